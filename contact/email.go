@@ -1,0 +1,58 @@
+package contact
+
+import (
+	"errors"
+	"net/mail"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// ErrEmail is returned for text that is not exactly one usable email address.
+var ErrEmail = errors.New("not an email address")
+
+// maxEmail is the longest address that fits an SMTP path (RFC 5321, 4.5.3.1.3).
+const maxEmail = 254
+
+// Email is one email address. The zero value means that there is none.
+type Email struct{ hidden }
+
+// ParseEmail reads one bare address. The canonical form is lower case with the domain in Punycode:
+// no provider in use tells local parts apart by case, and two accounts on one mailbox would be a hole.
+// It returns ErrEmail for display names, lists, quoted or non-ASCII local parts (QQ and 163 offer no
+// SMTPUTF8, so such mail cannot go out), domains without a dot, and control characters.
+func ParseEmail(s string) (Email, error) {
+	s = strings.TrimSpace(s)
+	if s == "" || len(s) > maxEmail || strings.ContainsAny(s, "\r\n\x00<>\"(), ;") {
+		return Email{}, ErrEmail
+	}
+	local, domain, found := strings.Cut(s, "@")
+	if !found || local == "" || len(local) > 64 || !isASCII(local) {
+		return Email{}, ErrEmail
+	}
+	domain, err := idna.Lookup.ToASCII(domain)
+	if err != nil || !strings.Contains(domain, ".") {
+		return Email{}, ErrEmail
+	}
+	address := strings.ToLower(local + "@" + domain)
+	parsed, err := mail.ParseAddress(address)
+	if err != nil || parsed.Address != address || len(address) > maxEmail {
+		return Email{}, ErrEmail
+	}
+	return Email{hidden{full: address, masked: maskEmail(address)}}, nil
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// maskEmail keeps the first letter and the domain: enough for the owner to recognise it.
+func maskEmail(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	return address[:1] + "***" + address[at:]
+}
