@@ -1,0 +1,101 @@
+// Package secrets derives every code, token, seal and keyed hash from the configured keys.
+//
+// Nothing it makes can be opened with what Redis or SQL hold: the keys live in the environment only.
+// The first key signs and seals, every key verifies and opens, and the last one indexes. So a new key
+// goes in front, and the old one stays last until nothing is indexed with it any more.
+package secrets
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Errors of this package. None of them quotes the value that was refused.
+var (
+	ErrUnknownKey = errors.New("made with a key that is not configured")
+	ErrForged     = errors.New("not made with our keys, or changed since")
+	ErrExpired    = errors.New("expired")
+)
+
+// minKey is the least length of a configured key in bytes: the output size of SHA-256.
+const minKey = 32
+
+// Keys holds the configured keys with a sub-key for each use. It is safe for concurrent use.
+type Keys struct {
+	ring []key // in the configured order
+}
+
+// key holds the sub-keys of one configured key: a break of one use must not open another.
+type key struct {
+	id                              string
+	code, check, token, seal, index []byte
+}
+
+// ParseKeys reads "id:base64,id:base64": ids of one to eight letters or digits, keys of at least 32
+// random bytes. Errors name the entry by its position and id only.
+func ParseKeys(spec string) (*Keys, error) {
+	keys := &Keys{}
+	for i, entry := range strings.Split(spec, ",") {
+		id, encoded, found := strings.Cut(strings.TrimSpace(entry), ":")
+		if !found || !validID(id) {
+			return nil, fmt.Errorf("entry %d: want id:base64 with an id of 1 to 8 letters or digits", i+1)
+		}
+		if _, err := keys.find(id); err == nil {
+			return nil, fmt.Errorf("entry %d: id %s is used twice", i+1, id)
+		}
+		raw, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil || len(raw) < minKey {
+			return nil, fmt.Errorf("entry %d (%s): want at least %d random bytes in base64", i+1, id, minKey)
+		}
+		k, err := derive(id, raw)
+		if err != nil {
+			return nil, err
+		}
+		keys.ring = append(keys.ring, k)
+	}
+	return keys, nil
+}
+
+func derive(id string, raw []byte) (key, error) {
+	k := key{id: id}
+	uses := map[string]*[]byte{
+		"code": &k.code, "check": &k.check, "token": &k.token, "seal": &k.seal, "index": &k.index,
+	}
+	for use, sub := range uses {
+		derived, err := hkdf.Key(sha256.New, raw, nil, "usher "+use+" v1", sha256.Size)
+		if err != nil {
+			return key{}, fmt.Errorf("derive %s key: %w", use, err)
+		}
+		*sub = derived
+	}
+	return k, nil
+}
+
+func validID(id string) bool {
+	if id == "" || len(id) > 8 {
+		return false
+	}
+	for _, c := range []byte(id) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return true
+}
+
+func (k *Keys) first() *key { return &k.ring[0] }
+
+func (k *Keys) last() *key { return &k.ring[len(k.ring)-1] }
+
+func (k *Keys) find(id string) (*key, error) {
+	for i := range k.ring {
+		if k.ring[i].id == id {
+			return &k.ring[i], nil
+		}
+	}
+	return nil, ErrUnknownKey
+}

@@ -1,0 +1,71 @@
+package secrets
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"strings"
+)
+
+// maxSealed bounds what Open reads: a sealed address is far smaller.
+const maxSealed = 4096
+
+// Seal encrypts a number or an address with AES-256-GCM under the first key. The context (such as a
+// task type and id) is authenticated with it: a seal moved to another place does not open.
+// The result reads "keyid.base64url".
+func (k *Keys) Seal(plain, context string) (string, error) {
+	sub := k.first()
+	aead, err := sub.aead()
+	if err != nil {
+		return "", err
+	}
+	box := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
+	_, _ = rand.Read(box)
+	box = aead.Seal(box, box, []byte(plain), []byte(sub.id+"\x00"+context))
+	return sub.id + "." + base64.RawURLEncoding.EncodeToString(box), nil
+}
+
+// Open decrypts what Seal made with the same context. It returns ErrUnknownKey or ErrForged.
+func (k *Keys) Open(sealed, context string) (string, error) {
+	id, encoded, found := strings.Cut(sealed, ".")
+	if !found || len(sealed) > maxSealed {
+		return "", ErrForged
+	}
+	sub, err := k.find(id)
+	if err != nil {
+		return "", err
+	}
+	box, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil {
+		return "", ErrForged
+	}
+	aead, err := sub.aead()
+	if err != nil {
+		return "", err
+	}
+	if len(box) < aead.NonceSize() {
+		return "", ErrForged
+	}
+	nonce, text := box[:aead.NonceSize()], box[aead.NonceSize():]
+	plain, err := aead.Open(nil, nonce, text, []byte(id+"\x00"+context))
+	if err != nil {
+		return "", ErrForged
+	}
+	return string(plain), nil
+}
+
+// aead makes the cipher of the key. Random 96-bit nonces are safe for 2^32 seals under one key, far
+// more than the messages of a rotation period.
+func (k *key) aead() (cipher.AEAD, error) {
+	block, err := aes.NewCipher(k.seal)
+	if err != nil {
+		return nil, fmt.Errorf("make cipher: %w", err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("make cipher mode: %w", err)
+	}
+	return aead, nil
+}
