@@ -1,0 +1,98 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// API is what cmd/api reads. No vendor key is among it.
+type API struct {
+	Common
+
+	HTTPAddr       string   `env:"HTTP_ADDR" envDefault:":8080" desc:"Address of the HTTP API and the pages."`
+	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port: health, metrics, queues. The worker's default is 127.0.0.1:8082."`
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends that may call the API with credentials, such as https://www.example.com."`
+	TrustedProxies []string `env:"TRUSTED_PROXIES" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; none by default."`
+	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything; it only shows otherwise."`
+
+	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
+	ActivationTTL time.Duration `env:"ACTIVATION_TTL" envDefault:"1h" desc:"Life of an activation link."`
+
+	SMSCodeLength     int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Digits of a code, 4 to 6 (the vendors' templates take no more)."`
+	SMSCodeTTL        time.Duration `env:"SMS_CODE_TTL" envDefault:"5m" desc:"Life of a code."`
+	SMSCodeAttempts   int           `env:"SMS_CODE_ATTEMPTS" envDefault:"5" desc:"Guesses allowed on one code."`
+	SMSResendInterval time.Duration `env:"SMS_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one number; Aliyun's own limit is one a minute."`
+
+	CaptchaKind   string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, math, or off where something else keeps robots out."`
+	CaptchaLength int           `env:"CAPTCHA_LENGTH" envDefault:"0" desc:"Characters of a captcha; 0 takes the kind's own default."`
+	CaptchaWidth  int           `env:"CAPTCHA_WIDTH" envDefault:"160" desc:"Width of the picture in pixels."`
+	CaptchaHeight int           `env:"CAPTCHA_HEIGHT" envDefault:"60" desc:"Height of the picture in pixels."`
+	CaptchaTTL    time.Duration `env:"CAPTCHA_TTL" envDefault:"5m" desc:"Life of a captcha."`
+
+	SessionIdle     time.Duration `env:"SESSION_IDLE" envDefault:"30m" desc:"A session ends after this time without a request."`
+	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"12h" desc:"A session ends after this time in any case."`
+	SessionRemember time.Duration `env:"SESSION_REMEMBER" envDefault:"168h" desc:"Life of a session with \"remember me\"; it does not end by idling."`
+
+	Limits     string `env:"LIMITS" desc:"name=count/period,… over the defaults, name=off; see docs/operations.md for the names."`
+	LimitsMode string `env:"LIMITS_MODE" envDefault:"enforce" desc:"enforce, or record: count and log what would be refused, refuse nothing."`
+
+	PasswordParallel int `env:"PASSWORD_PARALLEL" envDefault:"2" desc:"Passwords hashed at the same time, 19 MiB of memory each; about one per core."`
+}
+
+// Validate checks what the types cannot.
+func (c API) Validate() Mistakes {
+	m := c.Common.Validate()
+	m = append(m, listenMistakes("HTTP_ADDR", c.HTTPAddr)...)
+	m = append(m, opsMistakes(c.OpsAddr, c.OpsToken)...)
+	for _, origin := range c.AllowedOrigins {
+		if !validOrigin(origin) {
+			m = append(m, Mistake{"ALLOWED_ORIGINS", "want origins such as https://www.example.com, without path or *"})
+		}
+	}
+	if _, err := Proxies(c.TrustedProxies); err != nil {
+		m = append(m, Mistake{"TRUSTED_PROXIES", "want addresses or networks such as 10.0.0.0/8"})
+	}
+	m = append(m, oneOf("REGISTRATION", c.Registration, "either", "mobile", "email", "both")...)
+	m = append(m, between("ACTIVATION_TTL", c.ActivationTTL, 5*time.Minute, 7*24*time.Hour)...)
+	m = append(m, between("SMS_CODE_LENGTH", c.SMSCodeLength, 4, 6)...)
+	m = append(m, between("SMS_CODE_TTL", c.SMSCodeTTL, time.Minute, 30*time.Minute)...)
+	m = append(m, between("SMS_CODE_ATTEMPTS", c.SMSCodeAttempts, 1, 10)...)
+	m = append(m, between("SMS_RESEND_INTERVAL", c.SMSResendInterval, time.Second, time.Hour)...)
+	m = append(m, oneOf("CAPTCHA_KIND", c.CaptchaKind, "digits", "letters", "math", "off")...)
+	m = append(m, between("CAPTCHA_LENGTH", c.CaptchaLength, 0, 10)...)
+	m = append(m, between("CAPTCHA_WIDTH", c.CaptchaWidth, 80, 600)...)
+	m = append(m, between("CAPTCHA_HEIGHT", c.CaptchaHeight, 30, 300)...)
+	m = append(m, between("CAPTCHA_TTL", c.CaptchaTTL, 30*time.Second, 30*time.Minute)...)
+	m = append(m, between("SESSION_IDLE", c.SessionIdle, time.Minute, 24*time.Hour)...)
+	m = append(m, between("SESSION_LIFETIME", c.SessionLifetime, time.Minute, 30*24*time.Hour)...)
+	m = append(m, between("SESSION_REMEMBER", c.SessionRemember, time.Hour, 90*24*time.Hour)...)
+	m = append(m, oneOf("LIMITS_MODE", c.LimitsMode, "enforce", "record")...)
+	m = append(m, between("PASSWORD_PARALLEL", c.PasswordParallel, 1, 256)...)
+	return m
+}
+
+// Proxies parses addresses and networks.
+func Proxies(texts []string) ([]netip.Prefix, error) {
+	prefixes := make([]netip.Prefix, 0, len(texts))
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		if addr, err := netip.ParseAddr(text); err == nil {
+			prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))
+			continue
+		}
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		prefixes = append(prefixes, prefix.Masked())
+	}
+	return prefixes, nil
+}
+
+func validOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http" && IsLoopback(u.Hostname())) &&
+		text == u.Scheme+"://"+u.Host && u.Host != "" && !strings.Contains(u.Host, "*")
+}

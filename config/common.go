@@ -1,0 +1,104 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Common is what every process reads.
+type Common struct {
+	RedisURL      Secret        `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" desc:"Redis: redis://, rediss://, unix://, redis-sentinel:// or redis-cluster://; user and password belong into the URL."`
+	DatabaseURL   Secret        `env:"DATABASE_URL" envDefault:"postgres://usher@127.0.0.1:5432/usher?sslmode=disable" desc:"postgres://… or sqlite:path."`
+	SecretKeys    Secret        `env:"SECRET_KEYS,required" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). The first key signs, every key verifies, the last one indexes: put a new key in front and keep the old one last."`
+	PublicURL     string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" desc:"Address under which people reach the pages; links in mails start with it. https, or http on loopback."`
+	OpsToken      Secret        `env:"OPS_TOKEN" desc:"Bearer token (or Basic password) of the operations port; required when that port is not on loopback."`
+	LogLevel      string        `env:"LOG_LEVEL" envDefault:"info" desc:"debug, info, warn or error."`
+	LogFormat     string        `env:"LOG_FORMAT" envDefault:"json" desc:"json or text."`
+	ShutdownGrace time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" desc:"Time that requests and tasks in flight get to finish after SIGTERM."`
+}
+
+// Validate checks what the types cannot.
+func (c Common) Validate() Mistakes {
+	var m Mistakes
+	if _, err := PublicURL(c.PublicURL); err != nil {
+		m = append(m, Mistake{"PUBLIC_URL", err.Error()})
+	}
+	m = append(m, oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")...)
+	m = append(m, oneOf("LOG_FORMAT", c.LogFormat, "json", "text")...)
+	if c.OpsToken != "" && len(c.OpsToken) < 16 {
+		m = append(m, Mistake{"OPS_TOKEN", "want at least 16 characters"})
+	}
+	m = append(m, between("SHUTDOWN_GRACE", c.ShutdownGrace, time.Second, 10*time.Minute)...)
+	return m
+}
+
+// Level returns the log level as slog knows it.
+func (c Common) Level() slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // validated
+	return level
+}
+
+// PublicURL parses the public address: https, or http where the host is loopback.
+func PublicURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("want an address such as https://signup.example.com")
+	case u.Path != "" && u.Path != "/":
+		return nil, fmt.Errorf("want no path: the service owns its host name")
+	case u.Scheme == "https", u.Scheme == "http" && IsLoopback(u.Hostname()):
+		u.Path = ""
+		return u, nil
+	default:
+		return nil, fmt.Errorf("want https; http is for loopback only")
+	}
+}
+
+// IsLoopback reports whether a host name or address never leaves the machine.
+func IsLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// listenMistakes checks an address to listen on and, for the operations port, its authentication.
+func listenMistakes(variable, addr string) Mistakes {
+	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+		return Mistakes{{variable, "want host:port or :port"}}
+	}
+	return nil
+}
+
+func opsMistakes(addr string, token Secret) Mistakes {
+	m := listenMistakes("OPS_ADDR", addr)
+	host, _, err := net.SplitHostPort(addr)
+	if err == nil && !IsLoopback(host) && token == "" {
+		m = append(m, Mistake{"OPS_TOKEN", "must be set when OPS_ADDR is not on loopback"})
+	}
+	return m
+}
+
+func oneOf(variable, value string, allowed ...string) Mistakes {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return Mistakes{{variable, "want one of " + strings.Join(allowed, ", ")}}
+}
+
+type ordered interface{ ~int | ~int64 }
+
+func between[T ordered](variable string, value, low, high T) Mistakes {
+	if value >= low && value <= high {
+		return nil
+	}
+	return Mistakes{{variable, fmt.Sprintf("want %v to %v", low, high)}}
+}

@@ -1,0 +1,137 @@
+// Package config reads the environment into typed settings and reports every mistake at once.
+//
+// A setting is a field with an env tag (its name without the USHER_ prefix), an optional envDefault and
+// a desc, from which docs/configuration.md and .env.example are generated. An empty variable counts as
+// unset. Secrets are of type [Secret], which prints masked.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Prefix stands in front of every variable's name.
+const Prefix = "USHER_"
+
+// Mistake is one wrong setting.
+type Mistake struct {
+	Variable string // with its prefix
+	Text     string // what is wrong and what is wanted; never the value of a secret
+}
+
+// Mistakes is every wrong setting of a process. It is never returned empty.
+type Mistakes []Mistake
+
+// Error lists the mistakes, one a line.
+func (m Mistakes) Error() string {
+	lines := make([]string, len(m))
+	for i, mistake := range m {
+		lines[i] = mistake.Variable + ": " + mistake.Text
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Validator is a struct of settings with rules that a type cannot say. The names in what it returns
+// carry no prefix.
+type Validator interface {
+	Validate() Mistakes
+}
+
+// Environ turns os.Environ into a map.
+func Environ(environ []string) map[string]string { return env.ToMap(environ) }
+
+// Load fills the targets, pointers to structs, from the environment. The error is of type Mistakes,
+// sorted by variable.
+func Load(environ map[string]string, targets ...any) error {
+	set := make(map[string]string, len(environ))
+	for name, value := range environ {
+		if value != "" {
+			set[name] = value
+		}
+	}
+	var mistakes Mistakes
+	for _, target := range targets {
+		err := env.ParseWithOptions(target, env.Options{Prefix: Prefix, Environment: set})
+		mistakes = append(mistakes, parseMistakes(target, err)...)
+		if v, ok := target.(Validator); ok && err == nil {
+			for _, m := range v.Validate() {
+				mistakes = append(mistakes, Mistake{Prefix + m.Variable, m.Text})
+			}
+		}
+	}
+	return Join(mistakes)
+}
+
+// Join merges mistakes found by several parties into one error: sorted, each once. Errors that are not
+// Mistakes are kept under the name "settings". It returns nil when all are nil.
+func Join(errs ...error) error {
+	var all Mistakes
+	for _, err := range errs {
+		var some Mistakes
+		switch {
+		case err == nil:
+		case errors.As(err, &some):
+			all = append(all, some...)
+		default:
+			all = append(all, Mistake{"settings", err.Error()})
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all, func(a, b Mistake) int { return strings.Compare(a.Variable, b.Variable) })
+	return slices.Compact(all)
+}
+
+// parseMistakes turns the library's errors, which name Go fields and quote values, into ours.
+func parseMistakes(target any, err error) Mistakes {
+	if err == nil {
+		return nil
+	}
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return Mistakes{{"settings", err.Error()}}
+	}
+	var mistakes Mistakes
+	for _, one := range all.Errors {
+		var parse env.ParseError
+		var unset env.VarIsNotSetError
+		switch {
+		case errors.As(one, &parse):
+			mistakes = append(mistakes, Mistake{variableOf(target, parse.Name), "want " + wanted(parse.Type)})
+		case errors.As(one, &unset):
+			mistakes = append(mistakes, Mistake{unset.Key, "must be set"})
+		default:
+			mistakes = append(mistakes, Mistake{"settings", one.Error()})
+		}
+	}
+	return mistakes
+}
+
+func variableOf(target any, field string) string {
+	for _, v := range Table(target) {
+		if v.field == field {
+			return v.Name
+		}
+	}
+	return field
+}
+
+func wanted(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "a duration such as 90s, 5m or 1h30m"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Int:
+		return "a whole number"
+	default:
+		return fmt.Sprintf("a value of type %s", t)
+	}
+}

@@ -1,0 +1,114 @@
+package config_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/config"
+)
+
+const someKeys = "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+func load(t *testing.T, environ map[string]string) (config.API, error) {
+	t.Helper()
+	var cfg config.API
+	err := config.Load(environ, &cfg)
+	return cfg, err
+}
+
+func TestLoad_takes_defaults_and_treats_empty_as_unset(t *testing.T) {
+	t.Parallel()
+	cfg, err := load(t, map[string]string{"USHER_SECRET_KEYS": someKeys, "USHER_SMS_CODE_TTL": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.HTTPAddr != ":8080" || cfg.SMSCodeTTL != 5*time.Minute || cfg.SMSCodeLength != 6 {
+		t.Errorf("defaults: %+v", cfg)
+	}
+}
+
+func TestLoad_reports_every_mistake_by_its_variable(t *testing.T) {
+	t.Parallel()
+	wrong := map[string]string{
+		"USHER_SMS_CODE_TTL":    "soon",
+		"USHER_SMS_CODE_LENGTH": "six",
+		"USHER_OPS_WRITE":       "perhaps",
+	}
+	_, err := load(t, wrong)
+	if _, ok := errors.AsType[config.Mistakes](err); !ok {
+		t.Fatalf("error = %v", err)
+	}
+	for _, variable := range []string{"USHER_SECRET_KEYS", "USHER_SMS_CODE_TTL", "USHER_SMS_CODE_LENGTH", "USHER_OPS_WRITE"} {
+		if !strings.Contains(err.Error(), variable+": ") {
+			t.Errorf("%s is not named in:\n%v", variable, err)
+		}
+	}
+}
+
+func TestAPI_Validate(t *testing.T) {
+	t.Parallel()
+	tests := map[string]map[string]string{
+		"USHER_PUBLIC_URL":        {"USHER_PUBLIC_URL": "http://signup.example.com"},
+		"USHER_OPS_TOKEN":         {"USHER_OPS_ADDR": ":8081"},
+		"USHER_OPS_ADDR":          {"USHER_OPS_ADDR": "8081"},
+		"USHER_HTTP_ADDR":         {"USHER_HTTP_ADDR": "nowhere"},
+		"USHER_ALLOWED_ORIGINS":   {"USHER_ALLOWED_ORIGINS": "https://a.example.com,*"},
+		"USHER_TRUSTED_PROXIES":   {"USHER_TRUSTED_PROXIES": "10.0.0.0/99"},
+		"USHER_REGISTRATION":      {"USHER_REGISTRATION": "none"},
+		"USHER_SMS_CODE_LENGTH":   {"USHER_SMS_CODE_LENGTH": "7"},
+		"USHER_CAPTCHA_KIND":      {"USHER_CAPTCHA_KIND": "riddle"},
+		"USHER_LIMITS_MODE":       {"USHER_LIMITS_MODE": "maybe"},
+		"USHER_LOG_LEVEL":         {"USHER_LOG_LEVEL": "loud"},
+		"USHER_PASSWORD_PARALLEL": {"USHER_PASSWORD_PARALLEL": "0"},
+	}
+	for variable, environ := range tests {
+		t.Run(variable, func(t *testing.T) {
+			t.Parallel()
+			environ["USHER_SECRET_KEYS"] = someKeys
+			_, err := load(t, environ)
+			var mistakes config.Mistakes
+			if !errors.As(err, &mistakes) || len(mistakes) != 1 || mistakes[0].Variable != variable {
+				t.Errorf("mistakes = %v, want one for %s", err, variable)
+			}
+		})
+	}
+}
+
+func TestSecret_prints_masked(t *testing.T) {
+	t.Parallel()
+	s := config.Secret("s3cret-value")
+	shown := fmt.Sprintf("%v %s %q %+v %#v", s, s, s, s, struct{ S config.Secret }{s})
+	if strings.Contains(shown, "s3cret") || s.Reveal() != "s3cret-value" || config.Secret("").String() != "" {
+		t.Errorf("secret shows: %s", shown)
+	}
+}
+
+func TestPublicURL(t *testing.T) {
+	t.Parallel()
+	for text, ok := range map[string]bool{
+		"https://a.example.com": true, "http://localhost:8080/": true, "http://127.0.0.1:1": true,
+		"http://a.example.com": false, "https://a.example.com/path": false, "https://u:p@a.example.com": false,
+		"": false, "javascript:alert(1)": false, "https://a.example.com?x=1": false,
+	} {
+		if _, err := config.PublicURL(text); (err == nil) != ok {
+			t.Errorf("PublicURL(%q) error = %v, want ok = %v", text, err, ok)
+		}
+	}
+}
+
+func TestTable_describes_every_setting(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, v := range config.Table(config.API{}) {
+		if v.Desc == "" || seen[v.Name] {
+			t.Errorf("%s: description %q, seen before: %v", v.Name, v.Desc, seen[v.Name])
+		}
+		seen[v.Name] = true
+	}
+	if !seen["USHER_REDIS_URL"] || !seen["USHER_LIMITS"] {
+		t.Errorf("embedded or own settings are missing: %v", seen)
+	}
+}

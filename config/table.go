@@ -1,0 +1,68 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// Variable describes one setting for the generated documents.
+type Variable struct {
+	Name    string // with its prefix
+	Default string
+	Desc    string
+	Secret  bool
+	Must    bool   // has no default and must be set
+	Type    string // as people say it: text, number, duration, yes/no, list
+
+	field string
+}
+
+// Table lists the settings of the given structs (or pointers to them) in the order of their fields.
+func Table(targets ...any) []Variable {
+	var table []Variable
+	for _, target := range targets {
+		t := reflect.TypeOf(target)
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		table = appendFields(table, t)
+	}
+	return table
+}
+
+func appendFields(table []Variable, t reflect.Type) []Variable {
+	for field := range t.Fields() {
+		tag, tagged := field.Tag.Lookup("env")
+		name, option, _ := strings.Cut(tag, ",")
+		switch {
+		case tagged:
+			table = append(table, Variable{
+				Name:    Prefix + name,
+				Default: field.Tag.Get("envDefault"),
+				Desc:    field.Tag.Get("desc"),
+				Must:    option == "required",
+				Secret:  field.Type == reflect.TypeFor[Secret](),
+				Type:    typeName(field.Type),
+				field:   field.Name,
+			})
+		case field.Type.Kind() == reflect.Struct:
+			table = appendFields(table, field.Type)
+		}
+	}
+	return table
+}
+
+func typeName(t reflect.Type) string {
+	switch {
+	case t.PkgPath() == "time" && t.Name() == "Duration":
+		return "duration"
+	case t.Kind() == reflect.Int:
+		return "number"
+	case t.Kind() == reflect.Bool:
+		return "yes/no"
+	case t.Kind() == reflect.Slice:
+		return "list"
+	default:
+		return "text"
+	}
+}

@@ -1,0 +1,32 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+// Worker is what cmd/worker reads beside its vendors' own settings.
+type Worker struct {
+	Common
+
+	OpsAddr          string        `env:"OPS_ADDR" envDefault:"127.0.0.1:8082" desc:"Operations port: health and metrics."`
+	SMSProviders     []string      `env:"SMS_PROVIDERS" envDefault:"aliyun,ronglian" desc:"Providers of the sms channel in the order of preference."`
+	ConcurrencySMS   int           `env:"WORKER_CONCURRENCY_SMS" envDefault:"50" desc:"SMS sent at the same time by one worker."`
+	ConcurrencyEmail int           `env:"WORKER_CONCURRENCY_EMAIL" envDefault:"4" desc:"Mails sent at the same time by one worker."`
+	SendTimeout      time.Duration `env:"SEND_TIMEOUT" envDefault:"8s" desc:"Time that a provider gets to answer one request."`
+	PollInterval     time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"10ms" desc:"Pause before an empty queue is looked at again: the least delay of a message on an idle queue."`
+}
+
+// Validate checks what the types cannot.
+func (c Worker) Validate() Mistakes {
+	m := c.Common.Validate()
+	m = append(m, opsMistakes(c.OpsAddr, c.OpsToken)...)
+	if sorted := slices.Sorted(slices.Values(c.SMSProviders)); len(slices.Compact(sorted)) != len(c.SMSProviders) {
+		m = append(m, Mistake{"SMS_PROVIDERS", "a provider is named twice"})
+	}
+	m = append(m, between("WORKER_CONCURRENCY_SMS", c.ConcurrencySMS, 1, 5000)...)
+	m = append(m, between("WORKER_CONCURRENCY_EMAIL", c.ConcurrencyEmail, 1, 500)...)
+	m = append(m, between("SEND_TIMEOUT", c.SendTimeout, time.Second, time.Minute)...)
+	m = append(m, between("WORKER_POLL_INTERVAL", c.PollInterval, time.Millisecond, 5*time.Second)...)
+	return m
+}
