@@ -1,0 +1,82 @@
+package captcha
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Config says what a [Maker] makes. The zero value is good: every zero field has the default named beside it.
+type Config struct {
+	Kind       Kind   // default Digits
+	Length     int    // characters asked, 4 to 8, default 5, of Letters 4; Math has its own length, recordings have at least 5
+	Width      int    // pixels, 80 to 480, at least 0.4 of the height for each character; default 160
+	Height     int    // pixels, 40 to 160, default 60
+	Noise      int    // 1 (weak) to 8 (hard to read), default 2; internal/captchabench measures it
+	Background string // "#RRGGBB"; default another pale colour each time
+	Ink        string // "#RRGGBB", with a contrast of 4.5 to Background; default another dark colour each time
+	Language   string // of the recordings: zh (default), en, ja, ru, de
+
+	// Fixed is the answer of every challenge when it is not empty: 1 to 8 ASCII letters or digits, of which the
+	// recordings speak the digits. It is for development and tests; a server that sets it asks nothing.
+	Fixed string
+}
+
+const maxLength = 8 // longer recordings can overrun the room the library reserves for them
+
+func (c Config) withDefaults() Config {
+	def := func(field *int, value int) {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	if c.Kind == "" {
+		c.Kind = Digits
+	}
+	if c.Language == "" {
+		c.Language = "zh"
+	}
+	if c.Kind == Letters {
+		def(&c.Length, 4)
+	}
+	def(&c.Length, 5)
+	def(&c.Width, 160)
+	def(&c.Height, 60)
+	def(&c.Noise, 2)
+	return c
+}
+
+func (c Config) validate() error {
+	var errs []error
+	between := func(name string, value, low, high int) {
+		if value < low || value > high {
+			errs = append(errs, fmt.Errorf("%s must be %d to %d, not %d", name, low, high, value))
+		}
+	}
+	if !slices.Contains([]Kind{Digits, Letters, Math, Off}, c.Kind) {
+		errs = append(errs, fmt.Errorf("kind must be digits, letters, math or off, not %q", c.Kind))
+	}
+	if !slices.Contains([]string{"zh", "en", "ja", "ru", "de"}, c.Language) {
+		errs = append(errs, fmt.Errorf("language must be zh, en, ja, ru or de, not %q", c.Language))
+	}
+	between("length", c.Length, 4, maxLength)
+	between("width", c.Width, 80, 480)
+	between("height", c.Height, 40, 160)
+	between("noise", c.Noise, 1, 8)
+	if need := c.characters() * c.Height * 2 / 5; c.Width < need {
+		errs = append(errs, fmt.Errorf("width must be at least %d for %d characters of this height", need, c.characters()))
+	}
+	if len(c.Fixed) > maxLength || strings.Trim(c.Fixed, asciiAlphanumeric) != "" {
+		errs = append(errs, fmt.Errorf("a fixed answer must be at most %d ASCII letters or digits", maxLength))
+	}
+	return errors.Join(errs...)
+}
+
+// characters is how many characters a picture shows; a longer fixed answer is squeezed in.
+func (c Config) characters() int {
+	if c.Kind == Math {
+		return len(mathSample)
+	}
+	return c.Length
+}

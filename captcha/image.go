@@ -1,0 +1,168 @@
+package captcha
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"golang.org/x/image/font"
+	"golang.org/x/image/math/fixed"
+)
+
+// sheet is a picture in the making: how much ink lies on each pixel.
+type sheet struct{ *image.Alpha }
+
+// draw returns text as a PNG. One ink is used for all, so that no colour tells a character from what crosses it.
+func (m *Maker) draw(text string) ([]byte, error) {
+	s := sheet{image.NewAlpha(image.Rect(0, 0, m.config.Width, m.config.Height))}
+	m.write(s, text)
+	s.cross(m.config.Noise)
+	s.invert()
+	s = s.wave()
+	s.speckle(m.config.Noise)
+
+	picture := image.NewPaletted(s.Rect, m.colors.next())
+	for i, ink := range s.Pix {
+		picture.Pix[i] = ink / (256 / shades)
+	}
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&out, picture); err != nil {
+		return nil, fmt.Errorf("captcha: encode picture: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// write puts the characters side by side, each in a font, height, place and slant of its own.
+func (m *Maker) write(s sheet, text string) {
+	width, height := float64(m.config.Width), float64(m.config.Height)
+	margin := height / 7
+	cell := (width - 2*margin) / float64(len(text))
+	for i, char := range text {
+		face := m.fonts[rand.IntN(len(m.fonts))]
+		if strings.ContainsRune("+-=?", char) {
+			face = m.fonts[0] // a minus must not be taken for a speck, nor a plus for a letter
+		}
+		x := margin + cell*(float64(i)+0.5) + between(-0.06, 0.06)*cell
+		y := height * between(0.44, 0.56)
+		s.glyph(face, char, x, y, height*between(0.54, 0.64), cell*0.95)
+	}
+}
+
+// glyph draws char of the given height around the point (x, y), turned a little, and narrowed to width if need be.
+func (s sheet) glyph(face typeface, char rune, x, y, height, width float64) {
+	size := height / face.height
+	f := newFace(face.font, size)
+	bounds, _, _ := f.GlyphBounds(char)
+	if wide := pixels(bounds.Max.X - bounds.Min.X); wide > width {
+		size *= width / wide
+		f = newFace(face.font, size)
+		bounds, _, _ = f.GlyphBounds(char)
+	}
+	middle := height // of a tile with room to turn in
+	tile := image.NewAlpha(image.Rect(0, 0, int(2*height), int(2*height)))
+	drawer := font.Drawer{Dst: tile, Src: image.Opaque, Face: f, Dot: fixed.Point26_6{
+		X: fixed.Int26_6(middle*64) - (bounds.Min.X+bounds.Max.X)/2,
+		Y: fixed.Int26_6((middle + size*face.height/2) * 64),
+	}}
+	drawer.DrawString(string(char))
+
+	sin, cos := math.Sincos(between(-0.18, 0.18))
+	left, top := int(x-middle), int(y-middle)
+	for ty := range tile.Rect.Max.Y {
+		for tx := range tile.Rect.Max.X {
+			dx, dy := float64(tx)-middle, float64(ty)-middle
+			s.add(left+tx, top+ty, sample(tile, middle+dx*cos-dy*sin, middle+dx*sin+dy*cos))
+		}
+	}
+}
+
+// cross draws curves through the writing: in ink, which join characters, and as gaps, which part them.
+func (s sheet) cross(n int) {
+	width, height := float64(s.Rect.Max.X), float64(s.Rect.Max.Y)
+	for i := range n {
+		thick := height / 60 * between(0.4, 0.6) // thinner than any stroke: more would make an 8 of a 6
+		middle, swing := height*between(0.4, 0.6), height*between(0.15, 0.3)
+		phase, step := between(0, 2*math.Pi), between(2, 4)*math.Pi/width
+		for x := 0.0; x < width; x += 0.25 {
+			s.disc(x, middle+swing*math.Sin(phase+step*x), thick, i%2 == 0)
+		}
+	}
+}
+
+// speckle drops ink and gaps, as from a bad photocopier.
+func (s sheet) speckle(n int) {
+	width, height := float64(s.Rect.Max.X), float64(s.Rect.Max.Y)
+	for i := range n * int(width*height) / 600 {
+		s.disc(between(0, width), between(0, height), height/60*between(0.3, 0.9), i%2 == 0)
+	}
+}
+
+// invert swaps ink and paper in bands, which no threshold for the whole picture can undo.
+func (s sheet) invert() {
+	height := float64(s.Rect.Max.Y)
+	phase, tilt, step := between(0, 2*math.Pi), between(-1, 1), 2*math.Pi/(height*between(1.5, 2.3))
+	for y := range s.Rect.Max.Y {
+		for x := range s.Rect.Max.X {
+			if math.Sin(phase+step*(float64(x)+tilt*float64(y))) > 0 {
+				i := s.PixOffset(x, y)
+				s.Pix[i] = 255 - s.Pix[i]
+			}
+		}
+	}
+}
+
+// wave returns the sheet bent along both axes.
+func (s sheet) wave() sheet {
+	bent := sheet{image.NewAlpha(s.Rect)}
+	height := float64(s.Rect.Max.Y)
+	phaseX, phaseY := between(0, 2*math.Pi), between(0, 2*math.Pi)
+	stepX, stepY := 2*math.Pi/(height*between(0.7, 1)), 2*math.Pi/(height*between(0.9, 1.3))
+	swingX, swingY := height*between(0.03, 0.05), height*between(0.04, 0.06)
+	for y := range s.Rect.Max.Y {
+		for x := range s.Rect.Max.X {
+			fx, fy := float64(x), float64(y)
+			bent.add(x, y, sample(s.Alpha, fx+swingX*math.Sin(phaseX+fy*stepX), fy+swingY*math.Sin(phaseY+fx*stepY)))
+		}
+	}
+	return bent
+}
+
+func (s sheet) disc(x, y, radius float64, ink bool) {
+	for py := int(y - radius); py <= int(y+radius+1); py++ {
+		for px := int(x - radius); px <= int(x+radius+1); px++ {
+			cover := min(max(radius+0.5-math.Hypot(float64(px)-x, float64(py)-y), 0), 1)
+			if ink {
+				s.add(px, py, uint8(255*cover))
+			} else if (image.Point{X: px, Y: py}).In(s.Rect) {
+				i := s.PixOffset(px, py)
+				s.Pix[i] = min(s.Pix[i], uint8(255*(1-cover)))
+			}
+		}
+	}
+}
+
+func (s sheet) add(x, y int, ink uint8) {
+	if ink == 0 || !(image.Point{X: x, Y: y}).In(s.Rect) {
+		return
+	}
+	i := s.PixOffset(x, y)
+	s.Pix[i] = max(s.Pix[i], ink)
+}
+
+// sample returns the ink at a point between four pixels; the outermost pixels go on outside.
+func sample(from *image.Alpha, x, y float64) uint8 {
+	x0, y0 := math.Floor(x), math.Floor(y)
+	fx, fy := x-x0, y-y0
+	at := func(dx, dy int) float64 {
+		px := min(max(int(x0)+dx, 0), from.Rect.Max.X-1)
+		py := min(max(int(y0)+dy, 0), from.Rect.Max.Y-1)
+		return float64(from.Pix[py*from.Stride+px])
+	}
+	return uint8((at(0, 0)*(1-fx)+at(1, 0)*fx)*(1-fy) + (at(0, 1)*(1-fx)+at(1, 1)*fx)*fy)
+}
+
+func between(low, high float64) float64 { return low + rand.Float64()*(high-low) }

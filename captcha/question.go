@@ -1,0 +1,87 @@
+package captcha
+
+import (
+	"crypto/rand"
+	"errors"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+const (
+	// Drop 0 and 1: in some fonts an outlined 0 is an 8 behind a line, and a 1 is a line.
+	imageDigits = "23456789"
+	// Keep only letters that survive being bent and crossed out and that no digit resembles.
+	imageLetters = "ACEFHKMPRTWXY"
+	// Four of ten digits would be easier to guess than four letters are.
+	minSpoken         = 5
+	spokenDigits      = "0123456789"
+	mathSample        = "88+8=?"
+	asciiAlphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// question is the text that is drawn or spoken, and what is right to answer.
+type question struct{ text, answer string }
+
+func (m *Maker) question() question {
+	switch {
+	case m.config.Fixed != "":
+		return question{m.config.Fixed, m.config.Fixed}
+	case m.config.Kind == Math:
+		return arithmetic()
+	case m.config.Kind == Letters:
+		return verbatim(m.config.Length, imageLetters)
+	default:
+		return verbatim(m.config.Length, imageDigits)
+	}
+}
+
+func (m *Maker) spokenQuestion() question {
+	fixed := m.config.Fixed
+	if fixed == "" {
+		return verbatim(max(m.config.Length, minSpoken), spokenDigits)
+	}
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, fixed)
+	if digits == "" {
+		digits = "0" // a recording of nothing crashes the library
+	}
+	return question{digits, fixed}
+}
+
+func verbatim(length int, alphabet string) question {
+	text := make([]byte, length)
+	for i := range text {
+		text[i] = alphabet[randomBelow(len(alphabet))]
+	}
+	return question{string(text), string(text)}
+}
+
+// arithmetic adds to or subtracts from a number of two digits. Products are left out: their answers are so few and
+// uneven that the likeliest one is worth guessing. A sum's likeliest answer is right less than twice in a hundred times.
+func arithmetic() question {
+	left, right := verbatim(2, imageDigits).text, verbatim(1, imageDigits).text
+	a, errA := strconv.Atoi(left)
+	b, errB := strconv.Atoi(right)
+	if err := errors.Join(errA, errB); err != nil {
+		panic(err) // digits are numbers
+	}
+	if randomBelow(2) == 0 {
+		return question{left + "+" + right + "=?", strconv.Itoa(a + b)}
+	}
+	return question{left + "-" + right + "=?", strconv.Itoa(a - b)}
+}
+
+// randomBelow returns an even choice of 0 to n-1.
+func randomBelow(n int) int {
+	// The reader never fails since Go 1.24, and n is a positive constant's length.
+	v, err := rand.Int(rand.Reader, big.NewInt(int64(n)))
+	if err != nil {
+		panic(err)
+	}
+	return int(v.Int64())
+}

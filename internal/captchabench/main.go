@@ -1,0 +1,72 @@
+// Command captchabench measures how many captcha pictures of each kind the tesseract program reads (Debian package
+// tesseract-ocr), and draws sheets of twenty for a person to read. It exits with 1 when more than 5 % of a kind are read.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"usher/captcha"
+)
+
+// maxBroken is the share, in percent, of pictures that may be read.
+const maxBroken = 5.0
+
+type options struct {
+	count, noise, length, width, height int
+	sheets                              string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "captchabench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	var o options
+	flags := flag.NewFlagSet("captchabench", flag.ContinueOnError)
+	flags.IntVar(&o.count, "n", 200, "pictures of each kind")
+	flags.IntVar(&o.noise, "noise", 0, "noise of the pictures; 0 is the default of package captcha, as below")
+	flags.IntVar(&o.length, "length", 0, "characters")
+	flags.IntVar(&o.width, "width", 0, "pixels")
+	flags.IntVar(&o.height, "height", 0, "pixels")
+	flags.StringVar(&o.sheets, "sheets", "", "write contact sheets of twenty to this folder instead of measuring")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	failed := false
+	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
+		maker, err := captcha.New(captcha.Config{Kind: kind, Noise: o.noise, Length: o.length, Width: o.width, Height: o.height})
+		if err != nil {
+			return err
+		}
+		if o.sheets != "" {
+			if err := writeSheet(maker, filepath.Join(o.sheets, string(kind)+".png"), stdout); err != nil {
+				return err
+			}
+			continue
+		}
+		broken, err := measure(ctx, maker, kind, o.count)
+		if err != nil {
+			return err
+		}
+		percent := 100 * float64(broken) / float64(o.count)
+		fmt.Fprintf(stdout, "%-8s %4d of %d read  %5.1f %%\n", kind, broken, o.count, percent)
+		failed = failed || percent > maxBroken
+	}
+	if failed {
+		return errors.New("too many pictures were read")
+	}
+	return nil
+}
