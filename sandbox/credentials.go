@@ -1,0 +1,60 @@
+package sandbox
+
+import "cmp"
+
+// Credentials are the made-up keys that a sandbox accepts. They protect nothing.
+type Credentials struct {
+	// Aliyun is the access key pair that signs Aliyun requests.
+	Aliyun AliyunCredentials `json:"aliyun"`
+	// Ronglian is the account, its token and the application.
+	Ronglian RonglianCredentials `json:"ronglian"`
+	// SMTP is the login of the mail server.
+	SMTP SMTPCredentials `json:"smtp"`
+}
+
+// AliyunCredentials are an Aliyun access key pair. The defaults are "sandbox-access-key-id" and
+// "sandbox-access-key-secret".
+type AliyunCredentials struct {
+	// AccessKeyID names the key; it travels with each request.
+	AccessKeyID string `json:"access_key_id"`
+	// AccessKeySecret signs and never travels.
+	AccessKeySecret string `json:"access_key_secret"`
+}
+
+// RonglianCredentials are a Ronglian account with one application. The defaults are 32 characters
+// long, as the vendor's are.
+type RonglianCredentials struct {
+	// AccountSID names the account and is part of each URL.
+	AccountSID string `json:"account_sid"`
+	// AuthToken signs and never travels.
+	AuthToken string `json:"auth_token"`
+	// AppID names the application in the body of each request.
+	AppID string `json:"app_id"`
+}
+
+// SMTPCredentials are the login of the mail server. The defaults are "sandbox@example.com" and
+// "sandbox-smtp-password".
+type SMTPCredentials struct {
+	// Username is the mailbox, an address.
+	Username string `json:"username"`
+	// Password is what large Chinese mail services call the authorisation code.
+	Password string `json:"password"`
+}
+
+func (c Credentials) withDefaults() Credentials {
+	return Credentials{
+		Aliyun: AliyunCredentials{
+			AccessKeyID:     cmp.Or(c.Aliyun.AccessKeyID, "sandbox-access-key-id"),
+			AccessKeySecret: cmp.Or(c.Aliyun.AccessKeySecret, "sandbox-access-key-secret"),
+		},
+		Ronglian: RonglianCredentials{
+			AccountSID: cmp.Or(c.Ronglian.AccountSID, "5a4db0c0000000000000000000000001"),
+			AuthToken:  cmp.Or(c.Ronglian.AuthToken, "5a4db0c0000000000000000000000002"),
+			AppID:      cmp.Or(c.Ronglian.AppID, "5a4db0c0000000000000000000000003"),
+		},
+		SMTP: SMTPCredentials{
+			Username: cmp.Or(c.SMTP.Username, "sandbox@example.com"),
+			Password: cmp.Or(c.SMTP.Password, "sandbox-smtp-password"),
+		},
+	}
+}

@@ -1,0 +1,153 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"sync"
+	"time"
+)
+
+const (
+	maxFaultDelay = 5 * time.Minute
+	maxFaultCount = 1_000_000
+)
+
+// Faults are the faults in force, by vendor; nil means none. They touch sends only: queries and
+// report polls answer truthfully, so that a client can find out what became of a send.
+type Faults struct {
+	// Aliyun disturbs SendSms.
+	Aliyun *Fault `json:"aliyun"`
+	// Ronglian disturbs TemplateSMS.
+	Ronglian *Fault `json:"ronglian"`
+	// SMTP disturbs the mail dialogue where its code belongs.
+	SMTP *Fault `json:"smtp"`
+}
+
+// A Fault is one disturbance. Code and Status refuse the message, which is then not kept. Garbage and
+// Reset let it through, keep it and spoil the answer. Delay goes with each of them, or alone.
+type Fault struct {
+	// DelayMS holds the answer back by so many milliseconds; the message is kept before.
+	DelayMS int `json:"delay_ms,omitempty"`
+	// Code is the vendor's error code: "isp.SYSTEM_ERROR", "160000", or an SMTP reply such as "451".
+	Code string `json:"code,omitempty"`
+	// Status is the HTTP status; without a code the body is a gateway's HTML page.
+	Status int `json:"status,omitempty"`
+	// Garbage answers with something that no client can read.
+	Garbage bool `json:"garbage,omitempty"`
+	// Reset closes the connection without an answer.
+	Reset bool `json:"reset,omitempty"`
+	// Probability is the share of sends that are hit, from 0 to 1; 0 means all.
+	Probability float64 `json:"probability,omitempty"`
+	// Count is how many hits are left before the fault ends; 0 means no end.
+	Count int `json:"count,omitempty"`
+}
+
+func (f Fault) delay() time.Duration { return time.Duration(f.DelayMS) * time.Millisecond }
+
+func (f Fault) refuses() bool { return f.Code != "" || f.Status != 0 }
+
+var (
+	aliyunCodePattern   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._]{0,63}$`)
+	ronglianCodePattern = regexp.MustCompile(`^[0-9]{6}$`)
+	smtpCodePattern     = regexp.MustCompile(`^[45][0-9]{2}$`)
+)
+
+func (f *Fault) validate(vendor string) error {
+	if f == nil {
+		return nil
+	}
+	code := map[string]*regexp.Regexp{
+		vendorAliyun: aliyunCodePattern, vendorRonglian: ronglianCodePattern, vendorSMTP: smtpCodePattern,
+	}[vendor]
+	switch {
+	case f.DelayMS < 0 || f.delay() > maxFaultDelay:
+		return fmt.Errorf("%s: delay_ms must be from 0 to %d", vendor, maxFaultDelay.Milliseconds())
+	case f.Code != "" && !code.MatchString(f.Code), f.Code == "OK", f.Code == ronglianOK:
+		return fmt.Errorf("%s: code is not an error code of this vendor", vendor)
+	case f.Status != 0 && vendor == vendorSMTP:
+		return errors.New("smtp: status is for HTTP, use code")
+	case f.Status != 0 && (f.Status < 300 || f.Status > 599):
+		return fmt.Errorf("%s: status must be from 300 to 599", vendor)
+	case !(f.Probability >= 0 && f.Probability <= 1):
+		return fmt.Errorf("%s: probability must be from 0 to 1", vendor)
+	case f.Count < 0 || f.Count > maxFaultCount:
+		return fmt.Errorf("%s: count must be from 0 to %d", vendor, maxFaultCount)
+	}
+	return f.validateEffect(vendor)
+}
+
+// validateEffect demands at most one effect beside the delay, and at least one in all.
+func (f *Fault) validateEffect(vendor string) error {
+	effects := 0
+	for _, set := range []bool{f.refuses(), f.Garbage, f.Reset} {
+		if set {
+			effects++
+		}
+	}
+	if effects > 1 {
+		return fmt.Errorf("%s: choose one of code and status, garbage, reset", vendor)
+	}
+	if effects == 0 && f.DelayMS == 0 {
+		return fmt.Errorf("%s: the fault has no effect, use null to end it", vendor)
+	}
+	return nil
+}
+
+// A faultSet holds the faults in force.
+type faultSet struct {
+	mu     sync.Mutex
+	faults Faults
+}
+
+func (s *faultSet) set(f Faults) error {
+	err := errors.Join(
+		f.Aliyun.validate(vendorAliyun), f.Ronglian.validate(vendorRonglian), f.SMTP.validate(vendorSMTP))
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = f.clone()
+	return nil
+}
+
+func (s *faultSet) get() Faults {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults.clone()
+}
+
+func (f Faults) clone() Faults {
+	for _, slot := range []**Fault{&f.Aliyun, &f.Ronglian, &f.SMTP} {
+		if *slot != nil {
+			*slot = new(**slot)
+		}
+	}
+	return f
+}
+
+// draw decides whether the vendor's fault hits this time and counts the hit. A fault for which
+// applies says no is left alone; nil means all.
+func (s *faultSet) draw(vendor string, applies func(Fault) bool) (Fault, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot := map[string]**Fault{
+		vendorAliyun: &s.faults.Aliyun, vendorRonglian: &s.faults.Ronglian, vendorSMTP: &s.faults.SMTP,
+	}[vendor]
+	f := *slot
+	if f == nil || applies != nil && !applies(*f) {
+		return Fault{}, false
+	}
+	if f.Probability > 0 && rand.Float64() >= f.Probability {
+		return Fault{}, false
+	}
+	hit := *f
+	if f.Count > 0 {
+		if f.Count--; f.Count == 0 {
+			*slot = nil
+		}
+	}
+	return hit, true
+}

@@ -1,0 +1,119 @@
+package sandbox
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	channelSMS   = "sms"
+	channelEmail = "email"
+
+	vendorAliyun   = "aliyun"
+	vendorRonglian = "ronglian"
+	vendorSMTP     = "smtp"
+
+	// maxLinks keeps a hostile mail from filling the page.
+	maxLinks = 20
+)
+
+// Message is one kept message as its receiver would see it. A message to several recipients is kept
+// once for each.
+type Message struct {
+	// ID is unique within one run of the sandbox and grows; it is a decimal number.
+	ID string `json:"id"`
+	// Channel is "sms" or "email".
+	Channel string `json:"channel"`
+	// Provider is "aliyun", "ronglian" or "smtp".
+	Provider string `json:"provider"`
+	// To is a mainland number of 11 digits, a foreign one with its country code, or an address.
+	To string `json:"to"`
+	// From is the sign name, the application id or the From header, decoded.
+	From string `json:"from"`
+	// Subject is empty for SMS.
+	Subject string `json:"subject"`
+	// Text is the whole SMS, or the plain part of a mail.
+	Text string `json:"text"`
+	// HTML is the HTML part of a mail as it came: hostile, never to be shown outside a sandboxed frame.
+	HTML string `json:"html"`
+	// Code is the verification code that the message seems to carry, or empty.
+	Code string `json:"code"`
+	// Links are the web addresses in the message, in order and without repeats; never nil.
+	Links []string `json:"links"`
+	// ReceivedAt is when the sandbox accepted the message.
+	ReceivedAt time.Time `json:"received_at"`
+}
+
+// size estimates the memory of a message, to bound the sum.
+func (m *Message) size() int {
+	return 256 + len(m.To) + len(m.From) + len(m.Subject) + len(m.Text) + len(m.HTML)
+}
+
+var (
+	// A link ends at the first character beyond ASCII: Chinese text follows without a blank.
+	linkPattern = regexp.MustCompile(`https?://[!#-;=?-Z\[\]_a-z~%]+`)
+	codePattern = regexp.MustCompile(`(?:^|[^0-9A-Za-z])([0-9]{4,8})(?:[^0-9A-Za-z]|$)`)
+	wordPattern = regexp.MustCompile(`^[0-9A-Za-z]{4,8}$`)
+)
+
+// findLinks returns the links of plain text, in order, without repeats.
+func findLinks(text string) []string {
+	links := []string{}
+	for _, link := range linkPattern.FindAllString(text, 10*maxLinks) {
+		links = addLink(links, strings.TrimRight(link, ".,;:!?)]'"))
+	}
+	return links
+}
+
+func addLink(links []string, link string) []string {
+	if len(links) >= maxLinks || slices.Contains(links, link) {
+		return links
+	}
+	return append(links, link)
+}
+
+// findCode returns the first run of four to eight digits that stands alone, links left aside.
+func findCode(text string) string {
+	match := codePattern.FindStringSubmatch(linkPattern.ReplaceAllString(text, " "))
+	if match == nil {
+		return ""
+	}
+	return match[1]
+}
+
+// normalNumber strips the forms of the country code that the vendors take in front of a mainland
+// number; of other numbers it strips the plus sign.
+func normalNumber(number string) string {
+	number = strings.TrimSpace(number)
+	for _, prefix := range []string{"+86", "0086", "86"} {
+		if rest, ok := strings.CutPrefix(number, prefix); ok && mainland(rest) {
+			return rest
+		}
+	}
+	return strings.TrimPrefix(number, "+")
+}
+
+// mainland tells whether number is a mainland mobile number without a country code.
+func mainland(number string) bool {
+	return len(number) == 11 && number[0] == '1' && number[1] >= '3' && digits(number)
+}
+
+// dialable tells whether a number in normal form can be one at all. Eleven digits that begin with 1
+// are taken for a mainland number, as the vendors do, so they must be one.
+func dialable(number string) bool {
+	if !digits(number) || len(number) < 7 || len(number) > 15 || number[0] == '0' {
+		return false
+	}
+	return len(number) != 11 || number[0] != '1' || mainland(number)
+}
+
+func digits(s string) bool {
+	for _, r := range s {
+		if r < '0' || r > '9' {
+			return false
+		}
+	}
+	return s != ""
+}

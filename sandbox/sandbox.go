@@ -1,0 +1,216 @@
+// Package sandbox plays Aliyun SMS, Ronglian SMS and a mail server on a laptop: it speaks their wire
+// protocols, checks signatures as they do, keeps what was sent and shows it in an inbox.
+//
+// It is written from the vendors' documents and imports nothing of this module, so a client in any
+// language can be pointed at it. Messages live in memory and go nowhere.
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	defaultHTTPAddr      = "127.0.0.1:8083"
+	defaultSMTPAddr      = "127.0.0.1:1025"
+	defaultCapacity      = 10_000
+	defaultDeliveryDelay = 2 * time.Second
+
+	// shutdownGrace is how long answers under way may take once Run was asked to end.
+	shutdownGrace = 3 * time.Second
+)
+
+// Config says where the sandbox listens and what it accepts. The zero value is ready to use.
+type Config struct {
+	// HTTPAddr is the address of the vendors' HTTP interfaces and of the inbox; empty means
+	// 127.0.0.1:8083. Port 0 lets the kernel choose.
+	HTTPAddr string
+	// SMTPAddr is the address of the mail server; empty means 127.0.0.1:1025.
+	SMTPAddr string
+	// Credentials are the keys that are accepted; each empty field takes its made-up default.
+	Credentials Credentials
+	// AliyunLimits bound messages per sign name and number; the zero value means 1, 5 and 10.
+	AliyunLimits Limits
+	// RonglianLimits bound messages per number; the zero value means 1 a minute and 5 a day.
+	RonglianLimits Limits
+	// Capacity is how many messages are kept before the oldest is dropped; 0 means 10,000.
+	Capacity int
+	// DeliveryDelay is how long after acceptance a handset reports; 0 means two seconds, a negative
+	// value means at once.
+	DeliveryDelay time.Duration
+	// Now tells the time that signatures, limits and receipts are judged by; nil means time.Now.
+	Now func() time.Time
+	// Logger receives one line for each kept message, without its content; nil discards.
+	Logger *slog.Logger
+}
+
+// Server is a running or ready sandbox. Its methods are safe for concurrent use.
+type Server struct {
+	config       Config
+	http         *http.Server
+	httpListener net.Listener
+	mail         *smtp.Server
+	mailListener *closingListener
+	certificate  []byte
+
+	mailbox        *mailbox
+	faults         *faultSet
+	aliyunCounts   *counter
+	ronglianCounts *counter
+	nonces         *seen
+	requestIDs     *seen
+
+	stopOnce sync.Once
+	stopped  chan struct{}
+}
+
+// Open binds both addresses and returns a server that answers once Run is called. A server that is
+// not run must be closed.
+func Open(ctx context.Context, config Config) (*Server, error) {
+	config = withDefaults(config)
+	certificate, certificatePEM, err := selfSigned(config.SMTPAddr)
+	if err != nil {
+		return nil, fmt.Errorf("make certificate: %w", err)
+	}
+	s := &Server{
+		config:         config,
+		certificate:    certificatePEM,
+		mailbox:        newMailbox(config.Capacity),
+		faults:         &faultSet{},
+		aliyunCounts:   newCounter(config.AliyunLimits.or(Limits{Minute: 1, Hour: 5, Day: 10})),
+		ronglianCounts: newCounter(config.RonglianLimits.or(Limits{Minute: 1, Hour: -1, Day: 5})),
+		nonces:         newSeen(2 * signatureTolerance),
+		requestIDs:     newSeen(24 * time.Hour),
+		stopped:        make(chan struct{}),
+	}
+	var lc net.ListenConfig
+	if s.httpListener, err = lc.Listen(ctx, "tcp", config.HTTPAddr); err != nil {
+		return nil, fmt.Errorf("listen for http: %w", err)
+	}
+	mailListener, err := lc.Listen(ctx, "tcp", config.SMTPAddr)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen for smtp: %w", err), s.httpListener.Close())
+	}
+	s.mailListener = newClosingListener(mailListener)
+	s.http = newHTTPServer(s.Handler(), config.Logger)
+	s.mail = s.newMailServer(certificate)
+	return s, nil
+}
+
+func withDefaults(c Config) Config {
+	if c.HTTPAddr == "" {
+		c.HTTPAddr = defaultHTTPAddr
+	}
+	if c.SMTPAddr == "" {
+		c.SMTPAddr = defaultSMTPAddr
+	}
+	if c.Capacity <= 0 {
+		c.Capacity = defaultCapacity
+	}
+	if c.DeliveryDelay == 0 {
+		c.DeliveryDelay = defaultDeliveryDelay
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Credentials = c.Credentials.withDefaults()
+	return c
+}
+
+func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10, // Aliyun's parameters travel in the query
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// Run answers until ctx ends, then closes both listeners and waits for what is under way. It returns
+// nil after such an end, and may be called once.
+func (s *Server) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := s.http.Serve(s.httpListener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve http: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if err := s.mail.Serve(s.mailListener); err != nil && !errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("serve smtp: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		return s.Close()
+	})
+	return group.Wait()
+}
+
+// Close ends the server at once for waiting clients and within seconds for answers under way. It is
+// idempotent; after a Run whose context ended it is not needed.
+func (s *Server) Close() error {
+	var err error
+	s.stopOnce.Do(func() {
+		close(s.stopped) // frees delayed answers and event streams, which Shutdown would wait for
+		// The caller's context has ended by now: the grace is counted from here.
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+		defer cancel()
+		if httpErr := s.http.Shutdown(ctx); httpErr != nil {
+			err = errors.Join(err, s.http.Close())
+		}
+		mailErr := s.mail.Shutdown(ctx)
+		// A server that never ran does not know its listeners.
+		for _, l := range []net.Listener{s.httpListener, s.mailListener} {
+			if closeErr := l.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
+				err = errors.Join(err, closeErr)
+			}
+		}
+		if mailErr != nil && !errors.Is(mailErr, net.ErrClosed) {
+			err = errors.Join(err, mailErr)
+		}
+	})
+	return err
+}
+
+// HTTPAddr returns the bound address of the HTTP side, such as 127.0.0.1:8083.
+func (s *Server) HTTPAddr() string { return s.httpListener.Addr().String() }
+
+// SMTPAddr returns the bound address of the mail server.
+func (s *Server) SMTPAddr() string { return s.mailListener.Addr().String() }
+
+// SMTPCA returns, as PEM, the certificate that a mail client must trust to use STARTTLS here. It is
+// made anew by each Open.
+func (s *Server) SMTPCA() []byte { return append([]byte(nil), s.certificate...) }
+
+// Credentials returns the keys that this sandbox accepts.
+func (s *Server) Credentials() Credentials { return s.config.Credentials }
+
+// Messages returns what was kept, newest last. A non-empty to selects one recipient: a number in any
+// of the forms the vendors take, or an address in any case.
+func (s *Server) Messages(to string) []Message { return s.mailbox.list(to) }
+
+// Clear forgets all kept messages. Limits and remembered ids stay as they are.
+func (s *Server) Clear() { s.mailbox.clear() }
+
+// Faults returns the faults now in force, with the counts that are left.
+func (s *Server) Faults() Faults { return s.faults.get() }
+
+// SetFaults replaces all faults; the zero value ends them. The error names the first mistake.
+func (s *Server) SetFaults(f Faults) error { return s.faults.set(f) }
