@@ -1,0 +1,353 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"usher/web"
+)
+
+// The script is tested in a real browser against an API that answers from a list.
+
+// site serves the pages under their policy, and an API whose answers a test sets.
+type site struct {
+	*httptest.Server
+	mu      sync.Mutex
+	answers map[string][]string // "METHOD /path" -> answers in turn, the last one for ever
+	calls   []string            // "METHOD /path body"
+}
+
+const (
+	okCaptcha = `{"errno":"0","data":{"captcha_id":"c2","image":"data:image/png;base64,AAAA","expires_in":300}}`
+	okCode    = `{"errno":"0","data":{"sms_code_id":"s1","expires_in":300,"resend_after":60}}`
+	free      = `{"errno":"0","data":{"count":0}}`
+)
+
+func newSite(t *testing.T, p web.Page, answers map[string][]string) *site {
+	t.Helper()
+	s := &site{answers: answers}
+	r := newRenderer(t)
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(web.Static())))
+	mux.HandleFunc("/v1/", s.api)
+	mux.HandleFunc("GET /{page}", func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("Content-Security-Policy", web.CSP())
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		shown := p
+		shown.Mode, shown.Token = q.FormValue("mode"), q.FormValue("token")
+		if err := r.Render(w, q.PathValue("page"), shown); err != nil {
+			http.NotFound(w, q)
+		}
+	})
+	s.Server = httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *site) api(w http.ResponseWriter, q *http.Request) {
+	body, _ := io.ReadAll(io.LimitReader(q.Body, 1<<16))
+	key := q.Method + " " + q.URL.Path
+	s.mu.Lock()
+	s.calls = append(s.calls, strings.TrimSpace(key+" "+string(body)))
+	answer := `{"errno":"4002","errmsg":"nothing here"}`
+	if list := s.answers[key]; len(list) > 0 {
+		answer = list[0]
+		if len(list) > 1 {
+			s.answers[key] = list[1:]
+		}
+	}
+	s.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	if !strings.Contains(answer, `"errno":"0"`) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+	}
+	_, _ = io.WriteString(w, answer)
+}
+
+// called returns the bodies sent to a "METHOD /path", in turn.
+func (s *site) called(key string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var bodies []string
+	for _, call := range s.calls {
+		if body, ok := strings.CutPrefix(call, key); ok {
+			bodies = append(bodies, strings.TrimSpace(body))
+		}
+	}
+	return bodies
+}
+
+func newBrowser(t *testing.T) context.Context {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("no chromium on this machine")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.ExecPath(path))
+	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatalf("start browser: %v", err)
+	}
+	return ctx
+}
+
+// tab is one page under test.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+func openTab(t *testing.T, browser context.Context, url string) tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser)
+	t.Cleanup(cancel)
+	b := tab{t, ctx}
+	b.do(chromedp.Navigate(url))
+	return b
+}
+
+func (b tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatalf("browser: %v", err)
+	}
+}
+
+// fill types into fields by their ids.
+func (b tab) fill(values map[string]string) {
+	b.t.Helper()
+	for id, value := range values {
+		b.do(chromedp.SendKeys("#"+id, value))
+	}
+}
+
+// until waits for a JavaScript condition and says what the page shows when it never holds.
+func (b tab) until(condition string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 15*time.Second)
+	defer cancel()
+	var err error
+	for ctx.Err() == nil { // A poll ends with an error when the page changes under it.
+		if _, err = chromedp.Run(ctx, chromedp.Poll[bool](condition)); err == nil {
+			return
+		}
+	}
+	shown, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("location.href + ' ' + document.body.innerText"))
+	b.t.Fatalf("%s never held (%v) on:\n%s", condition, err, shown)
+}
+
+func textIs(id, want string) string {
+	return fmt.Sprintf("document.getElementById(%q).textContent.includes(%q)", id, want)
+}
+
+const (
+	sendButton = `button[value=send_code]`
+	mainButton = `[data-todo] [data-submit], main > .card > form [data-submit]`
+)
+
+func clickOn(selector string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		return chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.querySelector(%q).click()", selector))(ctx, t)
+	}
+}
+
+func TestScript(t *testing.T) {
+	t.Parallel()
+	browser := newBrowser(t)
+	page := web.Page{Lang: "en", CaptchaRequired: true}
+	for name, test := range map[string]func(*testing.T, context.Context, web.Page){
+		"registers by mobile, step by step":           registersByMobile,
+		"says that a message was refused":             saysRefusedMessage,
+		"registers by email and points to the inbox":  registersByEmail,
+		"shows the captcha when sign-in demands it":   showsDemandedCaptcha,
+		"activates on a click only":                   activatesOnClick,
+		"helps while typing":                          helpsWhileTyping,
+		"keeps what was typed when the network fails": survivesDeadNetwork,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, browser, page) })
+	}
+}
+
+func registersByMobile(t *testing.T, browser context.Context, page web.Page) {
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":           {okCaptcha},
+		"POST /v1/sms-codes":          {`{"errno":"4202","errmsg":"captcha is wrong"}`, okCode},
+		"GET /v1/sms-codes/s1":        {`{"errno":"0","data":{"status":"delivered","resend_after":50}}`},
+		"GET /v1/usernames/zhang_san": {free},
+		"GET /v1/mobiles/13800138000": {free},
+		"POST /v1/registrations":      {`{"errno":"4204","errmsg":"code is wrong"}`, `{"errno":"0","data":{"active":true}}`},
+		"DELETE /v1/sessions/current": {`{"errno":"0"}`},
+	})
+	b := openTab(t, browser, s.URL+"/register")
+	b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
+	b.fill(map[string]string{"username": "zhang_san", "mobile": "+86 138-0013-8000", "captcha": "abcd"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("captcha-error", "captcha is wrong"))
+	b.until(`document.getElementById('captcha').value === ''`)
+
+	b.fill(map[string]string{"captcha": "efgh"})
+	b.do(clickOn(sendButton))
+	b.until(`document.querySelector('` + sendButton + `').textContent.startsWith('Resend in ')`)
+	b.until(`document.querySelector('[data-captcha]').hidden && document.activeElement.id === 'sms_code'`)
+	b.until(textIs("code-status", "Delivered"))
+	b.do(chromedp.Reload())
+	b.until(`document.querySelector('` + sendButton + `').disabled`)
+
+	b.do(chromedp.Evaluate[chromedp.Void](`for (const i of document.querySelectorAll('form[data-flow=register] input:not([type=hidden])')) { i.value = ''; i.checked = false }`))
+	b.do(clickOn(mainButton))
+	b.until(`document.activeElement.id === 'username' && document.getElementById('agree').getAttribute('aria-invalid') === 'true'`)
+	b.fill(map[string]string{
+		"username": "zhang_san", "mobile": "13800138000", "sms_code": "123456",
+		"password": "correct horse", "password_repeat": "correct horse",
+	})
+	b.do(clickOn("#agree"), clickOn(mainButton))
+	b.until(textIs("sms_code-error", "code is wrong"))
+	b.do(clickOn(mainButton))
+	b.until(`location.pathname === '/account'`)
+
+	var sent map[string]any
+	bodies := s.called("POST /v1/registrations")
+	if err := json.Unmarshal([]byte(bodies[len(bodies)-1]), &sent); err != nil {
+		t.Fatalf("parse registration: %v", err)
+	}
+	if sent["agree"] != true || sent["mobile"] != "13800138000" || sent["email"] != nil || sent["captcha"] != nil {
+		t.Errorf("got registration %v, want agree true, a plain number, no email, no captcha", sent)
+	}
+	if got := s.called("POST /v1/sms-codes"); len(got) != 2 || !strings.Contains(got[1], `"purpose":"register"`) {
+		t.Errorf("got codes asked for with %v, want two, with purpose register", got)
+	}
+}
+
+func saysRefusedMessage(t *testing.T, browser context.Context, page web.Page) {
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":    {okCaptcha},
+		"POST /v1/sms-codes":   {okCode},
+		"GET /v1/sms-codes/s1": {`{"errno":"0","data":{"status":"failed","resend_after":0}}`},
+	})
+	b := openTab(t, browser, s.URL+"/register")
+	b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
+	b.fill(map[string]string{"mobile": "13800138000", "captcha": "abcd"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("code-status", "Use email instead"))
+	b.until(`!document.querySelector('` + sendButton + `').disabled`)
+	b.do(clickOn(sendButton)) // A new code needs a new captcha.
+	b.until(`!document.querySelector('[data-captcha]').hidden && document.activeElement.id === 'captcha'`)
+	if got := len(s.called("POST /v1/sms-codes")); got != 1 {
+		t.Errorf("got %d codes asked for, want 1", got)
+	}
+}
+
+func registersByEmail(t *testing.T, browser context.Context, page web.Page) {
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":           {okCaptcha},
+		"POST /v1/registrations":      {`{"errno":"0","data":{"active":false}}`},
+		"POST /v1/activations/resend": {`{"errno":"0","data":{}}`},
+	})
+	b := openTab(t, browser, s.URL+"/register?mode=email")
+	b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
+	b.fill(map[string]string{
+		"username": "zhang_san", "email": "zhang@example.com", "captcha": "abcd",
+		"password": "correct horse", "password_repeat": "correct horse",
+	})
+	b.do(clickOn("#agree"), clickOn(mainButton))
+	b.until(`!document.querySelector('[data-done]').hidden && document.querySelector('[data-email]').textContent === 'zhang@example.com'`)
+	b.do(clickOn("[data-flow=resend] [data-submit]"))
+	b.until(`document.querySelector('[data-said]').textContent !== ''`)
+	if got := s.called("POST /v1/registrations"); len(got) != 1 || !strings.Contains(got[0], `"captcha_id":"c2"`) {
+		t.Errorf("got registrations %v, want one with its captcha", got)
+	}
+	if got := s.called("POST /v1/activations/resend"); len(got) != 1 || got[0] != `{"email":"zhang@example.com"}` {
+		t.Errorf("got resends %v, want one to the address", got)
+	}
+}
+
+func showsDemandedCaptcha(t *testing.T, browser context.Context, page web.Page) {
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas": {okCaptcha},
+		"POST /v1/sessions": {
+			`{"errno":"4102","errmsg":"no such account"}`,
+			`{"errno":"4202","errmsg":"prove you are human"}`,
+			`{"errno":"0","data":{"active":true}}`,
+		},
+	})
+	b := openTab(t, browser, s.URL+"/login")
+	b.fill(map[string]string{"login": "zhang_san", "password": "correct horse"})
+	b.do(clickOn(mainButton))
+	b.until(`document.querySelector('[data-alert]').textContent === 'no such account'`)
+	b.until(`document.querySelector('[data-captcha]').closest('[hidden]') !== null`)
+	b.do(clickOn(mainButton))
+	b.until(textIs("captcha-error", "prove you are human"))
+	b.fill(map[string]string{"captcha": "abcd"})
+	b.do(clickOn(mainButton))
+	b.until(`location.pathname === '/account'`)
+	if got := s.called("POST /v1/sessions"); len(got) != 3 || !strings.Contains(got[2], `"captcha":"abcd"`) {
+		t.Errorf("got sign-ins %v, want three, the last with its captcha", got)
+	}
+}
+
+func activatesOnClick(t *testing.T, browser context.Context, page web.Page) {
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/activations": {`{"errno":"4207","errmsg":"link expired"}`, `{"errno":"0","data":{}}`},
+	})
+	b := openTab(t, browser, s.URL+"/activate?token=t0k")
+	b.until(`document.querySelector('form').noValidate`)
+	if got := s.called("POST /v1/activations"); len(got) != 0 {
+		t.Errorf("got activations %v before any click, want none", got)
+	}
+	b.do(clickOn(mainButton))
+	b.until(`!document.querySelector('[data-resend]').hidden`)
+	b.do(clickOn(mainButton))
+	b.until(`!document.querySelector('[data-done]').hidden`)
+	if got := s.called("POST /v1/activations"); len(got) != 2 || got[1] != `{"token":"t0k"}` {
+		t.Errorf("got activations %v, want two with the token", got)
+	}
+}
+
+func helpsWhileTyping(t *testing.T, browser context.Context, page web.Page) {
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":           {okCaptcha},
+		"GET /v1/usernames/zhang_san": {`{"errno":"0","data":{"count":1}}`},
+	})
+	b := openTab(t, browser, s.URL+"/register")
+	b.fill(map[string]string{"username": "zhang_san"})
+	b.do(chromedp.SendKeys("#password", "1234567"))
+	b.until(textIs("username-error", "taken"))
+	b.until(textIs("password-hint", "still needed: 1"))
+	b.do(chromedp.SendKeys("#password", "890123456"))
+	b.until(`document.getElementById('password-hint').dataset.level === '3'`)
+	b.do(clickOn("[data-peek]"))
+	b.until(`document.getElementById('password').type === 'text'`)
+}
+
+func survivesDeadNetwork(t *testing.T, browser context.Context, page web.Page) {
+	s := newSite(t, page, nil)
+	b := openTab(t, browser, s.URL+"/login")
+	b.until(`document.querySelector('form').noValidate`)
+	s.Close()
+	b.fill(map[string]string{"login": "zhang_san", "password": "correct horse"})
+	b.do(clickOn(mainButton))
+	b.until(`document.querySelector('[data-alert]').textContent.startsWith('No connection')`)
+	b.until(`!document.querySelector('[data-submit]').disabled && document.getElementById('password').value === 'correct horse'`)
+}

@@ -1,0 +1,306 @@
+package web_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"usher/web"
+)
+
+var (
+	pageNames     = []string{"register", "login", "forgot", "activate", "account", "error"}
+	languages     = []string{"zh", "en"}
+	registrations = []string{"", "either", "mobile", "email", "both"}
+)
+
+// samples are pages in every state that changes what a template writes.
+func samples() map[string]web.Page {
+	image := "data:image/png;base64," + base64.StdEncoding.EncodeToString([]byte("picture"))
+	filled := web.Page{
+		CaptchaRequired: true, PasswordCaptcha: true, CaptchaID: "c1", CaptchaImage: image,
+		CodeSent: true, ResendAfter: 60, Token: "t0", Error: "refused", Notice: "noted", Status: 404,
+		Form:    map[string]string{"username": "zhang_san", "remember": "true"},
+		Fields:  map[string]string{"username": "taken", "mobile": "wrong", "agree": "needed"},
+		Account: &web.Account{ID: "7", Username: "zhang_san", Mobile: "138****8000", Email: "z***@example.com"},
+	}
+	other := filled
+	other.Mode, other.Error = "email", ""
+	code := filled
+	code.Mode, code.Account = "code", nil
+	return map[string]web.Page{
+		"empty": {}, "filled": filled, "by email": other, "by code": code, "done": {Done: true},
+	}
+}
+
+// eachPage renders every page in every language, registration and sample state.
+func eachPage(t *testing.T, check func(t *testing.T, name string, p web.Page, page string)) {
+	t.Helper()
+	r := newRenderer(t)
+	for _, name := range pageNames {
+		for _, lang := range languages {
+			for _, registration := range registrations {
+				for state, p := range samples() {
+					p.Lang, p.Registration = lang, registration
+					t.Run(fmt.Sprintf("%s/%s/%s/%s", name, lang, registration, state), func(t *testing.T) {
+						check(t, name, p, render(t, r, name, p))
+					})
+				}
+			}
+		}
+	}
+}
+
+func newRenderer(t *testing.T) *web.Renderer {
+	t.Helper()
+	r, err := web.New()
+	if err != nil {
+		t.Fatalf("got error %v, want a renderer", err)
+	}
+	return r
+}
+
+func render(t *testing.T, r *web.Renderer, name string, p web.Page) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := r.Render(&out, name, p); err != nil {
+		t.Fatalf("render %s: %v", name, err)
+	}
+	return out.String()
+}
+
+// elements returns every element of a page, those inside <template> too.
+func elements(t *testing.T, page string) []*html.Node {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatalf("parse page: %v", err)
+	}
+	var found []*html.Node
+	for n := range doc.Descendants() {
+		if n.Type == html.ElementNode {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+func attr(n *html.Node, key string) (string, bool) {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val, true
+		}
+	}
+	return "", false
+}
+
+func TestRenderer_every_page_is_whole_in_every_state(t *testing.T) {
+	t.Parallel()
+	eachPage(t, func(t *testing.T, _ string, p web.Page, page string) {
+		if !strings.HasSuffix(strings.TrimSpace(page), "</html>") {
+			t.Errorf("got a page that does not end with </html>")
+		}
+		if strings.Contains(page, "ZgotmplZ") || strings.Contains(page, "%!") {
+			t.Errorf("got a page with a refused or unformatted value, want none:\n%s", page)
+		}
+		want := `<html lang="zh-CN">`
+		if p.Lang == "en" {
+			want = `<html lang="en">`
+		}
+		if !strings.Contains(page, want) {
+			t.Errorf("got no %s", want)
+		}
+	})
+}
+
+func TestRenderer_pages_keep_to_the_policy(t *testing.T) {
+	t.Parallel()
+	eachPage(t, func(t *testing.T, _ string, _ web.Page, page string) {
+		for _, n := range elements(t, page) {
+			if src, ok := attr(n, "src"); n.Data == "style" || n.Data == "base" || n.Data == "script" && (!ok || n.FirstChild != nil) {
+				t.Errorf("got inline <%s src=%q>, want none", n.Data, src)
+			}
+			for _, a := range n.Attr {
+				if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+					t.Errorf("got attribute %s on <%s>, want none", a.Key, n.Data)
+				}
+				outside := strings.Contains(a.Val, "//") || strings.HasPrefix(a.Val, "javascript:")
+				if (a.Key == "src" || a.Key == "href" || a.Key == "action") && outside {
+					t.Errorf("got %s=%q, want nothing from elsewhere", a.Key, a.Val)
+				}
+			}
+		}
+	})
+}
+
+func TestRenderer_every_input_has_a_label_and_a_place_for_its_error(t *testing.T) {
+	t.Parallel()
+	eachPage(t, func(t *testing.T, _ string, _ web.Page, page string) {
+		ids, labelled := map[string]int{}, map[string]bool{}
+		all := elements(t, page)
+		for _, n := range all {
+			if id, ok := attr(n, "id"); ok {
+				ids[id]++
+			}
+			if target, ok := attr(n, "for"); ok && n.Data == "label" {
+				labelled[target] = true
+			}
+		}
+		for id, count := range ids {
+			if count > 1 {
+				t.Errorf("got id %q %d times, want it once", id, count)
+			}
+		}
+		for _, n := range all {
+			if kind, _ := attr(n, "type"); n.Data != "input" || kind == "hidden" {
+				continue
+			}
+			id, _ := attr(n, "id")
+			if !labelled[id] {
+				t.Errorf("got no label for input %q", id)
+			}
+			described, _ := attr(n, "aria-describedby")
+			for target := range strings.FieldsSeq(described) {
+				if ids[target] == 0 {
+					t.Errorf("input %q is described by %q, which does not exist", id, target)
+				}
+			}
+		}
+	})
+}
+
+// The browser presses a form's first submit button when Enter is pressed in a field.
+func TestRenderer_enter_presses_the_main_button(t *testing.T) {
+	t.Parallel()
+	eachPage(t, func(t *testing.T, _ string, _ web.Page, page string) {
+		first := map[*html.Node]string{}
+		for _, n := range elements(t, page) {
+			if kind, _ := attr(n, "type"); n.Data != "button" || kind == "button" {
+				continue
+			}
+			form := n.Parent
+			for form != nil && form.Data != "form" {
+				form = form.Parent
+			}
+			action, _ := attr(n, "value")
+			if _, seen := first[form]; !seen {
+				first[form] = action
+			}
+			if _, isMain := attr(n, "data-submit"); isMain && first[form] != action {
+				t.Errorf("Enter presses %q, want %q", first[form], action)
+			}
+		}
+	})
+}
+
+func TestRenderer_hostile_values_come_out_escaped(t *testing.T) {
+	t.Parallel()
+	const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>'`
+	r := newRenderer(t)
+	every := map[string]string{}
+	for _, field := range []string{"username", "mobile", "email", "login", "sms_code", "password", "password_repeat", "captcha", "agree"} {
+		every[field] = hostile
+	}
+	for _, name := range pageNames {
+		for _, mode := range []string{"", "email", "code", hostile} {
+			t.Run(name+"/"+mode, func(t *testing.T) {
+				page := render(t, r, name, web.Page{
+					Lang: hostile, Path: "/" + hostile, Mode: mode, Registration: hostile,
+					CaptchaRequired: true, PasswordCaptcha: true, CaptchaID: hostile,
+					CaptchaImage: "data:image/png;base64," + hostile, Form: every, Fields: every,
+					Error: hostile, Notice: hostile, Token: hostile,
+					Account: &web.Account{ID: hostile, Username: hostile, Mobile: hostile, Email: hostile},
+				})
+				if strings.Contains(page, "<script>") || strings.Contains(page, "<img src=x") {
+					t.Errorf("got markup from a value, want it escaped:\n%s", page)
+				}
+				for _, n := range elements(t, page) {
+					if _, ok := attr(n, "onerror"); ok {
+						t.Errorf("got an event handler on <%s>, want none", n.Data)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestRenderer_passwords_are_never_shown_again(t *testing.T) {
+	t.Parallel()
+	r := newRenderer(t)
+	for _, name := range pageNames {
+		page := render(t, r, name, web.Page{CaptchaRequired: true, PasswordCaptcha: true, Form: map[string]string{
+			"password": "hunter2-secret", "password_repeat": "hunter2-secret", "captcha": "hunter2-secret",
+		}})
+		if strings.Contains(page, "hunter2-secret") {
+			t.Errorf("%s shows a password or captcha answer again", name)
+		}
+	}
+}
+
+func TestRenderer_registration_decides_which_fields_are_asked(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		registration, mode    string
+		mobile, email, insist bool
+	}{
+		{"either", "", true, true, false},
+		{"either", "email", false, true, true},
+		{"mobile", "email", true, false, false},
+		{"email", "", false, true, true},
+		{"both", "email", true, true, true},
+	}
+	r := newRenderer(t)
+	for _, tt := range tests {
+		t.Run(tt.registration+"/"+tt.mode, func(t *testing.T) {
+			t.Parallel()
+			page := render(t, r, "register", web.Page{Registration: tt.registration, Mode: tt.mode})
+			var mobile, email, insist bool
+			for _, n := range elements(t, page) {
+				switch id, _ := attr(n, "id"); id {
+				case "mobile":
+					mobile = true
+				case "email":
+					email = true
+					_, insist = attr(n, "required")
+				}
+			}
+			if mobile != tt.mobile || email != tt.email || insist != tt.insist {
+				t.Errorf("got mobile %t, email %t, insisted on %t, want %t, %t, %t",
+					mobile, email, insist, tt.mobile, tt.email, tt.insist)
+			}
+		})
+	}
+}
+
+func TestRenderer_unknown_page_is_an_error_and_writes_nothing(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := newRenderer(t).Render(&out, "../secret", web.Page{}); err == nil || out.Len() > 0 {
+		t.Errorf("got error %v and %d bytes, want an error and nothing written", err, out.Len())
+	}
+}
+
+func TestRenderer_register_is_light(t *testing.T) {
+	t.Parallel()
+	const limit = 60 << 10
+	r := newRenderer(t)
+	p := samples()["filled"]
+	p.Registration = "both"
+	weight := len(render(t, r, "register", p))
+	for _, name := range []string{"app.css", "app.js", "icon.svg"} {
+		content, err := fs.ReadFile(web.Static(), strings.TrimPrefix(r.AssetURL(name), "/static/"))
+		if err != nil {
+			t.Fatalf("read %s: %v", name, err)
+		}
+		weight += len(content)
+	}
+	if weight > limit {
+		t.Errorf("got %d bytes for /register with its files, want at most %d", weight, limit)
+	}
+	t.Logf("/register weighs %d bytes", weight)
+}
