@@ -1,0 +1,90 @@
+// Package accounts registers people, activates them by email and signs them in.
+package accounts
+
+import (
+	"errors"
+	"time"
+
+	"usher/contact"
+)
+
+// Account is a person who signed up.
+type Account struct {
+	ID           string // UUID
+	Username     string // as typed, in NFKC
+	Mobile       contact.Mobile
+	Email        contact.Email
+	PasswordHash string // argon2id in its usual text form
+	Active       bool   // may sign in: number proved, or address activated
+	EmailActive  bool   // address proved
+	Superuser    bool
+
+	// ActivationGeneration counts the activation links issued; only the newest one works.
+	ActivationGeneration int
+	// SessionGeneration counts password changes; a session of an older one is over.
+	SessionGeneration int
+
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Mail is the activation mail of an account as the outbox keeps it: written in one transaction with
+// the change that makes it necessary.
+type Mail struct {
+	ID        string    // UUID; also names the task on the queue
+	KeyID     string    // key that signs the link, so that every attempt carries the same one
+	NotAfter  time.Time // end of the link: the mail is worthless past it
+	CreatedAt time.Time
+	RequestID string
+}
+
+// Errors of this package. [ExistsError] and [FieldErrors] say which field.
+var (
+	ErrNotFound     = errors.New("no such account")
+	ErrCredentials  = errors.New("wrong login or password")
+	ErrNotActive    = errors.New("account is not activated")
+	ErrPasswordBusy = errors.New("too many passwords are being hashed")
+	ErrLinkExpired  = errors.New("activation link has expired")
+	ErrLinkInvalid  = errors.New("activation link is not valid")
+)
+
+// Field names a part of a registration, as in the HTTP contract.
+type Field string
+
+// The fields that can be refused.
+const (
+	FieldUsername       Field = "username"
+	FieldPassword       Field = "password"
+	FieldPasswordRepeat Field = "password_repeat"
+	FieldAgree          Field = "agree"
+	FieldMobile         Field = "mobile"
+	FieldSMSCode        Field = "sms_code"
+	FieldEmail          Field = "email"
+)
+
+// ExistsError says that another account has this user name, number or address.
+type ExistsError struct{ Field Field }
+
+// Error names the field, not its value.
+func (e *ExistsError) Error() string { return string(e.Field) + " is taken" }
+
+// Problem says what is wrong with a field; the api turns it into a sentence.
+type Problem string
+
+// The problems.
+const (
+	Missing      Problem = "missing"
+	Malformed    Problem = "malformed"
+	TooShort     Problem = "too_short"
+	TooLong      Problem = "too_long"
+	TooCommon    Problem = "too_common"
+	Different    Problem = "different" // the repeated password
+	NotAllowed   Problem = "not_allowed"
+	MustBeAgreed Problem = "must_be_agreed"
+)
+
+// FieldErrors lists what is wrong with a request, by field. It is never returned empty.
+type FieldErrors map[Field]Problem
+
+// Error says how many fields are wrong; the map says which.
+func (e FieldErrors) Error() string { return "invalid fields" }

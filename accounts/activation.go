@@ -1,0 +1,94 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"usher/contact"
+	"usher/secrets"
+)
+
+// resendTime is how long ResendActivation takes at least. Writing a row for a known address takes
+// longer than looking an unknown one up; this hides the difference.
+const resendTime = 100 * time.Millisecond
+
+// indexEmail is the kind under which addresses are hashed into tokens.
+const indexEmail = "email"
+
+// ActivationToken returns what the link of a claimed mail carries. It is derived from stored facts
+// alone, so every attempt to send the mail gives the same text. It returns secrets.ErrUnknownKey when
+// the key that was to sign it has been taken away.
+func ActivationToken(keys *secrets.Keys, mail ClaimedMail) (string, error) {
+	return keys.SignToken(mail.Mail.KeyID, secrets.Token{
+		Account:    mail.Account.ID,
+		Generation: mail.Account.ActivationGeneration,
+		Address:    keys.Index(indexEmail, mail.Account.Email.Reveal()),
+		ExpiresAt:  mail.Mail.NotAfter,
+	})
+}
+
+// Activate proves the address of the account that the token was made for. Doing it again gives the same
+// answer, also after the link's end, since people open old mails. It returns ErrLinkInvalid for what we
+// did not sign for this address, and ErrLinkExpired for a link that is too old or has been replaced.
+func (s *Service) Activate(ctx context.Context, text string) (Account, error) {
+	token, err := s.Keys.ParseToken(text, s.Now())
+	expired := errors.Is(err, secrets.ErrExpired)
+	if err != nil && !expired {
+		return Account{}, ErrLinkInvalid
+	}
+	account, found, err := s.find(ctx, Key{ByID, token.Account})
+	switch {
+	case err != nil:
+		return Account{}, err
+	case !found || account.Email.IsZero() || s.Keys.Index(indexEmail, account.Email.Reveal()) != token.Address:
+		return Account{}, ErrLinkInvalid
+	case account.ActivationGeneration != token.Generation:
+		return Account{}, ErrLinkExpired
+	case account.EmailActive:
+		return account, nil
+	case expired:
+		return Account{}, ErrLinkExpired
+	}
+	account, err = s.Store.Activate(ctx, account.ID, token.Generation, s.Now())
+	if errors.Is(err, ErrNotFound) { // replaced since we looked
+		return Account{}, ErrLinkExpired
+	}
+	return account, err
+}
+
+// ResendActivation sends another activation mail, which makes older links worthless. It returns nil, in
+// about the same time, whether an account waits for it or not.
+func (s *Service) ResendActivation(ctx context.Context, email contact.Email, requestID string) error {
+	earliest := time.NewTimer(resendTime)
+	defer earliest.Stop()
+	if err := s.renewActivation(ctx, email, requestID); err != nil {
+		return err
+	}
+	select {
+	case <-earliest.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Service) renewActivation(ctx context.Context, email contact.Email, requestID string) error {
+	account, found, err := s.find(ctx, Key{ByEmail, email.Reveal()})
+	if err != nil || !found || account.EmailActive {
+		return err
+	}
+	mail, err := s.newMail(requestID)
+	if err != nil {
+		return err
+	}
+	err = s.Store.RenewActivation(ctx, account.ID, mail)
+	if errors.Is(err, ErrNotFound) { // activated since we looked
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.enqueue(ctx, mail)
+	return nil
+}

@@ -1,0 +1,154 @@
+package accounts_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"usher/accounts"
+	"usher/contact"
+	"usher/secrets"
+)
+
+func TestActivate_is_idempotent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.registered(t, byEmail)
+	link := w.newestLink(t, account.ID)
+	if again := w.newestLink(t, account.ID); again != link {
+		t.Errorf("two attempts carry different links: %q, %q", link, again)
+	}
+	for _, pause := range []time.Duration{0, time.Minute, 48 * time.Hour} {
+		w.clock.Advance(pause)
+		got, err := w.Activate(t.Context(), link)
+		if err != nil || !got.Active || !got.EmailActive || got.ID != account.ID {
+			t.Errorf("%v later: Activate = %+v, %v", pause, got, err)
+		}
+	}
+	wantSteps(t, w, "find id", "activate", "find id", "find id")
+	if _, err := w.SignIn(t.Context(), someEmail, goodPassword); err != nil {
+		t.Errorf("SignIn = %v", err)
+	}
+}
+
+func TestActivate_refuses_a_link_past_its_end(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.registered(t, byEmail)
+	link := w.newestLink(t, account.ID)
+	w.clock.Advance(time.Hour)
+	if _, err := w.Activate(t.Context(), link); !errors.Is(err, accounts.ErrLinkExpired) {
+		t.Errorf("Activate = %v, want ErrLinkExpired", err)
+	}
+	wantSteps(t, w, "find id")
+}
+
+func TestActivate_refuses_a_link_that_was_replaced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.registered(t, byEmail)
+	old := w.newestLink(t, account.ID)
+	w.clock.Advance(time.Second)
+	if err := w.ResendActivation(t.Context(), email(t, someEmail), "request-2"); err != nil {
+		t.Fatal(err)
+	}
+	wantSteps(t, w, "find email", "renew", "enqueue")
+	if _, err := w.Activate(t.Context(), old); !errors.Is(err, accounts.ErrLinkExpired) {
+		t.Errorf("old link: Activate = %v, want ErrLinkExpired", err)
+	}
+	if got, err := w.Activate(t.Context(), w.newestLink(t, account.ID)); err != nil || !got.Active {
+		t.Errorf("new link: Activate = %v, %v", got.Active, err)
+	}
+	if _, err := w.Activate(t.Context(), old); !errors.Is(err, accounts.ErrLinkExpired) {
+		t.Errorf("old link of an active account: Activate = %v, want ErrLinkExpired", err)
+	}
+	if mail := w.mails[1]; mail.RequestID != "request-2" || mail.ID == w.mails[0].ID {
+		t.Errorf("mail = %+v", mail)
+	}
+}
+
+func TestActivate_refuses_a_link_that_is_replaced_meanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.registered(t, byEmail)
+	w.fail["activate"] = accounts.ErrNotFound
+	if _, err := w.Activate(t.Context(), w.newestLink(t, account.ID)); !errors.Is(err, accounts.ErrLinkExpired) {
+		t.Errorf("Activate = %v, want ErrLinkExpired", err)
+	}
+}
+
+func TestActivate_refuses_what_was_not_made_for_this_address(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.registered(t, byEmail)
+	link := w.newestLink(t, account.ID)
+	for title, text := range map[string]string{
+		"nothing": "", "noise": "a.b.c", "shortened": link[:len(link)-1], "endless": strings.Repeat("x", 1<<20),
+		"unknown key": "zz" + link[2:],
+	} {
+		if _, err := w.Activate(t.Context(), text); !errors.Is(err, accounts.ErrLinkInvalid) {
+			t.Errorf("%s: Activate = %v, want ErrLinkInvalid", title, err)
+		}
+	}
+	wantSteps(t, w)
+
+	for title, c := range map[string]func(*accounts.Account){
+		"other address": func(a *accounts.Account) { a.Email = email(t, "other@example.com") },
+		"no address":    func(a *accounts.Account) { a.Email = contact.Email{} },
+		"no account":    func(a *accounts.Account) { delete(w.people, a.ID); a.ID = "other" },
+	} {
+		changed := account
+		c(&changed)
+		w.people[changed.ID] = changed
+		if _, err := w.Activate(t.Context(), link); !errors.Is(err, accounts.ErrLinkInvalid) {
+			t.Errorf("%s: Activate = %v, want ErrLinkInvalid", title, err)
+		}
+	}
+	w.fail["find id"] = errAway
+	if _, err := w.Activate(t.Context(), link); !errors.Is(err, errAway) {
+		t.Errorf("store away: Activate = %v", err)
+	}
+}
+
+func TestActivationToken_needs_its_key(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mail := accounts.ClaimedMail{Mail: accounts.Mail{KeyID: "gone"}}
+	if _, err := accounts.ActivationToken(w.Keys, mail); !errors.Is(err, secrets.ErrUnknownKey) {
+		t.Errorf("ActivationToken = %v, want ErrUnknownKey", err)
+	}
+}
+
+func TestResendActivation_answers_alike(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	waiting := w.registered(t, byEmail)
+	active := w.registered(t, byEmail, func(r *accounts.SignUp) { r.Username, r.Email = "active_1", "active@example.com" })
+	if _, err := w.Activate(t.Context(), w.newestLink(t, active.ID)); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, address := range []string{someEmail, "active@example.com", "nobody@example.com"} {
+			start := time.Now()
+			if err := w.ResendActivation(t.Context(), email(t, address), "r"); err != nil {
+				t.Errorf("%s: ResendActivation = %v", address, err)
+			}
+			if took := time.Since(start); took != 100*time.Millisecond {
+				t.Errorf("%s: took %v", address, took)
+			}
+		}
+	})
+	if len(w.mails) != 3 || w.people[waiting.ID].ActivationGeneration != 2 {
+		t.Errorf("%d mails, generation %d", len(w.mails), w.people[waiting.ID].ActivationGeneration)
+	}
+	w.fail["renew"] = accounts.ErrNotFound // activated meanwhile
+	if err := w.ResendActivation(t.Context(), email(t, someEmail), "r"); err != nil {
+		t.Errorf("activated meanwhile: ResendActivation = %v", err)
+	}
+	w.fail["renew"] = errAway
+	if err := w.ResendActivation(t.Context(), email(t, someEmail), "r"); !errors.Is(err, errAway) {
+		t.Errorf("store away: ResendActivation = %v", err)
+	}
+}

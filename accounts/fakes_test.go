@@ -1,0 +1,284 @@
+package accounts_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"usher/accounts"
+	"usher/contact"
+	"usher/internal/testkit"
+	"usher/secrets"
+	"usher/verify"
+)
+
+// rightCode is the code that the fake accepts for every number and purpose, once.
+const rightCode = "123456"
+
+var errAway = errors.New("store is away")
+
+// world is a service with everything around it in memory. It notes what happened in which order.
+type world struct {
+	*accounts.Service
+	clock *testkit.Clock
+	log   *testkit.Buffer
+
+	mu       sync.Mutex
+	journal  []string
+	people   map[string]accounts.Account // by id
+	mails    []accounts.Mail
+	spent    map[string]bool // code ids
+	fail     map[string]error
+	restored context.Context
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	keys, err := secrets.ParseKeys("t1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		clock:  testkit.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)),
+		people: map[string]accounts.Account{},
+		spent:  map[string]bool{},
+		fail:   map[string]error{},
+	}
+	logger, log := testkit.Logger(t)
+	w.log = log
+	w.Service = &accounts.Service{
+		Store:     memory{w},
+		Codes:     codes{w},
+		Mailer:    memory{w},
+		Passwords: accounts.NewHasher(2),
+		Keys:      keys,
+		Policy:    accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour},
+		Now:       w.clock.Now,
+		Logger:    logger,
+	}
+	return w
+}
+
+// note writes the step down and returns the error that the test wants from it.
+func (w *world) note(step string) error {
+	w.journal = append(w.journal, step)
+	return w.fail[step]
+}
+
+// steps returns what happened since the last call.
+func (w *world) steps() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	steps := w.journal
+	w.journal = nil
+	return steps
+}
+
+func (w *world) matches(a accounts.Account, key accounts.Key) bool {
+	_, canonical, _ := accounts.CanonicalUsername(a.Username)
+	return key.Value != "" && map[accounts.By]string{
+		accounts.ByID:       a.ID,
+		accounts.ByUsername: canonical,
+		accounts.ByMobile:   a.Mobile.Reveal(),
+		accounts.ByEmail:    a.Email.Reveal(),
+	}[key.By] == key.Value
+}
+
+func (w *world) lookUp(key accounts.Key) (accounts.Account, error) {
+	for _, a := range w.people {
+		if w.matches(a, key) {
+			return a, nil
+		}
+	}
+	return accounts.Account{}, accounts.ErrNotFound
+}
+
+// memory is the world's Store and Mailer.
+type memory struct{ *world }
+
+func (w memory) Create(_ context.Context, a accounts.Account, mail *accounts.Mail) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("create"); err != nil {
+		return err
+	}
+	w.people[a.ID] = a
+	if mail != nil {
+		w.mails = append(w.mails, *mail)
+	}
+	return nil
+}
+
+func (w memory) Find(_ context.Context, key accounts.Key) (accounts.Account, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("find " + string(key.By)); err != nil {
+		return accounts.Account{}, err
+	}
+	return w.lookUp(key)
+}
+
+func (w memory) Exists(_ context.Context, key accounts.Key) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("exists " + string(key.By)); err != nil {
+		return false, err
+	}
+	_, err := w.lookUp(key)
+	return err == nil, nil
+}
+
+func (w memory) Activate(_ context.Context, id string, generation int, at time.Time) (accounts.Account, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("activate"); err != nil {
+		return accounts.Account{}, err
+	}
+	a, found := w.people[id]
+	if !found || a.ActivationGeneration != generation {
+		return accounts.Account{}, accounts.ErrNotFound
+	}
+	a.Active, a.EmailActive, a.UpdatedAt = true, true, at
+	w.people[id] = a
+	return a, nil
+}
+
+func (w memory) RenewActivation(_ context.Context, id string, mail accounts.Mail) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("renew"); err != nil {
+		return err
+	}
+	a := w.people[id]
+	a.ActivationGeneration++
+	w.people[id] = a
+	w.mails = append(w.mails, mail)
+	return nil
+}
+
+func (w memory) SetPassword(_ context.Context, id, hash string, _ time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("set password"); err != nil {
+		return err
+	}
+	a := w.people[id]
+	a.PasswordHash = hash
+	a.SessionGeneration++
+	w.people[id] = a
+	return nil
+}
+
+func (w memory) EnqueueActivation(context.Context, accounts.Mail) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.note("enqueue")
+}
+
+// codes is the world's CodeSpender.
+type codes struct{ *world }
+
+func (c codes) Spend(_ context.Context, mobile contact.Mobile, purpose verify.Purpose, code string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.note("spend " + string(purpose)); err != nil {
+		return "", err
+	}
+	id := string(purpose) + mobile.Reveal()
+	switch {
+	case c.spent[id]:
+		return "", verify.ErrExpired
+	case code != rightCode:
+		return "", verify.ErrWrong
+	}
+	c.spent[id] = true
+	return id, nil
+}
+
+func (c codes) Restore(ctx context.Context, id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.restored = ctx
+	if err := c.note("restore"); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	delete(c.spent, id)
+	return nil
+}
+
+const (
+	goodPassword = "correct horse 电池"
+	someMobile   = "13800138000"
+	someEmail    = "lilei@example.com"
+)
+
+// signUp is a request that nothing is wrong with, changed by the functions.
+func signUp(changes ...func(*accounts.SignUp)) accounts.SignUp {
+	r := accounts.SignUp{
+		Username: "LiLei_1", Password: goodPassword, PasswordRepeat: goodPassword, Agree: true,
+		Mobile: someMobile, SMSCode: rightCode, RequestID: "request-1",
+	}
+	for _, change := range changes {
+		change(&r)
+	}
+	return r
+}
+
+func byEmail(r *accounts.SignUp) { r.Mobile, r.SMSCode, r.Email = "", "", someEmail }
+
+// registered is a Register that must succeed, and forgets its steps.
+func (w *world) registered(t testing.TB, changes ...func(*accounts.SignUp)) accounts.Account {
+	t.Helper()
+	account, err := w.Register(t.Context(), signUp(changes...))
+	if err != nil {
+		t.Fatalf("Register: %v", err)
+	}
+	w.steps()
+	return account
+}
+
+// newestLink returns the token of the newest mail, as its worker would derive it.
+func (w *world) newestLink(t testing.TB, id string) string {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	mail := accounts.ClaimedMail{Mail: w.mails[len(w.mails)-1], Account: w.people[id]}
+	token, err := accounts.ActivationToken(w.Keys, mail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func mobile(t testing.TB, s string) contact.Mobile {
+	t.Helper()
+	m, err := contact.ParseMobile(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func email(t testing.TB, s string) contact.Email {
+	t.Helper()
+	e, err := contact.ParseEmail(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func wantSteps(t *testing.T, w *world, want ...string) {
+	t.Helper()
+	if got := w.steps(); !slices.Equal(got, want) {
+		t.Errorf("steps = %q, want %q", got, want)
+	}
+}

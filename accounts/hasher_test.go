@@ -1,0 +1,71 @@
+package accounts_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"usher/accounts"
+)
+
+func TestHasher_compares(t *testing.T) {
+	t.Parallel()
+	h := accounts.NewHasher(0) // still one
+	hash, err := h.Hash(t.Context(), goodPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := h.Hash(t.Context(), goodPassword); again == hash {
+		t.Error("two hashes share their salt")
+	}
+	for password, want := range map[string]bool{goodPassword: true, goodPassword + "x": false, "": false} {
+		if got, err := h.Compare(t.Context(), password, hash); err != nil || got != want {
+			t.Errorf("Compare(%q) = %v, %v, want %v", password, got, err, want)
+		}
+	}
+	if got, err := h.Compare(t.Context(), "no account has this hash", ""); err != nil || got {
+		t.Errorf("Compare with no hash = %v, %v", got, err)
+	}
+	if _, err := h.Compare(t.Context(), goodPassword, "plain text"); err == nil {
+		t.Error("Compare with rubbish reported no error")
+	}
+}
+
+func TestHasher_waits_a_second_for_its_turn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := accounts.NewHasher(2)
+		release := h.Occupy()
+		start := time.Now()
+		if _, err := h.Hash(t.Context(), goodPassword); !errors.Is(err, accounts.ErrPasswordBusy) {
+			t.Errorf("Hash = %v, want ErrPasswordBusy", err)
+		}
+		if waited := time.Since(start); waited != time.Second {
+			t.Errorf("waited %v", waited)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := h.Compare(ctx, goodPassword, ""); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Compare = %v, want the context's error", err)
+		}
+		release()
+		if _, err := h.Hash(ctx, goodPassword); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Hash for nobody = %v, want the context's error", err)
+		}
+		if _, err := h.Hash(t.Context(), goodPassword); err != nil {
+			t.Errorf("Hash after the crowd has gone = %v", err)
+		}
+	})
+}
+
+func BenchmarkHasher_Hash(b *testing.B) {
+	h := accounts.NewHasher(1)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := h.Hash(b.Context(), goodPassword); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"usher/verify"
+)
+
+// Register makes an account. It returns FieldErrors, *ExistsError, ErrPasswordBusy, or what
+// [verify.Service] says about the code. The code is the last thing that is asked and is given back when
+// the account could not be written, so no other refusal ever costs it.
+func (s *Service) Register(ctx context.Context, request SignUp) (Account, error) {
+	a, err := request.parse(s.Policy.Registration)
+	if err != nil {
+		return Account{}, err
+	}
+	if err := s.refuseTaken(ctx, a); err != nil {
+		return Account{}, err
+	}
+	hash, err := s.Passwords.Hash(ctx, a.password)
+	if err != nil {
+		return Account{}, err
+	}
+	account, mail, err := s.newAccount(a, hash)
+	if err != nil {
+		return Account{}, err
+	}
+	codeID := ""
+	if !a.mobile.IsZero() {
+		codeID, err = s.Codes.Spend(ctx, a.mobile, verify.Register, a.smsCode)
+		if err != nil {
+			return Account{}, err
+		}
+	}
+	if err := s.Store.Create(ctx, account, mail); err != nil {
+		if codeID != "" {
+			s.restore(ctx, codeID)
+		}
+		return Account{}, err
+	}
+	if mail != nil {
+		s.enqueue(ctx, *mail)
+	}
+	return account, nil
+}
+
+// refuseTaken spares people the code and us the hash; the store's unique columns decide races.
+func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
+	for _, unique := range []struct {
+		field Field
+		key   Key
+	}{
+		{FieldUsername, Key{ByUsername, a.username.canonical}},
+		{FieldMobile, Key{ByMobile, a.mobile.Reveal()}},
+		{FieldEmail, Key{ByEmail, a.email.Reveal()}},
+	} {
+		if unique.key.Value == "" {
+			continue
+		}
+		taken, err := s.Store.Exists(ctx, unique.key)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return &ExistsError{unique.field}
+		}
+	}
+	return nil
+}
+
+// newAccount is active when a number is proved; an address alone has to be activated first.
+func (s *Service) newAccount(a applicant, hash string) (Account, *Mail, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Account{}, nil, fmt.Errorf("make account id: %w", err)
+	}
+	now := s.Now()
+	account := Account{
+		ID:                   id.String(),
+		Username:             a.username.shown,
+		Mobile:               a.mobile,
+		Email:                a.email,
+		PasswordHash:         hash,
+		Active:               !a.mobile.IsZero(),
+		ActivationGeneration: 1,
+		SessionGeneration:    1,
+		CreatedAt:            now,
+		UpdatedAt:            now,
+	}
+	if a.email.IsZero() {
+		return account, nil, nil
+	}
+	mail, err := s.newMail(a.requestID)
+	return account, &mail, err
+}
+
+// newMail ends on a whole second, as its link does.
+func (s *Service) newMail(requestID string) (Mail, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Mail{}, fmt.Errorf("make mail id: %w", err)
+	}
+	now := s.Now()
+	return Mail{
+		ID:        id.String(),
+		KeyID:     s.Keys.SigningID(),
+		NotAfter:  now.Add(s.Policy.ActivationTTL).Truncate(time.Second),
+		CreatedAt: now,
+		RequestID: requestID,
+	}, nil
+}
+
+// CreateSuperuser makes an active account with neither number nor address, for the command line. It
+// returns FieldErrors or *ExistsError.
+func (s *Service) CreateSuperuser(ctx context.Context, name, password string) (Account, error) {
+	errs := FieldErrors{}
+	parsed, problem := parseUsername(name)
+	if problem != "" {
+		errs[FieldUsername] = problem
+	}
+	normal := newPassword(password, password, errs, parsed.canonical)
+	if len(errs) > 0 {
+		return Account{}, errs
+	}
+	hash, err := s.Passwords.Hash(ctx, normal)
+	if err != nil {
+		return Account{}, err
+	}
+	account, _, err := s.newAccount(applicant{username: parsed}, hash)
+	if err != nil {
+		return Account{}, err
+	}
+	account.Active, account.Superuser = true, true
+	if err := s.Store.Create(ctx, account, nil); err != nil {
+		return Account{}, err
+	}
+	return account, nil
+}

@@ -1,0 +1,69 @@
+package accounts
+
+import (
+	"context"
+	"strings"
+
+	"usher/contact"
+	"usher/verify"
+)
+
+// SignIn returns the account that has this user name, number or address and this password. Whatever is
+// wrong about them gives ErrCredentials after the same work; ErrNotActive is for those who know the
+// password.
+func (s *Service) SignIn(ctx context.Context, login, password string) (Account, error) {
+	normal, problem := normalPassword(password)
+	if problem != "" { // no account has it, so this tells nothing about any
+		return Account{}, ErrCredentials
+	}
+	var account Account
+	if key := loginKey(login); key.Value != "" {
+		var err error
+		if account, _, err = s.find(ctx, key); err != nil {
+			return Account{}, err
+		}
+	}
+	match, err := s.Passwords.Compare(ctx, normal, account.PasswordHash)
+	switch {
+	case err != nil:
+		return Account{}, err
+	case !match:
+		return Account{}, ErrCredentials
+	case !account.Active:
+		return Account{}, ErrNotActive
+	}
+	return account, nil
+}
+
+// loginKey tells the three kinds of login apart; see [CanonicalUsername] for why they never overlap.
+// Its value is empty when no account can have the login.
+func loginKey(login string) Key {
+	if strings.Contains(login, "@") {
+		email, _ := contact.ParseEmail(login)
+		return Key{ByEmail, email.Reveal()}
+	}
+	if mobile, err := contact.ParseMobile(login); err == nil {
+		return Key{ByMobile, mobile.Reveal()}
+	}
+	_, canonical, _ := CanonicalUsername(login)
+	return Key{ByUsername, canonical}
+}
+
+// SignInByCode returns the account of a number whose owner has the code. It returns ErrNotFound when
+// there is none, but only to the owner of the number, or what [verify.Service] says about the code.
+func (s *Service) SignInByCode(ctx context.Context, mobile contact.Mobile, code string) (Account, error) {
+	account, found, err := s.find(ctx, Key{ByMobile, mobile.Reveal()})
+	if err != nil { // before the code is spent
+		return Account{}, err
+	}
+	if _, err := s.Codes.Spend(ctx, mobile, verify.Login, code); err != nil {
+		return Account{}, err
+	}
+	switch {
+	case !found:
+		return Account{}, ErrNotFound
+	case !account.Active:
+		return Account{}, ErrNotActive
+	}
+	return account, nil
+}

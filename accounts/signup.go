@@ -1,0 +1,82 @@
+package accounts
+
+import (
+	"usher/contact"
+)
+
+// SignUp is a request to register as it was received: nothing in it has been looked at.
+type SignUp struct {
+	Username       string
+	Password       string
+	PasswordRepeat string
+	Agree          bool
+	Mobile         string
+	SMSCode        string
+	Email          string
+	RequestID      string
+}
+
+// applicant is a sign-up in which everything is valid.
+type applicant struct {
+	username  username
+	password  string
+	mobile    contact.Mobile
+	smsCode   string
+	email     contact.Email
+	requestID string
+}
+
+// maxSMSCode bounds what is handed on as a code; the longest policy has eight digits.
+const maxSMSCode = 16
+
+// parse returns everything that is wrong at once: people should not have to fix one field after the
+// other.
+func (r SignUp) parse(registration Registration) (applicant, error) {
+	errs := FieldErrors{}
+	a := applicant{requestID: r.RequestID}
+	if !r.Agree {
+		errs[FieldAgree] = MustBeAgreed
+	}
+	var problem Problem
+	if a.username, problem = parseUsername(r.Username); problem != "" {
+		errs[FieldUsername] = problem
+	}
+	r.parseContacts(&a, registration, errs)
+	a.password = newPassword(r.Password, r.PasswordRepeat, errs,
+		a.username.canonical, a.mobile.Reveal(), a.email.Reveal())
+	if len(errs) > 0 {
+		return applicant{}, errs
+	}
+	return a, nil
+}
+
+func (r SignUp) parseContacts(a *applicant, registration Registration, errs FieldErrors) {
+	if r.Mobile != "" {
+		mobile, err := contact.ParseMobile(r.Mobile)
+		if err != nil {
+			errs[FieldMobile] = Malformed
+		}
+		a.mobile = mobile
+		a.smsCode = r.SMSCode
+		switch {
+		case r.SMSCode == "":
+			errs[FieldSMSCode] = Missing
+		case len(r.SMSCode) > maxSMSCode:
+			errs[FieldSMSCode] = TooLong
+		}
+	}
+	if r.Email != "" {
+		email, err := contact.ParseEmail(r.Email)
+		if err != nil {
+			errs[FieldEmail] = Malformed
+		}
+		a.email = email
+	}
+	neither := r.Mobile == "" && r.Email == "" // wrong whatever the kind
+	if r.Mobile == "" && (neither && registration != EmailOnly || registration == MobileOnly || registration == Both) {
+		errs[FieldMobile] = Missing
+	}
+	if r.Email == "" && (neither && registration != MobileOnly || registration == EmailOnly || registration == Both) {
+		errs[FieldEmail] = Missing
+	}
+}

@@ -1,0 +1,49 @@
+package accounts
+
+import (
+	"context"
+	"time"
+)
+
+// By says which unique column a [Key] looks in.
+type By string
+
+// The unique columns.
+const (
+	ByID       By = "id"
+	ByUsername By = "username"
+	ByMobile   By = "mobile"
+	ByEmail    By = "email"
+)
+
+// Key finds one account. Value is the id, the canonical user name (see [CanonicalUsername]), or the
+// full canonical number or address, which the store turns into its keyed hash.
+type Key struct {
+	By    By
+	Value string
+}
+
+// Store keeps accounts and, in the same transactions, the mails they owe.
+type Store interface {
+	// Create files a new account and, unless it is nil, its activation mail. When a unique column is
+	// taken it returns an *ExistsError and nothing is written.
+	Create(ctx context.Context, account Account, mail *Mail) error
+
+	// Find returns an account or ErrNotFound.
+	Find(ctx context.Context, key Key) (Account, error)
+
+	// Exists reports whether an account has this value: one indexed read.
+	Exists(ctx context.Context, key Key) (bool, error)
+
+	// Activate marks the address of the account as proved and the account as active, if generation is
+	// still the newest; it returns the account, also when that was done before. ErrNotFound means that
+	// the account or the generation is gone.
+	Activate(ctx context.Context, id string, generation int, at time.Time) (Account, error)
+
+	// RenewActivation starts a new generation of activation links and files its mail. It returns
+	// ErrNotFound when the address needs no activation any more.
+	RenewActivation(ctx context.Context, id string, mail Mail) error
+
+	// SetPassword replaces the password hash and starts a new generation of sessions.
+	SetPassword(ctx context.Context, id, hash string, at time.Time) error
+}
