@@ -1,0 +1,121 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+
+	"usher/accounts"
+	"usher/contact"
+)
+
+// Kinds under which numbers and addresses are hashed, and contexts in which they are sealed: a seal
+// moved to another account or column does not open.
+const (
+	indexMobile = "mobile"
+	indexEmail  = "email"
+	sealMobile  = "accounts.mobile/"
+	sealEmail   = "accounts.email/"
+)
+
+// accountColumns are those that accounts are read from. They are named one by one, so that a column of
+// a newer schema does no harm.
+const accountColumns = `id, username, username_key, mobile_key, mobile_sealed, mobile_masked,
+	email_key, email_sealed, email_masked, password_hash, active, email_active, superuser,
+	activation_generation, session_generation, created_at, updated_at`
+
+// accountRow is a row of accounts. Nil pointers are NULL: there is no number or no address.
+type accountRow struct {
+	ID                   string  `db:"id"`
+	Username             string  `db:"username"`
+	UsernameKey          string  `db:"username_key"`
+	MobileKey            *string `db:"mobile_key"`
+	MobileSealed         *string `db:"mobile_sealed"`
+	MobileMasked         string  `db:"mobile_masked"`
+	EmailKey             *string `db:"email_key"`
+	EmailSealed          *string `db:"email_sealed"`
+	EmailMasked          string  `db:"email_masked"`
+	PasswordHash         string  `db:"password_hash"`
+	Active               bool    `db:"active"`
+	EmailActive          bool    `db:"email_active"`
+	Superuser            bool    `db:"superuser"`
+	ActivationGeneration int     `db:"activation_generation"`
+	SessionGeneration    int     `db:"session_generation"`
+	CreatedAt            stamp   `db:"created_at"`
+	UpdatedAt            stamp   `db:"updated_at"`
+}
+
+func (a *Accounts) row(account accounts.Account) (accountRow, error) {
+	_, canonical, ok := accounts.CanonicalUsername(account.Username)
+	if !ok {
+		return accountRow{}, errors.New("user name is not valid")
+	}
+	row := accountRow{
+		ID:                   account.ID,
+		Username:             account.Username,
+		UsernameKey:          canonical,
+		MobileMasked:         account.Mobile.String(),
+		EmailMasked:          account.Email.String(),
+		PasswordHash:         account.PasswordHash,
+		Active:               account.Active,
+		EmailActive:          account.EmailActive,
+		Superuser:            account.Superuser,
+		ActivationGeneration: account.ActivationGeneration,
+		SessionGeneration:    account.SessionGeneration,
+		CreatedAt:            at(account.CreatedAt),
+		UpdatedAt:            at(account.UpdatedAt),
+	}
+	var err error
+	if !account.Mobile.IsZero() {
+		row.MobileKey, row.MobileSealed, err = a.hide(indexMobile, account.Mobile.Reveal(), sealMobile+account.ID)
+	}
+	if err == nil && !account.Email.IsZero() {
+		row.EmailKey, row.EmailSealed, err = a.hide(indexEmail, account.Email.Reveal(), sealEmail+account.ID)
+	}
+	return row, err
+}
+
+// hide returns the two forms in which a number or an address is stored.
+func (a *Accounts) hide(kind, full, context string) (key, sealed *string, err error) {
+	box, err := a.keys.Seal(full, context)
+	if err != nil {
+		return nil, nil, fmt.Errorf("seal %s: %w", kind, err)
+	}
+	index := a.keys.Index(kind, full)
+	return &index, &box, nil
+}
+
+func (a *Accounts) account(row accountRow) (accounts.Account, error) {
+	account := accounts.Account{
+		ID:                   row.ID,
+		Username:             row.Username,
+		PasswordHash:         row.PasswordHash,
+		Active:               row.Active,
+		EmailActive:          row.EmailActive,
+		Superuser:            row.Superuser,
+		ActivationGeneration: row.ActivationGeneration,
+		SessionGeneration:    row.SessionGeneration,
+		CreatedAt:            row.CreatedAt.Time,
+		UpdatedAt:            row.UpdatedAt.Time,
+	}
+	var err error
+	if account.Mobile, err = unseal(a, row.MobileSealed, sealMobile+row.ID, contact.ParseMobile); err != nil {
+		return accounts.Account{}, fmt.Errorf("open mobile: %w", err)
+	}
+	if account.Email, err = unseal(a, row.EmailSealed, sealEmail+row.ID, contact.ParseEmail); err != nil {
+		return accounts.Account{}, fmt.Errorf("open email: %w", err)
+	}
+	return account, nil
+}
+
+// unseal reads a sealed column; NULL is the zero value.
+func unseal[T any](a *Accounts, sealed *string, context string, parse func(string) (T, error)) (T, error) {
+	var none T
+	if sealed == nil {
+		return none, nil
+	}
+	full, err := a.keys.Open(*sealed, context)
+	if err != nil {
+		return none, err
+	}
+	return parse(full)
+}

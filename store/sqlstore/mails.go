@@ -1,0 +1,134 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"usher/accounts"
+	"usher/messages"
+	"usher/secrets"
+)
+
+// Mails hands the mails of the outbox to workers, each to one at a time. It is safe for concurrent use;
+// make it with [NewMails].
+type Mails struct {
+	db       *DB
+	accounts *Accounts
+	now      func() time.Time
+}
+
+// NewMails returns the mails in db. The clocks of all workers must agree within a small part of a lease.
+func NewMails(db *DB, keys *secrets.Keys, now func() time.Time) *Mails {
+	return &Mails{db, NewAccounts(db, keys), now}
+}
+
+// free is the condition under which a worker may take a message: it waits, or the lease of the one who
+// had it is over. Its argument is the time.
+const free = `(state = 'queued' or state = 'sending' and lease_until <= ?)`
+
+// Claim gives the caller the right to send the mail, once, until the lease is over, and returns the mail
+// with its account as it is now. It returns messages.ErrBusy while another lease runs, with its end in
+// LeaseUntil, and messages.ErrDropped when the mail must not be sent, with the cause in Reason: sent,
+// failed, used, superseded, expired or missing.
+func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (accounts.ClaimedMail, error) {
+	now := at(m.now())
+	var row mailRow
+	err := m.db.get(ctx, &row, `
+		update messages
+		set state = 'sending', attempt = attempt + 1, lease_until = ?, updated_at = ?
+		where id = ? and channel = 'email' and not_after > ? and `+free+`
+			and exists (
+				select 1 from accounts
+				where accounts.id = messages.account_id and not accounts.email_active
+					and accounts.activation_generation = messages.generation)
+		returning `+mailColumns,
+		at(now.Add(lease)), now, id, now, now)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return m.refuse(ctx, id, now)
+	case err != nil:
+		return accounts.ClaimedMail{}, fmt.Errorf("claim mail: %w", err)
+	}
+	account, err := m.accounts.Find(ctx, accounts.Key{By: accounts.ByID, Value: row.AccountID})
+	if err != nil {
+		return accounts.ClaimedMail{}, fmt.Errorf("claim mail: %w", err)
+	}
+	claimed := accounts.ClaimedMail{Claim: row.claim(), Mail: row.mail(), Account: account}
+	if reason := row.obsolete(account, now); reason != "" { // since the claim, a moment ago
+		claimed.Reason = reason
+		return claimed, messages.ErrDropped
+	}
+	return claimed, nil
+}
+
+// refuse finds out why a mail could not be claimed and closes it when that will never change.
+func (m *Mails) refuse(ctx context.Context, id string, now stamp) (accounts.ClaimedMail, error) {
+	refused := accounts.ClaimedMail{Claim: messages.Claim{ID: id, Reason: "missing"}}
+	var row mailRow
+	err := m.db.get(ctx, &row, "select "+mailColumns+" from messages where id = ? and channel = 'email'", id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return refused, messages.ErrDropped
+	}
+	if err != nil {
+		return refused, fmt.Errorf("read mail: %w", err)
+	}
+	refused.Claim, refused.Mail = row.claim(), row.mail()
+	if !row.open() {
+		refused.Reason = row.closed()
+		return refused, messages.ErrDropped
+	}
+	if row.State == messages.Sending && row.LeaseUntil.After(now.Time) {
+		return refused, messages.ErrBusy
+	}
+	account, err := m.accounts.Find(ctx, accounts.Key{By: accounts.ByID, Value: row.AccountID})
+	if err != nil {
+		return refused, fmt.Errorf("read mail: %w", err)
+	}
+	refused.Reason = row.obsolete(account, now)
+	if refused.Reason == "" { // it became free after the claim was refused: the caller comes back
+		refused.LeaseUntil = now.Time
+		return refused, messages.ErrBusy
+	}
+	_, err = m.db.exec(ctx, `
+		update messages set state = 'dropped', reason = ?, lease_until = null, updated_at = ?
+		where id = ? and `+free,
+		refused.Reason, now, id, now)
+	if err != nil {
+		return refused, fmt.Errorf("drop mail: %w", err)
+	}
+	return refused, messages.ErrDropped
+}
+
+// Record files how a claim ended, or returns messages.ErrStale when another worker has claimed the mail
+// meanwhile. A mail that is to be tried again counts as enqueued at the outcome's time: its task is on
+// the queue for a retry.
+func (m *Mails) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {
+	var accepted, enqueued stamp
+	switch outcome.State {
+	case messages.Sent:
+		accepted = at(outcome.At)
+	case messages.Queued:
+		enqueued = at(outcome.At)
+	case messages.Failed:
+	default:
+		return fmt.Errorf("record mail: an attempt does not end as %s", outcome.State)
+	}
+	changed, err := m.db.exec(ctx, `
+		update messages
+		set state = ?, lease_until = null, accepted_at = ?, enqueued_at = coalesce(?, enqueued_at),
+			provider = coalesce(nullif(?, ''), provider), provider_id = ?, provider_code = ?, updated_at = ?
+		where id = ? and channel = 'email' and state = 'sending' and attempt = ?`,
+		outcome.State, accepted, enqueued,
+		outcome.Provider, outcome.ProviderID, outcome.Code, at(outcome.At),
+		claim.ID, claim.Attempt)
+	if err != nil {
+		return fmt.Errorf("record mail: %w", err)
+	}
+	if changed == 0 {
+		return messages.ErrStale
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package sqlstore_test
+
+import (
+	"errors"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"usher/store/sqlstore"
+)
+
+func TestMigrate_is_safe_in_parallel(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, newURL func(*testing.T) string) {
+		url := newURL(t)
+		var group errgroup.Group
+		for range 4 { // each with its own connections, like four processes
+			db := openAt(t, url)
+			group.Go(func() error { return sqlstore.Migrate(t.Context(), db) })
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if err := sqlstore.CheckSchema(t.Context(), openAt(t, url)); err != nil {
+			t.Errorf("CheckSchema after Migrate = %v", err)
+		}
+	})
+}
+
+func TestCheckSchema_tells_older_from_newer(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, newURL func(*testing.T) string) {
+		db := openAt(t, newURL(t))
+		for range 2 { // looking does not make the table that is looked for
+			if err := sqlstore.CheckSchema(t.Context(), db); !errors.Is(err, sqlstore.ErrSchemaOld) {
+				t.Fatalf("empty database: CheckSchema = %v, want ErrSchemaOld", err)
+			}
+		}
+		if err := sqlstore.Migrate(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		if err := sqlstore.CheckSchema(t.Context(), db); err != nil {
+			t.Errorf("migrated: CheckSchema = %v", err)
+		}
+		exec(t, db, "insert into goose_db_version (version_id, is_applied) values (9999, true)")
+		if err := sqlstore.CheckSchema(t.Context(), db); !errors.Is(err, sqlstore.ErrSchemaNew) {
+			t.Errorf("migrated by another: CheckSchema = %v, want ErrSchemaNew", err)
+		}
+		exec(t, db, "delete from goose_db_version where version_id > 1")
+		if err := sqlstore.CheckSchema(t.Context(), db); !errors.Is(err, sqlstore.ErrSchemaOld) {
+			t.Errorf("half migrated: CheckSchema = %v, want ErrSchemaOld", err)
+		}
+	})
+}
+
+func TestStatus_lists_what_is_applied(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, newURL func(*testing.T) string) {
+		db := openAt(t, newURL(t))
+		for _, applied := range []bool{false, true} {
+			list, err := sqlstore.Status(t.Context(), db)
+			if err != nil || len(list) < 2 || list[0].Name != "0001_accounts.sql" {
+				t.Fatalf("Status = %+v, %v", list, err)
+			}
+			for _, migration := range list {
+				if migration.AppliedAt.IsZero() == applied {
+					t.Errorf("%s applied at %v, want applied: %v", migration.Name, migration.AppliedAt, applied)
+				}
+			}
+			if err := sqlstore.Migrate(t.Context(), db); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestTables_refuse_what_no_code_should_write(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, newURL func(*testing.T) string) {
+		db := migrated(t, newURL(t))
+		exec(t, db, `insert into accounts (id, username, username_key, password_hash, active, email_active, superuser,
+			activation_generation, session_generation, created_at, updated_at)
+			values ('a', 'a', 'a', 'h', true, false, false, 1, 1, current_timestamp, current_timestamp)`)
+		const message = `insert into messages (id, channel, purpose, account_id, to_masked, state, not_after, enqueued_at,
+			created_at, updated_at) values `
+		exec(t, db, message+`('m', 'email', 'activation', 'a', '', 'queued', current_timestamp, current_timestamp, current_timestamp, current_timestamp)`)
+		for name, statement := range map[string]string{
+			"unknown state":           `update messages set state = 'lost'`,
+			"unknown channel":         `update messages set channel = 'fax'`,
+			"claim without a lease":   `update messages set state = 'sending'`,
+			"mail without an account": `update messages set account_id = null`,
+			"unknown account":         `update messages set account_id = 'b'`,
+			"proved without address":  `update accounts set email_active = true`,
+			"key without its seal":    `update accounts set mobile_key = 'k'`,
+			"no user name":            `update accounts set username_key = null`,
+		} {
+			if _, err := db.Unwrap().ExecContext(t.Context(), statement); err == nil {
+				t.Errorf("%s was accepted", name)
+			}
+		}
+	})
+}
+
+func exec(t *testing.T, db *sqlstore.DB, statement string) {
+	t.Helper()
+	if _, err := db.Unwrap().ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,146 @@
+package sqlstore_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/accounts"
+	"usher/contact"
+	"usher/internal/testkit"
+	"usher/secrets"
+	"usher/store/sqlstore"
+	"usher/store/storetest"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// databases runs a test on a fresh database of each kind.
+func databases(t *testing.T, test func(t *testing.T, newURL func(t *testing.T) string)) {
+	t.Helper()
+	for name, newURL := range map[string]func(*testing.T) string{
+		"SQLite":     func(t *testing.T) string { t.Helper(); return testkit.SQLite(t) },
+		"PostgreSQL": func(t *testing.T) string { t.Helper(); return testkit.Postgres(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, func(t *testing.T) string {
+				t.Helper()
+				url := newURL(t)
+				if url == "" {
+					t.Skip("no postgres on this machine")
+				}
+				return url
+			})
+		})
+	}
+}
+
+func openAt(t testing.TB, url string) *sqlstore.DB {
+	t.Helper()
+	db, err := sqlstore.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func migrated(t testing.TB, url string) *sqlstore.DB {
+	t.Helper()
+	db := openAt(t, url)
+	if err := sqlstore.Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func TestStores_keep_the_promises(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, newURL func(*testing.T) string) {
+		open := func(t *testing.T, keys *secrets.Keys, now func() time.Time) storetest.SQL {
+			t.Helper()
+			db := migrated(t, newURL(t))
+			return storetest.SQL{
+				Accounts: sqlstore.NewAccounts(db, keys),
+				Outbox:   sqlstore.NewMails(db, keys, now),
+				Dump:     func(t *testing.T) string { t.Helper(); return dump(t, db) },
+			}
+		}
+		t.Run("Accounts", func(t *testing.T) { t.Parallel(); storetest.Accounts(t, open) })
+		t.Run("Mails", func(t *testing.T) { t.Parallel(); storetest.Mails(t, open) })
+	})
+}
+
+// dump returns every row of our tables as text.
+func dump(t *testing.T, db *sqlstore.DB) string {
+	t.Helper()
+	var text strings.Builder
+	for _, table := range []string{"accounts", "messages"} {
+		rows, err := db.Unwrap().Queryx("select * from " + table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			columns, err := rows.SliceScan()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, column := range columns {
+				if raw, ok := column.([]byte); ok {
+					column = string(raw)
+				}
+				fmt.Fprintf(&text, "%v|", column)
+			}
+			text.WriteByte('\n')
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return text.String()
+}
+
+func keys(t testing.TB) *secrets.Keys { t.Helper(); return keysNamed(t, "t1") }
+
+func otherKeys(t testing.TB) *secrets.Keys { t.Helper(); return keysNamed(t, "t2") }
+
+func keysNamed(t testing.TB, id string) *secrets.Keys {
+	t.Helper()
+	keys, err := secrets.ParseKeys(id + ":" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func person(t testing.TB) accounts.Account {
+	t.Helper()
+	mobile, err := contact.ParseMobile("13800138000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	return accounts.Account{ID: "p", Username: "person", Mobile: mobile, Active: true, CreatedAt: now, UpdatedAt: now}
+}
+
+func BenchmarkAccounts_Create_on_SQLite(b *testing.B) {
+	store := sqlstore.NewAccounts(migrated(b, testkit.SQLite(b)), keys(b))
+	now := time.Now()
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		err := store.Create(b.Context(), accounts.Account{
+			ID: fmt.Sprint(n), Username: fmt.Sprintf("user_%d", n), PasswordHash: "hash", CreatedAt: now, UpdatedAt: now,
+		}, &accounts.Mail{ID: fmt.Sprint(n), NotAfter: now, CreatedAt: now})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"usher/accounts"
+	"usher/messages"
+	"usher/secrets"
+)
+
+// SQL is a store of accounts and mails under test: empty, and of the test's own.
+type SQL struct {
+	Accounts accounts.Store
+	Outbox   Outbox
+	// Dump returns all rows of all tables as text.
+	Dump func(t *testing.T) string
+}
+
+// Outbox is what workers and relays are given of the mails that [accounts.Store] files.
+type Outbox interface {
+	Claim(ctx context.Context, id string, lease time.Duration) (accounts.ClaimedMail, error)
+	Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error
+	Due(ctx context.Context, olderThan time.Duration, limit int) ([]accounts.DueMail, error)
+	Expire(ctx context.Context, limit int) (int, error)
+}
+
+// OpenSQL makes a store that uses the keys and the time it is given.
+type OpenSQL func(t *testing.T, keys *secrets.Keys, now func() time.Time) SQL
