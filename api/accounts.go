@@ -1,0 +1,184 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/accounts"
+	"usher/contact"
+	"usher/limits"
+)
+
+// accountView is what a person sees of an account; numbers and addresses encode masked.
+type accountView struct {
+	ID          string         `json:"id"`
+	Username    string         `json:"username"`
+	Mobile      contact.Mobile `json:"mobile"`
+	Email       contact.Email  `json:"email"`
+	Active      bool           `json:"active"`
+	EmailActive bool           `json:"email_active"`
+}
+
+func viewOf(a accounts.Account) accountView {
+	return accountView{a.ID, a.Username, a.Mobile, a.Email, a.Active, a.EmailActive}
+}
+
+type usernameView struct {
+	Username string `json:"username"`
+	Count    int    `json:"count"`
+}
+
+func (s *Server) countUsername(c echo.Context) error {
+	username, err := pathText(c, "username")
+	if err != nil {
+		return err
+	}
+	if err := s.spend(c, s.byAddress(c, limits.LookupIP)); err != nil {
+		return err
+	}
+	taken, err := s.Accounts.UsernameTaken(c.Request().Context(), username)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, usernameView{username, count(taken)})
+}
+
+type mobileView struct {
+	Mobile string `json:"mobile"` // as it was asked for
+	Count  int    `json:"count"`
+}
+
+func (s *Server) countMobile(c echo.Context) error {
+	number, err := pathText(c, "mobile")
+	if err != nil {
+		return err
+	}
+	mobile, err := contact.ParseMobile(number)
+	if err != nil {
+		return accounts.FieldErrors{accounts.FieldMobile: accounts.Malformed}
+	}
+	if err := s.spend(c, s.byAddress(c, limits.LookupIP)); err != nil {
+		return err
+	}
+	taken, err := s.Accounts.MobileTaken(c.Request().Context(), mobile)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, mobileView{number, count(taken)})
+}
+
+func count(taken bool) int {
+	if taken {
+		return 1
+	}
+	return 0
+}
+
+type registrationBody struct {
+	Username       string `json:"username"`
+	Password       string `json:"password"`
+	PasswordRepeat string `json:"password_repeat"`
+	Agree          bool   `json:"agree"`
+	Mobile         string `json:"mobile"`
+	SMSCode        string `json:"sms_code"`
+	Email          string `json:"email"`
+	CaptchaID      string `json:"captcha_id"`
+	Captcha        string `json:"captcha"`
+}
+
+func (s *Server) register(c echo.Context) error {
+	var body registrationBody
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	account, err := s.signUp(c, body)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusCreated, viewOf(account))
+}
+
+// signUp registers and, when nothing is left to prove, signs in. A number was guarded by a captcha
+// when its code was sent; an address alone is guarded here.
+func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
+	if err := s.admitSignUp(c, body); err != nil {
+		return accounts.Account{}, err
+	}
+	account, err := s.Accounts.Register(c.Request().Context(), accounts.SignUp{
+		Username: body.Username, Password: body.Password, PasswordRepeat: body.PasswordRepeat, Agree: body.Agree,
+		Mobile: body.Mobile, SMSCode: body.SMSCode, Email: body.Email, RequestID: idOf(c),
+	})
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	if account.Active {
+		// The account is there: an error now would make the person register again, in vain.
+		if err := s.startSession(c, account, false); err != nil {
+			s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "registered without a session",
+				slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
+		}
+	}
+	return account, nil
+}
+
+func (s *Server) admitSignUp(c echo.Context, body registrationBody) error {
+	if body.Mobile != "" || body.SMSCode != "" {
+		return s.spend(c, s.byAddress(c, limits.RegisterIP))
+	}
+	_, err := s.admit(c, body.CaptchaID, body.Captcha, s.byAddress(c, limits.RegisterIP))
+	return err
+}
+
+type activationBody struct {
+	Token string `json:"token"`
+}
+
+func (s *Server) activate(c echo.Context) error {
+	var body activationBody
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	account, err := s.prove(c, body.Token)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, viewOf(account))
+}
+
+// prove activates the account whose link holds the token.
+func (s *Server) prove(c echo.Context, token string) (accounts.Account, error) {
+	if err := s.spend(c, s.byAddress(c, limits.ActivateIP)); err != nil {
+		return accounts.Account{}, err
+	}
+	return s.Accounts.Activate(c.Request().Context(), token)
+}
+
+type resendBody struct {
+	Email string `json:"email"`
+}
+
+func (s *Server) resendActivation(c echo.Context) error {
+	var body resendBody
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if err := s.resend(c, body.Email); err != nil {
+		return err
+	}
+	return answer(c, http.StatusAccepted, none{})
+}
+
+// resend has another activation mail sent, if there is an account that waits for one; nobody learns
+// whether there is.
+func (s *Server) resend(c echo.Context, address string) error {
+	email, err := contact.ParseEmail(address)
+	if err != nil {
+		return accounts.FieldErrors{accounts.FieldEmail: missingOr(address, accounts.Malformed)}
+	}
+	if err := s.spend(c, s.resendSpends(c, email)); err != nil {
+		return err
+	}
+	return s.Accounts.ResendActivation(c.Request().Context(), email, idOf(c))
+}

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/limits"
+)
+
+// envelope is the shape of every JSON answer.
+type envelope struct {
+	Errno     string            `json:"errno"`
+	Errmsg    string            `json:"errmsg"`
+	Data      any               `json:"data"`
+	Fields    map[string]string `json:"fields,omitempty"`
+	RequestID string            `json:"request_id"`
+}
+
+// none is the data of an answer that has nothing to say.
+type none struct{}
+
+// answer sends data in the envelope of success.
+func answer(c echo.Context, status int, data any) error {
+	return c.JSON(status, envelope{Errno: "0", Errmsg: "OK", Data: data, RequestID: idOf(c)})
+}
+
+// reply is a refusal in the words of one person's language.
+type reply struct {
+	problem
+	sentence   string
+	fields     map[string]string
+	retryAfter time.Duration
+}
+
+// renderError is Echo's error handler: the only place where an error becomes an answer.
+func (s *Server) renderError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	r := describe(err, languageOf(c))
+	s.logError(c, r.status, err)
+	setRetryAfter(c, r)
+	if wantsPage(c) {
+		s.renderErrorPage(c, r)
+		return
+	}
+	_ = c.JSON(r.status, envelope{r.errno, r.sentence, none{}, r.fields, idOf(c)})
+}
+
+// setRetryAfter gives whole seconds, rounded up: a client that comes back a second early has spent
+// another request.
+func setRetryAfter(c echo.Context, r reply) {
+	if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(seconds(max(r.retryAfter, time.Second))))
+	}
+}
+
+// seconds rounds up.
+func seconds(d time.Duration) int { return int(math.Ceil(max(d, 0).Seconds())) }
+
+// setRateLimit tells a client that sent something how much is left, in the fields of
+// draft-ietf-httpapi-ratelimit-headers.
+func setRateLimit(c echo.Context, d limits.Decision) {
+	if d.Limit.Count == 0 {
+		return
+	}
+	name := strconv.Quote(string(d.Limit.Name))
+	header := c.Response().Header()
+	header.Set("RateLimit-Policy", name+";q="+strconv.Itoa(d.Limit.Count)+";w="+strconv.Itoa(seconds(d.Limit.Period)))
+	header.Set("RateLimit", name+";r="+strconv.Itoa(d.Remaining)+";t="+
+		strconv.Itoa(seconds(d.Limit.Period/time.Duration(d.Limit.Count))))
+}

@@ -1,0 +1,142 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/accounts"
+	"usher/contact"
+	"usher/limits"
+	"usher/messages"
+	"usher/verify"
+)
+
+type codeBody struct {
+	Mobile    string `json:"mobile"`
+	CaptchaID string `json:"captcha_id"`
+	Captcha   string `json:"captcha"`
+	Purpose   string `json:"purpose"`
+}
+
+type codeView struct {
+	ID          string `json:"sms_code_id"`
+	ExpiresIn   int    `json:"expires_in"`
+	ResendAfter int    `json:"resend_after"`
+}
+
+func (s *Server) sendCode(c echo.Context) error {
+	var body codeBody
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	view, err := s.issueCode(c, body)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusAccepted, view)
+}
+
+// issueCode admits the person and has a code sent. Numbers with and without an account are treated
+// alike down to the message itself: not sending to unknown ones would save money that the limits
+// bound anyway, and would show in the status of the code and in the time that the answer takes.
+func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
+	mobile, purpose, err := numberAndPurpose(body.Mobile, body.Purpose, nil)
+	if err != nil {
+		return codeView{}, err
+	}
+	decision, err := s.admit(c, body.CaptchaID, body.Captcha, s.sendSpends(c, mobile))
+	if err != nil {
+		return codeView{}, err
+	}
+	issued, err := s.Verify.Issue(c.Request().Context(), verify.Request{
+		Mobile: mobile, Purpose: purpose, RequestID: idOf(c),
+	})
+	if err != nil {
+		return codeView{}, err
+	}
+	setRateLimit(c, decision)
+	return codeView{issued.ID, seconds(issued.ExpiresIn), seconds(issued.ResendAfter)}, nil
+}
+
+type codeCheckBody struct {
+	Mobile  string `json:"mobile"`
+	Code    string `json:"code"`
+	Purpose string `json:"purpose"`
+}
+
+type codeCheckView struct {
+	Valid        bool `json:"valid"`
+	AttemptsLeft int  `json:"attempts_left"`
+}
+
+func (s *Server) checkCode(c echo.Context) error {
+	var body codeCheckBody
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	refused := accounts.FieldErrors{}
+	if body.Code == "" {
+		refused[fieldCode] = accounts.Missing
+	}
+	mobile, purpose, err := numberAndPurpose(body.Mobile, body.Purpose, refused)
+	if err != nil {
+		return err
+	}
+	if err := s.spend(c, s.byAddress(c, limits.CheckIP)); err != nil {
+		return err
+	}
+	result, err := s.Verify.Check(c.Request().Context(), mobile, purpose, body.Code)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, codeCheckView{result.Valid, result.AttemptsLeft})
+}
+
+// numberAndPurpose parses both and reports what is wrong with either, together with what the caller
+// has found already.
+func numberAndPurpose(number, purpose string, refused accounts.FieldErrors) (contact.Mobile, verify.Purpose, error) {
+	if refused == nil {
+		refused = accounts.FieldErrors{}
+	}
+	mobile := parseMobile(number, refused)
+	if p := verify.Purpose(purpose); !p.Valid() {
+		refused[fieldPurpose] = missingOr(purpose, accounts.Malformed)
+	}
+	if len(refused) > 0 {
+		return contact.Mobile{}, "", refused
+	}
+	return mobile, verify.Purpose(purpose), nil
+}
+
+// parseMobile notes in refused what is wrong with a number.
+func parseMobile(number string, refused accounts.FieldErrors) contact.Mobile {
+	mobile, err := contact.ParseMobile(number)
+	if err != nil {
+		refused[accounts.FieldMobile] = missingOr(number, accounts.Malformed)
+	}
+	return mobile
+}
+
+func missingOr(text string, problem accounts.Problem) accounts.Problem {
+	if text == "" {
+		return accounts.Missing
+	}
+	return problem
+}
+
+type codeStatusView struct {
+	Status      messages.State `json:"status"`
+	ResendAfter int            `json:"resend_after"`
+}
+
+func (s *Server) codeStatus(c echo.Context) error {
+	if err := s.spend(c, s.byAddress(c, limits.StatusIP)); err != nil {
+		return err
+	}
+	status, err := s.Verify.Status(c.Request().Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, codeStatusView{status.State, seconds(status.ResendAfter)})
+}

@@ -1,0 +1,124 @@
+package api_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+)
+
+// loadContract reads openapi.yaml once for all tests of the binary.
+var loadContract = sync.OnceValues(func() (*openapi3.T, error) {
+	text, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	loader := openapi3.NewLoader()
+	doc, err := loader.LoadFromData(text)
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Validate(loader.Context)
+})
+
+var contractRouter = sync.OnceValues(func() (routers.Router, error) {
+	doc, err := loadContract()
+	if err != nil {
+		return nil, err
+	}
+	return legacy.NewRouter(doc)
+})
+
+// contract is a transport that holds every answer of the API against openapi.yaml.
+type contract struct {
+	t    testing.TB
+	next http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (c *contract) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := c.next.RoundTrip(req)
+	if err != nil || !strings.HasPrefix(req.URL.Path, "/v1/") || req.Method == "HEAD" || req.Method == "OPTIONS" {
+		return res, err
+	}
+	text, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	res.Body = io.NopCloser(bytes.NewReader(text))
+	if err != nil {
+		return res, err
+	}
+	router, err := contractRouter()
+	if err != nil {
+		c.t.Errorf("openapi.yaml: %v", err)
+		return res, nil
+	}
+	plain := req.Clone(req.Context())
+	plain.URL.Scheme, plain.URL.Host = "", ""
+	route, params, err := router.FindRoute(plain)
+	if err != nil {
+		c.refusal(req, res, text)
+		return res, nil
+	}
+	err = openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route},
+		Status:                 res.StatusCode, Header: res.Header, Body: io.NopCloser(bytes.NewReader(text)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil {
+		c.t.Errorf("%s %s: answer breaks the contract: %v\n%d %s", req.Method, req.URL.Path, err, res.StatusCode, shorten(string(text)))
+	}
+	return res, nil
+}
+
+// refusal is what a path or method outside the contract must be answered with.
+func (c *contract) refusal(req *http.Request, res *http.Response, text []byte) {
+	if res.StatusCode != http.StatusNotFound && res.StatusCode != http.StatusMethodNotAllowed &&
+		res.StatusCode != http.StatusForbidden && res.StatusCode != http.StatusBadRequest {
+		c.t.Errorf("%s %s is not in the contract and answered with %d", req.Method, req.URL.Path, res.StatusCode)
+	}
+	if !bytes.HasPrefix(text, []byte(`{"errno":"4`)) {
+		c.t.Errorf("%s %s: refused without the envelope: %s", req.Method, req.URL.Path, shorten(string(text)))
+	}
+}
+
+func TestContract_is_valid_and_notices_a_leak(t *testing.T) {
+	t.Parallel()
+	if _, err := loadContract(); err != nil {
+		t.Fatal(err)
+	}
+	leaky := &contract{t: &silent{TB: t}, next: answering(
+		`{"errno":"0","errmsg":"OK","request_id":"12345678","data":{"sms_code_id":"` + strings.Repeat("a", 44) +
+			`","expires_in":300,"resend_after":60,"code":"123456"}}`)}
+	req := must(http.NewRequestWithContext(t.Context(), "POST", "http://x/v1/sms-codes", nil))(t)
+	res := must(leaky.RoundTrip(req))(t)
+	_ = res.Body.Close()
+	if !leaky.t.(*silent).failed {
+		t.Error("an answer with a field that the contract does not know passed")
+	}
+}
+
+// silent notes a failure instead of reporting it.
+type silent struct {
+	testing.TB
+	failed bool
+}
+
+func (s *silent) Errorf(string, ...any) { s.failed = true }
+
+// answering is a transport that gives every request the same answer.
+type answering string
+
+func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusAccepted, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(string(a))),
+	}, nil
+}

@@ -1,0 +1,161 @@
+package api_test
+
+import (
+	"bytes"
+	"flag"
+	"html/template"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// TestDocs_page_is_made_from_the_contract compares docs.html with what openapi.yaml gives; -update
+// writes it.
+func TestDocs_page_is_made_from_the_contract(t *testing.T) {
+	t.Parallel()
+	doc, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page bytes.Buffer
+	err = template.Must(template.ParseFiles("testdata/docs.tmpl")).Execute(&page, describeContract(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if update := flag.Lookup("update"); update != nil && update.Value.String() == "true" {
+		if err := os.WriteFile("docs.html", page.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := must(os.ReadFile("docs.html"))(t)
+	if !bytes.Equal(kept, page.Bytes()) {
+		t.Error("docs.html is not what openapi.yaml gives; go test ./api -update writes it")
+	}
+}
+
+func TestDocs_load_nothing_from_elsewhere(t *testing.T) {
+	t.Parallel()
+	p := setup(t, nil).person()
+	got := p.get("/docs").wantPage(200, "/v1/registrations")
+	if outside := regexp.MustCompile(`(?i)<(script|img|link|iframe)|src=|url\(|@import`).FindString(got.text); outside != "" {
+		t.Errorf("the page loads something: %s", outside)
+	}
+	if policy := got.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'; style-src 'sha256-") {
+		t.Errorf("policy is %q", policy)
+	}
+	if yaml := p.get("/openapi.yaml"); yaml.text != string(must(os.ReadFile("openapi.yaml"))(t)) {
+		t.Error("/openapi.yaml is not the contract")
+	}
+}
+
+// TestContract_has_every_route holds the routes that are served against the contract.
+func TestContract_has_every_route(t *testing.T) {
+	t.Parallel()
+	doc, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := string(must(os.ReadFile("routes.go"))(t))
+	for _, found := range regexp.MustCompile(`"(/v1/[^"]+)"`).FindAllStringSubmatch(routes, -1) {
+		path := regexp.MustCompile(`:(\w+)`).ReplaceAllString(found[1], "{$1}")
+		if doc.Paths.Value(path) == nil {
+			t.Errorf("%s is not in openapi.yaml", path)
+		}
+	}
+	for path := range doc.Paths.Map() {
+		served := regexp.MustCompile(`\{(\w+)\}`).ReplaceAllString(path, ":$1")
+		if !strings.Contains(routes, `"`+served+`"`) {
+			t.Errorf("%s is not in routes.go", path)
+		}
+	}
+}
+
+type docPage struct {
+	Title, Lead string
+	Errnos      string
+	Groups      []docGroup
+}
+
+type docGroup struct {
+	Name, Text string
+	Operations []docOperation
+}
+
+type docOperation struct {
+	Method, Path, ID, Summary, Text string
+	Params, Body                    []docField
+	Answers                         []docAnswer
+}
+
+type docField struct {
+	Name, Type, Text string
+	Required         bool
+}
+
+type docAnswer struct {
+	Status, Text string
+	Data         []docField
+}
+
+func describeContract(doc *openapi3.T) docPage {
+	errno := doc.Components.Schemas["Refusal"].Value.Properties["errno"].Value
+	page := docPage{Title: doc.Info.Title, Lead: doc.Info.Description, Errnos: errno.Description}
+	for _, tag := range doc.Tags {
+		group := docGroup{Name: tag.Name, Text: tag.Description}
+		for _, path := range doc.Paths.InMatchingOrder() {
+			operations := doc.Paths.Value(path).Operations()
+			for _, method := range []string{"POST", "GET", "DELETE"} {
+				if op := operations[method]; op != nil && slices.Contains(op.Tags, tag.Name) {
+					group.Operations = append(group.Operations, describeOperation(method, path, op))
+				}
+			}
+		}
+		slices.SortFunc(group.Operations, func(a, b docOperation) int { return strings.Compare(a.Path, b.Path) })
+		page.Groups = append(page.Groups, group)
+	}
+	return page
+}
+
+func describeOperation(method, path string, op *openapi3.Operation) docOperation {
+	d := docOperation{Method: method, Path: path, ID: op.OperationID, Summary: op.Summary, Text: op.Description}
+	for _, p := range op.Parameters {
+		d.Params = append(d.Params, docField{Name: p.Value.Name, Type: "path", Text: p.Value.Description, Required: true})
+	}
+	if op.RequestBody != nil {
+		d.Body = describeFields(op.RequestBody.Value.Content["application/json"].Schema.Value)
+	}
+	for _, status := range op.Responses.Keys() {
+		res := op.Responses.Value(status).Value
+		a := docAnswer{Status: status, Text: *res.Description}
+		if schema := res.Content["application/json"].Schema.Value; len(schema.AllOf) == 2 {
+			a.Data = describeFields(schema.AllOf[1].Value.Properties["data"].Value)
+		}
+		d.Answers = append(d.Answers, a)
+	}
+	slices.SortFunc(d.Answers, func(a, b docAnswer) int { return strings.Compare(a.Status, b.Status) })
+	return d
+}
+
+func describeFields(schema *openapi3.Schema) []docField {
+	var fields []docField
+	for name, property := range schema.Properties {
+		v := property.Value
+		kind := strings.Join(v.Type.Slice(), " or ")
+		var words []string
+		for _, word := range v.Enum {
+			if text, ok := word.(string); ok {
+				words = append(words, text)
+			}
+		}
+		if len(words) > 0 {
+			kind = strings.Join(words, ", ")
+		}
+		fields = append(fields, docField{name, kind, v.Description, slices.Contains(schema.Required, name)})
+	}
+	slices.SortFunc(fields, func(a, b docField) int { return strings.Compare(a.Name, b.Name) })
+	return fields
+}

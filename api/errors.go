@@ -1,0 +1,121 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/accounts"
+	"usher/verify"
+)
+
+// Errors of this package that are not about the form of a body (see request.go).
+var (
+	errCrossOrigin   = errors.New("cross-origin request refused")
+	errNotSignedIn   = errors.New("not signed in")
+	errCaptchaNeeded = errors.New("captcha is needed")
+	errCaptchaGone   = errors.New("captcha is gone")
+	errCaptchaWrong  = errors.New("wrong captcha")
+	errCaptchaIsOff  = errors.New("captchas are off")
+	errPanic         = errors.New("endpoint panicked")
+)
+
+// problem is a row of the table: an error and what a stranger is told about it.
+type problem struct {
+	err    error
+	errno  string
+	status int
+	zh, en string
+}
+
+// problems is the only table from errors to answers. The numbers are part of the contract.
+var problems = [...]problem{
+	{errMalformed, "4103", http.StatusBadRequest, "请求格式有误", "The request is malformed."},
+	{errUnknownField, "4103", http.StatusBadRequest, "请求中有未知或重复的字段", "The request has an unknown or repeated field."},
+	{errTooLarge, "4103", http.StatusRequestEntityTooLarge, "请求内容过大", "The request is too large."},
+	{errMediaType, "4103", http.StatusUnsupportedMediaType, "请求内容须为 UTF-8 编码的 JSON", "The request body must be JSON in UTF-8."},
+
+	{echo.ErrNotFound, "4002", http.StatusNotFound, "没有找到", "Not found."},
+	{verify.ErrNotFound, "4002", http.StatusNotFound, "没有找到", "Not found."},
+	{echo.ErrMethodNotAllowed, "4005", http.StatusMethodNotAllowed, "不支持这种请求方法", "This method is not supported here."},
+	{errCrossOrigin, "4209", http.StatusForbidden, "请求被拒绝：来源不受信任", "Refused: the request comes from an origin that is not trusted."},
+
+	{errNotSignedIn, "4101", http.StatusUnauthorized, "请先登录", "Please sign in."},
+	{accounts.ErrCredentials, "4102", http.StatusUnauthorized, "账号或密码错误", "Wrong account or password."},
+	{accounts.ErrNotFound, "4104", http.StatusNotFound, "账号不存在", "There is no such account."},
+	{accounts.ErrNotActive, "4104", http.StatusForbidden, "账号还没有激活，请查收激活邮件", "The account is not activated yet. Please look for the activation mail."},
+
+	{errCaptchaGone, "4201", http.StatusUnprocessableEntity, "图形验证码已过期，请换一张", "The captcha has expired. Please ask for another."},
+	{errCaptchaWrong, "4202", http.StatusUnprocessableEntity, "图形验证码错误", "Wrong captcha."},
+	{errCaptchaNeeded, "4202", http.StatusUnprocessableEntity, "请填写图形验证码", "Please answer the captcha."},
+	{errCaptchaIsOff, "4002", http.StatusNotFound, "没有启用图形验证码", "Captchas are switched off."},
+	{verify.ErrExpired, "4203", http.StatusUnprocessableEntity, "短信验证码已过期，请重新获取", "The code has expired. Please ask for another."},
+	{verify.ErrWrong, "4204", http.StatusUnprocessableEntity, "短信验证码错误", "Wrong code."},
+	{verify.ErrAttempts, "4205", http.StatusUnprocessableEntity, "错误次数过多，请重新获取验证码", "Too many wrong codes. Please ask for another."},
+	{accounts.ErrLinkExpired, "4207", http.StatusUnprocessableEntity, "激活链接已过期，请重新获取", "The activation link has expired. Please ask for another."},
+	{accounts.ErrLinkInvalid, "4208", http.StatusUnprocessableEntity, "激活链接无效", "The activation link is not valid."},
+
+	{verify.ErrQueue, "4301", http.StatusServiceUnavailable, "短信暂时无法发送，请稍后再试", "Messages cannot be sent just now. Please try again soon."},
+	{accounts.ErrPasswordBusy, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again soon."},
+	{context.DeadlineExceeded, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again soon."},
+	{context.Canceled, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again soon."},
+}
+
+// Problems of errors that carry more than themselves.
+var (
+	badFields = problem{errno: "4103", status: http.StatusUnprocessableEntity, zh: "请检查填写的内容", en: "Please check what was entered."}
+	badBody   = problem{errno: "4103", status: http.StatusBadRequest, zh: "请求格式有误", en: "The request is malformed."}
+	exists    = problem{errno: "4003", status: http.StatusConflict, zh: "已被注册", en: "Already registered."}
+	tooSoon   = problem{errno: "4206", status: http.StatusTooManyRequests, zh: "操作过于频繁，请稍后再试", en: "Too many requests. Please try again later."}
+	internal  = problem{errno: "4500", status: http.StatusInternalServerError, zh: "服务器内部错误", en: "Something went wrong on our side."}
+)
+
+// describe finds what to say about an error in a language. An error that is not in the table is ours.
+func describe(err error, lang string) reply {
+	var (
+		fields accounts.FieldErrors
+		body   *bodyError
+		taken  *accounts.ExistsError
+		limit  *verify.LimitError
+	)
+	switch {
+	case errors.As(err, &fields):
+		return badFields.in(lang).about(fields, lang)
+	case errors.As(err, &body):
+		return badBody.in(lang).about(accounts.FieldErrors{body.field: body.problem}, lang)
+	case errors.As(err, &taken):
+		return exists.in(lang).about(accounts.FieldErrors{taken.Field: isTaken}, lang)
+	case errors.As(err, &limit):
+		r := tooSoon.in(lang)
+		r.retryAfter = limit.RetryAfter
+		return r
+	}
+	for _, p := range problems {
+		if errors.Is(err, p.err) {
+			return p.in(lang)
+		}
+	}
+	if p, away := outage(err); away {
+		return p.in(lang)
+	}
+	return internal.in(lang)
+}
+
+func (p problem) in(lang string) reply {
+	r := reply{problem: p, sentence: p.zh}
+	if lang == english {
+		r.sentence = p.en
+	}
+	return r
+}
+
+// about adds a sentence for each refused field.
+func (r reply) about(fields accounts.FieldErrors, lang string) reply {
+	r.fields = make(map[string]string, len(fields))
+	for field, problem := range fields {
+		r.fields[string(field)] = sentence(field, problem, lang)
+	}
+	return r
+}

@@ -1,0 +1,79 @@
+package api
+
+import "usher/accounts"
+
+// Problems that only requests have, beside those of package accounts.
+const (
+	wrongType accounts.Problem = "wrong_type"
+	isTaken   accounts.Problem = "taken"
+)
+
+// Fields that only requests have, beside those of package accounts.
+const (
+	fieldKind    accounts.Field = "kind"
+	fieldPurpose accounts.Field = "purpose"
+	fieldCode    accounts.Field = "code"
+	fieldLogin   accounts.Field = "login"
+	fieldAnswer  accounts.Field = "answer"
+)
+
+// wording is a sentence in both languages.
+type wording struct{ zh, en string }
+
+func (w wording) in(lang string) string {
+	if lang == english {
+		return w.en
+	}
+	return w.zh
+}
+
+// fieldWordings says what a field wants, whatever is wrong with it beyond the general problems.
+var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
+	accounts.FieldUsername: {
+		accounts.Malformed: {"用户名需要 5 到 20 个文字、数字或下划线", "A user name has 5 to 20 letters, digits or underscores."},
+		accounts.TooShort:  {"用户名至少需要 5 个字", "A user name has at least 5 characters."},
+		accounts.TooLong:   {"用户名最多 20 个字", "A user name has at most 20 characters."},
+		isTaken:            {"这个用户名已被使用", "This user name is taken."},
+	},
+	accounts.FieldPassword: {
+		accounts.TooShort:  {"密码至少需要 8 个字符", "A password has at least 8 characters."},
+		accounts.TooLong:   {"密码最多 128 个字符", "A password has at most 128 characters."},
+		accounts.TooCommon: {"这个密码太常见，很容易被猜到", "This password is too common and easy to guess."},
+	},
+	accounts.FieldMobile: {
+		accounts.Malformed: {"请填写 11 位中国大陆手机号", "Please enter a mainland China mobile number of 11 digits."},
+		isTaken:            {"这个手机号已经注册", "This number is registered already."},
+	},
+	accounts.FieldEmail: {
+		accounts.Malformed: {"邮箱格式不正确", "This is not an email address."},
+		isTaken:            {"这个邮箱已经注册", "This address is registered already."},
+	},
+	fieldPurpose: {accounts.Malformed: {"purpose 应为 register、login 或 reset_password", "The purpose is register, login or reset_password."}},
+	fieldKind:    {accounts.Malformed: {"kind 应为 image 或 audio", "The kind is image or audio."}},
+}
+
+// problemWordings says what is wrong where the field has no words of its own.
+var problemWordings = map[accounts.Problem]wording{
+	accounts.Missing:      {"请填写这一项", "Please fill this in."},
+	accounts.Malformed:    {"格式不正确", "This is not in the right form."},
+	accounts.TooShort:     {"太短了", "This is too short."},
+	accounts.TooLong:      {"太长了", "This is too long."},
+	accounts.TooCommon:    {"太常见了", "This is too common."},
+	accounts.Different:    {"两次输入的密码不一致", "The two passwords differ."},
+	accounts.NotAllowed:   {"这里不接受这一项", "This is not accepted here."},
+	accounts.MustBeAgreed: {"需要你同意后才能注册", "Please agree before you register."},
+	wrongType:             {"类型不正确", "This has the wrong type."},
+	isTaken:               {"已被注册", "This is registered already."},
+}
+
+// sentence says what is wrong with a field, in the reader's language.
+func sentence(field accounts.Field, problem accounts.Problem, lang string) string {
+	words, ok := fieldWordings[field][problem]
+	if !ok {
+		words, ok = problemWordings[problem]
+	}
+	if !ok {
+		words = problemWordings[accounts.Malformed]
+	}
+	return words.in(lang)
+}

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/verify"
+	"usher/web"
+)
+
+// The forms of people without a script, who press buttons called action. Each does what the endpoint
+// for programs does and shows the page again, or the next one.
+
+// resent is told to everybody who asks for another activation mail.
+var resent = wording{"如果这个邮箱正在等待激活，新邮件已经发出。", "If this address is waiting for activation, a new mail is on its way."}
+
+func (s *Server) registerForm(c echo.Context) error {
+	var body registrationBody
+	typed, err := readForm(c, &body)
+	if err != nil {
+		return err
+	}
+	p := web.Page{Mode: typed["mode"], Form: typed}
+	switch typed["action"] {
+	case "captcha":
+	case "send_code":
+		return s.sendCodeForm(c, "register", p, verify.Register)
+	case "resend":
+		p.Done = true
+		err = s.resendForm(c, &p)
+	default:
+		account, refused := s.signUp(c, body)
+		if refused == nil && account.Active {
+			return c.Redirect(http.StatusSeeOther, "/account")
+		}
+		p.Done, err = refused == nil, refused
+	}
+	return s.form(c, "register", p, err)
+}
+
+func (s *Server) loginForm(c echo.Context) error {
+	var body signInBody
+	typed, err := readForm(c, &body)
+	if err != nil {
+		return err
+	}
+	// Once asked, the captcha stays on the form, whatever else is wrong.
+	p := web.Page{Mode: typed["mode"], Form: typed, PasswordCaptcha: body.CaptchaID != ""}
+	switch typed["action"] {
+	case "captcha":
+	case "send_code":
+		return s.sendCodeForm(c, "login", p, verify.Login)
+	default:
+		if _, err = s.openSession(c, body, p.Mode == "code"); err == nil {
+			return c.Redirect(http.StatusSeeOther, "/account")
+		}
+	}
+	return s.form(c, "login", p, err)
+}
+
+func (s *Server) forgotForm(c echo.Context) error {
+	var body resetBody
+	typed, err := readForm(c, &body)
+	if err != nil {
+		return err
+	}
+	p := web.Page{Form: typed}
+	switch typed["action"] {
+	case "captcha":
+	case "send_code":
+		return s.sendCodeForm(c, "forgot", p, verify.ResetPassword)
+	default:
+		err = s.reset(c, body)
+		p.Done = err == nil
+	}
+	return s.form(c, "forgot", p, err)
+}
+
+func (s *Server) activateForm(c echo.Context) error {
+	var body activationBody
+	typed, err := readForm(c, &body)
+	if err != nil {
+		return err
+	}
+	p := web.Page{Token: body.Token, Form: typed}
+	if typed["action"] == "resend" {
+		p.Token = "" // the old link is worthless once there is a new one
+		err = s.resendForm(c, &p)
+	} else {
+		_, err = s.prove(c, body.Token)
+		p.Done = err == nil
+	}
+	return s.form(c, "activate", p, err)
+}
+
+func (s *Server) logoutForm(c echo.Context) error {
+	if err := s.endSession(c); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/login")
+}
+
+func (s *Server) sendCodeForm(c echo.Context, name string, p web.Page, purpose verify.Purpose) error {
+	view, err := s.issueCode(c, codeBody{
+		Mobile: p.Form["mobile"], Purpose: string(purpose),
+		CaptchaID: p.Form["captcha_id"], Captcha: p.Form["captcha"],
+	})
+	p.CodeSent, p.ResendAfter = err == nil, view.ResendAfter
+	return s.form(c, name, p, err)
+}
+
+func (s *Server) resendForm(c echo.Context, p *web.Page) error {
+	err := s.resend(c, p.Form["email"])
+	if err == nil {
+		p.Notice = resent.in(languageOf(c))
+	}
+	return err
+}

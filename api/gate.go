@@ -1,0 +1,86 @@
+package api
+
+import (
+	"net/netip"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/captcha"
+	"usher/contact"
+	"usher/limits"
+	"usher/verify"
+)
+
+// admit lets a person in who has answered a captcha and has something left of every limit. The
+// captcha is spent whatever the answer, and the limits even by a wrong one, so that nobody can try
+// answers for nothing. It returns the decision for [setRateLimit].
+func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.Spend) (limits.Decision, error) {
+	if !s.Captcha.Enabled() {
+		captchaID = ""
+	} else if captchaID == "" || given == "" {
+		return limits.Decision{}, errCaptchaNeeded
+	} else if !captcha.ValidID(captchaID) {
+		return limits.Decision{}, errCaptchaGone
+	}
+	want, decision, err := s.Gate.Admit(c.Request().Context(), captchaID, spends)
+	switch {
+	case err != nil:
+		return limits.Decision{}, err
+	case !decision.Allowed():
+		return decision, refusal(decision)
+	case captchaID != "" && want == "":
+		return decision, errCaptchaGone
+	case captchaID != "" && !captcha.Match(want, given):
+		return decision, errCaptchaWrong
+	}
+	return decision, nil
+}
+
+// spend takes from limits where no captcha is asked.
+func (s *Server) spend(c echo.Context, spends []limits.Spend) error {
+	_, decision, err := s.Gate.Admit(c.Request().Context(), "", spends)
+	if err != nil {
+		return err
+	}
+	if !decision.Allowed() {
+		return refusal(decision)
+	}
+	return nil
+}
+
+func refusal(d limits.Decision) error {
+	return &verify.LimitError{Name: string(d.Refused), RetryAfter: d.RetryAfter}
+}
+
+// byAddress spends limits that count what one address does.
+func (s *Server) byAddress(c echo.Context, names ...limits.Name) []limits.Spend {
+	addr, _ := limits.Network(clientAddr(c))
+	spends := make([]limits.Spend, len(names))
+	for i, name := range names {
+		spends[i] = limits.Spend{Limit: s.Limits[name], Subject: addr}
+	}
+	return spends
+}
+
+// sendSpends is everything that one code costs, but for the limits of its number: those are spent in
+// one step with the code itself, see [verify.Codes].
+func (s *Server) sendSpends(c echo.Context, mobile contact.Mobile) []limits.Spend {
+	_, network := limits.Network(clientAddr(c))
+	return append(s.byAddress(c, limits.SMSIPHour, limits.SMSIPDay),
+		limits.Spend{Limit: s.Limits[limits.SMSNetHour], Subject: network},
+		limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()},
+		limits.Spend{Limit: s.Limits[limits.SMSTotal], Subject: "all"})
+}
+
+// resendSpends counts the address that the mail goes to as well as the one that asks.
+func (s *Server) resendSpends(c echo.Context, email contact.Email) []limits.Spend {
+	return append(s.byAddress(c, limits.ResendIP),
+		limits.Spend{Limit: s.Limits[limits.ResendPause], Subject: email.Reveal()},
+		limits.Spend{Limit: s.Limits[limits.ResendEmail], Subject: email.Reveal()})
+}
+
+// clientAddr is the zero Addr for somebody whose address cannot be told.
+func clientAddr(c echo.Context) netip.Addr {
+	addr, _ := netip.ParseAddr(c.RealIP())
+	return addr
+}

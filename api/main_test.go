@@ -1,0 +1,190 @@
+package api_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"usher/accounts"
+	"usher/api"
+	"usher/captcha"
+	"usher/internal/testkit"
+	"usher/limits"
+	"usher/secrets"
+	"usher/store/redisstore"
+	"usher/store/sqlstore"
+	"usher/verify"
+	"usher/web"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// What the tests' people type. Each is a secret that no log may hold.
+const (
+	captchaText = "k7m3p"
+	password    = "correct horse battery"
+	number      = "13800138000"
+	address     = "li.lei@example.com"
+)
+
+// bundle is a whole HTTP face on real services and stores, with the workers' side of the queue in
+// the test's hands.
+type bundle struct {
+	t      testing.TB
+	face   *api.Server
+	server *httptest.Server
+	clock  *testkit.Clock
+	redis  *miniredis.Miniredis
+	store  *sqlstore.Accounts
+	keys   *secrets.Keys
+	logs   *testkit.Buffer
+	sms    *smsQueue
+	mails  *mailQueue
+}
+
+// setup starts a face; change may alter it before it serves.
+func setup(t testing.TB, change func(*api.Server)) *bundle {
+	t.Helper()
+	b := &bundle{t: t, clock: testkit.NewClock(time.Now()), sms: &smsQueue{}, mails: &mailQueue{}}
+	var logger *slog.Logger
+	logger, b.logs = testkit.Logger(t)
+	b.keys = must(secrets.ParseKeys("k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="))(t)
+
+	b.redis = testkit.NewMiniredis(t)
+	client := must(redisstore.Open("redis://" + b.redis.Addr() + "/0"))(t)
+	t.Cleanup(func() { _ = client.Close() })
+	redis := redisstore.New(client, b.keys, b.clock.Now)
+	db := must(sqlstore.Open(t.Context(), testkit.SQLite(t)))(t)
+	t.Cleanup(func() { _ = db.Close() })
+	if err := sqlstore.Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	b.store = sqlstore.NewAccounts(db, b.keys)
+
+	codes := &verify.Service{
+		Codes: redis.Codes(), Queue: b.sms, Keys: b.keys, Now: b.clock.Now, Logger: logger,
+		Policy: verify.Policy{
+			CodeLength: 6, CodeTTL: 5 * time.Minute, ResendInterval: time.Minute, MaxAttempts: 5,
+		},
+	}
+	b.face = &api.Server{
+		Verify: codes,
+		Accounts: &accounts.Service{
+			Store: b.store, Codes: codes, Mailer: b.mails, Passwords: accounts.NewHasher(2), Keys: b.keys,
+			Policy: accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour},
+			Now:    b.clock.Now, Logger: logger,
+		},
+		Captcha:  must(captcha.New(captcha.Config{Fixed: captchaText}))(t),
+		Captchas: redis.Captchas(), Gate: redis.Gate(), Sessions: redis.Sessions(),
+		Limits: limits.Defaults(), Web: must(web.New())(t), Logger: logger, Now: b.clock.Now,
+		Config: api.Config{
+			PublicURL: must(url.Parse("http://localhost:8080"))(t), Registration: accounts.Either,
+			AllowedOrigins: []string{"https://app.example.com"},
+			CaptchaTTL:     5 * time.Minute, SessionIdle: 30 * time.Minute,
+			SessionLifetime: 12 * time.Hour, SessionRemember: 7 * 24 * time.Hour,
+		},
+	}
+	if change != nil {
+		change(b.face)
+	}
+	b.server = httptest.NewServer(b.face.Handler())
+	t.Cleanup(b.server.Close)
+	return b
+}
+
+// must ends the test with the error, if there is one: must(f())(t).
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// person returns a new browser of its own, which keeps cookies and holds every answer against the
+// contract.
+func (b *bundle) person() *person {
+	return &person{b: b, client: &http.Client{
+		Jar:           must(cookiejar.New(nil))(b.t),
+		Transport:     &contract{t: b.t, next: http.DefaultTransport},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// smsQueue keeps what was enqueued; refuse makes it answer with an error.
+type smsQueue struct {
+	mu     sync.Mutex
+	codes  []verify.Queued
+	refuse error
+}
+
+// EnqueueSMSCode implements [verify.Queue].
+func (q *smsQueue) EnqueueSMSCode(_ context.Context, code verify.Queued) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.refuse != nil {
+		return q.refuse
+	}
+	q.codes = append(q.codes, code)
+	return nil
+}
+
+func (q *smsQueue) all() []verify.Queued {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return append([]verify.Queued(nil), q.codes...)
+}
+
+// mailQueue keeps what was enqueued.
+type mailQueue struct {
+	mu    sync.Mutex
+	mails []accounts.Mail
+}
+
+// EnqueueActivation implements [accounts.Mailer].
+func (q *mailQueue) EnqueueActivation(_ context.Context, mail accounts.Mail) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.mails = append(q.mails, mail)
+	return nil
+}
+
+func (q *mailQueue) all() []accounts.Mail {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return append([]accounts.Mail(nil), q.mails...)
+}
+
+// lastCode derives the newest code as a worker would.
+func (b *bundle) lastCode() string {
+	b.t.Helper()
+	all := b.sms.all()
+	if len(all) == 0 {
+		b.t.Fatal("no code was enqueued")
+	}
+	q := all[len(all)-1]
+	return must(b.keys.Code(secrets.Derivation{
+		KeyID: q.KeyID, ID: q.ID, Mobile: q.To.Reveal(), Purpose: string(q.Purpose), Length: q.Length,
+	}))(b.t)
+}
+
+// lastToken derives the token of the newest activation mail as a worker would.
+func (b *bundle) lastToken(email string) string {
+	b.t.Helper()
+	all := b.mails.all()
+	if len(all) == 0 {
+		b.t.Fatal("no mail was enqueued")
+	}
+	account := must(b.store.Find(b.t.Context(), accounts.Key{By: accounts.ByEmail, Value: email}))(b.t)
+	return must(accounts.ActivationToken(b.keys, accounts.ClaimedMail{Mail: all[len(all)-1], Account: account}))(b.t)
+}

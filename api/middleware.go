@@ -1,0 +1,218 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"usher/secrets"
+	"usher/web"
+)
+
+// requestIDPattern is what an id given by a client must look like: it goes into logs and tasks.
+var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
+
+// requestIDKey is where the context of a request holds its id.
+type requestIDKey struct{}
+
+// requestID gives every request an id: the client's own when it is harmless, else a new one.
+func requestID(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		if !requestIDPattern.MatchString(id) {
+			id = secrets.Random(16)
+		}
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), requestIDKey{}, id)))
+		return next(c)
+	}
+}
+
+func idOf(c echo.Context) string {
+	id, _ := c.Request().Context().Value(requestIDKey{}).(string)
+	return id
+}
+
+// logged writes one line a request. It names the route, never the path or the query: they hold
+// numbers and tokens.
+func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := s.Now()
+		if err := next(c); err != nil {
+			c.Error(err) // here, so that the status below is the one that was sent
+		}
+		s.Logger.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
+			slog.String("request_id", idOf(c)),
+			slog.String("method", method(c)),
+			slog.String("route", c.Path()),
+			slog.Int("status", c.Response().Status),
+			slog.String("client", c.RealIP()),
+			slog.Duration("elapsed", s.Now().Sub(start)))
+		return nil
+	}
+}
+
+// method returns the request's method if it is one of HTTP's; it comes from a stranger.
+func method(c echo.Context) string {
+	known := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+	if m := c.Request().Method; slices.Contains(known, m) {
+		return m
+	}
+	return "other"
+}
+
+// logError tells operators what strangers are not told. Refusals are everyday and logged as such.
+func (s *Server) logError(c echo.Context, status int, err error) {
+	level := slog.LevelDebug
+	switch {
+	case status == http.StatusInternalServerError:
+		level = slog.LevelError
+	case status > http.StatusInternalServerError:
+		level = slog.LevelWarn
+	}
+	s.Logger.LogAttrs(c.Request().Context(), level, "request refused",
+		slog.String("request_id", idOf(c)),
+		slog.String("route", c.Path()),
+		slog.Int("status", status),
+		slog.String("error", err.Error()))
+}
+
+// recovered turns a panic into an error. The panic's value is logged only when the runtime made it:
+// any other may quote what the endpoint was working on.
+func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler { //nolint:errorlint // The value itself is the signal.
+				panic(cause)
+			}
+			text := "not shown"
+			if fault, ok := cause.(runtime.Error); ok {
+				text = fault.Error()
+			}
+			s.Logger.LogAttrs(c.Request().Context(), slog.LevelError, "endpoint panicked",
+				slog.String("request_id", idOf(c)),
+				slog.String("route", c.Path()),
+				slog.String("panic", text),
+				slog.String("stack", string(debug.Stack())))
+			err = errPanic
+		}()
+		return next(c)
+	}
+}
+
+// timeLimited ends the work on a request that takes too long.
+func timeLimited(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), requestTimeout)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		return next(c)
+	}
+}
+
+// headers sets what protects every answer. Pages keep their own policy; an answer in JSON may load
+// nothing at all.
+func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
+	secure := isHTTPS(s.Config.PublicURL)
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Content-Security-Policy", web.CSP())
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set(echo.HeaderCacheControl, "no-store")
+		h.Add(echo.HeaderVary, "Accept-Language")
+		h.Set("Content-Language", languageOf(c))
+		if secure {
+			h.Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
+		}
+		return next(c)
+	}
+}
+
+// cors lets the frontends of other origins call with credentials. OPTIONS that is no preflight goes
+// on to the router, which knows the methods of each path.
+func (s *Server) cors() echo.MiddlewareFunc {
+	return middleware.CORSWithConfig(middleware.CORSConfig{
+		Skipper: func(c echo.Context) bool {
+			r := c.Request()
+			return r.Method == http.MethodOptions && r.Header.Get(echo.HeaderAccessControlRequestMethod) == ""
+		},
+		AllowOriginFunc: func(origin string) (bool, error) {
+			return slices.Contains(s.Config.AllowedOrigins, origin), nil
+		},
+		AllowCredentials: true,
+		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
+		AllowHeaders:     []string{"Content-Type", "Accept-Language", "X-Request-Id"},
+		ExposeHeaders:    []string{"Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"},
+		MaxAge:           600,
+	})
+}
+
+// crossOrigin refuses requests that a page of a strange origin made a browser send.
+func (s *Server) crossOrigin() echo.MiddlewareFunc {
+	protection := http.NewCrossOriginProtection()
+	for _, origin := range s.trustedOrigins() {
+		if err := protection.AddTrustedOrigin(origin); err != nil {
+			// Fails closed: the origin is not trusted. The configuration was checked before.
+			s.Logger.Error("allowed origin is unusable", slog.String("error", err.Error()))
+		}
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if err := protection.Check(c.Request()); err != nil {
+				return errCrossOrigin
+			}
+			return next(c)
+		}
+	}
+}
+
+// trustedOrigins includes our own: behind a proxy that changes Host, the browser's Origin no longer
+// matches it.
+func (s *Server) trustedOrigins() []string {
+	origins := slices.Clone(s.Config.AllowedOrigins)
+	if u := s.Config.PublicURL; u != nil {
+		origins = append(origins, u.Scheme+"://"+u.Host)
+	}
+	return origins
+}
+
+// clientIP finds the address of the person behind trusted proxies. Echo would believe any
+// X-Forwarded-For, and any private address, when not told otherwise.
+func clientIP(proxies []netip.Prefix) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, proxy := range proxies {
+		options = append(options, echo.TrustIPRange(&net.IPNet{
+			IP:   proxy.Addr().AsSlice(),
+			Mask: net.CIDRMask(proxy.Bits(), proxy.Addr().BitLen()),
+		}))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
+}
+
+// isAPI reports whether the request is a program's, to be answered in JSON whatever happens.
+func isAPI(c echo.Context) bool { return strings.HasPrefix(c.Request().URL.Path, "/v1/") }
+
+// wantsPage reports whether a person looks at a page.
+func wantsPage(c echo.Context) bool {
+	return !isAPI(c) && strings.Contains(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
+}

@@ -1,0 +1,49 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/accounts"
+	"usher/limits"
+)
+
+type resetBody struct {
+	Mobile         string `json:"mobile"`
+	SMSCode        string `json:"sms_code"`
+	Password       string `json:"password"`
+	PasswordRepeat string `json:"password_repeat"`
+}
+
+func (s *Server) resetPassword(c echo.Context) error {
+	var body resetBody
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if err := s.reset(c, body); err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, none{})
+}
+
+// reset sets a new password, which ends every session of the account.
+func (s *Server) reset(c echo.Context, body resetBody) error {
+	refused := accounts.FieldErrors{}
+	mobile := parseMobile(body.Mobile, refused)
+	if body.SMSCode == "" {
+		refused[accounts.FieldSMSCode] = accounts.Missing
+	}
+	if body.Password == "" {
+		refused[accounts.FieldPassword] = accounts.Missing
+	}
+	if len(refused) > 0 {
+		return refused
+	}
+	if err := s.spend(c, s.byAddress(c, limits.ResetIP)); err != nil {
+		return err
+	}
+	return s.Accounts.ResetPassword(c.Request().Context(), accounts.Reset{
+		Mobile: mobile, SMSCode: body.SMSCode, Password: body.Password, PasswordRepeat: body.PasswordRepeat,
+	})
+}

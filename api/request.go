@@ -1,0 +1,164 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/accounts"
+)
+
+// Bounds of a body. The longest text that any endpoint needs is an activation token.
+const (
+	maxBody = 16 << 10
+	maxText = 1 << 10
+)
+
+// Errors of a body as a whole.
+var (
+	errMalformed    = errors.New("malformed request")
+	errUnknownField = errors.New("unknown field")
+	errTooLarge     = errors.New("body too large")
+	errMediaType    = errors.New("body is not of the expected type")
+)
+
+// bodyError refuses one field of a body because of its form, before anybody looked at its meaning.
+type bodyError struct {
+	field   accounts.Field
+	problem accounts.Problem
+}
+
+// Error names the field, not its value.
+func (e *bodyError) Error() string { return "field " + string(e.field) + ": " + string(e.problem) }
+
+// decode reads the JSON body into dst, a pointer to a struct of strings and booleans with json tags.
+// Bodies are flat objects, so it reads them token by token, which encoding/json would not be strict
+// enough about: names match exactly, none comes twice, nothing is nested, nothing follows. Null
+// means the same as a missing field.
+func decode(c echo.Context, dst any) error {
+	media, params, err := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType))
+	if err != nil || media != echo.MIMEApplicationJSON || !isUTF8(params["charset"]) {
+		return errMediaType
+	}
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	return decodeObject(body, fieldsOf(dst))
+}
+
+func isUTF8(charset string) bool { return charset == "" || strings.EqualFold(charset, "utf-8") }
+
+func readBody(c echo.Context) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, errTooLarge
+	case err != nil || !utf8.Valid(body):
+		return nil, errMalformed
+	}
+	return body, nil
+}
+
+// fieldsOf maps the names of dst's fields to pointers to them.
+func fieldsOf(dst any) map[string]any {
+	v := reflect.ValueOf(dst).Elem()
+	fields := make(map[string]any, v.NumField())
+	for i := range v.NumField() {
+		fields[v.Type().Field(i).Tag.Get("json")] = v.Field(i).Addr().Interface()
+	}
+	return fields
+}
+
+func decodeObject(body []byte, fields map[string]any) error {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return errMalformed
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return errMalformed
+		}
+		// A second look at a field finds it gone, so a repeated name counts as unknown.
+		field, known := fields[name.(string)]
+		if !known {
+			return errUnknownField
+		}
+		delete(fields, name.(string))
+		value, err := dec.Token()
+		if err != nil {
+			return errMalformed
+		}
+		if err := assign(field, value, accounts.Field(name.(string))); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return errMalformed
+	}
+	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself.
+		return errMalformed
+	}
+	return nil
+}
+
+func assign(field, value any, name accounts.Field) error {
+	switch field := field.(type) {
+	case *string:
+		text, ok := value.(string)
+		if !ok && value != nil {
+			return &bodyError{name, wrongType}
+		}
+		if problem := badText(text); problem != "" {
+			return &bodyError{name, problem}
+		}
+		*field = text
+	case *bool:
+		set, ok := value.(bool)
+		if !ok && value != nil {
+			return &bodyError{name, wrongType}
+		}
+		*field = set
+	}
+	return nil
+}
+
+// badText finds what no field may hold: NUL, which stores cut texts at or refuse, and U+FFFD, which
+// is what a broken escape sequence has become.
+func badText(text string) accounts.Problem {
+	switch {
+	case len(text) > maxText:
+		return accounts.TooLong
+	case !utf8.ValidString(text), strings.ContainsAny(text, "\x00\uFFFD"):
+		return accounts.Malformed
+	}
+	return ""
+}
+
+// pathText returns a parameter of the path as text. Echo leaves it escaped when the path holds
+// escapes that matter.
+func pathText(c echo.Context, name string) (string, error) {
+	text := c.Param(name)
+	if c.Request().URL.RawPath != "" {
+		unescaped, err := url.PathUnescape(text)
+		if err != nil {
+			return "", errMalformed
+		}
+		text = unescaped
+	}
+	if problem := badText(text); problem != "" {
+		return "", &bodyError{accounts.Field(name), problem}
+	}
+	return text, nil
+}

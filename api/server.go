@@ -1,0 +1,91 @@
+// Package api is the HTTP face: it decodes and validates, calls the domain and renders.
+//
+// routes.go is the table of contents; every resource has a file of endpoints. An endpoint returns the
+// domain's error as it is, and errors.go alone says what a stranger is told about it.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/labstack/echo/v4"
+
+	"usher/accounts"
+	"usher/captcha"
+	"usher/limits"
+	"usher/verify"
+	"usher/web"
+)
+
+// Server answers requests. All fields must be set before [Server.Handler] is called and stay as they
+// are from then on.
+type Server struct {
+	Verify   *verify.Service
+	Accounts *accounts.Service
+	Captcha  *captcha.Maker
+	Captchas Captchas
+	Gate     Gate
+	Limits   limits.Set
+	Sessions scs.CtxStore // keeps sessions under hashed tokens
+	Web      *web.Renderer
+	Config   Config
+	Logger   *slog.Logger
+	Now      func() time.Time
+
+	sessions *scs.SessionManager // made by Handler
+}
+
+// Config is what the settings say about the HTTP face.
+type Config struct {
+	PublicURL      *url.URL       // where people reach the pages; https makes cookies Secure
+	AllowedOrigins []string       // other origins that may call the API with credentials
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none when empty
+	Registration   accounts.Registration
+
+	CaptchaTTL      time.Duration
+	SessionIdle     time.Duration // a session without a request ends
+	SessionLifetime time.Duration // any session ends
+	SessionRemember time.Duration // a remembered session ends, idle or not
+}
+
+// Captchas keeps the answers of asked captchas.
+type Captchas interface {
+	// Put files an answer for the given time.
+	Put(ctx context.Context, id, answer string, ttl time.Duration) error
+
+	// Peek returns the answer and leaves it there; it is empty when the captcha is gone.
+	Peek(ctx context.Context, id string) (answer string, err error)
+
+	// Fail counts a wrong answer; the third one spends the captcha.
+	Fail(ctx context.Context, id string) error
+}
+
+// Gate lets requests in, or not, in one round trip.
+type Gate interface {
+	// Admit takes the captcha away and returns its answer, which is empty when it is gone or id is
+	// empty; and spends all of the limits or none.
+	Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
+		answer string, decision limits.Decision, err error)
+}
+
+// requestTimeout bounds the work on one request; the stores' own time-outs are shorter.
+const requestTimeout = 8 * time.Second
+
+// Handler returns the whole face. The caller's http.Server bounds headers, time and connections.
+func (s *Server) Handler() http.Handler {
+	h := *s // the endpoints' own copy, with what is derived from the fields
+	h.sessions = newSessions(s.Sessions, s.Config)
+
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = clientIP(s.Config.TrustedProxies)
+	e.HTTPErrorHandler = h.renderError
+	e.Use(requestID, h.logged, h.recovered, h.headers, timeLimited, h.cors(), h.crossOrigin())
+	h.routes(e)
+	return e
+}

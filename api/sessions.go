@@ -1,0 +1,130 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/accounts"
+	"usher/contact"
+	"usher/limits"
+	"usher/verify"
+)
+
+type signInBody struct {
+	Login     string `json:"login"`
+	Password  string `json:"password"`
+	Remember  bool   `json:"remember"`
+	CaptchaID string `json:"captcha_id"`
+	Captcha   string `json:"captcha"`
+	Mobile    string `json:"mobile"`
+	SMSCode   string `json:"sms_code"`
+}
+
+func (s *Server) signIn(c echo.Context) error {
+	var body signInBody
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	byCode := body.Login == "" && (body.Mobile != "" || body.SMSCode != "")
+	account, err := s.openSession(c, body, byCode)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusCreated, viewOf(account))
+}
+
+// openSession signs in by password or by code.
+func (s *Server) openSession(c echo.Context, body signInBody, byCode bool) (accounts.Account, error) {
+	signIn := s.signInByPassword
+	if byCode {
+		signIn = s.signInByCode
+	}
+	account, err := signIn(c, body)
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	return account, s.startSession(c, account, body.Remember)
+}
+
+func (s *Server) signInByPassword(c echo.Context, body signInBody) (accounts.Account, error) {
+	refused := accounts.FieldErrors{}
+	if body.Login == "" {
+		refused[fieldLogin] = accounts.Missing
+	}
+	if body.Password == "" {
+		refused[accounts.FieldPassword] = accounts.Missing
+	}
+	if len(refused) > 0 {
+		return accounts.Account{}, refused
+	}
+	if err := s.admitPassword(c, body); err != nil {
+		return accounts.Account{}, err
+	}
+	return s.Accounts.SignIn(c.Request().Context(), body.Login, body.Password)
+}
+
+// admitPassword lets a few passwords be tried for a login name without a captcha. A limit that locked
+// the name instead would let anybody lock anybody out.
+func (s *Server) admitPassword(c echo.Context, body signInBody) error {
+	spends := s.byAddress(c, limits.LoginIP)
+	if !s.Captcha.Enabled() {
+		return s.spend(c, spends)
+	}
+	if body.CaptchaID != "" {
+		_, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
+		return err
+	}
+	err := s.spend(c, append(spends, limits.Spend{Limit: s.Limits[limits.LoginName], Subject: loginSubject(body.Login)}))
+	var limit *verify.LimitError
+	if errors.As(err, &limit) && limit.Name == string(limits.LoginName) {
+		return errCaptchaNeeded
+	}
+	return err
+}
+
+// loginSubject is the same for every spelling of a login name.
+func loginSubject(login string) string {
+	if email, err := contact.ParseEmail(login); err == nil {
+		return email.Reveal()
+	}
+	if mobile, err := contact.ParseMobile(login); err == nil {
+		return mobile.Reveal()
+	}
+	if _, canonical, ok := accounts.CanonicalUsername(login); ok {
+		return canonical
+	}
+	return "nobody" // no account has such a name
+}
+
+func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account, error) {
+	refused := accounts.FieldErrors{}
+	mobile := parseMobile(body.Mobile, refused)
+	if body.SMSCode == "" {
+		refused[accounts.FieldSMSCode] = accounts.Missing
+	}
+	if len(refused) > 0 {
+		return accounts.Account{}, refused
+	}
+	if err := s.spend(c, s.byAddress(c, limits.LoginIP)); err != nil {
+		return accounts.Account{}, err
+	}
+	return s.Accounts.SignInByCode(c.Request().Context(), mobile, body.SMSCode)
+}
+
+func (s *Server) currentSession(c echo.Context) error {
+	account, err := s.current(c)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, viewOf(account))
+}
+
+// signOut is the same for someone who is signed out already.
+func (s *Server) signOut(c echo.Context) error {
+	if err := s.endSession(c); err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, none{})
+}
