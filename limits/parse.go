@@ -1,0 +1,72 @@
+package limits
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bounds of a setting. A slot is a sixtieth of the period, and stores count in milliseconds; a window of
+// more than a month would be a ban.
+const (
+	minPeriod = time.Second
+	maxPeriod = 31 * 24 * time.Hour
+	maxCount  = 1_000_000_000
+)
+
+// Parse reads "name=count/period,name=off" over the defaults; periods are written as 90s, 10m or 24h.
+// The error names every mistake at once.
+func Parse(setting string) (Set, error) {
+	set := Defaults()
+	if strings.TrimSpace(setting) == "" {
+		return set, nil
+	}
+	var mistakes []error
+	seen := map[Name]bool{}
+	for entry := range strings.SplitSeq(setting, ",") {
+		limit, err := parseEntry(strings.TrimSpace(entry), set)
+		if err == nil && seen[limit.Name] {
+			err = errors.New("is set twice")
+		}
+		if err != nil {
+			mistakes = append(mistakes, fmt.Errorf("limit %q: %w", strings.TrimSpace(entry), err))
+			continue
+		}
+		seen[limit.Name] = true
+		set[limit.Name] = limit
+	}
+	if len(mistakes) > 0 {
+		return nil, errors.Join(mistakes...)
+	}
+	return set, nil
+}
+
+func parseEntry(entry string, known Set) (Limit, error) {
+	name, value, found := strings.Cut(entry, "=")
+	if !found {
+		return Limit{}, errors.New("want name=count/period or name=off")
+	}
+	limit, ok := known[Name(name)]
+	if !ok {
+		return Limit{}, errors.New("there is no limit of this name")
+	}
+	if value == "off" {
+		limit.Count = 0
+		return limit, nil
+	}
+	count, period, found := strings.Cut(value, "/")
+	if !found {
+		return Limit{}, errors.New("want count/period or off")
+	}
+	var err error
+	if limit.Count, err = strconv.Atoi(count); err != nil || limit.Count < 1 || limit.Count > maxCount {
+		return Limit{}, fmt.Errorf("want a count from 1 to %d", maxCount)
+	}
+	limit.Period, err = time.ParseDuration(period)
+	if err != nil || limit.Period < minPeriod || limit.Period > maxPeriod || limit.Period%time.Millisecond != 0 {
+		return Limit{}, fmt.Errorf("want a period from %v to %v, in whole milliseconds", minPeriod, maxPeriod)
+	}
+	return limit, nil
+}

@@ -1,0 +1,85 @@
+package limits_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"usher/limits"
+)
+
+func TestParse_changes_what_it_names_and_leaves_the_rest(t *testing.T) {
+	t.Parallel()
+	want := limits.Defaults()
+	want[limits.SMSIPHour] = limits.Limit{Name: limits.SMSIPHour, Count: 3, Period: 90 * time.Second}
+	off := want[limits.SMSTotal]
+	off.Count = 0
+	want[limits.SMSTotal] = off
+	got, err := limits.Parse(" sms_ip_hour=3/90s, sms_total=off ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if !got[limits.SMSTotal].Off() || got[limits.SMSIPHour].Off() || !got["unheard_of"].Off() {
+		t.Error("Off is wrong")
+	}
+	if got, err := limits.Parse("  "); err != nil || !cmp.Equal(got, limits.Defaults()) {
+		t.Errorf("Parse of nothing = %v, %v", got, err)
+	}
+}
+
+func TestParse_names_all_mistakes_at_once(t *testing.T) {
+	t.Parallel()
+	mistakes := []string{
+		"sms_mobile_hour", "nobody=1/1h", "sms_ip_hour=1", "sms_ip_day=0/1h", "sms_net_hour=-1/1h", "sms_prefix=1/x",
+		"check_ip=1/1ms", "login_ip=1/800h", "lookup_ip=1/1s1ns", "captcha_ip=9999999999/1h", "=", "SMS_TOTAL=1/1h",
+	}
+	set, err := limits.Parse(strings.Join(mistakes, ",") + ",sms_total=1/1h,sms_total=2/1h,")
+	if err == nil || set != nil {
+		t.Fatalf("accepted: %v", set)
+	}
+	for _, mistake := range append(mistakes, "sms_total=2/1h", "") {
+		if !strings.Contains(err.Error(), fmt.Sprintf("limit %q: ", mistake)) {
+			t.Errorf("%q is not named in:\n%v", mistake, err)
+		}
+	}
+	if strings.Contains(err.Error(), "sms_total=1/1h") {
+		t.Errorf("what is right is named in:\n%v", err)
+	}
+}
+
+func TestMode_Valid(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[limits.Mode]bool{limits.Enforce: true, limits.Record: true, "": false, "off": false} {
+		if mode.Valid() != want {
+			t.Errorf("%q is valid: %v", mode, !want)
+		}
+	}
+}
+
+// Whatever is accepted must be a set that stores can count with.
+func FuzzParse(f *testing.F) {
+	f.Add("sms_ip_hour=10/1h,check_ip=30/5m,login_ip=off")
+	f.Add("sms_ip_hour=1/1h,sms_ip_hour=1/1h")
+	f.Add("=,/,off")
+	f.Add("sms_total=١/1h")
+	f.Fuzz(func(t *testing.T, setting string) {
+		set, err := limits.Parse(setting)
+		if err != nil {
+			return
+		}
+		if len(set) != len(limits.Defaults()) {
+			t.Errorf("%d limits", len(set))
+		}
+		for name, limit := range set {
+			if limit.Name != name || limit.Count < 0 || limit.Period < time.Second || limit.Period > 31*24*time.Hour {
+				t.Errorf("%q = %+v", name, limit)
+			}
+		}
+	})
+}
