@@ -1,0 +1,208 @@
+package verify
+
+import (
+	"context"
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"usher/contact"
+	"usher/messages"
+	"usher/secrets"
+)
+
+// ResendLimit is the name of a [LimitError] for the pause between two codes.
+const ResendLimit = "sms_resend"
+
+// States of a code beyond those of its message.
+const (
+	StateExpired messages.State = "expired" // its time is over, or a newer one took its place
+	StateUsed    messages.State = "used"
+)
+
+// undoTimeout bounds what must still be done when the request's own time may be over.
+const undoTimeout = 2 * time.Second
+
+// Policy says what codes look like and how long they live.
+type Policy struct {
+	CodeLength     int           // digits, 4 to 8
+	CodeTTL        time.Duration // from issue to end, on its way included
+	ResendInterval time.Duration // between two codes for one number, whatever their purpose
+	MaxAttempts    int           // guesses per code
+}
+
+// Service issues codes and checks them. All fields must be set. It is safe for concurrent use.
+type Service struct {
+	Codes  Codes
+	Queue  Queue
+	Keys   *secrets.Keys
+	Policy Policy
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Request asks for a code.
+type Request struct {
+	Mobile    contact.Mobile
+	Purpose   Purpose
+	RequestID string // goes with the message, to be followed through logs
+}
+
+// Issued is a code on its way.
+type Issued struct {
+	ID          string
+	ExpiresIn   time.Duration
+	ResendAfter time.Duration
+}
+
+// Issue makes a new code, which takes the place of an earlier one for the same number and purpose, and
+// queues it. It returns a *[LimitError] when the number may not have one now. After every other error
+// nothing is sent and nothing is spent, as far as the store can still be reached: [ErrQueue] when the queue
+// did not take the code, else the store's error.
+func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
+	if r.Mobile.IsZero() || !r.Purpose.Valid() {
+		return Issued{}, errors.New("issue code: needs a number and a known purpose")
+	}
+	issue, err := s.newIssue(r)
+	if err != nil {
+		return Issued{}, err
+	}
+	if err := s.Codes.Issue(ctx, issue); err != nil {
+		if _, ok := errors.AsType[*LimitError](err); !ok {
+			s.void(ctx, issue.ID) // the answer may be lost, not the request
+		}
+		return Issued{}, err
+	}
+	err = s.Queue.EnqueueSMSCode(ctx, Queued{
+		ID: issue.ID, KeyID: issue.KeyID, Purpose: r.Purpose, To: r.Mobile,
+		Length: s.Policy.CodeLength, ExpiresAt: issue.ExpiresAt, RequestID: r.RequestID,
+	})
+	if err != nil {
+		s.void(ctx, issue.ID)
+		return Issued{}, fmt.Errorf("%w: %w", ErrQueue, err)
+	}
+	return Issued{ID: issue.ID, ExpiresIn: s.Policy.CodeTTL, ResendAfter: s.Policy.ResendInterval}, nil
+}
+
+func (s *Service) newIssue(r Request) (Issue, error) {
+	subject := s.subject(r.Mobile)
+	id := NewID(subject)
+	derivation := secrets.Derivation{
+		KeyID: s.Keys.SigningID(), ID: id, Mobile: r.Mobile.Reveal(), Purpose: string(r.Purpose), Length: s.Policy.CodeLength,
+	}
+	code, err := s.Keys.Code(derivation)
+	if err != nil {
+		return Issue{}, fmt.Errorf("derive code: %w", err)
+	}
+	mac, err := s.Keys.CheckMAC(derivation, code)
+	if err != nil {
+		return Issue{}, fmt.Errorf("derive code: %w", err)
+	}
+	now := s.Now()
+	return Issue{
+		ID: id, Subject: subject, Purpose: r.Purpose, KeyID: derivation.KeyID, MAC: mac,
+		IssuedAt: now, ExpiresAt: now.Add(s.Policy.CodeTTL),
+		ResendAfter: s.Policy.ResendInterval, MaxAttempts: s.Policy.MaxAttempts,
+	}, nil
+}
+
+// void takes a code back. When even that fails, the code stays unsent until it expires and the person has
+// to wait out the pause.
+func (s *Service) void(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	if err := s.Codes.Void(ctx, id); err != nil {
+		s.Logger.ErrorContext(ctx, "code not taken back", "sms_code_id", id, "error", err)
+	}
+}
+
+// Result is the answer to a check.
+type Result struct {
+	Valid        bool
+	AttemptsLeft int // of this code
+}
+
+// Check counts an attempt and says whether the code is right, without using it. A wrong code is no error.
+// It returns [ErrExpired], [ErrAttempts], and [ErrWrong] for text that cannot be a code: it is not counted,
+// since nothing can be guessed with it.
+func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purpose, code string) (Result, error) {
+	pending, right, err := s.try(ctx, mobile, purpose, code)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Valid: right, AttemptsLeft: pending.AttemptsLeft}, nil
+}
+
+// Spend counts an attempt and uses the code when it is right: once, so that of parallel calls one gets the
+// id and the others [ErrExpired]. It returns [ErrExpired], [ErrWrong] and [ErrAttempts].
+func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purpose, code string) (id string, err error) {
+	pending, right, err := s.try(ctx, mobile, purpose, code)
+	if err != nil {
+		return "", err
+	}
+	if !right {
+		return "", ErrWrong
+	}
+	if err := s.Codes.Use(ctx, pending.ID); err != nil {
+		return "", err
+	}
+	return pending.ID, nil
+}
+
+// try counts an attempt, then compares, in this order: guesses that arrive together must not all be
+// compared before the first is counted.
+func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpose, code string) (Pending, bool, error) {
+	if mobile.IsZero() || !purpose.Valid() {
+		return Pending{}, false, errors.New("check code: needs a number and a known purpose")
+	}
+	if !s.wellFormed(code) {
+		return Pending{}, false, ErrWrong
+	}
+	pending, err := s.Codes.Try(ctx, s.subject(mobile), purpose)
+	if err != nil {
+		return Pending{}, false, err
+	}
+	mac, err := s.Keys.CheckMAC(secrets.Derivation{
+		KeyID: pending.KeyID, ID: pending.ID, Mobile: mobile.Reveal(), Purpose: string(purpose),
+	}, code)
+	if errors.Is(err, secrets.ErrUnknownKey) {
+		return Pending{}, false, ErrExpired // its key was taken out of the settings: another code will do
+	}
+	if err != nil {
+		return Pending{}, false, fmt.Errorf("check code: %w", err)
+	}
+	return pending, hmac.Equal([]byte(mac), []byte(pending.MAC)), nil
+}
+
+// wellFormed reports whether the text has the form of a code.
+func (s *Service) wellFormed(code string) bool {
+	if len(code) != s.Policy.CodeLength {
+		return false
+	}
+	for i := range len(code) {
+		if code[i] < '0' || code[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// Restore makes a used code usable again until its old end, for a request that failed after [Service.Spend].
+// It does so even when the request's context is over.
+func (s *Service) Restore(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	return s.Codes.Restore(ctx, id)
+}
+
+// Status returns what is known of a code, or [ErrNotFound]. Its State is one of queued, sent, delivered,
+// undelivered, failed, [StateExpired] and [StateUsed].
+func (s *Service) Status(ctx context.Context, id string) (Status, error) {
+	return s.Codes.Status(ctx, id)
+}
+
+func (s *Service) subject(mobile contact.Mobile) string {
+	return s.Keys.Index("mobile", mobile.Reveal())
+}

@@ -1,0 +1,303 @@
+package verify_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"usher/contact"
+	"usher/internal/testkit"
+	"usher/secrets"
+	"usher/verify"
+)
+
+// codes is a store that answers as it is told and keeps what it was asked. What a real one must do is
+// checked in package storetest.
+type codes struct {
+	verify.Codes // nil: a call that a test does not expect panics
+
+	issueErr, tryErr, useErr, voidErr error
+
+	issued  verify.Issue
+	pending verify.Pending
+	calls   []string
+	alive   bool // whether the context of the last call was
+}
+
+func (c *codes) note(ctx context.Context, call string) {
+	c.calls, c.alive = append(c.calls, call), ctx.Err() == nil
+}
+
+func (c *codes) Issue(ctx context.Context, issue verify.Issue) error {
+	c.note(ctx, "issue")
+	c.issued = issue
+	return c.issueErr
+}
+
+func (c *codes) Void(ctx context.Context, id string) error {
+	c.note(ctx, "void")
+	if id != c.issued.ID {
+		return fmt.Errorf("void of %q", id)
+	}
+	return c.voidErr
+}
+
+func (c *codes) Try(ctx context.Context, _ string, purpose verify.Purpose) (verify.Pending, error) {
+	c.note(ctx, "try "+string(purpose))
+	return c.pending, c.tryErr
+}
+
+func (c *codes) Use(ctx context.Context, _ string) error {
+	c.note(ctx, "use")
+	return c.useErr
+}
+
+func (c *codes) Restore(ctx context.Context, _ string) error {
+	c.note(ctx, "restore")
+	return nil
+}
+
+type queue struct {
+	queued verify.Queued
+	err    error
+}
+
+func (q *queue) EnqueueSMSCode(_ context.Context, code verify.Queued) error {
+	q.queued = code
+	return q.err
+}
+
+type bundle struct {
+	*verify.Service
+	codes *codes
+	queue *queue
+	log   *testkit.Buffer
+}
+
+func setup(t *testing.T) *bundle {
+	t.Helper()
+	keys, err := secrets.ParseKeys("k1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger, log := testkit.Logger(t)
+	b := &bundle{codes: &codes{}, queue: &queue{}, log: log}
+	b.Service = &verify.Service{
+		Codes: b.codes, Queue: b.queue, Keys: keys, Logger: logger,
+		Now:    testkit.NewClock(time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)).Now,
+		Policy: verify.Policy{CodeLength: 6, CodeTTL: 5 * time.Minute, ResendInterval: time.Minute, MaxAttempts: 5},
+	}
+	return b
+}
+
+var mobile = func() contact.Mobile {
+	m, err := contact.ParseMobile("13800138000")
+	if err != nil {
+		panic(err)
+	}
+	return m
+}()
+
+func TestService_Issue_queues_the_code_that_it_filed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got, err := b.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: verify.Login, RequestID: "r1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issue := b.codes.issued
+	subject, _ := verify.SubjectOf(issue.ID)
+	want := verify.Issue{
+		ID: issue.ID, Subject: subject, Purpose: verify.Login, KeyID: "k1", MAC: issue.MAC,
+		IssuedAt: b.Now(), ExpiresAt: b.Now().Add(5 * time.Minute), ResendAfter: time.Minute, MaxAttempts: 5,
+	}
+	if diff := cmp.Diff(want, issue); diff != "" || issue.MAC == "" || subject == "" {
+		t.Errorf("filed, -want +got:\n%s", diff)
+	}
+	wantQueued := verify.Queued{
+		ID: issue.ID, KeyID: "k1", Purpose: verify.Login, To: mobile, Length: 6, ExpiresAt: issue.ExpiresAt, RequestID: "r1",
+	}
+	if b.queue.queued != wantQueued {
+		t.Errorf("queued %+v, want %+v", b.queue.queued, wantQueued)
+	}
+	if want := (verify.Issued{ID: issue.ID, ExpiresIn: 5 * time.Minute, ResendAfter: time.Minute}); got != want {
+		t.Errorf("Issue = %+v, want %+v", got, want)
+	}
+}
+
+func TestService_Issue_takes_back_what_failed(t *testing.T) {
+	t.Parallel()
+	cause, limit := errors.New("connection reset"), &verify.LimitError{Name: "sms_mobile_hour", RetryAfter: time.Minute}
+	for _, test := range []struct {
+		name            string
+		issueErr, queue error
+		wantErrs        []error
+		wantCalls       []string
+	}{
+		{"a limit refused: nothing was filed", limit, nil, []error{limit}, []string{"issue"}},
+		{"the store's answer was lost", cause, nil, []error{cause}, []string{"issue", "void"}},
+		{"the queue failed", nil, cause, []error{cause, verify.ErrQueue}, []string{"issue", "void"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.codes.issueErr, b.queue.err = test.issueErr, test.queue
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err := b.Issue(ctx, verify.Request{Mobile: mobile, Purpose: verify.Login})
+			for _, want := range test.wantErrs {
+				if !errors.Is(err, want) {
+					t.Errorf("Issue: %v, want %v in it", err, want)
+				}
+			}
+			if !slices.Equal(b.codes.calls, test.wantCalls) {
+				t.Errorf("calls %v, want %v", b.codes.calls, test.wantCalls)
+			}
+			if len(test.wantCalls) == 2 && !b.codes.alive {
+				t.Error("taken back with the context that had ended")
+			}
+		})
+	}
+}
+
+func TestService_Issue_logs_what_could_not_be_taken_back_without_the_number(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.queue.err, b.codes.voidErr = errors.New("away"), errors.New("away too")
+	if _, err := b.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: verify.Login}); !errors.Is(err, verify.ErrQueue) {
+		t.Errorf("Issue: %v", err)
+	}
+	if !strings.Contains(b.log.String(), b.codes.issued.ID) || !strings.Contains(b.log.String(), "away too") {
+		t.Errorf("log: %s", b.log)
+	}
+	if found := testkit.FindSecrets(b.log.Bytes(), mobile.Reveal()); len(found) > 0 {
+		t.Errorf("the log holds %v", found)
+	}
+}
+
+func TestService_refuses_calls_without_number_or_purpose(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, r := range []verify.Request{{Purpose: verify.Login}, {Mobile: mobile}, {Mobile: mobile, Purpose: "x:y"}} {
+		_, issueErr := b.Issue(t.Context(), r)
+		_, checkErr := b.Check(t.Context(), r.Mobile, r.Purpose, "123456")
+		_, spendErr := b.Spend(t.Context(), r.Mobile, r.Purpose, "123456")
+		if issueErr == nil || checkErr == nil || spendErr == nil {
+			t.Errorf("%v: %v, %v, %v", r, issueErr, checkErr, spendErr)
+		}
+	}
+	if len(b.codes.calls) > 0 {
+		t.Errorf("the store was asked: %v", b.codes.calls)
+	}
+}
+
+// pend issues a code, puts it before the next check and returns its digits.
+func (b *bundle) pend(t *testing.T) string {
+	t.Helper()
+	issued, err := b.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: verify.Login})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := b.Keys.Code(secrets.Derivation{
+		KeyID: "k1", ID: issued.ID, Mobile: mobile.Reveal(), Purpose: string(verify.Login), Length: 6,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.codes.pending = verify.Pending{ID: issued.ID, KeyID: "k1", MAC: b.codes.issued.MAC, AttemptsLeft: 4}
+	b.codes.calls = nil
+	return code
+}
+
+func TestService_Check_compares_after_counting(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	code := b.pend(t)
+	other := "0" + code[1:]
+	if other == code {
+		other = "1" + code[1:]
+	}
+	for given, want := range map[string]bool{code: true, other: false} {
+		got, err := b.Check(t.Context(), mobile, verify.Login, given)
+		if want := (verify.Result{Valid: want, AttemptsLeft: 4}); err != nil || got != want {
+			t.Errorf("Check = %+v, %v, want %+v", got, err, want)
+		}
+	}
+	if want := []string{"try login", "try login"}; !slices.Equal(b.codes.calls, want) {
+		t.Errorf("calls %v, want %v", b.codes.calls, want)
+	}
+}
+
+func TestService_counts_nothing_for_what_is_no_code(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	code := b.pend(t)
+	for _, given := range []string{
+		"", code[:5], code + "0", code + "\n", " " + code[1:], code[:5] + "a", "１２３４５６", "12345\x00", strings.Repeat("1", 1<<20),
+	} {
+		if _, err := b.Check(t.Context(), mobile, verify.Login, given); !errors.Is(err, verify.ErrWrong) {
+			t.Errorf("Check(%.20q): %v", given, err)
+		}
+		if _, err := b.Spend(t.Context(), mobile, verify.Login, given); !errors.Is(err, verify.ErrWrong) {
+			t.Errorf("Spend(%.20q): %v", given, err)
+		}
+	}
+	if len(b.codes.calls) > 0 {
+		t.Errorf("the store was asked: %v", b.codes.calls)
+	}
+}
+
+func TestService_Spend(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name           string
+		tryErr, useErr error
+		wrong, unkeyed bool
+		want           error
+		wantCalls      []string
+	}{
+		{name: "a right code is used", wantCalls: []string{"try login", "use"}},
+		{name: "a wrong code is not", wrong: true, want: verify.ErrWrong, wantCalls: []string{"try login"}},
+		{name: "no code is pending", tryErr: verify.ErrExpired, want: verify.ErrExpired, wantCalls: []string{"try login"}},
+		{name: "no attempt is left", tryErr: verify.ErrAttempts, want: verify.ErrAttempts, wantCalls: []string{"try login"}},
+		{name: "another call was quicker", useErr: verify.ErrExpired, want: verify.ErrExpired, wantCalls: []string{"try login", "use"}},
+		{name: "its key was taken away", unkeyed: true, want: verify.ErrExpired, wantCalls: []string{"try login"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			code := b.pend(t)
+			b.codes.tryErr, b.codes.useErr = test.tryErr, test.useErr
+			if test.wrong {
+				b.codes.pending.MAC = ""
+			}
+			if test.unkeyed {
+				b.codes.pending.KeyID = "k0"
+			}
+			id, err := b.Spend(t.Context(), mobile, verify.Login, code)
+			if !errors.Is(err, test.want) || (err == nil) != (id == b.codes.issued.ID) {
+				t.Errorf("Spend = %q, %v, want %v", id, err, test.want)
+			}
+			if !slices.Equal(b.codes.calls, test.wantCalls) {
+				t.Errorf("calls %v, want %v", b.codes.calls, test.wantCalls)
+			}
+		})
+	}
+}
+
+func TestService_Restore_outlives_the_request(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.Restore(ctx, "id"); err != nil || !b.codes.alive {
+		t.Errorf("Restore: %v, its context alive: %v", err, b.codes.alive)
+	}
+}

@@ -1,0 +1,116 @@
+// Package verify issues verification codes and checks them, once, in time, within limits.
+package verify
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"usher/contact"
+	"usher/messages"
+)
+
+// Purpose is what a code is good for. A code issued for one never passes for another.
+type Purpose string
+
+// The purposes.
+const (
+	Register      Purpose = "register"
+	Login         Purpose = "login"
+	ResetPassword Purpose = "reset_password"
+)
+
+// Valid reports whether the purpose is one of the known ones.
+func (p Purpose) Valid() bool {
+	return p == Register || p == Login || p == ResetPassword
+}
+
+// Errors of issuing and checking. [LimitError] is the one that carries a time.
+var (
+	ErrExpired  = errors.New("no code is pending, or it has expired")
+	ErrWrong    = errors.New("wrong code")
+	ErrAttempts = errors.New("too many wrong codes")
+	ErrQueue    = errors.New("code could not be queued")
+	ErrNotFound = errors.New("unknown code id")
+)
+
+// LimitError says that a limit refused and when to come back.
+type LimitError struct {
+	Name       string // the limit's name, "sms_resend" for the pause between two codes
+	RetryAfter time.Duration
+}
+
+// Error names the limit.
+func (e *LimitError) Error() string { return "limit " + e.Name + " reached" }
+
+// Codes keeps issued codes. Every method is one round trip and atomic.
+type Codes interface {
+	// Issue files a new code as the current one of its number and purpose, unless a limit of the
+	// number refuses: then it returns a *LimitError and nothing has changed.
+	Issue(ctx context.Context, issue Issue) error
+
+	// Void takes back an issue that could not be queued, together with what it spent of the limits.
+	Void(ctx context.Context, id string) error
+
+	// Try counts an attempt on the current code of subject and purpose and returns what to compare with.
+	// It returns ErrExpired when none is pending and ErrAttempts when the attempts are used up
+	// (of this code, or of the number over all its codes).
+	Try(ctx context.Context, subject string, purpose Purpose) (Pending, error)
+
+	// Use marks a code as used, once: of parallel calls one gets nil, the others ErrExpired.
+	Use(ctx context.Context, id string) error
+
+	// Restore makes a used code usable again until its old end, for a request that failed after Use.
+	Restore(ctx context.Context, id string) error
+
+	// Status returns what is known of a code, or ErrNotFound.
+	Status(ctx context.Context, id string) (Status, error)
+}
+
+// Issue is a new code as it is stored: nothing in it opens the code or the number.
+type Issue struct {
+	ID          string // see NewID: carries the subject, so that every key of a number shares a slot
+	Subject     string // keyed hash of the number
+	Purpose     Purpose
+	KeyID       string // key that derives the code
+	MAC         string // to compare an entered code with
+	IssuedAt    time.Time
+	ExpiresAt   time.Time
+	ResendAfter time.Duration // pause until the next code for the same number, whatever the purpose
+	MaxAttempts int           // guesses per code
+}
+
+// Pending is a code that waits to be entered, after one more attempt has been counted.
+type Pending struct {
+	ID           string
+	KeyID        string
+	MAC          string
+	AttemptsLeft int
+}
+
+// Status is what the waiting person may know of a code.
+type Status struct {
+	State       messages.State
+	Purpose     Purpose
+	Used        bool
+	ExpiresAt   time.Time
+	ResendAfter time.Duration // from now; 0 when a new one may be asked for
+}
+
+// Queue hands an issued code to the workers.
+type Queue interface {
+	// EnqueueSMSCode puts the code's task on the queue. An error means that the task is surely not
+	// there, or that nobody can know; the code is taken back then.
+	EnqueueSMSCode(ctx context.Context, code Queued) error
+}
+
+// Queued is what the queue is given of an issued code.
+type Queued struct {
+	ID        string
+	KeyID     string
+	Purpose   Purpose
+	To        contact.Mobile
+	Length    int // digits of the code
+	ExpiresAt time.Time
+	RequestID string
+}
