@@ -1,0 +1,105 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"usher/limits"
+)
+
+// Bounds of asking whether an answer is right without spending the captcha.
+const (
+	wrongAnswers  = 3  // the third one spends it
+	captchaChecks = 10 // right and wrong ones together: many at once are counted before any is compared
+)
+
+// Captchas keeps the answers of captchas that were asked. It is safe for concurrent use.
+type Captchas struct{ store *Store }
+
+// Put files an answer for the given time.
+func (c *Captchas) Put(ctx context.Context, id, answer string, ttl time.Duration) error {
+	value := stamp(c.store.now().Add(ttl), answer)
+	if err := c.store.client.Set(ctx, captchaKey(c.hash(id)), value, ttl).Err(); err != nil {
+		return fmt.Errorf("put captcha: %w", err)
+	}
+	return nil
+}
+
+// Peek returns the answer and leaves it there; it is empty when the captcha is gone. Ten looks are all
+// that a captcha allows.
+func (c *Captchas) Peek(ctx context.Context, id string) (answer string, err error) {
+	hash := c.hash(id)
+	value, err := captchaPeekScript.Run(ctx, c.store.client,
+		[]string{captchaKey(hash), triesKey(hash)}, captchaChecks).Text()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", fmt.Errorf("look at captcha: %w", err)
+	}
+	answer, _ = unstamp(value, c.store.now())
+	return answer, nil
+}
+
+// Fail counts a wrong answer; the third one spends the captcha.
+func (c *Captchas) Fail(ctx context.Context, id string) error {
+	hash := c.hash(id)
+	err := captchaFailScript.Run(ctx, c.store.client, []string{captchaKey(hash), triesKey(hash)}, wrongAnswers).Err()
+	if err != nil {
+		return fmt.Errorf("count wrong captcha: %w", err)
+	}
+	return nil
+}
+
+// hash keeps ids out of Redis: who reads it cannot use the captchas it holds.
+func (c *Captchas) hash(id string) string { return c.store.keys.Index("captcha", id) }
+
+// Gate spends a captcha together with limits. It is safe for concurrent use.
+type Gate struct{ store *Store }
+
+// Admit takes the captcha away and returns its answer, which is empty when it is gone or id is empty; and
+// spends all of the limits or none. It takes one round trip, so the captcha is spent whatever the limits
+// say. Of parallel calls with one id one gets the answer.
+func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
+	answer string, decision limits.Decision, err error,
+) {
+	pipe := g.store.client.Pipeline()
+	var taken *redis.StringCmd
+	if captchaID != "" {
+		taken = pipe.GetDel(ctx, captchaKey(g.store.Captchas().hash(captchaID)))
+	}
+	batch := g.store.batch(spends)
+	batch.queue(ctx, pipe)
+	if pipe.Len() == 0 {
+		return "", limits.Decision{}, nil
+	}
+	_, _ = pipe.Exec(ctx) // every command has its own error
+	decision, err = batch.decide(ctx)
+	if err != nil || taken == nil {
+		return "", decision, err
+	}
+	value, err := taken.Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", limits.Decision{}, fmt.Errorf("take captcha: %w", err)
+	}
+	answer, _ = unstamp(value, g.store.now())
+	return answer, decision, nil
+}
+
+// stamp puts the end of a value in front of it, for whoever reads it before Redis has cleared it away.
+func stamp(ends time.Time, value string) string {
+	return strconv.FormatInt(ends.UnixMilli(), 10) + " " + value
+}
+
+// unstamp returns the value, and false when it is over or there is none.
+func unstamp(stamped string, now time.Time) (string, bool) {
+	ends, value, found := strings.Cut(stamped, " ")
+	at, err := strconv.ParseInt(ends, 10, 64)
+	if !found || err != nil || at <= now.UnixMilli() {
+		return "", false
+	}
+	return value, true
+}

@@ -1,0 +1,163 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"usher/limits"
+	"usher/messages"
+	"usher/secrets"
+	"usher/verify"
+)
+
+// keepCode is how long a code stays known after its end, for its state and its delivery report: vendors
+// repeat a report for at most a quarter of an hour, and nobody waits for an SMS longer than that.
+const keepCode = time.Hour
+
+// Codes keeps issued codes. It is safe for concurrent use.
+type Codes struct{ store *Store }
+
+var _ verify.Codes = (*Codes)(nil)
+
+// Issue files a new code as the current one of its number and purpose, unless the pause or a limit of the
+// number refuses: then it returns a *[verify.LimitError] and nothing has changed.
+func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
+	if !issue.ExpiresAt.After(issue.IssuedAt) {
+		return errors.New("issue code: it would be over before it is issued")
+	}
+	windows := c.windows(limits.SMSMobileHour, limits.SMSMobileDay)
+	keys := append([]string{
+		codeKey(issue.Subject, issue.ID), currentKey(issue.Subject, issue.Purpose), pauseKey(issue.Subject),
+	}, limitKeys(issue.Subject, windows)...)
+	args := append([]any{
+		issue.ID, string(issue.Purpose), issue.KeyID, issue.MAC, issue.IssuedAt.UnixMilli(), issue.ExpiresAt.UnixMilli(),
+		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
+	}, limitArgs(windows)...)
+	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...), 2)
+	if err != nil {
+		return fmt.Errorf("issue code: %w", err)
+	}
+	switch r.text(0) {
+	case "ok":
+		c.reportWindow(ctx, windows, r.number(1), r.number(2))
+		return nil
+	case "pause":
+		return &verify.LimitError{Name: verify.ResendLimit, RetryAfter: span(r.number(1))}
+	case "limit":
+		return &verify.LimitError{Name: string(windows[r.number(1)-1].Name), RetryAfter: span(r.number(2))}
+	default:
+		return fmt.Errorf("issue code: script returned %q", r.text(0))
+	}
+}
+
+// Void takes back an issue that could not be queued, together with what it spent of the limits, and makes
+// the code before it the current one again. A code that a worker has claimed stays as it is, because its
+// message may be on its way. An unknown id is none of its business.
+func (c *Codes) Void(ctx context.Context, id string) error {
+	subject, ok := verify.SubjectOf(id)
+	if !ok {
+		return nil
+	}
+	windows := c.windows(limits.SMSMobileHour, limits.SMSMobileDay)
+	keys := append([]string{codeKey(subject, id), pauseKey(subject)}, limitKeys(subject, windows)...)
+	args := append([]any{id, c.store.now().UnixMilli(), currents(subject), codes(subject)}, limitPeriods(windows)...)
+	if err := codeVoidScript.Run(ctx, c.store.client, keys, args...).Err(); err != nil {
+		return fmt.Errorf("void code: %w", err)
+	}
+	return nil
+}
+
+// Try counts an attempt on the current code of subject and purpose and returns what to compare with. It
+// returns [verify.ErrExpired] when none is pending and [verify.ErrAttempts] when the attempts are used up,
+// of this code or of the number over all its codes.
+func (c *Codes) Try(ctx context.Context, subject string, purpose verify.Purpose) (verify.Pending, error) {
+	windows := c.windows(limits.CheckMobileHour, limits.CheckMobileDay)
+	keys := append([]string{currentKey(subject, purpose)}, limitKeys(subject, windows)...)
+	args := append([]any{codes(subject), c.store.now().UnixMilli(), c.store.recording()}, limitArgs(windows)...)
+	r, err := read(codeTryScript.Run(ctx, c.store.client, keys, args...), 1)
+	if err != nil {
+		return verify.Pending{}, fmt.Errorf("try code: %w", err)
+	}
+	switch r.text(0) {
+	case "ok":
+		c.reportWindow(ctx, windows, r.number(5), r.number(6))
+		return verify.Pending{ID: r.text(1), KeyID: r.text(2), MAC: r.text(3), AttemptsLeft: int(r.number(4))}, nil
+	case "expired":
+		return verify.Pending{}, verify.ErrExpired
+	case "attempts", "limit":
+		return verify.Pending{}, verify.ErrAttempts
+	default:
+		return verify.Pending{}, fmt.Errorf("try code: script returned %q", r.text(0))
+	}
+}
+
+// Use marks a code as used, once: of parallel calls one gets nil, the others [verify.ErrExpired].
+func (c *Codes) Use(ctx context.Context, id string) error {
+	subject, ok := verify.SubjectOf(id)
+	if !ok {
+		return verify.ErrExpired
+	}
+	used, err := codeUseScript.Run(ctx, c.store.client, []string{codeKey(subject, id)},
+		id, c.store.now().UnixMilli(), secrets.Random(8), currents(subject)).Int()
+	if err != nil {
+		return fmt.Errorf("use code: %w", err)
+	}
+	if used != 1 {
+		return verify.ErrExpired
+	}
+	return nil
+}
+
+// Restore makes a used code usable again until its old end. A code that is gone stays so.
+func (c *Codes) Restore(ctx context.Context, id string) error {
+	subject, ok := verify.SubjectOf(id)
+	if !ok {
+		return nil
+	}
+	if err := codeRestoreScript.Run(ctx, c.store.client, []string{codeKey(subject, id)}).Err(); err != nil {
+		return fmt.Errorf("restore code: %w", err)
+	}
+	return nil
+}
+
+// Status returns what is known of a code, or [verify.ErrNotFound].
+func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
+	subject, ok := verify.SubjectOf(id)
+	if !ok {
+		return verify.Status{}, verify.ErrNotFound
+	}
+	r, err := read(codeStatusScript.Run(ctx, c.store.client,
+		[]string{codeKey(subject, id), pauseKey(subject)}, id, currents(subject)), 0)
+	if err != nil {
+		return verify.Status{}, fmt.Errorf("find code: %w", err)
+	}
+	if len(r) == 0 {
+		return verify.Status{}, verify.ErrNotFound
+	}
+	now := c.store.now()
+	status := verify.Status{
+		State: messages.State(r.text(0)), Purpose: verify.Purpose(r.text(1)), Used: r.text(2) != "",
+		ExpiresAt: time.UnixMilli(r.number(3)), ResendAfter: max(time.UnixMilli(r.number(5)).Sub(now), 0),
+	}
+	superseded := r.number(4) == 0
+	status.State = shown(status, superseded || !status.ExpiresAt.After(now))
+	return status, nil
+}
+
+// shown is the state that tells the waiting person most: what became of the code, or else of its message.
+func shown(status verify.Status, over bool) messages.State {
+	switch {
+	case status.Used:
+		return verify.StateUsed
+	case status.State == messages.Failed, status.State == messages.Undelivered:
+		return status.State
+	case over:
+		return verify.StateExpired
+	case status.State == messages.Sending:
+		return messages.Queued
+	default:
+		return status.State
+	}
+}

@@ -1,0 +1,122 @@
+package redisstore
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Times and sizes of the client. A request has to be refused within a second or so when Redis is away, and
+// all its commands are quick.
+const (
+	ioTimeout = 450 * time.Millisecond
+	poolSize  = 64 // commands at once per process, far more than one Redis works on
+	retries   = 1  // of a command whose connection broke
+)
+
+// errURL quotes nothing of the URL: a password that is not escaped can turn up in any part of it.
+var errURL = errors.New("redis URL: want redis://, rediss:// or unix://, redis-sentinel:// with a master, or " +
+	"redis-cluster://; characters like / ? # @ in a password must be percent-encoded")
+
+// Open returns a client for a URL without connecting yet. The forms are
+//
+//	redis://user:password@host:6379/0             one server; rediss:// with TLS
+//	unix://user:password@/path/to/redis.sock?db=0
+//	redis-sentinel://user:password@host1:26379,host2:26379/0?master=name
+//	redis-cluster://user:password@host1:6379,host2:6379
+//
+// and rediss-sentinel, rediss-cluster with TLS. User and password are those of the servers that hold the
+// data. The client honours the deadlines of contexts and gives up by itself after about a second. Errors
+// quote nothing of the URL.
+func Open(text string) (redis.UniversalClient, error) {
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		return nil, errURL
+	}
+	switch scheme {
+	case "redis", "rediss", "unix":
+		return openServer(text)
+	case "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster":
+		return openServers(scheme, rest)
+	default:
+		return nil, errURL
+	}
+}
+
+func openServer(text string) (redis.UniversalClient, error) {
+	options, err := redis.ParseURL(text)
+	if err != nil {
+		return nil, errURL
+	}
+	options.ContextTimeoutEnabled = true
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = ioTimeout, ioTimeout, ioTimeout
+	options.PoolTimeout = ioTimeout
+	options.DialerRetries = 1
+	options.MaxRetries = retries
+	options.PoolSize = poolSize
+	return redis.NewClient(options), nil
+}
+
+// openServers reads the forms with several hosts, which net/url refuses.
+func openServers(scheme, rest string) (redis.UniversalClient, error) {
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 {
+		end = len(rest)
+	}
+	user, hosts := "", rest[:end]
+	if i := strings.LastIndexByte(hosts, '@'); i >= 0 {
+		user, hosts = hosts[:i+1], hosts[i+1:]
+	}
+	u, err := url.Parse("redis://" + user + "hosts" + rest[end:])
+	if err != nil || u.Fragment != "" {
+		return nil, errURL
+	}
+	addrs := strings.Split(hosts, ",")
+	for _, addr := range addrs {
+		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
+			return nil, errURL
+		}
+	}
+	options := &redis.UniversalOptions{
+		Addrs: addrs, Username: u.User.Username(),
+		ContextTimeoutEnabled: true, DialTimeout: ioTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
+		PoolTimeout: ioTimeout, DialerRetries: 1, MaxRetries: retries, PoolSize: poolSize,
+	}
+	options.Password, _ = u.User.Password()
+	if strings.HasPrefix(scheme, "rediss") {
+		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if strings.HasSuffix(scheme, "-cluster") {
+		return openCluster(options, u)
+	}
+	return openSentinel(options, u)
+}
+
+func openCluster(options *redis.UniversalOptions, u *url.URL) (redis.UniversalClient, error) {
+	if database := strings.Trim(u.Path, "/"); database != "" && database != "0" || u.RawQuery != "" {
+		return nil, errors.New("redis URL: a cluster has one database and no options")
+	}
+	options.IsClusterMode = true
+	return redis.NewUniversalClient(options), nil
+}
+
+func openSentinel(options *redis.UniversalOptions, u *url.URL) (redis.UniversalClient, error) {
+	options.MasterName = u.Query().Get("master")
+	if options.MasterName == "" {
+		return nil, errors.New("redis URL: the sentinel form needs ?master=name")
+	}
+	if database := strings.Trim(u.Path, "/"); database != "" {
+		n, err := strconv.Atoi(database)
+		if err != nil || n < 0 {
+			return nil, errors.New("redis URL: the database is a number")
+		}
+		options.DB = n
+	}
+	return redis.NewUniversalClient(options), nil
+}

@@ -1,0 +1,87 @@
+package redisstore
+
+import (
+	_ "embed" // for the scripts
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The texts of the scripts. Each says in its header what KEYS and ARGV are and what it returns.
+var (
+	//go:embed scripts/window.lua
+	window string
+	//go:embed scripts/limit_spend.lua
+	limitSpend string
+	//go:embed scripts/limit_refund.lua
+	limitRefund string
+	//go:embed scripts/code_issue.lua
+	codeIssue string
+	//go:embed scripts/code_void.lua
+	codeVoid string
+	//go:embed scripts/code_try.lua
+	codeTry string
+	//go:embed scripts/code_use.lua
+	codeUse string
+	//go:embed scripts/code_restore.lua
+	codeRestore string
+	//go:embed scripts/code_status.lua
+	codeStatus string
+	//go:embed scripts/code_claim.lua
+	codeClaim string
+	//go:embed scripts/code_record.lua
+	codeRecord string
+	//go:embed scripts/captcha_peek.lua
+	captchaPeek string
+	//go:embed scripts/captcha_fail.lua
+	captchaFail string
+)
+
+// The scripts, run by their hash and sent in full only to a server that does not know them.
+var (
+	limitSpendScript  = redis.NewScript(window + limitSpend)
+	limitRefundScript = redis.NewScript(window + limitRefund)
+	codeIssueScript   = redis.NewScript(window + codeIssue)
+	codeVoidScript    = redis.NewScript(window + codeVoid)
+	codeTryScript     = redis.NewScript(window + codeTry)
+	codeUseScript     = redis.NewScript(codeUse)
+	codeRestoreScript = redis.NewScript(codeRestore)
+	codeStatusScript  = redis.NewScript(codeStatus)
+	codeClaimScript   = redis.NewScript(codeClaim)
+	codeRecordScript  = redis.NewScript(codeRecord)
+	captchaPeekScript = redis.NewScript(captchaPeek)
+	captchaFailScript = redis.NewScript(captchaFail)
+)
+
+// reply is the list that a script returned.
+type reply []any
+
+// read takes a script's list of at least so many elements.
+func read(cmd *redis.Cmd, least int) (reply, error) {
+	list, err := cmd.Slice()
+	if err != nil {
+		return nil, err
+	}
+	if len(list) < least {
+		return nil, fmt.Errorf("script returned %d values, want %d", len(list), least)
+	}
+	return list, nil
+}
+
+// text returns an element as text; it is empty for one that is missing.
+func (r reply) text(i int) string {
+	if i < len(r) {
+		s, _ := r[i].(string)
+		return s
+	}
+	return ""
+}
+
+// number returns an element as a number; it is 0 for one that is missing.
+func (r reply) number(i int) int64 {
+	if i < len(r) {
+		n, _ := r[i].(int64)
+		return n
+	}
+	return 0
+}

@@ -1,0 +1,25 @@
+-- Gives one worker the right to send a code until its lease ends.
+--
+-- KEYS[1] -> code
+-- ARGV[1] -> id
+-- ARGV[2] -> now in milliseconds
+-- ARGV[3] -> when the lease ends, in milliseconds
+-- ARGV[4] -> name of this claim: the client repeats a request whose answer was lost
+-- ARGV[5] -> what the keys of the current codes begin with
+--
+-- Returns {"dropped", reason}, {"busy", attempt, when the other lease ends} or {"ok", attempt, when the lease ends}.
+local code = redis.call('HMGET', KEYS[1], 'purpose', 'state', 'used', 'expires_at', 'lease_until', 'claim', 'attempt')
+if not code[1] then return {'dropped', 'missing'} end
+local now, state, lease = tonumber(ARGV[2]), code[2], tonumber(code[5])
+if code[3] ~= '' then return {'dropped', 'used'} end
+if state == 'failed' then return {'dropped', 'failed'} end
+if state ~= 'queued' and state ~= 'sending' then return {'dropped', 'sent'} end
+if tonumber(code[4]) <= now then return {'dropped', 'expired'} end
+if redis.call('GET', ARGV[5] .. code[1]) ~= ARGV[1] then return {'dropped', 'superseded'} end
+if state == 'sending' and lease > now then
+  if code[6] ~= ARGV[4] then return {'busy', tonumber(code[7]), lease} end
+  return {'ok', tonumber(code[7]), lease}
+end
+local attempt = redis.call('HINCRBY', KEYS[1], 'attempt', 1)
+redis.call('HSET', KEYS[1], 'state', 'sending', 'lease_until', ARGV[3], 'claim', ARGV[4])
+return {'ok', attempt, tonumber(ARGV[3])}

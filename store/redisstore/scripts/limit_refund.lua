@@ -1,0 +1,9 @@
+-- Gives back one unit of each limit of one subject.
+--
+-- KEYS[1…] -> windows, all of one subject
+-- ARGV[1]  -> when the units were spent, in milliseconds
+-- ARGV[2…] -> period in milliseconds of each window
+--
+-- Returns 1.
+for i, key in ipairs(KEYS) do refund(key, tonumber(ARGV[1]), tonumber(ARGV[1 + i])) end
+return 1

@@ -1,0 +1,35 @@
+package redisstore_test
+
+import (
+	"testing"
+
+	"usher/internal/testkit"
+	"usher/store/storetest"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Codes)
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Limits)
+}
+
+func TestCaptchas(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Captchas)
+}
+
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Sessions)
+}
+
+func TestStore_keeps_no_secret_and_forgets_all(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Redis)
+}

@@ -1,0 +1,55 @@
+package redisstore
+
+import (
+	"context"
+	"time"
+
+	"usher/limits"
+)
+
+// windows returns the named limits that are on.
+func (c *Codes) windows(names ...limits.Name) []limits.Limit {
+	on := make([]limits.Limit, 0, len(names))
+	for _, name := range names {
+		if limit := c.store.Rules.Set[name]; !limit.Off() {
+			on = append(on, limit)
+		}
+	}
+	return on
+}
+
+// reportWindow tells of the window at a position counted from 1; 0 is none.
+func (c *Codes) reportWindow(ctx context.Context, windows []limits.Limit, position, wait int64) {
+	if position > 0 {
+		c.store.report(ctx, windows[position-1].Name, span(wait))
+	}
+}
+
+func limitKeys(subject string, windows []limits.Limit) []string {
+	keys := make([]string, len(windows))
+	for i, limit := range windows {
+		keys[i] = limitKey(subject, limit)
+	}
+	return keys
+}
+
+// limitArgs is what window.lua's spend reads for each window.
+func limitArgs(windows []limits.Limit) []any {
+	args := make([]any, 0, 2*len(windows))
+	for _, limit := range windows {
+		args = append(args, limit.Count, limit.Period.Milliseconds())
+	}
+	return args
+}
+
+// limitPeriods is what scripts that refund read for each window.
+func limitPeriods(windows []limits.Limit) []any {
+	args := make([]any, len(windows))
+	for i, limit := range windows {
+		args[i] = limit.Period.Milliseconds()
+	}
+	return args
+}
+
+// span reads the milliseconds that a script returned.
+func span(milliseconds int64) time.Duration { return time.Duration(milliseconds) * time.Millisecond }

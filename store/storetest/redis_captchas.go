@@ -1,0 +1,131 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"usher/captcha"
+	"usher/limits"
+)
+
+// Captchas checks that a Redis at the URL keeps captchas and spends them once, alone and with limits.
+func Captchas(t *testing.T, url string) {
+	t.Helper()
+	for name, test := range map[string]func(*testing.T, *redisBundle){
+		"of 50 parallel spends one gets the answer":  captchaOnce,
+		"a look leaves it there":                     captchaLook,
+		"the third wrong answer spends it":           captchaWrong,
+		"looks are bounded before they are compared": captchaLooksBounded,
+		"it ends with its time":                      captchaExpires,
+		"a refused request costs the captcha":        captchaRefused,
+		"no captcha and no limit is let in":          captchaNone,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newRedis(t, url))
+		})
+	}
+}
+
+func (b *redisBundle) put(t *testing.T) (id string) {
+	t.Helper()
+	id = captcha.NewID()
+	if err := b.store.Captchas().Put(t.Context(), id, "7 3", 5*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func (b *redisBundle) wantPeek(t *testing.T, id, want string) {
+	t.Helper()
+	if got, err := b.store.Captchas().Peek(t.Context(), id); err != nil || got != want {
+		t.Errorf("Peek = %q, %v, want %q", got, err, want)
+	}
+}
+
+func (b *redisBundle) wantAdmit(t *testing.T, id, want string) {
+	t.Helper()
+	got, d, err := b.store.Gate().Admit(t.Context(), id, nil)
+	if err != nil || got != want || !d.Allowed() {
+		t.Errorf("Admit = %q, %+v, %v, want %q", got, d, err, want)
+	}
+}
+
+func captchaOnce(t *testing.T, b *redisBundle) {
+	id := b.put(t)
+	answers := parallel(50, func(int) string {
+		answer, _, err := b.store.Gate().Admit(t.Context(), id, []limits.Spend{on(t, "", "once", 100, time.Hour)})
+		if err != nil {
+			t.Errorf("Admit: %v", err)
+		}
+		return answer
+	})
+	right := count(answers, func(answer string) bool { return answer == "7 3" })
+	empty := count(answers, func(answer string) bool { return answer == "" })
+	if right != 1 || empty != 49 {
+		t.Errorf("%d got the answer and %d nothing, want 1 and 49", right, empty)
+	}
+	b.wantPeek(t, id, "")
+}
+
+func captchaLook(t *testing.T, b *redisBundle) {
+	id := b.put(t)
+	for range 5 {
+		b.wantPeek(t, id, "7 3")
+	}
+	b.wantAdmit(t, id, "7 3")
+	b.wantPeek(t, captcha.NewID(), "")
+}
+
+func captchaWrong(t *testing.T, b *redisBundle) {
+	id, other := b.put(t), b.put(t)
+	for range 3 {
+		b.wantPeek(t, id, "7 3")
+		if err := b.store.Captchas().Fail(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.wantPeek(t, id, "")
+	b.wantAdmit(t, id, "")
+	b.wantAdmit(t, other, "7 3")
+	if err := b.store.Captchas().Fail(t.Context(), id); err != nil {
+		t.Errorf("Fail of one that is gone: %v", err)
+	}
+}
+
+func captchaLooksBounded(t *testing.T, b *redisBundle) {
+	id := b.put(t)
+	answers := parallel(100, func(int) string {
+		answer, err := b.store.Captchas().Peek(t.Context(), id)
+		if err != nil {
+			t.Errorf("Peek: %v", err)
+		}
+		return answer
+	})
+	if n := count(answers, func(answer string) bool { return answer != "" }); n > 10 {
+		t.Errorf("%d saw the answer before a wrong one was counted", n)
+	}
+}
+
+func captchaExpires(t *testing.T, b *redisBundle) {
+	looked, spent := b.put(t), b.put(t)
+	b.clock.Advance(5*time.Minute - time.Millisecond)
+	b.wantPeek(t, looked, "7 3")
+	b.clock.Advance(time.Millisecond)
+	b.wantPeek(t, looked, "")
+	b.wantAdmit(t, spent, "")
+}
+
+func captchaRefused(t *testing.T, b *redisBundle) {
+	spend := on(t, "", "small", 1, time.Hour)
+	first, second := b.put(t), b.put(t)
+	for i, id := range []string{first, second} {
+		answer, d, err := b.store.Gate().Admit(t.Context(), id, []limits.Spend{spend})
+		if err != nil || answer != "7 3" || d.Allowed() != (i == 0) {
+			t.Errorf("Admit %d = %q, %+v, %v", i, answer, d, err)
+		}
+	}
+	b.wantPeek(t, second, "")
+}
+
+func captchaNone(t *testing.T, b *redisBundle) { b.wantAdmit(t, "", "") }

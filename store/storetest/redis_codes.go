@@ -1,0 +1,154 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"usher/limits"
+	"usher/messages"
+	"usher/verify"
+)
+
+// Codes checks that a Redis at the URL keeps issued codes as [verify.Codes] promises.
+func Codes(t *testing.T, url string) {
+	t.Helper()
+	for name, test := range map[string]func(*testing.T, *redisBundle){
+		"of 200 parallel issues one is granted":           issuesInParallel,
+		"the pause holds across purposes":                 pauseAcrossPurposes,
+		"the limits of a number refuse and say when":      numberLimits,
+		"recording limits let pass and report":            numberLimitsRecorded,
+		"issuing the same code again changes nothing":     issueTwice,
+		"a void issue leaves nothing behind":              voidTakesBack,
+		"a void issue gives the older code back":          voidKeepsPrevious,
+		"a claimed code is not taken back":                voidAfterClaim,
+		"a void issue leaves a newer code alone":          voidLeavesNewer,
+		"a void issue is refunded where it was spent":     voidClockBehind,
+		"a queue that fails costs nothing":                queueFails,
+		"a code opens its own purpose and number only":    purposesNeverCross,
+		"a new code supersedes the old one":               newSupersedesOld,
+		"a code ends with its time":                       codeExpires,
+		"of 1,000 parallel guesses five are compared":     guessesInParallel,
+		"guesses of a number count over all its codes":    guessesOfNumber,
+		"of 50 parallel spends one succeeds":              spendsInParallel,
+		"a restored code is usable until its old end":     restore,
+		"the status follows a code to its end":            statusFollows,
+		"of 20 parallel claims one succeeds":              claimsInParallel,
+		"a claim whose lease is over is taken over":       leaseOver,
+		"an attempt that is to be repeated frees its own": requeue,
+		"what must not be sent is dropped":                dropped,
+		"outcomes are recorded once":                      recordTwice,
+		"unknown ids are harmless":                        unknownIDs,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newRedis(t, url))
+		})
+	}
+}
+
+func issuesInParallel(t *testing.T, b *redisBundle) {
+	errs := parallel(200, func(int) error {
+		_, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login})
+		return err
+	})
+	granted := count(errs, func(err error) bool { return err == nil })
+	var limit *verify.LimitError
+	refused := count(errs, func(err error) bool { return errors.As(err, &limit) && limit.Name == verify.ResendLimit })
+	if granted != 1 || refused != 199 || b.queue.len() != 1 {
+		t.Errorf("%d granted, %d paused, %d queued; want 1, 199, 1", granted, refused, b.queue.len())
+	}
+}
+
+func pauseAcrossPurposes(t *testing.T, b *redisBundle) {
+	b.issue(t, verify.Register)
+	b.clock.Advance(59 * time.Second)
+	_, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login})
+	want := &verify.LimitError{Name: verify.ResendLimit, RetryAfter: time.Second}
+	if got := new(verify.LimitError); !errors.As(err, &got) || !cmp.Equal(got, want) {
+		t.Errorf("second code for another purpose: %v, want %v", err, want)
+	}
+	b.clock.Advance(time.Second)
+	b.issue(t, verify.Login)
+}
+
+func numberLimits(t *testing.T, b *redisBundle) {
+	var last error
+	for range 5 {
+		b.issue(t, verify.Login)
+		b.clock.Advance(time.Minute)
+	}
+	for range 3 {
+		_, last = b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login})
+	}
+	limit := new(verify.LimitError)
+	if !errors.As(last, &limit) || limit.Name != string(limits.SMSMobileHour) {
+		t.Fatalf("sixth code in an hour: %v", last)
+	}
+	b.clock.Advance(limit.RetryAfter - time.Millisecond)
+	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login}); err == nil {
+		t.Error("granted before RetryAfter was over")
+	}
+	b.clock.Advance(time.Millisecond)
+	b.issue(t, verify.Login)
+}
+
+func numberLimitsRecorded(t *testing.T, b *redisBundle) {
+	reported := map[limits.Name]int{}
+	b.store.Rules.Mode = limits.Record
+	b.store.Rules.Report = reporter(reported)
+	b.store.Rules.Set = limits.Set{limits.SMSMobileHour: {Name: limits.SMSMobileHour, Count: 2, Period: time.Hour}}
+	for range 5 {
+		b.issue(t, verify.Login)
+		b.clock.Advance(time.Minute)
+	}
+	if want := map[limits.Name]int{limits.SMSMobileHour: 3}; !cmp.Equal(reported, want) {
+		t.Errorf("reported %v, want %v", reported, want)
+	}
+}
+
+func issueTwice(t *testing.T, b *redisBundle) {
+	now := b.clock.Now()
+	issue := verify.Issue{
+		ID: verify.NewID(b.subject), Subject: b.subject, Purpose: verify.Login, KeyID: "k1", MAC: "mac",
+		IssuedAt: now, ExpiresAt: now.Add(time.Minute), ResendAfter: time.Minute, MaxAttempts: 2,
+	}
+	for range 3 {
+		if err := b.codes.Issue(t.Context(), issue); err != nil {
+			t.Errorf("the same code again: %v", err)
+		}
+	}
+	pending, err := b.codes.Try(t.Context(), b.subject, verify.Login)
+	want := verify.Pending{ID: issue.ID, KeyID: "k1", MAC: "mac", AttemptsLeft: 1}
+	if diff := cmp.Diff(want, pending); err != nil || diff != "" {
+		t.Errorf("Try: %v\n%s", err, diff)
+	}
+	issue.ID, issue.ExpiresAt = verify.NewID(b.subject), now
+	if err := b.codes.Issue(t.Context(), issue); err == nil {
+		t.Error("a code that is over at once was issued")
+	}
+}
+
+func unknownIDs(t *testing.T, b *redisBundle) {
+	for _, id := range []string{"", "x", verify.NewID(b.subject), "{}" + verify.NewID(b.subject)[2:]} {
+		if _, err := b.codes.Status(t.Context(), id); !errors.Is(err, verify.ErrNotFound) {
+			t.Errorf("Status(%q): %v", id, err)
+		}
+		if err := b.codes.Use(t.Context(), id); !errors.Is(err, verify.ErrExpired) {
+			t.Errorf("Use(%q): %v", id, err)
+		}
+		if err := errors.Join(b.codes.Void(t.Context(), id), b.codes.Restore(t.Context(), id)); err != nil {
+			t.Errorf("Void and Restore(%q): %v", id, err)
+		}
+		claim, err := b.codes.Claim(t.Context(), id, time.Second)
+		if !errors.Is(err, messages.ErrDropped) || claim.Reason != "missing" {
+			t.Errorf("Claim(%q): %v, %q", id, err, claim.Reason)
+		}
+		outcome := messages.Outcome{State: messages.Sent}
+		if err := b.codes.Record(t.Context(), claim, outcome); !errors.Is(err, messages.ErrStale) {
+			t.Errorf("Record(%q): %v", id, err)
+		}
+	}
+}

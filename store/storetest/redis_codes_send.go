@@ -1,0 +1,145 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"usher/messages"
+	"usher/verify"
+)
+
+func statusFollows(t *testing.T, b *redisBundle) {
+	issued := b.issue(t, verify.Login)
+	b.clock.Advance(20 * time.Second)
+	status, err := b.codes.Status(t.Context(), issued.ID)
+	if err != nil || status.ResendAfter != 40*time.Second || status.Purpose != verify.Login || status.Used {
+		t.Errorf("Status = %+v, %v", status, err)
+	}
+	if left := status.ExpiresAt.Sub(b.clock.Now()); left != policy().CodeTTL-20*time.Second {
+		t.Errorf("%v left", left)
+	}
+	b.wantState(t, issued.ID, messages.Queued)
+	claim := b.claim(t, issued.ID)
+	b.wantState(t, issued.ID, messages.Queued)
+	b.record(t, claim, messages.Sent)
+	b.wantState(t, issued.ID, messages.Sent)
+	b.clock.Advance(policy().CodeTTL)
+	b.wantState(t, issued.ID, verify.StateExpired)
+
+	failed := b.issue(t, verify.Login)
+	b.record(t, b.claim(t, failed.ID), messages.Failed)
+	b.wantState(t, failed.ID, messages.Failed)
+	b.clock.Advance(policy().CodeTTL)
+	b.wantState(t, failed.ID, messages.Failed)
+}
+
+func (b *redisBundle) record(t *testing.T, claim messages.Claim, state messages.State) {
+	t.Helper()
+	outcome := messages.Outcome{State: state, Provider: "aliyun", ProviderID: "biz", Code: "OK", At: b.clock.Now()}
+	if err := b.codes.Record(t.Context(), claim, outcome); err != nil {
+		t.Fatalf("Record %s: %v", state, err)
+	}
+}
+
+func claimsInParallel(t *testing.T, b *redisBundle) {
+	issued := b.issue(t, verify.Login)
+	type result struct {
+		claim messages.Claim
+		err   error
+	}
+	results := parallel(20, func(int) result {
+		claim, err := b.codes.Claim(t.Context(), issued.ID, 30*time.Second)
+		return result{claim, err}
+	})
+	until := b.clock.Now().Add(30 * time.Second)
+	won := count(results, func(r result) bool {
+		return r.err == nil && r.claim.Attempt == 1 && r.claim.LeaseUntil.Equal(until)
+	})
+	busy := count(results, func(r result) bool {
+		return errors.Is(r.err, messages.ErrBusy) && r.claim.LeaseUntil.Equal(until)
+	})
+	if won != 1 || busy != 19 {
+		t.Errorf("%d claimed it and %d found it busy, want 1 and 19", won, busy)
+	}
+}
+
+func leaseOver(t *testing.T, b *redisBundle) {
+	issued := b.issue(t, verify.Login)
+	first := b.claim(t, issued.ID)
+	b.clock.Advance(30*time.Second - time.Millisecond)
+	if _, err := b.codes.Claim(t.Context(), issued.ID, time.Second); !errors.Is(err, messages.ErrBusy) {
+		t.Errorf("claim within the lease: %v", err)
+	}
+	b.clock.Advance(time.Millisecond)
+	second := b.claim(t, issued.ID)
+	if second.Attempt != 2 {
+		t.Errorf("second claim is attempt %d", second.Attempt)
+	}
+	late := messages.Outcome{State: messages.Failed, At: b.clock.Now()}
+	if err := b.codes.Record(t.Context(), first, late); !errors.Is(err, messages.ErrStale) {
+		t.Errorf("outcome of the first claim: %v", err)
+	}
+	b.clock.Advance(time.Minute) // nobody has claimed since: the outcome still counts
+	b.record(t, second, messages.Sent)
+	b.wantState(t, issued.ID, messages.Sent)
+}
+
+func requeue(t *testing.T, b *redisBundle) {
+	issued := b.issue(t, verify.Login)
+	first := b.claim(t, issued.ID)
+	b.record(t, first, messages.Queued)
+	second := b.claim(t, issued.ID) // at once, within the first lease
+	if second.Attempt != 2 {
+		t.Errorf("second claim is attempt %d", second.Attempt)
+	}
+	if err := b.codes.Record(t.Context(), first, messages.Outcome{State: messages.Sent}); !errors.Is(err, messages.ErrStale) {
+		t.Errorf("outcome of the first claim: %v", err)
+	}
+}
+
+func dropped(t *testing.T, b *redisBundle) {
+	b.unlimited()
+	want := func(id, reason string) {
+		t.Helper()
+		claim, err := b.codes.Claim(t.Context(), id, time.Second)
+		if !errors.Is(err, messages.ErrDropped) || claim.Reason != reason || claim.ID != id {
+			t.Errorf("claim = %+v, %v, want dropped as %s", claim, err, reason)
+		}
+	}
+	old := b.issue(t, verify.Login)
+	b.clock.Advance(time.Minute)
+	used := b.issue(t, verify.Login)
+	want(old.ID, "superseded")
+	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Login, b.code(t, used.ID, verify.Login)); err != nil {
+		t.Fatal(err)
+	}
+	want(used.ID, "used")
+	b.clock.Advance(time.Minute)
+	sent := b.issue(t, verify.Login)
+	b.record(t, b.claim(t, sent.ID), messages.Sent)
+	want(sent.ID, "sent")
+	b.clock.Advance(time.Minute)
+	failed := b.issue(t, verify.Login)
+	b.record(t, b.claim(t, failed.ID), messages.Failed)
+	want(failed.ID, "failed")
+	b.clock.Advance(time.Minute)
+	over := b.issue(t, verify.Login)
+	b.clock.Advance(policy().CodeTTL)
+	want(over.ID, "expired")
+	want(old.ID, "expired")
+}
+
+func recordTwice(t *testing.T, b *redisBundle) {
+	issued := b.issue(t, verify.Login)
+	claim := b.claim(t, issued.ID)
+	b.record(t, claim, messages.Sent)
+	b.record(t, claim, messages.Sent) // the client repeats a request whose answer was lost
+	if err := b.codes.Record(t.Context(), claim, messages.Outcome{State: messages.Failed}); !errors.Is(err, messages.ErrStale) {
+		t.Errorf("another outcome of the same claim: %v", err)
+	}
+	if err := b.codes.Record(t.Context(), claim, messages.Outcome{State: messages.Delivered}); err == nil {
+		t.Error("an attempt was recorded as delivered")
+	}
+	b.wantState(t, issued.ID, messages.Sent)
+}

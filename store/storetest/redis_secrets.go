@@ -1,0 +1,96 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"usher/captcha"
+	"usher/internal/testkit"
+	"usher/limits"
+	"usher/messages"
+	"usher/verify"
+)
+
+// Redis checks what all that this package stores has in common: on an empty database at the URL, every key
+// that a whole life of codes, captchas, limits and sessions leaves has a time to live, and no key or value
+// opens a number, an address, a code or a token.
+func Redis(t *testing.T, url string) {
+	t.Helper()
+	b := newRedis(t, url)
+	const address, token = "203.0.113.77", "session-token-of-a-person"
+	id := captcha.NewID()
+	first := b.issue(t, verify.Register)
+	code := b.code(t, first.ID, verify.Register)
+	if result, err := b.service.Check(t.Context(), b.mobile, verify.Register, code); err != nil || !result.Valid {
+		t.Fatalf("Check = %+v, %v", result, err)
+	}
+	b.record(t, b.claim(t, first.ID), messages.Sent)
+	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Register, code); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.Advance(time.Minute)
+	second := b.issue(t, verify.Login)
+	b.record(t, b.claim(t, second.ID), messages.Queued)
+
+	for _, captchaID := range []string{id, captcha.NewID(), captcha.NewID()} {
+		if err := b.store.Captchas().Put(t.Context(), captchaID, "42", time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		b.wantPeek(t, captchaID, "42")
+	}
+	if err := b.store.Captchas().Fail(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	spends := []limits.Spend{{Limit: limits.Defaults()[limits.SMSIPHour], Subject: address}}
+	if _, _, err := b.store.Gate().Admit(t.Context(), id, spends); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.store.Sessions().Commit(token, sessionData, b.clock.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+
+	unknown := verify.NewID(b.subject)
+	if err := errors.Join(b.codes.Restore(t.Context(), unknown), b.codes.Void(t.Context(), unknown)); err != nil {
+		t.Fatal(err)
+	}
+
+	dump := dumpRedis(t, b.client)
+	secrets := []string{b.mobile.Reveal(), code, b.code(t, second.ID, verify.Login), address, token, id}
+	if found := testkit.FindSecrets(dump, secrets...); len(found) > 0 {
+		t.Errorf("Redis holds %v in:\n%s", found, dump)
+	}
+	for _, part := range []string{":code:", ":current:", ":pause", ":limit:", ":captcha", ":tries", ":session"} {
+		if !bytes.Contains(dump, []byte(part)) {
+			t.Errorf("no %s key was looked at in:\n%s", part, dump)
+		}
+	}
+}
+
+// dumpRedis returns every key with its value, and complains of a key without a time to live.
+func dumpRedis(t *testing.T, client redis.UniversalClient) []byte {
+	t.Helper()
+	ctx := context.Background()
+	var dump bytes.Buffer
+	keys := client.Scan(ctx, 0, "*", 1000).Iterator()
+	for keys.Next(ctx) {
+		key := keys.Val()
+		if ttl := client.PTTL(ctx, key).Val(); ttl <= 0 {
+			t.Errorf("%s has no time to live", key)
+		}
+		var value any = client.Get(ctx, key).Val()
+		if client.Type(ctx, key).Val() == "hash" {
+			value = client.HGetAll(ctx, key).Val()
+		}
+		fmt.Fprintf(&dump, "%s %v\n", key, value)
+	}
+	if err := keys.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return dump.Bytes()
+}
