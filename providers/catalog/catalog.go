@@ -1,0 +1,90 @@
+// Package catalog lists the providers that a worker can be configured with.
+package catalog
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"usher/config"
+	"usher/providers"
+	"usher/providers/aliyun"
+	"usher/providers/ronglian"
+	"usher/providers/smtp"
+)
+
+// sms has one line for each vendor, in the order of the documents.
+var sms = []vendor{
+	{aliyun.Name, entry(aliyun.New)},
+	{ronglian.Name, entry(ronglian.New)},
+}
+
+type vendor struct {
+	name string
+	open func(environ map[string]string) (providers.SMSSender, error)
+}
+
+// entry turns a vendor's constructor into one that reads the environment.
+func entry[C any, S providers.SMSSender](newSender func(C) (S, error)) func(map[string]string) (providers.SMSSender, error) {
+	return func(environ map[string]string) (providers.SMSSender, error) {
+		var cfg C
+		if err := config.Load(environ, &cfg); err != nil {
+			return nil, err
+		}
+		return newSender(cfg)
+	}
+}
+
+// SMS returns the named providers in the given order, each configured from the environment. The error is
+// of type [config.Mistakes] and holds every mistake of every named provider; the settings of others are
+// not looked at.
+func SMS(names []string, environ map[string]string) ([]providers.SMSSender, error) {
+	if len(names) == 0 {
+		return nil, config.Mistakes{{Variable: namesVariable, Text: "want at least one of " + known()}}
+	}
+	var (
+		senders  []providers.SMSSender
+		mistakes []error
+	)
+	for _, name := range names {
+		i := slices.IndexFunc(sms, func(v vendor) bool { return v.name == name })
+		if i < 0 {
+			mistakes = append(mistakes, config.Mistakes{{
+				Variable: namesVariable, Text: "there is no provider " + strconv.Quote(name) + "; want some of " + known(),
+			}})
+			continue
+		}
+		sender, err := sms[i].open(environ)
+		mistakes = append(mistakes, err)
+		senders = append(senders, sender)
+	}
+	if err := config.Join(mistakes...); err != nil {
+		return nil, err
+	}
+	return senders, nil
+}
+
+// Email returns the provider of mails, configured from the environment. The error is of type
+// [config.Mistakes]. It connects when the first mail is sent.
+func Email(environ map[string]string) (providers.EmailSender, error) {
+	var cfg smtp.Config
+	if err := config.Load(environ, &cfg); err != nil {
+		return nil, err
+	}
+	return smtp.New(cfg)
+}
+
+// Configs returns the settings of every provider, for the generated documents.
+func Configs() []any {
+	return []any{aliyun.Config{}, ronglian.Config{}, smtp.Config{}}
+}
+
+const namesVariable = config.Prefix + "SMS_PROVIDERS"
+
+func known() string {
+	names := make([]string, len(sms))
+	for i, v := range sms {
+		names[i] = v.name
+	}
+	return strings.Join(names, ", ")
+}

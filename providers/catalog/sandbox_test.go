@@ -1,0 +1,189 @@
+package catalog_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/contact"
+	"usher/providers"
+	"usher/providers/catalog"
+	"usher/providers/providertest"
+	"usher/sandbox"
+)
+
+// startSandbox runs the sandbox and returns it with the settings that point every provider at it.
+func startSandbox(t *testing.T) (*sandbox.Server, map[string]string) {
+	t.Helper()
+	box, err := sandbox.Open(t.Context(), sandbox.Config{HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- box.Run(t.Context()) }()
+	t.Cleanup(func() { // the context has ended by now
+		if err := <-done; err != nil {
+			t.Errorf("sandbox: %v", err)
+		}
+	})
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authority, box.SMTPCA(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(box.SMTPAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := box.Credentials()
+	return box, map[string]string{
+		"USHER_ALIYUN_ACCESS_KEY_ID":     keys.Aliyun.AccessKeyID,
+		"USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.AccessKeySecret,
+		"USHER_ALIYUN_SIGN_NAME":         "海马",
+		"USHER_ALIYUN_TEMPLATE_CODE":     "SMS_71390007",
+		"USHER_ALIYUN_ENDPOINT":          "http://" + box.HTTPAddr() + "/aliyun/",
+		"USHER_RONGLIAN_ACCOUNT_SID":     keys.Ronglian.AccountSID,
+		"USHER_RONGLIAN_AUTH_TOKEN":      keys.Ronglian.AuthToken,
+		"USHER_RONGLIAN_APP_ID":          keys.Ronglian.AppID,
+		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
+		"USHER_RONGLIAN_ENDPOINT":        "http://" + box.HTTPAddr() + "/ronglian/",
+		"USHER_SMTP_HOST":                host,
+		"USHER_SMTP_PORT":                port,
+		"USHER_SMTP_USERNAME":            keys.SMTP.Username,
+		"USHER_SMTP_PASSWORD":            keys.SMTP.Password,
+		"USHER_SMTP_CA_FILE":             authority,
+		"USHER_MAIL_FROM":                "Usher <" + keys.SMTP.Username + ">",
+	}
+}
+
+func smsTo(t *testing.T, number string) providers.SMS {
+	t.Helper()
+	to, err := contact.ParseMobile(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return providers.SMS{ID: "message-" + number, Attempt: 1, To: to, Code: "012345", TTL: 5 * time.Minute}
+}
+
+func TestSMS_throughTheSandbox(t *testing.T) {
+	t.Parallel()
+	box, environ := startSandbox(t)
+	senders, err := catalog.SMS([]string{"aliyun", "ronglian"}, environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, sender := range senders {
+		t.Run(sender.Name(), func(t *testing.T) {
+			t.Parallel()
+			number := fmt.Sprintf("1381380000%d", i)
+			receipt, err := sender.SendSMS(t.Context(), smsTo(t, number))
+			if err != nil || receipt.Provider != sender.Name() || receipt.ID == "" {
+				t.Fatalf("got %+v, %v; want a receipt", receipt, err)
+			}
+			got := box.Messages(number)
+			if len(got) != 1 || got[0].Provider != sender.Name() || got[0].Code != "012345" {
+				t.Errorf("got messages %+v, want one with the code", got)
+			}
+			for ending, want := range map[string]providers.Kind{
+				"990003": providers.Unknown, "990004": providers.Temporary, "990005": providers.Rejected,
+				"990006": providers.RateLimited, "990007": providers.Misconfigured, "990008": providers.Rejected,
+			} {
+				_, err := sender.SendSMS(t.Context(), smsTo(t, fmt.Sprintf("1391%d", i)+ending))
+				if err == nil || providers.KindOf(err) != want {
+					t.Errorf("ending %s: got %v, want %v", ending, err, want)
+				}
+			}
+		})
+	}
+}
+
+// TestSMS_resendAfterALostAnswer checks the one vendor that can tell a resend.
+func TestSMS_resendAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	box, environ := startSandbox(t)
+	senders, err := catalog.SMS([]string{"ronglian"}, environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := box.SetFaults(sandbox.Faults{Ronglian: &sandbox.Fault{Reset: true, Count: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	sms := smsTo(t, "13813800009")
+	if _, err := senders[0].SendSMS(t.Context(), sms); err == nil || providers.KindOf(err) != providers.Unknown {
+		t.Fatalf("got %v, want unknown", err)
+	}
+	sms.Attempt = 2
+	if _, err := senders[0].SendSMS(t.Context(), sms); err != nil {
+		t.Errorf("got %v, want the first attempt found accepted", err)
+	}
+	if got := box.Messages(sms.To.Reveal()); len(got) != 1 {
+		t.Errorf("got %d messages, want 1", len(got))
+	}
+}
+
+func TestSMS_wrongKey(t *testing.T) {
+	t.Parallel()
+	_, environ := startSandbox(t)
+	environ["USHER_ALIYUN_ACCESS_KEY_SECRET"] = "wrong"
+	environ["USHER_RONGLIAN_AUTH_TOKEN"] = "0123456789abcdef"
+	senders, err := catalog.SMS([]string{"aliyun", "ronglian"}, environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sender := range senders {
+		_, err := sender.SendSMS(t.Context(), smsTo(t, "13813800000"))
+		if err == nil || providers.KindOf(err) != providers.Misconfigured {
+			t.Errorf("%s: got %v, want misconfigured", sender.Name(), err)
+		}
+	}
+}
+
+func TestEmail_throughTheSandbox(t *testing.T) {
+	t.Parallel()
+	box, environ := startSandbox(t)
+	sender, err := catalog.Email(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sender.Close() })
+	email := providertest.Email(t)
+	if _, err := sender.SendEmail(t.Context(), email); err != nil {
+		t.Fatal(err)
+	}
+	got := box.Messages(email.To.Reveal())
+	if len(got) != 1 || got[0].Subject != email.Subject || !strings.Contains(got[0].HTML, email.HTML) ||
+		len(got[0].Links) != 1 {
+		t.Errorf("got messages %+v, want one as it was sent", got)
+	}
+	for local, want := range map[string]providers.Kind{
+		"a+450": providers.Temporary, "a+550": providers.Rejected, "a+451": providers.Temporary,
+		"a+554": providers.Rejected, "a+reset": providers.Unknown,
+	} {
+		to, err := contact.ParseEmail(local + "@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		email.To = to
+		if _, err := sender.SendEmail(t.Context(), email); err == nil || providers.KindOf(err) != want {
+			t.Errorf("%s: got %v, want %v", local, err, want)
+		}
+	}
+}
+
+func TestEmail_wrongPassword(t *testing.T) {
+	t.Parallel()
+	_, environ := startSandbox(t)
+	environ["USHER_SMTP_PASSWORD"] = "wrong"
+	sender, err := catalog.Email(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sender.Close() })
+	_, err = sender.SendEmail(t.Context(), providertest.Email(t))
+	if err == nil || providers.KindOf(err) != providers.Misconfigured {
+		t.Errorf("got %v, want misconfigured", err)
+	}
+}

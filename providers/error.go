@@ -1,0 +1,78 @@
+// Package providers defines what a vendor must do to send one message.
+//
+// Each vendor is a folder beside this file; package catalog lists them; package providertest checks
+// that a vendor keeps the promises written at [SMSSender], [EmailSender] and [Error].
+package providers
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind is all that a worker looks at to decide what follows a refusal.
+type Kind int
+
+// The kinds of refusal.
+const (
+	// Unknown may have been sent: the answer was lost or made no sense. It is the zero value, so an
+	// error that nobody classified is never repeated blindly.
+	Unknown Kind = iota
+	// Temporary was surely not sent, and the same request may succeed later.
+	Temporary
+	// RateLimited is the vendor's limit for this number. Another vendor would only evade it.
+	RateLimited
+	// Rejected can never be sent: this number or this content.
+	Rejected
+	// Misconfigured is a fault of the account: key, permission, balance, sign name, template.
+	Misconfigured
+)
+
+// String returns the kind's name in logs and metrics.
+func (k Kind) String() string {
+	switch k {
+	case Temporary:
+		return "temporary"
+	case RateLimited:
+		return "rate_limited"
+	case Rejected:
+		return "rejected"
+	case Misconfigured:
+		return "misconfigured"
+	case Unknown:
+		return "unknown"
+	default:
+		return "unknown"
+	}
+}
+
+// Error is a send that a provider did not accept. Its text is safe to log: it is made of our own
+// words and the vendor's code, never of the vendor's text, which may quote number and content.
+type Error struct {
+	Provider string
+	Kind     Kind
+	Code     string // the vendor's code, bounded and free of personal data; empty when there was none
+	Err      error  // our own cause, such as context.DeadlineExceeded; its text must be safe too
+}
+
+// Error returns a text such as "aliyun: rejected: isv.MOBILE_NUMBER_ILLEGAL".
+func (e *Error) Error() string {
+	text := fmt.Sprintf("%s: %s", e.Provider, e.Kind)
+	if e.Code != "" {
+		text += ": " + e.Code
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf returns the kind of a provider's error, and Unknown for every other error.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Unknown
+}

@@ -1,0 +1,75 @@
+// Package wire carries one request to a vendor, once, and puts what went wrong on the way into words
+// that are safe to log.
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+
+	"usher/providers"
+)
+
+// maxAnswer bounds a vendor's answer. Real ones have a few hundred bytes.
+const maxAnswer = 64 << 10
+
+var (
+	errTooLong = errors.New("answer is too long")
+	errAnswer  = errors.New("answer makes no sense")
+)
+
+// Answer is what a vendor said, whatever its status.
+type Answer struct {
+	Status int
+	Body   []byte
+}
+
+// OK reports whether the status is 2xx.
+func (a Answer) OK() bool { return a.Status/100 == 2 }
+
+// Err is the cause to report when the body holds no code: the status, or for 2xx that it makes no sense.
+func (a Answer) Err() error {
+	if a.OK() {
+		return errAnswer
+	}
+	return fmt.Errorf("http status %d", a.Status)
+}
+
+// Do sends the request once under its context and reads a bounded answer. The error is a [providers.Error]
+// without a provider's name: Temporary when the request surely never left, Unknown otherwise. Its text
+// does not hold the request's address, which *url.Error would quote with number, code and signature.
+func Do(client *http.Client, req *http.Request) (Answer, *providers.Error) {
+	ctx := req.Context()
+	if err := ctx.Err(); err != nil {
+		return Answer{}, &providers.Error{Kind: providers.Temporary, Err: err}
+	}
+	var connecting atomic.Bool
+	trace := &httptrace.ClientTrace{
+		// The pair brackets each search for a connection, the dial and TLS included. Up to its end
+		// nothing of the request was written. A connection in hand counts as written to: a hook at the
+		// write itself would race with the return of a request that is given up.
+		GetConn: func(string) { connecting.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { connecting.Store(false) },
+	}
+	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	if err != nil {
+		kind := providers.Unknown
+		if connecting.Load() {
+			kind = providers.Temporary
+		}
+		return Answer{}, &providers.Error{Kind: kind, Err: Cause(ctx, err)}
+	}
+	defer func() { _ = resp.Body.Close() }() // what was read is all that counts
+
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(body) > maxAnswer {
+		return Answer{}, &providers.Error{Kind: providers.Unknown, Err: errTooLong}
+	}
+	if err != nil {
+		return Answer{}, &providers.Error{Kind: providers.Unknown, Err: Cause(ctx, err)}
+	}
+	return Answer{Status: resp.StatusCode, Body: body}, nil
+}

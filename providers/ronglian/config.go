@@ -1,0 +1,44 @@
+package ronglian
+
+import (
+	"strings"
+
+	"usher/config"
+	"usher/providers/internal/wire"
+)
+
+// Config is how Ronglian is reached. Every field without a default must be set.
+type Config struct {
+	AccountSID config.Secret `env:"RONGLIAN_ACCOUNT_SID" desc:"Ronglian: ACCOUNT SID of the console."`
+	AuthToken  config.Secret `env:"RONGLIAN_AUTH_TOKEN" desc:"Ronglian: AUTH TOKEN of the console."`
+	AppID      string        `env:"RONGLIAN_APP_ID" desc:"Ronglian: APP ID of an application that is online."`
+	TemplateID string        `env:"RONGLIAN_TEMPLATE_ID" desc:"Ronglian: approved template with two variables, the code and the minutes that it lives."`
+	Endpoint   string        `env:"RONGLIAN_ENDPOINT" envDefault:"https://app.cloopen.com:8883" desc:"Ronglian: address of the API; http:// is accepted for loopback only."`
+}
+
+// Validate returns every mistake by the name of its variable, without the prefix that all variables have.
+func (c Config) Validate() config.Mistakes {
+	var m config.Mistakes
+	add := func(variable, text string) { m = append(m, config.Mistake{Variable: variable, Text: text}) }
+	token := func(variable, value, alphabet, wanted string) {
+		switch {
+		case value == "":
+			add(variable, "must be set")
+		case strings.Trim(value, alphabet) != "":
+			add(variable, "want "+wanted)
+		}
+	}
+	token("RONGLIAN_ACCOUNT_SID", c.AccountSID.Reveal(), lettersAndDigits, "letters and digits only")
+	token("RONGLIAN_AUTH_TOKEN", c.AuthToken.Reveal(), lettersAndDigits, "letters and digits only")
+	token("RONGLIAN_APP_ID", c.AppID, lettersAndDigits, "letters and digits only")
+	token("RONGLIAN_TEMPLATE_ID", c.TemplateID, digits, "digits only")
+	if _, err := wire.Endpoint(c.Endpoint); err != nil {
+		add("RONGLIAN_ENDPOINT", err.Error())
+	}
+	return m
+}
+
+const (
+	digits           = "0123456789"
+	lettersAndDigits = digits + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)

@@ -1,0 +1,92 @@
+package smtp
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/mail"
+	"os"
+
+	"usher/config"
+)
+
+// The values of SMTP_TLS.
+const (
+	startTLS = "starttls" // the connection turns to TLS before the password is sent, or is given up
+	implicit = "implicit" // TLS from the first byte
+	noTLS    = "none"     // for loopback only
+)
+
+// Config is how the mail server is reached.
+type Config struct {
+	Host     string        `env:"SMTP_HOST" desc:"Mail server, such as smtp.163.com."`
+	Port     int           `env:"SMTP_PORT" desc:"Port of the mail server; by default the usual one for SMTP_TLS: 587, 465 or 25."`
+	Username string        `env:"SMTP_USERNAME" desc:"Login at the mail server, mostly the whole address. Empty: none."`
+	Password config.Secret `env:"SMTP_PASSWORD" desc:"Password at the mail server; QQ and 163 call it the authorisation code."`
+	TLS      string        `env:"SMTP_TLS" envDefault:"starttls" desc:"starttls, implicit, or none for a server on loopback."`
+	From     string        `env:"MAIL_FROM" desc:"Sender of all mails, such as Usher <noreply@example.com>. Most servers want the address of the login."`
+	CAFile   string        `env:"SMTP_CA_FILE" desc:"PEM file with the authorities to trust instead of the system's, for a mail server with a certificate of its own making."`
+}
+
+// Validate returns every mistake by the name of its variable, without the prefix that all variables have.
+func (c Config) Validate() config.Mistakes {
+	var m config.Mistakes
+	add := func(variable, text string) { m = append(m, config.Mistake{Variable: variable, Text: text}) }
+	if c.Host == "" {
+		add("SMTP_HOST", "must be set")
+	}
+	if c.Port < 0 || c.Port > 65535 {
+		add("SMTP_PORT", "want 1 to 65535")
+	}
+	if (c.Username == "") != (c.Password == "") {
+		add("SMTP_USERNAME", "want both SMTP_USERNAME and SMTP_PASSWORD, or neither")
+	}
+	switch c.TLS {
+	case startTLS, implicit:
+	case noTLS:
+		if c.Host != "" && !config.IsLoopback(c.Host) {
+			add("SMTP_TLS", "none is for loopback only")
+		}
+	default:
+		add("SMTP_TLS", "want starttls, implicit or none")
+	}
+	if c.From == "" {
+		add("MAIL_FROM", "must be set")
+	} else if _, err := mail.ParseAddress(c.From); err != nil {
+		add("MAIL_FROM", "want one address such as Usher <noreply@example.com>")
+	}
+	if _, err := c.roots(); err != nil {
+		add("SMTP_CA_FILE", err.Error())
+	}
+	return m
+}
+
+var errCAFile = errors.New("want a readable file with certificates in PEM")
+
+// roots returns the authorities to trust, nil for the system's.
+func (c Config) roots() (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, errCAFile
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errCAFile
+	}
+	return pool, nil
+}
+
+func (c Config) port() int {
+	switch {
+	case c.Port != 0:
+		return c.Port
+	case c.TLS == implicit:
+		return 465
+	case c.TLS == noTLS:
+		return 25
+	default:
+		return 587
+	}
+}

@@ -1,0 +1,97 @@
+package smtp
+
+import (
+	"context"
+	"errors"
+	"net/textproto"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"usher/providers"
+	"usher/providers/internal/wire"
+)
+
+// stage is where in the dialogue a failure came.
+type stage int
+
+const (
+	atConnect stage = iota // greeting, EHLO, STARTTLS
+	atLogin
+	atMail
+	atRcpt
+	atData
+	atDot // the final dot was sent: the only place where the outcome can be unknown
+)
+
+// closing is the reply with which a server hangs up.
+const closing = 421
+
+var errProtocol = errors.New("reply makes no sense")
+
+// failure is a mail that the server did not accept. Its cause may quote addresses and stays inside.
+type failure struct {
+	at  stage
+	err error
+}
+
+// stale reports whether a connection turned out dead before anything was asked of it. Such a failure at
+// the first command is no answer to this mail.
+func (f *failure) stale() bool {
+	var reply *textproto.Error
+	return f.at == atMail && (!errors.As(f.err, &reply) || reply.Code == closing)
+}
+
+// refusal returns the error for the caller. The recipient is needed to keep it out.
+func (f *failure) refusal(ctx context.Context, to string) *providers.Error {
+	e := &providers.Error{Provider: Name, Kind: providers.Temporary}
+	var (
+		reply   *textproto.Error
+		rubbish textproto.ProtocolError
+	)
+	switch {
+	case errors.As(f.err, &reply):
+		text := withoutAddress(reply.Msg, to)
+		e.Kind, e.Code = kindOf(f.at, reply.Code, text), replyCode(reply.Code, text)
+		return e
+	case errors.Is(f.err, errNoTLS):
+		e.Kind, e.Err = providers.Misconfigured, errNoTLS
+		return e
+	case errors.Is(f.err, errNoLogin):
+		e.Kind, e.Err = providers.Misconfigured, errNoLogin
+		return e
+	case ctx.Err() == nil && errors.As(f.err, &rubbish):
+		e.Err = errProtocol
+	default:
+		e.Err = wire.Cause(ctx, f.err)
+	}
+	if f.at == atDot {
+		e.Kind = providers.Unknown
+	}
+	return e
+}
+
+// withoutAddress blanks the recipient out of a reply. Whoever signs up chooses that text, and an address
+// such as relay@example.com must not read as a fault of our account.
+func withoutAddress(text, to string) string {
+	text = strings.ToLower(text)
+	local, domain, _ := strings.Cut(to, "@")
+	for _, part := range []string{to, local, domain} {
+		if part != "" {
+			text = strings.ReplaceAll(text, part, " ")
+		}
+	}
+	return text
+}
+
+// detail finds an enhanced status code (5.7.1) or a tag of 163's (dt:spm) at the start of a reply.
+var detail = regexp.MustCompile(`^(?:[245]\.\d{1,3}\.\d{1,3}|[a-z]{2}:[a-z]{3})\b`)
+
+// replyCode returns a code for logs, such as 550, 550-5.7.1 or 554-DT.SPM.
+func replyCode(code int, text string) string {
+	s := strconv.Itoa(code)
+	if d := detail.FindString(text); d != "" {
+		s += "-" + strings.ToUpper(strings.ReplaceAll(d, ":", "."))
+	}
+	return wire.Code(s)
+}

@@ -1,0 +1,104 @@
+package smtp
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// maxConns is how many connections a login may have at once; servers of mailboxes allow few.
+	maxConns = 4
+	// idleTTL is shorter than the time after which servers hang up.
+	idleTTL = 30 * time.Second
+)
+
+// pool keeps a few connections alive between mails.
+type pool struct {
+	dial  func(context.Context) (*conn, *failure)
+	slots chan struct{} // one for each connection in use
+
+	mu     sync.Mutex
+	idle   []*conn // the one used last is at the end and goes first
+	closed bool
+}
+
+func newPool(dial func(context.Context) (*conn, *failure)) *pool {
+	return &pool{dial: dial, slots: make(chan struct{}, maxConns)}
+}
+
+// send carries the mail over an idle connection or a new one.
+func (p *pool) send(ctx context.Context, e envelope) (string, *failure) {
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return "", &failure{at: atConnect, err: ctx.Err()}
+	}
+	if c := p.take(); c != nil {
+		reply, failed := c.send(ctx, e)
+		p.put(c)
+		if failed == nil || !failed.stale() || ctx.Err() != nil {
+			return reply, failed
+		}
+		// The server had hung up before this mail began.
+	}
+	c, failed := p.dial(ctx)
+	if failed != nil {
+		return "", failed
+	}
+	reply, failed := c.send(ctx, e)
+	p.put(c)
+	return reply, failed
+}
+
+// take returns an idle connection, or nil.
+func (p *pool) take() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) == 0 {
+		return nil
+	}
+	c := p.idle[len(p.idle)-1]
+	p.idle = p.idle[:len(p.idle)-1]
+	c.expiry.Stop()
+	return c
+}
+
+// put keeps the connection for the next mail, or ends it.
+func (p *pool) put(c *conn) {
+	p.mu.Lock()
+	if keep := !c.broken && !p.closed; keep {
+		c.expiry = time.AfterFunc(idleTTL, func() { p.expire(c) })
+		p.idle = append(p.idle, c)
+		p.mu.Unlock()
+		return
+	}
+	p.mu.Unlock()
+	c.quit()
+}
+
+// expire ends a connection that nobody has taken since the timer was set.
+func (p *pool) expire(c *conn) {
+	p.mu.Lock()
+	i := slices.Index(p.idle, c)
+	if i >= 0 {
+		p.idle = slices.Delete(p.idle, i, i+1)
+	}
+	p.mu.Unlock()
+	if i >= 0 {
+		c.quit()
+	}
+}
+
+func (p *pool) close() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle, p.closed = nil, true
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.expiry.Stop()
+		c.quit()
+	}
+}
