@@ -1,0 +1,134 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"usher/messages"
+	"usher/providers"
+)
+
+const (
+	// leaseMargin is how much longer a claim lasts than the time a provider gets to answer: for the
+	// outcome to be recorded in. With the default time-out of 8 s a killed worker's message is free
+	// again within 12 s.
+	leaseMargin = 4 * time.Second
+
+	// handlerTimeout bounds a task from outside. Our own, shorter time-outs end it in good order first.
+	handlerTimeout = 90 * time.Second
+
+	// recordTimeout is how long the recording of an outcome is tried at least, and recordPause the wait
+	// between two tries. It goes on when the task's context has ended: an SMS that went out must be known
+	// to have gone out.
+	recordTimeout = 5 * time.Second
+	recordPause   = 200 * time.Millisecond
+)
+
+// errFrozen stands for a process that was stopped between its claim and its call.
+var errFrozen = ourFault(providers.Temporary, "stalled", errors.New("the claim ran low before the provider was called"))
+
+// ourFault is an attempt that ended before a provider was asked: surely not sent.
+func ourFault(kind providers.Kind, code string, err error) error {
+	return &providers.Error{Provider: "worker", Kind: kind, Code: code, Err: err}
+}
+
+// whileClaimed calls a provider and gives it what is left of its time: when the claim runs out and the next
+// worker may send, this call has ended.
+func whileClaimed(
+	ctx context.Context, claim messages.Claim, call func(context.Context) (providers.Receipt, error),
+) (providers.Receipt, error) {
+	ctx, cancel := context.WithDeadline(ctx, claim.LeaseUntil.Add(-leaseMargin))
+	defer cancel()
+	if ctx.Err() != nil {
+		return providers.Receipt{}, errFrozen
+	}
+	return call(ctx)
+}
+
+// refusedClaim turns the refusal of a claim into the task's end or its next attempt.
+func refusedClaim(
+	ctx context.Context, metrics *Metrics, channel messages.Channel, claim messages.Claim, err error,
+) error {
+	switch {
+	case errors.Is(err, messages.ErrDropped):
+		metrics.dropped(channel, claim.Reason)
+		logger(ctx).Info("message dropped", "channel", channel, "reason", claim.Reason)
+		return nil
+	case errors.Is(err, messages.ErrBusy):
+		return &retryAt{claim.LeaseUntil, err}
+	case errors.Is(err, messages.ErrNotFound):
+		return archived(err)
+	default:
+		return err // the store is away: Asynq tries again
+	}
+}
+
+// conclusion is an attempt that has ended and is to be written down.
+type conclusion struct {
+	claim   messages.Claim
+	verdict verdict
+	channel messages.Channel
+	to      string // masked
+	record  func(context.Context, messages.Claim, messages.Outcome) error
+	metrics *Metrics
+}
+
+// conclude records an outcome, unless the message may be on its way: then the claim is left to run out.
+func conclude(ctx context.Context, c conclusion) error {
+	o := c.verdict.outcome
+	log := logger(ctx).With("channel", c.channel, "to", c.to, "state", o.State,
+		"provider", o.Provider, "code", o.Code, "attempt", c.claim.Attempt)
+	c.metrics.sent(c.channel, o.Provider, o.State)
+	if o.State != messages.Sending {
+		if err := c.write(ctx); err != nil {
+			c.metrics.unrecorded(c.channel)
+			log.Error("outcome not recorded", "provider_id", o.ProviderID, "error", err)
+			return unrecorded(c.verdict, err)
+		}
+	}
+	level := slog.LevelInfo
+	if c.verdict.err != nil {
+		level = slog.LevelWarn
+	}
+	if providers.KindOf(c.verdict.err) == providers.Misconfigured {
+		level = slog.LevelError
+	}
+	log.Log(ctx, level, "message attempted")
+	return c.verdict.err
+}
+
+// write tries until the claim runs out: nobody else sends the message before, so a store that is away for
+// some seconds makes none go out twice.
+func (c conclusion) write(ctx context.Context) error {
+	until := c.claim.LeaseUntil
+	if least := time.Now().Add(recordTimeout); until.Before(least) {
+		until = least
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
+	defer cancel()
+	for {
+		err := c.record(ctx, c.claim, c.verdict.outcome)
+		if err == nil || errors.Is(err, messages.ErrStale) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(recordPause):
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// unrecorded says what follows when the store did not take an outcome. A message that was surely accepted
+// goes to the archive, for another attempt would send it again; everything else goes on as judged.
+func unrecorded(v verdict, err error) error {
+	if v.err == nil {
+		return archived(fmt.Errorf("sent, but not recorded: %w", err))
+	}
+	return fmt.Errorf("%w (and not recorded: %w)", v.err, err)
+}

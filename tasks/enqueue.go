@@ -1,0 +1,37 @@
+package tasks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/hibiken/asynq"
+
+	"usher/secrets"
+)
+
+// Enqueuer puts tasks on their queues. It is safe for concurrent use.
+type Enqueuer struct {
+	Client *asynq.Client
+	Keys   *secrets.Keys
+}
+
+func (e *Enqueuer) enqueue(
+	ctx context.Context, typename, requestID string, payload any, opts ...asynq.Option,
+) error {
+	body, err := json.Marshal(payload)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", typename, err)
+	}
+	task := asynq.NewTaskWithHeaders(typename, body, map[string]string{HeaderRequestID: requestID})
+	_, err = e.Client.EnqueueContext(ctx, task, opts...)
+	// Our ids are never used for anything else: a conflict is our own write, whose answer was lost.
+	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		if ctx.Err() != nil { // Asynq passes on the text of a cause only
+			err = ctx.Err()
+		}
+		return fmt.Errorf("enqueue %s: %w", typename, err)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package tasks_test
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"usher/accounts"
+	"usher/internal/testkit"
+	"usher/tasks"
+)
+
+func TestEnqueuer_puts_a_task_there_once(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, func(t *testing.T, url string) {
+		client := open(t, url)
+		enqueuer := newEnqueuer(client, testKeys(t))
+		mail := accounts.Mail{ID: mailID}
+		for range 3 {
+			if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
+				t.Error(err)
+			}
+			if err := enqueuer.EnqueueActivation(t.Context(), mail); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, queue := range []string{tasks.QueueSMS, tasks.QueueEmail} {
+			info, err := newInspector(client).GetQueueInfo(queue)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Pending != 1 || info.Size != 1 {
+				t.Errorf("%s holds %d tasks, want 1", queue, info.Size)
+			}
+		}
+		// A dead task that still has the name must not keep a mail from another one.
+		if err := enqueuer.EnqueueDue(t.Context(), accounts.DueMail{Mail: mail, Enqueues: 1}); err != nil {
+			t.Error(err)
+		}
+		if info, err := newInspector(client).GetQueueInfo(tasks.QueueEmail); err != nil || info.Pending != 2 {
+			t.Errorf("a further task of a mail was not made: %v, %v", info, err)
+		}
+	})
+}
+
+func TestEnqueuer_lets_the_lifetime_of_a_mail_end_its_retries(t *testing.T) {
+	t.Parallel()
+	client := open(t, testkit.Redis(t))
+	if err := newEnqueuer(client, testKeys(t)).EnqueueActivation(t.Context(), accounts.Mail{ID: mailID}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := newInspector(client).GetTaskInfo(tasks.QueueEmail, mailID+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var waited time.Duration
+	for retried := range info.MaxRetry {
+		waited += tasks.RetryDelay(retried, errors.New("refused"), nil)
+	}
+	if waited < 3*24*time.Hour {
+		t.Errorf("the retries are used up after %v", waited)
+	}
+}
+
+func TestEnqueuer_fails_soon_when_redis_is_away(t *testing.T) {
+	t.Parallel()
+	for name, stop := range map[string]func(*testkit.Server){
+		"stopped": (*testkit.Server).Stop,
+		"frozen":  func(s *testkit.Server) { _ = syscall.Kill(s.Pid(), syscall.SIGSTOP) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := testkit.RedisServer(t)
+			enqueuer := newEnqueuer(open(t, server.URL()), testKeys(t))
+			if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
+				t.Fatal(err)
+			}
+			stop(server)
+
+			patient, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if err := enqueuer.EnqueueSMSCode(patient, queued(t, codeID)); err == nil || patient.Err() != nil {
+				t.Errorf("got %v after all of %v, want an error by itself", err, patience)
+			}
+
+			hasty, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := enqueuer.EnqueueSMSCode(hasty, queued(t, codeID)); !errors.Is(err, context.Canceled) {
+				t.Errorf("a request that went away: %v, want %v", err, context.Canceled)
+			}
+		})
+	}
+}
+
+func TestEnqueuer_gives_up_at_the_callers_deadline(t *testing.T) {
+	t.Parallel()
+	server := testkit.RedisServer(t)
+	enqueuer := newEnqueuer(open(t, server.URL()), testKeys(t))
+	if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
+		t.Fatal(err)
+	}
+	_ = syscall.Kill(server.Pid(), syscall.SIGSTOP)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := enqueuer.EnqueueSMSCode(ctx, queued(t, codeID)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+}

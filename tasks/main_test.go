@@ -1,0 +1,195 @@
+package tasks_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
+
+	"usher/contact"
+	"usher/internal/testkit"
+	"usher/secrets"
+	"usher/store/redisstore"
+	"usher/tasks"
+	"usher/verify"
+)
+
+func TestMain(m *testing.M) { testkit.MainNoLeaks(m) }
+
+const (
+	number = "13912345678"
+	masked = "139****5678"
+	codeID = "c3ViamVjdHN1YmplY3RzdWJqZcmFuZG9tcmFuZG9tcmE"
+	mailID = "0198c0de-7a11-7000-8000-00000000cafe"
+
+	sendTimeout = 8 * time.Second
+	patience    = 30 * time.Second // of a condition that soon holds
+)
+
+// testKeys are those that sealed the golden payloads.
+func testKeys(t testing.TB) *secrets.Keys {
+	t.Helper()
+	raw := base64.StdEncoding.EncodeToString([]byte("32 bytes that seal the payloads!"))
+	keys, err := secrets.ParseKeys("k1:" + raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func mustMobile(t testing.TB, s string) contact.Mobile {
+	t.Helper()
+	mobile, err := contact.ParseMobile(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mobile
+}
+
+func mustEmail(t testing.TB, s string) contact.Email {
+	t.Helper()
+	email, err := contact.ParseEmail(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return email
+}
+
+func mustMails(t testing.TB) *tasks.Mails {
+	t.Helper()
+	public, err := url.Parse("https://usher.example/account")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mails, err := tasks.NewMails(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mails
+}
+
+// queued is a code as the domain hands it to the queue.
+func queued(t testing.TB, id string) verify.Queued {
+	t.Helper()
+	return verify.Queued{
+		ID: id, KeyID: "k1", Purpose: verify.Login, To: mustMobile(t, number), Length: 6,
+		ExpiresAt: time.Now().Add(5 * time.Minute), RequestID: "req-1",
+	}
+}
+
+// codeOf is what the handler must derive for the code.
+func codeOf(t testing.TB, keys *secrets.Keys, q verify.Queued) string {
+	t.Helper()
+	code, err := keys.Code(secrets.Derivation{
+		KeyID: q.KeyID, ID: q.ID, Mobile: q.To.Reveal(), Purpose: string(q.Purpose), Length: q.Length,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+// smsPayload writes a payload by its documented names, so that it needs no queue.
+func smsPayload(t testing.TB, keys *secrets.Keys, q verify.Queued) []byte {
+	t.Helper()
+	sealed, err := keys.Seal(q.To.Reveal(), "sms:code/"+q.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := json.Marshal(map[string]any{
+		"id": q.ID, "key_id": q.KeyID, "purpose": q.Purpose, "to": q.To.String(), "sealed": sealed,
+		"length": q.Length, "expires_at": q.ExpiresAt.Unix(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return payload
+}
+
+// metricsText is what a scrape returns.
+func metricsText(t testing.TB, registry *prometheus.Registry) string {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	request := httptest.NewRequestWithContext(context.Background(), "GET", "/metrics", nil)
+	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(recorder, request)
+	return recorder.Body.String()
+}
+
+// wantMetric fails when the scrape lacks the line.
+func wantMetric(t testing.TB, registry *prometheus.Registry, line string) {
+	t.Helper()
+	if text := metricsText(t, registry); !strings.Contains(text, line+"\n") {
+		t.Errorf("the metrics lack %q:\n%s", line, text)
+	}
+}
+
+// open returns a client like production's.
+func open(t testing.TB, url string) redis.UniversalClient {
+	t.Helper()
+	client, err := redisstore.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func newEnqueuer(client redis.UniversalClient, keys *secrets.Keys) *tasks.Enqueuer {
+	return &tasks.Enqueuer{Client: asynq.NewClientFromRedisClient(client), Keys: keys}
+}
+
+func newInspector(client redis.UniversalClient) *asynq.Inspector {
+	return asynq.NewInspectorFromRedisClient(client)
+}
+
+// serve works tasks until the test's end. Every server has its own client, as in production.
+func serve(t testing.TB, url string, logger *slog.Logger, handler asynq.Handler, hooks ...redis.Hook) {
+	t.Helper()
+	client := open(t, url)
+	for _, hook := range hooks {
+		client.AddHook(hook)
+	}
+	server := asynq.NewServerFromRedisClient(client, asynq.Config{
+		Concurrency:              8,
+		Queues:                   map[string]int{tasks.QueueSMS: 1, tasks.QueueEmail: 1},
+		TaskCheckInterval:        10 * time.Millisecond,
+		DelayedTaskCheckInterval: 50 * time.Millisecond,
+		RetryDelayFunc:           tasks.RetryDelay,
+		ShutdownTimeout:          time.Second,
+		Logger:                   asynqLogger{logger},
+	})
+	if err := server.Start(handler); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+}
+
+// newMux registers what is not nil, behind the middleware.
+func newMux(
+	logger *slog.Logger, metrics *tasks.Metrics, sms *tasks.SMSCodeHandler, activation *tasks.EmailActivationHandler,
+) *asynq.ServeMux {
+	mux := asynq.NewServeMux()
+	mux.Use(tasks.Observe(logger, metrics))
+	tasks.Register(mux, sms, activation)
+	return mux
+}
+
+// asynqLogger keeps what Asynq says, for the tests that search all logs.
+type asynqLogger struct{ logger *slog.Logger }
+
+func (l asynqLogger) Debug(args ...any) { l.logger.Debug("asynq", "detail", fmt.Sprint(args...)) }
+func (l asynqLogger) Info(args ...any)  { l.logger.Info("asynq", "detail", fmt.Sprint(args...)) }
+func (l asynqLogger) Warn(args ...any)  { l.logger.Warn("asynq", "detail", fmt.Sprint(args...)) }
+func (l asynqLogger) Error(args ...any) { l.logger.Error("asynq", "detail", fmt.Sprint(args...)) }
+func (l asynqLogger) Fatal(args ...any) { l.logger.Error("asynq", "detail", fmt.Sprint(args...)) }

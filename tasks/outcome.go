@@ -1,0 +1,79 @@
+package tasks
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"usher/messages"
+	"usher/providers"
+)
+
+// retryAt is an error that says when the task is worth another attempt.
+type retryAt struct {
+	at  time.Time
+	err error
+}
+
+func (e *retryAt) Error() string { return e.err.Error() }
+
+func (e *retryAt) Unwrap() error { return e.err }
+
+func askedFor(err error) (time.Time, bool) {
+	if r, ok := errors.AsType[*retryAt](err); ok {
+		return r.at, true
+	}
+	return time.Time{}, false
+}
+
+// maxUnknown is how often a message may go out when nobody knows whether it did: the first time and one
+// resend with the same code or link.
+const maxUnknown = 2
+
+// verdict is what follows from an attempt: what is recorded, and what Asynq is told.
+type verdict struct {
+	outcome messages.Outcome // Sending is not recorded: the claim is left to run out
+	err     error            // nil ends the task
+}
+
+// errForeign replaces errors that are no [providers.Error]: nobody promises that their texts are safe.
+var errForeign = errors.New("error of no known kind")
+
+// judge turns a provider's answer into a verdict: the only place where a [providers.Kind] decides.
+func judge(claim messages.Claim, receipt providers.Receipt, err error, now time.Time) verdict {
+	if err == nil {
+		return verdict{outcome: messages.Outcome{
+			State: messages.Sent, Provider: receipt.Provider, ProviderID: receipt.ID, At: now,
+		}}
+	}
+	refused, ok := errors.AsType[*providers.Error](err)
+	if !ok {
+		refused = &providers.Error{Provider: "worker", Kind: providers.Unknown, Err: errForeign}
+	}
+	outcome := messages.Outcome{State: messages.Failed, Provider: refused.Provider, Code: refused.Code, At: now}
+	switch refused.Kind {
+	case providers.Temporary, providers.Misconfigured:
+		// Surely not sent. A misconfigured account may be mended, or its breaker closed, in time.
+		outcome.State = messages.Queued
+		return verdict{outcome, refused}
+	case providers.Unknown:
+		if claim.Attempt < maxUnknown {
+			// The claim is kept until its lease ends: by then the first request has long ended too.
+			outcome.State = messages.Sending
+			return verdict{outcome, &retryAt{claim.LeaseUntil, refused}}
+		}
+	case providers.RateLimited, providers.Rejected:
+	}
+	return verdict{outcome, archived(refused)}
+}
+
+// errPayload marks the tasks that no retry can help.
+var errPayload = errors.New("payload does not decode")
+
+// undecodable ends a task whose payload says nothing that we could do.
+func undecodable(err error) error { return archived(fmt.Errorf("%w: %w", errPayload, err)) }
+
+// archived ends a task at once and keeps it in the archive, where operators see its error.
+func archived(err error) error { return fmt.Errorf("%w: %w", err, asynq.SkipRetry) }

@@ -1,0 +1,222 @@
+package tasks_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/accounts"
+	"usher/internal/testkit"
+	"usher/messages"
+	"usher/tasks"
+)
+
+// readPayload reads a payload as an older release has queued it. These files are never written again.
+func readPayload(t testing.TB, name string) []byte {
+	t.Helper()
+	payload, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return payload
+}
+
+// goldenCode is the code of sms_code.v1.json.
+func goldenCode(t testing.TB) string {
+	t.Helper()
+	return codeOf(t, testKeys(t), queued(t, codeID))
+}
+
+func TestSMSCodeHandler_works_the_payloads_of_every_release(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"sms_code.v1.json"} {
+		to := &sender{}
+		handler := &tasks.SMSCodeHandler{
+			Claims: &claims{state: messages.Queued}, Sender: to, Keys: testKeys(t), Timeout: sendTimeout,
+		}
+		if err := handler.ProcessTask(t.Context(), asynq.NewTask(tasks.TypeSMSCode, readPayload(t, name))); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got := to.sentSMS()[0]
+		if got.To.Reveal() != number || got.Code != "796025" || got.ID != codeID || got.Attempt != 1 {
+			t.Errorf("%s: sent %+v to %s", name, got, got.To.Reveal())
+		}
+	}
+}
+
+func TestEmailActivationHandler_works_the_payloads_of_every_release(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"email_activation.v1.json"} {
+		to, claimed := &sender{}, activation(t)
+		handler := &tasks.EmailActivationHandler{
+			Claims: mailClaims{&claims{state: messages.Queued}, claimed.Mail, claimed.Account},
+			Sender: to, Keys: testKeys(t), Mails: mustMails(t), Timeout: sendTimeout,
+		}
+		if err := handler.ProcessTask(t.Context(), asynq.NewTask(tasks.TypeEmailActivation, readPayload(t, name))); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := to.sentMails(); len(got) != 1 || got[0].To.Reveal() != "xiaoming@example.com" {
+			t.Errorf("%s: sent %+v", name, got)
+		}
+	}
+}
+
+func TestEnqueuer_writes_the_golden_payloads(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, func(t *testing.T, url string) {
+		client := open(t, url)
+		enqueuer, inspector := newEnqueuer(client, testKeys(t)), newInspector(client)
+
+		q := queued(t, codeID)
+		q.ExpiresAt = time.Unix(1750000000, 999)
+		if err := enqueuer.EnqueueSMSCode(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+		info, err := inspector.GetTaskInfo(tasks.QueueSMS, codeID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		samePayload(t, "sms_code.v1.json", info.Payload)
+		if got := info.Headers[tasks.HeaderRequestID]; got != "req-1" {
+			t.Errorf("request id %q travels, want req-1", got)
+		}
+
+		mail := accounts.Mail{ID: mailID, RequestID: "req-2"}
+		if err := enqueuer.EnqueueActivation(t.Context(), mail); err != nil {
+			t.Fatal(err)
+		}
+		info, err = inspector.GetTaskInfo(tasks.QueueEmail, mailID+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		samePayload(t, "email_activation.v1.json", info.Payload)
+		if got := info.Headers[tasks.HeaderRequestID]; got != "req-2" {
+			t.Errorf("request id %q travels, want req-2", got)
+		}
+	})
+}
+
+// samePayload compares all but the seal, which is random.
+func samePayload(t *testing.T, name string, payload []byte) {
+	t.Helper()
+	var want, got map[string]any
+	if err := errors.Join(json.Unmarshal(readPayload(t, name), &want), json.Unmarshal(payload, &got)); err != nil {
+		t.Fatal(err)
+	}
+	for _, fields := range []map[string]any{want, got} {
+		if sealed, ok := fields["sealed"].(string); ok && strings.HasPrefix(sealed, "k1.") {
+			fields["sealed"] = "a seal of k1"
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+func TestEnqueuer_leaves_neither_number_nor_code_in_redis(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, func(t *testing.T, url string) {
+		client := open(t, url)
+		if err := newEnqueuer(client, testKeys(t)).EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
+			t.Fatal(err)
+		}
+		content := dump(t, client)
+		if found := testkit.FindSecrets(content, number, goldenCode(t)); len(found) > 0 {
+			t.Errorf("redis holds %v:\n%s", found, content)
+		}
+		if len(testkit.FindSecrets(content, masked)) == 0 {
+			t.Errorf("the search does not even find the masked number:\n%s", content)
+		}
+	})
+}
+
+func TestHandlers_archive_what_they_cannot_read_and_go_on(t *testing.T) {
+	t.Parallel()
+	keys := testKeys(t)
+	q := queued(t, codeID)
+	moved := strings.Replace(string(smsPayload(t, keys, q)), codeID, "another-id", 1)
+	good := string(smsPayload(t, keys, q))
+	stranger := strings.Replace(good, `"sealed":"k1.`, `"sealed":"k0.`, 1)
+	longer := strings.Replace(good, `"length":6`, `"length":9`, 1)
+
+	client := open(t, testkit.Redis(t))
+	bad := map[string]struct{ typename, payload, text string }{
+		"empty":           {tasks.TypeSMSCode, ``, "not the JSON"},
+		"no-json":         {tasks.TypeSMSCode, `\x00` + number, "not the JSON"},
+		"other-json":      {tasks.TypeSMSCode, `[` + number + `]`, "not the JSON"},
+		"number-as-id":    {tasks.TypeSMSCode, `{"id":` + number + `}`, "not the JSON"},
+		"null":            {tasks.TypeSMSCode, `null`, "lacks a field"},
+		"no-seal":         {tasks.TypeSMSCode, `{"id":"x"}`, "lacks a field"},
+		"too-long-a-code": {tasks.TypeSMSCode, longer, "lacks a field"},
+		"moved-seal":      {tasks.TypeSMSCode, moved, "not made with our keys"},
+		"unknown-key":     {tasks.TypeSMSCode, stranger, "key that is not configured"},
+		"prefixed-type":   {tasks.TypeSMSCode + "_resend", strings.Replace(moved, "another-id", "", 1), "lacks a field"},
+		"mail-no-id":      {tasks.TypeEmailActivation, `{"id":""}`, "lacks a field"},
+		"mail-no-json":    {tasks.TypeEmailActivation, `<mail>`, "not the JSON"},
+	}
+	queueOf := func(typename string) string { channel, _, _ := strings.Cut(typename, ":"); return channel }
+	asynqClient := asynq.NewClientFromRedisClient(client)
+	for id, task := range bad {
+		if _, err := asynqClient.Enqueue(asynq.NewTask(task.typename, []byte(task.payload)),
+			asynq.Queue(queueOf(task.typename)), asynq.TaskID(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := newEnqueuer(client, keys).EnqueueSMSCode(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+
+	to, registry := &sender{}, prometheus.NewRegistry()
+	logger, log := testkit.Logger(t)
+	metrics := tasks.NewMetrics(registry)
+	serve(t, urlOf(client), logger, newMux(logger, metrics,
+		&tasks.SMSCodeHandler{Claims: &claims{}, Sender: to, Keys: keys, Timeout: sendTimeout, Metrics: metrics},
+		&tasks.EmailActivationHandler{Claims: mailClaims{claims: &claims{}}, Sender: to, Keys: keys, Metrics: metrics},
+	))
+	inspector := newInspector(client)
+	for id, task := range bad {
+		testkit.Eventually(t, patience, func() bool {
+			info, err := inspector.GetTaskInfo(queueOf(task.typename), id)
+			return err == nil && info.State == asynq.TaskStateArchived && strings.Contains(info.LastErr, task.text)
+		}, "%s is archived with an error like %q", id, task.text)
+	}
+	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the good task is worked")
+	wantMetric(t, registry, `usher_tasks_total{result="undecodable",type="sms:code"} 9`)
+	wantMetric(t, registry, `usher_tasks_total{result="undecodable",type="email:activation"} 2`)
+	if found := testkit.FindSecrets(log.Bytes(), number); len(found) > 0 {
+		t.Errorf("the log holds %v", found)
+	}
+}
+
+func TestRegister_lists_every_type_and_none_begins_with_another(t *testing.T) {
+	t.Parallel()
+	mux := newMux(nil, nil, &tasks.SMSCodeHandler{}, &tasks.EmailActivationHandler{})
+	types := tasks.Types()
+	for i, a := range types {
+		if _, pattern := mux.Handler(asynq.NewTask(a, nil)); pattern != a {
+			t.Errorf("%s is worked by the handler of %q", a, pattern)
+		}
+		for j, b := range types {
+			if i != j && strings.HasPrefix(a, b) {
+				t.Errorf("%s begins with %s: the mux would confuse them", a, b)
+			}
+		}
+	}
+}
+
+func TestRegister_leaves_a_channel_without_handler_to_others(t *testing.T) {
+	t.Parallel()
+	mux := newMux(nil, nil, nil, nil)
+	for _, typename := range tasks.Types() {
+		if _, pattern := mux.Handler(asynq.NewTask(typename, nil)); pattern != "" {
+			t.Errorf("%s has a handler", typename)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package tasks_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/accounts"
+	"usher/internal/testkit"
+	"usher/messages"
+	"usher/store/sqlstore"
+	"usher/tasks"
+)
+
+// outbox hands out each of its mails once.
+type outbox struct {
+	mu        sync.Mutex
+	due       []accounts.DueMail
+	err       error
+	handedOut int
+	expired   int
+}
+
+func (o *outbox) Due(_ context.Context, _ time.Duration, limit int) ([]accounts.DueMail, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil {
+		err := o.err
+		o.err = nil
+		return nil, err
+	}
+	n := min(limit, len(o.due))
+	due := o.due[:n]
+	o.due, o.handedOut = o.due[n:], o.handedOut+n
+	return due, nil
+}
+
+func (o *outbox) Expire(context.Context, int) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.expired++
+	return 0, nil
+}
+
+// relay runs until the test's end and reports that it ended.
+func relay(t *testing.T, r *tasks.Relay) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); r.Run(ctx) }()
+	stop = func() { cancel(); <-ended }
+	t.Cleanup(stop)
+	return stop
+}
+
+func dueMails(n int) (due []accounts.DueMail) {
+	for i := range n {
+		due = append(due, accounts.DueMail{Mail: accounts.Mail{ID: mailID}, Enqueues: i})
+	}
+	return due
+}
+
+func TestRelay_enqueues_more_than_a_batch_and_ends_with_its_context(t *testing.T) {
+	t.Parallel()
+	client := open(t, testkit.Redis(t))
+	logger, _ := testkit.Logger(t)
+	box := &outbox{due: dueMails(250)}
+	stop := relay(t, &tasks.Relay{Outbox: box, Enqueuer: newEnqueuer(client, testKeys(t)), Logger: logger})
+	testkit.Eventually(t, patience, func() bool {
+		info, err := newInspector(client).GetQueueInfo(tasks.QueueEmail)
+		return err == nil && info.Pending == 250
+	}, "250 mails are on the queue")
+	stop()
+}
+
+func TestRelay_goes_on_when_redis_and_the_outbox_come_back(t *testing.T) {
+	t.Parallel()
+	server := testkit.RedisServer(t)
+	client := open(t, server.URL())
+	server.Stop()
+	logger, log := testkit.Logger(t)
+	box := &outbox{due: dueMails(3), err: errors.New("database is away")}
+	relay(t, &tasks.Relay{Outbox: box, Enqueuer: newEnqueuer(client, testKeys(t)), Logger: logger})
+
+	testkit.Eventually(t, patience, func() bool {
+		box.mu.Lock()
+		defer box.mu.Unlock()
+		return box.expired >= 2
+	}, "mails expire while redis is away")
+	box.mu.Lock()
+	if box.handedOut != 0 {
+		t.Errorf("%d mails were asked for, which count as enqueued now and are not", box.handedOut)
+	}
+	box.mu.Unlock()
+
+	server.Start(t)
+	testkit.Eventually(t, patience, func() bool {
+		info, err := newInspector(client).GetQueueInfo(tasks.QueueEmail)
+		return err == nil && info.Pending == 3
+	}, "the mails are on the queue")
+	for _, want := range []string{"ping queue", "database is away", "mail seen to by the relay"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
+}
+
+func TestRelay_brings_the_mail_of_a_new_account_on_its_way(t *testing.T) {
+	t.Parallel()
+	testkit.EachDatabase(t, func(t *testing.T, databaseURL string) {
+		keys, url := testKeys(t), testkit.Redis(t)
+		logger, _ := testkit.Logger(t)
+		db, err := sqlstore.Open(t.Context(), databaseURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		if err := sqlstore.Migrate(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		outbox := sqlstore.NewMails(db, keys, time.Now)
+		to := &sender{}
+		metrics := tasks.NewMetrics(prometheus.NewRegistry())
+		serve(t, url, logger, newMux(logger, metrics, nil, &tasks.EmailActivationHandler{
+			Claims: outbox, Sender: to, Keys: keys, Mails: mustMails(t), Timeout: sendTimeout, Metrics: metrics,
+		}))
+		relay(t, &tasks.Relay{Outbox: outbox, Enqueuer: newEnqueuer(open(t, url), keys), Logger: logger})
+
+		// Nobody enqueues the mail, as when the API died right after its commit, a minute ago.
+		claimed := activation(t)
+		account, mail := claimed.Account, claimed.Mail
+		mail.CreatedAt = time.Now().Add(-time.Minute)
+		mail.NotAfter = mail.CreatedAt.Add(24 * time.Hour)
+		account.PasswordHash, account.CreatedAt, account.UpdatedAt = "hash", time.Now(), time.Now()
+		if err := sqlstore.NewAccounts(db, keys).Create(t.Context(), account, &mail); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Eventually(t, patience, func() bool { return len(to.sentMails()) == 1 }, "the mail is sent")
+		_, rest, _ := strings.Cut(to.sentMails()[0].Text, "token=")
+		text, _, _ := strings.Cut(rest, "\n")
+		if token, err := keys.ParseToken(text, time.Now()); err != nil || token.Account != account.ID {
+			t.Errorf("the link's token is %+v, %v", token, err)
+		}
+		testkit.Eventually(t, patience, func() bool {
+			refused, err := outbox.Claim(t.Context(), mailID, time.Minute)
+			return errors.Is(err, messages.ErrDropped) && refused.Reason == "sent"
+		}, "the mail is known as sent")
+	})
+}

@@ -1,0 +1,135 @@
+package tasks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"usher/contact"
+	"usher/messages"
+	"usher/providers"
+	"usher/secrets"
+	"usher/verify"
+)
+
+// TypeSMSCode sends one verification code by SMS.
+const TypeSMSCode = "sms:code"
+
+// smsCode is the payload. Nothing in it opens the code or the number.
+type smsCode struct {
+	ID        string `json:"id"`         // of the code, and of the task
+	KeyID     string `json:"key_id"`     // key that derives the code
+	Purpose   string `json:"purpose"`    // register, login or reset_password
+	To        string `json:"to"`         // masked number, for people
+	Sealed    string `json:"sealed"`     // the number, sealed with type and id
+	Length    int    `json:"length"`     // digits of the code
+	ExpiresAt int64  `json:"expires_at"` // Unix seconds
+}
+
+// validate refuses what no release of ours has ever queued.
+func (p smsCode) validate() error {
+	if p.ID == "" || p.Sealed == "" || p.Purpose == "" || p.Length < 4 || p.Length > 8 || p.ExpiresAt <= 0 {
+		return errors.New("payload lacks a field")
+	}
+	return nil
+}
+
+func smsCodeContext(id string) string { return TypeSMSCode + "/" + id }
+
+// EnqueueSMSCode puts a code's task on the queue; it implements [verify.Queue]. The task is named after
+// the code, so a conflict means that our own earlier write arrived although its answer was lost.
+func (e *Enqueuer) EnqueueSMSCode(ctx context.Context, code verify.Queued) error {
+	sealed, err := e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID))
+	if err != nil {
+		return fmt.Errorf("seal number: %w", err)
+	}
+	return e.enqueue(ctx, TypeSMSCode, code.RequestID, smsCode{
+		ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(),
+		Sealed: sealed, Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(),
+	},
+		asynq.Queue(QueueSMS),
+		asynq.TaskID(code.ID),
+		asynq.MaxRetry(maxRetry),
+		asynq.Timeout(handlerTimeout),
+	)
+}
+
+// SMSClaims is where the codes of SMS tasks are claimed and their outcomes recorded.
+type SMSClaims interface {
+	// Claim gives the right to send the code until the lease ends, to one worker at a time. It returns
+	// messages.ErrDropped with the claim's Reason for a code that must not go out any more, and
+	// messages.ErrBusy with the claim's LeaseUntil while another worker has it.
+	Claim(ctx context.Context, id string, lease time.Duration) (messages.Claim, error)
+
+	// Record files the outcome of a claim, or returns messages.ErrStale when it was taken over.
+	Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error
+}
+
+// SMSCodeHandler works tasks of type [TypeSMSCode]. It is safe for concurrent use.
+type SMSCodeHandler struct {
+	Claims  SMSClaims
+	Sender  providers.SMSSender
+	Keys    *secrets.Keys
+	Timeout time.Duration // for the providers' answer, all of them together
+	Metrics *Metrics
+}
+
+// ProcessTask claims the code, derives it, sends it and records how that ended.
+func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) error {
+	var payload smsCode
+	if err := decode(task, &payload); err != nil {
+		return err
+	}
+	sms, err := h.open(payload)
+	if err != nil {
+		return undecodable(err)
+	}
+	claim, err := h.Claims.Claim(ctx, payload.ID, h.Timeout+leaseMargin)
+	if err != nil {
+		return refusedClaim(ctx, h.Metrics, messages.SMS, claim, err)
+	}
+	sms.Attempt = claim.Attempt
+	receipt, err := whileClaimed(ctx, claim, func(ctx context.Context) (providers.Receipt, error) {
+		return h.Sender.SendSMS(ctx, sms)
+	})
+	return conclude(ctx, conclusion{
+		claim: claim, verdict: judge(claim, receipt, err, time.Now()), channel: messages.SMS, to: payload.To,
+		record: h.Claims.Record, metrics: h.Metrics,
+	})
+}
+
+// open derives what the provider needs from the payload.
+func (h *SMSCodeHandler) open(p smsCode) (providers.SMS, error) {
+	number, err := h.Keys.Open(p.Sealed, smsCodeContext(p.ID))
+	if err != nil {
+		return providers.SMS{}, err
+	}
+	mobile, err := contact.ParseMobile(number)
+	if err != nil {
+		return providers.SMS{}, err
+	}
+	code, err := h.Keys.Code(secrets.Derivation{
+		KeyID: p.KeyID, ID: p.ID, Mobile: number, Purpose: p.Purpose, Length: p.Length,
+	})
+	if err != nil {
+		return providers.SMS{}, err
+	}
+	return providers.SMS{
+		ID: p.ID, To: mobile, Code: code, TTL: time.Until(time.Unix(p.ExpiresAt, 0)),
+	}, nil
+}
+
+// decode reads a payload. What encoding/json says of a mistake is left out: it may quote a number.
+func decode(task *asynq.Task, payload interface{ validate() error }) error {
+	if err := json.Unmarshal(task.Payload(), payload); err != nil {
+		return undecodable(errors.New("not the JSON that was queued"))
+	}
+	if err := payload.validate(); err != nil {
+		return undecodable(err)
+	}
+	return nil
+}
