@@ -1,0 +1,234 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"golang.org/x/sync/errgroup"
+
+	"usher/accounts"
+	"usher/api"
+	"usher/captcha"
+	"usher/config"
+	"usher/limits"
+	"usher/secrets"
+	"usher/store/redisstore"
+	"usher/tasks"
+	"usher/verify"
+	"usher/web"
+)
+
+// APISettings is what the API process needs, checked.
+type APISettings struct {
+	Config config.API
+	Keys   *secrets.Keys
+	Limits limits.Set
+
+	// FixedCaptcha is the answer of every captcha; only cmd/dev and tests set it, no variable can.
+	FixedCaptcha string
+}
+
+// LoadAPI reads the API's settings and reports every mistake at once, as [config.Mistakes].
+func LoadAPI(environ map[string]string) (APISettings, error) {
+	var s APISettings
+	mistakes := []error{config.Load(environ, &s.Config)}
+	var err error
+	if s.Config.SecretKeys != "" {
+		s.Keys, err = parseKeys(s.Config.Common)
+		mistakes = append(mistakes, err)
+	}
+	if s.Limits, err = limits.Parse(s.Config.Limits); err != nil {
+		mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "LIMITS", Text: err.Error()}})
+	}
+	mistakes = append(mistakes, checkRedisURL(s.Config.Common))
+	return s, config.Join(mistakes...)
+}
+
+// API is the process that answers requests.
+type API struct {
+	settings APISettings
+	logger   *slog.Logger
+	http     *server
+	ops      *server
+	health   *ops
+	closers  []func() error
+}
+
+// OpenAPI opens the stores and binds the addresses. It fails when the database does not answer or its
+// schema is older than this program's.
+func OpenAPI(ctx context.Context, s APISettings, logger *slog.Logger) (_ *API, err error) {
+	a := &API{settings: s, logger: logger}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	stores, err := openStores(ctx, s.Config.Common, s.Keys)
+	if err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, stores.close)
+	stores.redis.Rules = a.rules()
+	face, err := a.face(stores)
+	if err != nil {
+		return nil, err
+	}
+	if a.http, err = listen(ctx, s.Config.HTTPAddr, face.Handler(), logger); err != nil {
+		return nil, fmt.Errorf("listen on %sHTTP_ADDR: %w", config.Prefix, err)
+	}
+	if err = a.openOps(ctx, stores); err != nil {
+		return nil, err
+	}
+	if s.Config.CaptchaKind == string(captcha.Off) {
+		logger.Warn("captchas are off: something else must keep robots out")
+	}
+	return a, nil
+}
+
+// rules are the limits as configured; what the record mode lets pass is logged.
+func (a *API) rules() limits.Rules {
+	return limits.Rules{
+		Set:  a.settings.Limits,
+		Mode: limits.Mode(a.settings.Config.LimitsMode),
+		Report: func(_ context.Context, name limits.Name, retryAfter time.Duration) {
+			a.logger.Warn("limit would refuse", "limit", name, "retry_after", retryAfter)
+		},
+	}
+}
+
+// face assembles the HTTP face and the domain behind it.
+func (a *API) face(stores *stores) (*api.Server, error) {
+	c := a.settings.Config
+	publicURL, err := config.PublicURL(c.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := config.Proxies(c.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	maker, err := captcha.New(captcha.Config{
+		Kind: captcha.Kind(c.CaptchaKind), Length: c.CaptchaLength,
+		Width: c.CaptchaWidth, Height: c.CaptchaHeight, Fixed: a.settings.FixedCaptcha,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("captcha: %w", err)
+	}
+	pages, err := web.New()
+	if err != nil {
+		return nil, err
+	}
+	codes := a.codes(stores)
+	return &api.Server{
+		Verify:   codes,
+		Accounts: a.accounts(stores, codes),
+		Captcha:  maker,
+		Captchas: stores.redis.Captchas(),
+		Gate:     stores.redis.Gate(),
+		Limits:   a.settings.Limits,
+		Sessions: stores.redis.Sessions(),
+		Web:      pages,
+		Config:   faceConfig(c, publicURL, proxies),
+		Logger:   a.logger,
+		Now:      time.Now,
+	}, nil
+}
+
+func (a *API) codes(stores *stores) *verify.Service {
+	c := a.settings.Config
+	return &verify.Service{
+		Codes: stores.redis.Codes(),
+		Queue: a.enqueuer(stores),
+		Keys:  a.settings.Keys,
+		Policy: verify.Policy{
+			CodeLength: c.SMSCodeLength, CodeTTL: c.SMSCodeTTL,
+			ResendInterval: c.SMSResendInterval, MaxAttempts: c.SMSCodeAttempts,
+		},
+		Now:    time.Now,
+		Logger: a.logger,
+	}
+}
+
+func (a *API) accounts(stores *stores, codes *verify.Service) *accounts.Service {
+	c := a.settings.Config
+	return &accounts.Service{
+		Store:     stores.accounts,
+		Codes:     codes,
+		Mailer:    a.enqueuer(stores),
+		Passwords: accounts.NewHasher(c.PasswordParallel),
+		Keys:      a.settings.Keys,
+		Policy: accounts.Policy{
+			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL,
+		},
+		Now:    time.Now,
+		Logger: a.logger,
+	}
+}
+
+func (a *API) enqueuer(stores *stores) *tasks.Enqueuer {
+	return &tasks.Enqueuer{Client: asynq.NewClientFromRedisClient(stores.client), Keys: a.settings.Keys}
+}
+
+func (a *API) openOps(ctx context.Context, stores *stores) error {
+	c := a.settings.Config
+	client, err := redisstore.Open(c.RedisURL.Reveal())
+	if err != nil {
+		return err
+	}
+	dashboard, closeDashboard := queuesDashboard(client, c.OpsWrite)
+	a.closers = append(a.closers, closeDashboard)
+	a.health = newOps(c.OpsToken, stores.probes()...)
+	a.health.mux.Handle(queuesPath, dashboard)
+	a.health.mux.Handle(queuesPath+"/", dashboard)
+	if a.ops, err = listen(ctx, c.OpsAddr, a.health.handler(), a.logger); err != nil {
+		return fmt.Errorf("listen on %sOPS_ADDR: %w", config.Prefix, err)
+	}
+	return nil
+}
+
+// HTTPAddr is the address that the API and the pages are bound to.
+func (a *API) HTTPAddr() string { return a.http.addr() }
+
+// OpsAddr is the address that the operations port is bound to.
+func (a *API) OpsAddr() string { return a.ops.addr() }
+
+// Run answers until ctx ends, lets what is in flight finish and closes everything. It is called once.
+func (a *API) Run(ctx context.Context) error {
+	a.logger.Info("api ready", "http_addr", a.HTTPAddr(), "ops_addr", a.OpsAddr())
+	defer func() { _ = a.close() }()
+	stop := context.AfterFunc(ctx, func() { a.health.draining.Store(true) })
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	grace := a.settings.Config.ShutdownGrace
+	group.Go(func() error { return a.http.run(ctx, grace) })
+	group.Go(func() error { return a.ops.run(ctx, grace) })
+	return group.Wait()
+}
+
+func (a *API) close() error {
+	var errs []error
+	for _, s := range []*server{a.http, a.ops} {
+		if s != nil {
+			errs = append(errs, s.http.Close())
+		}
+	}
+	for _, c := range a.closers {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+func faceConfig(c config.API, publicURL *url.URL, proxies []netip.Prefix) api.Config {
+	return api.Config{
+		PublicURL: publicURL, AllowedOrigins: c.AllowedOrigins, TrustedProxies: proxies,
+		Registration: accounts.Registration(c.Registration),
+		CaptchaTTL:   c.CaptchaTTL, SessionIdle: c.SessionIdle,
+		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
+	}
+}

@@ -1,0 +1,96 @@
+// Package app assembles the processes; the commands and the tests both start them here.
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"usher/config"
+	"usher/secrets"
+	"usher/store/redisstore"
+)
+
+// maxConnections bounds the open connections of one listener, so that slow clients run out of patience
+// before the process runs out of descriptors.
+const maxConnections = 10_000
+
+// NewLogger makes the logger of a process. It is the only one: everything else gets it in a field.
+func NewLogger(w io.Writer, c config.Common) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.Level()}
+	if c.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// parseKeys reads the secret keys and names their variable in what is wrong.
+func parseKeys(c config.Common) (*secrets.Keys, error) {
+	keys, err := secrets.ParseKeys(c.SecretKeys.Reveal())
+	if err != nil {
+		return nil, config.Mistakes{{Variable: config.Prefix + "SECRET_KEYS", Text: err.Error()}}
+	}
+	return keys, nil
+}
+
+// checkRedisURL reads the URL as the stores will, without connecting.
+func checkRedisURL(c config.Common) error {
+	client, err := redisstore.Open(c.RedisURL.Reveal())
+	if err != nil {
+		return config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
+	}
+	return client.Close()
+}
+
+// server is an HTTP server with its listener, so that its address is known before it runs.
+type server struct {
+	http     *http.Server
+	listener net.Listener
+}
+
+// listen binds an address. The time-outs bound slow requests; the longest answer of ours, a password
+// hash behind a full queue, takes seconds.
+func listen(ctx context.Context, addr string, handler http.Handler, logger *slog.Logger) (*server, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &server{
+		listener: netutil.LimitListener(listener, maxConnections),
+		http: &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       10 * time.Second,
+			WriteTimeout:      30 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    8 << 10,
+			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		},
+	}, nil
+}
+
+func (s *server) addr() string { return s.listener.Addr().String() }
+
+// run serves until ctx ends, then lets requests in flight finish within the grace time.
+func (s *server) run(ctx context.Context, grace time.Duration) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(s.listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := s.http.Shutdown(stop); err != nil {
+		return errors.Join(err, s.http.Close())
+	}
+	return nil
+}
