@@ -1,0 +1,48 @@
+// Command admin migrates the database, makes a superuser and checks settings.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"usher/app"
+)
+
+const usage = `usage: admin COMMAND
+
+  migrate up                        bring the database schema up to date
+  migrate status                    list the migrations and when they were applied
+  createsuperuser -username NAME    make an account with all rights; asks for the password
+  doctor                            check settings, Redis, database and vendors' credentials
+  health -url URL                   exit 0 when a process answers 200 there, for container health checks
+
+Settings come from the environment (docs/configuration.md).
+`
+
+func main() {
+	os.Exit(app.Start(run))
+}
+
+func run(ctx context.Context, p app.Process) error {
+	if len(p.Args) == 0 {
+		return &app.UsageError{Text: "which command?\n" + usage}
+	}
+	name := p.Args[0]
+	p.Args = p.Args[1:]
+	switch name {
+	case "migrate":
+		return migrate(ctx, p)
+	case "createsuperuser":
+		return createSuperuser(ctx, p)
+	case "doctor":
+		return doctor(ctx, p)
+	case "health":
+		return health(ctx, p)
+	case "help", "-h", "-help", "--help":
+		_, err := fmt.Fprint(p.Stdout, usage)
+		return err
+	default:
+		return &app.UsageError{Text: fmt.Sprintf("unknown command %q\n%s", name, usage)}
+	}
+}

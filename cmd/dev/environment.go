@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"usher/app"
+	"usher/config"
+	"usher/providers/catalog"
+	"usher/sandbox"
+	"usher/store/sqlstore"
+)
+
+// environment makes the settings of both processes: defaults that the caller's environment may change,
+// and the vendors' settings, which always point at the sandbox, so that no try-out sends a real SMS.
+func environment(
+	given map[string]string, o options, dir string, fakes *sandbox.Server,
+) (map[string]string, func(), error) {
+	_, port, err := net.SplitHostPort(o.http)
+	if err != nil {
+		return nil, nil, &app.UsageError{Text: "-http: want host:port or :port"}
+	}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	environ := map[string]string{
+		"USHER_DATABASE_URL": "sqlite:" + filepath.Join(dir, "usher.db"),
+		"USHER_SECRET_KEYS":  "dev:" + base64.StdEncoding.EncodeToString(key),
+		"USHER_PUBLIC_URL":   "http://localhost:" + port,
+		"USHER_LOG_FORMAT":   "text",
+		"USHER_LOG_LEVEL":    "warn",
+	}
+	closeStores := func() {}
+	if given["USHER_REDIS_URL"] == "" {
+		url, stop, err := memoryRedis()
+		if err != nil {
+			return nil, nil, err
+		}
+		environ["USHER_REDIS_URL"], closeStores = url, stop
+	}
+	for name, value := range given {
+		if value != "" {
+			environ[name] = value
+		}
+	}
+	vendors, err := vendorSettings(dir, fakes)
+	if err != nil {
+		closeStores()
+		return nil, nil, err
+	}
+	maps.Copy(environ, vendors)
+	environ["USHER_HTTP_ADDR"] = o.http
+	return environ, closeStores, nil
+}
+
+// memoryRedis starts a Redis in this process. It forgets nothing by itself: keys end as time is told.
+func memoryRedis() (url string, stop func(), err error) {
+	server, err := miniredis.Run()
+	if err != nil {
+		return "", nil, fmt.Errorf("in-memory redis: %w", err)
+	}
+	done := make(chan struct{})
+	go func() {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		before := time.Now()
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-ticker.C:
+				server.FastForward(now.Sub(before))
+				before = now
+			}
+		}
+	}()
+	return "redis://" + server.Addr() + "/0", func() { close(done); server.Close() }, nil
+}
+
+func vendorSettings(dir string, fakes *sandbox.Server) (map[string]string, error) {
+	ca := filepath.Join(dir, "sandbox-ca.pem")
+	if err := os.WriteFile(ca, fakes.SMTPCA(), 0o600); err != nil {
+		return nil, fmt.Errorf("keep the sandbox's certificate: %w", err)
+	}
+	host, port, err := net.SplitHostPort(fakes.SMTPAddr())
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	keys := fakes.Credentials()
+	base := "http://" + fakes.HTTPAddr()
+	return map[string]string{
+		"USHER_SMS_PROVIDERS":            "aliyun,ronglian",
+		"USHER_ALIYUN_ACCESS_KEY_ID":     keys.Aliyun.AccessKeyID,
+		"USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.AccessKeySecret,
+		"USHER_ALIYUN_SIGN_NAME":         "Usher",
+		"USHER_ALIYUN_TEMPLATE_CODE":     "SMS_71390007",
+		"USHER_ALIYUN_ENDPOINT":          base + "/aliyun/",
+		"USHER_RONGLIAN_ACCOUNT_SID":     keys.Ronglian.AccountSID,
+		"USHER_RONGLIAN_AUTH_TOKEN":      keys.Ronglian.AuthToken,
+		"USHER_RONGLIAN_APP_ID":          keys.Ronglian.AppID,
+		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
+		"USHER_RONGLIAN_ENDPOINT":        base + "/ronglian",
+		"USHER_SMTP_HOST":                host,
+		"USHER_SMTP_PORT":                port,
+		"USHER_SMTP_TLS":                 "starttls",
+		"USHER_SMTP_USERNAME":            keys.SMTP.Username,
+		"USHER_SMTP_PASSWORD":            keys.SMTP.Password,
+		"USHER_SMTP_CA_FILE":             ca,
+		"USHER_MAIL_FROM":                keys.SMTP.Username,
+	}, nil
+}
+
+// open makes the schema and assembles both processes. The worker's operations port takes whatever is
+// free: the API's shows the queues.
+func open(
+	ctx context.Context, environ map[string]string, o options, stderr io.Writer,
+) (*app.API, *app.Worker, error) {
+	forAPI, forWorker := maps.Clone(environ), maps.Clone(environ)
+	forAPI["USHER_OPS_ADDR"], forWorker["USHER_OPS_ADDR"] = o.ops, "127.0.0.1:0"
+	settings, err := app.LoadAPI(forAPI)
+	workerSettings, workerErr := app.LoadWorker(forWorker)
+	senders, smsErr := catalog.SMS(workerSettings.Config.SMSProviders, forWorker)
+	mailer, mailErr := catalog.Email(forWorker)
+	if err := config.Join(err, workerErr, smsErr, mailErr); err != nil {
+		return nil, nil, err
+	}
+	settings.FixedCaptcha = o.captchaAnswer
+	workerSettings.SMS, workerSettings.Email = senders, mailer
+	if err := migrate(ctx, settings); err != nil {
+		return nil, nil, err
+	}
+	logger := app.NewLogger(stderr, settings.Config.Common)
+	api, err := app.OpenAPI(ctx, settings, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	worker, err := app.OpenWorker(ctx, workerSettings, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	return api, worker, nil
+}
+
+func migrate(ctx context.Context, s app.APISettings) error {
+	db, err := sqlstore.Open(ctx, s.Config.DatabaseURL.Reveal())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	return sqlstore.Migrate(ctx, db)
+}

@@ -1,0 +1,99 @@
+// Command dev runs everything in one process with nothing installed: an in-memory Redis, SQLite, the
+// API and the pages, the worker, and the sandbox that plays the vendors and shows each message in an
+// inbox. The code paths are those of production: the real vendor clients talk to the sandbox over HTTP
+// and SMTP. With USHER_REDIS_URL or USHER_DATABASE_URL set it uses those stores instead.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"golang.org/x/sync/errgroup"
+
+	"usher/app"
+	"usher/sandbox"
+)
+
+func main() {
+	os.Exit(app.Start(run))
+}
+
+// options are the flags.
+type options struct {
+	http, ops, sandbox, smtp, captchaAnswer string
+}
+
+func parse(p app.Process) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("dev", flag.ContinueOnError)
+	flags.StringVar(&o.http, "http", ":8080", "`address` of the API and the pages")
+	flags.StringVar(&o.ops, "ops", "127.0.0.1:8081", "`address` of the operations port")
+	flags.StringVar(&o.sandbox, "sandbox", "127.0.0.1:8083", "`address` of the sandbox and its inbox")
+	flags.StringVar(&o.smtp, "smtp", "127.0.0.1:1025", "`address` of the sandbox's mail server")
+	flags.StringVar(&o.captchaAnswer, "captcha-answer", "", "`text` that answers every captcha, for scripts")
+	return o, app.ParseFlags(flags, p)
+}
+
+func run(ctx context.Context, p app.Process) error {
+	o, err := parse(p)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "usher-dev-")
+	if err != nil {
+		return fmt.Errorf("make a directory for the run: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	fakes, err := sandbox.Open(ctx, sandbox.Config{HTTPAddr: o.sandbox, SMTPAddr: o.smtp})
+	if err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	environ, closeStores, err := environment(p.Environ, o, dir, fakes)
+	if err != nil {
+		return errors.Join(err, fakes.Close())
+	}
+	defer closeStores()
+
+	// The sandbox outlives the rest: a worker that is stopping still finishes what it was sending.
+	last, stopLast := context.WithCancel(context.WithoutCancel(ctx))
+	var group errgroup.Group
+	group.Go(func() error { return fakes.Run(last) })
+	group.Go(func() error {
+		defer stopLast()
+		return runProcesses(ctx, environ, o, p.Stdout, p.Stderr, fakes)
+	})
+	return group.Wait()
+}
+
+// runProcesses runs what cmd/api and cmd/worker run, until one of them fails or ctx ends.
+func runProcesses(
+	ctx context.Context, environ map[string]string, o options, stdout, stderr io.Writer, fakes *sandbox.Server,
+) error {
+	api, worker, err := open(ctx, environ, o, stderr)
+	if err != nil {
+		return err
+	}
+	greet(stdout, api, fakes)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return api.Run(ctx) })
+	group.Go(func() error { return worker.Run(ctx) })
+	return group.Wait()
+}
+
+func greet(w io.Writer, api *app.API, fakes *sandbox.Server) {
+	_, port, _ := net.SplitHostPort(api.HTTPAddr())
+	_, _ = fmt.Fprintf(w, `Usher is ready. Nothing leaves this machine.
+
+  Sign up      http://localhost:%s/register
+  Inbox        http://%s/inbox    each SMS and mail, as its receiver sees it
+  API          http://localhost:%s/docs
+  Queues       http://%s/queues
+
+Ctrl-C ends it.
+`, port, fakes.HTTPAddr(), port, api.OpsAddr())
+}

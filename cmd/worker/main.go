@@ -1,0 +1,58 @@
+// Command worker takes tasks off the queues and sends them. It holds the vendor keys of its channels
+// only, and reads its settings from the environment; docs/configuration.md lists them.
+package main
+
+import (
+	"context"
+	"flag"
+	"os"
+	"slices"
+	"strings"
+
+	"usher/app"
+	"usher/config"
+	"usher/providers/catalog"
+)
+
+func main() {
+	os.Exit(app.Start(run))
+}
+
+func run(ctx context.Context, p app.Process) error {
+	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+	channels := flags.String("channels", "sms,email", "channels that this worker sends on: sms, email or both")
+	if err := app.ParseFlags(flags, p); err != nil {
+		return err
+	}
+	names := strings.Split(*channels, ",")
+	for _, name := range names {
+		if name != "sms" && name != "email" {
+			return &app.UsageError{Text: "-channels: want sms, email or sms,email"}
+		}
+	}
+	settings, err := load(p.Environ, slices.Contains(names, "sms"), slices.Contains(names, "email"))
+	if err != nil {
+		return err
+	}
+	worker, err := app.OpenWorker(ctx, settings, app.NewLogger(p.Stderr, settings.Config.Common))
+	if err != nil {
+		return err
+	}
+	return worker.Run(ctx)
+}
+
+// load reads the settings and makes the senders of the chosen channels, so that every mistake of either
+// is reported at once.
+func load(environ map[string]string, sms, email bool) (app.WorkerSettings, error) {
+	settings, err := app.LoadWorker(environ)
+	mistakes := []error{err}
+	if sms {
+		settings.SMS, err = catalog.SMS(settings.Config.SMSProviders, environ)
+		mistakes = append(mistakes, err)
+	}
+	if email {
+		settings.Email, err = catalog.Email(environ)
+		mistakes = append(mistakes, err)
+	}
+	return settings, config.Join(mistakes...)
+}
