@@ -26,7 +26,7 @@ func measure(ctx context.Context, maker *captcha.Maker, kind captcha.Kind, count
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 
 	answers, list := make([]string, count), make([]string, count)
 	for i := range count {

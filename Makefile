@@ -1,0 +1,42 @@
+# The tools that are not part of Go are named here, and only here, with their versions. `go run` builds
+# them once and keeps them in Go's build cache, so that they need no place in go.mod.
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Print what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: dev
+dev: ## Run everything in one process: API, pages, worker, sandbox, inbox
+	go run ./cmd/dev
+
+# The last line says which stores the tests ran on, whatever became of them.
+.PHONY: test
+test: ## Run all tests with the race detector, in random order
+	go test -race -shuffle=on -timeout 8m ./...; code=$$?; go run ./internal/testkit/stores; exit $$code
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: lint
+lint: ## Look for mistakes and for departures from the style
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: fmt
+fmt: ## Format all Go files
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: fmt-check
+fmt-check: ## Show what fmt would change, and fail if that is anything
+	$(GOLANGCI_LINT) fmt --diff
+
+.PHONY: generate
+generate: ## Write the generated files again
+	go generate ./...
+
+.PHONY: check
+check: ## Do all that CI does
+	.ci/run

@@ -1,0 +1,192 @@
+package archtest_test
+
+// An edge lets the package from import the package to, for the reason why. Both are paths below the module
+// and may be patterns in which * stands for one folder.
+type edge struct{ from, to, why string }
+
+// edges are all imports between our packages that tests do not make. What has no line here is not allowed:
+// packages without a line on the left know nothing of the others.
+var edges = []edge{
+	// Layer 1: what a message is and how it leaves.
+	{"limits", "contact", "a limit counts per number and per address"},
+	{"providers", "contact", "a message has a receiver"},
+	{"providers", "messages", "a receipt is an outcome of a message"},
+	{"verify", "contact", "a code goes to a number"},
+	{"verify", "limits", "issuing and checking are limited"},
+	{"verify", "messages", "a code travels as a message with states and claims"},
+	{"verify", "secrets", "codes and their checks derive from keys"},
+
+	// Layer 2: people, and the vendors.
+	{"accounts", "contact", "an account has a number and an address"},
+	{"accounts", "limits", "signing in and resending are limited"},
+	{"accounts", "messages", "an activation mail is written with its account"},
+	{"accounts", "secrets", "activation tokens derive from keys"},
+	{"accounts", "verify", "registering spends a code"},
+	{"providers/*", "config", "a vendor's settings hold secrets, which print masked"},
+	{"providers/*", "contact", "a vendor is handed a receiver"},
+	{"providers/*", "messages", "a vendor's delivery report is an outcome"},
+	{"providers/*", "providers", "the contract that every vendor keeps"},
+	{"providers/*", "providers/internal/wire", "bounded requests and answers, alike for all vendors"},
+	{"providers/internal/*", "config", "a vendor's address and secrets are settings"},
+	{"providers/internal/*", "contact", "a receiver must be scrubbed from a vendor's texts"},
+	{"providers/internal/*", "providers", "what goes wrong on the wire has a kind"},
+
+	// Layer 3: the adapters, which know the domain and never one another.
+	{"store/redisstore", "accounts", "it keeps sessions and sign-in failures"},
+	{"store/redisstore", "captcha", "it keeps challenges"},
+	{"store/redisstore", "contact", "keys are made from numbers and addresses"},
+	{"store/redisstore", "limits", "it counts"},
+	{"store/redisstore", "messages", "it keeps claims and outcomes of codes"},
+	{"store/redisstore", "secrets", "keys hold keyed hashes, not numbers"},
+	{"store/redisstore", "verify", "it keeps codes"},
+	{"store/sqlstore", "accounts", "it keeps accounts"},
+	{"store/sqlstore", "contact", "rows hold numbers and addresses"},
+	{"store/sqlstore", "messages", "it keeps the outbox"},
+	{"store/sqlstore", "secrets", "what is looked up goes by keyed hashes, and columns are sealed"},
+	{"store/storetest", "accounts", "the promises of a store of accounts"},
+	{"store/storetest", "captcha", "the promises of a store of challenges"},
+	{"store/storetest", "contact", "the promises are stated with numbers and addresses"},
+	{"store/storetest", "limits", "the promises of a counter"},
+	{"store/storetest", "messages", "the promises of an outbox"},
+	{"store/storetest", "secrets", "keyed hashes need keys"},
+	{"store/storetest", "store/*", "the promises are checked on the stores themselves"},
+	{"store/storetest", "verify", "the promises of a store of codes"},
+	{"store", "store/redisstore", "it opens the one store"},
+	{"store", "store/sqlstore", "it opens the other store"},
+	{"tasks", "accounts", "the mail of an activation is made from its account"},
+	{"tasks", "contact", "a payload holds a receiver, sealed and masked"},
+	{"tasks", "messages", "a task claims its message and records the outcome"},
+	{"tasks", "providers", "the contract; no vendor"},
+	{"tasks", "secrets", "payloads are sealed; codes and tokens are derived again"},
+	{"tasks", "verify", "a task sends a code while it is of use"},
+	{"api", "accounts", "it registers people and signs them in"},
+	{"api", "captcha", "it asks challenges"},
+	{"api", "contact", "it reads numbers and addresses"},
+	{"api", "limits", "it limits per address of the caller"},
+	{"api", "messages", "it answers with the state of a message, and takes delivery reports"},
+	{"api", "secrets", "it draws request ids"},
+	{"api", "verify", "it issues and checks codes"},
+	{"api", "web", "it serves the pages"},
+	{"providers/catalog", "providers/aliyun", "the list of vendors"},
+	{"providers/catalog", "providers/ronglian", "the list of vendors"},
+	{"providers/catalog", "providers/smtp", "the list of vendors"},
+
+	// Layer 4: the assembly, which no vendor is a part of: the worker's main hands the senders in.
+	{"app", "accounts", "it builds the service"},
+	{"app", "api", "it serves the API"},
+	{"app", "captcha", "it builds the service"},
+	{"app", "config", "it reads the settings"},
+	{"app", "contact", "receivers pass through the wiring"},
+	{"app", "limits", "it builds the limiter"},
+	{"app", "messages", "outcomes pass through the wiring"},
+	{"app", "providers", "it routes between senders that it is handed"},
+	{"app", "secrets", "it derives the keys"},
+	{"app", "store", "it opens the stores"},
+	{"app", "store/*", "it hands the stores to the services"},
+	{"app", "tasks", "it runs the workers"},
+	{"app", "verify", "it builds the service"},
+	{"app", "web", "it serves the pages"},
+
+	// Layer 5: the programs.
+	{"cmd/api", "app", "the program is the assembly with its settings"},
+	{"cmd/api", "config", "the program is the assembly with its settings"},
+	{"cmd/worker", "app", "the program is the assembly with its settings"},
+	{"cmd/worker", "config", "the program is the assembly with its settings"},
+	{"cmd/worker", "providers", "it hands senders to the assembly"},
+	{"cmd/worker", "providers/catalog", "the worker, and only it, sends"},
+	{"cmd/dev", "app", "it runs both processes in one"},
+	{"cmd/dev", "captcha", "only this program can fix a challenge's answer"},
+	{"cmd/dev", "config", "it fills in the settings that it can guess"},
+	{"cmd/dev", "providers", "it hands senders to the assembly"},
+	{"cmd/dev", "providers/catalog", "it sends with the real vendors' clients"},
+	{"cmd/dev", "sandbox", "which plays the vendors"},
+	{"cmd/dev", "store/sqlstore", "it migrates without being asked"},
+	{"cmd/sandbox", "sandbox", "the program around the package"},
+	{"cmd/admin", "accounts", "it makes superusers"},
+	{"cmd/admin", "app", "it checks what the processes check"},
+	{"cmd/admin", "config", "it reads and checks the settings"},
+	{"cmd/admin", "contact", "it reads numbers and addresses"},
+	{"cmd/admin", "messages", "it shows and retries messages"},
+	{"cmd/admin", "providers/catalog", "it checks the vendors' settings"},
+	{"cmd/admin", "secrets", "it checks a rotation of keys"},
+	{"cmd/admin", "store", "it opens the stores"},
+	{"cmd/admin", "store/*", "it migrates and looks messages up"},
+	{"cmd/admin", "tasks", "it shows the queues and enqueues again"},
+
+	// Beside the layers.
+	{"internal/testkit/stores", "internal/testkit", "the program around the package"},
+	{"internal/captchabench", "captcha", "it measures how well machines read the challenges"},
+	{"internal/gendocs", "config", "the manual of the settings is made from their tags"},
+	{"internal/gendocs", "providers/catalog", "and from those of the vendors"},
+	{"*/*test", "internal/testkit", "conformance suites start what they test"},
+}
+
+// A home lets the packages in use the module behind the import path prefix lib, for the reason why.
+type home struct {
+	lib string
+	in  []string
+	why string
+}
+
+// homes are all imports from other modules that tests do not make. A library with one home can be replaced
+// there.
+var homes = []home{
+	{"golang.org/x", []string{"*", "*/*", "*/*/*"}, "the Go project's own, as good as the standard library"},
+
+	{"github.com/google/uuid", []string{"accounts", "store/sqlstore", "store/storetest", "sandbox"}, "rows and messages go by ids that sort by time"},
+
+	{"github.com/labstack/echo/v4", []string{"api", "app"}, "HTTP is one face of the domain"},
+	{"github.com/alexedwards/scs/v2", []string{"api", "app", "store/redisstore"}, "a session is a matter of HTTP"},
+	{"github.com/hibiken/asynq", []string{"tasks", "app", "cmd/admin"}, "the queue is one way to run the domain"},
+	{"github.com/hibiken/asynqmon", []string{"app"}, "the dashboard is on the operations port"},
+	{"github.com/redis/go-redis/v9", []string{"store", "store/redisstore", "app", "tasks", "cmd/admin"}, "all keys have their TTL there"},
+	{"github.com/jmoiron/sqlx", []string{"store/sqlstore"}, "all SQL is there"},
+	{"github.com/lib/pq", []string{"store/sqlstore"}, "all SQL is there"},
+	{"modernc.org/sqlite", []string{"store/sqlstore"}, "all SQL is there"},
+	{"github.com/pressly/goose/v3", []string{"store/sqlstore"}, "all SQL is there"},
+	{"github.com/alexedwards/argon2id", []string{"accounts"}, "passwords are a matter of accounts"},
+	{"github.com/mojocn/base64Captcha", []string{"captcha"}, "challenges can be drawn otherwise"},
+	{"github.com/golang/freetype", []string{"captcha"}, "the fonts of the challenges"},
+	{"github.com/caarlos0/env/v11", []string{"config"}, "settings are read in one place"},
+	{"github.com/prometheus/client_golang", []string{"app", "tasks", "api"}, "the domain counts nothing itself"},
+	{"github.com/aliyun/alibaba-cloud-sdk-go", []string{"providers/aliyun"}, "a vendor is one folder"},
+	{"github.com/wneessen/go-mail", []string{"providers/smtp"}, "a vendor is one folder"},
+	{"github.com/emersion/go-smtp", []string{"sandbox"}, "the mail server that is played"},
+	{"github.com/emersion/go-sasl", []string{"sandbox"}, "how one signs in to it"},
+
+	{"github.com/alicebob/miniredis/v2", []string{"internal/testkit", "cmd/dev"}, "never in production"},
+	{"github.com/google/go-cmp", []string{"internal/testkit", "*/*test"}, "tests compare with it"},
+	{"github.com/lib/pq", []string{"internal/testkit"}, "it creates databases"},
+	{"github.com/redis/go-redis/v9", []string{"internal/testkit", "store/storetest"}, "tests look at what is stored"},
+	{"go.uber.org/goleak", []string{"internal/testkit"}, "tests look for leaks with it"},
+}
+
+// A ban keeps packages whose import path begins with one of the prefixes out of a program, however many
+// imports away they are.
+type ban struct {
+	program  string
+	prefixes []string
+	why      string
+}
+
+var vendors = []string{
+	"usher/providers/",
+	"github.com/aliyun/",
+	"github.com/wneessen/go-mail",
+}
+
+var development = []string{
+	"usher/sandbox",
+	"usher/internal/testkit",
+	"github.com/alicebob/miniredis",
+	"github.com/emersion/go-smtp",
+	"testing",
+}
+
+var bans = []ban{
+	{"cmd/api", vendors, "the API cannot send, even by mistake, and no vendor's key enters its process"},
+	{"cmd/api", development, "what plays a part in development is no part of production"},
+	{"cmd/worker", development, "what plays a part in development is no part of production"},
+	{"cmd/admin", development, "what plays a part in development is no part of production"},
+	{"cmd/sandbox", []string{"usher/providers", "usher/tasks", "usher/app", "usher/store"}, "a fake made of the real thing proves nothing"},
+}

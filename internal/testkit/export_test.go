@@ -1,0 +1,4 @@
+package testkit
+
+// GoldenMode is Golden with the flag -update given or not.
+var GoldenMode = golden

@@ -1,0 +1,9 @@
+package testkit_test
+
+import (
+	"testing"
+
+	"usher/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.MainNoLeaks(m) }

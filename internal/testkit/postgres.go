@@ -1,0 +1,159 @@
+package testkit
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/lib/pq" // the driver called postgres
+)
+
+// SQLite returns the URL of a SQLite file that does not exist yet, in a folder that goes with the test.
+func SQLite(t testing.TB) string {
+	t.Helper()
+	use("SQLite")
+	return "sqlite:" + filepath.Join(t.TempDir(), "usher.db")
+}
+
+// Postgres returns the URL of an empty PostgreSQL database that is this test's own: on the private server of
+// this test binary or on that of USHER_TEST_DATABASE_URL. It returns "" where there is neither; the test
+// then runs on [SQLite] alone.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	if os.Getenv(databaseVar) == "" && findPostgres() == "" {
+		demandReal(t, "postgres")
+		return ""
+	}
+	needMain(t)
+	shared.postgres.once.Do(shared.postgres.open)
+	if shared.postgres.err != nil {
+		t.Fatalf("testkit: open postgres: %v", shared.postgres.err)
+	}
+	use(shared.postgres.name)
+	return shared.postgres.create(t)
+}
+
+// EachDatabase runs the test as two parallel subtests, on SQLite and on PostgreSQL; the second is skipped
+// where there is none.
+func EachDatabase(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(t, SQLite(t))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		url := Postgres(t)
+		if url == "" {
+			t.Skip("no postgres on this machine")
+		}
+		test(t, url)
+	})
+}
+
+// PostgresServer returns a PostgreSQL server of this test's own, to be stopped, killed and started again;
+// its URL leads to the empty database "postgres". The test is skipped where the program is missing.
+func PostgresServer(t testing.TB) *Server {
+	t.Helper()
+	program := findPostgres()
+	if program == "" {
+		demandReal(t, "postgres")
+		t.Skip("no postgres on this machine")
+	}
+	server, remove, err := newPostgres(program)
+	if err != nil {
+		t.Fatalf("testkit: %v", err)
+	}
+	t.Cleanup(func() {
+		server.Stop()
+		remove()
+	})
+	use("postgres " + version(program))
+	return server
+}
+
+// newPostgres makes a data folder and starts a server over it; remove deletes the folder again.
+func newPostgres(program string) (server *Server, remove func(), err error) {
+	root := tempRoot()
+	sweep(root)
+	dir, err := os.MkdirTemp(root, dataPrefix)
+	if err != nil {
+		return nil, nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) } // the next sweep takes what is left
+	if err := initDB(program, dir); err != nil {
+		remove()
+		return nil, nil, err
+	}
+	server, err = newServer(postgresKind(program), dir)
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return server, remove, nil
+}
+
+// initDB fills dir. Nothing is synced to disk: these data need not survive the machine.
+func initDB(program, dir string) error {
+	cmd := exec.Command(filepath.Join(filepath.Dir(program), "initdb"),
+		"--pgdata", dir, "--username", "postgres", "--auth", "trust", "--no-sync", "--no-instructions",
+		"--encoding", "UTF8", "--locale", "C.UTF-8", "--wal-segsize", "1")
+	cmd.Dir = dir // the caller's may be closed to the user that this runs as
+	if err := asOrdinaryUser(cmd, dir); err != nil {
+		return fmt.Errorf("run initdb as an ordinary user: %w", err)
+	}
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, output)
+	}
+	return nil
+}
+
+func postgresKind(program string) serverKind {
+	return serverKind{
+		name: "postgres",
+		command: func(dir string, port int) (*exec.Cmd, error) {
+			cmd := exec.Command(program, "-D", dir, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", "",
+				"-F", // no fsync: a killed server loses nothing by it, only a machine that loses power
+				"-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "autovacuum=off")
+			cmd.Dir = dir
+			return cmd, asOrdinaryUser(cmd, dir)
+		},
+		url: func(addr string) string {
+			return "postgres://postgres@" + addr + "/postgres?sslmode=disable"
+		},
+		ready:   postgresReady,
+		orderly: syscall.SIGINT, // PostgreSQL's fast shutdown: does not wait for clients
+		// Its immediate shutdown: SIGKILL would leave its shared memory behind.
+		abandoned: syscall.SIGQUIT,
+	}
+}
+
+func postgresReady(url, dir string, _ int) error {
+	db, err := sql.Open("postgres", url)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var found string
+	if err := db.QueryRowContext(ctx, "show data_directory").Scan(&found); err != nil {
+		return err
+	}
+	if found != dir {
+		return errForeign
+	}
+	return nil
+}
+
+// databaseName is unlikely to be taken on a server that other test binaries use too.
+func databaseName() string { return "usher_test_" + strings.ToLower(rand.Text()) }

@@ -1,0 +1,116 @@
+package testkit
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	realVar     = "USHER_TEST_REAL"
+	redisVar    = "USHER_TEST_REDIS_URL"
+	databaseVar = "USHER_TEST_DATABASE_URL"
+)
+
+// debianPostgres is where Debian and Ubuntu keep PostgreSQL's servers: outside PATH, a folder per version.
+const debianPostgres = "/usr/lib/postgresql/*/bin/postgres"
+
+// Stores says in a few words which stores tests on this machine run on.
+func Stores() string {
+	var stores, missing []string
+
+	redis := findRedis()
+	switch {
+	case os.Getenv(redisVar) != "":
+		stores = append(stores, "the Redis of "+redisVar)
+	case redis != "":
+		stores = append(stores, "redis-server "+version(redis))
+	default:
+		stores, missing = append(stores, "miniredis"), append(missing, "no redis-server")
+	}
+
+	postgres := findPostgres()
+	switch {
+	case os.Getenv(databaseVar) != "":
+		stores = append(stores, "the PostgreSQL of "+databaseVar, "SQLite")
+	case postgres != "":
+		stores = append(stores, "postgres "+version(postgres), "SQLite")
+	default:
+		stores, missing = append(stores, "SQLite"), append(missing, "no postgres")
+	}
+
+	line := strings.Join(stores, ", ")
+	switch {
+	case len(missing) == 0:
+		return line
+	case os.Getenv(realVar) == "0":
+		return line + " (" + realVar + "=0)"
+	default:
+		return line + " (" + strings.Join(missing, ", ") + " on this machine)"
+	}
+}
+
+// findRedis returns the path of redis-server, or "" when it is missing or must not be used.
+func findRedis() string {
+	if os.Getenv(realVar) == "0" {
+		return ""
+	}
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// findPostgres returns the path of the postgres program, the newest where there are several, or "" when it
+// is missing or must not be used. Symbolic links are followed, because initdb is looked for beside it.
+func findPostgres() string {
+	if os.Getenv(realVar) == "0" {
+		return ""
+	}
+	path, err := exec.LookPath("postgres")
+	if err != nil {
+		found, _ := filepath.Glob(debianPostgres) // the pattern is a valid constant
+		if len(found) == 0 {
+			return ""
+		}
+		path = slices.MaxFunc(found, func(a, b string) int { return majorOf(a) - majorOf(b) })
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if _, err := exec.LookPath(filepath.Join(filepath.Dir(path), "initdb")); err != nil {
+		return ""
+	}
+	return path
+}
+
+// majorOf reads the version from a path of the form of [debianPostgres].
+func majorOf(path string) int {
+	major, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) // 0 sorts a foreign name last
+	return major
+}
+
+var versionPattern = regexp.MustCompile(`\d+(\.\d+)+`)
+
+// version returns the first thing that looks like a version in what the program says about itself.
+func version(program string) string {
+	out, err := exec.Command(program, "--version").Output()
+	if err != nil {
+		return "of unknown version"
+	}
+	return versionPattern.FindString(string(out))
+}
+
+// demandReal fails the test when the environment demands real servers and this one is missing.
+func demandReal(t testing.TB, program string) {
+	t.Helper()
+	if os.Getenv(realVar) == "1" {
+		t.Fatalf("testkit: %s=1, and there is no %s on this machine", realVar, program)
+	}
+}

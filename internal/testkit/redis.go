@@ -1,0 +1,162 @@
+package testkit
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// redisDatabases is how many databases the shared server has; every test takes one. Expiry visits sixteen
+// of them a tick, so more would leave dead keys lying about for longer.
+const redisDatabases = 1024
+
+// sharedRedis is the server of this test binary and its databases that are free, the longest unused first.
+type sharedRedis struct {
+	once   sync.Once
+	err    error
+	url    string // without a database
+	name   string
+	free   chan int
+	locked bool // other processes use the same server: databases are taken by a key in database 0
+}
+
+// Redis returns the URL of an empty Redis database that is this test's own: on the private redis-server of
+// this test binary, on the server of USHER_TEST_REDIS_URL, or on miniredis. Commands that reach beyond one
+// database (FLUSHALL, CONFIG, MONITOR) need a [RedisServer].
+func Redis(t testing.TB) string {
+	t.Helper()
+	if os.Getenv(redisVar) == "" && findRedis() == "" {
+		demandReal(t, "redis-server")
+		return Miniredis(t)
+	}
+	needMain(t)
+	shared.redis.once.Do(shared.redis.open)
+	if shared.redis.err != nil {
+		t.Fatalf("testkit: open redis: %v", shared.redis.err)
+	}
+	use(shared.redis.name)
+	return shared.redis.take(t)
+}
+
+// Miniredis returns the URL of an empty Redis in this process, which needs no program. Its keys expire as
+// time passes.
+func Miniredis(t testing.TB) string {
+	t.Helper()
+	return "redis://" + NewMiniredis(t).Addr() + "/0"
+}
+
+// NewMiniredis returns an empty Redis in this process whose keys expire as time passes, and faster with its
+// FastForward. It is closed when the test ends.
+func NewMiniredis(t testing.TB) *miniredis.Miniredis {
+	t.Helper()
+	server := miniredis.NewMiniRedis()
+	server.ClockTTL(true)
+	if err := server.Start(); err != nil {
+		t.Fatalf("testkit: start miniredis: %v", err)
+	}
+	t.Cleanup(server.Close)
+	use("miniredis")
+	return server
+}
+
+// EachRedis runs the test as two parallel subtests, on miniredis and on a real Redis; the second is skipped
+// where there is none.
+func EachRedis(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	t.Run("miniredis", func(t *testing.T) {
+		t.Parallel()
+		test(t, Miniredis(t))
+	})
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		if os.Getenv(redisVar) == "" && findRedis() == "" {
+			demandReal(t, "redis-server")
+			t.Skip("no redis-server on this machine")
+		}
+		test(t, Redis(t))
+	})
+}
+
+// RedisServer returns a redis-server of this test's own, to be stopped, killed, filled and flushed. The
+// arguments are added to its command line ("--appendonly", "yes"). The test is skipped where the program
+// is missing.
+func RedisServer(t testing.TB, args ...string) *Server {
+	t.Helper()
+	program := findRedis()
+	if program == "" {
+		demandReal(t, "redis-server")
+		t.Skip("no redis-server on this machine")
+	}
+	server, err := newServer(redisKind(program, args...), t.TempDir())
+	if err != nil {
+		t.Fatalf("testkit: %v", err)
+	}
+	t.Cleanup(server.Kill)
+	use("redis-server " + version(program))
+	return server
+}
+
+func redisKind(program string, args ...string) serverKind {
+	return serverKind{
+		name: "redis-server",
+		command: func(dir string, port int) (*exec.Cmd, error) {
+			all := append([]string{
+				"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir,
+				"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction",
+				"--databases", strconv.Itoa(redisDatabases), "--hz", "100",
+			}, args...)
+			return exec.Command(program, all...), nil
+		},
+		url:       func(addr string) string { return "redis://" + addr },
+		ready:     redisReady,
+		orderly:   syscall.SIGTERM,
+		abandoned: syscall.SIGKILL,
+	}
+}
+
+var redisProcess = regexp.MustCompile(`process_id:(\d+)`)
+
+func redisReady(url, _ string, pid int) error {
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "redis://")) // go-redis logs every refusal
+	if err != nil {
+		return err
+	}
+	conn.Close()
+	client, err := redisClient(url)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	info, err := client.Info(ctx, "server").Result()
+	if err != nil {
+		return err
+	}
+	if found := redisProcess.FindStringSubmatch(info); found == nil || found[1] != strconv.Itoa(pid) {
+		return errForeign
+	}
+	return client.Ping(ctx).Err() // refused while it still loads its data
+}
+
+// redisClient never retries: its callers do, and a server that starts is quicker than a backoff.
+func redisClient(url string) (*redis.Client, error) {
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, fmt.Errorf("parse the Redis URL: %w", err)
+	}
+	options.MaxRetries, options.DialerRetries = -1, 1
+	return redis.NewClient(options), nil
+}

@@ -1,0 +1,160 @@
+package testkit
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startLimit bounds how long a server may take to answer; generous, because the machine may be busy with
+// other packages' tests.
+const startLimit = 30 * time.Second
+
+// errForeign says that something else answered at the address that the server was to listen on.
+var errForeign = errors.New("another server has taken the port")
+
+// Server is a store's server that a test may stop, kill and start again. It keeps its address and its data
+// through that. It is safe for concurrent use.
+type Server struct {
+	kind serverKind
+	dir  string
+	port int
+
+	mu   sync.Mutex
+	proc *process // nil while stopped
+}
+
+// serverKind is what tells one sort of server from another.
+type serverKind struct {
+	name    string
+	command func(dir string, port int) (*exec.Cmd, error)
+	url     func(addr string) string
+	// ready returns nil once the server at url, run by the given process over the given folder, answers.
+	ready func(url, dir string, pid int) error
+	// orderly makes the server end itself; abandoned is sent when the test process died, and has to bring
+	// everything down that the server started.
+	orderly, abandoned syscall.Signal
+}
+
+// newServer starts a server on a free port. Between the choice of a port and its use another process may
+// take it, so this tries more than once.
+func newServer(kind serverKind, dir string) (*Server, error) {
+	var errs []error
+	for range 5 {
+		port, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		s := &Server{kind: kind, dir: dir, port: port}
+		if err = s.start(); err == nil {
+			return s, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+// URL returns the address with the scheme that clients expect.
+func (s *Server) URL() string { return s.kind.url(s.Addr()) }
+
+// Addr returns host and port.
+func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+// Pid returns the number of the server's process, for signals such as SIGSTOP; 0 while it is stopped.
+func (s *Server) Pid() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		return 0
+	}
+	return s.proc.cmd.Process.Pid
+}
+
+// Stop ends the server in an orderly way. It does nothing when the server is stopped.
+func (s *Server) Stop() { s.end(s.kind.orderly) }
+
+// Kill ends the server as a crash would. It does nothing when the server is stopped.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Start starts a stopped server again and returns when it answers. It does nothing while the server runs.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
+	deadline := time.Now().Add(startLimit)
+	for {
+		err := s.start()
+		if err == nil {
+			return
+		}
+		// PostgreSQL refuses to start until the last child of a killed predecessor is gone.
+		if time.Now().After(deadline) {
+			t.Fatalf("testkit: start %s again: %v", s.kind.name, err)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+func (s *Server) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc != nil {
+		return nil
+	}
+	cmd, err := s.kind.command(s.dir, s.port)
+	if err != nil {
+		return err
+	}
+	proc, err := startProcess(cmd, s.kind.abandoned)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", s.kind.name, err)
+	}
+	if err := s.awaitReady(proc); err != nil {
+		proc.stop(syscall.SIGKILL)
+		return err
+	}
+	s.proc = proc
+	return nil
+}
+
+func (s *Server) awaitReady(proc *process) error {
+	deadline := time.Now().Add(startLimit)
+	for {
+		err := s.kind.ready(s.URL(), s.dir, proc.cmd.Process.Pid)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, errForeign):
+			return err
+		case proc.ended():
+			return fmt.Errorf("%s ended at once: %s", s.kind.name, proc.lastWords())
+		case time.Now().After(deadline):
+			return fmt.Errorf("%s does not answer: %w: %s", s.kind.name, err, proc.lastWords())
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+func (s *Server) end(signal os.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc != nil {
+		s.proc.stop(signal)
+		s.proc = nil
+	}
+}
+
+// freePort asks the kernel for a port that nobody listens on.
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
