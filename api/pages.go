@@ -111,7 +111,7 @@ func (s *Server) page(c echo.Context, status int, name string, p web.Page) error
 		return err
 	}
 	if c.QueryParam("lang") == p.Lang {
-		c.SetCookie(&http.Cookie{
+		c.SetCookie(&http.Cookie{ //nolint:gosec // Secure wherever the pages are on https
 			Name: languageCookie, Value: p.Lang, Path: "/", MaxAge: 365 * 24 * 60 * 60,
 			Secure: isHTTPS(s.Config.PublicURL), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})

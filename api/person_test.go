@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -42,9 +43,7 @@ func (p *person) do(r request) *reply {
 	p.b.t.Helper()
 	req := must(http.NewRequestWithContext(p.b.t.Context(), r.method, p.b.server.URL+r.path, strings.NewReader(r.text)))(p.b.t)
 	for _, header := range []http.Header{p.header, r.header} {
-		for name, values := range header {
-			req.Header[name] = values
-		}
+		maps.Copy(req.Header, header)
 	}
 	if r.contentType != "" {
 		req.Header.Set("Content-Type", r.contentType)

@@ -107,7 +107,7 @@ func decodeObject(body []byte, fields map[string]any) error {
 	if _, err := dec.Token(); err != nil {
 		return errMalformed
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself.
+	if _, err := dec.Token(); err != io.EOF {
 		return errMalformed
 	}
 	return nil

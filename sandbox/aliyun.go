@@ -75,16 +75,22 @@ func readAliyun(w http.ResponseWriter, r *http.Request) (*aliyunCall, *aliyunRef
 		requestID: strings.ToUpper(uuid.NewString()),
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		return call, &aliyunRefusal{"UnsupportedHTTPMethod", "This http method is not supported.",
-			http.StatusMethodNotAllowed}
+		return call, &aliyunRefusal{
+			"UnsupportedHTTPMethod", "This http method is not supported.",
+			http.StatusMethodNotAllowed,
+		}
 	}
 	var err error
 	if call.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxVendorBody)); err != nil {
-		return call, &aliyunRefusal{"RequestEntityTooLarge", "The request body is too large.",
-			http.StatusRequestEntityTooLarge}
+		return call, &aliyunRefusal{
+			"RequestEntityTooLarge", "The request body is too large.",
+			http.StatusRequestEntityTooLarge,
+		}
 	}
-	malformed := &aliyunRefusal{"InvalidParameter", "The request parameters are not well formed.",
-		http.StatusBadRequest}
+	malformed := &aliyunRefusal{
+		"InvalidParameter", "The request parameters are not well formed.",
+		http.StatusBadRequest,
+	}
 	if call.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 		return call, malformed
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,12 +22,8 @@ func values(pairs ...string) url.Values {
 
 func with(v url.Values, pairs ...string) url.Values {
 	c := url.Values{}
-	for name, all := range v {
-		c[name] = all
-	}
-	for name, all := range values(pairs...) {
-		c[name] = all
-	}
+	maps.Copy(c, v)
+	maps.Copy(c, values(pairs...))
 	return c
 }
 
@@ -61,37 +58,51 @@ type rpcVector struct {
 func rpcVectors() map[string]rpcVector {
 	send := sendSMSParams()
 	return map[string]rpcVector{
-		"published DescribeRegions": {"GET", "testid", "testsecret",
+		"published DescribeRegions": {
+			"GET", "testid", "testsecret",
 			values("AccessKeyId", "testid", "Action", "DescribeRegions", "Format", "XML",
 				"SignatureMethod", "HMAC-SHA1", "SignatureNonce", "3ee8c1b8-83d3-44af-a94f-4e0ad82fd6cf",
 				"SignatureVersion", "1.0", "Timestamp", "2016-02-23T12:46:24Z", "Version", "2014-05-26"),
-			"OLeaidS1JvxuMvnyHOwuJ+uX5qY="},
-		"published SendSms": {"GET", "testId", "testSecret",
+			"OLeaidS1JvxuMvnyHOwuJ+uX5qY=",
+		},
+		"published SendSms": {
+			"GET", "testId", "testSecret",
 			values("AccessKeyId", "testId", "Action", "SendSms", "Format", "XML", "OutId", "123",
 				"PhoneNumbers", "15300000001", "RegionId", "cn-hangzhou", "SignName", "阿里云短信测试专用",
 				"SignatureMethod", "HMAC-SHA1", "SignatureNonce", "45e25e9b-0a6f-4070-8c85-2956eda1b466",
 				"SignatureVersion", "1.0", "TemplateCode", "SMS_71390007", "TemplateParam",
 				`{"customer":"test"}`, "Timestamp", "2017-07-12T02:42:19Z", "Version", "2017-05-25"),
-			"zJDF+Lrzhj/ThnlvIToysFRq6t4="},
-		"published DescribeDedicatedHosts": {"GET", "testid", "testsecret",
+			"zJDF+Lrzhj/ThnlvIToysFRq6t4=",
+		},
+		"published DescribeDedicatedHosts": {
+			"GET", "testid", "testsecret",
 			values("AccessKeyId", "testid", "Action", "DescribeDedicatedHosts", "Format", "JSON",
 				"RegionId", "cn-beijing", "SignatureMethod", "HMAC-SHA1",
 				"SignatureNonce", "edb2b34af0af9a6d14deaf7c1a5315eb", "SignatureVersion", "1.0",
 				"Timestamp", "2023-03-13T08:34:30Z", "Version", "2014-05-26"),
-			"9NaGiOspFP5UPcwX8Iwt2YJXXuk="},
+			"9NaGiOspFP5UPcwX8Iwt2YJXXuk=",
+		},
 		"SendSms by POST": {"POST", "testId", "testSecret", send, "YMGJ2wIc7kftdcJcoBXbMNoxO2I="},
 		"SendSms by GET":  {"GET", "testId", "testSecret", send, "mECMP9rAJt63p66qGEBAdbL8ZSU="},
-		"SendSms without the empty parameter": {"POST", "testId", "testSecret",
-			without(send, "SignatureType"), "7neT84bNttrE9iyVYnVLYsHtYpg="},
-		"SendSms with a security token": {"POST", "testId", "testSecret",
-			with(send, "SecurityToken", "sts/tok+en=="), "FQgmUgd+CdlMKL8+dFubXHn5qGw="},
+		"SendSms without the empty parameter": {
+			"POST", "testId", "testSecret",
+			without(send, "SignatureType"), "7neT84bNttrE9iyVYnVLYsHtYpg=",
+		},
+		"SendSms with a security token": {
+			"POST", "testId", "testSecret",
+			with(send, "SecurityToken", "sts/tok+en=="), "FQgmUgd+CdlMKL8+dFubXHn5qGw=",
+		},
 		"QuerySendDetails": {"POST", "testId", "testSecret", queryParams(), "yATpc2da3E0sZUYAAhvKhx9NcO0="},
-		"QuerySendDetails without BizId": {"POST", "testId", "testSecret",
-			without(queryParams(), "BizId"), "jmiiqPAWWk2G3KcFe5Q6ooP78jQ="},
-		"captured from the Go SDK": {"POST", "testId", "testSecret",
+		"QuerySendDetails without BizId": {
+			"POST", "testId", "testSecret",
+			without(queryParams(), "BizId"), "jmiiqPAWWk2G3KcFe5Q6ooP78jQ=",
+		},
+		"captured from the Go SDK": {
+			"POST", "testId", "testSecret",
 			with(send, "OutId", "o-1", "SignatureNonce", "0535e8436c942a95052274ae9f1168cb",
 				"Timestamp", "2026-11-20T09:27:01Z"),
-			"Spnc5jYqEpZMoredGUrb8eB3RH8="},
+			"Spnc5jYqEpZMoredGUrb8eB3RH8=",
+		},
 	}
 }
 
@@ -116,8 +127,10 @@ func TestRPCSignature_known_vectors_are_accepted(t *testing.T) {
 				t.Fatal(err)
 			}
 			call := func(signature string) *aliyunCall {
-				return &aliyunCall{method: v.method, header: http.Header{},
-					params: with(v.params, "Signature", signature)}
+				return &aliyunCall{
+					method: v.method, header: http.Header{},
+					params: with(v.params, "Signature", signature),
+				}
 			}
 			s := verifier(v.key, v.secret, at.Add(14*time.Minute))
 			if refusal := s.authenticateAliyun(call(v.signature)); refusal != nil {
@@ -170,24 +183,30 @@ func acs3Vectors() map[string]acs3Vector {
 			key: "YourAccessKeyId", secret: "YourAccessKeySecret", host: "ecs.cn-shanghai.aliyuncs.com",
 			query: values("ImageId", "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd",
 				"RegionId", "cn-shanghai"),
-			headers: map[string]string{"x-acs-action": "RunInstances", "x-acs-version": "2014-05-26",
-				"x-acs-date": "2023-10-26T10:22:32Z", "x-acs-signature-nonce": "3156853299f313e23d1673dc12e1703d"},
+			headers: map[string]string{
+				"x-acs-action": "RunInstances", "x-acs-version": "2014-05-26",
+				"x-acs-date": "2023-10-26T10:22:32Z", "x-acs-signature-nonce": "3156853299f313e23d1673dc12e1703d",
+			},
 			hash:      "7ea06492da5221eba5297e897ce16e55f964061054b7695beedaac1145b1e259",
 			signature: "06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0",
 		},
 		"captured from the newer Go SDK": {
 			key: "testId", secret: "testSecret", host: "127.0.0.1:18181", query: sms,
-			headers: map[string]string{"x-acs-action": "SendSms", "x-acs-version": "2017-05-25",
+			headers: map[string]string{
+				"x-acs-action": "SendSms", "x-acs-version": "2017-05-25",
 				"x-acs-credentials-provider": "static_ak", "x-acs-date": "2026-11-20T09:37:37Z",
-				"x-acs-signature-nonce": "7d10fa680d1d8bdecaa9cac03afb08be"},
+				"x-acs-signature-nonce": "7d10fa680d1d8bdecaa9cac03afb08be",
+			},
 			signature: "bacc293f78faaa38f818fad773e897158af3a853088158b87aeb77242f4171ef",
 		},
 		"SendSms for the production host": {
 			key: "testId", secret: "testSecret", host: "dysmsapi.aliyuncs.com",
 			query: with(sms, "TemplateCode", "SMS_71390007", "OutId", "job-42/1"),
-			headers: map[string]string{"x-acs-action": "SendSms", "x-acs-version": "2017-05-25",
+			headers: map[string]string{
+				"x-acs-action": "SendSms", "x-acs-version": "2017-05-25",
 				"x-acs-credentials-provider": "static_ak", "x-acs-date": "2026-01-02T03:04:05Z",
-				"x-acs-signature-nonce": "0123456789abcdef0123456789abcdef"},
+				"x-acs-signature-nonce": "0123456789abcdef0123456789abcdef",
+			},
 			hash:      "82d482ed5de58f783d83d59e49b566ae231de3dcefd41415ba75212132d0a8bb",
 			signature: "f44f137a26fed4e6962e54454ef293d8f6f2a0ac9ef8f0c0c3b6b177aed657d6",
 		},

@@ -53,16 +53,16 @@ func (b *bundle) aliyunParams(method, action string, pairs ...string) url.Values
 		"SignatureMethod", "HMAC-SHA1", "SignatureType", "", "SignatureVersion", "1.0",
 		"SignatureNonce", fmt.Sprint("nonce-", b.nonce.Add(1)), "Version", "2017-05-25",
 		"Timestamp", b.clock.now().UTC().Format("2006-01-02T15:04:05Z"))
-	for name, all := range query(pairs...) {
-		params[name] = all
-	}
+	maps.Copy(params, query(pairs...))
 	params.Set("Signature", sign(method, params, b.Credentials().Aliyun.AccessKeySecret))
 	return params
 }
 
 func smsPairs(number, code string) []string {
-	return []string{"PhoneNumbers", number, "SignName", "测试签名", "TemplateCode", "SMS_1",
-		"TemplateParam", `{"code":"` + code + `"}`, "OutId", "job-1"}
+	return []string{
+		"PhoneNumbers", number, "SignName", "测试签名", "TemplateCode", "SMS_1",
+		"TemplateParam", `{"code":"` + code + `"}`, "OutId", "job-1",
+	}
 }
 
 // callAliyun posts parameters in the query and returns the status and the decoded document.
@@ -183,10 +183,14 @@ func TestAliyun_gateway_refuses(t *testing.T) {
 		status int
 		code   string
 	}{
-		{"a tampered number", func(_ *bundle, p url.Values) { p.Set("PhoneNumbers", "13900000011") },
-			400, "SignatureDoesNotMatch"},
-		{"a dropped empty parameter", func(_ *bundle, p url.Values) { p.Del("SignatureType") },
-			400, "SignatureDoesNotMatch"},
+		{
+			"a tampered number", func(_ *bundle, p url.Values) { p.Set("PhoneNumbers", "13900000011") },
+			400, "SignatureDoesNotMatch",
+		},
+		{
+			"a dropped empty parameter", func(_ *bundle, p url.Values) { p.Del("SignatureType") },
+			400, "SignatureDoesNotMatch",
+		},
 		{"a missing signature", func(_ *bundle, p url.Values) { p.Del("Signature") }, 400, "MissingSignature"},
 		{"an old timestamp", func(b *bundle, p url.Values) {
 			p.Set("Timestamp", b.clock.now().UTC().Add(-16*time.Minute).Format("2006-01-02T15:04:05Z"))
@@ -200,18 +204,26 @@ func TestAliyun_gateway_refuses(t *testing.T) {
 			p.Set("Timestamp", "2026-01-02 03:04:05")
 			resign(b, p)
 		}, 400, "InvalidTimeStamp.Format"},
-		{"a missing nonce", func(b *bundle, p url.Values) { p.Del("SignatureNonce"); resign(b, p) },
-			400, "MissingSignatureNonce"},
-		{"another version", func(b *bundle, p url.Values) { p.Set("Version", "2018-05-01"); resign(b, p) },
-			400, "InvalidVersion"},
-		{"an unknown action", func(b *bundle, p url.Values) { p.Set("Action", "SendFax"); resign(b, p) },
-			404, "InvalidAction.NotFound"},
+		{
+			"a missing nonce", func(b *bundle, p url.Values) { p.Del("SignatureNonce"); resign(b, p) },
+			400, "MissingSignatureNonce",
+		},
+		{
+			"another version", func(b *bundle, p url.Values) { p.Set("Version", "2018-05-01"); resign(b, p) },
+			400, "InvalidVersion",
+		},
+		{
+			"an unknown action", func(b *bundle, p url.Values) { p.Set("Action", "SendFax"); resign(b, p) },
+			404, "InvalidAction.NotFound",
+		},
 		{"another signature method", func(b *bundle, p url.Values) {
 			p.Set("SignatureMethod", "HMAC-SHA256")
 			resign(b, p)
 		}, 400, "IncompleteSignature"},
-		{"no number", func(b *bundle, p url.Values) { p.Del("PhoneNumbers"); resign(b, p) },
-			400, "MissingPhoneNumbers"},
+		{
+			"no number", func(b *bundle, p url.Values) { p.Del("PhoneNumbers"); resign(b, p) },
+			400, "MissingPhoneNumbers",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -387,8 +399,10 @@ type detail struct {
 
 func (b *bundle) details(t *testing.T, number string, pairs ...string) []detail {
 	t.Helper()
-	pairs = append([]string{"PhoneNumber", number, "SendDate", b.clock.beijing("20060102"),
-		"PageSize", "10", "CurrentPage", "1"}, pairs...)
+	pairs = append([]string{
+		"PhoneNumber", number, "SendDate", b.clock.beijing("20060102"),
+		"PageSize", "10", "CurrentPage", "1",
+	}, pairs...)
 	_, got := b.callAliyun(t, b.aliyunParams("POST", "QuerySendDetails", pairs...))
 	if got["Code"] != "OK" {
 		t.Fatalf("query: got %v", got)
@@ -457,8 +471,10 @@ func (b *bundle) acs3(r *http.Request, action, body string) *http.Request {
 	r.Header.Set("x-acs-date", b.clock.now().UTC().Format("2006-01-02T15:04:05Z"))
 	r.Header.Set("x-acs-signature-nonce", fmt.Sprint("v3-nonce-", b.nonce.Add(1)))
 	r.Header.Set("x-acs-content-sha256", hex.EncodeToString(bodyHash[:]))
-	names := []string{"host", "x-acs-action", "x-acs-content-sha256", "x-acs-date", "x-acs-signature-nonce",
-		"x-acs-version"}
+	names := []string{
+		"host", "x-acs-action", "x-acs-content-sha256", "x-acs-date", "x-acs-signature-nonce",
+		"x-acs-version",
+	}
 	canonical := r.Method + "\n/\n" + strings.ReplaceAll(r.URL.RawQuery, "+", "%20") + "\nhost:" + r.URL.Host + "\n"
 	for _, name := range names[1:] {
 		canonical += name + ":" + r.Header.Get(name) + "\n"
@@ -505,7 +521,7 @@ func BenchmarkAliyunSend(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	bench, handler := &bundle{Server: s, clock: &clock{}}, s.Handler()
 	for b.Loop() {
 		b.StopTimer()

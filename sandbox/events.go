@@ -25,11 +25,10 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		last, _ = strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
 	}
-	now := s.mailbox.after(last, maxShown)
+	now := s.mailbox.after(last)
 	if last > now.sequence {
 		// The number is of an earlier run: show all that this one has.
-		last = 0
-		now = s.mailbox.after(0, maxShown)
+		now = s.mailbox.after(0)
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	stream := eventStream{w: w, rc: http.NewResponseController(w)}
@@ -41,9 +40,11 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	for clears := now.clears; ; {
 		if now.clears != clears {
 			clears = now.clears
-			err = stream.send("event: cleared\ndata: -\n\n")
+			if err := stream.send("event: cleared\ndata: -\n\n"); err != nil {
+				return
+			}
 		}
-		if err = stream.messages(now); err != nil {
+		if err := stream.messages(now); err != nil {
 			return
 		}
 		last = now.sequence
@@ -61,7 +62,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		case <-s.stopped:
 			return
 		}
-		now = s.mailbox.after(last, maxShown)
+		now = s.mailbox.after(last)
 	}
 }
 

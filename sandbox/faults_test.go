@@ -21,8 +21,11 @@ func TestFaults_refusing_ones_keep_nothing(t *testing.T) {
 	}{
 		"business code": {sandbox.Fault{Code: "isp.SYSTEM_ERROR"}, 200, `"Code":"isp.SYSTEM_ERROR"`},
 		"gateway code":  {sandbox.Fault{Code: "Throttling.User"}, 400, `"HostId"`},
-		"code and status": {sandbox.Fault{Code: "ServiceUnavailable", Status: 500}, 500,
-			`"Code":"ServiceUnavailable"`},
+		"code and status": {
+			sandbox.Fault{Code: "ServiceUnavailable", Status: 500},
+			500,
+			`"Code":"ServiceUnavailable"`,
+		},
 		"status alone": {sandbox.Fault{Status: 503}, 503, "<html>"},
 		"redirect":     {sandbox.Fault{Status: 307}, 307, "<html>"},
 	} {

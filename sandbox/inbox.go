@@ -39,7 +39,7 @@ type inboxPage struct {
 }
 
 func (s *Server) serveInbox(w http.ResponseWriter, r *http.Request) {
-	now := s.mailbox.after(0, maxShown)
+	now := s.mailbox.after(0)
 	slices.Reverse(now.messages)
 	var page bytes.Buffer
 	err := pages.ExecuteTemplate(&page, "inbox.html", inboxPage{
@@ -112,17 +112,26 @@ func presets() []faultPresets {
 	down := faultButton{"HTTP 503", Fault{Status: http.StatusServiceUnavailable}}
 	return []faultPresets{
 		{vendorAliyun, "Aliyun", []faultButton{
-			slow, {"Temporary fault", Fault{Code: "isp.SYSTEM_ERROR"}},
+			slow,
+			{"Temporary fault", Fault{Code: "isp.SYSTEM_ERROR"}},
 			{"No balance", Fault{Code: "isv.AMOUNT_NOT_ENOUGH"}},
-			{"Throttled", Fault{Code: "Throttling.User"}}, down, garbage, lost,
+			{"Throttled", Fault{Code: "Throttling.User"}},
+			down, garbage, lost,
 		}},
 		{vendorRonglian, "Ronglian", []faultButton{
-			slow, {"Temporary fault", Fault{Code: "160000"}}, {"No balance", Fault{Code: "111142"}},
-			{"Too frequent", Fault{Code: "160038"}}, down, garbage, lost,
+			slow,
+			{"Temporary fault", Fault{Code: "160000"}},
+			{"No balance", Fault{Code: "111142"}},
+			{"Too frequent", Fault{Code: "160038"}},
+			down, garbage, lost,
 		}},
 		{vendorSMTP, "SMTP", []faultButton{
-			slow, {"Temporary fault", Fault{Code: "451"}}, {"Login refused", Fault{Code: "535"}},
-			{"No such mailbox", Fault{Code: "550"}}, {"Spam", Fault{Code: "554"}}, garbage, lost,
+			slow,
+			{"Temporary fault", Fault{Code: "451"}},
+			{"Login refused", Fault{Code: "535"}},
+			{"No such mailbox", Fault{Code: "550"}},
+			{"Spam", Fault{Code: "554"}},
+			garbage, lost,
 		}},
 	}
 }

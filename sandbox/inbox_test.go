@@ -23,9 +23,11 @@ func TestInbox_page_shows_messages_and_escapes_them(t *testing.T) {
 	if status != 200 {
 		t.Fatalf("got %d", status)
 	}
-	for _, want := range []string{"<output>483920</output>", "13800000011", "…990001", "&#43;550@",
+	for _, want := range []string{
+		"<output>483920</output>", "13800000011", "…990001", "&#43;550@",
 		b.Credentials().Aliyun.AccessKeySecret, `sandbox="allow-popups allow-popups-to-escape-sandbox"`,
-		`data-fault="{&#34;delay_ms&#34;:3000}"`} {
+		`data-fault="{&#34;delay_ms&#34;:3000}"`,
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("page lacks %s", want)
 		}
@@ -145,7 +147,7 @@ func TestGuard_serves_the_host_it_was_told_to_listen_on(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost/api/messages", nil)
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, r)

@@ -167,6 +167,7 @@ func readHTML(document string) (text string, links []string) {
 			}
 		case html.EndTagToken:
 			hidden = false
+		default: // nothing of a comment or a doctype is seen
 		}
 	}
 }

@@ -123,13 +123,13 @@ type glance struct {
 	changed  <-chan struct{}
 }
 
-// after returns at most limit of the newest messages that came after a sequence number, and a
+// after returns at most maxShown of the newest messages that came after a sequence number, and a
 // channel that closes at the next change.
-func (m *mailbox) after(sequence uint64, limit int) glance {
+func (m *mailbox) after(sequence uint64) glance {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	g := glance{sequence: m.sequence, clears: m.clears, changed: m.changed}
-	for i := max(0, len(m.records)-limit); i < len(m.records); i++ {
+	for i := max(0, len(m.records)-maxShown); i < len(m.records); i++ {
 		if m.records[i].sequence > sequence {
 			g.messages = append(g.messages, m.records[i].Message)
 		}

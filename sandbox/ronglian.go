@@ -177,7 +177,12 @@ func (s *Server) checkRonglianSMS(sms ronglianSMS) (numbers []string, code strin
 	case sms.SubAppend != "" && (len(sms.SubAppend) > 4 || !digits(sms.SubAppend)):
 		return nil, "112312"
 	}
-	numbers = strings.Split(sms.To, ",")
+	return ronglianNumbers(sms.To)
+}
+
+// ronglianNumbers returns the numbers of a list in normal form, or the code that refuses it.
+func ronglianNumbers(list string) (numbers []string, code string) {
+	numbers = strings.Split(list, ",")
 	if len(numbers) > maxRonglianNumbers {
 		return nil, "160048"
 	}

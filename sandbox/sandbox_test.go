@@ -56,8 +56,10 @@ func setup(t *testing.T, change ...func(*sandbox.Config)) *bundle {
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
 	transport := &http.Transport{}
-	b.client = &http.Client{Transport: transport, Timeout: 10 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	b.client = &http.Client{
+		Transport: transport, Timeout: 10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -231,8 +233,10 @@ func TestAPI_shows_the_credentials_it_accepts(t *testing.T) {
 	c := b.Credentials()
 	for vendor, want := range map[string]map[string]string{
 		"aliyun": {"access_key_id": c.Aliyun.AccessKeyID, "access_key_secret": c.Aliyun.AccessKeySecret},
-		"ronglian": {"account_sid": c.Ronglian.AccountSID, "auth_token": c.Ronglian.AuthToken,
-			"app_id": c.Ronglian.AppID},
+		"ronglian": {
+			"account_sid": c.Ronglian.AccountSID, "auth_token": c.Ronglian.AuthToken,
+			"app_id": c.Ronglian.AppID,
+		},
 		"smtp": {"username": c.SMTP.Username, "password": c.SMTP.Password},
 	} {
 		for name, value := range want {

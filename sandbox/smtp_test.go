@@ -129,10 +129,12 @@ func TestSMTP_reads_other_shapes_of_mail(t *testing.T) {
 		"gbk":             {head + "Content-Type: text/plain; charset=gb18030\r\n\r\n\xc4\xe3\xba\xc3\r\n", "你好\n", "", ""},
 		"unknown charset": {head + "Content-Type: text/plain; charset=nonsense\r\n\r\nx\r\n", "(unreadable)", "", ""},
 		"html only":       {head + "Content-Type: text/html\r\n\r\n<style>a{top:9999px}</style><b>483920</b>\r\n", "", "483920", ""},
-		"nested with attachment": {head + "Content-Type: multipart/mixed; boundary=o\r\n\r\n" +
-			"--o\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n--i\r\n\r\ninner\r\n--i--\r\n" +
-			"--o\r\nContent-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nno\r\n--o--\r\n",
-			"inner", "", ""},
+		"nested with attachment": {
+			head + "Content-Type: multipart/mixed; boundary=o\r\n\r\n" +
+				"--o\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n--i\r\n\r\ninner\r\n--i--\r\n" +
+				"--o\r\nContent-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nno\r\n--o--\r\n",
+			"inner", "", "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -189,11 +191,11 @@ func TestSMTP_login(t *testing.T) {
 func TestSMTP_refuses_what_is_not_secured(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	clear := b.dialClear(t)
-	if offered, _ := clear.Extension("AUTH"); offered {
+	open := b.dialClear(t)
+	if offered, _ := open.Extension("AUTH"); offered {
 		t.Errorf("AUTH is offered without TLS")
 	}
-	wantReply(t, "AUTH in clear", clear.Auth(loginAuth{"a", "b"}), 523)
+	wantReply(t, "AUTH in clear", open.Auth(loginAuth{"a", "b"}), 523)
 	wantReply(t, "MAIL in clear", b.dialClear(t).Mail("sandbox@example.com"), 530)
 	wantReply(t, "MAIL without login", b.dial(t).Mail("sandbox@example.com"), 530)
 }
