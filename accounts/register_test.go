@@ -65,8 +65,7 @@ func TestRegister_refuses_fields_before_anything_is_spent(t *testing.T) {
 		"own address": {func(r *accounts.SignUp) { r.Email = someEmail; password("LiLei@example.com")(r) }, fields{"password": accounts.TooCommon}},
 	} {
 		_, err := w.Register(t.Context(), signUp(c.change))
-		var got accounts.FieldErrors
-		if !errors.As(err, &got) {
+		if got, ok := errors.AsType[accounts.FieldErrors](err); !ok {
 			t.Errorf("%s: Register = %v, want FieldErrors", title, err)
 		} else if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", title, diff)

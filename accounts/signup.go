@@ -41,7 +41,8 @@ func (r SignUp) parse(registration Registration) (applicant, error) {
 	if a.username, problem = parseUsername(r.Username); problem != "" {
 		errs[FieldUsername] = problem
 	}
-	r.parseContacts(&a, registration, errs)
+	r.parseContacts(&a, errs)
+	r.demand(registration, errs)
 	a.password = newPassword(r.Password, r.PasswordRepeat, errs,
 		a.username.canonical, a.mobile.Reveal(), a.email.Reveal())
 	if len(errs) > 0 {
@@ -50,7 +51,7 @@ func (r SignUp) parse(registration Registration) (applicant, error) {
 	return a, nil
 }
 
-func (r SignUp) parseContacts(a *applicant, registration Registration, errs FieldErrors) {
+func (r SignUp) parseContacts(a *applicant, errs FieldErrors) {
 	if r.Mobile != "" {
 		mobile, err := contact.ParseMobile(r.Mobile)
 		if err != nil {
@@ -72,6 +73,10 @@ func (r SignUp) parseContacts(a *applicant, registration Registration, errs Fiel
 		}
 		a.email = email
 	}
+}
+
+// demand refuses a sign-up that lacks what this kind of registration proves.
+func (r SignUp) demand(registration Registration, errs FieldErrors) {
 	neither := r.Mobile == "" && r.Email == "" // wrong whatever the kind
 	if r.Mobile == "" && (neither && registration != EmailOnly || registration == MobileOnly || registration == Both) {
 		errs[FieldMobile] = Missing
