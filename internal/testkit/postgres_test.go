@@ -44,7 +44,8 @@ func TestPostgresServer_keeps_committed_rows_when_killed(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.Kill()
-	if err := db.PingContext(t.Context()); err == nil {
+	// A backend that was forked before may serve its own connection for a moment more.
+	if err := open(t, server.URL()).PingContext(t.Context()); err == nil {
 		t.Error("the server still answers")
 	}
 	server.Start(t)
