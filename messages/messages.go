@@ -53,12 +53,18 @@ type Claim struct {
 	ID         string
 	Attempt    int       // number of this claim, from 1; goes with the outcome
 	LeaseUntil time.Time // past it another worker may claim
-	Reason     string    // with ErrDropped: expired, superseded, used, sent, missing
+	Reason     string    // with ErrDropped: expired, superseded, used, unproved, sent, missing
+
+	// Doubts is the number of earlier claims that ran out: each may have sent the message, although nobody
+	// knows.
+	Doubts           int
+	DoubtfulProvider string    // who may have it; empty when no worker lived to say so
+	DoubtfulAt       time.Time // when the first doubt arose; zero without doubts
 }
 
 // Outcome is how one attempt ended.
 type Outcome struct {
-	State      State  // Queued (to be tried again), Sent or Failed
+	State      State  // Queued (to be tried again), Sent, Failed, or Sending: nobody knows, the claim runs out
 	Provider   string // who was asked last; empty when nobody was
 	ProviderID string // the provider's id of an accepted message
 	Code       string // the provider's code of a refusal, such as isv.BUSINESS_LIMIT_CONTROL
