@@ -18,6 +18,10 @@ type Limit struct {
 	Name   Name
 	Count  int
 	Period time.Duration
+
+	// Percent makes it a guard: more than Count spends are allowed as long as at least so many percent of
+	// them turn out to be of use. 0 for every other limit.
+	Percent int
 }
 
 // Spend asks for one unit of a limit on behalf of a subject.
@@ -25,6 +29,9 @@ type Spend struct {
 	Limit   Limit
 	Subject string // an address, a network or a prefix in clear; the store hashes it
 }
+
+// Everybody is the subject of limits that count for all together.
+const Everybody = "all"
 
 // Decision is the answer to spends. The zero value refuses nothing.
 type Decision struct {

@@ -21,6 +21,13 @@ const (
 	SMSPrefix Name = "sms_prefix"
 	// SMSTotal counts all codes: the last line before the bill. It has one subject for everybody.
 	SMSTotal Name = "sms_total"
+	// SMSBudgetDay counts all codes in a day as the money that they cost; see [Budget]. It is off unless
+	// a budget is set, because only the operator knows what a day may cost.
+	SMSBudgetDay Name = "sms_budget_day"
+	// SMSConversion guards numbers with the same seven first digits. People enter the codes they ask for;
+	// machines that pump SMS for a share of the fee do not. From so many codes on, it refuses while fewer
+	// than its percentage were entered. It is the one guard.
+	SMSConversion Name = "sms_conversion"
 
 	// CheckIP counts the codes and captcha answers tried by one address: guessing goes from number to number.
 	CheckIP Name = "check_ip"
@@ -40,8 +47,19 @@ const (
 	RegisterIP Name = "register_ip"
 	// LoginIP counts the sign-ins tried by one address: stuffing goes from account to account.
 	LoginIP Name = "login_ip"
-	// LoginName counts the passwords tried for one login name before a captcha is demanded.
+	// LoginName counts the wrong passwords for one login name before a captcha is demanded.
 	LoginName Name = "login_name"
+	// LoginAddr counts the wrong passwords from one address before a captcha is demanded: stuffing tries
+	// each name only once or twice.
+	LoginAddr Name = "login_addr"
+	// LoginNameNet counts the wrong passwords for one login name from one network, captcha or not.
+	LoginNameNet Name = "login_name_net"
+	// LoginNameAll counts the wrong passwords for one login name from all networks that its owner has not
+	// signed in from lately: guessing goes through many addresses, and may not lock the owner out.
+	LoginNameAll Name = "login_name_all"
+	// ChangeAccount counts the current passwords that somebody signed in gives to change the account: a
+	// session in the wrong hands must not become a way to guess the password.
+	ChangeAccount Name = "change_account"
 	// ResetIP counts the password resets tried by one address: a hash is computed for each.
 	ResetIP Name = "reset_ip"
 	// ActivateIP counts the activations tried by one address: each asks the database.
@@ -59,26 +77,32 @@ const (
 func defaults() []Limit {
 	const day = 24 * time.Hour
 	return []Limit{
-		{SMSMobileHour, 5, time.Hour},
-		{SMSMobileDay, 10, day},
-		{SMSIPHour, 10, time.Hour},
-		{SMSIPDay, 50, day},
-		{SMSNetHour, 50, time.Hour},
-		{SMSPrefix, 20, 10 * time.Minute},
-		{SMSTotal, 100_000, time.Hour},
-		{CheckIP, 30, 5 * time.Minute},
-		{CheckMobileHour, 15, time.Hour},
-		{CheckMobileDay, 50, day},
-		{CaptchaIP, 60, 10 * time.Minute},
-		{LookupIP, 60, 5 * time.Minute},
-		{StatusIP, 300, 5 * time.Minute},
-		{RegisterIP, 20, time.Hour},
-		{LoginIP, 60, 10 * time.Minute},
-		{LoginName, 3, 15 * time.Minute},
-		{ResetIP, 20, time.Hour},
-		{ActivateIP, 60, 10 * time.Minute},
-		{ResendPause, 1, time.Minute},
-		{ResendEmail, 5, day},
-		{ResendIP, 20, time.Hour},
+		{Name: SMSMobileHour, Count: 5, Period: time.Hour},
+		{Name: SMSMobileDay, Count: 10, Period: day},
+		{Name: SMSIPHour, Count: 10, Period: time.Hour},
+		{Name: SMSIPDay, Count: 50, Period: day},
+		{Name: SMSNetHour, Count: 50, Period: time.Hour},
+		{Name: SMSPrefix, Count: 20, Period: 10 * time.Minute},
+		{Name: SMSTotal, Count: 100_000, Period: time.Hour},
+		{Name: SMSBudgetDay, Count: 0, Period: day},
+		{Name: SMSConversion, Count: 50, Period: 10 * time.Minute, Percent: 30},
+		{Name: CheckIP, Count: 30, Period: 5 * time.Minute},
+		{Name: CheckMobileHour, Count: 15, Period: time.Hour},
+		{Name: CheckMobileDay, Count: 50, Period: day},
+		{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute},
+		{Name: LookupIP, Count: 60, Period: 5 * time.Minute},
+		{Name: StatusIP, Count: 300, Period: 5 * time.Minute},
+		{Name: RegisterIP, Count: 20, Period: time.Hour},
+		{Name: LoginIP, Count: 60, Period: 10 * time.Minute},
+		{Name: LoginName, Count: 3, Period: 15 * time.Minute},
+		{Name: LoginAddr, Count: 3, Period: 15 * time.Minute},
+		{Name: LoginNameNet, Count: 10, Period: 15 * time.Minute},
+		{Name: LoginNameAll, Count: 30, Period: 15 * time.Minute},
+		{Name: ChangeAccount, Count: 10, Period: 15 * time.Minute},
+		{Name: ResetIP, Count: 20, Period: time.Hour},
+		{Name: ActivateIP, Count: 60, Period: 10 * time.Minute},
+		{Name: ResendPause, Count: 1, Period: time.Minute},
+		{Name: ResendEmail, Count: 5, Period: day},
+		{Name: ResendIP, Count: 20, Period: time.Hour},
 	}
 }

@@ -16,8 +16,9 @@ const (
 	maxCount  = 1_000_000_000
 )
 
-// Parse reads "name=count/period,name=off" over the defaults; periods are written as 90s, 10m or 24h.
-// The error names every mistake at once.
+// Parse reads "name=count/period,name=off" over the defaults; periods are written as 90s, 10m or 24h. A
+// guard may have its percentage as a third part: "name=count/period/30%". The error names every mistake at
+// once.
 func Parse(setting string) (Set, error) {
 	set := Defaults()
 	if strings.TrimSpace(setting) == "" {
@@ -56,11 +57,16 @@ func parseEntry(entry string, known Set) (Limit, error) {
 		limit.Count = 0
 		return limit, nil
 	}
+	var err error
+	if limit.Percent > 0 {
+		if value, limit.Percent, err = cutPercent(value, limit.Percent); err != nil {
+			return Limit{}, err
+		}
+	}
 	count, period, found := strings.Cut(value, "/")
 	if !found {
 		return Limit{}, errors.New("want count/period or off")
 	}
-	var err error
 	if limit.Count, err = strconv.Atoi(count); err != nil || limit.Count < 1 || limit.Count > maxCount {
 		return Limit{}, fmt.Errorf("want a count from 1 to %d", maxCount)
 	}
@@ -69,4 +75,18 @@ func parseEntry(entry string, known Set) (Limit, error) {
 		return Limit{}, fmt.Errorf("want a period from %v to %v, in whole milliseconds", minPeriod, maxPeriod)
 	}
 	return limit, nil
+}
+
+// cutPercent reads and removes the percentage of a guard, which may be left out.
+func cutPercent(value string, otherwise int) (rest string, percent int, err error) {
+	text, found := strings.CutSuffix(value, "%")
+	if !found {
+		return value, otherwise, nil
+	}
+	slash := strings.LastIndexByte(text, '/')
+	percent, err = strconv.Atoi(text[slash+1:])
+	if slash < 0 || err != nil || percent < 1 || percent > 100 {
+		return "", 0, errors.New("want count/period/percentage, such as 50/10m/30%")
+	}
+	return text[:slash], percent, nil
 }

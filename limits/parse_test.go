@@ -33,11 +33,29 @@ func TestParse_changes_what_it_names_and_leaves_the_rest(t *testing.T) {
 	}
 }
 
+func TestParse_reads_a_guard_with_and_without_its_percentage(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]limits.Limit{
+		"sms_conversion=20/5m":     {Name: limits.SMSConversion, Count: 20, Period: 5 * time.Minute, Percent: 30},
+		"sms_conversion=20/5m/45%": {Name: limits.SMSConversion, Count: 20, Period: 5 * time.Minute, Percent: 45},
+		"sms_conversion=off":       {Name: limits.SMSConversion, Period: 10 * time.Minute, Percent: 30},
+	} {
+		set, err := limits.Parse(setting)
+		if err != nil {
+			t.Errorf("%s: %v", setting, err)
+		}
+		if diff := cmp.Diff(want, set[limits.SMSConversion]); diff != "" {
+			t.Errorf("%s, -want +got:\n%s", setting, diff)
+		}
+	}
+}
+
 func TestParse_names_all_mistakes_at_once(t *testing.T) {
 	t.Parallel()
 	mistakes := []string{
 		"sms_mobile_hour", "nobody=1/1h", "sms_ip_hour=1", "sms_ip_day=0/1h", "sms_net_hour=-1/1h", "sms_prefix=1/x",
 		"check_ip=1/1ms", "login_ip=1/800h", "lookup_ip=1/1s1ns", "captcha_ip=9999999999/1h", "=", "SMS_TOTAL=1/1h",
+		"sms_conversion=50/10m/0%", "sms_conversion=50/10m/101%", "sms_conversion=30%", "sms_conversion=50/10m/30", "reset_ip=1/1h/30%",
 	}
 	set, err := limits.Parse(strings.Join(mistakes, ",") + ",sms_total=1/1h,sms_total=2/1h,")
 	if err == nil || set != nil {

@@ -2,6 +2,7 @@ package limits
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -25,6 +26,18 @@ func Names() []Name {
 		names[i] = limit.Name
 	}
 	return names
+}
+
+// Budget returns [SMSBudgetDay] as it is with so much money for a day at so much a message, in the same
+// currency. Without money, or when messages are free, it is off.
+func Budget(money, price float64) Limit {
+	limit := Defaults()[SMSBudgetDay]
+	if money > 0 && price > 0 {
+		// The tiny part makes up for 45 / 0.045 being a little less than 1000.
+		limit.Count = int(min(math.Floor(money/price+1e-6), maxCount))
+		limit.Count = max(limit.Count, 1)
+	}
+	return limit
 }
 
 // Off reports whether the limit refuses nothing.
