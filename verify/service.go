@@ -33,7 +33,7 @@ type Policy struct {
 	MaxAttempts    int           // guesses per code
 }
 
-// Service issues codes and checks them. All fields must be set. It is safe for concurrent use.
+// Service issues codes and checks them. All fields but Entered must be set. It is safe for concurrent use.
 type Service struct {
 	Codes  Codes
 	Queue  Queue
@@ -41,6 +41,10 @@ type Service struct {
 	Policy Policy
 	Now    func() time.Time
 	Logger *slog.Logger
+
+	// Entered is told once of every code that was used, to be held against the codes that were sent. Its
+	// error does not matter to the person and is only logged. nil tells nobody.
+	Entered func(ctx context.Context, mobile contact.Mobile) error
 }
 
 // Request asks for a code.
@@ -145,8 +149,16 @@ func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purp
 	if !right {
 		return "", ErrWrong
 	}
-	if err := s.Codes.Use(ctx, pending.ID); err != nil {
+	first, err := s.Codes.Use(ctx, pending.ID)
+	if err != nil {
 		return "", err
+	}
+	// A code that a failed request gave back counts once: who holds one number could else make up for
+	// thousands of codes that nobody enters.
+	if first && s.Entered != nil {
+		if err := s.Entered(ctx, mobile); err != nil {
+			s.Logger.WarnContext(ctx, "entered code not counted", "sms_code_id", pending.ID, "error", err)
+		}
 	}
 	return pending.ID, nil
 }

@@ -25,10 +25,11 @@ type codes struct {
 
 	issueErr, tryErr, useErr, voidErr error
 
-	issued  verify.Issue
-	pending verify.Pending
-	calls   []string
-	alive   bool // whether the context of the last call was
+	issued   verify.Issue
+	pending  verify.Pending
+	restored bool // whether the next use is not the first
+	calls    []string
+	alive    bool // whether the context of the last call was
 }
 
 func (c *codes) note(ctx context.Context, call string) {
@@ -54,9 +55,9 @@ func (c *codes) Try(ctx context.Context, _ string, purpose verify.Purpose) (veri
 	return c.pending, c.tryErr
 }
 
-func (c *codes) Use(ctx context.Context, _ string) error {
+func (c *codes) Use(ctx context.Context, _ string) (bool, error) {
 	c.note(ctx, "use")
-	return c.useErr
+	return !c.restored, c.useErr
 }
 
 func (c *codes) Restore(ctx context.Context, _ string) error {
@@ -287,6 +288,42 @@ func TestService_Spend(t *testing.T) {
 			}
 			if !slices.Equal(b.codes.calls, test.wantCalls) {
 				t.Errorf("calls %v, want %v", b.codes.calls, test.wantCalls)
+			}
+		})
+	}
+}
+
+func TestService_Spend_tells_of_the_first_use_of_a_code(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		restored bool
+		use, err error
+		want     int
+	}{
+		{name: "a first use counts", want: 1},
+		{name: "a code that was given back does not count again", restored: true},
+		{name: "a use that failed does not count", use: verify.ErrExpired},
+		{name: "a count that failed spoils nothing", err: errors.New("no store"), want: 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			code := b.pend(t)
+			b.codes.useErr, b.codes.restored = test.use, test.restored
+			told := 0
+			b.Entered = func(_ context.Context, m contact.Mobile) error {
+				told++
+				if m != mobile {
+					t.Errorf("told of %v", m)
+				}
+				return test.err
+			}
+			if _, err := b.Spend(t.Context(), mobile, verify.Login, code); !errors.Is(err, test.use) {
+				t.Errorf("Spend: %v", err)
+			}
+			if told != test.want {
+				t.Errorf("told %d times, want %d", told, test.want)
 			}
 		})
 	}

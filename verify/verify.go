@@ -18,11 +18,12 @@ const (
 	Register      Purpose = "register"
 	Login         Purpose = "login"
 	ResetPassword Purpose = "reset_password"
+	ChangeMobile  Purpose = "change_mobile" // sent to the number that is to be the next one
 )
 
 // Valid reports whether the purpose is one of the known ones.
 func (p Purpose) Valid() bool {
-	return p == Register || p == Login || p == ResetPassword
+	return p == Register || p == Login || p == ResetPassword || p == ChangeMobile
 }
 
 // Errors of issuing and checking. [LimitError] is the one that carries a time.
@@ -57,8 +58,9 @@ type Codes interface {
 	// (of this code, or of the number over all its codes).
 	Try(ctx context.Context, subject string, purpose Purpose) (Pending, error)
 
-	// Use marks a code as used, once: of parallel calls one gets nil, the others ErrExpired.
-	Use(ctx context.Context, id string) error
+	// Use marks a code as used, once: of parallel calls one gets nil, the others ErrExpired. It is not
+	// the first use when the code was restored after an earlier one.
+	Use(ctx context.Context, id string) (first bool, err error)
 
 	// Restore makes a used code usable again until its old end, for a request that failed after Use.
 	Restore(ctx context.Context, id string) error
