@@ -4,42 +4,57 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 )
 
-// Router sends through the first of its senders that takes the message. It goes on to the next one only
-// when the message was surely not sent and the refusal is not about this number or content: another
-// vendor must not evade a number's limit, and a message that may be on its way must not be doubled.
+// Router sends through one of its senders. Which one it is follows from three things: the order of
+// preference, the weights that [Scores] give, and who can be asked now (breaker, rate, concurrency).
+//
+// It goes on to the next one only when the message was surely not sent and the refusal is not about this
+// number or content: another vendor must not evade a number's limit, and a message that may be on its way
+// must not be doubled. For a message in doubt it asks before it sends again; see [SMS].
+//
+// The fields must not change after the first use. It is safe for concurrent use.
 type Router struct {
 	Senders []SMSSender // in the order of preference; at least one
+	Scores  Scores      // nil: everybody does well
+	Rate    Rate        // nil: no sender has a bound per second
+	Count   Count       // nil: nobody counts
 	Logger  *slog.Logger
+
+	once  sync.Once
+	lines []*line
 }
+
+// Count is told of every decision about a provider; see [Decision].
+type Count func(provider string, decision Decision)
 
 var _ SMSSender = (*Router)(nil)
 
 // Name returns "router".
 func (r *Router) Name() string { return "router" }
 
-// SendSMS returns the receipt of the first sender that accepted, or the error that stopped the round:
-// the last one when every sender refused.
+// open makes a line for each sender, once.
+func (r *Router) open() []*line {
+	r.once.Do(func() {
+		for _, sender := range r.Senders {
+			r.lines = append(r.lines, newLine(sender, r.Logger))
+		}
+	})
+	return r.lines
+}
+
+// SendSMS returns the receipt of the sender that accepted, or the error that ended the round: that of the
+// last sender that was asked when all refused.
 func (r *Router) SendSMS(ctx context.Context, sms SMS) (Receipt, error) {
-	for i, sender := range r.Senders {
-		receipt, err := sender.SendSMS(ctx, sms)
-		if err == nil {
-			return receipt, nil
-		}
-		kind := KindOf(err)
-		surelyNotSent := kind == Temporary || kind == Misconfigured
-		if !surelyNotSent || ctx.Err() != nil || i == len(r.Senders)-1 {
-			return Receipt{}, err
-		}
-		level := slog.LevelWarn
-		if kind == Misconfigured { // somebody has to mend it, although this message may still go out
-			level = slog.LevelError
-		}
-		r.Logger.Log(ctx, level, "provider passed over",
-			"task_id", sms.ID, "provider", sender.Name(), "kind", kind.String(), "code", codeOf(err))
+	lines := r.open()
+	if len(lines) == 0 {
+		return Receipt{}, &Error{Provider: r.Name(), Kind: Misconfigured, Err: errNoSender}
 	}
-	return Receipt{}, &Error{Provider: r.Name(), Kind: Misconfigured, Err: errNoSender}
+	round := &round{router: r, sms: sms}
+	receipt, err := round.run(ctx, lines)
+	round.log(ctx)
+	return receipt, err
 }
 
 var errNoSender = errors.New("no provider is configured")

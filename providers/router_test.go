@@ -5,79 +5,175 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
 
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/providers"
 )
 
-// scripted is a sender whose answer is given; it notes in calls that it was asked.
+// scripted is a sender whose answers are given; it notes in the journal that it was asked.
 type scripted struct {
-	name  string
-	err   error
-	ends  context.CancelFunc // of the caller's context, while the call runs
-	calls *[]string
+	name   string
+	answer func(ctx context.Context) error // nil accepts
+	*journal
 }
 
-func (s scripted) Name() string { return s.name }
+func (s *scripted) Name() string { return s.name }
 
-func (s scripted) SendSMS(context.Context, providers.SMS) (providers.Receipt, error) {
-	*s.calls = append(*s.calls, s.name)
-	if s.ends != nil {
-		s.ends()
-	}
-	if s.err != nil {
-		return providers.Receipt{}, s.err
+func (s *scripted) SendSMS(ctx context.Context, _ providers.SMS) (providers.Receipt, error) {
+	s.note(s.name)
+	if s.answer != nil {
+		if err := s.answer(ctx); err != nil {
+			return providers.Receipt{}, err
+		}
 	}
 	return providers.Receipt{Provider: s.name, ID: "receipt of " + s.name}, nil
 }
 
+// journal is the calls of all senders, and what the router decided.
+type journal struct {
+	mu        sync.Mutex
+	calls     []string
+	decisions []string
+}
+
+func (j *journal) note(call string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.calls = append(j.calls, call)
+}
+
+// taken returns the calls and the decisions since the last look.
+func (j *journal) taken() (calls, decisions []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	calls, decisions = j.calls, j.decisions
+	j.calls, j.decisions = nil, nil
+	return calls, decisions
+}
+
+// count is the router's Count.
+func (j *journal) count(provider string, decision providers.Decision) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.decisions = append(j.decisions, provider+" "+string(decision))
+}
+
+// stage is a router with senders a, b, c… that answer as told.
+type stage struct {
+	*providers.Router
+	*journal
+	senders []*scripted
+	log     *testkit.Buffer
+}
+
+func newStage(t *testing.T, answers ...error) *stage {
+	t.Helper()
+	logger, log := testkit.Logger(t)
+	s := &stage{journal: &journal{}, log: log}
+	s.Router = &providers.Router{Logger: logger, Count: s.count}
+	for i, err := range answers {
+		sender := &scripted{name: string(rune('a' + i)), journal: s.journal}
+		sender.answer = func(context.Context) error { return err }
+		s.senders = append(s.senders, sender)
+		s.Senders = append(s.Senders, sender)
+	}
+	return s
+}
+
+// send sends the message of the tests and returns who was asked and what was decided.
+func (s *stage) send(t *testing.T) (calls, decisions []string, err error) {
+	t.Helper()
+	_, err = s.SendSMS(t.Context(), message(t))
+	calls, decisions = s.taken()
+	return calls, decisions, err
+}
+
 func refusal(kind providers.Kind) error {
-	return &providers.Error{Provider: "first", Kind: kind, Code: "code of " + kind.String()}
+	return &providers.Error{Provider: "first", Kind: kind, Code: "code-of-" + kind.String()}
 }
 
 func TestRouter_goes_on_only_when_the_message_was_surely_not_sent(t *testing.T) {
 	t.Parallel()
 	unclassified := errors.New("something")
 	for _, test := range []struct {
-		name    string
-		answers []error
-		asked   []string
-		want    error // nil: the last one asked accepted
+		name      string
+		answers   []error
+		asked     []string
+		want      error // nil: the last one asked accepted
+		decisions []string
 	}{
-		{"the first accepts", []error{nil, nil}, []string{"a"}, nil},
-		{"temporary", []error{refusal(providers.Temporary), nil}, []string{"a", "b"}, nil},
-		{"misconfigured", []error{refusal(providers.Misconfigured), nil}, []string{"a", "b"}, nil},
-		{"rate limited", []error{refusal(providers.RateLimited), nil}, []string{"a"}, refusal(providers.RateLimited)},
-		{"rejected", []error{refusal(providers.Rejected), nil}, []string{"a"}, refusal(providers.Rejected)},
-		{"unknown", []error{refusal(providers.Unknown), nil}, []string{"a"}, refusal(providers.Unknown)},
-		{"unclassified", []error{unclassified, nil}, []string{"a"}, unclassified},
+		{"the first accepts", []error{nil, nil}, []string{"a"}, nil, []string{"a preferred"}},
+		{
+			"temporary",
+			[]error{refusal(providers.Temporary), nil},
+			[]string{"a", "b"},
+			nil,
+			[]string{"a temporary", "b failover"},
+		},
+		{
+			"misconfigured",
+			[]error{refusal(providers.Misconfigured), nil},
+			[]string{"a", "b"},
+			nil,
+			[]string{"a misconfigured", "b failover"},
+		},
+		{
+			"rate limited",
+			[]error{refusal(providers.RateLimited), nil},
+			[]string{"a"},
+			refusal(providers.RateLimited),
+			[]string{"a preferred"},
+		},
+		{
+			"rejected",
+			[]error{refusal(providers.Rejected), nil},
+			[]string{"a"},
+			refusal(providers.Rejected),
+			[]string{"a preferred"},
+		},
+		{
+			"unknown",
+			[]error{refusal(providers.Unknown), nil},
+			[]string{"a"},
+			refusal(providers.Unknown),
+			[]string{"a preferred"},
+		},
+		{"unclassified", []error{unclassified, nil}, []string{"a"}, unclassified, []string{"a preferred"}},
 		{
 			"all refuse",
 			[]error{refusal(providers.Temporary), refusal(providers.Misconfigured), refusal(providers.Temporary)},
 			[]string{"a", "b", "c"},
 			refusal(providers.Temporary),
+			[]string{"a temporary", "b misconfigured", "c temporary"},
 		},
 		{
 			"the second may have sent",
 			[]error{refusal(providers.Temporary), refusal(providers.Unknown), nil},
 			[]string{"a", "b"},
 			refusal(providers.Unknown),
+			[]string{"a temporary", "b failover"},
 		},
-		{"the only one refuses", []error{refusal(providers.Misconfigured)}, []string{"a"}, refusal(providers.Misconfigured)},
+		{
+			"the only one refuses",
+			[]error{refusal(providers.Misconfigured)},
+			[]string{"a"},
+			refusal(providers.Misconfigured),
+			[]string{"a misconfigured"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var asked []string
-			logger, log := testkit.Logger(t)
-			router := &providers.Router{Logger: logger}
-			for i, err := range test.answers {
-				router.Senders = append(router.Senders, scripted{name: string(rune('a' + i)), err: err, calls: &asked})
-			}
-			receipt, err := router.SendSMS(t.Context(), message(t))
-			if !slices.Equal(asked, test.asked) {
-				t.Errorf("asked %v, want %v", asked, test.asked)
+			s := newStage(t, test.answers...)
+			receipt, err := s.SendSMS(t.Context(), message(t))
+			asked, decisions := s.taken()
+			if diff := cmp.Diff([][]string{test.asked, test.decisions}, [][]string{asked, decisions}); diff != "" {
+				t.Errorf("asked and decided (-want +got):\n%s", diff)
 			}
 			last := test.asked[len(test.asked)-1]
 			switch {
@@ -88,44 +184,87 @@ func TestRouter_goes_on_only_when_the_message_was_surely_not_sent(t *testing.T) 
 			case err == nil || err.Error() != test.want.Error() || receipt != (providers.Receipt{}):
 				t.Errorf("got %+v, %v; want %v", receipt, err, test.want)
 			}
-			if passed := strings.Count(log.String(), "provider passed over"); passed != len(test.asked)-1 {
-				t.Errorf("%d providers are logged as passed over, want %d: %s", passed, len(test.asked)-1, log)
+			if lines := strings.Count(s.log.String(), "message routed"); lines != 1 {
+				t.Errorf("%d lines explain the round, want 1: %s", lines, s.log)
 			}
-			if found := testkit.FindSecrets(log.Bytes(), message(t).To.Reveal(), message(t).Code); len(found) > 0 {
+			if found := testkit.FindSecrets(s.log.Bytes(), message(t).To.Reveal(), message(t).Code); len(found) > 0 {
 				t.Errorf("the log holds %v", found)
 			}
 		})
 	}
 }
 
-func TestRouter_logs_an_error_for_an_account_that_somebody_has_to_mend(t *testing.T) {
+// TestRouter_shows_a_final_message_to_nobody_else tries every order of answers of three senders: behind the
+// first answer that is not surely a failure nobody is asked, and before it everybody.
+func TestRouter_shows_a_final_message_to_nobody_else(t *testing.T) {
 	t.Parallel()
-	var asked []string
-	logger, log := testkit.Logger(t)
-	router := &providers.Router{Logger: logger, Senders: []providers.SMSSender{
-		scripted{name: "a", err: refusal(providers.Misconfigured), calls: &asked}, scripted{name: "b", calls: &asked},
-	}}
-	if _, err := router.SendSMS(t.Context(), message(t)); err != nil {
-		t.Fatal(err)
+	answers := []error{
+		nil, refusal(providers.Unknown), refusal(providers.Temporary), refusal(providers.RateLimited),
+		refusal(providers.Rejected), refusal(providers.Misconfigured),
 	}
-	for _, want := range []string{`"level":"ERROR"`, `"provider":"a"`, `"kind":"misconfigured"`, `"code":"code of misconfigured"`} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log lacks %s: %s", want, log)
+	for _, a := range answers {
+		for _, b := range answers {
+			for _, c := range answers {
+				s := newStage(t, a, b, c)
+				want := []string{}
+				for i, err := range []error{a, b, c} {
+					want = append(want, string(rune('a'+i)))
+					if kind := providers.KindOf(err); err == nil || kind != providers.Temporary && kind != providers.Misconfigured {
+						break
+					}
+				}
+				if asked, _, _ := s.send(t); !slices.Equal(asked, want) {
+					t.Errorf("answers %v, %v, %v: asked %v, want %v", a, b, c, asked, want)
+				}
+			}
 		}
+	}
+}
+
+func TestRouter_explains_a_round_in_one_line(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		answers []error
+		want    []string
+	}{
+		{"preferred", []error{nil, nil}, []string{
+			`"level":"INFO"`, `"provider":"a"`, `"decision":"preferred"`, `"passed_over":null`, `"task_id":"id"`, `"attempt":1`,
+		}},
+		{"an account that somebody has to mend", []error{refusal(providers.Misconfigured), nil}, []string{
+			`"level":"ERROR"`, `"provider":"b"`, `"decision":"failover"`,
+			`"passed_over":["a: misconfigured code-of-misconfigured"]`,
+		}},
+		{"nobody", []error{refusal(providers.Temporary), refusal(providers.Temporary)}, []string{
+			`"level":"WARN"`, `"provider":""`, `"decision":""`,
+			`"passed_over":["a: temporary code-of-temporary","b: temporary code-of-temporary"]`,
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, test.answers...)
+			_, _, _ = s.send(t)
+			for line := range strings.Lines(s.log.String()) {
+				if !strings.Contains(line, "message routed") {
+					continue
+				}
+				for _, want := range test.want {
+					if !strings.Contains(line, want) {
+						t.Errorf("the line lacks %s: %s", want, line)
+					}
+				}
+			}
+		})
 	}
 }
 
 func TestRouter_asks_nobody_else_when_the_time_is_over(t *testing.T) {
 	t.Parallel()
-	var asked []string
-	logger, _ := testkit.Logger(t)
+	s := newStage(t, nil, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	router := &providers.Router{Logger: logger, Senders: []providers.SMSSender{
-		scripted{name: "a", err: refusal(providers.Temporary), ends: cancel, calls: &asked},
-		scripted{name: "b", calls: &asked},
-	}}
-	_, err := router.SendSMS(ctx, message(t))
-	if providers.KindOf(err) != providers.Temporary || !slices.Equal(asked, []string{"a"}) {
+	s.senders[0].answer = func(context.Context) error { cancel(); return refusal(providers.Temporary) }
+	_, err := s.SendSMS(ctx, message(t))
+	if asked, _ := s.taken(); providers.KindOf(err) != providers.Temporary || !slices.Equal(asked, []string{"a"}) {
 		t.Errorf("got %v after asking %v, want the first one's error", err, asked)
 	}
 }
@@ -137,6 +276,12 @@ func TestRouter_without_senders_is_misconfigured(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Kind != providers.Misconfigured || refused.Provider != "router" {
 		t.Errorf("got %v, want a misconfigured router", err)
 	}
+}
+
+// inBubble runs the test where waiting takes no time.
+func inBubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
 }
 
 func message(t *testing.T) providers.SMS {

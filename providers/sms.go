@@ -14,6 +14,7 @@ type SMS struct {
 	To      contact.Mobile // exactly one number
 	Code    string         // the digits; goes into the provider's template
 	TTL     time.Duration  // how long the code still lives, for templates that say so in minutes
+	Doubt   *Doubt         // for the router: nil unless an earlier attempt may have sent it
 }
 
 // SMSSender sends verification codes through one vendor.

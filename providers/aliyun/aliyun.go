@@ -47,7 +47,11 @@ type Client struct {
 	keys     credentials.CredentialsProvider
 }
 
-var _ providers.SMSSender = (*Client)(nil)
+var (
+	_ providers.SMSSender = (*Client)(nil)
+	_ providers.Querier   = (*Client)(nil)
+	_ providers.Bounded   = (*Client)(nil)
+)
 
 // New returns a client. The error is of type [config.Mistakes].
 func New(cfg Config) (*Client, error) {
@@ -69,6 +73,11 @@ func New(cfg Config) (*Client, error) {
 
 // Name returns "aliyun".
 func (c *Client) Name() string { return Name }
+
+// Bounds implements [providers.Bounded].
+func (c *Client) Bounds() providers.Bounds {
+	return providers.Bounds{PerSecond: c.config.QPS, Concurrent: c.config.Concurrency}
+}
 
 // SendSMS implements [providers.SMSSender]. The message's id travels as OutId, which reports echo; Aliyun
 // has no idempotency key, so a repeated send is a second message.
@@ -99,6 +108,11 @@ func (c *Client) request(ctx context.Context, sms providers.SMS) (*http.Request,
 	r.TemplateCode = c.config.TemplateCode
 	r.TemplateParam = string(params)
 	r.OutId = sms.ID
+	return c.sign(ctx, r)
+}
+
+// sign turns a request of the SDK into one of ours.
+func (c *Client) sign(ctx context.Context, r requests.AcsRequest) (*http.Request, error) {
 	if err := requests.InitParams(r); err != nil {
 		return nil, err
 	}
@@ -122,13 +136,14 @@ func (c *Client) receipt(sms providers.SMS, answer wire.Answer) (providers.Recei
 	case code == "", code == accepted:
 		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Unknown, Err: answer.Err()}
 	default:
-		return providers.Receipt{}, &providers.Error{
-			Provider: Name,
-			Kind:     kindOf(code, answer.Status),
-			Code: wire.Code(code, sms.To.Reveal(), sms.Code,
-				c.config.AccessKeyID.Reveal(), c.config.AccessKeySecret.Reveal()),
-		}
+		return providers.Receipt{}, c.refusal(code, answer.Status, sms.To.Reveal(), sms.Code)
 	}
+}
+
+// refusal is what a code of the vendor means, without the private texts that it may quote.
+func (c *Client) refusal(code string, status int, private ...string) *providers.Error {
+	private = append(private, c.config.AccessKeyID.Reveal(), c.config.AccessKeySecret.Reveal())
+	return &providers.Error{Provider: Name, Kind: kindOf(code, status), Code: wire.Code(code, private...)}
 }
 
 // parse returns the answer's Code and BizId. Both are empty when it has none, as in the HTML page of a

@@ -152,6 +152,7 @@ func TestConfig_Validate(t *testing.T) {
 	}
 	bad := aliyun.Config{
 		AccessKeySecret: " " + keySecret, SignName: "【测试】", TemplateCode: "71390007", Endpoint: "http://example.com/?k=" + keyID,
+		QPS: -1, Concurrency: 10_001,
 	}
 	var names []string
 	for _, m := range bad.Validate() {
@@ -159,7 +160,7 @@ func TestConfig_Validate(t *testing.T) {
 	}
 	want := []string{
 		"ALIYUN_ACCESS_KEY_ID", "ALIYUN_ACCESS_KEY_SECRET", "ALIYUN_SIGN_NAME", "ALIYUN_TEMPLATE_CODE",
-		"ALIYUN_TEMPLATE_PARAM", "ALIYUN_ENDPOINT",
+		"ALIYUN_TEMPLATE_PARAM", "ALIYUN_ENDPOINT", "ALIYUN_QPS", "ALIYUN_CONCURRENCY",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)

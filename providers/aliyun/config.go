@@ -15,6 +15,8 @@ type Config struct {
 	TemplateCode    string        `env:"ALIYUN_TEMPLATE_CODE" desc:"Aliyun: approved template of a verification code, such as SMS_71390007."`
 	TemplateParam   string        `env:"ALIYUN_TEMPLATE_PARAM" envDefault:"code" desc:"Aliyun: name of the template's variable that takes the code."`
 	Endpoint        string        `env:"ALIYUN_ENDPOINT" envDefault:"https://dysmsapi.aliyuncs.com" desc:"Aliyun: address of the API; http:// is accepted for loopback only."`
+	QPS             int           `env:"ALIYUN_QPS" envDefault:"0" desc:"Aliyun: messages in any second by all workers together; 0 for no bound."`
+	Concurrency     int           `env:"ALIYUN_CONCURRENCY" envDefault:"0" desc:"Aliyun: requests at the same time by one worker; 0 for no bound."`
 }
 
 // Validate returns every mistake by the name of its variable, without the prefix that all variables have.
@@ -43,5 +45,6 @@ func (c Config) Validate() config.Mistakes {
 	if _, err := wire.Endpoint(c.Endpoint); err != nil {
 		add("ALIYUN_ENDPOINT", err.Error())
 	}
+	m = append(m, wire.CheckBounds("ALIYUN", c.QPS, c.Concurrency)...)
 	return m
 }

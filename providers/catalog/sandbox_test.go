@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"usher/contact"
+	"usher/internal/testkit"
 	"usher/providers"
 	"usher/providers/catalog"
 	"usher/providers/providertest"
@@ -120,6 +121,42 @@ func TestSMS_resendAfterALostAnswer(t *testing.T) {
 		t.Errorf("got %v, want the first attempt found accepted", err)
 	}
 	if got := box.Messages(sms.To.Reveal()); len(got) != 1 {
+		t.Errorf("got %d messages, want 1", len(got))
+	}
+}
+
+// TestSMS_askedAfterALostAnswer checks the one vendor that says what became of a message.
+func TestSMS_askedAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	box, environ := startSandbox(t)
+	senders, err := catalog.SMS([]string{"aliyun", "ronglian"}, environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger, _ := testkit.Logger(t)
+	router := &providers.Router{Senders: senders, Logger: logger}
+	sms, start := smsTo(t, "13813990003"), time.Now()
+	if _, err := router.SendSMS(t.Context(), sms); err == nil || providers.KindOf(err) != providers.Unknown {
+		t.Fatalf("got %v, want unknown", err)
+	}
+	sms.Attempt, sms.Doubt = 2, &providers.Doubt{Provider: "aliyun", At: start}
+	if receipt, err := router.SendSMS(t.Context(), sms); err != nil || receipt.Provider != "aliyun" {
+		t.Errorf("got %+v, %v, want the first attempt found", receipt, err)
+	}
+	if got := box.Messages(sms.To.Reveal()); len(got) != 1 {
+		t.Errorf("got %d messages, want 1", len(got))
+	}
+
+	lost := smsTo(t, "13813800010") // never arrived
+	lost.Attempt, lost.Doubt = 2, &providers.Doubt{Provider: "aliyun", At: start}
+	if _, err := router.SendSMS(t.Context(), lost); err == nil || providers.KindOf(err) != providers.Temporary {
+		t.Errorf("got %v, want it to wait", err)
+	}
+	lost.Doubt.At = start.Add(-time.Minute)
+	if receipt, err := router.SendSMS(t.Context(), lost); err != nil || receipt.Provider != "aliyun" {
+		t.Errorf("got %+v, %v, want it sent", receipt, err)
+	}
+	if got := box.Messages(lost.To.Reveal()); len(got) != 1 {
 		t.Errorf("got %d messages, want 1", len(got))
 	}
 }

@@ -9,11 +9,13 @@ import (
 
 // Config is how Ronglian is reached. Every field without a default must be set.
 type Config struct {
-	AccountSID config.Secret `env:"RONGLIAN_ACCOUNT_SID" desc:"Ronglian: ACCOUNT SID of the console."`
-	AuthToken  config.Secret `env:"RONGLIAN_AUTH_TOKEN" desc:"Ronglian: AUTH TOKEN of the console."`
-	AppID      string        `env:"RONGLIAN_APP_ID" desc:"Ronglian: APP ID of an application that is online."`
-	TemplateID string        `env:"RONGLIAN_TEMPLATE_ID" desc:"Ronglian: approved template with two variables, the code and the minutes that it lives."`
-	Endpoint   string        `env:"RONGLIAN_ENDPOINT" envDefault:"https://app.cloopen.com:8883" desc:"Ronglian: address of the API; http:// is accepted for loopback only."`
+	AccountSID  config.Secret `env:"RONGLIAN_ACCOUNT_SID" desc:"Ronglian: ACCOUNT SID of the console."`
+	AuthToken   config.Secret `env:"RONGLIAN_AUTH_TOKEN" desc:"Ronglian: AUTH TOKEN of the console."`
+	AppID       string        `env:"RONGLIAN_APP_ID" desc:"Ronglian: APP ID of an application that is online."`
+	TemplateID  string        `env:"RONGLIAN_TEMPLATE_ID" desc:"Ronglian: approved template with two variables, the code and the minutes that it lives."`
+	Endpoint    string        `env:"RONGLIAN_ENDPOINT" envDefault:"https://app.cloopen.com:8883" desc:"Ronglian: address of the API; http:// is accepted for loopback only."`
+	QPS         int           `env:"RONGLIAN_QPS" envDefault:"0" desc:"Ronglian: messages in any second by all workers together; 0 for no bound."`
+	Concurrency int           `env:"RONGLIAN_CONCURRENCY" envDefault:"0" desc:"Ronglian: requests at the same time by one worker; 0 for no bound."`
 }
 
 // Validate returns every mistake by the name of its variable, without the prefix that all variables have.
@@ -35,6 +37,7 @@ func (c Config) Validate() config.Mistakes {
 	if _, err := wire.Endpoint(c.Endpoint); err != nil {
 		add("RONGLIAN_ENDPOINT", err.Error())
 	}
+	m = append(m, wire.CheckBounds("RONGLIAN", c.QPS, c.Concurrency)...)
 	return m
 }
 

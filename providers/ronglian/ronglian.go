@@ -43,9 +43,13 @@ type Client struct {
 
 	config   Config
 	endpoint string
+	remember func(ctx context.Context, reference, id string) // see Refer
 }
 
-var _ providers.SMSSender = (*Client)(nil)
+var (
+	_ providers.SMSSender = (*Client)(nil)
+	_ providers.Bounded   = (*Client)(nil)
+)
 
 // New returns a client. The error is of type [config.Mistakes].
 func New(cfg Config) (*Client, error) {
@@ -62,6 +66,11 @@ func New(cfg Config) (*Client, error) {
 // Name returns "ronglian".
 func (c *Client) Name() string { return Name }
 
+// Bounds implements [providers.Bounded].
+func (c *Client) Bounds() providers.Bounds {
+	return providers.Bounds{PerSecond: c.config.QPS, Concurrent: c.config.Concurrency}
+}
+
 // SendSMS implements [providers.SMSSender]. All attempts of one message carry the same reqId, which
 // Ronglian takes once a day (UTC+8): refused as a duplicate, a further attempt was accepted before, and
 // the receipt then has no id.
@@ -69,6 +78,9 @@ func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Rece
 	req, err := c.request(ctx, sms)
 	if err != nil {
 		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Misconfigured, Err: errRequest}
+	}
+	if c.remember != nil {
+		c.remember(ctx, reqID(sms.ID), sms.ID)
 	}
 	answer, failure := wire.Do(c.HTTP, req)
 	if failure != nil {
@@ -87,19 +99,24 @@ type templateSMS struct {
 }
 
 func (c *Client) request(ctx context.Context, sms providers.SMS) (*http.Request, error) {
-	body, err := json.Marshal(templateSMS{
+	return c.post(ctx, "TemplateSMS", templateSMS{
 		To:         sms.To.Reveal(),
 		AppID:      c.config.AppID,
 		TemplateID: c.config.TemplateID,
 		Datas:      []string{sms.Code, minutes(sms.TTL)},
 		ReqID:      reqID(sms.ID),
 	})
+}
+
+// post makes the signed request of one operation.
+func (c *Client) post(ctx context.Context, operation string, document any) (*http.Request, error) {
+	body, err := json.Marshal(document)
 	if err != nil {
 		return nil, err
 	}
 	sid, stamp := c.config.AccountSID.Reveal(), timestamp(c.Now())
-	address := fmt.Sprintf("%s/2013-12-26/Accounts/%s/SMS/TemplateSMS?sig=%s",
-		c.endpoint, sid, sig(sid, c.config.AuthToken.Reveal(), stamp))
+	address := fmt.Sprintf("%s/2013-12-26/Accounts/%s/SMS/%s?sig=%s",
+		c.endpoint, sid, operation, sig(sid, c.config.AuthToken.Reveal(), stamp))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return nil, err

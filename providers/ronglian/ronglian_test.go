@@ -178,13 +178,14 @@ func TestConfig_Validate(t *testing.T) {
 	if m := settings("https://app.cloopen.com:8883").Validate(); len(m) > 0 {
 		t.Errorf("got %v, want no mistakes", m)
 	}
-	bad := ronglian.Config{AccountSID: "x/../" + accountSID, AuthToken: " " + authToken, TemplateID: "SMS_1", Endpoint: "http://203.0.113.7"}
+	bad := ronglian.Config{AccountSID: "x/../" + accountSID, AuthToken: " " + authToken, TemplateID: "SMS_1", Endpoint: "http://203.0.113.7", QPS: -1, Concurrency: 10_001}
 	var names []string
 	for _, m := range bad.Validate() {
 		names = append(names, m.Variable)
 	}
 	want := []string{
 		"RONGLIAN_ACCOUNT_SID", "RONGLIAN_AUTH_TOKEN", "RONGLIAN_APP_ID", "RONGLIAN_TEMPLATE_ID", "RONGLIAN_ENDPOINT",
+		"RONGLIAN_QPS", "RONGLIAN_CONCURRENCY",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)

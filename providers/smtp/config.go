@@ -52,13 +52,15 @@ func (c Config) Validate() config.Mistakes {
 	if c.From == "" {
 		add("MAIL_FROM", "must be set")
 	} else if _, err := mail.ParseAddress(c.From); err != nil {
-		add("MAIL_FROM", "want one address such as Usher <noreply@example.com>")
+		add("MAIL_FROM", fromHelp)
 	}
 	if _, err := c.roots(); err != nil {
 		add("SMTP_CA_FILE", err.Error())
 	}
 	return m
 }
+
+const fromHelp = "want one address such as Usher <noreply@example.com>"
 
 var errCAFile = errors.New("want a readable file with certificates in PEM")
 

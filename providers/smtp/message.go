@@ -2,13 +2,16 @@ package smtp
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	netmail "net/mail"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wneessen/go-mail"
 
+	"usher/config"
 	"usher/providers"
 )
 
@@ -18,6 +21,16 @@ var (
 	errText      = errors.New("mail has no recipient, subject or text")
 	errRender    = errors.New("mail cannot be rendered")
 )
+
+// Render makes the bytes that [Client.SendEmail] sends under the same settings and at this time. The error
+// is of type [config.Mistakes] when the sender is at fault.
+func Render(from string, email providers.Email, now time.Time) ([]byte, error) {
+	sender, err := netmail.ParseAddress(from)
+	if err != nil {
+		return nil, config.Mistakes{{Variable: config.Prefix + "MAIL_FROM", Text: fromHelp}}
+	}
+	return render(email, *sender, now)
+}
 
 // render makes the bytes of a mail. Its error says why the mail can never go; it quotes nothing.
 func render(email providers.Email, from netmail.Address, now time.Time) ([]byte, error) {
@@ -35,7 +48,7 @@ func render(email providers.Email, from netmail.Address, now time.Time) ([]byte,
 	if err := m.To(email.To.Reveal()); err != nil {
 		return nil, errRender
 	}
-	m.Subject(email.Subject)
+	m.SetGenHeaderPreformatted(mail.HeaderSubject, encodeSubject(email.Subject))
 	m.SetMessageIDWithValue(email.MessageID)
 	m.SetDateWithValue(now)
 	m.SetBodyString(mail.TypeTextPlain, email.Text)
@@ -47,4 +60,31 @@ func render(email providers.Email, from netmail.Address, now time.Time) ([]byte,
 		return nil, errRender
 	}
 	return data.Bytes(), nil
+}
+
+// Sizes of a subject in bytes: what fits on its line as it is, and what one encoded word carries.
+const (
+	plainSubject = 60
+	wordSubject  = 30
+)
+
+// encodeSubject encodes and folds a subject so that its first word stays on the header's own line. The
+// library's words are as long as they may be: the first one goes to the second line, and some readers then
+// show a blank in front of the subject.
+func encodeSubject(subject string) string {
+	plain := len(subject) <= plainSubject && !strings.Contains(subject, "=?") &&
+		!strings.ContainsFunc(subject, func(r rune) bool { return r < ' ' || r > '~' })
+	if plain {
+		return subject
+	}
+	var words []string
+	for word := ""; subject != ""; {
+		_, size := utf8.DecodeRuneInString(subject)
+		word, subject = word+subject[:size], subject[size:]
+		if len(word) > wordSubject-utf8.UTFMax || subject == "" {
+			words = append(words, "=?UTF-8?B?"+base64.StdEncoding.EncodeToString([]byte(word))+"?=")
+			word = ""
+		}
+	}
+	return strings.Join(words, "\r\n ")
 }

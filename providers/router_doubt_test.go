@@ -1,0 +1,188 @@
+package providers_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"usher/messages"
+	"usher/providers"
+)
+
+// asked is a sender that can be asked what became of a message.
+type asked struct {
+	*scripted
+	fate func(ctx context.Context) (providers.Fate, error)
+}
+
+func (a asked) QuerySMS(ctx context.Context, query providers.Query) (providers.Fate, error) {
+	a.note("ask " + a.name)
+	if query.ID != "id" || query.To.IsZero() || query.SentAt.IsZero() {
+		return providers.Fate{}, errors.New("an incomplete query")
+	}
+	return a.fate(ctx)
+}
+
+// doubtful sends the message as one that the provider may have had for so long.
+func (s *stage) doubtful(t *testing.T, provider string, age time.Duration) (calls, decisions []string, err error) {
+	t.Helper()
+	sms := message(t)
+	sms.Attempt = 2
+	sms.Doubt = &providers.Doubt{Provider: provider, At: time.Now().Add(-age)}
+	_, err = s.SendSMS(t.Context(), sms)
+	calls, decisions = s.taken()
+	return calls, decisions, err
+}
+
+func TestRouter_asks_before_it_sends_again(t *testing.T) {
+	t.Parallel()
+	undelivered := &providers.Error{Provider: "b", Kind: providers.Rejected, Code: "MOBILE_NOT_ON_SERVICE"}
+	for _, test := range []struct {
+		name      string
+		age       time.Duration
+		fate      providers.Fate
+		err       error
+		calls     []string
+		decisions []string
+		want      string // of the error; empty: sent
+	}{
+		{"accepted", time.Second, providers.Fate{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
+		{"delivered", time.Hour, providers.Fate{State: messages.Delivered}, nil, []string{"ask b"}, []string{"b asked"}, ""},
+		{
+			"undelivered", time.Second,
+			providers.Fate{State: messages.Undelivered, Refusal: undelivered},
+			nil,
+			[]string{"ask b"},
+			[]string{"b asked"},
+			undelivered.Error(),
+		},
+		{
+			"not found so soon", 14 * time.Second,
+			providers.Fate{},
+			nil,
+			[]string{"ask b"},
+			[]string{"b not_found"},
+			"b: temporary: own_settling: the provider may not know of it yet",
+		},
+		{
+			"not found", 15 * time.Second,
+			providers.Fate{},
+			nil,
+			[]string{"ask b", "b"},
+			[]string{"b not_found", "b resend"},
+			"",
+		},
+		{
+			"no answer so soon", 14 * time.Second,
+			providers.Fate{},
+			refusal(providers.Misconfigured),
+			[]string{"ask b"},
+			[]string{"b ask_error"},
+			"b: temporary: own_settling: the provider may not know of it yet",
+		},
+		{
+			"no answer", 15 * time.Second,
+			providers.Fate{},
+			refusal(providers.Misconfigured),
+			[]string{"ask b", "b"},
+			[]string{"b ask_error", "b resend"},
+			"",
+		},
+		{
+			"an answer that makes no sense", time.Hour,
+			providers.Fate{State: messages.Undelivered},
+			nil,
+			[]string{"ask b", "b"},
+			[]string{"b ask_error", "b resend"},
+			"",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				s := newStage(t, nil, nil)
+				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.Fate, error) { return test.fate, test.err }}
+				calls, decisions, err := s.doubtful(t, "b", test.age)
+				if diff := cmp.Diff([][]string{test.calls, test.decisions}, [][]string{calls, decisions}); diff != "" {
+					t.Errorf("called and decided (-want +got):\n%s", diff)
+				}
+				if got := errorText(err); got != test.want {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+				if lines := strings.Count(s.log.String(), "message routed"); lines != 1 {
+					t.Errorf("%d lines explain the round, want 1", lines)
+				}
+			})
+		})
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestRouter_sends_a_doubtful_message_again_to_nobody_but_who_may_have_it(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []providers.Kind{
+		providers.Temporary, providers.Misconfigured, providers.RateLimited, providers.Rejected, providers.Unknown,
+	} {
+		inBubble(t, func(t *testing.T) {
+			s := newStage(t, nil, refusal(kind), nil)
+			for range 7 { // the last ones find the breaker open, or not
+				calls, _, err := s.doubtful(t, "b", time.Second)
+				if err == nil || slices.Contains(calls, "a") || slices.Contains(calls, "c") {
+					t.Fatalf("%v: called %v, %v", kind, calls, err)
+				}
+			}
+		})
+	}
+}
+
+func TestRouter_asks_everybody_when_the_worker_died(t *testing.T) {
+	t.Parallel()
+	for name, who := range map[string]string{"nobody said whom it asked": "", "whom it asked is gone": "z"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				s := newStage(t, nil, nil, nil)
+				fate := providers.Fate{State: messages.Sent}
+				nothing := func(context.Context) (providers.Fate, error) { return providers.Fate{}, nil }
+				s.Senders[0] = asked{s.senders[0], nothing}
+				s.Senders[2] = asked{s.senders[2], func(context.Context) (providers.Fate, error) { return fate, nil }}
+				calls, _, err := s.doubtful(t, who, time.Second)
+				if err != nil || !slices.Equal(calls, []string{"ask a", "ask c"}) {
+					t.Errorf("called %v, %v; want both asked and nothing sent", calls, err)
+				}
+				fate = providers.Fate{} // it does not know either
+				calls, decisions, err := s.doubtful(t, who, time.Second)
+				want := []string{"a not_found", "c not_found", "a resend"}
+				if err != nil || !slices.Equal(calls, []string{"ask a", "ask c", "a"}) || !slices.Equal(decisions, want) {
+					t.Errorf("called %v, decided %v, %v; want it sent again at once", calls, decisions, err)
+				}
+			})
+		})
+	}
+}
+
+func TestRouter_waits_for_an_answer_no_longer_than_it_has_time_to_use_it(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		s, start := newStage(t, nil), time.Now()
+		s.Senders[0] = asked{s.senders[0], func(ctx context.Context) (providers.Fate, error) {
+			<-ctx.Done()
+			return providers.Fate{}, &providers.Error{Provider: "a", Err: ctx.Err()}
+		}}
+		calls, _, err := s.doubtful(t, "a", time.Minute)
+		if took := time.Since(start); err != nil || !slices.Equal(calls, []string{"ask a", "a"}) || took > 3*time.Second {
+			t.Errorf("called %v, %v after %v", calls, err, took)
+		}
+	})
+}

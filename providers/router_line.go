@@ -1,0 +1,154 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+const (
+	// breakerFailures in a row open a breaker: enough that one lost answer does not, few enough that a
+	// vendor that is away costs few people their patience.
+	breakerFailures = 5
+
+	// breakerPause is how long an open breaker spares its provider before one message tries it.
+	breakerPause = 30 * time.Second
+)
+
+// line is one provider with what stands before it: breaker, bounds and weight.
+type line struct {
+	sender    SMSSender
+	breaker   *gobreaker.CircuitBreaker[Receipt]
+	perSecond int
+	slots     chan struct{} // nil: no bound
+
+	misconfigured bool          // what the last answer said; guarded by the breaker
+	weight        atomic.Uint64 // bits of a float64
+	accepted      atomic.Int64  // messages that the scores do not have yet
+}
+
+func newLine(sender SMSSender, logger *slog.Logger) *line {
+	l := &line{sender: sender}
+	l.weight.Store(math.Float64bits(1))
+	if bounded, ok := sender.(Bounded); ok {
+		bounds := bounded.Bounds()
+		l.perSecond = bounds.PerSecond
+		if bounds.Concurrent > 0 {
+			l.slots = make(chan struct{}, bounds.Concurrent)
+		}
+	}
+	l.breaker = gobreaker.NewCircuitBreaker[Receipt](gobreaker.Settings{
+		Name:         sender.Name(),
+		MaxRequests:  1,
+		Timeout:      breakerPause,
+		IsExcluded:   excluded,
+		IsSuccessful: l.works,
+		ReadyToTrip: func(counts gobreaker.Counts) bool {
+			return l.misconfigured || counts.ConsecutiveFailures >= breakerFailures
+		},
+		OnStateChange: func(name string, from, to gobreaker.State) {
+			logger.Warn("breaker of provider changed", "provider", name, "from", stateName(from), "to", stateName(to))
+		},
+	})
+	return l
+}
+
+// excluded tells what says nothing about the provider: it was not asked, or we were told to stop.
+func excluded(err error) bool {
+	_, own := errors.AsType[*gateError](err)
+	return own || errors.Is(err, context.Canceled)
+}
+
+// works reports whether the provider does its work: a refusal that is about the number or the content is
+// part of it. The breaker calls it before it decides whether to open.
+func (l *line) works(err error) bool {
+	if err == nil {
+		return true
+	}
+	kind := KindOf(err)
+	l.misconfigured = kind == Misconfigured
+	return kind == RateLimited || kind == Rejected
+}
+
+// gateError is a provider that was not asked.
+type gateError struct {
+	decision Decision
+}
+
+func (e *gateError) Error() string { return "not asked: " + string(e.decision) }
+
+// gated is a refusal of our own: surely not sent.
+func (l *line) gated(decision Decision) error {
+	return &Error{
+		Provider: l.sender.Name(), Kind: Temporary, Code: "own_" + string(decision), Err: &gateError{decision},
+	}
+}
+
+// send asks the provider, unless something of our own stands in the way.
+func (l *line) send(ctx context.Context, rate Rate, sms SMS) (Receipt, error) {
+	receipt, err := l.breaker.Execute(func() (Receipt, error) {
+		if l.slots != nil {
+			select {
+			case l.slots <- struct{}{}:
+				defer func() { <-l.slots }()
+			default:
+				return Receipt{}, l.gated(Busy)
+			}
+		}
+		if !l.take(ctx, rate) {
+			return Receipt{}, l.gated(RateSpent)
+		}
+		return l.sender.SendSMS(ctx, sms)
+	})
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return Receipt{}, l.gated(BreakerOpen)
+	}
+	if err == nil {
+		l.accepted.Add(1)
+	}
+	return receipt, err
+}
+
+// take counts the message against the provider's bound per second. Without an answer from the counter the
+// message goes: the vendor has a limit of its own.
+func (l *line) take(ctx context.Context, rate Rate) bool {
+	if l.perSecond <= 0 || rate == nil {
+		return true
+	}
+	ok, err := rate.Take(ctx, l.sender.Name(), l.perSecond)
+	return ok || err != nil
+}
+
+// The states of a breaker, as metrics name them.
+const (
+	BreakerIsClosed   = "closed"
+	BreakerIsHalfOpen = "half_open"
+	BreakerIsOpen     = "open"
+)
+
+func stateName(state gobreaker.State) string {
+	switch state {
+	case gobreaker.StateOpen:
+		return BreakerIsOpen
+	case gobreaker.StateHalfOpen:
+		return BreakerIsHalfOpen
+	case gobreaker.StateClosed:
+		return BreakerIsClosed
+	default:
+		return BreakerIsClosed
+	}
+}
+
+// Breakers returns the state of every provider's breaker, by its name.
+func (r *Router) Breakers() map[string]string {
+	states := map[string]string{}
+	for _, l := range r.open() {
+		states[l.sender.Name()] = stateName(l.breaker.State())
+	}
+	return states
+}
