@@ -8,6 +8,7 @@ import (
 
 	"usher/limits"
 	"usher/messages"
+	"usher/providers"
 	"usher/secrets"
 	"usher/verify"
 )
@@ -93,21 +94,29 @@ func (c *Codes) Try(ctx context.Context, subject string, purpose verify.Purpose)
 	}
 }
 
-// Use marks a code as used, once: of parallel calls one gets nil, the others [verify.ErrExpired].
-func (c *Codes) Use(ctx context.Context, id string) error {
+// Use marks a code as used, once: of parallel calls one gets nil, the others [verify.ErrExpired]. It is not
+// the first use when the code was restored after an earlier one.
+func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 	subject, ok := verify.SubjectOf(id)
 	if !ok {
-		return verify.ErrExpired
+		return false, verify.ErrExpired
 	}
-	used, err := codeUseScript.Run(ctx, c.store.client, []string{codeKey(subject, id)},
-		id, c.store.now().UnixMilli(), secrets.Random(8), currents(subject)).Int()
+	r, err := read(codeUseScript.Run(ctx, c.store.client, []string{codeKey(subject, id)},
+		id, c.store.now().UnixMilli(), secrets.Random(8), currents(subject)), 2)
 	if err != nil {
-		return fmt.Errorf("use code: %w", err)
+		return false, fmt.Errorf("use code: %w", err)
 	}
-	if used != 1 {
-		return verify.ErrExpired
+	switch r.number(0) {
+	case 0:
+		return false, verify.ErrExpired
+	case 1:
+		return false, nil
 	}
-	return nil
+	if provider := r.text(1); provider != "" {
+		// Best effort: what it says of a provider is worth less than the code's use.
+		_ = c.store.Scores().AddScore(ctx, provider, providers.Score{Verified: 1})
+	}
+	return true, nil
 }
 
 // Restore makes a used code usable again until its old end. A code that is gone stays so.

@@ -34,14 +34,18 @@ func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (mess
 	if r.text(0) == "busy" {
 		return claim, messages.ErrBusy
 	}
+	if claim.Doubts = int(r.number(3)); claim.Doubts > 0 {
+		claim.DoubtfulProvider, claim.DoubtfulAt = r.text(4), time.UnixMilli(r.number(5))
+	}
 	return claim, nil
 }
 
-// Record files how a claimed attempt ended. A lease that is over does not matter while nobody else has
-// claimed; after that, and for a code that is gone, it returns [messages.ErrStale].
+// Record files how a claimed attempt ended; Sending notes only who may have the message, and leaves the
+// claim to run out. A lease that is over does not matter while nobody else has claimed; after that, and for
+// a code that is gone, it returns [messages.ErrStale].
 func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {
 	switch outcome.State {
-	case messages.Queued, messages.Sent, messages.Failed:
+	case messages.Queued, messages.Sending, messages.Sent, messages.Failed:
 	default:
 		return fmt.Errorf("record outcome: %q ends no attempt", outcome.State)
 	}

@@ -36,11 +36,36 @@ func limitKey(subject string, limit limits.Limit) string {
 	return tag(subject) + "limit:" + string(limit.Name) + ":" + strconv.FormatInt(limit.Period.Milliseconds(), 10)
 }
 
+// enteredKey is a hash: the window of what was of use, beside that of a guard's spends.
+func enteredKey(subject string, guard limits.Limit) string {
+	return limitKey(subject, guard) + ":entered"
+}
+
+// knownKey is a string: the stamp of how long something is known.
+func knownKey(hash string) string { return tag(hash) + "known" }
+
 // captchaKey is a string: the stamped answer.
 func captchaKey(hash string) string { return tag(hash) + "captcha" }
 
 // triesKey is a hash: looks at a captcha and wrong answers to it.
 func triesKey(hash string) string { return tag(hash) + "tries" }
 
+// answerKey is a hash: a request with a key of its client's, and its sealed answer.
+func answerKey(hash string) string { return tag(hash) + "answer" }
+
 // sessionKey is a string: the stamped data of a session.
 func sessionKey(hash string) string { return tag(hash) + "session" }
+
+// sessionsKey is a sorted set: ids of an owner's sessions by the times at which they end.
+func sessionsKey(hash string) string { return tag(hash) + "sessions" }
+
+// referenceKey is a string: the id of the code that a vendor knows by another name.
+func referenceKey(hash string) string { return tag(hash) + "reference" }
+
+// scoreKey is a hash: what became of a provider's messages in one minute.
+func scoreKey(provider string, minute int64) string {
+	return tag("score:"+provider) + strconv.FormatInt(minute, 10)
+}
+
+// turnKey is a string: that somebody has the turn.
+func turnKey(hash string) string { return tag(hash) + "turn" }

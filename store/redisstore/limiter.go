@@ -31,6 +31,17 @@ func (l *Limiter) Spend(ctx context.Context, spends []limits.Spend) (limits.Deci
 	return batch.decide(ctx)
 }
 
+// Left returns how much is left of a limit, without spending.
+func (l *Limiter) Left(ctx context.Context, spend limits.Spend) (int, error) {
+	key := limitKey(l.store.keys.Index("limit", spend.Subject), spend.Limit)
+	left, err := limitLeftScript.Run(ctx, l.store.client, []string{key},
+		l.store.now().UnixMilli(), spend.Limit.Count, spend.Limit.Period.Milliseconds()).Int()
+	if err != nil {
+		return 0, fmt.Errorf("look at limit: %w", err)
+	}
+	return left, nil
+}
+
 // batch is the spends of one call.
 type batch struct {
 	store  *Store
@@ -38,14 +49,14 @@ type batch struct {
 	groups []group
 }
 
-// group is the spends of one subject: their windows share a slot, so one script takes them all or none.
+// group is the spends of one subject: their windows share a slot, so one script takes them all or none. A
+// guard is a group of its own, since it has a script of its own.
 type group struct {
 	subject   string
+	guard     bool
 	limits    []limits.Limit
 	positions []int // of the limits among all spends
-	keys      []string
-	args      []any
-	cmd       *redis.Cmd
+	call      call
 	reply     reply
 }
 
@@ -53,42 +64,58 @@ func (s *Store) batch(spends []limits.Spend) *batch {
 	b := &batch{store: s, at: s.now()}
 	for i, spend := range spends {
 		if !spend.Limit.Off() {
-			g := b.group(s.keys.Index("limit", spend.Subject))
+			g := b.group(s.keys.Index("limit", spend.Subject), spend.Limit.Percent > 0)
 			g.limits = append(g.limits, spend.Limit)
 			g.positions = append(g.positions, i)
 		}
 	}
 	for i := range b.groups {
-		g := &b.groups[i]
-		g.keys = limitKeys(g.subject, g.limits)
-		g.args = append([]any{b.at.UnixMilli(), s.recording()}, limitArgs(g.limits)...)
+		b.groups[i].call = b.spending(&b.groups[i])
 	}
 	return b
 }
 
-func (b *batch) group(subject string) *group {
+func (b *batch) group(subject string, guard bool) *group {
 	for i := range b.groups {
-		if b.groups[i].subject == subject {
+		if !guard && !b.groups[i].guard && b.groups[i].subject == subject {
 			return &b.groups[i]
 		}
 	}
-	b.groups = append(b.groups, group{subject: subject})
+	b.groups = append(b.groups, group{subject: subject, guard: guard})
 	return &b.groups[len(b.groups)-1]
+}
+
+// spending is the call that takes a group's units.
+func (b *batch) spending(g *group) call {
+	args := append([]any{b.at.UnixMilli(), b.store.recording()}, limitArgs(g.limits)...)
+	if g.guard {
+		return guarding(g.subject, g.limits[0], args)
+	}
+	return call{script: limitSpendScript, keys: limitKeys(g.subject, g.limits), args: args}
+}
+
+// refunding is the call that gives a group's units back.
+func (b *batch) refunding(g *group) call {
+	args := append([]any{b.at.UnixMilli()}, limitPeriods(g.limits)...)
+	return call{script: limitRefundScript, keys: limitKeys(g.subject, g.limits), args: args}
 }
 
 // queue puts the scripts on a pipeline.
 func (b *batch) queue(ctx context.Context, pipe redis.Pipeliner) {
 	for i := range b.groups {
-		g := &b.groups[i]
-		g.cmd = limitSpendScript.EvalSha(ctx, pipe, g.keys, g.args...)
+		b.groups[i].call.queue(ctx, pipe)
 	}
 }
 
 // decide reads the answers once the pipeline has been executed.
 func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
-	b.sendUnknown(ctx)
+	sent := make([]*call, len(b.groups))
 	for i := range b.groups {
-		r, err := read(b.groups[i].cmd, 4)
+		sent[i] = &b.groups[i].call
+	}
+	sendUnknown(ctx, b.store.client, sent)
+	for i := range b.groups {
+		r, err := read(b.groups[i].call.cmd, 4)
 		if err != nil {
 			return limits.Decision{}, fmt.Errorf("spend limits: %w", err)
 		}
@@ -102,22 +129,10 @@ func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
 	if d.Allowed() {
 		return b.tightest(), nil
 	}
-	b.refund(ctx)
+	// What other subjects' limits granted goes back. When it cannot, their units are forgotten with their
+	// period: that errs on the safe side, so the refusal stays the answer.
+	_ = b.refund(ctx, func(g *group) bool { _, _, refused := g.refused(); return !refused })
 	return d, nil
-}
-
-// sendUnknown sends scripts in full to servers that did not know them: after a restart, or at first use.
-func (b *batch) sendUnknown(ctx context.Context) {
-	pipe := b.store.client.Pipeline()
-	for i := range b.groups {
-		g := &b.groups[i]
-		if redis.HasErrorPrefix(g.cmd.Err(), "NOSCRIPT") {
-			g.cmd = limitSpendScript.Eval(ctx, pipe, g.keys, g.args...)
-		}
-	}
-	if pipe.Len() > 0 {
-		_, _ = pipe.Exec(ctx)
-	}
 }
 
 // refused returns the limit of the group that had nothing left, and its position among all spends.
@@ -144,12 +159,16 @@ func (b *batch) refusal() limits.Decision {
 	return d
 }
 
-// tightest returns the decision that allows, with what is left of the limit that has least.
+// tightest returns the decision that allows, with what is left of the limit that has least. Nothing can be
+// left of a guard.
 func (b *batch) tightest() limits.Decision {
 	var d limits.Decision
 	for i := range b.groups {
 		g := &b.groups[i]
-		if left := int(g.reply.number(3)); i == 0 || left < d.Remaining {
+		if g.guard {
+			continue
+		}
+		if left := int(g.reply.number(3)); d.Limit.Off() || left < d.Remaining {
 			d = limits.Decision{Limit: g.limits[g.reply.number(2)-1], Remaining: left}
 		}
 	}
@@ -165,20 +184,28 @@ func (b *batch) report(ctx context.Context) {
 	}
 }
 
-// refund gives back what other subjects' limits granted. When it cannot, their units are forgotten with
-// their period: that errs on the safe side, so the refusal stays the answer.
-func (b *batch) refund(ctx context.Context) {
+// refund gives back the units of some groups, even when the caller's own time is over.
+func (b *batch) refund(ctx context.Context, which func(*group) bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refundTimeout)
 	defer cancel()
 	pipe := b.store.client.Pipeline()
+	var sent []*call
 	for i := range b.groups {
-		g := &b.groups[i]
-		if _, _, refused := g.refused(); !refused {
-			args := append([]any{b.at.UnixMilli()}, limitPeriods(g.limits)...)
-			limitRefundScript.Eval(ctx, pipe, g.keys, args...)
+		if g := &b.groups[i]; which(g) {
+			back := b.refunding(g)
+			back.queue(ctx, pipe)
+			sent = append(sent, &back)
 		}
 	}
-	if pipe.Len() > 0 {
-		_, _ = pipe.Exec(ctx)
+	if len(sent) == 0 {
+		return nil
 	}
+	_, _ = pipe.Exec(ctx) // every command has its own error
+	sendUnknown(ctx, b.store.client, sent)
+	for _, back := range sent {
+		if err := back.cmd.Err(); err != nil {
+			return fmt.Errorf("refund limits: %w", err)
+		}
+	}
+	return nil
 }

@@ -33,20 +33,28 @@ var errURL = errors.New("redis URL: want redis://, rediss:// or unix://, redis-s
 //
 // and rediss-sentinel, rediss-cluster with TLS. User and password are those of the servers that hold the
 // data. The client honours the deadlines of contexts and gives up by itself after about a second. Errors
-// quote nothing of the URL.
+// quote nothing of the URL. A command that found no free connection in time fails like one that timed out:
+// with a net.Error.
 func Open(text string) (redis.UniversalClient, error) {
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
 		return nil, errURL
 	}
+	var client redis.UniversalClient
+	var err error
 	switch scheme {
 	case "redis", "rediss", "unix":
-		return openServer(text)
+		client, err = openServer(text)
 	case "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster":
-		return openServers(scheme, rest)
+		client, err = openServers(scheme, rest)
 	default:
-		return nil, errURL
+		err = errURL
 	}
+	if err != nil {
+		return nil, err
+	}
+	client.AddHook(crowded{})
+	return client, nil
 }
 
 func openServer(text string) (redis.UniversalClient, error) {

@@ -1,4 +1,4 @@
-// Package redisstore keeps codes, limits, captchas and sessions in Redis, each with its time to live.
+// Package redisstore keeps codes, limits, captchas, sessions and answers in Redis, each with its time to live.
 //
 // Every decision is one script, so it holds for any number of processes. Keys that one script touches
 // share a hash tag, as Redis Cluster demands; keys.go has them all. Nothing in a key or a value opens a
@@ -41,6 +41,12 @@ func New(client redis.UniversalClient, keys *secrets.Keys, now func() time.Time)
 // Codes returns the part that keeps issued codes.
 func (s *Store) Codes() *Codes { return &Codes{s} }
 
+// Reports returns the part that files what vendors report about codes.
+func (s *Store) Reports() *Reports { return &Reports{s} }
+
+// Scores returns the part that keeps what became of the messages of each provider.
+func (s *Store) Scores() *Scores { return &Scores{s} }
+
 // Limiter returns the part that spends limits.
 func (s *Store) Limiter() *Limiter { return &Limiter{s} }
 
@@ -49,6 +55,9 @@ func (s *Store) Captchas() *Captchas { return &Captchas{s} }
 
 // Gate returns the part that spends a captcha together with limits.
 func (s *Store) Gate() *Gate { return &Gate{s} }
+
+// Answers returns the part that keeps answers for requests that are sent again.
+func (s *Store) Answers() *Answers { return &Answers{s} }
 
 // Sessions returns the part that keeps sessions.
 func (s *Store) Sessions() *Sessions { return &Sessions{s} }

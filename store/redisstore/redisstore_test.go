@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,9 +15,11 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"usher/contact"
 	"usher/internal/testkit"
 	"usher/limits"
 	"usher/messages"
+	"usher/reports"
 	"usher/secrets"
 	"usher/store/redisstore"
 	"usher/verify"
@@ -95,6 +98,14 @@ func setup(t testing.TB, url string) *bundle {
 	return b
 }
 
+func mobile() contact.Mobile {
+	m, err := contact.ParseMobile("13800138000")
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
 // newIssue returns a code of a number that has none yet.
 func newIssue() verify.Issue {
 	subject, now := secrets.Random(16), time.Now()
@@ -108,10 +119,12 @@ func newIssue() verify.Issue {
 func (b *bundle) steps(ctx context.Context) []step {
 	issue, codes := newIssue(), b.store.Codes()
 	var claim messages.Claim
+	var run string
 	spends := []limits.Spend{
 		{Limit: limits.Limit{Name: "a", Count: 1000, Period: time.Hour}, Subject: "203.0.113.7"},
 		{Limit: limits.Limit{Name: "b", Count: 1000, Period: time.Hour}, Subject: "203.0.113.7"},
 		{Limit: limits.Limit{Name: "c", Count: 1000, Period: time.Hour}, Subject: "203.0.113.0/24"},
+		{Limit: limits.Limit{Name: "d", Count: 1000, Period: time.Hour, Percent: 30}, Subject: "1380013"},
 	}
 	return []step{
 		{"Admit", func() error { _, _, err := b.store.Gate().Admit(ctx, "captcha", spends); return err }},
@@ -121,12 +134,26 @@ func (b *bundle) steps(ctx context.Context) []step {
 		{"Record", func() error {
 			return codes.Record(ctx, claim, messages.Outcome{State: messages.Sent, At: time.Now()})
 		}},
+		{"Apply", func() error {
+			_, err := b.store.Reports().Apply(ctx, []reports.Report{{MessageID: issue.ID, State: messages.Delivered}})
+			return err
+		}},
+		{"Remember", func() error { return b.store.Reports().Remember(ctx, "ronglian", "reference", issue.ID) }},
+		{"Turn", func() error { _, err := b.store.Reports().Turn(ctx, "pull", time.Minute); return err }},
 		{"Status", func() error { _, err := codes.Status(ctx, issue.ID); return err }},
 		{"Try", func() error { _, err := codes.Try(ctx, issue.Subject, issue.Purpose); return err }},
-		{"Use", func() error { return codes.Use(ctx, issue.ID) }},
+		{"Use", func() error { _, err := codes.Use(ctx, issue.ID); return err }},
 		{"Restore", func() error { return codes.Restore(ctx, issue.ID) }},
 		{"Peek", func() error { _, err := b.store.Captchas().Peek(ctx, "captcha"); return err }},
+		{"Begin", func() (err error) { run, _, _, err = b.store.Answers().Begin(ctx, issue.ID, "body"); return err }},
+		{"Keep", func() error { return b.store.Answers().Keep(ctx, issue.ID, run, "answer") }},
+		{"Drop", func() error { return b.store.Answers().Drop(ctx, issue.ID, run) }},
 		{"Void", func() error { return codes.Void(ctx, issue.ID) }},
+		{"Left", func() error { _, err := b.store.Limiter().Left(ctx, spends[0]); return err }},
+		{"Entered", func() error { return b.store.Limiter().Entered(ctx, mobile()) }},
+		{"Refund", func() error { return b.store.Gate().Refund(ctx, spends) }},
+		{"Know", func() error { return b.store.Gate().Know(ctx, time.Hour, "somebody") }},
+		{"Known", func() error { _, err := b.store.Gate().Known(ctx, "somebody"); return err }},
 	}
 }
 
@@ -217,14 +244,8 @@ func TestStore_survives_lost_answers(t *testing.T) {
 
 func TestStore_reports_that_Redis_is_away(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := "redis://:SECRET@" + listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	// A socket that is not there: a port that was free might be another test's server by now.
+	url := "unix://:SECRET@" + filepath.Join(t.TempDir(), "redis.sock")
 	b := setup(t, url)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	_ "embed" // for the scripts
 	"fmt"
 
@@ -15,6 +16,12 @@ var (
 	limitSpend string
 	//go:embed scripts/limit_refund.lua
 	limitRefund string
+	//go:embed scripts/limit_left.lua
+	limitLeft string
+	//go:embed scripts/conversion_send.lua
+	conversionSend string
+	//go:embed scripts/conversion_enter.lua
+	conversionEnter string
 	//go:embed scripts/code_issue.lua
 	codeIssue string
 	//go:embed scripts/code_void.lua
@@ -31,27 +38,72 @@ var (
 	codeClaim string
 	//go:embed scripts/code_record.lua
 	codeRecord string
+	//go:embed scripts/code_report.lua
+	codeReport string
 	//go:embed scripts/captcha_peek.lua
 	captchaPeek string
 	//go:embed scripts/captcha_fail.lua
 	captchaFail string
+	//go:embed scripts/answer_begin.lua
+	answerBegin string
+	//go:embed scripts/answer_end.lua
+	answerEnd string
+	//go:embed scripts/session_commit.lua
+	sessionCommit string
+	//go:embed scripts/session_enter.lua
+	sessionEnter string
 )
 
 // The scripts, run by their hash and sent in full only to a server that does not know them.
 var (
-	limitSpendScript  = redis.NewScript(window + limitSpend)
-	limitRefundScript = redis.NewScript(window + limitRefund)
-	codeIssueScript   = redis.NewScript(window + codeIssue)
-	codeVoidScript    = redis.NewScript(window + codeVoid)
-	codeTryScript     = redis.NewScript(window + codeTry)
-	codeUseScript     = redis.NewScript(codeUse)
-	codeRestoreScript = redis.NewScript(codeRestore)
-	codeStatusScript  = redis.NewScript(codeStatus)
-	codeClaimScript   = redis.NewScript(codeClaim)
-	codeRecordScript  = redis.NewScript(codeRecord)
-	captchaPeekScript = redis.NewScript(captchaPeek)
-	captchaFailScript = redis.NewScript(captchaFail)
+	limitSpendScript      = redis.NewScript(window + limitSpend)
+	limitRefundScript     = redis.NewScript(window + limitRefund)
+	limitLeftScript       = redis.NewScript(window + limitLeft)
+	conversionSendScript  = redis.NewScript(window + conversionSend)
+	conversionEnterScript = redis.NewScript(window + conversionEnter)
+	codeIssueScript       = redis.NewScript(window + codeIssue)
+	codeVoidScript        = redis.NewScript(window + codeVoid)
+	codeTryScript         = redis.NewScript(window + codeTry)
+	codeUseScript         = redis.NewScript(codeUse)
+	codeRestoreScript     = redis.NewScript(codeRestore)
+	codeStatusScript      = redis.NewScript(codeStatus)
+	codeClaimScript       = redis.NewScript(codeClaim)
+	codeRecordScript      = redis.NewScript(codeRecord)
+	codeReportScript      = redis.NewScript(codeReport)
+	captchaPeekScript     = redis.NewScript(captchaPeek)
+	captchaFailScript     = redis.NewScript(captchaFail)
+	answerBeginScript     = redis.NewScript(answerBegin)
+	answerEndScript       = redis.NewScript(answerEnd)
+
+	sessionCommitScript = redis.NewScript(sessionCommit)
+	sessionEnterScript  = redis.NewScript(sessionEnter)
 )
+
+// call is one script on a pipeline.
+type call struct {
+	script *redis.Script
+	keys   []string
+	args   []any
+	cmd    *redis.Cmd
+}
+
+// queue puts the call on the pipeline by its script's hash.
+func (c *call) queue(ctx context.Context, pipe redis.Pipeliner) {
+	c.cmd = c.script.EvalSha(ctx, pipe, c.keys, c.args...)
+}
+
+// sendUnknown sends scripts in full to servers that did not know them: after a restart, or at first use.
+func sendUnknown(ctx context.Context, client redis.UniversalClient, sent []*call) {
+	pipe := client.Pipeline()
+	for _, c := range sent {
+		if redis.HasErrorPrefix(c.cmd.Err(), "NOSCRIPT") {
+			c.cmd = c.script.Eval(ctx, pipe, c.keys, c.args...)
+		}
+	}
+	if pipe.Len() > 0 {
+		_, _ = pipe.Exec(ctx)
+	}
+}
 
 // reply is the list that a script returned.
 type reply []any

@@ -19,9 +19,29 @@ func TestLimits(t *testing.T) {
 	testkit.EachRedis(t, storetest.Limits)
 }
 
+func TestConversion(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Conversion)
+}
+
+func TestReports(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Reports)
+}
+
+func TestScores(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Scores)
+}
+
 func TestCaptchas(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, storetest.Captchas)
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Answers)
 }
 
 func TestSessions(t *testing.T) {

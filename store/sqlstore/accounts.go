@@ -45,10 +45,7 @@ func (a *Accounts) Create(ctx context.Context, account accounts.Account, mail *a
 		if _, err := tx.NamedExecContext(ctx, insertAccount, row); err != nil {
 			return err
 		}
-		if mail == nil {
-			return nil
-		}
-		return insertMail(ctx, tx, *mail, row)
+		return a.insertMail(ctx, tx, mail, row)
 	})
 	if field := takenField(err); field != "" {
 		return &accounts.ExistsError{Field: field}
@@ -111,7 +108,7 @@ func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts
 		if err != nil {
 			return err
 		}
-		return insertMail(ctx, tx, mail, row)
+		return a.insertMail(ctx, tx, &mail, row)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return accounts.ErrNotFound
@@ -122,19 +119,29 @@ func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts
 	return nil
 }
 
-// SetPassword replaces the hash and counts the generation of sessions up, or returns
-// accounts.ErrNotFound.
-func (a *Accounts) SetPassword(ctx context.Context, id, hash string, when time.Time) error {
-	changed, err := a.db.exec(ctx, `
-		update accounts
-		set password_hash = ?, session_generation = session_generation + 1, updated_at = ?
-		where id = ?`,
-		hash, at(when), id)
+// SetPassword replaces the hash, counts the generation of sessions up and files the mail in one
+// transaction, or returns accounts.ErrNotFound.
+func (a *Accounts) SetPassword(
+	ctx context.Context, id, hash string, when time.Time, mail *accounts.Mail,
+) error {
+	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		var row accountRow
+		err := tx.GetContext(ctx, &row, tx.Rebind(`
+			update accounts
+			set password_hash = ?, session_generation = session_generation + 1, updated_at = ?
+			where id = ?
+			returning `+accountColumns),
+			hash, at(when), id)
+		if err != nil {
+			return err
+		}
+		return a.insertMail(ctx, tx, mail, row)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return accounts.ErrNotFound
+	}
 	if err != nil {
 		return fmt.Errorf("set password: %w", err)
-	}
-	if changed == 0 {
-		return accounts.ErrNotFound
 	}
 	return nil
 }

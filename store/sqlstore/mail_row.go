@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/jmoiron/sqlx"
 
@@ -9,45 +11,64 @@ import (
 	"usher/messages"
 )
 
-// purposeActivation is the purpose of every mail so far.
-const purposeActivation = "activation"
+// sealTo is the context in which the address of a mail is sealed.
+const sealTo = "messages.to/"
 
-const mailColumns = `id, account_id, state, reason, attempt, lease_until, not_after, enqueues,
+const mailColumns = `id, account_id, purpose, language, to_sealed, state, reason, attempt, lease_until, doubts, not_after, enqueues,
 	generation, key_id, request_id, created_at`
 
 // mailRow is a row of messages as far as the outbox cares.
 type mailRow struct {
-	ID         string         `db:"id"`
-	AccountID  string         `db:"account_id"`
-	State      messages.State `db:"state"`
-	Reason     string         `db:"reason"`
-	Attempt    int            `db:"attempt"`
-	LeaseUntil stamp          `db:"lease_until"`
-	NotAfter   stamp          `db:"not_after"`
-	Enqueues   int            `db:"enqueues"`
-	Generation int            `db:"generation"`
-	KeyID      string         `db:"key_id"`
-	RequestID  string         `db:"request_id"`
-	CreatedAt  stamp          `db:"created_at"`
+	ID         string               `db:"id"`
+	AccountID  string               `db:"account_id"`
+	Purpose    accounts.MailPurpose `db:"purpose"`
+	Language   string               `db:"language"`
+	ToSealed   *string              `db:"to_sealed"`
+	State      messages.State       `db:"state"`
+	Reason     string               `db:"reason"`
+	Attempt    int                  `db:"attempt"`
+	LeaseUntil stamp                `db:"lease_until"`
+	Doubts     int                  `db:"doubts"`
+	NotAfter   stamp                `db:"not_after"`
+	Enqueues   int                  `db:"enqueues"`
+	Generation int                  `db:"generation"`
+	KeyID      string               `db:"key_id"`
+	RequestID  string               `db:"request_id"`
+	CreatedAt  stamp                `db:"created_at"`
 }
 
-// insertMail files the mail of the account's present generation. It counts as enqueued: the API does that
-// right after the commit, and the relay looks after it when it is still waiting some time later.
-func insertMail(ctx context.Context, tx *sqlx.Tx, mail accounts.Mail, account accountRow) error {
+// insertMail files a mail of the account as it is now; nil is none. It counts as enqueued: the API does
+// that right after the commit, and the relay looks after it when it is still waiting some time later.
+func (a *Accounts) insertMail(ctx context.Context, tx *sqlx.Tx, mail *accounts.Mail, account accountRow) error {
+	if mail == nil {
+		return nil
+	}
+	purpose := cmp.Or(mail.Purpose, accounts.MailActivation)
+	masked, sealed := account.EmailMasked, (*string)(nil)
+	if !mail.To.IsZero() {
+		box, err := a.keys.Seal(mail.To.Reveal(), sealTo+mail.ID)
+		if err != nil {
+			return fmt.Errorf("seal address of mail: %w", err)
+		}
+		masked, sealed = mail.To.String(), &box
+	}
 	_, err := tx.ExecContext(ctx, tx.Rebind(`
 		insert into messages (
-			id, channel, purpose, account_id, to_masked, state, not_after, enqueued_at, generation, key_id,
-			request_id, created_at, updated_at)
-		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
-		mail.ID, messages.Email, purposeActivation, account.ID, account.EmailMasked, messages.Queued,
+			id, channel, purpose, language, account_id, to_masked, to_sealed, state, not_after, enqueued_at,
+			generation, key_id, request_id, created_at, updated_at)
+		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+		mail.ID, messages.Email, purpose, mail.Language, account.ID, masked, sealed, messages.Queued,
 		at(mail.NotAfter), at(mail.CreatedAt), account.ActivationGeneration, mail.KeyID,
 		mail.RequestID, at(mail.CreatedAt), at(mail.CreatedAt))
 	return err
 }
 
+// mail leaves the address of its own sealed: only the worker that sends the mail needs it.
 func (r mailRow) mail() accounts.Mail {
 	return accounts.Mail{
 		ID:        r.ID,
+		Purpose:   r.Purpose,
+		Language:  r.Language,
 		KeyID:     r.KeyID,
 		NotAfter:  r.NotAfter.Time,
 		CreatedAt: r.CreatedAt.Time,
@@ -56,7 +77,7 @@ func (r mailRow) mail() accounts.Mail {
 }
 
 func (r mailRow) claim() messages.Claim {
-	return messages.Claim{ID: r.ID, Attempt: r.Attempt, LeaseUntil: r.LeaseUntil.Time}
+	return messages.Claim{ID: r.ID, Attempt: r.Attempt, LeaseUntil: r.LeaseUntil.Time, Doubts: r.Doubts}
 }
 
 // open reports whether the mail is still to be sent.
@@ -76,13 +97,26 @@ func (r mailRow) closed() string {
 	}
 }
 
-// obsolete says why nobody needs the mail any more, or "".
+// wanted is the condition under which somebody needs a mail, but for its end: a link that still works, or
+// a notice with an address that is its own or the account's proved one.
+const wanted = `exists (
+	select 1 from accounts
+	where accounts.id = messages.account_id and case
+		when messages.purpose = 'activation' then
+			not accounts.email_active and accounts.activation_generation = messages.generation
+		else messages.to_sealed is not null or accounts.email_active
+	end)`
+
+// obsolete says why nobody needs the mail any more, or "": what [wanted] says, with the reason.
 func (r mailRow) obsolete(account accounts.Account, now stamp) string {
+	link := r.Purpose == accounts.MailActivation
 	switch {
-	case account.EmailActive:
+	case link && account.EmailActive:
 		return "used"
-	case account.ActivationGeneration != r.Generation:
+	case link && account.ActivationGeneration != r.Generation:
 		return "superseded"
+	case !link && r.ToSealed == nil && !account.EmailActive:
+		return "unproved"
 	case !r.NotAfter.After(now.Time):
 		return "expired"
 	}

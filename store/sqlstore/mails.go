@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"usher/accounts"
+	"usher/contact"
 	"usher/messages"
 	"usher/secrets"
 )
@@ -32,18 +33,15 @@ const free = `(state = 'queued' or state = 'sending' and lease_until <= ?)`
 // Claim gives the caller the right to send the mail, once, until the lease is over, and returns the mail
 // with its account as it is now. It returns messages.ErrBusy while another lease runs, with its end in
 // LeaseUntil, and messages.ErrDropped when the mail must not be sent, with the cause in Reason: sent,
-// failed, used, superseded, expired or missing.
+// failed, used, superseded, unproved, expired or missing.
 func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (accounts.ClaimedMail, error) {
 	now := at(m.now())
 	var row mailRow
 	err := m.db.get(ctx, &row, `
 		update messages
-		set state = 'sending', attempt = attempt + 1, lease_until = ?, updated_at = ?
-		where id = ? and channel = 'email' and not_after > ? and `+free+`
-			and exists (
-				select 1 from accounts
-				where accounts.id = messages.account_id and not accounts.email_active
-					and accounts.activation_generation = messages.generation)
+		set state = 'sending', attempt = attempt + 1, lease_until = ?, updated_at = ?,
+			doubts = doubts + case state when 'sending' then 1 else 0 end
+		where id = ? and channel = 'email' and not_after > ? and `+free+` and `+wanted+`
 		returning `+mailColumns,
 		at(now.Add(lease)), now, id, now, now)
 	switch {
@@ -60,6 +58,10 @@ func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (acco
 	if reason := row.obsolete(account, now); reason != "" { // since the claim, a moment ago
 		claimed.Reason = reason
 		return claimed, messages.ErrDropped
+	}
+	claimed.Mail.To, err = unseal(m.accounts, row.ToSealed, sealTo+row.ID, contact.ParseEmail)
+	if err != nil {
+		return accounts.ClaimedMail{}, fmt.Errorf("open address of mail: %w", err)
 	}
 	return claimed, nil
 }
@@ -104,7 +106,7 @@ func (m *Mails) refuse(ctx context.Context, id string, now stamp) (accounts.Clai
 
 // Record files how a claim ended, or returns messages.ErrStale when another worker has claimed the mail
 // meanwhile. A mail that is to be tried again counts as enqueued at the outcome's time: its task is on
-// the queue for a retry.
+// the queue for a retry. Sending keeps the claim: nobody knows what became of the mail.
 func (m *Mails) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {
 	var accepted, enqueued stamp
 	switch outcome.State {
@@ -112,16 +114,16 @@ func (m *Mails) Record(ctx context.Context, claim messages.Claim, outcome messag
 		accepted = at(outcome.At)
 	case messages.Queued:
 		enqueued = at(outcome.At)
-	case messages.Failed:
+	case messages.Failed, messages.Sending:
 	default:
 		return fmt.Errorf("record mail: an attempt does not end as %s", outcome.State)
 	}
 	changed, err := m.db.exec(ctx, `
 		update messages
-		set state = ?, lease_until = null, accepted_at = ?, enqueued_at = coalesce(?, enqueued_at),
+		set state = ?, lease_until = case ? when 'sending' then lease_until end, accepted_at = ?, enqueued_at = coalesce(?, enqueued_at),
 			provider = coalesce(nullif(?, ''), provider), provider_id = ?, provider_code = ?, updated_at = ?
 		where id = ? and channel = 'email' and state = 'sending' and attempt = ?`,
-		outcome.State, accepted, enqueued,
+		outcome.State, outcome.State, accepted, enqueued,
 		outcome.Provider, outcome.ProviderID, outcome.Code, at(outcome.At),
 		claim.ID, claim.Attempt)
 	if err != nil {

@@ -70,11 +70,15 @@ func TestStores_keep_the_promises(t *testing.T) {
 			db := migrated(t, newURL(t))
 			return storetest.SQL{
 				Accounts: sqlstore.NewAccounts(db, keys),
+				Changes:  sqlstore.NewAccounts(db, keys),
+				Imports:  sqlstore.NewAccounts(db, keys),
 				Outbox:   sqlstore.NewMails(db, keys, now),
 				Dump:     func(t *testing.T) string { t.Helper(); return dump(t, db) },
 			}
 		}
 		t.Run("Accounts", func(t *testing.T) { t.Parallel(); storetest.Accounts(t, open) })
+		t.Run("Changes", func(t *testing.T) { t.Parallel(); storetest.Changes(t, open) })
+		t.Run("Imported", func(t *testing.T) { t.Parallel(); storetest.Imported(t, open) })
 		t.Run("Mails", func(t *testing.T) { t.Parallel(); storetest.Mails(t, open) })
 	})
 }

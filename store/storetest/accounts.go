@@ -37,6 +37,7 @@ func Accounts(t *testing.T, open OpenSQL) {
 		"RenewActivation_refuses_a_proved_address":   accountsRenew,
 		"RenewActivation_counts_parallel_calls":      accountsRenewParallel,
 		"SetPassword_ends_the_generation":            accountsPassword,
+		"SetPassword_files_its_mail_or_nothing":      accountsPasswordMail,
 		"Tables_hold_no_number_and_no_address":       accountsDump,
 		"Find_does_not_know_what_was_never_created":  accountsUnknown,
 		"Exists_agrees_with_Find_for_hostile_values": accountsHostile,
@@ -252,7 +253,7 @@ func accountsRenewParallel(t *testing.T, f *sqlFixture) {
 func accountsPassword(t *testing.T, f *sqlFixture) {
 	account, _ := f.created(t)
 	f.clock.Advance(time.Second)
-	if err := f.Accounts.SetPassword(t.Context(), account.ID, "another hash", f.clock.Now()); err != nil {
+	if err := f.Accounts.SetPassword(t.Context(), account.ID, "another hash", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	want := account
@@ -261,10 +262,32 @@ func accountsPassword(t *testing.T, f *sqlFixture) {
 	if diff := cmp.Diff(stored(want), got, sameContacts); err != nil || diff != "" {
 		t.Errorf("Find: %v (-want +got):\n%s", err, diff)
 	}
-	err = f.Accounts.SetPassword(t.Context(), uuid.NewString(), "hash", f.clock.Now())
+	err = f.Accounts.SetPassword(t.Context(), uuid.NewString(), "hash", f.clock.Now(), nil)
 	if !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("SetPassword of an unknown account = %v, want ErrNotFound", err)
 	}
+}
+
+func accountsPasswordMail(t *testing.T, f *sqlFixture) {
+	account, taken := f.proved(t)
+	mail := f.notice(accounts.MailPasswordChanged)
+	if err := f.Accounts.SetPassword(t.Context(), account.ID, "second hash", f.clock.Now(), mail); err != nil {
+		t.Fatal(err)
+	}
+	f.claim(t, mail.ID)
+	if err := f.Accounts.SetPassword(t.Context(), account.ID, "third hash", f.clock.Now(), &taken); err == nil {
+		t.Error("SetPassword with a mail that exists succeeded")
+	}
+	got, err := f.Accounts.Find(t.Context(), accounts.Key{By: accounts.ByID, Value: account.ID})
+	if err != nil || got.PasswordHash != "second hash" || got.SessionGeneration != 2 {
+		t.Errorf("after a mail that was not filed: %q of generation %d, %v", got.PasswordHash, got.SessionGeneration, err)
+	}
+	orphan := f.notice(accounts.MailPasswordChanged)
+	err = f.Accounts.SetPassword(t.Context(), uuid.NewString(), "hash", f.clock.Now(), orphan)
+	if !errors.Is(err, accounts.ErrNotFound) {
+		t.Errorf("SetPassword of an unknown account = %v, want ErrNotFound", err)
+	}
+	f.wantDropped(t, orphan.ID, "missing")
 }
 
 func accountsUnknown(t *testing.T, f *sqlFixture) {

@@ -33,6 +33,7 @@ func Mails(t *testing.T, open OpenSQL) {
 		"Record_keeps_an_account_of_the_attempt":         mailsRecord,
 		"Record_refuses_a_claim_that_was_taken_over":     mailsStale,
 		"Record_refuses_states_that_no_attempt_ends_in":  mailsRecordState,
+		"Claim_counts_claims_that_ran_out":               mailsDoubts,
 		"Due_finds_what_waits_too_long":                  mailsDueWaiting,
 		"Due_finds_a_dead_worker_once":                   mailsDueLease,
 		"Due_waits_for_the_retry_of_a_recorded_attempt":  mailsDueRetry,
@@ -42,6 +43,12 @@ func Mails(t *testing.T, open OpenSQL) {
 		"Expire_leaves_a_running_lease_alone":            mailsExpireLease,
 		"Outbox_gives_up_with_its_context":               mailsCanceled,
 		"Claim_of_a_renewed_activation_takes_the_newest": mailsRenewed,
+		"Claim_of_a_notice_needs_a_proved_address":       noticesProved,
+		"Claim_of_a_notice_takes_no_note_of_links":       noticesNoLink,
+		"Claim_goes_to_the_address_that_a_mail_names":    noticesOwnAddress,
+		"Notice_of_a_new_address_names_the_old_one":      noticesFormer,
+		"Notice_ends_with_its_use":                       noticesExpire,
+		"Notice_is_seen_to_by_the_relay":                 noticesDue,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -241,10 +248,36 @@ func mailsStale(t *testing.T, f *sqlFixture) {
 	f.wantDropped(t, mail.ID, "sent")
 }
 
+func mailsDoubts(t *testing.T, f *sqlFixture) {
+	_, mail := f.created(t)
+	want := func(claim messages.Claim, attempt, doubts int) {
+		t.Helper()
+		if claim.Attempt != attempt || claim.Doubts != doubts {
+			t.Errorf("claim = %+v, want attempt %d with %d doubts", claim, attempt, doubts)
+		}
+	}
+	first := f.claim(t, mail.ID)
+	want(first, 1, 0)
+	f.record(t, first, messages.Queued)
+	second := f.claim(t, mail.ID)
+	want(second, 2, 0)
+	f.record(t, second, messages.Sending) // nobody knows: the claim is kept
+	if _, err := f.Outbox.Claim(t.Context(), mail.ID, mailLease); !errors.Is(err, messages.ErrBusy) {
+		t.Errorf("claim within the lease = %v, want ErrBusy", err)
+	}
+	f.clock.Advance(mailLease)
+	third := f.claim(t, mail.ID)
+	want(third, 3, 1)
+	f.record(t, third, messages.Queued)
+	want(f.claim(t, mail.ID), 4, 1)
+	f.clock.Advance(mailLease)
+	want(f.claim(t, mail.ID), 5, 2) // the worker before died
+}
+
 func mailsRecordState(t *testing.T, f *sqlFixture) {
 	_, mail := f.created(t)
 	claim := f.claim(t, mail.ID)
-	for _, state := range []messages.State{"", messages.Sending, messages.Delivered, messages.Dropped} {
+	for _, state := range []messages.State{"", messages.Delivered, messages.Dropped} {
 		if err := f.Outbox.Record(t.Context(), claim, messages.Outcome{State: state, At: f.clock.Now()}); err == nil {
 			t.Errorf("Record as %q was accepted", state)
 		}
@@ -259,7 +292,7 @@ func mailsDueWaiting(t *testing.T, f *sqlFixture) {
 	f.clock.Advance(time.Second)
 	mails, err := f.Outbox.Due(t.Context(), mailAge, 100)
 	want := []accounts.DueMail{{Mail: storedMail(mail)}}
-	if diff := cmp.Diff(want, mails); err != nil || diff != "" {
+	if diff := cmp.Diff(want, mails, sameContacts); err != nil || diff != "" {
 		t.Errorf("Due: %v (-want +got):\n%s", err, diff)
 	}
 	f.wantDue(t, "right after", map[string]int{})

@@ -40,6 +40,7 @@ func Codes(t *testing.T, url string) {
 		"an attempt that is to be repeated frees its own": requeue,
 		"what must not be sent is dropped":                dropped,
 		"outcomes are recorded once":                      recordTwice,
+		"a claim that ran out is a doubt":                 doubts,
 		"unknown ids are harmless":                        unknownIDs,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +137,7 @@ func unknownIDs(t *testing.T, b *redisBundle) {
 		if _, err := b.codes.Status(t.Context(), id); !errors.Is(err, verify.ErrNotFound) {
 			t.Errorf("Status(%q): %v", id, err)
 		}
-		if err := b.codes.Use(t.Context(), id); !errors.Is(err, verify.ErrExpired) {
+		if _, err := b.codes.Use(t.Context(), id); !errors.Is(err, verify.ErrExpired) {
 			t.Errorf("Use(%q): %v", id, err)
 		}
 		if err := errors.Join(b.codes.Void(t.Context(), id), b.codes.Restore(t.Context(), id)); err != nil {

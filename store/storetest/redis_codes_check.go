@@ -47,7 +47,7 @@ func newSupersedesOld(t *testing.T, b *redisBundle) {
 	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Login, code); !errors.Is(err, verify.ErrWrong) {
 		t.Errorf("Spend of the older code: %v", err)
 	}
-	if err := b.codes.Use(t.Context(), older.ID); !errors.Is(err, verify.ErrExpired) {
+	if _, err := b.codes.Use(t.Context(), older.ID); !errors.Is(err, verify.ErrExpired) {
 		t.Errorf("Use of the older code: %v", err)
 	}
 	b.wantState(t, older.ID, verify.StateExpired)
@@ -68,7 +68,7 @@ func codeExpires(t *testing.T, b *redisBundle) {
 	if _, err := b.service.Check(t.Context(), b.mobile, verify.Login, code); !errors.Is(err, verify.ErrExpired) {
 		t.Errorf("Check at the end: %v", err)
 	}
-	if err := b.codes.Use(t.Context(), issued.ID); !errors.Is(err, verify.ErrExpired) {
+	if _, err := b.codes.Use(t.Context(), issued.ID); !errors.Is(err, verify.ErrExpired) {
 		t.Errorf("Use at the end: %v", err)
 	}
 }

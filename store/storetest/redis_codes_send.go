@@ -42,6 +42,15 @@ func (b *redisBundle) record(t *testing.T, claim messages.Claim, state messages.
 	}
 }
 
+// recordAs records that a provider has accepted the code.
+func (b *redisBundle) recordAs(t *testing.T, claim messages.Claim, provider string) {
+	t.Helper()
+	outcome := messages.Outcome{State: messages.Sent, Provider: provider, At: b.clock.Now()}
+	if err := b.codes.Record(t.Context(), claim, outcome); err != nil {
+		t.Fatalf("Record: %v", err)
+	}
+}
+
 func claimsInParallel(t *testing.T, b *redisBundle) {
 	issued := b.issue(t, verify.Login)
 	type result struct {
@@ -83,6 +92,42 @@ func leaseOver(t *testing.T, b *redisBundle) {
 	b.clock.Advance(time.Minute) // nobody has claimed since: the outcome still counts
 	b.record(t, second, messages.Sent)
 	b.wantState(t, issued.ID, messages.Sent)
+}
+
+func doubts(t *testing.T, b *redisBundle) {
+	issued := b.issue(t, verify.Login)
+	want := func(claim messages.Claim, doubts int, provider string, at time.Time) {
+		t.Helper()
+		if claim.Doubts != doubts || claim.DoubtfulProvider != provider || !claim.DoubtfulAt.Equal(at) {
+			t.Errorf("claim = %+v, want %d doubts, %q, %v", claim, doubts, provider, at)
+		}
+	}
+	first := b.claim(t, issued.ID)
+	want(first, 0, "", time.Time{})
+	b.record(t, first, messages.Queued)
+
+	began := b.clock.Now()
+	want(b.claim(t, issued.ID), 0, "", time.Time{})
+	b.clock.Advance(30 * time.Second) // that worker died
+	second := b.claim(t, issued.ID)
+	want(second, 1, "", began)
+
+	b.clock.Advance(time.Second)
+	b.record(t, second, messages.Sending) // nobody knows, but who was asked
+	b.record(t, second, messages.Sending)
+	if _, err := b.codes.Claim(t.Context(), issued.ID, time.Second); !errors.Is(err, messages.ErrBusy) {
+		t.Errorf("claim within the lease: %v, want ErrBusy", err)
+	}
+	b.wantState(t, issued.ID, messages.Queued)
+	b.clock.Advance(29 * time.Second)
+	third := b.claim(t, issued.ID)
+	want(third, 2, "aliyun", began)
+	b.record(t, third, messages.Queued)
+	want(b.claim(t, issued.ID), 2, "aliyun", began)
+
+	if err := b.codes.Record(t.Context(), second, messages.Outcome{State: messages.Sending}); !errors.Is(err, messages.ErrStale) {
+		t.Errorf("outcome of a claim that was taken over: %v, want ErrStale", err)
+	}
 }
 
 func requeue(t *testing.T, b *redisBundle) {

@@ -51,8 +51,20 @@ func Redis(t *testing.T, url string) {
 	if _, _, err := b.store.Gate().Admit(t.Context(), id, spends); err != nil {
 		t.Fatal(err)
 	}
+	const login = "203.0.113.0/24 li_lei@example.com"
+	err := errors.Join(b.store.Gate().Know(t.Context(), time.Hour, login), b.store.Limiter().Entered(t.Context(), b.mobile))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := b.store.Sessions().Commit(token, sessionData, b.clock.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
+	}
+
+	const requestKey, requestBody, answer = "the-client's-own-key", "password=battery", "l***@example.com"
+	b.keep(t, b.wantBegin(t, "busy body", "begun"), answer)
+	run, _, _, err := b.store.Answers().Begin(t.Context(), requestKey, requestBody)
+	if err != nil || run == "" {
+		t.Fatalf("Begin = %q, %v", run, err)
 	}
 
 	unknown := verify.NewID(b.subject)
@@ -60,12 +72,23 @@ func Redis(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 
+	const reference = "a-vendor's-name-of-a-message"
+	if err := b.store.Reports().Remember(t.Context(), "ronglian", reference, second.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.store.Reports().Turn(t.Context(), reference, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+
 	dump := dumpRedis(t, b.client)
-	secrets := []string{b.mobile.Reveal(), code, b.code(t, second.ID, verify.Login), address, token, id}
+	secrets := []string{
+		b.mobile.Reveal(), code, b.code(t, second.ID, verify.Login), address, login, token, id,
+		requestKey, requestBody, answer, reference,
+	}
 	if found := testkit.FindSecrets(dump, secrets...); len(found) > 0 {
 		t.Errorf("Redis holds %v in:\n%s", found, dump)
 	}
-	for _, part := range []string{":code:", ":current:", ":pause", ":limit:", ":captcha", ":tries", ":session"} {
+	for _, part := range []string{":code:", ":current:", ":pause", ":limit:", ":captcha", ":tries", ":known", ":entered", ":session", ":answer", ":reference", ":turn"} {
 		if !bytes.Contains(dump, []byte(part)) {
 			t.Errorf("no %s key was looked at in:\n%s", part, dump)
 		}

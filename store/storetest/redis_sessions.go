@@ -14,6 +14,13 @@ func Sessions(t *testing.T, url string) {
 		"a session ends with its time":     sessionExpires,
 		"a deleted session stays deleted":  sessionDeleted,
 		"a session over already is no one": sessionOver,
+		"an ended session is not revived":  sessionNotRevived,
+		"a list has an owner's sessions":   listFound,
+		"a list forgets what is over":      listExpires,
+		"one of a list ends alone":         listEnds,
+		"nobody ends a stranger's":         listStranger,
+		"a list makes room for the newest": listFull,
+		"a list opens nothing":             listHolds,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,4 +82,13 @@ func sessionDeleted(t *testing.T, b *redisBundle) {
 func sessionOver(t *testing.T, b *redisBundle) {
 	b.commit(t, time.Hour)
 	b.wantSession(t, b.commit(t, -time.Second), false)
+}
+
+func sessionNotRevived(t *testing.T, b *redisBundle) {
+	token := b.commit(t, time.Hour)
+	if err := b.store.Sessions().Delete(token); err != nil {
+		t.Fatal(err)
+	}
+	// A request that has read the session before now writes down that it was there.
+	b.wantSession(t, b.commit(t, time.Hour), false)
 }

@@ -13,9 +13,17 @@ import (
 // SQL is a store of accounts and mails under test: empty, and of the test's own.
 type SQL struct {
 	Accounts accounts.Store
+	Changes  accounts.Changes // beside Accounts, on the same tables
+	Imports  Imports          // beside Accounts, on the same tables
 	Outbox   Outbox
 	// Dump returns all rows of all tables as text.
 	Dump func(t *testing.T) string
+}
+
+// Imports is what brings people of another system along.
+type Imports interface {
+	accounts.ImportStore
+	accounts.Rehasher
 }
 
 // Outbox is what workers and relays are given of the mails that [accounts.Store] files.

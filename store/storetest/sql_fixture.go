@@ -67,6 +67,8 @@ func (f *sqlFixture) person(t *testing.T) (accounts.Account, *accounts.Mail) {
 func (f *sqlFixture) mail() *accounts.Mail {
 	return &accounts.Mail{
 		ID:        uuid.NewString(),
+		Purpose:   accounts.MailActivation,
+		Language:  "en",
 		KeyID:     "t1",
 		NotAfter:  f.clock.Now().Add(linkLife),
 		CreatedAt: f.clock.Now(),

@@ -7,8 +7,11 @@
 -- ARGV[4] -> name of this claim: the client repeats a request whose answer was lost
 -- ARGV[5] -> what the keys of the current codes begin with
 --
--- Returns {"dropped", reason}, {"busy", attempt, when the other lease ends} or {"ok", attempt, when the lease ends}.
-local code = redis.call('HMGET', KEYS[1], 'purpose', 'state', 'used', 'expires_at', 'lease_until', 'claim', 'attempt')
+-- Returns {"dropped", reason}, {"busy", attempt, when the other lease ends} or {"ok", attempt, when the lease
+-- ends, doubts: claims that ran out, the provider that may have the message or "", when the first doubt arose in
+-- milliseconds or 0}.
+local code = redis.call('HMGET', KEYS[1], 'purpose', 'state', 'used', 'expires_at', 'lease_until', 'claim', 'attempt',
+  'claimed_at')
 if not code[1] then return {'dropped', 'missing'} end
 local now, state, lease = tonumber(ARGV[2]), code[2], tonumber(code[5])
 if code[3] ~= '' then return {'dropped', 'used'} end
@@ -16,10 +19,18 @@ if state == 'failed' then return {'dropped', 'failed'} end
 if state ~= 'queued' and state ~= 'sending' then return {'dropped', 'sent'} end
 if tonumber(code[4]) <= now then return {'dropped', 'expired'} end
 if redis.call('GET', ARGV[5] .. code[1]) ~= ARGV[1] then return {'dropped', 'superseded'} end
+local function granted(attempt, ends)
+  local doubt = redis.call('HMGET', KEYS[1], 'doubts', 'doubt_provider', 'doubt_at')
+  return {'ok', attempt, ends, tonumber(doubt[1] or 0), doubt[2] or '', tonumber(doubt[3] or 0)}
+end
 if state == 'sending' and lease > now then
   if code[6] ~= ARGV[4] then return {'busy', tonumber(code[7]), lease} end
-  return {'ok', tonumber(code[7]), lease}
+  return granted(tonumber(code[7]), lease)
+end
+if state == 'sending' then
+  redis.call('HINCRBY', KEYS[1], 'doubts', 1)
+  redis.call('HSETNX', KEYS[1], 'doubt_at', code[8] or ARGV[2])
 end
 local attempt = redis.call('HINCRBY', KEYS[1], 'attempt', 1)
-redis.call('HSET', KEYS[1], 'state', 'sending', 'lease_until', ARGV[3], 'claim', ARGV[4])
-return {'ok', attempt, tonumber(ARGV[3])}
+redis.call('HSET', KEYS[1], 'state', 'sending', 'lease_until', ARGV[3], 'claim', ARGV[4], 'claimed_at', ARGV[2])
+return granted(attempt, tonumber(ARGV[3]))

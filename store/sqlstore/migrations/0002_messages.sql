@@ -6,15 +6,18 @@ create table messages (
     channel       text        not null,
     purpose       text        not null,
     account_id    text        references accounts (id),          -- null for a number without an account
+    language      text        not null default '',               -- in which it is written
     to_masked     text        not null,
+    to_sealed     text,                                          -- null: the account's address at the claim
     state         text        not null,
     reason        text        not null default '',               -- of a dropped one
     attempt       integer     not null default 0,                -- number of the last claim
     lease_until   timestamptz,                                   -- of the running claim
+    doubts        integer     not null default 0,                -- claims that ran out: each may have sent it
     not_after     timestamptz not null,                          -- worthless past it
     enqueues      integer     not null default 0,                -- tasks beyond the first; part of the task's id
     enqueued_at   timestamptz not null,                          -- when a task was last put on the queue
-    generation    integer     not null default 0,                -- of the account's activation
+    generation    integer     not null default 0,                -- of the account's activation, then
     key_id        text        not null default '',               -- key that signs the link
     request_id    text        not null default '',
     provider      text        not null default '',               -- who was asked last
@@ -29,7 +32,9 @@ create table messages (
     constraint messages_state check (state in
         ('queued', 'sending', 'sent', 'delivered', 'undelivered', 'failed', 'dropped')),
     constraint messages_lease check (state <> 'sending' or lease_until is not null),
-    constraint messages_owner check (channel <> 'email' or account_id is not null)
+    constraint messages_owner check (channel <> 'email' or account_id is not null),
+    -- Such a mail goes to the address before the change, which the account does not know any more.
+    constraint messages_former check (purpose <> 'email_changed' or to_sealed is not null)
 );
 
 create index messages_account on messages (account_id);

@@ -1,0 +1,35 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+
+	"usher/contact"
+	"usher/limits"
+)
+
+// guarding is the call that counts a code sent, unless too few of the earlier ones were entered. Its keys
+// begin with the window that a refund gives back to.
+func guarding(subject string, guard limits.Limit, args []any) call {
+	return call{
+		script: conversionSendScript,
+		keys:   []string{limitKey(subject, guard), enteredKey(subject, guard)},
+		args:   append(args, guard.Percent),
+	}
+}
+
+// Entered counts a code that was entered for the guard of its number's prefix. It is to be called once for
+// a code.
+func (l *Limiter) Entered(ctx context.Context, mobile contact.Mobile) error {
+	guard := l.store.Rules.Set[limits.SMSConversion]
+	if guard.Off() {
+		return nil
+	}
+	subject := l.store.keys.Index("limit", mobile.Prefix())
+	err := conversionEnterScript.Run(ctx, l.store.client, []string{enteredKey(subject, guard)},
+		l.store.now().UnixMilli(), guard.Period.Milliseconds()).Err()
+	if err != nil {
+		return fmt.Errorf("count entered code: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"usher/reports"
+	"usher/verify"
+)
+
+const (
+	// keepReference is how long a vendor may take to report: carriers try for three days at most.
+	keepReference = 3 * 24 * time.Hour
+
+	// reportsAtOnce bounds one pipeline.
+	reportsAtOnce = 500
+)
+
+// Reports files what vendors report about codes. It is safe for concurrent use.
+type Reports struct{ store *Store }
+
+var _ reports.Store = (*Reports)(nil)
+
+// Remember files the reference that a vendor was given in the place of a code's id, for
+// [Reports.Apply] to find the code by.
+func (r *Reports) Remember(ctx context.Context, provider, reference, id string) error {
+	if err := r.store.client.Set(ctx, r.reference(provider, reference), id, keepReference).Err(); err != nil {
+		return fmt.Errorf("remember reference: %w", err)
+	}
+	return nil
+}
+
+func (r *Reports) reference(provider, reference string) string {
+	return referenceKey(r.store.keys.Index("reference", provider+" "+reference))
+}
+
+// Turn gives one of several callers the turn to do something, for the given time; it cannot be given back.
+func (r *Reports) Turn(ctx context.Context, name string, ttl time.Duration) (bool, error) {
+	mine, err := r.store.client.SetNX(ctx, turnKey(r.store.keys.Index("turn", name)), "1", ttl).Result()
+	if err != nil {
+		return false, fmt.Errorf("take turn: %w", err)
+	}
+	return mine, nil
+}
+
+// Apply implements [reports.Store]. It takes one round trip, and one more when a vendor names messages by
+// references.
+func (r *Reports) Apply(ctx context.Context, all []reports.Report) ([]reports.Result, error) {
+	results := make([]reports.Result, 0, len(all))
+	for len(all) > 0 {
+		n := min(len(all), reportsAtOnce)
+		some, err := r.apply(ctx, all[:n])
+		if err != nil {
+			return nil, err
+		}
+		results, all = append(results, some...), all[n:]
+	}
+	return results, nil
+}
+
+func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Result, error) {
+	ids, err := r.find(ctx, all)
+	if err != nil {
+		return nil, fmt.Errorf("find reported codes: %w", err)
+	}
+	pipe := r.store.client.Pipeline()
+	calls := make([]*call, len(all))
+	var sent []*call
+	for i, report := range all {
+		subject, ok := verify.SubjectOf(ids[i])
+		if !ok {
+			continue
+		}
+		at := report.At
+		if at.IsZero() {
+			at = r.store.now()
+		}
+		calls[i] = &call{script: codeReportScript, keys: []string{codeKey(subject, ids[i])}, args: []any{
+			string(report.State), report.Provider, report.ProviderID, report.Code, at.UnixMilli(),
+		}}
+		calls[i].queue(ctx, pipe)
+		sent = append(sent, calls[i])
+	}
+	_, _ = pipe.Exec(ctx) // every command has its own error
+	sendUnknown(ctx, r.store.client, sent)
+
+	results := make([]reports.Result, len(all))
+	for i, c := range calls {
+		if c == nil {
+			continue
+		}
+		answer, err := read(c.cmd, 0)
+		if err != nil {
+			return nil, fmt.Errorf("file report: %w", err)
+		}
+		if len(answer) > 0 {
+			results[i] = reports.Result{
+				ID: ids[i], Changed: answer.number(0) == 1, IssuedAt: time.UnixMilli(answer.number(1)),
+			}
+		}
+	}
+	return results, nil
+}
+
+// find returns the id of each report's code: its own when it is one of ours, else the one that was
+// remembered for it, or "".
+func (r *Reports) find(ctx context.Context, all []reports.Report) ([]string, error) {
+	ids := make([]string, len(all))
+	asked := map[int]*redis.StringCmd{}
+	pipe := r.store.client.Pipeline()
+	for i, report := range all {
+		if _, ours := verify.SubjectOf(report.MessageID); ours {
+			ids[i] = report.MessageID
+		} else {
+			asked[i] = pipe.Get(ctx, r.reference(report.Provider, report.MessageID))
+		}
+	}
+	if len(asked) == 0 {
+		return ids, nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, err
+	}
+	for i, cmd := range asked {
+		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return nil, err
+		}
+		ids[i] = cmd.Val()
+	}
+	return ids, nil
+}

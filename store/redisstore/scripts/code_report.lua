@@ -1,0 +1,27 @@
+-- Files what a vendor reports of a code's message. Asked again it changes nothing.
+--
+-- A message that arrived stays so, whatever else is said of it. That it will not arrive counts only while
+-- nothing better is known and no other attempt is on its way: of the attempt that is recorded, or of the one
+-- that is being sent, whose answer the report has overtaken. Such a report stands for the answer, so that
+-- nobody sends the message again and its record, when it comes, finds itself recorded.
+--
+-- KEYS[1] -> code
+-- ARGV[1] -> state: delivered or undelivered
+-- ARGV[2] -> provider
+-- ARGV[3] -> the provider's id of the message, or ""
+-- ARGV[4] -> the provider's code
+-- ARGV[5] -> when, in milliseconds
+--
+-- Returns {} when no such message was ever sent, or {1 when it changed something and else 0, when the code
+-- was issued in milliseconds}.
+local code = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'issued_at', 'provider', 'provider_id')
+if not code[1] or code[2] == '0' then return {} end
+local state, provider, id = code[1], code[4] or '', code[5] or ''
+local current = state == 'sending' or state == 'sent' and (provider == '' or provider == ARGV[2])
+  and (id == '' or ARGV[3] == '' or id == ARGV[3])
+if state == ARGV[1] or state == 'delivered' or ARGV[1] ~= 'delivered' and not current then
+  return {0, tonumber(code[3])}
+end
+redis.call('HSET', KEYS[1], 'state', ARGV[1], 'lease_until', 0, 'recorded', code[2] .. ' sent',
+  'provider', ARGV[2], 'provider_id', ARGV[3], 'provider_code', ARGV[4], 'reported_at', ARGV[5])
+return {1, tonumber(code[3])}

@@ -1,0 +1,64 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jmoiron/sqlx"
+
+	"usher/accounts"
+)
+
+var (
+	_ accounts.ImportStore = (*Accounts)(nil)
+	_ accounts.Rehasher    = (*Accounts)(nil)
+)
+
+// errDiscard takes a transaction back whose result is all that was wanted.
+var errDiscard = errors.New("discarded")
+
+// CreateAll files the accounts with one statement for all of them: it takes as long as a few calls of
+// Create.
+func (a *Accounts) CreateAll(ctx context.Context, list []accounts.Account, keep bool) (map[string]bool, error) {
+	rows := make([]accountRow, 0, len(list))
+	for _, account := range list {
+		row, err := a.row(account)
+		if err != nil {
+			return nil, fmt.Errorf("create accounts: %w", err)
+		}
+		rows = append(rows, row)
+	}
+	query, args, err := sqlx.Named(insertAccount+" on conflict do nothing returning id", rows)
+	if err != nil {
+		return nil, fmt.Errorf("create accounts: %w", err)
+	}
+	var ids []string
+	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		if err := tx.SelectContext(ctx, &ids, tx.Rebind(query), args...); err != nil {
+			return err
+		}
+		if !keep {
+			return errDiscard
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errDiscard) {
+		return nil, fmt.Errorf("create accounts: %w", err)
+	}
+	created := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		created[id] = true
+	}
+	return created, nil
+}
+
+// Rehash replaces the hash unless it is another than the old one by now. The time of the last change
+// stays: nothing has changed for the person.
+func (a *Accounts) Rehash(ctx context.Context, id, old, hash string) error {
+	_, err := a.db.exec(ctx, "update accounts set password_hash = ? where id = ? and password_hash = ?", hash, id, old)
+	if err != nil {
+		return fmt.Errorf("rehash password: %w", err)
+	}
+	return nil
+}

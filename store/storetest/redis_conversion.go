@@ -1,0 +1,212 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"usher/limits"
+	"usher/verify"
+)
+
+// Conversion checks that a Redis at the URL stops a prefix whose codes nobody enters.
+func Conversion(t *testing.T, url string) {
+	t.Helper()
+	for name, test := range map[string]func(*testing.T, *redisBundle){
+		"stops below the percentage and not before the count": conversionStops,
+		"opens again when codes are entered":                  conversionOpensByCodes,
+		"opens again when the sends are forgotten":            conversionOpensByTime,
+		"counts nothing that another limit refuses":           conversionRefunded,
+		"recording lets pass and reports":                     conversionRecorded,
+		"of parallel sends the count passes":                  conversionInParallel,
+		"a code counts as entered once":                       conversionCountsOnce,
+		"refunds and looks":                                   refundAndLook,
+		"what is known is forgotten in time":                  knownForATime,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newRedis(t, url))
+		})
+	}
+}
+
+// guard is the default one.
+func (b *redisBundle) guard() limits.Spend {
+	return limits.Spend{Limit: limits.Defaults()[limits.SMSConversion], Subject: b.mobile.Prefix()}
+}
+
+// send counts n codes sent to the prefix.
+func (b *redisBundle) send(t *testing.T, n int) (last limits.Decision) {
+	t.Helper()
+	for range n {
+		last = b.spend(t, b.guard())
+	}
+	return last
+}
+
+// enterCodes counts n codes entered.
+func (b *redisBundle) enterCodes(t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		if err := b.store.Limiter().Entered(t.Context(), b.mobile); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func conversionStops(t *testing.T, b *redisBundle) {
+	b.enterCodes(t, 14)
+	if d := b.send(t, 50); !d.Allowed() {
+		t.Fatalf("the 50th code is refused: %+v", d)
+	}
+	d := b.send(t, 1) // 14 of 50 are 28 %
+	want := limits.Decision{Refused: limits.SMSConversion, RetryAfter: d.RetryAfter, Limit: b.guard().Limit}
+	if diff := cmp.Diff(want, d); diff != "" || d.RetryAfter <= 9*time.Minute || d.RetryAfter > 11*time.Minute {
+		t.Errorf("the 51st code, -want +got:\n%s", diff)
+	}
+	other := b.guard()
+	other.Subject = "1999999"
+	if !b.spend(t, other).Allowed() {
+		t.Error("another prefix is refused as well")
+	}
+}
+
+func conversionOpensByCodes(t *testing.T, b *redisBundle) {
+	b.enterCodes(t, 14)
+	if b.send(t, 51).Allowed() {
+		t.Fatal("not refused")
+	}
+	b.enterCodes(t, 1) // 15 of 50 are 30 %
+	if d := b.send(t, 1); !d.Allowed() {
+		t.Errorf("refused with 30 %%: %+v", d)
+	}
+	if b.send(t, 1).Allowed() {
+		t.Error("granted with 15 of 51")
+	}
+	b.enterCodes(t, 100)
+	if d := b.send(t, 200); !d.Allowed() {
+		t.Errorf("a prefix whose codes are entered has an upper limit: %+v", d)
+	}
+}
+
+func conversionOpensByTime(t *testing.T, b *redisBundle) {
+	b.send(t, 50)
+	d := b.send(t, 1)
+	b.clock.Advance(d.RetryAfter - time.Millisecond)
+	if b.send(t, 1).Allowed() {
+		t.Error("granted before RetryAfter was over")
+	}
+	b.clock.Advance(time.Millisecond)
+	if d := b.send(t, 50); !d.Allowed() {
+		t.Errorf("refused after RetryAfter: %+v", d)
+	}
+}
+
+func conversionRefunded(t *testing.T, b *redisBundle) {
+	full := on(t, "", "full", 1, time.Hour)
+	b.spend(t, full)
+	for range 60 {
+		if d := b.spend(t, b.guard(), full); d.Refused != "full" {
+			t.Fatalf("decision: %+v", d)
+		}
+	}
+	if d := b.send(t, 50); !d.Allowed() {
+		t.Errorf("refused codes were counted as sent: %+v", d)
+	}
+}
+
+func conversionRecorded(t *testing.T, b *redisBundle) {
+	reported := map[limits.Name]int{}
+	b.store.Rules.Mode, b.store.Rules.Report = limits.Record, reporter(reported)
+	if d := b.send(t, 60); !d.Allowed() {
+		t.Errorf("refused: %+v", d)
+	}
+	if want := map[limits.Name]int{limits.SMSConversion: 10}; !cmp.Equal(reported, want) {
+		t.Errorf("reported %v, want %v", reported, want)
+	}
+	b.enterCodes(t, 15) // of 50 they would be 30 %, of 60 they are not
+	b.store.Rules.Mode = limits.Enforce
+	if b.send(t, 1).Allowed() {
+		t.Error("what was recorded must count once the guard is enforced")
+	}
+}
+
+func conversionInParallel(t *testing.T, b *redisBundle) {
+	decisions := parallel(200, func(int) limits.Decision { return b.spend(t, b.guard()) })
+	if n := count(decisions, limits.Decision.Allowed); n != 50 {
+		t.Errorf("%d granted, want 50", n)
+	}
+}
+
+// conversionCountsOnce: a number that spends one code over and over, with requests that fail for another
+// reason, makes up for one send and not for many.
+func conversionCountsOnce(t *testing.T, b *redisBundle) {
+	b.unlimited()
+	issued := b.issue(t, verify.Login)
+	for i := range 5 {
+		first, err := b.codes.Use(t.Context(), issued.ID)
+		if err != nil || first != (i == 0) {
+			t.Errorf("use %d is the first: %v, %v", i+1, first, err)
+		}
+		if _, err := b.codes.Use(t.Context(), issued.ID); !errors.Is(err, verify.ErrExpired) {
+			t.Errorf("used twice: %v", err)
+		}
+		if err := b.codes.Restore(t.Context(), issued.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func refundAndLook(t *testing.T, b *redisBundle) {
+	one, other := on(t, "1", "one", 3, time.Hour), on(t, "2", "other", 5, time.Hour)
+	left := func(spend limits.Spend) int {
+		n, err := b.store.Limiter().Left(t.Context(), spend)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if left(one) != 3 {
+		t.Errorf("%d left before anything was spent", left(one))
+	}
+	b.spend(t, one, other)
+	b.spend(t, one, other)
+	if left(one) != 1 || left(other) != 3 {
+		t.Errorf("%d and %d left, want 1 and 3", left(one), left(other))
+	}
+	if err := b.client.ScriptFlush(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.store.Gate().Refund(t.Context(), []limits.Spend{one, other}); err != nil {
+		t.Fatal(err)
+	}
+	if left(one) != 2 || left(other) != 4 {
+		t.Errorf("%d and %d left after a refund, want 2 and 4", left(one), left(other))
+	}
+}
+
+func knownForATime(t *testing.T, b *redisBundle) {
+	gate, subject := b.store.Gate(), t.Name()
+	known := func() bool {
+		yes, err := gate.Known(t.Context(), subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return yes
+	}
+	if known() {
+		t.Error("known before it was seen")
+	}
+	if err := gate.Know(t.Context(), time.Hour, subject, subject+"2"); err != nil {
+		t.Fatal(err)
+	}
+	if !known() {
+		t.Error("not known")
+	}
+	b.clock.Advance(time.Hour)
+	if known() {
+		t.Error("known for ever")
+	}
+}
