@@ -14,7 +14,7 @@ type Account struct {
 	Username     string // as typed, in NFKC
 	Mobile       contact.Mobile
 	Email        contact.Email
-	PasswordHash string // argon2id in its usual text form
+	PasswordHash string // argon2id in its usual text form; Django's until the next sign-in; empty: none
 	Active       bool   // may sign in: number proved, or address activated
 	EmailActive  bool   // address proved
 	Superuser    bool
@@ -28,12 +28,25 @@ type Account struct {
 	UpdatedAt time.Time
 }
 
-// Mail is the activation mail of an account as the outbox keeps it: written in one transaction with
-// the change that makes it necessary.
+// MailPurpose says what a mail is about.
+type MailPurpose string
+
+// The mails. The empty purpose means MailActivation.
+const (
+	MailActivation      MailPurpose = "activation"       // proves an address; carries a link
+	MailPasswordChanged MailPurpose = "password_changed" // tells the owner, to the address proved by then
+	MailEmailChanged    MailPurpose = "email_changed"    // tells the owner, to the address before the change
+)
+
+// Mail is a mail of an account as the outbox keeps it: written in one transaction with the change that
+// makes it necessary.
 type Mail struct {
-	ID        string    // UUID; also names the task on the queue
-	KeyID     string    // key that signs the link, so that every attempt carries the same one
-	NotAfter  time.Time // end of the link: the mail is worthless past it
+	ID        string // UUID; also names the task on the queue
+	Purpose   MailPurpose
+	Language  string        // zh or en; empty means zh
+	To        contact.Email // the address it must go to; zero means the account's at the claim
+	KeyID     string        // key that signs the link, so that every attempt carries the same one
+	NotAfter  time.Time     // end of the link: the mail is worthless past it
 	CreatedAt time.Time
 	RequestID string
 }

@@ -59,10 +59,10 @@ func (s *Service) Activate(ctx context.Context, text string) (Account, error) {
 
 // ResendActivation sends another activation mail, which makes older links worthless. It returns nil, in
 // about the same time, whether an account waits for it or not.
-func (s *Service) ResendActivation(ctx context.Context, email contact.Email, requestID string) error {
+func (s *Service) ResendActivation(ctx context.Context, email contact.Email, language, requestID string) error {
 	earliest := time.NewTimer(resendTime)
 	defer earliest.Stop()
-	if err := s.renewActivation(ctx, email, requestID); err != nil {
+	if err := s.renewActivation(ctx, email, language, requestID); err != nil {
 		return err
 	}
 	select {
@@ -73,22 +73,19 @@ func (s *Service) ResendActivation(ctx context.Context, email contact.Email, req
 	}
 }
 
-func (s *Service) renewActivation(ctx context.Context, email contact.Email, requestID string) error {
+func (s *Service) renewActivation(ctx context.Context, email contact.Email, language, requestID string) error {
 	account, found, err := s.find(ctx, Key{ByEmail, email.Reveal()})
 	if err != nil || !found || account.EmailActive {
 		return err
 	}
-	mail, err := s.newMail(requestID)
-	if err != nil {
-		return err
-	}
-	err = s.Store.RenewActivation(ctx, account.ID, mail)
+	mail := s.newMail(MailActivation, s.Policy.ActivationTTL, language, requestID)
+	err = s.Store.RenewActivation(ctx, account.ID, *mail)
 	if errors.Is(err, ErrNotFound) { // activated since we looked
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	s.enqueue(ctx, mail)
+	s.enqueue(ctx, *mail)
 	return nil
 }

@@ -53,6 +53,8 @@ func newWorld(t testing.TB) *world {
 	w.log = log
 	w.Service = &accounts.Service{
 		Store:     memory{w},
+		Changes:   memory{w},
+		Hashes:    memory{w},
 		Codes:     codes{w},
 		Mailer:    memory{w},
 		Passwords: accounts.NewHasher(2),
@@ -161,7 +163,7 @@ func (w memory) RenewActivation(_ context.Context, id string, mail accounts.Mail
 	return nil
 }
 
-func (w memory) SetPassword(_ context.Context, id, hash string, _ time.Time) error {
+func (w memory) SetPassword(_ context.Context, id, hash string, _ time.Time, mail *accounts.Mail) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.note("set password"); err != nil {
@@ -171,10 +173,26 @@ func (w memory) SetPassword(_ context.Context, id, hash string, _ time.Time) err
 	a.PasswordHash = hash
 	a.SessionGeneration++
 	w.people[id] = a
+	if mail != nil {
+		w.mails = append(w.mails, *mail)
+	}
 	return nil
 }
 
-func (w memory) EnqueueActivation(context.Context, accounts.Mail) error {
+func (w memory) Rehash(_ context.Context, id, old, hash string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("rehash"); err != nil {
+		return err
+	}
+	if a := w.people[id]; a.PasswordHash == old {
+		a.PasswordHash = hash
+		w.people[id] = a
+	}
+	return nil
+}
+
+func (w memory) EnqueueMail(context.Context, accounts.Mail) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.note("enqueue")
@@ -224,7 +242,7 @@ const (
 func signUp(changes ...func(*accounts.SignUp)) accounts.SignUp {
 	r := accounts.SignUp{
 		Username: "LiLei_1", Password: goodPassword, PasswordRepeat: goodPassword, Agree: true,
-		Mobile: someMobile, SMSCode: rightCode, RequestID: "request-1",
+		Mobile: someMobile, SMSCode: rightCode, Language: "en", RequestID: "request-1",
 	}
 	for _, change := range changes {
 		change(&r)

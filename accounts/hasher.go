@@ -47,22 +47,28 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return hash, nil
 }
 
-// Compare reports whether the hash was made from the password. An empty hash matches nothing but costs
-// the same, so that the time tells nobody whether an account exists. Errors are those of Hash.
+// Compare reports whether the hash was made from the password, which is given as it was typed: our own
+// hashes are made from its normal form, imported ones are not. An empty hash matches nothing but costs
+// the same, so that the time tells nobody whether an account exists; an imported hash costs what it did
+// where it came from. Errors are those of Hash.
 func (h *Hasher) Compare(ctx context.Context, password, hash string) (bool, error) {
 	if err := h.acquire(ctx); err != nil {
 		return false, err
 	}
 	defer h.release()
+	if matches, ok := parseDjango(hash); ok {
+		return matches(password), nil
+	}
 	exists := hash != ""
 	if !exists {
 		hash = h.dummy
 	}
-	match, err := argon2id.ComparePasswordAndHash(password, hash)
+	normal, problem := normalPassword(password)
+	match, err := argon2id.ComparePasswordAndHash(normal, hash)
 	if err != nil {
 		return false, fmt.Errorf("compare password: %w", err)
 	}
-	return match && exists, nil
+	return match && exists && problem == "", nil
 }
 
 func (h *Hasher) acquire(ctx context.Context) error {

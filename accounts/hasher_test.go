@@ -33,6 +33,15 @@ func TestHasher_compares(t *testing.T) {
 	}
 }
 
+func TestHasher_works_on_as_many_at_once_as_it_was_told(t *testing.T) {
+	t.Parallel()
+	for parallel, want := range map[int]int{2: 2, 7: 7, 0: 1, -1: 1} {
+		if got := accounts.NewHasher(parallel).Slots(); got != want {
+			t.Errorf("NewHasher(%d) has %d slots, want %d", parallel, got, want)
+		}
+	}
+}
+
 func TestHasher_waits_a_second_for_its_turn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

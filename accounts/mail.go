@@ -1,13 +1,29 @@
 package accounts
 
-import "usher/messages"
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"usher/contact"
+	"usher/messages"
+)
 
 // ClaimedMail is a mail of the outbox that its worker may send now, with what is needed to write it.
-// The account is read at the claim, so the mail goes to the address that is stored then.
+// The account is read at the claim, so a mail that names no address of its own goes to the one that is
+// stored then.
 type ClaimedMail struct {
 	messages.Claim
 	Mail    Mail
 	Account Account
+}
+
+// Recipient returns the address the mail goes to: its own, or else the account's.
+func (m ClaimedMail) Recipient() contact.Email {
+	if !m.Mail.To.IsZero() {
+		return m.Mail.To
+	}
+	return m.Account.Email
 }
 
 // DueMail is a mail of the outbox whose task must be put on the queue (again).
@@ -16,4 +32,27 @@ type DueMail struct {
 	// Enqueues counts the tasks made for this mail; it is part of the task's id, so that a new task
 	// can be made while a dead one still holds the old id.
 	Enqueues int
+}
+
+// noticeLife is how long a notice is worth sending: a mail server that is away over night does not keep
+// the owner from hearing of a change.
+const noticeLife = 24 * time.Hour
+
+// newMail returns a mail that is to be filed now. It ends on a whole second, as its link does.
+func (s *Service) newMail(purpose MailPurpose, life time.Duration, language, requestID string) *Mail {
+	now := s.Now()
+	return &Mail{
+		ID:        uuid.Must(uuid.NewV7()).String(), // the system's random source does not fail
+		Purpose:   purpose,
+		Language:  language,
+		KeyID:     s.Keys.SigningID(),
+		NotAfter:  now.Add(life).Truncate(time.Second),
+		CreatedAt: now,
+		RequestID: requestID,
+	}
+}
+
+// newNotice returns a mail that tells of a change, without a link.
+func (s *Service) newNotice(purpose MailPurpose, language, requestID string) *Mail {
+	return s.newMail(purpose, noticeLife, language, requestID)
 }

@@ -33,7 +33,8 @@ var commonPasswords = sync.OnceValue(func() map[string]bool {
 })
 
 // normalPassword returns the password in NFKC, since keyboards differ in what they send for the same
-// signs. It returns a problem for text that no account can have as its password.
+// signs. It returns a problem for text that no account can have as its password; short ones may have
+// been imported.
 func normalPassword(s string) (string, Problem) {
 	switch {
 	case s == "":
@@ -44,10 +45,7 @@ func normalPassword(s string) (string, Problem) {
 		return "", Malformed
 	}
 	s = norm.NFKC.String(s)
-	switch length := utf8.RuneCountInString(s); {
-	case length < minPassword:
-		return "", TooShort
-	case length > maxPassword:
+	if utf8.RuneCountInString(s) > maxPassword {
 		return "", TooLong
 	}
 	return s, ""
@@ -57,7 +55,11 @@ func normalPassword(s string) (string, Problem) {
 // normal form. Problems go to errs.
 func newPassword(password, repeat string, errs FieldErrors, known ...string) string {
 	normal, problem := normalPassword(password)
-	if problem == "" && easyToGuess(normal, known) {
+	switch {
+	case problem != "":
+	case utf8.RuneCountInString(normal) < minPassword:
+		problem = TooShort
+	case easyToGuess(normal, known):
 		problem = TooCommon
 	}
 	if problem != "" {

@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -94,24 +93,7 @@ func (s *Service) newAccount(a applicant, hash string) (Account, *Mail, error) {
 	if a.email.IsZero() {
 		return account, nil, nil
 	}
-	mail, err := s.newMail(a.requestID)
-	return account, &mail, err
-}
-
-// newMail ends on a whole second, as its link does.
-func (s *Service) newMail(requestID string) (Mail, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Mail{}, fmt.Errorf("make mail id: %w", err)
-	}
-	now := s.Now()
-	return Mail{
-		ID:        id.String(),
-		KeyID:     s.Keys.SigningID(),
-		NotAfter:  now.Add(s.Policy.ActivationTTL).Truncate(time.Second),
-		CreatedAt: now,
-		RequestID: requestID,
-	}, nil
+	return account, s.newMail(MailActivation, s.Policy.ActivationTTL, a.language, a.requestID), nil
 }
 
 // CreateSuperuser makes an active account with neither number nor address, for the command line. It

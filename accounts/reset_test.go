@@ -3,6 +3,7 @@ package accounts_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"usher/accounts"
 	"usher/verify"
@@ -94,5 +95,45 @@ func TestResetPassword_restores_the_code_when_it_changed_nothing(t *testing.T) {
 		if len(w.spent) != 0 {
 			t.Errorf("%s: the code stayed spent", title)
 		}
+	}
+}
+
+func TestResetPassword_tells_the_proved_address(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.registered(t, func(r *accounts.SignUp) { r.Email = someEmail })
+	if _, err := w.Activate(t.Context(), w.newestLink(t, account.ID)); err != nil {
+		t.Fatal(err)
+	}
+	w.steps()
+	w.fail["enqueue"] = errAway // the mail is in the outbox: the reset is as good as it was
+	err := w.ResetPassword(t.Context(), reset(t, someMobile, func(r *accounts.Reset) {
+		r.Language, r.RequestID = "en", "request-2"
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSteps(t, w, "find mobile", "spend reset_password", "set password", "enqueue")
+	got := w.mails[len(w.mails)-1]
+	want := accounts.Mail{
+		ID: got.ID, Purpose: accounts.MailPasswordChanged, Language: "en", To: account.Email, KeyID: "t1",
+		NotAfter: w.clock.Now().Add(24 * time.Hour).Truncate(time.Second), CreatedAt: w.clock.Now(),
+		RequestID: "request-2",
+	}
+	if got != want || got.ID == w.mails[0].ID {
+		t.Errorf("mail = %+v, want %+v", got, want)
+	}
+}
+
+func TestResetPassword_tells_no_address_that_is_not_proved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.registered(t, func(r *accounts.SignUp) { r.Email = someEmail })
+	if err := w.ResetPassword(t.Context(), reset(t, someMobile)); err != nil {
+		t.Fatal(err)
+	}
+	wantSteps(t, w, "find mobile", "spend reset_password", "set password")
+	if len(w.mails) != 1 {
+		t.Errorf("%d mails, want that of the registration alone", len(w.mails))
 	}
 }

@@ -39,13 +39,15 @@ type CodeSpender interface {
 
 // Mailer puts the task of a filed mail on the queue.
 type Mailer interface {
-	// EnqueueActivation may fail without harm: the mail is in the outbox, and the relay finds it there.
-	EnqueueActivation(ctx context.Context, mail Mail) error
+	// EnqueueMail may fail without harm: the mail is in the outbox, and the relay finds it there.
+	EnqueueMail(ctx context.Context, mail Mail) error
 }
 
 // Service registers, activates and signs in. All fields are needed; it is safe for concurrent use.
 type Service struct {
 	Store     Store
+	Changes   Changes
+	Hashes    Rehasher
 	Codes     CodeSpender
 	Mailer    Mailer
 	Passwords *Hasher
@@ -99,8 +101,8 @@ func (s *Service) restore(ctx context.Context, codeID string) {
 // enqueue is best effort: an acknowledged account must not depend on Redis, and the relay sweeps what
 // stays behind.
 func (s *Service) enqueue(ctx context.Context, mail Mail) {
-	if err := s.Mailer.EnqueueActivation(ctx, mail); err != nil {
-		s.Logger.WarnContext(ctx, "activation mail left to the relay",
-			"task_id", mail.ID, "request_id", mail.RequestID, "error", err)
+	if err := s.Mailer.EnqueueMail(ctx, mail); err != nil {
+		s.Logger.WarnContext(ctx, "mail left to the relay",
+			"task_id", mail.ID, "purpose", mail.Purpose, "request_id", mail.RequestID, "error", err)
 	}
 }

@@ -23,7 +23,7 @@ func (s *Service) SignIn(ctx context.Context, login, password string) (Account, 
 			return Account{}, err
 		}
 	}
-	match, err := s.Passwords.Compare(ctx, normal, account.PasswordHash)
+	match, err := s.Passwords.Compare(ctx, password, account.PasswordHash)
 	switch {
 	case err != nil:
 		return Account{}, err
@@ -31,6 +31,9 @@ func (s *Service) SignIn(ctx context.Context, login, password string) (Account, 
 		return Account{}, ErrCredentials
 	case !account.Active:
 		return Account{}, ErrNotActive
+	}
+	if _, imported := parseDjango(account.PasswordHash); imported {
+		s.rehash(ctx, &account, normal)
 	}
 	return account, nil
 }

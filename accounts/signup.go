@@ -13,6 +13,7 @@ type SignUp struct {
 	Mobile         string
 	SMSCode        string
 	Email          string
+	Language       string // of the activation mail: zh or en
 	RequestID      string
 }
 
@@ -23,6 +24,7 @@ type applicant struct {
 	mobile    contact.Mobile
 	smsCode   string
 	email     contact.Email
+	language  string
 	requestID string
 }
 
@@ -33,7 +35,7 @@ const maxSMSCode = 16
 // other.
 func (r SignUp) parse(registration Registration) (applicant, error) {
 	errs := FieldErrors{}
-	a := applicant{requestID: r.RequestID}
+	a := applicant{language: r.Language, requestID: r.RequestID}
 	if !r.Agree {
 		errs[FieldAgree] = MustBeAgreed
 	}

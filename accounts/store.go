@@ -44,6 +44,7 @@ type Store interface {
 	// ErrNotFound when the address needs no activation any more.
 	RenewActivation(ctx context.Context, id string, mail Mail) error
 
-	// SetPassword replaces the password hash and starts a new generation of sessions.
-	SetPassword(ctx context.Context, id, hash string, at time.Time) error
+	// SetPassword replaces the password hash, starts a new generation of sessions and files the mail,
+	// unless it is nil. It returns ErrNotFound when the account is gone; then nothing is written.
+	SetPassword(ctx context.Context, id, hash string, at time.Time, mail *Mail) error
 }

@@ -1,0 +1,236 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"usher/contact"
+)
+
+// ErrImported is what becomes of a person who is among the accounts already.
+var ErrImported = errors.New("account is there already")
+
+// ImportUser is a person of another system as an export has them: nothing in it has been looked at. The
+// number counts as proved.
+type ImportUser struct {
+	Username     string
+	PasswordHash string // a hash of Django; empty or with an exclamation mark in front when unusable
+	Mobile       string
+	Email        string
+	Active       bool
+	Superuser    bool
+	EmailActive  bool
+	JoinedAt     time.Time // zero when unknown
+}
+
+// ImportStore is where people are imported to.
+type ImportStore interface {
+	// Find returns an account or ErrNotFound.
+	Find(ctx context.Context, key Key) (Account, error)
+
+	// Exists reports whether an account has this value.
+	Exists(ctx context.Context, key Key) (bool, error)
+
+	// CreateAll files in one transaction those accounts of which nothing is taken, neither by an account
+	// that is there nor by an earlier one of the list, and returns their ids. Unless keep is true it
+	// finds out the same and files nothing. The list may have a thousand accounts.
+	CreateAll(ctx context.Context, list []Account, keep bool) (created map[string]bool, err error)
+}
+
+// Importer brings people of another system along. It is not safe for concurrent use; several may run at
+// once.
+type Importer struct {
+	Store ImportStore
+	Now   func() time.Time
+	// DryRun leaves the store as it is. It remembers those who would have been imported, a hundred bytes
+	// or so for each, to find twins.
+	DryRun bool
+
+	seed maphash.Seed
+	seen map[uint64]uint64 // what is unique of a person, and who it is
+}
+
+// Import files people and says what became of each: nil, ErrImported, FieldErrors or an *ExistsError. An
+// error beside that means that the store has failed and nobody was imported. The users may be a thousand.
+func (i *Importer) Import(ctx context.Context, users []ImportUser) ([]error, error) {
+	outcomes := make([]error, len(users))
+	list := make([]Account, 0, len(users))
+	places := make([]int, 0, len(users)) // of the list's accounts among the users
+	for n, user := range users {
+		account, err := i.account(user)
+		if err == nil {
+			err = i.remembered(account)
+		}
+		if outcomes[n] = err; err == nil {
+			list, places = append(list, account), append(places, n)
+		}
+	}
+	if len(list) == 0 {
+		return outcomes, nil
+	}
+	created, err := i.Store.CreateAll(ctx, list, !i.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	for _, account := range list {
+		if created[account.ID] {
+			i.remember(account)
+		}
+	}
+	for n, account := range list {
+		if created[account.ID] {
+			continue
+		}
+		if outcomes[places[n]], err = i.explain(ctx, account); err != nil {
+			return nil, err
+		}
+	}
+	return outcomes, nil
+}
+
+// account returns FieldErrors for a person who cannot become an account, or could never sign in.
+func (i *Importer) account(user ImportUser) (Account, error) {
+	errs := FieldErrors{}
+	name, problem := parseUsername(user.Username)
+	if problem != "" {
+		errs[FieldUsername] = problem
+	}
+	a := Account{
+		Username: name.shown, PasswordHash: user.PasswordHash,
+		Active: user.Active, Superuser: user.Superuser,
+		ActivationGeneration: 1, SessionGeneration: 1,
+		CreatedAt: user.JoinedAt, UpdatedAt: i.Now(),
+	}
+	if a.CreatedAt.IsZero() {
+		a.CreatedAt = a.UpdatedAt
+	}
+	var err error
+	if user.Mobile != "" {
+		if a.Mobile, err = contact.ParseMobile(user.Mobile); err != nil {
+			errs[FieldMobile] = Malformed
+		}
+	}
+	if user.Email != "" {
+		if a.Email, err = contact.ParseEmail(user.Email); err != nil {
+			errs[FieldEmail] = Malformed
+		}
+		a.EmailActive = user.EmailActive
+	}
+	if user.PasswordHash == "" || strings.HasPrefix(user.PasswordHash, "!") {
+		a.PasswordHash = ""
+		if user.Mobile == "" {
+			errs[FieldMobile] = Missing // nothing else can give them a password
+		}
+	} else if _, ok := parseDjango(user.PasswordHash); !ok {
+		errs[FieldPassword] = Malformed
+	}
+	if len(errs) > 0 {
+		return Account{}, errs
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Account{}, fmt.Errorf("make account id: %w", err)
+	}
+	a.ID = id.String()
+	return a, nil
+}
+
+// explain finds out why an account was not created.
+func (i *Importer) explain(ctx context.Context, account Account) (outcome, err error) {
+	if outcome := i.remembered(account); outcome != nil { // in a dry run only
+		return outcome, nil
+	}
+	for _, unique := range uniques(account) {
+		if unique.key.By == ByUsername {
+			existing, err := i.Store.Find(ctx, unique.key)
+			switch {
+			case err == nil && samePerson(existing, account):
+				return ErrImported, nil
+			case err == nil:
+				return &ExistsError{unique.field}, nil
+			case !errors.Is(err, ErrNotFound):
+				return nil, err
+			}
+			continue
+		}
+		taken, err := i.Store.Exists(ctx, unique.key)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			return &ExistsError{unique.field}, nil
+		}
+	}
+	return nil, errors.New("account was refused although nothing of it is taken")
+}
+
+// samePerson compares two accounts of one user name. The hash may have been replaced since.
+func samePerson(existing, imported Account) bool {
+	if existing.Mobile != imported.Mobile || existing.Email != imported.Email {
+		return false
+	}
+	return !imported.Mobile.IsZero() || !imported.Email.IsZero() ||
+		existing.PasswordHash == imported.PasswordHash ||
+		existing.CreatedAt.Equal(imported.CreatedAt.Truncate(time.Microsecond))
+}
+
+// unique is a value that only one account may have.
+type unique struct {
+	field Field
+	key   Key
+}
+
+func uniques(a Account) []unique {
+	_, canonical, _ := CanonicalUsername(a.Username)
+	list := []unique{{FieldUsername, Key{ByUsername, canonical}}}
+	if !a.Mobile.IsZero() {
+		list = append(list, unique{FieldMobile, Key{ByMobile, a.Mobile.Reveal()}})
+	}
+	if !a.Email.IsZero() {
+		list = append(list, unique{FieldEmail, Key{ByEmail, a.Email.Reveal()}})
+	}
+	return list
+}
+
+// remember notes, in a dry run, what an account would have taken.
+func (i *Importer) remember(account Account) {
+	if !i.DryRun {
+		return
+	}
+	if i.seen == nil {
+		i.seed, i.seen = maphash.MakeSeed(), map[uint64]uint64{}
+	}
+	who := i.fingerprint(account)
+	for _, unique := range uniques(account) {
+		i.seen[maphash.Comparable(i.seed, unique.key)] = who
+	}
+}
+
+// remembered returns what an account noted earlier makes of this one.
+func (i *Importer) remembered(account Account) error {
+	if len(i.seen) == 0 {
+		return nil
+	}
+	for _, unique := range uniques(account) {
+		who, found := i.seen[maphash.Comparable(i.seed, unique.key)]
+		switch {
+		case found && who == i.fingerprint(account):
+			return ErrImported
+		case found:
+			return &ExistsError{unique.field}
+		}
+	}
+	return nil
+}
+
+// fingerprint is the same for the same person.
+func (i *Importer) fingerprint(account Account) uint64 {
+	_, canonical, _ := CanonicalUsername(account.Username)
+	return maphash.Comparable(i.seed, [3]string{canonical, account.Mobile.Reveal(), account.Email.Reveal()})
+}

@@ -1,0 +1,56 @@
+package accounts
+
+import (
+	"context"
+
+	"usher/contact"
+)
+
+// EmailChange is a request for another address.
+type EmailChange struct {
+	Email     contact.Email
+	Password  string // the current one
+	Language  string // of the mails: zh or en
+	RequestID string
+}
+
+// ChangeEmail replaces the address of the account at once by one that has yet to be proved: an activation
+// mail goes to it, and a notice to the address before if that was proved. The account stays active, since
+// a mistyped address must not lock its owner out. It returns the account as it is then, or FieldErrors,
+// *PasswordError, ErrPasswordBusy, *ExistsError or ErrChanged.
+func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChange) (Account, error) {
+	errs := FieldErrors{}
+	if r.Email == account.Email {
+		errs[FieldEmail] = Unchanged
+	}
+	if r.Password == "" {
+		errs[FieldPassword] = Missing
+	}
+	if len(errs) > 0 {
+		return Account{}, errs
+	}
+	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
+		return Account{}, err
+	}
+	mails := []*Mail{s.newMail(MailActivation, s.Policy.ActivationTTL, r.Language, r.RequestID)}
+	if account.EmailActive {
+		notice := s.newNotice(MailEmailChanged, r.Language, r.RequestID)
+		notice.To = account.Email
+		mails = append(mails, notice)
+	}
+	changed, err := s.Changes.ChangeEmail(ctx, account, r.Email, s.Now(), mails...)
+	if err != nil {
+		return Account{}, err
+	}
+	s.enqueueAll(ctx, mails...)
+	return changed, nil
+}
+
+// enqueueAll is enqueue for mails that were filed together; nil is none.
+func (s *Service) enqueueAll(ctx context.Context, mails ...*Mail) {
+	for _, mail := range mails {
+		if mail != nil {
+			s.enqueue(ctx, *mail)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package accounts
+
+import "context"
+
+// PasswordChange is a request for another password.
+type PasswordChange struct {
+	Current        string
+	Password       string
+	PasswordRepeat string
+	Language       string // of the mail that tells the owner: zh or en
+	RequestID      string
+}
+
+// ChangePassword replaces the password of the account, which ends its sessions, and has a mail tell its
+// proved address. It returns the account as it is then, or FieldErrors, *PasswordError, ErrPasswordBusy or
+// ErrChanged.
+func (s *Service) ChangePassword(ctx context.Context, account Account, r PasswordChange) (Account, error) {
+	errs := FieldErrors{}
+	if r.Current == "" {
+		errs[FieldPasswordCurrent] = Missing
+	}
+	password := newPassword(r.Password, r.PasswordRepeat, errs,
+		account.Username, account.Mobile.Reveal(), account.Email.Reveal())
+	if current, _ := normalPassword(r.Current); current == password && errs[FieldPassword] == "" {
+		errs[FieldPassword] = Unchanged
+	}
+	if len(errs) > 0 {
+		return Account{}, errs
+	}
+	if err := s.confirm(ctx, account, FieldPasswordCurrent, r.Current); err != nil {
+		return Account{}, err
+	}
+	hash, err := s.Passwords.Hash(ctx, password)
+	if err != nil {
+		return Account{}, err
+	}
+	var notice *Mail
+	if account.EmailActive {
+		// To the address of this moment: whoever changes it next must not silence the notice.
+		notice = s.newNotice(MailPasswordChanged, r.Language, r.RequestID)
+		notice.To = account.Email
+	}
+	changed, err := s.Changes.ChangePassword(ctx, account, hash, s.Now(), notice)
+	if err != nil {
+		return Account{}, err
+	}
+	s.enqueueAll(ctx, notice)
+	return changed, nil
+}
