@@ -76,18 +76,17 @@ type conclusion struct {
 	metrics *Metrics
 }
 
-// conclude records an outcome, unless the message may be on its way: then the claim is left to run out.
+// conclude records an outcome. When the message may be on its way, the record notes only who may have it, and
+// the claim is left to run out.
 func conclude(ctx context.Context, c conclusion) error {
 	o := c.verdict.outcome
 	log := logger(ctx).With("channel", c.channel, "to", c.to, "state", o.State,
 		"provider", o.Provider, "code", o.Code, "attempt", c.claim.Attempt)
 	c.metrics.sent(c.channel, o.Provider, o.State)
-	if o.State != messages.Sending {
-		if err := c.write(ctx); err != nil {
-			c.metrics.unrecorded(c.channel)
-			log.Error("outcome not recorded", "provider_id", o.ProviderID, "error", err)
-			return unrecorded(c.verdict, err)
-		}
+	if err := c.write(ctx); err != nil {
+		c.metrics.unrecorded(c.channel)
+		log.Error("outcome not recorded", "provider_id", o.ProviderID, "error", err)
+		return unrecorded(c.verdict, err)
 	}
 	level := slog.LevelInfo
 	if c.verdict.err != nil {

@@ -16,7 +16,7 @@
 //	               where the Relay finds it.
 //	               The answer got lost: the task has the message's id, so writing it again changes nothing.
 //	2 decode       Not what we queued, a seal of another task, an unknown key: archive. No retry can help.
-//	3 claim        Expired, superseded, used, sent: done, nothing goes out.
+//	3 claim        Expired, superseded, used, sent, no proved address: done, nothing goes out.
 //	               Another worker has it: retry when its lease ends.
 //	               The store is away: retry.
 //	4 send         Temporary, Misconfigured: recorded as queued, retry.

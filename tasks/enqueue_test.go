@@ -22,7 +22,7 @@ func TestEnqueuer_puts_a_task_there_once(t *testing.T) {
 			if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
 				t.Error(err)
 			}
-			if err := enqueuer.EnqueueActivation(t.Context(), mail); err != nil {
+			if err := enqueuer.EnqueueMail(t.Context(), mail); err != nil {
 				t.Error(err)
 			}
 		}
@@ -48,7 +48,7 @@ func TestEnqueuer_puts_a_task_there_once(t *testing.T) {
 func TestEnqueuer_lets_the_lifetime_of_a_mail_end_its_retries(t *testing.T) {
 	t.Parallel()
 	client := open(t, testkit.Redis(t))
-	if err := newEnqueuer(client, testKeys(t)).EnqueueActivation(t.Context(), accounts.Mail{ID: mailID}); err != nil {
+	if err := newEnqueuer(client, testKeys(t)).EnqueueMail(t.Context(), accounts.Mail{ID: mailID}); err != nil {
 		t.Fatal(err)
 	}
 	info, err := newInspector(client).GetTaskInfo(tasks.QueueEmail, mailID+":0")

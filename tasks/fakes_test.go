@@ -16,6 +16,7 @@ type claims struct {
 	mu       sync.Mutex
 	state    messages.State
 	attempt  int
+	doubts   int
 	until    time.Time
 	outcomes []messages.Outcome
 	records  int // calls of Record
@@ -40,9 +41,12 @@ func (c *claims) Claim(_ context.Context, id string, lease time.Duration) (messa
 	case c.state == messages.Sending && c.until.After(time.Now()):
 		return claim, messages.ErrBusy
 	}
+	if c.state == messages.Sending {
+		c.doubts++
+	}
 	c.attempt++
 	c.state, c.until = messages.Sending, time.Now().Add(lease-c.shorter)
-	return messages.Claim{ID: id, Attempt: c.attempt, LeaseUntil: c.until}, nil
+	return messages.Claim{ID: id, Attempt: c.attempt, LeaseUntil: c.until, Doubts: c.doubts}, nil
 }
 
 func (c *claims) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {

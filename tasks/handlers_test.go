@@ -83,7 +83,7 @@ func mailBundle(t *testing.T) *bundle {
 		t.Fatal(err)
 	}
 	b.task = asynq.NewTask(tasks.TypeEmailActivation, []byte(`{"id":"`+mailID+`"}`))
-	b.handler = observe(&tasks.EmailActivationHandler{
+	b.handler = observe(&tasks.EmailHandler{
 		Claims: mailClaims{b.claims, claimed.Mail, claimed.Account}, Sender: b.sender, Keys: keys,
 		Mails: mustMails(t), Timeout: sendTimeout, Metrics: metrics,
 	})
@@ -155,6 +155,7 @@ func TestHandlers_record_what_a_provider_said_and_tell_asynq(t *testing.T) {
 		},
 		{
 			name: "unknown", answer: refuse(providers.Unknown), next: "retried", metric: `provider="fake",state="sending"`,
+			want: []messages.Outcome{{State: messages.Sending, Provider: "fake", Code: "code-of-unknown"}},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -208,8 +209,62 @@ func TestHandlers_send_a_message_of_unknown_fate_twice_at_most_and_the_same(t *t
 		if got, want := b.sends(), []string{b.secret, b.secret}; !slices.Equal(got, want) {
 			t.Errorf("sent %q, want %q", got, want)
 		}
-		if got := b.states(); !slices.Equal(got, []messages.State{messages.Failed}) {
-			t.Errorf("recorded %v, want failed", got)
+		if got := b.states(); !slices.Equal(got, []messages.State{messages.Sending, messages.Failed}) {
+			t.Errorf("recorded %v, want that nobody knows, then failed", got)
+		}
+	})
+}
+
+func TestHandlers_resend_after_a_doubt_whatever_came_before_it(t *testing.T) {
+	t.Parallel()
+	eachChannel(t, func(t *testing.T, b *bundle) {
+		answers := []providers.Kind{providers.Temporary, providers.Unknown, providers.Temporary, providers.Unknown}
+		b.sender.answer = func(ctx context.Context, n int) error { return refuse(answers[n-1])(ctx, n) }
+		for i, want := range []string{"retried", "retried", "retried", "archived"} {
+			err := b.work()
+			if got := next(err); got != want {
+				t.Fatalf("after attempt %d the task is %s, want %s: %v", i+1, got, want, err)
+			}
+			time.Sleep(tasks.RetryDelay(0, err, nil)) //nolint:forbidigo // synthetic time
+		}
+		want := []messages.State{messages.Queued, messages.Sending, messages.Queued, messages.Failed}
+		if got := b.states(); !slices.Equal(got, want) {
+			t.Errorf("recorded %v, want %v", got, want)
+		}
+	})
+}
+
+func TestHandlers_send_again_what_killed_workers_had_but_follow_no_doubt_with_another(t *testing.T) {
+	t.Parallel()
+	eachChannel(t, func(t *testing.T, b *bundle) {
+		for range 2 { // workers that claim and die
+			if _, err := b.claims.Claim(t.Context(), codeID, time.Second); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) //nolint:forbidigo // synthetic time
+		}
+		b.sender.answer = refuse(providers.Unknown)
+		if err := b.work(); next(err) != "archived" || len(b.sends()) != 1 {
+			t.Errorf("%v after %d sends, want archived after one", err, len(b.sends()))
+		}
+	})
+}
+
+func TestSMSCodeHandler_tells_its_sender_of_a_doubt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := smsBundle(t)
+		if err := b.work(); err != nil {
+			t.Fatal(err)
+		}
+		b.claims.state = messages.Sending // as if that had not been recorded
+		time.Sleep(time.Minute)           //nolint:forbidigo // synthetic time
+		if err := b.work(); err != nil {
+			t.Fatal(err)
+		}
+		sent := b.sender.sentSMS()
+		if len(sent) != 2 || sent[0].Doubt != nil || sent[1].Doubt == nil {
+			t.Errorf("sent %+v, want a doubt with the second only", sent)
 		}
 	})
 }
@@ -224,7 +279,7 @@ func TestHandlers_pass_on_nothing_of_an_error_that_no_provider_may_return(t *tes
 		if found := testkit.FindSecrets([]byte(fmt.Sprint(err, b.log)), number, b.secret); len(found) > 0 {
 			t.Errorf("error or log hold %v", found)
 		}
-		if next(err) != "retried" || len(b.states()) > 0 {
+		if next(err) != "retried" || !slices.Equal(b.states(), []messages.State{messages.Sending}) {
 			t.Errorf("an error that nobody classified: %v, recorded %v; want it treated as unknown", err, b.states())
 		}
 	})
@@ -391,13 +446,13 @@ func TestHandlers_archive_a_panic_and_quote_nothing_of_it(t *testing.T) {
 	})
 }
 
-func TestEmailActivationHandler_waits_for_a_key_that_was_taken_away(t *testing.T) {
+func TestEmailHandler_waits_for_a_key_that_was_taken_away(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, metrics, observe := newBundle(t)
 		claimed := activation(t)
 		claimed.Mail.KeyID = "gone"
-		handler := observe(&tasks.EmailActivationHandler{
+		handler := observe(&tasks.EmailHandler{
 			Claims: mailClaims{b.claims, claimed.Mail, claimed.Account}, Sender: b.sender, Keys: testKeys(t),
 			Mails: mustMails(t), Timeout: sendTimeout, Metrics: metrics,
 		})
@@ -407,6 +462,29 @@ func TestEmailActivationHandler_waits_for_a_key_that_was_taken_away(t *testing.T
 		}
 		if got := b.states(); !slices.Equal(got, []messages.State{messages.Queued}) || len(b.sender.sentMails()) > 0 {
 			t.Errorf("recorded %v, sent %d", got, len(b.sender.sentMails()))
+		}
+	})
+}
+
+func TestEmailHandler_sends_a_notice_without_a_link(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, metrics, observe := newBundle(t)
+		claimed := emailChanged(t)
+		claimed.Mail.KeyID = "gone" // nothing in a notice is signed
+		handler := observe(&tasks.EmailHandler{
+			Claims: mailClaims{b.claims, claimed.Mail, claimed.Account}, Sender: b.sender, Keys: testKeys(t),
+			Mails: mustMails(t), Timeout: sendTimeout, Metrics: metrics,
+		})
+		if err := handler.ProcessTask(t.Context(), asynq.NewTask(tasks.TypeEmailNotice, []byte(`{"id":"x"}`))); err != nil {
+			t.Fatal(err)
+		}
+		sent := b.sender.sentMails()
+		if len(sent) != 1 || sent[0].To.Reveal() != "former@example.net" || strings.Contains(sent[0].Text, "token") {
+			t.Errorf("sent %+v", sent)
+		}
+		if log := b.log.String(); !strings.Contains(log, `"to":"f***@example.net"`) {
+			t.Errorf("the log does not name the receiver, masked: %s", log)
 		}
 	})
 }

@@ -1,83 +1,160 @@
 package tasks
 
 import (
-	"embed"
+	"cmp"
+	"errors"
 	"fmt"
-	htmltemplate "html/template"
+	"io/fs"
 	"net/url"
 	"strconv"
 	"strings"
-	"text/template"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"usher/accounts"
 	"usher/providers"
 )
 
-//go:embed templates
-var templates embed.FS
-
 // Mails writes the mails people get. It is safe for concurrent use.
 type Mails struct {
 	publicURL *url.URL
-	text      *template.Template
-	html      *htmltemplate.Template
+	letters   map[string]letter // by purpose and language, such as activation.zh
 }
 
-// NewMails parses the templates. Links in the mails start with publicURL, never with anything that a
-// request said.
-func NewMails(publicURL *url.URL) (*Mails, error) {
-	text, err := template.ParseFS(templates, "templates/*.txt", "templates/*.subject")
+// NewMails parses the templates, with every file of replaced in the place of the built-in one of the same
+// name; nil replaces none. Each mail is written once with sample data, so that a template that cannot be
+// used is found here: the error names the files, one a line. Links in the mails start with publicURL, never
+// with anything that a request said.
+func NewMails(publicURL *url.URL, replaced fs.FS) (*Mails, error) {
+	files, err := readTemplates(replaced)
 	if err != nil {
-		return nil, fmt.Errorf("parse mail templates: %w", err)
+		return nil, err
 	}
-	html, err := htmltemplate.ParseFS(templates, "templates/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse mail templates: %w", err)
+	m := &Mails{publicURL: publicURL, letters: map[string]letter{}}
+	var errs []error
+	for _, name := range letterNames() {
+		m.letters[name], err = parseLetter(files, name)
+		if err == nil {
+			_, err = m.sample(name)
+		}
+		errs = append(errs, err)
 	}
-	return &Mails{publicURL: publicURL, text: text, html: html}, nil
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
-// Activation writes the mail that proves an address. The message id is the mail's own, so that a reader
-// drops a second copy.
-func (m *Mails) Activation(mail accounts.ClaimedMail, token string) (providers.Email, error) {
-	link := m.publicURL.JoinPath("activate")
-	link.RawQuery = url.Values{"token": {token}}.Encode()
-	data := struct {
-		Username, Link, Host string
-		Lifetime             lifetime
-	}{
-		mail.Account.Username, link.String(), m.publicURL.Host, lifetimeOf(mail.Mail),
+// content is what a template may use. The fields are documented in docs/mail-templates.md; one that is
+// taken away breaks the templates of others.
+type content struct {
+	Username string
+	Host     string // of the public address
+	Language string // for the lang attribute
+	Subject  string // empty while the subject itself is written
+	Link     string // of an activation, else empty
+	Lifetime string // of the link, with its unit
+	Time     string // of the change
+}
+
+// Write writes a claimed mail. Only an activation needs the token. The message id is the mail's own and
+// nothing depends on the attempt, so that a reader drops a second copy.
+func (m *Mails) Write(mail accounts.ClaimedMail, token string) (providers.Email, error) {
+	name := letterName(mail.Mail)
+	letter, found := m.letters[name]
+	if !found { // of a newer release, whose workers know it
+		return providers.Email{}, fmt.Errorf("no template for mails about %q", mail.Mail.Purpose)
 	}
-	var subject, text, html strings.Builder
-	for name, out := range map[string]*strings.Builder{
-		"email_activation.subject": &subject, "email_activation.txt": &text,
-	} {
-		if err := m.text.ExecuteTemplate(out, name, data); err != nil {
-			return providers.Email{}, fmt.Errorf("write activation mail: %w", err)
+	words := wordsOf(mail.Mail.Language)
+	data := content{
+		Username: mail.Account.Username,
+		Host:     m.publicURL.Host,
+		Language: words.tag,
+		Lifetime: words.lifetime(mail.Mail),
+		Time:     mail.Mail.CreatedAt.In(chinaTime).Format(words.clock),
+	}
+	if token != "" {
+		link := m.publicURL.JoinPath("activate")
+		link.RawQuery = url.Values{"token": {token}}.Encode()
+		data.Link = link.String()
+	}
+	email := providers.Email{MessageID: mail.ID + "@" + m.publicURL.Hostname(), To: mail.Recipient()}
+	var err error
+	if email.Subject, err = letter.writeSubject(data); err != nil {
+		return providers.Email{}, err
+	}
+	data.Subject = email.Subject
+	email.Text, email.HTML, err = letter.writeBodies(data)
+	return email, err
+}
+
+// maxSubject is in characters. Lists of mails show less than half of it.
+const maxSubject = 100
+
+func (l letter) writeSubject(data content) (string, error) {
+	var out strings.Builder
+	if err := l.subject.Execute(&out, data); err != nil {
+		return "", err
+	}
+	subject := strings.TrimSpace(out.String())
+	if subject == "" || utf8.RuneCountInString(subject) > maxSubject || strings.ContainsFunc(subject, unicode.IsControl) {
+		return "", fmt.Errorf("%s: a subject is one line of 1 to %d characters", l.subject.Name(), maxSubject)
+	}
+	return subject, nil
+}
+
+func (l letter) writeBodies(data content) (text, html string, err error) {
+	var textOut, htmlOut strings.Builder
+	if err := l.text.Execute(&textOut, data); err != nil {
+		return "", "", err
+	}
+	if err := l.html.Execute(&htmlOut, data); err != nil {
+		return "", "", err
+	}
+	for name, out := range map[string]string{l.text.Name(): textOut.String(), l.html.Name(): htmlOut.String()} {
+		if strings.TrimSpace(out) == "" {
+			return "", "", fmt.Errorf("%s: writes nothing", name)
 		}
 	}
-	if err := m.html.ExecuteTemplate(&html, "email_activation.html", data); err != nil {
-		return providers.Email{}, fmt.Errorf("write activation mail: %w", err)
+	return textOut.String(), htmlOut.String(), nil
+}
+
+// chinaTime is the time of day in which changes are told; it has known no summer time since 1991.
+var chinaTime = time.FixedZone("UTC+8", 8*60*60)
+
+// words are the few that a language adds to its templates.
+type words struct {
+	tag          string
+	clock        string // layout of a time
+	hour, minute string
+	plural       string
+}
+
+func wordsOf(language string) words {
+	if language == english {
+		return words{"en", "2 January 2006, 15:04 (UTC+8)", " hour", " minute", "s"}
 	}
-	return providers.Email{
-		MessageID: mail.ID + "@" + m.publicURL.Hostname(),
-		To:        mail.Account.Email,
-		Subject:   strings.TrimSpace(subject.String()),
-		Text:      text.String(),
-		HTML:      html.String(),
-	}, nil
+	return words{"zh-CN", "2006年1月2日 15:04（北京时间）", " 小时", " 分钟", ""}
 }
 
 // lifetime says the link's whole life, not what is left of it: every attempt writes the same mail.
-type lifetime struct{ Zh, En string }
-
-func lifetimeOf(mail accounts.Mail) lifetime {
+func (w words) lifetime(mail accounts.Mail) string {
 	life := mail.NotAfter.Sub(mail.CreatedAt).Round(time.Minute)
+	n, unit := int(life.Minutes()), w.minute
 	if life >= time.Hour && life%time.Hour == 0 {
-		n := strconv.Itoa(int(life.Hours()))
-		return lifetime{n + " 小时", n + " h"}
+		n, unit = int(life.Hours()), w.hour
 	}
-	n := strconv.Itoa(int(life.Minutes()))
-	return lifetime{n + " 分钟", n + " min"}
+	if n != 1 {
+		unit += w.plural
+	}
+	return strconv.Itoa(n) + unit
+}
+
+func letterName(mail accounts.Mail) string {
+	language := chinese
+	if mail.Language == english {
+		language = english
+	}
+	return string(cmp.Or(mail.Purpose, accounts.MailActivation)) + "." + language
 }

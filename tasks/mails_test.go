@@ -1,16 +1,14 @@
 package tasks_test
 
 import (
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"usher/accounts"
 	"usher/internal/testkit"
 	"usher/messages"
+	"usher/providers"
 	"usher/tasks"
 )
 
@@ -28,58 +26,106 @@ func activation(t testing.TB) accounts.ClaimedMail {
 	}
 }
 
+// emailChanged is a claimed notice that names its own address.
+func emailChanged(t testing.TB) accounts.ClaimedMail {
+	t.Helper()
+	claimed := activation(t)
+	claimed.Mail.Purpose, claimed.Mail.Language = accounts.MailEmailChanged, "en"
+	claimed.Mail.To = mustEmail(t, "former@example.net")
+	return claimed
+}
+
 const token = "k1.Ym9keQ.bWFj"
 
-func TestMails_Activation_writes_the_golden_mail_at_every_attempt(t *testing.T) {
-	t.Parallel()
-	claimed := activation(t)
-	first, err := mustMails(t).Activation(claimed, token)
+func mustWrite(t testing.TB, mail accounts.ClaimedMail, token string) providers.Email {
+	t.Helper()
+	email, err := mustMails(t).Write(mail, token)
 	if err != nil {
 		t.Fatal(err)
 	}
-	testkit.Golden(t, "email_activation.golden.subject", []byte(first.Subject+"\n"))
-	testkit.Golden(t, "email_activation.golden.txt", []byte(first.Text))
-	testkit.Golden(t, "email_activation.golden.html", []byte(first.HTML))
-	if want := mailID + "@usher.example"; first.MessageID != want {
-		t.Errorf("message id %q, want %q", first.MessageID, want)
-	}
-	if first.To != claimed.Account.Email {
-		t.Errorf("goes to %v", first.To)
-	}
+	return email
+}
 
-	claimed.Attempt, claimed.LeaseUntil = 7, time.Now()
-	later, err := mustMails(t).Activation(claimed, token)
+func mustSamples(t testing.TB) []tasks.Sample {
+	t.Helper()
+	samples, err := mustMails(t).Samples()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(first.Text+first.HTML+first.Subject+first.MessageID,
-		later.Text+later.HTML+later.Subject+later.MessageID); diff != "" {
-		t.Errorf("another attempt writes another mail:\n%s", diff)
+	if len(samples) != 6 {
+		t.Fatalf("%d samples, want 3 mails in 2 languages", len(samples))
+	}
+	return samples
+}
+
+func TestMails_writes_the_golden_mails(t *testing.T) {
+	t.Parallel()
+	for _, sample := range mustSamples(t) {
+		testkit.Golden(t, "mails/"+sample.Name+".subject", []byte(sample.Email.Subject+"\n"))
+		testkit.Golden(t, "mails/"+sample.Name+".txt", []byte(sample.Email.Text))
+		testkit.Golden(t, "mails/"+sample.Name+".html", []byte(sample.Email.HTML))
 	}
 }
 
-func TestMails_Activation_links_to_the_public_address_only(t *testing.T) {
+func TestMails_writes_the_same_at_every_attempt(t *testing.T) {
 	t.Parallel()
-	mail, err := mustMails(t).Activation(activation(t), token)
-	if err != nil {
-		t.Fatal(err)
+	claimed := activation(t)
+	first := mustWrite(t, claimed, token)
+	if want := mailID + "@usher.example"; first.MessageID != want {
+		t.Errorf("message id %q, want %q", first.MessageID, want)
 	}
+	claimed.Attempt, claimed.LeaseUntil = 7, time.Now()
+	if later := mustWrite(t, claimed, token); later != first {
+		t.Errorf("another attempt writes another mail:\n%+v\n%+v", first, later)
+	}
+}
+
+func TestMails_goes_to_the_address_that_the_mail_names(t *testing.T) {
+	t.Parallel()
+	if got := mustWrite(t, activation(t), token).To; got.Reveal() != "xiaoming@example.com" {
+		t.Errorf("the activation goes to %v, want the account's address", got)
+	}
+	if got := mustWrite(t, emailChanged(t), "").To; got.Reveal() != "former@example.net" {
+		t.Errorf("the notice goes to %v, want the address before the change", got)
+	}
+}
+
+func TestMails_links_to_the_public_address_only(t *testing.T) {
+	t.Parallel()
+	mail := mustWrite(t, activation(t), token)
 	want := "https://usher.example/account/activate?token=" + token
 	for name, body := range map[string]string{"text": mail.Text, "html": mail.HTML} {
 		if n := strings.Count(body, "://"); n != strings.Count(body, want) || n == 0 {
 			t.Errorf("%s has other links than %s:\n%s", name, want, body)
 		}
 	}
+	for _, sample := range mustSamples(t) {
+		both := sample.Email.Text + sample.Email.HTML
+		if strings.HasPrefix(sample.Name, string(accounts.MailActivation)) {
+			continue
+		}
+		if strings.Contains(both, "://") || strings.Contains(both, "href") {
+			t.Errorf("%s says that it holds no link, and does:\n%s", sample.Name, both)
+		}
+	}
 }
 
-func TestMails_Activation_escapes_what_people_chose(t *testing.T) {
+func TestMails_loads_and_runs_nothing(t *testing.T) {
+	t.Parallel()
+	for _, sample := range mustSamples(t) {
+		for _, loading := range []string{"src=", "url(", "@import", "<link", "<script", "<form", "background="} {
+			if strings.Contains(sample.Email.HTML, loading) {
+				t.Errorf("%s.html has %s", sample.Name, loading)
+			}
+		}
+	}
+}
+
+func TestMails_escapes_what_people_chose(t *testing.T) {
 	t.Parallel()
 	claimed := activation(t)
 	claimed.Account.Username = `"><script src=//evil.example></script><a href='x'>{{.Link}}`
-	mail, err := mustMails(t).Activation(claimed, `"onclick=alert(1) x="`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mail := mustWrite(t, claimed, `"onclick=alert(1) x="`)
 	for _, raw := range []string{"<script", "<a href='x'", `"onclick`} {
 		if strings.Contains(mail.HTML, raw) {
 			t.Errorf("the mail holds %s as it is:\n%s", raw, mail.HTML)
@@ -90,30 +136,60 @@ func TestMails_Activation_escapes_what_people_chose(t *testing.T) {
 	}
 }
 
-func TestMails_Activation_says_how_long_the_link_lives(t *testing.T) {
+func TestMails_is_written_in_the_language_of_the_mail_or_in_Chinese(t *testing.T) {
 	t.Parallel()
-	public := &url.URL{Scheme: "https", Host: "usher.example"}
-	mails, err := tasks.NewMails(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for life, want := range map[time.Duration][2]string{
-		24 * time.Hour:              {"24 小时内", "within 24 h"},
-		time.Hour:                   {"1 小时内", "within 1 h"},
-		30 * time.Minute:            {"30 分钟内", "within 30 min"},
-		90 * time.Minute:            {"90 分钟内", "within 90 min"},
-		2*time.Hour - time.Second/2: {"2 小时内", "within 2 h"}, // a store may round the two times apart
+	for language, want := range map[string]string{
+		"": "请激活您的账户", "zh": "请激活您的账户", "fr": "请激活您的账户", "en": "Activate your account",
 	} {
 		claimed := activation(t)
-		claimed.Mail.NotAfter = claimed.Mail.CreatedAt.Add(life)
-		mail, err := mails.Activation(claimed, token)
-		if err != nil {
-			t.Fatal(err)
+		claimed.Mail.Language = language
+		if got := mustWrite(t, claimed, token).Subject; got != want {
+			t.Errorf("language %q: subject %q, want %q", language, got, want)
 		}
-		for _, words := range want {
+	}
+}
+
+func TestMails_says_how_long_the_link_lives(t *testing.T) {
+	t.Parallel()
+	for life, want := range map[time.Duration]map[string]string{
+		24 * time.Hour:              {"zh": "24 小时内", "en": "for 24 hours."},
+		time.Hour:                   {"zh": "1 小时内", "en": "for 1 hour."},
+		30 * time.Minute:            {"zh": "30 分钟内", "en": "for 30 minutes."},
+		90 * time.Minute:            {"zh": "90 分钟内", "en": "for 90 minutes."},
+		time.Minute:                 {"zh": "1 分钟内", "en": "for 1 minute."},
+		2*time.Hour - time.Second/2: {"zh": "2 小时内", "en": "for 2 hours."}, // a store may round the two times apart
+	} {
+		for language, words := range want {
+			claimed := activation(t)
+			claimed.Mail.Language = language
+			claimed.Mail.NotAfter = claimed.Mail.CreatedAt.Add(life)
+			mail := mustWrite(t, claimed, token)
 			if !strings.Contains(mail.Text, words) || !strings.Contains(mail.HTML, words) {
 				t.Errorf("%v: the mail lacks %q:\n%s", life, words, mail.Text)
 			}
 		}
+	}
+}
+
+func TestMails_tells_the_time_of_a_change_as_in_China(t *testing.T) {
+	t.Parallel()
+	for language, want := range map[string]string{
+		"zh": "2025年6月1日 16:00（北京时间）", "en": "1 June 2025, 16:00 (UTC+8)",
+	} {
+		claimed := emailChanged(t)
+		claimed.Mail.Language = language
+		mail := mustWrite(t, claimed, "")
+		if !strings.Contains(mail.Text, want) || !strings.Contains(strings.ReplaceAll(mail.HTML, "&#43;", "+"), want) {
+			t.Errorf("the mail lacks %q:\n%s", want, mail.Text)
+		}
+	}
+}
+
+func TestMails_leaves_a_purpose_it_does_not_know_to_newer_workers(t *testing.T) {
+	t.Parallel()
+	claimed := activation(t)
+	claimed.Mail.Purpose = "of_a_later_release"
+	if email, err := mustMails(t).Write(claimed, ""); err == nil {
+		t.Errorf("wrote %q", email.Subject)
 	}
 }

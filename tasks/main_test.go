@@ -72,7 +72,7 @@ func mustMails(t testing.TB) *tasks.Mails {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mails, err := tasks.NewMails(public)
+	mails, err := tasks.NewMails(public, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,11 +177,11 @@ func serve(t testing.TB, url string, logger *slog.Logger, handler asynq.Handler,
 
 // newMux registers what is not nil, behind the middleware.
 func newMux(
-	logger *slog.Logger, metrics *tasks.Metrics, sms *tasks.SMSCodeHandler, activation *tasks.EmailActivationHandler,
+	logger *slog.Logger, metrics *tasks.Metrics, sms *tasks.SMSCodeHandler, email *tasks.EmailHandler,
 ) *asynq.ServeMux {
 	mux := asynq.NewServeMux()
 	mux.Use(tasks.Observe(logger, metrics))
-	tasks.Register(mux, sms, activation)
+	tasks.Register(mux, sms, email)
 	return mux
 }
 

@@ -17,6 +17,7 @@ type Metrics struct {
 	attempts   *prometheus.CounterVec
 	drops      *prometheus.CounterVec
 	recordLost *prometheus.CounterVec
+	reaps      *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of this package.
@@ -43,8 +44,12 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "usher_messages_unrecorded_total",
 			Help: "Attempts whose outcome could not be recorded; the message may go out once more.",
 		}, []string{"channel"}),
+		reaps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_tasks_reaped_total",
+			Help: "Active tasks that had to be healed, by queue and reason: abandoned, leaseless, undecodable.",
+		}, []string{"queue", "reason"}),
 	}
-	registry.MustRegister(m.tasks, m.seconds, m.attempts, m.drops, m.recordLost)
+	registry.MustRegister(m.tasks, m.seconds, m.attempts, m.drops, m.recordLost, m.reaps)
 	return m
 }
 
@@ -80,5 +85,11 @@ func (m *Metrics) dropped(channel messages.Channel, reason string) {
 func (m *Metrics) unrecorded(channel messages.Channel) {
 	if m != nil {
 		m.recordLost.WithLabelValues(string(channel)).Inc()
+	}
+}
+
+func (m *Metrics) reaped(queue, reason string) {
+	if m != nil {
+		m.reaps.WithLabelValues(queue, reason).Inc()
 	}
 }

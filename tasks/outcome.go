@@ -28,13 +28,9 @@ func askedFor(err error) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// maxUnknown is how often a message may go out when nobody knows whether it did: the first time and one
-// resend with the same code or link.
-const maxUnknown = 2
-
 // verdict is what follows from an attempt: what is recorded, and what Asynq is told.
 type verdict struct {
-	outcome messages.Outcome // Sending is not recorded: the claim is left to run out
+	outcome messages.Outcome // Sending: the claim is left to run out
 	err     error            // nil ends the task
 }
 
@@ -59,7 +55,8 @@ func judge(claim messages.Claim, receipt providers.Receipt, err error, now time.
 		outcome.State = messages.Queued
 		return verdict{outcome, refused}
 	case providers.Unknown:
-		if claim.Attempt < maxUnknown {
+		// At most one resend, with the same code or link: what follows a doubt is the last attempt.
+		if claim.Doubts == 0 {
 			// The claim is kept until its lease ends: by then the first request has long ended too.
 			outcome.State = messages.Sending
 			return verdict{outcome, &retryAt{claim.LeaseUntil, refused}}

@@ -3,6 +3,7 @@ package tasks_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -51,18 +52,25 @@ func TestSMSCodeHandler_works_the_payloads_of_every_release(t *testing.T) {
 	}
 }
 
-func TestEmailActivationHandler_works_the_payloads_of_every_release(t *testing.T) {
+func TestEmailHandler_works_the_payloads_of_every_release(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"email_activation.v1.json"} {
-		to, claimed := &sender{}, activation(t)
-		handler := &tasks.EmailActivationHandler{
+	for name, c := range map[string]struct {
+		typename string
+		mail     accounts.ClaimedMail
+		to       string
+	}{
+		"email_activation.v1.json": {tasks.TypeEmailActivation, activation(t), "xiaoming@example.com"},
+		"email_notice.v1.json":     {tasks.TypeEmailNotice, emailChanged(t), "former@example.net"},
+	} {
+		to, claimed := &sender{}, c.mail
+		handler := &tasks.EmailHandler{
 			Claims: mailClaims{&claims{state: messages.Queued}, claimed.Mail, claimed.Account},
 			Sender: to, Keys: testKeys(t), Mails: mustMails(t), Timeout: sendTimeout,
 		}
-		if err := handler.ProcessTask(t.Context(), asynq.NewTask(tasks.TypeEmailActivation, readPayload(t, name))); err != nil {
+		if err := handler.ProcessTask(t.Context(), asynq.NewTask(c.typename, readPayload(t, name))); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if got := to.sentMails(); len(got) != 1 || got[0].To.Reveal() != "xiaoming@example.com" {
+		if got := to.sentMails(); len(got) != 1 || got[0].To.Reveal() != c.to {
 			t.Errorf("%s: sent %+v", name, got)
 		}
 	}
@@ -88,17 +96,32 @@ func TestEnqueuer_writes_the_golden_payloads(t *testing.T) {
 			t.Errorf("request id %q travels, want req-1", got)
 		}
 
-		mail := accounts.Mail{ID: mailID, RequestID: "req-2"}
-		if err := enqueuer.EnqueueActivation(t.Context(), mail); err != nil {
-			t.Fatal(err)
-		}
-		info, err = inspector.GetTaskInfo(tasks.QueueEmail, mailID+":0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		samePayload(t, "email_activation.v1.json", info.Payload)
-		if got := info.Headers[tasks.HeaderRequestID]; got != "req-2" {
-			t.Errorf("request id %q travels, want req-2", got)
+		for i, mail := range []struct {
+			purpose        accounts.MailPurpose
+			typename, file string
+		}{
+			{"", tasks.TypeEmailActivation, "email_activation.v1.json"},
+			{accounts.MailActivation, tasks.TypeEmailActivation, "email_activation.v1.json"},
+			{accounts.MailPasswordChanged, tasks.TypeEmailNotice, "email_notice.v1.json"},
+			{accounts.MailEmailChanged, tasks.TypeEmailNotice, "email_notice.v1.json"},
+		} {
+			due := accounts.DueMail{
+				Mail: accounts.Mail{ID: mailID, Purpose: mail.purpose, RequestID: "req-2"}, Enqueues: i,
+			}
+			if err := enqueuer.EnqueueDue(t.Context(), due); err != nil {
+				t.Fatal(err)
+			}
+			info, err = inspector.GetTaskInfo(tasks.QueueEmail, fmt.Sprintf("%s:%d", mailID, i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			samePayload(t, mail.file, info.Payload)
+			if info.Type != mail.typename {
+				t.Errorf("a mail about %q travels as %s, want %s", mail.purpose, info.Type, mail.typename)
+			}
+			if got := info.Headers[tasks.HeaderRequestID]; got != "req-2" {
+				t.Errorf("request id %q travels, want req-2", got)
+			}
 		}
 	})
 }
@@ -160,6 +183,7 @@ func TestHandlers_archive_what_they_cannot_read_and_go_on(t *testing.T) {
 		"prefixed-type":   {tasks.TypeSMSCode + "_resend", strings.Replace(moved, "another-id", "", 1), "lacks a field"},
 		"mail-no-id":      {tasks.TypeEmailActivation, `{"id":""}`, "lacks a field"},
 		"mail-no-json":    {tasks.TypeEmailActivation, `<mail>`, "not the JSON"},
+		"notice-no-id":    {tasks.TypeEmailNotice, `{"id":""}`, "lacks a field"},
 	}
 	queueOf := func(typename string) string { channel, _, _ := strings.Cut(typename, ":"); return channel }
 	asynqClient := asynq.NewClientFromRedisClient(client)
@@ -178,7 +202,7 @@ func TestHandlers_archive_what_they_cannot_read_and_go_on(t *testing.T) {
 	metrics := tasks.NewMetrics(registry)
 	serve(t, urlOf(client), logger, newMux(logger, metrics,
 		&tasks.SMSCodeHandler{Claims: &claims{}, Sender: to, Keys: keys, Timeout: sendTimeout, Metrics: metrics},
-		&tasks.EmailActivationHandler{Claims: mailClaims{claims: &claims{}}, Sender: to, Keys: keys, Metrics: metrics},
+		&tasks.EmailHandler{Claims: mailClaims{claims: &claims{}}, Sender: to, Keys: keys, Metrics: metrics},
 	))
 	inspector := newInspector(client)
 	for id, task := range bad {
@@ -190,6 +214,7 @@ func TestHandlers_archive_what_they_cannot_read_and_go_on(t *testing.T) {
 	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the good task is worked")
 	wantMetric(t, registry, `usher_tasks_total{result="undecodable",type="sms:code"} 9`)
 	wantMetric(t, registry, `usher_tasks_total{result="undecodable",type="email:activation"} 2`)
+	wantMetric(t, registry, `usher_tasks_total{result="undecodable",type="email:notice"} 1`)
 	if found := testkit.FindSecrets(log.Bytes(), number); len(found) > 0 {
 		t.Errorf("the log holds %v", found)
 	}
@@ -197,7 +222,7 @@ func TestHandlers_archive_what_they_cannot_read_and_go_on(t *testing.T) {
 
 func TestRegister_lists_every_type_and_none_begins_with_another(t *testing.T) {
 	t.Parallel()
-	mux := newMux(nil, nil, &tasks.SMSCodeHandler{}, &tasks.EmailActivationHandler{})
+	mux := newMux(nil, nil, &tasks.SMSCodeHandler{}, &tasks.EmailHandler{})
 	types := tasks.Types()
 	for i, a := range types {
 		if _, pattern := mux.Handler(asynq.NewTask(a, nil)); pattern != a {

@@ -23,7 +23,8 @@ type outbox struct {
 	due       []accounts.DueMail
 	err       error
 	handedOut int
-	expired   int
+	expired   int // calls
+	left      int // mails that were still due then, at most
 }
 
 func (o *outbox) Due(_ context.Context, _ time.Duration, limit int) ([]accounts.DueMail, error) {
@@ -44,6 +45,7 @@ func (o *outbox) Expire(context.Context, int) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.expired++
+	o.left = max(o.left, len(o.due))
 	return 0, nil
 }
 
@@ -76,6 +78,9 @@ func TestRelay_enqueues_more_than_a_batch_and_ends_with_its_context(t *testing.T
 		return err == nil && info.Pending == 250
 	}, "250 mails are on the queue")
 	stop()
+	if box.left > 0 {
+		t.Errorf("a sweep left %d due mails behind", box.left)
+	}
 }
 
 func TestRelay_goes_on_when_redis_and_the_outbox_come_back(t *testing.T) {
@@ -126,7 +131,7 @@ func TestRelay_brings_the_mail_of_a_new_account_on_its_way(t *testing.T) {
 		outbox := sqlstore.NewMails(db, keys, time.Now)
 		to := &sender{}
 		metrics := tasks.NewMetrics(prometheus.NewRegistry())
-		serve(t, url, logger, newMux(logger, metrics, nil, &tasks.EmailActivationHandler{
+		serve(t, url, logger, newMux(logger, metrics, nil, &tasks.EmailHandler{
 			Claims: outbox, Sender: to, Keys: keys, Mails: mustMails(t), Timeout: sendTimeout, Metrics: metrics,
 		}))
 		relay(t, &tasks.Relay{Outbox: outbox, Enqueuer: newEnqueuer(open(t, url), keys), Logger: logger})

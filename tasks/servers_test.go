@@ -254,7 +254,7 @@ func TestHandlers_leave_no_number_code_or_token_behind(t *testing.T) {
 	mailer := &sender{answer: refuse(providers.Rejected)}
 	serve(t, url, logger, newMux(logger, metrics,
 		&tasks.SMSCodeHandler{Claims: store.Codes(), Sender: router, Keys: keys, Timeout: sendTimeout, Metrics: metrics},
-		&tasks.EmailActivationHandler{
+		&tasks.EmailHandler{
 			Claims: mailClaims{&claims{}, claimed.Mail, claimed.Account}, Sender: mailer,
 			Keys: keys, Mails: mustMails(t), Timeout: sendTimeout, Metrics: metrics,
 		}))
@@ -266,7 +266,7 @@ func TestHandlers_leave_no_number_code_or_token_behind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := enqueuer.EnqueueActivation(t.Context(), claimed.Mail); err != nil {
+	if err := enqueuer.EnqueueMail(t.Context(), claimed.Mail); err != nil {
 		t.Fatal(err)
 	}
 	inspector := newInspector(client)

@@ -93,6 +93,9 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 		return refusedClaim(ctx, h.Metrics, messages.SMS, claim, err)
 	}
 	sms.Attempt = claim.Attempt
+	if claim.Doubts > 0 {
+		sms.Doubt = &providers.Doubt{Provider: claim.DoubtfulProvider, At: claim.DoubtfulAt}
+	}
 	receipt, err := whileClaimed(ctx, claim, func(ctx context.Context) (providers.Receipt, error) {
 		return h.Sender.SendSMS(ctx, sms)
 	})

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,30 +15,41 @@ import (
 	"usher/secrets"
 )
 
-// TypeEmailActivation sends one activation mail.
-const TypeEmailActivation = "email:activation"
+// The types of tasks that send one mail. The mail's row says what is written; the type keeps a worker that
+// knows no notices from taking one for an activation.
+const (
+	TypeEmailActivation = "email:activation"
+	TypeEmailNotice     = "email:notice" // tells of a change: every purpose but the activation
+)
 
-// emailActivation is the payload: everything else is read from the outbox when the mail is claimed.
-type emailActivation struct {
+func emailType(purpose accounts.MailPurpose) string {
+	if cmp.Or(purpose, accounts.MailActivation) == accounts.MailActivation {
+		return TypeEmailActivation
+	}
+	return TypeEmailNotice
+}
+
+// emailTask is the payload of both types: everything else is read from the outbox when the mail is claimed.
+type emailTask struct {
 	ID string `json:"id"` // of the mail in the outbox
 }
 
-func (p emailActivation) validate() error {
+func (p emailTask) validate() error {
 	if p.ID == "" {
 		return errors.New("payload lacks a field")
 	}
 	return nil
 }
 
-// EnqueueActivation puts a new mail's task on the queue; it implements [accounts.Mailer]. When it fails
-// the relay does it later.
-func (e *Enqueuer) EnqueueActivation(ctx context.Context, mail accounts.Mail) error {
+// EnqueueMail puts a new mail's task on the queue; it implements [accounts.Mailer]. When it fails the relay
+// does it later.
+func (e *Enqueuer) EnqueueMail(ctx context.Context, mail accounts.Mail) error {
 	return e.EnqueueDue(ctx, accounts.DueMail{Mail: mail})
 }
 
 // EnqueueDue puts a mail's task on the queue, unless the same one is there already.
 func (e *Enqueuer) EnqueueDue(ctx context.Context, due accounts.DueMail) error {
-	return e.enqueue(ctx, TypeEmailActivation, due.RequestID, emailActivation{ID: due.ID},
+	return e.enqueue(ctx, emailType(due.Purpose), due.RequestID, emailTask{ID: due.ID},
 		asynq.Queue(QueueEmail),
 		asynq.TaskID(fmt.Sprintf("%s:%d", due.ID, due.Enqueues)),
 		asynq.MaxRetry(maxRetry),
@@ -51,8 +63,9 @@ type MailClaims interface {
 	Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error
 }
 
-// EmailActivationHandler works tasks of type [TypeEmailActivation]. It is safe for concurrent use.
-type EmailActivationHandler struct {
+// EmailHandler works tasks of the types [TypeEmailActivation] and [TypeEmailNotice]. It is safe for
+// concurrent use.
+type EmailHandler struct {
 	Claims  MailClaims
 	Sender  providers.EmailSender
 	Keys    *secrets.Keys
@@ -62,8 +75,8 @@ type EmailActivationHandler struct {
 }
 
 // ProcessTask claims the mail, writes it, sends it and records how that ended.
-func (h *EmailActivationHandler) ProcessTask(ctx context.Context, task *asynq.Task) error {
-	var payload emailActivation
+func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error {
+	var payload emailTask
 	if err := decode(task, &payload); err != nil {
 		return err
 	}
@@ -74,17 +87,20 @@ func (h *EmailActivationHandler) ProcessTask(ctx context.Context, task *asynq.Ta
 	receipt, err := h.send(ctx, mail)
 	return conclude(ctx, conclusion{
 		claim: mail.Claim, verdict: judge(mail.Claim, receipt, err, time.Now()),
-		channel: messages.Email, to: mail.Account.Email.String(),
+		channel: messages.Email, to: mail.Recipient().String(),
 		record: h.Claims.Record, metrics: h.Metrics,
 	})
 }
 
-func (h *EmailActivationHandler) send(ctx context.Context, mail accounts.ClaimedMail) (providers.Receipt, error) {
-	token, err := accounts.ActivationToken(h.Keys, mail)
-	if err != nil {
-		return providers.Receipt{}, ourFault(providers.Misconfigured, "token", err)
+func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (providers.Receipt, error) {
+	var token string
+	if emailType(mail.Mail.Purpose) == TypeEmailActivation {
+		var err error
+		if token, err = accounts.ActivationToken(h.Keys, mail); err != nil {
+			return providers.Receipt{}, ourFault(providers.Misconfigured, "token", err)
+		}
 	}
-	email, err := h.Mails.Activation(mail, token)
+	email, err := h.Mails.Write(mail, token)
 	if err != nil {
 		return providers.Receipt{}, ourFault(providers.Misconfigured, "template", err)
 	}

@@ -1,0 +1,68 @@
+package tasks
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"usher/accounts"
+	"usher/contact"
+	"usher/messages"
+	"usher/providers"
+)
+
+// Sample is a mail with made-up data.
+type Sample struct {
+	Name  string // purpose and language, such as activation.zh
+	Email providers.Email
+}
+
+// Samples writes every mail in every language, always with the same made-up data: for a look at the
+// templates.
+func (m *Mails) Samples() ([]Sample, error) {
+	var samples []Sample
+	for _, name := range letterNames() {
+		email, err := m.sample(name)
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, Sample{name, email})
+	}
+	return samples, nil
+}
+
+// sampleToken is as long as a real one, to show how the link breaks.
+const sampleToken = "k1.c2FtcGxlLXNhbXBsZS1zYW1wbGUtc2FtcGxlLXNhbXBsZS1zYW1wbGUtc2FtcGxlLXNhbXBsZS1zYW1wbGU" +
+	".c2FtcGxlLXNhbXBsZS1zYW1wbGUtc2FtcGxlLXNhbXA"
+
+// sample writes one mail and checks what only a whole mail can show.
+func (m *Mails) sample(name string) (providers.Email, error) {
+	to, err := contact.ParseEmail("lilei@example.com")
+	if err != nil {
+		return providers.Email{}, fmt.Errorf("sample address: %w", err)
+	}
+	purpose, language, _ := strings.Cut(name, ".")
+	id := "0198c0de-0000-7000-8000-000000000000"
+	created := time.Date(2026, 1, 2, 7, 4, 5, 0, time.UTC)
+	mail := accounts.ClaimedMail{
+		Claim: messages.Claim{ID: id, Attempt: 1},
+		Mail: accounts.Mail{
+			ID: id, Purpose: accounts.MailPurpose(purpose), Language: language,
+			CreatedAt: created, NotAfter: created.Add(time.Hour),
+		},
+		Account: accounts.Account{Username: "李雷_LiLei", Email: to},
+	}
+	if emailType(mail.Mail.Purpose) != TypeEmailActivation {
+		return m.Write(mail, "")
+	}
+	email, err := m.Write(mail, sampleToken)
+	if err != nil {
+		return providers.Email{}, err
+	}
+	for part, body := range map[string]string{".txt": email.Text, ".html": email.HTML} {
+		if !strings.Contains(body, sampleToken) {
+			return providers.Email{}, fmt.Errorf("%s%s: lacks {{.Link}}, without which nobody can activate", name, part)
+		}
+	}
+	return email, nil
+}
