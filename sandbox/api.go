@@ -14,6 +14,18 @@ func (s *Server) listMessages(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, s.Messages(r.URL.Query().Get("to")))
 }
 
+// showRaw serves a mail byte for byte as it came, for any other reader of mails to judge.
+func (s *Server) showRaw(w http.ResponseWriter, r *http.Request) {
+	mail, ok := s.mailbox.find(r.PathValue("id"))
+	if !ok || mail.raw == nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "message/rfc822")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+mail.ID+`.eml"`)
+	_, _ = w.Write(mail.raw)
+}
+
 func (s *Server) clearMessages(w http.ResponseWriter, _ *http.Request) {
 	s.Clear()
 	w.WriteHeader(http.StatusNoContent)

@@ -12,10 +12,14 @@ import (
 const (
 	maxFaultDelay = 5 * time.Minute
 	maxFaultCount = 1_000_000
+
+	// faultReports is where the fault of pushed reports is found among those of the vendors.
+	faultReports = "reports"
 )
 
 // Faults are the faults in force, by vendor; nil means none. They touch sends only: queries and
-// report polls answer truthfully, so that a client can find out what became of a send.
+// report polls answer truthfully, so that a client can find out what became of a send. Pushed reports have a
+// fault of their own.
 type Faults struct {
 	// Aliyun disturbs SendSms.
 	Aliyun *Fault `json:"aliyun"`
@@ -23,6 +27,8 @@ type Faults struct {
 	Ronglian *Fault `json:"ronglian"`
 	// SMTP disturbs the mail dialogue where its code belongs.
 	SMTP *Fault `json:"smtp"`
+	// Reports disturbs the delivery reports that are pushed: it makes them late, double, or both.
+	Reports *Fault `json:"reports"`
 }
 
 // A Fault is one disturbance. Code and Status refuse the message, which is then not kept. Garbage and
@@ -38,6 +44,8 @@ type Fault struct {
 	Garbage bool `json:"garbage,omitempty"`
 	// Reset closes the connection without an answer.
 	Reset bool `json:"reset,omitempty"`
+	// Double pushes a report twice; it is for reports only.
+	Double bool `json:"double,omitempty"`
 	// Probability is the share of sends that are hit, from 0 to 1; 0 means all.
 	Probability float64 `json:"probability,omitempty"`
 	// Count is how many hits are left before the fault ends; 0 means no end.
@@ -52,6 +60,7 @@ var (
 	aliyunCodePattern   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._]{0,63}$`)
 	ronglianCodePattern = regexp.MustCompile(`^[0-9]{6}$`)
 	smtpCodePattern     = regexp.MustCompile(`^[45][0-9]{2}$`)
+	noCodePattern       = regexp.MustCompile(`^$`)
 )
 
 func (f *Fault) validate(vendor string) error {
@@ -60,6 +69,7 @@ func (f *Fault) validate(vendor string) error {
 	}
 	code := map[string]*regexp.Regexp{
 		vendorAliyun: aliyunCodePattern, vendorRonglian: ronglianCodePattern, vendorSMTP: smtpCodePattern,
+		faultReports: noCodePattern,
 	}[vendor]
 	switch {
 	case f.DelayMS < 0 || f.delay() > maxFaultDelay:
@@ -86,6 +96,12 @@ func (f *Fault) validateEffect(vendor string) error {
 			effects++
 		}
 	}
+	if isReports := vendor == faultReports; f.Double && !isReports || isReports && effects > 0 {
+		return fmt.Errorf("%s: double is for reports, and reports take delay_ms and double only", vendor)
+	}
+	if f.Double {
+		effects++
+	}
 	if effects > 1 {
 		return fmt.Errorf("%s: choose one of code and status, garbage, reset", vendor)
 	}
@@ -103,7 +119,8 @@ type faultSet struct {
 
 func (s *faultSet) set(f Faults) error {
 	err := errors.Join(
-		f.Aliyun.validate(vendorAliyun), f.Ronglian.validate(vendorRonglian), f.SMTP.validate(vendorSMTP))
+		f.Aliyun.validate(vendorAliyun), f.Ronglian.validate(vendorRonglian), f.SMTP.validate(vendorSMTP),
+		f.Reports.validate(faultReports))
 	if err != nil {
 		return err
 	}
@@ -120,7 +137,7 @@ func (s *faultSet) get() Faults {
 }
 
 func (f Faults) clone() Faults {
-	for _, slot := range []**Fault{&f.Aliyun, &f.Ronglian, &f.SMTP} {
+	for _, slot := range []**Fault{&f.Aliyun, &f.Ronglian, &f.SMTP, &f.Reports} {
 		if *slot != nil {
 			*slot = new(**slot)
 		}
@@ -135,6 +152,7 @@ func (s *faultSet) draw(vendor string, applies func(Fault) bool) (Fault, bool) {
 	defer s.mu.Unlock()
 	slot := map[string]**Fault{
 		vendorAliyun: &s.faults.Aliyun, vendorRonglian: &s.faults.Ronglian, vendorSMTP: &s.faults.SMTP,
+		faultReports: &s.faults.Reports,
 	}[vendor]
 	f := *slot
 	if f == nil || applies != nil && !applies(*f) {

@@ -133,5 +133,9 @@ func presets() []faultPresets {
 			{"Spam", Fault{Code: "554"}},
 			garbage, lost,
 		}},
+		{faultReports, "Pushed delivery reports", []faultButton{
+			{"Late (10 s)", Fault{DelayMS: 10_000}},
+			{"Double", Fault{Double: true}},
+		}},
 	}
 }

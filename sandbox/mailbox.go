@@ -24,6 +24,7 @@ const (
 // A record is a kept message with what only its vendor shows about it.
 type record struct {
 	Message
+	raw        []byte // a mail as it came
 	sequence   uint64
 	vendorID   string // Aliyun's BizId, Ronglian's smsMessageSid
 	reference  string // the sender's own: Aliyun's OutId, Ronglian's reqId
@@ -31,7 +32,11 @@ type record struct {
 	fate       fate
 	reportedAt time.Time // when a report exists, unless the fate is silent
 	handedOut  bool      // Ronglian hands each report out once
+	pushed     bool      // the report is on its way to the customer's server
 }
+
+// size estimates the memory of a record, to bound the sum.
+func (r *record) size() int { return r.Message.size() + len(r.raw) }
 
 func (r *record) reported(now time.Time) bool {
 	return r.fate != fateSilent && !now.Before(r.reportedAt)
@@ -98,11 +103,11 @@ func (m *mailbox) list(to string) []Message {
 	return messages
 }
 
-// find returns the message with an id.
-func (m *mailbox) find(id string) (Message, bool) {
+// find returns a copy of the record with an id.
+func (m *mailbox) find(id string) (record, bool) {
 	sequence, err := strconv.ParseUint(id, 10, 64)
 	if err != nil {
-		return Message{}, false
+		return record{}, false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,9 +115,9 @@ func (m *mailbox) find(id string) (Message, bool) {
 		return cmp.Compare(r.sequence, s)
 	})
 	if !found {
-		return Message{}, false
+		return record{}, false
 	}
-	return m.records[i].Message, true
+	return *m.records[i], true
 }
 
 // A glance is what a watcher of the mailbox has to know.
@@ -162,6 +167,24 @@ func (m *mailbox) handOut(now time.Time, limit int) []record {
 		}
 		if r.Provider == vendorRonglian && !r.handedOut && r.reported(now) {
 			r.handedOut = true
+			due = append(due, *r)
+		}
+	}
+	return due
+}
+
+// takeReports returns up to limit records of a vendor whose report is due and was not pushed, oldest first,
+// and marks them.
+func (m *mailbox) takeReports(vendor string, now time.Time, limit int) []record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var due []record
+	for _, r := range m.records {
+		if len(due) == limit {
+			break
+		}
+		if r.Provider == vendor && !r.pushed && r.reported(now) {
+			r.pushed = true
 			due = append(due, *r)
 		}
 	}

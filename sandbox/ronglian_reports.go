@@ -52,16 +52,20 @@ func (s *Server) ronglianReports(call *ronglianCall) answer {
 		return call.answer(result) // nobody writes back to a sandbox
 	}
 	for _, r := range s.mailbox.handOut(s.config.Now(), count) {
-		report := ronglianReport{
-			SMSType: "1", Content: r.vendorID, FromNum: r.To, RequestID: r.reference, SMSCount: "1",
-			DateSent: r.ReceivedAt.In(beijing).Format(ronglianTime),
-			RecvTime: r.reportedAt.In(beijing).Format(ronglianTime),
-			Status:   "0", DeliverCode: "DELIVRD",
-		}
-		if r.fate == fateUndelivered {
-			report.Status, report.DeliverCode = "1", "UNDELIV"
-		}
-		result.Reports = append(result.Reports, report)
+		result.Reports = append(result.Reports, ronglianReportOf(&r))
 	}
 	return call.answer(result)
+}
+
+func ronglianReportOf(r *record) ronglianReport {
+	report := ronglianReport{
+		SMSType: "1", Content: r.vendorID, FromNum: r.To, RequestID: r.reference, SMSCount: "1",
+		DateSent: r.ReceivedAt.In(beijing).Format(ronglianTime),
+		RecvTime: r.reportedAt.In(beijing).Format(ronglianTime),
+		Status:   "0", DeliverCode: "DELIVRD",
+	}
+	if r.fate == fateUndelivered {
+		report.Status, report.DeliverCode = "1", "UNDELIV"
+	}
+	return report
 }

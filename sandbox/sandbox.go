@@ -47,6 +47,12 @@ type Config struct {
 	// DeliveryDelay is how long after acceptance a handset reports; 0 means two seconds, a negative
 	// value means at once.
 	DeliveryDelay time.Duration
+	// AliyunReportURL and RonglianReportURL are where delivery reports are pushed to; see
+	// [Server.PushReports].
+	AliyunReportURL, RonglianReportURL string
+	// ReportRetries are the waits before a push that was not taken is repeated; nil means 1, 5 and 10
+	// seconds.
+	ReportRetries []time.Duration
 	// Now tells the time that signatures, limits and receipts are judged by; nil means time.Now.
 	Now func() time.Time
 	// Logger receives one line for each kept message, without its content; nil discards.
@@ -68,6 +74,7 @@ type Server struct {
 	ronglianCounts *counter
 	nonces         *seen
 	requestIDs     *seen
+	targets        targets
 
 	stopOnce sync.Once
 	stopped  chan struct{}
@@ -77,6 +84,9 @@ type Server struct {
 // not run must be closed.
 func Open(ctx context.Context, config Config) (*Server, error) {
 	config = withDefaults(config)
+	if err := new(Server).PushReports(config.AliyunReportURL, config.RonglianReportURL); err != nil {
+		return nil, err
+	}
 	certificate, certificatePEM, err := selfSigned(config.SMTPAddr)
 	if err != nil {
 		return nil, fmt.Errorf("make certificate: %w", err)
@@ -91,6 +101,7 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 		nonces:         newSeen(2 * signatureTolerance),
 		requestIDs:     newSeen(24 * time.Hour),
 		stopped:        make(chan struct{}),
+		targets:        targets{aliyun: config.AliyunReportURL, ronglian: config.RonglianReportURL},
 	}
 	var lc net.ListenConfig
 	if s.httpListener, err = lc.Listen(ctx, "tcp", config.HTTPAddr); err != nil {
@@ -118,6 +129,9 @@ func withDefaults(c Config) Config {
 	}
 	if c.DeliveryDelay == 0 {
 		c.DeliveryDelay = defaultDeliveryDelay
+	}
+	if c.ReportRetries == nil {
+		c.ReportRetries = pushRetries()
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -156,6 +170,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		return nil
 	})
+	group.Go(func() error { s.pushDue(ctx); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
 		return s.Close()

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"crypto/tls"
@@ -112,7 +113,8 @@ func (m *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 // Data takes the message, keeps it and answers.
 func (m *mailSession) Data(r io.Reader) error {
 	fault, hit := m.server.faults.draw(vendorSMTP, func(f Fault) bool { return smtpStage(f.Code) == stageData })
-	message, err := parseMail(r)
+	var raw bytes.Buffer // no longer than the server lets a message be
+	message, err := parseMail(io.TeeReader(r, &raw))
 	if tooBig := (*smtp.SMTPError)(nil); errors.As(err, &tooBig) {
 		return tooBig
 	}
@@ -134,7 +136,7 @@ func (m *mailSession) Data(r io.Reader) error {
 		}
 		reset = reset || magic.Reset
 	}
-	m.server.keepMail(message, m.recipients)
+	m.server.keepMail(message, raw.Bytes(), m.recipients)
 	m.pause(fault)
 	switch {
 	case reset:
@@ -154,11 +156,11 @@ func (m *mailSession) Reset() { m.recipients = nil }
 func (m *mailSession) Logout() error { return nil }
 
 // keepMail keeps one copy for each recipient.
-func (s *Server) keepMail(message Message, recipients []string) {
+func (s *Server) keepMail(message Message, raw []byte, recipients []string) {
 	message.Channel, message.Provider, message.ReceivedAt = channelEmail, vendorSMTP, s.config.Now()
 	records := make([]*record, len(recipients))
 	for i, recipient := range recipients {
-		records[i] = &record{Message: message}
+		records[i] = &record{Message: message, raw: raw}
 		records[i].To = recipient
 	}
 	s.mailbox.keep(records...)

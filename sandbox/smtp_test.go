@@ -298,3 +298,21 @@ func TestSMTP_fault_at_login(t *testing.T) {
 		t.Errorf("second login: %v", err)
 	}
 }
+
+func TestSMTP_shows_a_mail_byte_for_byte(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	dotted := activationMail + ".a line that begins with a dot\r\n"
+	if err := send(b.login(t), "a@example.org", dotted); err != nil {
+		t.Fatal(err)
+	}
+	status, header, body := b.do(t, b.request(t, "GET", "/api/messages/"+b.only(t).ID+"/raw", ""))
+	if status != 200 || body != dotted || header.Get("Content-Type") != "message/rfc822" {
+		t.Errorf("got %d, %s:\n%q, want\n%q", status, header.Get("Content-Type"), body, dotted)
+	}
+	for _, id := range []string{"2", "0", "x", "-1"} {
+		if status, _, _ := b.do(t, b.request(t, "GET", "/api/messages/"+id+"/raw", "")); status != 404 {
+			t.Errorf("id %s: got %d, want 404", id, status)
+		}
+	}
+}

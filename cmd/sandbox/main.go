@@ -38,6 +38,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	httpAddr := flags.String("http", "127.0.0.1:8083", "`address` of the vendors' interfaces and of the inbox")
 	smtpAddr := flags.String("smtp", "127.0.0.1:1025", "`address` of the mail server")
 	limited := flags.Bool("limits", true, "refuse like the vendors when one number gets too many messages")
+	aliyunReport := flags.String("aliyun-report", "", "`address` to push Aliyun's delivery reports to")
+	ronglianReport := flags.String("ronglian-report", "", "`address` to push Ronglian's delivery reports to")
 	var level slog.Level
 	flags.TextVar(&level, "log-level", slog.LevelInfo, "`level` of the log: debug, info, warn or error")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -58,7 +60,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		SMTPAddr:       *smtpAddr,
 		AliyunLimits:   limits,
 		RonglianLimits: limits,
-		Logger:         slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+
+		AliyunReportURL:   *aliyunReport,
+		RonglianReportURL: *ronglianReport,
+
+		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 	})
 	if err != nil {
 		return err

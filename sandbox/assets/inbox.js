@@ -55,7 +55,7 @@ async function attempt(work) {
 function describe(fault) {
   const often = fault.count ? `, ${fault.count} left` : fault.probability ? `, ${fault.probability * 100} %` : "";
   const what = fault.reset ? "answer lost" : fault.garbage ? "garbage" :
-    [fault.code, fault.status && "HTTP " + fault.status].filter(Boolean).join(" ");
+    [fault.code, fault.status && "HTTP " + fault.status, fault.double && "double"].filter(Boolean).join(" ");
   const slow = fault.delay_ms ? `${fault.delay_ms / 1000} s slow` : "";
   return "Active: " + [slow, what].filter(Boolean).join(", ") + often;
 }

@@ -1,0 +1,208 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	pushInterval  = 50 * time.Millisecond
+	pushTimeout   = 5 * time.Second
+	pushesAtOnce  = 64
+	maxPushAnswer = 4 << 10
+
+	// aliyunBatch is how many reports go together; the vendor's own number is not known.
+	aliyunBatch = 100
+)
+
+// pushRetries is Aliyun's schedule of 1, 5 and 10 minutes at a sixtieth of its length. That of Ronglian is
+// not known and taken to be alike.
+func pushRetries() []time.Duration {
+	return []time.Duration{time.Second, 5 * time.Second, 10 * time.Second}
+}
+
+// targets are the addresses that reports are pushed to; an empty one gets none.
+type targets struct {
+	mu               sync.Mutex
+	aliyun, ronglian string
+}
+
+// PushReports makes the server push delivery reports to the addresses from now on, as the vendors do to
+// those of their consoles, including reports that exist already. An empty address gets none. The error
+// quotes nothing: such an address holds a secret.
+func (s *Server) PushReports(aliyunURL, ronglianURL string) error {
+	for _, address := range []string{aliyunURL, ronglianURL} {
+		u, err := url.Parse(address)
+		if address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+			return errors.New("want an http or https address to push reports to")
+		}
+	}
+	s.targets.mu.Lock()
+	defer s.targets.mu.Unlock()
+	s.targets.aliyun, s.targets.ronglian = aliyunURL, ronglianURL
+	return nil
+}
+
+// A reportPush is one request to a customer's server.
+type reportPush struct {
+	vendor      string
+	address     string
+	contentType string
+	body        []byte
+	understood  func(answer []byte) bool
+}
+
+// pushDue pushes reports as they become due, until ctx ends.
+func (s *Server) pushDue(ctx context.Context) {
+	client := &http.Client{
+		Timeout:       pushTimeout,
+		Transport:     &http.Transport{},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	defer client.CloseIdleConnections()
+	var group errgroup.Group
+	group.SetLimit(pushesAtOnce)
+	for s.pause(ctx, pushInterval) {
+		for _, push := range s.duePushes() {
+			group.Go(func() error { s.push(ctx, client, push); return nil })
+		}
+	}
+	_ = group.Wait() // pushes have no error
+}
+
+// duePushes takes the reports that are due and have an address, so that none is pushed again.
+func (s *Server) duePushes() []reportPush {
+	s.targets.mu.Lock()
+	aliyun, ronglian := s.targets.aliyun, s.targets.ronglian
+	s.targets.mu.Unlock()
+	var pushes []reportPush
+	now := s.config.Now()
+	for aliyun != "" {
+		due := s.mailbox.takeReports(vendorAliyun, now, aliyunBatch)
+		if len(due) == 0 {
+			break
+		}
+		pushes = append(pushes, aliyunPush(aliyun, due))
+	}
+	for ronglian != "" {
+		due := s.mailbox.takeReports(vendorRonglian, now, 1)
+		if len(due) == 0 {
+			break
+		}
+		pushes = append(pushes, ronglianPush(ronglian, due[0]))
+	}
+	return pushes
+}
+
+// push delivers one request, late and twice when a fault says so.
+func (s *Server) push(ctx context.Context, client *http.Client, p reportPush) {
+	fault, _ := s.faults.draw(faultReports, nil)
+	if !s.pause(ctx, fault.delay()) {
+		return
+	}
+	s.deliver(ctx, client, p)
+	if fault.Double {
+		s.deliver(ctx, client, p)
+	}
+}
+
+// deliver tries until the customer's server answers as expected, or the schedule is over.
+func (s *Server) deliver(ctx context.Context, client *http.Client, p reportPush) {
+	for _, wait := range slices.Concat(s.config.ReportRetries, []time.Duration{-1}) {
+		status, err := p.post(ctx, client)
+		if err == nil {
+			s.config.Logger.Debug("report pushed", "provider", p.vendor)
+			return
+		}
+		s.config.Logger.Warn("report not taken", "provider", p.vendor, "status", status, "last_try", wait < 0)
+		if wait < 0 || !s.pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// post sends the request once. The status is 0 without an answer; errors of the transport, which quote the
+// address, stay here.
+func (p reportPush) post(ctx context.Context, client *http.Client) (status int, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.address, bytes.NewReader(p.body))
+	if err != nil {
+		return 0, errors.New("address is unusable")
+	}
+	r.Header.Set("Content-Type", p.contentType)
+	response, err := client.Do(r)
+	if err != nil {
+		return 0, errors.New("no answer")
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxPushAnswer))
+	if err != nil || response.StatusCode != http.StatusOK || !p.understood(answer) {
+		return response.StatusCode, errors.New("not the expected answer")
+	}
+	return response.StatusCode, nil
+}
+
+// aliyunPushed is one entry of SmsReport.
+type aliyunPushed struct {
+	PhoneNumber string `json:"phone_number"`
+	SendTime    string `json:"send_time"`
+	ReportTime  string `json:"report_time"`
+	Success     bool   `json:"success"`
+	ErrCode     string `json:"err_code"`
+	ErrMsg      string `json:"err_msg"`
+	SMSSize     string `json:"sms_size"`
+	BizID       string `json:"biz_id"`
+	OutID       string `json:"out_id"`
+}
+
+func aliyunPush(address string, due []record) reportPush {
+	entries := make([]aliyunPushed, len(due))
+	for i, r := range due {
+		entries[i] = aliyunPushed{
+			PhoneNumber: r.To, Success: true, ErrCode: "DELIVERED", ErrMsg: "用户接收成功",
+			SendTime:   r.ReceivedAt.In(beijing).Format(time.DateTime),
+			ReportTime: r.reportedAt.In(beijing).Format(time.DateTime),
+			SMSSize:    "1", BizID: r.vendorID, OutID: r.reference,
+		}
+		if r.fate == fateUndelivered {
+			entries[i].Success, entries[i].ErrCode, entries[i].ErrMsg = false, "MOBILE_NOT_ON_SERVICE", "关机"
+		}
+	}
+	body, _ := json.Marshal(entries) // plain structs cannot fail
+	return reportPush{vendorAliyun, address, typeJSON, body, func(answer []byte) bool {
+		var taken struct {
+			Code *float64 `json:"code"`
+		}
+		return json.Unmarshal(answer, &taken) == nil && taken.Code != nil && *taken.Code == 0
+	}}
+}
+
+// ronglianPushed is SMSArrived.
+type ronglianPushed struct {
+	XMLName    xml.Name `xml:"Request"`
+	Action     string   `xml:"action"`
+	APIVersion string   `xml:"apiVersion"`
+	ronglianReport
+}
+
+func ronglianPush(address string, r record) reportPush {
+	body, _ := xml.Marshal(ronglianPushed{
+		Action: "SMSArrived", APIVersion: "2013-12-26", ronglianReport: ronglianReportOf(&r),
+	})
+	return reportPush{vendorRonglian, address, typeXML, append([]byte(xml.Header), body...), func(answer []byte) bool {
+		var taken struct {
+			StatusCode string `xml:"statuscode"`
+		}
+		return xml.Unmarshal(answer, &taken) == nil && taken.StatusCode == ronglianOK
+	}}
+}
