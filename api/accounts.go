@@ -88,16 +88,13 @@ type registrationBody struct {
 	Captcha        string `json:"captcha"`
 }
 
-func (s *Server) register(c echo.Context) error {
+func (s *Server) register(c echo.Context) (any, error) {
 	var body registrationBody
 	if err := decode(c, &body); err != nil {
-		return err
+		return nil, err
 	}
 	account, err := s.signUp(c, body)
-	if err != nil {
-		return err
-	}
-	return answer(c, http.StatusCreated, viewOf(account))
+	return viewOf(account), err
 }
 
 // signUp registers and, when nothing is left to prove, signs in. A number was guarded by a captcha
@@ -108,12 +105,14 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	}
 	account, err := s.Accounts.Register(c.Request().Context(), accounts.SignUp{
 		Username: body.Username, Password: body.Password, PasswordRepeat: body.PasswordRepeat, Agree: body.Agree,
-		Mobile: body.Mobile, SMSCode: body.SMSCode, Email: body.Email, RequestID: idOf(c),
+		Mobile: body.Mobile, SMSCode: body.SMSCode, Email: body.Email,
+		Language: languageOf(c), RequestID: idOf(c),
 	})
 	if err != nil {
 		return accounts.Account{}, err
 	}
 	if account.Active {
+		s.know(c, account)
 		// The account is there: an error now would make the person register again, in vain.
 		if err := s.startSession(c, account, false); err != nil {
 			s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "registered without a session",
@@ -173,12 +172,21 @@ func (s *Server) resendActivation(c echo.Context) error {
 // resend has another activation mail sent, if there is an account that waits for one; nobody learns
 // whether there is.
 func (s *Server) resend(c echo.Context, address string) error {
-	email, err := contact.ParseEmail(address)
+	email, err := parseEmail(address)
 	if err != nil {
-		return accounts.FieldErrors{accounts.FieldEmail: missingOr(address, accounts.Malformed)}
+		return err
 	}
 	if err := s.spend(c, s.resendSpends(c, email)); err != nil {
 		return err
 	}
-	return s.Accounts.ResendActivation(c.Request().Context(), email, idOf(c))
+	return s.Accounts.ResendActivation(c.Request().Context(), email, languageOf(c), idOf(c))
+}
+
+// parseEmail returns accounts.FieldErrors for what is no address.
+func parseEmail(address string) (contact.Email, error) {
+	email, err := contact.ParseEmail(address)
+	if err != nil {
+		return contact.Email{}, accounts.FieldErrors{accounts.FieldEmail: missingOr(address, accounts.Malformed)}
+	}
+	return email, nil
 }

@@ -62,15 +62,15 @@ func setRetryAfter(c echo.Context, r reply) {
 // seconds rounds up.
 func seconds(d time.Duration) int { return int(math.Ceil(max(d, 0).Seconds())) }
 
-// setRateLimit tells a client that sent something how much is left, in the fields of
-// draft-ietf-httpapi-ratelimit-headers.
+// setRateLimit tells a client that sent something how much is left of the tightest limit, in the fields of
+// draft-ietf-httpapi-ratelimit-headers. All of it is back after the whole period at the latest.
 func setRateLimit(c echo.Context, d limits.Decision) {
 	if d.Limit.Count == 0 {
 		return
 	}
 	name := strconv.Quote(string(d.Limit.Name))
 	header := c.Response().Header()
-	header.Set("RateLimit-Policy", name+";q="+strconv.Itoa(d.Limit.Count)+";w="+strconv.Itoa(seconds(d.Limit.Period)))
-	header.Set("RateLimit", name+";r="+strconv.Itoa(d.Remaining)+";t="+
-		strconv.Itoa(seconds(d.Limit.Period/time.Duration(d.Limit.Count))))
+	period := strconv.Itoa(seconds(d.Limit.Period))
+	header.Set("RateLimit-Policy", name+";q="+strconv.Itoa(d.Limit.Count)+";w="+period)
+	header.Set("RateLimit", name+";r="+strconv.Itoa(d.Remaining)+";t="+period)
 }

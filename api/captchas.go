@@ -53,7 +53,7 @@ func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium) (captchaView,
 	if err := s.spend(c, s.byAddress(c, limits.CaptchaIP)); err != nil {
 		return captchaView{}, err
 	}
-	challenge, err := s.Captcha.Make(medium)
+	challenge, err := s.Captcha.Make(medium, languageOf(c))
 	if err != nil {
 		return captchaView{}, err
 	}

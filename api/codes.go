@@ -1,6 +1,7 @@
 package api
 
 import (
+	"log/slog"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -25,16 +26,12 @@ type codeView struct {
 	ResendAfter int    `json:"resend_after"`
 }
 
-func (s *Server) sendCode(c echo.Context) error {
+func (s *Server) sendCode(c echo.Context) (any, error) {
 	var body codeBody
 	if err := decode(c, &body); err != nil {
-		return err
+		return nil, err
 	}
-	view, err := s.issueCode(c, body)
-	if err != nil {
-		return err
-	}
-	return answer(c, http.StatusAccepted, view)
+	return s.issueCode(c, body)
 }
 
 // issueCode admits the person and has a code sent. Numbers with and without an account are treated
@@ -45,7 +42,17 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 	if err != nil {
 		return codeView{}, err
 	}
-	decision, err := s.admit(c, body.CaptchaID, body.Captcha, s.sendSpends(c, mobile))
+	if purpose == verify.ChangeMobile { // nobody else has a use for it
+		if _, err := s.current(c); err != nil {
+			return codeView{}, err
+		}
+	}
+	spends := s.sendSpends(c, mobile)
+	decision, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
+	if decision.Refused == limits.SMSConversion {
+		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "prefix stopped: too few of its codes are entered",
+			slog.String("request_id", idOf(c)), slog.String("prefix", mobile.Prefix()))
+	}
 	if err != nil {
 		return codeView{}, err
 	}
@@ -53,8 +60,12 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 		Mobile: mobile, Purpose: purpose, RequestID: idOf(c),
 	})
 	if err != nil {
+		// Nothing is sent: who presses the button too early must not pay with the hour's allowance, and
+		// money that is not spent must not be missing from the budget.
+		s.refund(c, spends)
 		return codeView{}, err
 	}
+	s.Metrics.issued.WithLabelValues(string(purpose)).Inc()
 	setRateLimit(c, decision)
 	return codeView{issued.ID, seconds(issued.ExpiresIn), seconds(issued.ResendAfter)}, nil
 }

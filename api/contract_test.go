@@ -2,9 +2,12 @@ package api_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -75,7 +78,33 @@ func (c *contract) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		c.t.Errorf("%s %s: answer breaks the contract: %v\n%d %s", req.Method, req.URL.Path, err, res.StatusCode, shorten(string(text)))
 	}
+	if res.StatusCode >= http.StatusBadRequest {
+		c.errno(req, res.StatusCode, errnos(route.Operation, strconv.Itoa(res.StatusCode)), text)
+	}
 	return res, nil
+}
+
+// errno holds the errno of a refusal against those that the contract allows.
+func (c *contract) errno(req *http.Request, status int, allowed []string, text []byte) {
+	var refusal struct{ Errno string }
+	if err := json.Unmarshal(text, &refusal); err != nil || !slices.Contains(allowed, refusal.Errno) {
+		c.t.Errorf("%s %s: %d with errno %s, the contract says %v", req.Method, req.URL.Path, status, refusal.Errno, allowed)
+	}
+}
+
+// errnos is what the contract says an operation may refuse with under a status: in x-errno of the
+// operation, or of the response where it is the same for all.
+func errnos(op *openapi3.Operation, status string) []string {
+	all, _ := op.Extensions["x-errno"].(map[string]any)
+	list, found := all[status].([]any)
+	if res := op.Responses.Value(status); !found && res != nil {
+		list, _ = res.Value.Extensions["x-errno"].([]any)
+	}
+	names := make([]string, len(list))
+	for i, errno := range list {
+		names[i], _ = errno.(string)
+	}
+	return names
 }
 
 // refusal is what a path or method outside the contract must be answered with.

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"html/template"
 	"os"
@@ -74,9 +75,47 @@ func TestContract_has_every_route(t *testing.T) {
 	}
 }
 
+// TestContract_is_complete_for_every_operation: the status of every refusal has its errnos, and what is
+// sent and answered has an example, which the contract's own validation compares with the schema.
+func TestContract_is_complete_for_every_operation(t *testing.T) {
+	t.Parallel()
+	doc, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := doc.Components.Schemas["Refusal"].Value.Properties["errno"].Value.Enum
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			for status, res := range op.Responses.Map() {
+				list := errnos(op, status)
+				if strings.HasPrefix(status, "2") != (len(list) == 0) {
+					t.Errorf("%s %s: errnos of %s are %v", method, path, status, list)
+				}
+				for _, errno := range list {
+					if !slices.Contains(known, any(errno)) {
+						t.Errorf("%s %s: errno %s is not in the table", method, path, errno)
+					}
+				}
+				if res.Value.Content["application/json"].Example == nil {
+					t.Errorf("%s %s: %s has no example", method, path, status)
+				}
+			}
+			declared, _ := op.Extensions["x-errno"].(map[string]any)
+			for status := range declared {
+				if op.Responses.Value(status) == nil {
+					t.Errorf("%s %s: errnos of %s, which is no response", method, path, status)
+				}
+			}
+			if op.RequestBody != nil && op.RequestBody.Value.Content["application/json"].Example == nil {
+				t.Errorf("%s %s: no example of a body", method, path)
+			}
+		}
+	}
+}
+
 type docPage struct {
 	Title, Lead string
-	Errnos      string
+	Errnos      []docField
 	Groups      []docGroup
 }
 
@@ -87,7 +126,8 @@ type docGroup struct {
 
 type docOperation struct {
 	Method, Path, ID, Summary, Text string
-	Params, Body                    []docField
+	Params, Headers, Body           []docField
+	Sent, Answered                  string // examples
 	Answers                         []docAnswer
 }
 
@@ -98,19 +138,19 @@ type docField struct {
 
 type docAnswer struct {
 	Status, Text string
+	Errnos       []docField
 	Data         []docField
 }
 
 func describeContract(doc *openapi3.T) docPage {
-	errno := doc.Components.Schemas["Refusal"].Value.Properties["errno"].Value
-	page := docPage{Title: doc.Info.Title, Lead: doc.Info.Description, Errnos: errno.Description}
+	page := docPage{Title: doc.Info.Title, Lead: doc.Info.Description, Errnos: describeErrnos(doc)}
 	for _, tag := range doc.Tags {
 		group := docGroup{Name: tag.Name, Text: tag.Description}
 		for _, path := range doc.Paths.InMatchingOrder() {
 			operations := doc.Paths.Value(path).Operations()
-			for _, method := range []string{"POST", "GET", "DELETE"} {
+			for _, method := range []string{"POST", "GET", "PUT", "DELETE"} {
 				if op := operations[method]; op != nil && slices.Contains(op.Tags, tag.Name) {
-					group.Operations = append(group.Operations, describeOperation(method, path, op))
+					group.Operations = append(group.Operations, describeOperation(method, path, op, page.Errnos))
 				}
 			}
 		}
@@ -120,24 +160,63 @@ func describeContract(doc *openapi3.T) docPage {
 	return page
 }
 
-func describeOperation(method, path string, op *openapi3.Operation) docOperation {
+// describeErrnos reads the table that the contract writes in one line: number, meaning, dot, number and so on.
+func describeErrnos(doc *openapi3.T) (table []docField) {
+	_, rows, _ := strings.Cut(doc.Components.Schemas["Refusal"].Value.Properties["errno"].Value.Description, ". ")
+	for row := range strings.SplitSeq(rows, " · ") {
+		number, meaning, _ := strings.Cut(row, " ")
+		table = append(table, docField{Name: number, Text: meaning})
+	}
+	return table
+}
+
+func describeOperation(method, path string, op *openapi3.Operation, table []docField) docOperation {
 	d := docOperation{Method: method, Path: path, ID: op.OperationID, Summary: op.Summary, Text: op.Description}
 	for _, p := range op.Parameters {
-		d.Params = append(d.Params, docField{Name: p.Value.Name, Type: "path", Text: p.Value.Description, Required: true})
+		field := docField{p.Value.Name, "string", p.Value.Description, p.Value.Required}
+		if p.Value.In == openapi3.ParameterInHeader {
+			d.Headers = append(d.Headers, field)
+		} else {
+			d.Params = append(d.Params, field)
+		}
 	}
 	if op.RequestBody != nil {
-		d.Body = describeFields(op.RequestBody.Value.Content["application/json"].Schema.Value)
+		media := op.RequestBody.Value.Content["application/json"]
+		d.Body, d.Sent = describeFields(media.Schema.Value), example(media.Example)
 	}
 	for _, status := range op.Responses.Keys() {
 		res := op.Responses.Value(status).Value
 		a := docAnswer{Status: status, Text: *res.Description}
+		for _, row := range table {
+			if slices.Contains(errnos(op, status), row.Name) {
+				a.Errnos = append(a.Errnos, row)
+			}
+		}
 		if schema := res.Content["application/json"].Schema.Value; len(schema.AllOf) == 2 {
 			a.Data = describeFields(schema.AllOf[1].Value.Properties["data"].Value)
+			d.Answered = example(res.Content["application/json"].Example)
 		}
 		d.Answers = append(d.Answers, a)
 	}
 	slices.SortFunc(d.Answers, func(a, b docAnswer) int { return strings.Compare(a.Status, b.Status) })
 	return d
+}
+
+// example shows a body, and an answer in the order in which it is sent.
+func example(value any) string {
+	if answer, ok := value.(map[string]any); ok && answer["errno"] != nil {
+		value = struct {
+			Errno     any `json:"errno"`
+			Errmsg    any `json:"errmsg"`
+			Data      any `json:"data"`
+			RequestID any `json:"request_id"`
+		}{answer["errno"], answer["errmsg"], answer["data"], answer["request_id"]}
+	}
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 func describeFields(schema *openapi3.Schema) []docField {

@@ -37,6 +37,10 @@ var problems = [...]problem{
 	{errTooLarge, "4103", http.StatusRequestEntityTooLarge, "请求内容过大", "The request is too large."},
 	{errMediaType, "4103", http.StatusUnsupportedMediaType, "请求内容须为 UTF-8 编码的 JSON", "The request body must be JSON in UTF-8."},
 
+	{errBadKey, "4103", http.StatusBadRequest, "Idempotency-Key 须为 8 至 128 个可见的 ASCII 字符", "An Idempotency-Key is 8 to 128 visible ASCII characters."},
+	{errOtherBody, "4103", http.StatusUnprocessableEntity, "这个 Idempotency-Key 已用于内容不同的请求", "This Idempotency-Key was used for a request with another body."},
+	{errRunning, "4206", http.StatusConflict, "同一个请求还在处理，请稍后再试", "The same request is still being worked on. Please try again soon."},
+
 	{echo.ErrNotFound, "4002", http.StatusNotFound, "没有找到", "Not found."},
 	{verify.ErrNotFound, "4002", http.StatusNotFound, "没有找到", "Not found."},
 	{echo.ErrMethodNotAllowed, "4005", http.StatusMethodNotAllowed, "不支持这种请求方法", "This method is not supported here."},
@@ -46,6 +50,8 @@ var problems = [...]problem{
 	{accounts.ErrCredentials, "4102", http.StatusUnauthorized, "账号或密码错误", "Wrong account or password."},
 	{accounts.ErrNotFound, "4104", http.StatusNotFound, "账号不存在", "There is no such account."},
 	{accounts.ErrNotActive, "4104", http.StatusForbidden, "账号还没有激活，请查收激活邮件", "The account is not activated yet. Please look for the activation mail."},
+
+	{accounts.ErrChanged, "4004", http.StatusConflict, "账号刚刚有其他修改，请刷新后重试", "The account has just been changed elsewhere. Please reload and try again."},
 
 	{errCaptchaGone, "4201", http.StatusUnprocessableEntity, "图形验证码已过期，请换一张", "The captcha has expired. Please ask for another."},
 	{errCaptchaWrong, "4202", http.StatusUnprocessableEntity, "图形验证码错误", "Wrong captcha."},
@@ -68,6 +74,7 @@ var (
 	badFields = problem{errno: "4103", status: http.StatusUnprocessableEntity, zh: "请检查填写的内容", en: "Please check what was entered."}
 	badBody   = problem{errno: "4103", status: http.StatusBadRequest, zh: "请求格式有误", en: "The request is malformed."}
 	exists    = problem{errno: "4003", status: http.StatusConflict, zh: "已被注册", en: "Already registered."}
+	password  = problem{errno: "4106", status: http.StatusUnprocessableEntity, zh: "密码不正确", en: "Wrong password."}
 	tooSoon   = problem{errno: "4206", status: http.StatusTooManyRequests, zh: "操作过于频繁，请稍后再试", en: "Too many requests. Please try again later."}
 	internal  = problem{errno: "4500", status: http.StatusInternalServerError, zh: "服务器内部错误", en: "Something went wrong on our side."}
 )
@@ -78,6 +85,7 @@ func describe(err error, lang string) reply {
 		fields accounts.FieldErrors
 		body   *bodyError
 		taken  *accounts.ExistsError
+		wrong  *accounts.PasswordError
 		limit  *verify.LimitError
 	)
 	switch {
@@ -87,6 +95,8 @@ func describe(err error, lang string) reply {
 		return badBody.in(lang).about(accounts.FieldErrors{body.field: body.problem}, lang)
 	case errors.As(err, &taken):
 		return exists.in(lang).about(accounts.FieldErrors{taken.Field: isTaken}, lang)
+	case errors.As(err, &wrong):
+		return password.in(lang).about(accounts.FieldErrors{wrong.Field: isWrong}, lang)
 	case errors.As(err, &limit):
 		r := tooSoon.in(lang)
 		r.retryAfter = limit.RetryAfter

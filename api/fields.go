@@ -6,6 +6,7 @@ import "usher/accounts"
 const (
 	wrongType accounts.Problem = "wrong_type"
 	isTaken   accounts.Problem = "taken"
+	isWrong   accounts.Problem = "wrong" // the current password
 )
 
 // Fields that only requests have, beside those of package accounts.
@@ -39,16 +40,19 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 		accounts.TooShort:  {"密码至少需要 8 个字符", "A password has at least 8 characters."},
 		accounts.TooLong:   {"密码最多 128 个字符", "A password has at most 128 characters."},
 		accounts.TooCommon: {"这个密码太常见，很容易被猜到", "This password is too common and easy to guess."},
+		accounts.Unchanged: {"新密码和现在的一样", "This is the password that you have."},
 	},
 	accounts.FieldMobile: {
 		accounts.Malformed: {"请填写 11 位中国大陆手机号", "Please enter a mainland China mobile number of 11 digits."},
+		accounts.Unchanged: {"这就是你现在的手机号", "This is the number that you have."},
 		isTaken:            {"这个手机号已经注册", "This number is registered already."},
 	},
 	accounts.FieldEmail: {
 		accounts.Malformed: {"邮箱格式不正确", "This is not an email address."},
+		accounts.Unchanged: {"这就是你现在的邮箱", "This is the address that you have."},
 		isTaken:            {"这个邮箱已经注册", "This address is registered already."},
 	},
-	fieldPurpose: {accounts.Malformed: {"purpose 应为 register、login 或 reset_password", "The purpose is register, login or reset_password."}},
+	fieldPurpose: {accounts.Malformed: {"purpose 应为 register、login、reset_password 或 change_mobile", "The purpose is register, login, reset_password or change_mobile."}},
 	fieldKind:    {accounts.Malformed: {"kind 应为 image 或 audio", "The kind is image or audio."}},
 }
 
@@ -64,6 +68,8 @@ var problemWordings = map[accounts.Problem]wording{
 	accounts.MustBeAgreed: {"需要你同意后才能注册", "Please agree before you register."},
 	wrongType:             {"类型不正确", "This has the wrong type."},
 	isTaken:               {"已被注册", "This is registered already."},
+	isWrong:               {"密码不正确", "This is not your password."},
+	accounts.Unchanged:    {"没有变化", "This is what it was."},
 }
 
 // sentence says what is wrong with a field, in the reader's language.

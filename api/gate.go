@@ -11,9 +11,10 @@ import (
 	"usher/verify"
 )
 
-// admit lets a person in who has answered a captcha and has something left of every limit. The
-// captcha is spent whatever the answer, and the limits even by a wrong one, so that nobody can try
-// answers for nothing. It returns the decision for [setRateLimit].
+// admit lets a person in who has answered a captcha and has something left of every limit. The captcha is
+// spent whatever the answer, so that there is one try for each, and captchas are limited themselves. The
+// limits come back after a wrong answer: whoever solves nothing could else use up a prefix's or everybody's.
+// It returns the decision for [setRateLimit].
 func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.Spend) (limits.Decision, error) {
 	if !s.Captcha.Enabled() {
 		captchaID = ""
@@ -28,9 +29,11 @@ func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.
 		return limits.Decision{}, err
 	case !decision.Allowed():
 		return decision, refusal(decision)
-	case captchaID != "" && want == "":
-		return decision, errCaptchaGone
 	case captchaID != "" && !captcha.Match(want, given):
+		s.refund(c, spends)
+		if want == "" {
+			return decision, errCaptchaGone
+		}
 		return decision, errCaptchaWrong
 	}
 	return decision, nil
@@ -69,7 +72,9 @@ func (s *Server) sendSpends(c echo.Context, mobile contact.Mobile) []limits.Spen
 	return append(s.byAddress(c, limits.SMSIPHour, limits.SMSIPDay),
 		limits.Spend{Limit: s.Limits[limits.SMSNetHour], Subject: network},
 		limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()},
-		limits.Spend{Limit: s.Limits[limits.SMSTotal], Subject: "all"})
+		limits.Spend{Limit: s.Limits[limits.SMSConversion], Subject: mobile.Prefix()},
+		limits.Spend{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
+		limits.Spend{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody})
 }
 
 // resendSpends counts the address that the mail goes to as well as the one that asks.

@@ -12,12 +12,15 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"usher/accounts"
 	"usher/api"
 	"usher/captcha"
 	"usher/internal/testkit"
 	"usher/limits"
+	"usher/reports"
 	"usher/secrets"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
@@ -38,30 +41,32 @@ const (
 // bundle is a whole HTTP face on real services and stores, with the workers' side of the queue in
 // the test's hands.
 type bundle struct {
-	t      testing.TB
-	face   *api.Server
-	server *httptest.Server
-	clock  *testkit.Clock
-	redis  *miniredis.Miniredis
-	store  *sqlstore.Accounts
-	keys   *secrets.Keys
-	logs   *testkit.Buffer
-	sms    *smsQueue
-	mails  *mailQueue
+	t       testing.TB
+	face    *api.Server
+	server  *httptest.Server
+	clock   *testkit.Clock
+	redis   *miniredis.Miniredis
+	client  redis.UniversalClient
+	store   *sqlstore.Accounts
+	keys    *secrets.Keys
+	logs    *testkit.Buffer
+	metrics *prometheus.Registry
+	sms     *smsQueue
+	mails   *mailQueue
 }
 
 // setup starts a face; change may alter it before it serves.
 func setup(t testing.TB, change func(*api.Server)) *bundle {
 	t.Helper()
-	b := &bundle{t: t, clock: testkit.NewClock(time.Now()), sms: &smsQueue{}, mails: &mailQueue{}}
+	b := &bundle{t: t, clock: testkit.NewClock(time.Now()), sms: &smsQueue{}, mails: &mailQueue{}, metrics: prometheus.NewRegistry()}
 	var logger *slog.Logger
 	logger, b.logs = testkit.Logger(t)
 	b.keys = must(secrets.ParseKeys("k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="))(t)
 
 	b.redis = testkit.NewMiniredis(t)
-	client := must(redisstore.Open("redis://" + b.redis.Addr() + "/0"))(t)
-	t.Cleanup(func() { _ = client.Close() })
-	redis := redisstore.New(client, b.keys, b.clock.Now)
+	b.client = must(redisstore.Open("redis://" + b.redis.Addr() + "/0"))(t)
+	t.Cleanup(func() { _ = b.client.Close() })
+	redis := redisstore.New(b.client, b.keys, b.clock.Now)
 	db := must(sqlstore.Open(t.Context(), testkit.SQLite(t)))(t)
 	t.Cleanup(func() { _ = db.Close() })
 	if err := sqlstore.Migrate(t.Context(), db); err != nil {
@@ -78,16 +83,20 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 	b.face = &api.Server{
 		Verify: codes,
 		Accounts: &accounts.Service{
-			Store: b.store, Codes: codes, Mailer: b.mails, Passwords: accounts.NewHasher(2), Keys: b.keys,
+			Store: b.store, Changes: b.store, Hashes: b.store, Codes: codes, Mailer: b.mails, Passwords: accounts.NewHasher(2), Keys: b.keys,
 			Policy: accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour},
 			Now:    b.clock.Now, Logger: logger,
 		},
 		Captcha:  must(captcha.New(captcha.Config{Fixed: captchaText}))(t),
-		Captchas: redis.Captchas(), Gate: redis.Gate(), Sessions: redis.Sessions(),
-		Limits: limits.Defaults(), Web: must(web.New())(t), Logger: logger, Now: b.clock.Now,
+		Captchas: redis.Captchas(), Gate: redis.Gate(), Answers: redis.Answers(), Sessions: redis.Sessions(), SessionList: redis.Sessions(),
+		Reports: &reports.Service{
+			Store: redis.Reports(), Metrics: reports.NewMetrics(b.metrics), Now: b.clock.Now, Logger: logger,
+		},
+		Limits: limits.Defaults(), Metrics: api.NewMetrics(b.metrics), Web: must(web.New())(t), Logger: logger, Now: b.clock.Now,
 		Config: api.Config{
 			PublicURL: must(url.Parse("http://localhost:8080"))(t), Registration: accounts.Either,
 			AllowedOrigins: []string{"https://app.example.com"},
+			ReceiptSecret:  receiptSecret,
 			CaptchaTTL:     5 * time.Minute, SessionIdle: 30 * time.Minute,
 			SessionLifetime: 12 * time.Hour, SessionRemember: 7 * 24 * time.Hour,
 		},
@@ -151,8 +160,8 @@ type mailQueue struct {
 	mails []accounts.Mail
 }
 
-// EnqueueActivation implements [accounts.Mailer].
-func (q *mailQueue) EnqueueActivation(_ context.Context, mail accounts.Mail) error {
+// EnqueueMail implements [accounts.Mailer].
+func (q *mailQueue) EnqueueMail(_ context.Context, mail accounts.Mail) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.mails = append(q.mails, mail)

@@ -71,8 +71,10 @@ func method(c echo.Context) string {
 	return "other"
 }
 
-// logError tells operators what strangers are not told. Refusals are everyday and logged as such.
+// logError tells operators what strangers are not told. Refusals are everyday and logged as such; those by
+// limits are counted.
 func (s *Server) logError(c echo.Context, status int, err error) {
+	s.Metrics.refusal(err)
 	level := slog.LevelDebug
 	switch {
 	case status == http.StatusInternalServerError:
@@ -145,21 +147,21 @@ func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// cors lets the frontends of other origins call with credentials. OPTIONS that is no preflight goes
-// on to the router, which knows the methods of each path.
+// cors lets the frontends of other origins call the API with credentials. OPTIONS that is no preflight
+// goes on to the router, which knows the methods of each path.
 func (s *Server) cors() echo.MiddlewareFunc {
 	return middleware.CORSWithConfig(middleware.CORSConfig{
 		Skipper: func(c echo.Context) bool {
 			r := c.Request()
-			return r.Method == http.MethodOptions && r.Header.Get(echo.HeaderAccessControlRequestMethod) == ""
+			return !isAPI(c) || r.Method == http.MethodOptions && r.Header.Get(echo.HeaderAccessControlRequestMethod) == ""
 		},
 		AllowOriginFunc: func(origin string) (bool, error) {
 			return slices.Contains(s.Config.AllowedOrigins, origin), nil
 		},
 		AllowCredentials: true,
-		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
-		AllowHeaders:     []string{"Content-Type", "Accept-Language", "X-Request-Id"},
-		ExposeHeaders:    []string{"Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"},
+		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
+		AllowHeaders:     []string{"Content-Type", headerKey, "Accept-Language", "X-Request-Id"},
+		ExposeHeaders:    []string{"Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id", headerReplayed},
 		MaxAge:           600,
 	})
 }

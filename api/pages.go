@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"errors"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -40,20 +39,6 @@ func (s *Server) activatePage(c echo.Context) error {
 	return s.form(c, "activate", web.Page{Token: token}, nil)
 }
 
-func (s *Server) accountPage(c echo.Context) error {
-	account, err := s.current(c)
-	if errors.Is(err, errNotSignedIn) {
-		return s.page(c, http.StatusUnauthorized, "account", web.Page{})
-	}
-	if err != nil {
-		return err
-	}
-	return s.page(c, http.StatusOK, "account", web.Page{Account: &web.Account{
-		ID: account.ID, Username: account.Username, Active: account.Active, EmailActive: account.EmailActive,
-		Mobile: account.Mobile.String(), Email: account.Email.String(),
-	}})
-}
-
 // form shows a page with a form, after a refusal with what was wrong, and with a fresh captcha where
 // it asks one: the old one may be spent.
 func (s *Server) form(c echo.Context, name string, p web.Page, refused error) error {
@@ -68,7 +53,8 @@ func (s *Server) form(c echo.Context, name string, p web.Page, refused error) er
 		}
 		p.PasswordCaptcha = p.PasswordCaptcha || p.Fields["captcha"] != ""
 	}
-	if name == "register" || name == "forgot" || p.Mode == "code" || p.PasswordCaptcha {
+	if name == "register" || name == "forgot" || p.Mode == "code" || p.PasswordCaptcha ||
+		name == "account" && p.Mode == "mobile" {
 		s.attachCaptcha(c, &p)
 	}
 	return s.page(c, status, name, p)
@@ -105,7 +91,7 @@ func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 func (s *Server) page(c echo.Context, status int, name string, p web.Page) error {
 	p.Lang = languageOf(c)
 	p.Registration = string(s.Config.Registration)
-	p.CaptchaRequired = s.Captcha.Enabled()
+	p.CaptchaRequired, p.CaptchaKind = s.Captcha.Enabled(), string(s.Captcha.Kind())
 	var out bytes.Buffer
 	if err := s.Web.Render(&out, name, p); err != nil {
 		return err

@@ -45,5 +45,6 @@ func (s *Server) reset(c echo.Context, body resetBody) error {
 	}
 	return s.Accounts.ResetPassword(c.Request().Context(), accounts.Reset{
 		Mobile: mobile, SMSCode: body.SMSCode, Password: body.Password, PasswordRepeat: body.PasswordRepeat,
+		Language: languageOf(c), RequestID: idOf(c),
 	})
 }

@@ -158,6 +158,9 @@ func TestUnknown_paths_and_methods(t *testing.T) {
 	}
 	for _, e := range endpoints() {
 		for _, method := range []string{"PUT", "DELETE", "PATCH", "BREW"} {
+			if method == "DELETE" && e.path == "/v1/sessions" {
+				continue // ends one's other sessions
+			}
 			got := p.do(request{method: method, path: e.path}).want(405, "4005")
 			if !strings.Contains(got.header.Get("Allow"), "POST") {
 				t.Errorf("%s %s: Allow is %q", method, e.path, got.header.Get("Allow"))

@@ -30,12 +30,17 @@ type Server struct {
 	Captcha  *captcha.Maker
 	Captchas Captchas
 	Gate     Gate
+	Answers  Answers
+	Reports  Reports
 	Limits   limits.Set
 	Sessions scs.CtxStore // keeps sessions under hashed tokens
-	Web      *web.Renderer
-	Config   Config
-	Logger   *slog.Logger
-	Now      func() time.Time
+	// SessionList knows who has which of the Sessions.
+	SessionList SessionList
+	Web         *web.Renderer
+	Metrics     *Metrics
+	Config      Config
+	Logger      *slog.Logger
+	Now         func() time.Time
 
 	sessions *scs.SessionManager // made by Handler
 }
@@ -46,6 +51,7 @@ type Config struct {
 	AllowedOrigins []string       // other origins that may call the API with credentials
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none when empty
 	Registration   accounts.Registration
+	ReceiptSecret  string // in the path that vendors push delivery reports to; empty takes none
 
 	CaptchaTTL      time.Duration
 	SessionIdle     time.Duration // a session without a request ends
@@ -65,12 +71,19 @@ type Captchas interface {
 	Fail(ctx context.Context, id string) error
 }
 
-// Gate lets requests in, or not, in one round trip.
+// Gate lets requests in, or not. Every method is one round trip.
 type Gate interface {
 	// Admit takes the captcha away and returns its answer, which is empty when it is gone or id is
 	// empty; and spends all of the limits or none.
 	Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
 		answer string, decision limits.Decision, err error)
+
+	// Refund gives back what Admit granted.
+	Refund(ctx context.Context, spends []limits.Spend) error
+
+	// Know remembers subjects for the given time, and Known tells whether one is remembered.
+	Know(ctx context.Context, ttl time.Duration, subjects ...string) error
+	Known(ctx context.Context, subject string) (bool, error)
 }
 
 // requestTimeout bounds the work on one request; the stores' own time-outs are shorter.
@@ -85,7 +98,7 @@ func (s *Server) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = clientIP(s.Config.TrustedProxies)
 	e.HTTPErrorHandler = h.renderError
-	e.Use(requestID, h.logged, h.recovered, h.headers, timeLimited, h.cors(), h.crossOrigin())
+	e.Use(requestID, h.measured, h.logged, h.recovered, h.headers, timeLimited, h.cors(), h.crossOrigin())
 	h.routes(e)
 	return e
 }

@@ -5,20 +5,46 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
+	"usher/limits"
 )
 
 // What a session holds.
 const (
 	sessionAccount    = "account"    // account id
 	sessionGeneration = "generation" // of the account's sessions; a password change starts a new one
-	sessionSeen       = "seen"       // Unix time of a recent request; absent when remembered
+	sessionID         = "id"         // by which its owner may end it; opens nothing
+	sessionCreated    = "created"    // Unix time of the sign-in
+	sessionSeen       = "seen"       // Unix time of a recent request
+	sessionRemembered = "remembered" // lives on while nobody uses it
+	sessionClient     = "client"     // see clientOf
+	sessionNetwork    = "network"    // from which it was seen, see limits.Network
 )
+
+// SessionList knows the sessions of each owner: an account in one generation of its sessions. An id there
+// opens nothing. redisstore.Sessions, which keeps the sessions, is one.
+type SessionList interface {
+	// Enter puts a session on its owner's list and returns its id. It is called before the session is
+	// first committed. An owner with too many sessions loses one.
+	Enter(ctx context.Context, owner, token string, expiry time.Time) (id string, err error)
+
+	// List returns the data of the owner's sessions by their ids.
+	List(ctx context.Context, owner string) (map[string][]byte, error)
+
+	// End ends those of the sessions that are the owner's, and returns how many these were.
+	End(ctx context.Context, owner string, ids ...string) (int, error)
+}
+
+// owner names whose session it is. A password change makes a new owner, whose list is empty.
+func owner(account string, generation int) string {
+	return account + "/" + strconv.Itoa(generation)
+}
 
 // seenEvery is the share of the idle time after which a request is noted: writing each one would
 // double what a look at the session costs.
@@ -26,9 +52,10 @@ const seenEvery = 30
 
 // newSessions does without scs.New, which starts a goroutine for a store in memory that nobody can
 // stop without a data race. What New adds, a context key of its own, matters to those who have two.
+// The store hashes the tokens, with a key that scs does not have.
 func newSessions(store scs.CtxStore, config Config) *scs.SessionManager {
 	m := &scs.SessionManager{
-		Store: store, Codec: scs.GobCodec{}, Lifetime: config.SessionLifetime, HashTokenInStore: true,
+		Store: store, Codec: scs.GobCodec{}, Lifetime: config.SessionLifetime,
 		Cookie: scs.SessionCookie{Name: "usher", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode},
 	}
 	if isHTTPS(config.PublicURL) {
@@ -40,13 +67,17 @@ func newSessions(store scs.CtxStore, config Config) *scs.SessionManager {
 
 func isHTTPS(u *url.URL) bool { return u != nil && u.Scheme == "https" }
 
-// openCookie loads the session that the cookie names, or an empty one.
+// openCookie loads the session that the cookie names, or an empty one, once in a request.
 func (s *Server) openCookie(c echo.Context) (context.Context, error) {
 	token := ""
 	if cookie, err := c.Cookie(s.sessions.Cookie.Name); err == nil {
 		token = cookie.Value
 	}
-	return s.sessions.Load(c.Request().Context(), token)
+	ctx, err := s.sessions.Load(c.Request().Context(), token)
+	if err == nil {
+		c.SetRequest(c.Request().WithContext(ctx))
+	}
+	return ctx, err
 }
 
 // startSession signs an account in under a new token: one that was known before the sign-in, to
@@ -56,20 +87,32 @@ func (s *Server) startSession(c echo.Context, account accounts.Account, remember
 	if err != nil {
 		return err
 	}
+	if err := s.unlist(ctx); err != nil {
+		return err
+	}
 	if err := s.sessions.RenewToken(ctx); err != nil {
 		return err
 	}
-	s.sessions.Put(ctx, sessionAccount, account.ID)
-	s.sessions.Put(ctx, sessionGeneration, account.SessionGeneration)
-	s.sessions.RememberMe(ctx, remember)
 	lifetime := s.Config.SessionLifetime
 	if remember {
 		lifetime = s.Config.SessionRemember
-		s.sessions.Remove(ctx, sessionSeen)
-	} else {
-		s.sessions.Put(ctx, sessionSeen, s.Now().Unix())
 	}
-	s.sessions.SetDeadline(ctx, s.Now().Add(lifetime).UTC()) // by our clock, not by that of scs
+	now := s.Now()
+	deadline := now.Add(lifetime).UTC() // by our clock, not by that of scs
+	id, err := s.SessionList.Enter(ctx, owner(account.ID, account.SessionGeneration), s.sessions.Token(ctx), deadline)
+	if err != nil {
+		return err
+	}
+	_, network := limits.Network(clientAddr(c))
+	for key, value := range map[string]any{
+		sessionAccount: account.ID, sessionGeneration: account.SessionGeneration, sessionID: id,
+		sessionCreated: now.Unix(), sessionSeen: now.Unix(), sessionRemembered: remember,
+		sessionClient: clientOf(c.Request().UserAgent()), sessionNetwork: network,
+	} {
+		s.sessions.Put(ctx, key, value)
+	}
+	s.sessions.RememberMe(ctx, remember)
+	s.sessions.SetDeadline(ctx, deadline)
 	token, expiry, err := s.sessions.Commit(ctx)
 	if err != nil {
 		return err
@@ -102,20 +145,26 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 	if !account.Active || account.SessionGeneration != s.sessions.GetInt(ctx, sessionGeneration) {
 		return accounts.Account{}, s.over(ctx, c)
 	}
-	return account, s.noteSeen(ctx)
+	return account, s.noteSeen(ctx, c)
 }
 
 func (s *Server) isIdle(ctx context.Context) bool {
-	seen := s.sessions.GetInt64(ctx, sessionSeen)
-	return seen != 0 && s.Now().Sub(time.Unix(seen, 0)) >= s.Config.SessionIdle
+	return !s.sessions.GetBool(ctx, sessionRemembered) && s.tooLongAgo(s.sessions.GetInt64(ctx, sessionSeen))
 }
 
-func (s *Server) noteSeen(ctx context.Context) error {
-	seen := s.sessions.GetInt64(ctx, sessionSeen)
-	if seen == 0 || s.Now().Sub(time.Unix(seen, 0)) < s.Config.SessionIdle/seenEvery {
+// tooLongAgo says of the time when a session was last seen whether the session is over, unless remembered.
+func (s *Server) tooLongAgo(seen int64) bool {
+	return s.Now().Sub(time.Unix(seen, 0)) >= s.Config.SessionIdle
+}
+
+func (s *Server) noteSeen(ctx context.Context, c echo.Context) error {
+	seen := time.Unix(s.sessions.GetInt64(ctx, sessionSeen), 0)
+	if s.Now().Sub(seen) < s.Config.SessionIdle/seenEvery {
 		return nil
 	}
+	_, network := limits.Network(clientAddr(c))
 	s.sessions.Put(ctx, sessionSeen, s.Now().Unix())
+	s.sessions.Put(ctx, sessionNetwork, network)
 	_, _, err := s.sessions.Commit(ctx)
 	return err
 }
@@ -137,9 +186,23 @@ func (s *Server) endSession(c echo.Context) error {
 }
 
 func (s *Server) destroy(ctx context.Context, c echo.Context) error {
+	if err := s.unlist(ctx); err != nil {
+		return err
+	}
 	if err := s.sessions.Destroy(ctx); err != nil {
 		return err
 	}
 	s.sessions.WriteSessionCookie(ctx, c.Response(), "", time.Time{})
 	return nil
+}
+
+// unlist takes the loaded session off its owner's list, if it is on one.
+func (s *Server) unlist(ctx context.Context) error {
+	id := s.sessions.GetString(ctx, sessionID)
+	if id == "" {
+		return nil
+	}
+	_, err := s.SessionList.End(ctx,
+		owner(s.sessions.GetString(ctx, sessionAccount), s.sessions.GetInt(ctx, sessionGeneration)), id)
+	return err
 }

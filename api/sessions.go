@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -9,7 +8,6 @@ import (
 	"usher/accounts"
 	"usher/contact"
 	"usher/limits"
-	"usher/verify"
 )
 
 type signInBody struct {
@@ -45,6 +43,7 @@ func (s *Server) openSession(c echo.Context, body signInBody, byCode bool) (acco
 	if err != nil {
 		return accounts.Account{}, err
 	}
+	s.know(c, account)
 	return account, s.startSession(c, account, body.Remember)
 }
 
@@ -59,29 +58,7 @@ func (s *Server) signInByPassword(c echo.Context, body signInBody) (accounts.Acc
 	if len(refused) > 0 {
 		return accounts.Account{}, refused
 	}
-	if err := s.admitPassword(c, body); err != nil {
-		return accounts.Account{}, err
-	}
-	return s.Accounts.SignIn(c.Request().Context(), body.Login, body.Password)
-}
-
-// admitPassword lets a few passwords be tried for a login name without a captcha. A limit that locked
-// the name instead would let anybody lock anybody out.
-func (s *Server) admitPassword(c echo.Context, body signInBody) error {
-	spends := s.byAddress(c, limits.LoginIP)
-	if !s.Captcha.Enabled() {
-		return s.spend(c, spends)
-	}
-	if body.CaptchaID != "" {
-		_, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
-		return err
-	}
-	err := s.spend(c, append(spends, limits.Spend{Limit: s.Limits[limits.LoginName], Subject: loginSubject(body.Login)}))
-	var limit *verify.LimitError
-	if errors.As(err, &limit) && limit.Name == string(limits.LoginName) {
-		return errCaptchaNeeded
-	}
-	return err
+	return s.tryPassword(c, body)
 }
 
 // loginSubject is the same for every spelling of a login name.
@@ -95,7 +72,7 @@ func loginSubject(login string) string {
 	if _, canonical, ok := accounts.CanonicalUsername(login); ok {
 		return canonical
 	}
-	return "nobody" // no account has such a name
+	return login // no account has such a name, and it is counted like those that one may have
 }
 
 func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account, error) {

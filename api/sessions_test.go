@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"usher/api"
+	"usher/limits"
 )
 
 // cookie returns the session that the person's browser holds.
@@ -153,7 +154,7 @@ func TestSignIn_demands_a_captcha_after_three_tries(t *testing.T) {
 
 func TestSignIn_tells_unknown_from_wrong_to_nobody(t *testing.T) {
 	t.Parallel()
-	b := setup(t, nil)
+	b := setup(t, func(s *api.Server) { delete(s.Limits, limits.LoginAddr) })
 	b.person().signUp("li_lei", number)
 	p := b.person()
 	p.header = http.Header{"X-Request-Id": {"always-the-same"}}

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"regexp"
+	"strings"
+)
+
+// The browsers and systems that people recognise, each with what its User-Agent holds. Browsers name those that
+// they descend from as well, so the order matters.
+var (
+	browsers = [...]struct{ mark, name string }{
+		{"MicroMessenger/", "WeChat"},
+		{"DingTalk/", "DingTalk"},
+		{"QQBrowser/", "QQ Browser"},
+		{"UCBrowser/", "UC Browser"},
+		{"EdgA/", "Edge"},
+		{"EdgiOS/", "Edge"},
+		{"Edg/", "Edge"},
+		{"OPR/", "Opera"},
+		{"SamsungBrowser/", "Samsung Internet"},
+		{"MiuiBrowser/", "Mi Browser"},
+		{"HuaweiBrowser/", "Huawei Browser"},
+		{"FxiOS/", "Firefox"},
+		{"Firefox/", "Firefox"},
+		{"CriOS/", "Chrome"},
+		{"Chrome/", "Chrome"},
+		{"Safari/", "Safari"},
+	}
+	systems = [...]struct{ mark, name string }{
+		{"HarmonyOS", "HarmonyOS"},
+		{"OpenHarmony", "HarmonyOS"},
+		{"Android", "Android"},
+		{"iPhone", "iPhone"},
+		{"iPad", "iPad"},
+		{"Windows", "Windows"},
+		{"Mac OS X", "macOS"},
+		{"CrOS", "ChromeOS"},
+		{"Linux", "Linux"},
+	}
+	// program is the name of what is no browser, such as curl/8.5.0.
+	program = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9._-]{0,31})(/|$)`)
+)
+
+// clientOf says in a few words, for its owner to recognise it, what a User-Agent is: "Chrome, Windows". Of what
+// a stranger has written only the name of a program is kept. It is empty for what is unknown.
+func clientOf(userAgent string) string {
+	var known []string
+	for _, b := range browsers {
+		if strings.Contains(userAgent, b.mark) {
+			known = append(known, b.name)
+			break
+		}
+	}
+	for _, s := range systems {
+		if strings.Contains(userAgent, s.mark) {
+			known = append(known, s.name)
+			break
+		}
+	}
+	if len(known) > 0 {
+		return strings.Join(known, ", ")
+	}
+	if found := program.FindStringSubmatch(userAgent); found != nil && found[1] != "Mozilla" {
+		return found[1]
+	}
+	return ""
+}

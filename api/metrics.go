@@ -1,0 +1,77 @@
+package api
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/limits"
+	"usher/verify"
+)
+
+// Metrics counts what operators watch. No label holds anything that a stranger chose. It is safe for
+// concurrent use.
+type Metrics struct {
+	requests  *prometheus.HistogramVec
+	refused   *prometheus.CounterVec
+	recorded  *prometheus.CounterVec
+	blocked   prometheus.Counter
+	issued    *prometheus.CounterVec
+	entered   prometheus.Counter
+	passwords *prometheus.CounterVec
+}
+
+// NewMetrics registers the metrics of a face.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	one := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	m := &Metrics{
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "usher_http_request_seconds", Help: "Time of a request.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 8},
+		}, []string{"route", "method", "status"}),
+		refused:   vec("usher_limits_refused_total", "Requests that a limit refused.", "limit"),
+		recorded:  vec("usher_limits_recorded_total", "Requests that a limit would have refused if it were enforced.", "limit"),
+		blocked:   one("usher_sms_conversion_blocked_total", "Codes not sent because too few of their number's prefix are entered."),
+		issued:    vec("usher_sms_codes_issued_total", "Codes issued and queued.", "purpose"),
+		entered:   one("usher_sms_codes_entered_total", "Codes that were entered and used for the first time."),
+		passwords: vec("usher_sign_ins_total", "Passwords tried, by what came of it.", "result"),
+	}
+	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.issued, m.entered, m.passwords)
+	return m
+}
+
+// Recorded counts a spend that the record mode let pass.
+func (m *Metrics) Recorded(name limits.Name) { m.recorded.WithLabelValues(string(name)).Inc() }
+
+// Entered counts a code that was used for the first time.
+func (m *Metrics) Entered() { m.entered.Inc() }
+
+// refusal counts the limit that refused a request, if one did.
+func (m *Metrics) refusal(err error) {
+	limit, ok := errors.AsType[*verify.LimitError](err)
+	if !ok {
+		return
+	}
+	m.refused.WithLabelValues(limit.Name).Inc()
+	if limit.Name == string(limits.SMSConversion) {
+		m.blocked.Inc()
+	}
+}
+
+// measured times every request under its route; paths that have none share a label.
+func (s *Server) measured(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := s.Now()
+		err := next(c)
+		s.Metrics.requests.WithLabelValues(c.Path(), method(c), strconv.Itoa(c.Response().Status)).
+			Observe(s.Now().Sub(start).Seconds())
+		return err
+	}
+}

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/accounts"
+)
+
+// sessionView is what an owner sees of a session. Neither the id nor anything else opens it.
+type sessionView struct {
+	ID         string    `json:"id"`
+	CreatedAt  time.Time `json:"created_at"`
+	SeenAt     time.Time `json:"seen_at"`
+	Remembered bool      `json:"remembered"`
+	Current    bool      `json:"current"`
+	Client     string    `json:"client"`
+	Network    string    `json:"network"`
+}
+
+type sessionsView struct {
+	Sessions []sessionView `json:"sessions"`
+}
+
+func (s *Server) listSessions(c echo.Context) error {
+	account, err := s.current(c)
+	if err != nil {
+		return err
+	}
+	list, err := s.sessionsOf(c.Request().Context(), account)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, sessionsView{list})
+}
+
+// sessionsOf returns the sessions of an account, the one of this request first, then the latest.
+func (s *Server) sessionsOf(ctx context.Context, account accounts.Account) ([]sessionView, error) {
+	held, err := s.SessionList.List(ctx, owner(account.ID, account.SessionGeneration))
+	if err != nil {
+		return nil, err
+	}
+	current := s.sessions.GetString(ctx, sessionID)
+	list := make([]sessionView, 0, len(held))
+	for id, data := range held {
+		_, values, err := s.sessions.Codec.Decode(data)
+		if err != nil {
+			return nil, err
+		}
+		remembered, _ := values[sessionRemembered].(bool)
+		seen, _ := values[sessionSeen].(int64)
+		if !remembered && s.tooLongAgo(seen) {
+			continue
+		}
+		created, _ := values[sessionCreated].(int64)
+		view := sessionView{
+			ID: id, CreatedAt: time.Unix(created, 0).UTC(), SeenAt: time.Unix(seen, 0).UTC(),
+			Remembered: remembered, Current: id == current,
+		}
+		view.Client, _ = values[sessionClient].(string)
+		view.Network, _ = values[sessionNetwork].(string)
+		list = append(list, view)
+	}
+	slices.SortFunc(list, func(a, b sessionView) int {
+		switch {
+		case a.Current:
+			return -1
+		case b.Current:
+			return 1
+		}
+		return cmp.Or(b.SeenAt.Compare(a.SeenAt), cmp.Compare(a.ID, b.ID))
+	})
+	return list, nil
+}
+
+func (s *Server) endSessionByID(c echo.Context) error {
+	if err := s.endOne(c, c.Param("id")); err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, none{})
+}
+
+// endOne ends one of one's own sessions, this one too.
+func (s *Server) endOne(c echo.Context, id string) error {
+	account, err := s.current(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	if id == s.sessions.GetString(ctx, sessionID) {
+		return s.destroy(ctx, c)
+	}
+	ended, err := s.SessionList.End(ctx, owner(account.ID, account.SessionGeneration), id)
+	if err != nil {
+		return err
+	}
+	if ended == 0 {
+		return echo.ErrNotFound
+	}
+	return nil
+}
+
+type endedView struct {
+	Ended int `json:"ended"`
+}
+
+func (s *Server) endOtherSessions(c echo.Context) error {
+	ended, err := s.endOthers(c)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, endedView{ended})
+}
+
+// endOthers ends all of one's own sessions but this one and returns how many these were.
+func (s *Server) endOthers(c echo.Context) (int, error) {
+	account, err := s.current(c)
+	if err != nil {
+		return 0, err
+	}
+	ctx := c.Request().Context()
+	list, err := s.sessionsOf(ctx, account)
+	if err != nil {
+		return 0, err
+	}
+	var others []string
+	for _, session := range list {
+		if !session.Current {
+			others = append(others, session.ID)
+		}
+	}
+	return s.SessionList.End(ctx, owner(account.ID, account.SessionGeneration), others...)
+}
