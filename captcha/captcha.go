@@ -50,20 +50,21 @@ type Maker struct {
 	fonts  []typeface
 }
 
-// New checks config, fills in its defaults and loads the fonts. The error names every field that is wrong.
+// New fills in the defaults of config and loads the fonts. The error names every field that is wrong.
 func New(config Config) (*Maker, error) {
-	config = config.withDefaults()
-	if err := config.validate(); err != nil {
-		return nil, fmt.Errorf("captcha: %w", err)
+	if mistakes := config.Validate(); len(mistakes) > 0 {
+		errs := make([]error, len(mistakes))
+		for i, mistake := range mistakes {
+			errs[i] = mistake
+		}
+		return nil, fmt.Errorf("captcha: %w", errors.Join(errs...))
 	}
-	m := &Maker{config: config}
+	m := &Maker{config: config.withDefaults()}
 	if !m.Enabled() {
 		return m, nil
 	}
+	m.colors, _ = newPalettes(config.Background, config.Ink)
 	var err error
-	if m.colors, err = newPalettes(config.Background, config.Ink); err != nil {
-		return nil, fmt.Errorf("captcha: %w", err)
-	}
 	if m.fonts, err = loadFonts(); err != nil {
 		return nil, fmt.Errorf("captcha: %w", err)
 	}
@@ -73,9 +74,13 @@ func New(config Config) (*Maker, error) {
 // Enabled reports whether a challenge is to be asked at all; it is false for [Off].
 func (m *Maker) Enabled() bool { return m.config.Kind != Off }
 
+// Kind is what the pictures show.
+func (m *Maker) Kind() Kind { return m.config.Kind }
+
 // Make returns a fresh challenge. A picture takes about 1.3 ms and weighs 3 KB, a recording 2 ms and 100 KB.
-// It fails with [ErrOff] when the maker is not enabled, and for a medium that does not exist.
-func (m *Maker) Make(medium Medium) (Challenge, error) {
+// A recording speaks the listener's language unless the maker has one of its own; without either it is Chinese.
+// Make fails with [ErrOff] when the maker is not enabled, and for a medium that does not exist.
+func (m *Maker) Make(medium Medium, language string) (Challenge, error) {
 	if !m.Enabled() {
 		return Challenge{}, ErrOff
 	}
@@ -86,7 +91,7 @@ func (m *Maker) Make(medium Medium) (Challenge, error) {
 		return Challenge{Answer: q.answer, Media: picture, MIME: "image/png"}, err
 	case Audio:
 		q := m.spokenQuestion()
-		recording, err := speak(q.text, m.config.Language)
+		recording, err := speak(q.text, m.spokenLanguage(language))
 		return Challenge{Answer: q.answer, Media: recording, MIME: "audio/wav"}, err
 	default:
 		return Challenge{}, fmt.Errorf("captcha: no medium %q", medium)

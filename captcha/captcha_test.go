@@ -25,7 +25,12 @@ func newMaker(t testing.TB, config captcha.Config) *captcha.Maker {
 
 func makeOne(t testing.TB, maker *captcha.Maker, medium captcha.Medium) captcha.Challenge {
 	t.Helper()
-	challenge, err := maker.Make(medium)
+	return makeIn(t, maker, medium, "")
+}
+
+func makeIn(t testing.TB, maker *captcha.Maker, medium captcha.Medium, language string) captcha.Challenge {
+	t.Helper()
+	challenge, err := maker.Make(medium, language)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,11 +172,11 @@ func TestMaker_Make_gives_the_fixed_answer_in_every_kind_and_medium(t *testing.T
 func TestMaker_Make_refuses_when_off_and_media_that_do_not_exist(t *testing.T) {
 	t.Parallel()
 	off := newMaker(t, captcha.Config{Kind: captcha.Off})
-	if _, err := off.Make(captcha.Image); !errors.Is(err, captcha.ErrOff) || off.Enabled() {
+	if _, err := off.Make(captcha.Image, ""); !errors.Is(err, captcha.ErrOff) || off.Enabled() {
 		t.Errorf("got %v, enabled %v; want ErrOff, false", err, off.Enabled())
 	}
 	on := newMaker(t, captcha.Config{})
-	if _, err := on.Make("video"); err == nil || !on.Enabled() {
+	if _, err := on.Make("video", ""); err == nil || !on.Enabled() {
 		t.Errorf("got %v, enabled %v; want an error, true", err, on.Enabled())
 	}
 }
@@ -218,7 +223,7 @@ func TestMaker_Make_serves_many_goroutines(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for _, medium := range []captcha.Medium{captcha.Image, captcha.Audio, captcha.Image} {
-				if _, err := maker.Make(medium); err != nil {
+				if _, err := maker.Make(medium, ""); err != nil {
 					t.Error(err)
 				}
 			}

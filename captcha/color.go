@@ -1,7 +1,6 @@
 package captcha
 
 import (
-	"errors"
 	"fmt"
 	"image/color"
 	"math"
@@ -17,13 +16,19 @@ const minContrast = 4.5
 // palettes hands out palettes; a nil colour is chosen anew for every picture.
 type palettes struct{ background, ink *color.RGBA }
 
-func newPalettes(background, ink string) (palettes, error) {
+func newPalettes(background, ink string) (palettes, []Mistake) {
 	var p palettes
-	var err1, err2 error
-	p.background, err1 = parseColor("background", background)
-	p.ink, err2 = parseColor("ink", ink)
-	if err := errors.Join(err1, err2); err != nil {
-		return p, err
+	var mistakes []Mistake
+	parse := func(field, s string) *color.RGBA {
+		c, ok := parseColor(s)
+		if !ok {
+			mistakes = append(mistakes, Mistake{field, fmt.Sprintf("must be written #RRGGBB, not %q", s)})
+		}
+		return c
+	}
+	p.background, p.ink = parse("background", background), parse("ink", ink)
+	if mistakes != nil {
+		return p, mistakes
 	}
 	// The extremes of what random would choose stand in for a colour that is not fixed.
 	worstBackground, worstInk := color.RGBA{R: paleFrom, G: paleFrom, B: paleFrom}, color.RGBA{R: darkTo, G: darkTo, B: darkTo}
@@ -34,20 +39,23 @@ func newPalettes(background, ink string) (palettes, error) {
 		worstInk = *p.ink
 	}
 	if contrast(worstBackground, worstInk) < minContrast {
-		return p, fmt.Errorf("ink and background must have a contrast of at least %v", minContrast)
+		field := "ink"
+		if ink == "" {
+			field = "background"
+		}
+		mistakes = append(mistakes, Mistake{field, fmt.Sprintf("must give a contrast of at least %v between ink and background", minContrast)})
 	}
-	return p, nil
+	return p, mistakes
 }
 
-func parseColor(name, s string) (*color.RGBA, error) {
+// parseColor returns nil for an empty string: a colour to be chosen anew each time.
+func parseColor(s string) (*color.RGBA, bool) {
 	if s == "" {
-		return nil, nil
+		return nil, true
 	}
 	c := color.RGBA{A: 255}
-	if n, err := fmt.Sscanf(s, "#%02x%02x%02x", &c.R, &c.G, &c.B); err != nil || n != 3 || len(s) != 7 {
-		return nil, fmt.Errorf("%s must be written #RRGGBB, not %q", name, s)
-	}
-	return &c, nil
+	n, err := fmt.Sscanf(s, "#%02x%02x%02x", &c.R, &c.G, &c.B)
+	return &c, err == nil && n == 3 && len(s) == 7
 }
 
 const (

@@ -1,7 +1,6 @@
 package captcha
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +15,7 @@ type Config struct {
 	Noise      int    // 1 (weak) to 8 (hard to read), default 2; internal/captchabench measures it
 	Background string // "#RRGGBB"; default another pale colour each time
 	Ink        string // "#RRGGBB", with a contrast of 4.5 to Background; default another dark colour each time
-	Language   string // of the recordings: zh (default), en, ja, ru, de
+	Language   string // of the recordings: zh, en, ja, ru, de; default that of the listener, see [Maker.Make]
 
 	// Fixed is the answer of every challenge when it is not empty: 1 to 8 ASCII letters or digits, of which the
 	// recordings speak the digits. It is for development and tests; a server that sets it asks nothing.
@@ -34,9 +33,6 @@ func (c Config) withDefaults() Config {
 	if c.Kind == "" {
 		c.Kind = Digits
 	}
-	if c.Language == "" {
-		c.Language = "zh"
-	}
 	if c.Kind == Letters {
 		def(&c.Length, 4)
 	}
@@ -47,30 +43,48 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func (c Config) validate() error {
-	var errs []error
-	between := func(name string, value, low, high int) {
+// languages are those in which the library has recordings.
+var languages = [...]string{"zh", "en", "ja", "ru", "de"}
+
+// Mistake is one wrong field of a [Config].
+type Mistake struct {
+	Field   string // in lower case, such as "width"
+	Problem string // the rest of a sentence that begins with the field: "must be 80 to 480, not 5"
+}
+
+// Error implements error.
+func (m Mistake) Error() string { return m.Field + " " + m.Problem }
+
+// Validate returns every mistake, and nothing for a Config that [New] accepts.
+func (c Config) Validate() []Mistake {
+	c = c.withDefaults()
+	var mistakes []Mistake
+	wrong := func(field, problem string, args ...any) {
+		mistakes = append(mistakes, Mistake{field, fmt.Sprintf(problem, args...)})
+	}
+	between := func(field string, value, low, high int) {
 		if value < low || value > high {
-			errs = append(errs, fmt.Errorf("%s must be %d to %d, not %d", name, low, high, value))
+			wrong(field, "must be %d to %d, not %d", low, high, value)
 		}
 	}
 	if !slices.Contains([]Kind{Digits, Letters, Math, Off}, c.Kind) {
-		errs = append(errs, fmt.Errorf("kind must be digits, letters, math or off, not %q", c.Kind))
+		wrong("kind", "must be digits, letters, math or off, not %q", c.Kind)
 	}
-	if !slices.Contains([]string{"zh", "en", "ja", "ru", "de"}, c.Language) {
-		errs = append(errs, fmt.Errorf("language must be zh, en, ja, ru or de, not %q", c.Language))
+	if c.Language != "" && !slices.Contains(languages[:], c.Language) {
+		wrong("language", "must be zh, en, ja, ru or de, not %q", c.Language)
 	}
 	between("length", c.Length, 4, maxLength)
 	between("width", c.Width, 80, 480)
 	between("height", c.Height, 40, 160)
 	between("noise", c.Noise, 1, 8)
 	if need := c.characters() * c.Height * 2 / 5; c.Width < need {
-		errs = append(errs, fmt.Errorf("width must be at least %d for %d characters of this height", need, c.characters()))
+		wrong("width", "must be at least %d for %d characters of this height", need, c.characters())
 	}
 	if len(c.Fixed) > maxLength || strings.Trim(c.Fixed, asciiAlphanumeric) != "" {
-		errs = append(errs, fmt.Errorf("a fixed answer must be at most %d ASCII letters or digits", maxLength))
+		wrong("fixed", "must be at most %d ASCII letters or digits", maxLength)
 	}
-	return errors.Join(errs...)
+	_, colors := newPalettes(c.Background, c.Ink)
+	return append(mistakes, colors...)
 }
 
 // characters is how many characters a picture shows; a longer fixed answer is squeezed in.

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -51,6 +52,18 @@ func (m *Maker) spokenQuestion() question {
 		digits = "0" // a recording of nothing crashes the library
 	}
 	return question{digits, fixed}
+}
+
+// spokenLanguage chooses between the maker's own language and the listener's.
+func (m *Maker) spokenLanguage(listener string) string {
+	switch {
+	case m.config.Language != "":
+		return m.config.Language
+	case slices.Contains(languages[:], listener):
+		return listener
+	default:
+		return languages[0]
+	}
 }
 
 func verbatim(length int, alphabet string) question {

@@ -5,7 +5,9 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 )
 
 // Page is everything a template may need. Zero values are safe: an empty Page renders every page in
@@ -17,11 +19,14 @@ type Page struct {
 	Path string
 	// Registration is either, mobile, email or both, as USHER_REGISTRATION; empty means either.
 	Registration string
-	// Mode is the way chosen on /register ("mobile" or "email") and /login ("password" or "code"):
-	// the query or form value "mode" as it came. Unknown and unavailable values mean the first.
+	// Mode is the way chosen on /register ("mobile" or "email") and /login ("password" or "code"), and
+	// the form on /account ("password", "email" or "mobile"): the query or form value "mode" as it came.
+	// Unknown and unavailable values mean the first way, and no form.
 	Mode string
-	// CaptchaRequired is false when captchas are off.
+	// CaptchaRequired is false when captchas are off. CaptchaKind is that of the pictures, as
+	// USHER_CAPTCHA_KIND: what the page asks for depends on it.
 	CaptchaRequired bool
+	CaptchaKind     string
 	// PasswordCaptcha shows the captcha on the password form of /login, after failures.
 	PasswordCaptcha bool
 	// Form holds the values typed before, for a page shown again. Passwords and captcha answers in
@@ -46,6 +51,17 @@ type Page struct {
 	Status int
 	// Account is the signed-in account, or nil.
 	Account *Account
+	// Sessions are those of the account, the present one first.
+	Sessions []Session
+	// Said names the text that says what was done on /account, without its prefix "js.".
+	Said string
+}
+
+// Session is what the pages show of a session. All of it is for people; the ID ends the session.
+type Session struct {
+	ID, Client, Network string
+	Created, Seen       time.Time
+	Remembered, Current bool
 }
 
 // Account is what the pages show of an account. Mobile and Email come masked.
@@ -85,7 +101,7 @@ func (r *Renderer) view(name string, p Page) view {
 // Value returns what was typed into a field before, but never a secret.
 func (v view) Value(field string) string {
 	switch field {
-	case "password", "password_repeat", "captcha":
+	case "password", "password_repeat", "password_current", "captcha":
 		return ""
 	}
 	return v.Form[field]
@@ -160,17 +176,33 @@ func (v view) ByEmail() bool {
 	return v.Registration == "email" || v.Registration == "either" && v.Mode == "email"
 }
 
-// EmailField says whether the registration form asks for an email address at all.
+// EmailField says whether accounts may have an email address at all.
 func (v view) EmailField() bool { return v.Registration != "mobile" }
 
-// EmailRequired says whether the registration form insists on an email address.
-func (v view) EmailRequired() bool { return v.ByEmail() || v.Registration == "both" }
+// EmailRequired says whether the form insists on an email address.
+func (v view) EmailRequired() bool {
+	return v.ByEmail() || v.Registration == "both" || v.Name == "account"
+}
+
+// Others says whether the account has other sessions than the present one.
+func (v view) Others() bool {
+	return slices.ContainsFunc(v.Sessions, func(s Session) bool { return !s.Current })
+}
 
 // MobileKnown says whether accounts may have a number, so that codes are of use.
 func (v view) MobileKnown() bool { return v.Registration != "email" }
 
 // ByCode says that this sign-in goes by a code instead of a password.
 func (v view) ByCode() bool { return v.Mode == "code" && v.MobileKnown() }
+
+// Sum says that the captcha's answer is not what the picture shows but what it comes to.
+func (v view) Sum() bool { return v.CaptchaKind == "math" }
+
+// Lettered says that a keyboard of digits is not enough to answer the captcha.
+func (v view) Lettered() bool { return v.CaptchaKind == "letters" }
+
+// Private says that a page is nothing for search engines: it is about one person or one mistake.
+func (v view) Private() bool { return v.Name == "account" || v.Name == "activate" || v.Name == "error" }
 
 // Missing says that the error page is about a path that does not exist.
 func (v view) Missing() bool { return v.Status == http.StatusNotFound }

@@ -210,7 +210,7 @@ func registersByMobile(t *testing.T, browser context.Context, page web.Page) {
 	b.fill(map[string]string{"captcha": "efgh"})
 	b.do(clickOn(sendButton))
 	b.until(`document.querySelector('` + sendButton + `').textContent.startsWith('Resend in ')`)
-	b.until(`document.querySelector('[data-captcha]').hidden && document.activeElement.id === 'sms_code'`)
+	b.until(`document.getElementById('captcha').disabled && document.activeElement.id === 'sms_code'`)
 	b.until(textIs("code-status", "Delivered"))
 	b.do(chromedp.Reload())
 	b.until(`document.querySelector('` + sendButton + `').disabled`)
@@ -253,7 +253,7 @@ func saysRefusedMessage(t *testing.T, browser context.Context, page web.Page) {
 	b.until(textIs("code-status", "Use email instead"))
 	b.until(`!document.querySelector('` + sendButton + `').disabled`)
 	b.do(clickOn(sendButton)) // A new code needs a new captcha.
-	b.until(`!document.querySelector('[data-captcha]').hidden && document.activeElement.id === 'captcha'`)
+	b.until(`!document.getElementById('captcha').disabled && document.activeElement.id === 'captcha'`)
 	if got := len(s.called("POST /v1/sms-codes")); got != 1 {
 		t.Errorf("got %d codes asked for, want 1", got)
 	}
@@ -336,7 +336,7 @@ func helpsWhileTyping(t *testing.T, browser context.Context, page web.Page) {
 	b.until(textIs("username-error", "taken"))
 	b.until(textIs("password-hint", "still needed: 1"))
 	b.do(chromedp.SendKeys("#password", "890123456"))
-	b.until(`document.getElementById('password-hint').dataset.level === '3'`)
+	b.until(`document.getElementById('password-meter').dataset.level === '3'`)
 	b.do(clickOn("[data-peek]"))
 	b.until(`document.getElementById('password').type === 'text'`)
 }

@@ -33,7 +33,12 @@ func samples() map[string]web.Page {
 	other.Mode, other.Error = "email", ""
 	code := filled
 	code.Mode, code.Account = "code", nil
+	number, password := filled, filled
+	number.Mode, password.Mode, password.Error = "mobile", "password", ""
+	number.Sessions = []web.Session{{ID: "s1", Client: "Chrome, Windows", Network: "192.0.2.0/24", Current: true}, {ID: "s2", Remembered: true}}
+	password.Said, password.Sessions = "said_password", number.Sessions[:1]
 	return map[string]web.Page{
+		"by number": number, "by password": password,
 		"empty": {}, "filled": filled, "by email": other, "by code": code, "done": {Done: true},
 	}
 }
@@ -207,14 +212,15 @@ func TestRenderer_hostile_values_come_out_escaped(t *testing.T) {
 		every[field] = hostile
 	}
 	for _, name := range pageNames {
-		for _, mode := range []string{"", "email", "code", hostile} {
+		for _, mode := range []string{"", "email", "mobile", "password", "code", hostile} {
 			t.Run(name+"/"+mode, func(t *testing.T) {
 				page := render(t, r, name, web.Page{
 					Lang: hostile, Path: "/" + hostile, Mode: mode, Registration: hostile,
 					CaptchaRequired: true, PasswordCaptcha: true, CaptchaID: hostile,
 					CaptchaImage: "data:image/png;base64," + hostile, Form: every, Fields: every,
 					Error: hostile, Notice: hostile, Token: hostile,
-					Account: &web.Account{ID: hostile, Username: hostile, Mobile: hostile, Email: hostile},
+					Account:  &web.Account{ID: hostile, Username: hostile, Mobile: hostile, Email: hostile},
+					Sessions: []web.Session{{ID: hostile, Client: hostile, Network: hostile}},
 				})
 				if strings.Contains(page, "<script>") || strings.Contains(page, "<img src=x") {
 					t.Errorf("got markup from a value, want it escaped:\n%s", page)
@@ -232,12 +238,18 @@ func TestRenderer_hostile_values_come_out_escaped(t *testing.T) {
 func TestRenderer_passwords_are_never_shown_again(t *testing.T) {
 	t.Parallel()
 	r := newRenderer(t)
+	secret := map[string]string{}
+	for _, field := range []string{"password", "password_repeat", "password_current", "captcha"} {
+		secret[field] = "hunter2-secret"
+	}
 	for _, name := range pageNames {
-		page := render(t, r, name, web.Page{CaptchaRequired: true, PasswordCaptcha: true, Form: map[string]string{
-			"password": "hunter2-secret", "password_repeat": "hunter2-secret", "captcha": "hunter2-secret",
-		}})
-		if strings.Contains(page, "hunter2-secret") {
-			t.Errorf("%s shows a password or captcha answer again", name)
+		for _, mode := range []string{"", "password", "email", "mobile"} {
+			page := render(t, r, name, web.Page{
+				Mode: mode, CaptchaRequired: true, PasswordCaptcha: true, Account: &web.Account{Username: "zhang_san"}, Form: secret,
+			})
+			if strings.Contains(page, "hunter2-secret") {
+				t.Errorf("%s shows a password or captcha answer again", name)
+			}
 		}
 	}
 }

@@ -77,7 +77,7 @@ function mistake(input) {
 function showError(input, sentence) {
   input.setAttribute('aria-invalid', sentence ? 'true' : 'false');
   const place = byId(`${input.id}-error`);
-  if (place && place.textContent !== sentence) place.textContent = sentence;
+  if (place) tell(place, sentence);
 }
 
 function check(inputs) {
@@ -88,6 +88,11 @@ function check(inputs) {
   });
   wrong[0]?.focus();
   return wrong.length === 0;
+}
+
+// tell writes only what is new: a live region would say the same again.
+function tell(place, sentence) {
+  if (place.textContent !== sentence) place.textContent = sentence;
 }
 
 const alertOf = (form) => $('[data-alert]', form);
@@ -104,8 +109,28 @@ function refuse(form, answer) {
   homes.forEach((input) => showError(input, fields[input.name]));
   const homeless = Object.keys(fields).filter((key) => !homes.some((input) => input.name === key)).map((key) => fields[key]);
   if (answer.errno === '4102') homeless.unshift(answer.errmsg);
-  if (homeless.length || !homes.length) alertOf(form).textContent = homeless.join(' ') || answer.errmsg;
+  if (homeless.length || !homes.length) {
+    const minutes = answer.retryAfter > countable ? `\n${say('minutes', Math.ceil(answer.retryAfter / 60))}` : '';
+    alertOf(form).textContent = (homeless.join(' ') || answer.errmsg) + minutes;
+  }
   homes[0]?.focus();
+}
+
+// Seconds that a button counts down; a longer wait is told in words.
+const countable = 600;
+
+// hold keeps a button down while pressing it would be in vain.
+const clocks = new WeakMap();
+function hold(button, deadline, key, label) {
+  clearInterval(clocks.get(button));
+  const tick = () => {
+    const left = Math.ceil((deadline - Date.now()) / 1000);
+    button.disabled = left > 0;
+    button.textContent = left > 0 ? say(key, left) : label;
+    if (left <= 0) clearInterval(clocks.get(button));
+  };
+  clocks.set(button, setInterval(tick, 500));
+  tick();
 }
 
 // ---- The captcha ----
@@ -116,51 +141,69 @@ class Captcha {
     this.id = $('[name=captcha_id]', root);
     this.answer = $('[name=captcha]', root);
     this.image = $('img', root);
+    this.player = $('[data-play]', root);
+    this.label = $('label', root);
+    this.question = this.label.textContent;
     this.hint = byId('captcha-hint');
+    this.medium = 'image';
     this.turn = 0;
     const refresh = $('[value=captcha]', root);
-    refresh.type = 'button';
-    refresh.addEventListener('click', () => this.load('image', true));
-    this.image.addEventListener('click', () => this.load('image', true));
-    this.image.classList.add('clickable');
     const audio = $('[data-audio]', root);
+    refresh.type = 'button';
     audio.hidden = false;
+    for (const it of [refresh, this.image]) it.addEventListener('click', () => this.load('image', true));
+    this.image.classList.add('clickable');
     audio.addEventListener('click', () => this.load('audio', true));
-    if (!this.hidden && !this.image.hasAttribute('src')) this.load('image');
+    this.player.addEventListener('click', () => this.play());
+    if (!this.hidden && this.spent) this.load();
   }
 
   get hidden() { return this.root.closest('[hidden]') !== null; }
 
+  get spent() { return !this.id.value; }
+
   // load replaces the challenge; the answer typed for the old one goes with it.
-  async load(kind = 'image', focus = false) {
+  async load(medium = this.medium, focus = false) {
     const turn = ++this.turn;
-    const answer = await call('POST', '/v1/captchas', { kind });
+    const answer = await call('POST', '/v1/captchas', { kind: medium });
     if (turn !== this.turn) return;
     if (!answer.ok) return showError(this.answer, answer.status === 429 ? answer.errmsg : say('captcha_failed'));
+    const spoken = medium === 'audio';
+    this.sound?.pause();
+    this.medium = medium; // Whoever listens goes on listening.
     this.id.value = answer.data.captcha_id;
     this.answer.value = '';
-    this.hint.textContent = '';
-    $('audio', this.root)?.remove();
-    this.image.hidden = kind === 'audio';
-    if (kind === 'audio') this.play(answer.data.audio);
+    this.answer.disabled = false;
+    this.root.classList.remove('spent');
+    this.image.hidden = spoken;
+    this.player.hidden = !spoken;
+    this.label.textContent = spoken ? say('spoken') : this.question;
+    tell(this.hint, '');
+    if (spoken) this.sound = new Audio(answer.data.audio);
     else this.image.src = answer.data.image;
     if (focus) {
       showError(this.answer, '');
       this.answer.focus();
     }
+    if (spoken) this.play();
   }
 
-  play(source) {
-    const audio = document.createElement('audio');
-    audio.controls = true;
-    audio.src = source;
-    this.image.after(audio);
-    this.hint.textContent = say('audio');
-    audio.play().catch(() => {}); // Refused by the browser's policy: the controls are there.
+  play() {
+    this.sound.currentTime = 0;
+    this.sound.play().catch(() => {}); // Refused by the browser's policy: the button is there.
+  }
+
+  // spend says that this challenge is used up. It stays in its place, so that nothing moves.
+  spend() {
+    this.sound?.pause();
+    this.id.value = this.answer.value = '';
+    this.answer.disabled = true;
+    this.root.classList.add('spent');
+    showError(this.answer, '');
+    tell(this.hint, say('again'));
   }
 
   async show() {
-    this.root.hidden = false;
     this.root.closest('[data-demand]')?.removeAttribute('hidden');
     await this.load();
   }
@@ -171,6 +214,9 @@ class Captcha {
 // Seconds between looks at what became of a message: about a minute and a half in all.
 const looks = [1, 2, 3, 5, 8, 13, 25, 35];
 
+// codeKey is where a form's countdown outlives a reload.
+const codeKey = (form) => `usher.code.${form.dataset.purpose}`;
+
 class CodeSender {
   constructor(form, captcha) {
     this.form = form;
@@ -180,14 +226,9 @@ class CodeSender {
     this.mobile = form.elements.mobile;
     this.status = byId('code-status');
     this.label = this.button.textContent;
-    this.key = `usher.code.${form.dataset.purpose}`;
+    this.key = codeKey(form);
     this.button.type = 'button';
     this.button.addEventListener('click', () => this.send());
-    this.captcha?.answer.addEventListener('keydown', (event) => {
-      if (event.key !== 'Enter' || event.isComposing) return;
-      event.preventDefault();
-      this.send();
-    });
     // A number mended after sending is another number: it need not wait for the first one.
     this.mobile.addEventListener('input', () => {
       if (this.sentTo && plainMobile(this.mobile.value) !== this.sentTo) this.forget();
@@ -201,22 +242,18 @@ class CodeSender {
     let kept = null;
     try { kept = JSON.parse(sessionStorage.getItem(this.key)); } catch { /* Not ours: as good as none. */ }
     $('[data-wait]', this.status)?.remove(); // The button counts instead.
-    if (plain > 0) this.wait(plain);
-    else if (kept?.deadline > Date.now()) {
-      this.id = kept.id;
-      this.label = say('resend');
-      if (this.captcha) this.captcha.root.hidden = true;
-      this.countDown(kept.deadline);
-      this.watch();
-    }
+    if (!(plain > 0 || kept?.deadline > Date.now())) return;
+    this.label = say('resend');
+    if (this.captcha) tell(this.captcha.hint, say('again'));
+    if (plain > 0) return this.wait(plain);
+    this.id = kept.id;
+    hold(this.button, kept.deadline, 'countdown', this.label);
+    this.watch();
   }
 
   async send() {
     if (this.button.disabled) return;
-    if (this.captcha?.hidden) {
-      await this.captcha.show();
-      return this.captcha.answer.focus();
-    }
+    if (this.captcha?.spent) return this.captcha.load(undefined, true);
     alertOf(this.form).textContent = '';
     if (!this.ready()) return;
     const body = { mobile: plainMobile(this.mobile.value), purpose: this.form.dataset.purpose };
@@ -244,7 +281,7 @@ class CodeSender {
     this.id = data.sms_code_id;
     this.sentTo = mobile;
     this.label = say('resend');
-    if (this.captcha) this.captcha.root.hidden = true;
+    this.captcha?.spend();
     this.tell('queued');
     this.wait(data.resend_after);
     showError(this.code, '');
@@ -255,8 +292,8 @@ class CodeSender {
 
   refused(answer) {
     refuse(this.form, answer);
-    if (answer.retryAfter > 0 && answer.retryAfter <= 600) this.wait(answer.retryAfter);
-    if (this.captcha && (['4201', '4202'].includes(answer.errno) || answer.fields.captcha)) this.captcha.load();
+    if (answer.retryAfter > 0 && answer.retryAfter <= countable) this.wait(answer.retryAfter);
+    if (answer.status) this.captcha?.load(); // An answer has spent it, whatever it says.
   }
 
   // forget returns to the state before any code was asked for.
@@ -264,7 +301,7 @@ class CodeSender {
     this.id = this.sentTo = undefined;
     this.wait(0);
     this.status.textContent = this.status.dataset.said = '';
-    if (this.captcha?.hidden) this.captcha.show();
+    if (this.captcha?.spent) this.captcha.load();
   }
 
   wait(seconds) {
@@ -272,19 +309,7 @@ class CodeSender {
     try {
       sessionStorage.setItem(this.key, JSON.stringify({ id: this.id, deadline }));
     } catch { /* Storage is full or forbidden: only a reload would have needed it. */ }
-    this.countDown(deadline);
-  }
-
-  countDown(deadline) {
-    clearInterval(this.clock);
-    const tick = () => {
-      const left = Math.ceil((deadline - Date.now()) / 1000);
-      this.button.disabled = left > 0;
-      this.button.textContent = left > 0 ? say('countdown', left) : this.label;
-      if (left <= 0) clearInterval(this.clock);
-    };
-    this.clock = setInterval(tick, 500);
-    tick();
+    hold(this.button, deadline, 'countdown', this.label);
   }
 
   // watch follows the message until its fate is known, the person asks anew, or patience ends.
@@ -326,13 +351,14 @@ class CodeSender {
 // ---- Help while typing ----
 
 function meter(input) {
+  const bar = byId(`${input.id}-meter`);
   const hint = byId(`${input.id}-hint`);
   const plain = hint.textContent;
   input.addEventListener('input', () => {
     const length = [...input.value].length;
     const level = length < 8 ? 0 : length < 12 ? 1 : length < 16 ? 2 : 3;
-    if (!length) delete hint.dataset.level;
-    else hint.dataset.level = level;
+    if (!length) delete bar.dataset.level;
+    else bar.dataset.level = level;
     hint.textContent = !length ? plain
       : level ? say(['', 'password_min', 'password_good', 'password_strong'][level])
         : say('password_more', 8 - length);
@@ -342,7 +368,7 @@ function meter(input) {
 function peek(button) {
   const inputs = all('input[type=password]', button.form);
   const show = (on) => {
-    button.setAttribute('aria-pressed', String(on));
+    button.setAttribute('aria-label', say(on ? 'hide_password' : 'show_password'));
     button.textContent = say(on ? 'hide' : 'show');
     for (const input of inputs) input.type = on ? 'text' : 'password';
   };
@@ -371,7 +397,7 @@ function live(input) {
   input.addEventListener('input', () => {
     if (input.getAttribute('aria-invalid') === 'true') showError(input, '');
     if (!input.dataset.lookup) return;
-    hint.textContent = plain;
+    tell(hint, plain);
     hint.classList.remove('good');
   });
   input.addEventListener('change', () => {
@@ -398,6 +424,23 @@ function showDone(form, body) {
   $('h1', done).focus();
 }
 
+// backSaying leaves a sentence for /account, which shows it once; see below.
+const saidKey = 'usher.said';
+function backSaying(key) {
+  return () => {
+    try { sessionStorage.setItem(saidKey, key); } catch { /* The page shows the change itself. */ }
+    location.assign('/account');
+  };
+}
+
+// ended takes sessions off their list; the focus was on a button that goes with them.
+function ended(rows, key) {
+  rows.forEach((row) => row.remove());
+  if (!$('.sessions li:not([data-current])')) $('[data-flow=end_others]')?.remove();
+  byId('said').textContent = say(key);
+  byId('sessions-title').focus();
+}
+
 // Each flow names its call, the fields it sends (empty ones stay at home) and what follows.
 const flows = {
   register: {
@@ -410,13 +453,29 @@ const flows = {
   forgot: { path: '/v1/password-resets', fields: ['mobile', 'sms_code', 'password', 'password_repeat'], done: showDone },
   activate: {
     path: '/v1/activations', fields: ['token'], done: showDone,
-    refused: (answer) => { $('[data-resend]').hidden = !['4207', '4208'].includes(answer.errno); },
+    refused: (form, answer) => {
+      const dead = ['4207', '4208'].includes(answer.errno);
+      $('[data-resend]').hidden = !dead;
+      $('[data-submit]', form).hidden = dead;
+    },
   },
   resend: {
     path: '/v1/activations/resend', fields: ['email'],
     done: (form) => { $('[data-said]', form).textContent = say('resent'); },
   },
   logout: { method: 'DELETE', path: '/v1/sessions/current', done: go('/login') },
+  own_password: {
+    method: 'PUT', path: '/v1/account/password', fields: ['password_current', 'password', 'password_repeat'], done: backSaying('said_password'),
+  },
+  own_email: { method: 'PUT', path: '/v1/account/email', fields: ['email', 'password'], done: backSaying('said_email') },
+  own_mobile: { method: 'PUT', path: '/v1/account/mobile', fields: ['mobile', 'sms_code', 'password'], done: backSaying('said_mobile') },
+  end_session: {
+    method: 'DELETE', path: (form) => `/v1/sessions/${encodeURIComponent(form.elements.session.value)}`,
+    done: (form) => ended([form.closest('li')], 'said_end_session'),
+  },
+  end_others: {
+    method: 'DELETE', path: '/v1/sessions', done: () => ended(all('.sessions li:not([data-current])'), 'said_end_others'),
+  },
 };
 
 function bodyOf(form, flow, captcha) {
@@ -432,7 +491,6 @@ function bodyOf(form, flow, captcha) {
 
 function busy(form, on) {
   const button = $('[data-submit]', form);
-  form.toggleAttribute('data-busy', on);
   form.setAttribute('aria-busy', String(on));
   button.disabled = on;
   button.dataset.label ??= button.textContent;
@@ -453,28 +511,34 @@ function complete(form, captcha) {
 }
 
 async function submit(form, flow, captcha) {
-  if (form.hasAttribute('data-busy')) return;
+  const button = $('[data-submit]', form);
+  if (button.disabled) return;
   alertOf(form).textContent = '';
   if (!complete(form, captcha)) return;
   const body = bodyOf(form, flow, captcha);
   busy(form, true);
-  const answer = flow.once ? await callOnce(flow.path, body) : await call(flow.method ?? 'POST', flow.path, body);
+  const path = typeof flow.path === 'function' ? flow.path(form) : flow.path;
+  const answer = flow.once ? await callOnce(path, body) : await call(flow.method ?? 'POST', path, body);
   if (answer.ok) {
+    try { sessionStorage.removeItem(codeKey(form)); } catch { /* As good as none. */ }
     flow.done(form, body, answer.data);
     if (flow === flows.resend) busy(form, false);
     return;
   }
   busy(form, false);
-  if (captcha && !form.elements.sms_code) await renew(captcha, answer);
+  if (captcha && !form.elements.sms_code) renew(captcha, answer);
   refuse(form, answer);
-  flow.refused?.(answer);
+  if (answer.retryAfter > 0 && answer.retryAfter <= countable) {
+    hold(button, Date.now() + answer.retryAfter * 1000, 'later', button.textContent);
+  }
+  flow.refused?.(form, answer);
 }
 
 // renew brings a fresh captcha where the refused call has spent the old one or asks for a first.
-async function renew(captcha, answer) {
+function renew(captcha, answer) {
   const asked = ['4201', '4202'].includes(answer.errno) || answer.fields.captcha;
-  if (captcha.hidden && asked) await captcha.show();
-  else if (!captcha.hidden && (asked || answer.errno === '4102')) await captcha.load();
+  if (captcha.hidden && asked) captcha.show();
+  else if (!captcha.hidden && answer.status) captcha.load();
 }
 
 function enhance(form) {
@@ -482,7 +546,7 @@ function enhance(form) {
   form.noValidate = true;
   const root = $('[data-captcha]', form);
   const captcha = root && new Captcha(root);
-  if (form.elements.sms_code) new CodeSender(form, captcha);
+  const sender = form.elements.sms_code && new CodeSender(form, captcha);
   if (form.dataset.flow === 'register' && form.elements.mobile) {
     Object.assign(form.elements.mobile.dataset, { lookup: '/v1/mobiles/', taken: 'mobile_taken' });
   }
@@ -491,10 +555,27 @@ function enhance(form) {
   all('[data-peek]', form).forEach(peek);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    submit(form, flow, captcha);
+    // Enter, which presses the hidden button, asks for a code where the captcha has just been answered.
+    const answered = sender && document.activeElement === captcha?.answer && event.submitter?.matches('.away');
+    if (answered) sender.send();
+    else submit(form, flow, captcha);
   });
   // Back from the next page: the browser shows this one as it was left, still busy.
   addEventListener('pageshow', (event) => event.persisted && busy(form, false));
 }
 
 all('form[data-flow]').forEach(enhance);
+
+// ---- The account ----
+
+// Sessions live for days: the year says nothing.
+const timeForm = { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' };
+for (const time of all('time')) time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, timeForm);
+
+if (byId('said')) {
+  try {
+    const key = sessionStorage.getItem(saidKey);
+    sessionStorage.removeItem(saidKey);
+    if (key) byId('said').textContent = say(key);
+  } catch { /* Storage is forbidden: nothing was left there. */ }
+}
