@@ -16,6 +16,7 @@ import (
 	"usher/api"
 	"usher/captcha"
 	"usher/config"
+	"usher/contact"
 	"usher/limits"
 	"usher/secrets"
 	"usher/store/redisstore"
@@ -45,8 +46,10 @@ func LoadAPI(environ map[string]string) (APISettings, error) {
 	}
 	if s.Limits, err = limits.Parse(s.Config.Limits); err != nil {
 		mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "LIMITS", Text: err.Error()}})
+	} else if s.Config.SMSBudgetYuan > 0 {
+		s.Limits[limits.SMSBudgetDay] = limits.Budget(s.Config.SMSBudgetYuan, s.Config.SMSPriceYuan)
 	}
-	mistakes = append(mistakes, checkRedisURL(s.Config.Common))
+	mistakes = append(mistakes, checkRedisURL(s.Config.Common), checkCaptcha(s.Config))
 	return s, config.Join(mistakes...)
 }
 
@@ -57,6 +60,7 @@ type API struct {
 	http     *server
 	ops      *server
 	health   *ops
+	metrics  *api.Metrics
 	closers  []func() error
 }
 
@@ -74,6 +78,9 @@ func OpenAPI(ctx context.Context, s APISettings, logger *slog.Logger) (_ *API, e
 		return nil, err
 	}
 	a.closers = append(a.closers, stores.close)
+	a.health = newOps(s.Config.OpsToken, stores.probes()...)
+	a.metrics = api.NewMetrics(a.health.registry)
+	a.watchBudget(stores)
 	stores.redis.Rules = a.rules()
 	face, err := a.face(stores)
 	if err != nil {
@@ -82,7 +89,7 @@ func OpenAPI(ctx context.Context, s APISettings, logger *slog.Logger) (_ *API, e
 	if a.http, err = listen(ctx, s.Config.HTTPAddr, face.Handler(), logger); err != nil {
 		return nil, fmt.Errorf("listen on %sHTTP_ADDR: %w", config.Prefix, err)
 	}
-	if err = a.openOps(ctx, stores); err != nil {
+	if err = a.openOps(ctx); err != nil {
 		return nil, err
 	}
 	if s.Config.CaptchaKind == string(captcha.Off) {
@@ -91,12 +98,13 @@ func OpenAPI(ctx context.Context, s APISettings, logger *slog.Logger) (_ *API, e
 	return a, nil
 }
 
-// rules are the limits as configured; what the record mode lets pass is logged.
+// rules are the limits as configured; what the record mode lets pass is counted and logged.
 func (a *API) rules() limits.Rules {
 	return limits.Rules{
 		Set:  a.settings.Limits,
 		Mode: limits.Mode(a.settings.Config.LimitsMode),
 		Report: func(_ context.Context, name limits.Name, retryAfter time.Duration) {
+			a.metrics.Recorded(name)
 			a.logger.Warn("limit would refuse", "limit", name, "retry_after", retryAfter)
 		},
 	}
@@ -113,12 +121,11 @@ func (a *API) face(stores *stores) (*api.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	maker, err := captcha.New(captcha.Config{
-		Kind: captcha.Kind(c.CaptchaKind), Length: c.CaptchaLength,
-		Width: c.CaptchaWidth, Height: c.CaptchaHeight, Fixed: a.settings.FixedCaptcha,
-	})
+	look := captchaConfig(c)
+	look.Fixed = a.settings.FixedCaptcha
+	maker, err := captcha.New(look)
 	if err != nil {
-		return nil, fmt.Errorf("captcha: %w", err)
+		return nil, err
 	}
 	pages, err := web.New()
 	if err != nil {
@@ -126,17 +133,21 @@ func (a *API) face(stores *stores) (*api.Server, error) {
 	}
 	codes := a.codes(stores)
 	return &api.Server{
-		Verify:   codes,
-		Accounts: a.accounts(stores, codes),
-		Captcha:  maker,
-		Captchas: stores.redis.Captchas(),
-		Gate:     stores.redis.Gate(),
-		Limits:   a.settings.Limits,
-		Sessions: stores.redis.Sessions(),
-		Web:      pages,
-		Config:   faceConfig(c, publicURL, proxies),
-		Logger:   a.logger,
-		Now:      time.Now,
+		Verify:      codes,
+		Accounts:    a.accounts(stores, codes),
+		Captcha:     maker,
+		Captchas:    stores.redis.Captchas(),
+		Gate:        stores.redis.Gate(),
+		Answers:     stores.redis.Answers(),
+		Reports:     newReports(stores, a.health.registry, a.logger),
+		Limits:      a.settings.Limits,
+		Sessions:    stores.redis.Sessions(),
+		SessionList: stores.redis.Sessions(),
+		Web:         pages,
+		Metrics:     a.metrics,
+		Config:      faceConfig(c, publicURL, proxies),
+		Logger:      a.logger,
+		Now:         time.Now,
 	}, nil
 }
 
@@ -152,6 +163,10 @@ func (a *API) codes(stores *stores) *verify.Service {
 		},
 		Now:    time.Now,
 		Logger: a.logger,
+		Entered: func(ctx context.Context, mobile contact.Mobile) error {
+			a.metrics.Entered()
+			return stores.redis.Limiter().Entered(ctx, mobile)
+		},
 	}
 }
 
@@ -159,6 +174,8 @@ func (a *API) accounts(stores *stores, codes *verify.Service) *accounts.Service 
 	c := a.settings.Config
 	return &accounts.Service{
 		Store:     stores.accounts,
+		Changes:   stores.accounts,
+		Hashes:    stores.accounts,
 		Codes:     codes,
 		Mailer:    a.enqueuer(stores),
 		Passwords: accounts.NewHasher(c.PasswordParallel),
@@ -175,7 +192,7 @@ func (a *API) enqueuer(stores *stores) *tasks.Enqueuer {
 	return &tasks.Enqueuer{Client: asynq.NewClientFromRedisClient(stores.client), Keys: a.settings.Keys}
 }
 
-func (a *API) openOps(ctx context.Context, stores *stores) error {
+func (a *API) openOps(ctx context.Context) error {
 	c := a.settings.Config
 	client, err := redisstore.Open(c.RedisURL.Reveal())
 	if err != nil {
@@ -183,7 +200,6 @@ func (a *API) openOps(ctx context.Context, stores *stores) error {
 	}
 	dashboard, closeDashboard := queuesDashboard(client, c.OpsWrite)
 	a.closers = append(a.closers, closeDashboard)
-	a.health = newOps(c.OpsToken, stores.probes()...)
 	a.health.mux.Handle(queuesPath, dashboard)
 	a.health.mux.Handle(queuesPath+"/", dashboard)
 	if a.ops, err = listen(ctx, c.OpsAddr, a.health.handler(), a.logger); err != nil {
@@ -227,8 +243,9 @@ func (a *API) close() error {
 func faceConfig(c config.API, publicURL *url.URL, proxies []netip.Prefix) api.Config {
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: c.AllowedOrigins, TrustedProxies: proxies,
-		Registration: accounts.Registration(c.Registration),
-		CaptchaTTL:   c.CaptchaTTL, SessionIdle: c.SessionIdle,
+		Registration:  accounts.Registration(c.Registration),
+		ReceiptSecret: c.ReceiptSecret.Reveal(),
+		CaptchaTTL:    c.CaptchaTTL, SessionIdle: c.SessionIdle,
 		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
 	}
 }

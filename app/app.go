@@ -62,8 +62,12 @@ func listen(ctx context.Context, addr string, handler http.Handler, logger *slog
 	if err != nil {
 		return nil, err
 	}
+	return newServer(listener, maxConnections, handler, logger), nil
+}
+
+func newServer(listener net.Listener, connections int, handler http.Handler, logger *slog.Logger) *server {
 	return &server{
-		listener: netutil.LimitListener(listener, maxConnections),
+		listener: netutil.LimitListener(listener, connections),
 		http: &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: 5 * time.Second,
@@ -73,7 +77,7 @@ func listen(ctx context.Context, addr string, handler http.Handler, logger *slog
 			MaxHeaderBytes:    8 << 10,
 			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		},
-	}, nil
+	}
 }
 
 func (s *server) addr() string { return s.listener.Addr().String() }

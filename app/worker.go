@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -23,6 +26,7 @@ import (
 type WorkerSettings struct {
 	Config config.Worker
 	Keys   *secrets.Keys
+	Mails  *tasks.Mails
 	SMS    []providers.SMSSender // in the order of preference
 	Email  providers.EmailSender
 }
@@ -36,8 +40,33 @@ func LoadWorker(environ map[string]string) (WorkerSettings, error) {
 		s.Keys, err = parseKeys(s.Config.Common)
 		mistakes = append(mistakes, err)
 	}
-	mistakes = append(mistakes, checkRedisURL(s.Config.Common))
+	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates)
+	mistakes = append(mistakes, err, checkRedisURL(s.Config.Common))
 	return s, config.Join(mistakes...)
+}
+
+// LoadMails reads the templates of mails, those in dir instead of the built-in ones unless dir is empty, and
+// tries each of them. The error is of type config.Mistakes, with one for each template that is of no use.
+func LoadMails(publicURL, dir string) (*tasks.Mails, error) {
+	public, err := config.PublicURL(publicURL)
+	if err != nil {
+		return nil, config.Mistakes{{Variable: config.Prefix + "PUBLIC_URL", Text: err.Error()}}
+	}
+	var replaced fs.FS
+	if dir != "" {
+		replaced = os.DirFS(dir)
+	}
+	mails, err := tasks.NewMails(public, replaced)
+	if err == nil {
+		return mails, nil
+	}
+	var mistakes config.Mistakes
+	for line := range strings.Lines(err.Error()) {
+		mistakes = append(mistakes, config.Mistake{
+			Variable: config.Prefix + "MAIL_TEMPLATES", Text: strings.TrimSpace(line),
+		})
+	}
+	return nil, mistakes
 }
 
 // Worker is the process that takes tasks off the queues and sends them.
@@ -47,15 +76,18 @@ type Worker struct {
 	stores   *stores
 	queues   []*queue
 	relay    *tasks.Relay
+	puller   *tasks.Puller
+	router   *providers.Router // nil without SMS
 	ops      *server
 	health   *ops
 }
 
 // queue is one Asynq server: one for each channel, since one fetch loop serves a queue best alone.
 type queue struct {
-	name   string
-	server *asynq.Server
-	client redis.UniversalClient
+	name    string
+	server  *asynq.Server
+	client  redis.UniversalClient
+	waiting tasks.Waiting
 }
 
 // OpenWorker opens the stores and binds the operations port; it takes no task yet.
@@ -70,18 +102,25 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		return nil, err
 	}
 	if s.SMS != nil {
-		if err = w.addQueue(tasks.QueueSMS, s.Config.ConcurrencySMS); err != nil {
+		if err = w.addQueue(tasks.QueueSMS, s.Config.ConcurrencySMS, w.stores.redis.Codes()); err != nil {
 			return nil, err
 		}
 	}
 	if s.Email != nil {
-		if err = w.addQueue(tasks.QueueEmail, s.Config.ConcurrencyEmail); err != nil {
+		if err = w.addQueue(tasks.QueueEmail, s.Config.ConcurrencyEmail, w.stores.mails); err != nil {
 			return nil, err
 		}
 	}
 	enqueuer := &tasks.Enqueuer{Client: asynq.NewClientFromRedisClient(w.stores.client), Keys: s.Keys}
 	w.relay = &tasks.Relay{Outbox: w.stores.mails, Enqueuer: enqueuer, Logger: logger}
-	return w, w.openOps(ctx)
+	if err = w.openOps(ctx); err != nil {
+		return nil, err
+	}
+	if s.SMS != nil {
+		w.router = newRouter(s.SMS, w.stores, w.health.registry, logger)
+	}
+	w.puller = newPuller(s, w.stores, w.health.registry, logger)
+	return w, nil
 }
 
 func (w *Worker) openOps(ctx context.Context) (err error) {
@@ -95,7 +134,7 @@ func (w *Worker) openOps(ctx context.Context) (err error) {
 
 // addQueue makes the Asynq server of one queue, with a client of its own that can still acknowledge
 // after a short absence of Redis.
-func (w *Worker) addQueue(name string, concurrency int) error {
+func (w *Worker) addQueue(name string, concurrency int, waiting tasks.Waiting) error {
 	c := w.settings.Config
 	client, err := redisstore.Open(c.RedisURL.Reveal())
 	if err != nil {
@@ -111,30 +150,30 @@ func (w *Worker) addQueue(name string, concurrency int) error {
 		ShutdownTimeout:          c.ShutdownGrace,
 		Logger:                   asynqLogger{w.logger.With("queue", name)},
 	})
-	w.queues = append(w.queues, &queue{name: name, server: server, client: client})
+	w.queues = append(w.queues, &queue{name, server, client, waiting})
 	return nil
 }
 
 // mux lists the handlers of one queue.
-func (w *Worker) mux(metrics *tasks.Metrics, mails *tasks.Mails) *asynq.ServeMux {
+func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	s := w.settings
 	mux := asynq.NewServeMux()
 	mux.Use(tasks.Observe(w.logger, metrics))
 	var sms *tasks.SMSCodeHandler
 	if s.SMS != nil {
 		sms = &tasks.SMSCodeHandler{
-			Claims: w.stores.redis.Codes(), Sender: &providers.Router{Senders: s.SMS, Logger: w.logger},
-			Keys: s.Keys, Timeout: s.Config.SendTimeout, Metrics: metrics,
-		}
-	}
-	var activation *tasks.EmailActivationHandler
-	if s.Email != nil {
-		activation = &tasks.EmailActivationHandler{
-			Claims: w.stores.mails, Sender: s.Email, Keys: s.Keys, Mails: mails,
+			Claims: w.stores.redis.Codes(), Sender: w.router, Keys: s.Keys,
 			Timeout: s.Config.SendTimeout, Metrics: metrics,
 		}
 	}
-	tasks.Register(mux, sms, activation)
+	var email *tasks.EmailHandler
+	if s.Email != nil {
+		email = &tasks.EmailHandler{
+			Claims: w.stores.mails, Sender: s.Email, Keys: s.Keys, Mails: s.Mails,
+			Timeout: s.Config.SendTimeout, Metrics: metrics,
+		}
+	}
+	tasks.Register(mux, sms, email)
 	return mux
 }
 
@@ -145,15 +184,8 @@ func (w *Worker) OpsAddr() string { return w.ops.addr() }
 // closes everything. It is called once.
 func (w *Worker) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, w.close()) }()
-	publicURL, err := config.PublicURL(w.settings.Config.PublicURL)
-	if err != nil {
-		return err
-	}
-	mails, err := tasks.NewMails(publicURL)
-	if err != nil {
-		return err
-	}
-	mux := w.mux(tasks.NewMetrics(w.health.registry), mails)
+	metrics := tasks.NewMetrics(w.health.registry)
+	mux := w.mux(metrics)
 	var names []string
 	for _, q := range w.queues {
 		if err := q.server.Start(mux); err != nil {
@@ -166,6 +198,16 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { w.relay.Run(ctx); return nil })
+	group.Go(func() error { w.puller.Run(ctx); return nil })
+	if w.router != nil {
+		group.Go(func() error { w.router.Run(ctx); return nil })
+	}
+	for _, q := range w.queues {
+		reaper := &tasks.Reaper{
+			Queue: q.name, Client: w.stores.client, Waiting: q.waiting, Metrics: metrics, Logger: w.logger,
+		}
+		group.Go(func() error { reaper.Run(ctx); return nil })
+	}
 	group.Go(func() error { return w.ops.run(ctx, w.settings.Config.ShutdownGrace) })
 	group.Go(func() error {
 		<-ctx.Done()

@@ -15,6 +15,7 @@ type API struct {
 	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port: health, metrics, queues. The worker's default is 127.0.0.1:8082."`
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends that may call the API with credentials, such as https://www.example.com."`
 	TrustedProxies []string `env:"TRUSTED_PROXIES" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; none by default."`
+	ReceiptSecret  Secret   `env:"RECEIPT_SECRET" desc:"Secret part of the path that vendors push delivery reports to, at least 16 letters, digits, - or _ (openssl rand -hex 16); pushed reports are not taken without it. See docs/operations.md."`
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything; it only shows otherwise."`
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
@@ -25,11 +26,15 @@ type API struct {
 	SMSCodeAttempts   int           `env:"SMS_CODE_ATTEMPTS" envDefault:"5" desc:"Guesses allowed on one code."`
 	SMSResendInterval time.Duration `env:"SMS_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one number; Aliyun's own limit is one a minute."`
 
-	CaptchaKind   string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, math, or off where something else keeps robots out."`
-	CaptchaLength int           `env:"CAPTCHA_LENGTH" envDefault:"0" desc:"Characters of a captcha; 0 takes the kind's own default."`
-	CaptchaWidth  int           `env:"CAPTCHA_WIDTH" envDefault:"160" desc:"Width of the picture in pixels."`
-	CaptchaHeight int           `env:"CAPTCHA_HEIGHT" envDefault:"60" desc:"Height of the picture in pixels."`
-	CaptchaTTL    time.Duration `env:"CAPTCHA_TTL" envDefault:"5m" desc:"Life of a captcha."`
+	CaptchaKind       string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, math, or off where something else keeps robots out."`
+	CaptchaLength     int           `env:"CAPTCHA_LENGTH" envDefault:"0" desc:"Characters of a captcha, 4 to 8; 0 takes the kind's own default."`
+	CaptchaWidth      int           `env:"CAPTCHA_WIDTH" envDefault:"160" desc:"Width of the picture in pixels, 80 to 480."`
+	CaptchaHeight     int           `env:"CAPTCHA_HEIGHT" envDefault:"60" desc:"Height of the picture in pixels, 40 to 160."`
+	CaptchaNoise      int           `env:"CAPTCHA_NOISE" envDefault:"2" desc:"Lines and specks in the picture, 1 to 8; more is harder for people too."`
+	CaptchaInk        string        `env:"CAPTCHA_INK" desc:"Colour of the characters as #RRGGBB; another dark one each time by default."`
+	CaptchaBackground string        `env:"CAPTCHA_BACKGROUND" desc:"Colour behind them as #RRGGBB; another pale one each time by default."`
+	CaptchaLanguage   string        `env:"CAPTCHA_LANGUAGE" desc:"Language of the recordings: zh, en, ja, ru or de; that of the listener (zh or en) by default."`
+	CaptchaTTL        time.Duration `env:"CAPTCHA_TTL" envDefault:"5m" desc:"Life of a captcha."`
 
 	SessionIdle     time.Duration `env:"SESSION_IDLE" envDefault:"30m" desc:"A session ends after this time without a request."`
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"12h" desc:"A session ends after this time in any case."`
@@ -38,10 +43,13 @@ type API struct {
 	Limits     string `env:"LIMITS" desc:"name=count/period,… over the defaults, name=off; see docs/operations.md for the names."`
 	LimitsMode string `env:"LIMITS_MODE" envDefault:"enforce" desc:"enforce, or record: count and log what would be refused, refuse nothing."`
 
+	SMSBudgetYuan float64 `env:"SMS_BUDGET_YUAN" envDefault:"0" desc:"Money that codes may cost in any 24 hours; 0 sets no budget. It is the limit sms_budget_day, counted in messages."`
+	SMSPriceYuan  float64 `env:"SMS_PRICE_YUAN" envDefault:"0.045" desc:"Price of one SMS, to count the budget in messages."`
+
 	PasswordParallel int `env:"PASSWORD_PARALLEL" envDefault:"2" desc:"Passwords hashed at the same time, 19 MiB of memory each; about one per core."`
 }
 
-// Validate checks what the types cannot.
+// Validate checks what the types cannot. What a captcha can look like is the business of package captcha.
 func (c API) Validate() Mistakes {
 	m := c.Common.Validate()
 	m = append(m, listenMistakes("HTTP_ADDR", c.HTTPAddr)...)
@@ -54,21 +62,22 @@ func (c API) Validate() Mistakes {
 	if _, err := Proxies(c.TrustedProxies); err != nil {
 		m = append(m, Mistake{"TRUSTED_PROXIES", "want addresses or networks such as 10.0.0.0/8"})
 	}
+	if c.ReceiptSecret != "" && !validReceiptSecret(c.ReceiptSecret.Reveal()) {
+		m = append(m, Mistake{"RECEIPT_SECRET", "want at least 16 letters, digits, - or _"})
+	}
 	m = append(m, oneOf("REGISTRATION", c.Registration, "either", "mobile", "email", "both")...)
 	m = append(m, between("ACTIVATION_TTL", c.ActivationTTL, 5*time.Minute, 7*24*time.Hour)...)
 	m = append(m, between("SMS_CODE_LENGTH", c.SMSCodeLength, 4, 6)...)
 	m = append(m, between("SMS_CODE_TTL", c.SMSCodeTTL, time.Minute, 30*time.Minute)...)
 	m = append(m, between("SMS_CODE_ATTEMPTS", c.SMSCodeAttempts, 1, 10)...)
 	m = append(m, between("SMS_RESEND_INTERVAL", c.SMSResendInterval, time.Second, time.Hour)...)
-	m = append(m, oneOf("CAPTCHA_KIND", c.CaptchaKind, "digits", "letters", "math", "off")...)
-	m = append(m, between("CAPTCHA_LENGTH", c.CaptchaLength, 0, 10)...)
-	m = append(m, between("CAPTCHA_WIDTH", c.CaptchaWidth, 80, 600)...)
-	m = append(m, between("CAPTCHA_HEIGHT", c.CaptchaHeight, 30, 300)...)
 	m = append(m, between("CAPTCHA_TTL", c.CaptchaTTL, 30*time.Second, 30*time.Minute)...)
 	m = append(m, between("SESSION_IDLE", c.SessionIdle, time.Minute, 24*time.Hour)...)
 	m = append(m, between("SESSION_LIFETIME", c.SessionLifetime, time.Minute, 30*24*time.Hour)...)
 	m = append(m, between("SESSION_REMEMBER", c.SessionRemember, time.Hour, 90*24*time.Hour)...)
 	m = append(m, oneOf("LIMITS_MODE", c.LimitsMode, "enforce", "record")...)
+	m = append(m, between("SMS_BUDGET_YUAN", c.SMSBudgetYuan, 0, 10_000_000)...)
+	m = append(m, between("SMS_PRICE_YUAN", c.SMSPriceYuan, 0.001, 100)...)
 	m = append(m, between("PASSWORD_PARALLEL", c.PasswordParallel, 1, 256)...)
 	return m
 }
@@ -89,6 +98,12 @@ func Proxies(texts []string) ([]netip.Prefix, error) {
 		prefixes = append(prefixes, prefix.Masked())
 	}
 	return prefixes, nil
+}
+
+// validReceiptSecret wants what a console takes as part of an address and no proxy rewrites.
+func validReceiptSecret(text string) bool {
+	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	return len(text) >= 16 && strings.Trim(text, alphabet) == ""
 }
 
 func validOrigin(text string) bool {

@@ -94,7 +94,7 @@ func oneOf(variable, value string, allowed ...string) Mistakes {
 	return Mistakes{{variable, "want one of " + strings.Join(allowed, ", ")}}
 }
 
-type ordered interface{ ~int | ~int64 }
+type ordered interface{ ~int | ~int64 | ~float64 }
 
 func between[T ordered](variable string, value, low, high T) Mistakes {
 	if value >= low && value <= high {

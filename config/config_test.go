@@ -59,9 +59,11 @@ func TestAPI_Validate(t *testing.T) {
 		"USHER_TRUSTED_PROXIES":   {"USHER_TRUSTED_PROXIES": "10.0.0.0/99"},
 		"USHER_REGISTRATION":      {"USHER_REGISTRATION": "none"},
 		"USHER_SMS_CODE_LENGTH":   {"USHER_SMS_CODE_LENGTH": "7"},
-		"USHER_CAPTCHA_KIND":      {"USHER_CAPTCHA_KIND": "riddle"},
+		"USHER_CAPTCHA_TTL":       {"USHER_CAPTCHA_TTL": "1s"},
 		"USHER_LIMITS_MODE":       {"USHER_LIMITS_MODE": "maybe"},
 		"USHER_LOG_LEVEL":         {"USHER_LOG_LEVEL": "loud"},
+		"USHER_SMS_BUDGET_YUAN":   {"USHER_SMS_BUDGET_YUAN": "-1"},
+		"USHER_SMS_PRICE_YUAN":    {"USHER_SMS_PRICE_YUAN": "0"},
 		"USHER_PASSWORD_PARALLEL": {"USHER_PASSWORD_PARALLEL": "0"},
 	}
 	for variable, environ := range tests {

@@ -14,6 +14,8 @@ type Worker struct {
 	ConcurrencySMS   int           `env:"WORKER_CONCURRENCY_SMS" envDefault:"50" desc:"SMS sent at the same time by one worker."`
 	ConcurrencyEmail int           `env:"WORKER_CONCURRENCY_EMAIL" envDefault:"4" desc:"Mails sent at the same time by one worker."`
 	SendTimeout      time.Duration `env:"SEND_TIMEOUT" envDefault:"8s" desc:"Time that a provider gets to answer one request."`
+	MailTemplates    string        `env:"MAIL_TEMPLATES" desc:"Directory whose files replace the built-in templates of mails; see docs/mail-templates.md."`
+	ReportInterval   time.Duration `env:"REPORT_PULL_INTERVAL" envDefault:"30s" desc:"How often vendors that hand out delivery reports (Ronglian) are asked for them, by all workers together; 0 never asks, for accounts whose reports are pushed."`
 	PollInterval     time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"10ms" desc:"Pause before an empty queue is looked at again: the least delay of a message on an idle queue."`
 }
 
@@ -27,6 +29,9 @@ func (c Worker) Validate() Mistakes {
 	m = append(m, between("WORKER_CONCURRENCY_SMS", c.ConcurrencySMS, 1, 5000)...)
 	m = append(m, between("WORKER_CONCURRENCY_EMAIL", c.ConcurrencyEmail, 1, 500)...)
 	m = append(m, between("SEND_TIMEOUT", c.SendTimeout, time.Second, time.Minute)...)
+	if c.ReportInterval != 0 {
+		m = append(m, between("REPORT_PULL_INTERVAL", c.ReportInterval, time.Second, time.Hour)...)
+	}
 	m = append(m, between("WORKER_POLL_INTERVAL", c.PollInterval, time.Millisecond, 5*time.Second)...)
 	return m
 }

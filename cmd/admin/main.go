@@ -1,4 +1,4 @@
-// Command admin migrates the database, makes a superuser and checks settings.
+// Command admin migrates the database, makes a superuser, imports users and checks settings.
 package main
 
 import (
@@ -14,6 +14,10 @@ const usage = `usage: admin COMMAND
   migrate up                        bring the database schema up to date
   migrate status                    list the migrations and when they were applied
   createsuperuser -username NAME    make an account with all rights; asks for the password
+  import-users [FLAGS] FILE.csv     bring the users of a Django service along (docs/from-django.md);
+                                    -dry-run, -from-line N, -rejects FILE
+  mails preview DIR                 write every mail with sample data to files in DIR
+  canary -provider NAME -to NUMBER  send one real SMS and wait for its delivery report; -wait 2m
   doctor                            check settings, Redis, database and vendors' credentials
   health -url URL                   exit 0 when a process answers 200 there, for container health checks
 
@@ -35,6 +39,12 @@ func run(ctx context.Context, p app.Process) error {
 		return migrate(ctx, p)
 	case "createsuperuser":
 		return createSuperuser(ctx, p)
+	case "import-users":
+		return importUsers(ctx, p)
+	case "mails":
+		return mails(p)
+	case "canary":
+		return canary(ctx, p)
 	case "doctor":
 		return doctor(ctx, p)
 	case "health":

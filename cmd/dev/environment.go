@@ -38,6 +38,8 @@ func environment(
 		"USHER_PUBLIC_URL":   "http://localhost:" + port,
 		"USHER_LOG_FORMAT":   "text",
 		"USHER_LOG_LEVEL":    "warn",
+		// The sandbox pushes delivery reports; it is told where to once the API is bound.
+		"USHER_RECEIPT_SECRET": rand.Text(),
 	}
 	closeStores := func() {}
 	if given["USHER_REDIS_URL"] == "" {

@@ -26,6 +26,7 @@ func main() {
 // options are the flags.
 type options struct {
 	http, ops, sandbox, smtp, captchaAnswer string
+	limited                                 bool
 }
 
 func parse(p app.Process) (options, error) {
@@ -36,6 +37,7 @@ func parse(p app.Process) (options, error) {
 	flags.StringVar(&o.sandbox, "sandbox", "127.0.0.1:8083", "`address` of the sandbox and its inbox")
 	flags.StringVar(&o.smtp, "smtp", "127.0.0.1:1025", "`address` of the sandbox's mail server")
 	flags.StringVar(&o.captchaAnswer, "captcha-answer", "", "`text` that answers every captcha, for scripts")
+	flags.BoolVar(&o.limited, "limits", true, "refuse like the vendors when one number gets too many messages")
 	return o, app.ParseFlags(flags, p)
 }
 
@@ -49,7 +51,13 @@ func run(ctx context.Context, p app.Process) error {
 		return fmt.Errorf("make a directory for the run: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	fakes, err := sandbox.Open(ctx, sandbox.Config{HTTPAddr: o.sandbox, SMTPAddr: o.smtp})
+	var limits sandbox.Limits // the vendors' own
+	if !o.limited {
+		limits = sandbox.Limits{Minute: -1, Hour: -1, Day: -1}
+	}
+	fakes, err := sandbox.Open(ctx, sandbox.Config{
+		HTTPAddr: o.sandbox, SMTPAddr: o.smtp, AliyunLimits: limits, RonglianLimits: limits,
+	})
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
@@ -78,11 +86,24 @@ func runProcesses(
 	if err != nil {
 		return err
 	}
+	if err := pushReports(fakes, api, environ["USHER_RECEIPT_SECRET"]); err != nil {
+		return err
+	}
 	greet(stdout, api, fakes)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error { return worker.Run(ctx) })
 	return group.Wait()
+}
+
+// pushReports has the sandbox push delivery reports to the API, as the vendors' consoles are told to.
+func pushReports(fakes *sandbox.Server, api *app.API, secret string) error {
+	_, port, err := net.SplitHostPort(api.HTTPAddr())
+	if err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
+	base := "http://127.0.0.1:" + port + "/v1/receipts/"
+	return fakes.PushReports(base+"aliyun/"+secret, base+"ronglian/"+secret)
 }
 
 func greet(w io.Writer, api *app.API, fakes *sandbox.Server) {

@@ -1,0 +1,25 @@
+package app
+
+import (
+	"strings"
+
+	"usher/captcha"
+	"usher/config"
+)
+
+func captchaConfig(c config.API) captcha.Config {
+	return captcha.Config{
+		Kind: captcha.Kind(c.CaptchaKind), Length: c.CaptchaLength, Width: c.CaptchaWidth, Height: c.CaptchaHeight,
+		Noise: c.CaptchaNoise, Background: c.CaptchaBackground, Ink: c.CaptchaInk, Language: c.CaptchaLanguage,
+	}
+}
+
+// checkCaptcha says under which variable each mistake is to be mended.
+func checkCaptcha(c config.API) error {
+	var mistakes config.Mistakes
+	for _, m := range captchaConfig(c).Validate() {
+		variable := config.Prefix + "CAPTCHA_" + strings.ToUpper(m.Field)
+		mistakes = append(mistakes, config.Mistake{Variable: variable, Text: m.Problem})
+	}
+	return config.Join(mistakes)
+}

@@ -1,0 +1,118 @@
+package app_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/internal/person"
+	"usher/internal/testkit"
+	"usher/sandbox"
+)
+
+const receiptSecret = "the-secret-of-receipts"
+
+// wantStatus waits for the state of a code to be what a waiting person should see.
+func wantStatus(t *testing.T, p *person.Person, id, want string) {
+	t.Helper()
+	var last string
+	testkit.Eventually(t, 30*time.Second, func() bool {
+		last = p.Must(http.StatusOK, http.MethodGet, "/v1/sms-codes/"+id, nil).Text("status")
+		return last == want
+	}, "status %s, last %s", want, last)
+}
+
+// metricsOf returns the metrics of an operations port.
+func metricsOf(t *testing.T, addr string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/metrics", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// What the carrier said reaches the person, whichever vendor sent and whichever way its report came, and
+// although every push comes twice.
+func TestReports_reach_the_waiting_person(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		settings map[string]string
+		pushed   bool
+	}{
+		"aliyun pushes":   {map[string]string{"USHER_SMS_PROVIDERS": "aliyun"}, true},
+		"ronglian pushes": {map[string]string{"USHER_SMS_PROVIDERS": "ronglian", "USHER_REPORT_PULL_INTERVAL": "0"}, true},
+		"ronglian is asked": {map[string]string{
+			"USHER_SMS_PROVIDERS": "ronglian", "USHER_REPORT_PULL_INTERVAL": "1s",
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.settings["USHER_RECEIPT_SECRET"], c.settings["USHER_LIMITS"] = receiptSecret, "status_ip=off"
+			d := deploy(t, testkit.Redis(t), testkit.SQLite(t), c.settings)
+			counts := d.worker.OpsAddr()
+			if c.pushed {
+				counts = d.api.OpsAddr()
+				base := "http://" + d.api.HTTPAddr() + "/v1/receipts/"
+				if err := d.sandbox.PushReports(base+"aliyun/"+receiptSecret, base+"ronglian/"+receiptSecret); err != nil {
+					t.Fatal(err)
+				}
+				if err := d.sandbox.SetFaults(sandbox.Faults{Reports: &sandbox.Fault{Double: true}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := d.person(t)
+			arrives, never := p.AskCode("13800138000", "register"), p.AskCode("13800990001", "register")
+			wantStatus(t, p, arrives, "delivered")
+			wantStatus(t, p, never, "undelivered")
+			provider := c.settings["USHER_SMS_PROVIDERS"]
+			for _, want := range []string{
+				`usher_reports_total{provider="` + provider + `",state="delivered"} 1`,
+				`usher_reports_total{provider="` + provider + `",state="undelivered"} 1`,
+				`usher_delivery_seconds_count{provider="` + provider + `"} 1`,
+			} {
+				if text := metricsOf(t, counts); !strings.Contains(text, want) {
+					t.Errorf("metrics lack %s:\n%s", want, text)
+				}
+			}
+			if found := testkit.FindSecrets(d.log.Bytes(), receiptSecret, "13800138000", "13800990001"); len(found) > 0 {
+				t.Errorf("the log at debug level shows %q", found)
+			}
+		})
+	}
+}
+
+// The report is there before the vendor's answer to the send, which comes late.
+func TestReports_may_overtake_the_answer(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, testkit.Miniredis(t), testkit.SQLite(t), map[string]string{
+		"USHER_SMS_PROVIDERS": "aliyun", "USHER_RECEIPT_SECRET": receiptSecret, "USHER_LIMITS": "status_ip=off",
+	})
+	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/receipts/aliyun/"+receiptSecret, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.sandbox.SetFaults(sandbox.Faults{Aliyun: &sandbox.Fault{DelayMS: 4000}}); err != nil {
+		t.Fatal(err)
+	}
+	p := d.person(t)
+	id := p.AskCode("13800138000", "register")
+	wantStatus(t, p, id, "delivered")
+	testkit.Eventually(t, 30*time.Second, func() bool {
+		return strings.Contains(metricsOf(t, d.worker.OpsAddr()), `usher_tasks_total{result="ok",type="sms:code"} 1`)
+	}, "the send ends well")
+	wantStatus(t, p, id, "delivered")
+	if n := len(d.sandbox.Messages("13800138000")); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+}

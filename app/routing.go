@@ -1,0 +1,93 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/limits"
+	"usher/messages"
+	"usher/providers"
+	"usher/reports"
+)
+
+// newRouter makes the router of the SMS senders, whose decisions and breakers the registry shows.
+func newRouter(
+	senders []providers.SMSSender, stores *stores, registry prometheus.Registerer, logger *slog.Logger,
+) *providers.Router {
+	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "usher_routing_total",
+		Help: "Decisions about a provider for one attempt at an SMS: why it was asked, or why it was passed over.",
+	}, []string{"provider", "decision"})
+	router := &providers.Router{
+		Senders: senders, Scores: stores.redis.Scores(), Rate: rate{stores.redis.Limiter()}, Logger: logger,
+		Count: func(provider string, decision providers.Decision) {
+			decisions.WithLabelValues(provider, string(decision)).Inc()
+		},
+	}
+	registry.MustRegister(decisions, breakers{router, prometheus.NewDesc("usher_provider_breaker",
+		"1 for the state that the provider's breaker is in on this worker, else 0.", []string{"provider", "state"}, nil)})
+	return router
+}
+
+// rate counts the messages of all workers with the limiter.
+type rate struct{ limiter limits.Limiter }
+
+// Take implements [providers.Rate].
+func (r rate) Take(ctx context.Context, provider string, perSecond int) (bool, error) {
+	decision, err := r.limiter.Spend(ctx, []limits.Spend{{
+		Limit:   limits.Limit{Name: "provider", Count: perSecond, Period: time.Second},
+		Subject: provider,
+	}})
+	return decision.Allowed(), err
+}
+
+// breakers shows the state of every breaker whenever the metrics are read.
+type breakers struct {
+	router *providers.Router
+	state  *prometheus.Desc
+}
+
+// Describe implements [prometheus.Collector].
+func (b breakers) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- b.state }
+
+// Collect implements [prometheus.Collector].
+func (b breakers) Collect(metrics chan<- prometheus.Metric) {
+	for provider, is := range b.router.Breakers() {
+		for _, state := range []string{providers.BreakerIsClosed, providers.BreakerIsHalfOpen, providers.BreakerIsOpen} {
+			value := 0.0
+			if state == is {
+				value = 1
+			}
+			metrics <- prometheus.MustNewConstMetric(b.state, prometheus.GaugeValue, value, provider, state)
+		}
+	}
+}
+
+// scoredReports lets delivery reports count for the score of their provider.
+type scoredReports struct {
+	reports.Store
+	scores providers.Scores
+}
+
+// Apply implements [reports.Store]. What it says of a provider is worth less than the reports themselves: a
+// score that is not added is no error.
+func (s scoredReports) Apply(ctx context.Context, all []reports.Report) ([]reports.Result, error) {
+	results, err := s.Store.Apply(ctx, all)
+	scores := map[string]providers.Score{}
+	for i, result := range results {
+		switch report := all[i]; {
+		case !result.Changed:
+		case report.State == messages.Delivered:
+			scores[report.Provider] = scores[report.Provider].Plus(providers.Score{Delivered: 1})
+		case report.State == messages.Undelivered:
+			scores[report.Provider] = scores[report.Provider].Plus(providers.Score{Undelivered: 1})
+		}
+	}
+	for provider, score := range scores {
+		_ = s.scores.AddScore(ctx, provider, score)
+	}
+	return results, err
+}

@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"usher/messages"
+	"usher/providers"
+	"usher/reports"
+)
+
+// filed gives the results that it holds.
+type filed struct {
+	results []reports.Result
+	err     error
+}
+
+func (f filed) Apply(context.Context, []reports.Report) ([]reports.Result, error) {
+	return f.results, f.err
+}
+
+// tally adds up what it is told.
+type tally map[string]providers.Score
+
+func (s tally) AddScore(_ context.Context, provider string, score providers.Score) error {
+	s[provider] = s[provider].Plus(score)
+	return errors.New("nobody minds")
+}
+
+func (tally) RecentScores(context.Context, []string) (map[string]providers.Score, error) {
+	return nil, nil
+}
+
+func TestScoredReports_count_once_for_their_provider(t *testing.T) {
+	t.Parallel()
+	all := []reports.Report{
+		{Provider: "aliyun", State: messages.Delivered},
+		{Provider: "aliyun", State: messages.Delivered},
+		{Provider: "ronglian", State: messages.Undelivered},
+		{Provider: "aliyun", State: messages.Delivered},
+	}
+	results := []reports.Result{{ID: "a", Changed: true}, {ID: "b"}, {ID: "c", Changed: true}, {ID: "d", Changed: true}}
+	scores := tally{}
+	got, err := scoredReports{filed{results: results}, scores}.Apply(t.Context(), all)
+	if diff := cmp.Diff(results, got); err != nil || diff != "" {
+		t.Errorf("%v, results (-want +got):\n%s", err, diff)
+	}
+	if diff := cmp.Diff(tally{"aliyun": {Delivered: 2}, "ronglian": {Undelivered: 1}}, scores); diff != "" {
+		t.Errorf("scores (-want +got):\n%s", diff)
+	}
+
+	failed := errors.New("redis is away")
+	if _, err := (scoredReports{filed{err: failed}, tally{}}).Apply(t.Context(), all); !errors.Is(err, failed) {
+		t.Errorf("got %v, want %v", err, failed)
+	}
+}

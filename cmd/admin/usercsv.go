@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"usher/accounts"
+)
+
+// maxLine bounds a line of an export in bytes; a person has less than a thousand.
+const maxLine = 16 << 10
+
+// userColumns are the names that the first line of an export has, in any order.
+var userColumns = []string{
+	"username", "password", "mobile", "email", "is_active", "is_superuser", "email_active", "date_joined",
+}
+
+// errHeader is what a file gets whose first line has other names.
+var errHeader = errors.New("the first line must have the columns " + strings.Join(userColumns, ",") + ", in any order")
+
+// badLine says why a line was not understood.
+type badLine string
+
+// Error returns the reason, which quotes nothing of the line.
+func (e badLine) Error() string { return string(e) }
+
+// userReader reads people from an export, one a line. A line is what ends with a line feed, also within
+// quotes, so that its number is the one that an editor shows and a broken one harms no other.
+type userReader struct {
+	in     *bufio.Reader
+	order  []int // of userColumns in a line
+	line   int   // number of the last line read
+	offset int64 // bytes read
+	fields *bufio.Reader
+}
+
+// newUserReader reads the first line.
+func newUserReader(in io.Reader) (*userReader, error) {
+	r := &userReader{in: bufio.NewReaderSize(in, maxLine), fields: bufio.NewReader(nil)}
+	line, err := r.read()
+	if bad := badLine(""); errors.As(err, &bad) || errors.Is(err, io.EOF) {
+		return nil, errHeader
+	}
+	if err != nil {
+		return nil, err
+	}
+	names, err := r.split(bytes.TrimPrefix(line, []byte("\ufeff")))
+	if err != nil || len(names) != len(userColumns) {
+		return nil, errHeader
+	}
+	for _, name := range userColumns {
+		at := slices.Index(names, name)
+		if at < 0 {
+			return nil, errHeader
+		}
+		r.order = append(r.order, at)
+	}
+	return r, nil
+}
+
+// skip passes over all lines before the one of this number.
+func (r *userReader) skip(before int) error {
+	for r.line < before-1 {
+		_, err := r.read()
+		if bad := badLine(""); err != nil && !errors.As(err, &bad) {
+			return err
+		}
+	}
+	return nil
+}
+
+// next returns the person of the next line that is not empty, a badLine, io.EOF behind the last one, or
+// what reading the file has come to.
+func (r *userReader) next() (accounts.ImportUser, error) {
+	for {
+		line, err := r.read()
+		if err != nil {
+			return accounts.ImportUser{}, err
+		}
+		if len(line) == 0 {
+			continue
+		}
+		if !utf8.Valid(line) {
+			return accounts.ImportUser{}, badLine("not in UTF-8")
+		}
+		columns, err := r.split(line)
+		if err != nil {
+			return accounts.ImportUser{}, badLine("quotes that do not match")
+		}
+		if len(columns) != len(userColumns) {
+			return accounts.ImportUser{}, badLine("another number of columns than the first line")
+		}
+		return r.user(columns)
+	}
+}
+
+// read returns the next line without its end. The bytes are good until the next call.
+func (r *userReader) read() ([]byte, error) {
+	line, err := r.in.ReadSlice('\n')
+	r.offset += int64(len(line))
+	if len(line) > 0 {
+		r.line++
+	}
+	tooLong := errors.Is(err, bufio.ErrBufferFull)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		var more []byte
+		more, err = r.in.ReadSlice('\n')
+		r.offset += int64(len(more))
+	}
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, err
+	case tooLong:
+		return nil, badLine("longer than " + strconv.Itoa(maxLine) + " bytes")
+	case len(line) == 0:
+		return nil, io.EOF
+	}
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), nil
+}
+
+// split takes a line apart.
+func (r *userReader) split(line []byte) ([]string, error) {
+	r.fields.Reset(bytes.NewReader(line))
+	return csv.NewReader(r.fields).Read() // which uses a bufio.Reader as it is
+}
+
+func (r *userReader) user(columns []string) (accounts.ImportUser, error) {
+	at := func(name string) string { return columns[r.order[slices.Index(userColumns, name)]] }
+	user := accounts.ImportUser{
+		Username: at("username"), PasswordHash: at("password"), Mobile: at("mobile"), Email: at("email"),
+	}
+	for _, flag := range []struct {
+		column string
+		into   *bool
+	}{{"is_active", &user.Active}, {"is_superuser", &user.Superuser}, {"email_active", &user.EmailActive}} {
+		value, err := strconv.ParseBool(at(flag.column))
+		if err != nil {
+			return accounts.ImportUser{}, badLine(flag.column + ": neither true nor false")
+		}
+		*flag.into = value
+	}
+	var err error
+	user.JoinedAt, err = parseJoined(at("date_joined"))
+	return user, err
+}
+
+// parseJoined reads a time as PostgreSQL, MySQL and Django write it; one without a zone is in UTC.
+func parseJoined(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	text = strings.Replace(text, "T", " ", 1)
+	for _, layout := range []string{"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z07", "2006-01-02 15:04:05"} {
+		if t, err := time.Parse(layout, text); err == nil && t.Year() >= 1970 {
+			return t, nil
+		}
+	}
+	return time.Time{}, badLine("date_joined: no time such as 2024-05-06 07:08:09+08")
+}
