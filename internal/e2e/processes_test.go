@@ -65,6 +65,17 @@ func settings(t *testing.T) (environ map[string]string, sandboxAddr string) {
 
 func fetch(t *testing.T, url string) []byte {
 	t.Helper()
+	return fetchUpTo(t, url, 1<<20)
+}
+
+// fetchAll is fetch for the inbox after a large run.
+func fetchAll(t *testing.T, url string) []byte {
+	t.Helper()
+	return fetchUpTo(t, url, 1<<30)
+}
+
+func fetchUpTo(t *testing.T, url string, limit int64) []byte {
+	t.Helper()
 	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, url, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +85,7 @@ func fetch(t *testing.T, url string) []byte {
 		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit))
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("%s = %d, %v", url, response.StatusCode, err)
 	}

@@ -28,7 +28,7 @@ var binaries struct {
 func TestMain(m *testing.M) { testkit.Main(m) }
 
 // build returns the path of a built command.
-func build(t *testing.T, command string) string {
+func build(t testing.TB, command string) string {
 	t.Helper()
 	binaries.once.Do(func() {
 		//nolint:usetesting // the programs outlive the test that builds them
@@ -73,7 +73,7 @@ func (o *output) String() string {
 }
 
 // start runs a command with exactly the given environment until the test's end.
-func start(t *testing.T, environ map[string]string, command string, args ...string) *program {
+func start(t testing.TB, environ map[string]string, command string, args ...string) *program {
 	t.Helper()
 	p := &program{output: &output{}, done: make(chan error, 1)}
 	p.cmd = exec.CommandContext(context.Background(), build(t, command), args...)
@@ -120,7 +120,7 @@ func (p *program) wait(ctx context.Context) error {
 }
 
 // await waits until the output matches and returns the first group.
-func (p *program) await(t *testing.T, pattern string) string {
+func (p *program) await(t testing.TB, pattern string) string {
 	t.Helper()
 	expression := regexp.MustCompile(pattern)
 	var found []string
