@@ -29,8 +29,8 @@ func (m ClaimedMail) Recipient() contact.Email {
 // DueMail is a mail of the outbox whose task must be put on the queue (again).
 type DueMail struct {
 	Mail
-	// Enqueues counts the tasks made for this mail; it is part of the task's id, so that a new task
-	// can be made while a dead one still holds the old id.
+	// Enqueues counts the workers that died with this mail in their hands; it is part of the task's id, so
+	// that a new task can be made while a dead worker's one still holds the old id.
 	Enqueues int
 }
 

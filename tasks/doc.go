@@ -30,8 +30,9 @@
 //	               The claim was taken over: the same, without trying again.
 //	6 acknowledge  Redis is away: AckHook lets Asynq try until its own lease of 30 s ends. Past that the
 //	               task runs again, and its claim is refused, since the message is known as sent.
-//	any            The worker is killed: Asynq runs the task again after one to two minutes. The Relay does
-//	               not wait for that: it makes a mail a new task as soon as its claim has run out.
+//	any            The worker is killed: Asynq runs the task again after one to two minutes. The Reaper does
+//	               not wait for that: it makes a new task as soon as the claim has run out. So does the
+//	               Relay for mails, also when the queue is gone as a whole.
 //
 // So a message is sent by one worker at a time, and goes out again only when nobody can know whether it
 // did. What ends the attempts is its lifetime, which the claim checks, not Asynq's count of retries.

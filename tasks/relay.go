@@ -11,9 +11,8 @@ import (
 
 // Outbox is where mails wait that were committed with an account.
 type Outbox interface {
-	// Due hands out mails whose task must be put on the queue: never enqueued since they were written
-	// olderThan ago, enqueued that long ago and still waiting, or claimed by a worker whose lease has
-	// ended. No two callers get the same mail.
+	// Due hands out mails whose task must be seen to: waiting since they were last enqueued olderThan ago,
+	// or claimed by a worker whose lease has ended. No two callers get the same mail.
 	Due(ctx context.Context, olderThan time.Duration, limit int) ([]accounts.DueMail, error)
 
 	// Expire drops up to limit waiting mails whose link has ended, and returns how many.
@@ -22,10 +21,12 @@ type Outbox interface {
 
 const (
 	relayInterval = 2 * time.Second
-	// relayAge is how long the API has to enqueue a mail itself, and how long a mail may wait before the
-	// relay makes sure that its task is still there: one that is keeps its id taken, and nothing happens.
+	// relayAge is how long a mail may wait before the relay makes sure that its task is on the queue. That is
+	// of no effect while the task is there, for a waiting mail keeps its task's id.
 	relayAge   = 10 * time.Second
 	relayBatch = 100
+	// relayBatches bounds one sweep: behind a long queue every mail waits for its turn, not for the relay.
+	relayBatches = 10
 )
 
 // Relay sweeps the outbox: mails that were committed while Redis was away, whose task was lost with
@@ -70,7 +71,7 @@ func (r *Relay) enqueueDue(ctx context.Context) error {
 	if err := r.Enqueuer.Client.Ping(); err != nil {
 		return fmt.Errorf("ping queue: %w", err)
 	}
-	for {
+	for range relayBatches {
 		due, err := r.Outbox.Due(ctx, relayAge, relayBatch)
 		if err != nil {
 			return err
@@ -82,7 +83,8 @@ func (r *Relay) enqueueDue(ctx context.Context) error {
 			r.Logger.Debug("mail seen to by the relay", "message_id", mail.ID, "request_id", mail.RequestID)
 		}
 		if len(due) < relayBatch {
-			return nil
+			break
 		}
 	}
+	return nil
 }
