@@ -66,6 +66,7 @@ func TestParseEmail(t *testing.T) {
 		".a@b.cn":                               "",
 		"a..b@c.cn":                             "",
 		"a@-b.cn":                               "",
+		"=?utf-8?q?a?=@b.cn":                    "",
 		"@b.cn":                                 "",
 		strings.Repeat("a", 65) + "@b.cn":       "",
 		"a@" + strings.Repeat("b.", 130) + "cn": "",

@@ -27,7 +27,8 @@ func ParseEmail(s string) (Email, error) {
 		return Email{}, ErrEmail
 	}
 	local, domain, found := strings.Cut(s, "@")
-	if !found || local == "" || len(local) > 64 || !isASCII(local) {
+	// "=?" opens an encoded word: a mail reader might show another address than the one it goes to.
+	if !found || local == "" || len(local) > 64 || !isASCII(local) || strings.HasPrefix(local, "=?") {
 		return Email{}, ErrEmail
 	}
 	domain, err := idna.Lookup.ToASCII(domain)
