@@ -57,7 +57,7 @@ func newWorld(t testing.TB) *world {
 		Hashes:    memory{w},
 		Codes:     codes{w},
 		Mailer:    memory{w},
-		Passwords: accounts.NewHasher(2),
+		Passwords: accounts.NewHasherOf(2, accounts.Cost{MemoryKiB: 64, Passes: 1}),
 		Keys:      keys,
 		Policy:    accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour},
 		Now:       w.clock.Now,

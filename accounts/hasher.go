@@ -20,12 +20,24 @@ type Hasher struct {
 	dummy  string
 }
 
-// NewHasher returns a hasher that runs so many hashes at once, at least one. The parameters are the
-// smallest that OWASP recommends; the hash's text carries its own, so they can be raised later.
-func NewHasher(parallel int) *Hasher {
+// Cost is what one hash takes: memory in KiB and passes over it. A hash's text carries its own, so the
+// cost can be raised later.
+type Cost struct{ MemoryKiB, Passes uint32 }
+
+// DefaultCost is the smallest that OWASP recommends for one lane.
+func DefaultCost() Cost { return Cost{MemoryKiB: 19 * 1024, Passes: 2} }
+
+// NewHasher returns a hasher of the default cost that runs so many hashes at once, at least one.
+func NewHasher(parallel int) *Hasher { return NewHasherOf(parallel, DefaultCost()) }
+
+// NewHasherOf returns a hasher of another cost. Tests that are about something else sign people in by the
+// hundred: under the race detector a hash of the default cost takes half a second.
+func NewHasherOf(parallel int, cost Cost) *Hasher {
 	h := &Hasher{
-		params: &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
-		slots:  make(chan struct{}, max(parallel, 1)),
+		params: &argon2id.Params{
+			Memory: cost.MemoryKiB, Iterations: cost.Passes, Parallelism: 1, SaltLength: 16, KeyLength: 32,
+		},
+		slots: make(chan struct{}, max(parallel, 1)),
 	}
 	// The only possible error is that the system has no random bytes, on which crypto/rand ends the
 	// program by itself.

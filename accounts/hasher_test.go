@@ -3,12 +3,21 @@ package accounts_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"usher/accounts"
 )
+
+func TestNewHasher_takes_what_OWASP_recommends(t *testing.T) {
+	t.Parallel()
+	hash, err := accounts.NewHasher(1).Hash(t.Context(), "correct horse")
+	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("hash = %q, %v", hash, err)
+	}
+}
 
 func TestHasher_compares(t *testing.T) {
 	t.Parallel()

@@ -83,7 +83,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 	b.face = &api.Server{
 		Verify: codes,
 		Accounts: &accounts.Service{
-			Store: b.store, Changes: b.store, Hashes: b.store, Codes: codes, Mailer: b.mails, Passwords: accounts.NewHasher(2), Keys: b.keys,
+			Store: b.store, Changes: b.store, Hashes: b.store, Codes: codes, Mailer: b.mails, Passwords: accounts.NewHasherOf(2, accounts.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
 			Policy: accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour},
 			Now:    b.clock.Now, Logger: logger,
 		},
