@@ -30,6 +30,12 @@ func environment(
 	if err != nil {
 		return nil, nil, &app.UsageError{Text: "-http: want host:port or :port"}
 	}
+	if given["USHER_DATABASE_URL"] != "" && given["USHER_SECRET_KEYS"] == "" {
+		return nil, nil, config.Mistakes{{
+			Variable: "USHER_SECRET_KEYS",
+			Text:     "must be set with USHER_DATABASE_URL: the next run could not read what keys of this run have sealed",
+		}}
+	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
 	environ := map[string]string{

@@ -29,7 +29,7 @@ type options struct {
 	limited                                 bool
 }
 
-func parse(p app.Process) (options, error) {
+func parse(ctx context.Context, p app.Process) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("dev", flag.ContinueOnError)
 	flags.StringVar(&o.http, "http", ":8080", "`address` of the API and the pages")
@@ -38,11 +38,34 @@ func parse(p app.Process) (options, error) {
 	flags.StringVar(&o.smtp, "smtp", "127.0.0.1:1025", "`address` of the sandbox's mail server")
 	flags.StringVar(&o.captchaAnswer, "captcha-answer", "", "`text` that answers every captcha, for scripts")
 	flags.BoolVar(&o.limited, "limits", true, "refuse like the vendors when one number gets too many messages")
-	return o, app.ParseFlags(flags, p)
+	if err := app.ParseFlags(flags, p); err != nil {
+		return o, err
+	}
+	var err error
+	o.http, err = fixedPort(ctx, o.http)
+	return o, err
+}
+
+// fixedPort replaces port 0 by a free one: links in mails must name the port before the API is bound.
+func fixedPort(ctx context.Context, addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", &app.UsageError{Text: "-http: want host:port or :port"}
+	}
+	if port != "0" {
+		return addr, nil
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	_, port, _ = net.SplitHostPort(listener.Addr().String())
+	return net.JoinHostPort(host, port), listener.Close()
 }
 
 func run(ctx context.Context, p app.Process) error {
-	o, err := parse(p)
+	o, err := parse(ctx, p)
 	if err != nil {
 		return err
 	}
