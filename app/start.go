@@ -64,8 +64,8 @@ func report(w io.Writer, err error) int {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case errors.As(err, &mistakes):
-		_, _ = fmt.Fprintf(w, "usher: %d wrong settings (docs/configuration.md lists them all):\n  %s\n",
-			len(mistakes), strings.ReplaceAll(mistakes.Error(), "\n", "\n  "))
+		_, _ = fmt.Fprintf(w, "usher: wrong settings (docs/configuration.md lists them all):\n  %s\n",
+			strings.ReplaceAll(mistakes.Error(), "\n", "\n  "))
 		return exitUsage
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintln(w, "usher:", usage.Text)
