@@ -77,7 +77,7 @@ func (c Config) Validate() []Mistake {
 	between("width", c.Width, 80, 480)
 	between("height", c.Height, 40, 160)
 	between("noise", c.Noise, 1, 8)
-	if need := c.characters() * c.Height * 2 / 5; c.Width < need {
+	if need := c.characters() * c.Height * 2 / 5; len(mistakes) == 0 && c.Width < need {
 		wrong("width", "must be at least %d for %d characters of this height", need, c.characters())
 	}
 	if len(c.Fixed) > maxLength || strings.Trim(c.Fixed, asciiAlphanumeric) != "" {

@@ -316,3 +316,34 @@ func TestRenderer_register_is_light(t *testing.T) {
 	}
 	t.Logf("/register weighs %d bytes", weight)
 }
+
+func TestRenderer_search_engines_are_kept_off_pages_about_one_person(t *testing.T) {
+	t.Parallel()
+	titles := map[string]string{}
+	eachPage(t, func(t *testing.T, name string, _ web.Page, page string) {
+		private := name == "account" || name == "activate" || name == "error"
+		if got := strings.Contains(page, `<meta name="robots" content="noindex">`); got != private {
+			t.Errorf("noindex on %s is %t, want %t", name, got, private)
+		}
+		_, rest, _ := strings.Cut(page, "<title>")
+		title, _, _ := strings.Cut(rest, "</title>")
+		if other, taken := titles[title]; title == "" || taken && other != name {
+			t.Errorf("%s is titled %q, as %q is", name, title, other)
+		}
+		titles[title] = name
+	})
+}
+
+func TestRenderer_sum_in_the_picture_asks_for_its_result(t *testing.T) {
+	t.Parallel()
+	r := newRenderer(t)
+	for kind, want := range map[string][2]string{
+		"digits": {"Text in the image", `inputmode="numeric"`}, "letters": {"Text in the image", `inputmode="text"`},
+		"math": {"Result of the sum", `inputmode="numeric"`},
+	} {
+		page := render(t, r, "register", web.Page{Lang: "en", CaptchaRequired: true, CaptchaKind: kind})
+		if !strings.Contains(page, want[0]+"</label>") || !strings.Contains(page, want[1]+` autocomplete="off"`) {
+			t.Errorf("%s: the label is not %q, or the keyboard not %s", kind, want[0], want[1])
+		}
+	}
+}

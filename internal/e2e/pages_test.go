@@ -11,11 +11,15 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"usher/internal/person"
 )
+
+// pageTime is how long a page may take for anything, on a machine that is busy with other tests.
+const pageTime = 20 * time.Second
 
 // browser is a headless Chromium with one tab, and what its console complained about.
 type browser struct {
@@ -24,7 +28,7 @@ type browser struct {
 
 // openBrowser starts Chromium. Where there is none the test is skipped, unless the environment demands
 // real programs.
-func openBrowser(t *testing.T) *browser {
+func openBrowser(t testing.TB) *browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -39,44 +43,82 @@ func openBrowser(t *testing.T) *browser {
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true),
 		chromedp.Flag("lang", "zh-CN"),
 	)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	b := &browser{ctx: ctx}
-	err = chromedp.Listen(ctx, func(event any) {
-		if e, ok := event.(*runtime.EventExceptionThrown); ok {
+	b.watch(t)
+	return b
+}
+
+// fresh is a tab without the cookies of the others.
+func (b *browser) fresh(t testing.TB) *browser {
+	t.Helper()
+	tab, closeTab := b.tab(t)
+	t.Cleanup(closeTab)
+	tab.watch(t)
+	return tab
+}
+
+// tab opens a tab without the cookies of the others, until it is closed.
+func (b *browser) tab(t testing.TB) (tab *browser, closeTab func()) {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	// A tab lives as long as the context of the first thing that it does.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return &browser{ctx: ctx}, cancel
+}
+
+// watch fails the test when the page's script fails or the page does what its policy forbids.
+func (b *browser) watch(t testing.TB) {
+	t.Helper()
+	err := chromedp.Listen(b.ctx, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
 			t.Errorf("the page's script failed: %s", e.ExceptionDetails.Text)
+		case *log.EventEntryAdded:
+			if e.Entry.Source == log.EntrySourceSecurity {
+				t.Errorf("the page's policy was broken: %s", e.Entry.Text)
+			}
 		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.picture(t) })
-	return b
 }
 
 // do runs steps and fails the test when one does not succeed.
-func (b *browser) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
+func (b *browser) do(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	if err := chromedp.Do(b.ctx, steps...); err != nil {
+	ctx, cancel := context.WithTimeout(b.ctx, pageTime)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// await waits until a JavaScript expression is true.
-func (b *browser) await(t *testing.T, expression string) {
+// await waits until a JavaScript expression is true. Each look ends with an error when the page changes
+// under it.
+func (b *browser) await(t testing.TB, expression string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, pageTime)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression)); err != nil {
-		t.Fatalf("waiting for %s: %v", expression, err)
+	var err error
+	for ctx.Err() == nil {
+		if _, err = chromedp.Run(ctx, chromedp.Poll[bool](expression)); err == nil {
+			return
+		}
 	}
+	t.Fatalf("waiting for %s: %v", expression, err)
 }
 
-func (b *browser) text(t *testing.T, selector string) string {
+func (b *browser) text(t testing.TB, selector string) string {
 	t.Helper()
 	text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(selector)))
 	if err != nil {
@@ -86,7 +128,7 @@ func (b *browser) text(t *testing.T, selector string) string {
 }
 
 // picture keeps what the tab shows after a failure, where USHER_TEST_PICTURES says.
-func (b *browser) picture(t *testing.T) {
+func (b *browser) picture(t testing.TB) {
 	dir := os.Getenv("USHER_TEST_PICTURES")
 	if !t.Failed() || dir == "" {
 		return
@@ -97,10 +139,12 @@ func (b *browser) picture(t *testing.T) {
 }
 
 // startDev runs cmd/dev and returns the addresses of the pages and of the inbox.
-func startDev(t *testing.T) (pages, inbox string) {
+func startDev(t testing.TB) (pages, inbox string) { return startDevWith(t, nil) }
+
+func startDevWith(t testing.TB, environ map[string]string) (pages, inbox string) {
 	t.Helper()
-	dev := start(t, nil, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
-		"-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer)
+	dev := start(t, environ, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
+		"-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer, "-limits=false")
 	pages = dev.await(t, `Sign up +http://localhost(:\d+)/register`)
 	return "127.0.0.1" + pages, dev.await(t, `Inbox +http://(\S+)/inbox`)
 }

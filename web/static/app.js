@@ -456,7 +456,7 @@ const flows = {
     refused: (form, answer) => {
       const dead = ['4207', '4208'].includes(answer.errno);
       $('[data-resend]').hidden = !dead;
-      $('[data-submit]', form).hidden = dead;
+      $('[data-submit]', form).hidden = form.previousElementSibling.hidden = dead;
     },
   },
   resend: {

@@ -1,0 +1,56 @@
+package app_test
+
+import (
+	"errors"
+	"testing"
+
+	"usher/app"
+	"usher/config"
+)
+
+func TestLoadAPI_names_the_variable_of_every_mistake_about_captchas(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ variable, value string }{
+		"a kind that there is not":       {"USHER_CAPTCHA_KIND", "riddle"},
+		"too long for a recording":       {"USHER_CAPTCHA_LENGTH", "9"},
+		"no room for five characters":    {"USHER_CAPTCHA_WIDTH", "100"},
+		"taller than a page has room":    {"USHER_CAPTCHA_HEIGHT", "400"},
+		"noise that nobody could read":   {"USHER_CAPTCHA_NOISE", "9"},
+		"a colour by name":               {"USHER_CAPTCHA_INK", "black"},
+		"ink too pale to be read":        {"USHER_CAPTCHA_INK", "#CCCCCC"},
+		"a background as dark as ink":    {"USHER_CAPTCHA_BACKGROUND", "#333333"},
+		"a language without a recording": {"USHER_CAPTCHA_LANGUAGE", "fr"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := app.LoadAPI(map[string]string{
+				"USHER_SECRET_KEYS": "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", test.variable: test.value,
+			})
+			var mistakes config.Mistakes
+			if !errors.As(err, &mistakes) {
+				t.Fatalf("error = %v, want mistakes", err)
+			}
+			for _, mistake := range mistakes {
+				if mistake.Variable != test.variable || mistake.Text == "" {
+					t.Errorf("got %s: %s, want it about %s", mistake.Variable, mistake.Text, test.variable)
+				}
+			}
+		})
+	}
+}
+
+func TestLoadAPI_accepts_captchas_of_every_look(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"digits", "letters", "math", "off"} {
+		_, err := app.LoadAPI(map[string]string{
+			"USHER_SECRET_KEYS":  "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+			"USHER_CAPTCHA_KIND": kind, "USHER_CAPTCHA_LENGTH": "6", "USHER_CAPTCHA_WIDTH": "240", "USHER_CAPTCHA_HEIGHT": "80",
+			"USHER_CAPTCHA_NOISE": "3", "USHER_CAPTCHA_INK": "#102030", "USHER_CAPTCHA_BACKGROUND": "#FFEEDD",
+			"USHER_CAPTCHA_LANGUAGE": "en",
+		})
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
