@@ -82,9 +82,10 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 				`usher_reports_total{provider="` + provider + `",state="undelivered"} 1`,
 				`usher_delivery_seconds_count{provider="` + provider + `"} 1`,
 			} {
-				if text := metricsOf(t, counts); !strings.Contains(text, want) {
-					t.Errorf("metrics lack %s:\n%s", want, text)
-				}
+				// The state is seen a moment before it is counted.
+				testkit.Eventually(t, 10*time.Second, func() bool {
+					return strings.Contains(metricsOf(t, counts), want)
+				}, "metrics lack %s", want)
 			}
 			if found := testkit.FindSecrets(d.log.Bytes(), receiptSecret, "13800138000", "13800990001"); len(found) > 0 {
 				t.Errorf("the log at debug level shows %q", found)
