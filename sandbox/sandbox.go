@@ -197,7 +197,11 @@ func (s *Server) Close() error {
 				err = errors.Join(err, closeErr)
 			}
 		}
-		if mailErr != nil && !errors.Is(mailErr, net.ErrClosed) {
+		// A client that connected and said nothing may use up the grace: it is cut off, and that is no fault.
+		if errors.Is(mailErr, context.DeadlineExceeded) {
+			mailErr = s.mail.Close()
+		}
+		if mailErr != nil && !errors.Is(mailErr, net.ErrClosed) && !errors.Is(mailErr, smtp.ErrServerClosed) {
 			err = errors.Join(err, mailErr)
 		}
 	})
