@@ -46,14 +46,10 @@ const Unchanged Problem = "unchanged"
 // confirm returns nil for the current password, a *PasswordError for another one, or what [Hasher.Compare]
 // returns.
 func (s *Service) confirm(ctx context.Context, account Account, field Field, password string) error {
-	given, problem := normalPassword(password)
-	if problem != "" { // no account has it
+	if _, problem := normalPassword(password); problem != "" { // no account has it
 		return &PasswordError{field}
 	}
-	if _, imported := parseDjango(account.PasswordHash); imported {
-		given = password
-	}
-	match, err := s.Passwords.Compare(ctx, given, account.PasswordHash)
+	match, err := s.Passwords.Compare(ctx, password, account.PasswordHash)
 	if err == nil && !match {
 		err = &PasswordError{field}
 	}
