@@ -189,7 +189,9 @@ func (a *API) accounts(stores *stores, codes *verify.Service) *accounts.Service 
 }
 
 func (a *API) enqueuer(stores *stores) *tasks.Enqueuer {
-	return &tasks.Enqueuer{Client: asynq.NewClientFromRedisClient(stores.client), Keys: a.settings.Keys}
+	return &tasks.Enqueuer{
+		Client: asynq.NewClientFromRedisClient(stores.client), Keys: a.settings.Keys, SMSShards: a.settings.Config.SMSShards,
+	}
 }
 
 func (a *API) openOps(ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 	"usher/secrets"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
+	"usher/tasks"
 )
 
 // stores is both stores, opened.
@@ -29,6 +30,7 @@ func openStores(ctx context.Context, c config.Common, keys *secrets.Keys) (*stor
 	if err != nil {
 		return nil, err
 	}
+	client.AddHook(tasks.WakeHook{Client: client})
 	db, err := sqlstore.Open(ctx, c.DatabaseURL.Reveal())
 	if err != nil {
 		return nil, errors.Join(err, client.Close())

@@ -82,13 +82,18 @@ type Worker struct {
 	health   *ops
 }
 
-// queue is one Asynq server: one for each channel, since one fetch loop serves a queue best alone.
+// queue is what takes tasks off one queue. An Asynq server has one fetch loop and takes turns between its
+// queues, so no two queues share a server, and a busy queue has several.
 type queue struct {
 	name    string
-	server  *asynq.Server
+	servers []*asynq.Server
+	bell    *tasks.Bell
 	client  redis.UniversalClient
 	waiting tasks.Waiting
 }
+
+// fetchPause is what Asynq waits after a fetch that found nothing, beyond the sleep of [tasks.Bell].
+const fetchPause = time.Millisecond
 
 // OpenWorker opens the stores and binds the operations port; it takes no task yet.
 func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *Worker, err error) {
@@ -102,16 +107,20 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		return nil, err
 	}
 	if s.SMS != nil {
-		if err = w.addQueue(tasks.QueueSMS, s.Config.ConcurrencySMS, w.stores.redis.Codes()); err != nil {
-			return nil, err
+		names := tasks.SMSQueues(s.Config.SMSShards)
+		for _, name := range names {
+			share := max(s.Config.ConcurrencySMS/len(names), 1)
+			if err = w.addQueue(name, s.Config.Fetchers, share, w.stores.redis.Codes()); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if s.Email != nil {
-		if err = w.addQueue(tasks.QueueEmail, s.Config.ConcurrencyEmail, w.stores.mails); err != nil {
+		if err = w.addQueue(tasks.QueueEmail, 1, s.Config.ConcurrencyEmail, w.stores.mails); err != nil {
 			return nil, err
 		}
 	}
-	enqueuer := &tasks.Enqueuer{Client: asynq.NewClientFromRedisClient(w.stores.client), Keys: s.Keys}
+	enqueuer := &tasks.Enqueuer{Client: asynq.NewClientFromRedisClient(w.stores.client), Keys: s.Keys, SMSShards: s.Config.SMSShards}
 	w.relay = &tasks.Relay{Outbox: w.stores.mails, Enqueuer: enqueuer, Logger: logger}
 	if err = w.openOps(ctx); err != nil {
 		return nil, err
@@ -132,25 +141,30 @@ func (w *Worker) openOps(ctx context.Context) (err error) {
 	return nil
 }
 
-// addQueue makes the Asynq server of one queue, with a client of its own that can still acknowledge
+// addQueue makes the Asynq servers of one queue, with a client of their own that can still acknowledge
 // after a short absence of Redis.
-func (w *Worker) addQueue(name string, concurrency int, waiting tasks.Waiting) error {
+func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Waiting) error {
 	c := w.settings.Config
 	client, err := redisstore.Open(c.RedisURL.Reveal())
 	if err != nil {
 		return err
 	}
+	bell := tasks.NewBell(name, loops, c.PollInterval)
 	client.AddHook(tasks.AckHook{})
-	server := asynq.NewServerFromRedisClient(client, asynq.Config{
-		Concurrency:              concurrency,
-		Queues:                   map[string]int{name: 1},
-		TaskCheckInterval:        c.PollInterval,
-		DelayedTaskCheckInterval: time.Second,
-		RetryDelayFunc:           tasks.RetryDelay,
-		ShutdownTimeout:          c.ShutdownGrace,
-		Logger:                   asynqLogger{w.logger.With("queue", name)},
-	})
-	w.queues = append(w.queues, &queue{name, server, client, waiting})
+	client.AddHook(bell)
+	q := &queue{name: name, bell: bell, client: client, waiting: waiting}
+	w.queues = append(w.queues, q)
+	for range loops {
+		q.servers = append(q.servers, asynq.NewServerFromRedisClient(client, asynq.Config{
+			Concurrency:              (concurrency + loops - 1) / loops,
+			Queues:                   map[string]int{name: 1},
+			TaskCheckInterval:        fetchPause,
+			DelayedTaskCheckInterval: time.Second,
+			RetryDelayFunc:           tasks.RetryDelay,
+			ShutdownTimeout:          c.ShutdownGrace,
+			Logger:                   asynqLogger{w.logger.With("queue", name)},
+		}))
+	}
 	return nil
 }
 
@@ -187,16 +201,20 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	metrics := tasks.NewMetrics(w.health.registry)
 	mux := w.mux(metrics)
 	var names []string
+	var bells []*tasks.Bell
 	for _, q := range w.queues {
-		if err := q.server.Start(mux); err != nil {
-			return fmt.Errorf("start queue %s: %w", q.name, err)
+		for _, server := range q.servers {
+			if err := server.Start(mux); err != nil {
+				return fmt.Errorf("start queue %s: %w", q.name, err)
+			}
 		}
-		names = append(names, q.name)
+		names, bells = append(names, q.name), append(bells, q.bell)
 	}
 	w.logger.Info("worker ready", "queues", names, "ops_addr", w.OpsAddr())
 	stop := context.AfterFunc(ctx, w.drain)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { tasks.Listen(ctx, w.stores.client, bells...); return nil })
 	group.Go(func() error { w.relay.Run(ctx); return nil })
 	group.Go(func() error { w.puller.Run(ctx); return nil })
 	if w.router != nil {
@@ -221,7 +239,10 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 func (w *Worker) drain() {
 	w.health.draining.Store(true)
 	for _, q := range w.queues {
-		q.server.Stop()
+		q.bell.Stop()
+		for _, server := range q.servers {
+			server.Stop()
+		}
 	}
 }
 
@@ -229,7 +250,9 @@ func (w *Worker) drain() {
 func (w *Worker) shutdown() {
 	var group errgroup.Group
 	for _, q := range w.queues {
-		group.Go(func() error { q.server.Shutdown(); return nil })
+		for _, server := range q.servers {
+			group.Go(func() error { server.Shutdown(); return nil })
+		}
 	}
 	_ = group.Wait()
 }

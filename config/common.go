@@ -18,6 +18,7 @@ type Common struct {
 	SecretKeys    Secret        `env:"SECRET_KEYS,required" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). The first key signs, every key verifies, the last one indexes: put a new key in front and keep the old one last."`
 	PublicURL     string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" desc:"Address under which people reach the pages; links in mails start with it. https, or http on loopback."`
 	OpsToken      Secret        `env:"OPS_TOKEN" desc:"Bearer token (or Basic password) of the operations port; required when that port is not on loopback."`
+	SMSShards     int           `env:"SMS_SHARDS" envDefault:"1" desc:"Queues that codes are spread over, 1 to 64, alike for the API and the workers; more than one for a Redis Cluster. Raise it on the workers first, lower it on the API first; see docs/scaling.md."`
 	LogLevel      string        `env:"LOG_LEVEL" envDefault:"info" desc:"debug, info, warn or error."`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"json" desc:"json or text."`
 	ShutdownGrace time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" desc:"Time that requests and tasks in flight get to finish after SIGTERM."`
@@ -29,6 +30,7 @@ func (c Common) Validate() Mistakes {
 	if _, err := PublicURL(c.PublicURL); err != nil {
 		m = append(m, Mistake{"PUBLIC_URL", err.Error()})
 	}
+	m = append(m, between("SMS_SHARDS", c.SMSShards, 1, 64)...)
 	m = append(m, oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")...)
 	m = append(m, oneOf("LOG_FORMAT", c.LogFormat, "json", "text")...)
 	if c.OpsToken != "" && len(c.OpsToken) < 16 {

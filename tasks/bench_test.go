@@ -43,6 +43,7 @@ func newLine(b *testing.B) *line {
 	b.Helper()
 	keys, url := testKeys(b), testkit.Redis(b)
 	client := open(b, url)
+	client.AddHook(tasks.WakeHook{Client: client})
 	l := &line{
 		url: url, store: redisstore.New(client, keys, time.Now),
 		enqueuer: newEnqueuer(client, keys), called: make(chan struct{}, 1024),
@@ -53,7 +54,11 @@ func newLine(b *testing.B) *line {
 	mux := newMux(discard, metrics, &tasks.SMSCodeHandler{
 		Claims: l.store.Codes(), Sender: stopwatch{l.called}, Keys: keys, Timeout: sendTimeout, Metrics: metrics,
 	}, nil)
-	l.start = func() { serve(b, url, discard, mux, tasks.AckHook{}) }
+	l.start = func() {
+		bell := tasks.NewBell(tasks.QueueSMS, 1, 250*time.Millisecond)
+		go tasks.Listen(b.Context(), client, bell)
+		serveQueue(b, url, discard, mux, bell)
+	}
 	return l
 }
 

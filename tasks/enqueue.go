@@ -13,8 +13,9 @@ import (
 
 // Enqueuer puts tasks on their queues. It is safe for concurrent use.
 type Enqueuer struct {
-	Client *asynq.Client
-	Keys   *secrets.Keys
+	Client    *asynq.Client
+	Keys      *secrets.Keys
+	SMSShards int // queues that codes are spread over; 0 and 1 are one
 }
 
 func (e *Enqueuer) enqueue(

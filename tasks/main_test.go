@@ -175,6 +175,22 @@ func serve(t testing.TB, url string, logger *slog.Logger, handler asynq.Handler,
 	t.Cleanup(server.Shutdown)
 }
 
+// serveQueue works the SMS queue as a production worker does, behind a bell.
+func serveQueue(t testing.TB, url string, logger *slog.Logger, handler asynq.Handler, bell *tasks.Bell) {
+	t.Helper()
+	client := open(t, url)
+	client.AddHook(tasks.AckHook{})
+	client.AddHook(bell)
+	server := asynq.NewServerFromRedisClient(client, asynq.Config{
+		Concurrency: 50, Queues: map[string]int{tasks.QueueSMS: 1}, TaskCheckInterval: time.Millisecond,
+		RetryDelayFunc: tasks.RetryDelay, ShutdownTimeout: time.Second, Logger: asynqLogger{logger},
+	})
+	if err := server.Start(handler); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { bell.Stop(); server.Shutdown() })
+}
+
 // newMux registers what is not nil, behind the middleware.
 func newMux(
 	logger *slog.Logger, metrics *tasks.Metrics, sms *tasks.SMSCodeHandler, email *tasks.EmailHandler,

@@ -1,7 +1,9 @@
 package tasks
 
 import (
+	"hash/fnv"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -12,6 +14,36 @@ const (
 	QueueSMS   = "sms"
 	QueueEmail = "email"
 )
+
+// MaxSMSShards bounds the queues that codes are spread over.
+const MaxSMSShards = 64
+
+// SMSQueues returns the names of the queues that codes are spread over: the first is always [QueueSMS], so that
+// what was queued before there were shards is worked as well.
+func SMSQueues(shards int) []string {
+	queues := []string{QueueSMS}
+	for i := 1; i < shards; i++ {
+		queues = append(queues, smsQueue(i))
+	}
+	return queues
+}
+
+func smsQueue(shard int) string {
+	if shard == 0 {
+		return QueueSMS
+	}
+	return QueueSMS + "-" + strconv.Itoa(shard)
+}
+
+// smsShard returns the queue of a code among so many, evenly and always the same.
+func smsShard(id string, shards int) string {
+	if shards <= 1 {
+		return QueueSMS
+	}
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(id))
+	return smsQueue(int(hash.Sum32() % uint32(min(shards, MaxSMSShards)))) //nolint:gosec // at most 64
+}
 
 // HeaderRequestID carries the id of the HTTP request through the queue, so that one search of the logs
 // tells a sign-up's story.
