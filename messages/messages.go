@@ -62,6 +62,42 @@ type Claim struct {
 	DoubtfulAt       time.Time // when the first doubt arose; zero without doubts
 }
 
+// Record is all that is known of an SMS at one revision: the whole of it, so that records may be written
+// down late, twice and in any order, as long as the highest revision stays. Nothing in it opens the number
+// or the code.
+type Record struct {
+	ID        string
+	Revision  int    // grows with every change, from 1
+	Purpose   string // what the code is good for
+	To        string // masked
+	RequestID string
+
+	State      State
+	Reason     string    // of a dropped one: expired, superseded, used, or unqueued when no queue took it
+	Attempt    int       // number of the last claim; 0 without one
+	LeaseUntil time.Time // of the running claim; zero unless the state is Sending
+	Doubts     int       // as in [Claim]
+
+	Provider     string // who was asked last, or who reported
+	ProviderID   string
+	ProviderCode string
+
+	CreatedAt   time.Time
+	NotAfter    time.Time // worthless past it
+	UpdatedAt   time.Time // when this revision came about
+	AcceptedAt  time.Time // when a provider took it; zero when none is known to have
+	DeliveredAt time.Time // zero unless a carrier reported it
+	UsedAt      time.Time // when the code was entered; zero unless it was
+}
+
+// Entry is a record in a log of outcomes.
+type Entry struct {
+	Log    string // which of the logs
+	ID     string // of the entry, within its log
+	Record Record
+	Err    error // why the entry cannot be read; Record is of no use then
+}
+
 // Outcome is how one attempt ended.
 type Outcome struct {
 	State      State  // Queued (to be tried again), Sent, Failed, or Sending: nobody knows, the claim runs out

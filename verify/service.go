@@ -106,7 +106,8 @@ func (s *Service) newIssue(r Request) (Issue, error) {
 	}
 	now := s.Now()
 	return Issue{
-		ID: id, Subject: subject, Purpose: r.Purpose, KeyID: derivation.KeyID, MAC: mac,
+		ID: id, Subject: subject, Purpose: r.Purpose, To: r.Mobile.String(), RequestID: r.RequestID,
+		KeyID: derivation.KeyID, MAC: mac,
 		IssuedAt: now, ExpiresAt: now.Add(s.Policy.CodeTTL),
 		ResendAfter: s.Policy.ResendInterval, MaxAttempts: s.Policy.MaxAttempts,
 	}, nil

@@ -116,7 +116,8 @@ func TestService_Issue_queues_the_code_that_it_filed(t *testing.T) {
 	issue := b.codes.issued
 	subject, _ := verify.SubjectOf(issue.ID)
 	want := verify.Issue{
-		ID: issue.ID, Subject: subject, Purpose: verify.Login, KeyID: "k1", MAC: issue.MAC,
+		ID: issue.ID, Subject: subject, Purpose: verify.Login, To: "138****8000", RequestID: "r1",
+		KeyID: "k1", MAC: issue.MAC,
 		IssuedAt: b.Now(), ExpiresAt: b.Now().Add(5 * time.Minute), ResendAfter: time.Minute, MaxAttempts: 5,
 	}
 	if diff := cmp.Diff(want, issue); diff != "" || issue.MAC == "" || subject == "" {

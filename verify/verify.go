@@ -1,4 +1,3 @@
-// Package verify issues verification codes and checks them, once, in time, within limits.
 package verify
 
 import (
@@ -74,6 +73,8 @@ type Issue struct {
 	ID          string // see NewID: carries the subject, so that every key of a number shares a slot
 	Subject     string // keyed hash of the number
 	Purpose     Purpose
+	To          string // masked number, for the history
+	RequestID   string
 	KeyID       string // key that derives the code
 	MAC         string // to compare an entered code with
 	IssuedAt    time.Time

@@ -30,11 +30,13 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	}
 	windows := c.windows(limits.SMSMobileHour, limits.SMSMobileDay)
 	keys := append([]string{
-		codeKey(issue.Subject, issue.ID), currentKey(issue.Subject, issue.Purpose), pauseKey(issue.Subject),
+		codeKey(issue.Subject, issue.ID), outcomesKey(issue.Subject),
+		currentKey(issue.Subject, issue.Purpose), pauseKey(issue.Subject),
 	}, limitKeys(issue.Subject, windows)...)
 	args := append([]any{
 		issue.ID, string(issue.Purpose), issue.KeyID, issue.MAC, issue.IssuedAt.UnixMilli(), issue.ExpiresAt.UnixMilli(),
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
+		issue.To, issue.RequestID,
 	}, limitArgs(windows)...)
 	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...), 2)
 	if err != nil {
@@ -62,7 +64,7 @@ func (c *Codes) Void(ctx context.Context, id string) error {
 		return nil
 	}
 	windows := c.windows(limits.SMSMobileHour, limits.SMSMobileDay)
-	keys := append([]string{codeKey(subject, id), pauseKey(subject)}, limitKeys(subject, windows)...)
+	keys := append([]string{codeKey(subject, id), outcomesKey(subject), pauseKey(subject)}, limitKeys(subject, windows)...)
 	args := append([]any{id, c.store.now().UnixMilli(), currents(subject), codes(subject)}, limitPeriods(windows)...)
 	if err := codeVoidScript.Run(ctx, c.store.client, keys, args...).Err(); err != nil {
 		return fmt.Errorf("void code: %w", err)
@@ -101,7 +103,7 @@ func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 	if !ok {
 		return false, verify.ErrExpired
 	}
-	r, err := read(codeUseScript.Run(ctx, c.store.client, []string{codeKey(subject, id)},
+	r, err := read(codeUseScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
 		id, c.store.now().UnixMilli(), secrets.Random(8), currents(subject)), 2)
 	if err != nil {
 		return false, fmt.Errorf("use code: %w", err)
@@ -125,7 +127,9 @@ func (c *Codes) Restore(ctx context.Context, id string) error {
 	if !ok {
 		return nil
 	}
-	if err := codeRestoreScript.Run(ctx, c.store.client, []string{codeKey(subject, id)}).Err(); err != nil {
+	err := codeRestoreScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
+		c.store.now().UnixMilli()).Err()
+	if err != nil {
 		return fmt.Errorf("restore code: %w", err)
 	}
 	return nil
@@ -162,7 +166,7 @@ func shown(status verify.Status, over bool) messages.State {
 		return verify.StateUsed
 	case status.State == messages.Failed, status.State == messages.Undelivered:
 		return status.State
-	case over:
+	case over, status.State == messages.Dropped: // nobody sends it any more
 		return verify.StateExpired
 	case status.State == messages.Sending:
 		return messages.Queued

@@ -21,7 +21,7 @@ func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (mess
 		return claim, messages.ErrDropped
 	}
 	now := c.store.now()
-	r, err := read(codeClaimScript.Run(ctx, c.store.client, []string{codeKey(subject, id)},
+	r, err := read(codeClaimScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
 		id, now.UnixMilli(), now.Add(lease).UnixMilli(), secrets.Random(8), currents(subject)), 2)
 	if err != nil {
 		return claim, fmt.Errorf("claim code: %w", err)
@@ -53,9 +53,10 @@ func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messag
 	if !ok {
 		return messages.ErrStale
 	}
-	recorded, err := codeRecordScript.Run(ctx, c.store.client, []string{codeKey(subject, claim.ID)},
+	recorded, err := codeRecordScript.Run(ctx, c.store.client,
+		[]string{codeKey(subject, claim.ID), outcomesKey(subject)},
 		claim.Attempt, string(outcome.State), outcome.Provider, outcome.ProviderID, outcome.Code,
-		outcome.At.UnixMilli()).Int()
+		outcome.At.UnixMilli(), c.store.now().UnixMilli()).Int()
 	if err != nil {
 		return fmt.Errorf("record outcome: %w", err)
 	}

@@ -10,8 +10,23 @@ import (
 // prefix begins every key of this package; Asynq's begin with "asynq:".
 const prefix = "usher:"
 
-// tag is what decides the cluster slot: the keyed hash of what a key is about.
-func tag(hash string) string { return prefix + "{" + hash + "}:" }
+// partitions are what the first letter of a keyed hash may be: the alphabet of base64 for URLs. Each letter
+// has as many hashes as another.
+const partitions = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// partition is what decides the cluster slot: not the whole hash of what a key is about but its first letter,
+// so that what becomes of the codes of many numbers can be noted in one stream. The letter stands there twice:
+// the slots of single letters lie in clusters, those of double ones spread over the nodes.
+func partition(hash string) string {
+	letter := hash[:min(1, len(hash))]
+	return prefix + "{" + letter + letter + "}:"
+}
+
+// tag is what the keys begin with that are about what the keyed hash is of.
+func tag(hash string) string { return partition(hash) + hash + ":" }
+
+// outcomesKey is a stream: what became of the codes of a partition, see outcome.lua.
+func outcomesKey(subject string) string { return partition(subject) + "outcomes" }
 
 // codes is what the keys of a number's codes begin with; the code's id follows.
 func codes(subject string) string { return tag(subject) + "code:" }
@@ -64,8 +79,17 @@ func referenceKey(hash string) string { return tag(hash) + "reference" }
 
 // scoreKey is a hash: what became of a provider's messages in one minute.
 func scoreKey(provider string, minute int64) string {
-	return tag("score:"+provider) + strconv.FormatInt(minute, 10)
+	return prefix + "{score:" + provider + "}:" + strconv.FormatInt(minute, 10)
 }
 
 // turnKey is a string: that somebody has the turn.
 func turnKey(hash string) string { return tag(hash) + "turn" }
+
+// bounds is what the keys of a provider's bounds begin with: one script looks at both.
+func bounds(provider string) string { return prefix + "{bounds:" + provider + "}:" }
+
+// slotsKey is a sorted set: the requests that a provider has, by the times at which their slots come free.
+func slotsKey(provider string) string { return bounds(provider) + "slots" }
+
+// secondKey is a hash: the window of the messages of a second that a provider got, see window.lua.
+func secondKey(provider string) string { return bounds(provider) + "second" }

@@ -1,11 +1,9 @@
 package redisstore
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,15 +24,17 @@ var errURL = errors.New("redis URL: want redis://, rediss:// or unix://, redis-s
 
 // Open returns a client for a URL without connecting yet. The forms are
 //
-//	redis://user:password@host:6379/0             one server; rediss:// with TLS
+//	redis://user:password@host:6379/0             one server
 //	unix://user:password@/path/to/redis.sock?db=0
 //	redis-sentinel://user:password@host1:26379,host2:26379/0?master=name
 //	redis-cluster://user:password@host1:6379,host2:6379
 //
-// and rediss-sentinel, rediss-cluster with TLS. User and password are those of the servers that hold the
-// data. The client honours the deadlines of contexts and gives up by itself after about a second. Errors
-// quote nothing of the URL. A command that found no free connection in time fails like one that timed out:
-// with a net.Error.
+// and rediss, rediss-sentinel, rediss-cluster with TLS. User and password are those of the servers that hold
+// the data; the sentinels' own are sentinel_username=… and sentinel_password=…. With TLS ca=file replaces the
+// system's authorities, and cert=file with key=file is shown to servers that ask for a certificate; all three
+// are PEM and read here. The client honours the deadlines of contexts and gives up by itself after about a
+// second. Errors quote nothing of the URL. A command that found no free connection in time fails like one
+// that timed out: with a net.Error.
 func Open(text string) (redis.UniversalClient, error) {
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
@@ -53,14 +53,24 @@ func Open(text string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	client.AddHook(crowded{})
+	client.AddHook(outage{})
 	return client, nil
 }
 
 func openServer(text string) (redis.UniversalClient, error) {
-	options, err := redis.ParseURL(text)
+	u, err := url.Parse(text)
 	if err != nil {
 		return nil, errURL
+	}
+	query := u.Query()
+	files := takeFiles(query)
+	u.RawQuery = query.Encode()
+	options, err := redis.ParseURL(u.String())
+	if err != nil {
+		return nil, errURL
+	}
+	if err := files.addTo(options.TLSConfig); err != nil {
+		return nil, err
 	}
 	options.ContextTimeoutEnabled = true
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = ioTimeout, ioTimeout, ioTimeout
@@ -85,6 +95,10 @@ func openServers(scheme, rest string) (redis.UniversalClient, error) {
 	if err != nil || u.Fragment != "" {
 		return nil, errURL
 	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, errURL
+	}
 	addrs := strings.Split(hosts, ",")
 	for _, addr := range addrs {
 		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
@@ -98,33 +112,29 @@ func openServers(scheme, rest string) (redis.UniversalClient, error) {
 	}
 	options.Password, _ = u.User.Password()
 	if strings.HasPrefix(scheme, "rediss") {
-		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		options.TLSConfig = newTLS()
 	}
+	if err := takeFiles(query).addTo(options.TLSConfig); err != nil {
+		return nil, err
+	}
+	database := strings.Trim(u.Path, "/")
 	if strings.HasSuffix(scheme, "-cluster") {
-		return openCluster(options, u)
+		return openCluster(options, database, query)
 	}
-	return openSentinel(options, u)
+	return openSentinel(options, database, query)
 }
 
-func openCluster(options *redis.UniversalOptions, u *url.URL) (redis.UniversalClient, error) {
-	if database := strings.Trim(u.Path, "/"); database != "" && database != "0" || u.RawQuery != "" {
-		return nil, errors.New("redis URL: a cluster has one database and no options")
+func openCluster(options *redis.UniversalOptions, database string, query url.Values) (redis.UniversalClient, error) {
+	if database != "" && database != "0" || len(query) > 0 {
+		return nil, errors.New("redis URL: a cluster has one database and no options but ca, cert and key")
 	}
 	options.IsClusterMode = true
 	return redis.NewUniversalClient(options), nil
 }
 
-func openSentinel(options *redis.UniversalOptions, u *url.URL) (redis.UniversalClient, error) {
-	options.MasterName = u.Query().Get("master")
-	if options.MasterName == "" {
-		return nil, errors.New("redis URL: the sentinel form needs ?master=name")
-	}
-	if database := strings.Trim(u.Path, "/"); database != "" {
-		n, err := strconv.Atoi(database)
-		if err != nil || n < 0 {
-			return nil, errors.New("redis URL: the database is a number")
-		}
-		options.DB = n
-	}
-	return redis.NewUniversalClient(options), nil
+// take returns an option of the URL and removes it, so that what is left are mistakes.
+func take(query url.Values, name string) string {
+	value := query.Get(name)
+	query.Del(name)
+	return value
 }

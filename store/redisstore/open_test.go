@@ -62,6 +62,7 @@ func TestOpen_understands_every_form(t *testing.T) {
 		"rediss-sentinel://u:p@a:1/5?master=m": {
 			Network: "tcp", Addr: "FailoverClient", DB: 5, Username: "u", Password: "p", TLS: true,
 		},
+		"redis-sentinel://a:1?master=m&sentinel_username=s&sentinel_password=p": {Network: "tcp", Addr: "FailoverClient"},
 	} {
 		t.Run(url, func(t *testing.T) {
 			t.Parallel()
@@ -79,6 +80,9 @@ func TestOpen_refuses_without_quoting_the_password(t *testing.T) {
 		"redis://h:1/SECRET", "redis://:SECRET%@h:1", "redis://h:1?SECRET=1", "redis://:a@b:SECRET@h:1/%zz",
 		"redis-sentinel://:SECRET@h:1", "redis-sentinel://:SECRET@h:1/x?master=m", "redis-sentinel://:SECRET@h?master=m",
 		"redis-sentinel://:SECRET@?master=m", "redis-sentinel://:SECRET%@h:1?master=m", "redis-sentinel://u:SEC/SECRET@h:1?master=m",
+		"redis-sentinel://:SECRET@h:1?master=m&maste=SECRET", "redis-sentinel://:SECRET@h:1?master=m&ca=SECRET",
+		"redis://:SECRET@h:1?ca=SECRET", "rediss://:SECRET@h:1?ca=SECRET", "rediss://:SECRET@h:1?cert=SECRET",
+		"rediss://:SECRET@h:1?cert=SECRET&key=SECRET", "rediss-cluster://:SECRET@h:1?ca=/dev/null",
 		"redis-cluster://:SECRET@h:1/2", "redis-cluster://:SECRET@h:1,", "redis-cluster://:SECRET@h:1?db=1",
 	} {
 		client, err := redisstore.Open(url)

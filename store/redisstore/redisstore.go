@@ -1,7 +1,7 @@
 // Package redisstore keeps codes, limits, captchas, sessions and answers in Redis, each with its time to live.
 //
 // Every decision is one script, so it holds for any number of processes. Keys that one script touches
-// share a hash tag, as Redis Cluster demands; keys.go has them all. Nothing in a key or a value opens a
+// share a hash tag, as Redis Cluster demands; keys.go has them all. There are 64 tags. Nothing in a key or a value opens a
 // number, an address, a code or a session token: keys hold keyed hashes.
 //
 // Scripts are given the time by their caller and compare times themselves; Redis's own expiry only clears
@@ -43,6 +43,9 @@ func (s *Store) Codes() *Codes { return &Codes{s} }
 
 // Reports returns the part that files what vendors report about codes.
 func (s *Store) Reports() *Reports { return &Reports{s} }
+
+// Outcomes returns the part that holds what became of codes until it is written down elsewhere.
+func (s *Store) Outcomes() *Outcomes { return &Outcomes{s} }
 
 // Scores returns the part that keeps what became of the messages of each provider.
 func (s *Store) Scores() *Scores { return &Scores{s} }

@@ -119,6 +119,7 @@ func newIssue() verify.Issue {
 func (b *bundle) steps(ctx context.Context) []step {
 	issue, codes := newIssue(), b.store.Codes()
 	var claim messages.Claim
+	var entries []messages.Entry
 	var run string
 	spends := []limits.Spend{
 		{Limit: limits.Limit{Name: "a", Count: 1000, Period: time.Hour}, Subject: "203.0.113.7"},
@@ -148,7 +149,13 @@ func (b *bundle) steps(ctx context.Context) []step {
 		{"Begin", func() (err error) { run, _, _, err = b.store.Answers().Begin(ctx, issue.ID, "body"); return err }},
 		{"Keep", func() error { return b.store.Answers().Keep(ctx, issue.ID, run, "answer") }},
 		{"Drop", func() error { return b.store.Answers().Drop(ctx, issue.ID, run) }},
+		{"Retry", func() error { _, _, err := codes.Retry(ctx, issue.ID, false); return err }},
 		{"Void", func() error { return codes.Void(ctx, issue.ID) }},
+		{"Read", func() (err error) { entries, _, err = b.store.Outcomes().Read(ctx, 1000); return err }},
+		{"Waiting", func() error { _, _, err := b.store.Outcomes().Waiting(ctx); return err }},
+		{"Remove", func() error {
+			return b.store.Outcomes().Remove(ctx, append(entries, messages.Entry{Log: "usher:{AA}:outcomes", ID: "1-1"}))
+		}},
 		{"Left", func() error { _, err := b.store.Limiter().Left(ctx, spends[0]); return err }},
 		{"Entered", func() error { return b.store.Limiter().Entered(ctx, mobile()) }},
 		{"Refund", func() error { return b.store.Gate().Refund(ctx, spends) }},
@@ -193,7 +200,7 @@ func TestStore_keeps_the_keys_of_a_script_in_one_slot(t *testing.T) {
 			t.Fatalf("%s: %v", step.name, err)
 		}
 	}
-	key, scripts := regexp.MustCompile(`^usher:\{([\w-]{22})\}:`), 0
+	key, scripts := regexp.MustCompile(`^usher:\{([\w-]{2})\}:`), 0
 	for _, cmd := range b.trips.commands {
 		if cmd.Name() == "hello" || cmd.Name() == "client" {
 			continue // the connection's own

@@ -75,12 +75,13 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 		if !ok {
 			continue
 		}
-		at := report.At
+		at, now := report.At, r.store.now()
 		if at.IsZero() {
-			at = r.store.now()
+			at = now
 		}
-		calls[i] = &call{script: codeReportScript, keys: []string{codeKey(subject, ids[i])}, args: []any{
-			string(report.State), report.Provider, report.ProviderID, report.Code, at.UnixMilli(),
+		keys := []string{codeKey(subject, ids[i]), outcomesKey(subject)}
+		calls[i] = &call{script: codeReportScript, keys: keys, args: []any{
+			string(report.State), report.Provider, report.ProviderID, report.Code, at.UnixMilli(), now.UnixMilli(),
 		}}
 		calls[i].queue(ctx, pipe)
 		sent = append(sent, calls[i])

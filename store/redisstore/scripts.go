@@ -12,12 +12,16 @@ import (
 var (
 	//go:embed scripts/window.lua
 	window string
+	//go:embed scripts/outcome.lua
+	outcome string
 	//go:embed scripts/limit_spend.lua
 	limitSpend string
 	//go:embed scripts/limit_refund.lua
 	limitRefund string
 	//go:embed scripts/limit_left.lua
 	limitLeft string
+	//go:embed scripts/bound_enter.lua
+	boundEnter string
 	//go:embed scripts/conversion_send.lua
 	conversionSend string
 	//go:embed scripts/conversion_enter.lua
@@ -59,17 +63,18 @@ var (
 	limitSpendScript      = redis.NewScript(window + limitSpend)
 	limitRefundScript     = redis.NewScript(window + limitRefund)
 	limitLeftScript       = redis.NewScript(window + limitLeft)
+	boundEnterScript      = redis.NewScript(window + boundEnter)
 	conversionSendScript  = redis.NewScript(window + conversionSend)
 	conversionEnterScript = redis.NewScript(window + conversionEnter)
-	codeIssueScript       = redis.NewScript(window + codeIssue)
-	codeVoidScript        = redis.NewScript(window + codeVoid)
+	codeIssueScript       = redis.NewScript(window + outcome + codeIssue)
+	codeVoidScript        = redis.NewScript(window + outcome + codeVoid)
 	codeTryScript         = redis.NewScript(window + codeTry)
-	codeUseScript         = redis.NewScript(codeUse)
-	codeRestoreScript     = redis.NewScript(codeRestore)
+	codeUseScript         = redis.NewScript(outcome + codeUse)
+	codeRestoreScript     = redis.NewScript(outcome + codeRestore)
 	codeStatusScript      = redis.NewScript(codeStatus)
-	codeClaimScript       = redis.NewScript(codeClaim)
-	codeRecordScript      = redis.NewScript(codeRecord)
-	codeReportScript      = redis.NewScript(codeReport)
+	codeClaimScript       = redis.NewScript(outcome + codeClaim)
+	codeRecordScript      = redis.NewScript(outcome + codeRecord)
+	codeReportScript      = redis.NewScript(outcome + codeReport)
 	captchaPeekScript     = redis.NewScript(captchaPeek)
 	captchaFailScript     = redis.NewScript(captchaFail)
 	answerBeginScript     = redis.NewScript(answerBegin)

@@ -29,6 +29,11 @@ func TestReports(t *testing.T) {
 	testkit.EachRedis(t, storetest.Reports)
 }
 
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Outcomes)
+}
+
 func TestScores(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, storetest.Scores)
@@ -52,4 +57,9 @@ func TestSessions(t *testing.T) {
 func TestStore_keeps_no_secret_and_forgets_all(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, storetest.Redis)
+}
+
+func TestCodes_are_sent_again_only_while_they_are_of_use(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.CodesRetry)
 }

@@ -17,8 +17,15 @@ import (
 	_ "github.com/lib/pq" // the driver called postgres
 )
 
-// ErrURL is returned for a database URL of another form. It does not quote the URL, for its password.
-var ErrURL = errors.New("database URL: want postgres://user:password@host/name or sqlite:path")
+// Errors of [Open]. They do not quote the URL, for its password.
+var (
+	// ErrURL is returned for a database URL of another form.
+	ErrURL = errors.New("database URL: want postgres://user:password@host/name or sqlite:path")
+	// ErrNoSQLite is returned for sqlite:path by programs built with the tag nosqlite, as those of the
+	// images are.
+	ErrNoSQLite = errors.New("database URL: this program was built without SQLite (build tag nosqlite): " +
+		"want postgres://user:password@host/name")
+)
 
 // Sizes of the pool on PostgreSQL. Statements take a millisecond or so; a server has a hundred
 // connections by default, which several processes share.
@@ -46,6 +53,15 @@ func Open(ctx context.Context, databaseURL string) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", db.dialect, err)
 	}
 	return db, nil
+}
+
+// CheckURL reads the URL as [Open] will, without connecting.
+func CheckURL(databaseURL string) error {
+	db, err := openDialect(databaseURL)
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 func openDialect(databaseURL string) (*DB, error) {

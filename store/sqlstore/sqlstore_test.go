@@ -73,6 +73,8 @@ func TestStores_keep_the_promises(t *testing.T) {
 				Changes:  sqlstore.NewAccounts(db, keys),
 				Imports:  sqlstore.NewAccounts(db, keys),
 				Outbox:   sqlstore.NewMails(db, keys, now),
+				History:  sqlstore.NewMessages(db, now),
+				Outcomes: sqlstore.NewOutcomes(db, now),
 				Dump:     func(t *testing.T) string { t.Helper(); return dump(t, db) },
 			}
 		}
@@ -80,6 +82,8 @@ func TestStores_keep_the_promises(t *testing.T) {
 		t.Run("Changes", func(t *testing.T) { t.Parallel(); storetest.Changes(t, open) })
 		t.Run("Imported", func(t *testing.T) { t.Parallel(); storetest.Imported(t, open) })
 		t.Run("Mails", func(t *testing.T) { t.Parallel(); storetest.Mails(t, open) })
+		t.Run("Outcomes", func(t *testing.T) { t.Parallel(); storetest.SQLOutcomes(t, open) })
+		t.Run("History", func(t *testing.T) { t.Parallel(); storetest.History(t, open) })
 	})
 }
 

@@ -41,6 +41,7 @@ func Mails(t *testing.T, open OpenSQL) {
 		"Due_honours_its_limit_and_takes_the_oldest":     mailsDueLimit,
 		"Expire_closes_what_is_too_late":                 mailsExpire,
 		"Expire_leaves_a_running_lease_alone":            mailsExpireLease,
+		"Backlog_counts_what_is_to_be_sent":              mailsBacklog,
 		"Outbox_gives_up_with_its_context":               mailsCanceled,
 		"Claim_of_a_renewed_activation_takes_the_newest": mailsRenewed,
 		"Claim_of_a_notice_needs_a_proved_address":       noticesProved,

@@ -172,7 +172,7 @@ func dropped(t *testing.T, b *redisBundle) {
 	over := b.issue(t, verify.Login)
 	b.clock.Advance(policy().CodeTTL)
 	want(over.ID, "expired")
-	want(old.ID, "expired")
+	want(old.ID, "superseded") // as before
 }
 
 func recordTwice(t *testing.T, b *redisBundle) {

@@ -88,7 +88,7 @@ func Redis(t *testing.T, url string) {
 	if found := testkit.FindSecrets(dump, secrets...); len(found) > 0 {
 		t.Errorf("Redis holds %v in:\n%s", found, dump)
 	}
-	for _, part := range []string{":code:", ":current:", ":pause", ":limit:", ":captcha", ":tries", ":known", ":entered", ":session", ":answer", ":reference", ":turn"} {
+	for _, part := range []string{":code:", ":current:", ":pause", ":limit:", ":captcha", ":tries", ":known", ":entered", ":session", ":answer", ":reference", ":turn", ":outcomes"} {
 		if !bytes.Contains(dump, []byte(part)) {
 			t.Errorf("no %s key was looked at in:\n%s", part, dump)
 		}
@@ -107,8 +107,11 @@ func dumpRedis(t *testing.T, client redis.UniversalClient) []byte {
 			t.Errorf("%s has no time to live", key)
 		}
 		var value any = client.Get(ctx, key).Val()
-		if client.Type(ctx, key).Val() == "hash" {
+		switch client.Type(ctx, key).Val() {
+		case "hash":
 			value = client.HGetAll(ctx, key).Val()
+		case "stream":
+			value = client.XRange(ctx, key, "-", "+").Val()
 		}
 		fmt.Fprintf(&dump, "%s %v\n", key, value)
 	}

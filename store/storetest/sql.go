@@ -8,6 +8,7 @@ import (
 	"usher/accounts"
 	"usher/messages"
 	"usher/secrets"
+	"usher/store/sqlstore"
 )
 
 // SQL is a store of accounts and mails under test: empty, and of the test's own.
@@ -16,6 +17,8 @@ type SQL struct {
 	Changes  accounts.Changes // beside Accounts, on the same tables
 	Imports  Imports          // beside Accounts, on the same tables
 	Outbox   Outbox
+	History  *sqlstore.Messages // beside Outbox, on the same tables
+	Outcomes *sqlstore.Outcomes // beside Outbox, on the same tables
 	// Dump returns all rows of all tables as text.
 	Dump func(t *testing.T) string
 }
@@ -32,6 +35,7 @@ type Outbox interface {
 	Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error
 	Due(ctx context.Context, olderThan time.Duration, limit int) ([]accounts.DueMail, error)
 	Expire(ctx context.Context, limit int) (int, error)
+	Backlog(ctx context.Context) (count int, oldest time.Time, err error)
 }
 
 // OpenSQL makes a store that uses the keys and the time it is given.

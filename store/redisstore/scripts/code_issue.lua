@@ -3,9 +3,10 @@
 -- client repeats a request whose answer was lost.
 --
 -- KEYS[1]  -> code
--- KEYS[2]  -> current code of the purpose
--- KEYS[3]  -> pause
--- KEYS[4…] -> windows of the number
+-- KEYS[2]  -> outcomes
+-- KEYS[3]  -> current code of the purpose
+-- KEYS[4]  -> pause
+-- KEYS[5…] -> windows of the number
 -- ARGV[1]  -> id
 -- ARGV[2]  -> purpose
 -- ARGV[3]  -> id of the key that derives the code
@@ -16,26 +17,30 @@
 -- ARGV[8]  -> guesses allowed
 -- ARGV[9]  -> how long the code stays known after its end, in milliseconds
 -- ARGV[10] -> "1": windows only record
--- ARGV[11…] -> count and period in milliseconds of each window
+-- ARGV[11] -> masked number
+-- ARGV[12] -> id of the request
+-- ARGV[13…] -> count and period in milliseconds of each window
 --
 -- Returns {"pause", milliseconds}, {"limit", position of the window, milliseconds} or
 -- {"ok", position of the window that would have refused or 0, milliseconds}.
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'ok', 0, 0} end
 local now, ends, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local paused = redis.call('HGET', KEYS[3], 'until')
+local paused = redis.call('HGET', KEYS[4], 'until')
 if paused and tonumber(paused) > now then return {'pause', tonumber(paused) - now} end
 local record = ARGV[10] == '1'
-local refused, retry = spend(KEYS, 4, ARGV, 11, now, record)
+local refused, retry = spend(KEYS, 5, ARGV, 13, now, record)
 if refused > 0 and not record then return {'limit', refused, retry} end
 
-local previous = redis.call('GET', KEYS[2]) or ''
+local previous = redis.call('GET', KEYS[3]) or ''
 redis.call('HSET', KEYS[1], 'id', ARGV[1], 'purpose', ARGV[2], 'key_id', ARGV[3], 'mac', ARGV[4],
   'state', 'queued', 'attempt', 0, 'attempts', 0, 'max_attempts', ARGV[8], 'used', '',
-  'issued_at', ARGV[5], 'expires_at', ARGV[6], 'lease_until', 0, 'claim', '', 'previous', previous)
+  'issued_at', ARGV[5], 'expires_at', ARGV[6], 'lease_until', 0, 'claim', '', 'previous', previous,
+  'to', ARGV[11], 'request_id', ARGV[12])
 redis.call('PEXPIRE', KEYS[1], ends - now + tonumber(ARGV[9]))
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ends - now)
+redis.call('SET', KEYS[3], ARGV[1], 'PX', ends - now)
 if pause > 0 then
-  redis.call('HSET', KEYS[3], 'until', string.format('%.0f', now + pause), 'id', ARGV[1])
-  redis.call('PEXPIRE', KEYS[3], pause)
+  redis.call('HSET', KEYS[4], 'until', string.format('%.0f', now + pause), 'id', ARGV[1])
+  redis.call('PEXPIRE', KEYS[4], pause)
 end
+note(KEYS[2], KEYS[1], now)
 return {'ok', refused, retry}

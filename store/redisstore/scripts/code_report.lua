@@ -6,11 +6,13 @@
 -- nobody sends the message again and its record, when it comes, finds itself recorded.
 --
 -- KEYS[1] -> code
+-- KEYS[2] -> outcomes
 -- ARGV[1] -> state: delivered or undelivered
 -- ARGV[2] -> provider
 -- ARGV[3] -> the provider's id of the message, or ""
 -- ARGV[4] -> the provider's code
 -- ARGV[5] -> when, in milliseconds
+-- ARGV[6] -> now in milliseconds
 --
 -- Returns {} when no such message was ever sent, or {1 when it changed something and else 0, when the code
 -- was issued in milliseconds}.
@@ -22,6 +24,8 @@ local current = state == 'sending' or state == 'sent' and (provider == '' or pro
 if state == ARGV[1] or state == 'delivered' or ARGV[1] ~= 'delivered' and not current then
   return {0, tonumber(code[3])}
 end
-redis.call('HSET', KEYS[1], 'state', ARGV[1], 'lease_until', 0, 'recorded', code[2] .. ' sent',
-  'provider', ARGV[2], 'provider_id', ARGV[3], 'provider_code', ARGV[4], 'reported_at', ARGV[5])
+redis.call('HSET', KEYS[1], 'state', ARGV[1], 'reason', '', 'lease_until', 0, 'recorded', code[2] .. ' sent',
+  'provider', ARGV[2], 'provider_id', ARGV[3], 'provider_code', ARGV[4],
+  'delivered_at', ARGV[1] == 'delivered' and ARGV[5] or '')
+note(KEYS[2], KEYS[1], ARGV[6])
 return {1, tonumber(code[3])}

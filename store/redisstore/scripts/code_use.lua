@@ -1,6 +1,7 @@
 -- Marks a code as used, once.
 --
 -- KEYS[1] -> code
+-- KEYS[2] -> outcomes
 -- ARGV[1] -> id
 -- ARGV[2] -> now in milliseconds
 -- ARGV[3] -> name of this use: the client repeats a request whose answer was lost
@@ -15,5 +16,6 @@ local used = {first and 2 or 1, code[5] or ''}
 if code[3] == ARGV[3] then return used end
 if code[3] ~= '' or tonumber(code[2]) <= tonumber(ARGV[2]) then return {0, ''} end
 if redis.call('GET', ARGV[4] .. code[1]) ~= ARGV[1] then return {0, ''} end
-redis.call('HSET', KEYS[1], 'used', ARGV[3], 'first_use', code[4] or ARGV[3])
+redis.call('HSET', KEYS[1], 'used', ARGV[3], 'first_use', code[4] or ARGV[3], 'used_at', ARGV[2])
+note(KEYS[2], KEYS[1], ARGV[2])
 return used

@@ -2,8 +2,9 @@
 -- the current one again. A code that a worker has claimed stays as it is: it may be on its way already.
 --
 -- KEYS[1]  -> code
--- KEYS[2]  -> pause
--- KEYS[3…] -> windows of the number
+-- KEYS[2]  -> outcomes
+-- KEYS[3]  -> pause
+-- KEYS[4…] -> windows of the number
 -- ARGV[1]  -> id
 -- ARGV[2]  -> now in milliseconds
 -- ARGV[3]  -> what the keys of the current codes begin with
@@ -13,9 +14,14 @@
 -- Returns 1 when the code was taken back, else 0.
 local code = redis.call('HMGET', KEYS[1], 'purpose', 'issued_at', 'attempt', 'previous')
 if not code[1] or code[3] ~= '0' then return 0 end
+-- A full Redis takes no task either, and it must take the code back. It refuses what needs memory only until a
+-- script has written something.
+redis.call('HDEL', KEYS[1], 'mac')
+redis.call('HSET', KEYS[1], 'state', 'dropped', 'reason', 'unqueued')
+note(KEYS[2], KEYS[1], ARGV[2])
 redis.call('DEL', KEYS[1])
-for i = 3, #KEYS do refund(KEYS[i], tonumber(code[2]), tonumber(ARGV[2 + i])) end
-if redis.call('HGET', KEYS[2], 'id') == ARGV[1] then redis.call('DEL', KEYS[2]) end
+for i = 4, #KEYS do refund(KEYS[i], tonumber(code[2]), tonumber(ARGV[1 + i])) end
+if redis.call('HGET', KEYS[3], 'id') == ARGV[1] then redis.call('DEL', KEYS[3]) end
 
 local current = ARGV[3] .. code[1]
 if redis.call('GET', current) == ARGV[1] then

@@ -1,6 +1,7 @@
 -- +goose Up
 
--- Outbox, delivery log and list of what could not be sent, in one.
+-- Outbox, delivery log and list of what could not be sent, in one. Mails are sent from here. A row of channel
+-- sms is history: what Redis, which sends it, last said of a code.
 create table messages (
     id            text        not null primary key,
     channel       text        not null,
@@ -25,6 +26,8 @@ create table messages (
     provider_code text        not null default '',
     accepted_at   timestamptz,
     delivered_at  timestamptz,
+    used_at       timestamptz,                                   -- when the code was entered
+    revision      integer     not null default 0,                -- of an SMS in Redis: a later one replaces the row
     created_at    timestamptz not null,
     updated_at    timestamptz not null,
 
@@ -42,3 +45,9 @@ create index messages_account on messages (account_id);
 -- The relay asks every few seconds for the few messages that are still open among the many that are not.
 create index messages_queued on messages (enqueued_at) where state = 'queued';
 create index messages_sending on messages (lease_until) where state = 'sending';
+
+-- Lists begin with the newest, and what is old is deleted by the hour.
+create index messages_created on messages (created_at);
+-- A sign-up is looked up by what its answer, its task and the logs name.
+create index messages_request on messages (request_id);
+create index messages_closed on messages (updated_at) where state <> 'queued' and state <> 'sending';

@@ -1,0 +1,204 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+
+	"usher/messages"
+	"usher/verify"
+)
+
+// Outcomes holds what became of codes until somebody has written it down elsewhere. Whoever changes a code
+// appends to it in the same step, see outcome.lua. It is safe for concurrent use.
+//
+// Readers do not own what they read. An entry stays until it is removed, so a reader that dies loses nothing,
+// and two readers may get the same entry: records are made to be written down twice.
+type Outcomes struct{ store *Store }
+
+// Read returns the oldest entries, about as many as the limit at most, in one round trip (on Redis Cluster one
+// to each node). More tells that there are others behind them. An entry that cannot be read has its Err set
+// and is to be removed like any other, or it stands in the way for ever.
+func (o *Outcomes) Read(ctx context.Context, limit int) (entries []messages.Entry, more bool, err error) {
+	each := max(limit/len(partitions), 1)
+	streams, err := o.oldest(ctx, each)
+	if err != nil {
+		return nil, false, fmt.Errorf("read outcomes: %w", err)
+	}
+	for log, stream := range streams {
+		more = more || len(stream) >= each
+		for _, message := range stream {
+			entry := messages.Entry{Log: log, ID: message.ID}
+			entry.Record, entry.Err = decode(message.Values)
+			entries = append(entries, entry)
+		}
+	}
+	return entries, more, nil
+}
+
+// oldest returns the first entries of each stream that has any, by the streams' keys.
+func (o *Outcomes) oldest(ctx context.Context, each int) (map[string][]redis.XMessage, error) {
+	asked := make(map[string]*redis.XMessageSliceCmd, len(partitions))
+	_, err := o.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, letter := range partitions {
+			key := outcomesKey(string(letter))
+			asked[key] = pipe.XRangeN(ctx, key, "-", "+", int64(each))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	streams := make(map[string][]redis.XMessage, len(asked))
+	for key, cmd := range asked {
+		if len(cmd.Val()) > 0 {
+			streams[key] = cmd.Val()
+		}
+	}
+	return streams, nil
+}
+
+// Remove takes entries away that have been read. Those that are gone already do not matter.
+func (o *Outcomes) Remove(ctx context.Context, entries []messages.Entry) error {
+	ids := map[string][]string{}
+	for _, entry := range entries {
+		ids[entry.Log] = append(ids[entry.Log], entry.ID)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := o.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for key, some := range ids {
+			pipe.XDel(ctx, key, some...)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("remove outcomes: %w", err)
+	}
+	return nil
+}
+
+// Waiting returns how many entries there are, and since when the oldest of them has been waiting: the zero
+// time when there is none.
+func (o *Outcomes) Waiting(ctx context.Context) (n int, since time.Time, err error) {
+	var lengths []*redis.IntCmd
+	var oldest []*redis.XMessageSliceCmd
+	_, err = o.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, letter := range partitions {
+			key := outcomesKey(string(letter))
+			lengths = append(lengths, pipe.XLen(ctx, key))
+			oldest = append(oldest, pipe.XRangeN(ctx, key, "-", "+", 1))
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("count outcomes: %w", err)
+	}
+	for i := range lengths {
+		n += int(lengths[i].Val())
+		for _, message := range oldest[i].Val() {
+			record, err := decode(message.Values)
+			if err == nil && (since.IsZero() || record.UpdatedAt.Before(since)) {
+				since = record.UpdatedAt
+			}
+		}
+	}
+	return n, since, nil
+}
+
+// decode reads an entry as outcome.lua writes it. It refuses what no database takes, for one such record would
+// keep all others of its batch from being written down.
+func decode(values map[string]any) (messages.Record, error) {
+	r := entryReader{values: values}
+	record := messages.Record{
+		ID: r.text("id"), Revision: r.number("revision"), Purpose: r.text("purpose"),
+		To: r.text("to"), RequestID: r.text("request_id"),
+		State: messages.State(r.text("state")), Reason: r.text("reason"),
+		Attempt: r.number("attempt"), Doubts: r.number("doubts"),
+		Provider: r.text("provider"), ProviderID: r.text("provider_id"), ProviderCode: r.text("provider_code"),
+		CreatedAt: r.time("issued_at"), NotAfter: r.time("expires_at"), UpdatedAt: r.time("noted_at"),
+		AcceptedAt: r.time("accepted_at"), DeliveredAt: r.time("delivered_at"), UsedAt: r.time("used_at"),
+	}
+	lease := r.time("lease_until")
+	if r.err != nil {
+		return messages.Record{}, r.err
+	}
+	if _, ok := verify.SubjectOf(record.ID); !ok {
+		return messages.Record{}, errors.New("outcome without the id of a code")
+	}
+	switch record.State {
+	case messages.Sending:
+		record.LeaseUntil = lease
+	case messages.Queued, messages.Sent, messages.Delivered, messages.Undelivered, messages.Failed, messages.Dropped:
+	default:
+		return messages.Record{}, errors.New("outcome with an unknown state")
+	}
+	incomplete := record.CreatedAt.IsZero() || record.NotAfter.IsZero() || record.UpdatedAt.IsZero() ||
+		record.State == messages.Sending && record.LeaseUntil.IsZero()
+	if incomplete || record.Revision < 1 {
+		return messages.Record{}, errors.New("outcome lacks a field")
+	}
+	return record, nil
+}
+
+// entryReader reads the fields of an entry and keeps the first error.
+type entryReader struct {
+	values map[string]any
+	err    error
+}
+
+// latest is past every time that makes sense and within what databases take, in milliseconds: the year 8307.
+const latest = 200_000_000_000_000
+
+func (r *entryReader) text(field string) string {
+	text, _ := r.values[field].(string)
+	if len(text) > 200 || !utf8.ValidString(text) || strings.Contains(text, "\x00") {
+		r.fail(field)
+		return ""
+	}
+	return text
+}
+
+// number reads a number that is 0 when it is missing.
+func (r *entryReader) number(field string) int {
+	text := r.text(field)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt32 {
+		r.fail(field)
+	}
+	return int(n)
+}
+
+// time reads milliseconds; nothing and what is not after 1970 is the zero time.
+func (r *entryReader) time(field string) time.Time {
+	text := r.text(field)
+	if text == "" {
+		return time.Time{}
+	}
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || ms > latest {
+		r.fail(field)
+	}
+	if ms <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// fail does not quote the text: nobody knows what it is.
+func (r *entryReader) fail(field string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("outcome with a malformed %s", field)
+	}
+}

@@ -1,0 +1,27 @@
+-- Lets a request to a provider pass when neither of the provider's bounds is reached.
+--
+-- KEYS[1] -> slots that are taken, by the times at which they come free
+-- KEYS[2] -> window of a second
+-- ARGV[1] -> name of the request: the client repeats a command whose answer was lost
+-- ARGV[2] -> now in milliseconds
+-- ARGV[3] -> when the request's slot comes free although nobody gave it back, in milliseconds
+-- ARGV[4] -> requests at the same time, or 0 for no such bound
+-- ARGV[5] -> messages in any second, or 0 for no such bound
+--
+-- Returns {"", 0} when the request may pass, {"busy", 0} or {"rate", milliseconds until the second has room}.
+local now, slots = tonumber(ARGV[2]), tonumber(ARGV[4])
+if slots > 0 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+  if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return {'', 0} end
+  if redis.call('ZCARD', KEYS[1]) >= slots then return {'busy', 0} end
+end
+if tonumber(ARGV[5]) > 0 then
+  local refused, retry = spend(KEYS, 2, {ARGV[5], 1000}, 1, now, false)
+  if refused > 0 then return {'rate', retry} end
+end
+if slots > 0 then
+  redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
+  local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+  redis.call('PEXPIRE', KEYS[1], math.max(tonumber(last[2]) - now, 1))
+end
+return {'', 0}

@@ -1,0 +1,23 @@
+-- Notes what became of a code. Put in front of the scripts that change one.
+--
+-- A note is an entry in a stream that is in the code's slot: whatever changes a code notes it in the same
+-- step. An entry is a copy of the code as it is now, without what opens it, and with a revision that tells
+-- which of two entries is later. Entries wait to be copied to the database; sending never waits for that. What
+-- waits is bounded, for a database that is away must not fill Redis: 64 streams of about 16384 entries are a
+-- million, some 250 MB. What is trimmed then, and what goes with Redis, is missing from the history and
+-- nowhere else.
+local NOTED = {'id', 'purpose', 'to', 'request_id', 'state', 'reason', 'attempt', 'lease_until', 'doubts',
+  'provider', 'provider_id', 'provider_code', 'issued_at', 'expires_at', 'accepted_at', 'delivered_at', 'used_at',
+  'revision'}
+
+-- note appends a code to its stream. It writes several keys, so it is called after everything that may fail.
+local function note(stream, code, now)
+  redis.call('HINCRBY', code, 'revision', 1)
+  local values, entry = redis.call('HMGET', code, unpack(NOTED)), {'noted_at', now}
+  for i, field in ipairs(NOTED) do
+    entry[#entry + 1] = field
+    entry[#entry + 1] = values[i] or ''
+  end
+  redis.call('XADD', stream, 'MAXLEN', '~', 16384, '*', unpack(entry))
+  redis.call('PEXPIRE', stream, 3 * 24 * 60 * 60 * 1000)
+end

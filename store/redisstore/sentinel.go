@@ -1,0 +1,79 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// sentinelSearch is how long the client looks for the primary behind the back of the commands that wait for
+// it. When the sentinel that it has been talking to hangs, as it does when a machine dies with it and the
+// primary, the client tries it four times before it turns to the others; when its time is up before that, it
+// begins anew with the same one, for ever (https://github.com/redis/go-redis/issues/3652).
+const sentinelSearch = 10 * ioTimeout
+
+// commandTimeout bounds a command of a client whose search may take longer than anybody should wait.
+const commandTimeout = 2*ioTimeout + 100*time.Millisecond
+
+func openSentinel(options *redis.UniversalOptions, database string, query url.Values) (redis.UniversalClient, error) {
+	options.MasterName = take(query, "master")
+	options.SentinelUsername = take(query, "sentinel_username")
+	options.SentinelPassword = take(query, "sentinel_password")
+	if options.MasterName == "" {
+		return nil, errors.New("redis URL: the sentinel form needs ?master=name")
+	}
+	if len(query) > 0 {
+		return nil, errors.New("redis URL: the options of the sentinel form are master, sentinel_username, " +
+			"sentinel_password, ca, cert and key")
+	}
+	if database != "" {
+		n, err := strconv.Atoi(database)
+		if err != nil || n < 0 {
+			return nil, errors.New("redis URL: the database is a number")
+		}
+		options.DB = n
+	}
+	options.Dialer, options.DialTimeout = dialWithin(ioTimeout, options.TLSConfig), sentinelSearch
+	client := redis.NewUniversalClient(options)
+	client.AddHook(hurry{})
+	return client, nil
+}
+
+// dialWithin connects like the client itself, but within a time of its own.
+func dialWithin(limit time.Duration, config *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	plain := &net.Dialer{Timeout: limit}
+	if config == nil {
+		return plain.DialContext
+	}
+	return (&tls.Dialer{NetDialer: plain, Config: config}).DialContext
+}
+
+// hurry lets no command wait for the search for a primary to end.
+type hurry struct{}
+
+// DialHook changes nothing.
+func (hurry) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook bounds a command.
+func (hurry) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		return next(ctx, cmd)
+	}
+}
+
+// ProcessPipelineHook bounds a pipeline.
+func (hurry) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		return next(ctx, cmds)
+	}
+}

@@ -1,0 +1,172 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"usher/messages"
+)
+
+// ListMost is the largest [Filter.Limit].
+const ListMost = 10_000
+
+// Messages shows people what became of messages, and lets them put a mail back. It needs no keys, for it
+// opens no seal. It is safe for concurrent use; make it with [NewMessages].
+type Messages struct {
+	db  *DB
+	now func() time.Time
+}
+
+// NewMessages returns the messages in db, SMS and mails alike.
+func NewMessages(db *DB, now func() time.Time) *Messages { return &Messages{db, now} }
+
+// Message is all that SQL knows of a message but for what is sealed. Times that are not known are zero, texts
+// empty.
+type Message struct {
+	ID        string           `db:"id"`
+	Channel   messages.Channel `db:"channel"`
+	Purpose   string           `db:"purpose"`
+	AccountID string           `db:"account_id"` // empty for a code: its number may have no account yet
+	Language  string           `db:"language"`
+	To        string           `db:"to_masked"`
+	RequestID string           `db:"request_id"`
+
+	State    messages.State `db:"state"`
+	Reason   string         `db:"reason"`   // of a dropped one
+	Attempt  int            `db:"attempt"`  // number of the last claim
+	Doubts   int            `db:"doubts"`   // claims that ran out: each may have sent it
+	Enqueues int            `db:"enqueues"` // tasks beyond the first
+
+	Provider     string `db:"provider"`
+	ProviderID   string `db:"provider_id"`
+	ProviderCode string `db:"provider_code"`
+
+	CreatedAt   time.Time `db:"-"`
+	EnqueuedAt  time.Time `db:"-"`
+	LeaseUntil  time.Time `db:"-"`
+	AcceptedAt  time.Time `db:"-"`
+	DeliveredAt time.Time `db:"-"`
+	UsedAt      time.Time `db:"-"`
+	NotAfter    time.Time `db:"-"` // worthless past it
+	UpdatedAt   time.Time `db:"-"`
+}
+
+const messageColumns = `id, channel, purpose, coalesce(account_id, '') as account_id, language, to_masked, request_id,
+	state, reason, attempt, doubts, enqueues, provider, provider_id, provider_code,
+	created_at, enqueued_at, lease_until, accepted_at, delivered_at, used_at, not_after, updated_at`
+
+type messageRow struct {
+	Message
+
+	CreatedAt   stamp `db:"created_at"`
+	EnqueuedAt  stamp `db:"enqueued_at"`
+	LeaseUntil  stamp `db:"lease_until"`
+	AcceptedAt  stamp `db:"accepted_at"`
+	DeliveredAt stamp `db:"delivered_at"`
+	UsedAt      stamp `db:"used_at"`
+	NotAfter    stamp `db:"not_after"`
+	UpdatedAt   stamp `db:"updated_at"`
+}
+
+func (r messageRow) message() Message {
+	m := r.Message
+	m.CreatedAt, m.EnqueuedAt, m.LeaseUntil = r.CreatedAt.Time, r.EnqueuedAt.Time, r.LeaseUntil.Time
+	m.AcceptedAt, m.DeliveredAt, m.UsedAt = r.AcceptedAt.Time, r.DeliveredAt.Time, r.UsedAt.Time
+	m.NotAfter, m.UpdatedAt = r.NotAfter.Time, r.UpdatedAt.Time
+	return m
+}
+
+// Filter says which messages are looked for. What is zero asks for nothing.
+type Filter struct {
+	Channel   messages.Channel
+	States    []messages.State
+	Purpose   string
+	Provider  string
+	Code      string // the provider's
+	To        string // masked: many numbers and addresses look alike
+	RequestID string
+	AccountID string
+	Subject   string    // what the ids of a number's codes begin with
+	Since     time.Time // created then or later
+	Until     time.Time // created before
+	Alive     time.Time // worth something at that time still
+	Limit     int       // 1 to [ListMost]; more is cut
+}
+
+// where returns the condition with its arguments.
+func (f Filter) where() (string, []any) {
+	conditions, args := []string{"true"}, []any{}
+	add := func(condition string, arg any) {
+		conditions, args = append(conditions, condition), append(args, arg)
+	}
+	for _, equal := range []struct{ column, value string }{
+		{"channel", string(f.Channel)},
+		{"purpose", f.Purpose},
+		{"provider", f.Provider},
+		{"provider_code", f.Code},
+		{"to_masked", f.To},
+		{"request_id", f.RequestID},
+		{"account_id", f.AccountID},
+	} {
+		if equal.value != "" {
+			add(equal.column+" = ?", equal.value)
+		}
+	}
+	if len(f.States) > 0 {
+		add("state in (?)", f.States)
+	}
+	if f.Subject != "" {
+		add(fmt.Sprintf("channel = 'sms' and substr(id, 1, %d) = ?", len(f.Subject)), f.Subject)
+	}
+	for _, bound := range []struct {
+		condition string
+		time      time.Time
+	}{
+		{"created_at >= ?", f.Since},
+		{"created_at < ?", f.Until},
+		{"not_after > ?", f.Alive},
+	} {
+		if !bound.time.IsZero() {
+			add(bound.condition, at(bound.time))
+		}
+	}
+	return strings.Join(conditions, " and "), args
+}
+
+// List returns the newest messages that the filter lets pass, the newest first.
+func (m *Messages) List(ctx context.Context, f Filter) ([]Message, error) {
+	where, args := f.where()
+	query, args, err := sqlx.In("select "+messageColumns+" from messages where "+where+
+		" order by created_at desc, id desc limit ?", append(args, min(max(f.Limit, 1), ListMost))...)
+	if err != nil {
+		return nil, fmt.Errorf("list messages: %w", err)
+	}
+	var rows []messageRow
+	if err := m.db.sqlx.SelectContext(ctx, &rows, m.db.sqlx.Rebind(query), args...); err != nil {
+		return nil, fmt.Errorf("list messages: %w", err)
+	}
+	list := make([]Message, 0, len(rows))
+	for _, row := range rows {
+		list = append(list, row.message())
+	}
+	return list, nil
+}
+
+// Find returns the message, or messages.ErrNotFound.
+func (m *Messages) Find(ctx context.Context, id string) (Message, error) {
+	var row messageRow
+	err := m.db.get(ctx, &row, "select "+messageColumns+" from messages where id = ?", id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Message{}, messages.ErrNotFound
+	}
+	if err != nil {
+		return Message{}, fmt.Errorf("find message: %w", err)
+	}
+	return row.message(), nil
+}

@@ -1,0 +1,147 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"usher/messages"
+)
+
+const (
+	// savedAtOnce bounds one statement: a record is 19 arguments, of which SQLite takes 32,766 and PostgreSQL
+	// 65,535.
+	savedAtOnce = 1000
+
+	// overdue is how long after a code's end its outcome may still be on its way here.
+	overdue = time.Minute
+)
+
+// Outcomes is the history of SMS, whose own life is in Redis: nothing is sent because of it. It is safe for
+// concurrent use; make it with [NewOutcomes].
+type Outcomes struct {
+	db  *DB
+	now func() time.Time
+}
+
+// NewOutcomes returns the history in db.
+func NewOutcomes(db *DB, now func() time.Time) *Outcomes { return &Outcomes{db, now} }
+
+const saveOutcome = `
+	insert into messages (
+		id, channel, purpose, to_masked, request_id, state, reason, attempt, lease_until, doubts, not_after, enqueued_at,
+		provider, provider_id, provider_code, accepted_at, delivered_at, used_at, revision, created_at, updated_at)
+	values (
+		:id, 'sms', :purpose, :to_masked, :request_id, :state, :reason, :attempt, :lease_until, :doubts, :not_after, :created_at,
+		:provider, :provider_id, :provider_code, :accepted_at, :delivered_at, :used_at, :revision, :created_at, :updated_at)
+	on conflict (id) do update set
+		state = excluded.state, reason = excluded.reason, attempt = excluded.attempt, lease_until = excluded.lease_until,
+		doubts = excluded.doubts, provider = excluded.provider, provider_id = excluded.provider_id,
+		provider_code = excluded.provider_code, accepted_at = excluded.accepted_at, delivered_at = excluded.delivered_at,
+		used_at = excluded.used_at, revision = excluded.revision, updated_at = excluded.updated_at
+	where messages.revision < excluded.revision`
+
+// Save files records, of which each replaces an earlier revision and gives way to a later one. It may be
+// repeated, in whole or in part and in any order, and parallel callers may have the same records: what stays is
+// each message's last revision. When it fails, a part of the records may be filed.
+func (o *Outcomes) Save(ctx context.Context, records []messages.Record) error {
+	for some := range slices.Chunk(newest(records), savedAtOnce) {
+		rows := make([]outcomeRow, len(some))
+		for i, record := range some {
+			rows[i] = newOutcomeRow(record)
+		}
+		query, args, err := sqlx.Named(saveOutcome, rows)
+		if err == nil {
+			_, err = o.db.exec(ctx, query, args...)
+		}
+		if err != nil {
+			return fmt.Errorf("save outcomes: %w", err)
+		}
+	}
+	return nil
+}
+
+// newest returns the last revision of each message: a statement cannot write a row twice. They are in the order
+// of their ids, so that parallel callers wait for each other's rows and never in a circle.
+func newest(records []messages.Record) []messages.Record {
+	sorted := slices.SortedStableFunc(slices.Values(records), func(a, b messages.Record) int {
+		if byID := strings.Compare(a.ID, b.ID); byID != 0 {
+			return byID
+		}
+		return b.Revision - a.Revision
+	})
+	return slices.CompactFunc(sorted, func(a, b messages.Record) bool { return a.ID == b.ID })
+}
+
+// outcomeRow is a record as the columns of a row.
+type outcomeRow struct {
+	ID           string         `db:"id"`
+	Purpose      string         `db:"purpose"`
+	To           string         `db:"to_masked"`
+	RequestID    string         `db:"request_id"`
+	State        messages.State `db:"state"`
+	Reason       string         `db:"reason"`
+	Attempt      int            `db:"attempt"`
+	LeaseUntil   stamp          `db:"lease_until"`
+	Doubts       int            `db:"doubts"`
+	NotAfter     stamp          `db:"not_after"`
+	Provider     string         `db:"provider"`
+	ProviderID   string         `db:"provider_id"`
+	ProviderCode string         `db:"provider_code"`
+	AcceptedAt   stamp          `db:"accepted_at"`
+	DeliveredAt  stamp          `db:"delivered_at"`
+	UsedAt       stamp          `db:"used_at"`
+	Revision     int            `db:"revision"`
+	CreatedAt    stamp          `db:"created_at"`
+	UpdatedAt    stamp          `db:"updated_at"`
+}
+
+func newOutcomeRow(r messages.Record) outcomeRow {
+	return outcomeRow{
+		ID: r.ID, Purpose: r.Purpose, To: r.To, RequestID: r.RequestID,
+		State: r.State, Reason: r.Reason, Attempt: r.Attempt, LeaseUntil: at(r.LeaseUntil), Doubts: r.Doubts,
+		NotAfter: at(r.NotAfter), Provider: r.Provider, ProviderID: r.ProviderID, ProviderCode: r.ProviderCode,
+		AcceptedAt: at(r.AcceptedAt), DeliveredAt: at(r.DeliveredAt), UsedAt: at(r.UsedAt),
+		Revision: r.Revision, CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt),
+	}
+}
+
+// Expire closes up to limit SMS whose code ended a minute ago and of which nothing came since, and returns how
+// many: Redis was emptied, or nobody ever claimed them. The revision stays, so whatever is still heard of one
+// replaces this.
+func (o *Outcomes) Expire(ctx context.Context, limit int) (int, error) {
+	now := o.now()
+	closed, err := o.db.exec(ctx, `
+		with ended as materialized (
+			select id from messages
+			where channel = 'sms' and not_after <= ? and (state = 'queued' or state = 'sending')
+			limit ? `+o.db.dialect.skipLocked()+`)
+		update messages set state = 'dropped', reason = 'expired', lease_until = null, updated_at = ?
+		where id in (select id from ended)`,
+		at(now.Add(-overdue)), limit, at(now))
+	if err != nil {
+		return 0, fmt.Errorf("expire sms: %w", err)
+	}
+	return closed, nil
+}
+
+// Prune deletes up to limit messages of every channel that are closed and of which nothing was heard for longer
+// than the given time, and returns how many.
+func (o *Outcomes) Prune(ctx context.Context, olderThan time.Duration, limit int) (int, error) {
+	deleted, err := o.db.exec(ctx, `
+		with old as materialized (
+			select id from messages
+			where updated_at < ? and state <> 'queued' and state <> 'sending'
+			order by updated_at
+			limit ? `+o.db.dialect.skipLocked()+`)
+		delete from messages where id in (select id from old)`,
+		at(o.now().Add(-olderThan)), limit)
+	if err != nil {
+		return 0, fmt.Errorf("prune messages: %w", err)
+	}
+	return deleted, nil
+}

@@ -1,0 +1,54 @@
+//go:build !nosqlite
+
+package sqlstore
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"usher/accounts"
+)
+
+// openSQLite opens one connection: SQLite takes one writer at a time anyway, and waiting in the pool
+// honours the context where waiting for the file's lock does not.
+func openSQLite(path string) (*DB, error) {
+	query := url.Values{
+		"_busy_timeout":        {"5000"}, // milliseconds, for other processes
+		"_journal_mode":        {"WAL"},
+		"_foreign_keys":        {"1"},
+		"_txlock":              {"immediate"},  // a transaction that reads first cannot fail to write later
+		"_time_integer_format": {"unix_micro"}, // compares and sorts; see stamp
+	}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+query.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open sqlite: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	return &DB{sqlx.NewDb(db, "sqlite3"), onSQLite}, nil
+}
+
+// takenOnSQLite is [takenField] for SQLite, which has no constraint name to offer, only a text that ends in
+// table.column (code).
+func takenOnSQLite(err error) accounts.Field {
+	var refused *sqlite.Error
+	if !errors.As(err, &refused) || refused.Code() != sqlite3.SQLITE_CONSTRAINT_UNIQUE {
+		return ""
+	}
+	for column, field := range map[string]accounts.Field{
+		"accounts.username_key": accounts.FieldUsername,
+		"accounts.mobile_key":   accounts.FieldMobile,
+		"accounts.email_key":    accounts.FieldEmail,
+	} {
+		if strings.Contains(refused.Error(), column) {
+			return field
+		}
+	}
+	return ""
+}

@@ -1,0 +1,11 @@
+//go:build nosqlite
+
+package sqlstore
+
+import "usher/accounts"
+
+// The images are built without SQLite: it is a fifth of a program that has no use for it beside PostgreSQL.
+
+func openSQLite(string) (*DB, error) { return nil, ErrNoSQLite }
+
+func takenOnSQLite(error) accounts.Field { return "" }

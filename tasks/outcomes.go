@@ -1,0 +1,168 @@
+package tasks
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"usher/messages"
+)
+
+// OutcomeLog is where what became of SMS waits to be written down.
+type OutcomeLog interface {
+	// Read returns the oldest entries, about as many as the limit, and whether there are more. They stay where
+	// they are, and others may read them as well.
+	Read(ctx context.Context, limit int) (entries []messages.Entry, more bool, err error)
+
+	// Remove takes away what was read.
+	Remove(ctx context.Context, entries []messages.Entry) error
+}
+
+// OutcomeTable is where it is written down.
+type OutcomeTable interface {
+	// Save files records, of each message the last revision, however often and in whatever order they come.
+	Save(ctx context.Context, records []messages.Record) error
+
+	// Expire closes up to limit SMS of which nothing was heard since their end, and returns how many.
+	Expire(ctx context.Context, limit int) (int, error)
+
+	// Prune deletes up to limit closed messages that are older, and returns how many.
+	Prune(ctx context.Context, olderThan time.Duration, limit int) (int, error)
+}
+
+const (
+	outcomeInterval = 500 * time.Millisecond
+	// outcomeTurn is a little less than the interval, so that the same worker may have the next turn.
+	outcomeTurn    = outcomeInterval * 9 / 10
+	outcomeBatch   = 1024
+	outcomeTimeout = 10 * time.Second // for one batch
+	outcomeFlush   = 5 * time.Second  // for what is left when the worker stops
+
+	expireInterval = time.Minute
+	pruneInterval  = time.Hour
+	tidyBatch      = 1000
+)
+
+// OutcomeWriter writes down in SQL what became of SMS, and tidies up there. Any number of workers may run one:
+// whoever has the turn works, and the turn of a worker that died ends by itself.
+//
+// A batch is read, saved, then removed. Each step may fail, or the worker die after it, and the next one begins
+// anew with the same entries: saving twice changes nothing, so each outcome is written down once. While the
+// database is away the entries wait in Redis, and nobody who sends notices.
+type OutcomeWriter struct {
+	Log       OutcomeLog
+	Table     OutcomeTable
+	Turns     Turns
+	Retention time.Duration // of closed messages; 0 keeps them for ever
+	Metrics   *Metrics
+	Logger    *slog.Logger
+}
+
+// Run writes twice a second until ctx ends, and then what is left, as far as that goes within five seconds. It
+// warns once when it begins to fail, and says when that is over.
+func (w *OutcomeWriter) Run(ctx context.Context) {
+	ticker := time.NewTicker(outcomeInterval)
+	defer ticker.Stop()
+	failing := false
+	for ctx.Err() == nil {
+		mine, err := w.take(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil && !failing:
+			failing = true
+			w.Logger.Warn("outcomes not written down; they wait", "error", err)
+		case err == nil && mine && failing:
+			failing = false
+			w.Logger.Info("outcomes are written down again")
+		}
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+	}
+	until := time.Now().Add(outcomeFlush)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
+	defer cancel()
+	if err := w.write(ctx, until); err != nil {
+		w.Logger.Warn("outcomes left to other workers", "error", err)
+	}
+}
+
+// take writes if this worker gets the turn.
+func (w *OutcomeWriter) take(ctx context.Context) (mine bool, err error) {
+	until := time.Now().Add(outcomeTurn)
+	if mine, err = w.Turns.Turn(ctx, "outcomes", outcomeTurn); err != nil || !mine {
+		return mine, err
+	}
+	return mine, w.write(ctx, until)
+}
+
+// write copies batches until none is full or the time is over.
+func (w *OutcomeWriter) write(ctx context.Context, until time.Time) error {
+	for {
+		more, err := w.batch(ctx)
+		if err != nil || !more || time.Now().After(until) {
+			return err
+		}
+	}
+}
+
+// batch copies some entries and reports whether there are more.
+func (w *OutcomeWriter) batch(ctx context.Context) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, outcomeTimeout)
+	defer cancel()
+	entries, more, err := w.Log.Read(ctx, outcomeBatch)
+	if err != nil || len(entries) == 0 {
+		return false, err
+	}
+	records := make([]messages.Record, 0, len(entries))
+	for _, entry := range entries {
+		if entry.Err != nil {
+			w.Logger.Error("outcome not readable", "log", entry.Log, "entry", entry.ID, "error", entry.Err)
+			continue
+		}
+		records = append(records, entry.Record)
+	}
+	if err := w.Table.Save(ctx, records); err != nil {
+		return false, err
+	}
+	if err := w.Log.Remove(ctx, entries); err != nil {
+		return false, err
+	}
+	w.Metrics.outcomesWritten(len(records), len(entries)-len(records))
+	return more, nil
+}
+
+// Jobs returns what tidies up: SMS of which nothing is heard any more are closed, and old messages deleted.
+func (w *OutcomeWriter) Jobs() []Job {
+	jobs := []Job{{Name: "expire", Every: expireInterval, Run: func(ctx context.Context) error {
+		return w.inBatches(ctx, "sms of which nothing was heard closed", w.Table.Expire)
+	}}}
+	if w.Retention > 0 {
+		jobs = append(jobs, Job{Name: "prune", Every: pruneInterval, Run: func(ctx context.Context) error {
+			return w.inBatches(ctx, "old messages deleted", func(ctx context.Context, limit int) (int, error) {
+				return w.Table.Prune(ctx, w.Retention, limit)
+			})
+		}})
+	}
+	return jobs
+}
+
+// inBatches calls do until nothing is left to be done, so that no statement holds many rows for long.
+func (w *OutcomeWriter) inBatches(ctx context.Context, what string, do func(context.Context, int) (int, error)) error {
+	total := 0
+	defer func() {
+		if total > 0 {
+			w.Logger.Info("messages tidied up", "what", what, "count", total)
+		}
+	}()
+	for {
+		bounded, cancel := context.WithTimeout(ctx, outcomeTimeout)
+		n, err := do(bounded, tidyBatch)
+		cancel()
+		total += n
+		if err != nil || n < tidyBatch {
+			return err
+		}
+	}
+}
