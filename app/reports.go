@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"usher/providers"
 	"usher/reports"
@@ -17,19 +18,23 @@ import (
 const rememberTimeout = 500 * time.Millisecond
 
 // newReports makes what files delivery reports, whether they are pushed or pulled.
-func newReports(stores *stores, registry prometheus.Registerer, logger *slog.Logger) *reports.Service {
+func newReports(
+	stores *stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
+) *reports.Service {
 	return &reports.Service{
-		Store: scoredReports{stores.redis.Reports(), stores.redis.Scores()}, Metrics: reports.NewMetrics(registry), Now: time.Now, Logger: logger,
+		Store:   traceReports(scoredReports{stores.redis.Reports(), stores.redis.Scores()}, tracer),
+		Metrics: reports.NewMetrics(registry), Now: time.Now, Logger: logger,
 	}
 }
 
-// newPuller makes the loop that asks vendors for reports, and has the vendors' references to our messages
+// newPuller makes what asks vendors for reports, and has the vendors' references to our messages
 // filed, whichever way the reports come.
-func newPuller(s WorkerSettings, stores *stores, registry prometheus.Registerer, logger *slog.Logger) *tasks.Puller {
+func newPuller(
+	s WorkerSettings, stores *stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
+) *tasks.Puller {
 	store := stores.redis.Reports()
 	puller := &tasks.Puller{
-		Reports: newReports(stores, registry, logger), Turns: store,
-		Interval: s.Config.ReportInterval, Logger: logger,
+		Reports: newReports(stores, registry, tracer, logger), Logger: logger,
 	}
 	for _, sender := range s.SMS {
 		if source, ok := sender.(providers.Puller); ok {
@@ -43,7 +48,7 @@ func newPuller(s WorkerSettings, stores *stores, registry prometheus.Registerer,
 			ctx, cancel := context.WithTimeout(ctx, rememberTimeout)
 			defer cancel()
 			if err := store.Remember(ctx, sender.Name(), reference, id); err != nil {
-				logger.Warn("reference not filed", "sms_code_id", id, "provider", sender.Name(), "error", err)
+				logger.WarnContext(ctx, "reference not filed", "sms_code_id", id, "provider", sender.Name(), "error", err)
 			}
 		})
 	}

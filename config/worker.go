@@ -16,6 +16,9 @@ type Worker struct {
 	SendTimeout      time.Duration `env:"SEND_TIMEOUT" envDefault:"8s" desc:"Time that a provider gets to answer one request."`
 	MailTemplates    string        `env:"MAIL_TEMPLATES" desc:"Directory whose files replace the built-in templates of mails; see docs/mail-templates.md."`
 	ReportInterval   time.Duration `env:"REPORT_PULL_INTERVAL" envDefault:"30s" desc:"How often vendors that hand out delivery reports (Ronglian) are asked for them, by all workers together; 0 never asks, for accounts whose reports are pushed."`
+	CanaryTo         Secret        `env:"CANARY_TO" desc:"Mobile number of yours that gets a real SMS in every CANARY_INTERVAL, through one provider after the other; each is followed to its delivery report and counted."`
+	CanaryInterval   time.Duration `env:"CANARY_INTERVAL" envDefault:"0" desc:"How often a canary is sent, 5m to 24h; 0 sends none."`
+	MessageRetention time.Duration `env:"MESSAGE_RETENTION" envDefault:"2160h" desc:"How long the database keeps what became of messages, SMS and mails, after the last that was heard of them; 0 keeps it for ever."`
 	PollInterval     time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"250ms" desc:"How often an empty queue is looked at when no word of a new task comes; word comes with every new task, so this bounds the delay only when it got lost."`
 	Fetchers         int           `env:"WORKER_FETCHERS" envDefault:"2" desc:"Loops that fetch from one sms queue in each worker, 1 to 16; one fetches about 15,000 tasks a second."`
 }
@@ -32,6 +35,15 @@ func (c Worker) Validate() Mistakes {
 	m = append(m, between("SEND_TIMEOUT", c.SendTimeout, time.Second, time.Minute)...)
 	if c.ReportInterval != 0 {
 		m = append(m, between("REPORT_PULL_INTERVAL", c.ReportInterval, time.Second, time.Hour)...)
+	}
+	if c.CanaryInterval != 0 {
+		m = append(m, between("CANARY_INTERVAL", c.CanaryInterval, 5*time.Minute, 24*time.Hour)...)
+		if c.CanaryTo == "" {
+			m = append(m, Mistake{"CANARY_TO", "must be set when CANARY_INTERVAL is"})
+		}
+	}
+	if c.MessageRetention != 0 {
+		m = append(m, between("MESSAGE_RETENTION", c.MessageRetention, 24*time.Hour, 100*365*24*time.Hour)...)
 	}
 	m = append(m, between("WORKER_FETCHERS", c.Fetchers, 1, 16)...)
 	m = append(m, between("WORKER_POLL_INTERVAL", c.PollInterval, time.Millisecond, 5*time.Second)...)

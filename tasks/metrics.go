@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/messages"
+	"usher/providers"
 )
 
 // Metrics counts what becomes of tasks and messages. The nil value counts nothing.
@@ -18,6 +19,11 @@ type Metrics struct {
 	drops      *prometheus.CounterVec
 	recordLost *prometheus.CounterVec
 	reaps      *prometheus.CounterVec
+	archives   *prometheus.CounterVec
+	accepts    *prometheus.HistogramVec
+	jobs       *prometheus.CounterVec
+	jobSeconds *prometheus.HistogramVec
+	outcomes   *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of this package.
@@ -49,7 +55,33 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Active tasks that had to be healed, by queue and reason: abandoned, leaseless, undecodable.",
 		}, []string{"queue", "reason"}),
 	}
-	registry.MustRegister(m.tasks, m.seconds, m.attempts, m.drops, m.recordLost, m.reaps)
+	m.jobs = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "usher_periodic_runs_total",
+		Help: "Runs of a periodic job by job and result: ok, failed.",
+	}, []string{"job", "result"})
+	m.jobSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "usher_periodic_seconds",
+		Help:    "Time of one run of a periodic job.",
+		Buckets: []float64{.01, .1, 1, 10, 60, 600},
+	}, []string{"job"})
+	m.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "usher_outcomes_total",
+		Help: "Outcomes of SMS that were written down in the database, by result: written, undecodable.",
+	}, []string{"result"})
+	m.outcomesWritten(0, 0)
+	registry.MustRegister(m.outcomes)
+	m.archives = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "usher_tasks_archived_total",
+		Help: "Tasks that were given up by type and reason: a provider's kind (rejected, rate_limited, unknown), " +
+			"undecodable, panic, missing, stale, store.",
+	}, []string{"type", "reason"})
+	m.accepts = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "usher_acceptance_seconds",
+		Help:    "Time from the issue of a code, or from the writing of a mail, until a provider had accepted it.",
+		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
+	}, []string{"channel", "provider"})
+	registry.MustRegister(m.archives, m.accepts)
+	registry.MustRegister(m.tasks, m.seconds, m.attempts, m.drops, m.recordLost, m.reaps, m.jobs, m.jobSeconds)
 	return m
 }
 
@@ -57,17 +89,52 @@ func (m *Metrics) task(typename string, err error, took time.Duration) {
 	if m == nil {
 		return
 	}
-	result := "retry"
+	m.tasks.WithLabelValues(typename, resultOf(err)).Inc()
+	m.seconds.WithLabelValues(typename).Observe(took.Seconds())
+	if errors.Is(err, asynq.SkipRetry) {
+		m.archives.WithLabelValues(typename, reasonOf(err)).Inc()
+	}
+}
+
+// resultOf says what becomes of a task after a run.
+func resultOf(err error) string {
 	switch {
 	case err == nil:
-		result = "ok"
+		return "ok"
 	case errors.Is(err, errPayload):
-		result = "undecodable"
+		return "undecodable"
 	case errors.Is(err, asynq.SkipRetry):
-		result = "archived"
+		return "archived"
+	default:
+		return "retry"
 	}
-	m.tasks.WithLabelValues(typename, result).Inc()
-	m.seconds.WithLabelValues(typename).Observe(took.Seconds())
+}
+
+// reasonOf says in one word why a run did not end well.
+func reasonOf(err error) string {
+	if refused, ok := errors.AsType[*providers.Error](err); ok {
+		return refused.Kind.String()
+	}
+	switch {
+	case errors.Is(err, errPayload):
+		return "undecodable"
+	case errors.Is(err, errPanic):
+		return "panic"
+	case errors.Is(err, messages.ErrNotFound):
+		return "missing"
+	case errors.Is(err, messages.ErrBusy):
+		return "busy"
+	case errors.Is(err, messages.ErrStale):
+		return "stale"
+	default:
+		return "store"
+	}
+}
+
+func (m *Metrics) accepted(channel messages.Channel, provider string, took time.Duration) {
+	if m != nil {
+		m.accepts.WithLabelValues(string(channel), provider).Observe(took.Seconds())
+	}
 }
 
 func (m *Metrics) sent(channel messages.Channel, provider string, state messages.State) {
@@ -91,5 +158,24 @@ func (m *Metrics) unrecorded(channel messages.Channel) {
 func (m *Metrics) reaped(queue, reason string) {
 	if m != nil {
 		m.reaps.WithLabelValues(queue, reason).Inc()
+	}
+}
+
+func (m *Metrics) job(name string, err error, took time.Duration) {
+	if m == nil {
+		return
+	}
+	result := "ok"
+	if err != nil {
+		result = "failed"
+	}
+	m.jobs.WithLabelValues(name, result).Inc()
+	m.jobSeconds.WithLabelValues(name).Observe(took.Seconds())
+}
+
+func (m *Metrics) outcomesWritten(written, undecodable int) {
+	if m != nil {
+		m.outcomes.WithLabelValues("written").Add(float64(written))
+		m.outcomes.WithLabelValues("undecodable").Add(float64(undecodable))
 	}
 }

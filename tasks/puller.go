@@ -2,74 +2,79 @@ package tasks
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"usher/providers"
 	"usher/reports"
 )
 
-// Turns gives one of several workers the turn.
-type Turns interface {
-	// Turn gives one of several callers the turn to do something, for the given time.
-	Turn(ctx context.Context, name string, ttl time.Duration) (bool, error)
-}
-
 const (
 	// fileTimeout is how long reports in hand are tried to be filed when the worker is told to stop.
 	fileTimeout = 5 * time.Second
+
+	refileInterval = time.Second
 
 	// maxPulls bounds one turn.
 	maxPulls = 100
 )
 
-// Puller asks vendors for delivery reports. Any number of workers may run one: in each interval one of them
-// has the turn. The fields must be set; without sources, or with an interval of 0, it does nothing.
+// Puller asks vendors for delivery reports. It is safe for concurrent use; the fields must be set.
 type Puller struct {
-	Sources  []providers.Puller
-	Reports  *reports.Service
-	Turns    Turns
-	Interval time.Duration
-	Logger   *slog.Logger
+	Sources []providers.Puller
+	Reports *reports.Service
+	Logger  *slog.Logger
 
+	mu   sync.Mutex
 	held map[string]reports.Batch // handed out and not filed yet, by provider
 }
 
-// Run pulls in every interval until ctx ends.
+// Run files what could not be filed when it was pulled, until ctx ends and once more then: the next pull may be
+// another worker's.
 func (p *Puller) Run(ctx context.Context) {
-	if len(p.Sources) == 0 || p.Interval == 0 {
-		return
-	}
-	p.held = map[string]reports.Batch{}
-	ticker := time.NewTicker(p.Interval)
+	ticker := time.NewTicker(refileInterval)
 	defer ticker.Stop()
 	for {
-		for _, source := range p.Sources {
-			if err := p.pull(ctx, source); err != nil && ctx.Err() == nil {
-				p.Logger.Warn("delivery reports not pulled", "provider", source.Name(), "error", err)
-			}
-		}
 		select {
 		case <-ctx.Done():
+			p.refile(ctx)
 			return
 		case <-ticker.C:
+			p.refile(ctx)
 		}
 	}
+}
+
+func (p *Puller) refile(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for provider := range p.held {
+		if err := p.file(ctx, provider); err != nil {
+			p.Logger.Warn("delivery reports not filed", "provider", provider, "error", err)
+		}
+	}
+}
+
+// Pull takes all that every vendor has to say. An error of one keeps it from nothing of the others.
+func (p *Puller) Pull(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, source := range p.Sources {
+		if err := p.pull(ctx, source); err != nil {
+			errs = append(errs, fmt.Errorf("pull reports of %s: %w", source.Name(), err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // pull takes all that a vendor has. What was handed out is not handed out again, so it is held until it is
 // filed, and nothing new is asked for before.
 func (p *Puller) pull(ctx context.Context, source providers.Puller) error {
-	// A turn lasts a little less than the interval, so that the same worker may have the next one; its end
-	// is also the end of this pull.
-	turn := p.Interval * 9 / 10
-	ctx, cancel := context.WithTimeout(ctx, turn)
-	defer cancel()
 	if err := p.file(ctx, source.Name()); err != nil {
-		return err
-	}
-	mine, err := p.Turns.Turn(ctx, "pull "+source.Name(), turn)
-	if err != nil || !mine {
 		return err
 	}
 	for range maxPulls {
@@ -77,7 +82,7 @@ func (p *Puller) pull(ctx context.Context, source providers.Puller) error {
 		if err != nil {
 			return err
 		}
-		p.held[source.Name()] = batch
+		p.hold(source.Name(), batch)
 		if err := p.file(ctx, source.Name()); err != nil {
 			return err
 		}
@@ -86,6 +91,13 @@ func (p *Puller) pull(ctx context.Context, source providers.Puller) error {
 		}
 	}
 	return nil
+}
+
+func (p *Puller) hold(provider string, batch reports.Batch) {
+	if p.held == nil {
+		p.held = map[string]reports.Batch{}
+	}
+	p.held[provider] = batch
 }
 
 // file files what is held, also when the worker is about to stop.

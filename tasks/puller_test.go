@@ -63,17 +63,12 @@ func (f *files) count() int {
 	return len(f.filed)
 }
 
-// always gives every turn.
-type always struct{}
-
-func (always) Turn(context.Context, string, time.Duration) (bool, error) { return true, nil }
-
-// pulling runs a puller until the test ends.
-func pulling(t *testing.T, source *office, filed *files, interval time.Duration) {
+// pulling returns a puller whose held batches are filed until the test ends.
+func pulling(t *testing.T, source *office, filed *files) *tasks.Puller {
 	t.Helper()
 	logger, _ := testkit.Logger(t)
 	puller := &tasks.Puller{
-		Sources: []providers.Puller{source}, Turns: always{}, Interval: interval, Logger: logger,
+		Sources: []providers.Puller{source}, Logger: logger,
 		Reports: &reports.Service{
 			Store: filed, Metrics: reports.NewMetrics(prometheus.NewRegistry()), Now: time.Now, Logger: logger,
 		},
@@ -82,6 +77,7 @@ func pulling(t *testing.T, source *office, filed *files, interval time.Duration)
 	var wg sync.WaitGroup
 	wg.Go(func() { puller.Run(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
+	return puller
 }
 
 func fiveReports() *office {
@@ -95,47 +91,37 @@ func fiveReports() *office {
 func TestPuller_takes_all_that_there_is(t *testing.T) {
 	t.Parallel()
 	filed := &files{}
-	pulling(t, fiveReports(), filed, time.Hour)
-	testkit.Eventually(t, 20*time.Second, func() bool { return filed.count() == 5 }, "five reports are filed")
+	if err := pulling(t, fiveReports(), filed).Pull(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := filed.count(); n != 5 {
+		t.Errorf("%d reports are filed, want 5", n)
+	}
 }
 
+// What was handed out is not handed out again.
 func TestPuller_holds_what_cannot_be_filed(t *testing.T) {
 	t.Parallel()
-	source, filed := fiveReports(), &files{failures: 3}
-	pulling(t, source, filed, 10*time.Millisecond)
-	testkit.Eventually(t, 20*time.Second, func() bool { return filed.count() == 5 }, "five reports are filed")
+	source, filed := fiveReports(), &files{failures: 1}
+	puller := pulling(t, source, filed)
+	if err := puller.Pull(t.Context()); err == nil {
+		t.Error("a pull whose reports were not filed looks well")
+	}
+	testkit.Eventually(t, 20*time.Second, func() bool { return filed.count() == 2 }, "what was pulled is filed later")
+	if err := puller.Pull(t.Context()); err != nil || filed.count() != 5 {
+		t.Errorf("the next pull = %v, %d filed, want all 5", err, filed.count())
+	}
 }
 
-func TestPuller_without_a_turn_or_interval_asks_nothing(t *testing.T) {
+func TestPuller_asks_every_vendor_although_one_is_away(t *testing.T) {
 	t.Parallel()
-	source, filed := fiveReports(), &files{}
-	logger, _ := testkit.Logger(t)
-	(&tasks.Puller{Sources: []providers.Puller{source}, Logger: logger}).Run(t.Context()) // returns at once
-	waiting := make(chan struct{})
-	puller := &tasks.Puller{
-		Sources: []providers.Puller{source}, Turns: &counted{seen: waiting}, Interval: time.Millisecond, Logger: logger,
-		Reports: &reports.Service{Store: filed},
+	away, filed := &office{err: errors.New("away")}, &files{}
+	puller := pulling(t, fiveReports(), filed)
+	puller.Sources = append([]providers.Puller{away}, puller.Sources...)
+	if err := puller.Pull(t.Context()); err == nil {
+		t.Error("the vendor that is away goes unnoticed")
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() { puller.Run(ctx) })
-	<-waiting
-	cancel()
-	wg.Wait()
-	if source.pulls != 0 || filed.count() != 0 {
-		t.Errorf("%d pulls, %d filed", source.pulls, filed.count())
+	if n := filed.count(); n != 5 {
+		t.Errorf("%d reports of the other are filed, want 5", n)
 	}
-}
-
-// counted gives no turn and tells after the tenth time that it was asked for.
-type counted struct {
-	n    int
-	seen chan struct{}
-}
-
-func (c *counted) Turn(context.Context, string, time.Duration) (bool, error) {
-	if c.n++; c.n == 10 {
-		close(c.seen)
-	}
-	return false, nil
 }

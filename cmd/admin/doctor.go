@@ -66,9 +66,12 @@ func examineRedis(ctx context.Context, c config.Common) []finding {
 		return []finding{{"Redis", err, "correct USHER_REDIS_URL"}}
 	}
 	defer func() { _ = client.Close() }()
+	if err := redisstore.Probe(ctx, client); err != nil {
+		return []finding{{"Redis", err, "start Redis, or correct USHER_REDIS_URL; see docs/operations.md"}}
+	}
 	report, err := redisstore.Examine(ctx, client)
 	if err != nil {
-		return []finding{{"Redis", err, "start Redis, or correct USHER_REDIS_URL"}}
+		return []finding{{"Redis version", err, "let the user of USHER_REDIS_URL run INFO"}}
 	}
 	return []finding{
 		{"Redis version " + report.Version, report.VersionProblem(), "upgrade to Redis 6.2 or newer"},

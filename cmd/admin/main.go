@@ -1,4 +1,4 @@
-// Command admin migrates the database, makes a superuser, imports users and checks settings.
+// Command admin migrates the database, makes a superuser, imports users, looks after messages and checks settings.
 package main
 
 import (
@@ -17,6 +17,8 @@ const usage = `usage: admin COMMAND
   import-users [FLAGS] FILE.csv     bring the users of a Django service along (docs/from-django.md);
                                     -dry-run, -from-line N, -rejects FILE
   mails preview DIR                 write every mail with sample data to files in DIR
+  messages list|show|retry          look at SMS and mails, and put back what did not go out
+  trace ID                          tell the story of one sign-up, by the id of a request, message or account
   canary -provider NAME -to NUMBER  send one real SMS and wait for its delivery report; -wait 2m
   doctor                            check settings, Redis, database and vendors' credentials
   health -url URL                   exit 0 when a process answers 200 there, for container health checks
@@ -43,6 +45,10 @@ func run(ctx context.Context, p app.Process) error {
 		return importUsers(ctx, p)
 	case "mails":
 		return mails(p)
+	case "messages":
+		return messagesCommand(ctx, p)
+	case "trace":
+		return trace(ctx, p)
 	case "canary":
 		return canary(ctx, p)
 	case "doctor":

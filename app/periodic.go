@@ -1,0 +1,80 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/tasks"
+)
+
+// periodicConcurrency is how many jobs one worker does at the same time.
+const periodicConcurrency = 2
+
+// canaryWait is how long a canary's report is waited for; most come within seconds.
+const canaryWait = 3 * time.Minute
+
+// addPeriodic makes the queues of periodic work that this worker takes part in.
+func (w *Worker) addPeriodic() error {
+	for queue, jobs := range map[string][]tasks.Job{
+		tasks.QueuePeriodic: w.jobs(), tasks.QueuePeriodicSMS: w.smsJobs(),
+	} {
+		if len(jobs) == 0 {
+			continue
+		}
+		if err := w.addQueue(queue, 1, periodicConcurrency, nil); err != nil {
+			return err
+		}
+		w.periodic = append(w.periodic, &tasks.Periodic{
+			Queue: queue, Jobs: jobs, Client: w.stores.client, Leaders: w.stores.redis.Leaders(),
+			Logger: w.logger, Asynq: asynqLogger{w.logger.With("queue", queue)},
+		})
+	}
+	return nil
+}
+
+// jobs are those that any worker can do.
+func (w *Worker) jobs() []tasks.Job {
+	return w.outcomes.Jobs()
+}
+
+// smsJobs are those that need the SMS providers.
+func (w *Worker) smsJobs() []tasks.Job {
+	var jobs []tasks.Job
+	if interval := w.settings.Config.ReportInterval; interval > 0 && len(w.puller.Sources) > 0 {
+		jobs = append(jobs, tasks.Job{Name: "reports", Every: interval.Round(time.Second), Run: w.puller.Pull})
+	}
+	if c := w.settings.Config; c.CanaryInterval > 0 && len(w.settings.SMS) > 0 {
+		fates := prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_canary_total",
+			Help: "Canaries by provider and what became of them: delivered, undelivered, refused, unreported, unsent.",
+		}, []string{"provider", "fate"})
+		w.health.registry.MustRegister(fates)
+		jobs = append(jobs, tasks.Job{
+			Name: "canary", Every: c.CanaryInterval,
+			Run: func(ctx context.Context) error { return w.canary(ctx, fates) },
+		})
+	}
+	return jobs
+}
+
+// canary sends a canary through the provider whose turn it is, which the time says to every worker alike.
+func (w *Worker) canary(ctx context.Context, fates *prometheus.CounterVec) error {
+	c, senders := w.settings.Config, w.settings.SMS
+	sender := senders[time.Now().UnixNano()/int64(c.CanaryInterval)%int64(len(senders))]
+	bird := Canary{
+		Sender: sender, To: w.settings.Canary, Store: w.stores.redis, Keys: w.settings.Keys,
+		Tell: func(format string, args ...any) {
+			w.logger.Debug("canary", "provider", sender.Name(), "detail", fmt.Sprintf(format, args...))
+		},
+	}
+	fate, err := bird.Fly(ctx, c.SendTimeout, canaryWait)
+	fates.WithLabelValues(sender.Name(), fate).Inc()
+	if err != nil {
+		return fmt.Errorf("canary through %s: %s: %w", sender.Name(), fate, err)
+	}
+	w.logger.Info("canary delivered", "provider", sender.Name(), "elapsed", since(bird.at))
+	return nil
+}

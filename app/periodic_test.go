@@ -1,0 +1,28 @@
+package app_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"usher/internal/testkit"
+)
+
+// Nobody waits for the first interval to pass: a canary that never flew is due.
+func TestCanary_flies_again_and_again_and_is_counted(t *testing.T) {
+	t.Parallel()
+	const number = "13800138000"
+	d := deploy(t, testkit.Redis(t), testkit.SQLite(t), map[string]string{
+		"USHER_SMS_PROVIDERS": "aliyun", "USHER_RECEIPT_SECRET": receiptSecret,
+		"USHER_CANARY_TO": number, "USHER_CANARY_INTERVAL": "5m",
+	})
+	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/receipts/aliyun/"+receiptSecret, ""); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, 30*time.Second, func() bool {
+		return strings.Contains(metricsOf(t, d.worker.OpsAddr()), `usher_canary_total{fate="delivered",provider="aliyun"} 1`)
+	}, "the canary is delivered and counted")
+	if found := testkit.FindSecrets(d.log.Bytes(), number); len(found) > 0 {
+		t.Errorf("the log at debug level shows %q", found)
+	}
+}

@@ -1,0 +1,71 @@
+package tasks
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hibiken/asynq"
+)
+
+// Errors of [Archive].
+var (
+	// ErrTaskGone means that no task of the message is left, and with it the only copy of its sealed number.
+	ErrTaskGone = errors.New("no task of the message is left")
+	// ErrTaskLive means that a task of the message is being worked or waits for its turn.
+	ErrTaskLive = errors.New("a task of the message is on its queue")
+)
+
+// Archive finds the tasks of codes that Asynq has put aside. Asynq's inspector honours no context, but the
+// client's own time-outs.
+type Archive struct{ Inspector *asynq.Inspector }
+
+// ArchivedTask is a task that was put aside.
+type ArchivedTask struct{ queue, id string }
+
+// archiveClaims bounds the tasks that are looked for: the reaper made one more only when a worker died.
+const archiveClaims = 20
+
+// FindSMSCode returns the newest archived task of a code that has been claimed so many times, ErrTaskGone when
+// there is none, and ErrTaskLive when another task of it is at work: nothing needs to be put back then.
+func (a *Archive) FindSMSCode(id string, claims int) (ArchivedTask, error) {
+	queues, err := a.Inspector.Queues()
+	if err != nil {
+		return ArchivedTask{}, fmt.Errorf("list queues: %w", err)
+	}
+	names := []string{}
+	for claim := claims; claim > max(claims-archiveClaims, 0); claim-- {
+		names = append(names, againID(id, claim))
+	}
+	names = append(names, id)
+	found := ArchivedTask{}
+	for _, queue := range SMSQueues(MaxSMSShards) {
+		if !slices.Contains(queues, queue) {
+			continue
+		}
+		for _, name := range names {
+			info, err := a.Inspector.GetTaskInfo(queue, name)
+			switch {
+			case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+			case err != nil:
+				return ArchivedTask{}, fmt.Errorf("look for task: %w", err)
+			case info.State != asynq.TaskStateArchived:
+				return ArchivedTask{}, ErrTaskLive
+			case found.id == "":
+				found = ArchivedTask{queue, name}
+			}
+		}
+	}
+	if found.id == "" {
+		return found, ErrTaskGone
+	}
+	return found, nil
+}
+
+// Run puts the task on its queue again, under the id that it has: whoever runs it a second time finds it there.
+func (a *Archive) Run(task ArchivedTask) error {
+	if err := a.Inspector.RunTask(task.queue, task.id); err != nil {
+		return fmt.Errorf("put task back: %w", err)
+	}
+	return nil
+}
