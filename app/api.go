@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"runtime/debug"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -21,6 +22,7 @@ import (
 	"usher/secrets"
 	"usher/store/redisstore"
 	"usher/tasks"
+	"usher/telemetry"
 	"usher/verify"
 	"usher/web"
 )
@@ -30,6 +32,7 @@ type APISettings struct {
 	Config config.API
 	Keys   *secrets.Keys
 	Limits limits.Set
+	Traces telemetry.Settings
 
 	// FixedCaptcha is the answer of every captcha; only cmd/dev and tests set it, no variable can.
 	FixedCaptcha string
@@ -37,7 +40,7 @@ type APISettings struct {
 
 // LoadAPI reads the API's settings and reports every mistake at once, as [config.Mistakes].
 func LoadAPI(environ map[string]string) (APISettings, error) {
-	var s APISettings
+	s := APISettings{Traces: telemetry.Parse(environ)}
 	mistakes := []error{config.Load(environ, &s.Config)}
 	var err error
 	if s.Config.SecretKeys != "" {
@@ -49,7 +52,8 @@ func LoadAPI(environ map[string]string) (APISettings, error) {
 	} else if s.Config.SMSBudgetYuan > 0 {
 		s.Limits[limits.SMSBudgetDay] = limits.Budget(s.Config.SMSBudgetYuan, s.Config.SMSPriceYuan)
 	}
-	mistakes = append(mistakes, checkRedisURL(s.Config.Common), checkCaptcha(s.Config))
+	mistakes = append(mistakes, checkRedisURL(s.Config.Common), checkDatabaseURL(s.Config.Common),
+		checkCaptcha(s.Config))
 	return s, config.Join(mistakes...)
 }
 
@@ -61,24 +65,27 @@ type API struct {
 	ops      *server
 	health   *ops
 	metrics  *api.Metrics
+	traces   *telemetry.Traces
 	closers  []func() error
 }
 
 // OpenAPI opens the stores and binds the addresses. It fails when the database does not answer or its
 // schema is older than this program's.
 func OpenAPI(ctx context.Context, s APISettings, logger *slog.Logger) (_ *API, err error) {
-	a := &API{settings: s, logger: logger}
+	a := &API{settings: s, logger: logger, traces: telemetry.Open(ctx, s.Traces, serviceAPI, logger)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
 		}
 	}()
-	stores, err := openStores(ctx, s.Config.Common, s.Keys)
+	stores, err := openStores(ctx, s.Config.Common, s.Keys, logger)
 	if err != nil {
 		return nil, err
 	}
 	a.closers = append(a.closers, stores.close)
 	a.health = newOps(s.Config.OpsToken, stores.probes()...)
+	stores.watch(a.health.registry)
+	a.health.registry.MustRegister(newBacklog(stores, s.Config.SMSShards), newOutcomeBacklog(stores))
 	a.metrics = api.NewMetrics(a.health.registry)
 	a.watchBudget(stores)
 	stores.redis.Rules = a.rules()
@@ -103,9 +110,9 @@ func (a *API) rules() limits.Rules {
 	return limits.Rules{
 		Set:  a.settings.Limits,
 		Mode: limits.Mode(a.settings.Config.LimitsMode),
-		Report: func(_ context.Context, name limits.Name, retryAfter time.Duration) {
+		Report: func(ctx context.Context, name limits.Name, retryAfter time.Duration) {
 			a.metrics.Recorded(name)
-			a.logger.Warn("limit would refuse", "limit", name, "retry_after", retryAfter)
+			a.logger.WarnContext(ctx, "limit would refuse", "limit", name, "retry_after", retryAfter)
 		},
 	}
 }
@@ -139,12 +146,13 @@ func (a *API) face(stores *stores) (*api.Server, error) {
 		Captchas:    stores.redis.Captchas(),
 		Gate:        stores.redis.Gate(),
 		Answers:     stores.redis.Answers(),
-		Reports:     newReports(stores, a.health.registry, a.logger),
+		Reports:     newReports(stores, a.health.registry, a.traces.Tracer(), a.logger),
 		Limits:      a.settings.Limits,
 		Sessions:    stores.redis.Sessions(),
 		SessionList: stores.redis.Sessions(),
 		Web:         pages,
 		Metrics:     a.metrics,
+		Tracer:      a.traces.Tracer(),
 		Config:      faceConfig(c, publicURL, proxies),
 		Logger:      a.logger,
 		Now:         time.Now,
@@ -191,6 +199,7 @@ func (a *API) accounts(stores *stores, codes *verify.Service) *accounts.Service 
 func (a *API) enqueuer(stores *stores) *tasks.Enqueuer {
 	return &tasks.Enqueuer{
 		Client: asynq.NewClientFromRedisClient(stores.client), Keys: a.settings.Keys, SMSShards: a.settings.Config.SMSShards,
+		Tracer: a.traces.Tracer(),
 	}
 }
 
@@ -218,6 +227,7 @@ func (a *API) OpsAddr() string { return a.ops.addr() }
 
 // Run answers until ctx ends, lets what is in flight finish and closes everything. It is called once.
 func (a *API) Run(ctx context.Context) error {
+	debug.FreeOSMemory() // what starting took, the trial of a password's hash above all, is not needed again
 	a.logger.Info("api ready", "http_addr", a.HTTPAddr(), "ops_addr", a.OpsAddr())
 	defer func() { _ = a.close() }()
 	stop := context.AfterFunc(ctx, func() { a.health.draining.Store(true) })
@@ -239,6 +249,7 @@ func (a *API) close() error {
 	for _, c := range a.closers {
 		errs = append(errs, c())
 	}
+	a.traces.Close()
 	return errors.Join(errs...)
 }
 

@@ -15,6 +15,8 @@ import (
 	"usher/config"
 	"usher/secrets"
 	"usher/store/redisstore"
+	"usher/store/sqlstore"
+	"usher/telemetry"
 )
 
 // maxConnections bounds the open connections of one listener, so that slow clients run out of patience
@@ -25,9 +27,9 @@ const maxConnections = 10_000
 func NewLogger(w io.Writer, c config.Common) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.Level()}
 	if c.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(telemetry.LogHandler(slog.NewTextHandler(w, options)))
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(telemetry.LogHandler(slog.NewJSONHandler(w, options)))
 }
 
 // parseKeys reads the secret keys and names their variable in what is wrong.
@@ -46,6 +48,14 @@ func checkRedisURL(c config.Common) error {
 		return config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
 	}
 	return client.Close()
+}
+
+// checkDatabaseURL does the same for the database.
+func checkDatabaseURL(c config.Common) error {
+	if err := sqlstore.CheckURL(c.DatabaseURL.Reveal()); err != nil {
+		return config.Mistakes{{Variable: config.Prefix + "DATABASE_URL", Text: err.Error()}}
+	}
+	return nil
 }
 
 // server is an HTTP server with its listener, so that its address is known before it runs.

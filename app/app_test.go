@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	"usher/app"
 	"usher/config"
 	"usher/internal/person"
@@ -22,9 +24,10 @@ import (
 	"usher/providers/catalog"
 	"usher/sandbox"
 	"usher/store/sqlstore"
+	"usher/telemetry"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) { testkit.MainNoLeaks(m) }
 
 // captchaAnswer answers every captcha of a deployment in this package's tests.
 const captchaAnswer = "usher"
@@ -36,16 +39,26 @@ type deployment struct {
 	sandbox *sandbox.Server
 	log     *testkit.Buffer
 	environ map[string]string
+	spans   sdktrace.SpanExporter // nil makes no spans
 }
 
 // deploy starts everything on the given stores, with the settings on top of those a test needs.
 func deploy(t *testing.T, redisURL, databaseURL string, settings map[string]string) *deployment {
 	t.Helper()
+	return deployTraced(t, redisURL, databaseURL, settings, nil)
+}
+
+// deployTraced is deploy with all spans of both processes.
+func deployTraced(
+	t *testing.T, redisURL, databaseURL string, settings map[string]string, spans sdktrace.SpanExporter,
+) *deployment {
+	t.Helper()
 	fakes := startSandbox(t)
 	environ := environment(t, fakes, redisURL, databaseURL)
 	maps.Copy(environ, settings)
 	logger, log := testkit.Logger(t)
-	d := &deployment{sandbox: fakes, log: log, environ: environ}
+	logger = slog.New(telemetry.LogHandler(logger.Handler()))
+	d := &deployment{sandbox: fakes, log: log, environ: environ, spans: spans}
 	d.migrate(t)
 	d.startAPI(t, logger)
 	d.startWorker(t, logger)
@@ -128,7 +141,7 @@ func (d *deployment) startAPI(t *testing.T, logger *slog.Logger) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings.FixedCaptcha = captchaAnswer
+	settings.FixedCaptcha, settings.Traces.Spans = captchaAnswer, d.spans
 	if d.api, err = app.OpenAPI(t.Context(), settings, logger); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +156,7 @@ func (d *deployment) startWorker(t *testing.T, logger *slog.Logger) {
 	if err := config.Join(err, smsErr, mailErr); err != nil {
 		t.Fatal(err)
 	}
-	settings.SMS, settings.Email = senders, mailer
+	settings.SMS, settings.Email, settings.Traces.Spans = senders, mailer, d.spans
 	if d.worker, err = app.OpenWorker(t.Context(), settings, logger); err != nil {
 		t.Fatal(err)
 	}

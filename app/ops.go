@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -91,13 +92,28 @@ func (o *ops) readyz(w http.ResponseWriter, r *http.Request) {
 	if o.draining.Load() {
 		status, report["process"] = http.StatusServiceUnavailable, "shutting down"
 	}
-	for _, p := range o.probes {
-		report[p.name] = "ok"
-		if err := p.look(ctx); err != nil {
-			status, report[p.name] = http.StatusServiceUnavailable, err.Error()
+	for name, err := range o.look(ctx) {
+		report[name] = "ok"
+		if err != nil {
+			status, report[name] = http.StatusServiceUnavailable, err.Error()
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(report)
+}
+
+// look asks every store at the same time, so that one that hangs does not make the others look late.
+func (o *ops) look(ctx context.Context) map[string]error {
+	errs := make([]error, len(o.probes))
+	var group sync.WaitGroup
+	for i, p := range o.probes {
+		group.Go(func() { errs[i] = p.look(ctx) })
+	}
+	group.Wait()
+	found := make(map[string]error, len(errs))
+	for i, p := range o.probes {
+		found[p.name] = errs[i]
+	}
+	return found
 }

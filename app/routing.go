@@ -3,11 +3,9 @@ package app
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"usher/limits"
 	"usher/messages"
 	"usher/providers"
 	"usher/reports"
@@ -22,7 +20,7 @@ func newRouter(
 		Help: "Decisions about a provider for one attempt at an SMS: why it was asked, or why it was passed over.",
 	}, []string{"provider", "decision"})
 	router := &providers.Router{
-		Senders: senders, Scores: stores.redis.Scores(), Rate: rate{stores.redis.Limiter()}, Logger: logger,
+		Senders: senders, Scores: stores.redis.Scores(), Turnstile: stores.redis.Bounds(), Logger: logger,
 		Count: func(provider string, decision providers.Decision) {
 			decisions.WithLabelValues(provider, string(decision)).Inc()
 		},
@@ -30,18 +28,6 @@ func newRouter(
 	registry.MustRegister(decisions, breakers{router, prometheus.NewDesc("usher_provider_breaker",
 		"1 for the state that the provider's breaker is in on this worker, else 0.", []string{"provider", "state"}, nil)})
 	return router
-}
-
-// rate counts the messages of all workers with the limiter.
-type rate struct{ limiter limits.Limiter }
-
-// Take implements [providers.Rate].
-func (r rate) Take(ctx context.Context, provider string, perSecond int) (bool, error) {
-	decision, err := r.limiter.Spend(ctx, []limits.Spend{{
-		Limit:   limits.Limit{Name: "provider", Count: perSecond, Period: time.Second},
-		Subject: provider,
-	}})
-	return decision.Allowed(), err
 }
 
 // breakers shows the state of every breaker whenever the metrics are read.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,9 +24,9 @@ type stores struct {
 	mails    *sqlstore.Mails
 }
 
-// openStores connects to SQL, whose schema must be as new as this program. Redis may be away for now:
-// what needs it answers 503 until it is back.
-func openStores(ctx context.Context, c config.Common, keys *secrets.Keys) (*stores, error) {
+// openStores connects to SQL, whose schema must be as new as this program. Redis may be away for now, which
+// is logged: what needs it answers 503 until it is back.
+func openStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger *slog.Logger) (*stores, error) {
 	client, err := redisstore.Open(c.RedisURL.Reveal())
 	if err != nil {
 		return nil, err
@@ -42,7 +43,26 @@ func openStores(ctx context.Context, c config.Common, keys *secrets.Keys) (*stor
 	if err := s.checkSchema(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
+	s.examineRedis(ctx, logger)
 	return s, nil
+}
+
+// examineRedis warns of what an operator should put right. A server that refuses to tell of itself, as
+// hosted ones may, is taken for good.
+func (s *stores) examineRedis(ctx context.Context, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	if err := redisstore.Probe(ctx, s.client); err != nil {
+		logger.Warn("redis is of no use for now", "error", err)
+		return
+	}
+	report, err := redisstore.Examine(ctx, s.client)
+	if err != nil {
+		return
+	}
+	if err := errors.Join(report.VersionProblem(), report.PolicyProblem()); err != nil {
+		logger.Warn("redis is not as it should be", "error", err, "see", "admin doctor")
+	}
 }
 
 // checkSchema lets a newer schema pass: migrations keep the program before them running.
@@ -55,7 +75,7 @@ func (s *stores) checkSchema(ctx context.Context) error {
 
 func (s *stores) probes() []probe {
 	return []probe{
-		{"redis", func(ctx context.Context) error { return s.client.Ping(ctx).Err() }},
+		{"redis", func(ctx context.Context) error { return redisstore.Probe(ctx, s.client) }},
 		{"database", s.checkSchema},
 	}
 }

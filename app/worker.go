@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -15,10 +16,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"usher/config"
+	"usher/contact"
 	"usher/providers"
 	"usher/secrets"
 	"usher/store/redisstore"
 	"usher/tasks"
+	"usher/telemetry"
 )
 
 // WorkerSettings is what a worker process needs, checked. A nil sender means that this worker leaves
@@ -27,21 +30,28 @@ type WorkerSettings struct {
 	Config config.Worker
 	Keys   *secrets.Keys
 	Mails  *tasks.Mails
+	Traces telemetry.Settings
+	Canary contact.Mobile        // gets the canaries
 	SMS    []providers.SMSSender // in the order of preference
 	Email  providers.EmailSender
 }
 
 // LoadWorker reads the settings that all channels share; the command adds its channels' senders.
 func LoadWorker(environ map[string]string) (WorkerSettings, error) {
-	var s WorkerSettings
+	s := WorkerSettings{Traces: telemetry.Parse(environ)}
 	mistakes := []error{config.Load(environ, &s.Config)}
 	var err error
 	if s.Config.SecretKeys != "" {
 		s.Keys, err = parseKeys(s.Config.Common)
 		mistakes = append(mistakes, err)
 	}
+	if s.Config.CanaryTo != "" {
+		if s.Canary, err = contact.ParseMobile(s.Config.CanaryTo.Reveal()); err != nil {
+			mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "CANARY_TO", Text: "want a mainland mobile number"}})
+		}
+	}
 	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates)
-	mistakes = append(mistakes, err, checkRedisURL(s.Config.Common))
+	mistakes = append(mistakes, err, checkRedisURL(s.Config.Common), checkDatabaseURL(s.Config.Common))
 	return s, config.Join(mistakes...)
 }
 
@@ -77,9 +87,12 @@ type Worker struct {
 	queues   []*queue
 	relay    *tasks.Relay
 	puller   *tasks.Puller
+	outcomes *tasks.OutcomeWriter
+	periodic []*tasks.Periodic
 	router   *providers.Router // nil without SMS
 	ops      *server
 	health   *ops
+	traces   *telemetry.Traces
 }
 
 // queue is what takes tasks off one queue. An Asynq server has one fetch loop and takes turns between its
@@ -97,13 +110,13 @@ const fetchPause = time.Millisecond
 
 // OpenWorker opens the stores and binds the operations port; it takes no task yet.
 func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *Worker, err error) {
-	w := &Worker{settings: s, logger: logger}
+	w := &Worker{settings: s, logger: logger, traces: telemetry.Open(ctx, s.Traces, serviceWorker, logger)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
 		}
 	}()
-	if w.stores, err = openStores(ctx, s.Config.Common, s.Keys); err != nil {
+	if w.stores, err = openStores(ctx, s.Config.Common, s.Keys, logger); err != nil {
 		return nil, err
 	}
 	if s.SMS != nil {
@@ -120,21 +133,30 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 			return nil, err
 		}
 	}
-	enqueuer := &tasks.Enqueuer{Client: asynq.NewClientFromRedisClient(w.stores.client), Keys: s.Keys, SMSShards: s.Config.SMSShards}
+	enqueuer := &tasks.Enqueuer{
+		Client: asynq.NewClientFromRedisClient(w.stores.client), Keys: s.Keys, SMSShards: s.Config.SMSShards,
+		Tracer: w.traces.Tracer(),
+	}
 	w.relay = &tasks.Relay{Outbox: w.stores.mails, Enqueuer: enqueuer, Logger: logger}
 	if err = w.openOps(ctx); err != nil {
 		return nil, err
 	}
 	if s.SMS != nil {
-		w.router = newRouter(s.SMS, w.stores, w.health.registry, logger)
+		w.router = newRouter(traceSMS(s.SMS, w.traces.Tracer()), w.stores, w.health.registry, logger)
+		w.health.registry.MustRegister(newScores(s.SMS, w.stores))
 	}
-	w.puller = newPuller(s, w.stores, w.health.registry, logger)
+	w.puller = newPuller(s, w.stores, w.health.registry, w.traces.Tracer(), logger)
+	w.outcomes = newOutcomeWriter(s, w.stores, logger)
+	if err = w.addPeriodic(); err != nil {
+		return nil, err
+	}
 	return w, nil
 }
 
 func (w *Worker) openOps(ctx context.Context) (err error) {
 	c := w.settings.Config
 	w.health = newOps(c.OpsToken, w.stores.probes()...)
+	w.stores.watch(w.health.registry)
 	if w.ops, err = listen(ctx, c.OpsAddr, w.health.handler(), w.logger); err != nil {
 		return fmt.Errorf("listen on %sOPS_ADDR: %w", config.Prefix, err)
 	}
@@ -161,6 +183,7 @@ func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Wai
 			TaskCheckInterval:        fetchPause,
 			DelayedTaskCheckInterval: time.Second,
 			RetryDelayFunc:           tasks.RetryDelay,
+			IsFailure:                tasks.IsFailure,
 			ShutdownTimeout:          c.ShutdownGrace,
 			Logger:                   asynqLogger{w.logger.With("queue", name)},
 		}))
@@ -172,22 +195,26 @@ func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Wai
 func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	s := w.settings
 	mux := asynq.NewServeMux()
-	mux.Use(tasks.Observe(w.logger, metrics))
+	mux.Use(tasks.Trace(w.traces.Tracer()), tasks.Observe(w.logger, metrics))
 	var sms *tasks.SMSCodeHandler
 	if s.SMS != nil {
 		sms = &tasks.SMSCodeHandler{
-			Claims: w.stores.redis.Codes(), Sender: w.router, Keys: s.Keys,
+			Claims: tasks.WatchSMS(w.stores.redis.Codes(), metrics), Sender: w.router, Keys: s.Keys,
 			Timeout: s.Config.SendTimeout, Metrics: metrics,
 		}
 	}
 	var email *tasks.EmailHandler
 	if s.Email != nil {
 		email = &tasks.EmailHandler{
-			Claims: w.stores.mails, Sender: s.Email, Keys: s.Keys, Mails: s.Mails,
+			Claims: tasks.WatchMail(w.stores.mails, metrics), Sender: tasks.TraceEmail(s.Email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
 			Timeout: s.Config.SendTimeout, Metrics: metrics,
 		}
 	}
 	tasks.Register(mux, sms, email)
+	for _, periodic := range w.periodic {
+		periodic.Metrics = metrics
+		periodic.Handle(mux)
+	}
 	return mux
 }
 
@@ -200,6 +227,9 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, w.close()) }()
 	metrics := tasks.NewMetrics(w.health.registry)
 	mux := w.mux(metrics)
+	stop, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	mux.Use(tasks.Stoppable(stop))
 	var names []string
 	var bells []*tasks.Bell
 	for _, q := range w.queues {
@@ -210,17 +240,27 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		}
 		names, bells = append(names, q.name), append(bells, q.bell)
 	}
+	debug.FreeOSMemory() // what starting took is not needed again
 	w.logger.Info("worker ready", "queues", names, "ops_addr", w.OpsAddr())
-	stop := context.AfterFunc(ctx, w.drain)
-	defer stop()
+	defer context.AfterFunc(ctx, w.drain)()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { tasks.Listen(ctx, w.stores.client, bells...); return nil })
 	group.Go(func() error { w.relay.Run(ctx); return nil })
 	group.Go(func() error { w.puller.Run(ctx); return nil })
+	writing, written := context.WithCancel(context.WithoutCancel(ctx)) // until the tasks in flight have ended
+	defer written()
+	w.outcomes.Metrics = metrics
+	group.Go(func() error { w.outcomes.Run(writing); return nil })
 	if w.router != nil {
 		group.Go(func() error { w.router.Run(ctx); return nil })
 	}
+	for _, periodic := range w.periodic {
+		group.Go(func() error { periodic.Run(ctx); return nil })
+	}
 	for _, q := range w.queues {
+		if q.waiting == nil { // nobody waits for what is due again
+			continue
+		}
 		reaper := &tasks.Reaper{
 			Queue: q.name, Client: w.stores.client, Waiting: q.waiting, Metrics: metrics, Logger: w.logger,
 		}
@@ -229,7 +269,10 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	group.Go(func() error { return w.ops.run(ctx, w.settings.Config.ShutdownGrace) })
 	group.Go(func() error {
 		<-ctx.Done()
+		grace := w.settings.Config.ShutdownGrace
+		defer time.AfterFunc(grace-recordShare(grace), giveUp).Stop()
 		w.shutdown()
+		written()
 		return nil
 	})
 	return group.Wait()
@@ -245,6 +288,10 @@ func (w *Worker) drain() {
 		}
 	}
 }
+
+// recordShare is the end of the grace time in which calls to providers are given up, and what became of them is
+// recorded, before Asynq puts back what has not ended.
+func recordShare(grace time.Duration) time.Duration { return min(grace/4, 2*time.Second) }
 
 // shutdown waits for the tasks in flight, all queues at the same time.
 func (w *Worker) shutdown() {
@@ -271,5 +318,6 @@ func (w *Worker) close() error {
 	if w.settings.Email != nil {
 		errs = append(errs, w.settings.Email.Close())
 	}
+	w.traces.Close()
 	return errors.Join(errs...)
 }

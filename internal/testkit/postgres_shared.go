@@ -37,7 +37,7 @@ func (p *sharedPostgres) open() {
 			p.err = err
 			return
 		}
-		atEnd(func() {
+		AtEnd(func() {
 			server.Stop()
 			remove()
 		})
@@ -47,7 +47,7 @@ func (p *sharedPostgres) open() {
 		return
 	}
 	p.admin.SetMaxOpenConns(1)
-	atEnd(func() { _ = p.admin.Close() })
+	AtEnd(func() { _ = p.admin.Close() })
 }
 
 // create makes a database that is dropped when the test ends.

@@ -30,7 +30,7 @@ func startProcess(cmd *exec.Cmd, onDeath syscall.Signal) (*process, error) {
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = output, output
-	dieWithParent(cmd, onDeath)
+	DieWithParent(cmd, onDeath)
 
 	p := &process{cmd: cmd, output: output, done: make(chan struct{})}
 	started := make(chan error)
@@ -42,7 +42,7 @@ func startProcess(cmd *exec.Cmd, onDeath syscall.Signal) (*process, error) {
 	return p, nil
 }
 
-// supervise starts the program and waits for its end. Linux sends the signal of [dieWithParent] when the
+// supervise starts the program and waits for its end. Linux sends the signal of [DieWithParent] when the
 // thread that started the program ends, not the whole process, so this goroutine keeps its thread.
 func (p *process) supervise(started chan<- error) {
 	runtime.LockOSThread()

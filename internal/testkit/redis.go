@@ -1,18 +1,14 @@
 package testkit
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -129,26 +125,7 @@ func redisKind(program string, args ...string) serverKind {
 var redisProcess = regexp.MustCompile(`process_id:(\d+)`)
 
 func redisReady(url, _ string, pid int) error {
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "redis://")) // go-redis logs every refusal
-	if err != nil {
-		return err
-	}
-	conn.Close()
-	client, err := redisClient(url)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	info, err := client.Info(ctx, "server").Result()
-	if err != nil {
-		return err
-	}
-	if found := redisProcess.FindStringSubmatch(info); found == nil || found[1] != strconv.Itoa(pid) {
-		return errForeign
-	}
-	return client.Ping(ctx).Err() // refused while it still loads its data
+	return redisAnswers(&redis.Options{Addr: addrOf(url), MaxRetries: -1, DialerRetries: 1}, pid)
 }
 
 // redisClient never retries: its callers do, and a server that starts is quicker than a backoff.

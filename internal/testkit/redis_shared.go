@@ -27,7 +27,7 @@ func (r *sharedRedis) open() {
 		program := findRedis()
 		// It writes no file, so it needs no folder of its own.
 		if server, r.err = newServer(redisKind(program), os.TempDir()); r.err == nil {
-			atEnd(server.Stop)
+			AtEnd(server.Stop)
 			r.url, r.name = server.URL(), "redis-server "+version(program)
 		}
 	}

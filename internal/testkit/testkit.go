@@ -100,8 +100,8 @@ func use(store string) {
 	}
 }
 
-// atEnd has [Main] call stop after the last test.
-func atEnd(stop func()) {
+// AtEnd has [Main] call stop after the last test, before what was handed in earlier.
+func AtEnd(stop func()) {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	shared.stops = append(shared.stops, stop)

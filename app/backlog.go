@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/store/sqlstore"
+	"usher/tasks"
+)
+
+// backlogTimeout bounds what a look at the metrics waits for the stores. What did not answer in time is absent.
+const backlogTimeout = time.Second
+
+// backlog shows what waits to be sent, as it is whenever the metrics are read. It is a matter of the API: it
+// must be seen above all when no worker is there.
+type backlog struct {
+	inspector *asynq.Inspector
+	queues    []string
+	mails     *sqlstore.Mails
+	now       func() time.Time
+	busy      chan struct{} // holds a token while somebody looks: no two do at once
+
+	tasks, wait, unsent, age *prometheus.Desc
+}
+
+func newBacklog(stores *stores, shards int) *backlog {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &backlog{
+		inspector: asynq.NewInspectorFromRedisClient(stores.client),
+		queues:    append(tasks.SMSQueues(shards), tasks.QueueEmail, tasks.QueuePeriodic, tasks.QueuePeriodicSMS),
+		mails:     stores.mails, now: time.Now, busy: make(chan struct{}, 1),
+		tasks: desc("usher_queue_tasks", "Tasks on a queue by state: pending, active, scheduled, retry, archived.",
+			"queue", "state"),
+		wait: desc("usher_queue_wait_seconds", "Time for which the oldest pending task of a queue has waited; 0 when none waits.",
+			"queue"),
+		unsent: desc("usher_outbox_mails", "Mails in the outbox that are still to be sent."),
+		age:    desc("usher_outbox_age_seconds", "Time since the oldest of them was written; 0 when there are none."),
+	}
+}
+
+// Describe implements [prometheus.Collector].
+func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{b.tasks, b.wait, b.unsent, b.age} {
+		descriptions <- d
+	}
+}
+
+// Collect implements [prometheus.Collector]. Asynq's inspector takes no context, so that it is left alone when
+// it takes too long, and nobody asks again before it has come back.
+func (b *backlog) Collect(metrics chan<- prometheus.Metric) {
+	select {
+	case b.busy <- struct{}{}:
+	default:
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), backlogTimeout)
+	defer cancel()
+	found := make(chan []prometheus.Metric, 1)
+	go func() {
+		defer func() { <-b.busy }()
+		found <- append(b.outbox(ctx), b.lookAt(ctx)...)
+	}()
+	select {
+	case all := <-found:
+		for _, metric := range all {
+			metrics <- metric
+		}
+	case <-ctx.Done():
+	}
+}
+
+func (b *backlog) outbox(ctx context.Context) []prometheus.Metric {
+	count, oldest, err := b.mails.Backlog(ctx)
+	if err != nil {
+		return nil
+	}
+	age := 0.0
+	if count > 0 {
+		age = max(b.now().Sub(oldest), 0).Seconds()
+	}
+	return []prometheus.Metric{
+		prometheus.MustNewConstMetric(b.unsent, prometheus.GaugeValue, float64(count)),
+		prometheus.MustNewConstMetric(b.age, prometheus.GaugeValue, age),
+	}
+}
+
+func (b *backlog) lookAt(ctx context.Context) []prometheus.Metric {
+	var all []prometheus.Metric
+	for _, queue := range b.queues {
+		info, err := b.inspector.GetQueueInfo(queue)
+		switch {
+		case errors.Is(err, asynq.ErrQueueNotFound): // nothing was ever on it
+			info = &asynq.QueueInfo{}
+		case err != nil || ctx.Err() != nil:
+			return all
+		}
+		for state, n := range map[string]int{
+			"pending": info.Pending, "active": info.Active, "scheduled": info.Scheduled,
+			"retry": info.Retry, "archived": info.Archived,
+		} {
+			all = append(all, prometheus.MustNewConstMetric(b.tasks, prometheus.GaugeValue, float64(n), queue, state))
+		}
+		all = append(all, prometheus.MustNewConstMetric(b.wait, prometheus.GaugeValue, info.Latency.Seconds(), queue))
+	}
+	return all
+}
