@@ -1,7 +1,3 @@
-// Package providers defines what a vendor must do to send one message.
-//
-// Each vendor is a folder beside this file; package catalog lists them; package providertest checks
-// that a vendor keeps the promises written at [SMSSender], [EmailSender] and [Error].
 package providers
 
 import (

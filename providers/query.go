@@ -37,3 +37,12 @@ type Querier interface {
 	// [SMSSender.SendSMS] about errors; an error means that nothing was learnt.
 	QuerySMS(ctx context.Context, query Query) (Fate, error)
 }
+
+// Asker is what an [SMSSender] of several vendors may be able to do: find out what became of a message that must
+// not be sent again.
+type Asker interface {
+	// AskSMS asks once who may have the message, which needs a Doubt, and sends nothing. It returns a receipt
+	// when a vendor has accepted it, that vendor's refusal when it will not arrive, [ErrUnsent] when it surely
+	// never went out, and else an [Error] of kind Unknown: nobody knows of it, or nobody can be asked.
+	AskSMS(ctx context.Context, sms SMS) (Receipt, error)
+}

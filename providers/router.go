@@ -8,7 +8,7 @@ import (
 )
 
 // Router sends through one of its senders. Which one it is follows from three things: the order of
-// preference, the weights that [Scores] give, and who can be asked now (breaker, rate, concurrency).
+// preference, the weights that [Scores] give, and who can be asked now (breaker, bounds).
 //
 // It goes on to the next one only when the message was surely not sent and the refusal is not about this
 // number or content: another vendor must not evade a number's limit, and a message that may be on its way
@@ -16,11 +16,11 @@ import (
 //
 // The fields must not change after the first use. It is safe for concurrent use.
 type Router struct {
-	Senders []SMSSender // in the order of preference; at least one
-	Scores  Scores      // nil: everybody does well
-	Rate    Rate        // nil: no sender has a bound per second
-	Count   Count       // nil: nobody counts
-	Logger  *slog.Logger
+	Senders   []SMSSender // in the order of preference; at least one
+	Scores    Scores      // nil: everybody does well
+	Turnstile Turnstile   // nil: each worker keeps to the bound of requests at the same time by itself
+	Count     Count       // nil: nobody counts
+	Logger    *slog.Logger
 
 	once  sync.Once
 	lines []*line
@@ -29,7 +29,16 @@ type Router struct {
 // Count is told of every decision about a provider; see [Decision].
 type Count func(provider string, decision Decision)
 
-var _ SMSSender = (*Router)(nil)
+func (r *Router) count(provider string, decision Decision) {
+	if r.Count != nil {
+		r.Count(provider, decision)
+	}
+}
+
+var (
+	_ SMSSender = (*Router)(nil)
+	_ Asker     = (*Router)(nil)
+)
 
 // Name returns "router".
 func (r *Router) Name() string { return "router" }
@@ -53,6 +62,14 @@ func (r *Router) SendSMS(ctx context.Context, sms SMS) (Receipt, error) {
 	}
 	round := &round{router: r, sms: sms}
 	receipt, err := round.run(ctx, lines)
+	round.log(ctx)
+	return receipt, err
+}
+
+// AskSMS implements [Asker]: those that may have the message are asked once.
+func (r *Router) AskSMS(ctx context.Context, sms SMS) (Receipt, error) {
+	round := &round{router: r, sms: sms}
+	receipt, err := round.giveUp(ctx, r.open())
 	round.log(ctx)
 	return receipt, err
 }

@@ -17,45 +17,96 @@ const (
 	askTimeout = 3 * time.Second
 )
 
-var errSettling = errors.New("the provider may not know of it yet")
+// ErrUnsent is what [Asker] returns of a message whose workers all died before they could say whom they asked,
+// when the provider that was first in line for it does not know it: they did not get as far as the call.
+var ErrUnsent = errors.New("the workers that had it died before they sent it")
+
+var (
+	errSettling = errors.New("the provider may not know of it yet")
+	errGivenUp  = errors.New("it may have been sent twice, and nobody knows of it")
+)
 
 // clear finds out what became of an earlier attempt and sends again only when nobody knows of it. The
 // provider that may have the message is the only one to get it again: no other could tell that it is a
 // second one. A worker that died has not said whom it asked; then all are suspects.
 func (r *round) clear(ctx context.Context, lines []*line) (Receipt, error) {
-	suspects, known := ranked(lines, r.sms.ID), false
-	for _, l := range lines {
-		if l.sender.Name() == r.sms.Doubt.Provider {
-			suspects, known = []*line{l}, true
-		}
+	suspects, known := r.suspects(lines)
+	found := r.inquire(ctx, suspects)
+	if found.sure {
+		return found.receipt, found.err
 	}
-	asked := false
-	for _, l := range suspects {
-		querier, ok := l.sender.(Querier)
-		if !ok {
-			continue
-		}
-		asked = true
-		fate, err := r.ask(ctx, querier)
-		switch {
-		case err != nil:
-			r.pass(l, AskedOff, codeOf(err))
-		case fate.State == "":
-			r.pass(l, NotFound, "")
-		case fate.Refusal != nil:
-			r.choose(l, Asked)
-			return Receipt{}, fate.Refusal
-		default:
-			r.choose(l, Asked)
-			return Receipt{Provider: l.sender.Name()}, nil
-		}
-	}
-	if asked && known && time.Since(r.sms.Doubt.At) < settling {
+	if found.asked && known && time.Since(r.sms.Doubt.At) < settling {
 		return Receipt{}, &Error{
 			Provider: suspects[0].sender.Name(), Kind: Temporary, Code: "own_settling", Err: errSettling,
 		}
 	}
 	return r.walk(ctx, suspects, Resend)
+}
+
+// giveUp is the end of a message that was sent again and is in doubt again. It comes when the second claim has
+// run out, so that the provider has had its time to file the message.
+func (r *round) giveUp(ctx context.Context, lines []*line) (Receipt, error) {
+	suspects, known := r.suspects(lines)
+	found := r.inquire(ctx, suspects)
+	if found.sure {
+		return found.receipt, found.err
+	}
+	if !known && found.denied {
+		return Receipt{}, &Error{Provider: r.router.Name(), Kind: Temporary, Code: "own_unsent", Err: ErrUnsent}
+	}
+	r.provider, r.decision = r.router.Name(), GivenUp
+	if known {
+		r.provider = suspects[0].sender.Name()
+	}
+	r.router.count(r.provider, GivenUp)
+	return Receipt{}, &Error{Provider: r.provider, Kind: Unknown, Code: "own_given_up", Err: errGivenUp}
+}
+
+// suspects returns who may have the message; known says that it is the one who was asked.
+func (r *round) suspects(lines []*line) (_ []*line, known bool) {
+	for _, l := range lines {
+		if l.sender.Name() == r.sms.Doubt.Provider {
+			return []*line{l}, true
+		}
+	}
+	return ranked(lines, r.sms.ID), false
+}
+
+// finding is what asking came to.
+type finding struct {
+	asked   bool // somebody
+	sure    bool // what became of the message is known: the others say it
+	denied  bool // the first suspect says that it does not know the message
+	receipt Receipt
+	err     error
+}
+
+// inquire asks the suspects that can be asked until one of them knows of the message.
+func (r *round) inquire(ctx context.Context, suspects []*line) (found finding) {
+	for i, l := range suspects {
+		querier, ok := l.sender.(Querier)
+		if !ok {
+			continue
+		}
+		found.asked = true
+		fate, err := r.ask(ctx, querier)
+		switch {
+		case err != nil:
+			r.pass(l, AskedOff, codeOf(err))
+		case fate.State == "":
+			found.denied = found.denied || i == 0
+			r.pass(l, NotFound, "")
+		case fate.Refusal != nil:
+			r.choose(l, Asked)
+			found.sure, found.err = true, fate.Refusal
+			return found
+		default:
+			r.choose(l, Asked)
+			found.sure, found.receipt = true, Receipt{Provider: l.sender.Name()}
+			return found
+		}
+	}
+	return found
 }
 
 func (r *round) ask(ctx context.Context, querier Querier) (Fate, error) {

@@ -186,3 +186,115 @@ func TestRouter_waits_for_an_answer_no_longer_than_it_has_time_to_use_it(t *test
 		}
 	})
 }
+
+func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testing.T) {
+	t.Parallel()
+	rejected := &providers.Error{Provider: "b", Kind: providers.Rejected, Code: "MOBILE_NOT_ON_SERVICE"}
+	for _, test := range []struct {
+		name      string
+		provider  string // who may have it; "a" cannot be asked
+		fate      providers.Fate
+		err       error
+		calls     []string
+		decisions []string
+		want      string // of the error; empty: sent
+	}{
+		{"accepted", "b", providers.Fate{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
+		{
+			"undelivered", "b",
+			providers.Fate{State: messages.Undelivered, Refusal: rejected},
+			nil,
+			[]string{"ask b"},
+			[]string{"b asked"},
+			rejected.Error(),
+		},
+		{
+			"not found", "b",
+			providers.Fate{},
+			nil,
+			[]string{"ask b"},
+			[]string{"b not_found", "b given_up"},
+			"b: unknown: own_given_up: it may have been sent twice, and nobody knows of it",
+		},
+		{
+			"no answer", "b",
+			providers.Fate{},
+			refusal(providers.Temporary),
+			[]string{"ask b"},
+			[]string{"b ask_error", "b given_up"},
+			"b: unknown: own_given_up: it may have been sent twice, and nobody knows of it",
+		},
+		{
+			"nobody can be asked", "a",
+			providers.Fate{State: messages.Sent},
+			nil,
+			nil,
+			[]string{"a given_up"},
+			"a: unknown: own_given_up: it may have been sent twice, and nobody knows of it",
+		},
+		{"nobody said whom it asked", "", providers.Fate{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
+		{
+			"nobody said whom it asked, and nobody knows", "",
+			providers.Fate{},
+			nil,
+			[]string{"ask b"},
+			[]string{"b not_found", "router given_up"}, // "a" was the first in line, and cannot be asked
+			"router: unknown: own_given_up: it may have been sent twice, and nobody knows of it",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				s := newStage(t, nil, nil)
+				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.Fate, error) { return test.fate, test.err }}
+				sms := message(t)
+				sms.Attempt, sms.Doubt = 3, &providers.Doubt{Provider: test.provider, At: time.Now()}
+				_, err := s.AskSMS(t.Context(), sms)
+				calls, decisions := s.taken()
+				if diff := cmp.Diff([][]string{test.calls, test.decisions}, [][]string{calls, decisions}); diff != "" {
+					t.Errorf("called and decided (-want +got):\n%s", diff)
+				}
+				if got := errorText(err); got != test.want {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+				if lines := strings.Count(s.log.String(), "message routed"); lines != 1 {
+					t.Errorf("%d lines explain the round, want 1", lines)
+				}
+			})
+		})
+	}
+}
+
+// Workers that died have not said whom they asked. When the one they would have asked does not know the message,
+// none of them got as far as the call.
+func TestRouter_tells_when_a_message_never_left(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		provider string // who may have it
+		fate     providers.Fate
+		err      error
+		unsent   bool
+	}{
+		"not known to the first in line":         {"", providers.Fate{}, nil, true},
+		"known to it":                            {"", providers.Fate{State: messages.Sent}, nil, false},
+		"it does not answer":                     {"", providers.Fate{}, refusal(providers.Temporary), false},
+		"somebody was asked and lost the answer": {"a", providers.Fate{}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				s := newStage(t, nil, nil)
+				s.Senders[0] = asked{s.senders[0], func(context.Context) (providers.Fate, error) { return test.fate, test.err }}
+				sms := message(t)
+				sms.Attempt, sms.Doubt = 3, &providers.Doubt{Provider: test.provider, At: time.Now()}
+				_, err := s.AskSMS(t.Context(), sms)
+				if errors.Is(err, providers.ErrUnsent) != test.unsent {
+					t.Errorf("got %v, want unsent: %t", err, test.unsent)
+				}
+				if calls, _ := s.taken(); len(calls) != 1 || calls[0] != "ask a" {
+					t.Errorf("called %v, want one question", calls)
+				}
+			})
+		})
+	}
+}

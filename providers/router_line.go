@@ -18,28 +18,33 @@ const (
 
 	// breakerPause is how long an open breaker spares its provider before one message tries it.
 	breakerPause = 30 * time.Second
+
+	// stallAfter is how long a request waits for its answer before it counts as stalled. Vendors answer in
+	// tenths of a second.
+	stallAfter = 2 * time.Second
 )
 
 // line is one provider with what stands before it: breaker, bounds and weight.
 type line struct {
-	sender    SMSSender
-	breaker   *gobreaker.CircuitBreaker[Receipt]
-	perSecond int
-	slots     chan struct{} // nil: no bound
+	sender  SMSSender
+	breaker *gobreaker.CircuitBreaker[Receipt]
+	bounds  Bounds
+	slots   chan struct{} // what this worker may have of the bound of requests at the same time: all; nil: no bound
 
 	misconfigured bool          // what the last answer said; guarded by the breaker
 	weight        atomic.Uint64 // bits of a float64
 	accepted      atomic.Int64  // messages that the scores do not have yet
+	stalled       atomic.Int64  // requests that have waited for stallAfter and still wait
+	spent         atomic.Int64  // Unix nanoseconds until which the bound per second lets nothing pass
 }
 
 func newLine(sender SMSSender, logger *slog.Logger) *line {
 	l := &line{sender: sender}
 	l.weight.Store(math.Float64bits(1))
 	if bounded, ok := sender.(Bounded); ok {
-		bounds := bounded.Bounds()
-		l.perSecond = bounds.PerSecond
-		if bounds.Concurrent > 0 {
-			l.slots = make(chan struct{}, bounds.Concurrent)
+		l.bounds = bounded.Bounds()
+		if l.bounds.Concurrent > 0 {
+			l.slots = make(chan struct{}, l.bounds.Concurrent)
 		}
 	}
 	l.breaker = gobreaker.NewCircuitBreaker[Receipt](gobreaker.Settings{
@@ -75,6 +80,10 @@ func (l *line) works(err error) bool {
 	return kind == RateLimited || kind == Rejected
 }
 
+// hangs reports whether the provider takes requests and answers none. Its breaker cannot know before they
+// time out, so meanwhile other providers are asked first, where there are any.
+func (l *line) hangs() bool { return l.stalled.Load() >= breakerFailures }
+
 // gateError is a provider that was not asked.
 type gateError struct {
 	decision Decision
@@ -90,20 +99,15 @@ func (l *line) gated(decision Decision) error {
 }
 
 // send asks the provider, unless something of our own stands in the way.
-func (l *line) send(ctx context.Context, rate Rate, sms SMS) (Receipt, error) {
+func (l *line) send(ctx context.Context, r *Router, sms SMS) (Receipt, error) {
 	receipt, err := l.breaker.Execute(func() (Receipt, error) {
-		if l.slots != nil {
-			select {
-			case l.slots <- struct{}{}:
-				defer func() { <-l.slots }()
-			default:
-				return Receipt{}, l.gated(Busy)
-			}
+		leave, refused := l.enter(ctx, r)
+		if refused != "" {
+			return Receipt{}, l.gated(refused)
 		}
-		if !l.take(ctx, rate) {
-			return Receipt{}, l.gated(RateSpent)
-		}
-		return l.sender.SendSMS(ctx, sms)
+		defer leave()
+		defer l.watch()()
+		return Guard(r.Logger, l.sender.Name(), func() (Receipt, error) { return l.sender.SendSMS(ctx, sms) })
 	})
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		return Receipt{}, l.gated(BreakerOpen)
@@ -114,14 +118,14 @@ func (l *line) send(ctx context.Context, rate Rate, sms SMS) (Receipt, error) {
 	return receipt, err
 }
 
-// take counts the message against the provider's bound per second. Without an answer from the counter the
-// message goes: the vendor has a limit of its own.
-func (l *line) take(ctx context.Context, rate Rate) bool {
-	if l.perSecond <= 0 || rate == nil {
-		return true
+// watch counts a request as stalled from stallAfter on until the returned function is called.
+func (l *line) watch() (answered func()) {
+	timer := time.AfterFunc(stallAfter, func() { l.stalled.Add(1) })
+	return func() {
+		if !timer.Stop() {
+			l.stalled.Add(-1)
+		}
 	}
-	ok, err := rate.Take(ctx, l.sender.Name(), l.perSecond)
-	return ok || err != nil
 }
 
 // The states of a breaker, as metrics name them.

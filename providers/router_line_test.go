@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,88 +118,68 @@ func TestRouter_tells_what_a_vendor_said_rather_than_who_was_not_asked(t *testin
 	})
 }
 
-// bounded is a sender with bounds.
-type bounded struct {
-	*scripted
-	bounds providers.Bounds
-}
-
-func (b bounded) Bounds() providers.Bounds { return b.bounds }
-
-// rate allows so many messages, or fails.
-type rate struct {
-	left  int
-	err   error
-	taken []string
-}
-
-func (r *rate) Take(_ context.Context, provider string, perSecond int) (bool, error) {
-	r.taken = append(r.taken, provider)
-	r.left--
-	return r.left >= 0 && perSecond == 7, r.err
-}
-
-func TestRouter_keeps_to_a_bound_per_second(t *testing.T) {
+// TestRouter_leaves_a_provider_that_answers_nothing_before_its_requests_time_out sends 20 messages a second to
+// a provider that hangs.
+func TestRouter_leaves_a_provider_that_answers_nothing_before_its_requests_time_out(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		s, r := newStage(t, nil, nil), &rate{left: 1}
-		s.Rate = r
-		s.Senders[0] = bounded{s.senders[0], providers.Bounds{PerSecond: 7}}
-		if asked, _, err := s.send(t); err != nil || !slices.Equal(asked, []string{"a"}) {
-			t.Errorf("asked %v, %v within the bound", asked, err)
+		const every = 50 * time.Millisecond
+		s := newStage(t, nil, nil)
+		hang := func(ctx context.Context) error {
+			<-ctx.Done()
+			return &providers.Error{Provider: "a", Kind: providers.Unknown, Err: ctx.Err()}
 		}
-		for range 10 { // more than the failures that open a breaker
-			asked, decisions, err := s.send(t)
-			if err != nil || !slices.Equal(asked, []string{"b"}) || !slices.Equal(decisions, []string{"a rate", "b failover"}) {
-				t.Errorf("asked %v, decided %v, %v beyond the bound", asked, decisions, err)
+		s.senders[0].answer = hang
+		start, last := time.Now(), time.Duration(0)
+		var wg sync.WaitGroup
+		for range int(12 * time.Second / every) {
+			sent := time.Since(start)
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+				defer cancel()
+				_, _ = s.SendSMS(ctx, message(t))
+			})
+			synctest.Wait()
+			if calls, _ := s.taken(); slices.Contains(calls, "a") {
+				last = sent
 			}
+			time.Sleep(every) //nolint:forbidigo // synthetic time
 		}
-		if slices.Contains(r.taken, "b") {
-			t.Error("a sender without a bound was counted")
+		wg.Wait()
+		if last > 3*time.Second {
+			t.Errorf("messages were still shown to it after %v", last)
 		}
-		r.err = errors.New("redis is away")
-		if asked, _, err := s.send(t); err != nil || !slices.Equal(asked, []string{"a"}) {
-			t.Errorf("asked %v, %v while nobody counts", asked, err)
+		if state := s.Breakers()["a"]; state != "open" {
+			t.Errorf("its breaker is %s once the requests have timed out", state)
+		}
+		s.senders[0].answer = nil
+		time.Sleep(pause) //nolint:forbidigo // synthetic time
+		if asked, decisions, _ := s.send(t); !slices.Equal(asked, []string{"a"}) {
+			t.Errorf("asked %v, decided %v when it answers again", asked, decisions)
 		}
 	})
 }
 
-func TestRouter_refuses_for_now_what_exceeds_the_only_providers_bound(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, nil)
-	s.Rate = &rate{}
-	s.Senders[0] = bounded{s.senders[0], providers.Bounds{PerSecond: 7}}
-	_, _, err := s.send(t)
-	var refused *providers.Error
-	if !errors.As(err, &refused) || refused.Kind != providers.Temporary || refused.Code != "own_rate" {
-		t.Errorf("got %v, want temporary: own_rate", err)
-	}
-}
-
-func TestRouter_keeps_to_a_bound_of_requests_at_the_same_time(t *testing.T) {
+func TestRouter_waits_for_the_only_provider_however_slow(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		s := newStage(t, nil, nil)
-		release, done := make(chan struct{}), make(chan error)
-		s.senders[0].answer = func(context.Context) error { <-release; return nil }
-		s.Senders[0] = bounded{s.senders[0], providers.Bounds{Concurrent: 2}}
-		for range 2 {
-			go func() { _, err := s.SendSMS(t.Context(), message(t)); done <- err }()
+		s := newStage(t, nil)
+		s.senders[0].answer = func(context.Context) error {
+			time.Sleep(5 * time.Second) //nolint:forbidigo // synthetic time
+			return nil
 		}
-		synctest.Wait()
-		s.taken()
-		asked, decisions, err := s.send(t)
-		if err != nil || !slices.Equal(asked, []string{"b"}) || !slices.Equal(decisions, []string{"a busy", "b failover"}) {
-			t.Errorf("asked %v, decided %v, %v beyond the bound", asked, decisions, err)
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				if _, err := s.SendSMS(t.Context(), message(t)); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(100 * time.Millisecond) //nolint:forbidigo // synthetic time
 		}
-		close(release)
-		for range 2 {
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}
-		if asked, _, err := s.send(t); err != nil || !slices.Contains(asked, "a") {
-			t.Errorf("asked %v, %v when the others are done", asked, err)
+		wg.Wait()
+		if state := s.Breakers()["a"]; state != "closed" {
+			t.Errorf("its breaker is %s", state)
 		}
 	})
 }

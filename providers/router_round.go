@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 )
 
 // Decision says in logs and metrics why a provider got a message or was passed over.
@@ -14,22 +15,28 @@ const (
 	Preferred Decision = "preferred" // it is the first in the order of preference
 	Weighted  Decision = "weighted"  // one that is preferred to it does not do well lately
 	Failover  Decision = "failover"  // those before it were passed over
+	Waited    Decision = "waited"    // nobody else could take it, and its bound let it pass a moment later
 	Resend    Decision = "resend"    // an earlier attempt may have been lost
 )
 
-// Why a message did not have to be sent again, or must wait.
+// Why a message did not have to be sent again, must wait, or is given up.
 const (
 	Asked    Decision = "asked"     // the provider knew what became of it
 	NotFound Decision = "not_found" // the provider does not know of it, so far
 	AskedOff Decision = "ask_error" // the provider did not answer the question
+	GivenUp  Decision = "given_up"  // it may have been sent twice, and nobody knows of it
 )
 
 // Why a provider was passed over, beside the kinds temporary and misconfigured of what it answered.
 const (
 	BreakerOpen Decision = "breaker_open" // it failed lately
+	Stalled     Decision = "stalled"      // it takes requests and answers none: asked last
 	RateSpent   Decision = "rate"         // its bound per second is reached
 	Busy        Decision = "busy"         // its bound of requests at the same time is reached
 )
+
+// Unbounded is counted beside the decision for a provider that was asked while nobody could look at its bounds.
+const Unbounded Decision = "unbounded"
 
 // round is the way of one attempt through the providers, and its explanation.
 type round struct {
@@ -45,32 +52,69 @@ func (r *round) run(ctx context.Context, lines []*line) (Receipt, error) {
 	if r.sms.Doubt != nil {
 		return r.clear(ctx, lines)
 	}
-	order := ranked(lines, r.sms.ID)
+	order := r.answering(ranked(lines, r.sms.ID))
 	decision := Preferred
-	if order[0] != lines[0] {
+	switch {
+	case len(r.passed) > 0:
+		decision = Failover
+	case order[0] != lines[0]:
 		decision = Weighted
 	}
 	return r.walk(ctx, order, decision)
 }
 
-// walk asks one after the other until one has or may have the message, or will not have it.
+// answering puts those who hang behind the others.
+func (r *round) answering(order []*line) []*line {
+	hang := func(l *line) bool { return l.hangs() }
+	if !slices.ContainsFunc(order, hang) || !slices.ContainsFunc(order, func(l *line) bool { return !l.hangs() }) {
+		return order
+	}
+	var answer, not []*line
+	for _, l := range order {
+		if l.hangs() {
+			r.pass(l, Stalled, "")
+			not = append(not, l)
+		} else {
+			answer = append(answer, l)
+		}
+	}
+	return append(answer, not...)
+}
+
+// walk asks one after the other. When nobody could take the message and a bound was all that stood in
+// somebody's way, it waits a moment for that one.
 func (r *round) walk(ctx context.Context, order []*line, decision Decision) (Receipt, error) {
-	var last error
+	receipt, bounded, err := r.once(ctx, order, decision)
+	for until := r.waitEnd(ctx); len(bounded) > 0 && pause(ctx, until); {
+		var again error
+		receipt, bounded, again = r.once(ctx, bounded, Waited)
+		if _, own := errors.AsType[*gateError](again); !own {
+			err = again
+		}
+	}
+	return receipt, err
+}
+
+// once asks one after the other until one has or may have the message, or will not have it. When all were
+// passed over it returns those that only a bound kept from being asked.
+func (r *round) once(ctx context.Context, order []*line, decision Decision) (_ Receipt, bounded []*line, last error) {
 	for i, l := range order {
-		if i > 0 {
+		if i > 0 && decision != Waited {
 			decision = Failover
 		}
-		receipt, err := l.send(ctx, r.router.Rate, r.sms)
+		receipt, err := l.send(ctx, r.router, r.sms)
 		kind := KindOf(err)
 		if err == nil || kind != Temporary && kind != Misconfigured {
 			r.choose(l, decision)
-			return receipt, err
+			return receipt, nil, err
 		}
 		gate, own := errors.AsType[*gateError](err)
-		switch {
-		case own:
+		if own {
 			r.pass(l, gate.decision, "")
-		default:
+			if gate.decision == Busy || gate.decision == RateSpent {
+				bounded = append(bounded, l)
+			}
+		} else {
 			r.pass(l, Decision(kind.String()), codeOf(err))
 			r.alarm = r.alarm || kind == Misconfigured
 		}
@@ -81,27 +125,25 @@ func (r *round) walk(ctx context.Context, order []*line, decision Decision) (Rec
 			break
 		}
 	}
-	return Receipt{}, last
+	return Receipt{}, bounded, last
 }
 
 func (r *round) choose(l *line, decision Decision) {
 	r.provider, r.decision = l.sender.Name(), decision
-	r.count(r.provider, decision)
+	r.router.count(r.provider, decision)
 }
 
+// pass notes who was passed over and why, once however often a bound is looked at.
 func (r *round) pass(l *line, why Decision, code string) {
 	text := l.sender.Name() + ": " + string(why)
 	if code != "" {
 		text += " " + code
 	}
-	r.passed = append(r.passed, text)
-	r.count(l.sender.Name(), why)
-}
-
-func (r *round) count(provider string, decision Decision) {
-	if r.router.Count != nil {
-		r.router.Count(provider, decision)
+	if slices.Contains(r.passed, text) {
+		return
 	}
+	r.passed = append(r.passed, text)
+	r.router.count(l.sender.Name(), why)
 }
 
 // log explains the round in one line.

@@ -27,22 +27,33 @@ const (
 	recordPause   = 200 * time.Millisecond
 )
 
-// errFrozen stands for a process that was stopped between its claim and its call.
-var errFrozen = ourFault(providers.Temporary, "stalled", errors.New("the claim ran low before the provider was called"))
+// codeStopping is the code of attempts that a worker gave up because it ends.
+const codeStopping = "stopping"
 
-// ourFault is an attempt that ended before a provider was asked: surely not sent.
+// Attempts that ended before a provider was called.
+var (
+	errFrozen   = ourFault(providers.Temporary, "stalled", errors.New("the claim ran low before the provider was called"))
+	errStopping = ourFault(providers.Temporary, codeStopping, errors.New("the worker ends"))
+)
+
+// ourFault is an attempt for which no provider was asked.
 func ourFault(kind providers.Kind, code string, err error) error {
 	return &providers.Error{Provider: "worker", Kind: kind, Code: code, Err: err}
 }
 
 // whileClaimed calls a provider and gives it what is left of its time: when the claim runs out and the next
-// worker may send, this call has ended.
+// worker may send, this call has ended. So it has when the worker must end; see [Stoppable].
 func whileClaimed(
 	ctx context.Context, claim messages.Claim, call func(context.Context) (providers.Receipt, error),
 ) (providers.Receipt, error) {
 	ctx, cancel := context.WithDeadline(ctx, claim.LeaseUntil.Add(-leaseMargin))
 	defer cancel()
-	if ctx.Err() != nil {
+	stop := stopOf(ctx)
+	defer context.AfterFunc(stop, cancel)()
+	switch {
+	case stop.Err() != nil:
+		return providers.Receipt{}, errStopping
+	case ctx.Err() != nil:
 		return providers.Receipt{}, errFrozen
 	}
 	return call(ctx)

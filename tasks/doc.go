@@ -21,16 +21,23 @@
 //	               The store is away: retry.
 //	4 send         Temporary, Misconfigured: recorded as queued, retry.
 //	               RateLimited, Rejected: recorded as failed, archive.
+//	               A bound of our own is reached, or a breaker open: the same, with a short pause.
 //	               Unknown, it may have been sent: the claim is kept; one more attempt when it ends, with
-//	               the same code or link; then failed, archive.
+//	               the same code or link. Unknown again: the claim is kept again; when it ends, who may have
+//	               it is asked, where anybody can be. Not known: failed, archive. A third send never happens.
 //	               The process was frozen and the claim ran low: the provider is not called, retry.
-//	               The handler panics: archive; the claim runs out.
+//	               A sender or what leads to it panics: as Unknown.
+//	               The worker ends: what is not with its provider yet is recorded as queued; what is has the
+//	               grace time to finish, then counts as Unknown.
 //	5 record       The store is away: tried until the claim runs out. After that an accepted message goes
 //	               to the archive, for a retry would send it twice; every other outcome goes on as judged.
 //	               The claim was taken over: the same, without trying again.
+//	               The database of the history is away: an SMS does not notice. What is recorded waits in
+//	               Redis until an OutcomeWriter has copied it.
 //	6 acknowledge  Redis is away: AckHook lets Asynq try until its own lease of 30 s ends. Past that the
 //	               task runs again, and its claim is refused, since the message is known as sent.
-//	any            The worker is killed: Asynq runs the task again after one to two minutes. The Reaper does
+//	any            The handler panics elsewhere: archive.
+//	               The worker is killed: Asynq runs the task again after one to two minutes. The Reaper does
 //	               not wait for that: it makes a new task as soon as the claim has run out. So does the
 //	               Relay for mails, also when the queue is gone as a whole.
 //

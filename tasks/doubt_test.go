@@ -29,11 +29,14 @@ func TestSMSCodeHandler_asks_before_it_sends_what_a_killed_worker_had(t *testing
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
+		kills int // of one worker after the other
 		fate  providers.Fate
 		sends int
 	}{
-		{"killed after the call", providers.Fate{State: messages.Sent}, 0},
-		{"killed before the call", providers.Fate{}, 1},
+		{"killed after the call", 1, providers.Fate{State: messages.Sent}, 0},
+		{"killed before the call", 1, providers.Fate{}, 1},
+		{"killed three times, once after the call", 3, providers.Fate{State: messages.Sent}, 0},
+		{"killed three times before the call", 3, providers.Fate{}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -48,8 +51,11 @@ func TestSMSCodeHandler_asks_before_it_sends_what_a_killed_worker_had(t *testing
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := store.Codes().Claim(t.Context(), issued.ID, time.Millisecond); err != nil { // and dies
-				t.Fatal(err)
+			for range test.kills {
+				testkit.Eventually(t, patience, func() bool {
+					_, err := store.Codes().Claim(t.Context(), issued.ID, time.Millisecond) // and dies
+					return err == nil
+				}, "a worker claims it")
 			}
 			vendor := books{&sender{}, test.fate}
 			handler := &tasks.SMSCodeHandler{

@@ -84,7 +84,7 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	if err != nil {
 		return refusedClaim(ctx, h.Metrics, messages.Email, mail.Claim, err)
 	}
-	receipt, err := h.send(ctx, mail)
+	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) { return h.send(ctx, mail) })
 	return conclude(ctx, conclusion{
 		claim: mail.Claim, verdict: judge(mail.Claim, receipt, err, time.Now()),
 		channel: messages.Email, to: mail.Recipient().String(),
@@ -92,7 +92,11 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	})
 }
 
+// send writes and sends the mail, unless it may have been sent often enough: nobody can be asked about a mail.
 func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (providers.Receipt, error) {
+	if mail.Doubts >= mostSends {
+		return providers.Receipt{}, errGivenUp
+	}
 	var token string
 	if emailType(mail.Mail.Purpose) == TypeEmailActivation {
 		var err error

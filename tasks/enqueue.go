@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel/trace"
 
 	"usher/secrets"
 )
@@ -15,7 +16,8 @@ import (
 type Enqueuer struct {
 	Client    *asynq.Client
 	Keys      *secrets.Keys
-	SMSShards int // queues that codes are spread over; 0 and 1 are one
+	SMSShards int          // queues that codes are spread over; 0 and 1 are one
+	Tracer    trace.Tracer // nil makes no spans
 }
 
 func (e *Enqueuer) enqueue(
@@ -25,8 +27,10 @@ func (e *Enqueuer) enqueue(
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", typename, err)
 	}
-	task := asynq.NewTaskWithHeaders(typename, body, map[string]string{HeaderRequestID: requestID})
-	_, err = e.Client.EnqueueContext(ctx, task, opts...)
+	headers := map[string]string{HeaderRequestID: requestID, HeaderIssuedAt: issuedHeader(ctx)}
+	ctx, end := e.publish(ctx, typename, headers)
+	info, err := e.Client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(typename, body, headers), opts...)
+	end(info, err)
 	// Our ids are never used for anything else: a conflict is our own write, whose answer was lost.
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		if ctx.Err() != nil { // Asynq passes on the text of a cause only

@@ -26,6 +26,7 @@ type claims struct {
 	recordErr error         // of every Record, until failures is used up when that is not 0
 	failures  int           // Records that fail
 	shorter   time.Duration // by which a claim is shorter than asked for: time the process stood still
+	claimed   func()        // called after a claim; nil: nothing
 }
 
 func (c *claims) Claim(_ context.Context, id string, lease time.Duration) (messages.Claim, error) {
@@ -46,6 +47,9 @@ func (c *claims) Claim(_ context.Context, id string, lease time.Duration) (messa
 	}
 	c.attempt++
 	c.state, c.until = messages.Sending, time.Now().Add(lease-c.shorter)
+	if c.claimed != nil {
+		c.claimed()
+	}
 	return messages.Claim{ID: id, Attempt: c.attempt, LeaseUntil: c.until, Doubts: c.doubts}, nil
 }
 

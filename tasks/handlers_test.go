@@ -191,27 +191,28 @@ func TestHandlers_send_a_message_of_unknown_fate_twice_at_most_and_the_same(t *t
 	t.Parallel()
 	eachChannel(t, func(t *testing.T, b *bundle) {
 		b.sender.answer = refuse(providers.Unknown)
-
-		err := b.work()
-		end := time.Now().Add(tasks.RetryDelay(0, err, nil))
-		if end.Before(b.claims.until) {
-			t.Errorf("the next attempt comes before the claim has ended: %v", end)
+		for i := range 2 {
+			err := b.work()
+			end := time.Now().Add(tasks.RetryDelay(0, err, nil))
+			if end.Before(b.claims.until) {
+				t.Errorf("the attempt after number %d comes before its claim has ended: %v", i+1, end)
+			}
+			if err := b.work(); !errors.Is(err, messages.ErrBusy) {
+				t.Errorf("an attempt while number %d may still go on: %v", i+1, err)
+			}
+			time.Sleep(time.Until(end)) //nolint:forbidigo // synthetic time
 		}
-		if err := b.work(); !errors.Is(err, messages.ErrBusy) {
-			t.Errorf("an attempt while the first may still go on: %v", err)
-		}
-		time.Sleep(time.Until(end)) //nolint:forbidigo // synthetic time
-		if err := b.work(); next(err) != "archived" {
-			t.Errorf("the second attempt: %v, want archived", err)
+		if err := b.work(); next(err) != "archived" { // nobody can be asked
+			t.Errorf("the third attempt: %v, want archived", err)
 		}
 		if err := b.work(); err != nil { // such as a duplicate
-			t.Errorf("a third attempt: %v, want it dropped", err)
+			t.Errorf("a fourth attempt: %v, want it dropped", err)
 		}
 		if got, want := b.sends(), []string{b.secret, b.secret}; !slices.Equal(got, want) {
 			t.Errorf("sent %q, want %q", got, want)
 		}
-		if got := b.states(); !slices.Equal(got, []messages.State{messages.Sending, messages.Failed}) {
-			t.Errorf("recorded %v, want that nobody knows, then failed", got)
+		if got := b.states(); !slices.Equal(got, []messages.State{messages.Sending, messages.Sending, messages.Failed}) {
+			t.Errorf("recorded %v, want twice that nobody knows, then failed", got)
 		}
 	})
 }
@@ -221,34 +222,97 @@ func TestHandlers_resend_after_a_doubt_whatever_came_before_it(t *testing.T) {
 	eachChannel(t, func(t *testing.T, b *bundle) {
 		answers := []providers.Kind{providers.Temporary, providers.Unknown, providers.Temporary, providers.Unknown}
 		b.sender.answer = func(ctx context.Context, n int) error { return refuse(answers[n-1])(ctx, n) }
-		for i, want := range []string{"retried", "retried", "retried", "archived"} {
+		for i, want := range []string{"retried", "retried", "retried", "retried", "archived"} {
 			err := b.work()
 			if got := next(err); got != want {
 				t.Fatalf("after attempt %d the task is %s, want %s: %v", i+1, got, want, err)
 			}
 			time.Sleep(tasks.RetryDelay(0, err, nil)) //nolint:forbidigo // synthetic time
 		}
-		want := []messages.State{messages.Queued, messages.Sending, messages.Queued, messages.Failed}
+		want := []messages.State{messages.Queued, messages.Sending, messages.Queued, messages.Sending, messages.Failed}
 		if got := b.states(); !slices.Equal(got, want) {
 			t.Errorf("recorded %v, want %v", got, want)
 		}
 	})
 }
 
-func TestHandlers_send_again_what_killed_workers_had_but_follow_no_doubt_with_another(t *testing.T) {
+func TestHandlers_send_again_what_a_killed_worker_had_but_not_what_two_had(t *testing.T) {
 	t.Parallel()
-	eachChannel(t, func(t *testing.T, b *bundle) {
-		for range 2 { // workers that claim and die
-			if _, err := b.claims.Claim(t.Context(), codeID, time.Second); err != nil {
-				t.Fatal(err)
+	for killed, want := range []string{"done", "done", "archived", "archived"} {
+		eachChannel(t, func(t *testing.T, b *bundle) {
+			for range killed { // workers that claim and die
+				if _, err := b.claims.Claim(t.Context(), codeID, time.Second); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second) //nolint:forbidigo // synthetic time
 			}
-			time.Sleep(time.Second) //nolint:forbidigo // synthetic time
-		}
-		b.sender.answer = refuse(providers.Unknown)
-		if err := b.work(); next(err) != "archived" || len(b.sends()) != 1 {
-			t.Errorf("%v after %d sends, want archived after one", err, len(b.sends()))
-		}
-	})
+			sends := 0
+			if want == "done" {
+				sends = 1
+			}
+			if err := b.work(); next(err) != want || len(b.sends()) != sends {
+				t.Errorf("%v after %d workers were killed and %d sends, want %s", err, killed, len(b.sends()), want)
+			}
+		})
+	}
+}
+
+// asker is a sender that can find out what became of a message.
+type asker struct {
+	*sender
+	asked  int
+	answer error // nil: a vendor has accepted it
+}
+
+func (a *asker) AskSMS(_ context.Context, sms providers.SMS) (providers.Receipt, error) {
+	a.asked++
+	if sms.Doubt == nil {
+		return providers.Receipt{}, errors.New("asked about a message without a doubt")
+	}
+	return providers.Receipt{Provider: "fake"}, a.answer
+}
+
+func TestSMSCodeHandler_asks_once_more_after_the_doubt_of_a_resend(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		answer error
+		next   string
+		state  messages.State
+	}{
+		{"the vendor has it", nil, "done", messages.Sent},
+		{"the vendor could not deliver it", &providers.Error{Provider: "fake", Kind: providers.Rejected}, "archived", messages.Failed},
+		{"nobody knows", &providers.Error{Provider: "fake", Kind: providers.Unknown}, "archived", messages.Failed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b, metrics, observe := newBundle(t)
+				b.sender.answer = refuse(providers.Unknown)
+				vendor, keys := &asker{sender: b.sender, answer: test.answer}, testKeys(t)
+				handler := observe(&tasks.SMSCodeHandler{
+					Claims: b.claims, Sender: vendor, Keys: keys, Timeout: sendTimeout, Metrics: metrics,
+				})
+				task := asynq.NewTask(tasks.TypeSMSCode, smsPayload(t, keys, queued(t, codeID)))
+				for _, want := range []string{"retried", "retried", test.next} {
+					err := handler.ProcessTask(t.Context(), task)
+					if next(err) != want {
+						t.Errorf("%v, want the task %s", err, want)
+					}
+					time.Sleep(tasks.RetryDelay(0, err, nil)) //nolint:forbidigo // synthetic time
+				}
+				if err := handler.ProcessTask(t.Context(), task); err != nil {
+					t.Errorf("afterwards: %v, want it dropped", err)
+				}
+				if got, want := b.states(), []messages.State{messages.Sending, messages.Sending, test.state}; !slices.Equal(got, want) {
+					t.Errorf("recorded %v, want %v", got, want)
+				}
+				if sent := len(b.sender.sentSMS()); sent != 2 || vendor.asked != 1 {
+					t.Errorf("sent %d times and asked %d times, want 2 and 1", sent, vendor.asked)
+				}
+			})
+		})
+	}
 }
 
 func TestSMSCodeHandler_tells_its_sender_of_a_doubt(t *testing.T) {
@@ -430,21 +494,44 @@ func TestHandlers_give_a_provider_no_longer_than_the_claim_lasts(t *testing.T) {
 	})
 }
 
-func TestHandlers_archive_a_panic_and_quote_nothing_of_it(t *testing.T) {
+func TestHandlers_give_up_what_always_panics_and_quote_nothing_of_it(t *testing.T) {
 	t.Parallel()
 	eachChannel(t, func(t *testing.T, b *bundle) {
 		b.sender.answer = func(context.Context, int) error { panic("while sending " + b.secret + " to " + number) }
-		err := b.work()
-		if next(err) != "archived" {
-			t.Errorf("got %v, want archived", err)
+		for i, want := range []string{"retried", "retried", "archived", "done"} {
+			err := b.work()
+			if next(err) != want {
+				t.Errorf("attempt %d: %v, want the task %s", i+1, err, want)
+			}
+			if found := testkit.FindSecrets([]byte(fmt.Sprint(err, b.log)), number, b.secret); len(found) > 0 {
+				t.Errorf("error or log hold %v", found)
+			}
+			time.Sleep(tasks.RetryDelay(0, err, nil)) //nolint:forbidigo // synthetic time
 		}
-		if found := testkit.FindSecrets([]byte(fmt.Sprint(err, b.log)), number, b.secret); len(found) > 0 {
-			t.Errorf("error or log hold %v", found)
+		if got := b.states(); !slices.Equal(got, []messages.State{messages.Sending, messages.Sending, messages.Failed}) || len(b.sends()) != 2 {
+			t.Errorf("recorded %v after %d sends, want failed after two", got, len(b.sends()))
 		}
-		if log := b.log.String(); !strings.Contains(log, "handler panicked") || !strings.Contains(log, "handlers_test.go") {
-			t.Errorf("the log does not show where: %s", log)
+		log := b.log.String()
+		if !strings.Contains(log, "sender panicked") || !strings.Contains(log, "handlers_test.go") || strings.Contains(log, "0x") {
+			t.Errorf("the log does not show where, or shows arguments: %s", log)
 		}
 	})
+}
+
+func TestObserve_archives_a_panic_and_quotes_nothing_of_it(t *testing.T) {
+	t.Parallel()
+	logger, log := testkit.Logger(t)
+	handler := tasks.Observe(logger, nil)(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { panic("with " + number) }))
+	err := handler.ProcessTask(t.Context(), asynq.NewTask("any", nil))
+	if next(err) != "archived" {
+		t.Errorf("got %v, want archived", err)
+	}
+	if found := testkit.FindSecrets([]byte(fmt.Sprint(err, log)), number); len(found) > 0 {
+		t.Errorf("error or log hold %v", found)
+	}
+	if text := log.String(); !strings.Contains(text, "handler panicked") || !strings.Contains(text, "handlers_test.go") || strings.Contains(text, "0x") {
+		t.Errorf("the log does not show where, or shows arguments: %s", text)
+	}
 }
 
 func TestEmailHandler_waits_for_a_key_that_was_taken_away(t *testing.T) {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/hibiken/asynq"
+
+	"usher/providers"
+	"usher/telemetry"
 )
 
 type loggerKey struct{}
@@ -27,13 +29,17 @@ func Observe(base *slog.Logger, metrics *Metrics) asynq.MiddlewareFunc {
 	return func(next asynq.Handler) asynq.Handler {
 		return asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) (err error) {
 			id, _ := asynq.GetTaskID(ctx)
-			l := base.With("task_id", id, "task_type", task.Type(),
-				"request_id", task.Headers()[HeaderRequestID])
-			ctx = context.WithValue(ctx, loggerKey{}, l)
+			request := task.Headers()[HeaderRequestID]
+			l := base.With("task_id", id, "task_type", task.Type(), "request_id", request)
+			if id := telemetry.TraceID(ctx); id != "" {
+				l = l.With("trace_id", id)
+			}
+			ctx = telemetry.WithRequestID(ctx, request) // for those who log with another logger
+			ctx = readIssued(context.WithValue(ctx, loggerKey{}, l), task.Headers()[HeaderIssuedAt])
 			start := time.Now()
 			defer func() {
-				if r := recover(); r != nil {
-					l.Error("handler panicked", "stack", string(debug.Stack()))
+				if recover() != nil {
+					l.Error("handler panicked", "stack", providers.Stack())
 					err = archived(errPanic)
 				}
 				metrics.task(task.Type(), err, time.Since(start))

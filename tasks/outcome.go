@@ -37,6 +37,33 @@ type verdict struct {
 // errForeign replaces errors that are no [providers.Error]: nobody promises that their texts are safe.
 var errForeign = errors.New("error of no known kind")
 
+// mostSends is how often one message is sent at most: once, and once more when nobody knows what became of it.
+// A claim with as many doubts may only ask.
+const mostSends = 2
+
+// errGivenUp ends a message that nobody can be asked about.
+var errGivenUp = ourFault(providers.Unknown, "given_up", errors.New("it may have been sent twice, and nobody can be asked"))
+
+// ownPause is the pause after an attempt that something of our own kept from being made, by its code. No vendor
+// was bothered, and what stood in the way may be gone any moment, so the pause does not grow.
+func ownPause(code string) (pause time.Duration, ok bool) {
+	switch code {
+	case codeStopping:
+		return 0, true // another worker can have it now
+	case "own_" + string(providers.Busy), "own_" + string(providers.RateSpent):
+		return 100 * time.Millisecond, true
+	case "own_" + string(providers.BreakerOpen):
+		return 5 * time.Second, true
+	}
+	return 0, false
+}
+
+// IsFailure tells Asynq which errors make the pauses of [RetryDelay] grow: those that name no time themselves.
+func IsFailure(err error) bool {
+	_, ok := askedFor(err)
+	return !ok
+}
+
 // judge turns a provider's answer into a verdict: the only place where a [providers.Kind] decides.
 func judge(claim messages.Claim, receipt providers.Receipt, err error, now time.Time) verdict {
 	if err == nil {
@@ -53,10 +80,13 @@ func judge(claim messages.Claim, receipt providers.Receipt, err error, now time.
 	case providers.Temporary, providers.Misconfigured:
 		// Surely not sent. A misconfigured account may be mended, or its breaker closed, in time.
 		outcome.State = messages.Queued
+		if pause, ok := ownPause(refused.Code); ok {
+			return verdict{outcome, &retryAt{now.Add(pause), refused}}
+		}
 		return verdict{outcome, refused}
 	case providers.Unknown:
-		// At most one resend, with the same code or link: what follows a doubt is the last attempt.
-		if claim.Doubts == 0 {
+		// At most one resend, with the same code or link. After that one's doubt it is asked for once more.
+		if claim.Doubts < mostSends {
 			// The claim is kept until its lease ends: by then the first request has long ended too.
 			outcome.State = messages.Sending
 			return verdict{outcome, &retryAt{claim.LeaseUntil, refused}}

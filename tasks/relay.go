@@ -77,7 +77,7 @@ func (r *Relay) enqueueDue(ctx context.Context) error {
 			return err
 		}
 		for _, mail := range due {
-			if err := r.Enqueuer.EnqueueDue(ctx, mail); err != nil {
+			if err := r.Enqueuer.EnqueueDue(issuedAt(ctx, mail.CreatedAt), mail); err != nil {
 				return err
 			}
 			r.Logger.Debug("mail seen to by the relay", "message_id", mail.ID, "request_id", mail.RequestID)

@@ -16,7 +16,7 @@ type Config struct {
 	TemplateParam   string        `env:"ALIYUN_TEMPLATE_PARAM" envDefault:"code" desc:"Aliyun: name of the template's variable that takes the code."`
 	Endpoint        string        `env:"ALIYUN_ENDPOINT" envDefault:"https://dysmsapi.aliyuncs.com" desc:"Aliyun: address of the API; http:// is accepted for loopback only."`
 	QPS             int           `env:"ALIYUN_QPS" envDefault:"0" desc:"Aliyun: messages in any second by all workers together; 0 for no bound."`
-	Concurrency     int           `env:"ALIYUN_CONCURRENCY" envDefault:"0" desc:"Aliyun: requests at the same time by one worker; 0 for no bound."`
+	Concurrency     int           `env:"ALIYUN_CONCURRENCY" envDefault:"0" desc:"Aliyun: requests at the same time by all workers together; 0 for no bound."`
 }
 
 // Validate returns every mistake by the name of its variable, without the prefix that all variables have.

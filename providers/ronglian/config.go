@@ -15,7 +15,7 @@ type Config struct {
 	TemplateID  string        `env:"RONGLIAN_TEMPLATE_ID" desc:"Ronglian: approved template with two variables, the code and the minutes that it lives."`
 	Endpoint    string        `env:"RONGLIAN_ENDPOINT" envDefault:"https://app.cloopen.com:8883" desc:"Ronglian: address of the API; http:// is accepted for loopback only."`
 	QPS         int           `env:"RONGLIAN_QPS" envDefault:"0" desc:"Ronglian: messages in any second by all workers together; 0 for no bound."`
-	Concurrency int           `env:"RONGLIAN_CONCURRENCY" envDefault:"0" desc:"Ronglian: requests at the same time by one worker; 0 for no bound."`
+	Concurrency int           `env:"RONGLIAN_CONCURRENCY" envDefault:"0" desc:"Ronglian: requests at the same time by all workers together; 0 for no bound."`
 }
 
 // Validate returns every mistake by the name of its variable, without the prefix that all variables have.

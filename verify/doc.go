@@ -1,0 +1,40 @@
+// Package verify issues verification codes and checks them, once, in time, within limits.
+//
+// [Service] does all of it. [Codes] is where issued codes are kept, one atomic round trip a question, and [Queue]
+// is how they get to the workers. Nobody keeps a code itself: it derives from a key, the code's id, the number and
+// the purpose, alike whenever it is sent, and what is kept to compare with is a MAC under another key.
+//
+// # A code's life
+//
+// There is one current code for each number and purpose. Whether its message arrived is another story, told in
+// package messages: the person who has the digits may enter them, whatever the vendor said.
+//
+//	             ┌──────────────── Restore: the request failed ────────────────┐
+//	             ▼                                                             │
+//	Issue ──▶ current ──Check, Spend: one guess less each──▶ no guess left     │
+//	  │          │ │                                                           │
+//	  │          │ └──right Spend, once──▶ used ───────────────────────────────┘
+//	  │          ├──newer Issue──▶ superseded
+//	  │          └──its time──▶ expired
+//	  └──not queued──▶ taken back; the code before it is current again
+//
+// A code that is used, superseded or expired is [ErrExpired] to whoever enters it: which of them is nobody's
+// business. One without guesses is [ErrAttempts] until its end, and so is any code of a number that was guessed at
+// too often.
+//
+// How each step fails:
+//
+//	Issue    The pause since the last code or a limit of the number refuses: *[LimitError], nothing is spent.
+//	         The queue did not take the code: it is taken back with what it spent, [ErrQueue].
+//	         The store is away: its error. The answer may be lost and not the request, so the code is taken
+//	         back as well, as far as the store can be reached; else it stays unsent until it expires, and the
+//	         person waits out the pause.
+//	Check    The guess is counted before anything is compared, so that guesses that come at the same time
+//	         cannot outnumber it. Text that cannot be a code is [ErrWrong] and costs no guess.
+//	Spend    The same, and of parallel calls with the right code one wins. That the code was entered is told
+//	         to Entered once; its failure is logged and changes nothing.
+//	Restore  Gives a spent code back after a later step failed, even if the caller's time is over. When it
+//	         fails, the person asks for another code.
+//	Status   Says what the waiting person may know. A code that is long over is [ErrNotFound].
+//	any      A key was taken out of the settings: its codes are [ErrExpired].
+package verify
