@@ -111,6 +111,7 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	if err != nil {
 		return accounts.Account{}, err
 	}
+	s.Metrics.registered(account)
 	if account.Active {
 		s.know(c, account)
 		// The account is there: an error now would make the person register again, in vain.

@@ -61,6 +61,7 @@ func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium) (captchaView,
 	if err := s.Captchas.Put(c.Request().Context(), view.ID, challenge.Answer, s.Config.CaptchaTTL); err != nil {
 		return captchaView{}, err
 	}
+	s.Metrics.captchas.WithLabelValues("asked").Inc()
 	uri := "data:" + challenge.MIME + ";base64," + base64.StdEncoding.EncodeToString(challenge.Media)
 	if medium == captcha.Audio {
 		view.Audio = uri

@@ -32,9 +32,14 @@ func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.
 	case captchaID != "" && !captcha.Match(want, given):
 		s.refund(c, spends)
 		if want == "" {
+			s.Metrics.captchas.WithLabelValues("gone").Inc()
 			return decision, errCaptchaGone
 		}
+		s.Metrics.captchas.WithLabelValues("wrong").Inc()
 		return decision, errCaptchaWrong
+	}
+	if captchaID != "" {
+		s.Metrics.captchas.WithLabelValues("right").Inc()
 	}
 	return decision, nil
 }

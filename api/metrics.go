@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"usher/accounts"
 	"usher/limits"
 	"usher/verify"
 )
@@ -18,9 +19,11 @@ type Metrics struct {
 	refused   *prometheus.CounterVec
 	recorded  *prometheus.CounterVec
 	blocked   prometheus.Counter
+	captchas  *prometheus.CounterVec
 	issued    *prometheus.CounterVec
 	entered   prometheus.Counter
-	passwords *prometheus.CounterVec
+	registers *prometheus.CounterVec
+	signIns   *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of a face.
@@ -36,14 +39,19 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "usher_http_request_seconds", Help: "Time of a request.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 8},
 		}, []string{"route", "method", "status"}),
-		refused:   vec("usher_limits_refused_total", "Requests that a limit refused.", "limit"),
-		recorded:  vec("usher_limits_recorded_total", "Requests that a limit would have refused if it were enforced.", "limit"),
-		blocked:   one("usher_sms_conversion_blocked_total", "Codes not sent because too few of their number's prefix are entered."),
-		issued:    vec("usher_sms_codes_issued_total", "Codes issued and queued.", "purpose"),
-		entered:   one("usher_sms_codes_entered_total", "Codes that were entered and used for the first time."),
-		passwords: vec("usher_sign_ins_total", "Passwords tried, by what came of it.", "result"),
+		refused:  vec("usher_limits_refused_total", "Requests that a limit refused.", "limit"),
+		recorded: vec("usher_limits_recorded_total", "Requests that a limit would have refused if it were enforced.", "limit"),
+		blocked:  one("usher_sms_conversion_blocked_total", "Codes not sent because too few of their number's prefix are entered."),
+		issued:   vec("usher_sms_codes_issued_total", "Codes issued and queued.", "purpose"),
+		entered:  one("usher_sms_codes_entered_total", "Codes that were entered and used for the first time."),
+		captchas: vec("usher_captchas_total",
+			"Captchas that were asked, and answers that spent one: right, wrong, gone (spent or expired).", "result"),
+		registers: vec("usher_registrations_total",
+			"Accounts that came into being: active, or waiting for the link in a mail.", "state"),
+		signIns: vec("usher_sign_ins_total",
+			"Passwords that were tried, by what came of it (right, wrong), and sign-ins by code.", "result"),
 	}
-	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.issued, m.entered, m.passwords)
+	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.issued, m.entered, m.registers, m.signIns)
 	return m
 }
 
@@ -52,6 +60,14 @@ func (m *Metrics) Recorded(name limits.Name) { m.recorded.WithLabelValues(string
 
 // Entered counts a code that was used for the first time.
 func (m *Metrics) Entered() { m.entered.Inc() }
+
+func (m *Metrics) registered(account accounts.Account) {
+	state := "waiting"
+	if account.Active {
+		state = "active"
+	}
+	m.registers.WithLabelValues(state).Inc()
+}
 
 // refusal counts the limit that refused a request, if one did.
 func (m *Metrics) refusal(err error) {

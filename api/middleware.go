@@ -16,14 +16,12 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"usher/secrets"
+	"usher/telemetry"
 	"usher/web"
 )
 
 // requestIDPattern is what an id given by a client must look like: it goes into logs and tasks.
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
-
-// requestIDKey is where the context of a request holds its id.
-type requestIDKey struct{}
 
 // requestID gives every request an id: the client's own when it is harmless, else a new one.
 func requestID(next echo.HandlerFunc) echo.HandlerFunc {
@@ -33,14 +31,13 @@ func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 			id = secrets.Random(16)
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), requestIDKey{}, id)))
+		c.SetRequest(c.Request().WithContext(telemetry.WithRequestID(c.Request().Context(), id)))
 		return next(c)
 	}
 }
 
 func idOf(c echo.Context) string {
-	id, _ := c.Request().Context().Value(requestIDKey{}).(string)
-	return id
+	return telemetry.RequestID(c.Request().Context())
 }
 
 // logged writes one line a request. It names the route, never the path or the query: they hold

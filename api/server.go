@@ -14,6 +14,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"usher/accounts"
 	"usher/captcha"
@@ -22,8 +23,8 @@ import (
 	"usher/web"
 )
 
-// Server answers requests. All fields must be set before [Server.Handler] is called and stay as they
-// are from then on.
+// Server answers requests. All fields but the Tracer must be set before [Server.Handler] is called and
+// stay as they are from then on.
 type Server struct {
 	Verify   *verify.Service
 	Accounts *accounts.Service
@@ -38,6 +39,7 @@ type Server struct {
 	SessionList SessionList
 	Web         *web.Renderer
 	Metrics     *Metrics
+	Tracer      trace.Tracer // nil makes no spans
 	Config      Config
 	Logger      *slog.Logger
 	Now         func() time.Time
@@ -98,7 +100,11 @@ func (s *Server) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = clientIP(s.Config.TrustedProxies)
 	e.HTTPErrorHandler = h.renderError
-	e.Use(requestID, h.measured, h.logged, h.recovered, h.headers, timeLimited, h.cors(), h.crossOrigin())
+	e.Use(requestID)
+	if h.Tracer != nil {
+		e.Use(h.traced)
+	}
+	e.Use(h.measured, h.logged, h.recovered, h.headers, timeLimited, h.cors(), h.crossOrigin())
 	h.routes(e)
 	return e
 }

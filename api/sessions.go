@@ -87,7 +87,11 @@ func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account
 	if err := s.spend(c, s.byAddress(c, limits.LoginIP)); err != nil {
 		return accounts.Account{}, err
 	}
-	return s.Accounts.SignInByCode(c.Request().Context(), mobile, body.SMSCode)
+	account, err := s.Accounts.SignInByCode(c.Request().Context(), mobile, body.SMSCode)
+	if err == nil {
+		s.Metrics.signIns.WithLabelValues("code").Inc()
+	}
+	return account, err
 }
 
 func (s *Server) currentSession(c echo.Context) error {

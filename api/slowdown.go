@@ -29,10 +29,10 @@ func (s *Server) tryPassword(c echo.Context, body signInBody) (accounts.Account,
 	account, err := s.Accounts.SignIn(c.Request().Context(), body.Login, body.Password)
 	switch {
 	case errors.Is(err, accounts.ErrCredentials):
-		s.Metrics.passwords.WithLabelValues("wrong").Inc()
+		s.Metrics.signIns.WithLabelValues("wrong").Inc()
 		return accounts.Account{}, err
 	case err == nil:
-		s.Metrics.passwords.WithLabelValues("right").Inc()
+		s.Metrics.signIns.WithLabelValues("right").Inc()
 	}
 	s.refund(c, failures)
 	return account, err

@@ -211,6 +211,9 @@ func (a *API) openOps(ctx context.Context) error {
 	}
 	dashboard, closeDashboard := queuesDashboard(client, c.OpsWrite)
 	a.closers = append(a.closers, closeDashboard)
+	if c.OpsPprof {
+		a.health.profiles()
+	}
 	a.health.mux.Handle(queuesPath, dashboard)
 	a.health.mux.Handle(queuesPath+"/", dashboard)
 	if a.ops, err = listen(ctx, c.OpsAddr, a.health.handler(), a.logger); err != nil {

@@ -156,6 +156,9 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 func (w *Worker) openOps(ctx context.Context) (err error) {
 	c := w.settings.Config
 	w.health = newOps(c.OpsToken, w.stores.probes()...)
+	if c.OpsPprof {
+		w.health.profiles()
+	}
 	w.stores.watch(w.health.registry)
 	if w.ops, err = listen(ctx, c.OpsAddr, w.health.handler(), w.logger); err != nil {
 		return fmt.Errorf("listen on %sOPS_ADDR: %w", config.Prefix, err)

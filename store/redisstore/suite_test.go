@@ -39,6 +39,11 @@ func TestScores(t *testing.T) {
 	testkit.EachRedis(t, storetest.Scores)
 }
 
+func TestWorkers(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, storetest.Workers)
+}
+
 func TestCaptchas(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, storetest.Captchas)

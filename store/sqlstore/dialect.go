@@ -26,6 +26,14 @@ func (d dialect) skipLocked() string {
 	return ""
 }
 
+// micros is a time in a column as microseconds since 1970, for arithmetic; see [stamp].
+func (d dialect) micros(column string) string {
+	if d == onPostgres {
+		return "(extract(epoch from " + column + ") * 1000000)::bigint"
+	}
+	return column
+}
+
 // tableExists asks whether there is a table of a name, without an error when there is none.
 func (d dialect) tableExists() string {
 	if d == onPostgres {

@@ -47,6 +47,19 @@ func TestOpen_refuses_other_forms(t *testing.T) {
 		if _, err := sqlstore.Open(t.Context(), url); !errors.Is(err, sqlstore.ErrURL) {
 			t.Errorf("Open(%q) = %v, want ErrURL", url, err)
 		}
+		if err := sqlstore.CheckURL(url); !errors.Is(err, sqlstore.ErrURL) {
+			t.Errorf("CheckURL(%q) = %v, want ErrURL", url, err)
+		}
+	}
+}
+
+func TestCheckURL_connects_to_nothing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "missing", "usher.db")
+	for _, url := range []string{"postgres://usher@127.0.0.1:1/usher", "sqlite:" + path} {
+		if err := sqlstore.CheckURL(url); err != nil {
+			t.Errorf("CheckURL(%q) = %v", url, err)
+		}
 	}
 }
 

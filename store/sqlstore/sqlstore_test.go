@@ -84,6 +84,7 @@ func TestStores_keep_the_promises(t *testing.T) {
 		t.Run("Mails", func(t *testing.T) { t.Parallel(); storetest.Mails(t, open) })
 		t.Run("Outcomes", func(t *testing.T) { t.Parallel(); storetest.SQLOutcomes(t, open) })
 		t.Run("History", func(t *testing.T) { t.Parallel(); storetest.History(t, open) })
+		t.Run("Traffic", func(t *testing.T) { t.Parallel(); storetest.Traffic(t, open) })
 	})
 }
 

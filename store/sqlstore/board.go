@@ -1,0 +1,173 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"usher/messages"
+	"usher/vitals"
+)
+
+const (
+	deadGroups = 30 // most frequent reasons that are told
+	lastDead   = 20 // newest lost messages that are told
+)
+
+// Traffic counts the messages of a window, by when they were asked for. Each of its statements reads the window
+// once along the index on created_at, one after the other, and has one connection at a time; none outlives ctx.
+func (m *Messages) Traffic(ctx context.Context, w vitals.Window) (*vitals.Traffic, error) {
+	t := vitals.NewTraffic(w)
+	for _, read := range []func(context.Context, *vitals.Traffic) error{m.counts, m.times, m.deadGroups, m.lastDead} {
+		if err := read(ctx, t); err != nil {
+			return nil, fmt.Errorf("count messages: %w", err)
+		}
+	}
+	return t, nil
+}
+
+// inWindow selects the rows that a statement about a window reads; it takes the window's ends.
+const inWindow = " from messages where created_at >= ? and created_at < ?"
+
+func (m *Messages) read(ctx context.Context, rows any, w vitals.Window, query string, args ...any) error {
+	args = append([]any{at(w.Since), at(w.Until)}, args...)
+	return m.db.sqlx.SelectContext(ctx, rows, m.db.sqlx.Rebind(query), args...)
+}
+
+// parts are the columns that say which part a row counts for.
+func (m *Messages) parts(w vitals.Window) string {
+	created := m.db.dialect.micros("created_at")
+	return fmt.Sprintf("channel, provider, (%s - %d) / %d as slot, case when %s >= %d then 1 else 0 end as recent",
+		created, w.Since.UnixMicro(), w.Slot.Microseconds(), created, w.Until.Add(-vitals.Recent).UnixMicro())
+}
+
+type partRow struct {
+	Channel  messages.Channel `db:"channel"`
+	Provider string           `db:"provider"`
+	Slot     int              `db:"slot"`
+	Recent   int              `db:"recent"`
+	Prefix   string           `db:"prefix"`
+}
+
+func (r partRow) part() vitals.Part {
+	return vitals.Part{Channel: r.Channel, Slot: r.Slot, Provider: r.Provider, Prefix: r.Prefix, Recent: r.Recent == 1}
+}
+
+// counts reads a row for each slot, provider and prefix: thousands at most, however many messages there are.
+func (m *Messages) counts(ctx context.Context, t *vitals.Traffic) error {
+	number := func(condition string) string { return "sum(case when " + condition + " then 1 else 0 end)" }
+	query := "select " + m.parts(t.Window) + `,
+		case when channel = 'sms' then substr(to_masked, 1, 3) else '' end as prefix,
+		count(*) as asked,
+		` + number("accepted_at is not null or state in ('sent', 'delivered', 'undelivered')") + ` as accepted,
+		` + number("state = 'delivered'") + ` as delivered,
+		` + number("state = 'undelivered'") + ` as undelivered,
+		` + number("used_at is not null") + ` as used,
+		` + number("state = 'failed' and accepted_at is null") + ` as failed,
+		` + number("state = 'dropped' and accepted_at is null and reason in ('expired', 'unqueued')") + ` as expired,
+		` + number("state = 'dropped' and accepted_at is null and reason not in ('expired', 'unqueued')") + ` as idle,
+		` + number("state in ('queued', 'sending') and accepted_at is null") + ` as waiting` +
+		inWindow + " group by 1, 2, 3, 4, 5"
+	var rows []struct {
+		partRow
+
+		Asked       int `db:"asked"`
+		Accepted    int `db:"accepted"`
+		Delivered   int `db:"delivered"`
+		Undelivered int `db:"undelivered"`
+		Used        int `db:"used"`
+		Failed      int `db:"failed"`
+		Expired     int `db:"expired"`
+		Idle        int `db:"idle"`
+		Waiting     int `db:"waiting"`
+	}
+	if err := m.read(ctx, &rows, t.Window, query); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		t.Add(r.part(), vitals.Tally{
+			Asked: r.Asked, Accepted: r.Accepted, Delivered: r.Delivered, Undelivered: r.Undelivered, Used: r.Used,
+			Failed: r.Failed, Expired: r.Expired, Idle: r.Idle, Waiting: r.Waiting,
+		})
+	}
+	return nil
+}
+
+// times reads how many messages took how long, in the steps of [vitals.Round]: percentiles are taken from that,
+// since SQLite has none.
+func (m *Messages) times(ctx context.Context, t *vitals.Traffic) error {
+	since := func(column, kind string) string {
+		return "select " + m.parts(t.Window) + ", '" + kind + "' as kind, (" + m.db.dialect.micros(column) + " - " +
+			m.db.dialect.micros("created_at") + ") / 1000 as ms" + inWindow + " and " + column + " is not null"
+	}
+	query := `
+		select channel, provider, slot, recent, '' as prefix, kind,
+			case when ms < 0 then 0
+				when ms < 1000 then (ms + 5) / 10 * 10
+				when ms < 10000 then (ms + 50) / 100 * 100
+				when ms < 100000 then (ms + 500) / 1000 * 1000
+				else (ms + 5000) / 10000 * 10000 end as took,
+			count(*) as messages
+		from (` + since("accepted_at", "acceptance") + ` union all ` + since("delivered_at", "delivery") + `) as timed
+		group by channel, provider, slot, recent, kind, took`
+	var rows []struct {
+		partRow
+
+		Kind     string `db:"kind"`
+		Took     int64  `db:"took"` // milliseconds
+		Messages int    `db:"messages"`
+	}
+	if err := m.read(ctx, &rows, t.Window, query, at(t.Window.Since), at(t.Window.Until)); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		times := vitals.Times{time.Duration(r.Took) * time.Millisecond: r.Messages}
+		if r.Kind == "acceptance" {
+			t.Add(r.part(), vitals.Tally{Acceptance: times})
+		} else {
+			t.Add(r.part(), vitals.Tally{Delivery: times})
+		}
+	}
+	return nil
+}
+
+const isDead = " and state in ('failed', 'undelivered', 'dropped')"
+
+func (m *Messages) deadGroups(ctx context.Context, t *vitals.Traffic) error {
+	var rows []struct {
+		Channel  messages.Channel `db:"channel"`
+		State    messages.State   `db:"state"`
+		Reason   string           `db:"reason"`
+		Provider string           `db:"provider"`
+		Code     string           `db:"provider_code"`
+		Count    int              `db:"messages"`
+		Last     stamp            `db:"last"`
+	}
+	err := m.read(ctx, &rows, t.Window, `
+		select channel, state, reason, provider, provider_code, count(*) as messages, max(created_at) as last`+
+		inWindow+isDead+`
+		group by channel, state, reason, provider, provider_code
+		order by messages desc, last desc
+		limit ?`, deadGroups)
+	for _, r := range rows {
+		t.Dead = append(t.Dead, vitals.DeadGroup{
+			Channel: r.Channel, State: r.State, Reason: r.Reason, Provider: r.Provider, Code: r.Code,
+			Count: r.Count, Last: r.Last.Time,
+		})
+	}
+	return err
+}
+
+func (m *Messages) lastDead(ctx context.Context, t *vitals.Traffic) error {
+	var rows []messageRow
+	err := m.read(ctx, &rows, t.Window, "select "+messageColumns+inWindow+isDead+
+		" order by created_at desc, id desc limit ?", lastDead)
+	for _, row := range rows {
+		r := row.message()
+		t.LastDead = append(t.LastDead, vitals.DeadMessage{
+			ID: r.ID, Channel: r.Channel, To: r.To, State: r.State, Reason: r.Reason, Provider: r.Provider,
+			Code: r.ProviderCode, At: r.CreatedAt,
+		})
+	}
+	return err
+}
