@@ -12,10 +12,26 @@ help: ## Print what can be made
 dev: ## Run everything in one process: API, pages, worker, sandbox, inbox
 	go run ./cmd/dev
 
+.PHONY: build
+build: ## Build the commands into bin/, where the Procfile looks for them
+	go build -o bin/ ./cmd/...
+
 # The last line says which stores the tests ran on, whatever became of them.
 .PHONY: test
 test: ## Run all tests with the race detector, in random order
 	go test -race -shuffle=on -timeout 8m ./...; code=$$?; go run ./internal/testkit/stores; exit $$code
+
+# Run in its folder, where go test shows what the tests print: the table.
+PROVE := cd internal/prove && go test -count=1 -timeout 90m -run 'TestRow$(ROW)'
+
+.PHONY: prove
+prove: ## Prove what docs/reliability.md promises, at the quick sizes; ROW=02 for one row
+	$(PROVE)
+
+.PHONY: prove-long
+prove-long: export USHER_PROVE := long
+prove-long: ## The same at the long sizes
+	$(PROVE)
 
 .PHONY: bench
 bench: ## Run the benchmarks

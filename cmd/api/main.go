@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"usher/app"
+	"usher/config"
 )
 
 func main() {
@@ -17,11 +18,16 @@ func main() {
 
 func run(ctx context.Context, p app.Process) error {
 	flags := flag.NewFlagSet("api", flag.ContinueOnError)
+	healthy := flags.Bool("health", false, "only ask the API that runs with these settings whether it is ready: exit 0 or 1")
 	flags.Usage = func() {
-		_, _ = fmt.Fprintln(flags.Output(), "usage: api\n\nServes the HTTP API and the pages. Settings come from the environment (docs/configuration.md).")
+		_, _ = fmt.Fprintln(flags.Output(), "usage: api [-health]\n\nServes the HTTP API and the pages. Settings come from the environment (docs/configuration.md).")
+		flags.PrintDefaults()
 	}
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err
+	}
+	if *healthy {
+		return health(ctx, p)
 	}
 	settings, err := app.LoadAPI(p.Environ)
 	if err != nil {
@@ -32,4 +38,12 @@ func run(ctx context.Context, p app.Process) error {
 		return err
 	}
 	return api.Run(ctx)
+}
+
+func health(ctx context.Context, p app.Process) error {
+	var settings config.API
+	if err := config.Load(p.Environ, &settings); err != nil {
+		return err
+	}
+	return app.Health(ctx, settings.OpsAddr, settings.OpsToken)
 }

@@ -40,8 +40,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	limited := flags.Bool("limits", true, "refuse like the vendors when one number gets too many messages")
 	aliyunReport := flags.String("aliyun-report", "", "`address` to push Aliyun's delivery reports to")
 	ronglianReport := flags.String("ronglian-report", "", "`address` to push Ronglian's delivery reports to")
+	capacity := flags.Int("keep", 10_000, "`number` of messages that are kept, the newest; 0 only counts them, for measuring")
+	journalFile := flags.String("journal", "", "`file` to add every accepted message to, as one line of JSON")
+	certificate := flags.String("smtp-cert", "", "PEM `file` with the mail server's certificate and key, made when missing")
 	var level slog.Level
 	flags.TextVar(&level, "log-level", slog.LevelInfo, "`level` of the log: debug, info, warn or error")
+	healthy := flags.Bool("health", false, "only ask the sandbox that runs with the same -http whether it answers: exit 0 or 1")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -51,11 +55,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		fmt.Fprintln(stderr, "sandbox: takes no arguments besides its flags")
 		return errUsage
 	}
+	if *healthy {
+		return health(ctx, *httpAddr)
+	}
 	var limits sandbox.Limits // the vendors' own
 	if !*limited {
 		limits = sandbox.Limits{Minute: -1, Hour: -1, Day: -1}
 	}
-	server, err := sandbox.Open(ctx, sandbox.Config{
+	config := sandbox.Config{
 		HTTPAddr:       *httpAddr,
 		SMTPAddr:       *smtpAddr,
 		AliyunLimits:   limits,
@@ -64,8 +71,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		AliyunReportURL:   *aliyunReport,
 		RonglianReportURL: *ronglianReport,
 
-		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
-	})
+		Capacity:        *capacity,
+		Tally:           *capacity == 0,
+		CertificateFile: *certificate,
+		Logger:          slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+	}
+	if *journalFile != "" {
+		journal, err := sandbox.OpenJournal(*journalFile)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = journal.Close() }() // every line was written by itself already
+		config.Journal = journal
+	}
+	return serve(ctx, config, stdout, stderr)
+}
+
+// serve announces the addresses and answers until ctx ends.
+func serve(ctx context.Context, config sandbox.Config, stdout, stderr io.Writer) error {
+	server, err := sandbox.Open(ctx, config)
 	if err != nil {
 		return err
 	}

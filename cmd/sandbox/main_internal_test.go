@@ -54,6 +54,24 @@ func TestRun_announces_addresses_that_answer(t *testing.T) {
 	}
 }
 
+func TestRun_health_is_that_of_the_running_sandbox(t *testing.T) {
+	t.Parallel()
+	announced := start(t, io.Discard, "-http", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-log-level", "error")
+	addr := strings.TrimSuffix(strings.TrimPrefix(strings.Fields(announced)[1], "http://"), "/inbox")
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, told := range []string{addr, ":" + port, "0.0.0.0:" + port} {
+		if err := run(t.Context(), []string{"-health", "-http", told}, io.Discard, io.Discard); err != nil {
+			t.Errorf("on %s: %v", told, err)
+		}
+	}
+	if err := run(t.Context(), []string{"-health", "-http", "127.0.0.1:1"}, io.Discard, io.Discard); err == nil {
+		t.Error("nobody is healthy")
+	}
+}
+
 func TestRun_warns_when_others_can_reach_it(t *testing.T) {
 	t.Parallel()
 	var stderr bytes.Buffer

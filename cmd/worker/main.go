@@ -21,8 +21,12 @@ func main() {
 func run(ctx context.Context, p app.Process) error {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	channels := flags.String("channels", "sms,email", "channels that this worker sends on: sms, email or both")
+	healthy := flags.Bool("health", false, "only ask the worker that runs with these settings whether it is ready: exit 0 or 1")
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err
+	}
+	if *healthy {
+		return health(ctx, p)
 	}
 	names := strings.Split(*channels, ",")
 	for _, name := range names {
@@ -55,4 +59,12 @@ func load(environ map[string]string, sms, email bool) (app.WorkerSettings, error
 		mistakes = append(mistakes, err)
 	}
 	return settings, config.Join(mistakes...)
+}
+
+func health(ctx context.Context, p app.Process) error {
+	var settings config.Worker
+	if err := config.Load(p.Environ, &settings); err != nil {
+		return err
+	}
+	return app.Health(ctx, settings.OpsAddr, settings.OpsToken)
 }
