@@ -33,6 +33,9 @@ type aliyunCall struct {
 // serveAliyun answers the RPC interface. The path is not looked at: signature v1 always signs "/", and
 // SDKs that cannot set a path call the root.
 func (s *Server) serveAliyun(w http.ResponseWriter, r *http.Request) {
+	if s.tallyAliyun(w, r) {
+		return
+	}
 	call, refusal := readAliyun(w, r)
 	if refusal != nil {
 		call.refuse(*refusal).write(w)

@@ -71,7 +71,7 @@ func (s *Server) keepSMS(vendor string, numbers []string, common record, now tim
 		r.To, r.fate = number, magicFor(number).Fate
 		records[i] = &r
 	}
-	s.mailbox.keep(records...)
+	s.keep(records...)
 	s.config.Logger.Info("message kept", "provider", vendor, "channel", channelSMS, "count", len(records))
 }
 

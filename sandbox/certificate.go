@@ -8,21 +8,53 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"io/fs"
 	"math/big"
 	"net"
+	"os"
 	"time"
 )
 
-// selfSigned makes a certificate that is its own authority. It holds for loopback, for the host of
-// addr, and for "sandbox", the name that containers beside it use.
-func selfSigned(addr string) (tls.Certificate, []byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// certificateOf returns the certificate of the mail server and, as PEM, what a client must trust: from the
+// file, which is written when it is missing, or made anew when file is empty.
+func certificateOf(file, addr string) (tls.Certificate, []byte, error) {
+	bundle, err := keptCertificate(file, addr)
 	if err != nil {
 		return tls.Certificate{}, nil, err
 	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	certificate, err := tls.X509KeyPair(bundle, bundle)
 	if err != nil {
 		return tls.Certificate{}, nil, err
+	}
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})
+	return certificate, authority, nil
+}
+
+func keptCertificate(file, addr string) ([]byte, error) {
+	if file == "" {
+		return selfSigned(addr)
+	}
+	bundle, err := os.ReadFile(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return bundle, err
+	}
+	if bundle, err = selfSigned(addr); err != nil {
+		return nil, err
+	}
+	return bundle, os.WriteFile(file, bundle, 0o600)
+}
+
+// selfSigned makes a certificate that is its own authority, and its key, as PEM. It holds for loopback, for
+// the host of addr, and for "sandbox", the name that containers beside it use.
+func selfSigned(addr string) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, err
 	}
 	// Clients judge validity by their real clock, so an injected one is of no use here.
 	now := time.Now()
@@ -47,8 +79,14 @@ func selfSigned(addr string) (tls.Certificate, []byte, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return tls.Certificate{}, nil, err
+		return nil, err
 	}
-	certificate := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-	return certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return append(
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...,
+	), nil
 }

@@ -33,7 +33,10 @@ func parseMail(r io.Reader) (Message, error) {
 		return Message{}, err
 	}
 	words := mime.WordDecoder{CharsetReader: charset.NewReaderLabel}
-	message := Message{Subject: decodeWords(words, m.Header.Get("Subject"))}
+	message := Message{
+		Subject:   decodeWords(words, m.Header.Get("Subject")),
+		MessageID: strings.ToValidUTF8(strings.Trim(m.Header.Get("Message-Id"), "<> "), "\uFFFD"),
+	}
 	if from, err := (&mail.AddressParser{WordDecoder: &words}).Parse(m.Header.Get("From")); err == nil {
 		message.From = from.Address
 		if from.Name != "" {

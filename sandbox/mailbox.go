@@ -45,6 +45,7 @@ func (r *record) reported(now time.Time) bool {
 // A mailbox keeps the newest records.
 type mailbox struct {
 	capacity int
+	journal  func(Message)
 
 	mu       sync.Mutex
 	records  []*record // by sequence
@@ -54,11 +55,11 @@ type mailbox struct {
 	changed  chan struct{} // closed and replaced at each change
 }
 
-func newMailbox(capacity int) *mailbox {
-	return &mailbox{capacity: capacity, changed: make(chan struct{})}
+func newMailbox(capacity int, journal func(Message)) *mailbox {
+	return &mailbox{capacity: capacity, journal: journal, changed: make(chan struct{})}
 }
 
-// keep numbers the records, adds them and drops the oldest beyond the capacity.
+// keep numbers the records, writes them to the journal, adds them and drops the oldest beyond the capacity.
 func (m *mailbox) keep(records ...*record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,6 +67,7 @@ func (m *mailbox) keep(records ...*record) {
 		m.sequence++
 		r.sequence = m.sequence
 		r.ID = strconv.FormatUint(m.sequence, 10)
+		m.journal(r.Message)
 		m.records = append(m.records, r)
 		m.bytes += r.size()
 	}

@@ -38,6 +38,9 @@ type Message struct {
 	Text string `json:"text"`
 	// HTML is the HTML part of a mail as it came: hostile, never to be shown outside a sandboxed frame.
 	HTML string `json:"html"`
+	// MessageID is the Message-ID of a mail without its brackets, by which a reader of mails tells a
+	// double; empty for SMS.
+	MessageID string `json:"message_id"`
 	// Code is the verification code that the message seems to carry, or empty.
 	Code string `json:"code"`
 	// Links are the web addresses in the message, in order and without repeats; never nil.
@@ -48,7 +51,7 @@ type Message struct {
 
 // size estimates the memory of a message, to bound the sum.
 func (m *Message) size() int {
-	return 256 + len(m.To) + len(m.From) + len(m.Subject) + len(m.Text) + len(m.HTML)
+	return 256 + len(m.To) + len(m.From) + len(m.Subject) + len(m.MessageID) + len(m.Text) + len(m.HTML)
 }
 
 var (

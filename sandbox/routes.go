@@ -24,6 +24,7 @@ func (s *Server) Handler() http.Handler {
 	own.HandleFunc("GET /api/messages", s.listMessages)
 	own.HandleFunc("GET /api/messages/{id}/raw", s.showRaw)
 	own.HandleFunc("DELETE /api/messages", s.clearMessages)
+	own.HandleFunc("GET /api/tally", s.showTally)
 	own.HandleFunc("GET /api/credentials", s.showCredentials)
 	own.HandleFunc("GET /api/smtp-ca.pem", s.showSMTPCA)
 	own.HandleFunc("GET /api/faults", s.showFaults)

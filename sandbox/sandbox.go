@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -44,6 +45,9 @@ type Config struct {
 	RonglianLimits Limits
 	// Capacity is how many messages are kept before the oldest is dropped; 0 means 10,000.
 	Capacity int
+	// Tally counts messages instead of keeping them, for measuring: no message can be read, no report comes,
+	// and Aliyun's calls are taken without a look at their signature. See GET /api/tally.
+	Tally bool
 	// DeliveryDelay is how long after acceptance a handset reports; 0 means two seconds, a negative
 	// value means at once.
 	DeliveryDelay time.Duration
@@ -53,6 +57,12 @@ type Config struct {
 	// ReportRetries are the waits before a push that was not taken is repeated; nil means 1, 5 and 10
 	// seconds.
 	ReportRetries []time.Duration
+	// Journal receives every kept message as one line of JSON, like those of GET /api/messages, before the
+	// sender is told that it was accepted; nil writes none. See [OpenJournal].
+	Journal io.Writer
+	// CertificateFile keeps the certificate and key of the mail server as PEM, made when the file is
+	// missing, so that clients that trust it go on doing so after a restart; empty makes new ones each time.
+	CertificateFile string
 	// Now tells the time that signatures, limits and receipts are judged by; nil means time.Now.
 	Now func() time.Time
 	// Logger receives one line for each kept message, without its content; nil discards.
@@ -69,6 +79,7 @@ type Server struct {
 	certificate  []byte
 
 	mailbox        *mailbox
+	tally          *tally // nil while messages are kept
 	faults         *faultSet
 	aliyunCounts   *counter
 	ronglianCounts *counter
@@ -87,14 +98,14 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 	if err := new(Server).PushReports(config.AliyunReportURL, config.RonglianReportURL); err != nil {
 		return nil, err
 	}
-	certificate, certificatePEM, err := selfSigned(config.SMTPAddr)
+	certificate, certificatePEM, err := certificateOf(config.CertificateFile, config.SMTPAddr)
 	if err != nil {
-		return nil, fmt.Errorf("make certificate: %w", err)
+		return nil, fmt.Errorf("certificate of the mail server: %w", err)
 	}
 	s := &Server{
 		config:         config,
 		certificate:    certificatePEM,
-		mailbox:        newMailbox(config.Capacity),
+		mailbox:        newMailbox(config.Capacity, journalTo(config.Journal, config.Logger)),
 		faults:         &faultSet{},
 		aliyunCounts:   newCounter(config.AliyunLimits.or(Limits{Minute: 1, Hour: 5, Day: 10})),
 		ronglianCounts: newCounter(config.RonglianLimits.or(Limits{Minute: 1, Hour: -1, Day: 5})),
@@ -102,6 +113,9 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 		requestIDs:     newSeen(24 * time.Hour),
 		stopped:        make(chan struct{}),
 		targets:        targets{aliyun: config.AliyunReportURL, ronglian: config.RonglianReportURL},
+	}
+	if config.Tally {
+		s.tally = newTally()
 	}
 	var lc net.ListenConfig
 	if s.httpListener, err = lc.Listen(ctx, "tcp", config.HTTPAddr); err != nil {
@@ -215,7 +229,7 @@ func (s *Server) HTTPAddr() string { return s.httpListener.Addr().String() }
 func (s *Server) SMTPAddr() string { return s.mailListener.Addr().String() }
 
 // SMTPCA returns, as PEM, the certificate that a mail client must trust to use STARTTLS here. It is
-// made anew by each Open.
+// made anew by each Open without a [Config].CertificateFile.
 func (s *Server) SMTPCA() []byte { return append([]byte(nil), s.certificate...) }
 
 // Credentials returns the keys that this sandbox accepts.
@@ -226,7 +240,12 @@ func (s *Server) Credentials() Credentials { return s.config.Credentials }
 func (s *Server) Messages(to string) []Message { return s.mailbox.list(to) }
 
 // Clear forgets all kept messages. Limits and remembered ids stay as they are.
-func (s *Server) Clear() { s.mailbox.clear() }
+func (s *Server) Clear() {
+	if s.tally != nil {
+		s.tally.clear()
+	}
+	s.mailbox.clear()
+}
 
 // Faults returns the faults now in force, with the counts that are left.
 func (s *Server) Faults() Faults { return s.faults.get() }

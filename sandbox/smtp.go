@@ -112,6 +112,9 @@ func (m *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 
 // Data takes the message, keeps it and answers.
 func (m *mailSession) Data(r io.Reader) error {
+	if m.server.tally != nil {
+		return m.server.tallyMail(r, m.recipients)
+	}
 	fault, hit := m.server.faults.draw(vendorSMTP, func(f Fault) bool { return smtpStage(f.Code) == stageData })
 	var raw bytes.Buffer // no longer than the server lets a message be
 	message, err := parseMail(io.TeeReader(r, &raw))
@@ -163,7 +166,7 @@ func (s *Server) keepMail(message Message, raw []byte, recipients []string) {
 		records[i] = &record{Message: message, raw: raw}
 		records[i].To = recipient
 	}
-	s.mailbox.keep(records...)
+	s.keep(records...)
 	s.config.Logger.Info("message kept", "provider", vendorSMTP, "channel", channelEmail, "count", len(records))
 }
 

@@ -18,6 +18,9 @@ var edges = []edge{
 	{"verify", "messages", "a code travels as a message with states and claims"},
 	{"verify", "secrets", "codes and their checks derive from keys"},
 
+	{"vitals", "messages", "it counts messages by channel and state"},
+	{"board", "vitals", "the page shows facts and their verdict"},
+
 	// Layer 2: people, and the vendors.
 	{"accounts", "contact", "an account has a number and an address"},
 	{"accounts", "limits", "signing in and resending are limited"},
@@ -44,10 +47,12 @@ var edges = []edge{
 	{"store/redisstore", "reports", "it files delivery reports of codes"},
 	{"store/redisstore", "secrets", "keys hold keyed hashes, not numbers"},
 	{"store/redisstore", "verify", "it keeps codes"},
+	{"store/redisstore", "vitals", "it keeps what workers say of themselves"},
 	{"store/sqlstore", "accounts", "it keeps accounts"},
 	{"store/sqlstore", "contact", "rows hold numbers and addresses"},
 	{"store/sqlstore", "messages", "it keeps the outbox"},
 	{"store/sqlstore", "secrets", "what is looked up goes by keyed hashes, and columns are sealed"},
+	{"store/sqlstore", "vitals", "it counts what became of messages"},
 	{"store/storetest", "accounts", "the promises of a store of accounts"},
 	{"store/storetest", "captcha", "the promises of a store of challenges"},
 	{"store/storetest", "contact", "the promises are stated with numbers and addresses"},
@@ -58,6 +63,7 @@ var edges = []edge{
 	{"store/storetest", "secrets", "keyed hashes need keys"},
 	{"store/storetest", "store/*", "the promises are checked on the stores themselves"},
 	{"store/storetest", "verify", "the promises of a store of codes"},
+	{"store/storetest", "vitals", "the promises of what counts messages and lists workers"},
 	{"store", "store/redisstore", "it opens the one store"},
 	{"store", "store/sqlstore", "it opens the other store"},
 	{"tasks", "accounts", "the mail of an activation is made from its account"},
@@ -66,6 +72,7 @@ var edges = []edge{
 	{"tasks", "providers", "the contract; no vendor"},
 	{"tasks", "reports", "a worker asks vendors for their reports"},
 	{"tasks", "secrets", "payloads are sealed; codes and tokens are derived again"},
+	{"tasks", "telemetry", "a task's log lines say which request it belongs to"},
 	{"tasks", "verify", "a task sends a code while it is of use"},
 	{"api", "accounts", "it registers people and signs them in"},
 	{"api", "captcha", "it asks challenges"},
@@ -74,6 +81,7 @@ var edges = []edge{
 	{"api", "messages", "it answers with the state of a message, and takes delivery reports"},
 	{"api", "reports", "it takes the reports that vendors push, without any vendor's code"},
 	{"api", "secrets", "it draws request ids"},
+	{"api", "telemetry", "log lines say which request they belong to"},
 	{"api", "verify", "it issues and checks codes"},
 	{"api", "web", "it serves the pages"},
 	{"providers/catalog", "providers/aliyun", "the list of vendors"},
@@ -82,6 +90,7 @@ var edges = []edge{
 
 	// Layer 4: the assembly, which no vendor is a part of: the worker's main hands the senders in.
 	{"app", "accounts", "it builds the service"},
+	{"app", "board", "it serves the operators' page"},
 	{"app", "api", "it serves the API"},
 	{"app", "captcha", "it builds the service"},
 	{"app", "config", "it reads the settings"},
@@ -94,7 +103,9 @@ var edges = []edge{
 	{"app", "store", "it opens the stores"},
 	{"app", "store/*", "it hands the stores to the services"},
 	{"app", "tasks", "it runs the workers"},
+	{"app", "telemetry", "it opens the traces, and its logger names requests"},
 	{"app", "verify", "it builds the service"},
+	{"app", "vitals", "facts pass through the wiring"},
 	{"app", "web", "it serves the pages"},
 
 	// Layer 5: the programs.
@@ -131,6 +142,7 @@ var edges = []edge{
 	{"internal/captchabench", "captcha", "it measures how well machines read the challenges"},
 	{"internal/gendocs", "config", "the manual of the settings is made from their tags"},
 	{"internal/gendocs", "providers/catalog", "and from those of the vendors"},
+	{"internal/programs", "internal/testkit", "built programs run on its stores and die with the test"},
 	{"*/*test", "internal/testkit", "conformance suites start what they test"},
 }
 
@@ -162,6 +174,8 @@ var homes = []home{
 	{"github.com/golang/freetype", []string{"captcha"}, "the fonts of the challenges"},
 	{"github.com/caarlos0/env/v11", []string{"config"}, "settings are read in one place"},
 	{"github.com/prometheus/client_golang", []string{"app", "tasks", "api", "reports"}, "the domain counts nothing itself; reports arrive in two processes and are counted alike"},
+	{"go.opentelemetry.io/otel", []string{"telemetry", "api", "tasks", "app"}, "the domain makes no spans; only telemetry knows where they go"},
+	{"github.com/go-logr/logr", []string{"telemetry"}, "the form in which OpenTelemetry complains"},
 	{"github.com/aliyun/alibaba-cloud-sdk-go", []string{"providers/aliyun"}, "a vendor is one folder"},
 	{"github.com/sony/gobreaker/v2", []string{"providers"}, "only the router spares a vendor that fails"},
 	{"github.com/wneessen/go-mail", []string{"providers/smtp"}, "a vendor is one folder"},

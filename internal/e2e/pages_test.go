@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"usher/internal/person"
+	"usher/internal/programs"
 )
 
 // pageTime is how long a page may take for anything, on a machine that is busy with other tests.
@@ -143,10 +144,10 @@ func startDev(t testing.TB) (pages, inbox string) { return startDevWith(t, nil) 
 
 func startDevWith(t testing.TB, environ map[string]string) (pages, inbox string) {
 	t.Helper()
-	dev := start(t, environ, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
+	dev := programs.Start(t, environ, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
 		"-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer, "-limits=false")
-	pages = dev.await(t, `Sign up +http://localhost(:\d+)/register`)
-	return "127.0.0.1" + pages, dev.await(t, `Inbox +http://(\S+)/inbox`)
+	pages = dev.Await(t, `Sign up +http://localhost(:\d+)/register`)
+	return "127.0.0.1" + pages, dev.Await(t, `Inbox +http://(\S+)/inbox`)
 }
 
 const captchaAnswer = "7qk2"

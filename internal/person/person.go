@@ -35,7 +35,8 @@ func New(t testing.TB, api, sandbox string) *Person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Jar: jar, Timeout: patience}
+	transport := &http.Transport{MaxIdleConnsPerHost: 100} // a crowd that is one person keeps its connections too
+	client := &http.Client{Transport: transport, Jar: jar, Timeout: patience}
 	t.Cleanup(client.CloseIdleConnections)
 	return &Person{t: t, api: "http://" + api, sandbox: "http://" + sandbox, client: client}
 }

@@ -1,0 +1,115 @@
+package programs
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"usher/internal/testkit"
+)
+
+// Settings are those of a deployment with a sandbox as its vendors, on the machine's best stores, and the
+// HTTP address of that sandbox.
+func Settings(t testing.TB) (environ map[string]string, sandboxAddr string) {
+	t.Helper()
+	fakes := StartSandbox(t)
+	database := testkit.Postgres(t)
+	if database == "" {
+		database = testkit.SQLite(t)
+	}
+	environ = Basics(testkit.Redis(t), database)
+	maps.Copy(environ, fakes.Settings(t))
+	return environ, fakes.HTTPAddr
+}
+
+// Basics are the settings of a deployment without its vendors. There are no captchas, a number may have
+// another code after a second, and logs tell everything.
+func Basics(redisURL, databaseURL string) map[string]string {
+	return map[string]string{
+		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL,
+		"USHER_SECRET_KEYS": "e2e:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("e2e-key.", 4))),
+		"USHER_HTTP_ADDR":   "127.0.0.1:0", "USHER_OPS_ADDR": "127.0.0.1:0", "USHER_LOG_LEVEL": "debug",
+		"USHER_CAPTCHA_KIND": "off", "USHER_SMS_RESEND_INTERVAL": "1s",
+	}
+}
+
+// Sandbox is a running cmd/sandbox and the addresses that it announced.
+type Sandbox struct {
+	*Program
+
+	HTTPAddr, SMTPAddr string
+}
+
+// StartSandbox starts a sandbox without the vendors' limits, on ports that the kernel chose unless the
+// arguments say otherwise.
+func StartSandbox(t testing.TB, args ...string) *Sandbox {
+	t.Helper()
+	args = append([]string{"-http", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-limits=false"}, args...)
+	p := Start(t, nil, "sandbox", args...)
+	return &Sandbox{
+		Program:  p,
+		HTTPAddr: p.Await(t, `Inbox +http://(\S+)/inbox`),
+		SMTPAddr: p.Await(t, `SMTP +(\S+) `),
+	}
+}
+
+// Settings are those that make a worker take the sandbox for its vendors.
+func (s *Sandbox) Settings(t testing.TB) map[string]string {
+	t.Helper()
+	var keys struct {
+		Aliyun struct {
+			ID     string `json:"access_key_id"`
+			Secret string `json:"access_key_secret"`
+		}
+		Ronglian struct {
+			SID   string `json:"account_sid"`
+			Token string `json:"auth_token"`
+			App   string `json:"app_id"`
+		}
+		SMTP struct{ Username, Password string }
+	}
+	if err := json.Unmarshal(fetch(t, "http://"+s.HTTPAddr+"/api/credentials"), &keys); err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, fetch(t, "http://"+s.HTTPAddr+"/api/smtp-ca.pem"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host, port, _ := strings.Cut(s.SMTPAddr, ":")
+	return map[string]string{
+		"USHER_ALIYUN_ACCESS_KEY_ID": keys.Aliyun.ID, "USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.Secret,
+		"USHER_ALIYUN_SIGN_NAME": "测试签名", "USHER_ALIYUN_TEMPLATE_CODE": "SMS_71390007",
+		"USHER_ALIYUN_ENDPOINT":      "http://" + s.HTTPAddr + "/aliyun/",
+		"USHER_RONGLIAN_ACCOUNT_SID": keys.Ronglian.SID, "USHER_RONGLIAN_AUTH_TOKEN": keys.Ronglian.Token,
+		"USHER_RONGLIAN_APP_ID": keys.Ronglian.App, "USHER_RONGLIAN_TEMPLATE_ID": "1",
+		"USHER_RONGLIAN_ENDPOINT": "http://" + s.HTTPAddr + "/ronglian",
+		"USHER_SMTP_HOST":         host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
+		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
+		"USHER_MAIL_FROM": keys.SMTP.Username,
+	}
+}
+
+func fetch(t testing.TB, url string) []byte {
+	t.Helper()
+	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s = %d, %v", url, response.StatusCode, err)
+	}
+	return body
+}

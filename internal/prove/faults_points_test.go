@@ -1,0 +1,83 @@
+package prove_test
+
+import (
+	"testing"
+
+	"usher/internal/faultproxy"
+)
+
+// point is a moment in a message's way.
+type point struct {
+	name string
+	// arm makes a process stop there. The first function returned waits until it does, with somebody's
+	// message; the second throws away what is held.
+	arm func(t testing.TB, s *stage, m *member) (reached func(to string), drop func())
+	// handed says that the vendor has the message by then, so that it may arrive again.
+	handed bool
+}
+
+// onWire is a point that passes on a connection of the process.
+func onWire(name string, handed bool, trap func(*member) *faultproxy.Trap) point {
+	return point{name, func(t testing.TB, _ *stage, m *member) (func(string), func()) {
+		t.Helper()
+		held := trap(m)
+		return func(string) { await(t, held, name) }, held.Cut
+	}, handed}
+}
+
+// The moments around a command: the store does not have it yet, or has done it and the process cannot know.
+func beforeRedis(pattern string) func(*member) *faultproxy.Trap {
+	return func(m *member) *faultproxy.Trap { return m.redis.OnRequest(pattern, 1) }
+}
+
+func afterRedis(pattern string) func(*member) *faultproxy.Trap {
+	return func(m *member) *faultproxy.Trap { return m.redis.OnReply(pattern, 1) }
+}
+
+func fetched(pattern string) func(*member) *faultproxy.Trap {
+	return func(m *member) *faultproxy.Trap { return m.redis.OnAnswer(pattern, 1) }
+}
+
+func beforeSQL(pattern string) func(*member) *faultproxy.Trap {
+	return func(m *member) *faultproxy.Trap { return m.postgres.OnRequest(pattern, 1) }
+}
+
+func afterSQL(pattern string) func(*member) *faultproxy.Trap {
+	return func(m *member) *faultproxy.Trap { return m.postgres.OnReply(pattern, 1) }
+}
+
+func smsPoints(vendor string) []point {
+	proxy := func(m *member) *faultproxy.Proxy {
+		return map[string]*faultproxy.Proxy{"aliyun": m.aliyun, "ronglian": m.ronglian}[vendor]
+	}
+	return []point{
+		onWire("fetched", false, fetched(anSMSTask)),
+		onWire("before the claim", false, beforeRedis(claimingSMS)),
+		onWire("after the claim", false, afterRedis(claimingSMS)),
+		onWire("before the vendor", false, func(m *member) *faultproxy.Trap { return proxy(m).OnRequest(sending, 1) }),
+		onWire("while the vendor works", true, func(m *member) *faultproxy.Trap { return proxy(m).OnReply(sending, 1) }),
+		onWire("before the record", true, beforeRedis(recordingSMS)),
+		onWire("after the record", true, afterRedis(recordingSMS)),
+		onWire("before the acknowledgement", true, beforeRedis(doneSMS)),
+	}
+}
+
+func mailPoints() []point {
+	return []point{
+		onWire("fetched", false, fetched(aMailTask)),
+		onWire("before the claim", false, beforeSQL(claimingMail)),
+		onWire("after the claim", false, afterSQL(claimingMail)),
+		{"while the mail server works", atMailServer, true},
+		onWire("before the record", true, beforeSQL(recordingMail)),
+		onWire("after the record", true, afterSQL(recordingMail)),
+		onWire("before the acknowledgement", true, beforeRedis(doneMail)),
+	}
+}
+
+// atMailServer is the moment at which the mail server has the mail and takes its time to say so: what passes
+// there is encrypted, so the server itself has to wait.
+func atMailServer(t testing.TB, s *stage, _ *member) (reached func(string), drop func()) {
+	t.Helper()
+	s.faults(t, map[string]any{"smtp": map[string]any{"delay_ms": 3000, "count": 1}})
+	return func(to string) { s.arrived(t, to) }, func() {}
+}

@@ -1,0 +1,122 @@
+package prove_test
+
+import (
+	"database/sql"
+	"maps"
+	"net/url"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"usher/internal/faultproxy"
+	"usher/internal/programs"
+	"usher/internal/testkit"
+)
+
+// stage is a deployment whose processes reach the stores and the vendors through proxies, each process through
+// its own: so that one connection of one process can be made to fail at one request.
+type stage struct {
+	environ  map[string]string
+	sandbox  *programs.Sandbox
+	redis    *testkit.Server
+	db       *sql.DB
+	journal  *journal
+	ledger   *ledger
+	gate     *gate // before vendors; nil: every process has proxies there, too
+	people   atomic.Int64
+	codeLife time.Duration    // what the settings give a code
+	killed   map[string]point // where the process was that had somebody's message
+}
+
+// newStage prepares the stores. The changes are to the settings.
+func newStage(t testing.TB, changes map[string]string) *stage {
+	t.Helper()
+	database := testkit.Postgres(t)
+	if database == "" {
+		t.Skip("no postgres on this machine")
+	}
+	file := filepath.Join(t.TempDir(), "journal")
+	s := &stage{
+		redis: testkit.RedisServer(t), sandbox: programs.StartSandbox(t, "-journal", file),
+		journal: newJournal(t, file), ledger: newLedger(), killed: map[string]point{},
+		codeLife: codeLife,
+	}
+	s.environ = programs.Basics(s.redis.URL(), database)
+	s.environ["USHER_LIMITS"] = noLimits
+	maps.Copy(s.environ, s.sandbox.Settings(t))
+	maps.Copy(s.environ, changes)
+	if code, said := programs.Run(t, s.environ, "admin", "migrate", "up"); code != 0 {
+		t.Fatalf("admin migrate up: exit %d, %s", code, said)
+	}
+	var err error
+	if s.db, err = sql.Open("postgres", database); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.db.Close() })
+	return s
+}
+
+// member is one process of the stage with the proxies before what it uses.
+type member struct {
+	*programs.Program
+
+	addr             string // of the API, or of a worker's operations port
+	redis, postgres  *faultproxy.Proxy
+	aliyun, ronglian *faultproxy.Proxy
+}
+
+func (s *stage) api(t testing.TB) *member {
+	t.Helper()
+	return s.start(t, `"http_addr":"([^"]+)"`, "api")
+}
+
+func (s *stage) worker(t testing.TB, channel string) *member {
+	t.Helper()
+	return s.start(t, `"ops_addr":"([^"]+)"`, "worker", "-channels", channel)
+}
+
+func (s *stage) start(t testing.TB, ready, command string, args ...string) *member {
+	t.Helper()
+	m, environ := &member{}, maps.Clone(s.environ)
+	m.redis = before(t, environ, "USHER_REDIS_URL")
+	m.postgres = before(t, environ, "USHER_DATABASE_URL")
+	if s.gate == nil {
+		m.aliyun = before(t, environ, "USHER_ALIYUN_ENDPOINT")
+		m.ronglian = before(t, environ, "USHER_RONGLIAN_ENDPOINT")
+	}
+	m.Program = programs.Start(t, environ, command, args...)
+	m.addr = m.Await(t, ready)
+	return m
+}
+
+// before puts a proxy before the host of a setting.
+func before(t testing.TB, environ map[string]string, variable string) *faultproxy.Proxy {
+	t.Helper()
+	u, err := url.Parse(environ[variable])
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := faultproxy.Open(u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := proxy.Close(); err != nil {
+			t.Errorf("close a proxy: %v", err)
+		}
+	})
+	u.Host = proxy.Addr()
+	environ[variable] = u.String()
+	return proxy
+}
+
+// await waits until a trap holds something.
+func await(t testing.TB, trap *faultproxy.Trap, what string) {
+	t.Helper()
+	select {
+	case <-trap.Held():
+	case <-time.After(patience):
+		t.Fatalf("%s never passed", what)
+	}
+}

@@ -1,0 +1,128 @@
+package prove_test
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	sms   = "sms"
+	email = "email"
+)
+
+// ledger holds what was asked of a deployment and what it acknowledged. Every request has a number or an
+// address of its own, so that one recipient stands for one message. It is safe for concurrent use.
+type ledger struct {
+	mu       sync.Mutex
+	promises map[string]promise // by recipient
+}
+
+type promise struct {
+	channel      string
+	acknowledged time.Time // zero: refused, unanswered or under way, and free to vanish
+	expires      time.Time // zero: never
+}
+
+func newLedger() *ledger { return &ledger{promises: map[string]promise{}} }
+
+// ask enters a message that is about to be asked for.
+func (l *ledger) ask(channel, to string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.promises[to] = promise{channel: channel}
+}
+
+// acknowledge enters that a message was promised, and for how long it is of use; 0 means for ever.
+func (l *ledger) acknowledge(to string, lifetime time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.promises[to]
+	p.acknowledged = time.Now()
+	if lifetime > 0 {
+		p.expires = p.acknowledged.Add(lifetime)
+	}
+	l.promises[to] = p
+}
+
+// open returns the recipients of messages that were acknowledged before a time, live and have not arrived.
+func (l *ledger) open(j *journal, before time.Time) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []string
+	for to, p := range l.promises {
+		if !p.acknowledged.IsZero() && p.acknowledged.Before(before) && !p.expired(time.Now()) {
+			list = append(list, to)
+		}
+	}
+	return j.missing(list)
+}
+
+func (p promise) expired(now time.Time) bool { return !p.expires.IsZero() && now.After(p.expires) }
+
+// verdict is what became of the promises: acknowledged ⊆ delivered ⊆ requested.
+type verdict struct {
+	requested, acknowledged, delivered int
+
+	lost    []string // acknowledged, alive, never delivered
+	expired []string // acknowledged, and never delivered in their lifetime
+	unasked []string // delivered, and never requested
+	changed []string // delivered twice as two messages: another code, another Message-ID
+	twice   map[string]int
+}
+
+// judge compares promises with arrivals.
+func (l *ledger) judge(arrived []arrival, now time.Time) verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := verdict{requested: len(l.promises), delivered: len(arrived), twice: map[string]int{}}
+	first := map[string]arrival{}
+	for _, a := range arrived {
+		was, again := first[a.To]
+		switch {
+		case l.promises[a.To].channel != a.Channel:
+			v.unasked = append(v.unasked, a.To)
+		case !again:
+			first[a.To] = a
+		case was.Code != a.Code || was.MessageID != a.MessageID:
+			v.changed = append(v.changed, a.To)
+			v.twice[a.Channel]++
+		default:
+			v.twice[a.Channel]++
+		}
+	}
+	for to, p := range l.promises {
+		if p.acknowledged.IsZero() {
+			continue
+		}
+		v.acknowledged++
+		switch _, here := first[to]; {
+		case here:
+		case p.expired(now):
+			v.expired = append(v.expired, to)
+		default:
+			v.lost = append(v.lost, to)
+		}
+	}
+	return v
+}
+
+// judge puts the verdict into the row. The bounds are for messages that arrived twice, by channel.
+func (r *row) judge(v verdict, twice map[string]int) {
+	r.t.Helper()
+	r.exactly("lost", len(v.lost), 0)
+	r.exactly("unasked", len(v.unasked), 0)
+	r.exactly("changed", len(v.changed), 0)
+	if len(v.expired) > 0 {
+		r.note("%d expired unsent", len(v.expired))
+	}
+	for _, channel := range []string{sms, email} {
+		if bound, judged := twice[channel]; judged {
+			r.atMost(channel+" twice", v.twice[channel], bound)
+		}
+	}
+	for name, list := range map[string][]string{"lost": v.lost, "unasked": v.unasked, "changed": v.changed} {
+		if len(list) > 0 {
+			r.t.Logf("%s: %v", name, list[:min(len(list), 20)])
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package sandbox
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// maxReceipts is how many of the newest receipts a tally tells apart.
+const maxReceipts = 1 << 17
+
+// A tally counts messages in the place of a mailbox, for measuring: what a vendor does in its own house must
+// not take time from who is measured on the same machine.
+type tally struct {
+	mu       sync.Mutex
+	vendors  map[string]*VendorTally
+	receipts []Receipt // a ring
+	total    int
+}
+
+// Tally is what a sandbox that only counts has counted since it was cleared.
+type Tally struct {
+	Vendors  map[string]VendorTally `json:"vendors"`            // by "aliyun", "ronglian" and "smtp"
+	Receipts []Receipt              `json:"receipts,omitempty"` // the newest ones, in order
+}
+
+// VendorTally counts the messages of one vendor. Its times are nanoseconds since 1970.
+type VendorTally struct {
+	Count int   `json:"count"`
+	First int64 `json:"first"`
+	Last  int64 `json:"last"`
+}
+
+// Receipt says when a message came in, in nanoseconds since 1970.
+type Receipt struct {
+	To string `json:"to"`
+	At int64  `json:"at"`
+}
+
+func newTally() *tally { return &tally{vendors: map[string]*VendorTally{}} }
+
+// add counts a message and returns how many there are.
+func (t *tally) add(vendor, to string, at time.Time) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v := t.vendors[vendor]
+	if v == nil {
+		v = &VendorTally{First: at.UnixNano()}
+		t.vendors[vendor] = v
+	}
+	v.Count++
+	v.Last = at.UnixNano()
+	if receipt := (Receipt{to, at.UnixNano()}); len(t.receipts) < maxReceipts {
+		t.receipts = append(t.receipts, receipt)
+	} else {
+		t.receipts[t.total%maxReceipts] = receipt
+	}
+	t.total++
+	return t.total
+}
+
+func (t *tally) clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.vendors, t.receipts, t.total = map[string]*VendorTally{}, nil, 0
+}
+
+func (t *tally) read(receipts bool) Tally {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := Tally{Vendors: make(map[string]VendorTally, len(t.vendors))}
+	for name, v := range t.vendors {
+		all.Vendors[name] = *v
+	}
+	if receipts {
+		oldest := 0
+		if len(t.receipts) == maxReceipts {
+			oldest = t.total % maxReceipts
+		}
+		all.Receipts = append(append(all.Receipts, t.receipts[oldest:]...), t.receipts[:oldest]...)
+	}
+	return all
+}
+
+// keep puts the records into the mailbox, or only counts them.
+func (s *Server) keep(records ...*record) {
+	if s.tally == nil {
+		s.mailbox.keep(records...)
+		return
+	}
+	for _, r := range records {
+		s.tally.add(r.Provider, r.To, r.ReceivedAt)
+	}
+}
+
+// showTally answers 404 while messages are kept.
+func (s *Server) showTally(w http.ResponseWriter, r *http.Request) {
+	if s.tally == nil {
+		http.NotFound(w, r)
+		return
+	}
+	writeJSON(w, http.StatusOK, s.tally.read(r.URL.Query().Has("receipts")))
+}
+
+// tallyAliyun counts a SendSms of the vendor's older interface without a look at its signature. It reports
+// whether the call was one.
+func (s *Server) tallyAliyun(w http.ResponseWriter, r *http.Request) bool {
+	if s.tally == nil {
+		return false
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || query.Get("Action") != "SendSms" || query.Get("PhoneNumbers") == "" {
+		return false
+	}
+	n := s.tally.add(vendorAliyun, normalNumber(query.Get("PhoneNumbers")), s.config.Now())
+	if fault, hit := s.faults.draw(vendorAliyun, nil); hit && !s.pause(r.Context(), fault.delay()) {
+		panic(http.ErrAbortHandler) // closes the connection without an answer
+	}
+	id := strconv.Itoa(n)
+	answer{status: http.StatusOK, contentType: typeJSON, body: []byte(
+		`{"Message":"OK","RequestId":"T-` + id + `","BizId":"9` + id + `^0","Code":"OK"}`)}.write(w)
+	return true
+}
+
+// tallyMail reads a mail to its end and counts it.
+func (s *Server) tallyMail(r io.Reader, recipients []string) error {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return err
+	}
+	for _, recipient := range recipients {
+		s.tally.add(vendorSMTP, recipient, s.config.Now())
+	}
+	return nil
+}
