@@ -34,8 +34,13 @@ prove-long: ## The same at the long sizes
 	$(PROVE)
 
 .PHONY: bench
-bench: ## Run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## Measure the built programs beside their floors, into docs/benchmarks
+	go run ./bench
+
+# That benchmarks of single functions keep working; their times mean nothing here.
+.PHONY: bench-once
+bench-once: ## Run each benchmark of the tests once
+	go test -run '^$$' -bench . -benchtime 1x ./...
 
 .PHONY: lint
 lint: ## Look for mistakes and for departures from the style

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -33,6 +34,8 @@ type APISettings struct {
 	Keys   *secrets.Keys
 	Limits limits.Set
 	Traces telemetry.Settings
+
+	Hangups <-chan os.Signal // what arrives there is logged; nil in tests
 
 	// FixedCaptcha is the answer of every captcha; only cmd/dev and tests set it, no variable can.
 	FixedCaptcha string
@@ -96,7 +99,7 @@ func OpenAPI(ctx context.Context, s APISettings, logger *slog.Logger) (_ *API, e
 	if a.http, err = listen(ctx, s.Config.HTTPAddr, face.Handler(), logger); err != nil {
 		return nil, fmt.Errorf("listen on %sHTTP_ADDR: %w", config.Prefix, err)
 	}
-	if err = a.openOps(ctx); err != nil {
+	if err = a.openOps(ctx, stores); err != nil {
 		return nil, err
 	}
 	if s.Config.CaptchaKind == string(captcha.Off) {
@@ -203,7 +206,7 @@ func (a *API) enqueuer(stores *stores) *tasks.Enqueuer {
 	}
 }
 
-func (a *API) openOps(ctx context.Context) error {
+func (a *API) openOps(ctx context.Context, stores *stores) error {
 	c := a.settings.Config
 	client, err := redisstore.Open(c.RedisURL.Reveal())
 	if err != nil {
@@ -211,6 +214,11 @@ func (a *API) openOps(ctx context.Context) error {
 	}
 	dashboard, closeDashboard := queuesDashboard(client, c.OpsWrite)
 	a.closers = append(a.closers, closeDashboard)
+	page, err := a.newBoard(stores, client)
+	if err != nil {
+		return err
+	}
+	page.Register(a.health.mux)
 	if c.OpsPprof {
 		a.health.profiles()
 	}
@@ -239,6 +247,10 @@ func (a *API) Run(ctx context.Context) error {
 	grace := a.settings.Config.ShutdownGrace
 	group.Go(func() error { return a.http.run(ctx, grace) })
 	group.Go(func() error { return a.ops.run(ctx, grace) })
+	group.Go(func() error {
+		onHangup(ctx, a.settings.Hangups, func() { hintRestart(a.logger) })
+		return nil
+	})
 	return group.Wait()
 }
 

@@ -214,7 +214,7 @@ func TestJourney_from_captcha_to_sign_out(t *testing.T) {
 func TestOps(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, testkit.Miniredis(t), testkit.SQLite(t), map[string]string{
-		"USHER_OPS_TOKEN": "a token of operators",
+		"USHER_OPS_TOKEN": "a token of operators", "USHER_OPS_PPROF": "true",
 	})
 	get := func(addr, path, token string) (int, string) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, http.NoBody)
@@ -236,13 +236,16 @@ func TestOps(t *testing.T) {
 	for _, addr := range []string{d.api.OpsAddr(), d.worker.OpsAddr()} {
 		for path, want := range map[string]string{
 			"/healthz": "ok", "/readyz": `"redis":"ok"`, "/metrics": "go_goroutines",
+			"/debug/pprof/": "heap", "/debug/pprof/goroutine?debug=1": "goroutine profile",
 		} {
 			if status, body := get(addr, path, "a token of operators"); status != http.StatusOK || !strings.Contains(body, want) {
 				t.Errorf("%s = %d %.200s, want %q in it", path, status, body, want)
 			}
 		}
-		if status, _ := get(addr, "/metrics", "a wrong token"); status != http.StatusUnauthorized {
-			t.Errorf("/metrics with a wrong token = %d", status)
+		for _, path := range []string{"/metrics", "/debug/pprof/"} {
+			if status, _ := get(addr, path, "a wrong token"); status != http.StatusUnauthorized {
+				t.Errorf("%s with a wrong token = %d", path, status)
+			}
 		}
 	}
 	if status, body := get(d.api.OpsAddr(), "/queues", "a token of operators"); status != http.StatusOK || !strings.Contains(body, "<html") {

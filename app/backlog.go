@@ -2,7 +2,7 @@ package app
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -92,13 +92,16 @@ func (b *backlog) outbox(ctx context.Context) []prometheus.Metric {
 
 func (b *backlog) lookAt(ctx context.Context) []prometheus.Metric {
 	var all []prometheus.Metric
+	used, err := b.inspector.Queues()
+	if err != nil {
+		return nil
+	}
 	for _, queue := range b.queues {
-		info, err := b.inspector.GetQueueInfo(queue)
-		switch {
-		case errors.Is(err, asynq.ErrQueueNotFound): // nothing was ever on it
-			info = &asynq.QueueInfo{}
-		case err != nil || ctx.Err() != nil:
-			return all
+		info := &asynq.QueueInfo{} // nothing was ever on it
+		if slices.Contains(used, queue) {
+			if info, err = b.inspector.GetQueueInfo(queue); err != nil || ctx.Err() != nil {
+				return all
+			}
 		}
 		for state, n := range map[string]int{
 			"pending": info.Pending, "active": info.Active, "scheduled": info.Scheduled,

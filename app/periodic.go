@@ -62,7 +62,7 @@ func (w *Worker) smsJobs() []tasks.Job {
 
 // canary sends a canary through the provider whose turn it is, which the time says to every worker alike.
 func (w *Worker) canary(ctx context.Context, fates *prometheus.CounterVec) error {
-	c, senders := w.settings.Config, w.settings.SMS
+	c, senders := w.settings.Config, w.router.senders()
 	sender := senders[time.Now().UnixNano()/int64(c.CanaryInterval)%int64(len(senders))]
 	bird := Canary{
 		Sender: sender, To: w.settings.Canary, Store: w.stores.redis, Keys: w.settings.Keys,

@@ -27,19 +27,28 @@ func newReports(
 	}
 }
 
-// newPuller makes what asks vendors for reports, and has the vendors' references to our messages
-// filed, whichever way the reports come.
+// newPuller makes what asks vendors for reports; sms is nil in a worker that sends no SMS.
 func newPuller(
-	s WorkerSettings, stores *stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
+	sms *smsSwitch, stores *stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
 ) *tasks.Puller {
-	store := stores.redis.Reports()
 	puller := &tasks.Puller{
 		Reports: newReports(stores, registry, tracer, logger), Logger: logger,
 	}
-	for _, sender := range s.SMS {
-		if source, ok := sender.(providers.Puller); ok {
-			puller.Sources = append(puller.Sources, source)
+	if sms == nil {
+		return puller
+	}
+	for _, sender := range sms.senders() {
+		if _, ok := sender.(providers.Puller); ok {
+			puller.Sources = append(puller.Sources, pulled{sms, sender.Name()})
 		}
+	}
+	return puller
+}
+
+// fileReferences has the vendors' references to our messages filed, whichever way their reports come.
+func fileReferences(senders []providers.SMSSender, stores *stores, logger *slog.Logger) {
+	store := stores.redis.Reports()
+	for _, sender := range senders {
 		referrer, ok := sender.(providers.Referrer)
 		if !ok {
 			continue
@@ -52,5 +61,4 @@ func newPuller(
 			}
 		})
 	}
-	return puller
 }

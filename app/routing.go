@@ -11,28 +11,32 @@ import (
 	"usher/reports"
 )
 
-// newRouter makes the router of the SMS senders, whose decisions and breakers the registry shows.
-func newRouter(
-	senders []providers.SMSSender, stores *stores, registry prometheus.Registerer, logger *slog.Logger,
-) *providers.Router {
+// newSMS makes the router of the SMS senders, whose decisions and breakers the registry shows. prepare is given
+// the senders before they are used, these and those that replace them, and returns them as they are used.
+func newSMS(
+	senders []providers.SMSSender, prepare func([]providers.SMSSender) []providers.SMSSender,
+	stores *stores, registry prometheus.Registerer, logger *slog.Logger,
+) *smsSwitch {
 	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "usher_routing_total",
 		Help: "Decisions about a provider for one attempt at an SMS: why it was asked, or why it was passed over.",
 	}, []string{"provider", "decision"})
-	router := &providers.Router{
-		Senders: senders, Scores: stores.redis.Scores(), Turnstile: stores.redis.Bounds(), Logger: logger,
-		Count: func(provider string, decision providers.Decision) {
-			decisions.WithLabelValues(provider, string(decision)).Inc()
-		},
-	}
-	registry.MustRegister(decisions, breakers{router, prometheus.NewDesc("usher_provider_breaker",
+	sms := newSMSSwitch(func(senders []providers.SMSSender) *providers.Router {
+		return &providers.Router{
+			Senders: prepare(senders), Scores: stores.redis.Scores(), Turnstile: stores.redis.Bounds(), Logger: logger,
+			Count: func(provider string, decision providers.Decision) {
+				decisions.WithLabelValues(provider, string(decision)).Inc()
+			},
+		}
+	}, senders)
+	registry.MustRegister(decisions, breakers{sms, prometheus.NewDesc("usher_provider_breaker",
 		"1 for the state that the provider's breaker is in on this worker, else 0.", []string{"provider", "state"}, nil)})
-	return router
+	return sms
 }
 
 // breakers shows the state of every breaker whenever the metrics are read.
 type breakers struct {
-	router *providers.Router
+	router *smsSwitch
 	state  *prometheus.Desc
 }
 

@@ -43,6 +43,9 @@ func openStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 	if err := s.checkSchema(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
+	if err := checkKeys(ctx, db, keys); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	s.examineRedis(ctx, logger)
 	return s, nil
 }
@@ -71,6 +74,18 @@ func (s *stores) checkSchema(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// keysSample is how many numbers and addresses are tried against the keys at the start.
+const keysSample = 20
+
+// checkKeys refuses keys that would make accounts unreadable, or have numbers registered twice.
+func checkKeys(ctx context.Context, db *sqlstore.DB, keys *secrets.Keys) error {
+	err := sqlstore.NewSeals(db, keys, time.Now).Check(ctx, keysSample)
+	if errors.Is(err, sqlstore.ErrSealedUnknown) || errors.Is(err, sqlstore.ErrIndexed) || errors.Is(err, secrets.ErrForged) {
+		return config.Mistakes{{Variable: config.Prefix + "SECRET_KEYS", Text: err.Error() + "; see docs/keys.md"}}
+	}
+	return err
 }
 
 func (s *stores) probes() []probe {

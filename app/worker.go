@@ -34,6 +34,11 @@ type WorkerSettings struct {
 	Canary contact.Mobile        // gets the canaries
 	SMS    []providers.SMSSender // in the order of preference
 	Email  providers.EmailSender
+
+	// Reload makes senders anew of what the settings say by now, when something arrives on Hangups. Both may be
+	// nil: the senders are never replaced then.
+	Reload  func() (Senders, error)
+	Hangups <-chan os.Signal
 }
 
 // LoadWorker reads the settings that all channels share; the command adds its channels' senders.
@@ -89,7 +94,8 @@ type Worker struct {
 	puller   *tasks.Puller
 	outcomes *tasks.OutcomeWriter
 	periodic []*tasks.Periodic
-	router   *providers.Router // nil without SMS
+	router   *smsSwitch   // nil without SMS
+	email    *emailSwitch // nil without mails
 	ops      *server
 	health   *ops
 	traces   *telemetry.Traces
@@ -111,6 +117,9 @@ const fetchPause = time.Millisecond
 // OpenWorker opens the stores and binds the operations port; it takes no task yet.
 func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *Worker, err error) {
 	w := &Worker{settings: s, logger: logger, traces: telemetry.Open(ctx, s.Traces, serviceWorker, logger)}
+	if s.Email != nil {
+		w.email = newEmailSwitch(s.Email)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -142,15 +151,21 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		return nil, err
 	}
 	if s.SMS != nil {
-		w.router = newRouter(traceSMS(s.SMS, w.traces.Tracer()), w.stores, w.health.registry, logger)
+		w.router = newSMS(s.SMS, w.prepareSMS, w.stores, w.health.registry, logger)
 		w.health.registry.MustRegister(newScores(s.SMS, w.stores))
 	}
-	w.puller = newPuller(s, w.stores, w.health.registry, w.traces.Tracer(), logger)
+	w.puller = newPuller(w.router, w.stores, w.health.registry, w.traces.Tracer(), logger)
 	w.outcomes = newOutcomeWriter(s, w.stores, logger)
 	if err = w.addPeriodic(); err != nil {
 		return nil, err
 	}
 	return w, nil
+}
+
+// prepareSMS makes senders ready to be used in this worker.
+func (w *Worker) prepareSMS(senders []providers.SMSSender) []providers.SMSSender {
+	fileReferences(senders, w.stores, w.logger)
+	return traceSMS(senders, w.traces.Tracer())
 }
 
 func (w *Worker) openOps(ctx context.Context) (err error) {
@@ -209,7 +224,7 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	var email *tasks.EmailHandler
 	if s.Email != nil {
 		email = &tasks.EmailHandler{
-			Claims: tasks.WatchMail(w.stores.mails, metrics), Sender: tasks.TraceEmail(s.Email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
+			Claims: tasks.WatchMail(w.stores.mails, metrics), Sender: tasks.TraceEmail(w.email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
 			Timeout: s.Config.SendTimeout, Metrics: metrics,
 		}
 	}
@@ -249,14 +264,16 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { tasks.Listen(ctx, w.stores.client, bells...); return nil })
 	group.Go(func() error { w.relay.Run(ctx); return nil })
+	group.Go(func() error { w.announce(ctx); return nil })
 	group.Go(func() error { w.puller.Run(ctx); return nil })
 	writing, written := context.WithCancel(context.WithoutCancel(ctx)) // until the tasks in flight have ended
 	defer written()
 	w.outcomes.Metrics = metrics
 	group.Go(func() error { w.outcomes.Run(writing); return nil })
 	if w.router != nil {
-		group.Go(func() error { w.router.Run(ctx); return nil })
+		group.Go(func() error { w.router.run(ctx); return nil })
 	}
+	group.Go(func() error { onHangup(ctx, w.settings.Hangups, w.reload); return nil })
 	for _, periodic := range w.periodic {
 		group.Go(func() error { periodic.Run(ctx); return nil })
 	}
@@ -318,8 +335,8 @@ func (w *Worker) close() error {
 	if w.stores != nil {
 		errs = append(errs, w.stores.close())
 	}
-	if w.settings.Email != nil {
-		errs = append(errs, w.settings.Email.Close())
+	if w.email != nil {
+		errs = append(errs, w.email.Close())
 	}
 	w.traces.Close()
 	return errors.Join(errs...)

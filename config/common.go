@@ -15,9 +15,10 @@ import (
 type Common struct {
 	RedisURL      Secret        `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" desc:"Redis: redis://, rediss://, unix://, redis-sentinel:// or redis-cluster://; user, password and the file of a private CA belong into the URL, see docs/operations.md."`
 	DatabaseURL   Secret        `env:"DATABASE_URL" envDefault:"postgres://usher@127.0.0.1:5432/usher?sslmode=disable" desc:"postgres://… or sqlite:path; for TLS see docs/operations.md."`
-	SecretKeys    Secret        `env:"SECRET_KEYS,required" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). The first key signs, every key verifies, the last one indexes: put a new key in front and keep the old one last."`
+	SecretKeys    Secret        `env:"SECRET_KEYS,required" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). The first key signs, every key verifies, the last one indexes. To replace one follow docs/keys.md: a wrong order loses codes in flight, or all look-ups of numbers."`
 	PublicURL     string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" desc:"Address under which people reach the pages; links in mails start with it. https, or http on loopback."`
 	OpsToken      Secret        `env:"OPS_TOKEN" desc:"Bearer token (or Basic password) of the operations port; required when that port is not on loopback."`
+	OpsPprof      bool          `env:"OPS_PPROF" envDefault:"false" desc:"Whether the operations port serves Go's profiles under /debug/pprof/, behind the same token."`
 	SMSShards     int           `env:"SMS_SHARDS" envDefault:"1" desc:"Queues that codes are spread over, 1 to 64, alike for the API and the workers; more than one for a Redis Cluster. Raise it on the workers first, lower it on the API first; see docs/scaling.md."`
 	LogLevel      string        `env:"LOG_LEVEL" envDefault:"info" desc:"debug, info, warn or error."`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"json" desc:"json or text."`

@@ -2,12 +2,14 @@
 //
 // A setting is a field with an env tag (its name without the USHER_ prefix), an optional envDefault and
 // a desc, from which docs/configuration.md and .env.example are generated. An empty variable counts as
-// unset. Secrets are of type [Secret], which prints masked.
+// unset. Secrets are of type [Secret], which prints masked; each may be given as a file that the variable of its name
+// with _FILE behind it names.
 package config
 
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -46,8 +48,8 @@ type Validator interface {
 // Environ turns os.Environ into a map.
 func Environ(environ []string) map[string]string { return env.ToMap(environ) }
 
-// Load fills the targets, pointers to structs, from the environment. The error is of type Mistakes,
-// sorted by variable.
+// Load fills the targets, pointers to structs, from the environment and the files that it names for secrets, which
+// are read anew each time. The error is of type Mistakes, sorted by variable.
 func Load(environ map[string]string, targets ...any) error {
 	set := make(map[string]string, len(environ))
 	for name, value := range environ {
@@ -57,15 +59,22 @@ func Load(environ map[string]string, targets ...any) error {
 	}
 	var mistakes Mistakes
 	for _, target := range targets {
-		err := env.ParseWithOptions(target, env.Options{Prefix: Prefix, Environment: set})
-		mistakes = append(mistakes, parseMistakes(target, err)...)
-		if v, ok := target.(Validator); ok && err == nil {
-			for _, m := range v.Validate() {
-				mistakes = append(mistakes, Mistake{Prefix + m.Variable, m.Text})
-			}
-		}
+		mistakes = append(mistakes, load(maps.Clone(set), target)...)
 	}
 	return Join(mistakes)
+}
+
+// load fills one target from what is set, to which it adds what stands in files.
+func load(set map[string]string, target any) Mistakes {
+	files := readFiles(set, target)
+	err := env.ParseWithOptions(target, env.Options{Prefix: Prefix, Environment: set})
+	mistakes := parseMistakes(target, err)
+	if v, ok := target.(Validator); ok && err == nil {
+		for _, m := range v.Validate() {
+			mistakes = append(mistakes, Mistake{Prefix + m.Variable, m.Text})
+		}
+	}
+	return append(files, withoutThoseOf(files, mistakes)...)
 }
 
 // Join merges mistakes found by several parties into one error: sorted, each once. Errors that are not

@@ -48,7 +48,7 @@ func (k *Keys) CheckMAC(d Derivation, code string) (string, error) {
 // for every process and over rotations, since the last configured key makes it. The kind keeps equal
 // texts of different meaning apart.
 func (k *Keys) Index(kind, value string) string {
-	sum := mac(k.last().index, kind, value)
+	sum := mac(k.index().index, kind, value)
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 

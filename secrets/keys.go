@@ -1,8 +1,9 @@
 // Package secrets derives every code, token, seal and keyed hash from the configured keys.
 //
 // Nothing it makes can be opened with what Redis or SQL hold: the keys live in the environment only.
-// The first key signs and seals, every key verifies and opens, and the last one indexes. So a new key
-// goes in front, and the old one stays last until nothing is indexed with it any more.
+// The first key signs and seals, every key verifies and opens, and the last one indexes. The last entry may be
+// the id alone of a key before it: "k1:…,k2:…,k1" has k2 verify only, which is how a new key is made known to
+// every process before the first of them signs with it. docs/keys.md is the manual.
 package secrets
 
 import (
@@ -26,7 +27,8 @@ const minKey = 32
 
 // Keys holds the configured keys with a sub-key for each use. It is safe for concurrent use.
 type Keys struct {
-	ring []key // in the configured order
+	ring    []key  // in the configured order, each once
+	indexer string // id of the key that indexes
 }
 
 // key holds the sub-keys of one configured key: a break of one use must not open another.
@@ -36,16 +38,21 @@ type key struct {
 }
 
 // ParseKeys reads "id:base64,id:base64": ids of one to eight letters or digits, keys of at least 32
-// random bytes. Errors name the entry by its position and id only.
+// random bytes. The last entry may be the id of a key before it. Errors name the entry by its position and id only.
 func ParseKeys(spec string) (*Keys, error) {
 	keys := &Keys{}
-	for i, entry := range strings.Split(spec, ",") {
+	entries := strings.Split(spec, ",")
+	for i, entry := range entries {
 		id, encoded, found := strings.Cut(strings.TrimSpace(entry), ":")
+		if !found && i > 0 && i == len(entries)-1 && keys.Knows(id) {
+			keys.indexer = id
+			continue
+		}
 		if !found || !validID(id) {
 			return nil, fmt.Errorf("entry %d: want id:base64 with an id of 1 to 8 letters or digits", i+1)
 		}
 		if _, err := keys.find(id); err == nil {
-			return nil, fmt.Errorf("entry %d: id %s is used twice", i+1, id)
+			return nil, fmt.Errorf("entry %d: id %s is used twice; to have an earlier key index, end with its id alone", i+1, id)
 		}
 		raw, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil || len(raw) < minKey {
@@ -55,10 +62,28 @@ func ParseKeys(spec string) (*Keys, error) {
 		if err != nil {
 			return nil, err
 		}
-		keys.ring = append(keys.ring, k)
+		keys.ring, keys.indexer = append(keys.ring, k), id
 	}
 	return keys, nil
 }
+
+// IDs returns the ids of the keys in the configured order, each once.
+func (k *Keys) IDs() []string {
+	ids := make([]string, len(k.ring))
+	for i := range k.ring {
+		ids[i] = k.ring[i].id
+	}
+	return ids
+}
+
+// Knows reports whether there is a key of this id.
+func (k *Keys) Knows(id string) bool {
+	_, err := k.find(id)
+	return err == nil
+}
+
+// IndexID returns the id of the key that indexes; see [Keys.SigningID] for the one that signs and seals.
+func (k *Keys) IndexID() string { return k.indexer }
 
 func derive(id string, raw []byte) (key, error) {
 	k := key{id: id}
@@ -89,7 +114,10 @@ func validID(id string) bool {
 
 func (k *Keys) first() *key { return &k.ring[0] }
 
-func (k *Keys) last() *key { return &k.ring[len(k.ring)-1] }
+func (k *Keys) index() *key {
+	sub, _ := k.find(k.indexer) // it is one of the ring
+	return sub
+}
 
 func (k *Keys) find(id string) (*key, error) {
 	for i := range k.ring {

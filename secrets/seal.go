@@ -56,6 +56,15 @@ func (k *Keys) Open(sealed, context string) (string, error) {
 	return string(plain), nil
 }
 
+// SealedBy returns the id of the key that made a seal, or "" for what is no seal. It opens nothing.
+func SealedBy(sealed string) string {
+	id, _, found := strings.Cut(sealed, ".")
+	if !found || !validID(id) {
+		return ""
+	}
+	return id
+}
+
 // aead makes the cipher of the key. Random 96-bit nonces are safe for 2^32 seals under one key, far
 // more than the messages of a rotation period.
 func (k *key) aead() (cipher.AEAD, error) {

@@ -9,6 +9,7 @@ import (
 
 	"usher/messages"
 	"usher/providers"
+	"usher/secrets"
 )
 
 const (
@@ -72,10 +73,18 @@ func refusedClaim(
 		return &retryAt{claim.LeaseUntil, err}
 	case errors.Is(err, messages.ErrNotFound):
 		return archived(err)
+	case errors.Is(err, secrets.ErrUnknownKey):
+		return unknownKey(err)
 	default:
 		return err // the store is away: Asynq tries again
 	}
 }
+
+// keyPause is how long a message is left to workers that know its key. While keys are rotated, some do before
+// others.
+const keyPause = 2 * time.Second
+
+func unknownKey(err error) error { return &retryAt{time.Now().Add(keyPause), err} }
 
 // conclusion is an attempt that has ended and is to be written down.
 type conclusion struct {

@@ -64,11 +64,20 @@ func (r *Reaper) Run(ctx context.Context) {
 }
 
 // The names of Asynq's keys, as its own package base makes them.
-func activeKey(queue string) string       { return "asynq:{" + queue + "}:active" }
-func leaseKey(queue string) string        { return "asynq:{" + queue + "}:lease" }
-func taskKey(queue, id string) string     { return "asynq:{" + queue + "}:t:" + id }
-func messageID(taskID string) string      { id, _, _ := strings.Cut(taskID, ":"); return id }
-func againID(id string, claim int) string { return fmt.Sprintf("%s:again-%d", id, claim) }
+func activeKey(queue string) string   { return "asynq:{" + queue + "}:active" }
+func leaseKey(queue string) string    { return "asynq:{" + queue + "}:lease" }
+func taskKey(queue, id string) string { return "asynq:{" + queue + "}:t:" + id }
+func messageID(taskID string) string  { id, _, _ := strings.Cut(taskID, ":"); return id }
+
+// againID names the task that takes the place of one: after the message's last claim, which exists once. When
+// that one is lost as well before anybody claims, its own place is taken.
+func againID(task string, claim int) string {
+	id := fmt.Sprintf("%s:again-%d", messageID(task), claim)
+	if strings.HasPrefix(task, id) {
+		return task + "."
+	}
+	return id
+}
 
 func (r *Reaper) reap(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*reapInterval)
@@ -155,7 +164,7 @@ func (r *Reaper) look(ctx context.Context, task string, claim int, waits bool) e
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 		return nil // it has just ended
-	case err != nil && ctx.Err() == nil && r.spoilt(ctx, task):
+	case err != nil && spoilt(err):
 		return r.bury(ctx, task)
 	case err != nil:
 		return err
@@ -164,7 +173,7 @@ func (r *Reaper) look(ctx context.Context, task string, claim int, waits bool) e
 	}
 	again := asynq.NewTaskWithHeaders(info.Type, info.Payload, info.Headers)
 	client := asynq.NewClientFromRedisClient(r.Client)
-	_, err = client.EnqueueContext(ctx, again, asynq.Queue(r.Queue), asynq.TaskID(againID(messageID(task), claim)),
+	_, err = client.EnqueueContext(ctx, again, asynq.Queue(r.Queue), asynq.TaskID(againID(task, claim)),
 		asynq.MaxRetry(maxRetry), asynq.Timeout(handlerTimeout))
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		return nil // put back already, by this reaper or another
@@ -178,11 +187,9 @@ func (r *Reaper) look(ctx context.Context, task string, claim int, waits bool) e
 	return nil
 }
 
-// spoilt reports whether Redis answers and the task is there: then it is the task that does not decode.
-func (r *Reaper) spoilt(ctx context.Context, task string) bool {
-	there, err := r.Client.Exists(ctx, taskKey(r.Queue, task)).Result()
-	return err == nil && there == 1
-}
+// spoilt reports whether the inspector has read the task and can make nothing of it. It says so by a code in its
+// text alone; an answer of Redis that was lost, refused or late has another one.
+func spoilt(err error) bool { return strings.Contains(err.Error(), "INTERNAL_ERROR: ") }
 
 // bury takes a task that nobody can read out of Asynq's way. Its bytes stay under a name of their own for
 // a week, for whoever wants to know what it was.

@@ -85,7 +85,10 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 		return err
 	}
 	sms, err := h.open(payload)
-	if err != nil {
+	switch {
+	case errors.Is(err, secrets.ErrUnknownKey) && time.Now().Unix() < payload.ExpiresAt:
+		return unknownKey(err)
+	case err != nil:
 		return undecodable(err)
 	}
 	claim, err := h.Claims.Claim(ctx, payload.ID, h.Timeout+leaseMargin)

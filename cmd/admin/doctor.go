@@ -2,55 +2,72 @@ package main
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"usher/app"
 	"usher/config"
 	"usher/providers/catalog"
-	"usher/store/redisstore"
-	"usher/store/sqlstore"
 )
 
 // doctorTimeout bounds each examination.
-const doctorTimeout = 5 * time.Second
+const doctorTimeout = 10 * time.Second
 
-// finding is one examined thing; a nil error means that it is well.
+const doctorHelp = `usage: admin doctor [FLAGS]
+
+Examines settings, Redis, database, keys, and the credentials of vendors and mail server, says what to do about
+what it finds, and fails when something is wrong. It sends no message. Vendors are asked for something that they
+refuse to a wrong key.
+`
+
+// What an examination ends with.
+const (
+	isOK   = "ok"
+	isWarn = "warn" // works, but not as it should
+	isFail = "fail"
+)
+
+// finding is one examined thing.
 type finding struct {
-	name string
-	err  error
-	help string // what to do about it
+	Name   string `json:"name"`
+	Status string `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Help   string `json:"help,omitempty"` // what to do about it
 }
 
-// doctor examines everything that it can without sending a message, and fails when something is wrong.
+// fail is a finding that is well when err is nil.
+func fail(name string, err error, help string) finding { return found(isFail, name, err, help) }
+
+// warn is fail for what can be lived with.
+func warn(name string, err error, help string) finding { return found(isWarn, name, err, help) }
+
+func found(status, name string, err error, help string) finding {
+	if err == nil {
+		return finding{Name: name, Status: isOK}
+	}
+	return finding{Name: name, Status: status, Detail: err.Error(), Help: help}
+}
+
+// doctor examines everything that it can without sending a message.
 func doctor(ctx context.Context, p app.Process) error {
-	api, apiErr := app.LoadAPI(p.Environ)
-	worker, workerErr := app.LoadWorker(p.Environ)
-	_, smsErr := catalog.SMS(worker.Config.SMSProviders, p.Environ)
-	mailer, emailErr := catalog.Email(p.Environ)
-	if mailer != nil {
-		defer func() { _ = mailer.Close() }()
+	flags := newFlags("doctor", doctorHelp)
+	asJSON := flags.Bool("json", false, "print JSON")
+	offline := flags.Bool("offline", false, "do not talk to vendors and mail server")
+	if err := app.ParseFlags(flags, p); err != nil {
+		return err
 	}
-	const settingsHelp = "correct the variables; docs/configuration.md lists them"
-	findings := []finding{
-		{"settings of the API", apiErr, settingsHelp},
-		{"settings of the worker", workerErr, settingsHelp},
-		{"credentials of " + strings.Join(worker.Config.SMSProviders, ", "), smsErr, settingsHelp},
-		{"credentials of the mail server", emailErr, settingsHelp},
-	}
-	findings = append(findings, examineRedis(ctx, api.Config.Common)...)
-	findings = append(findings, examineDatabase(ctx, api.Config.Common)...)
+	findings := examine(ctx, p.Environ, *offline)
 	ill := 0
 	for _, f := range findings {
-		if f.err == nil {
-			_, _ = fmt.Fprintf(p.Stdout, "ok    %s\n", f.name)
-			continue
+		if f.Status == isFail {
+			ill++
 		}
-		ill++
-		text := strings.ReplaceAll(f.err.Error(), "\n", "\n      ")
-		_, _ = fmt.Fprintf(p.Stdout, "WRONG %s\n      %s\n      -> %s\n", f.name, text, f.help)
+	}
+	if err := printFindings(p.Stdout, findings, *asJSON); err != nil {
+		return err
 	}
 	if ill > 0 {
 		return fmt.Errorf("%d of %d examinations found something wrong", ill, len(findings))
@@ -58,38 +75,55 @@ func doctor(ctx context.Context, p app.Process) error {
 	return nil
 }
 
-func examineRedis(ctx context.Context, c config.Common) []finding {
-	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
-	defer cancel()
-	client, err := redisstore.Open(c.RedisURL.Reveal())
-	if err != nil {
-		return []finding{{"Redis", err, "correct USHER_REDIS_URL"}}
+func examine(ctx context.Context, environ map[string]string, offline bool) []finding {
+	api, apiErr := app.LoadAPI(environ)
+	worker, workerErr := app.LoadWorker(environ)
+	sms, smsErr := catalog.SMS(worker.Config.SMSProviders, environ)
+	mailer, emailErr := catalog.Email(environ)
+	if mailer != nil {
+		defer func() { _ = mailer.Close() }()
 	}
-	defer func() { _ = client.Close() }()
-	if err := redisstore.Probe(ctx, client); err != nil {
-		return []finding{{"Redis", err, "start Redis, or correct USHER_REDIS_URL; see docs/operations.md"}}
+	const settingsHelp = "correct the variables; docs/configuration.md lists them"
+	findings := []finding{
+		fail("settings of the API", apiErr, settingsHelp),
+		fail("settings of the worker", workerErr, settingsHelp),
+		fail("settings of "+strings.Join(worker.Config.SMSProviders, ", "), smsErr, settingsHelp),
+		fail("settings of the mail server", emailErr, settingsHelp),
+		warn("receipts", receiptsProblem(api.Config, worker.Config, sms),
+			"set "+config.Prefix+"RECEIPT_SECRET and enter the address in the vendor's console; see docs/operations.md"),
 	}
-	report, err := redisstore.Examine(ctx, client)
-	if err != nil {
-		return []finding{{"Redis version", err, "let the user of USHER_REDIS_URL run INFO"}}
+	findings = append(findings, examineRedis(ctx, api.Config.Common)...)
+	findings = append(findings, examineDatabase(ctx, api)...)
+	if offline {
+		return findings
 	}
-	return []finding{
-		{"Redis version " + report.Version, report.VersionProblem(), "upgrade to Redis 6.2 or newer"},
-		{"Redis memory policy", report.PolicyProblem(), "set maxmemory-policy noeviction: with any other one a full Redis drops queued messages"},
+	for _, sender := range sms {
+		findings = append(findings, prove(ctx, "credentials of "+sender.Name(), sender))
 	}
+	if mailer != nil {
+		findings = append(findings, prove(ctx, "login at the mail server", mailer))
+	}
+	return findings
 }
 
-func examineDatabase(ctx context.Context, c config.Common) []finding {
-	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
-	defer cancel()
-	db, err := sqlstore.Open(ctx, c.DatabaseURL.Reveal())
-	if err != nil {
-		return []finding{{"database", err, "start the database, or correct USHER_DATABASE_URL"}}
+func printFindings(out io.Writer, findings []finding, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(map[string]any{"findings": findings})
 	}
-	defer func() { _ = db.Close() }()
-	err = sqlstore.CheckSchema(ctx, db)
-	if errors.Is(err, sqlstore.ErrSchemaNew) {
-		err = nil
+	for _, f := range findings {
+		if _, err := fmt.Fprintf(out, "%-4s  %s\n", f.Status, f.Name); err != nil {
+			return err
+		}
+		if f.Detail == "" {
+			continue
+		}
+		detail := strings.ReplaceAll(f.Detail, "\n", "\n      ")
+		if _, err := fmt.Fprintf(out, "      %s\n      -> %s\n", detail, f.Help); err != nil {
+			return err
+		}
 	}
-	return []finding{{"database schema", err, "run admin migrate up"}}
+	return nil
 }

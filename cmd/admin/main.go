@@ -1,4 +1,5 @@
-// Command admin migrates the database, makes a superuser, imports users, looks after messages and checks settings.
+// Command admin migrates the database, makes a superuser, imports users, looks after messages and keys, and checks
+// settings.
 package main
 
 import (
@@ -20,7 +21,9 @@ const usage = `usage: admin COMMAND
   messages list|show|retry          look at SMS and mails, and put back what did not go out
   trace ID                          tell the story of one sign-up, by the id of a request, message or account
   canary -provider NAME -to NUMBER  send one real SMS and wait for its delivery report; -wait 2m
-  doctor                            check settings, Redis, database and vendors' credentials
+  keys list|rotate-check|reseal|reindex
+                                    what each secret key is needed for, and how to replace it (docs/keys.md)
+  doctor [-json] [-offline]         check settings, Redis, database, keys and credentials
   health -url URL                   exit 0 when a process answers 200 there, for container health checks
 
 Settings come from the environment (docs/configuration.md).
@@ -51,6 +54,8 @@ func run(ctx context.Context, p app.Process) error {
 		return trace(ctx, p)
 	case "canary":
 		return canary(ctx, p)
+	case "keys":
+		return keysCommand(ctx, p)
 	case "doctor":
 		return doctor(ctx, p)
 	case "health":

@@ -29,10 +29,13 @@ func run(ctx context.Context, p app.Process) error {
 	if *healthy {
 		return health(ctx, p)
 	}
+	hangups, stop := app.Hangups()
+	defer stop()
 	settings, err := app.LoadAPI(p.Environ)
 	if err != nil {
 		return err
 	}
+	settings.Hangups = hangups
 	api, err := app.OpenAPI(ctx, settings, app.NewLogger(p.Stderr, settings.Config.Common))
 	if err != nil {
 		return err

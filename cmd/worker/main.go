@@ -34,10 +34,13 @@ func run(ctx context.Context, p app.Process) error {
 			return &app.UsageError{Text: "-channels: want sms, email or sms,email"}
 		}
 	}
+	hangups, stop := app.Hangups()
+	defer stop()
 	settings, err := load(p.Environ, slices.Contains(names, "sms"), slices.Contains(names, "email"))
 	if err != nil {
 		return err
 	}
+	settings.Hangups = hangups
 	worker, err := app.OpenWorker(ctx, settings, app.NewLogger(p.Stderr, settings.Config.Common))
 	if err != nil {
 		return err
@@ -49,16 +52,24 @@ func run(ctx context.Context, p app.Process) error {
 // is reported at once.
 func load(environ map[string]string, sms, email bool) (app.WorkerSettings, error) {
 	settings, err := app.LoadWorker(environ)
-	mistakes := []error{err}
+	settings.Reload = func() (app.Senders, error) {
+		return senders(settings.Config.SMSProviders, environ, sms, email)
+	}
+	made, senderErr := settings.Reload()
+	settings.SMS, settings.Email = made.SMS, made.Email
+	return settings, config.Join(err, senderErr)
+}
+
+// senders makes those of the chosen channels.
+func senders(names []string, environ map[string]string, sms, email bool) (made app.Senders, err error) {
+	var smsErr, emailErr error
 	if sms {
-		settings.SMS, err = catalog.SMS(settings.Config.SMSProviders, environ)
-		mistakes = append(mistakes, err)
+		made.SMS, smsErr = catalog.SMS(names, environ)
 	}
 	if email {
-		settings.Email, err = catalog.Email(environ)
-		mistakes = append(mistakes, err)
+		made.Email, emailErr = catalog.Email(environ)
 	}
-	return settings, config.Join(mistakes...)
+	return made, config.Join(smsErr, emailErr)
 }
 
 func health(ctx context.Context, p app.Process) error {

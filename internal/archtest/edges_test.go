@@ -139,6 +139,14 @@ var edges = []edge{
 
 	// Beside the layers.
 	{"internal/testkit/stores", "internal/testkit", "the program around the package"},
+	{"bench", "accounts", "it files people to look up and mails to send"},
+	{"bench", "contact", "who have numbers and addresses"},
+	{"bench", "internal/testkit", "it measures on private servers"},
+	{"bench", "limits", "it switches every limit off"},
+	{"bench", "sandbox", "which plays the vendors, and counts"},
+	{"bench", "secrets", "what is filed is sealed"},
+	{"bench", "store/sqlstore", "it files people and mails as registrations do"},
+	{"bench", "tasks", "it queues mails as registrations do"},
 	{"internal/captchabench", "captcha", "it measures how well machines read the challenges"},
 	{"internal/gendocs", "config", "the manual of the settings is made from their tags"},
 	{"internal/gendocs", "providers/catalog", "and from those of the vendors"},
@@ -158,7 +166,7 @@ type home struct {
 var homes = []home{
 	{"golang.org/x", []string{"*", "*/*", "*/*/*"}, "the Go project's own, as good as the standard library"},
 
-	{"github.com/google/uuid", []string{"accounts", "store/sqlstore", "store/storetest", "sandbox"}, "rows and messages go by ids that sort by time"},
+	{"github.com/google/uuid", []string{"accounts", "store/sqlstore", "store/storetest", "sandbox", "bench"}, "rows and messages go by ids that sort by time"},
 
 	{"github.com/labstack/echo/v4", []string{"api", "app"}, "HTTP is one face of the domain"},
 	{"github.com/alexedwards/scs/v2", []string{"api", "app", "store/redisstore"}, "a session is a matter of HTTP"},
@@ -175,6 +183,11 @@ var homes = []home{
 	{"github.com/caarlos0/env/v11", []string{"config"}, "settings are read in one place"},
 	{"github.com/prometheus/client_golang", []string{"app", "tasks", "api", "reports"}, "the domain counts nothing itself; reports arrive in two processes and are counted alike"},
 	{"go.opentelemetry.io/otel", []string{"telemetry", "api", "tasks", "app"}, "the domain makes no spans; only telemetry knows where they go"},
+	{"github.com/labstack/echo/v4", []string{"bench"}, "floors are made of the same libraries, and of nothing else"},
+	{"github.com/hibiken/asynq", []string{"bench"}, "the same"},
+	{"github.com/redis/go-redis/v9", []string{"bench"}, "the same"},
+	{"github.com/lib/pq", []string{"bench"}, "the same"},
+	{"github.com/wneessen/go-mail", []string{"bench"}, "the same"},
 	{"github.com/go-logr/logr", []string{"telemetry"}, "the form in which OpenTelemetry complains"},
 	{"github.com/aliyun/alibaba-cloud-sdk-go", []string{"providers/aliyun"}, "a vendor is one folder"},
 	{"github.com/sony/gobreaker/v2", []string{"providers"}, "only the router spares a vendor that fails"},

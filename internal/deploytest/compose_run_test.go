@@ -96,7 +96,7 @@ func TestCompose_services_become_healthy_and_end_cleanly(t *testing.T) {
 	for _, name := range []string{"api", "worker_sms", "worker_email"} {
 		s.awaitHealth(name)
 	}
-	if code, said := end(t, s.run("admin", "doctor")); code != 0 {
+	if code, said := end(t, s.run("admin", "doctor", "-offline")); code != 0 {
 		t.Errorf("doctor: exit %d\n%s", code, said)
 	}
 	s.down()

@@ -133,7 +133,7 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	defer p.forget(l)
-	upstream, err := net.DialTimeout("tcp", p.upstream, dialTimeout)
+	upstream, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "tcp", p.upstream)
 	if err != nil {
 		l.cut()
 		return

@@ -22,13 +22,14 @@ func TestRow06_answers_lost_after_the_work_leave_one_effect(t *testing.T) {
 	n := cuts()
 	r.tried("%d each: 6 answers of Redis, 4 to a registration by mail, SMTP, 2 SMS vendors", n)
 	sum := r.together(t, map[string]trial{
-		"Redis": cutRedis, "COMMIT": cutCommit, "SMTP": cutSMTP,
+		"Redis": cutRedis, "Redis again": loseAgain, "COMMIT": cutCommit, "SMTP": cutSMTP,
 		"SMS Aliyun": cutVendor("aliyun"), "SMS Ronglian": cutVendor("ronglian"),
 	})
 	r.judge(sum.verdict, map[string]int{sms: 2 * n, email: n})
 	r.exactly("lies", sum.lies, 0)
+	r.within("taken up", sum.longest["taken up"], takenUp)
 	r.exactly("SMS said to be unrecorded", sum.counts["SMS unrecorded"], 0)
-	r.note("%d mails said to be unrecorded", sum.counts["mails unrecorded"])
+	r.exactly("mails said to be unrecorded", sum.counts["mails unrecorded"], 0)
 }
 
 func cuts() int { return size(10, 250) }

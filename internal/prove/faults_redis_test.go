@@ -59,13 +59,7 @@ func emptyRedis(t *testing.T) (result outcome) {
 	api, client := s.api(t), s.client(t)
 	for round := range losses() {
 		_, numbers := s.wait(t, api)
-		if round%2 == 0 {
-			client.FlushAll(t.Context())
-		} else {
-			for keys := client.Scan(t.Context(), 0, "usher:*", 1000).Iterator(); keys.Next(t.Context()); {
-				client.Del(t.Context(), keys.Val())
-			}
-		}
+		forget(t, client, round%2 == 0)
 		sender, mailer := s.worker(t, sms), s.worker(t, email)
 		var ids []string
 		for _, mobile := range numbers { // people ask again
@@ -84,6 +78,24 @@ func emptyRedis(t *testing.T) (result outcome) {
 	}
 	result.verdict = s.verdict()
 	return result
+}
+
+// forget takes everything from Redis, or everything but the queues.
+func forget(t testing.TB, client *redis.Client, everything bool) {
+	t.Helper()
+	if everything {
+		if err := client.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	keys, err := client.Keys(t.Context(), "usher:*").Result()
+	if err == nil && len(keys) > 0 {
+		err = client.Del(t.Context(), keys...).Err()
+	}
+	if err != nil || len(keys) == 0 {
+		t.Fatalf("delete %d keys: %v", len(keys), err)
+	}
 }
 
 // restoreRedis lets Redis crash and come back with what it had some time ago.

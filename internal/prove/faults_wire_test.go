@@ -10,6 +10,8 @@ const (
 	aMailTask    = "email:activation"          // the same
 	claimingSMS  = ":current:\r\n"             // a worker
 	recordingSMS = "\r\n$4\r\nsent\r\n"        // a worker: that a vendor took the code
+	looking      = "\r\nasynq:{sms}:\r\n"      // a worker's reaper at a task that is active for long
+	putBack      = ":again-"                   // in the answer with a task that a reaper has put back
 	doneSMS      = "asynq:{sms}:processed:"    // a worker's acknowledgement to the queue
 	doneMail     = "asynq:{email}:processed:"  // the same
 

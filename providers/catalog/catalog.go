@@ -31,7 +31,11 @@ func entry[C any, S providers.SMSSender](newSender func(C) (S, error)) func(map[
 		if err := config.Load(environ, &cfg); err != nil {
 			return nil, err
 		}
-		return newSender(cfg)
+		sender, err := newSender(cfg)
+		if err != nil {
+			return nil, err
+		}
+		return sender, nil
 	}
 }
 
@@ -71,7 +75,11 @@ func Email(environ map[string]string) (providers.EmailSender, error) {
 	if err := config.Load(environ, &cfg); err != nil {
 		return nil, err
 	}
-	return smtp.New(cfg)
+	sender, err := smtp.New(cfg)
+	if err != nil {
+		return nil, err // not a nil client in an interface that is not nil
+	}
+	return sender, nil
 }
 
 // Configs returns the settings of every provider, for the generated documents.

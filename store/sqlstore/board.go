@@ -38,7 +38,7 @@ func (m *Messages) read(ctx context.Context, rows any, w vitals.Window, query st
 func (m *Messages) parts(w vitals.Window) string {
 	created := m.db.dialect.micros("created_at")
 	return fmt.Sprintf("channel, provider, (%s - %d) / %d as slot, case when %s >= %d then 1 else 0 end as recent",
-		created, w.Since.UnixMicro(), w.Slot.Microseconds(), created, w.Until.Add(-vitals.Recent).UnixMicro())
+		created, w.Since.UnixMicro(), w.Slot.Microseconds(), created, w.Recent.UnixMicro())
 }
 
 type partRow struct {

@@ -50,6 +50,16 @@ func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (acco
 	case err != nil:
 		return accounts.ClaimedMail{}, fmt.Errorf("claim mail: %w", err)
 	}
+	claimed, err := m.claimed(ctx, row, now)
+	if errors.Is(err, secrets.ErrUnknownKey) {
+		// Other workers may know the key, or this one may learn it: nothing was sent, so that nobody has to doubt.
+		err = errors.Join(err, m.Record(ctx, row.claim(), messages.Outcome{State: messages.Queued, At: now.Time}))
+	}
+	return claimed, err
+}
+
+// claimed is what a worker needs to send the mail whose claim it has.
+func (m *Mails) claimed(ctx context.Context, row mailRow, now stamp) (accounts.ClaimedMail, error) {
 	account, err := m.accounts.Find(ctx, accounts.Key{By: accounts.ByID, Value: row.AccountID})
 	if err != nil {
 		return accounts.ClaimedMail{}, fmt.Errorf("claim mail: %w", err)
@@ -122,10 +132,11 @@ func (m *Mails) Record(ctx context.Context, claim messages.Claim, outcome messag
 		update messages
 		set state = ?, lease_until = case ? when 'sending' then lease_until end, accepted_at = ?, enqueued_at = coalesce(?, enqueued_at),
 			provider = coalesce(nullif(?, ''), provider), provider_id = ?, provider_code = ?, updated_at = ?
-		where id = ? and channel = 'email' and state = 'sending' and attempt = ?`,
+		where id = ? and channel = 'email' and attempt = ?
+			and (state = 'sending' or state = ? and updated_at = ?)`,
 		outcome.State, outcome.State, accepted, enqueued,
 		outcome.Provider, outcome.ProviderID, outcome.Code, at(outcome.At),
-		claim.ID, claim.Attempt)
+		claim.ID, claim.Attempt, outcome.State, at(outcome.At))
 	if err != nil {
 		return fmt.Errorf("record mail: %w", err)
 	}

@@ -33,7 +33,7 @@ func Traffic(t *testing.T, open OpenSQL) {
 // window is the hour that ends a minute from now.
 func (f *sqlFixture) window() vitals.Window {
 	until := f.clock.Now().UTC().Truncate(time.Minute).Add(time.Minute)
-	return vitals.Window{Since: until.Add(-time.Hour), Until: until, Slot: time.Minute}
+	return vitals.Window{Since: until.Add(-time.Hour), Until: until, Slot: time.Minute, Recent: until.Add(-vitals.Recent)}
 }
 
 func (f *sqlFixture) traffic(t *testing.T) *vitals.Traffic {
@@ -103,7 +103,9 @@ func trafficParts(t *testing.T, f *sqlFixture) {
 		return func(r *messages.Record) { acceptedAfter(time.Second, provider)(r); r.To = masked }
 	}
 	w := f.window()
-	fromEnd := func(d time.Duration) time.Duration { return f.clock.Now().Truncate(time.Millisecond).Sub(w.Until.Add(-d)) }
+	fromEnd := func(d time.Duration) time.Duration {
+		return f.clock.Now().Truncate(time.Millisecond).Sub(w.Until.Add(-d))
+	}
 	f.sms(t, fromEnd(time.Hour), messages.Sent, to("138****8000", "aliyun")) // the first moment that counts
 	f.sms(t, fromEnd(time.Hour+time.Second), messages.Sent, to("138****8000", "aliyun"))
 	f.sms(t, fromEnd(30*time.Minute), messages.Sent, to("139****8000", "ronglian"))

@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"usher/board"
+	"usher/limits"
+	"usher/store/sqlstore"
+	"usher/tasks"
+	"usher/vitals"
+)
+
+// newBoard makes the operators' page. Its looks at the queues go through a client of their own.
+func (a *API) newBoard(stores *stores, client redis.UniversalClient) (*board.Board, error) {
+	queues := &queueLook{
+		inspector: asynq.NewInspectorFromRedisClient(client), shards: a.settings.Config.SMSShards,
+		busy: make(chan struct{}, 1),
+	}
+	sources := board.Sources{
+		Probes:  a.health.look,
+		Traffic: sqlstore.NewMessages(stores.sql, time.Now).Traffic,
+		Workers: stores.redis.Workers().List,
+		Queues:  queues.list,
+		Outbox: func(ctx context.Context) (vitals.Backlog, error) {
+			count, oldest, err := stores.mails.Backlog(ctx)
+			return vitals.Backlog{Count: count, Oldest: oldest}, err
+		},
+		Outcomes: func(ctx context.Context) (vitals.Backlog, error) {
+			count, oldest, err := stores.redis.Outcomes().Waiting(ctx)
+			return vitals.Backlog{Count: count, Oldest: oldest}, err
+		},
+	}
+	budget := limits.Spend{Limit: a.settings.Limits[limits.SMSBudgetDay], Subject: limits.Everybody}
+	if !budget.Limit.Off() {
+		sources.Budget = func(ctx context.Context) (vitals.Budget, error) {
+			left, err := stores.redis.Limiter().Left(ctx, budget)
+			return vitals.Budget{Count: budget.Limit.Count, Left: left, Price: a.settings.Config.SMSPriceYuan}, err
+		}
+	}
+	return board.New(sources, time.Now)
+}
+
+// queueLook looks at the queues. Asynq's inspector takes no context, so that it is left alone when it takes too
+// long, and nobody asks again before it has come back.
+type queueLook struct {
+	inspector *asynq.Inspector
+	shards    int
+	busy      chan struct{} // holds a token while somebody looks
+}
+
+var errLooking = errors.New("an earlier look at the queues has not come back")
+
+func (q *queueLook) list(ctx context.Context) ([]vitals.Queue, error) {
+	select {
+	case q.busy <- struct{}{}:
+	default:
+		return nil, errLooking
+	}
+	type result struct {
+		queues []vitals.Queue
+		err    error
+	}
+	found := make(chan result, 1)
+	go func() {
+		defer func() { <-q.busy }()
+		queues, err := q.look(ctx)
+		found <- result{queues, err}
+	}()
+	select {
+	case r := <-found:
+		return r.queues, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// look counts the shards of a queue as one. A queue that nothing was ever on is empty; the inspector's error for
+// it cannot be told from others.
+func (q *queueLook) look(ctx context.Context) ([]vitals.Queue, error) {
+	known, err := q.inspector.Queues()
+	if err != nil {
+		return nil, err
+	}
+	var all []vitals.Queue
+	for _, names := range [][]string{
+		tasks.SMSQueues(q.shards), {tasks.QueueEmail}, {tasks.QueuePeriodic}, {tasks.QueuePeriodicSMS},
+	} {
+		sum := vitals.Queue{Name: names[0], Shards: len(names)}
+		for _, name := range names {
+			if !slices.Contains(known, name) {
+				continue
+			}
+			info, err := q.inspector.GetQueueInfo(name)
+			if err := errors.Join(err, ctx.Err()); err != nil {
+				return nil, err
+			}
+			sum.Pending += info.Pending
+			sum.Active += info.Active
+			sum.Scheduled += info.Scheduled
+			sum.Retry += info.Retry
+			sum.Archived += info.Archived
+			sum.Oldest = max(sum.Oldest, info.Latency)
+			sum.Paused = sum.Paused || info.Paused
+		}
+		all = append(all, sum)
+	}
+	return all, nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// side is one of those that are compared.
+type side int
+
+const (
+	ours side = iota
+	theFloor
+	thePeer
+	sides
+)
+
+func (s side) String() string { return [sides]string{"ours", "floor", "peer"}[s] }
+
+// caller says where a side is asked and how. The zero value is asked nothing.
+type caller struct {
+	addr string
+	make func(n int) []byte
+	want int
+}
+
+// contest asks the same of all sides, in turns.
+type contest struct {
+	name, what string
+	callers    [sides]caller
+	levels     []int // connections
+	count      int   // requests in one round of one side; 0 for no bound
+	from       func() int
+	floor      string // what the floor is
+	target     target // with the most connections
+}
+
+// peer is the same endpoint of another implementation.
+type peer struct{ url, method, body, media string }
+
+// caller returns the zero value for a peer that was not named. Any status below 400 is a good answer to the
+// first request and has to be that of all others.
+func (p *peer) caller() (caller, error) {
+	if p == nil || p.url == "" {
+		return caller{}, nil
+	}
+	// Braces are no part of an address, so the placeholders are filled in behind the host only.
+	u, err := url.Parse(fillIn(p.url, 0))
+	if err != nil || u.Scheme != "http" || u.Port() == "" {
+		return caller{}, fmt.Errorf("want http://host:port/…, got %q", p.url)
+	}
+	path := p.url[len("http://")+len(u.Host):]
+	c := caller{addr: u.Host, make: func(n int) []byte {
+		if p.body == "" {
+			return send(p.method, u.Host, fillIn(path, n), "text/plain", "")
+		}
+		return send(p.method, u.Host, fillIn(path, n), p.media, fillIn(p.body, n))
+	}}
+	w := &wire{addr: c.addr, until: time.Now().Add(patience)}
+	defer w.close()
+	if c.want, err = w.do(c.make(0)); err != nil || c.want >= 400 {
+		return caller{}, fmt.Errorf("the peer answers %d: %w", c.want, err)
+	}
+	return c, nil
+}
+
+// hold runs the contest and reports one row for each number of connections.
+func (b *bench) hold(ctx context.Context, c contest) error {
+	if err := b.warmUp(ctx, c); err != nil {
+		return err
+	}
+	for _, conns := range c.levels {
+		r := row{measure: c.name, what: c.what + ", " + connections(conns), unit: perSec, floor: c.floor}
+		if conns == c.levels[len(c.levels)-1] {
+			r.target = c.target
+		}
+		for round := range b.rounds {
+			for s := range sides {
+				if c.callers[s].addr == "" {
+					continue
+				}
+				o, err := b.load(c, s, conns).run(ctx)
+				if err != nil {
+					return fmt.Errorf("%s: %w", s, err)
+				}
+				r.add(s, o.rate())
+				r.times[s].add(o)
+				b.sayf("  round %d, %d connections, %s: %.0f/s, p50 %v, p99 %v",
+					round+1, conns, s, o.rate(), o.times.quantile(0.5), o.times.quantile(0.99))
+			}
+		}
+		b.report.add(r)
+	}
+	return nil
+}
+
+func connections(n int) string {
+	if n == 1 {
+		return "1 connection"
+	}
+	return strconv.Itoa(n) + " connections"
+}
+
+// warmUp lets every side open its connections and fill its caches.
+func (b *bench) warmUp(ctx context.Context, c contest) error {
+	for s := range sides {
+		if c.callers[s].addr == "" {
+			continue
+		}
+		l := b.load(c, s, c.levels[len(c.levels)-1])
+		l.duration = min(l.duration/4, time.Second)
+		if _, err := l.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) load(c contest, s side, conns int) load {
+	next := b.numbers.next
+	if c.from != nil {
+		next = c.from
+	}
+	return load{
+		addr: c.callers[s].addr, conns: conns, duration: b.duration, count: c.count,
+		make: c.callers[s].make, want: c.callers[s].want, next: next,
+	}
+}

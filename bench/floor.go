@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// floorFlag makes this program a floor; its value is a floor as JSON.
+const floorFlag = "-floor"
+
+// floor is the least code that does the work of one of our programs, with the same libraries. It runs in a
+// process of its own, so that its garbage and its share of the cores are its own.
+type floor struct {
+	Kind string `json:"kind"`
+
+	Addr        string        `json:"addr,omitempty"` // of a server
+	RedisURL    string        `json:"redis_url,omitempty"`
+	DatabaseURL string        `json:"database_url,omitempty"`
+	Trips       int           `json:"trips,omitempty"`       // to Redis, in one request
+	VendorURL   string        `json:"vendor_url,omitempty"`  // empty: the task does nothing
+	Count       int           `json:"count,omitempty"`       // tasks or mails
+	Concurrency int           `json:"concurrency,omitempty"` // of tasks or connections
+	Duration    time.Duration `json:"duration,omitempty"`    // of hashing
+	SMTPAddr    string        `json:"smtp_addr,omitempty"`   // with the login
+	CAFile      string        `json:"ca_file,omitempty"`
+	Username    string        `json:"username,omitempty"`
+	Password    string        `json:"password,omitempty"`
+	KeyID       string        `json:"key_id,omitempty"`
+	KeySecret   string        `json:"key_secret,omitempty"`
+}
+
+// The kinds of floors.
+const (
+	floorHTTP  = "http"  // Echo with Redis or SQL behind it
+	floorQueue = "queue" // an Asynq server
+	floorHash  = "hash"  // argon2id
+	floorMail  = "mail"  // go-mail
+)
+
+// runFloor is the other main function of this program. A floor that is no server says what it has measured
+// in one line, a rate.
+func runFloor(ctx context.Context, spec string, out io.Writer) error {
+	var f floor
+	if err := json.Unmarshal([]byte(spec), &f); err != nil {
+		return err
+	}
+	var rate float64
+	var err error
+	switch f.Kind {
+	case floorHTTP:
+		return f.serve(ctx)
+	case floorQueue:
+		rate, err = f.drain(ctx)
+	case floorHash:
+		rate = f.hash(ctx)
+	case floorMail:
+		rate, err = f.mail(ctx)
+	default:
+		err = fmt.Errorf("there is no floor %q", f.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, rate)
+	return err
+}
+
+// start runs the floor beside the stage.
+func (f floor) start(s *stage) (*process, error) {
+	spec, err := json.Marshal(f)
+	if err != nil {
+		return nil, err
+	}
+	return start(s.dir, "floor-"+f.Kind, nil, s.self, floorFlag, string(spec))
+}
+
+// measure runs a floor that is no server to its end and returns what it has measured.
+func (f floor) measure(ctx context.Context, s *stage) (float64, error) {
+	p, err := f.start(s)
+	if err != nil {
+		return 0, err
+	}
+	defer p.stop()
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	if p.err != nil {
+		return 0, fmt.Errorf("%s: %w: %s", p.name, p.err, p.lastWords())
+	}
+	said, err := os.Open(p.log)
+	if err != nil {
+		return 0, err
+	}
+	defer said.Close()
+	var rate float64
+	_, err = fmt.Fscan(bufio.NewReader(said), &rate)
+	return rate, err
+}

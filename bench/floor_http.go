@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/labstack/echo/v4"
+	_ "github.com/lib/pq" // the driver called postgres
+	"github.com/redis/go-redis/v9"
+
+	"usher/secrets"
+)
+
+// floorServer answers as ours does, with no more than the round trips that the answers need.
+type floorServer struct {
+	redis *redis.Client
+	db    *sql.DB
+	queue *asynq.Client
+	trips int
+}
+
+// script is of the size of ours: it looks, then writes a code, its place and its history.
+var script = redis.NewScript(`
+if redis.call('SET', KEYS[1], 1, 'NX', 'PX', 60000) == false then return 'pause' end
+redis.call('HSET', KEYS[2], 'mac', ARGV[1], 'attempts', 0, 'expires_at', ARGV[2])
+redis.call('PEXPIRE', KEYS[2], 1800000)
+redis.call('SET', KEYS[3], ARGV[1], 'PX', 1800000)
+redis.call('XADD', KEYS[4], 'MAXLEN', '~', 100000, '*', 'id', ARGV[1], 'state', 'queued')
+return 'ok'`)
+
+// payload is as long as that of a code's task.
+func payload() []byte { return []byte(strings.Repeat("p", 250)) }
+
+func (f floor) serve(ctx context.Context) error {
+	options, err := redis.ParseURL(f.RedisURL)
+	if err != nil {
+		return err
+	}
+	options.PoolSize, options.ContextTimeoutEnabled = 64, true
+	s := &floorServer{redis: redis.NewClient(options), trips: f.Trips}
+	s.queue = asynq.NewClientFromRedisClient(s.redis)
+	if s.db, err = sql.Open("postgres", f.DatabaseURL+"&binary_parameters=yes"); err != nil {
+		return err
+	}
+	s.db.SetMaxOpenConns(16)
+	s.db.SetMaxIdleConns(16)
+	e := echo.New()
+	e.GET("/ready", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
+	e.POST("/codes", s.send)
+	e.POST("/checks", s.check)
+	e.GET("/names/:name", s.look)
+	server := &http.Server{Addr: f.Addr, Handler: e, ReadHeaderTimeout: 5 * time.Second}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+type floorBody struct {
+	Mobile  string `json:"mobile"`
+	Purpose string `json:"purpose"`
+	Code    string `json:"code"`
+}
+
+type floorAnswer struct {
+	Errno  string         `json:"errno"`
+	ErrMsg string         `json:"errmsg"`
+	Data   map[string]any `json:"data"`
+}
+
+// send takes a pipeline, a script and an enqueue, or only the last two.
+func (s *floorServer) send(c echo.Context) error {
+	var body floorBody
+	if err := c.Bind(&body); err != nil {
+		return err
+	}
+	ctx, id := c.Request().Context(), secrets.Random(22)
+	if s.trips > 2 {
+		pipe := s.redis.Pipeline()
+		pipe.GetDel(ctx, "captcha:"+id)
+		pipe.Incr(ctx, "limit:"+body.Mobile[:7])
+		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
+	keys := []string{"pause:" + body.Mobile, "code:" + id, "current:" + body.Mobile, "history"}
+	if err := script.Run(ctx, s.redis, keys, id, time.Now().UnixMilli()).Err(); err != nil {
+		return err
+	}
+	if _, err := s.queue.EnqueueContext(ctx, asynq.NewTask("code", payload()), asynq.TaskID(id), asynq.Queue("floor")); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusAccepted, floorAnswer{"0", "OK", map[string]any{"sms_code_id": id, "expires_in": 300}})
+}
+
+// check takes one script.
+func (s *floorServer) check(c echo.Context) error {
+	var body floorBody
+	if err := c.Bind(&body); err != nil {
+		return err
+	}
+	id := secrets.Random(22)
+	keys := []string{"check:" + id, "checked:" + body.Mobile, "last:" + body.Mobile, "history"}
+	if err := script.Run(c.Request().Context(), s.redis, keys, id, time.Now().UnixMilli()).Err(); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, floorAnswer{"0", "OK", map[string]any{"valid": false, "attempts_left": 4}})
+}
+
+// look takes one read of an indexed column.
+func (s *floorServer) look(c echo.Context) error {
+	var found bool
+	err := s.db.QueryRowContext(c.Request().Context(),
+		"select exists (select 1 from accounts where username_key = $1)", c.Param("name")).Scan(&found)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, floorAnswer{"0", "OK", map[string]any{"username": c.Param("name"), "count": found}})
+}

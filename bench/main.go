@@ -1,0 +1,103 @@
+// Command bench measures the built programs from outside, each beside the floor that it stands on: the least
+// code that does the same work with the same libraries on the same stores. It starts its own Redis,
+// PostgreSQL and sandbox, runs cmd/api and cmd/worker as an operator would, and takes turns between ours and
+// the floor, so that a busy or slow machine does the same to both. See docs/performance.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	// A floor is a process of its own: this program again, told what to be by its first argument.
+	if len(args) == 2 && args[0] == floorFlag {
+		return runFloor(ctx, args[1], out)
+	}
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	s, err := openStage(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	b := &bench{options: o, stage: s, out: out, report: &report{quick: o.quick}}
+	b.report.about = s.about(ctx)
+	for _, m := range b.chosen() {
+		b.sayf("%s: %s", m.name, m.about)
+		if err := m.run(b, ctx); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	return b.report.write(o.out)
+}
+
+// bench is one run of the program.
+type bench struct {
+	options
+	stage   *stage
+	out     io.Writer
+	report  *report
+	numbers numbers
+}
+
+// measure is one question that is put to the programs.
+type measure struct {
+	name, about string
+	run         func(*bench, context.Context) error
+}
+
+// measures are in the order in which they run: what leaves much behind comes last.
+func measures() []measure {
+	return []measure{
+		{"startup", "time from the start of a process until it is ready", (*bench).startUp},
+		{"send", "POST /v1/sms-codes without limits", (*bench).send},
+		{"send-limits", "POST /v1/sms-codes with all limits counted", (*bench).sendLimited},
+		{"check", "POST /v1/sms-codes/check", (*bench).check},
+		{"lookup", "GET /v1/usernames/{username} and /v1/mobiles/{mobile}", (*bench).lookUp},
+		{"register", "POST /v1/registrations", (*bench).register},
+		{"signin", "POST /v1/sessions with a password", (*bench).signIn},
+		{"drain", "queue of codes to a vendor that answers at once", (*bench).drainFast},
+		{"drain-50ms", "queue of codes to a vendor that takes 50 ms", (*bench).drainSlow},
+		{"mail", "queue of mails through STARTTLS", (*bench).mail},
+		{"endtoend", "from the first request until the vendor has all codes", (*bench).endToEnd},
+		{"latency", "from a request's start to the vendor", (*bench).latency},
+		{"memory", "resident memory, idle and under load", (*bench).memory},
+		{"growth", "whether a long queue makes anything slower", (*bench).growth},
+		{"profile", "where the time goes", (*bench).profiles},
+	}
+}
+
+// chosen returns the measures of -only, or all; profiles are taken when there is somewhere to put them.
+func (b *bench) chosen() []measure {
+	return slices.DeleteFunc(measures(), func(m measure) bool {
+		if m.name == "profile" && b.profile == "" {
+			return true
+		}
+		return len(b.only) > 0 && !slices.Contains(b.only, m.name)
+	})
+}
+
+// sayf tells how far the run is.
+func (b *bench) sayf(format string, args ...any) { fmt.Fprintf(b.out, format+"\n", args...) }

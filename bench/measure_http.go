@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// codeRequest asks for a code for a number that has not asked before.
+func codeRequest(addr string) func(n int) []byte {
+	return func(n int) []byte {
+		return post(addr, "/v1/sms-codes", `{"mobile":"`+mobileOf(n)+`","purpose":"register"}`)
+	}
+}
+
+func (b *bench) send(ctx context.Context) error {
+	return b.sendWith(ctx, "send", "send-code, limits off", 2, nil)
+}
+
+// sendLimited counts every limit as in production, but none of them is ever reached.
+func (b *bench) sendLimited(ctx context.Context) error {
+	return b.sendWith(ctx, "send-limits", "send-code, limits counted", 3,
+		map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")})
+}
+
+func (b *bench) sendWith(ctx context.Context, name, what string, trips int, settings map[string]string) error {
+	c := contest{
+		name: name, what: what, levels: b.size.levels, target: ofFloor(0.80),
+		floor: fmt.Sprintf("Echo, %d round trips to Redis", trips),
+	}
+	return b.against(ctx, settings, floor{Kind: floorHTTP, Trips: trips}, func(api, floorAddr string) (err error) {
+		c.callers[ours] = caller{api, codeRequest(api), http.StatusAccepted}
+		c.callers[theFloor] = caller{floorAddr, func(n int) []byte {
+			return post(floorAddr, "/codes", `{"mobile":"`+mobileOf(n)+`","purpose":"register"}`)
+		}, http.StatusAccepted}
+		if c.callers[thePeer], err = b.peers["send"].caller(); err != nil {
+			return err
+		}
+		return b.hold(ctx, c)
+	})
+}
+
+// against runs a contest between the API and a floor that serves HTTP.
+func (b *bench) against(ctx context.Context, settings map[string]string, f floor, hold func(api, floorAddr string) error) error {
+	if err := b.stage.clear(ctx); err != nil {
+		return err
+	}
+	api, err := b.stage.api(ctx, settings)
+	if err != nil {
+		return err
+	}
+	defer api.stop()
+	if f.Addr, err = freeAddr(); err != nil {
+		return err
+	}
+	f.RedisURL, f.DatabaseURL = b.stage.redis.URL()+"/1", b.stage.postgres.URL()
+	p, err := f.start(b.stage)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	if err := p.ready(ctx, f.Addr, "/ready"); err != nil {
+		return err
+	}
+	return hold(api.addr, f.Addr)
+}
+
+// check tries wrong codes, nine times each: what it costs is the same as for right ones.
+func (b *bench) check(ctx context.Context) error {
+	const tries = 9
+	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api, floorAddr string) error {
+		first, err := b.issue(ctx, api, b.size.codes)
+		if err != nil {
+			return err
+		}
+		var tried atomic.Int64
+		body := func(k int) string {
+			return `{"mobile":"` + mobileOf(first+k%b.size.codes) + `","purpose":"register","code":"000000"}`
+		}
+		return b.hold(ctx, contest{
+			name: "check", what: "check a code", levels: b.size.levels, floor: "Echo, one round trip to Redis",
+			callers: [sides]caller{
+				ours: {api, func(int) []byte {
+					return post(api, "/v1/sms-codes/check", body(int(tried.Add(1))))
+				}, http.StatusOK},
+				theFloor: {floorAddr, func(n int) []byte { return post(floorAddr, "/checks", body(n)) }, http.StatusOK},
+			},
+			count: tries * b.size.codes / (b.rounds*len(b.size.levels) + 1), // and the warm-up
+		})
+	})
+}
+
+// issue has so many codes issued and returns the number of the first; the others follow it.
+func (b *bench) issue(ctx context.Context, api string, count int) (first int, err error) {
+	first = int(b.numbers.last.Load()) + 1
+	l := load{
+		addr: api, conns: 64, duration: 10 * time.Minute, count: count, make: codeRequest(api),
+		want: http.StatusAccepted, next: b.numbers.next,
+	}
+	_, err = l.run(ctx)
+	return first, err
+}
+
+func (b *bench) lookUp(ctx context.Context) error {
+	const accounts = 1_000
+	first, err := b.seed(ctx, accounts, "")
+	if err != nil {
+		return err
+	}
+	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api, floorAddr string) error {
+		names := contest{
+			name: "lookup", what: "look up a user name", levels: b.size.levels, target: ofFloor(0.70),
+			floor: "Echo, one indexed read from PostgreSQL",
+		}
+		var err error
+		names.callers[ours] = caller{api, func(n int) []byte {
+			return get(api, "/v1/usernames/"+usernameOf(first+seeded(n, accounts)))
+		}, http.StatusOK}
+		names.callers[theFloor] = caller{floorAddr, func(n int) []byte {
+			return get(floorAddr, "/names/"+usernameOf(first+seeded(n, accounts)))
+		}, http.StatusOK}
+		if names.callers[thePeer], err = b.peers["lookup"].caller(); err != nil {
+			return err
+		}
+		if err := b.hold(ctx, names); err != nil {
+			return err
+		}
+		mobiles := names
+		mobiles.what, mobiles.callers[thePeer] = "look up a mobile number", caller{}
+		mobiles.callers[ours].make = func(n int) []byte {
+			return get(api, "/v1/mobiles/"+mobileOf(first+seeded(n, accounts)))
+		}
+		return b.hold(ctx, mobiles)
+	})
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const mib = 1 << 20
+
+// memory looks at both programs before and during a load.
+func (b *bench) memory(ctx context.Context) error {
+	pair, err := b.both(ctx, 0)
+	if err != nil {
+		return err
+	}
+	defer pair.stop()
+	if err := pause(ctx, b.size.settle); err != nil {
+		return err
+	}
+	idle, err := pair.resident()
+	if err != nil {
+		return err
+	}
+	peak, err := b.peak(ctx, pair)
+	if err != nil {
+		return err
+	}
+	for i, name := range []string{"API", "worker"} {
+		quiet := row{measure: "memory", what: name + ", resident when idle", unit: mebibytes, target: most([]float64{40, 30}[i])}
+		quiet.add(ours, idle[i]/mib)
+		busy := row{measure: "memory", what: name + ", resident at most under load", unit: mebibytes}
+		busy.add(ours, peak[i]/mib)
+		b.sayf("  %s: idle %.1f MiB, loaded %.1f MiB", name, idle[i]/mib, peak[i]/mib)
+		b.report.add(quiet)
+		b.report.add(busy)
+	}
+	return nil
+}
+
+// resident returns the memory of API and worker in bytes.
+func (p *pair) resident() ([2]float64, error) {
+	api, err := residentOf(p.api.pid())
+	worker, err2 := residentOf(p.worker.pid())
+	return [2]float64{api, worker}, errors.Join(err, err2)
+}
+
+// peak returns the most memory that was seen while codes went through both.
+func (b *bench) peak(ctx context.Context, p *pair) (highest [2]float64, err error) {
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	var group sync.WaitGroup
+	group.Go(func() {
+		for pause(watching, 50*time.Millisecond) == nil {
+			now, err := p.resident()
+			if err != nil {
+				return
+			}
+			highest[0], highest[1] = max(highest[0], now[0]), max(highest[1], now[1])
+		}
+	})
+	_, err = b.issue(ctx, p.api.addr, b.size.sends)
+	if err == nil {
+		_, err = b.stage.vendor.await(ctx, "aliyun", b.size.sends, drainLimit)
+	}
+	stop()
+	group.Wait()
+	return highest, err
+}
+
+// pause waits unless ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// depth is what was found with a queue of some length.
+type depth struct{ send, drain, memory, task sample }
+
+// growth compares a short queue with a long one.
+func (b *bench) growth(ctx context.Context) error {
+	if err := b.stage.clear(ctx); err != nil {
+		return err
+	}
+	if err := pause(ctx, time.Second); err != nil { // Redis frees what it was told to forget
+		return err
+	}
+	empty, err := b.usedMemory(ctx)
+	if err != nil {
+		return err
+	}
+	var found [2]depth
+	for i, length := range b.size.depths {
+		if found[i], err = b.atDepth(ctx, length, empty); err != nil {
+			return err
+		}
+		b.sayf("  %d queued: send %.0f/s, drain %.0f/s, %.0f B each", length,
+			found[i].send.median(), found[i].drain.median(), found[i].memory.median())
+	}
+	with := fmt.Sprintf(" with %d queued", b.size.depths[1])
+	compare := func(what string, u unit, long, short sample, t target) {
+		b.report.add(row{
+			measure: "growth", what: what + with, unit: u, target: t,
+			floor: fmt.Sprintf("the same with %d queued", b.size.depths[0]), samples: [sides]sample{long, short},
+		})
+	}
+	compare("send-code, 64 connections,", perSec, found[1].send, found[0].send, ofFloor(0.95))
+	compare("queue of codes, vendor answers at once,", perSec, found[1].drain, found[0].drain, ofFloor(0.95))
+	compare("Redis for one queued code", octets, found[1].memory, found[0].memory, most(1024))
+	compare("Redis for its task alone", octets, found[1].task, found[0].task, target{})
+	return nil
+}
+
+// atDepth fills the queue up and looks how fast it grows and shrinks there.
+func (b *bench) atDepth(ctx context.Context, length int, empty float64) (d depth, err error) {
+	queued, err := b.stage.client.LLen(ctx, pendingKey).Result()
+	if err != nil {
+		return d, err
+	}
+	api, err := b.stage.api(ctx, nil)
+	if err != nil {
+		return d, err
+	}
+	defer api.stop()
+	if _, err := b.issue(ctx, api.addr, max(length-int(queued), 1)); err != nil {
+		return d, err
+	}
+	used, err := b.usedMemory(ctx)
+	if err != nil {
+		return d, err
+	}
+	d.memory = sample{(used - empty) / float64(length)}
+	if d.task, err = b.taskMemory(ctx); err != nil {
+		return d, err
+	}
+	some := b.size.depths[0] / 2 // sent and drained in each round
+	for range b.rounds {
+		l := load{
+			addr: api.addr, conns: 64, duration: drainLimit, make: codeRequest(api.addr), want: http.StatusAccepted,
+			next: b.numbers.next, count: some,
+		}
+		o, err := l.run(ctx)
+		if err != nil {
+			return d, err
+		}
+		d.send = append(d.send, o.rate())
+	}
+	api.stop()
+	for range b.rounds {
+		rate, err := b.drainSome(ctx, some)
+		if err != nil {
+			return d, err
+		}
+		d.drain = append(d.drain, rate)
+	}
+	return d, nil
+}
+
+// pendingKey is Asynq's list of waiting codes.
+const pendingKey = "asynq:{sms}:pending"
+
+// taskMemory returns what the newest tasks take, without their place in the list.
+func (b *bench) taskMemory(ctx context.Context) (sample, error) {
+	ids, err := b.stage.client.LRange(ctx, pendingKey, 0, 4).Result()
+	if err != nil {
+		return nil, err
+	}
+	var all sample
+	for _, id := range ids {
+		used, err := b.stage.client.MemoryUsage(ctx, "asynq:{sms}:t:"+id).Result()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, float64(used))
+	}
+	return all, nil
+}
+
+// drainSome lets a worker send so many codes, or a few more.
+func (b *bench) drainSome(ctx context.Context, count int) (float64, error) {
+	if err := b.stage.vendor.clear(ctx); err != nil {
+		return 0, err
+	}
+	worker, err := b.stage.worker(ctx, "sms", nil)
+	if err != nil {
+		return 0, err
+	}
+	defer worker.stop()
+	tally, err := b.stage.vendor.await(ctx, "aliyun", count, drainLimit)
+	return perSecond(tally), err
+}
+
+func (b *bench) usedMemory(ctx context.Context) (float64, error) {
+	info, err := b.stage.client.Info(ctx, "memory").Result()
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(info) {
+		var used float64
+		if _, err := fmt.Sscanf(line, "used_memory:%f", &used); err == nil {
+			return used, nil
+		}
+	}
+	return 0, errors.New("redis does not tell its memory")
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// drainLimit bounds how long a vendor may wait for the last message.
+const drainLimit = 15 * time.Minute
+
+func (b *bench) drainFast(ctx context.Context) error {
+	return b.drain(ctx, "drain", "queue of codes, vendor answers at once", b.size.drain, 0, ofFloor(0.70))
+}
+
+func (b *bench) drainSlow(ctx context.Context) error {
+	return b.drain(ctx, "drain-50ms", "queue of codes, vendor takes 50 ms", b.size.drainSlow, 50*time.Millisecond,
+		least(7_350, "15 × the 490/s that a Celery worker has done elsewhere"))
+}
+
+// drain fills a queue, starts the worker and looks when the vendor got the first code and the last.
+func (b *bench) drain(ctx context.Context, name, what string, count int, delay time.Duration, t target) error {
+	if err := b.stage.vendor.delay(ctx, delay); err != nil {
+		return err
+	}
+	defer func() { _ = b.stage.vendor.delay(context.WithoutCancel(ctx), 0) }() // the stage may be closing
+	with := row{measure: name, what: what, unit: perSec, floor: "Asynq, one call signed by hand", target: t}
+	without := row{measure: name, what: "the same, against tasks that do nothing", unit: perSec, floor: "Asynq alone"}
+	used := usage{}
+	keys := b.stage.vendor.keys.Aliyun
+	floors := floor{
+		Kind: floorQueue, RedisURL: b.stage.redis.URL() + "/1", Count: count, Concurrency: 50,
+		KeyID: keys.AccessKeyID, KeySecret: keys.AccessKeySecret,
+	}
+	if delay > 0 {
+		floors.Concurrency = 500
+	}
+	calls := floors
+	calls.VendorURL = "http://" + b.stage.vendor.http + "/aliyun/"
+	for round := range b.rounds {
+		rate, err := b.drainOnce(ctx, count, used)
+		if err != nil {
+			return err
+		}
+		with.add(ours, rate)
+		without.add(ours, rate)
+		calling, err := calls.measure(ctx, b.stage)
+		if err != nil {
+			return err
+		}
+		with.add(theFloor, calling)
+		b.sayf("  round %d: ours %.0f/s, floor %.0f/s", round+1, rate, calling)
+		if delay == 0 {
+			idle, err := floors.measure(ctx, b.stage)
+			if err != nil {
+				return err
+			}
+			without.add(theFloor, idle)
+		}
+	}
+	b.report.add(with)
+	if delay == 0 {
+		b.report.add(without)
+	}
+	b.report.use("one code from the queue to the vendor, "+what, used, count*b.rounds)
+	return nil
+}
+
+// fill has the API queue so many codes, and stops it.
+func (b *bench) fill(ctx context.Context, count int) error {
+	api, err := b.stage.api(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer api.stop()
+	_, err = b.issue(ctx, api.addr, count)
+	return err
+}
+
+func (b *bench) drainOnce(ctx context.Context, count int, used usage) (float64, error) {
+	if err := b.stage.clear(ctx); err != nil {
+		return 0, err
+	}
+	if err := b.fill(ctx, count); err != nil {
+		return 0, err
+	}
+	before := b.usage(nil, nil) // the worker's start counts as well
+	worker, err := b.stage.worker(ctx, "sms", nil)
+	if err != nil {
+		return 0, err
+	}
+	defer worker.stop()
+	tally, err := b.stage.vendor.await(ctx, "aliyun", count, drainLimit)
+	used.add(before, b.usage(worker, nil))
+	return perSecond(tally), err
+}
+
+// mail does the same with activation mails.
+func (b *bench) mail(ctx context.Context) error {
+	r := row{
+		measure: "mail", what: "queue of mails, STARTTLS, 4 connections", unit: perSec,
+		floor: "go-mail, 4 live connections", target: ofFloor(0.60),
+	}
+	keys := b.stage.vendor.keys.SMTP
+	f := floor{
+		Kind: floorMail, Count: b.size.mails, Concurrency: 4, SMTPAddr: b.stage.vendor.smtp,
+		CAFile: b.stage.environ["USHER_SMTP_CA_FILE"], Username: keys.Username, Password: keys.Password,
+	}
+	for round := range b.rounds {
+		if err := b.stage.clear(ctx); err != nil {
+			return err
+		}
+		if err := b.fileMails(ctx, b.size.mails); err != nil {
+			return err
+		}
+		worker, err := b.stage.worker(ctx, "email", nil)
+		if err != nil {
+			return err
+		}
+		tally, err := b.stage.vendor.await(ctx, "smtp", b.size.mails, drainLimit)
+		worker.stop()
+		if err != nil {
+			return err
+		}
+		bare, err := f.measure(ctx, b.stage)
+		if err != nil {
+			return err
+		}
+		r.add(ours, perSecond(tally))
+		r.add(theFloor, bare)
+		b.sayf("  round %d: ours %.0f/s, floor %.0f/s", round+1, perSecond(tally), bare)
+	}
+	b.report.add(r)
+	return nil
+}
+
+// endToEnd has both programs at work at the same time.
+func (b *bench) endToEnd(ctx context.Context) error {
+	for _, delay := range []time.Duration{0, 50 * time.Millisecond} {
+		r := row{measure: "endtoend", what: b.sizeText(delay), unit: perSec}
+		used := usage{}
+		for round := range b.rounds {
+			rate, err := b.throughBoth(ctx, delay, used)
+			if err != nil {
+				return err
+			}
+			r.add(ours, rate)
+			b.sayf("  round %d, vendor %v: %.0f/s", round+1, delay, rate)
+		}
+		b.report.add(r)
+		b.report.use("one code from request to vendor, "+r.what, used, b.size.sends*b.rounds)
+	}
+	return nil
+}
+
+func (b *bench) sizeText(delay time.Duration) string {
+	return strconv.Itoa(b.size.sends) + " codes end to end, 64 connections, vendor takes " + delay.String()
+}
+
+func (b *bench) throughBoth(ctx context.Context, delay time.Duration, used usage) (float64, error) {
+	pair, err := b.both(ctx, delay)
+	if err != nil {
+		return 0, err
+	}
+	defer pair.stop()
+	before, began := b.usage(pair.worker, pair.api), time.Now()
+	l := load{
+		addr: pair.api.addr, conns: 64, duration: drainLimit, count: b.size.sends, make: codeRequest(pair.api.addr),
+		want: http.StatusAccepted, next: b.numbers.next,
+	}
+	if _, err := l.run(ctx); err != nil {
+		return 0, err
+	}
+	tally, err := b.stage.vendor.await(ctx, "aliyun", b.size.sends, drainLimit)
+	used.add(before, b.usage(pair.worker, pair.api))
+	return float64(tally.Count) / time.Unix(0, tally.Last).Sub(began).Seconds(), err
+}
+
+// pair is both programs, ready.
+type pair struct{ api, worker *server }
+
+// both starts them on an empty stage.
+func (b *bench) both(ctx context.Context, delay time.Duration) (*pair, error) {
+	if err := b.stage.vendor.delay(ctx, delay); err != nil {
+		return nil, err
+	}
+	if err := b.stage.clear(ctx); err != nil {
+		return nil, err
+	}
+	api, err := b.stage.api(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	worker, err := b.stage.worker(ctx, "sms", nil)
+	if err != nil {
+		api.stop()
+		return nil, err
+	}
+	return &pair{api, worker}, nil
+}
+
+func (p *pair) stop() {
+	p.api.stop()
+	p.worker.stop()
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// startUp measures from the start of a process until it answers that it is ready.
+func (b *bench) startUp(ctx context.Context) error {
+	api := row{measure: "startup", what: "API, start to ready", unit: millis, target: most(300)}
+	worker := row{measure: "startup", what: "worker, start to ready", unit: millis, target: most(300)}
+	for range b.size.starts {
+		p, err := b.stage.api(ctx, nil)
+		if err != nil {
+			return err
+		}
+		p.stop()
+		api.add(ours, inMillis(p.readyAt.Sub(p.started)))
+		if p, err = b.stage.worker(ctx, "sms,email", nil); err != nil {
+			return err
+		}
+		p.stop()
+		worker.add(ours, inMillis(p.readyAt.Sub(p.started)))
+	}
+	b.sayf("  API %v ms, worker %v ms", api.samples[ours].median(), worker.samples[ours].median())
+	b.report.add(api)
+	b.report.add(worker)
+	return nil
+}
+
+func inMillis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// idleRate is how often somebody asks on an idle system.
+const idleRate = 10
+
+// latency measures from the moment in which a caller begins to send until the vendor has the request. Both
+// look at the same clock.
+func (b *bench) latency(ctx context.Context) error {
+	for _, rate := range b.size.rates {
+		name, t := fmt.Sprintf("at %d/s", rate), target{}
+		if rate == 0 {
+			name = "idle"
+		}
+		if rate == 0 || rate == 500 {
+			t = most(10)
+		}
+		half := row{measure: "latency", what: "click to vendor " + name + ", p50", unit: millis}
+		tail := row{measure: "latency", what: "click to vendor " + name + ", p95", unit: millis, target: t}
+		for round := range b.rounds {
+			times, err := b.clicks(ctx, max(rate, idleRate))
+			if err != nil {
+				return err
+			}
+			p50, p95 := times[len(times)/2], times[len(times)*95/100]
+			half.add(ours, inMillis(p50))
+			tail.add(ours, inMillis(p95))
+			b.sayf("  round %d, %s: p50 %v, p95 %v of %d", round+1, name, p50, p95, len(times))
+		}
+		b.report.add(half)
+		b.report.add(tail)
+	}
+	return nil
+}
+
+// clicks returns the sorted times of one round.
+func (b *bench) clicks(ctx context.Context, rate int) ([]time.Duration, error) {
+	pair, err := b.both(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer pair.stop()
+	l := load{
+		addr: pair.api.addr, conns: 64, duration: max(b.duration, time.Second), rate: float64(rate),
+		make: codeRequest(pair.api.addr), want: http.StatusAccepted, next: b.numbers.next,
+	}
+	l.count = int(l.duration.Seconds() * l.rate)
+	warm := l
+	warm.count = 64
+	warm.rate = 0
+	if _, err := warm.run(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := b.stage.vendor.await(ctx, "aliyun", warm.count, patience); err != nil {
+		return nil, err
+	}
+	clicked := &clicks{next: b.numbers.next, at: map[string]time.Time{}}
+	l.next, l.make = clicked.number, clicked.stamp(l.make)
+	l.duration += patience // the rate may not be reached
+	o, err := l.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.rate() < 0.9*l.rate {
+		b.sayf("  only %.0f/s were reached", o.rate())
+	}
+	if _, err := b.stage.vendor.await(ctx, "aliyun", warm.count+o.done, patience); err != nil {
+		return nil, err
+	}
+	receipts, err := b.stage.vendor.receipts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return clicked.until(receipts)
+}
+
+// clicks remembers when each number's request was begun.
+type clicks struct {
+	next func() int
+	mu   sync.Mutex
+	at   map[string]time.Time
+}
+
+func (c *clicks) number() int { return c.next() }
+
+// stamp notes the time when a request is about to be sent.
+func (c *clicks) stamp(request func(n int) []byte) func(n int) []byte {
+	return func(n int) []byte {
+		made := request(n)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.at[mobileOf(n)] = time.Now()
+		return made
+	}
+}
+
+// until returns how long each number's message took, sorted.
+func (c *clicks) until(receipts map[string]time.Time) ([]time.Duration, error) {
+	var times []time.Duration
+	for mobile, at := range c.at {
+		if received, found := receipts[mobile]; found {
+			times = append(times, received.Sub(at))
+		}
+	}
+	if len(times) < len(c.at)*99/100 || len(times) == 0 {
+		return nil, fmt.Errorf("the vendor has %d of %d messages", len(times), len(c.at))
+	}
+	slices.Sort(times)
+	return times, nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// options is what the command line asks for.
+type options struct {
+	quick    bool
+	only     []string
+	rounds   int
+	duration time.Duration // of one round of one side
+	out      string
+	profile  string
+	logLevel string
+	peers    map[string]*peer // by measure
+	size     sizes
+}
+
+// sizes are how much of everything is measured.
+type sizes struct {
+	levels    []int // connections
+	drain     int   // codes that wait for a vendor that answers at once
+	drainSlow int   // codes that wait for one that takes its time
+	mails     int
+	sends     int   // of the way from end to end
+	codes     int   // that are checked
+	depths    []int // of a short and a long queue
+	starts    int
+	rates     []int // requests a second; 0 is one now and then
+	settle    time.Duration
+}
+
+func fullSizes() sizes {
+	return sizes{
+		levels: []int{1, 8, 64}, drain: 20_000, drainSlow: 20_000, mails: 4_000, sends: 8_000, codes: 20_000,
+		depths: []int{10_000, 1_000_000}, starts: 9, rates: []int{0, 50, 500, 3_000}, settle: 4 * time.Second,
+	}
+}
+
+func quickSizes() sizes {
+	return sizes{
+		levels: []int{1, 8, 64}, drain: 4_000, drainSlow: 4_000, mails: 500, sends: 4_000, codes: 2_000,
+		depths: []int{2_000, 20_000}, starts: 3, rates: []int{0, 500}, settle: time.Second,
+	}
+}
+
+func parse(args []string) (options, error) {
+	o := options{peers: map[string]*peer{}}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(os.Stderr)
+	flags.BoolVar(&o.quick, "quick", false, "one short round of small sizes: shows that the program works, not how fast anything is")
+	only := flags.String("only", "", "`names` of measures, separated by commas; all by default: "+strings.Join(names(), ", "))
+	flags.IntVar(&o.rounds, "rounds", 0, "rounds of each measure (3; quick: 1)")
+	flags.DurationVar(&o.duration, "duration", 0, "`time` of one round of one side (3s; quick: 400ms)")
+	flags.StringVar(&o.out, "out", "docs/benchmarks", "`folder` for the report; empty writes none")
+	flags.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of the API and the worker under load")
+	flags.StringVar(&o.logLevel, "log-level", "info", "USHER_LOG_LEVEL of the measured programs")
+	long := flags.Int("long-queue", 0, "`number` of codes in the long queue of the measure growth (1000000; quick: 20000)")
+	for _, name := range []string{"send", "lookup", "register"} {
+		p := &peer{}
+		o.peers[name] = p
+		flags.StringVar(&p.url, "peer-"+name, "", "`URL` of the same in another implementation; {mobile}, {username}, {email} and {n} differ in each request")
+		flags.StringVar(&p.method, "peer-"+name+"-method", "GET", "its `method`")
+		flags.StringVar(&p.body, "peer-"+name+"-body", "", "its `body`, with the same placeholders")
+		flags.StringVar(&p.media, "peer-"+name+"-type", "application/json", "its body's `type`")
+	}
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, errors.New("takes no arguments besides its flags")
+	}
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
+	}
+	for _, name := range o.only {
+		if !slices.Contains(names(), name) {
+			return o, fmt.Errorf("-only: there is no measure %q", name)
+		}
+	}
+	o.fill(*long)
+	return o, nil
+}
+
+// fill sets what was not given.
+func (o *options) fill(longQueue int) {
+	rounds, duration := 3, 3*time.Second
+	o.size = fullSizes()
+	if o.quick {
+		rounds, duration = 1, 400*time.Millisecond
+		o.size = quickSizes()
+	}
+	if o.rounds <= 0 {
+		o.rounds = rounds
+	}
+	if o.duration <= 0 {
+		o.duration = duration
+	}
+	if longQueue > 0 {
+		o.size.depths[1] = longQueue
+	}
+}
+
+func names() []string {
+	var all []string
+	for _, m := range measures() {
+		all = append(all, m.name)
+	}
+	return all
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// profiles takes a CPU profile of the API while codes are asked for and of the worker while it clears a queue.
+// It is the last measure: profiling itself takes time.
+func (b *bench) profiles(ctx context.Context) error {
+	if err := os.MkdirAll(b.profile, 0o755); err != nil {
+		return err
+	}
+	if err := b.stage.clear(ctx); err != nil {
+		return err
+	}
+	withProfiles := map[string]string{"USHER_OPS_PPROF": "true"}
+	api, err := b.stage.api(ctx, withProfiles)
+	if err != nil {
+		return err
+	}
+	defer api.stop()
+	seconds := max(int(b.duration.Seconds()), 2)
+	// Enough codes for the worker to be busy as long.
+	l := load{
+		addr: api.addr, conns: 64, duration: time.Duration(seconds)*time.Second + time.Second,
+		make: codeRequest(api.addr), want: http.StatusAccepted, next: b.numbers.next,
+	}
+	loaded := make(chan error, 1)
+	go func() { _, err := l.run(ctx); loaded <- err }()
+	err = errors.Join(saveProfile(ctx, api, seconds, filepath.Join(b.profile, "api.pprof")), <-loaded)
+	if err != nil {
+		return err
+	}
+	api.stop()
+	worker, err := b.stage.worker(ctx, "sms", withProfiles)
+	if err != nil {
+		return err
+	}
+	defer worker.stop()
+	return saveProfile(ctx, worker, seconds, filepath.Join(b.profile, "worker.pprof"))
+}
+
+func saveProfile(ctx context.Context, s *server, seconds int, path string) error {
+	url := "http://" + s.ops + "/debug/pprof/profile?seconds=" + strconv.Itoa(seconds)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	response, err := (&http.Client{Timeout: time.Minute}).Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return errors.New("no profile: " + response.Status)
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, response.Body)
+	return errors.Join(err, file.Close())
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// unit is what a row counts.
+type unit string
+
+const (
+	perSec    unit = "/s"
+	millis    unit = "ms"
+	mebibytes unit = "MiB"
+	octets    unit = "B"
+)
+
+// sample is what the rounds have measured.
+type sample []float64
+
+func (s sample) median() float64 {
+	if len(s) == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(s))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 0 {
+		return (sorted[middle-1] + sorted[middle]) / 2
+	}
+	return sorted[middle]
+}
+
+// text is the median, with the spread if there is one.
+func (s sample) text(u unit) string {
+	switch len(s) {
+	case 0:
+		return ""
+	case 1:
+		return figure(s[0]) + " " + string(u)
+	default:
+		return fmt.Sprintf("%s %s (%s–%s)", figure(s.median()), u, figure(slices.Min(s)), figure(slices.Max(s)))
+	}
+}
+
+// figure has three digits that count.
+func figure(v float64) string {
+	digits := 2 - int(math.Floor(math.Log10(max(math.Abs(v), 0.01))))
+	if digits <= 0 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.*f", min(digits, 2), v)
+}
+
+// timing is how long requests took, by round, in milliseconds.
+type timing struct{ p50, p99 sample }
+
+func (t *timing) add(o *outcome) {
+	t.p50 = append(t.p50, inMillis(o.times.quantile(0.50)))
+	t.p99 = append(t.p99, inMillis(o.times.quantile(0.99)))
+}
+
+// row is one line of the report.
+type row struct {
+	measure, what string
+	unit          unit
+	samples       [sides]sample
+	times         [sides]timing // of requests
+	floor         string        // what the floor is
+	target        target
+}
+
+func (r *row) add(s side, v float64) { r.samples[s] = append(r.samples[s], v) }
+
+// ratio is ours over the floor's, NaN without a floor.
+func (r *row) ratio() float64 { return r.samples[ours].median() / r.samples[theFloor].median() }
+
+// target is what a row has to reach; the zero value asks for nothing.
+type target struct {
+	ratio, least, most float64
+	why                string
+}
+
+func ofFloor(ratio float64) target       { return target{ratio: ratio} }
+func least(v float64, why string) target { return target{least: v, why: why} }
+func most(v float64) target              { return target{most: v} }
+
+func (t target) text(u unit) string {
+	switch {
+	case t.ratio > 0:
+		return fmt.Sprintf("≥ %.2f of the floor", t.ratio)
+	case t.least > 0:
+		return fmt.Sprintf("≥ %s %s (%s)", figure(t.least), u, t.why)
+	case t.most > 0:
+		return fmt.Sprintf("≤ %s %s", figure(t.most), u)
+	}
+	return ""
+}
+
+func (r *row) verdict() string {
+	v := r.samples[ours].median()
+	var met bool
+	switch t := r.target; {
+	case t.ratio > 0:
+		met = r.ratio() >= t.ratio
+	case t.least > 0:
+		met = v >= t.least
+	case t.most > 0:
+		met = v <= t.most
+	default:
+		return ""
+	}
+	if met {
+		return "met"
+	}
+	return "**missed**"
+}
+
+// report is everything that a run has found.
+type report struct {
+	quick bool
+	about []string
+	rows  []row
+	uses  []use
+}
+
+// use is the processor time of one message.
+type use struct {
+	what string
+	each usage
+}
+
+func (r *report) add(row row) { r.rows = append(r.rows, row) }
+
+func (r *report) use(what string, total usage, messages int) {
+	each := usage{}
+	for name, used := range total {
+		each[name] = used / time.Duration(messages)
+	}
+	r.uses = append(r.uses, use{what, each})
+}
+
+// write fills the folder with the report; an empty name writes nothing.
+func (r *report) write(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	files := r.charts()
+	files["README.md"] = r.markdown(slices.Sorted(maps.Keys(files)))
+	var errs []error
+	for name, text := range files {
+		errs = append(errs, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *report) markdown(charts []string) string {
+	var b strings.Builder
+	b.WriteString("# Benchmarks\n\nWritten by `go run ./bench`; [performance.md](../performance.md) says what is measured and how.\n\n")
+	for _, line := range r.about {
+		b.WriteString("- " + line + "\n")
+	}
+	if r.quick {
+		b.WriteString("- **a quick run**: it shows that everything works; its figures say little\n")
+	}
+	b.WriteString("\nThe median of the rounds, with the least and the most. Ours and the floor took turns on the same cores.\n\n" +
+		"| What | Ours | Floor | Ratio | Peer | Target | Verdict |\n|---|---|---|---|---|---|---|\n")
+	for i := range r.rows {
+		row := &r.rows[i]
+		floor, ratio := row.samples[theFloor].text(row.unit), ""
+		if floor != "" {
+			floor, ratio = floor+": "+row.floor, fmt.Sprintf("%.2f", row.ratio())
+		}
+		line(&b, row.what, row.samples[ours].text(row.unit), floor, ratio, row.samples[thePeer].text(row.unit),
+			row.target.text(row.unit), row.verdict())
+	}
+	r.latencies(&b)
+	r.processors(&b)
+	for _, name := range charts {
+		fmt.Fprintf(&b, "\n![%s](%s)\n", strings.TrimSuffix(name, ".svg"), name)
+	}
+	return b.String()
+}
+
+func line(b *strings.Builder, cells ...string) {
+	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+}
+
+// latencies lists how long requests took.
+func (r *report) latencies(b *strings.Builder) {
+	b.WriteString("\n## How long requests take\n\nMilliseconds, p50 / p99.\n\n| What | Ours | Floor | Peer |\n|---|---|---|---|\n")
+	for i := range r.rows {
+		row := &r.rows[i]
+		if len(row.times[ours].p50) == 0 {
+			continue
+		}
+		cells := []string{row.what}
+		for _, t := range row.times {
+			cell := ""
+			if len(t.p50) > 0 {
+				cell = figure(t.p50.median()) + " / " + figure(t.p99.median())
+			}
+			cells = append(cells, cell)
+		}
+		line(b, cells...)
+	}
+}
+
+// processors lists who worked how long for one message.
+func (r *report) processors(b *strings.Builder) {
+	if len(r.uses) == 0 {
+		return
+	}
+	b.WriteString("\n## Processor time of one message\n\nMicroseconds.\n\n")
+	names := []string{"API", "worker", "Redis", "PostgreSQL", "sandbox", "load generator"}
+	line(b, append([]string{"What"}, names...)...)
+	b.WriteString(strings.Repeat("|---", len(names)+1) + "|\n")
+	for _, u := range r.uses {
+		cells := []string{u.what}
+		for _, name := range names {
+			cell := ""
+			if used, found := u.each[name]; found {
+				cell = fmt.Sprint(used.Microseconds())
+			}
+			cells = append(cells, cell)
+		}
+		line(b, cells...)
+	}
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"usher/internal/testkit"
+	"usher/limits"
+	"usher/secrets"
+	"usher/store/sqlstore"
+)
+
+// stage is all that stands around the measured programs, and the programs as built.
+type stage struct {
+	dir      string
+	self     string // this program, which the floors are
+	redis    *testkit.Server
+	postgres *testkit.Server
+	client   *redis.Client
+	db       *sqlstore.DB
+	keys     *secrets.Keys
+	vendor   *vendor
+	environ  map[string]string
+	closers  []func()
+}
+
+// openStage builds the programs and starts the stores and the vendors, each private and empty.
+func openStage(ctx context.Context, o options) (_ *stage, err error) {
+	s := &stage{}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.dir, err = os.MkdirTemp("", "usher-bench-"); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, func() { _ = os.RemoveAll(s.dir) })
+	if s.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	if err = s.build(ctx, o.quick); err != nil {
+		return nil, err
+	}
+	if err = s.openStores(); err != nil {
+		return nil, err
+	}
+	if s.vendor, err = openVendor(ctx, s.dir); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.vendor.stop)
+	if err = s.settings(ctx, o.logLevel); err != nil {
+		return nil, err
+	}
+	return s, s.migrate(ctx)
+}
+
+// build makes the programs as those of the images are made, or as everything else is, which is there sooner.
+func (s *stage) build(ctx context.Context, quick bool) error {
+	args := []string{"build", "-o", s.dir + "/"}
+	environ := os.Environ()
+	if !quick {
+		args = append(args, "-trimpath", "-tags=nosqlite", "-ldflags=-s -w")
+		environ = append(environ, "CGO_ENABLED=0")
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "usher/cmd/api", "usher/cmd/worker", "usher/cmd/sandbox")...)
+	cmd.Env = environ
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w: %s", err, said)
+	}
+	return nil
+}
+
+func (s *stage) openStores() (err error) {
+	if s.redis, err = testkit.OpenRedis(); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.redis.Stop)
+	var remove func()
+	if s.postgres, remove, err = testkit.OpenPostgres(); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, remove)
+	options, err := redis.ParseURL(s.redis.URL())
+	if err != nil {
+		return err
+	}
+	s.client = redis.NewClient(options)
+	s.closers = append(s.closers, func() { _ = s.client.Close() })
+	return nil
+}
+
+// settings are those of a deployment with everything as by default, but for what stands in the way of one
+// caller who asks for thousands of codes.
+func (s *stage) settings(ctx context.Context, logLevel string) error {
+	key := "bench:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("b"), 32))
+	var err error
+	if s.keys, err = secrets.ParseKeys(key); err != nil {
+		return err
+	}
+	s.environ = map[string]string{
+		"USHER_REDIS_URL": s.redis.URL() + "/0", "USHER_DATABASE_URL": s.postgres.URL(), "USHER_SECRET_KEYS": key,
+		"USHER_LOG_LEVEL": logLevel, "USHER_CAPTCHA_KIND": "off", "USHER_SMS_CODE_TTL": "30m", "USHER_SMS_CODE_ATTEMPTS": "10",
+		"USHER_SMS_PROVIDERS": "aliyun", "USHER_LIMITS": everyLimit("off"),
+	}
+	vendors, err := s.vendor.settings(ctx, filepath.Join(s.dir, "ca.pem"))
+	maps.Copy(s.environ, vendors)
+	return err
+}
+
+// everyLimit is the setting that gives all limits one value.
+func everyLimit(value string) string {
+	var all []string
+	for _, name := range limits.Names() {
+		all = append(all, string(name)+"="+value)
+	}
+	return strings.Join(all, ",")
+}
+
+func (s *stage) migrate(ctx context.Context) (err error) {
+	if s.db, err = sqlstore.Open(ctx, s.postgres.URL()); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() { _ = s.db.Close() })
+	return sqlstore.Migrate(ctx, s.db)
+}
+
+// close stops everything, what was started last first.
+func (s *stage) close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+}
+
+// server is a program that is ready.
+type server struct {
+	*process
+
+	addr, ops string // addr is empty for a worker
+}
+
+// api starts cmd/api with settings on top of the stage's.
+func (s *stage) api(ctx context.Context, settings map[string]string) (*server, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	return s.serve(ctx, addr, settings, "api")
+}
+
+// worker starts cmd/worker for a channel.
+func (s *stage) worker(ctx context.Context, channel string, settings map[string]string) (*server, error) {
+	return s.serve(ctx, "", settings, "worker", "-channels", channel)
+}
+
+// serve starts a program and returns when it says that it is ready.
+func (s *stage) serve(ctx context.Context, addr string, settings map[string]string, name string, args ...string) (*server, error) {
+	ops, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	environ := maps.Clone(s.environ)
+	maps.Copy(environ, settings)
+	environ["USHER_OPS_ADDR"] = ops
+	if addr != "" {
+		environ["USHER_HTTP_ADDR"] = addr
+	}
+	p, err := start(s.dir, name, environ, filepath.Join(s.dir, name), args...)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.ready(ctx, ops, "/readyz"); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return &server{p, addr, ops}, nil
+}
+
+// clear empties Redis and what the vendor has counted. No worker may run.
+func (s *stage) clear(ctx context.Context) error {
+	return errors.Join(s.client.FlushAll(ctx).Err(), s.vendor.clear(ctx))
+}
+
+// about says what the figures were measured on.
+func (s *stage) about(ctx context.Context) []string {
+	redisVersion := ""
+	info, _ := s.client.Info(ctx, "server").Result() // a version that is missing harms no figure
+	for line := range strings.Lines(info) {
+		if version, found := strings.CutPrefix(line, "redis_version:"); found {
+			redisVersion = strings.TrimSpace(version)
+		}
+	}
+	var postgresVersion string
+	_ = s.db.Unwrap().GetContext(ctx, &postgresVersion, "show server_version") // the same
+	return []string{
+		fmt.Sprintf("%d × %s", runtime.NumCPU(), machine()),
+		fmt.Sprintf("%s, Redis %s without AOF, PostgreSQL %s without fsync", runtime.Version(), redisVersion, postgresVersion),
+		"load of the machine when the run began: " + others(),
+	}
+}
+
+// freeAddr is an address that nobody listens on.
+func freeAddr() (string, error) {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"usher/sandbox"
+)
+
+// vendor is the sandbox, which counts what it gets and tells when that was.
+type vendor struct {
+	*process
+
+	http, smtp string
+	client     *http.Client
+	keys       sandbox.Credentials
+}
+
+func openVendor(ctx context.Context, dir string) (*vendor, error) {
+	v := &vendor{client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}}
+	var err error
+	for _, addr := range []*string{&v.http, &v.smtp} {
+		if *addr, err = freeAddr(); err != nil {
+			return nil, err
+		}
+	}
+	v.process, err = start(dir, "sandbox", nil, filepath.Join(dir, "sandbox"),
+		"-http", v.http, "-smtp", v.smtp, "-limits=false", "-keep", "0", "-log-level", "warn")
+	if err != nil {
+		return nil, err
+	}
+	err = v.ready(ctx, v.http, "/api/credentials")
+	if err == nil {
+		err = v.ask(ctx, http.MethodGet, "/api/credentials", nil, &v.keys)
+	}
+	if err != nil {
+		v.stop()
+		return nil, err
+	}
+	return v, nil
+}
+
+// settings are those that make a worker take the sandbox for its vendors; the file is written.
+func (v *vendor) settings(ctx context.Context, caFile string) (map[string]string, error) {
+	var ca json.RawMessage
+	if err := v.ask(ctx, http.MethodGet, "/api/smtp-ca.pem", nil, &ca); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(caFile, ca, 0o600); err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(v.smtp)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{
+		"USHER_ALIYUN_ACCESS_KEY_ID":     v.keys.Aliyun.AccessKeyID,
+		"USHER_ALIYUN_ACCESS_KEY_SECRET": v.keys.Aliyun.AccessKeySecret,
+		"USHER_ALIYUN_SIGN_NAME":         "测试签名", "USHER_ALIYUN_TEMPLATE_CODE": "SMS_71390007",
+		"USHER_ALIYUN_ENDPOINT": "http://" + v.http + "/aliyun/",
+		"USHER_SMTP_HOST":       host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": caFile,
+		"USHER_SMTP_USERNAME": v.keys.SMTP.Username, "USHER_SMTP_PASSWORD": v.keys.SMTP.Password,
+		"USHER_MAIL_FROM": v.keys.SMTP.Username,
+	}, nil
+}
+
+// delay makes Aliyun take so long for every answer from now on.
+func (v *vendor) delay(ctx context.Context, d time.Duration) error {
+	var faults sandbox.Faults
+	if d > 0 {
+		faults.Aliyun = &sandbox.Fault{DelayMS: int(d.Milliseconds())}
+	}
+	return v.ask(ctx, http.MethodPut, "/api/faults", faults, nil)
+}
+
+func (v *vendor) clear(ctx context.Context) error {
+	return v.ask(ctx, http.MethodDelete, "/api/messages", nil, nil)
+}
+
+// receipts returns when each number got its message.
+func (v *vendor) receipts(ctx context.Context) (map[string]time.Time, error) {
+	var tally sandbox.Tally
+	if err := v.ask(ctx, http.MethodGet, "/api/tally?receipts", nil, &tally); err != nil {
+		return nil, err
+	}
+	times := make(map[string]time.Time, len(tally.Receipts))
+	for _, receipt := range tally.Receipts {
+		times[receipt.To] = time.Unix(0, receipt.At)
+	}
+	return times, nil
+}
+
+// await waits until a vendor has so many messages.
+func (v *vendor) await(ctx context.Context, name string, count int, within time.Duration) (sandbox.VendorTally, error) {
+	var tally sandbox.Tally
+	err := until(ctx, within, func() (bool, error) {
+		err := v.ask(ctx, http.MethodGet, "/api/tally", nil, &tally)
+		return tally.Vendors[name].Count >= count, err
+	})
+	if err != nil {
+		return sandbox.VendorTally{}, fmt.Errorf("%d of %d messages have come to %s: %w", tally.Vendors[name].Count, count, name, err)
+	}
+	return tally.Vendors[name], nil
+}
+
+// perSecond is the rate between the first message and the last.
+func perSecond(t sandbox.VendorTally) float64 {
+	return float64(t.Count-1) / time.Duration(t.Last-t.First).Seconds()
+}
+
+// ask calls the sandbox's own API. A result of type *json.RawMessage takes the answer as it is.
+func (v *vendor) ask(ctx context.Context, method, path string, body, result any) error {
+	sent, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+v.http+path, bytes.NewReader(sent))
+	if err != nil {
+		return err
+	}
+	response, err := v.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	got, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
+	if err != nil {
+		return err
+	}
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("the sandbox answers %s to %s %s: %.200s", response.Status, method, path, got)
+	}
+	switch result := result.(type) {
+	case nil:
+		return nil
+	case *json.RawMessage:
+		*result = got
+		return nil
+	default:
+		return json.Unmarshal(got, result)
+	}
+}

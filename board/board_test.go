@@ -1,0 +1,189 @@
+package board_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"usher/board"
+	"usher/internal/testkit"
+	"usher/messages"
+	"usher/vitals"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// hostile is a text that would do harm if it were not escaped.
+const hostile = `"><script>alert(1)</script>`
+
+// busy is the traffic of an hour in which everything happened.
+func busy(w vitals.Window) *vitals.Traffic {
+	t := vitals.NewTraffic(w)
+	for i := range w.Slots() {
+		n := 5 + i%7
+		recent := !w.Start(i).Before(w.Recent)
+		t.Add(vitals.Part{Channel: messages.SMS, Slot: i, Provider: "aliyun", Prefix: "138", Recent: recent}, vitals.Tally{
+			Asked: n, Accepted: n, Delivered: n - 1, Undelivered: i % 2, Used: n - 3,
+			Acceptance: vitals.Times{120 * time.Millisecond: n - 1, 1300 * time.Millisecond: 1},
+			Delivery:   vitals.Times{2 * time.Second: n - 1},
+		})
+	}
+	t.Add(vitals.Part{Channel: messages.Email, Slot: 3, Provider: "smtp"}, vitals.Tally{Asked: 2, Accepted: 1, Waiting: 1})
+	t.Dead = []vitals.DeadGroup{{
+		Channel: messages.SMS, State: messages.Failed, Provider: "aliyun", Code: hostile, Count: 3, Last: w.Until,
+	}}
+	t.LastDead = []vitals.DeadMessage{{ID: "the-id", Channel: messages.SMS, To: "138****8000", State: messages.Dropped, Reason: "expired", At: w.Until}}
+	return t
+}
+
+// sources are those of a deployment that is well.
+func sources() board.Sources {
+	return board.Sources{
+		Probes:  func(context.Context) map[string]error { return map[string]error{"redis": nil, "database": nil} },
+		Traffic: func(_ context.Context, w vitals.Window) (*vitals.Traffic, error) { return busy(w), nil },
+		Workers: func(context.Context) ([]vitals.Worker, error) {
+			return []vitals.Worker{{
+				ID: "w1", Host: "host-1", Channels: []messages.Channel{messages.SMS, messages.Email}, Queues: []string{"sms"},
+				Breakers: map[string]string{"aliyun": "closed"},
+			}}, nil
+		},
+		Queues: func(context.Context) ([]vitals.Queue, error) {
+			return []vitals.Queue{{Name: "sms", Shards: 4, Pending: 7}}, nil
+		},
+		Outbox:   func(context.Context) (vitals.Backlog, error) { return vitals.Backlog{}, nil },
+		Outcomes: func(context.Context) (vitals.Backlog, error) { return vitals.Backlog{}, nil },
+		Budget: func(context.Context) (vitals.Budget, error) {
+			return vitals.Budget{Count: 10_000, Left: 9_812, Price: 0.045}, nil
+		},
+	}
+}
+
+// open returns the page of sources, on a clock of the test's own.
+func open(t *testing.T, s board.Sources) (get func(path string) *httptest.ResponseRecorder, clock *testkit.Clock) {
+	t.Helper()
+	clock = testkit.NewClock(time.Date(2031, 5, 6, 7, 8, 9, 0, time.FixedZone("CST", 8*60*60)))
+	b, err := board.New(s, clock.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	b.Register(mux)
+	return func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
+		r.Header.Set("Accept-Language", "en-GB,en;q=0.9")
+		mux.ServeHTTP(w, r)
+		if w.Code >= http.StatusInternalServerError {
+			t.Errorf("%s = %d %s", path, w.Code, w.Body)
+		}
+		return w
+	}, clock
+}
+
+func wantTexts(t *testing.T, page string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+}
+
+func TestBoard_says_whether_codes_arrive(t *testing.T) {
+	t.Parallel()
+	get, _ := open(t, sources())
+	answer := get("/ops")
+	wantTexts(t, answer.Body.String(), `<html lang="en">`, `class="verdict`, "Codes", `http-equiv="refresh" content="10"`,
+		"of 10,000 in 24 h · ¥441.54", "sms × 4", "138****8000", "the-id", "admin messages show ID", "host-1", `class="line p95" d="M5 `,
+		`<rect class="used"`, "closed × 1", "p50\u00a0120\u00a0ms · p95\u00a01.3\u00a0s")
+	if answer.Code != http.StatusOK || strings.Contains(answer.Body.String(), "<script") {
+		t.Errorf("%d, or a text of somebody else's is markup", answer.Code)
+	}
+	policy := answer.Header().Get("Content-Security-Policy")
+	if !strings.HasPrefix(policy, "default-src 'none'; style-src 'self'; img-src 'self';") {
+		t.Errorf("policy %q", policy)
+	}
+}
+
+func TestBoard_speaks_both_languages_and_keeps_what_was_chosen(t *testing.T) {
+	t.Parallel()
+	get, _ := open(t, sources())
+	chinese := get("/ops?lang=zh&range=15m&pause=1").Body.String()
+	wantTexts(t, chinese, `<html lang="zh-CN">`, "验证码到达情况", `/ops?lang=zh&amp;pause=1&amp;range=24h`, `aria-current="page">15 分钟`, "已暂停刷新")
+	if strings.Contains(chinese, "http-equiv") {
+		t.Error("a page that is paused loads itself again")
+	}
+	wantTexts(t, get("/ops?range=nonsense&lang=fr").Body.String(), `<html lang="en">`, `aria-current="page">1 hour`)
+}
+
+func TestBoard_shows_what_it_knows_when_sources_fail(t *testing.T) {
+	t.Parallel()
+	fail := errors.New("down")
+	s := sources()
+	s.Probes = func(context.Context) map[string]error { return map[string]error{"redis": fail, "database": nil} }
+	s.Workers = func(context.Context) ([]vitals.Worker, error) { return nil, fail }
+	s.Queues = func(context.Context) ([]vitals.Queue, error) { return nil, fail }
+	s.Outcomes = func(context.Context) (vitals.Backlog, error) { return vitals.Backlog{}, fail }
+	s.Budget = func(context.Context) (vitals.Budget, error) { return vitals.Budget{}, fail }
+	get, _ := open(t, s)
+	page := get("/ops").Body.String()
+	wantTexts(t, page, `class="verdict red"`, "Redis does not answer", "Not available just now: ", "workers", "138****8000")
+
+	s = sources()
+	s.Traffic = func(context.Context, vitals.Window) (*vitals.Traffic, error) { return nil, fail }
+	get, _ = open(t, s)
+	page = get("/ops").Body.String()
+	wantTexts(t, page, `class="verdict amber"`, "figures of messages", "host-1")
+	if strings.Contains(page, "<figure") {
+		t.Error("charts of nothing")
+	}
+}
+
+func TestBoard_asks_once_for_many_viewers(t *testing.T) {
+	t.Parallel()
+	s := sources()
+	var asked atomic.Int32
+	s.Traffic = func(_ context.Context, w vitals.Window) (*vitals.Traffic, error) { asked.Add(1); return busy(w), nil }
+	get, clock := open(t, s)
+	want := func(n int32, why string) {
+		t.Helper()
+		for range 3 {
+			get("/ops")
+		}
+		if got := asked.Load(); got != n {
+			t.Errorf("%s: asked %d times, want %d", why, got, n)
+		}
+	}
+	want(1, "at once")
+	clock.Advance(4 * time.Second)
+	want(1, "soon after")
+	clock.Advance(time.Second)
+	want(2, "five seconds after")
+	get("/ops?range=15m")
+	want(3, "another range")
+}
+
+func TestBoard_serves_its_style_and_nothing_else(t *testing.T) {
+	t.Parallel()
+	get, _ := open(t, sources())
+	page := get("/ops").Body.String()
+	_, rest, _ := strings.Cut(page, `rel="stylesheet" href="`)
+	style, _, _ := strings.Cut(rest, `"`)
+	answer := get(style)
+	if answer.Code != http.StatusOK || !strings.HasPrefix(answer.Header().Get("Content-Type"), "text/css") {
+		t.Errorf("%s = %d %s", style, answer.Code, answer.Header().Get("Content-Type"))
+	}
+	for _, path := range []string{"/ops/0/board.css", strings.Replace(style, "board.css", "board.html", 1), "/ops/x", "/elsewhere"} {
+		if got := get(path).Code; got != http.StatusNotFound {
+			t.Errorf("%s = %d", path, got)
+		}
+	}
+	if answer := get("/"); answer.Code != http.StatusFound || answer.Header().Get("Location") != "/ops" {
+		t.Errorf("/ = %d %s", answer.Code, answer.Header().Get("Location"))
+	}
+}

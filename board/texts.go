@@ -1,0 +1,122 @@
+package board
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"usher/vitals"
+)
+
+func loadTexts() (map[string]map[string]string, error) {
+	all := map[string]map[string]string{}
+	for _, lang := range languages() {
+		raw, err := files.ReadFile("texts/" + lang.String() + ".json")
+		if err != nil {
+			return nil, fmt.Errorf("read texts: %w", err)
+		}
+		texts := map[string]string{}
+		if err := json.Unmarshal(raw, &texts); err != nil {
+			return nil, fmt.Errorf("parse texts %s: %w", lang, err)
+		}
+		all[lang.String()] = texts
+	}
+	return all, nil
+}
+
+// printer writes in one language.
+type printer map[string]string
+
+// T returns the text of a key, with what is put into it for people. A missing key is an error, so that no page
+// can ship with a hole in it.
+func (p printer) T(key string, args ...any) (string, error) {
+	text, ok := p[key]
+	if !ok {
+		return "", fmt.Errorf("no text %q", key)
+	}
+	if len(args) == 0 {
+		return text, nil
+	}
+	shown := make([]any, len(args))
+	for i, arg := range args {
+		shown[i] = p.Show(arg)
+	}
+	return fmt.Sprintf(text, shown...), nil
+}
+
+// Or returns the text of a key, or the name itself where there is none: states and reasons may be newer than
+// this program.
+func (p printer) Or(prefix, name string) string {
+	if text, ok := p[prefix+name]; ok {
+		return text
+	}
+	return name
+}
+
+// Show writes numbers, shares and times for people.
+func (p printer) Show(value any) string {
+	switch v := value.(type) {
+	case int:
+		return grouped(v)
+	case vitals.Percent:
+		return percent(v)
+	case time.Duration:
+		return span(v)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// space keeps a number and its unit on one line.
+const space = "\u00a0"
+
+// grouped writes a number with a comma between thousands, as both languages do.
+func grouped(n int) string {
+	digits := strconv.Itoa(n)
+	first := 0
+	if n < 0 {
+		first = 1
+	}
+	for i := len(digits) - 3; i > first; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// percent writes 100 % only when there is no exception, and 0 % only when there is nothing else.
+func percent(p vitals.Percent) string {
+	rounded := math.Round(float64(p)*10) / 10
+	if rounded == 100 && p < 100 {
+		rounded = 99.9
+	}
+	if rounded == 0 && p > 0 {
+		rounded = 0.1
+	}
+	return strconv.FormatFloat(rounded, 'f', -1, 64) + space + "%"
+}
+
+// span writes a time with two digits or so: 120 ms, 1.3 s, 42 s, 5 min, 3 h, 2 d.
+func span(d time.Duration) string {
+	number := func(unit time.Duration, name string) string {
+		n := float64(d) / float64(unit)
+		decimals := 0
+		if n < 10 && math.Round(n*10) != math.Round(n)*10 {
+			decimals = 1
+		}
+		return strconv.FormatFloat(n, 'f', decimals, 64) + space + name
+	}
+	switch {
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + space + "ms"
+	case d < 100*time.Second:
+		return number(time.Second, "s")
+	case d < 100*time.Minute:
+		return number(time.Minute, "min")
+	case d < 48*time.Hour:
+		return number(time.Hour, "h")
+	default:
+		return number(24*time.Hour, "d")
+	}
+}

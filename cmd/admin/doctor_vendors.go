@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"usher/config"
+	"usher/providers"
+)
+
+// prove tries the credentials of a sender.
+func prove(ctx context.Context, name string, sender any) finding {
+	prover, ok := sender.(providers.Prover)
+	if !ok {
+		return warn(name, errors.New("there is no way to try them without sending"), "run admin canary")
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	err := prover.Prove(ctx)
+	switch {
+	case errors.Is(err, providers.ErrPermission):
+		return warn(name, err, "give the access key the permission that docs/operations.md names beside that to send: "+
+			"without it lost answers are followed by a resend")
+	case providers.KindOf(err) == providers.Misconfigured:
+		return fail(name, err, "correct the vendor's settings; its console or documents explain the code")
+	default:
+		return fail(name, err, "see whether this machine may connect there, and try again")
+	}
+}
+
+// receiptsProblem is whether vendors are used of which nobody hears what became of the messages.
+func receiptsProblem(api config.API, worker config.Worker, sms []providers.SMSSender) error {
+	if api.ReceiptSecret != "" {
+		return nil
+	}
+	var mute []string
+	for _, sender := range sms {
+		if _, pulled := sender.(providers.Puller); !pulled || worker.ReportInterval == 0 {
+			mute = append(mute, sender.Name())
+		}
+	}
+	if len(mute) == 0 {
+		return nil
+	}
+	return fmt.Errorf("nobody hears whether messages of %s arrive", strings.Join(mute, ", "))
+}

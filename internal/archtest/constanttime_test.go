@@ -1,0 +1,111 @@
+package archtest_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// comparers are all functions that hold something secret against what a stranger has sent. No test can tell by
+// the clock that they take the same time wherever the two first differ, so it is their source that is looked at.
+// What the list cannot know is a secret that is compared in a function it does not name. The sandbox has none:
+// it tells everybody its keys.
+var comparers = map[string]string{
+	"accounts/django.go parseArgon2":  "hashes of passwords, imported",
+	"accounts/django.go parsePBKDF2":  "hashes of passwords, imported",
+	"api/receipts.go isReceiptSecret": "the secret of the path that vendors push to",
+	"app/ops.go authenticate":         "the token of the operations port",
+	"captcha/match.go Match":          "answers of captchas",
+	"secrets/token.go ParseToken":     "signatures of activation links",
+	"verify/service.go try":           "codes, by their MACs",
+}
+
+func TestSecrets_are_compared_in_constant_time(t *testing.T) {
+	t.Parallel()
+	found := map[string]bool{}
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && name != root && (entry.Name() == "sandbox" || entry.Name()[0] == '.') {
+			return fs.SkipDir
+		}
+		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return nil // for the compiler to say
+		}
+		path, _ := filepath.Rel(root, name)
+		for _, declaration := range file.Decls {
+			if f, ok := declaration.(*ast.FuncDecl); ok && f.Body != nil {
+				look(t, filepath.ToSlash(path)+" "+f.Name.Name, f.Body, found)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(comparers)) {
+		if !found[name] {
+			t.Errorf("%s does not compare in constant time: %s", name, comparers[name])
+		}
+	}
+}
+
+// look notes a function that compares in constant time, and complains when it compares otherwise as well.
+func look(t *testing.T, name string, body *ast.BlockStmt, found map[string]bool) {
+	t.Helper()
+	var leaky []string
+	ast.Inspect(body, func(node ast.Node) bool {
+		switch node := node.(type) {
+		case *ast.CallExpr:
+			switch called(node) {
+			case "subtle.ConstantTimeCompare", "hmac.Equal":
+				found[name] = true
+			case "bytes.Equal", "bytes.Compare", "strings.Compare", "strings.EqualFold", "reflect.DeepEqual", "slices.Equal":
+				leaky = append(leaky, called(node))
+			}
+		case *ast.BinaryExpr:
+			if (node.Op == token.EQL || node.Op == token.NEQ) && !fixed(node.X) && !fixed(node.Y) {
+				leaky = append(leaky, node.Op.String())
+			}
+		}
+		return true
+	})
+	switch _, listed := comparers[name]; {
+	case found[name] && !listed:
+		t.Errorf("%s compares in constant time and is not in the list", name)
+	case listed && len(leaky) > 0:
+		t.Errorf("%s compares with %v, which takes longer the more is right", name, leaky)
+	}
+}
+
+// called returns the package and name of a function that is called, such as hmac.Equal.
+func called(call *ast.CallExpr) string {
+	if selector, ok := call.Fun.(*ast.SelectorExpr); ok {
+		if pkg, ok := selector.X.(*ast.Ident); ok {
+			return pkg.Name + "." + selector.Sel.Name
+		}
+	}
+	return ""
+}
+
+// fixed tells whether an operand is written in the source: a literal, nil, or a constant of another package.
+func fixed(operand ast.Expr) bool {
+	switch operand := operand.(type) {
+	case *ast.BasicLit:
+		return true
+	case *ast.Ident:
+		return operand.Name == "nil"
+	case *ast.SelectorExpr:
+		pkg, ok := operand.X.(*ast.Ident)
+		return ok && pkg.Name == "sha256"
+	}
+	return false
+}

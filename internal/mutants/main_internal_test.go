@@ -1,0 +1,107 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// A guard that is rewritten takes its mutant with it: this fails until the mutant follows.
+func TestMutants_find_their_guards_and_their_tests(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, m := range mutants() {
+		if seen[m.name] || m.without == "" || len(m.edits) == 0 || len(m.tests) == 0 {
+			t.Errorf("mutant %q is there twice, or lacks something", m.name)
+		}
+		seen[m.name] = true
+		for _, e := range m.edits {
+			text, err := os.ReadFile(filepath.Join(root, e.file))
+			if err != nil {
+				t.Errorf("mutant %s: %v", m.name, err)
+			} else if n := strings.Count(string(text), e.old); n != 1 {
+				t.Errorf("mutant %s: %s has %d times, want once:\n%s", m.name, e.file, n, e.old)
+			}
+		}
+		tests := testsOf(t, m.pkg)
+		for _, pattern := range m.tests {
+			name, _, _ := strings.Cut(pattern, "/")
+			if !strings.Contains(tests, "\nfunc "+name+"(t *testing.T) {") {
+				t.Errorf("mutant %s: %s has no %s", m.name, m.pkg, name)
+			}
+		}
+	}
+}
+
+func testsOf(t *testing.T, pkg string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, pkg, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
+}
+
+// The quick form: mutants of packages that compile fast. `make mutants` tries all.
+func TestMutants_of_small_packages_are_noticed(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it compiles packages, several times")
+	}
+	lab, err := newLab(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(lab.remove)
+	quick := []string{"captcha-empty", "link-signature", "code-purpose-mac"}
+	chosen := slices.DeleteFunc(mutants(), func(m mutant) bool { return !slices.Contains(quick, m.name) })
+	if err := lab.healthy(t.Context(), chosen); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range chosen {
+		if got, err := lab.try(t.Context(), m); err != nil || !got.caught() {
+			t.Errorf("%s was noticed by %s, %v", m.name, got, err)
+		}
+	}
+
+	// What takes no guard out must be seen to live: else the verdicts above are worth nothing.
+	comment := edit{"captcha/match.go", "package captcha", "package captcha // harmless"}
+	harmless := mutant{name: "harmless", edits: []edit{comment}, pkg: "captcha", tests: []string{"TestMatch"}}
+	if got, err := lab.try(t.Context(), harmless); err != nil || got.caught() {
+		t.Errorf("a harmless change was noticed by %s, %v", got, err)
+	}
+	gone := mutant{name: "gone", edits: []edit{{"captcha/match.go", "no such guard", ""}}}
+	if _, err := lab.try(t.Context(), gone); err == nil || !strings.Contains(err.Error(), "has 0 times") {
+		t.Errorf("a mutant without its guard: %v", err)
+	}
+}
+
+func Test_judge_takes_only_failed_tests_for_notice(t *testing.T) {
+	t.Parallel()
+	for out, want := range map[string]verdict{
+		"--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/b (0.00s)\n--- FAIL: TestC (0.00s)\n": {test: "TestA/b"},
+		"FAIL\tusher/api [build failed]\n":                                                  {failure: "it does not compile"},
+		"panic: test timed out after 3m0s\n":                                                {failure: "the tests hung"},
+		"panic: x\n\ngoroutine 7 [running]:\n":                                              {failure: "the test program ended: panic: x"},
+		"FAIL\tusher/no such folder [setup failed]\n":                                       {failure: "it does not compile"},
+	} {
+		if got := judge(out, os.ErrInvalid); got != want {
+			t.Errorf("got %+v for %q, want %+v", got, out, want)
+		}
+	}
+	if got := judge("ok", nil); got.caught() {
+		t.Errorf("got %+v for tests that pass", got)
+	}
+}

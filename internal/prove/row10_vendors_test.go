@@ -1,0 +1,183 @@
+package prove_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"usher/config"
+	"usher/contact"
+	"usher/providers"
+	"usher/providers/aliyun"
+	"usher/providers/ronglian"
+	"usher/providers/smtp"
+)
+
+// said is a vendor that says what it is told.
+type said struct {
+	status int
+	body   string
+}
+
+func (s said) RoundTrip(request *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: s.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(s.body)), Request: request,
+	}, nil
+}
+
+func anyStatus(random *rand.Rand) int {
+	return []int{200, 200, 200, 204, 302, 400, 403, 429, 500, 503, 999}[random.IntN(11)]
+}
+
+func anSMS(t testing.TB) providers.SMS {
+	t.Helper()
+	mobile, err := contact.ParseMobile("13912345678")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return providers.SMS{ID: "a-message-id", Attempt: 1, To: mobile, Code: "796025", TTL: 5 * time.Minute}
+}
+
+// judgeAnswer holds what a client makes of an answer against what all clients promise.
+func judgeAnswer(t testing.TB, s said, receipt providers.Receipt, err error, private ...string) {
+	t.Helper()
+	failure, isFailure := errors.AsType[*providers.Error](err)
+	switch {
+	case err == nil && (s.status/100 != 2 || len(receipt.ID) > 64):
+		t.Errorf("%d %q is taken for acceptance with id %q", s.status, s.body, receipt.ID)
+	case err != nil && (!isFailure || len(failure.Code) > 64):
+		t.Errorf("%d %q: %v", s.status, s.body, err)
+	}
+	for _, secret := range private {
+		if err != nil && strings.Contains(err.Error(), secret) || strings.Contains(receipt.ID, secret) && !strings.Contains(s.body, secret) {
+			t.Errorf("%d %q: %s shows in %v", s.status, s.body, secret, err)
+		}
+	}
+}
+
+func aliyunAnswers(t testing.TB) reader {
+	t.Helper()
+	sms := anSMS(t)
+	cfg := aliyun.Config{
+		AccessKeyID: "keykeykey", AccessKeySecret: "secretsecret", SignName: "签名", TemplateCode: "SMS_1", TemplateParam: "code",
+		Endpoint: "https://vendor.example",
+	}
+	return reader{
+		corpora: []string{"providers/aliyun/testdata/fuzz/FuzzClient_receipt", "providers/aliyun/testdata/fuzz/FuzzClient_QuerySMS"},
+		part:    5, // each is signed
+		check: func(t testing.TB, random *rand.Rand, text string) {
+			t.Helper()
+			client, err := aliyun.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer := said{anyStatus(random), text}
+			client.HTTP = &http.Client{Transport: answer}
+			receipt, err := client.SendSMS(t.Context(), sms)
+			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "keykeykey", "secretsecret")
+			fate, err := client.QuerySMS(t.Context(), providers.Query{ID: sms.ID, To: sms.To, SentAt: time.Now()})
+			if fate.Refusal != nil {
+				err = fate.Refusal
+			}
+			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, sms.To.Reveal(), "keykeykey", "secretsecret")
+		},
+	}
+}
+
+func ronglianAnswers(t testing.TB) reader {
+	t.Helper()
+	sms := anSMS(t)
+	cfg := ronglian.Config{
+		AccountSID: "sidsidsid", AuthToken: "tokentoken", AppID: "app", TemplateID: "1", Endpoint: "https://vendor.example",
+	}
+	return reader{
+		corpora: []string{"providers/ronglian/testdata/fuzz/FuzzClient_receipt", "providers/ronglian/testdata/fuzz/FuzzClient_Pull"},
+		part:    5, // each is signed
+		check: func(t testing.TB, random *rand.Rand, text string) {
+			t.Helper()
+			client, err := ronglian.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer := said{anyStatus(random), text}
+			client.HTTP = &http.Client{Transport: answer}
+			receipt, err := client.SendSMS(t.Context(), sms)
+			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "sidsidsid", "tokentoken")
+			batch, err := client.Pull(t.Context())
+			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "sidsidsid", "tokentoken")
+			if err != nil && len(batch.Reports) > 0 {
+				t.Errorf("%q: reports and %v", text, err)
+			}
+		},
+	}
+}
+
+// dialogue is a mail server that says a whole text to everybody, whatever is said to it.
+type dialogue struct {
+	net.Listener
+
+	text atomic.Pointer[string]
+}
+
+func (d *dialogue) serve() {
+	for {
+		conn, err := d.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer func() { _ = conn.Close() }()
+			_ = conn.SetDeadline(time.Now().Add(answerTime))
+			_, _ = io.WriteString(conn, *d.text.Load())
+			_ = conn.(*net.TCPConn).CloseWrite()
+			_, _ = io.Copy(io.Discard, conn) // until the client leaves
+		}()
+	}
+}
+
+func smtpReplies(t testing.TB) reader {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &dialogue{Listener: listener}
+	t.Cleanup(func() { _ = server.Close() })
+	go server.serve()
+	to, err := contact.ParseEmail("hai.ma@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mail := providers.Email{MessageID: "id@example.com", To: to, Subject: "subject", Text: "text", HTML: "<p>text</p>"}
+	cfg := smtp.Config{
+		Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, Username: "login@example.com",
+		Password: config.Secret("passwordpassword"), TLS: "none", From: "login@example.com",
+	}
+	return reader{
+		corpora: []string{"providers/smtp/testdata/fuzz/FuzzClient_SendEmail"},
+		part:    10, // each is a connection
+		check: func(t testing.TB, _ *rand.Rand, text string) {
+			t.Helper()
+			server.text.Store(&text)
+			client, err := smtp.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), answerTime)
+			defer cancel()
+			receipt, err := client.SendEmail(ctx, mail)
+			_ = client.Close()
+			if ctx.Err() != nil {
+				t.Errorf("%q takes longer than %v", text, answerTime)
+			}
+			judgeAnswer(t, said{200, text}, receipt, err, "hai.ma", "passwordpassword")
+		},
+	}
+}

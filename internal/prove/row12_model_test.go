@@ -1,0 +1,163 @@
+package prove_test
+
+import (
+	"strconv"
+	"time"
+
+	"usher/limits"
+	"usher/messages"
+	"usher/verify"
+)
+
+// What the codes of row 12 are allowed.
+const (
+	maxAttempts = 5
+	resendPause = time.Minute
+	claimLease  = 12 * time.Second
+	perHour     = 5  // codes of a number
+	guessesHour = 15 // of a number, over all its codes
+	// blur is how much later than promised a window may forget a unit: a sixtieth of its hour.
+	blur = time.Minute
+)
+
+// modelLimits are the limits of a number that are in force here.
+func modelLimits() limits.Set {
+	return limits.Set{
+		limits.SMSMobileHour:   {Name: limits.SMSMobileHour, Count: perHour, Period: time.Hour},
+		limits.CheckMobileHour: {Name: limits.CheckMobileHour, Count: guessesHour, Period: time.Hour},
+	}
+}
+
+// modelCode is all that the model knows of a code.
+type modelCode struct {
+	id, text string
+	number   int
+	purpose  verify.Purpose
+	expires  time.Time
+
+	guesses  int
+	used     bool
+	state    messages.State
+	reason   string // of a dropped one
+	attempt  int
+	lease    time.Time
+	doubts   int
+	recorded string // attempt and outcome
+	claims   []messages.Claim
+}
+
+// modelNumber is what the model knows of a number.
+type modelNumber struct {
+	current map[verify.Purpose]*modelCode
+	pause   time.Time
+	issued  []time.Time
+	guessed []time.Time
+}
+
+// within counts what happened in the time before now. What lies exactly as far back is over.
+func within(times []time.Time, now time.Time, period time.Duration) int {
+	n := 0
+	for _, at := range times {
+		if now.Sub(at) < period {
+			n++
+		}
+	}
+	return n
+}
+
+// mustRefuse and mayRefuse bound a window that forgets late, never early.
+func mustRefuse(times []time.Time, now time.Time, count int) bool {
+	return within(times, now, time.Hour) >= count
+}
+
+func mayRefuse(times []time.Time, now time.Time, count int) bool {
+	return within(times, now, time.Hour+blur) >= count
+}
+
+func (c *modelCode) over(now time.Time) bool { return !now.Before(c.expires) }
+
+func (c *modelCode) open() bool { return c.state == messages.Queued || c.state == messages.Sending }
+
+// drop is a claim of what nobody needs sent any more. A code that is being sent stays as it is.
+func (c *modelCode) drop(reason string, now time.Time) string {
+	if c.open() && !c.lease.After(now) {
+		if c.state == messages.Sending {
+			c.doubts++
+		}
+		c.state, c.reason = messages.Dropped, reason
+	}
+	return reason
+}
+
+// refusal says why a claim is dropped, or nothing.
+func (c *modelCode) refusal(isCurrent bool, now time.Time) string {
+	switch {
+	case c.state == messages.Dropped:
+		return c.reason
+	case c.used:
+		return c.drop("used", now)
+	case c.state == messages.Failed:
+		return "failed"
+	case !c.open():
+		return "sent"
+	case c.over(now):
+		return c.drop("expired", now)
+	case !isCurrent:
+		return c.drop("superseded", now)
+	default:
+		return ""
+	}
+}
+
+// file is the record of a claim, and reports whether it counts.
+func (c *modelCode) file(claim messages.Claim, state messages.State) bool {
+	if claim.Attempt != c.attempt {
+		return false
+	}
+	this := func(state messages.State) string { return strconv.Itoa(claim.Attempt) + " " + string(state) }
+	switch {
+	case c.state == messages.Dropped && !c.lease.IsZero():
+		if state != messages.Sent && state != messages.Failed {
+			return true
+		}
+	case c.state != messages.Sending && state == messages.Sending:
+		return c.recorded == this(messages.Sent)
+	case c.state != messages.Sending:
+		return c.recorded == this(state)
+	}
+	if state != messages.Sending {
+		c.state, c.reason, c.lease, c.recorded = state, "", time.Time{}, this(state)
+	}
+	return true
+}
+
+// hear is a vendor's report, and reports whether it changes anything.
+func (c *modelCode) hear(state messages.State) bool {
+	underWay := c.state == messages.Sending || c.state == messages.Sent
+	if c.attempt == 0 || c.state == state || c.state == messages.Delivered || state != messages.Delivered && !underWay {
+		return false
+	}
+	c.state, c.reason, c.lease = state, "", time.Time{}
+	c.recorded = strconv.Itoa(c.attempt) + " " + string(messages.Sent)
+	return true
+}
+
+// shown is what the waiting person is told.
+func (c *modelCode) shown(isCurrent bool, now time.Time) messages.State {
+	state := c.state
+	if state == messages.Dropped && c.reason == "used" {
+		state = messages.Sent
+	}
+	switch {
+	case c.used:
+		return verify.StateUsed
+	case state == messages.Failed, state == messages.Undelivered:
+		return state
+	case !isCurrent, c.over(now), state == messages.Dropped:
+		return verify.StateExpired
+	case state == messages.Sending:
+		return messages.Queued
+	default:
+		return state
+	}
+}

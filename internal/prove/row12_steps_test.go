@@ -1,0 +1,337 @@
+package prove_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+
+	"usher/contact"
+	"usher/internal/testkit"
+	"usher/messages"
+	"usher/reports"
+	"usher/secrets"
+	"usher/store/redisstore"
+	"usher/verify"
+)
+
+// codeWorld is the real service and store beside the model of them.
+type codeWorld struct {
+	service *verify.Service
+	codes   *redisstore.Codes
+	reports *redisstore.Reports
+	client  redis.UniversalClient
+	clock   *testkit.Clock
+	mobiles []contact.Mobile
+	refuse  bool // the queue does
+
+	numbers []*modelNumber
+	all     []*modelCode
+	last    *verify.Queued
+
+	steps, cases, mostGuesses int
+	count                     map[string]int
+}
+
+// EnqueueSMSCode implements [verify.Queue].
+func (w *codeWorld) EnqueueSMSCode(_ context.Context, code verify.Queued) error {
+	if w.refuse {
+		return errors.New("no queue")
+	}
+	w.last = &code
+	return nil
+}
+
+func newCodeWorld(t testing.TB, url string, logger *slog.Logger) *codeWorld {
+	t.Helper()
+	w := &codeWorld{clock: testkit.NewClock(time.Now().Truncate(time.Millisecond)), count: map[string]int{}}
+	keys, err := secrets.ParseKeys("k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.client, err = redisstore.Open(url); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.client.Close() })
+	store := redisstore.New(w.client, keys, w.clock.Now)
+	store.Rules.Set = modelLimits()
+	w.codes, w.reports = store.Codes(), store.Reports()
+	w.service = &verify.Service{
+		Codes: w.codes, Queue: w, Keys: keys, Now: w.clock.Now, Logger: logger,
+		Policy: verify.Policy{CodeLength: 6, CodeTTL: codeLife, ResendInterval: resendPause, MaxAttempts: maxAttempts},
+	}
+	for _, text := range []string{"13800138000", "13900139000"} {
+		mobile, err := contact.ParseMobile(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mobiles = append(w.mobiles, mobile)
+	}
+	return w
+}
+
+func (w *codeWorld) wipe(c *rapid.T) {
+	if err := w.client.FlushDB(c.Context()).Err(); err != nil {
+		c.Fatal(err)
+	}
+	w.numbers, w.all = nil, nil
+	for range w.mobiles {
+		w.numbers = append(w.numbers, &modelNumber{current: map[verify.Purpose]*modelCode{}})
+	}
+	w.cases++
+}
+
+// wipeSometimes is rarer than all other steps, since there is nothing to do after it.
+func (w *codeWorld) wipeSometimes(c *rapid.T) {
+	if rapid.IntRange(0, 4).Draw(c, "wipe") != 0 {
+		c.Skip("not now")
+	}
+	w.wipe(c)
+	w.cases--
+	w.count["wiped"]++
+}
+
+func (w *codeWorld) pass(c *rapid.T) {
+	w.clock.Advance(time.Duration(rapid.SampledFrom([]int{
+		1, 999, 5_000, 12_000, 59_999, 60_000, 61_000, 150_000, 300_000, 3_660_000,
+	}).Draw(c, "ms")) * time.Millisecond)
+}
+
+// place draws a number and a purpose.
+func (w *codeWorld) place(c *rapid.T) (int, verify.Purpose) {
+	return rapid.IntRange(0, len(w.mobiles)-1).Draw(c, "number"),
+		rapid.SampledFrom([]verify.Purpose{verify.Login, verify.Register}).Draw(c, "purpose")
+}
+
+// code draws one of the newest codes, so that what is done to it has an effect mostly.
+func (w *codeWorld) code(c *rapid.T) *modelCode {
+	if len(w.all) == 0 {
+		c.Skip("no code yet")
+	}
+	return w.all[len(w.all)-1-rapid.IntRange(0, min(len(w.all), 4)-1).Draw(c, "age")]
+}
+
+func (w *codeWorld) isCurrent(code *modelCode) bool {
+	return w.numbers[code.number].current[code.purpose] == code
+}
+
+func (w *codeWorld) issue(c *rapid.T) {
+	number, purpose := w.place(c)
+	n, now := w.numbers[number], w.clock.Now()
+	issued, err := w.service.Issue(c.Context(), verify.Request{Mobile: w.mobiles[number], Purpose: purpose})
+	if w.refused(c, n, err) {
+		return
+	}
+	if err != nil {
+		c.Fatalf("issue: %v", err)
+	}
+	text, err := w.service.Keys.Code(secrets.Derivation{
+		KeyID: w.last.KeyID, ID: issued.ID, Mobile: w.mobiles[number].Reveal(), Purpose: string(purpose), Length: 6,
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	if old := n.current[purpose]; old != nil && !old.over(now) {
+		w.count["superseded"]++
+	}
+	code := &modelCode{
+		id: issued.ID, text: text, number: number, purpose: purpose, expires: now.Add(codeLife), state: messages.Queued,
+	}
+	n.current[purpose], n.pause, n.issued = code, now.Add(resendPause), append(n.issued, now)
+	w.all = append(w.all, code)
+	w.count["issued"]++
+}
+
+// issueInVain asks for a code that no queue takes: afterwards it is as if nobody had asked.
+func (w *codeWorld) issueInVain(c *rapid.T) {
+	number, purpose := w.place(c)
+	w.refuse = true
+	defer func() { w.refuse = false }()
+	_, err := w.service.Issue(c.Context(), verify.Request{Mobile: w.mobiles[number], Purpose: purpose})
+	if !w.refused(c, w.numbers[number], err) && !errors.Is(err, verify.ErrQueue) {
+		c.Fatalf("issue without a queue: %v", err)
+	}
+}
+
+// refused reports whether the pause or a limit refuses, and holds both against the model.
+func (w *codeWorld) refused(c *rapid.T, n *modelNumber, err error) bool {
+	limit, isLimit := errors.AsType[*verify.LimitError](err)
+	now := w.clock.Now()
+	switch {
+	case now.Before(n.pause):
+		if !isLimit || limit.Name != verify.ResendLimit || limit.RetryAfter != n.pause.Sub(now) {
+			c.Fatalf("within the pause of %v: %v", n.pause.Sub(now), err)
+		}
+		w.count["paused"]++
+	case isLimit:
+		if !mayRefuse(n.issued, now, perHour) || limit.RetryAfter <= 0 {
+			c.Fatalf("refused by %s for %v after %d codes", limit.Name, limit.RetryAfter, within(n.issued, now, time.Hour+blur))
+		}
+		w.count["limited"]++
+	case mustRefuse(n.issued, now, perHour):
+		c.Fatalf("another code after %d within the hour: %v", perHour, err)
+	}
+	return isLimit
+}
+
+// entered draws what somebody types for a code.
+func (w *codeWorld) entered(c *rapid.T, code *modelCode) string {
+	right := "000000"
+	if code != nil {
+		right = code.text
+	}
+	switch rapid.IntRange(0, 5).Draw(c, "guess") {
+	case 0, 1, 2:
+		return right
+	case 3:
+		return rapid.SampledFrom([]string{"", "12345", "1234567", "12345a", "１２３４５６", right + "\n"}).Draw(c, "text")
+	case 4: // another code's
+		if len(w.all) > 0 {
+			return w.all[rapid.IntRange(0, len(w.all)-1).Draw(c, "other")].text
+		}
+	}
+	if right[0] == '9' {
+		return "0" + right[1:]
+	}
+	return string(right[0]+1) + right[1:]
+}
+
+// expect says how a guess ends by the model, and counts it. A refusal by a window that may be late is as good as
+// a comparison.
+func (w *codeWorld) expect(number int, purpose verify.Purpose, text string, got error) (code *modelCode, right bool, want error) {
+	n, now := w.numbers[number], w.clock.Now()
+	code = n.current[purpose]
+	switch {
+	case len(text) != 6 || strings.Trim(text, "0123456789") != "":
+		return code, false, verify.ErrWrong
+	case code == nil || code.over(now) || code.used:
+		w.count["expired"]++
+		return code, false, verify.ErrExpired
+	case code.guesses >= maxAttempts:
+		w.count["no guesses left"]++
+		return code, false, verify.ErrAttempts
+	case mustRefuse(n.guessed, now, guessesHour), errors.Is(got, verify.ErrAttempts) && mayRefuse(n.guessed, now, guessesHour):
+		w.count["limited"]++
+		return code, false, verify.ErrAttempts
+	}
+	code.guesses++
+	n.guessed = append(n.guessed, now)
+	w.mostGuesses = max(w.mostGuesses, code.guesses)
+	return code, text == code.text, nil
+}
+
+func (w *codeWorld) guess(c *rapid.T) {
+	number, purpose := w.place(c)
+	text := w.entered(c, w.numbers[number].current[purpose])
+	result, err := w.service.Check(c.Context(), w.mobiles[number], purpose, text)
+	code, right, want := w.expect(number, purpose, text, err)
+	if !errors.Is(err, want) || result.Valid != right || want == nil && result.AttemptsLeft != maxAttempts-code.guesses {
+		c.Fatalf("check of %q = %+v, %v; want %v, %v", text, result, err, right, want)
+	}
+	if right {
+		w.count["right"]++
+	}
+}
+
+func (w *codeWorld) spend(c *rapid.T) {
+	number, purpose := w.place(c)
+	text := w.entered(c, w.numbers[number].current[purpose])
+	id, err := w.service.Spend(c.Context(), w.mobiles[number], purpose, text)
+	code, right, want := w.expect(number, purpose, text, err)
+	if want == nil && !right {
+		want = verify.ErrWrong
+	}
+	if !errors.Is(err, want) || want == nil && id != code.id {
+		c.Fatalf("spend of %q = %q, %v; want %v", text, id, err, want)
+	}
+	if right {
+		code.used = true
+		w.count["spent"]++
+	}
+}
+
+func (w *codeWorld) restore(c *rapid.T) {
+	code := w.code(c)
+	if err := w.service.Restore(c.Context(), code.id); err != nil {
+		c.Fatalf("restore: %v", err)
+	}
+	code.used = false
+}
+
+func (w *codeWorld) claim(c *rapid.T) {
+	code, now := w.code(c), w.clock.Now()
+	claim, err := w.codes.Claim(c.Context(), code.id, claimLease)
+	switch reason := code.refusal(w.isCurrent(code), now); {
+	case reason != "":
+		if !errors.Is(err, messages.ErrDropped) || claim.Reason != reason {
+			c.Fatalf("claim = %+v, %v; want dropped as %s", claim, err, reason)
+		}
+		return
+	case code.state == messages.Sending && code.lease.After(now):
+		if !errors.Is(err, messages.ErrBusy) {
+			c.Fatalf("claim = %+v, %v; want busy", claim, err)
+		}
+		return
+	case code.state == messages.Sending:
+		code.doubts++
+	}
+	code.attempt++
+	code.state, code.lease = messages.Sending, now.Add(claimLease)
+	if err != nil || claim.Attempt != code.attempt || claim.Doubts != code.doubts || !claim.LeaseUntil.Equal(code.lease) {
+		c.Fatalf("claim = %+v, %v; want attempt %d with %d doubts", claim, err, code.attempt, code.doubts)
+	}
+	code.claims = append(code.claims, claim)
+	w.count["claimed"]++
+}
+
+func (w *codeWorld) record(c *rapid.T) {
+	code := w.code(c)
+	if len(code.claims) == 0 {
+		c.Skip("no claim yet")
+	}
+	claim := code.claims[len(code.claims)-1-rapid.IntRange(0, min(len(code.claims), 2)-1).Draw(c, "claim")]
+	state := rapid.SampledFrom([]messages.State{
+		messages.Queued, messages.Sending, messages.Sent, messages.Sent, messages.Failed,
+	}).Draw(c, "outcome")
+	err := w.codes.Record(c.Context(), claim, messages.Outcome{
+		State: state, Provider: "aliyun", ProviderID: "biz", At: w.clock.Now(),
+	})
+	var want error
+	if !code.file(claim, state) {
+		want = messages.ErrStale
+	}
+	if !errors.Is(err, want) {
+		c.Fatalf("record %s of attempt %d: %v, want %v", state, claim.Attempt, err, want)
+	}
+}
+
+func (w *codeWorld) report(c *rapid.T) {
+	code := w.code(c)
+	state := rapid.SampledFrom([]messages.State{messages.Delivered, messages.Undelivered}).Draw(c, "report")
+	known := code.attempt > 0
+	results, err := w.reports.Apply(c.Context(), []reports.Report{
+		{Provider: "aliyun", MessageID: code.id, ProviderID: "biz", State: state},
+	})
+	if changed := code.hear(state); err != nil || results[0].Changed != changed || known != (results[0].ID != "") {
+		c.Fatalf("report of %s: %+v, %v; want changed %v, known %v", state, results, err, changed, known)
+	}
+}
+
+// check is done after every step: each code of the last ones has the status that the model gives it.
+func (w *codeWorld) check(c *rapid.T) {
+	w.steps++
+	now := w.clock.Now()
+	for _, code := range w.all[max(0, len(w.all)-4):] {
+		status, err := w.service.Status(c.Context(), code.id)
+		pause := max(w.numbers[code.number].pause.Sub(now), 0)
+		want := code.shown(w.isCurrent(code), now)
+		if err != nil || status.State != want || status.Used != code.used || status.ResendAfter != pause {
+			c.Fatalf("status = %+v, %v; want %s, used %v, %v of the pause", status, err, want, code.used, pause)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package aliyun
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"usher/contact"
+	"usher/providers"
+)
+
+var _ providers.Prover = (*Client)(nil)
+
+// lacksPermission are the codes for a right signature without the right to this action. Whether the key may send,
+// they leave open.
+var lacksPermission = []string{"isp.RAM_PERMISSION_DENY", "Forbidden.RAM", "NoPermission"}
+
+// nobody is a number whose messages are asked for: any would do, since the books are the account's own.
+const nobody = "13000000000"
+
+// Prove implements [providers.Prover] by QuerySendDetails. An answer of business is as good as a list: the gateway
+// looks at key and signature first.
+func (c *Client) Prove(ctx context.Context) error {
+	number, err := contact.ParseMobile(nobody)
+	if err != nil {
+		return err
+	}
+	_, err = c.details(ctx, providers.Query{To: number}, time.Now().In(beijing).Format("20060102"), 1)
+	refused, ok := errors.AsType[*providers.Error](err)
+	switch {
+	case !ok:
+		return err
+	case slices.Contains(lacksPermission, refused.Code):
+		refused.Err = providers.ErrPermission
+		return refused
+	case refused.Kind == providers.Rejected, refused.Kind == providers.RateLimited:
+		return nil
+	}
+	return refused
+}

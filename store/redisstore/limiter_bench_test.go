@@ -1,0 +1,27 @@
+package redisstore_test
+
+import (
+	"testing"
+	"time"
+
+	"usher/internal/testkit"
+	"usher/limits"
+)
+
+// BenchmarkLimiter_Spend spends as much as a code costs beside the limits of its number.
+func BenchmarkLimiter_Spend(b *testing.B) {
+	limiter := setup(b, testkit.Redis(b)).store.Limiter()
+	spend := func(name limits.Name, subject string) limits.Spend {
+		return limits.Spend{Limit: limits.Limit{Name: name, Count: 1 << 40, Period: time.Hour}, Subject: subject}
+	}
+	spends := []limits.Spend{
+		spend(limits.SMSIPHour, "192.0.2.1"), spend(limits.SMSIPDay, "192.0.2.1"), spend(limits.SMSNetHour, "192.0.2.0/24"),
+		spend(limits.SMSPrefix, "1380013"), spend(limits.SMSTotal, limits.Everybody),
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if decision, err := limiter.Spend(b.Context(), spends); err != nil || !decision.Allowed() {
+			b.Fatal(decision, err)
+		}
+	}
+}

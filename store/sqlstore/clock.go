@@ -1,0 +1,19 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Now tells the database server's time. SQLite has no server: its time is ours.
+func (db *DB) Now(ctx context.Context) (time.Time, error) {
+	if db.dialect != onPostgres {
+		return time.Now(), nil
+	}
+	var now time.Time
+	if err := db.get(ctx, &now, "select clock_timestamp()"); err != nil {
+		return time.Time{}, fmt.Errorf("ask for the database's time: %w", err)
+	}
+	return now, nil
+}

@@ -1,0 +1,35 @@
+package tasks_test
+
+import (
+	"testing"
+
+	"github.com/hibiken/asynq"
+
+	"usher/messages"
+	"usher/tasks"
+)
+
+// FuzzHandlers works payloads of any shape: none brings the worker down, and none reaches a number that it was not
+// sealed for.
+func FuzzHandlers(f *testing.F) {
+	for i, name := range []string{"sms_code.v1.json", "email_activation.v1.json", "email_notice.v1.json"} {
+		f.Add(i, readPayload(f, name))
+	}
+	keys, mails := testKeys(f), mustMails(f)
+	f.Fuzz(func(t *testing.T, i int, payload []byte) {
+		to := &sender{}
+		mux := asynq.NewServeMux()
+		tasks.Register(mux,
+			&tasks.SMSCodeHandler{Claims: &claims{state: messages.Queued}, Sender: to, Keys: keys, Timeout: sendTimeout},
+			&tasks.EmailHandler{
+				Claims: mailClaims{claims: &claims{claimErr: messages.ErrNotFound}}, Sender: to, Keys: keys, Mails: mails, Timeout: sendTimeout,
+			})
+		types := tasks.Types()
+		_ = mux.ProcessTask(t.Context(), asynq.NewTask(types[uint(i)%uint(len(types))], payload))
+		for _, sms := range to.sentSMS() {
+			if sms.To.Reveal() != number || len(sms.Code) < 4 || len(sms.Code) > 8 {
+				t.Errorf("%q sends %q to %s", payload, sms.Code, sms.To.Reveal())
+			}
+		}
+	})
+}

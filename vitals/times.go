@@ -1,0 +1,60 @@
+package vitals
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"time"
+)
+
+// Times is how many messages took how long. Stores round times before they count them, to 10 ms or to two
+// digits, so that there are few of them; see [Round].
+type Times map[time.Duration]int
+
+// Round is how a store rounds a time: to 10 ms below a second, else to two digits. What a wrong clock makes
+// negative is 0.
+func Round(d time.Duration) time.Duration {
+	step := 10 * time.Millisecond
+	for d >= 100*step && step < 10*time.Second {
+		step *= 10
+	}
+	return max(d, 0).Round(step)
+}
+
+// Count is how many times there are.
+func (t Times) Count() int {
+	n := 0
+	for _, count := range t {
+		n += count
+	}
+	return n
+}
+
+// Percentile is the time within which so many of a hundred were done; false when there are none.
+func (t Times) Percentile(percent float64) (time.Duration, bool) {
+	n := t.Count()
+	if n == 0 {
+		return 0, false
+	}
+	rank := max(int(math.Ceil(percent/100*float64(n))), 1)
+	times := slices.Sorted(maps.Keys(t))
+	for _, d := range times {
+		if rank -= t[d]; rank <= 0 {
+			return d, true
+		}
+	}
+	return times[len(times)-1], true
+}
+
+func (t Times) plus(o Times) Times {
+	if len(o) == 0 {
+		return t
+	}
+	if t == nil {
+		t = Times{}
+	}
+	for d, count := range o {
+		t[d] += count
+	}
+	return t
+}

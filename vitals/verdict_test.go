@@ -1,0 +1,133 @@
+package vitals_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"usher/messages"
+	"usher/vitals"
+)
+
+// well is a deployment of two workers in which a hundred codes went out lately and nothing is wrong.
+func well(at time.Time) vitals.Facts {
+	traffic := vitals.NewTraffic(vitals.Window{Since: at.Add(-time.Hour), Until: at, Slot: time.Minute, Recent: at.Add(-vitals.Recent)})
+	traffic.Add(vitals.Part{Channel: messages.SMS, Slot: 59, Provider: "aliyun", Recent: true}, vitals.Tally{
+		Asked: 100, Accepted: 100, Delivered: 97, Undelivered: 3, Used: 90,
+		Acceptance: vitals.Times{200 * time.Millisecond: 100}, Delivery: vitals.Times{1300 * time.Millisecond: 97},
+	})
+	worker := func(id string) vitals.Worker {
+		return vitals.Worker{
+			ID: id, Channels: []messages.Channel{messages.SMS, messages.Email},
+			Breakers: map[string]string{"aliyun": "closed", "ronglian": "closed"},
+		}
+	}
+	return vitals.Facts{
+		At: at, Traffic: traffic, Workers: []vitals.Worker{worker("a"), worker("b")},
+		Queues: []vitals.Queue{{Name: "sms"}, {Name: "email"}},
+		Outbox: &vitals.Backlog{}, Outcomes: &vitals.Backlog{}, Budget: &vitals.Budget{Count: 100, Left: 100},
+	}
+}
+
+func TestFacts_Judge(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)
+	ago := func(d time.Duration) *vitals.Backlog { return &vitals.Backlog{Count: 2, Oldest: at.Add(-d)} }
+	sms := func(change func(*vitals.Tally)) func(*vitals.Facts) {
+		return func(f *vitals.Facts) { change(&f.Traffic.SMS.Recent) }
+	}
+	for name, test := range map[string]struct {
+		change func(*vitals.Facts)
+		want   []string // levels, rules and what is put into their sentences
+	}{
+		"all is well": {func(*vitals.Facts) {}, []string{"green arrive [97 100 1.3s]"}},
+		"no reports": {
+			sms(func(t *vitals.Tally) { t.Delivered, t.Undelivered = 0, 0 }), []string{"green accepted [100 100 200ms]"},
+		},
+		"the first ones":     {sms(func(t *vitals.Tally) { *t = vitals.Tally{Asked: 2, Waiting: 2} }), []string{"green under_way [2]"}},
+		"nobody asks":        {sms(func(t *vitals.Tally) { *t = vitals.Tally{} }), []string{"green quiet []"}},
+		"redis is away":      {func(f *vitals.Facts) { f.Away = []string{"redis"} }, []string{"red redis_away []"}},
+		"database is away":   {func(f *vitals.Facts) { f.Away, f.Traffic = []string{"database"}, nil }, []string{"red database_away []"}},
+		"figures are slow":   {func(f *vitals.Facts) { f.Traffic = nil }, []string{"amber no_figures []"}},
+		"workers are asleep": {func(f *vitals.Facts) { f.Workers = nil }, []string{"red no_sms_worker []"}},
+		"workers are not known": {
+			func(f *vitals.Facts) { f.Workers, f.Missing = nil, []vitals.Source{vitals.SourceWorkers} }, []string{"green arrive [97 100 1.3s]"},
+		},
+		"mails have no worker": {
+			func(f *vitals.Facts) {
+				f.Workers[0].Channels, f.Workers[1].Channels = f.Workers[0].Channels[:1], f.Workers[1].Channels[:1]
+				f.Outbox = ago(time.Second)
+			},
+			[]string{"amber no_mail_worker []"},
+		},
+		"codes are behind":         {func(f *vitals.Facts) { f.Queues[0].Oldest = 6 * time.Second }, []string{"amber queue_waits [sms 6s]"}},
+		"codes are far behind":     {func(f *vitals.Facts) { f.Queues[0].Oldest = time.Minute }, []string{"red queue_waits [sms 1m0s]"}},
+		"mails are behind":         {func(f *vitals.Facts) { f.Queues[1].Oldest = 2 * time.Minute }, []string{"amber queue_waits [email 2m0s]"}},
+		"codes are paused":         {func(f *vitals.Facts) { f.Queues[0].Paused = true }, []string{"red paused [sms]"}},
+		"mails are paused":         {func(f *vitals.Facts) { f.Queues[1].Paused = true }, []string{"amber paused [email]"}},
+		"some are refused":         {sms(func(t *vitals.Tally) { t.Accepted, t.Failed = 90, 10 }), []string{"amber few_accepted [90 100]"}},
+		"many are refused":         {sms(func(t *vitals.Tally) { t.Accepted, t.Failed = 70, 30 }), []string{"red few_accepted [70 100]"}},
+		"some do not arrive":       {sms(func(t *vitals.Tally) { t.Delivered, t.Undelivered = 90, 10 }), []string{"amber few_delivered [90 100]"}},
+		"many do not arrive":       {sms(func(t *vitals.Tally) { t.Delivered, t.Undelivered = 79, 21 }), []string{"red few_delivered [79 100]"}},
+		"a few are no rate":        {sms(func(t *vitals.Tally) { t.Delivered, t.Undelivered = 5, 4 }), []string{"green arrive [55.55555555555556 9 1.3s]"}},
+		"a few of which none came": {sms(func(t *vitals.Tally) { t.Delivered, t.Undelivered = 0, 3 }), []string{"red few_delivered [0 3]"}},
+		"few are entered":          {sms(func(t *vitals.Tally) { t.Used = 20 }), []string{"amber few_used [20 100]"}},
+		"one breaker":              {func(f *vitals.Facts) { f.Workers[0].Breakers["aliyun"] = "open" }, []string{"amber breaker [aliyun 1 2]"}},
+		"all breakers": {
+			func(f *vitals.Facts) {
+				for _, w := range f.Workers {
+					w.Breakers["aliyun"], w.Breakers["ronglian"] = "open", "half_open"
+				}
+			},
+			[]string{"red all_breakers []", "amber breaker [aliyun 2 2]"},
+		},
+		"slow": {
+			sms(func(t *vitals.Tally) { t.Acceptance = vitals.Times{6 * time.Second: 100} }), []string{"amber slow [6s]"},
+		},
+		"little budget":     {func(f *vitals.Facts) { f.Budget.Left = 19 }, []string{"amber budget_low [19 19]"}},
+		"no budget left":    {func(f *vitals.Facts) { f.Budget.Left = 0 }, []string{"red budget_spent [100]"}},
+		"mails wait":        {func(f *vitals.Facts) { f.Outbox = ago(6 * time.Minute) }, []string{"amber outbox_waits [2 6m0s]"}},
+		"mails are refused": {func(f *vitals.Facts) { f.Traffic.Mail.Recent = vitals.Tally{Accepted: 9, Failed: 1} }, []string{"amber few_mails [90 10]"}},
+		"figures lag":       {func(f *vitals.Facts) { f.Outcomes = ago(time.Minute) }, []string{"amber outcomes_wait [2 1m0s]"}},
+		"the worst is said first": {
+			func(f *vitals.Facts) { f.Budget.Left = 19; f.Queues[0].Paused = true },
+			[]string{"red paused [sms]", "amber budget_low [19 19]"},
+		},
+		"nothing is known": {
+			func(f *vitals.Facts) {
+				*f = vitals.Facts{At: f.At, Away: []string{"database", "redis"}, Missing: []vitals.Source{vitals.SourceWorkers}}
+			},
+			[]string{"red database_away []", "red redis_away []"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			facts := well(at)
+			test.change(&facts)
+			var got []string
+			for _, f := range facts.Judge() {
+				got = append(got, fmt.Sprint(f.Level, " ", f.Rule, " ", f.Args))
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTimes_Percentile(t *testing.T) {
+	t.Parallel()
+	times := vitals.Times{time.Second: 94, 2 * time.Second: 5, time.Minute: 1}
+	for percent, want := range map[float64]time.Duration{
+		0: time.Second, 50: time.Second, 94: time.Second, 95: 2 * time.Second, 99: 2 * time.Second, 100: time.Minute,
+	} {
+		if got, ok := times.Percentile(percent); !ok || got != want {
+			t.Errorf("p%v = %v, %v, want %v", percent, got, ok, want)
+		}
+	}
+	if _, ok := (vitals.Times{}).Percentile(50); ok {
+		t.Error("nothing has a median")
+	}
+}
