@@ -1,8 +1,9 @@
 // Package aliyun sends verification codes through Alibaba Cloud SMS (dysmsapi 2017-05-25).
 //
-// The vendor's SDK builds, signs and parses; the signed request travels on connections of our own under
-// the caller's context. The SDK's client is left out: it rewrites itself on every call and so is not safe
-// for two goroutines, it knows no context, and its transport errors quote number, code and signature.
+// The vendor's SDK builds a request of each kind once, signs and parses; each message's own values, nonce and
+// time are put in here. The signed request travels on connections of our own under the caller's context. The
+// SDK's client is left out: it rewrites itself on every call and so is not safe for two goroutines, it knows
+// no context, and its transport errors quote number, code and signature.
 //
 // https://help.aliyun.com/zh/sms/
 package aliyun
@@ -15,8 +16,8 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/signers"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/dysmsapi"
@@ -44,7 +45,9 @@ type Client struct {
 
 	config   Config
 	endpoint string
-	keys     credentials.CredentialsProvider
+	signer   *signers.AccessKeySigner
+	send     action // SendSms
+	list     action // QuerySendDetails
 }
 
 var (
@@ -53,7 +56,7 @@ var (
 	_ providers.Bounded   = (*Client)(nil)
 )
 
-// New returns a client. The error is of type [config.Mistakes].
+// New returns a client. The error for a wrong setting is of type [config.Mistakes].
 func New(cfg Config) (*Client, error) {
 	if mistakes := cfg.Validate(); len(mistakes) > 0 {
 		return nil, mistakes
@@ -62,13 +65,26 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{
+	id, secret := cfg.AccessKeyID.Reveal(), cfg.AccessKeySecret.Reveal()
+	keys := credentials.NewStaticAKCredentialsProvider(id, secret)
+	send := dysmsapi.CreateSendSmsRequest()
+	send.SignName = cfg.SignName
+	send.TemplateCode = cfg.TemplateCode
+	list := dysmsapi.CreateQuerySendDetailsRequest()
+	list.PageSize = requests.NewInteger(pageSize)
+	c := &Client{
 		HTTP:     wire.NewClient(),
 		config:   cfg,
 		endpoint: endpoint,
-		keys: credentials.NewStaticAKCredentialsProvider(
-			cfg.AccessKeyID.Reveal(), cfg.AccessKeySecret.Reveal()),
-	}, nil
+		signer:   signers.NewAccessKeySigner(credentials.NewAccessKeyCredential(id, secret)),
+	}
+	if c.send, err = newAction(send, keys); err != nil {
+		return nil, errRequest // the SDK's text may quote the parameters
+	}
+	if c.list, err = newAction(list, keys); err != nil {
+		return nil, errRequest
+	}
+	return c, nil
 }
 
 // Name returns "aliyun".
@@ -84,7 +100,7 @@ func (c *Client) Bounds() providers.Bounds {
 func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
 	req, err := c.request(ctx, sms)
 	if err != nil {
-		// The SDK's text may quote the parameters.
+		// The cause may quote the parameters.
 		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Misconfigured, Err: errRequest}
 	}
 	answer, failure := wire.Do(c.HTTP, req)
@@ -95,38 +111,17 @@ func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Rece
 	return c.receipt(sms, answer)
 }
 
-// request builds and signs with the SDK. Every value it touches is made for this one call.
+// request is the signed request for one message.
 func (c *Client) request(ctx context.Context, sms providers.SMS) (*http.Request, error) {
 	// The variable has to be a JSON string: a bare 012345 is no JSON number and would lose its zero.
 	params, err := json.Marshal(map[string]string{c.config.TemplateParam: sms.Code})
 	if err != nil {
 		return nil, err
 	}
-	r := dysmsapi.CreateSendSmsRequest()
-	r.PhoneNumbers = sms.To.Reveal()
-	r.SignName = c.config.SignName
-	r.TemplateCode = c.config.TemplateCode
-	r.TemplateParam = string(params)
-	r.OutId = sms.ID
-	return c.sign(ctx, r)
-}
-
-// sign turns a request of the SDK into one of ours.
-func (c *Client) sign(ctx context.Context, r requests.AcsRequest) (*http.Request, error) {
-	if err := requests.InitParams(r); err != nil {
-		return nil, err
-	}
-	if err := auth.Sign(r, nil, region, c.keys); err != nil { // keys sign; the signer is for older styles
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint+r.BuildQueries(), nil)
-	if err != nil {
-		return nil, err
-	}
-	for name, value := range r.GetHeaders() {
-		req.Header.Set(name, value)
-	}
-	return req, nil
+	return c.sign(ctx, c.send,
+		newParam("PhoneNumbers", sms.To.Reveal()),
+		newParam("TemplateParam", string(params)),
+		newParam("OutId", sms.ID))
 }
 
 func (c *Client) receipt(sms providers.SMS, answer wire.Answer) (providers.Receipt, error) {

@@ -3,10 +3,8 @@ package aliyun
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
-
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
-	"github.com/aliyun/alibaba-cloud-sdk-go/services/dysmsapi"
 
 	"usher/messages"
 	"usher/providers"
@@ -74,12 +72,10 @@ type detail struct {
 
 // details returns one page of the messages to the number on one day, newest first.
 func (c *Client) details(ctx context.Context, query providers.Query, day string, page int) ([]detail, error) {
-	r := dysmsapi.CreateQuerySendDetailsRequest()
-	r.PhoneNumber = query.To.Reveal()
-	r.SendDate = day
-	r.PageSize = requests.NewInteger(pageSize)
-	r.CurrentPage = requests.NewInteger(page)
-	req, err := c.sign(ctx, r)
+	req, err := c.sign(ctx, c.list,
+		newParam("PhoneNumber", query.To.Reveal()),
+		newParam("SendDate", day),
+		newParam("CurrentPage", strconv.Itoa(page)))
 	if err != nil {
 		return nil, &providers.Error{Provider: Name, Kind: providers.Misconfigured, Err: errRequest}
 	}

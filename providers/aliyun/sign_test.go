@@ -8,10 +8,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/signers"
+
+	"usher/providers/aliyun"
+	"usher/providers/providertest"
 )
 
 // sign is the vendor's signature, version 1.0, written from its documents: what the SDK signs is checked
@@ -35,8 +40,8 @@ func stringToSign(method string, params map[string]string) string {
 // escape leaves letters, digits and -_.~ alone.
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
-// TestSDK_signsAsPublished holds the SDK's signer and our check of it against results that the vendor
-// published: two in its documents, two among the SDK's own tests.
+// TestSDK_signsAsPublished holds the SDK's signer, what the client has it sign and our check of both against
+// results that the vendor published: three in its documents, two among the SDK's own tests.
 func TestSDK_signsAsPublished(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -63,6 +68,15 @@ func TestSDK_signsAsPublished(t *testing.T) {
 				"Timestamp": "2017-07-12T02:42:19Z", "Version": "2017-05-25",
 			},
 			want: "zJDF+Lrzhj/ThnlvIToysFRq6t4=",
+		},
+		"documents, DescribeDedicatedHosts": {
+			key: "testid", secret: "testsecret",
+			params: map[string]string{
+				"Action": "DescribeDedicatedHosts", "Format": "JSON", "RegionId": "cn-beijing",
+				"SignatureMethod": "HMAC-SHA1", "SignatureNonce": "edb2b34af0af9a6d14deaf7c1a5315eb",
+				"SignatureVersion": "1.0", "Timestamp": "2023-03-13T08:34:30Z", "Version": "2014-05-26",
+			},
+			want: "9NaGiOspFP5UPcwX8Iwt2YJXXuk=",
 		},
 		"SDK, empty SignatureType": {
 			key: "accessKeyId", secret: "accessKeySecret",
@@ -94,6 +108,9 @@ func TestSDK_signsAsPublished(t *testing.T) {
 			if got := signer.Sign(stringToSign("GET", row.params), "&"); got != row.want {
 				t.Errorf("got %q from the SDK, want %q", got, row.want)
 			}
+			if got := signer.Sign(aliyun.StringToSign("GET", row.params), "&"); got != row.want {
+				t.Errorf("got %q for the client's text, want %q", got, row.want)
+			}
 		})
 	}
 }
@@ -114,9 +131,54 @@ func TestSDK_hashesAsPublished(t *testing.T) {
 
 func TestSDK_joinsAsPublished(t *testing.T) {
 	t.Parallel()
-	got := stringToSign("GET", map[string]string{"q": "http://domain/?q=value&q2=value2", "key": "value"})
+	params := map[string]string{"q": "http://domain/?q=value&q2=value2", "key": "value"}
 	want := "GET&%2F&key%3Dvalue%26q%3Dhttp%253A%252F%252Fdomain%252F%253Fq%253Dvalue%2526q2%253Dvalue2"
-	if got != want {
-		t.Errorf("got %q, want %q", got, want)
+	if got := stringToSign("GET", params); got != want {
+		t.Errorf("got %q from the check, want %q", got, want)
+	}
+	if got := aliyun.StringToSign("GET", params); got != want {
+		t.Errorf("got %q from the client, want %q", got, want)
+	}
+}
+
+func TestClient_signs_many_requests_at_once(t *testing.T) {
+	t.Parallel()
+	client, sms, q := open(t, "https://dysmsapi.aliyuncs.com"), providertest.SMS(t), query(t)
+	q.SentAt = time.Now().Add(time.Hour) // one day only
+	var mu sync.Mutex
+	nonces := map[string]bool{}
+	client.HTTP.Transport = transport(func(params map[string]string) string {
+		if signature := sign("POST", params, keySecret); params["Signature"] != signature {
+			t.Errorf("got signature %q, want %q", params["Signature"], signature)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		nonce := params["SignatureNonce"]
+		if len(nonce) != 32 || strings.Trim(nonce, "0123456789abcdef") != "" || nonces[nonce] {
+			t.Errorf("nonce %q came before or is not 32 hexadecimal digits", nonce)
+		}
+		nonces[nonce] = true
+		if params["Action"] == "QuerySendDetails" {
+			return listing()
+		}
+		return acceptance
+	})
+	const workers, rounds = 8, 50
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for range rounds {
+				if _, err := client.SendSMS(t.Context(), sms); err != nil {
+					t.Error(err)
+				}
+				if _, err := client.QuerySMS(t.Context(), q); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if want := 2 * workers * rounds; len(nonces) != want {
+		t.Errorf("got %d nonces, want %d", len(nonces), want)
 	}
 }
