@@ -1,6 +1,7 @@
 # The tools that are not part of Go are named here, and only here, with their versions. `go run` builds
 # them once and keeps them in Go's build cache, so that they need no place in go.mod.
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 .DEFAULT_GOAL := help
 
@@ -32,6 +33,23 @@ prove: ## Prove what docs/reliability.md promises, at the quick sizes; ROW=02 fo
 prove-long: export USHER_PROVE := long
 prove-long: ## The same at the long sizes
 	$(PROVE)
+
+.PHONY: mutants
+mutants: ## Take each guard out in turn and see that the tests notice, in some minutes
+	go run ./internal/mutants
+
+.PHONY: vulns
+vulns: ## Compare the modules with Go's database of vulnerabilities, which needs the network
+	$(GOVULNCHECK) ./...
+
+# Go fuzzes one target of one package at a time.
+FUZZTIME := 30s
+.PHONY: fuzz
+fuzz: ## Look for inputs that break readers of strangers' texts; FUZZTIME=5m for each of them
+	@grep -roE '^func Fuzz\w+' --include='*_test.go' . | sed 's/func //' | sort | while IFS=: read -r file target; do \
+		echo "$$file $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" < /dev/null || exit 1; \
+	done
 
 .PHONY: bench
 bench: ## Measure the built programs beside their floors, into docs/benchmarks

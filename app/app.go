@@ -1,4 +1,5 @@
-// Package app assembles the processes; the commands and the tests both start them here.
+// Package app assembles the worker, and holds what every process is made of; the commands and the tests both start
+// them here. What only the API needs is in app/front, so that a worker carries none of it.
 package app
 
 import (
@@ -32,6 +33,17 @@ func NewLogger(w io.Writer, c config.Common) *slog.Logger {
 	return slog.New(telemetry.LogHandler(slog.NewJSONHandler(w, options)))
 }
 
+// CheckCommon reads the secret keys and both URLs without connecting, and reports every mistake at once, as
+// [config.Mistakes]. The keys are nil where they are wrong, or missing, which [config.Load] tells.
+func CheckCommon(c config.Common) (keys *secrets.Keys, err error) {
+	var mistakes []error
+	if c.SecretKeys != "" {
+		keys, err = parseKeys(c)
+		mistakes = append(mistakes, err)
+	}
+	return keys, config.Join(append(mistakes, checkRedisURL(c), checkDatabaseURL(c))...)
+}
+
 // parseKeys reads the secret keys and names their variable in what is wrong.
 func parseKeys(c config.Common) (*secrets.Keys, error) {
 	keys, err := secrets.ParseKeys(c.SecretKeys.Reveal())
@@ -58,15 +70,15 @@ func checkDatabaseURL(c config.Common) error {
 	return nil
 }
 
-// server is an HTTP server with its listener, so that its address is known before it runs.
-type server struct {
+// Server is an HTTP server with its listener, so that its address is known before it runs.
+type Server struct {
 	http     *http.Server
 	listener net.Listener
 }
 
-// listen binds an address. The time-outs bound slow requests; the longest answer of ours, a password
+// Listen binds an address. The time-outs bound slow requests; the longest answer of ours, a password
 // hash behind a full queue, takes seconds.
-func listen(ctx context.Context, addr string, handler http.Handler, logger *slog.Logger) (*server, error) {
+func Listen(ctx context.Context, addr string, handler http.Handler, logger *slog.Logger) (*Server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -75,8 +87,8 @@ func listen(ctx context.Context, addr string, handler http.Handler, logger *slog
 	return newServer(listener, maxConnections, handler, logger), nil
 }
 
-func newServer(listener net.Listener, connections int, handler http.Handler, logger *slog.Logger) *server {
-	return &server{
+func newServer(listener net.Listener, connections int, handler http.Handler, logger *slog.Logger) *Server {
+	return &Server{
 		listener: netutil.LimitListener(listener, connections),
 		http: &http.Server{
 			Handler:           handler,
@@ -90,10 +102,14 @@ func newServer(listener net.Listener, connections int, handler http.Handler, log
 	}
 }
 
-func (s *server) addr() string { return s.listener.Addr().String() }
+// Addr is the address that the server is bound to.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// run serves until ctx ends, then lets requests in flight finish within the grace time.
-func (s *server) run(ctx context.Context, grace time.Duration) error {
+// Close ends the server at once, with the requests in flight. After Run it does nothing.
+func (s *Server) Close() error { return s.http.Close() }
+
+// Run serves until ctx ends, then lets requests in flight finish within the grace time. It is called once.
+func (s *Server) Run(ctx context.Context, grace time.Duration) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(s.listener) }()
 	select {

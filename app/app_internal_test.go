@@ -23,7 +23,7 @@ func TestServer_bounds_its_connections(t *testing.T) {
 	s := newServer(listener, 2, ok, logger)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- s.run(ctx, time.Second) }()
+	go func() { done <- s.Run(ctx, time.Second) }()
 	defer func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -33,7 +33,7 @@ func TestServer_bounds_its_connections(t *testing.T) {
 
 	request := []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	connect := func() net.Conn {
-		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.addr())
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}

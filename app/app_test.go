@@ -18,6 +18,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"usher/app"
+	"usher/app/front"
 	"usher/config"
 	"usher/internal/person"
 	"usher/internal/testkit"
@@ -34,7 +35,7 @@ const captchaAnswer = "usher"
 
 // deployment is the API, a worker and the sandbox in this process.
 type deployment struct {
-	api     *app.API
+	api     *front.API
 	worker  *app.Worker
 	sandbox *sandbox.Server
 	log     *testkit.Buffer
@@ -137,12 +138,12 @@ func (d *deployment) migrate(t *testing.T) {
 
 func (d *deployment) startAPI(t *testing.T, logger *slog.Logger) {
 	t.Helper()
-	settings, err := app.LoadAPI(d.environ)
+	settings, err := front.Load(d.environ)
 	if err != nil {
 		t.Fatal(err)
 	}
 	settings.FixedCaptcha, settings.Traces.Spans = captchaAnswer, d.spans
-	if d.api, err = app.OpenAPI(t.Context(), settings, logger); err != nil {
+	if d.api, err = front.Open(t.Context(), settings, logger); err != nil {
 		t.Fatal(err)
 	}
 	background(t, d.api.Run)

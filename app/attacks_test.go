@@ -15,7 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"usher/app"
+	"usher/app/front"
 	"usher/internal/person"
 	"usher/internal/testkit"
 	"usher/secrets"
@@ -37,7 +37,7 @@ func deployAPI(t *testing.T, settings map[string]string) *deployment {
 // code derives the digits of an issued code, which only who has the keys can.
 func (d *deployment) code(t *testing.T, id, mobile, purpose string) string {
 	t.Helper()
-	settings, err := app.LoadAPI(d.environ)
+	settings, err := front.Load(d.environ)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"usher/app"
+	"usher/app/front"
 	"usher/internal/testkit"
 	"usher/store/sqlstore"
 )
@@ -77,12 +78,12 @@ func TestPostgresTLS(t *testing.T) {
 // start starts the API, which must fail, and returns the exit code and what a person is told.
 func start(t *testing.T, environ map[string]string) (int, string) {
 	t.Helper()
-	settings, err := app.LoadAPI(environ)
+	settings, err := front.Load(environ)
 	if err != nil {
 		t.Fatal(err)
 	}
 	logger, _ := testkit.Logger(t)
-	api, err := app.OpenAPI(t.Context(), settings, logger)
+	api, err := front.Open(t.Context(), settings, logger)
 	if err == nil {
 		background(t, api.Run)
 		t.Fatal("it started")

@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"usher/app"
+	"usher/app/front"
 	"usher/config"
 	"usher/internal/person"
 	"usher/internal/testkit"
@@ -166,12 +166,12 @@ func TestKeys_that_would_do_harm_are_refused_at_the_start(t *testing.T) {
 	} {
 		environ := maps.Clone(d.environ)
 		environ["USHER_SECRET_KEYS"] = row.keys
-		settings, err := app.LoadAPI(environ)
+		settings, err := front.Load(environ)
 		if err != nil {
 			t.Fatal(err)
 		}
 		logger, _ := testkit.Logger(t)
-		api, err := app.OpenAPI(t.Context(), settings, logger)
+		api, err := front.Open(t.Context(), settings, logger)
 		if err == nil {
 			background(t, api.Run)
 		}

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -27,29 +29,60 @@ type probe struct {
 	look func(context.Context) error
 }
 
-// ops is the operations port: for operators and their tools, on loopback or behind a token.
-type ops struct {
-	mux      *http.ServeMux
-	registry *prometheus.Registry
+// Ops is the operations port: for operators and their tools, on loopback or behind a token. Pages and metrics are
+// added to it as they are made, the pages before Listen.
+type Ops struct {
+	Mux      *http.ServeMux
+	Registry *prometheus.Registry
+
 	probes   []probe
 	draining atomic.Bool
 	token    config.Secret
+	server   *Server // nil until Listen
 }
 
-func newOps(token config.Secret, probes ...probe) *ops {
+// NewOps makes the port of a process, with health and metrics of the process and its stores. Everybody is an
+// operator when the token is empty.
+func NewOps(token config.Secret, stores *Stores) *Ops {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	o := &ops{mux: http.NewServeMux(), registry: registry, probes: probes, token: token}
-	o.mux.HandleFunc("GET /healthz", o.healthz)
-	o.mux.HandleFunc("GET /readyz", o.readyz)
-	o.mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	stores.watch(registry)
+	o := &Ops{Mux: http.NewServeMux(), Registry: registry, probes: stores.probes(), token: token}
+	o.Mux.HandleFunc("GET /healthz", o.healthz)
+	o.Mux.HandleFunc("GET /readyz", o.readyz)
+	o.Mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return o
 }
 
+// Listen binds the address of USHER_OPS_ADDR; Run, Addr and Close are for after it.
+func (o *Ops) Listen(ctx context.Context, addr string, logger *slog.Logger) (err error) {
+	if o.server, err = Listen(ctx, addr, o.handler(), logger); err != nil {
+		return fmt.Errorf("listen on %sOPS_ADDR: %w", config.Prefix, err)
+	}
+	return nil
+}
+
+// Addr is the address that the port is bound to.
+func (o *Ops) Addr() string { return o.server.Addr() }
+
+// Run serves until ctx ends, then lets requests in flight finish within the grace time. It is called once.
+func (o *Ops) Run(ctx context.Context, grace time.Duration) error { return o.server.Run(ctx, grace) }
+
+// Drain has the process say from here on that it is not ready, so that it is sent no more work.
+func (o *Ops) Drain() { o.draining.Store(true) }
+
+// Close ends the port at once. Before Listen it does nothing.
+func (o *Ops) Close() error {
+	if o.server == nil {
+		return nil
+	}
+	return o.server.Close()
+}
+
 // handler puts what every answer of the port needs around it.
-func (o *ops) handler() http.Handler {
-	protected := http.NewCrossOriginProtection().Handler(o.authenticate(o.mux))
+func (o *Ops) handler() http.Handler {
+	protected := http.NewCrossOriginProtection().Handler(o.authenticate(o.Mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
@@ -59,7 +92,7 @@ func (o *ops) handler() http.Handler {
 
 // authenticate asks for the token, as a Bearer token or as the password of Basic authentication, which
 // browsers can ask a person for. Health is open: it says nothing worth hiding.
-func (o *ops) authenticate(next http.Handler) http.Handler {
+func (o *Ops) authenticate(next http.Handler) http.Handler {
 	if o.token == "" {
 		return next
 	}
@@ -79,12 +112,12 @@ func (o *ops) authenticate(next http.Handler) http.Handler {
 	})
 }
 
-func (o *ops) healthz(w http.ResponseWriter, _ *http.Request) {
+func (o *Ops) healthz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
 // readyz answers 200 when every store answers, and 503 with the reasons otherwise.
-func (o *ops) readyz(w http.ResponseWriter, r *http.Request) {
+func (o *Ops) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
 	defer cancel()
 	status := http.StatusOK
@@ -92,7 +125,7 @@ func (o *ops) readyz(w http.ResponseWriter, r *http.Request) {
 	if o.draining.Load() {
 		status, report["process"] = http.StatusServiceUnavailable, "shutting down"
 	}
-	for name, err := range o.look(ctx) {
+	for name, err := range o.Look(ctx) {
 		report[name] = "ok"
 		if err != nil {
 			status, report[name] = http.StatusServiceUnavailable, err.Error()
@@ -103,8 +136,8 @@ func (o *ops) readyz(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(report)
 }
 
-// look asks every store at the same time, so that one that hangs does not make the others look late.
-func (o *ops) look(ctx context.Context) map[string]error {
+// Look asks every store at the same time, so that one that hangs does not make the others look late.
+func (o *Ops) Look(ctx context.Context) map[string]error {
 	errs := make([]error, len(o.probes))
 	var group sync.WaitGroup
 	for i, p := range o.probes {

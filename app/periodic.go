@@ -28,7 +28,7 @@ func (w *Worker) addPeriodic() error {
 			return err
 		}
 		w.periodic = append(w.periodic, &tasks.Periodic{
-			Queue: queue, Jobs: jobs, Client: w.stores.client, Leaders: w.stores.redis.Leaders(),
+			Queue: queue, Jobs: jobs, Client: w.stores.Client, Leaders: w.stores.Redis.Leaders(),
 			Logger: w.logger, Asynq: asynqLogger{w.logger.With("queue", queue)},
 		})
 	}
@@ -51,7 +51,7 @@ func (w *Worker) smsJobs() []tasks.Job {
 			Name: "usher_canary_total",
 			Help: "Canaries by provider and what became of them: delivered, undelivered, refused, unreported, unsent.",
 		}, []string{"provider", "fate"})
-		w.health.registry.MustRegister(fates)
+		w.ops.Registry.MustRegister(fates)
 		jobs = append(jobs, tasks.Job{
 			Name: "canary", Every: c.CanaryInterval,
 			Run: func(ctx context.Context) error { return w.canary(ctx, fates) },
@@ -65,7 +65,7 @@ func (w *Worker) canary(ctx context.Context, fates *prometheus.CounterVec) error
 	c, senders := w.settings.Config, w.router.senders()
 	sender := senders[time.Now().UnixNano()/int64(c.CanaryInterval)%int64(len(senders))]
 	bird := Canary{
-		Sender: sender, To: w.settings.Canary, Store: w.stores.redis, Keys: w.settings.Keys,
+		Sender: sender, To: w.settings.Canary, Store: w.stores.Redis, Keys: w.settings.Keys,
 		Tell: func(format string, args ...any) {
 			w.logger.Debug("canary", "provider", sender.Name(), "detail", fmt.Sprintf(format, args...))
 		},

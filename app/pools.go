@@ -11,12 +11,12 @@ import (
 )
 
 // watch has the metrics of every process registered that depend on its stores, and of its build.
-func (s *stores) watch(registry prometheus.Registerer) {
+func (s *Stores) watch(registry prometheus.Registerer) {
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "usher_build_info", Help: "1; the labels say which build this is.",
 	}, []string{"version", "go_version"})
 	build.WithLabelValues(telemetry.Version(), runtime.Version()).Set(1)
-	registry.MustRegister(build, newPool(s.client), collectors.NewDBStatsCollector(s.sql.Unwrap().DB, "usher"))
+	registry.MustRegister(build, newPool(s.Client), collectors.NewDBStatsCollector(s.SQL.Unwrap().DB, "usher"))
 }
 
 // pool shows the connections to Redis, the counterpart of the go_sql_ metrics.

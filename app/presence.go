@@ -15,7 +15,7 @@ import (
 // announce tells the operators' page that this worker lives, until ctx ends. While Redis is away there is nobody
 // to tell, and others log that.
 func (w *Worker) announce(ctx context.Context) {
-	self, list := w.presence(), w.stores.redis.Workers()
+	self, list := w.presence(), w.stores.Redis.Workers()
 	ticker := time.NewTicker(redisstore.WorkerPause)
 	defer ticker.Stop()
 	for {

@@ -3,6 +3,7 @@ package app_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -133,7 +134,7 @@ func expectAway(t *testing.T, answer person.Answer, err error) {
 func (tr *traffic) acknowledged() []string {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	return tr.emails[:len(tr.emails):len(tr.emails)]
+	return slices.Clip(tr.emails)
 }
 
 // end ends the traffic and returns the addresses of all who were registered.

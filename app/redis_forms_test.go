@@ -103,7 +103,8 @@ func TestRedisForm_carries_a_sign_up(t *testing.T) {
 
 func openSocket(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "usher") // a test's own is too long for a socket
+	//nolint:usetesting // a path of the test's own is too long for a socket
+	dir, err := os.MkdirTemp("", "usher")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func openACL(t *testing.T) string {
 	admin := form.Client(t, server)
 	lonely(t, admin)
 	var command []any
-	for _, word := range strings.Fields(string(line)) {
+	for word := range strings.FieldsSeq(string(line)) {
 		command = append(command, strings.ReplaceAll(word, "PASSWORD", "s@crt"))
 	}
 	for _, command := range [][]any{command, {"ACL", "SETUSER", "default", "off"}} {

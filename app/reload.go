@@ -229,6 +229,11 @@ func (s *emailSwitch) Close() error {
 	return m.EmailSender.Close()
 }
 
+// HintRestarts answers each signal that hangs up in a process that reads no setting again, until ctx ends.
+func HintRestarts(ctx context.Context, hangups <-chan os.Signal, logger *slog.Logger) {
+	onHangup(ctx, hangups, func() { hintRestart(logger) })
+}
+
 // hintRestart is what a process says that reads no setting again.
 func hintRestart(logger *slog.Logger) {
 	logger.Info("nothing to reload: settings of this process change with a restart")

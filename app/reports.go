@@ -17,22 +17,22 @@ import (
 // which is less than a code that comes late.
 const rememberTimeout = 500 * time.Millisecond
 
-// newReports makes what files delivery reports, whether they are pushed or pulled.
-func newReports(
-	stores *stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
+// NewReports makes what files delivery reports, whether they are pushed or pulled.
+func NewReports(
+	stores *Stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
 ) *reports.Service {
 	return &reports.Service{
-		Store:   traceReports(scoredReports{stores.redis.Reports(), stores.redis.Scores()}, tracer),
+		Store:   traceReports(scoredReports{stores.Redis.Reports(), stores.Redis.Scores()}, tracer),
 		Metrics: reports.NewMetrics(registry), Now: time.Now, Logger: logger,
 	}
 }
 
 // newPuller makes what asks vendors for reports; sms is nil in a worker that sends no SMS.
 func newPuller(
-	sms *smsSwitch, stores *stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
+	sms *smsSwitch, stores *Stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
 ) *tasks.Puller {
 	puller := &tasks.Puller{
-		Reports: newReports(stores, registry, tracer, logger), Logger: logger,
+		Reports: NewReports(stores, registry, tracer, logger), Logger: logger,
 	}
 	if sms == nil {
 		return puller
@@ -46,8 +46,8 @@ func newPuller(
 }
 
 // fileReferences has the vendors' references to our messages filed, whichever way their reports come.
-func fileReferences(senders []providers.SMSSender, stores *stores, logger *slog.Logger) {
-	store := stores.redis.Reports()
+func fileReferences(senders []providers.SMSSender, stores *Stores, logger *slog.Logger) {
+	store := stores.Redis.Reports()
 	for _, sender := range senders {
 		referrer, ok := sender.(providers.Referrer)
 		if !ok {

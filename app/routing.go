@@ -15,7 +15,7 @@ import (
 // the senders before they are used, these and those that replace them, and returns them as they are used.
 func newSMS(
 	senders []providers.SMSSender, prepare func([]providers.SMSSender) []providers.SMSSender,
-	stores *stores, registry prometheus.Registerer, logger *slog.Logger,
+	stores *Stores, registry prometheus.Registerer, logger *slog.Logger,
 ) *smsSwitch {
 	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "usher_routing_total",
@@ -23,7 +23,7 @@ func newSMS(
 	}, []string{"provider", "decision"})
 	sms := newSMSSwitch(func(senders []providers.SMSSender) *providers.Router {
 		return &providers.Router{
-			Senders: prepare(senders), Scores: stores.redis.Scores(), Turnstile: stores.redis.Bounds(), Logger: logger,
+			Senders: prepare(senders), Scores: stores.Redis.Scores(), Turnstile: stores.Redis.Bounds(), Logger: logger,
 			Count: func(provider string, decision providers.Decision) {
 				decisions.WithLabelValues(provider, string(decision)).Inc()
 			},

@@ -16,9 +16,9 @@ type scores struct {
 	recent *prometheus.Desc
 }
 
-func newScores(senders []providers.SMSSender, stores *stores) *scores {
+func newScores(senders []providers.SMSSender, stores *Stores) *scores {
 	s := &scores{
-		store: stores.redis.Scores(),
+		store: stores.Redis.Scores(),
 		recent: prometheus.NewDesc("usher_provider_recent_messages",
 			"SMS of the last 15 minutes by what became of them: accepted, delivered, undelivered, verified (the code was entered). "+
 				"All workers show the same.", []string{"provider", "state"}, nil),
@@ -34,7 +34,7 @@ func (s *scores) Describe(descriptions chan<- *prometheus.Desc) { descriptions <
 
 // Collect implements [prometheus.Collector]. While Redis is away there is nothing to show.
 func (s *scores) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), backlogTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
 	recent, err := s.store.RecentScores(ctx, s.names)
 	if err != nil {

@@ -15,18 +15,18 @@ import (
 	"usher/tasks"
 )
 
-// stores is both stores, opened.
-type stores struct {
-	client   redis.UniversalClient
-	redis    *redisstore.Store
-	sql      *sqlstore.DB
-	accounts *sqlstore.Accounts
-	mails    *sqlstore.Mails
+// Stores is both stores, opened: the connections, and what is kept there.
+type Stores struct {
+	Client   redis.UniversalClient
+	Redis    *redisstore.Store
+	SQL      *sqlstore.DB
+	Accounts *sqlstore.Accounts
+	Mails    *sqlstore.Mails
 }
 
-// openStores connects to SQL, whose schema must be as new as this program. Redis may be away for now, which
+// OpenStores connects to SQL, whose schema must be as new as this program. Redis may be away for now, which
 // is logged: what needs it answers 503 until it is back.
-func openStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger *slog.Logger) (*stores, error) {
+func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger *slog.Logger) (*Stores, error) {
 	client, err := redisstore.Open(c.RedisURL.Reveal())
 	if err != nil {
 		return nil, err
@@ -36,15 +36,15 @@ func openStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	s := &stores{
-		client: client, redis: redisstore.New(client, keys, time.Now), sql: db,
-		accounts: sqlstore.NewAccounts(db, keys), mails: sqlstore.NewMails(db, keys, time.Now),
+	s := &Stores{
+		Client: client, Redis: redisstore.New(client, keys, time.Now), SQL: db,
+		Accounts: sqlstore.NewAccounts(db, keys), Mails: sqlstore.NewMails(db, keys, time.Now),
 	}
 	if err := s.checkSchema(ctx); err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, s.Close())
 	}
 	if err := checkKeys(ctx, db, keys); err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, s.Close())
 	}
 	s.examineRedis(ctx, logger)
 	return s, nil
@@ -52,14 +52,14 @@ func openStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 
 // examineRedis warns of what an operator should put right. A server that refuses to tell of itself, as
 // hosted ones may, is taken for good.
-func (s *stores) examineRedis(ctx context.Context, logger *slog.Logger) {
+func (s *Stores) examineRedis(ctx context.Context, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	if err := redisstore.Probe(ctx, s.client); err != nil {
+	if err := redisstore.Probe(ctx, s.Client); err != nil {
 		logger.Warn("redis is of no use for now", "error", err)
 		return
 	}
-	report, err := redisstore.Examine(ctx, s.client)
+	report, err := redisstore.Examine(ctx, s.Client)
 	if err != nil {
 		return
 	}
@@ -69,8 +69,8 @@ func (s *stores) examineRedis(ctx context.Context, logger *slog.Logger) {
 }
 
 // checkSchema lets a newer schema pass: migrations keep the program before them running.
-func (s *stores) checkSchema(ctx context.Context) error {
-	if err := sqlstore.CheckSchema(ctx, s.sql); !errors.Is(err, sqlstore.ErrSchemaNew) {
+func (s *Stores) checkSchema(ctx context.Context) error {
+	if err := sqlstore.CheckSchema(ctx, s.SQL); !errors.Is(err, sqlstore.ErrSchemaNew) {
 		return err
 	}
 	return nil
@@ -88,11 +88,12 @@ func checkKeys(ctx context.Context, db *sqlstore.DB, keys *secrets.Keys) error {
 	return err
 }
 
-func (s *stores) probes() []probe {
+func (s *Stores) probes() []probe {
 	return []probe{
-		{"redis", func(ctx context.Context) error { return redisstore.Probe(ctx, s.client) }},
+		{"redis", func(ctx context.Context) error { return redisstore.Probe(ctx, s.Client) }},
 		{"database", s.checkSchema},
 	}
 }
 
-func (s *stores) close() error { return errors.Join(s.client.Close(), s.sql.Close()) }
+// Close closes both connections.
+func (s *Stores) Close() error { return errors.Join(s.Client.Close(), s.SQL.Close()) }

@@ -11,11 +11,8 @@ import (
 	"usher/tasks"
 )
 
-// The names of the processes in traces, unless OTEL_SERVICE_NAME says otherwise.
-const (
-	serviceAPI    = "usher-api"
-	serviceWorker = "usher-worker"
-)
+// serviceWorker is the name of the process in traces, unless OTEL_SERVICE_NAME says otherwise.
+const serviceWorker = "usher-worker"
 
 // traceSMS puts a span around every request to a vendor.
 func traceSMS(senders []providers.SMSSender, tracer trace.Tracer) []providers.SMSSender {

@@ -43,7 +43,7 @@ func wait(t *testing.T, exporter *tracetest.InMemoryExporter, name string) trace
 func text(s tracetest.SpanStub, key attribute.Key) string {
 	for _, a := range s.Attributes {
 		if a.Key == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""

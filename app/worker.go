@@ -46,17 +46,15 @@ func LoadWorker(environ map[string]string) (WorkerSettings, error) {
 	s := WorkerSettings{Traces: telemetry.Parse(environ)}
 	mistakes := []error{config.Load(environ, &s.Config)}
 	var err error
-	if s.Config.SecretKeys != "" {
-		s.Keys, err = parseKeys(s.Config.Common)
-		mistakes = append(mistakes, err)
-	}
+	s.Keys, err = CheckCommon(s.Config.Common)
+	mistakes = append(mistakes, err)
 	if s.Config.CanaryTo != "" {
 		if s.Canary, err = contact.ParseMobile(s.Config.CanaryTo.Reveal()); err != nil {
 			mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "CANARY_TO", Text: "want a mainland mobile number"}})
 		}
 	}
 	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates)
-	mistakes = append(mistakes, err, checkRedisURL(s.Config.Common), checkDatabaseURL(s.Config.Common))
+	mistakes = append(mistakes, err)
 	return s, config.Join(mistakes...)
 }
 
@@ -88,7 +86,7 @@ func LoadMails(publicURL, dir string) (*tasks.Mails, error) {
 type Worker struct {
 	settings WorkerSettings
 	logger   *slog.Logger
-	stores   *stores
+	stores   *Stores
 	queues   []*queue
 	relay    *tasks.Relay
 	puller   *tasks.Puller
@@ -96,8 +94,7 @@ type Worker struct {
 	periodic []*tasks.Periodic
 	router   *smsSwitch   // nil without SMS
 	email    *emailSwitch // nil without mails
-	ops      *server
-	health   *ops
+	ops      *Ops
 	traces   *telemetry.Traces
 }
 
@@ -125,36 +122,36 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 			err = errors.Join(err, w.close())
 		}
 	}()
-	if w.stores, err = openStores(ctx, s.Config.Common, s.Keys, logger); err != nil {
+	if w.stores, err = OpenStores(ctx, s.Config.Common, s.Keys, logger); err != nil {
 		return nil, err
 	}
 	if s.SMS != nil {
 		names := tasks.SMSQueues(s.Config.SMSShards)
 		for _, name := range names {
 			share := max(s.Config.ConcurrencySMS/len(names), 1)
-			if err = w.addQueue(name, s.Config.Fetchers, share, w.stores.redis.Codes()); err != nil {
+			if err = w.addQueue(name, s.Config.Fetchers, share, w.stores.Redis.Codes()); err != nil {
 				return nil, err
 			}
 		}
 	}
 	if s.Email != nil {
-		if err = w.addQueue(tasks.QueueEmail, 1, s.Config.ConcurrencyEmail, w.stores.mails); err != nil {
+		if err = w.addQueue(tasks.QueueEmail, 1, s.Config.ConcurrencyEmail, w.stores.Mails); err != nil {
 			return nil, err
 		}
 	}
 	enqueuer := &tasks.Enqueuer{
-		Client: asynq.NewClientFromRedisClient(w.stores.client), Keys: s.Keys, SMSShards: s.Config.SMSShards,
+		Client: asynq.NewClientFromRedisClient(w.stores.Client), Keys: s.Keys, SMSShards: s.Config.SMSShards,
 		Tracer: w.traces.Tracer(),
 	}
-	w.relay = &tasks.Relay{Outbox: w.stores.mails, Enqueuer: enqueuer, Logger: logger}
+	w.relay = &tasks.Relay{Outbox: w.stores.Mails, Enqueuer: enqueuer, Logger: logger}
 	if err = w.openOps(ctx); err != nil {
 		return nil, err
 	}
 	if s.SMS != nil {
-		w.router = newSMS(s.SMS, w.prepareSMS, w.stores, w.health.registry, logger)
-		w.health.registry.MustRegister(newScores(s.SMS, w.stores))
+		w.router = newSMS(s.SMS, w.prepareSMS, w.stores, w.ops.Registry, logger)
+		w.ops.Registry.MustRegister(newScores(s.SMS, w.stores))
 	}
-	w.puller = newPuller(w.router, w.stores, w.health.registry, w.traces.Tracer(), logger)
+	w.puller = newPuller(w.router, w.stores, w.ops.Registry, w.traces.Tracer(), logger)
 	w.outcomes = newOutcomeWriter(s, w.stores, logger)
 	if err = w.addPeriodic(); err != nil {
 		return nil, err
@@ -168,17 +165,13 @@ func (w *Worker) prepareSMS(senders []providers.SMSSender) []providers.SMSSender
 	return traceSMS(senders, w.traces.Tracer())
 }
 
-func (w *Worker) openOps(ctx context.Context) (err error) {
+func (w *Worker) openOps(ctx context.Context) error {
 	c := w.settings.Config
-	w.health = newOps(c.OpsToken, w.stores.probes()...)
+	w.ops = NewOps(c.OpsToken, w.stores)
 	if c.OpsPprof {
-		w.health.profiles()
+		w.ops.Profiles()
 	}
-	w.stores.watch(w.health.registry)
-	if w.ops, err = listen(ctx, c.OpsAddr, w.health.handler(), w.logger); err != nil {
-		return fmt.Errorf("listen on %sOPS_ADDR: %w", config.Prefix, err)
-	}
-	return nil
+	return w.ops.Listen(ctx, c.OpsAddr, w.logger)
 }
 
 // addQueue makes the Asynq servers of one queue, with a client of their own that can still acknowledge
@@ -217,14 +210,14 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	var sms *tasks.SMSCodeHandler
 	if s.SMS != nil {
 		sms = &tasks.SMSCodeHandler{
-			Claims: tasks.WatchSMS(w.stores.redis.Codes(), metrics), Sender: w.router, Keys: s.Keys,
+			Claims: tasks.WatchSMS(w.stores.Redis.Codes(), metrics), Sender: w.router, Keys: s.Keys,
 			Timeout: s.Config.SendTimeout, Metrics: metrics,
 		}
 	}
 	var email *tasks.EmailHandler
 	if s.Email != nil {
 		email = &tasks.EmailHandler{
-			Claims: tasks.WatchMail(w.stores.mails, metrics), Sender: tasks.TraceEmail(w.email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
+			Claims: tasks.WatchMail(w.stores.Mails, metrics), Sender: tasks.TraceEmail(w.email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
 			Timeout: s.Config.SendTimeout, Metrics: metrics,
 		}
 	}
@@ -237,13 +230,13 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 }
 
 // OpsAddr is the address that the operations port is bound to.
-func (w *Worker) OpsAddr() string { return w.ops.addr() }
+func (w *Worker) OpsAddr() string { return w.ops.Addr() }
 
 // Run takes and works tasks until ctx ends, lets what is in flight finish within the grace time and
 // closes everything. It is called once.
 func (w *Worker) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, w.close()) }()
-	metrics := tasks.NewMetrics(w.health.registry)
+	metrics := tasks.NewMetrics(w.ops.Registry)
 	mux := w.mux(metrics)
 	stop, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
@@ -262,7 +255,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	w.logger.Info("worker ready", "queues", names, "ops_addr", w.OpsAddr())
 	defer context.AfterFunc(ctx, w.drain)()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { tasks.Listen(ctx, w.stores.client, bells...); return nil })
+	group.Go(func() error { tasks.Listen(ctx, w.stores.Client, bells...); return nil })
 	group.Go(func() error { w.relay.Run(ctx); return nil })
 	group.Go(func() error { w.announce(ctx); return nil })
 	group.Go(func() error { w.puller.Run(ctx); return nil })
@@ -282,11 +275,11 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 			continue
 		}
 		reaper := &tasks.Reaper{
-			Queue: q.name, Client: w.stores.client, Waiting: q.waiting, Metrics: metrics, Logger: w.logger,
+			Queue: q.name, Client: w.stores.Client, Waiting: q.waiting, Metrics: metrics, Logger: w.logger,
 		}
 		group.Go(func() error { reaper.Run(ctx); return nil })
 	}
-	group.Go(func() error { return w.ops.run(ctx, w.settings.Config.ShutdownGrace) })
+	group.Go(func() error { return w.ops.Run(ctx, w.settings.Config.ShutdownGrace) })
 	group.Go(func() error {
 		<-ctx.Done()
 		grace := w.settings.Config.ShutdownGrace
@@ -300,7 +293,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 
 // drain stops fetching at once, so that other workers take what comes from now on.
 func (w *Worker) drain() {
-	w.health.draining.Store(true)
+	w.ops.Drain()
 	for _, q := range w.queues {
 		q.bell.Stop()
 		for _, server := range q.servers {
@@ -327,13 +320,13 @@ func (w *Worker) shutdown() {
 func (w *Worker) close() error {
 	var errs []error
 	if w.ops != nil {
-		errs = append(errs, w.ops.http.Close())
+		errs = append(errs, w.ops.Close())
 	}
 	for _, q := range w.queues {
 		errs = append(errs, q.client.Close())
 	}
 	if w.stores != nil {
-		errs = append(errs, w.stores.close())
+		errs = append(errs, w.stores.Close())
 	}
 	if w.email != nil {
 		errs = append(errs, w.email.Close())

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -139,8 +140,8 @@ func (s *stage) migrate(ctx context.Context) (err error) {
 
 // close stops everything, what was started last first.
 func (s *stage) close() {
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		s.closers[i]()
+	for _, end := range slices.Backward(s.closers) {
+		end()
 	}
 }
 

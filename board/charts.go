@@ -1,6 +1,10 @@
 package board
 
-import "usher/vitals"
+import (
+	"slices"
+
+	"usher/vitals"
+)
 
 // Charts are what the page draws: codes, their times, and mails when there are any.
 func (v view) Charts() []chart {
@@ -37,8 +41,8 @@ func (v view) Slots() []slotRow {
 		return nil
 	}
 	var rows []slotRow
-	for i := len(v.Facts.Traffic.SMS.Slots) - 1; i >= 0; i-- {
-		sms, mail := v.Facts.Traffic.SMS.Slots[i], v.Facts.Traffic.Mail.Slots[i]
+	for i, sms := range slices.Backward(v.Facts.Traffic.SMS.Slots) {
+		mail := v.Facts.Traffic.Mail.Slots[i]
 		if sms.Asked+mail.Asked == 0 {
 			continue
 		}

@@ -57,13 +57,13 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	}
 	m.jobs = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "usher_periodic_runs_total",
-		Help: "Runs of a periodic job by job and result: ok, failed.",
-	}, []string{"job", "result"})
+		Help: "Runs of a periodic job by name and result: ok, failed.",
+	}, []string{"name", "result"})
 	m.jobSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "usher_periodic_seconds",
 		Help:    "Time of one run of a periodic job.",
 		Buckets: []float64{.01, .1, 1, 10, 60, 600},
-	}, []string{"job"})
+	}, []string{"name"})
 	m.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "usher_outcomes_total",
 		Help: "Outcomes of SMS that were written down in the database, by result: written, undecodable.",

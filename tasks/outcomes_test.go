@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -130,7 +129,7 @@ func newWriter() (*tasks.OutcomeWriter, *outcomeLog, *outcomeTable) {
 	log, table := &outcomeLog{}, &outcomeTable{saved: map[string]int{}}
 	return &tasks.OutcomeWriter{
 		Log: log, Table: table, Turns: turns{mine: true}, Retention: 24 * time.Hour,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 	}, log, table
 }
 

@@ -42,7 +42,7 @@ func smsShard(id string, shards int) string {
 	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(id))
-	return smsQueue(int(hash.Sum32() % uint32(min(shards, MaxSMSShards)))) //nolint:gosec // at most 64
+	return smsQueue(int(hash.Sum32() % uint32(min(shards, MaxSMSShards))))
 }
 
 // HeaderRequestID carries the id of the HTTP request through the queue, so that one search of the logs

@@ -91,7 +91,7 @@ func TestTrace_says_how_it_failed_and_quotes_nothing(t *testing.T) {
 	for _, span := range exporter.GetSpans() {
 		got := map[string]string{"status": span.Status.Description}
 		for _, a := range span.Attributes {
-			got[string(a.Key)] = a.Value.Emit()
+			got[string(a.Key)] = a.Value.String()
 		}
 		for key, value := range want[span.Name] {
 			if got[key] != value {

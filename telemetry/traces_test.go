@@ -61,7 +61,7 @@ func TestOpen_makes_nothing_unless_asked(t *testing.T) {
 }
 
 // The variables belong to the whole process, so this test runs alone.
-func TestOTLP_with_a_collector_that_refuses(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestOTLP_with_a_collector_that_refuses(t *testing.T) {
 	const key = "key-of-the-collector"
 	var mu sync.Mutex
 	var paths []string
@@ -102,7 +102,7 @@ func TestOTLP_with_a_collector_that_refuses(t *testing.T) { //nolint:paralleltes
 	}
 }
 
-func TestOTLP_with_a_collector_that_hangs(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestOTLP_with_a_collector_that_hangs(t *testing.T) {
 	release := make(chan struct{})
 	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer collector.Close()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"usher/app"
+	"usher/app/front"
 	"usher/config"
 	"usher/providers/catalog"
 )
@@ -76,7 +77,7 @@ func doctor(ctx context.Context, p app.Process) error {
 }
 
 func examine(ctx context.Context, environ map[string]string, offline bool) []finding {
-	api, apiErr := app.LoadAPI(environ)
+	api, apiErr := front.Load(environ)
 	worker, workerErr := app.LoadWorker(environ)
 	sms, smsErr := catalog.SMS(worker.Config.SMSProviders, environ)
 	mailer, emailErr := catalog.Email(environ)

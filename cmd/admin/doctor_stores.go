@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"usher/app"
+	"usher/app/front"
 	"usher/config"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
@@ -77,7 +77,7 @@ func skewProblem(skew time.Duration) error {
 	return fmt.Errorf("its clock is %v %s this machine's", skew.Abs().Round(10*time.Millisecond), direction)
 }
 
-func examineDatabase(ctx context.Context, s app.APISettings) []finding {
+func examineDatabase(ctx context.Context, s front.Settings) []finding {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	db, err := sqlstore.Open(ctx, s.Config.DatabaseURL.Reveal())

@@ -14,6 +14,7 @@ import (
 
 	"usher/accounts"
 	"usher/app"
+	"usher/app/front"
 	"usher/store/sqlstore"
 )
 
@@ -90,7 +91,7 @@ func openExport(path string) (*os.File, int64, error) {
 
 // openAccounts opens the database that the settings name, whose schema must be as new as this program.
 func openAccounts(ctx context.Context, p app.Process) (*sqlstore.Accounts, func(), error) {
-	settings, err := app.LoadAPI(p.Environ)
+	settings, err := front.Load(p.Environ)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"usher/accounts"
 	"usher/app"
+	"usher/app/front"
 	"usher/store/sqlstore"
 )
 
@@ -30,7 +31,7 @@ func createSuperuser(ctx context.Context, p app.Process) error {
 	if *username == "" {
 		return &app.UsageError{Text: "createsuperuser: -username is missing"}
 	}
-	settings, err := app.LoadAPI(p.Environ)
+	settings, err := front.Load(p.Environ)
 	if err != nil {
 		return err
 	}

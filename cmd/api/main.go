@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"usher/app"
+	"usher/app/front"
 	"usher/config"
 )
 
@@ -31,12 +32,12 @@ func run(ctx context.Context, p app.Process) error {
 	}
 	hangups, stop := app.Hangups()
 	defer stop()
-	settings, err := app.LoadAPI(p.Environ)
+	settings, err := front.Load(p.Environ)
 	if err != nil {
 		return err
 	}
 	settings.Hangups = hangups
-	api, err := app.OpenAPI(ctx, settings, app.NewLogger(p.Stderr, settings.Config.Common))
+	api, err := front.Open(ctx, settings, app.NewLogger(p.Stderr, settings.Config.Common))
 	if err != nil {
 		return err
 	}

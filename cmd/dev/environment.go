@@ -15,6 +15,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"usher/app"
+	"usher/app/front"
 	"usher/config"
 	"usher/providers/catalog"
 	"usher/sandbox"
@@ -131,10 +132,10 @@ func vendorSettings(dir string, fakes *sandbox.Server) (map[string]string, error
 // free: the API's shows the queues.
 func open(
 	ctx context.Context, environ map[string]string, o options, stderr io.Writer,
-) (*app.API, *app.Worker, error) {
+) (*front.API, *app.Worker, error) {
 	forAPI, forWorker := maps.Clone(environ), maps.Clone(environ)
 	forAPI["USHER_OPS_ADDR"], forWorker["USHER_OPS_ADDR"] = o.ops, "127.0.0.1:0"
-	settings, err := app.LoadAPI(forAPI)
+	settings, err := front.Load(forAPI)
 	workerSettings, workerErr := app.LoadWorker(forWorker)
 	senders, smsErr := catalog.SMS(workerSettings.Config.SMSProviders, forWorker)
 	mailer, mailErr := catalog.Email(forWorker)
@@ -147,7 +148,7 @@ func open(
 		return nil, nil, err
 	}
 	logger := app.NewLogger(stderr, settings.Config.Common)
-	api, err := app.OpenAPI(ctx, settings, logger)
+	api, err := front.Open(ctx, settings, logger)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -158,7 +159,7 @@ func open(
 	return api, worker, nil
 }
 
-func migrate(ctx context.Context, s app.APISettings) error {
+func migrate(ctx context.Context, s front.Settings) error {
 	db, err := sqlstore.Open(ctx, s.Config.DatabaseURL.Reveal())
 	if err != nil {
 		return err

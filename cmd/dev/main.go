@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"usher/app"
+	"usher/app/front"
 	"usher/sandbox"
 )
 
@@ -120,7 +121,7 @@ func runProcesses(
 }
 
 // pushReports has the sandbox push delivery reports to the API, as the vendors' consoles are told to.
-func pushReports(fakes *sandbox.Server, api *app.API, secret string) error {
+func pushReports(fakes *sandbox.Server, api *front.API, secret string) error {
 	_, port, err := net.SplitHostPort(api.HTTPAddr())
 	if err != nil {
 		return fmt.Errorf("api: %w", err)
@@ -129,7 +130,7 @@ func pushReports(fakes *sandbox.Server, api *app.API, secret string) error {
 	return fakes.PushReports(base+"aliyun/"+secret, base+"ronglian/"+secret)
 }
 
-func greet(w io.Writer, api *app.API, fakes *sandbox.Server) {
+func greet(w io.Writer, api *front.API, fakes *sandbox.Server) {
 	_, port, _ := net.SplitHostPort(api.HTTPAddr())
 	_, _ = fmt.Fprintf(w, `Usher is ready. Nothing leaves this machine.
 

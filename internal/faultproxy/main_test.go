@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -28,12 +29,7 @@ type server struct {
 func (s *server) saw(line string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, asked := range s.asked {
-		if asked == line {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.asked, line)
 }
 
 func (s *server) serve(conn net.Conn) {

@@ -10,7 +10,7 @@ import (
 )
 
 // Labels that Prometheus adds to every series, and that of histograms.
-var added = []string{"job", "instance", "channels", "exported_job", "le"}
+var added = []string{"job", "instance", "channels", "le"}
 
 // row is one of docs/metrics.md. What the processes show is held against that page in package app.
 type row struct{ labels, text string }

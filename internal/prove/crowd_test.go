@@ -3,6 +3,7 @@ package prove_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -32,9 +33,7 @@ func newFleet(t testing.TB, changes map[string]string) *fleet {
 	environ["USHER_LIMITS"] = noLimits
 	environ["USHER_LOG_LEVEL"] = "info"
 	environ["USHER_SMS_RESEND_INTERVAL"] = "1m"
-	for name, value := range changes {
-		environ[name] = value
-	}
+	maps.Copy(environ, changes)
 	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}

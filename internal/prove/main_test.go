@@ -37,7 +37,7 @@ func until(within time.Duration, condition func() bool) bool {
 func chooseSeed() uint64 {
 	text := os.Getenv("USHER_PROVE_SEED")
 	if text == "" {
-		return uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+		return uint64(time.Now().UnixNano())
 	}
 	seed, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
@@ -50,7 +50,7 @@ func chooseSeed() uint64 {
 // chance is where a row's random choices come from: the same seed makes the same ones, whatever other rows run
 // beside it. It is for one goroutine.
 func chance(number int) *rand.Rand {
-	return rand.New(rand.NewPCG(results.seed, uint64(number))) //nolint:gosec // guards nothing
+	return rand.New(rand.NewPCG(results.seed, uint64(number)))
 }
 
 // long reports whether the long sizes are asked for.

@@ -90,6 +90,7 @@ func urlSettings() reader {
 	const mark = "hunter2hunter2"
 	return reader{
 		corpora: []string{"config/testdata/fuzz/FuzzPublicURL", "config/testdata/fuzz/FuzzProxies", "store/redisstore/testdata/fuzz/FuzzOpen"},
+		part:    5, // each makes a client
 		check: func(t testing.TB, _ *rand.Rand, text string) {
 			t.Helper()
 			if u, err := config.PublicURL(text); err == nil {
@@ -188,7 +189,8 @@ func taskPayloads(t testing.TB) reader {
 			types := tasks.Types()
 			_ = mux.ProcessTask(t.Context(), asynq.NewTask(types[random.IntN(len(types))], []byte(text)))
 			shown := tasks.FormatPayload("", []byte(text))
-			if !json.Valid([]byte(shown)) && shown != "(does not decode)" || strings.Contains(shown, sealed) && !strings.Contains(text, `"to":"`+sealed) {
+			hidden := strings.Count(text, sealed) == strings.Count(text, `"sealed":"`+sealed) // no mutation has moved it
+			if !json.Valid([]byte(shown)) && shown != "(does not decode)" || hidden && strings.Contains(shown, sealed) {
 				t.Errorf("%q is shown as %q", text, shown)
 			}
 		},

@@ -18,7 +18,7 @@ func TestRow12_codes_do_what_the_model_says(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 12, "state machine of codes against a model: issue, guess, spend, restore, claim, record, report, expire, wipe")
 	const perCase = 50
-	for name, value := range map[string]int{"rapid.checks": size(20, 2200), "rapid.steps": perCase} {
+	for name, value := range map[string]int{"rapid.checks": size(90, 2800), "rapid.steps": perCase} {
 		if err := flag.Set(name, strconv.Itoa(value)); err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +42,9 @@ func TestRow12_codes_do_what_the_model_says(t *testing.T) {
 	r.atMost("comparisons of one code", w.mostGuesses, maxAttempts)
 	r.note("%d codes, %d right guesses, %d spent, %d claims, %d wipes", w.count["issued"], w.count["right"],
 		w.count["spent"], w.count["claimed"], w.count["wiped"])
-	for _, what := range []string{"issued", "right", "spent", "claimed", "wiped", "paused", "limited", "superseded", "expired", "no guesses left"} {
+	for _, what := range []string{
+		"issued", "right", "spent", "claimed", "wiped", "paused", "limited", "superseded", "expired", "no guesses left",
+	} {
 		if w.count[what] == 0 && !t.Failed() && long() {
 			t.Errorf("no step was ever %s: the run proves nothing", what)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"usher/board"
 	"usher/internal/testkit"
 )
 
@@ -53,7 +54,7 @@ func (s *search) places() map[string][]byte {
 		"/sms/completed_tasks", "/email/pending_tasks", "/email/retry_tasks", "/email/archived_tasks", "/email/completed_tasks"} {
 		places["dashboard"] = append(places["dashboard"], s.operate(s.ops["api1"], "/queues/api/queues"+path)...)
 	}
-	places["dashboard"] = append(places["dashboard"], s.operate(s.ops["api1"], "/")...)
+	places["dashboard"] = append(places["dashboard"], s.operate(s.ops["api1"], board.Path)...)
 	client := s.d.redis()
 	defer func() { _ = client.Close() }()
 	places["Redis keys"] = everyKey(s.t, client)

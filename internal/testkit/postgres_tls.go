@@ -17,6 +17,7 @@ func PostgresTLS(t testing.TB, a *Authority, names ...string) *Server {
 		demandReal(t, "postgres")
 		t.Skip("no postgres on this machine")
 	}
+	//nolint:usetesting // postgres runs as another user, who cannot enter the test's own
 	dir, err := os.MkdirTemp(tempRoot(), dataPrefix)
 	if err != nil {
 		t.Fatalf("testkit: %v", err)

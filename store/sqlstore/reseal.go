@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jmoiron/sqlx"
 
@@ -106,7 +107,7 @@ func (s *Seals) walk(
 	do func(*sqlx.Tx, sealedRow) error, done func(),
 ) error {
 	for last := ""; ; done() {
-		rows, err := s.read(ctx, column, condition, "id", resealBatch, append(args[:len(args):len(args)], last)...)
+		rows, err := s.read(ctx, column, condition, "id", resealBatch, append(slices.Clip(args), last)...)
 		if err != nil || len(rows) == 0 {
 			return err
 		}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -352,10 +353,7 @@ func outcomesUnreadable(t *testing.T, b *redisBundle) {
 		"noted_at": "-1", "used_at": "today",
 	}
 	for field, value := range spoilt {
-		entry := map[string]any{}
-		for k, v := range values {
-			entry[k] = v
-		}
+		entry := maps.Clone(values)
 		entry[field] = value
 		if err := b.client.XAdd(t.Context(), &redis.XAddArgs{Stream: good.Log, Values: entry}).Err(); err != nil {
 			t.Fatal(err)

@@ -1,14 +1,14 @@
-package app_test
+package front_test
 
 import (
 	"errors"
 	"testing"
 
-	"usher/app"
+	"usher/app/front"
 	"usher/config"
 )
 
-func TestLoadAPI_names_the_variable_of_every_mistake_about_captchas(t *testing.T) {
+func TestLoad_names_the_variable_of_every_mistake_about_captchas(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ variable, value string }{
 		"a kind that there is not":       {"USHER_CAPTCHA_KIND", "riddle"},
@@ -24,7 +24,7 @@ func TestLoadAPI_names_the_variable_of_every_mistake_about_captchas(t *testing.T
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := app.LoadAPI(map[string]string{
+			_, err := front.Load(map[string]string{
 				"USHER_SECRET_KEYS": "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", test.variable: test.value,
 			})
 			var mistakes config.Mistakes
@@ -40,10 +40,10 @@ func TestLoadAPI_names_the_variable_of_every_mistake_about_captchas(t *testing.T
 	}
 }
 
-func TestLoadAPI_accepts_captchas_of_every_look(t *testing.T) {
+func TestLoad_accepts_captchas_of_every_look(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"digits", "letters", "math", "off"} {
-		_, err := app.LoadAPI(map[string]string{
+		_, err := front.Load(map[string]string{
 			"USHER_SECRET_KEYS":  "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 			"USHER_CAPTCHA_KIND": kind, "USHER_CAPTCHA_LENGTH": "6", "USHER_CAPTCHA_WIDTH": "240", "USHER_CAPTCHA_HEIGHT": "80",
 			"USHER_CAPTCHA_NOISE": "3", "USHER_CAPTCHA_INK": "#102030", "USHER_CAPTCHA_BACKGROUND": "#FFEEDD",

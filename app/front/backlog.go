@@ -1,4 +1,4 @@
-package app
+package front
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"usher/app"
 	"usher/store/sqlstore"
 	"usher/tasks"
 )
@@ -27,14 +28,14 @@ type backlog struct {
 	tasks, wait, unsent, age *prometheus.Desc
 }
 
-func newBacklog(stores *stores, shards int) *backlog {
+func newBacklog(stores *app.Stores, shards int) *backlog {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &backlog{
-		inspector: asynq.NewInspectorFromRedisClient(stores.client),
+		inspector: asynq.NewInspectorFromRedisClient(stores.Client),
 		queues:    append(tasks.SMSQueues(shards), tasks.QueueEmail, tasks.QueuePeriodic, tasks.QueuePeriodicSMS),
-		mails:     stores.mails, now: time.Now, busy: make(chan struct{}, 1),
+		mails:     stores.Mails, now: time.Now, busy: make(chan struct{}, 1),
 		tasks: desc("usher_queue_tasks", "Tasks on a queue by state: pending, active, scheduled, retry, archived.",
 			"queue", "state"),
 		wait: desc("usher_queue_wait_seconds", "Time for which the oldest pending task of a queue has waited; 0 when none waits.",

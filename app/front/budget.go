@@ -1,4 +1,4 @@
-package app
+package front
 
 import (
 	"context"
@@ -6,25 +6,26 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"usher/app"
 	"usher/limits"
 )
 
 // watchBudget shows the day's budget and what is left of it, where there is one. It is looked up whenever
 // the metrics are read, so that every process shows what all have spent together.
-func (a *API) watchBudget(stores *stores) {
+func (a *API) watchBudget(stores *app.Stores) {
 	budget := limits.Spend{Limit: a.settings.Limits[limits.SMSBudgetDay], Subject: limits.Everybody}
 	if budget.Limit.Off() {
 		return
 	}
 	gauge := func(name, help string, value func() float64) {
-		a.health.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+		a.ops.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
 	gauge("usher_sms_budget", "Codes that may be sent in any 24 hours.",
 		func() float64 { return float64(budget.Limit.Count) })
 	gauge("usher_sms_budget_left", "Codes that may still be sent; not a number while Redis is away.", func() float64 {
-		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), backlogTimeout)
 		defer cancel()
-		left, err := stores.redis.Limiter().Left(ctx, budget)
+		left, err := stores.Redis.Limiter().Left(ctx, budget)
 		if err != nil {
 			return math.NaN()
 		}

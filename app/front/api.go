@@ -1,4 +1,6 @@
-package app
+// Package front assembles the API process; its command and the tests start it here. The worker, which has no part of
+// it, and what both share are in [app].
+package front
 
 import (
 	"context"
@@ -16,6 +18,7 @@ import (
 
 	"usher/accounts"
 	"usher/api"
+	"usher/app"
 	"usher/captcha"
 	"usher/config"
 	"usher/contact"
@@ -28,8 +31,11 @@ import (
 	"usher/web"
 )
 
-// APISettings is what the API process needs, checked.
-type APISettings struct {
+// service is the name of the process in traces, unless OTEL_SERVICE_NAME says otherwise.
+const service = "usher-api"
+
+// Settings is what the API process needs, checked.
+type Settings struct {
 	Config config.API
 	Keys   *secrets.Keys
 	Limits limits.Set
@@ -41,62 +47,56 @@ type APISettings struct {
 	FixedCaptcha string
 }
 
-// LoadAPI reads the API's settings and reports every mistake at once, as [config.Mistakes].
-func LoadAPI(environ map[string]string) (APISettings, error) {
-	s := APISettings{Traces: telemetry.Parse(environ)}
+// Load reads the API's settings and reports every mistake at once, as [config.Mistakes].
+func Load(environ map[string]string) (Settings, error) {
+	s := Settings{Traces: telemetry.Parse(environ)}
 	mistakes := []error{config.Load(environ, &s.Config)}
 	var err error
-	if s.Config.SecretKeys != "" {
-		s.Keys, err = parseKeys(s.Config.Common)
-		mistakes = append(mistakes, err)
-	}
+	s.Keys, err = app.CheckCommon(s.Config.Common)
+	mistakes = append(mistakes, err, checkCaptcha(s.Config))
 	if s.Limits, err = limits.Parse(s.Config.Limits); err != nil {
 		mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "LIMITS", Text: err.Error()}})
 	} else if s.Config.SMSBudgetYuan > 0 {
 		s.Limits[limits.SMSBudgetDay] = limits.Budget(s.Config.SMSBudgetYuan, s.Config.SMSPriceYuan)
 	}
-	mistakes = append(mistakes, checkRedisURL(s.Config.Common), checkDatabaseURL(s.Config.Common),
-		checkCaptcha(s.Config))
 	return s, config.Join(mistakes...)
 }
 
 // API is the process that answers requests.
 type API struct {
-	settings APISettings
+	settings Settings
 	logger   *slog.Logger
-	http     *server
-	ops      *server
-	health   *ops
+	http     *app.Server
+	ops      *app.Ops
 	metrics  *api.Metrics
 	traces   *telemetry.Traces
 	closers  []func() error
 }
 
-// OpenAPI opens the stores and binds the addresses. It fails when the database does not answer or its
+// Open opens the stores and binds the addresses. It fails when the database does not answer or its
 // schema is older than this program's.
-func OpenAPI(ctx context.Context, s APISettings, logger *slog.Logger) (_ *API, err error) {
-	a := &API{settings: s, logger: logger, traces: telemetry.Open(ctx, s.Traces, serviceAPI, logger)}
+func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err error) {
+	a := &API{settings: s, logger: logger, traces: telemetry.Open(ctx, s.Traces, service, logger)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
 		}
 	}()
-	stores, err := openStores(ctx, s.Config.Common, s.Keys, logger)
+	stores, err := app.OpenStores(ctx, s.Config.Common, s.Keys, logger)
 	if err != nil {
 		return nil, err
 	}
-	a.closers = append(a.closers, stores.close)
-	a.health = newOps(s.Config.OpsToken, stores.probes()...)
-	stores.watch(a.health.registry)
-	a.health.registry.MustRegister(newBacklog(stores, s.Config.SMSShards), newOutcomeBacklog(stores))
-	a.metrics = api.NewMetrics(a.health.registry)
+	a.closers = append(a.closers, stores.Close)
+	a.ops = app.NewOps(s.Config.OpsToken, stores)
+	a.ops.Registry.MustRegister(newBacklog(stores, s.Config.SMSShards), newOutcomeBacklog(stores))
+	a.metrics = api.NewMetrics(a.ops.Registry)
 	a.watchBudget(stores)
-	stores.redis.Rules = a.rules()
+	stores.Redis.Rules = a.rules()
 	face, err := a.face(stores)
 	if err != nil {
 		return nil, err
 	}
-	if a.http, err = listen(ctx, s.Config.HTTPAddr, face.Handler(), logger); err != nil {
+	if a.http, err = app.Listen(ctx, s.Config.HTTPAddr, face.Handler(), logger); err != nil {
 		return nil, fmt.Errorf("listen on %sHTTP_ADDR: %w", config.Prefix, err)
 	}
 	if err = a.openOps(ctx, stores); err != nil {
@@ -121,7 +121,7 @@ func (a *API) rules() limits.Rules {
 }
 
 // face assembles the HTTP face and the domain behind it.
-func (a *API) face(stores *stores) (*api.Server, error) {
+func (a *API) face(stores *app.Stores) (*api.Server, error) {
 	c := a.settings.Config
 	publicURL, err := config.PublicURL(c.PublicURL)
 	if err != nil {
@@ -146,13 +146,13 @@ func (a *API) face(stores *stores) (*api.Server, error) {
 		Verify:      codes,
 		Accounts:    a.accounts(stores, codes),
 		Captcha:     maker,
-		Captchas:    stores.redis.Captchas(),
-		Gate:        stores.redis.Gate(),
-		Answers:     stores.redis.Answers(),
-		Reports:     newReports(stores, a.health.registry, a.traces.Tracer(), a.logger),
+		Captchas:    stores.Redis.Captchas(),
+		Gate:        stores.Redis.Gate(),
+		Answers:     stores.Redis.Answers(),
+		Reports:     app.NewReports(stores, a.ops.Registry, a.traces.Tracer(), a.logger),
 		Limits:      a.settings.Limits,
-		Sessions:    stores.redis.Sessions(),
-		SessionList: stores.redis.Sessions(),
+		Sessions:    stores.Redis.Sessions(),
+		SessionList: stores.Redis.Sessions(),
 		Web:         pages,
 		Metrics:     a.metrics,
 		Tracer:      a.traces.Tracer(),
@@ -162,10 +162,10 @@ func (a *API) face(stores *stores) (*api.Server, error) {
 	}, nil
 }
 
-func (a *API) codes(stores *stores) *verify.Service {
+func (a *API) codes(stores *app.Stores) *verify.Service {
 	c := a.settings.Config
 	return &verify.Service{
-		Codes: stores.redis.Codes(),
+		Codes: stores.Redis.Codes(),
 		Queue: a.enqueuer(stores),
 		Keys:  a.settings.Keys,
 		Policy: verify.Policy{
@@ -176,17 +176,17 @@ func (a *API) codes(stores *stores) *verify.Service {
 		Logger: a.logger,
 		Entered: func(ctx context.Context, mobile contact.Mobile) error {
 			a.metrics.Entered()
-			return stores.redis.Limiter().Entered(ctx, mobile)
+			return stores.Redis.Limiter().Entered(ctx, mobile)
 		},
 	}
 }
 
-func (a *API) accounts(stores *stores, codes *verify.Service) *accounts.Service {
+func (a *API) accounts(stores *app.Stores, codes *verify.Service) *accounts.Service {
 	c := a.settings.Config
 	return &accounts.Service{
-		Store:     stores.accounts,
-		Changes:   stores.accounts,
-		Hashes:    stores.accounts,
+		Store:     stores.Accounts,
+		Changes:   stores.Accounts,
+		Hashes:    stores.Accounts,
 		Codes:     codes,
 		Mailer:    a.enqueuer(stores),
 		Passwords: accounts.NewHasher(c.PasswordParallel),
@@ -199,14 +199,14 @@ func (a *API) accounts(stores *stores, codes *verify.Service) *accounts.Service 
 	}
 }
 
-func (a *API) enqueuer(stores *stores) *tasks.Enqueuer {
+func (a *API) enqueuer(stores *app.Stores) *tasks.Enqueuer {
 	return &tasks.Enqueuer{
-		Client: asynq.NewClientFromRedisClient(stores.client), Keys: a.settings.Keys, SMSShards: a.settings.Config.SMSShards,
+		Client: asynq.NewClientFromRedisClient(stores.Client), Keys: a.settings.Keys, SMSShards: a.settings.Config.SMSShards,
 		Tracer: a.traces.Tracer(),
 	}
 }
 
-func (a *API) openOps(ctx context.Context, stores *stores) error {
+func (a *API) openOps(ctx context.Context, stores *app.Stores) error {
 	c := a.settings.Config
 	client, err := redisstore.Open(c.RedisURL.Reveal())
 	if err != nil {
@@ -218,48 +218,43 @@ func (a *API) openOps(ctx context.Context, stores *stores) error {
 	if err != nil {
 		return err
 	}
-	page.Register(a.health.mux)
+	page.Register(a.ops.Mux)
 	if c.OpsPprof {
-		a.health.profiles()
+		a.ops.Profiles()
 	}
-	a.health.mux.Handle(queuesPath, dashboard)
-	a.health.mux.Handle(queuesPath+"/", dashboard)
-	if a.ops, err = listen(ctx, c.OpsAddr, a.health.handler(), a.logger); err != nil {
-		return fmt.Errorf("listen on %sOPS_ADDR: %w", config.Prefix, err)
-	}
-	return nil
+	a.ops.Mux.Handle(queuesPath, dashboard)
+	a.ops.Mux.Handle(queuesPath+"/", dashboard)
+	return a.ops.Listen(ctx, c.OpsAddr, a.logger)
 }
 
 // HTTPAddr is the address that the API and the pages are bound to.
-func (a *API) HTTPAddr() string { return a.http.addr() }
+func (a *API) HTTPAddr() string { return a.http.Addr() }
 
 // OpsAddr is the address that the operations port is bound to.
-func (a *API) OpsAddr() string { return a.ops.addr() }
+func (a *API) OpsAddr() string { return a.ops.Addr() }
 
 // Run answers until ctx ends, lets what is in flight finish and closes everything. It is called once.
 func (a *API) Run(ctx context.Context) error {
 	debug.FreeOSMemory() // what starting took, the trial of a password's hash above all, is not needed again
 	a.logger.Info("api ready", "http_addr", a.HTTPAddr(), "ops_addr", a.OpsAddr())
 	defer func() { _ = a.close() }()
-	stop := context.AfterFunc(ctx, func() { a.health.draining.Store(true) })
+	stop := context.AfterFunc(ctx, a.ops.Drain)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	grace := a.settings.Config.ShutdownGrace
-	group.Go(func() error { return a.http.run(ctx, grace) })
-	group.Go(func() error { return a.ops.run(ctx, grace) })
-	group.Go(func() error {
-		onHangup(ctx, a.settings.Hangups, func() { hintRestart(a.logger) })
-		return nil
-	})
+	group.Go(func() error { return a.http.Run(ctx, grace) })
+	group.Go(func() error { return a.ops.Run(ctx, grace) })
+	group.Go(func() error { app.HintRestarts(ctx, a.settings.Hangups, a.logger); return nil })
 	return group.Wait()
 }
 
 func (a *API) close() error {
 	var errs []error
-	for _, s := range []*server{a.http, a.ops} {
-		if s != nil {
-			errs = append(errs, s.http.Close())
-		}
+	if a.http != nil {
+		errs = append(errs, a.http.Close())
+	}
+	if a.ops != nil {
+		errs = append(errs, a.ops.Close())
 	}
 	for _, c := range a.closers {
 		errs = append(errs, c())

@@ -1,4 +1,4 @@
-package app
+package front
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"usher/app"
 	"usher/board"
 	"usher/limits"
 	"usher/store/sqlstore"
@@ -17,29 +18,29 @@ import (
 )
 
 // newBoard makes the operators' page. Its looks at the queues go through a client of their own.
-func (a *API) newBoard(stores *stores, client redis.UniversalClient) (*board.Board, error) {
+func (a *API) newBoard(stores *app.Stores, client redis.UniversalClient) (*board.Board, error) {
 	queues := &queueLook{
 		inspector: asynq.NewInspectorFromRedisClient(client), shards: a.settings.Config.SMSShards,
 		busy: make(chan struct{}, 1),
 	}
 	sources := board.Sources{
-		Probes:  a.health.look,
-		Traffic: sqlstore.NewMessages(stores.sql, time.Now).Traffic,
-		Workers: stores.redis.Workers().List,
+		Probes:  a.ops.Look,
+		Traffic: sqlstore.NewMessages(stores.SQL, time.Now).Traffic,
+		Workers: stores.Redis.Workers().List,
 		Queues:  queues.list,
 		Outbox: func(ctx context.Context) (vitals.Backlog, error) {
-			count, oldest, err := stores.mails.Backlog(ctx)
+			count, oldest, err := stores.Mails.Backlog(ctx)
 			return vitals.Backlog{Count: count, Oldest: oldest}, err
 		},
 		Outcomes: func(ctx context.Context) (vitals.Backlog, error) {
-			count, oldest, err := stores.redis.Outcomes().Waiting(ctx)
+			count, oldest, err := stores.Redis.Outcomes().Waiting(ctx)
 			return vitals.Backlog{Count: count, Oldest: oldest}, err
 		},
 	}
 	budget := limits.Spend{Limit: a.settings.Limits[limits.SMSBudgetDay], Subject: limits.Everybody}
 	if !budget.Limit.Off() {
 		sources.Budget = func(ctx context.Context) (vitals.Budget, error) {
-			left, err := stores.redis.Limiter().Left(ctx, budget)
+			left, err := stores.Redis.Limiter().Left(ctx, budget)
 			return vitals.Budget{Count: budget.Limit.Count, Left: left, Price: a.settings.Config.SMSPriceYuan}, err
 		}
 	}

@@ -1,0 +1,69 @@
+package main
+
+// accountMutants are about who has an account, and whose it is.
+func accountMutants() []mutant {
+	return []mutant{
+		{
+			name: "link-signature", without: "anybody makes links",
+			edits: []edit{
+				{
+					"secrets/token.go",
+					"if err != nil || !hmac.Equal(given, mac(sub.token, signed)) {",
+					"if err != nil || !hmac.Equal(given, mac(sub.token, signed)) && len(given) == 0 {",
+				},
+			},
+			pkg: "secrets", tests: []string{"TestKeys_ParseToken"},
+		},
+		{
+			name: "link-generation", without: "a link works after another was asked for",
+			edits: []edit{
+				{
+					"store/sqlstore/accounts.go",
+					"where id = ? and activation_generation = ? and email_key is not null",
+					"where id = ? and (activation_generation = ? or true) and email_key is not null",
+				},
+			},
+			pkg: "store/sqlstore", tests: []string{"TestStores_keep_the_promises/.*/Accounts"},
+		},
+		{
+			name: "link-address", without: "a link proves an address that it did not go to",
+			edits: []edit{
+				{"accounts/activation.go", " || s.Keys.Index(indexEmail, account.Email.Reveal()) != token.Address", ""},
+			},
+			pkg: "accounts", tests: []string{"TestActivate_refuses_what_was_not_made_for_this_address"},
+		},
+		{
+			name: "resend-alike", without: "the answer tells whether an address has an account",
+			edits: []edit{
+				{
+					"accounts/activation.go",
+					"if err != nil || !found || account.EmailActive {\n\t\treturn err\n",
+					"if err == nil && !found {\n\t\treturn ErrNotFound\n\t}\n\tif err != nil || account.EmailActive {\n\t\treturn err\n",
+				},
+			},
+			pkg: "accounts", tests: []string{"TestResendActivation_answers_alike"},
+		},
+		{
+			name: "username-twins", without: "two accounts have names that look alike",
+			edits: []edit{
+				{
+					"accounts/username.go",
+					"return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s)))",
+					"_ = cases.Fold\n\treturn norm.NFKC.String(s)",
+				},
+			},
+			pkg: "accounts", tests: []string{"TestCanonicalUsername"},
+		},
+		{
+			name: "username-unique", without: "two requests at once make two accounts of one name",
+			edits: []edit{
+				{
+					"store/sqlstore/migrations/0001_accounts.sql",
+					"    constraint accounts_username unique (username_key),\n",
+					"",
+				},
+			},
+			pkg: "store/sqlstore", tests: []string{"TestStores_keep_the_promises/.*/Accounts"},
+		},
+	}
+}

@@ -1,0 +1,72 @@
+package main
+
+// codeMutants are about codes and captchas.
+func codeMutants() []mutant {
+	return []mutant{
+		{
+			name: "code-end", without: "a code can be entered after its end",
+			edits: []edit{
+				{"store/redisstore/scripts/code_try.lua", "or tonumber(code[1]) <= now ", ""},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
+			name: "code-attempts", without: "a code can be guessed at without end",
+			edits: []edit{
+				{"store/redisstore/scripts/code_try.lua", "if left < 1 then return {'attempts'} end\n", ""},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
+			name: "code-once", without: "a code is good for many uses at once",
+			edits: []edit{
+				{"store/redisstore/scripts/code_use.lua", "if code[3] ~= '' or tonumber(code[2])", "if tonumber(code[2])"},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
+			name: "code-purpose", without: "a code to sign in with resets the password",
+			edits: []edit{
+				{
+					"store/redisstore/keys.go",
+					"return currents(subject) + string(purpose)",
+					"return currents(subject) + string(purpose)[:0]",
+				},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
+			name: "code-purpose-mac", without: "what is compared with is the same for every purpose",
+			edits: []edit{
+				{
+					"secrets/code.go",
+					"mac(sub.check, d.ID, d.Mobile, d.Purpose, code)",
+					"mac(sub.check, d.ID, d.Mobile, code)",
+				},
+			},
+			pkg: "secrets", tests: []string{"TestKeys_CheckMAC_is_bound_to_all_that_a_code_is_for"},
+		},
+		{
+			name: "captcha-once", without: "one captcha lets any number of requests in",
+			edits: []edit{
+				{"store/redisstore/captchas.go", "pipe.GetDel(", "pipe.Get("},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCaptchas"},
+		},
+		{
+			name: "captcha-empty", without: "a captcha that is gone is answered by nothing",
+			edits: []edit{
+				{"captcha/match.go", `return want != "" && `, "return "},
+			},
+			pkg: "captcha", tests: []string{"TestMatch"},
+		},
+		{
+			name: "constant-time", without: "the time of a comparison tells how far a code is right",
+			edits: []edit{
+				{"verify/service.go", "hmac.Equal([]byte(mac), []byte(pending.MAC))", "mac == pending.MAC"},
+				{"verify/service.go", "\t\"crypto/hmac\"\n", ""},
+			},
+			pkg: "internal/archtest", tests: []string{"TestSecrets_are_compared_in_constant_time"},
+		},
+	}
+}

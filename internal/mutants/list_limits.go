@@ -1,0 +1,64 @@
+package main
+
+// limitMutants are about how much one stranger may use up.
+func limitMutants() []mutant {
+	return []mutant{
+		{
+			name: "number-limit", without: "a number gets codes without end",
+			edits: []edit{
+				{
+					"store/redisstore/scripts/code_issue.lua",
+					"if refused > 0 and not record then return {'limit', refused, retry} end\n",
+					"",
+				},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
+			name: "number-pause", without: "a number gets codes one upon the other",
+			edits: []edit{
+				{
+					"store/redisstore/scripts/code_issue.lua",
+					"if paused and tonumber(paused) > now then return {'pause', tonumber(paused) - now} end\n",
+					"",
+				},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
+			name: "address-limit", without: "an address, a network, a prefix asks without end",
+			edits: []edit{
+				{"api/gate.go", "case !decision.Allowed():\n\t\treturn decision, refusal(decision)\n\t", ""},
+			},
+			pkg: "api", tests: []string{"TestPumping_each_limit_refuses_at_its_number"},
+		},
+		{
+			name: "window-all-or-none", without: "a limit is spent although it refuses",
+			edits: []edit{
+				{"store/redisstore/scripts/window.lua", "local granted = refused == 0 or record", "local granted = true"},
+			},
+			pkg: "store/redisstore", tests: []string{"TestLimits"},
+		},
+		{
+			name: "vendor-answer-size", without: "a vendor's answer may have any size",
+			edits: []edit{
+				{
+					"providers/internal/wire/wire.go",
+					"io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))",
+					"io.ReadAll(resp.Body)",
+				},
+			},
+			pkg: "providers/ronglian", tests: []string{"TestClient"},
+		},
+		{
+			name: "password-turns", without: "so many passwords as arrive are hashed at once",
+			edits: []edit{
+				{"accounts/hasher.go", "make(chan struct{}, max(parallel, 1))", "make(chan struct{}, 1000)"},
+			},
+			pkg: "accounts", tests: []string{
+				"TestHasher_works_on_as_many_at_once_as_it_was_told",
+				"TestHasher_waits_a_second_for_its_turn",
+			},
+		},
+	}
+}

@@ -1,0 +1,54 @@
+package main
+
+// sessionMutants are about signing in.
+func sessionMutants() []mutant {
+	return []mutant{
+		{
+			name: "sign-in-captcha", without: "passwords are guessed by machines",
+			edits: []edit{
+				{
+					"api/slowdown.go",
+					"if s.Captcha.Enabled() && body.CaptchaID == \"\" {\n\t\tspends",
+					"if s.Captcha.Enabled() && c == nil {\n\t\tspends",
+				},
+			},
+			pkg: "api", tests: []string{"TestSignIn_demands_a_captcha_after_three_failures"},
+		},
+		{
+			name: "unknown-login-hashes", without: "the time of a sign-in tells whether there is an account",
+			edits: []edit{
+				{"accounts/hasher.go", "\t\thash = h.dummy\n", "\t\treturn false, nil\n"},
+			},
+			pkg: "accounts", tests: []string{"TestHasher_works_as_hard_for_accounts_that_do_not_exist"},
+		},
+		{
+			name: "session-new-token", without: "a token that was planted before the sign-in is signed in",
+			edits: []edit{
+				{"api/session.go", "if err := s.sessions.RenewToken(ctx); err != nil {\n\t\treturn err\n\t}\n", ""},
+			},
+			pkg: "api", tests: []string{"TestSession_has_a_new_token_after_each_sign_in"},
+		},
+		{
+			name: "session-of-old-password", without: "whoever stole a session keeps it after the password was reset",
+			edits: []edit{
+				{
+					"api/session.go",
+					"if !account.Active || account.SessionGeneration != s.sessions.GetInt(ctx, sessionGeneration) {",
+					"if !account.Active {",
+				},
+			},
+			pkg: "api", tests: []string{"TestJourney_sign_in_by_code_then_reset_ends_sessions"},
+		},
+		{
+			name: "session-generation", without: "the same, in SQL",
+			edits: []edit{
+				{
+					"store/sqlstore/accounts.go",
+					"set password_hash = ?, session_generation = session_generation + 1, updated_at = ?\n\t\t\twhere id = ?\n",
+					"set password_hash = ?, updated_at = ?\n\t\t\twhere id = ?\n",
+				},
+			},
+			pkg: "store/sqlstore", tests: []string{"TestStores_keep_the_promises/.*/Accounts"},
+		},
+	}
+}
