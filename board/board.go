@@ -93,5 +93,5 @@ func (b *Board) serveFile(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
 	w.Header().Set("Content-Security-Policy", policy)
-	http.ServeFileFS(w, r, files, "static/"+name) //nolint:gosec // G703: the name is one of ours, see above
+	http.ServeFileFS(w, r, files, "static/"+name)
 }

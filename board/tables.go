@@ -192,8 +192,12 @@ func (v view) Queues() []queueRow {
 	var rows []queueRow
 	for _, q := range v.Facts.Queues {
 		row := queueRow{Name: q.Name, Paused: q.Paused, Cells: []cell{
-			{Text: grouped(q.Pending)}, {Text: "–"}, {Text: grouped(q.Active)}, {Text: grouped(q.Scheduled)},
-			{Text: grouped(q.Retry)}, {Text: grouped(q.Archived)},
+			{Text: grouped(q.Pending)},
+			{Text: "–"},
+			{Text: grouped(q.Active)},
+			{Text: grouped(q.Scheduled)},
+			{Text: grouped(q.Retry)},
+			{Text: grouped(q.Archived)},
 		}}
 		if q.Shards > 1 {
 			row.Name += " × " + strconv.Itoa(q.Shards)

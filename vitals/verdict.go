@@ -55,8 +55,10 @@ type Finding struct {
 // Judge returns what is to be said, the worst first and at least one sentence: whether codes arrive.
 func (f Facts) Judge() []Finding {
 	var found []Finding
-	rules := []func() []Finding{f.judgeStores, f.judgeWorkers, f.judgeQueues, f.judgeRates, f.judgeBreakers,
-		f.judgeTimes, f.judgeBudget, f.judgeMails, f.judgeLag}
+	rules := []func() []Finding{
+		f.judgeStores, f.judgeWorkers, f.judgeQueues, f.judgeRates, f.judgeBreakers,
+		f.judgeTimes, f.judgeBudget, f.judgeMails, f.judgeLag,
+	}
 	for _, rule := range rules {
 		found = append(found, rule()...)
 	}

@@ -267,8 +267,14 @@ func TestMessages_list_shows_SMS_and_mails_with_the_newest_first(t *testing.T) {
 		want(t, lines[2], nil, code, "sms", "register", "138****8000", "failed", "isv.OUT_OF_SERVICE", "aliyun")
 
 		for _, flags := range [][]string{
-			{"-state", "dead"}, {"-channel", "sms"}, {"-to", "13800138000"}, {"-to", "138****8000"}, {"-code", "isv.OUT_OF_SERVICE"},
-			{"-purpose", "register"}, {"-provider", "aliyun"}, {"-request-id", "request-of-code"},
+			{"-state", "dead"},
+			{"-channel", "sms"},
+			{"-to", "13800138000"},
+			{"-to", "138****8000"},
+			{"-code", "isv.OUT_OF_SERVICE"},
+			{"-purpose", "register"},
+			{"-provider", "aliyun"},
+			{"-request-id", "request-of-code"},
 			{"-state", "failed,sent", "-since", "1h", "-until", "2100-01-02T03:04:05Z"},
 		} {
 			out := b.must(t, append([]string{"messages", "list", "-json"}, flags...)...)
@@ -288,9 +294,21 @@ func TestMessages_list_shows_SMS_and_mails_with_the_newest_first(t *testing.T) {
 func TestMessages_refuse_flags_that_make_no_sense(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{}, {"remove"}, {"list", "-channel", "fax"}, {"list", "-state", "lost"}, {"list", "-to", "1380013800"},
-		{"list", "-since", "yesterday"}, {"list", "-until", "-1h"}, {"list", "-limit", "0"}, {"list", "-limit", "10001"}, {"list", "an-id"},
-		{"show"}, {"show", "one", "two"}, {"retry"}, {"retry", "-all", "an-id"}, {"retry", "an-id", "-state", "dead"},
+		{},
+		{"remove"},
+		{"list", "-channel", "fax"},
+		{"list", "-state", "lost"},
+		{"list", "-to", "1380013800"},
+		{"list", "-since", "yesterday"},
+		{"list", "-until", "-1h"},
+		{"list", "-limit", "0"},
+		{"list", "-limit", "10001"},
+		{"list", "an-id"},
+		{"show"},
+		{"show", "one", "two"},
+		{"retry"},
+		{"retry", "-all", "an-id"},
+		{"retry", "an-id", "-state", "dead"},
 	} {
 		var out bytes.Buffer
 		err := run(t.Context(), app.Process{Args: append([]string{"messages"}, args...), Stdout: &out, Stderr: &out})

@@ -16,16 +16,28 @@ func TestLedger_judges_what_it_is_there_for(t *testing.T) {
 		"all is well":        {[]arrival{{Channel: email, To: "a"}, {Channel: sms, To: "1"}}, 0, verdict.clean},
 		"unanswered arrives": {[]arrival{{Channel: email, To: "a"}, {Channel: sms, To: "1"}, {Channel: email, To: "b"}}, 0, verdict.clean},
 		"lost":               {[]arrival{{Channel: sms, To: "1"}}, 0, func(v verdict) bool { return len(v.lost) == 1 }},
-		"expired": {[]arrival{{Channel: email, To: "a"}}, time.Hour,
-			func(v verdict) bool { return len(v.lost) == 0 && len(v.expired) == 1 }},
+		"expired": {
+			[]arrival{{Channel: email, To: "a"}},
+			time.Hour,
+			func(v verdict) bool { return len(v.lost) == 0 && len(v.expired) == 1 },
+		},
 		"unasked": {[]arrival{{Channel: email, To: "c"}}, 0, func(v verdict) bool { return len(v.unasked) == 1 }},
 		"astray":  {[]arrival{{Channel: sms, To: "a"}}, 0, func(v verdict) bool { return len(v.unasked) == 1 && len(v.lost) == 2 }},
-		"twice": {[]arrival{{Channel: email, To: "a", MessageID: "x"}, {Channel: email, To: "a", MessageID: "x"}}, 0,
-			func(v verdict) bool { return v.twice[email] == 1 && len(v.changed) == 0 }},
-		"another mail": {[]arrival{{Channel: email, To: "a", MessageID: "x"}, {Channel: email, To: "a", MessageID: "y"}}, 0,
-			func(v verdict) bool { return len(v.changed) == 1 }},
-		"another code": {[]arrival{{Channel: sms, To: "1", Code: "11"}, {Channel: sms, To: "1", Code: "12"}}, 0,
-			func(v verdict) bool { return v.twice[sms] == 1 && len(v.changed) == 1 }},
+		"twice": {
+			[]arrival{{Channel: email, To: "a", MessageID: "x"}, {Channel: email, To: "a", MessageID: "x"}},
+			0,
+			func(v verdict) bool { return v.twice[email] == 1 && len(v.changed) == 0 },
+		},
+		"another mail": {
+			[]arrival{{Channel: email, To: "a", MessageID: "x"}, {Channel: email, To: "a", MessageID: "y"}},
+			0,
+			func(v verdict) bool { return len(v.changed) == 1 },
+		},
+		"another code": {
+			[]arrival{{Channel: sms, To: "1", Code: "11"}, {Channel: sms, To: "1", Code: "12"}},
+			0,
+			func(v verdict) bool { return v.twice[sms] == 1 && len(v.changed) == 1 },
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

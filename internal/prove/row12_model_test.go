@@ -14,8 +14,8 @@ const (
 	maxAttempts = 5
 	resendPause = time.Minute
 	claimLease  = 12 * time.Second
-	perHour     = 5  // codes of a number
-	guessesHour = 15 // of a number, over all its codes
+	perHour     = 3 // codes of a number
+	guessesHour = 8 // of a number, over all its codes
 	// blur is how much later than promised a window may forget a unit: a sixtieth of its hour.
 	blur = time.Minute
 )

@@ -88,7 +88,7 @@ func (w *codeWorld) wipe(c *rapid.T) {
 
 // wipeSometimes is rarer than all other steps, since there is nothing to do after it.
 func (w *codeWorld) wipeSometimes(c *rapid.T) {
-	if rapid.IntRange(0, 4).Draw(c, "wipe") != 0 {
+	if rapid.IntRange(0, 9).Draw(c, "wipe") != 0 {
 		c.Skip("not now")
 	}
 	w.wipe(c)

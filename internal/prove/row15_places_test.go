@@ -50,8 +50,10 @@ func (s *search) places() map[string][]byte {
 		places["metrics"] = append(places["metrics"], s.operate(address, "/metrics")...)
 	}
 	places["metrics"] = append(places["metrics"], s.leak...)
-	for _, path := range []string{"", "/sms", "/email", "/sms/pending_tasks", "/sms/retry_tasks", "/sms/scheduled_tasks", "/sms/archived_tasks",
-		"/sms/completed_tasks", "/email/pending_tasks", "/email/retry_tasks", "/email/archived_tasks", "/email/completed_tasks"} {
+	for _, path := range []string{
+		"", "/sms", "/email", "/sms/pending_tasks", "/sms/retry_tasks", "/sms/scheduled_tasks", "/sms/archived_tasks",
+		"/sms/completed_tasks", "/email/pending_tasks", "/email/retry_tasks", "/email/archived_tasks", "/email/completed_tasks",
+	} {
 		places["dashboard"] = append(places["dashboard"], s.operate(s.ops["api1"], "/queues/api/queues"+path)...)
 	}
 	places["dashboard"] = append(places["dashboard"], s.operate(s.ops["api1"], board.Path)...)
