@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -66,5 +67,14 @@ func usernameRune(r rune) bool {
 // fold makes texts equal that differ in case or in compatible forms only. Folding can undo the
 // normalisation, so it comes in between. The caser is made anew since it keeps state.
 func fold(s string) string {
-	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s)))
+	return norm.NFKC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFKC.String(s))))
+}
+
+// foldCherokee makes up for x/text, which folds Cherokee's capitals to small letters and the small ones to
+// capitals, so that two names that differ in case alone would be two names.
+func foldCherokee(r rune) rune {
+	if unicode.Is(unicode.Cherokee, r) {
+		return unicode.ToUpper(r)
+	}
+	return r
 }

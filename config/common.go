@@ -52,7 +52,7 @@ func (c Common) Level() slog.Level {
 func PublicURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case err != nil || u.Host == "" || strings.Contains(u.Host, "%") || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("want an address such as https://signup.example.com")
 	case u.Path != "" && u.Path != "/":
 		return nil, fmt.Errorf("want no path: the service owns its host name")

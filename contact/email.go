@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/mail"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -23,7 +24,7 @@ type Email struct{ hidden }
 // SMTPUTF8, so such mail cannot go out), domains without a dot, and control characters.
 func ParseEmail(s string) (Email, error) {
 	s = strings.TrimSpace(s)
-	if s == "" || len(s) > maxEmail || strings.ContainsAny(s, "\r\n\x00<>\"(), ;") {
+	if s == "" || len(s) > maxEmail || !utf8.ValidString(s) || strings.ContainsAny(s, "\r\n\x00<>\"(), ;") {
 		return Email{}, ErrEmail
 	}
 	local, domain, found := strings.Cut(s, "@")

@@ -13,8 +13,15 @@ const root = "../.."
 // A guard that is rewritten takes its mutant with it: this fails until the mutant follows.
 func TestMutants_find_their_guards_and_their_tests(t *testing.T) {
 	t.Parallel()
+	manual, err := os.ReadFile(filepath.Join(root, "docs", "security-controls.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := map[string]bool{}
 	for _, m := range mutants() {
+		if !strings.Contains(string(manual), "| `"+m.name+"` | "+m.without+" |") {
+			t.Errorf("mutant %s is not in docs/security-controls.md as it is", m.name)
+		}
 		if seen[m.name] || m.without == "" || len(m.edits) == 0 || len(m.tests) == 0 {
 			t.Errorf("mutant %q is there twice, or lacks something", m.name)
 		}

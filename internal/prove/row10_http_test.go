@@ -64,7 +64,7 @@ func httpReaders(t testing.TB) (bodies, headers reader) {
 	})
 	const workers = 2
 	bodies = reader{
-		corpora: []string{"api/testdata/fuzz/FuzzBodies"}, part: 2, workers: workers,
+		corpora: []string{"api/testdata/fuzz/FuzzBodies"}, part: size(2, 10), workers: workers,
 		check: func(t testing.TB, random *rand.Rand, text string) {
 			t.Helper()
 			shape := shapes[random.IntN(len(shapes))]
@@ -78,7 +78,7 @@ func httpReaders(t testing.TB) (bodies, headers reader) {
 		},
 	}
 	headers = reader{
-		corpora: []string{"api/testdata/fuzz/FuzzHeaders"}, part: 2, workers: workers,
+		corpora: []string{"api/testdata/fuzz/FuzzHeaders"}, part: size(2, 10), workers: workers,
 		check: func(t testing.TB, random *rand.Rand, text string) {
 			t.Helper()
 			shape := shapes[random.IntN(len(shapes))]

@@ -162,7 +162,7 @@ func smtpReplies(t testing.TB) reader {
 	}
 	return reader{
 		corpora: []string{"providers/smtp/testdata/fuzz/FuzzClient_SendEmail"},
-		part:    10, // each is a connection
+		part:    size(10, 50), // each is a connection
 		check: func(t testing.TB, _ *rand.Rand, text string) {
 			t.Helper()
 			server.text.Store(&text)
