@@ -163,7 +163,7 @@ func TestShutdown_ends_at_once_at_the_second_signal(t *testing.T) {
 			l := newLoad(t)
 			l.environ["USHER_SHUTDOWN_GRACE"] = "5m"
 			l.fault(t, `{"aliyun":{"delay_ms":30000}}`)
-			l.environ["USHER_SEND_TIMEOUT"] = "8s"
+			l.environ["USHER_SEND_TIMEOUT"] = "15s" // it must not end by itself before the second signal
 			worker := l.worker(t)
 			worker.Signal(syscall.SIGTERM)
 			worker.Await(t, `(Waiting for all workers to finish)`)

@@ -48,8 +48,8 @@ func accountMutants() []mutant {
 			edits: []edit{
 				{
 					"accounts/username.go",
-					"return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s)))",
-					"_ = cases.Fold\n\treturn norm.NFKC.String(s)",
+					"return norm.NFKC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFKC.String(s))))",
+					"_ = cases.Fold\n\treturn norm.NFKC.String(strings.Map(func(r rune) rune { return r }, s))",
 				},
 			},
 			pkg: "accounts", tests: []string{"TestCanonicalUsername"},

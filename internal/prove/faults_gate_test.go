@@ -62,9 +62,10 @@ func (g *gate) back() {
 		g.t.Fatalf("open the vendor's gate: %v", err)
 	}
 	g.addr = listener.Addr().String()
-	g.server = &http.Server{Handler: g, ReadHeaderTimeout: patience}
+	server := &http.Server{Handler: g, ReadHeaderTimeout: patience}
+	g.server = server
 	go func() {
-		if err := g.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			g.t.Errorf("the vendor's gate: %v", err)
 		}
 	}()
