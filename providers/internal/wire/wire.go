@@ -47,17 +47,25 @@ func Do(client *http.Client, req *http.Request) (Answer, *providers.Error) {
 		return Answer{}, &providers.Error{Kind: providers.Temporary, Err: err}
 	}
 	var connecting atomic.Bool
+	var limit deadline
+	at, limited := ctx.Deadline()
+	limit.at = at
 	trace := &httptrace.ClientTrace{
 		// The pair brackets each search for a connection, the dial and TLS included. Up to its end
 		// nothing of the request was written. A connection in hand counts as written to: a hook at the
 		// write itself would race with the return of a request that is given up.
 		GetConn: func(string) { connecting.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { connecting.Store(false) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			connecting.Store(false)
+			if limited {
+				limit.take(info)
+			}
+		},
 	}
 	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		kind := providers.Unknown
-		if connecting.Load() {
+		if connecting.Load() || limit.tooLate() {
 			kind = providers.Temporary
 		}
 		return Answer{}, &providers.Error{Kind: kind, Err: Cause(ctx, err)}
