@@ -127,7 +127,9 @@ func slope(points [][2]float64) float64 {
 func (s *soak) request(n int64, kind int) {
 	ctx, cancel := context.WithTimeout(s.d.t.Context(), answerTime)
 	defer cancel()
-	method, path, body := http.MethodPost, "", map[string]any(nil)
+	method := http.MethodPost
+	var path string
+	var body map[string]any
 	switch {
 	case kind < 4:
 		path, body = "/v1/sms-codes", map[string]any{"mobile": number(n), "purpose": "login"}
