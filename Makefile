@@ -18,18 +18,24 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 	go build -o bin/ ./cmd/...
 
 # Tests that drive built programs mostly wait, and the race detector would look at the driver alone: they run without
-# it, more packages at once. The last line says which stores the tests ran on, whatever became of them.
+# it, more packages at once. What builds the images anew has a target of its own. The last line says which stores the
+# tests ran on, whatever became of them.
 DRIVERS := usher/(bench|internal/(deploytest|e2e|mutants|opstest|prove))$$
 .PHONY: test
 test: ## Run all tests in random order, with the race detector where code of ours runs in the test
 	@packages=$$(go list ./... | grep -vE '$(DRIVERS)'); drivers=$$(go list ./... | grep -E '$(DRIVERS)'); \
 	code=0; set -x; \
 	go test -race -shuffle=on -timeout 8m $$packages || code=1; \
-	go test -shuffle=on -timeout 8m -p 3 $$drivers || code=1; \
+	go test -short -shuffle=on ./internal/deploytest || code=1; \
+	go test -shuffle=on -timeout 8m -p 3 -parallel 6 $$(echo "$$drivers" | grep -v deploytest) || code=1; \
 	go run ./internal/testkit/stores; exit $$code
 
+.PHONY: test-images
+test-images: ## Build what the images hold and run compose, foreman and systemd's units with it, in some minutes
+	go test -count=1 -timeout 20m ./internal/deploytest
+
 # Run in its folder, where go test shows what the tests print: the table.
-PROVE := cd internal/prove && go test -count=1 -timeout 90m -run 'TestRow$(ROW)'
+PROVE := cd internal/prove && go test -count=1 -timeout 90m -parallel 6 -run 'TestRow$(ROW)'
 
 .PHONY: prove
 prove: ## Prove what docs/reliability.md promises, at the quick sizes; ROW=02 for one row
