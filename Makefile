@@ -27,7 +27,7 @@ test: ## Run all tests in random order, with the race detector where code of our
 	code=0; set -x; \
 	go test -race -shuffle=on -timeout 8m $$packages || code=1; \
 	go test -short -shuffle=on ./internal/deploytest || code=1; \
-	go test -shuffle=on -timeout 8m -p 3 -parallel 6 $$(echo "$$drivers" | grep -v deploytest) || code=1; \
+	go test -shuffle=on -timeout 8m -p 3 $$(echo "$$drivers" | grep -v deploytest) || code=1; \
 	go run ./internal/testkit/stores; exit $$code
 
 .PHONY: test-images
@@ -35,7 +35,7 @@ test-images: ## Build what the images hold and run compose, foreman and systemd'
 	go test -count=1 -timeout 20m ./internal/deploytest
 
 # Run in its folder, where go test shows what the tests print: the table.
-PROVE := cd internal/prove && go test -count=1 -timeout 90m -parallel 6 -run 'TestRow$(ROW)'
+PROVE := cd internal/prove && go test -count=1 -timeout 90m -run 'TestRow$(ROW)'
 
 .PHONY: prove
 prove: ## Prove what docs/reliability.md promises, at the quick sizes; ROW=02 for one row
