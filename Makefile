@@ -18,7 +18,7 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 	go build -o bin/ ./cmd/...
 
 # Tests that drive built programs mostly wait, and the race detector would look at the driver alone: they run without
-# it, more packages at once. What builds the images anew has a target of its own. The last line says which stores the
+# it, and the proof, which has times to keep, alone. What builds the images anew has a target of its own. The last line says which stores the
 # tests ran on, whatever became of them.
 DRIVERS := usher/(bench|internal/(deploytest|e2e|mutants|opstest|prove))$$
 .PHONY: test
@@ -27,7 +27,8 @@ test: ## Run all tests in random order, with the race detector where code of our
 	code=0; set -x; \
 	go test -race -shuffle=on -timeout 8m $$packages || code=1; \
 	go test -short -shuffle=on ./internal/deploytest || code=1; \
-	go test -shuffle=on -timeout 8m -p 3 $$(echo "$$drivers" | grep -v deploytest) || code=1; \
+	go test -shuffle=on -timeout 8m $$(echo "$$drivers" | grep -vE 'deploytest|prove') || code=1; \
+	go test -shuffle=on -timeout 8m ./internal/prove || code=1; \
 	go run ./internal/testkit/stores; exit $$code
 
 .PHONY: test-images

@@ -34,7 +34,8 @@ func TestRow09_a_provider_that_fails_is_spared_and_comes_back(t *testing.T) {
 	})
 	r.judge(sum.verdict, map[string]int{sms: sum.counts["in doubt"]})
 	r.exactly("sent after their end", sum.counts["late"], 0)
-	r.within("breaker open", sum.longest["open"], opens)
+	// In the quick form the rows share the machine with one another, and with the tests of others.
+	r.within("breaker open", sum.longest["open"], size(2*opens, opens))
 	r.within("breaker closed again", sum.longest["closed"], recovers)
 	r.note("%d by the other one meanwhile, %d in doubt", sum.counts["others"], sum.counts["in doubt"])
 }
