@@ -18,7 +18,7 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 	go build -o bin/ ./cmd/...
 
 # Tests that drive built programs mostly wait, and the race detector would look at the driver alone: they run without
-# it, and the proof, which has times to keep, alone. What builds the images anew has a target of its own. The last line says which stores the
+# it, and the proof, which has times to keep, alone. What builds images and watches Prometheus has a target of its own. The last line says which stores the
 # tests ran on, whatever became of them.
 DRIVERS := usher/(bench|internal/(deploytest|e2e|mutants|opstest|prove))$$
 .PHONY: test
@@ -26,14 +26,14 @@ test: ## Run all tests in random order, with the race detector where code of our
 	@packages=$$(go list ./... | grep -vE '$(DRIVERS)'); drivers=$$(go list ./... | grep -E '$(DRIVERS)'); \
 	code=0; set -x; \
 	go test -race -shuffle=on -timeout 8m $$packages || code=1; \
-	go test -short -shuffle=on ./internal/deploytest || code=1; \
-	go test -shuffle=on -timeout 8m $$(echo "$$drivers" | grep -vE 'deploytest|prove') || code=1; \
+	go test -short -shuffle=on ./internal/deploytest ./internal/mutants ./internal/opstest || code=1; \
+	go test -shuffle=on -timeout 8m $$(echo "$$drivers" | grep -vE 'deploytest|mutants|opstest|prove') || code=1; \
 	go test -shuffle=on -timeout 8m ./internal/prove || code=1; \
 	go run ./internal/testkit/stores; exit $$code
 
 .PHONY: test-images
-test-images: ## Build what the images hold and run compose, foreman and systemd's units with it, in some minutes
-	go test -count=1 -timeout 20m ./internal/deploytest
+test-images: ## Try what the images hold with compose, foreman and systemd, and the alerts with Prometheus, in some minutes
+	go test -count=1 -timeout 20m ./internal/deploytest ./internal/mutants ./internal/opstest
 
 # Run in its folder, where go test shows what the tests print: the table.
 PROVE := cd internal/prove && go test -count=1 -timeout 90m -run 'TestRow$(ROW)'
