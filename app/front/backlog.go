@@ -2,7 +2,6 @@ package front
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -23,7 +22,7 @@ type backlog struct {
 	queues    []string
 	mails     *sqlstore.Mails
 	now       func() time.Time
-	busy      chan struct{} // holds a token while somebody looks: no two do at once
+	busy      busy
 
 	tasks, wait, unsent, age *prometheus.Desc
 }
@@ -35,7 +34,7 @@ func newBacklog(stores *app.Stores, shards int) *backlog {
 	return &backlog{
 		inspector: asynq.NewInspectorFromRedisClient(stores.Client),
 		queues:    append(tasks.SMSQueues(shards), tasks.QueueEmail, tasks.QueuePeriodic, tasks.QueuePeriodicSMS),
-		mails:     stores.Mails, now: time.Now, busy: make(chan struct{}, 1),
+		mails:     stores.Mails, now: time.Now, busy: newBusy(),
 		tasks: desc("usher_queue_tasks", "Tasks on a queue by state: pending, active, scheduled, retry, archived.",
 			"queue", "state"),
 		wait: desc("usher_queue_wait_seconds", "Time for which the oldest pending task of a queue has waited; 0 when none waits.",
@@ -52,27 +51,13 @@ func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements [prometheus.Collector]. Asynq's inspector takes no context, so that it is left alone when
-// it takes too long, and nobody asks again before it has come back.
+// Collect implements [prometheus.Collector].
 func (b *backlog) Collect(metrics chan<- prometheus.Metric) {
-	select {
-	case b.busy <- struct{}{}:
-	default:
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), backlogTimeout)
 	defer cancel()
-	found := make(chan []prometheus.Metric, 1)
-	go func() {
-		defer func() { <-b.busy }()
-		found <- append(b.outbox(ctx), b.lookAt(ctx)...)
-	}()
-	select {
-	case all := <-found:
-		for _, metric := range all {
-			metrics <- metric
-		}
-	case <-ctx.Done():
+	all, _ := lookOnce(ctx, b.busy, func() []prometheus.Metric { return append(b.outbox(ctx), b.lookAt(ctx)...) })
+	for _, metric := range all {
+		metrics <- metric
 	}
 }
 
@@ -98,11 +83,9 @@ func (b *backlog) lookAt(ctx context.Context) []prometheus.Metric {
 		return nil
 	}
 	for _, queue := range b.queues {
-		info := &asynq.QueueInfo{} // nothing was ever on it
-		if slices.Contains(used, queue) {
-			if info, err = b.inspector.GetQueueInfo(queue); err != nil || ctx.Err() != nil {
-				return all
-			}
+		info, err := infoOf(ctx, b.inspector, used, queue)
+		if err != nil {
+			return all
 		}
 		for state, n := range map[string]int{
 			"pending": info.Pending, "active": info.Active, "scheduled": info.Scheduled,

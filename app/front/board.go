@@ -3,7 +3,6 @@ package front
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -21,7 +20,7 @@ import (
 func (a *API) newBoard(stores *app.Stores, client redis.UniversalClient) (*board.Board, error) {
 	queues := &queueLook{
 		inspector: asynq.NewInspectorFromRedisClient(client), shards: a.settings.Config.SMSShards,
-		busy: make(chan struct{}, 1),
+		busy: newBusy(),
 	}
 	sources := board.Sources{
 		Probes:  a.ops.Look,
@@ -47,42 +46,26 @@ func (a *API) newBoard(stores *app.Stores, client redis.UniversalClient) (*board
 	return board.New(sources, time.Now)
 }
 
-// queueLook looks at the queues. Asynq's inspector takes no context, so that it is left alone when it takes too
-// long, and nobody asks again before it has come back.
+// queueLook looks at the queues.
 type queueLook struct {
 	inspector *asynq.Inspector
 	shards    int
-	busy      chan struct{} // holds a token while somebody looks
+	busy      busy
 }
 
-var errLooking = errors.New("an earlier look at the queues has not come back")
-
 func (q *queueLook) list(ctx context.Context) ([]vitals.Queue, error) {
-	select {
-	case q.busy <- struct{}{}:
-	default:
-		return nil, errLooking
-	}
 	type result struct {
 		queues []vitals.Queue
 		err    error
 	}
-	found := make(chan result, 1)
-	go func() {
-		defer func() { <-q.busy }()
+	found, err := lookOnce(ctx, q.busy, func() result {
 		queues, err := q.look(ctx)
-		found <- result{queues, err}
-	}()
-	select {
-	case r := <-found:
-		return r.queues, r.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+		return result{queues, err}
+	})
+	return found.queues, errors.Join(err, found.err)
 }
 
-// look counts the shards of a queue as one. A queue that nothing was ever on is empty; the inspector's error for
-// it cannot be told from others.
+// look counts the shards of a queue as one.
 func (q *queueLook) look(ctx context.Context) ([]vitals.Queue, error) {
 	known, err := q.inspector.Queues()
 	if err != nil {
@@ -94,11 +77,8 @@ func (q *queueLook) look(ctx context.Context) ([]vitals.Queue, error) {
 	} {
 		sum := vitals.Queue{Name: names[0], Shards: len(names)}
 		for _, name := range names {
-			if !slices.Contains(known, name) {
-				continue
-			}
-			info, err := q.inspector.GetQueueInfo(name)
-			if err := errors.Join(err, ctx.Err()); err != nil {
+			info, err := infoOf(ctx, q.inspector, known, name)
+			if err != nil {
 				return nil, err
 			}
 			sum.Pending += info.Pending
