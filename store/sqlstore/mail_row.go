@@ -14,7 +14,7 @@ import (
 // sealTo is the context in which the address of a mail is sealed.
 const sealTo = "messages.to/"
 
-const mailColumns = `id, account_id, purpose, language, to_sealed, state, reason, attempt, lease_until, doubts, not_after, enqueues,
+const mailColumns = `id, account_id, purpose, language, to_sealed, state, reason, attempt, claim, lease_until, doubts, not_after, enqueues,
 	generation, key_id, request_id, created_at`
 
 // mailRow is a row of messages as far as the outbox cares.
@@ -27,6 +27,7 @@ type mailRow struct {
 	State      messages.State       `db:"state"`
 	Reason     string               `db:"reason"`
 	Attempt    int                  `db:"attempt"`
+	ClaimName  string               `db:"claim"`
 	LeaseUntil stamp                `db:"lease_until"`
 	Doubts     int                  `db:"doubts"`
 	NotAfter   stamp                `db:"not_after"`

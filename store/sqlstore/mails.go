@@ -36,19 +36,20 @@ const free = `(state = 'queued' or state = 'sending' and lease_until <= ?)`
 // failed, used, superseded, unproved, expired or missing.
 func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (accounts.ClaimedMail, error) {
 	now := at(m.now())
+	name := secrets.Random(8)
 	var row mailRow
 	err := m.db.get(ctx, &row, `
 		update messages
-		set state = 'sending', attempt = attempt + 1, lease_until = ?, updated_at = ?,
+		set state = 'sending', attempt = attempt + 1, claim = ?, lease_until = ?, updated_at = ?,
 			doubts = doubts + case state when 'sending' then 1 else 0 end
 		where id = ? and channel = 'email' and not_after > ? and `+free+` and `+wanted+`
 		returning `+mailColumns,
-		at(now.Add(lease)), now, id, now, now)
+		name, at(now.Add(lease)), now, id, now, now)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return m.refuse(ctx, id, now)
+		return m.refuse(ctx, id, now, name)
 	case err != nil:
-		return accounts.ClaimedMail{}, fmt.Errorf("claim mail: %w", err)
+		return accounts.ClaimedMail{}, errors.Join(fmt.Errorf("claim mail: %w", err), m.unclaim(ctx, id, name))
 	}
 	claimed, err := m.claimed(ctx, row, now)
 	if errors.Is(err, secrets.ErrUnknownKey) {
@@ -56,6 +57,24 @@ func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (acco
 		err = errors.Join(err, m.Record(ctx, row.claim(), messages.Outcome{State: messages.Queued, At: now.Time}))
 	}
 	return claimed, err
+}
+
+// unclaimTimeout bounds the taking back of a claim when the caller's own time may be over.
+const unclaimTimeout = 2 * time.Second
+
+// unclaim takes back a claim whose answer was lost: nobody sends by it, so nobody has to doubt, and the next
+// worker need not wait for its end.
+func (m *Mails) unclaim(ctx context.Context, id, name string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unclaimTimeout)
+	defer cancel()
+	_, err := m.db.exec(ctx, `
+		update messages set state = 'queued', lease_until = null, updated_at = ?
+		where id = ? and channel = 'email' and state = 'sending' and claim = ?`,
+		at(m.now()), id, name)
+	if err != nil {
+		return fmt.Errorf("take claim back: %w", err)
+	}
+	return nil
 }
 
 // claimed is what a worker needs to send the mail whose claim it has.
@@ -76,8 +95,9 @@ func (m *Mails) claimed(ctx context.Context, row mailRow, now stamp) (accounts.C
 	return claimed, nil
 }
 
-// refuse finds out why a mail could not be claimed and closes it when that will never change.
-func (m *Mails) refuse(ctx context.Context, id string, now stamp) (accounts.ClaimedMail, error) {
+// refuse finds out why a mail could not be claimed and closes it when that will never change. A claim of the
+// caller's name is the caller's own: database/sql repeats a statement whose connection was closed.
+func (m *Mails) refuse(ctx context.Context, id string, now stamp, name string) (accounts.ClaimedMail, error) {
 	refused := accounts.ClaimedMail{Claim: messages.Claim{ID: id, Reason: "missing"}}
 	var row mailRow
 	err := m.db.get(ctx, &row, "select "+mailColumns+" from messages where id = ? and channel = 'email'", id)
@@ -91,6 +111,9 @@ func (m *Mails) refuse(ctx context.Context, id string, now stamp) (accounts.Clai
 	if !row.open() {
 		refused.Reason = row.closed()
 		return refused, messages.ErrDropped
+	}
+	if row.State == messages.Sending && row.ClaimName == name {
+		return m.claimed(ctx, row, now)
 	}
 	if row.State == messages.Sending && row.LeaseUntil.After(now.Time) {
 		return refused, messages.ErrBusy

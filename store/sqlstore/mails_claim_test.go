@@ -1,0 +1,67 @@
+package sqlstore_test
+
+import (
+	"fmt"
+	"net/url"
+	"testing"
+	"time"
+
+	"usher/accounts"
+	"usher/contact"
+	"usher/internal/faultproxy"
+	"usher/internal/testkit"
+	"usher/store/sqlstore"
+)
+
+// Who never heard that the mail is his has not sent it: no doubt is left, and nobody waits for the lease.
+func TestMails_Claim_whose_answer_is_lost_leaves_no_doubt(t *testing.T) {
+	t.Parallel()
+	address := testkit.Postgres(t)
+	if address == "" {
+		t.Skip("no postgres on this machine")
+	}
+	direct := migrated(t, address)
+	email, err := contact.ParseEmail("lilei@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := person(t)
+	account.Email = email
+	if err := sqlstore.NewAccounts(direct, keys(t)).Create(t.Context(), account, nil); err != nil {
+		t.Fatal(err)
+	}
+	for n, lose := range []func(*faultproxy.Trap){(*faultproxy.Trap).Cut, (*faultproxy.Trap).HangUp} {
+		id := fmt.Sprint(n)
+		mail := accounts.Mail{ID: id, NotAfter: time.Now().Add(time.Hour), CreatedAt: time.Now()}
+		if err := sqlstore.NewAccounts(direct, keys(t)).RenewActivation(t.Context(), account.ID, mail); err != nil {
+			t.Fatal(err)
+		}
+		proxy, far := through(t, address)
+		mails := sqlstore.NewMails(openAt(t, far), keys(t), time.Now)
+		trap := proxy.OnReply("set state = 'sending', attempt", 1)
+		lose(trap)
+		claim, err := mails.Claim(t.Context(), id, time.Minute)
+		if err != nil { // the driver did not ask again by itself
+			claim, err = mails.Claim(t.Context(), id, time.Minute)
+		}
+		if err != nil || claim.Doubts != 0 {
+			t.Errorf("claim %d after a lost one = %v with %d doubts, want none", n, err, claim.Doubts)
+		}
+	}
+}
+
+// through returns a proxy before the database, and the URL that leads through it.
+func through(t *testing.T, address string) (*faultproxy.Proxy, string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := faultproxy.Open(u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() })
+	u.Host = proxy.Addr()
+	return proxy, u.String()
+}
