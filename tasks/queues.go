@@ -1,12 +1,15 @@
 package tasks
 
 import (
+	"errors"
 	"hash/fnv"
 	"math/rand/v2"
 	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
+
+	"usher/providers"
 )
 
 // The queues, one for each channel, so that each channel's workers are scaled alone.
@@ -49,18 +52,30 @@ func smsShard(id string, shards int) string {
 // tells a sign-up's story.
 const HeaderRequestID = "request_id"
 
-// maxRetry is far above what a message's lifetime allows, a day of a mail with a try a minute: the lifetime
-// ends the attempts, not the count. A task that Asynq takes for crashed spends a retry as well, and one that
-// ran out of them would lie in the archive and keep its mail's id taken.
-const maxRetry = 10_000
+// maxRetry is far above what a message's lifetime allows, some days of a mail with six tries a minute: the
+// lifetime ends the attempts, not the count. A task that Asynq takes for crashed spends a retry as well, and one
+// that ran out of them would lie in the archive and keep its mail's id taken.
+const maxRetry = 100_000
 
-// RetryDelay is the pause before a task's next attempt: the time a [retryAt] error asks for, else 1 s
-// doubled with each retry up to a minute, give or take a quarter so that a crowd does not come back at once.
+// The longest pauses. Who says "not now" is asked again in a minute. Who is not there, a store as much as a mail
+// server, may be back any moment, and people wait: together with a claim's lease this keeps to a quarter of a
+// minute what it takes until all is well again.
+const (
+	longestPause = time.Minute
+	absencePause = 8 * time.Second
+)
+
+// RetryDelay is the pause before a task's next attempt: the time a [retryAt] error asks for, else 1 s doubled
+// with each retry up to the longest pause, give or take a quarter so that a crowd does not come back at once.
 func RetryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	if at, ok := askedFor(err); ok {
 		return max(time.Until(at), 0) + jitter(200*time.Millisecond)
 	}
-	delay := min(time.Second<<min(retried, 6), time.Minute)
+	longest := absencePause
+	if answer, ok := errors.AsType[*providers.Error](err); ok && answer.Code != "" {
+		longest = longestPause
+	}
+	delay := min(time.Second<<min(retried, 6), longest)
 	return delay*3/4 + jitter(delay/2)
 }
 
