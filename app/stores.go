@@ -32,6 +32,7 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 		return nil, err
 	}
 	client.AddHook(tasks.WakeHook{Client: client})
+	redisstore.Coalesce(client)
 	db, err := sqlstore.Open(ctx, c.DatabaseURL.Reveal())
 	if err != nil {
 		return nil, errors.Join(err, client.Close())

@@ -185,6 +185,7 @@ func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Wai
 	bell := tasks.NewBell(name, loops, c.PollInterval)
 	client.AddHook(tasks.AckHook{})
 	client.AddHook(bell)
+	redisstore.Coalesce(client)
 	q := &queue{name: name, bell: bell, client: client, waiting: waiting}
 	w.queues = append(w.queues, q)
 	for range loops {

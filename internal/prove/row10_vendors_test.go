@@ -45,6 +45,14 @@ func anSMS(t testing.TB) providers.SMS {
 	return providers.SMS{ID: "a-message-id", Attempt: 1, To: mobile, Code: "796025", TTL: 5 * time.Minute}
 }
 
+// judgeID looks for the number in what is kept of an accepted SMS, whoever wrote it there.
+func judgeID(t testing.TB, s said, receipt providers.Receipt, number string) {
+	t.Helper()
+	if strings.Contains(receipt.ID, number) {
+		t.Errorf("%d %q: the number shows in the id %q", s.status, s.body, receipt.ID)
+	}
+}
+
 // judgeAnswer holds what a client makes of an answer against what all clients promise.
 func judgeAnswer(t testing.TB, s said, receipt providers.Receipt, err error, private ...string) {
 	t.Helper()
@@ -82,6 +90,7 @@ func aliyunAnswers(t testing.TB) reader {
 			client.HTTP = &http.Client{Transport: answer}
 			receipt, err := client.SendSMS(t.Context(), sms)
 			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "keykeykey", "secretsecret")
+			judgeID(t, answer, receipt, sms.To.Reveal())
 			fate, err := client.QuerySMS(t.Context(), providers.Query{ID: sms.ID, To: sms.To, SentAt: time.Now()})
 			if fate.Refusal != nil {
 				err = fate.Refusal
@@ -110,6 +119,7 @@ func ronglianAnswers(t testing.TB) reader {
 			client.HTTP = &http.Client{Transport: answer}
 			receipt, err := client.SendSMS(t.Context(), sms)
 			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "sidsidsid", "tokentoken")
+			judgeID(t, answer, receipt, sms.To.Reveal())
 			batch, err := client.Pull(t.Context())
 			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "sidsidsid", "tokentoken")
 			if err != nil && len(batch.Reports) > 0 {

@@ -127,7 +127,7 @@ func (c *Client) request(ctx context.Context, sms providers.SMS) (*http.Request,
 func (c *Client) receipt(sms providers.SMS, answer wire.Answer) (providers.Receipt, error) {
 	switch code, id := parse(answer); {
 	case code == accepted && answer.OK():
-		return providers.Receipt{Provider: Name, ID: wire.ID(id)}, nil
+		return providers.Receipt{Provider: Name, ID: wire.ID(id, sms.To.Reveal())}, nil
 	case code == "", code == accepted:
 		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Unknown, Err: answer.Err()}
 	default:

@@ -130,7 +130,7 @@ func (c *Client) post(ctx context.Context, operation string, document any) (*htt
 func (c *Client) receipt(sms providers.SMS, answer wire.Answer) (providers.Receipt, error) {
 	switch code, id := parse(answer.Body); {
 	case code == accepted && answer.OK(), code == duplicate && sms.Attempt > 1:
-		return providers.Receipt{Provider: Name, ID: wire.ID(id)}, nil
+		return providers.Receipt{Provider: Name, ID: wire.ID(id, sms.To.Reveal())}, nil
 	case code == "", code == accepted:
 		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Unknown, Err: answer.Err()}
 	default:

@@ -111,8 +111,12 @@ func TestCode(t *testing.T) {
 			t.Errorf("got %q for %q, want %q", got, row.code, row.want)
 		}
 	}
-	if got, want := wire.ID("900619746936498440^0\n"), "900619746936498440^0"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	for id, want := range map[string]string{
+		"900619746936498440^0\n": "900619746936498440^0", "13800138000": "", "id-138001Ç38000": "", "138001^38000": "138001^38000",
+	} {
+		if got := wire.ID(id, "13800138000"); got != want {
+			t.Errorf("got %q for %q, want %q", got, id, want)
+		}
 	}
 }
 
