@@ -107,6 +107,7 @@ func (b *bench) mail(ctx context.Context) error {
 		Kind: floorMail, Count: b.size.mails, Concurrency: 4, SMTPAddr: b.stage.vendor.smtp,
 		CAFile: b.stage.environ["USHER_SMTP_CA_FILE"], Username: keys.Username, Password: keys.Password,
 	}
+	used := usage{}
 	for round := range b.rounds {
 		if err := b.stage.clear(ctx); err != nil {
 			return err
@@ -114,11 +115,13 @@ func (b *bench) mail(ctx context.Context) error {
 		if err := b.fileMails(ctx, b.size.mails); err != nil {
 			return err
 		}
+		before := b.usage(nil, nil) // the worker's start counts as well
 		worker, err := b.stage.worker(ctx, "email", nil)
 		if err != nil {
 			return err
 		}
 		tally, err := b.stage.vendor.await(ctx, "smtp", b.size.mails, drainLimit)
+		used.add(before, b.usage(worker, nil))
 		worker.stop()
 		if err != nil {
 			return err
@@ -132,6 +135,7 @@ func (b *bench) mail(ctx context.Context) error {
 		b.sayf("  round %d: ours %.0f/s, floor %.0f/s", round+1, perSecond(tally), bare)
 	}
 	b.report.add(r)
+	b.report.use("one mail from the queue to the server", used, b.size.mails*b.rounds)
 	return nil
 }
 

@@ -100,12 +100,13 @@ type conclusion struct {
 // the claim is left to run out.
 func conclude(ctx context.Context, c conclusion) error {
 	o := c.verdict.outcome
-	log := logger(ctx).With("channel", c.channel, "to", c.to, "state", o.State,
-		"provider", o.Provider, "code", o.Code, "attempt", c.claim.Attempt)
+	fields := []any{
+		"channel", c.channel, "to", c.to, "state", o.State, "provider", o.Provider, "code", o.Code, "attempt", c.claim.Attempt,
+	}
 	c.metrics.sent(c.channel, o.Provider, o.State)
 	if err := c.write(ctx); err != nil {
 		c.metrics.unrecorded(c.channel)
-		log.Error("outcome not recorded", "provider_id", o.ProviderID, "error", err)
+		logger(ctx).ErrorContext(ctx, "outcome not recorded", append(fields, "provider_id", o.ProviderID, "error", err)...)
 		return unrecorded(c.verdict, err)
 	}
 	level := slog.LevelInfo
@@ -115,7 +116,7 @@ func conclude(ctx context.Context, c conclusion) error {
 	if providers.KindOf(c.verdict.err) == providers.Misconfigured {
 		level = slog.LevelError
 	}
-	log.Log(ctx, level, "message attempted")
+	logger(ctx).Log(ctx, level, "message attempted", fields...)
 	return c.verdict.err
 }
 

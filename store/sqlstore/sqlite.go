@@ -31,7 +31,7 @@ func openSQLite(path string) (*DB, error) {
 		return nil, fmt.Errorf("open sqlite: %w", err)
 	}
 	db.SetMaxOpenConns(1)
-	return &DB{sqlx.NewDb(db, "sqlite3"), onSQLite}, nil
+	return &DB{sqlx: sqlx.NewDb(db, "sqlite3"), dialect: onSQLite}, nil
 }
 
 // takenOnSQLite is [takenField] for SQLite, which has no constraint name to offer, only a text that ends in

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -37,8 +38,9 @@ const (
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	sqlx    *sqlx.DB
-	dialect dialect
+	sqlx     *sqlx.DB
+	dialect  dialect
+	prepared sync.Map // statement -> *sqlx.Stmt
 }
 
 // Open connects to postgres://… or sqlite:path and fails at once when the database cannot be reached.
@@ -95,7 +97,7 @@ func openPostgres(u *url.URL) (*DB, error) {
 	db.SetMaxIdleConns(maxConns)
 	db.SetConnMaxLifetime(connLifetime)
 	db.SetConnMaxIdleTime(connIdle)
-	return &DB{sqlx.NewDb(db, "postgres"), onPostgres}, nil
+	return &DB{sqlx: sqlx.NewDb(db, "postgres"), dialect: onPostgres}, nil
 }
 
 // Unwrap returns the pool itself, for tools that look at the tables.
@@ -109,17 +111,42 @@ func (db *DB) Close() error { return db.sqlx.Close() }
 
 // get reads one row into dest; sql.ErrNoRows means that there is none.
 func (db *DB) get(ctx context.Context, dest any, query string, args ...any) error {
-	return db.sqlx.GetContext(ctx, dest, db.sqlx.Rebind(query), args...)
+	stmt, err := db.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	return stmt.GetContext(ctx, dest, args...)
 }
 
 // exec returns the number of rows that the statement has changed.
 func (db *DB) exec(ctx context.Context, query string, args ...any) (int, error) {
-	result, err := db.sqlx.ExecContext(ctx, db.sqlx.Rebind(query), args...)
+	stmt, err := db.prepare(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.ExecContext(ctx, args...)
 	if err != nil {
 		return 0, err
 	}
 	rows, err := result.RowsAffected()
 	return int(rows), err
+}
+
+// prepare has a statement read and planned once on each connection: that takes longer than to find a row. The
+// statements are the constants of this package, so that there is a bound to how many are kept.
+func (db *DB) prepare(ctx context.Context, query string) (*sqlx.Stmt, error) {
+	if known, ok := db.prepared.Load(query); ok {
+		return known.(*sqlx.Stmt), nil
+	}
+	stmt, err := db.sqlx.PreparexContext(ctx, db.sqlx.Rebind(query))
+	if err != nil {
+		return nil, err
+	}
+	known, raced := db.prepared.LoadOrStore(query, stmt)
+	if raced {
+		_ = stmt.Close()
+	}
+	return known.(*sqlx.Stmt), nil
 }
 
 // inTx commits what do has done unless it returns an error.

@@ -35,3 +35,11 @@ func (s *stamp) Scan(column any) error {
 	}
 	return nil
 }
+
+// micros is the time in microseconds since 1970; it is 0 for none.
+func (s stamp) micros() int64 {
+	if s.IsZero() {
+		return 0
+	}
+	return s.UnixMicro()
+}

@@ -12,15 +12,16 @@
 -- ends, doubts: claims that ran out, the provider that may have the message or "", when the first doubt arose in
 -- milliseconds or 0}.
 local code = redis.call('HMGET', KEYS[1], 'purpose', 'state', 'used', 'expires_at', 'lease_until', 'claim', 'attempt',
-  'claimed_at', 'reason')
+  'claimed_at', 'reason', 'doubts', 'doubt_provider', 'doubt_at')
 if not code[1] then return {'dropped', 'missing'} end
 local now, state, lease = tonumber(ARGV[2]), code[2], tonumber(code[5])
 local open = state == 'queued' or state == 'sending'
 
 -- doubt counts a claim that ran out: nobody knows whether the code was sent.
 local function doubt()
-  redis.call('HINCRBY', KEYS[1], 'doubts', 1)
-  redis.call('HSETNX', KEYS[1], 'doubt_at', code[8] or ARGV[2])
+  code[10] = redis.call('HINCRBY', KEYS[1], 'doubts', 1)
+  code[12] = code[12] or code[8] or ARGV[2]
+  redis.call('HSET', KEYS[1], 'doubt_at', code[12])
 end
 
 -- drop closes a code, but for one that is being sent: its worker says what becomes of it. The lease of a claim
@@ -41,8 +42,7 @@ if not open then return {'dropped', 'sent'} end
 if tonumber(code[4]) <= now then return drop('expired') end
 if redis.call('GET', ARGV[5] .. code[1]) ~= ARGV[1] then return drop('superseded') end
 local function granted(attempt, ends)
-  local doubts = redis.call('HMGET', KEYS[1], 'doubts', 'doubt_provider', 'doubt_at')
-  return {'ok', attempt, ends, tonumber(doubts[1] or 0), doubts[2] or '', tonumber(doubts[3] or 0)}
+  return {'ok', attempt, ends, tonumber(code[10] or 0), code[11] or '', tonumber(code[12] or 0)}
 end
 if state == 'sending' and lease > now then
   if code[6] ~= ARGV[4] then return {'busy', tonumber(code[7]), lease} end

@@ -35,12 +35,14 @@ local previous = redis.call('GET', KEYS[3]) or ''
 redis.call('HSET', KEYS[1], 'id', ARGV[1], 'purpose', ARGV[2], 'key_id', ARGV[3], 'mac', ARGV[4],
   'state', 'queued', 'attempt', 0, 'attempts', 0, 'max_attempts', ARGV[8], 'used', '',
   'issued_at', ARGV[5], 'expires_at', ARGV[6], 'lease_until', 0, 'claim', '', 'previous', previous,
-  'to', ARGV[11], 'request_id', ARGV[12])
+  'to', ARGV[11], 'request_id', ARGV[12], 'revision', 1)
 redis.call('PEXPIRE', KEYS[1], ends - now + tonumber(ARGV[9]))
 redis.call('SET', KEYS[3], ARGV[1], 'PX', ends - now)
 if pause > 0 then
   redis.call('HSET', KEYS[4], 'until', string.format('%.0f', now + pause), 'id', ARGV[1])
   redis.call('PEXPIRE', KEYS[4], pause)
 end
-note(KEYS[2], KEYS[1], now)
+-- What note would read again is all here.
+append(KEYS[2], {'noted_at', ARGV[5], 'id', ARGV[1], 'purpose', ARGV[2], 'to', ARGV[11], 'request_id', ARGV[12],
+  'state', 'queued', 'issued_at', ARGV[5], 'expires_at', ARGV[6], 'revision', 1})
 return {'ok', refused, retry}

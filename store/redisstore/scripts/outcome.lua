@@ -10,14 +10,22 @@ local NOTED = {'id', 'purpose', 'to', 'request_id', 'state', 'reason', 'attempt'
   'provider', 'provider_id', 'provider_code', 'issued_at', 'expires_at', 'accepted_at', 'delivered_at', 'used_at',
   'revision'}
 
--- note appends a code to its stream. It writes several keys, so it is called after everything that may fail.
+-- append puts an entry into a stream.
+local function append(stream, entry)
+  redis.call('XADD', stream, 'MAXLEN', '~', 16384, '*', unpack(entry))
+  redis.call('PEXPIRE', stream, 3 * 24 * 60 * 60 * 1000)
+end
+
+-- note appends a code to its stream, without what is empty. It writes several keys, so it is called after
+-- everything that may fail.
 local function note(stream, code, now)
   redis.call('HINCRBY', code, 'revision', 1)
   local values, entry = redis.call('HMGET', code, unpack(NOTED)), {'noted_at', now}
   for i, field in ipairs(NOTED) do
-    entry[#entry + 1] = field
-    entry[#entry + 1] = values[i] or ''
+    if values[i] and values[i] ~= '' then
+      entry[#entry + 1] = field
+      entry[#entry + 1] = values[i]
+    end
   end
-  redis.call('XADD', stream, 'MAXLEN', '~', 16384, '*', unpack(entry))
-  redis.call('PEXPIRE', stream, 3 * 24 * 60 * 60 * 1000)
+  append(stream, entry)
 end
