@@ -12,6 +12,9 @@ import (
 
 const mib = 1 << 20
 
+// rests are how often a rest is watched for processor time, which the system counts in hundredths of a second.
+const rests = 4
+
 // memory looks at both programs before and during a load.
 func (b *bench) memory(ctx context.Context) error {
 	pair, err := b.both(ctx, 0)
@@ -22,6 +25,12 @@ func (b *bench) memory(ctx context.Context) error {
 	if err := pause(ctx, b.size.settle); err != nil {
 		return err
 	}
+	before := b.usage(pair.worker, pair.api)
+	if err := pause(ctx, rests*b.size.settle); err != nil {
+		return err
+	}
+	used := usage{}
+	used.add(before, b.usage(pair.worker, pair.api))
 	idle, err := pair.resident()
 	if err != nil {
 		return err
@@ -35,9 +44,12 @@ func (b *bench) memory(ctx context.Context) error {
 		quiet.add(ours, idle[i]/mib)
 		busy := row{measure: "memory", what: name + ", resident at most under load", unit: mebibytes}
 		busy.add(ours, peak[i]/mib)
-		b.sayf("  %s: idle %.1f MiB, loaded %.1f MiB", name, idle[i]/mib, peak[i]/mib)
+		share := row{measure: "memory", what: name + ", of one core when idle", unit: percent, target: most(2)}
+		share.add(ours, 100*used[name].Seconds()/(rests*b.size.settle).Seconds())
+		b.sayf("  %s: idle %.1f MiB and %.1f %% of a core, loaded %.1f MiB", name, idle[i]/mib, share.samples[ours].median(), peak[i]/mib)
 		b.report.add(quiet)
 		b.report.add(busy)
+		b.report.add(share)
 	}
 	return nil
 }

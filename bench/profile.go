@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// profiles takes a CPU profile of the API while codes are asked for and of the worker while it clears a queue.
+// profiles takes a CPU profile of the API while codes are asked for, and of workers while they clear their queues.
 // It is the last measure: profiling itself takes time.
 func (b *bench) profiles(ctx context.Context) error {
 	if err := os.MkdirAll(b.profile, 0o755); err != nil {
@@ -39,12 +39,26 @@ func (b *bench) profiles(ctx context.Context) error {
 		return err
 	}
 	api.stop()
-	worker, err := b.stage.worker(ctx, "sms", withProfiles)
+	if err := b.profileWorker(ctx, "sms", withProfiles, seconds); err != nil {
+		return err
+	}
+	if err := b.fileMails(ctx, seconds*mailsASecond); err != nil {
+		return err
+	}
+	return b.profileWorker(ctx, "email", withProfiles, seconds)
+}
+
+// mailsASecond is more than a worker sends, so that it stays busy.
+const mailsASecond = 4000
+
+// profileWorker looks at a worker that clears the queue of a channel.
+func (b *bench) profileWorker(ctx context.Context, channel string, environ map[string]string, seconds int) error {
+	worker, err := b.stage.worker(ctx, channel, environ)
 	if err != nil {
 		return err
 	}
 	defer worker.stop()
-	return saveProfile(ctx, worker, seconds, filepath.Join(b.profile, "worker.pprof"))
+	return saveProfile(ctx, worker, seconds, filepath.Join(b.profile, "worker-"+channel+".pprof"))
 }
 
 func saveProfile(ctx context.Context, s *server, seconds int, path string) error {

@@ -20,6 +20,7 @@ const (
 	millis    unit = "ms"
 	mebibytes unit = "MiB"
 	octets    unit = "B"
+	percent   unit = "%"
 )
 
 // sample is what the rounds have measured.

@@ -101,7 +101,7 @@ type Bell struct {
 	stop    sync.Once
 }
 
-// NewBell returns the bell of a queue for so many loops. Without word they look at the queue once in idle.
+// NewBell returns the bell of a queue for so many loops. Without word each of them looks at the queue once in about idle.
 func NewBell(queue string, loops int, idle time.Duration) *Bell {
 	return &Bell{queue: queue, idle: idle, rung: make(chan struct{}, loops), stopped: make(chan struct{})}
 }
@@ -159,7 +159,9 @@ func (b *Bell) wait(ctx context.Context, vain int) bool {
 	if vain > 0 && !b.rest(ctx, time.Duration(min(vain, vainMost))*vainPause) {
 		return false
 	}
-	idle := time.NewTimer(b.idle)
+	// Give or take a quarter: of loops that look at fixed times the same one would get every task that no word
+	// announces, and that may be one whose worker cannot use it.
+	idle := time.NewTimer(b.idle*3/4 + jitter(b.idle/2))
 	defer idle.Stop()
 	select {
 	case <-b.rung:
