@@ -23,21 +23,20 @@ type Archive struct{ Inspector *asynq.Inspector }
 // ArchivedTask is a task that was put aside.
 type ArchivedTask struct{ queue, id string }
 
-// archiveClaims bounds the tasks that are looked for: the reaper made one more only when a worker died.
-const archiveClaims = 20
+// archiveDeaths bounds the tasks that are looked for: the reaper made one more only when a worker died.
+const archiveDeaths = 5
 
-// FindSMSCode returns the newest archived task of a code that has been claimed so many times, ErrTaskGone when
-// there is none, and ErrTaskLive when another task of it is at work: nothing needs to be put back then.
-func (a *Archive) FindSMSCode(id string, claims int) (ArchivedTask, error) {
+// FindSMSCode returns the newest archived task of a code, ErrTaskGone when there is none, and ErrTaskLive when
+// another task of it is at work: nothing needs to be put back then.
+func (a *Archive) FindSMSCode(id string) (ArchivedTask, error) {
 	queues, err := a.Inspector.Queues()
 	if err != nil {
 		return ArchivedTask{}, fmt.Errorf("list queues: %w", err)
 	}
-	names := []string{}
-	for claim := claims; claim > max(claims-archiveClaims, 0); claim-- {
-		names = append(names, againID(id, claim))
+	names := []string{id} // the newest first
+	for range archiveDeaths {
+		names = slices.Insert(names, 0, againID(names[0]))
 	}
-	names = append(names, id)
 	found := ArchivedTask{}
 	for _, queue := range SMSQueues(MaxSMSShards) {
 		if !slices.Contains(queues, queue) {

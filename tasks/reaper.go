@@ -3,8 +3,8 @@ package tasks
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,9 +14,9 @@ import (
 
 // Waiting knows which messages nobody is sending although they may still be sent.
 type Waiting interface {
-	// Waiting returns those of the messages that could be claimed now, each with the number of its last
-	// claim: they are queued, or the lease of their claim is over.
-	Waiting(ctx context.Context, ids []string) (map[string]int, error)
+	// Waiting returns those of the messages that could be claimed now: they are queued, or the lease of their
+	// claim is over.
+	Waiting(ctx context.Context, ids []string) ([]string, error)
 }
 
 const (
@@ -34,8 +34,8 @@ const (
 // lease; and one task that does not decode keeps it from recovering all others. The old task stays with
 // Asynq: when it is recovered in the end, its claim is refused.
 //
-// Any number of workers may run one: a message is put back under a name made of its last claim, which
-// exists once.
+// Any number of workers may run one: a message is put back under a name made of its lost task's, which exists
+// once.
 type Reaper struct {
 	Queue   string
 	Client  redis.UniversalClient // Asynq's Redis
@@ -69,15 +69,9 @@ func leaseKey(queue string) string    { return "asynq:{" + queue + "}:lease" }
 func taskKey(queue, id string) string { return "asynq:{" + queue + "}:t:" + id }
 func messageID(taskID string) string  { id, _, _ := strings.Cut(taskID, ":"); return id }
 
-// againID names the task that takes the place of one: after the message's last claim, which exists once. When
-// that one is lost as well before anybody claims, its own place is taken.
-func againID(task string, claim int) string {
-	id := fmt.Sprintf("%s:again-%d", messageID(task), claim)
-	if strings.HasPrefix(task, id) {
-		return task + "."
-	}
-	return id
-}
+// againID names the task that takes the place of one. While that exists, waiting for its next attempt too, the lost
+// one is not put back once more; when it is lost itself, it has a place of its own.
+func againID(task string) string { return task + ":again" }
 
 func (r *Reaper) reap(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*reapInterval)
@@ -102,8 +96,7 @@ func (r *Reaper) reap(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, task := range old {
-		claim, waits := waiting[messageID(task)]
-		if err := r.look(ctx, task, claim, waits); err != nil {
+		if err := r.look(ctx, task, slices.Contains(waiting, messageID(task))); err != nil {
 			return err
 		}
 	}
@@ -158,7 +151,7 @@ func (r *Reaper) lease(ctx context.Context, tasks []string, now time.Time) error
 }
 
 // look takes care of one task that has been active for long.
-func (r *Reaper) look(ctx context.Context, task string, claim int, waits bool) error {
+func (r *Reaper) look(ctx context.Context, task string, waits bool) error {
 	inspector := asynq.NewInspectorFromRedisClient(r.Client)
 	info, err := inspector.GetTaskInfo(r.Queue, task)
 	switch {
@@ -173,7 +166,7 @@ func (r *Reaper) look(ctx context.Context, task string, claim int, waits bool) e
 	}
 	again := asynq.NewTaskWithHeaders(info.Type, info.Payload, info.Headers)
 	client := asynq.NewClientFromRedisClient(r.Client)
-	_, err = client.EnqueueContext(ctx, again, asynq.Queue(r.Queue), asynq.TaskID(againID(task, claim)),
+	_, err = client.EnqueueContext(ctx, again, asynq.Queue(r.Queue), asynq.TaskID(againID(task)),
 		asynq.MaxRetry(maxRetry), asynq.Timeout(handlerTimeout))
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		return nil // put back already, by this reaper or another

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,12 +52,14 @@ func newReaping(t *testing.T) *reaping {
 }
 
 // take does to Asynq's keys what a worker does that takes the task and dies.
-func (r *reaping) take(t *testing.T) {
+func (r *reaping) take(t *testing.T) { t.Helper(); r.takeTask(t, r.id) }
+
+func (r *reaping) takeTask(t *testing.T, id string) {
 	t.Helper()
 	_, err := r.client.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
 		p.LMove(t.Context(), smsPending, smsActive, "RIGHT", "LEFT")
-		p.HSet(t.Context(), "asynq:{sms}:t:"+r.id, "state", "active")
-		p.ZAdd(t.Context(), smsLease, redis.Z{Score: float64(time.Now().Add(30 * time.Second).Unix()), Member: r.id})
+		p.HSet(t.Context(), "asynq:{sms}:t:"+id, "state", "active")
+		p.ZAdd(t.Context(), smsLease, redis.Z{Score: float64(time.Now().Add(30 * time.Second).Unix()), Member: id})
 		return nil
 	})
 	if err != nil {
@@ -129,6 +132,65 @@ func TestReaper_leaves_a_running_claim_alone(t *testing.T) {
 	if n := r.client.LLen(t.Context(), smsPending).Val(); n != 0 {
 		t.Errorf("%d tasks were made for a message that is being sent", n)
 	}
+}
+
+// The one that was put back may fall to a worker that dies before it claims, too.
+func TestReaper_puts_back_again_what_is_lost_again(t *testing.T) {
+	t.Parallel()
+	r := newReaping(t)
+	r.take(t)
+	r.reap(t, 1)
+	again := r.id + ":again"
+	testkit.Eventually(t, patience, func() bool {
+		return r.client.LIndex(t.Context(), smsPending, 0).Val() == again
+	}, "the task is put back")
+	r.takeTask(t, again)
+	r.clock.Advance(patience) // a claim must not be over before it begins
+	to := r.serve(t)
+	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by a third worker")
+}
+
+// An error says nothing of the task unless it is one about the task.
+func TestReaper_buries_nothing_because_redis_gives_no_answer(t *testing.T) {
+	t.Parallel()
+	r := newReaping(t)
+	r.take(t)
+	plain := r.client
+	r.client = open(t, r.url)
+	refusing := &refusals{key: "asynq:{sms}:t:" + r.id}
+	refusing.left.Store(2)
+	r.client.AddHook(refusing)
+	r.reap(t, 1)
+	testkit.Eventually(t, patience, func() bool { return refusing.left.Load() <= 0 }, "the reaper was refused twice")
+	r.clock.Advance(patience) // a claim must not be over before it begins
+	to := r.serve(t)
+	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
+	if n, err := plain.Exists(t.Context(), refusing.key+":buried").Result(); err != nil || n != 0 {
+		t.Errorf("%d tasks are buried, %v", n, err)
+	}
+}
+
+// refusals is a Redis that refuses some looks at a task.
+type refusals struct {
+	key  string
+	left atomic.Int64
+}
+
+func (*refusals) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (r *refusals) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		args := cmd.Args()
+		if cmd.Name() != "evalsha" || len(args) < 4 || args[3] != r.key || r.left.Add(-1) < 0 {
+			return next(ctx, cmd)
+		}
+		cmd.SetErr(redisError("OOM command not allowed"))
+		return cmd.Err()
+	}
+}
+
+func (*refusals) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 func TestReaper_buries_what_does_not_decode_and_gives_leases(t *testing.T) {

@@ -203,15 +203,15 @@ func (r *retrier) one(ctx context.Context, id string, dryRun bool) (sentence str
 // would never be sent.
 func (r *retrier) code(ctx context.Context, id string, dryRun bool) (reason string, err error) {
 	err = r.desk.askRedis(ctx, func(ctx context.Context) error {
-		claims, refused, err := r.desk.codes.Retry(ctx, id, true)
+		refused, err := r.desk.codes.Retry(ctx, id, true)
 		if reason = refused; err != nil || reason != "" {
 			return err
 		}
-		task, err := r.archive.FindSMSCode(id, claims)
+		task, err := r.archive.FindSMSCode(id)
 		if err != nil || dryRun {
 			return err
 		}
-		if _, reason, err = r.desk.codes.Retry(ctx, id, false); err != nil || reason != "" {
+		if reason, err = r.desk.codes.Retry(ctx, id, false); err != nil || reason != "" {
 			return err
 		}
 		return r.archive.Run(task)

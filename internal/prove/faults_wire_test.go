@@ -11,13 +11,15 @@ const (
 	claimingSMS  = ":current:\r\n"             // a worker
 	recordingSMS = "\r\n$4\r\nsent\r\n"        // a worker: that a vendor took the code
 	looking      = "\r\nasynq:{sms}:\r\n"      // a worker's reaper at a task that is active for long
-	putBack      = ":again-"                   // in the answer with a task that a reaper has put back
+	putBack      = ":again"                    // in the answer with a task that a reaper has put back
 	doneSMS      = "asynq:{sms}:processed:"    // a worker's acknowledgement to the queue
 	doneMail     = "asynq:{email}:processed:"  // the same
 
-	committing    = "COMMIT\x00"                     // an API: an account with its mail
-	claimingMail  = "set state = 'sending', attempt" // a worker
-	recordingMail = "lease_until = case "            // a worker: how an attempt to send a mail ended
+	committing = "COMMIT\x00" // an API: an account with its mail
+
+	// Statements are prepared, so that only their arguments pass: how many there are, and the first with its length.
+	claimingMail  = "\x00\x06\x00\x00\x00\x0b"     // a worker: the claim's name has eleven letters
+	recordingMail = "\x00\x0c\x00\x00\x00\x04sent" // a worker: that the server took the mail
 
 	sending = "POST /" // a worker to either SMS vendor
 )

@@ -16,26 +16,26 @@ var codeRetry string
 var codeRetryScript = redis.NewScript(outcome + codeRetry)
 
 // Retry lets a worker claim a code again whose message failed or did not arrive; a dry run only asks. It returns
-// the number of the last claim, or why nothing was done: missing; used, expired or superseded when nobody can
-// enter the code any more; or the state of a message that is on its way or has arrived.
+// why nothing was done, or "": missing; used, expired or superseded when nobody can enter the code any more; or the
+// state of a message that is on its way or has arrived.
 //
 // The message still needs a task: see to it before and put it on the queue after.
-func (c *Codes) Retry(ctx context.Context, id string, dryRun bool) (claims int, reason string, err error) {
+func (c *Codes) Retry(ctx context.Context, id string, dryRun bool) (reason string, err error) {
 	subject, ok := verify.SubjectOf(id)
 	if !ok {
-		return 0, "missing", nil
+		return "missing", nil
 	}
 	ask := "0"
 	if dryRun {
 		ask = "1"
 	}
 	r, err := read(codeRetryScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
-		id, c.store.now().UnixMilli(), currents(subject), ask), 2)
+		id, c.store.now().UnixMilli(), currents(subject), ask), 1)
 	if err != nil {
-		return 0, "", fmt.Errorf("retry code: %w", err)
+		return "", fmt.Errorf("retry code: %w", err)
 	}
 	if r.text(0) == "refused" {
-		return 0, r.text(1), nil
+		return r.text(1), nil
 	}
-	return int(r.number(1)), "", nil
+	return "", nil
 }

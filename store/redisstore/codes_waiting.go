@@ -11,15 +11,15 @@ import (
 	"usher/verify"
 )
 
-// Waiting returns those of the codes that a worker could claim now, each with the number of its last claim.
-// It asks only: whether a code is still worth sending is decided by the claim.
-func (c *Codes) Waiting(ctx context.Context, ids []string) (map[string]int, error) {
+// Waiting returns those of the codes that a worker could claim now. It asks only: whether a code is still worth
+// sending is decided by the claim.
+func (c *Codes) Waiting(ctx context.Context, ids []string) ([]string, error) {
 	now := c.store.now().UnixMilli()
 	asked := make(map[string]*redis.SliceCmd, len(ids))
 	_, err := c.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, id := range ids {
 			if subject, ok := verify.SubjectOf(id); ok {
-				asked[id] = pipe.HMGet(ctx, codeKey(subject, id), "state", "lease_until", "attempt")
+				asked[id] = pipe.HMGet(ctx, codeKey(subject, id), "state", "lease_until")
 			}
 		}
 		return nil
@@ -27,17 +27,15 @@ func (c *Codes) Waiting(ctx context.Context, ids []string) (map[string]int, erro
 	if err != nil {
 		return nil, fmt.Errorf("look for waiting codes: %w", err)
 	}
-	waiting := map[string]int{}
+	var waiting []string
 	for id, cmd := range asked {
 		fields := cmd.Val()
 		state, _ := fields[0].(string)
 		lease, _ := fields[1].(string)
-		attempt, _ := fields[2].(string)
 		ends, _ := strconv.ParseInt(lease, 10, 64) // never claimed: 0
-		if state != string(messages.Queued) && (state != string(messages.Sending) || ends > now) {
-			continue
+		if state == string(messages.Queued) || state == string(messages.Sending) && ends <= now {
+			waiting = append(waiting, id)
 		}
-		waiting[id], _ = strconv.Atoi(attempt)
 	}
 	return waiting, nil
 }

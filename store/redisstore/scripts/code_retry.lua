@@ -7,10 +7,10 @@
 -- ARGV[3] -> what the keys of the current codes begin with
 -- ARGV[4] -> "1": ask only
 --
--- Returns {"ok", attempt of the last claim} or {"refused", reason}: missing, used, expired, superseded, or the
+-- Returns {"ok"} or {"refused", reason}: missing, used, expired, superseded, or the
 -- state of a message that is on its way or has arrived. A message that is queued is fine as it is: its task may
 -- have got lost all the same, as when whoever asked before died in between.
-local code = redis.call('HMGET', KEYS[1], 'purpose', 'state', 'used', 'expires_at', 'attempt')
+local code = redis.call('HMGET', KEYS[1], 'purpose', 'state', 'used', 'expires_at')
 if not code[1] then return {'refused', 'missing'} end
 if code[3] ~= '' then return {'refused', 'used'} end
 if tonumber(code[4]) <= tonumber(ARGV[2]) then return {'refused', 'expired'} end
@@ -21,4 +21,4 @@ if over and ARGV[4] ~= '1' then
   redis.call('HSET', KEYS[1], 'state', 'queued', 'reason', '', 'lease_until', 0)
   note(KEYS[2], KEYS[1], ARGV[2])
 end
-return {'ok', tonumber(code[5])}
+return {'ok'}
