@@ -2,8 +2,13 @@ package redisstore
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -27,7 +32,10 @@ var quick = []string{"evalsha", "get", "getdel", "set", "publish"}
 // pipeline. System calls are most of what a command costs, here and in Redis, and a batch shares them; a command
 // that comes alone goes at once. Every command keeps its own answer and its own error. A context that ends takes
 // a waiting command with it, but not one that has gone: its caller waits for the answer, at most for the
-// client's own time-outs.
+// client's own time-outs. Who waits as long as for a connection fails like one that found none.
+//
+// A batch is never repeated, for some of it may have been answered. Whose answer was lost asks again alone, as the
+// client does for a single command.
 //
 // It must be the last hook of the client: it hands commands on past the hooks that come after it. On a cluster
 // it does nothing, since a batch would wait for its slowest node.
@@ -55,6 +63,12 @@ type ride struct {
 
 // batched marks the context of a batch, which must not wait for itself.
 type batched struct{}
+
+// once is a command that the client does not repeat, nor a pipeline that holds it.
+type once struct{ redis.Cmder }
+
+// NoRetry tells the client so.
+func (once) NoRetry() bool { return true }
 
 // DialHook changes nothing.
 func (*coalescer) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -92,19 +106,37 @@ func (c *coalescer) do(ctx context.Context, cmds []redis.Cmder, alone func() err
 	c.waiting = append(c.waiting, r)
 	c.mu.Unlock()
 
-	var batch []*ride
-	select {
-	case batch = <-r.turn:
-	case <-ctx.Done():
-		if c.giveUp(r) {
-			return fail(cmds, ctx.Err())
-		}
-		batch = <-r.turn
+	batch, err := c.await(ctx, r)
+	if err != nil {
+		return fail(cmds, err)
 	}
 	if batch != nil {
 		c.send(batch)
 	}
-	return firstError(cmds)
+	if err = firstError(cmds); lost(err) && ctx.Err() == nil {
+		return alone()
+	}
+	return err
+}
+
+// await returns the batch that the ride's caller is to send, or nil when it has been sent, or an error when it
+// gives up waiting.
+func (c *coalescer) await(ctx context.Context, r *ride) ([]*ride, error) {
+	patience := time.NewTimer(ioTimeout)
+	defer patience.Stop()
+	var err error
+	select {
+	case batch := <-r.turn:
+		return batch, nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-patience.C:
+		err = os.ErrDeadlineExceeded
+	}
+	if c.giveUp(r) {
+		return nil, err
+	}
+	return <-r.turn, nil // it has gone in this moment
 }
 
 // leave gives the lane to those who wait.
@@ -146,10 +178,27 @@ func (c *coalescer) send(batch []*ride) {
 	pipe := c.client.Pipeline()
 	for _, r := range batch {
 		for _, cmd := range r.cmds {
-			_ = pipe.Process(ctx, cmd) // only puts it on the pipeline
+			cmd.SetErr(errUnanswered)
+			_ = pipe.Process(ctx, once{cmd}) // only puts it on the pipeline
 		}
 	}
 	_, _ = pipe.Exec(ctx) // every command has its own error
+}
+
+// errUnanswered is the error of a command until its answer has been read.
+var errUnanswered = errors.New("redis: no answer to a batch")
+
+// lost reports whether the client would repeat a single command for its error: its connection broke, or the server
+// is not the one that can help, or not yet. A server that was silent for all the time is not asked again.
+func lost(err error) bool {
+	var reply redis.Error
+	if errors.As(err, &reply) {
+		return redis.IsReadOnlyError(err) || redis.IsLoadingError(err) || redis.IsMasterDownError(err)
+	}
+	if network, ok := errors.AsType[net.Error](err); ok {
+		return !network.Timeout()
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func fail(cmds []redis.Cmder, err error) error {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -33,18 +36,23 @@ func (h *holdup) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPip
 	return func(ctx context.Context, cmds []redis.Cmder) error { return h.answer(ctx, cmds...) }
 }
 
-// answer plays Redis: GET answers with the key, and a key that begins with "bad" gets an error.
-func (h *holdup) answer(_ context.Context, cmds ...redis.Cmder) error {
+// answer plays Redis: every command gets an error with its key as an answer, but for keys that begin with "lost",
+// whose answers get lost in company.
+func (h *holdup) answer(ctx context.Context, cmds ...redis.Cmder) error {
 	h.mu.Lock()
 	h.sizes = append(h.sizes, len(cmds))
 	h.mu.Unlock()
-	<-h.release
+	select {
+	case <-h.release:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for _, cmd := range cmds {
 		key := fmt.Sprint(cmd.Args()[1])
-		if strings.HasPrefix(key, "bad") {
-			cmd.SetErr(errors.New("bad " + key))
-		} else if get, ok := cmd.(*redis.StringCmd); ok {
-			get.SetVal(key)
+		if len(cmds) > 1 && strings.HasPrefix(key, "lost") {
+			cmd.SetErr(io.EOF)
+		} else {
+			cmd.SetErr(errors.New(key))
 		}
 	}
 	return cmds[0].Err()
@@ -67,31 +75,47 @@ func held(t *testing.T) (redis.UniversalClient, *holdup) {
 	return client, h
 }
 
+// get asks for a key and wants the answer that is its own.
+func get(t *testing.T, client redis.UniversalClient, key string) {
+	t.Helper()
+	if err := client.Get(t.Context(), key).Err(); err == nil || err.Error() != key {
+		t.Errorf("get %s is answered with %v", key, err)
+	}
+}
+
+// pipeline does the same with many keys, whose first answer is the pipeline's.
+func pipeline(t *testing.T, client redis.UniversalClient, keys ...string) {
+	t.Helper()
+	cmds, err := client.Pipelined(t.Context(), func(pipe redis.Pipeliner) error {
+		for _, key := range keys {
+			pipe.Get(t.Context(), key)
+		}
+		return nil
+	})
+	if err == nil || err.Error() != keys[0] {
+		t.Errorf("pipeline of %v is answered with %v", keys, err)
+	}
+	for i, cmd := range cmds {
+		if err := cmd.Err(); err == nil || err.Error() != keys[i] {
+			t.Errorf("get %s in a pipeline is answered with %v", keys[i], err)
+		}
+	}
+}
+
 func TestCoalesce_sends_together_what_waits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
 		var callers sync.WaitGroup
 		for i := range 40 {
-			callers.Go(func() {
-				key := fmt.Sprint("key", i)
-				if i%10 == 9 {
-					key = fmt.Sprint("bad", i)
-				}
-				got, err := client.Get(t.Context(), key).Result()
-				if bad := i%10 == 9; bad && fmt.Sprint(err) != "bad "+key || !bad && (err != nil || got != key) {
-					t.Errorf("get %s = %q, %v", key, got, err)
-				}
-			})
+			callers.Go(func() { get(t, client, fmt.Sprint("key", i)) })
 			synctest.Wait()
 		}
 		close(h.release)
 		callers.Wait()
-		if h.seen() != "[1 1 38]" {
-			t.Errorf("commands went in groups of %s, want two alone and the others together", h.seen())
-		}
-		if _, err := client.Get(t.Context(), "again").Result(); err != nil || h.seen() != "[1 1 38 1]" {
-			t.Errorf("a command later = %v, groups %s, want it to go alone", err, h.seen())
+		get(t, client, "later")
+		if h.seen() != "[1 1 38 1]" {
+			t.Errorf("commands went in groups of %s, want two alone, the others together, and a later one alone", h.seen())
 		}
 	})
 }
@@ -101,39 +125,38 @@ func TestCoalesce_takes_short_pipelines_along(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
 		var callers sync.WaitGroup
-		pipeline := func(keys ...string) error {
-			_, err := client.Pipelined(t.Context(), func(pipe redis.Pipeliner) error {
-				for _, key := range keys {
-					pipe.Get(t.Context(), key)
-				}
-				return nil
-			})
-			return err
-		}
 		for range 2 { // they fill the lanes
-			callers.Go(func() { _ = pipeline("key") })
+			callers.Go(func() { get(t, client, "key") })
 			synctest.Wait()
 		}
-		callers.Go(func() {
-			if err := pipeline("a", "b"); err != nil {
-				t.Errorf("pipeline beside one that fails = %v", err)
-			}
-		})
-		callers.Go(func() {
-			if err := pipeline("c", "bad"); fmt.Sprint(err) != "bad bad" {
-				t.Errorf("pipeline with a command that fails = %v", err)
-			}
-		})
+		callers.Go(func() { pipeline(t, client, "a", "b") })
+		callers.Go(func() { pipeline(t, client, "c", "d", "e") })
 		synctest.Wait()
-		for range 2 { // neither a long pipeline nor one that may block waits for the lanes
-			callers.Go(func() { _ = pipeline(strings.Split(strings.Repeat("k ", 17), " ")[:17]...) })
-			callers.Go(func() { _ = client.BLPop(t.Context(), 0, "list").Err() })
-		}
+		// Neither a long pipeline nor a command that may block waits for the lanes, or keeps them.
+		callers.Go(func() { pipeline(t, client, strings.Fields(strings.Repeat("k ", 17))...) })
+		callers.Go(func() { _ = client.BLPop(t.Context(), 0, "list").Err() })
 		synctest.Wait()
 		close(h.release)
 		callers.Wait()
-		if got := h.seen(); !strings.HasPrefix(got, "[1 1 ") || !strings.HasSuffix(got, " 4]") || strings.Count(got, "17") != 2 {
-			t.Errorf("groups of %s, want two alone, four by themselves, then the two short pipelines in one", got)
+		if got := h.seen(); got != "[1 1 17 1 5]" && got != "[1 1 1 17 5]" {
+			t.Errorf("groups of %s, want two alone, two by themselves, then the short pipelines in one", got)
+		}
+	})
+}
+
+func TestCoalesce_asks_again_alone_for_answers_that_were_lost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, h := held(t)
+		var callers sync.WaitGroup
+		for _, key := range []string{"key1", "key2", "key3", "lost1", "key4", "lost2"} {
+			callers.Go(func() { get(t, client, key) })
+			synctest.Wait()
+		}
+		close(h.release)
+		callers.Wait()
+		if h.seen() != "[1 1 4 1 1]" {
+			t.Errorf("groups of %s, want none of a batch again but the two that were lost", h.seen())
 		}
 	})
 }
@@ -144,7 +167,7 @@ func TestCoalesce_lets_go_of_who_waits_no_more(t *testing.T) {
 		client, h := held(t)
 		var callers sync.WaitGroup
 		for range 2 {
-			callers.Go(func() { _ = client.Get(t.Context(), "key").Err() })
+			callers.Go(func() { get(t, client, "key") })
 		}
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -153,11 +176,7 @@ func TestCoalesce_lets_go_of_who_waits_no_more(t *testing.T) {
 				t.Errorf("get = %v, want the context's error", err)
 			}
 		})
-		callers.Go(func() {
-			if err := client.Get(t.Context(), "other").Err(); err != nil {
-				t.Errorf("get beside one that was given up = %v", err)
-			}
-		})
+		callers.Go(func() { get(t, client, "other") })
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
@@ -166,6 +185,30 @@ func TestCoalesce_lets_go_of_who_waits_no_more(t *testing.T) {
 		if h.seen() != "[1 1 1]" {
 			t.Errorf("groups of %s, want nothing sent for who has gone", h.seen())
 		}
+	})
+}
+
+// Whoever has waited as long as for a connection is told so, as by a pool without one: behind a Redis that does not
+// answer the queue must not grow.
+func TestCoalesce_waits_no_longer_than_for_a_connection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, h := held(t)
+		var callers sync.WaitGroup
+		for range 2 {
+			callers.Go(func() { get(t, client, "key") })
+		}
+		synctest.Wait()
+		began := time.Now()
+		var timeout net.Error
+		if err := client.Get(t.Context(), "late").Err(); !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("get = %v, want an error of the network that says it was too late", err)
+		}
+		if waited := time.Since(began); waited > time.Second {
+			t.Errorf("it took %v", waited)
+		}
+		close(h.release)
+		callers.Wait()
 	})
 }
 

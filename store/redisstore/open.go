@@ -33,7 +33,7 @@ var errURL = errors.New("redis URL: want redis://, rediss:// or unix://, redis-s
 // the data; the sentinels' own are sentinel_username=… and sentinel_password=…. With TLS ca=file replaces the
 // system's authorities, and cert=file with key=file is shown to servers that ask for a certificate; all three
 // are PEM and read here. The client honours the deadlines of contexts and gives up by itself after about a
-// second. Errors quote nothing of the URL. A command that found no free connection in time fails like one
+// second, half a second later where commands wait for each other; see [Coalesce]. Errors quote nothing of the URL. A command that found no free connection in time fails like one
 // that timed out: with a net.Error.
 func Open(text string) (redis.UniversalClient, error) {
 	scheme, rest, found := strings.Cut(text, "://")

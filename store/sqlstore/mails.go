@@ -51,10 +51,15 @@ func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (acco
 	case err != nil:
 		return accounts.ClaimedMail{}, errors.Join(fmt.Errorf("claim mail: %w", err), m.unclaim(ctx, id, name))
 	}
+	return m.keep(ctx, row, now)
+}
+
+// keep returns the mail of a claim, or takes the claim back when that cannot be: nothing was sent, so that nobody
+// has to doubt. Other workers may know a key that this one does not, and a database that went away comes back.
+func (m *Mails) keep(ctx context.Context, row mailRow, now stamp) (accounts.ClaimedMail, error) {
 	claimed, err := m.claimed(ctx, row, now)
-	if errors.Is(err, secrets.ErrUnknownKey) {
-		// Other workers may know the key, or this one may learn it: nothing was sent, so that nobody has to doubt.
-		err = errors.Join(err, m.Record(ctx, row.claim(), messages.Outcome{State: messages.Queued, At: now.Time}))
+	if err != nil && !errors.Is(err, messages.ErrDropped) {
+		err = errors.Join(err, m.unclaim(ctx, row.ID, row.ClaimName))
 	}
 	return claimed, err
 }
@@ -62,15 +67,15 @@ func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (acco
 // unclaimTimeout bounds the taking back of a claim when the caller's own time may be over.
 const unclaimTimeout = 2 * time.Second
 
-// unclaim takes back a claim whose answer was lost: nobody sends by it, so nobody has to doubt, and the next
-// worker need not wait for its end.
+// unclaim takes back a claim that nobody sends by, as when its answer was lost: nobody has to doubt, and the next
+// worker need not wait for its end. The mail counts as enqueued now: its task is on the queue for a retry.
 func (m *Mails) unclaim(ctx context.Context, id, name string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unclaimTimeout)
 	defer cancel()
 	_, err := m.db.exec(ctx, `
-		update messages set state = 'queued', lease_until = null, updated_at = ?
+		update messages set state = 'queued', lease_until = null, enqueued_at = ?, updated_at = ?
 		where id = ? and channel = 'email' and state = 'sending' and claim = ?`,
-		at(m.now()), id, name)
+		at(m.now()), at(m.now()), id, name)
 	if err != nil {
 		return fmt.Errorf("take claim back: %w", err)
 	}
@@ -113,7 +118,7 @@ func (m *Mails) refuse(ctx context.Context, id string, now stamp, name string) (
 		return refused, messages.ErrDropped
 	}
 	if row.State == messages.Sending && row.ClaimName == name {
-		return m.claimed(ctx, row, now)
+		return m.keep(ctx, row, now)
 	}
 	if row.State == messages.Sending && row.LeaseUntil.After(now.Time) {
 		return refused, messages.ErrBusy
