@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -26,13 +27,66 @@ func (b *bench) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.hashing(ctx, "register", "registration", ofFloor(0.90), peer,
-		func(api string) func(n int) []byte {
-			return func(n int) []byte {
-				return post(api, "/v1/registrations", `{"username":"`+usernameOf(n)+`","email":"`+emailOf(n)+
-					`","password":"`+password+`","password_repeat":"`+password+`","agree":true}`)
-			}
-		})
+	if err := b.hashing(ctx, "register", "registration", ofFloor(0.90), peer, registration); err != nil {
+		return err
+	}
+	return b.lookBesides(ctx)
+}
+
+func registration(api string) func(n int) []byte {
+	return func(n int) []byte {
+		return post(api, "/v1/registrations", `{"username":"`+usernameOf(n)+`","email":"`+emailOf(n)+
+			`","password":"`+password+`","password_repeat":"`+password+`","agree":true}`)
+	}
+}
+
+// lookBesides compares look-ups while registrations keep every core busy with look-ups in peace.
+func (b *bench) lookBesides(ctx context.Context) error {
+	api, err := b.stage.api(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer api.stop()
+	looks := load{
+		addr: api.addr, conns: 8, duration: b.duration, next: b.numbers.next, want: http.StatusOK,
+		make: func(n int) []byte { return get(api.addr, "/v1/usernames/"+usernameOf(n)) },
+	}
+	r := row{
+		measure: "register", what: "look-up beside registrations, 8 connections, p99", unit: millis,
+		floor: "the same in peace", target: atMostTimes(3),
+	}
+	for round := range b.rounds {
+		quiet, err := looks.run(ctx)
+		if err != nil {
+			return err
+		}
+		busy, err := b.whileRegistering(ctx, api.addr, looks)
+		if err != nil {
+			return err
+		}
+		r.add(theFloor, inMillis(quiet.times.quantile(0.99)))
+		r.add(ours, inMillis(busy.times.quantile(0.99)))
+		b.sayf("  round %d: look-ups %.0f/s, p99 %v, in peace %.0f/s, p99 %v", round+1,
+			busy.rate(), busy.times.quantile(0.99), quiet.rate(), quiet.times.quantile(0.99))
+	}
+	b.report.add(r)
+	return nil
+}
+
+// whileRegistering runs a load in the middle of one of registrations.
+func (b *bench) whileRegistering(ctx context.Context, api string, l load) (*outcome, error) {
+	people := load{
+		addr: api, conns: people, duration: l.duration + time.Second, next: b.numbers.next,
+		make: registration(api), want: http.StatusCreated, busy: http.StatusServiceUnavailable,
+	}
+	registered := make(chan error, 1)
+	go func() { _, err := people.run(ctx); registered <- err }()
+	err := pause(ctx, 500*time.Millisecond)
+	var o *outcome
+	if err == nil {
+		o, err = l.run(ctx)
+	}
+	return o, errors.Join(err, <-registered)
 }
 
 func (b *bench) signIn(ctx context.Context) error {

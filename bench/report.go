@@ -85,12 +85,14 @@ func (r *row) ratio() float64 { return r.samples[ours].median() / r.samples[theF
 // target is what a row has to reach; the zero value asks for nothing.
 type target struct {
 	ratio, least, most float64
+	times              float64 // of the floor at most
 	why                string
 }
 
 func ofFloor(ratio float64) target       { return target{ratio: ratio} }
 func least(v float64, why string) target { return target{least: v, why: why} }
 func most(v float64) target              { return target{most: v} }
+func atMostTimes(n float64) target       { return target{times: n} }
 
 func (t target) text(u unit) string {
 	switch {
@@ -100,6 +102,8 @@ func (t target) text(u unit) string {
 		return fmt.Sprintf("≥ %s %s (%s)", figure(t.least), u, t.why)
 	case t.most > 0:
 		return fmt.Sprintf("≤ %s %s", figure(t.most), u)
+	case t.times > 0:
+		return fmt.Sprintf("≤ %.0f × the floor", t.times)
 	}
 	return ""
 }
@@ -114,6 +118,8 @@ func (r *row) verdict() string {
 		met = v >= t.least
 	case t.most > 0:
 		met = v <= t.most
+	case t.times > 0:
+		met = r.ratio() <= t.times
 	default:
 		return ""
 	}
