@@ -191,8 +191,7 @@ var errUnanswered = errors.New("redis: no answer to a batch")
 // lost reports whether the client would repeat a single command for its error: its connection broke, or the server
 // is not the one that can help, or not yet. A server that was silent for all the time is not asked again.
 func lost(err error) bool {
-	var reply redis.Error
-	if errors.As(err, &reply) {
+	if _, answered := errors.AsType[redis.Error](err); answered {
 		return redis.IsReadOnlyError(err) || redis.IsLoadingError(err) || redis.IsMasterDownError(err)
 	}
 	if network, ok := errors.AsType[net.Error](err); ok {
