@@ -135,6 +135,10 @@ func spendsInParallel(t *testing.T, b *redisBundle) {
 	if won != 1 || lost != 49 {
 		t.Errorf("%d spent it and %d were told it is over, want 1 and 49", won, lost)
 	}
+	// Guesses may have been refused before they came to use the code: that it has one use is not their doing alone.
+	if _, err := b.codes.Use(t.Context(), issued.ID); !errors.Is(err, verify.ErrExpired) {
+		t.Errorf("Use of a used code: %v", err)
+	}
 }
 
 func restore(t *testing.T, b *redisBundle) {
