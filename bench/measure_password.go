@@ -75,12 +75,12 @@ func (b *bench) lookBesides(ctx context.Context) error {
 
 // whileRegistering runs a load in the middle of one of registrations.
 func (b *bench) whileRegistering(ctx context.Context, api string, l load) (*outcome, error) {
-	people := load{
+	registrations := load{
 		addr: api, conns: people, duration: l.duration + time.Second, next: b.numbers.next,
 		make: registration(api), want: http.StatusCreated, busy: http.StatusServiceUnavailable,
 	}
 	registered := make(chan error, 1)
-	go func() { _, err := people.run(ctx); registered <- err }()
+	go func() { _, err := registrations.run(ctx); registered <- err }()
 	err := pause(ctx, 500*time.Millisecond)
 	var o *outcome
 	if err == nil {

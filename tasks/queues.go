@@ -52,7 +52,7 @@ func smsShard(id string, shards int) string {
 // tells a sign-up's story.
 const HeaderRequestID = "request_id"
 
-// maxRetry is far above what a message's lifetime allows, some days of a mail with six tries a minute: the
+// maxRetry is far above what a message's lifetime allows, some days of a mail with eight tries a minute: the
 // lifetime ends the attempts, not the count. A task that Asynq takes for crashed spends a retry as well, and one
 // that ran out of them would lie in the archive and keep its mail's id taken.
 const maxRetry = 100_000

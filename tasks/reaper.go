@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -95,8 +94,12 @@ func (r *Reaper) reap(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	waits := make(map[string]bool, len(waiting))
+	for _, id := range waiting {
+		waits[id] = true
+	}
 	for _, task := range old {
-		if err := r.look(ctx, task, slices.Contains(waiting, messageID(task))); err != nil {
+		if err := r.look(ctx, task, waits[messageID(task)]); err != nil {
 			return err
 		}
 	}

@@ -101,7 +101,8 @@ type Bell struct {
 	stop    sync.Once
 }
 
-// NewBell returns the bell of a queue for so many loops. Without word each of them looks at the queue once in about idle.
+// NewBell returns the bell of a queue for so many loops. Without word each of them looks at the queue once in
+// about idle.
 func NewBell(queue string, loops int, idle time.Duration) *Bell {
 	return &Bell{queue: queue, idle: idle, rung: make(chan struct{}, loops), stopped: make(chan struct{})}
 }

@@ -75,6 +75,15 @@ func held(t *testing.T) (redis.UniversalClient, *holdup) {
 	return client, h
 }
 
+// fillLanes sends as many commands as go alone, which stay under way until they are released.
+func fillLanes(t *testing.T, client redis.UniversalClient, callers *sync.WaitGroup) {
+	t.Helper()
+	for range 2 {
+		callers.Go(func() { get(t, client, "key") })
+	}
+	synctest.Wait()
+}
+
 // get asks for a key and wants the answer that is its own.
 func get(t *testing.T, client redis.UniversalClient, key string) {
 	t.Helper()
@@ -125,10 +134,7 @@ func TestCoalesce_takes_short_pipelines_along(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
 		var callers sync.WaitGroup
-		for range 2 { // they fill the lanes
-			callers.Go(func() { get(t, client, "key") })
-			synctest.Wait()
-		}
+		fillLanes(t, client, &callers)
 		callers.Go(func() { pipeline(t, client, "a", "b") })
 		callers.Go(func() { pipeline(t, client, "c", "d", "e") })
 		synctest.Wait()
@@ -149,7 +155,8 @@ func TestCoalesce_asks_again_alone_for_answers_that_were_lost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
 		var callers sync.WaitGroup
-		for _, key := range []string{"key1", "key2", "key3", "lost1", "key4", "lost2"} {
+		fillLanes(t, client, &callers)
+		for _, key := range []string{"key1", "lost1", "key2", "lost2"} {
 			callers.Go(func() { get(t, client, key) })
 			synctest.Wait()
 		}
@@ -166,10 +173,7 @@ func TestCoalesce_lets_go_of_who_waits_no_more(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
 		var callers sync.WaitGroup
-		for range 2 {
-			callers.Go(func() { get(t, client, "key") })
-		}
-		synctest.Wait()
+		fillLanes(t, client, &callers)
 		ctx, cancel := context.WithCancel(t.Context())
 		callers.Go(func() {
 			if err := client.Get(ctx, "late").Err(); !errors.Is(err, context.Canceled) {
@@ -195,10 +199,7 @@ func TestCoalesce_waits_no_longer_than_for_a_connection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
 		var callers sync.WaitGroup
-		for range 2 {
-			callers.Go(func() { get(t, client, "key") })
-		}
-		synctest.Wait()
+		fillLanes(t, client, &callers)
 		began := time.Now()
 		var timeout net.Error
 		if err := client.Get(t.Context(), "late").Err(); !errors.As(err, &timeout) || !timeout.Timeout() {

@@ -72,10 +72,11 @@ const unclaimTimeout = 2 * time.Second
 func (m *Mails) unclaim(ctx context.Context, id, name string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unclaimTimeout)
 	defer cancel()
+	now := at(m.now())
 	_, err := m.db.exec(ctx, `
 		update messages set state = 'queued', lease_until = null, enqueued_at = ?, updated_at = ?
 		where id = ? and channel = 'email' and state = 'sending' and claim = ?`,
-		at(m.now()), at(m.now()), id, name)
+		now, now, id, name)
 	if err != nil {
 		return fmt.Errorf("take claim back: %w", err)
 	}

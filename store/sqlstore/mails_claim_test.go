@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"usher/accounts"
-	"usher/contact"
 	"usher/internal/faultproxy"
 	"usher/internal/testkit"
 	"usher/store/sqlstore"
@@ -23,20 +22,12 @@ func TestMails_Claim_whose_answer_is_lost_leaves_no_doubt(t *testing.T) {
 	if address == "" {
 		t.Skip("no postgres on this machine")
 	}
-	direct := migrated(t, address)
-	email, err := contact.ParseEmail("lilei@example.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	account := person(t)
-	account.Email = email
-	if err := sqlstore.NewAccounts(direct, keys(t)).Create(t.Context(), account, nil); err != nil {
-		t.Fatal(err)
-	}
+	store := sqlstore.NewAccounts(migrated(t, address), keys(t))
+	account := withEmail(t, store)
 	for n, lose := range []func(*faultproxy.Trap){(*faultproxy.Trap).Cut, (*faultproxy.Trap).HangUp} {
 		id := fmt.Sprint(n)
 		mail := accounts.Mail{ID: id, NotAfter: time.Now().Add(time.Hour), CreatedAt: time.Now()}
-		if err := sqlstore.NewAccounts(direct, keys(t)).RenewActivation(t.Context(), account.ID, mail); err != nil {
+		if err := store.RenewActivation(t.Context(), account.ID, mail); err != nil {
 			t.Fatal(err)
 		}
 		proxy, far := through(t, address)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"usher/accounts"
-	"usher/contact"
 	"usher/internal/testkit"
 	"usher/store/sqlstore"
 )
@@ -20,16 +19,8 @@ func TestMails_Due_passes_over_rows_that_another_relay_holds(t *testing.T) {
 		t.Skip("no postgres on this machine")
 	}
 	db := migrated(t, url)
-	email, err := contact.ParseEmail("lilei@example.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	account := person(t)
-	account.Email = email
 	store := sqlstore.NewAccounts(db, keys(t))
-	if err := store.Create(t.Context(), account, nil); err != nil {
-		t.Fatal(err)
-	}
+	account := withEmail(t, store)
 	now := time.Now()
 	for n := range 5 {
 		mail := accounts.Mail{ID: fmt.Sprint(n), NotAfter: now.Add(time.Hour), CreatedAt: now.Add(time.Duration(n) * time.Second)}

@@ -140,6 +140,21 @@ func person(t testing.TB) accounts.Account {
 	return accounts.Account{ID: "p", Username: "person", Mobile: mobile, Active: true, CreatedAt: now, UpdatedAt: now}
 }
 
+// withEmail files an account that mails can be sent to.
+func withEmail(t testing.TB, store *sqlstore.Accounts) accounts.Account {
+	t.Helper()
+	email, err := contact.ParseEmail("lilei@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := person(t)
+	account.Email = email
+	if err := store.Create(t.Context(), account, nil); err != nil {
+		t.Fatal(err)
+	}
+	return account
+}
+
 func BenchmarkAccounts_Create_on_SQLite(b *testing.B) {
 	store := sqlstore.NewAccounts(migrated(b, testkit.SQLite(b)), keys(b))
 	now := time.Now()
