@@ -45,13 +45,13 @@ func currentKey(subject string, purpose verify.Purpose) string {
 // pauseKey is a hash: when the next code may be issued, and the id of the last.
 func pauseKey(subject string) string { return tag(subject) + "pause" }
 
-// limitKey is a hash: the window of a limit, see window.lua. The period is part of it because windows of
+// limitKey is a string: the window of a limit, see window.lua. The period is part of it because windows of
 // another period have other slots: after a change of settings counting starts anew.
 func limitKey(subject string, limit limits.Limit) string {
-	return tag(subject) + "limit:" + string(limit.Name) + ":" + strconv.FormatInt(limit.Period.Milliseconds(), 10)
+	return tag(subject) + "window:" + string(limit.Name) + ":" + strconv.FormatInt(limit.Period.Milliseconds(), 10)
 }
 
-// enteredKey is a hash: the window of what was of use, beside that of a guard's spends.
+// enteredKey is a string: the window of what was of use, beside that of a guard's spends.
 func enteredKey(subject string, guard limits.Limit) string {
 	return limitKey(subject, guard) + ":entered"
 }

@@ -5,5 +5,5 @@
 -- ARGV[2] -> period in milliseconds
 --
 -- Returns 1.
-take(look(KEYS[1], tonumber(ARGV[1]), 0, tonumber(ARGV[2])))
+take(look(KEYS[1], redis.call('GET', KEYS[1]), tonumber(ARGV[1]), 0, tonumber(ARGV[2])))
 return 1

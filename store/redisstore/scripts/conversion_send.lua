@@ -11,8 +11,9 @@
 -- Returns {1 when the guard refuses or would refuse and else 0, milliseconds until it judges no more, 0, 0}.
 -- Codes entered meanwhile open it earlier.
 local now, count, period = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local sent = look(KEYS[1], now, count, period)
-local entered = look(KEYS[2], now, count, period)
+local texts = redis.call('MGET', KEYS[1], KEYS[2])
+local sent = look(KEYS[1], texts[1], now, count, period)
+local entered = look(KEYS[2], texts[2], now, count, period)
 local refused, retry = 0, 0
 if sent.units >= count and entered.units * 100 < sent.units * tonumber(ARGV[5]) then
   refused, retry = 1, wait(sent)

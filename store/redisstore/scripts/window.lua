@@ -1,47 +1,69 @@
 -- Counts spends in a rolling period. Put in front of the scripts that spend.
 --
--- A window is a hash of 61 slots in a ring: field slot % 61 holds the units of a slot, "units" their sum,
--- "newest" the last slot that was spent in. A slot is a sixtieth of the period. A unit counts until the
--- sixtieth slot after its own is over: at least for the period, at most for a slot more. A caller whose
--- clock is behind spends in the newest slot: nothing is forgotten early.
+-- A period has sixty slots. A unit counts until the sixtieth slot after its own is over: at least for the
+-- period, at most for a slot more. A caller whose clock is behind spends in the newest slot: nothing is
+-- forgotten early.
+--
+-- A window is a text: the units that count, the newest slot, and the units of each slot before it, as in
+-- "7 480013 480002=1 480011=4". The others are the newest slot's own, so that most spends change nothing but
+-- the first number. What Lua and Redis do with numbers takes most of a spend's time.
 local SLOTS = 61
 
--- look returns what counts now; it changes nothing.
-local function look(key, now, count, period)
-  local w = {key = key, now = now, count = count, period = period, units = 0, passed = {}}
-  local slot = math.floor(now * 60 / period)
-  local state = redis.call('HMGET', key, 'newest', 'units')
-  w.newest = tonumber(state[1] or slot)
-  w.slot = math.max(slot, w.newest)
-  w.over = w.slot - w.newest >= SLOTS
-  if w.over then return w end
-  w.units = tonumber(state[2] or 0)
-  for s = w.newest + 1, w.slot do w.passed[#w.passed + 1] = s % SLOTS end
-  if #w.passed > 0 then
-    local forgotten = redis.call('HMGET', key, unpack(w.passed))
-    for i = 1, #w.passed do w.units = w.units - tonumber(forgotten[i] or 0) end
+-- slots returns the slots of a window that count in a slot to come, oldest first, and their units.
+local function slots(text, slot)
+  local units, newest, before = string.match(text, '^(%d+) (%d+)(.*)$')
+  local list, own, sum = {}, tonumber(units), 0
+  local function add(at, n)
+    if n > 0 and slot - at < SLOTS then
+      list[#list + 1], sum = {at = at, units = n}, sum + n
+    end
+  end
+  for at, n in string.gmatch(before, '(%d+)=(%d+)') do
+    own = own - tonumber(n)
+    add(tonumber(at), tonumber(n))
+  end
+  add(tonumber(newest), own)
+  return list, sum
+end
+
+-- join returns what follows the units in a window's text.
+local function join(list, newest)
+  local parts = {'', newest}
+  for _, s in ipairs(list) do
+    if s.at ~= newest then parts[#parts + 1] = s.at .. '=' .. s.units end
+  end
+  return table.concat(parts, ' ')
+end
+
+-- look returns what counts now; it changes nothing. The text is that of the key, or false.
+local function look(key, text, now, count, period)
+  local w = {key = key, now = now, count = count, period = period, units = 0, slot = math.floor(now * 60 / period)}
+  if not text then return w end
+  local units, rest, newest = string.match(text, '^(%d+)() (%d+)')
+  newest = tonumber(newest)
+  if newest < w.slot then
+    local list
+    list, w.units = slots(text, w.slot)
+    w.rest = join(list, w.slot)
+  else
+    w.units, w.rest, w.slot = tonumber(units), string.sub(text, rest), newest
   end
   return w
 end
 
 -- take spends one unit.
 local function take(w)
-  if w.over then redis.call('DEL', w.key) end
-  if #w.passed > 0 then redis.call('HDEL', w.key, unpack(w.passed)) end
   w.units = w.units + 1
-  redis.call('HINCRBY', w.key, w.slot % SLOTS, 1)
-  redis.call('HSET', w.key, 'newest', w.slot, 'units', w.units)
-  redis.call('PEXPIRE', w.key, math.ceil(w.period * SLOTS / 60))
+  local rest = w.rest or ' ' .. w.slot
+  redis.call('SET', w.key, w.units .. rest, 'PX', math.ceil(w.period * SLOTS / 60))
 end
 
 -- wait returns the milliseconds until the window has a unit again.
 local function wait(w)
-  local slots, flat = {}, redis.call('HGETALL', w.key)
-  for i = 1, #flat, 2 do slots[flat[i]] = tonumber(flat[i + 1]) end
   local units = w.units
-  for s = w.slot - SLOTS + 1, w.newest do
-    units = units - (slots[tostring(s % SLOTS)] or 0)
-    if units < w.count then return math.ceil((s + SLOTS) * w.period / 60) - w.now end
+  for _, s in ipairs((slots(w.units .. w.rest, w.slot))) do
+    units = units - s.units
+    if units < w.count then return math.ceil((s.at + SLOTS) * w.period / 60) - w.now end
   end
   return 0
 end
@@ -52,12 +74,12 @@ end
 -- the position of the tightest window and what is left of it.
 local function spend(keys, from, args, first, now, record)
   local windows, refused, retry, tightest, left = {}, 0, 0, 0, 0
-  for i = from, #keys do
-    local a = first + 2 * (i - from)
-    windows[#windows + 1] = look(keys[i], now, tonumber(args[a]), tonumber(args[a + 1]))
-  end
-  for i, w in ipairs(windows) do
+  if #keys < from then return refused, retry, tightest, left end
+  for i, text in ipairs(redis.call('MGET', unpack(keys, from))) do
+    local a = first + 2 * (i - 1)
+    local w = look(keys[from + i - 1], text, now, tonumber(args[a]), tonumber(args[a + 1]))
     if refused == 0 and w.units >= w.count then refused, retry = i, wait(w) end
+    windows[i] = w
   end
   local granted = refused == 0 or record
   for i, w in ipairs(windows) do
@@ -71,13 +93,16 @@ end
 -- refund gives one unit back that was spent at the given time. Where a clock that was behind has put it in
 -- a newer slot, the newest one gives.
 local function refund(key, at, period)
-  local state = redis.call('HMGET', key, 'newest', 'units')
-  local newest = tonumber(state[1])
-  if not newest or tonumber(state[2]) < 1 then return end
-  local slot = math.floor(at * 60 / period)
+  local text = redis.call('GET', key)
+  if not text then return end
+  local newest, slot = tonumber(string.match(text, ' (%d+)')), math.floor(at * 60 / period)
   if newest - slot >= SLOTS then return end
-  if slot > newest or tonumber(redis.call('HGET', key, slot % SLOTS) or 0) < 1 then slot = newest end
-  if tonumber(redis.call('HGET', key, slot % SLOTS) or 0) < 1 then return end
-  redis.call('HINCRBY', key, slot % SLOTS, -1)
-  redis.call('HINCRBY', key, 'units', -1)
+  local list, units = slots(text, newest)
+  local giver
+  for _, s in ipairs(list) do
+    if s.at == slot or s.at == newest and not giver then giver = s end
+  end
+  if not giver then return end
+  giver.units = giver.units - 1
+  redis.call('SET', key, units - 1 .. join(list, newest), 'KEEPTTL')
 end
