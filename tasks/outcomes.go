@@ -16,6 +16,9 @@ type OutcomeLog interface {
 
 	// Remove takes away what was read.
 	Remove(ctx context.Context, entries []messages.Entry) error
+
+	// Waiting returns how many entries there are, and since when the oldest of them has been waiting.
+	Waiting(ctx context.Context) (n int, since time.Time, err error)
 }
 
 // OutcomeTable is where it is written down.
@@ -31,10 +34,15 @@ type OutcomeTable interface {
 }
 
 const (
-	outcomeInterval = 500 * time.Millisecond
+	outcomeInterval = time.Second
 	// outcomeTurn is a little less than the interval, so that the same worker may have the next turn.
-	outcomeTurn    = outcomeInterval * 9 / 10
-	outcomeBatch   = 1024
+	outcomeTurn = outcomeInterval * 9 / 10
+	// outcomeBatch is what Redis reads in two or three milliseconds, in which it answers nobody else. Of a code that
+	// was asked for and sent within one batch only the last is written.
+	outcomeBatch = 2048
+	// outcomeCalm is how many may wait before anybody hurries: of a thousand codes a second, those of eight seconds.
+	outcomeCalm = 16 * 1024
+
 	outcomeTimeout = 10 * time.Second // for one batch
 	outcomeFlush   = 5 * time.Second  // for what is left when the worker stops
 
@@ -58,14 +66,14 @@ type OutcomeWriter struct {
 	Logger    *slog.Logger
 }
 
-// Run writes twice a second until ctx ends, and then what is left, as far as that goes within five seconds. It
+// Run writes every second until ctx ends, and then what is left, as far as that goes within five seconds. It
 // warns once when it begins to fail, and says when that is over.
 func (w *OutcomeWriter) Run(ctx context.Context) {
 	ticker := time.NewTicker(outcomeInterval)
 	defer ticker.Stop()
-	failing := false
+	failing, pace := false, outcomePace{}
 	for ctx.Err() == nil {
-		mine, err := w.take(ctx)
+		mine, err := w.take(ctx, &pace)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil && !failing:
@@ -83,26 +91,33 @@ func (w *OutcomeWriter) Run(ctx context.Context) {
 	until := time.Now().Add(outcomeFlush)
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	defer cancel()
-	if err := w.write(ctx, until); err != nil {
+	if _, err := w.write(ctx, until); err != nil {
 		w.Logger.Warn("outcomes left to other workers", "error", err)
 	}
 }
 
 // take writes if this worker gets the turn.
-func (w *OutcomeWriter) take(ctx context.Context) (mine bool, err error) {
-	until := time.Now().Add(outcomeTurn)
+func (w *OutcomeWriter) take(ctx context.Context, pace *outcomePace) (mine bool, err error) {
+	until := time.Now().Add(pace.turn)
 	if mine, err = w.Turns.Turn(ctx, "outcomes", outcomeTurn); err != nil || !mine {
 		return mine, err
 	}
-	return mine, w.write(ctx, until)
+	more, err := w.write(ctx, until)
+	waiting := 0
+	if more && err == nil {
+		waiting, _, err = w.Log.Waiting(ctx)
+	}
+	pace.next(waiting)
+	return mine, err
 }
 
-// write copies batches until none is full or the time is over.
-func (w *OutcomeWriter) write(ctx context.Context, until time.Time) error {
+// write copies batches until none is full or the time is over, and reports whether there are more. It copies one
+// even when there is no time at all.
+func (w *OutcomeWriter) write(ctx context.Context, until time.Time) (more bool, err error) {
 	for {
-		more, err := w.batch(ctx)
-		if err != nil || !more || time.Now().After(until) {
-			return err
+		more, err = w.batch(ctx)
+		if err != nil || !more || !time.Now().Before(until) {
+			return more, err
 		}
 	}
 }
@@ -131,6 +146,23 @@ func (w *OutcomeWriter) batch(ctx context.Context) (more bool, err error) {
 	}
 	w.Metrics.outcomesWritten(len(records), len(entries)-len(records))
 	return more, nil
+}
+
+// outcomePace is how long a turn lasts. Codes are sent first: what piles up in a rush is written down a batch at a
+// time, for it wants the same processors. When too much waits, turns last longer until it becomes less.
+type outcomePace struct {
+	turn    time.Duration // 0 for one batch
+	waiting int
+}
+
+func (p *outcomePace) next(waiting int) {
+	switch {
+	case waiting <= outcomeCalm:
+		p.turn = 0
+	case waiting > p.waiting:
+		p.turn = min(max(2*p.turn, outcomeInterval/8), outcomeTurn)
+	}
+	p.waiting = waiting
 }
 
 // Jobs returns what tidies up: SMS of which nothing is heard any more are closed, and old messages deleted.

@@ -26,6 +26,7 @@ type outcomeLog struct {
 	readErr   error
 	removeErr error
 	reads     int
+	added     int
 }
 
 func (l *outcomeLog) Read(_ context.Context, limit int) ([]messages.Entry, bool, error) {
@@ -42,10 +43,16 @@ func (l *outcomeLog) Remove(_ context.Context, entries []messages.Entry) error {
 	if l.removeErr != nil {
 		return l.removeErr
 	}
-	l.entries = slices.DeleteFunc(l.entries, func(e messages.Entry) bool {
-		return slices.ContainsFunc(entries, func(gone messages.Entry) bool { return gone.ID == e.ID })
-	})
+	gone := map[string]bool{}
+	for _, entry := range entries {
+		gone[entry.ID] = true
+	}
+	l.entries = slices.DeleteFunc(l.entries, func(e messages.Entry) bool { return gone[e.ID] })
 	return nil
+}
+
+func (l *outcomeLog) Waiting(context.Context) (int, time.Time, error) {
+	return l.left(), time.Time{}, nil
 }
 
 func (l *outcomeLog) left() int {
@@ -59,7 +66,8 @@ func (l *outcomeLog) add(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for range n {
-		id := fmt.Sprint(len(l.entries))
+		l.added++
+		id := fmt.Sprint(l.added)
 		l.entries = append(l.entries, messages.Entry{ID: id, Record: messages.Record{ID: "m" + id, Revision: 1}})
 	}
 }
@@ -69,6 +77,7 @@ type outcomeTable struct {
 	mu      sync.Mutex
 	saved   map[string]int // revisions by id
 	calls   int
+	takes   time.Duration // a call
 	saveErr error
 	block   bool // until the context ends
 	expire  []int
@@ -80,6 +89,7 @@ func (o *outcomeTable) Save(ctx context.Context, records []messages.Record) erro
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.calls++
+	time.Sleep(o.takes) // in the time of a bubble
 	if o.block {
 		<-ctx.Done()
 		return ctx.Err()
@@ -144,25 +154,49 @@ func runs(t *testing.T, w *tasks.OutcomeWriter) (stop func()) {
 	return stop
 }
 
-func TestOutcomeWriter_goes_on_at_once_while_batches_are_full(t *testing.T) {
+func TestOutcomeWriter_leaves_the_processors_to_a_rush(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, log, table := newWriter()
 		log.add(10_000)
-		began := time.Now()
 		stop := runs(t, w)
 		synctest.Wait()
-		if log.left() != 0 || len(table.saved) != 10_000 || time.Since(began) != 0 {
-			t.Errorf("%d are left and %d written after %v", log.left(), len(table.saved), time.Since(began))
+		if table.calls != 1 || log.left() == 0 {
+			t.Errorf("%d batches at once and %d left, want one batch", table.calls, log.left())
+		}
+		<-time.After(10 * time.Second)
+		synctest.Wait()
+		if log.left() != 0 || len(table.saved) != 10_000 {
+			t.Errorf("%d are left and %d written after ten seconds", log.left(), len(table.saved))
 		}
 		log.add(1)
-		<-time.After(time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		if log.left() != 0 {
 			t.Error("what came later waits")
 		}
 		stop()
 	})
+}
+
+// More than a batch comes in each second: what waits does not grow without end.
+func TestOutcomeWriter_keeps_up_with_what_comes_in(t *testing.T) {
+	t.Parallel()
+	for _, second := range []int{3_000, 12_000} {
+		synctest.Test(t, func(t *testing.T) {
+			w, log, table := newWriter()
+			table.takes = 100 * time.Millisecond
+			stop := runs(t, w)
+			for range 60 {
+				log.add(second)
+				<-time.After(time.Second)
+				if left := log.left(); left > 5*12_000 {
+					t.Fatalf("%d wait, with %d more each second", left, second)
+				}
+			}
+			stop()
+		})
+	}
 }
 
 func TestOutcomeWriter_waits_for_its_turn(t *testing.T) {
