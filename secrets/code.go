@@ -1,9 +1,7 @@
 package secrets
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"math/bits"
@@ -29,7 +27,7 @@ func (k *Keys) Code(d Derivation) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := mac(sub.code, d.ID, d.Mobile, d.Purpose)
+	sum := sub.code.sum(d.ID, d.Mobile, d.Purpose)
 	return decimal(sum, d.Length), nil
 }
 
@@ -40,7 +38,7 @@ func (k *Keys) CheckMAC(d Derivation, code string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := mac(sub.check, d.ID, d.Mobile, d.Purpose, code)
+	sum := sub.check.sum(d.ID, d.Mobile, d.Purpose, code)
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
@@ -48,7 +46,7 @@ func (k *Keys) CheckMAC(d Derivation, code string) (string, error) {
 // for every process and over rotations, since the last configured key makes it. The kind keeps equal
 // texts of different meaning apart.
 func (k *Keys) Index(kind, value string) string {
-	sum := mac(k.index().index, kind, value)
+	sum := k.index().index.sum(kind, value)
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
@@ -57,19 +55,6 @@ func Random(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
 	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-// mac is HMAC-SHA256 over the parts, each with its length in front so that no two lists of parts
-// give the same input.
-func mac(key []byte, parts ...string) []byte {
-	h := hmac.New(sha256.New, key)
-	var size [4]byte
-	for _, part := range parts {
-		binary.BigEndian.PutUint32(size[:], uint32(len(part)))
-		h.Write(size[:])
-		h.Write([]byte(part))
-	}
-	return h.Sum(nil)
 }
 
 // decimal reduces a MAC to digits. It scales the top 64 bits instead of taking a remainder: the bias

@@ -7,6 +7,7 @@
 package secrets
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
@@ -33,8 +34,9 @@ type Keys struct {
 
 // key holds the sub-keys of one configured key: a break of one use must not open another.
 type key struct {
-	id                              string
-	code, check, token, seal, index []byte
+	id                        string
+	code, check, token, index *macs
+	seal                      cipher.AEAD
 }
 
 // ParseKeys reads "id:base64,id:base64": ids of one to eight letters or digits, keys of at least 32
@@ -86,18 +88,19 @@ func (k *Keys) Knows(id string) bool {
 func (k *Keys) IndexID() string { return k.indexer }
 
 func derive(id string, raw []byte) (key, error) {
-	k := key{id: id}
-	uses := map[string]*[]byte{
-		"code": &k.code, "check": &k.check, "token": &k.token, "seal": &k.seal, "index": &k.index,
-	}
-	for use, sub := range uses {
-		derived, err := hkdf.Key(sha256.New, raw, nil, "usher "+use+" v1", sha256.Size)
+	subs := map[string][]byte{"code": nil, "check": nil, "token": nil, "index": nil, "seal": nil}
+	for use := range subs {
+		sub, err := hkdf.Key(sha256.New, raw, nil, "usher "+use+" v1", sha256.Size)
 		if err != nil {
 			return key{}, fmt.Errorf("derive %s key: %w", use, err)
 		}
-		*sub = derived
+		subs[use] = sub
 	}
-	return k, nil
+	seal, err := newAEAD(subs["seal"])
+	return key{
+		id: id, seal: seal,
+		code: newMACs(subs["code"]), check: newMACs(subs["check"]), token: newMACs(subs["token"]), index: newMACs(subs["index"]),
+	}, err
 }
 
 func validID(id string) bool {

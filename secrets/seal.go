@@ -17,13 +17,9 @@ const maxSealed = 4096
 // The result reads "keyid.base64url".
 func (k *Keys) Seal(plain, context string) (string, error) {
 	sub := k.first()
-	aead, err := sub.aead()
-	if err != nil {
-		return "", err
-	}
-	box := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
+	box := make([]byte, sub.seal.NonceSize(), sub.seal.NonceSize()+len(plain)+sub.seal.Overhead())
 	_, _ = rand.Read(box)
-	box = aead.Seal(box, box, []byte(plain), []byte(sub.id+"\x00"+context))
+	box = sub.seal.Seal(box, box, []byte(plain), []byte(sub.id+"\x00"+context))
 	return sub.id + "." + base64.RawURLEncoding.EncodeToString(box), nil
 }
 
@@ -41,15 +37,11 @@ func (k *Keys) Open(sealed, context string) (string, error) {
 	if err != nil {
 		return "", ErrForged
 	}
-	aead, err := sub.aead()
-	if err != nil {
-		return "", err
-	}
-	if len(box) < aead.NonceSize() {
+	if len(box) < sub.seal.NonceSize() {
 		return "", ErrForged
 	}
-	nonce, text := box[:aead.NonceSize()], box[aead.NonceSize():]
-	plain, err := aead.Open(nil, nonce, text, []byte(id+"\x00"+context))
+	nonce, text := box[:sub.seal.NonceSize()], box[sub.seal.NonceSize():]
+	plain, err := sub.seal.Open(nil, nonce, text, []byte(id+"\x00"+context))
 	if err != nil {
 		return "", ErrForged
 	}
@@ -65,10 +57,10 @@ func SealedBy(sealed string) string {
 	return id
 }
 
-// aead makes the cipher of the key. Random 96-bit nonces are safe for 2^32 seals under one key, far
+// newAEAD makes the cipher of a key. Random 96-bit nonces are safe for 2^32 seals under one key, far
 // more than the messages of a rotation period.
-func (k *key) aead() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(k.seal)
+func newAEAD(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("make cipher: %w", err)
 	}

@@ -43,7 +43,7 @@ func (k *Keys) SignToken(keyID string, t Token) (string, error) {
 		return "", err
 	}
 	text := keyID + "." + base64.RawURLEncoding.EncodeToString(body)
-	sum := base64.RawURLEncoding.EncodeToString(mac(sub.token, text))
+	sum := base64.RawURLEncoding.EncodeToString(sub.token.sum(text))
 	return text + "." + sum, nil
 }
 
@@ -63,7 +63,7 @@ func (k *Keys) ParseToken(text string, now time.Time) (Token, error) {
 		return Token{}, err
 	}
 	given, err := base64.RawURLEncoding.Strict().DecodeString(sum)
-	if err != nil || !hmac.Equal(given, mac(sub.token, signed)) {
+	if err != nil || !hmac.Equal(given, sub.token.sum(signed)) {
 		return Token{}, ErrForged
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(encoded)
