@@ -20,20 +20,23 @@ const languageCookie = "usher-lang"
 // languageOf returns the language to answer in: what the page's switch says, then what was chosen
 // before, then Accept-Language, then Chinese.
 func languageOf(c echo.Context) string {
-	if lang := c.QueryParam("lang"); lang == chinese || lang == english {
-		return lang
+	if c.Request().URL.RawQuery != "" { // nothing is parsed where there is nothing
+		if lang := c.QueryParam("lang"); lang == chinese || lang == english {
+			return lang
+		}
 	}
 	// Programs say what they want in each request; only pages remember.
-	cookie, err := c.Cookie(languageCookie)
-	if err == nil && !isAPI(c) && (cookie.Value == chinese || cookie.Value == english) {
-		return cookie.Value
+	if !isAPI(c) {
+		if cookie, err := c.Cookie(languageCookie); err == nil && (cookie.Value == chinese || cookie.Value == english) {
+			return cookie.Value
+		}
 	}
 	return accepted(c.Request().Header.Get("Accept-Language"))
 }
 
 // accepted chooses by the header's weights. Any Chinese is Chinese, any English is English.
 func accepted(header string) string {
-	if len(header) > maxAcceptLanguage {
+	if header == "" || len(header) > maxAcceptLanguage {
 		return chinese
 	}
 	tags, weights, err := language.ParseAcceptLanguage(header)
