@@ -73,13 +73,16 @@ func (s *Server) byAddress(c echo.Context, names ...limits.Name) []limits.Spend 
 // sendSpends is everything that one code costs, but for the limits of its number: those are spent in
 // one step with the code itself, see [verify.Codes].
 func (s *Server) sendSpends(c echo.Context, mobile contact.Mobile) []limits.Spend {
-	_, network := limits.Network(clientAddr(c))
-	return append(s.byAddress(c, limits.SMSIPHour, limits.SMSIPDay),
-		limits.Spend{Limit: s.Limits[limits.SMSNetHour], Subject: network},
-		limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()},
-		limits.Spend{Limit: s.Limits[limits.SMSConversion], Subject: mobile.Prefix()},
-		limits.Spend{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
-		limits.Spend{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody})
+	addr, network := limits.Network(clientAddr(c))
+	return []limits.Spend{
+		{Limit: s.Limits[limits.SMSIPHour], Subject: addr, Beside: network},
+		{Limit: s.Limits[limits.SMSIPDay], Subject: addr, Beside: network},
+		{Limit: s.Limits[limits.SMSNetHour], Subject: network},
+		{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()},
+		{Limit: s.Limits[limits.SMSConversion], Subject: mobile.Prefix()},
+		{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
+		{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody},
+	}
 }
 
 // resendSpends counts the address that the mail goes to as well as the one that asks.

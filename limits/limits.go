@@ -28,6 +28,10 @@ type Limit struct {
 type Spend struct {
 	Limit   Limit
 	Subject string // an address, a network or a prefix in clear; the store hashes it
+
+	// Beside is the subject that the store keeps this one beside, in clear: what is kept in one place is spent in
+	// one step. Empty keeps it by itself. For one limit it has to be the same whenever the subject is.
+	Beside string
 }
 
 // Everybody is the subject of limits that count for all together.

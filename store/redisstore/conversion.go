@@ -8,16 +8,6 @@ import (
 	"usher/limits"
 )
 
-// guarding is the call that counts a code sent, unless too few of the earlier ones were entered. Its keys
-// begin with the window that a refund gives back to.
-func guarding(subject string, guard limits.Limit, args []any) call {
-	return call{
-		script: conversionSendScript,
-		keys:   []string{limitKey(subject, guard), enteredKey(subject, guard)},
-		args:   append(args, guard.Percent),
-	}
-}
-
 // Entered counts a code that was entered for the guard of its number's prefix. It is to be called once for
 // a code.
 func (l *Limiter) Entered(ctx context.Context, mobile contact.Mobile) error {
@@ -26,7 +16,7 @@ func (l *Limiter) Entered(ctx context.Context, mobile contact.Mobile) error {
 		return nil
 	}
 	subject := l.store.keys.Index("limit", mobile.Prefix())
-	err := conversionEnterScript.Run(ctx, l.store.client, []string{enteredKey(subject, guard)},
+	err := conversionEnterScript.Run(ctx, l.store.client, []string{enteredKey(subject, subject, guard)},
 		l.store.now().UnixMilli(), guard.Period.Milliseconds()).Err()
 	if err != nil {
 		return fmt.Errorf("count entered code: %w", err)

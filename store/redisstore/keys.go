@@ -47,13 +47,14 @@ func pauseKey(subject string) string { return tag(subject) + "pause" }
 
 // limitKey is a string: the window of a limit, see window.lua. The period is part of it because windows of
 // another period have other slots: after a change of settings counting starts anew.
-func limitKey(subject string, limit limits.Limit) string {
-	return tag(subject) + "window:" + string(limit.Name) + ":" + strconv.FormatInt(limit.Period.Milliseconds(), 10)
+// The place is the hash whose partition it is in, mostly the subject's own.
+func limitKey(place, subject string, limit limits.Limit) string {
+	return partition(place) + subject + ":window:" + string(limit.Name) + ":" + strconv.FormatInt(limit.Period.Milliseconds(), 10)
 }
 
 // enteredKey is a string: the window of what was of use, beside that of a guard's spends.
-func enteredKey(subject string, guard limits.Limit) string {
-	return limitKey(subject, guard) + ":entered"
+func enteredKey(place, subject string, guard limits.Limit) string {
+	return limitKey(place, subject, guard) + ":entered"
 }
 
 // knownKey is a string: the stamp of how long something is known.

@@ -33,7 +33,8 @@ func (l *Limiter) Spend(ctx context.Context, spends []limits.Spend) (limits.Deci
 
 // Left returns how much is left of a limit, without spending.
 func (l *Limiter) Left(ctx context.Context, spend limits.Spend) (int, error) {
-	key := limitKey(l.store.keys.Index("limit", spend.Subject), spend.Limit)
+	place, subject := l.store.place(spend)
+	key := limitKey(place, subject, spend.Limit)
 	left, err := limitLeftScript.Run(ctx, l.store.client, []string{key},
 		l.store.now().UnixMilli(), spend.Limit.Count, spend.Limit.Period.Milliseconds()).Int()
 	if err != nil {
@@ -49,13 +50,12 @@ type batch struct {
 	groups []group
 }
 
-// group is the spends of one subject: their windows share a slot, so one script takes them all or none. A
-// guard is a group of its own, since it has a script of its own.
+// group is the spends of one place: their windows share a slot, so one script takes them all or none.
 type group struct {
-	subject   string
-	guard     bool
-	limits    []limits.Limit
-	positions []int // of the limits among all spends
+	place     string
+	subjects  []string
+	limits    []limits.Limit // a guard is the last
+	positions []int          // of the limits among all spends
 	call      call
 	reply     reply
 }
@@ -64,9 +64,9 @@ func (s *Store) batch(spends []limits.Spend) *batch {
 	b := &batch{store: s, at: s.now()}
 	for i, spend := range spends {
 		if !spend.Limit.Off() {
-			g := b.group(s.keys.Index("limit", spend.Subject), spend.Limit.Percent > 0)
-			g.limits = append(g.limits, spend.Limit)
-			g.positions = append(g.positions, i)
+			place, subject := s.place(spend)
+			g := b.group(place)
+			g.subjects, g.limits, g.positions = append(g.subjects, subject), append(g.limits, spend.Limit), append(g.positions, i)
 		}
 	}
 	for i := range b.groups {
@@ -75,29 +75,54 @@ func (s *Store) batch(spends []limits.Spend) *batch {
 	return b
 }
 
-func (b *batch) group(subject string, guard bool) *group {
+// place returns the hash of a spend's subject, and the one whose partition it is kept in.
+func (s *Store) place(spend limits.Spend) (place, subject string) {
+	subject = s.keys.Index("limit", spend.Subject)
+	if spend.Beside == "" {
+		return subject, subject
+	}
+	return s.keys.Index("limit", spend.Beside), subject
+}
+
+func (b *batch) group(place string) *group {
 	for i := range b.groups {
-		if !guard && !b.groups[i].guard && b.groups[i].subject == subject {
+		if b.groups[i].place == place && b.groups[i].guard() == 0 {
 			return &b.groups[i]
 		}
 	}
-	b.groups = append(b.groups, group{subject: subject, guard: guard})
+	b.groups = append(b.groups, group{place: place})
 	return &b.groups[len(b.groups)-1]
+}
+
+// guard returns the percentage of the guard that a group ends with, or 0.
+func (g *group) guard() int {
+	if len(g.limits) == 0 {
+		return 0
+	}
+	return g.limits[len(g.limits)-1].Percent
+}
+
+func (g *group) keys() []string {
+	keys := make([]string, len(g.limits), len(g.limits)+1)
+	for i, limit := range g.limits {
+		keys[i] = limitKey(g.place, g.subjects[i], limit)
+	}
+	return keys
 }
 
 // spending is the call that takes a group's units.
 func (b *batch) spending(g *group) call {
-	args := append([]any{b.at.UnixMilli(), b.store.recording()}, limitArgs(g.limits)...)
-	if g.guard {
-		return guarding(g.subject, g.limits[0], args)
+	keys, args := g.keys(), append([]any{b.at.UnixMilli(), b.store.recording(), g.guard()}, limitArgs(g.limits)...)
+	if last := len(keys) - 1; g.guard() > 0 {
+		keys = append(keys, enteredKey(g.place, g.subjects[last], g.limits[last]))
 	}
-	return call{script: limitSpendScript, keys: limitKeys(g.subject, g.limits), args: args}
+	return call{script: limitSpendScript, keys: keys, args: args}
 }
 
 // refunding is the call that gives a group's units back.
 func (b *batch) refunding(g *group) call {
 	args := append([]any{b.at.UnixMilli()}, limitPeriods(g.limits)...)
-	return call{script: limitRefundScript, keys: limitKeys(g.subject, g.limits), args: args}
+	return call{script: limitRefundScript, keys: g.keys(), args: args}
 }
 
 // queue puts the scripts on a pipeline.
@@ -129,7 +154,7 @@ func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
 	if d.Allowed() {
 		return b.tightest(), nil
 	}
-	// What other subjects' limits granted goes back. When it cannot, their units are forgotten with their
+	// What other groups' limits granted goes back. When it cannot, their units are forgotten with their
 	// period: that errs on the safe side, so the refusal stays the answer.
 	_ = b.refund(ctx, func(g *group) bool { _, _, refused := g.refused(); return !refused })
 	return d, nil
@@ -159,17 +184,15 @@ func (b *batch) refusal() limits.Decision {
 	return d
 }
 
-// tightest returns the decision that allows, with what is left of the limit that has least. Nothing can be
-// left of a guard.
+// tightest returns the decision that allows, with what is left of the limit that has least. A group of nothing but
+// a guard has no such limit.
 func (b *batch) tightest() limits.Decision {
 	var d limits.Decision
 	for i := range b.groups {
 		g := &b.groups[i]
-		if g.guard {
-			continue
-		}
-		if left := int(g.reply.number(3)); d.Limit.Off() || left < d.Remaining {
-			d = limits.Decision{Limit: g.limits[g.reply.number(2)-1], Remaining: left}
+		position, left := g.reply.number(2), int(g.reply.number(3))
+		if position > 0 && (d.Limit.Off() || left < d.Remaining) {
+			d = limits.Decision{Limit: g.limits[position-1], Remaining: left}
 		}
 	}
 	return d

@@ -22,8 +22,6 @@ var (
 	limitLeft string
 	//go:embed scripts/bound_enter.lua
 	boundEnter string
-	//go:embed scripts/conversion_send.lua
-	conversionSend string
 	//go:embed scripts/conversion_enter.lua
 	conversionEnter string
 	//go:embed scripts/code_issue.lua
@@ -64,7 +62,6 @@ var (
 	limitRefundScript     = redis.NewScript(window + limitRefund)
 	limitLeftScript       = redis.NewScript(window + limitLeft)
 	boundEnterScript      = redis.NewScript(window + boundEnter)
-	conversionSendScript  = redis.NewScript(window + conversionSend)
 	conversionEnterScript = redis.NewScript(window + conversionEnter)
 	codeIssueScript       = redis.NewScript(window + outcome + codeIssue)
 	codeVoidScript        = redis.NewScript(window + outcome + codeVoid)

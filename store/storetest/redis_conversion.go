@@ -19,6 +19,7 @@ func Conversion(t *testing.T, url string) {
 		"opens again when codes are entered":                  conversionOpensByCodes,
 		"opens again when the sends are forgotten":            conversionOpensByTime,
 		"counts nothing that another limit refuses":           conversionRefunded,
+		"is spent with the limits of its place or not at all": conversionTogether,
 		"recording lets pass and reports":                     conversionRecorded,
 		"of parallel sends the count passes":                  conversionInParallel,
 		"a code counts as entered once":                       conversionCountsOnce,
@@ -114,6 +115,49 @@ func conversionRefunded(t *testing.T, b *redisBundle) {
 	}
 	if d := b.send(t, 50); !d.Allowed() {
 		t.Errorf("refused codes were counted as sent: %+v", d)
+	}
+}
+
+// conversionTogether: the guard shares its script with a limit of its prefix and with one that is kept beside it.
+func conversionTogether(t *testing.T, b *redisBundle) {
+	prefix := limits.Spend{Limit: limits.Limit{Name: limits.SMSPrefix, Count: 52, Period: time.Hour}, Subject: b.mobile.Prefix()}
+	beside := on(t, "", "beside", 60, time.Hour)
+	beside.Beside = prefix.Subject
+	for i := range 50 {
+		want := limits.Decision{Limit: prefix.Limit, Remaining: 51 - i}
+		if diff := cmp.Diff(want, b.spend(t, beside, prefix, b.guard())); diff != "" {
+			t.Fatalf("spend %d, -want +got:\n%s", i+1, diff)
+		}
+	}
+	if d := b.spend(t, beside, prefix, b.guard()); d.Refused != limits.SMSConversion {
+		t.Fatalf("refused by %q, want the guard", d.Refused)
+	}
+	for _, want := range []limits.Decision{{Limit: prefix.Limit, Remaining: 1}, {Limit: prefix.Limit}} {
+		if diff := cmp.Diff(want, b.spend(t, beside, prefix)); diff != "" {
+			t.Errorf("beside the guard, -want +got:\n%s", diff)
+		}
+	}
+	b.enterCodes(t, 15)
+	if d := b.spend(t, beside, prefix, b.guard()); d.Refused != limits.SMSPrefix {
+		t.Errorf("refused by %q, want the prefix", d.Refused)
+	}
+	if d := b.spend(t, beside); d.Remaining != 7 {
+		t.Errorf("%d left beside refusals, want 7", d.Remaining)
+	}
+	if d := b.send(t, 1); !d.Allowed() {
+		t.Errorf("the guard counted what its prefix refused: %+v", d)
+	}
+	if d := b.send(t, 1); d.Allowed() {
+		t.Error("granted with 15 of 51")
+	}
+	if err := b.store.Gate().Refund(t.Context(), []limits.Spend{beside, prefix, b.guard()}); err != nil {
+		t.Fatal(err)
+	}
+	if d := b.send(t, 1); !d.Allowed() {
+		t.Errorf("not given back to the guard: %+v", d)
+	}
+	if d := b.spend(t, beside, prefix); !d.Allowed() || d.Remaining != 0 {
+		t.Errorf("not given back beside the guard: %+v", d)
 	}
 }
 

@@ -69,23 +69,31 @@ local function wait(w)
 end
 
 -- spend takes one unit of every window, or of none when one has nothing left and record is not set. The
--- arguments from args[first] on are a count and a period for each key from keys[from] on. It returns the
--- position of the first window without a unit (0 when there is none), the milliseconds until it has one,
--- the position of the tightest window and what is left of it.
-local function spend(keys, from, args, first, now, record)
-  local windows, refused, retry, tightest, left = {}, 0, 0, 0, 0
+-- arguments from args[first] on are a count and a period for each key from keys[from] on. With a percentage the
+-- last window is a guard: from its count on it has nothing left while fewer than so many percent of its units
+-- were entered, which the window of one more key counts. It returns the position of the first window without a
+-- unit (0 when there is none), the milliseconds until it has one, the position of the tightest window and what is
+-- left of it. Nothing can be left of a guard.
+local function spend(keys, from, args, first, now, record, percent)
+  local windows, guard, refused, retry, tightest, left = {}, 0, 0, 0, 0, 0
   if #keys < from then return refused, retry, tightest, left end
-  for i, text in ipairs(redis.call('MGET', unpack(keys, from))) do
+  local texts, entered = redis.call('MGET', unpack(keys, from)), 0
+  if percent and percent > 0 then
+    guard = #texts - 1
+    entered = look('', table.remove(texts), now, 0, tonumber(args[first + 2 * guard - 1])).units
+  end
+  for i, text in ipairs(texts) do
     local a = first + 2 * (i - 1)
     local w = look(keys[from + i - 1], text, now, tonumber(args[a]), tonumber(args[a + 1]))
-    if refused == 0 and w.units >= w.count then refused, retry = i, wait(w) end
+    local full = w.units >= w.count and (i ~= guard or entered * 100 < w.units * percent)
+    if refused == 0 and full then refused, retry = i, wait(w) end
     windows[i] = w
   end
   local granted = refused == 0 or record
   for i, w in ipairs(windows) do
     if granted then take(w) end
     local rest = math.max(w.count - w.units, 0)
-    if tightest == 0 or rest < left then tightest, left = i, rest end
+    if i ~= guard and (tightest == 0 or rest < left) then tightest, left = i, rest end
   end
   return refused, retry, tightest, left
 end
