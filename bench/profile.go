@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// profiles takes a CPU profile of the API while codes are asked for, and of workers while they clear their queues.
+// profiles takes profiles of the API while codes are asked for, and of workers while they clear their queues.
 // It is the last measure: profiling itself takes time.
 func (b *bench) profiles(ctx context.Context) error {
 	if err := os.MkdirAll(b.profile, 0o755); err != nil {
@@ -34,7 +34,7 @@ func (b *bench) profiles(ctx context.Context) error {
 	}
 	loaded := make(chan error, 1)
 	go func() { _, err := l.run(ctx); loaded <- err }()
-	err = errors.Join(saveProfile(ctx, api, seconds, filepath.Join(b.profile, "api.pprof")), <-loaded)
+	err = errors.Join(b.saveProfiles(ctx, api, seconds, "api"), <-loaded)
 	if err != nil {
 		return err
 	}
@@ -58,11 +58,19 @@ func (b *bench) profileWorker(ctx context.Context, channel string, environ map[s
 		return err
 	}
 	defer worker.stop()
-	return saveProfile(ctx, worker, seconds, filepath.Join(b.profile, "worker-"+channel+".pprof"))
+	return b.saveProfiles(ctx, worker, seconds, "worker-"+channel)
 }
 
-func saveProfile(ctx context.Context, s *server, seconds int, path string) error {
-	url := "http://" + s.ops + "/debug/pprof/profile?seconds=" + strconv.Itoa(seconds)
+// saveProfiles saves what a program's processor time was spent on in so many seconds, and what it has allocated.
+func (b *bench) saveProfiles(ctx context.Context, s *server, seconds int, name string) error {
+	path := filepath.Join(b.profile, name)
+	return errors.Join(
+		saveProfile(ctx, s, "profile?seconds="+strconv.Itoa(seconds), path+".pprof"),
+		saveProfile(ctx, s, "allocs", path+"-allocs.pprof"))
+}
+
+func saveProfile(ctx context.Context, s *server, profile, path string) error {
+	url := "http://" + s.ops + "/debug/pprof/" + profile
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err

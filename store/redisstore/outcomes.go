@@ -32,6 +32,11 @@ func (o *Outcomes) Read(ctx context.Context, limit int) (entries []messages.Entr
 	if err != nil {
 		return nil, false, fmt.Errorf("read outcomes: %w", err)
 	}
+	total := 0
+	for _, stream := range streams {
+		total += len(stream)
+	}
+	entries = make([]messages.Entry, 0, total)
 	for log, stream := range streams {
 		more = more || len(stream) >= each
 		for _, message := range stream {
