@@ -78,6 +78,7 @@ func openServer(text string) (redis.UniversalClient, error) {
 	options.DialerRetries = 1
 	options.MaxRetries = retries
 	options.PoolSize = poolSize
+	options.PipelinePoolSize = -1 // its own pool has buffers of 128 KiB, and pipelines of ours are short
 	return redis.NewClient(options), nil
 }
 
