@@ -2,10 +2,14 @@ package accounts
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
+	"log/slog"
+	"os/exec"
 	"time"
 
 	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
 )
 
 // hashWait is how long a request waits for its turn to hash. Clients come back later than that with
@@ -13,10 +17,11 @@ import (
 const hashWait = time.Second
 
 // Hasher makes and compares argon2id hashes, a bounded number at once: each takes 19 MiB and a core for
-// about 20 ms. It is safe for concurrent use; make it with [NewHasher].
+// about 20 ms. It is safe for concurrent use; make it with [NewHasher] or [NewOutsideHasher].
 type Hasher struct {
-	params *argon2id.Params
-	slots  chan struct{}
+	params argon2id.Params
+	places []*hashPlace
+	free   chan *hashPlace // those of places where nobody works
 	dummy  string
 }
 
@@ -27,36 +32,56 @@ type Cost struct{ MemoryKiB, Passes uint32 }
 // DefaultCost is the smallest that OWASP recommends for one lane.
 func DefaultCost() Cost { return Cost{MemoryKiB: 19 * 1024, Passes: 2} }
 
-// NewHasher returns a hasher of the default cost that runs so many hashes at once, at least one.
+// NewHasher returns a hasher of the default cost that runs so many hashes at once, at least one, in this
+// process. Beside requests it stands in their way: Go gives a core away every 10 ms, and looks for what has
+// come from the network when a core has nothing else to do.
 func NewHasher(parallel int) *Hasher { return NewHasherOf(parallel, DefaultCost()) }
 
 // NewHasherOf returns a hasher of another cost. Tests that are about something else sign people in by the
 // hundred: under the race detector a hash of the default cost takes half a second.
-func NewHasherOf(parallel int, cost Cost) *Hasher {
+func NewHasherOf(parallel int, cost Cost) *Hasher { return newHasher(parallel, cost, nil, nil) }
+
+// NewOutsideHasher returns a hasher of the default cost that runs each of so many hashes in a process of its
+// own, so that the system shares the cores between hashes and requests. The command starts a program that
+// runs [ServeHashes] on its standard input and output; it is started when it is needed and ended when it has
+// not been for a minute. Passwords are hashed here while none can be started, which is logged.
+func NewOutsideHasher(parallel int, command func() *exec.Cmd, logger *slog.Logger) *Hasher {
+	return newHasher(parallel, DefaultCost(), command, logger)
+}
+
+func newHasher(parallel int, cost Cost, command func() *exec.Cmd, logger *slog.Logger) *Hasher {
+	parallel = max(parallel, 1)
 	h := &Hasher{
-		params: &argon2id.Params{
+		params: argon2id.Params{
 			Memory: cost.MemoryKiB, Iterations: cost.Passes, Parallelism: 1, SaltLength: 16, KeyLength: 32,
 		},
-		slots: make(chan struct{}, max(parallel, 1)),
+		free: make(chan *hashPlace, parallel),
 	}
-	// The only possible error is that the system has no random bytes, on which crypto/rand ends the
-	// program by itself.
-	h.dummy, _ = argon2id.CreateHash("no account has this hash", h.params)
+	for range parallel {
+		place := &hashPlace{command: command, logger: logger}
+		h.places = append(h.places, place)
+		h.free <- place
+	}
+	h.dummy = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, cost.MemoryKiB, cost.Passes,
+		base64.RawStdEncoding.EncodeToString(make([]byte, h.params.SaltLength)),
+		base64.RawStdEncoding.EncodeToString(make([]byte, h.params.KeyLength)))
 	return h
+}
+
+// Close ends the processes of [NewOutsideHasher] when the hashes in hand are done. Whoever hashes after that
+// starts them again. The error is always nil.
+func (h *Hasher) Close() error {
+	for _, place := range h.places {
+		place.stop()
+	}
+	return nil
 }
 
 // Hash returns the hash of a normalised password. It returns ErrPasswordBusy when no slot became free
 // in a second, and the context's error when that ended first.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	if err := h.acquire(ctx); err != nil {
-		return "", err
-	}
-	defer h.release()
-	hash, err := argon2id.CreateHash(password, h.params)
-	if err != nil {
-		return "", fmt.Errorf("hash password: %w", err)
-	}
-	return hash, nil
+	result, err := h.do(ctx, hashTask{Password: password, Params: h.params})
+	return result.Hash, err
 }
 
 // Compare reports whether the hash was made from the password, which is given as it was typed: our own
@@ -64,39 +89,40 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // the same, so that the time tells nobody whether an account exists; an imported hash costs what it did
 // where it came from. Errors are those of Hash.
 func (h *Hasher) Compare(ctx context.Context, password, hash string) (bool, error) {
-	if err := h.acquire(ctx); err != nil {
-		return false, err
-	}
-	defer h.release()
-	if matches, ok := parseDjango(hash); ok {
-		return matches(password), nil
-	}
 	exists := hash != ""
 	if !exists {
 		hash = h.dummy
 	}
-	normal, problem := normalPassword(password)
-	match, err := argon2id.ComparePasswordAndHash(normal, hash)
-	if err != nil {
-		return false, fmt.Errorf("compare password: %w", err)
-	}
-	return match && exists && problem == "", nil
+	result, err := h.do(ctx, hashTask{Password: password, Hash: hash})
+	return result.Match && exists, err
 }
 
-func (h *Hasher) acquire(ctx context.Context) error {
+// do works on a task when it is its turn.
+func (h *Hasher) do(ctx context.Context, task hashTask) (hashResult, error) {
+	place, err := h.acquire(ctx)
+	if err != nil {
+		return hashResult{}, err
+	}
+	defer func() { h.free <- place }()
+	result := place.do(ctx, task)
+	if result.Error != "" {
+		return hashResult{}, fmt.Errorf("hash password: %s", result.Error)
+	}
+	return result, nil
+}
+
+func (h *Hasher) acquire(ctx context.Context) (*hashPlace, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	timer := time.NewTimer(hashWait)
 	defer timer.Stop()
 	select {
-	case h.slots <- struct{}{}:
-		return nil
+	case place := <-h.free:
+		return place, nil
 	case <-timer.C:
-		return ErrPasswordBusy
+		return nil, ErrPasswordBusy
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
-
-func (h *Hasher) release() { <-h.slots }

@@ -46,7 +46,7 @@ type API struct {
 	SMSBudgetYuan float64 `env:"SMS_BUDGET_YUAN" envDefault:"0" desc:"Money that codes may cost in any 24 hours; 0 sets no budget. It is the limit sms_budget_day, counted in messages."`
 	SMSPriceYuan  float64 `env:"SMS_PRICE_YUAN" envDefault:"0.045" desc:"Price of one SMS, to count the budget in messages."`
 
-	PasswordParallel int `env:"PASSWORD_PARALLEL" envDefault:"2" desc:"Passwords hashed at the same time, 19 MiB of memory each; about one per core."`
+	PasswordParallel int `env:"PASSWORD_PARALLEL" envDefault:"2" desc:"Passwords hashed at the same time, each in a process of its own that takes some 30 MiB while there are any; about one per core."`
 }
 
 // Validate checks what the types cannot. What a captcha can look like is the business of package captcha.

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"os/exec"
 	"runtime/debug"
 	"time"
 
@@ -42,6 +43,9 @@ type Settings struct {
 	Traces telemetry.Settings
 
 	Hangups <-chan os.Signal // what arrives there is logged; nil in tests
+
+	// HashCommand starts a process for hashes of passwords, see [HashCommand]; nil makes them in this process.
+	HashCommand func() *exec.Cmd
 
 	// FixedCaptcha is the answer of every captcha; only cmd/dev and tests set it, no variable can.
 	FixedCaptcha string
@@ -189,7 +193,7 @@ func (a *API) accounts(stores *app.Stores, codes *verify.Service) *accounts.Serv
 		Hashes:    stores.Accounts,
 		Codes:     codes,
 		Mailer:    a.enqueuer(stores),
-		Passwords: accounts.NewHasher(c.PasswordParallel),
+		Passwords: a.hasher(),
 		Keys:      a.settings.Keys,
 		Policy: accounts.Policy{
 			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL,
@@ -235,7 +239,7 @@ func (a *API) OpsAddr() string { return a.ops.Addr() }
 
 // Run answers until ctx ends, lets what is in flight finish and closes everything. It is called once.
 func (a *API) Run(ctx context.Context) error {
-	debug.FreeOSMemory() // what starting took, the trial of a password's hash above all, is not needed again
+	debug.FreeOSMemory() // what starting took is not needed again
 	a.logger.Info("api ready", "http_addr", a.HTTPAddr(), "ops_addr", a.OpsAddr())
 	defer func() { _ = a.close() }()
 	stop := context.AfterFunc(ctx, a.ops.Drain)

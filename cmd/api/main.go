@@ -20,12 +20,16 @@ func main() {
 func run(ctx context.Context, p app.Process) error {
 	flags := flag.NewFlagSet("api", flag.ContinueOnError)
 	healthy := flags.Bool("health", false, "only ask the API that runs with these settings whether it is ready: exit 0 or 1")
+	hashes := flags.Bool(front.HashFlag, false, "only hash passwords, for the API that has started this with its standard input and output")
 	flags.Usage = func() {
-		_, _ = fmt.Fprintln(flags.Output(), "usage: api [-health]\n\nServes the HTTP API and the pages. Settings come from the environment (docs/configuration.md).")
+		_, _ = fmt.Fprintln(flags.Output(), "usage: api [-health | -hash-passwords]\n\nServes the HTTP API and the pages. Settings come from the environment (docs/configuration.md).")
 		flags.PrintDefaults()
 	}
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err
+	}
+	if *hashes {
+		return front.ServeHashes(os.Stdin, p.Stdout)
 	}
 	if *healthy {
 		return health(ctx, p)
@@ -37,6 +41,7 @@ func run(ctx context.Context, p app.Process) error {
 		return err
 	}
 	settings.Hangups = hangups
+	settings.HashCommand = front.HashCommand
 	api, err := front.Open(ctx, settings, app.NewLogger(p.Stderr, settings.Config.Common))
 	if err != nil {
 		return err

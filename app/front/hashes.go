@@ -1,0 +1,47 @@
+package front
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+
+	"usher/accounts"
+)
+
+// HashFlag is the flag of cmd/api that makes it a process which only hashes passwords, see [HashCommand].
+const HashFlag = "hash-passwords"
+
+// HashCommand starts this program once more, to hash passwords for it. None of our settings and secrets are
+// handed to it.
+func HashCommand() *exec.Cmd {
+	path, err := os.Executable()
+	if runtime.GOOS == "linux" {
+		path, err = "/proc/self/exe", nil // also when another version has been put in its place
+	}
+	cmd := exec.CommandContext(context.Background(), path, "-"+HashFlag) // it outlives the request that needs it
+	cmd.Err = err
+	cmd.Env = []string{}
+	setApart(cmd)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// ServeHashes is what cmd/api does with [HashFlag], until the API that started it closes in, whatever signals
+// come: those of a terminal or a service manager reach all processes at once, and the API still needs it.
+func ServeHashes(in io.Reader, out io.Writer) error {
+	stepBack()
+	return accounts.ServeHashes(in, out)
+}
+
+// hasher hashes in processes of their own where the program can start them.
+func (a *API) hasher() *accounts.Hasher {
+	parallel := a.settings.Config.PasswordParallel
+	if a.settings.HashCommand == nil {
+		return accounts.NewHasher(parallel)
+	}
+	h := accounts.NewOutsideHasher(parallel, a.settings.HashCommand, a.logger)
+	a.closers = append(a.closers, h.Close)
+	return h
+}
