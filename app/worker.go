@@ -111,6 +111,10 @@ type queue struct {
 // fetchPause is what Asynq waits after a fetch that found nothing, beyond the sleep of [tasks.Bell].
 const fetchPause = time.Millisecond
 
+// mailsAhead is how many tasks of mails a worker has for each mail that it sends: the others wait unclaimed, or record
+// what became of theirs.
+const mailsAhead = 4
+
 // OpenWorker opens the stores and binds the operations port; it takes no task yet.
 func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *Worker, err error) {
 	w := &Worker{settings: s, logger: logger, traces: telemetry.Open(ctx, s.Traces, serviceWorker, logger)}
@@ -135,7 +139,7 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		}
 	}
 	if s.Email != nil {
-		if err = w.addQueue(tasks.QueueEmail, 1, s.Config.ConcurrencyEmail, w.stores.Mails); err != nil {
+		if err = w.addQueue(tasks.QueueEmail, 1, mailsAhead*s.Config.ConcurrencyEmail, w.stores.Mails); err != nil {
 			return nil, err
 		}
 	}
@@ -219,7 +223,7 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	if s.Email != nil {
 		email = &tasks.EmailHandler{
 			Claims: tasks.WatchMail(w.stores.Mails, metrics), Sender: tasks.TraceEmail(w.email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
-			Timeout: s.Config.SendTimeout, Metrics: metrics,
+			Timeout: s.Config.SendTimeout, Metrics: metrics, Places: make(chan struct{}, s.Config.ConcurrencyEmail),
 		}
 	}
 	tasks.Register(mux, sms, email)

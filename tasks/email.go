@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -72,6 +73,10 @@ type EmailHandler struct {
 	Mails   *Mails
 	Timeout time.Duration // for the provider's answer
 	Metrics *Metrics
+
+	// Places bounds how many mails are claimed and not yet sent: a claim must not run out while its mail waits for
+	// a connection. Nil bounds nothing.
+	Places chan struct{}
 }
 
 // ProcessTask claims the mail, writes it, sends it and records how that ended.
@@ -80,16 +85,38 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	if err := decode(task, &payload); err != nil {
 		return err
 	}
+	leave, err := h.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	mail, err := h.Claims.Claim(ctx, payload.ID, h.Timeout+leaseMargin)
 	if err != nil {
 		return refusedClaim(ctx, h.Metrics, messages.Email, mail.Claim, err)
 	}
 	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) { return h.send(ctx, mail) })
+	leave() // to record an outcome takes none
 	return conclude(ctx, conclusion{
 		claim: mail.Claim, verdict: judge(mail.Claim, receipt, err, time.Now()),
 		channel: messages.Email, to: mail.Recipient().String(),
 		record: h.Claims.Record, metrics: h.Metrics,
 	})
+}
+
+// enter waits for a place; leave gives it back, and may be called again.
+func (h *EmailHandler) enter(ctx context.Context) (leave func(), err error) {
+	if h.Places == nil {
+		return func() {}, nil
+	}
+	stop := stopOf(ctx)
+	select {
+	case h.Places <- struct{}{}:
+		return sync.OnceFunc(func() { <-h.Places }), nil
+	case <-stop.Done():
+		return nil, &retryAt{time.Now(), errStopping}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // send writes and sends the mail, unless it may have been sent often enough: nobody can be asked about a mail.

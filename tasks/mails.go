@@ -106,6 +106,8 @@ func (l letter) writeSubject(data content) (string, error) {
 
 func (l letter) writeBodies(data content) (text, html string, err error) {
 	var textOut, htmlOut strings.Builder
+	textOut.Grow(1 << 10) // about what the built-in letters need
+	htmlOut.Grow(4 << 10)
 	if err := l.text.Execute(&textOut, data); err != nil {
 		return "", "", err
 	}

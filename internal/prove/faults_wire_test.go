@@ -17,9 +17,9 @@ const (
 
 	committing = "COMMIT\x00" // an API: an account with its mail
 
-	// Statements are prepared, so that only their arguments pass: how many there are, and the first with its length.
-	claimingMail  = "\x00\x06\x00\x00\x00\x0b"     // a worker: the claim's name has eleven letters
-	recordingMail = "\x00\x0c\x00\x00\x00\x04sent" // a worker: that the server took the mail
+	// Statements are prepared, so that only their arguments pass: for mails these are arrays, of one element here.
+	claimingMail  = "\x00\x04\x00\x00\x00\x28{\"" // a worker: how many arguments there are, and the length of the first, an id
+	recordingMail = `{"sent"}`                    // a worker: that the server took the mail
 
 	sending = "POST /" // a worker to either SMS vendor
 )

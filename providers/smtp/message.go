@@ -56,11 +56,15 @@ func render(email providers.Email, from netmail.Address, now time.Time) ([]byte,
 		m.AddAlternativeString(mail.TypeTextHTML, email.HTML) // last is best
 	}
 	var data bytes.Buffer
+	data.Grow(len(email.Text)*3/2 + len(email.HTML)*3/2 + roomForHeaders)
 	if _, err := m.WriteTo(&data); err != nil {
 		return nil, errRender
 	}
 	return data.Bytes(), nil
 }
+
+// roomForHeaders is about what a mail has beside its texts, in bytes; more is no mistake.
+const roomForHeaders = 1 << 10
 
 // Sizes of a subject in bytes: what fits on its line as it is, and what one encoded word carries.
 const (

@@ -36,6 +36,8 @@ type mailRow struct {
 	KeyID      string               `db:"key_id"`
 	RequestID  string               `db:"request_id"`
 	CreatedAt  stamp                `db:"created_at"`
+
+	account *accountRow // nil: not read with it
 }
 
 // insertMail files a mail of the account as it is now; nil is none. It counts as enqueued: the API does
@@ -100,13 +102,14 @@ func (r mailRow) closed() string {
 
 // wanted is the condition under which somebody needs a mail, but for its end: a link that still works, or
 // a notice with an address that is its own or the account's proved one.
-const wanted = `exists (
-	select 1 from accounts
-	where accounts.id = messages.account_id and case
+const wanted = `exists (select 1 from accounts where accounts.id = messages.account_id and ` + needed + `)`
+
+// needed is [wanted] where the mail's account is at hand.
+const needed = `case
 		when messages.purpose = 'activation' then
 			not accounts.email_active and accounts.activation_generation = messages.generation
 		else messages.to_sealed is not null or accounts.email_active
-	end)`
+	end`
 
 // obsolete says why nobody needs the mail any more, or "": what [wanted] says, with the reason.
 func (r mailRow) obsolete(account accounts.Account, now stamp) string {

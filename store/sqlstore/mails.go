@@ -19,11 +19,16 @@ type Mails struct {
 	db       *DB
 	accounts *Accounts
 	now      func() time.Time
+	claims   *together[claiming, mailRow]
+	records  *together[recording, struct{}]
 }
 
 // NewMails returns the mails in db. The clocks of all workers must agree within a small part of a lease.
 func NewMails(db *DB, keys *secrets.Keys, now func() time.Time) *Mails {
-	return &Mails{db, NewAccounts(db, keys), now}
+	m := &Mails{db: db, accounts: NewAccounts(db, keys), now: now}
+	m.claims = newTogether(m.claimMany)
+	m.records = newTogether(m.recordMany)
+	return m
 }
 
 // free is the condition under which a worker may take a message: it waits, or the lease of the one who
@@ -35,8 +40,18 @@ const free = `(state = 'queued' or state = 'sending' and lease_until <= ?)`
 // LeaseUntil, and messages.ErrDropped when the mail must not be sent, with the cause in Reason: sent,
 // failed, used, superseded, unproved, expired or missing.
 func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (accounts.ClaimedMail, error) {
-	now := at(m.now())
-	name := secrets.Random(8)
+	now := m.now()
+	c := claiming{id: id, name: secrets.Random(8), now: at(now), until: at(now.Add(lease))}
+	if m.db.dialect == onPostgres {
+		if row := m.claims.do(ctx, c); row != nil {
+			return m.keep(ctx, *row, c.now)
+		}
+	}
+	return m.claimAlone(ctx, c)
+}
+
+// claimAlone claims a mail or finds out why not.
+func (m *Mails) claimAlone(ctx context.Context, c claiming) (accounts.ClaimedMail, error) {
 	var row mailRow
 	err := m.db.get(ctx, &row, `
 		update messages
@@ -44,14 +59,14 @@ func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (acco
 			doubts = doubts + case state when 'sending' then 1 else 0 end
 		where id = ? and channel = 'email' and not_after > ? and `+free+` and `+wanted+`
 		returning `+mailColumns,
-		name, at(now.Add(lease)), now, id, now, now)
+		c.name, c.until, c.now, c.id, c.now, c.now)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return m.refuse(ctx, id, now, name)
+		return m.refuse(ctx, c.id, c.now, c.name)
 	case err != nil:
-		return accounts.ClaimedMail{}, errors.Join(fmt.Errorf("claim mail: %w", err), m.unclaim(ctx, id, name))
+		return accounts.ClaimedMail{}, errors.Join(fmt.Errorf("claim mail: %w", err), m.unclaim(ctx, c.id, c.name))
 	}
-	return m.keep(ctx, row, now)
+	return m.keep(ctx, row, c.now)
 }
 
 // keep returns the mail of a claim, or takes the claim back when that cannot be: nothing was sent, so that nobody
@@ -85,7 +100,7 @@ func (m *Mails) unclaim(ctx context.Context, id, name string) error {
 
 // claimed is what a worker needs to send the mail whose claim it has.
 func (m *Mails) claimed(ctx context.Context, row mailRow, now stamp) (accounts.ClaimedMail, error) {
-	account, err := m.accounts.Find(ctx, accounts.Key{By: accounts.ByID, Value: row.AccountID})
+	account, err := m.account(ctx, row)
 	if err != nil {
 		return accounts.ClaimedMail{}, fmt.Errorf("claim mail: %w", err)
 	}
@@ -99,6 +114,14 @@ func (m *Mails) claimed(ctx context.Context, row mailRow, now stamp) (accounts.C
 		return accounts.ClaimedMail{}, fmt.Errorf("open address of mail: %w", err)
 	}
 	return claimed, nil
+}
+
+// account returns the account of a mail, which may have been read with it.
+func (m *Mails) account(ctx context.Context, row mailRow) (accounts.Account, error) {
+	if row.account != nil {
+		return m.accounts.found("find account", *row.account, nil)
+	}
+	return m.accounts.Find(ctx, accounts.Key{By: accounts.ByID, Value: row.AccountID})
 }
 
 // refuse finds out why a mail could not be claimed and closes it when that will never change. A claim of the
@@ -147,25 +170,32 @@ func (m *Mails) refuse(ctx context.Context, id string, now stamp, name string) (
 // meanwhile. A mail that is to be tried again counts as enqueued at the outcome's time: its task is on
 // the queue for a retry. Sending keeps the claim: nobody knows what became of the mail.
 func (m *Mails) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {
-	var accepted, enqueued stamp
+	r := recording{claim: claim, outcome: outcome}
 	switch outcome.State {
 	case messages.Sent:
-		accepted = at(outcome.At)
+		r.accepted = at(outcome.At)
 	case messages.Queued:
-		enqueued = at(outcome.At)
+		r.enqueued = at(outcome.At)
 	case messages.Failed, messages.Sending:
 	default:
 		return fmt.Errorf("record mail: an attempt does not end as %s", outcome.State)
 	}
+	if m.db.dialect == onPostgres && m.records.do(ctx, r) != nil {
+		return nil
+	}
+	return m.recordAlone(ctx, r)
+}
+
+func (m *Mails) recordAlone(ctx context.Context, r recording) error {
 	changed, err := m.db.exec(ctx, `
 		update messages
 		set state = ?, lease_until = case ? when 'sending' then lease_until end, accepted_at = ?, enqueued_at = coalesce(?, enqueued_at),
 			provider = coalesce(nullif(?, ''), provider), provider_id = ?, provider_code = ?, updated_at = ?
 		where id = ? and channel = 'email' and attempt = ?
 			and (state = 'sending' or state = ? and updated_at = ?)`,
-		outcome.State, outcome.State, accepted, enqueued,
-		outcome.Provider, outcome.ProviderID, outcome.Code, at(outcome.At),
-		claim.ID, claim.Attempt, outcome.State, at(outcome.At))
+		r.outcome.State, r.outcome.State, r.accepted, r.enqueued,
+		r.outcome.Provider, r.outcome.ProviderID, r.outcome.Code, at(r.outcome.At),
+		r.claim.ID, r.claim.Attempt, r.outcome.State, at(r.outcome.At))
 	if err != nil {
 		return fmt.Errorf("record mail: %w", err)
 	}

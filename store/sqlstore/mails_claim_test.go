@@ -12,8 +12,9 @@ import (
 	"usher/store/sqlstore"
 )
 
-// claiming passes on the wire with a claim: the number of its arguments, and the length of its name, the first.
-const claiming = "\x00\x06\x00\x00\x00\x0b"
+// claiming passes on the wire with a claim: the number of its arguments, and the length of the first, an array of one
+// id of one digit.
+const claiming = "\x00\x04\x00\x00\x00\x05{"
 
 // Who never heard that the mail is his has not sent it: no doubt is left, and nobody waits for the lease.
 func TestMails_Claim_whose_answer_is_lost_leaves_no_doubt(t *testing.T) {

@@ -122,7 +122,7 @@ func arrays(rows []outcomeRow) []any {
 	}
 }
 
-func column[T any](rows []outcomeRow, of func(outcomeRow) T) any {
+func column[R, T any](rows []R, of func(R) T) any {
 	values := make([]T, len(rows))
 	for i, row := range rows {
 		values[i] = of(row)

@@ -118,6 +118,15 @@ func (db *DB) get(ctx context.Context, dest any, query string, args ...any) erro
 	return stmt.GetContext(ctx, dest, args...)
 }
 
+// list reads all rows into dest, a pointer to a slice.
+func (db *DB) list(ctx context.Context, dest any, query string, args ...any) error {
+	stmt, err := db.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	return stmt.SelectContext(ctx, dest, args...)
+}
+
 // exec returns the number of rows that the statement has changed.
 func (db *DB) exec(ctx context.Context, query string, args ...any) (int, error) {
 	stmt, err := db.prepare(ctx, query)

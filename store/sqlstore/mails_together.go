@@ -1,0 +1,128 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"usher/messages"
+)
+
+// Claims and records of one process go to PostgreSQL together, see [together], and a claim brings its account along.
+// SQLite is no server: there is nothing to share.
+
+// claiming is the claim of one mail.
+type claiming struct {
+	id, name   string
+	now, until stamp
+}
+
+// recording is the outcome of one claim.
+type recording struct {
+	claim              messages.Claim
+	outcome            messages.Outcome
+	accepted, enqueued stamp
+}
+
+// claimMany is the statement of claimAlone for the rows of arrays, and the account's as [Accounts.Find] reads it. What
+// is free is hidden from the planner, which would go through all that is queued instead of looking up a few ids.
+var claimMany = `
+	update messages
+	set state = 'sending', attempt = attempt + 1, claim = asked.name, lease_until = asked.until, updated_at = asked.now,
+		doubts = doubts + case state when 'sending' then 1 else 0 end
+	from accounts, (
+		select n, mail_id, name, ` + moment("now") + ` as now, ` + moment("until") + ` as until
+		from ` + arraysOf("text", "text", "bigint", "bigint") + ` as arrays (mail_id, name, now, until, n)
+	) as asked
+	where messages.id = asked.mail_id and accounts.id = messages.account_id
+		and channel = 'email' and not_after > asked.now and ` + needed + `
+		and coalesce(` + strings.Replace(free, "?", "asked.now", 1) + `, false)
+	returning asked.n, ` + columnsOf("messages", mailColumns, "") + `, ` + columnsOf("accounts", accountColumns, "account.")
+
+// arraysOf makes rows of arrays, numbered from 1. Each stands in a query of its own, so that the planner does not see how
+// long it is: it would plan every statement anew.
+func arraysOf(types ...string) string {
+	for i, name := range types {
+		types[i] = "(select ?::" + name + "[])"
+	}
+	return "unnest(" + strings.Join(types, ", ") + ") with ordinality"
+}
+
+// columnsOf names the columns by their table, and gives the result's a prefix.
+func columnsOf(table, columns, prefix string) string {
+	var named []string
+	for column := range strings.SplitSeq(columns, ",") {
+		column = strings.TrimSpace(column)
+		named = append(named, table+"."+column+` as "`+prefix+column+`"`)
+	}
+	return strings.Join(named, ", ")
+}
+
+// claimMany claims what can be claimed.
+func (m *Mails) claimMany(ctx context.Context, claims []claiming, yes func(int, mailRow)) error {
+	order := inOrder(claims, func(c claiming) string { return c.id })
+	var rows []struct {
+		mailRow
+
+		N       int        `db:"n"`
+		Account accountRow `db:"account"`
+	}
+	err := m.db.list(ctx, &rows, claimMany,
+		column(order, func(i int) string { return claims[i].id }),
+		column(order, func(i int) string { return claims[i].name }),
+		column(order, func(i int) int64 { return claims[i].now.micros() }),
+		column(order, func(i int) int64 { return claims[i].until.micros() }))
+	for _, row := range rows {
+		row.account = &row.Account
+		yes(order[row.N-1], row.mailRow)
+	}
+	return err
+}
+
+// recordMany is the statement of recordAlone for the rows of arrays.
+var recordMany = `
+	update messages
+	set state = ended.state, lease_until = case ended.state when 'sending' then lease_until end, accepted_at = ended.accepted,
+		enqueued_at = coalesce(ended.enqueued, enqueued_at), provider = coalesce(nullif(ended.provider, ''), messages.provider),
+		provider_id = ended.provider_id, provider_code = ended.provider_code, updated_at = ended.now
+	from (
+		select n, mail_id, attempt, state, provider, provider_id, provider_code,
+			` + moment("accepted") + ` as accepted, ` + moment("enqueued") + ` as enqueued, ` + moment("now") + ` as now
+		from ` + arraysOf("text", "int", "text", "text", "text", "text", "bigint", "bigint", "bigint") + `
+			as arrays (mail_id, attempt, state, provider, provider_id, provider_code, accepted, enqueued, now, n)
+	) as ended
+	where messages.id = ended.mail_id and channel = 'email' and messages.attempt = ended.attempt
+		and (messages.state = 'sending' or messages.state = ended.state and messages.updated_at = ended.now)
+	returning n`
+
+// recordMany records what can be recorded.
+func (m *Mails) recordMany(ctx context.Context, records []recording, yes func(int, struct{})) error {
+	order := inOrder(records, func(r recording) string { return r.claim.ID })
+	var rows []int
+	err := m.db.list(ctx, &rows, recordMany,
+		column(order, func(i int) string { return records[i].claim.ID }),
+		column(order, func(i int) int64 { return int64(records[i].claim.Attempt) }),
+		column(order, func(i int) string { return string(records[i].outcome.State) }),
+		column(order, func(i int) string { return records[i].outcome.Provider }),
+		column(order, func(i int) string { return records[i].outcome.ProviderID }),
+		column(order, func(i int) string { return records[i].outcome.Code }),
+		column(order, func(i int) int64 { return records[i].accepted.micros() }),
+		column(order, func(i int) int64 { return records[i].enqueued.micros() }),
+		column(order, func(i int) int64 { return at(records[i].outcome.At).micros() }))
+	for _, n := range rows {
+		yes(order[n-1], struct{}{})
+	}
+	return err
+}
+
+// inOrder returns the numbers of the questions in the order of their ids: workers wait for each other's rows and never in
+// a circle.
+func inOrder[Q any](questions []Q, id func(Q) string) []int {
+	order := make([]int, len(questions))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(id(questions[a]), id(questions[b])) })
+	return order
+}

@@ -1,0 +1,173 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// answerer answers questions with their tenfold, but for negative ones, and remembers what was asked together.
+type answerer struct {
+	*together[int, int]
+
+	takes time.Duration
+	err   error
+
+	mu    sync.Mutex
+	asked [][]int
+	ended []error // contexts at the end
+}
+
+func newAnswerer(takes time.Duration) *answerer {
+	b := &answerer{takes: takes}
+	b.together = newTogether(b.answer)
+	return b
+}
+
+func (b *answerer) answer(ctx context.Context, questions []int, yes func(int, int)) error {
+	b.mu.Lock()
+	b.asked = append(b.asked, slices.Sorted(slices.Values(questions)))
+	b.mu.Unlock()
+	select {
+	case <-time.After(b.takes):
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = append(b.ended, ctx.Err())
+	for n, question := range questions {
+		if question >= 0 {
+			yes(n, 10*question)
+		}
+	}
+	return errors.Join(b.err, ctx.Err())
+}
+
+// sizes are how many were asked at once.
+func (b *answerer) sizes() (sizes []int) {
+	for _, asked := range b.asked {
+		sizes = append(sizes, len(asked))
+	}
+	return sizes
+}
+
+func TestTogether_asks_at_once_for_who_comes_alone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, start := newAnswerer(0), time.Now()
+		for question := range 3 {
+			if answer := b.do(t.Context(), question); answer == nil || *answer != 10*question {
+				t.Errorf("answer %d = %v", question, answer)
+			}
+			if took := time.Since(start); took != 0 {
+				t.Errorf("it took %v", took)
+			}
+			time.Sleep(togetherPause)
+			start = time.Now()
+		}
+	})
+}
+
+func TestTogether_asks_once_for_all_who_came_meanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newAnswerer(time.Second)
+		var group sync.WaitGroup
+		for question := range 50 {
+			group.Go(func() {
+				if answer := b.do(t.Context(), question); answer == nil || *answer != 10*question {
+					t.Errorf("answer %d = %v", question, answer)
+				}
+			})
+			synctest.Wait()
+		}
+		group.Wait()
+		if got := b.sizes(); !slices.Equal(got, []int{1, 49}) {
+			t.Errorf("asked for %v at a time, want one and the others", got)
+		}
+	})
+}
+
+func TestTogether_gathers_those_who_come_within_its_pause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newAnswerer(0)
+		b.do(t.Context(), 0)
+		var group sync.WaitGroup
+		for question := range 5 {
+			group.Go(func() { b.do(t.Context(), question) })
+			time.Sleep(togetherPause / 10)
+		}
+		group.Wait()
+		if got := b.sizes(); !slices.Equal(got, []int{1, 5}) {
+			t.Errorf("asked for %v at a time, want one and then five", got)
+		}
+	})
+}
+
+func TestTogether_tells_only_those_with_an_answer_of_it(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newAnswerer(time.Second)
+		var group sync.WaitGroup
+		for _, question := range []int{1, -2, 3} {
+			group.Go(func() {
+				if answer := b.do(t.Context(), question); (answer != nil) != (question > 0) {
+					t.Errorf("answer %d = %v", question, answer)
+				}
+			})
+		}
+		group.Wait()
+		b.err = errors.New("a part of the answer, then nothing")
+		if answer := b.do(t.Context(), 4); answer != nil {
+			t.Errorf("answer beside an error = %d, want none", *answer)
+		}
+	})
+}
+
+func TestTogether_bounds_what_nobody_else_does(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, start := newAnswerer(time.Hour), time.Now()
+		if answer := b.do(t.Context(), 1); answer != nil || time.Since(start) != togetherTimeout {
+			t.Errorf("answer = %v after %v", answer, time.Since(start))
+		}
+	})
+}
+
+func TestTogether_lets_go_of_those_whose_time_is_over(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newAnswerer(time.Second)
+		leading, leave := context.WithCancel(t.Context())
+		waiting, giveUp := context.WithCancel(t.Context())
+		var group sync.WaitGroup
+		group.Go(func() {
+			if b.do(leading, 1) == nil {
+				t.Error("the one who had gone did not wait for the answer")
+			}
+		})
+		synctest.Wait()
+		start := time.Now()
+		group.Go(func() {
+			if b.do(waiting, 2) != nil || time.Since(start) != 0 {
+				t.Error("the one who waited did not go at once")
+			}
+		})
+		group.Go(func() { b.do(t.Context(), 3) })
+		synctest.Wait()
+		leave()
+		giveUp()
+		group.Wait()
+		if got := b.sizes(); !slices.Equal(got, []int{1, 1}) || b.asked[1][0] != 3 || b.ended[0] != nil {
+			t.Errorf("asked %v, the first ended with %v", b.asked, b.ended[0])
+		}
+		if b.do(waiting, 4) != nil || len(b.asked) != 2 {
+			t.Error("who comes too late was asked for")
+		}
+	})
+}
