@@ -8,8 +8,8 @@ func accountMutants() []mutant {
 			edits: []edit{
 				{
 					"secrets/token.go",
-					"if err != nil || !hmac.Equal(given, mac(sub.token, signed)) {",
-					"if err != nil || !hmac.Equal(given, mac(sub.token, signed)) && len(given) == 0 {",
+					"if err != nil || !hmac.Equal(given, sub.token.sum(signed)) {",
+					"if err != nil || !hmac.Equal(given, sub.token.sum(signed)) && len(given) == 0 {",
 				},
 			},
 			pkg: "secrets", tests: []string{"TestKeys_ParseToken"},

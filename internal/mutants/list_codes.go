@@ -40,8 +40,8 @@ func codeMutants() []mutant {
 			edits: []edit{
 				{
 					"secrets/code.go",
-					"mac(sub.check, d.ID, d.Mobile, d.Purpose, code)",
-					"mac(sub.check, d.ID, d.Mobile, code)",
+					"sub.check.sum(d.ID, d.Mobile, d.Purpose, code)",
+					"sub.check.sum(d.ID, d.Mobile, code)",
 				},
 			},
 			pkg: "secrets", tests: []string{"TestKeys_CheckMAC_is_bound_to_all_that_a_code_is_for"},

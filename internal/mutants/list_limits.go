@@ -53,8 +53,8 @@ func limitMutants() []mutant {
 		{
 			name: "password-turns", without: "so many passwords as arrive are hashed at once",
 			edits: []edit{
-				{"accounts/hasher.go", "if err := h.acquire(ctx); err != nil {\n\t\treturn \"\", err\n\t}\n\tdefer h.release()\n", ""},
-				{"accounts/hasher.go", "if err := h.acquire(ctx); err != nil {\n\t\treturn false, err\n\t}\n\tdefer h.release()\n", ""},
+				{"accounts/hasher.go", "place, err := h.acquire(ctx)", "place, err := &hashPlace{}, ctx.Err()"},
+				{"accounts/hasher.go", "\tdefer func() { h.free <- place }()\n", ""},
 			},
 			pkg: "accounts", tests: []string{"TestHasher_waits_a_second_for_its_turn"},
 		},
