@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -124,22 +125,23 @@ func timeLimited(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // headers sets what protects every answer. Pages keep their own policy; an answer in JSON may load
-// nothing at all.
+// nothing at all. All answers share the texts, which nobody changes: to add to a header copies it.
 func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
-	secure := isHTTPS(s.Config.PublicURL)
+	protection := http.Header{}
+	protection.Set("X-Content-Type-Options", "nosniff")
+	protection.Set("Cross-Origin-Opener-Policy", "same-origin")
+	protection.Set("Cross-Origin-Resource-Policy", "same-origin")
+	protection.Set("Content-Security-Policy", web.CSP())
+	protection.Set("Referrer-Policy", "same-origin")
+	protection.Set(echo.HeaderCacheControl, "no-store")
+	if isHTTPS(s.Config.PublicURL) {
+		protection.Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
+	}
 	return func(c echo.Context) error {
 		h := c.Response().Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Content-Security-Policy", web.CSP())
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set(echo.HeaderCacheControl, "no-store")
+		maps.Copy(h, protection)
 		h.Add(echo.HeaderVary, "Accept-Language")
 		h.Set("Content-Language", languageOf(c))
-		if secure {
-			h.Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
-		}
 		return next(c)
 	}
 }

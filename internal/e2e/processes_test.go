@@ -34,6 +34,9 @@ func TestProcesses_carry_a_sign_up_and_end_cleanly(t *testing.T) {
 	if len(found) > 0 {
 		t.Errorf("logs at debug level show %q", found)
 	}
+	if strings.Contains(api.Output(), "hashed in the API's own process") {
+		t.Error("passwords are not hashed in processes of their own")
+	}
 	if code, said := programs.Run(t, environ, "admin", "doctor"); code != 0 {
 		t.Errorf("admin doctor: exit %d\n%s", code, said)
 	}

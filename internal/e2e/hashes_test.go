@@ -1,0 +1,34 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os/exec"
+	"testing"
+
+	"usher/accounts"
+	"usher/internal/programs"
+)
+
+// The API would hash by itself and only warn if its program could not be started for that.
+func TestAPI_hashes_passwords_for_another_process(t *testing.T) {
+	t.Parallel()
+	path := programs.Build(t, "api")
+	command := func() *exec.Cmd {
+		cmd := exec.CommandContext(context.Background(), path, "-hash-passwords") // it ends with its input
+		cmd.Env = []string{}
+		return cmd
+	}
+	var log bytes.Buffer
+	hasher := accounts.NewOutsideHasher(1, command, slog.New(slog.NewTextHandler(&log, nil)))
+	defer hasher.Close()
+	const password = "a long enough secret"
+	hash, err := hasher.Hash(t.Context(), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if match, err := hasher.Compare(t.Context(), password, hash); err != nil || !match || log.Len() > 0 {
+		t.Errorf("Compare = %v, %v; logged %q", match, err, log.String())
+	}
+}
