@@ -245,7 +245,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	mux := w.mux(metrics)
 	stop, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
-	mux.Use(tasks.Stoppable(stop))
+	mux.Use(tasks.Stoppable(ctx, stop))
 	var names []string
 	var bells []*tasks.Bell
 	for _, q := range w.queues {

@@ -103,19 +103,28 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	})
 }
 
-// enter waits for a place; leave gives it back, and may be called again.
+// placeWait bounds the wait for a place: what comes after it must fit into a task's time, and whoever waits longer is
+// taken for stuck.
+const placeWait = 20 * time.Second
+
+// errNoPlace is the end of a task that waited for a place in vain. It is no attempt.
+var errNoPlace = errors.New("the worker has no place to send the mail from")
+
+// enter waits for a place; leave gives it back, and may be called again. Whoever waits when the worker begins to end
+// leaves the mail to others.
 func (h *EmailHandler) enter(ctx context.Context) (leave func(), err error) {
 	if h.Places == nil {
 		return func() {}, nil
 	}
-	stop := stopOf(ctx)
+	ctx, cancel := context.WithTimeout(ctx, placeWait)
+	defer cancel()
 	select {
 	case h.Places <- struct{}{}:
 		return sync.OnceFunc(func() { <-h.Places }), nil
-	case <-stop.Done():
+	case <-drainOf(ctx).Done():
 		return nil, &retryAt{time.Now(), errStopping}
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, &retryAt{time.Now(), errNoPlace}
 	}
 }
 

@@ -20,10 +20,14 @@ type Waiting interface {
 
 const (
 	reapInterval = time.Second
-	// reapAge is how long a task may be active before it is looked at. A worker claims its message within
-	// milliseconds and works it in seconds, so a task that is older and whose message waits has lost its
-	// worker. Together with the lease of a claim it bounds how late a killed worker's message is.
+	// reapAge is how long a task may be active before it is looked at.
 	reapAge = 3 * time.Second
+	// renewed is how much a task's lease has left at least while its worker lives: Asynq gives 30 s and renews them
+	// every five. A message that waits behind an older one has lost its worker, unless it waits for a place there.
+	// Together with the lease of a claim it bounds how late a killed worker's message is.
+	renewed = 22 * time.Second
+	// stuckAge is when a message that waits is put back although its worker lives: nothing there takes so long.
+	stuckAge = 40 * time.Second
 	// reapMost bounds one look at the list of active tasks.
 	reapMost = 10_000
 )
@@ -83,7 +87,8 @@ func (r *Reaper) reap(ctx context.Context, now time.Time) error {
 	if len(old) == 0 {
 		return nil
 	}
-	if err := r.lease(ctx, old, now); err != nil {
+	held, err := r.lease(ctx, old, now)
+	if err != nil {
 		return err
 	}
 	ids := make([]string, len(old))
@@ -99,12 +104,16 @@ func (r *Reaper) reap(ctx context.Context, now time.Time) error {
 		waits[id] = true
 	}
 	for _, task := range old {
-		if err := r.look(ctx, task, waits[messageID(task)]); err != nil {
+		lost := waits[messageID(task)] && isLost(held[task], now.Sub(r.seen[task]))
+		if err := r.look(ctx, task, lost); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// isLost tells of a task whose message waits whether its worker is dead, or stuck with it.
+func isLost(held bool, age time.Duration) bool { return !held || age >= stuckAge }
 
 // oldOnes notes which tasks are active and returns those that have been for reapAge.
 func (r *Reaper) oldOnes(active []string, now time.Time) []string {
@@ -124,8 +133,9 @@ func (r *Reaper) oldOnes(active []string, now time.Time) []string {
 	return old
 }
 
-// lease gives a task without one a lease that is over, so that Asynq recovers it like any other.
-func (r *Reaper) lease(ctx context.Context, tasks []string, now time.Time) error {
+// lease gives a task without one a lease that is over, so that Asynq recovers it like any other. It returns the tasks
+// whose leases are being renewed.
+func (r *Reaper) lease(ctx context.Context, tasks []string, now time.Time) (held map[string]bool, err error) {
 	scores, err := r.Client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, task := range tasks {
 			p.ZScore(ctx, leaseKey(r.Queue), task)
@@ -133,28 +143,30 @@ func (r *Reaper) lease(ctx context.Context, tasks []string, now time.Time) error
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return err
+		return nil, err
 	}
+	held = make(map[string]bool, len(tasks))
 	for i, score := range scores {
-		if !errors.Is(score.Err(), redis.Nil) {
+		if end, ok := score.(*redis.FloatCmd); ok && !errors.Is(score.Err(), redis.Nil) {
+			held[tasks[i]] = end.Val() >= float64(now.Add(renewed).Unix())
 			continue
 		}
 		// Only while it is active: a task that ended in this moment needs no lease.
 		added, err := leaseScript.Run(ctx, r.Client, []string{activeKey(r.Queue), leaseKey(r.Queue)},
 			tasks[i], now.Add(-time.Minute).Unix()).Int()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if added == 1 {
 			r.Metrics.reaped(r.Queue, "leaseless")
 			r.Logger.Warn("active task without a lease given one", "queue", r.Queue, "task_id", tasks[i])
 		}
 	}
-	return nil
+	return held, nil
 }
 
-// look takes care of one task that has been active for long.
-func (r *Reaper) look(ctx context.Context, task string, waits bool) error {
+// look takes care of one task that has been active for long, and puts the message of a lost one back.
+func (r *Reaper) look(ctx context.Context, task string, lost bool) error {
 	inspector := asynq.NewInspectorFromRedisClient(r.Client)
 	info, err := inspector.GetTaskInfo(r.Queue, task)
 	switch {
@@ -164,7 +176,7 @@ func (r *Reaper) look(ctx context.Context, task string, waits bool) error {
 		return r.bury(ctx, task)
 	case err != nil:
 		return err
-	case !waits:
+	case !lost:
 		return nil
 	}
 	again := asynq.NewTaskWithHeaders(info.Type, info.Payload, info.Headers)

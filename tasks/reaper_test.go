@@ -51,7 +51,7 @@ func newReaping(t *testing.T) *reaping {
 	return r
 }
 
-// take does to Asynq's keys what a worker does that takes the task and dies.
+// take does to Asynq's keys what a worker does that takes the task and dies: ten seconds ago it renewed the lease.
 func (r *reaping) take(t *testing.T) { t.Helper(); r.takeTask(t, r.id) }
 
 func (r *reaping) takeTask(t *testing.T, id string) {
@@ -59,7 +59,7 @@ func (r *reaping) takeTask(t *testing.T, id string) {
 	_, err := r.client.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
 		p.LMove(t.Context(), smsPending, smsActive, "RIGHT", "LEFT")
 		p.HSet(t.Context(), "asynq:{sms}:t:"+id, "state", "active")
-		p.ZAdd(t.Context(), smsLease, redis.Z{Score: float64(time.Now().Add(30 * time.Second).Unix()), Member: id})
+		p.ZAdd(t.Context(), smsLease, redis.Z{Score: float64(time.Now().Add(20 * time.Second).Unix()), Member: id})
 		return nil
 	})
 	if err != nil {
@@ -131,6 +131,20 @@ func TestReaper_leaves_a_running_claim_alone(t *testing.T) {
 	testkit.Eventually(t, patience, func() bool { return !r.isActive(t, "stranger") }, "the reaper looks")
 	if n := r.client.LLen(t.Context(), smsPending).Val(); n != 0 {
 		t.Errorf("%d tasks were made for a message that is being sent", n)
+	}
+}
+
+// A live worker renews the leases of its tasks, of those too whose mails wait for a place to be sent from.
+func TestReaper_leaves_what_waits_in_a_live_worker(t *testing.T) {
+	t.Parallel()
+	r := newReaping(t)
+	r.take(t)
+	r.client.ZAdd(t.Context(), smsLease, redis.Z{Score: float64(time.Now().Add(time.Hour).Unix()), Member: r.id})
+	r.push(t, "stranger", "garbage")
+	r.reap(t, 1)
+	testkit.Eventually(t, patience, func() bool { return !r.isActive(t, "stranger") }, "the reaper looks")
+	if n := r.client.LLen(t.Context(), smsPending).Val(); n != 0 {
+		t.Errorf("%d tasks were made for a message whose worker lives", n)
 	}
 }
 

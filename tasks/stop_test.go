@@ -14,7 +14,7 @@ import (
 // hurried is a bundle whose worker can be told to end.
 func hurried(b *bundle) (giveUp context.CancelFunc) {
 	stop, giveUp := context.WithCancel(context.Background())
-	b.handler = tasks.Stoppable(stop)(b.handler)
+	b.handler = tasks.Stoppable(context.Background(), stop)(b.handler)
 	return giveUp
 }
 
