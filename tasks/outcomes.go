@@ -107,7 +107,9 @@ func (w *OutcomeWriter) take(ctx context.Context, pace *outcomePace) (mine bool,
 	if more && err == nil {
 		waiting, _, err = w.Log.Waiting(ctx)
 	}
-	pace.next(waiting)
+	if err == nil {
+		pace.next(waiting)
+	}
 	return mine, err
 }
 
@@ -149,7 +151,8 @@ func (w *OutcomeWriter) batch(ctx context.Context) (more bool, err error) {
 }
 
 // outcomePace is how long a turn lasts. Codes are sent first: what piles up in a rush is written down a batch at a
-// time, for it wants the same processors. When too much waits, turns last longer until it becomes less.
+// time, for it wants the same processors. When too much waits, turns last longer until it becomes less, by more than
+// a little: full streams, which lose their oldest entries, stay as they are.
 type outcomePace struct {
 	turn    time.Duration // 0 for one batch
 	waiting int
@@ -159,7 +162,7 @@ func (p *outcomePace) next(waiting int) {
 	switch {
 	case waiting <= outcomeCalm:
 		p.turn = 0
-	case waiting > p.waiting:
+	case waiting > p.waiting-p.waiting/256:
 		p.turn = min(max(2*p.turn, outcomeInterval/8), outcomeTurn)
 	}
 	p.waiting = waiting

@@ -27,6 +27,7 @@ type outcomeLog struct {
 	removeErr error
 	reads     int
 	added     int
+	most      int // entries that there is room for, 0 for no bound
 }
 
 func (l *outcomeLog) Read(_ context.Context, limit int) ([]messages.Entry, bool, error) {
@@ -69,6 +70,9 @@ func (l *outcomeLog) add(n int) {
 		l.added++
 		id := fmt.Sprint(l.added)
 		l.entries = append(l.entries, messages.Entry{ID: id, Record: messages.Record{ID: "m" + id, Revision: 1}})
+	}
+	if l.most > 0 {
+		l.entries = l.entries[max(len(l.entries)-l.most, 0):]
 	}
 }
 
@@ -197,6 +201,25 @@ func TestOutcomeWriter_keeps_up_with_what_comes_in(t *testing.T) {
 			stop()
 		})
 	}
+}
+
+// A full log loses its oldest entries, so that it does not grow either.
+func TestOutcomeWriter_catches_up_after_an_outage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, log, table := newWriter()
+		table.takes, log.most = 100*time.Millisecond, 100_000
+		log.add(log.most)
+		stop := runs(t, w)
+		for range 60 {
+			log.add(6_000)
+			<-time.After(time.Second)
+		}
+		if left := log.left(); left > 30_000 {
+			t.Errorf("%d still wait a minute later", left)
+		}
+		stop()
+	})
 }
 
 func TestOutcomeWriter_waits_for_its_turn(t *testing.T) {

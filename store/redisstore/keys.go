@@ -92,5 +92,5 @@ func bounds(provider string) string { return prefix + "{bounds:" + provider + "}
 // slotsKey is a sorted set: the requests that a provider has, by the times at which their slots come free.
 func slotsKey(provider string) string { return bounds(provider) + "slots" }
 
-// secondKey is a hash: the window of the messages of a second that a provider got, see window.lua.
-func secondKey(provider string) string { return bounds(provider) + "second" }
+// secondKey is a string: the window of the messages of a second that a provider got, see window.lua.
+func secondKey(provider string) string { return bounds(provider) + "window" }

@@ -16,6 +16,10 @@ const (
 	ioTimeout = 450 * time.Millisecond
 	poolSize  = 64 // commands at once per process, far more than one Redis works on
 	retries   = 1  // of a command whose connection broke
+
+	// noPipelinePool has pipelines share the connections of other commands: ours are short, and in the client's pool
+	// for them each connection has 256 KiB of buffers.
+	noPipelinePool = -1
 )
 
 // errURL quotes nothing of the URL: a password that is not escaped can turn up in any part of it.
@@ -78,7 +82,7 @@ func openServer(text string) (redis.UniversalClient, error) {
 	options.DialerRetries = 1
 	options.MaxRetries = retries
 	options.PoolSize = poolSize
-	options.PipelinePoolSize = -1 // its own pool has buffers of 128 KiB, and pipelines of ours are short
+	options.PipelinePoolSize = noPipelinePool
 	return redis.NewClient(options), nil
 }
 
@@ -110,6 +114,7 @@ func openServers(scheme, rest string) (redis.UniversalClient, error) {
 		Addrs: addrs, Username: u.User.Username(),
 		ContextTimeoutEnabled: true, DialTimeout: ioTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
 		PoolTimeout: ioTimeout, DialerRetries: 1, MaxRetries: retries, PoolSize: poolSize,
+		PipelinePoolSize: noPipelinePool,
 	}
 	options.Password, _ = u.User.Password()
 	if strings.HasPrefix(scheme, "rediss") {

@@ -29,13 +29,13 @@ func targetOf(t *testing.T, url string) target {
 	switch c := client.(type) {
 	case *redis.ClusterClient:
 		o := c.Options()
-		if !o.ContextTimeoutEnabled || o.PoolSize != 64 {
+		if !o.ContextTimeoutEnabled || o.PoolSize != 64 || o.PipelinePoolSize > 0 {
 			t.Errorf("options %+v", o)
 		}
 		return target{Hosts: strings.Join(o.Addrs, " "), Username: o.Username, Password: o.Password, TLS: o.TLSConfig != nil}
 	case *redis.Client:
 		o := c.Options()
-		if !o.ContextTimeoutEnabled || o.PoolSize != 64 {
+		if !o.ContextTimeoutEnabled || o.PoolSize != 64 || o.PipelinePoolSize > 0 {
 			t.Errorf("options %+v", o)
 		}
 		return target{
