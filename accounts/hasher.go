@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/exec"
+	"sync"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -71,14 +72,16 @@ func newHasher(parallel int, cost Cost, command func() *exec.Cmd, logger *slog.L
 // Close ends the processes of [NewOutsideHasher] when the hashes in hand are done. Whoever hashes after that
 // starts them again. The error is always nil.
 func (h *Hasher) Close() error {
+	var group sync.WaitGroup
 	for _, place := range h.places {
-		place.stop()
+		group.Go(place.stop)
 	}
+	group.Wait()
 	return nil
 }
 
 // Hash returns the hash of a normalised password. It returns ErrPasswordBusy when no slot became free
-// in a second, and the context's error when that ended first.
+// in a second, and the context's error when that ended first. A hash that has begun is not given up.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	result, err := h.do(ctx, hashTask{Password: password, Params: h.params})
 	return result.Hash, err

@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,7 +29,11 @@ type hashPlace struct {
 	mu      sync.Mutex
 	process *hashProcess // nil while there is none
 	retire  *time.Timer  // ends it
+	rest    time.Time    // until then none is started: the last time failed
 }
+
+// errResting is no news.
+var errResting = errors.New("processes for hashes did not start lately")
 
 // do never fails for want of a process: then the hash is made here, where requests wait for it.
 func (p *hashPlace) do(ctx context.Context, task hashTask) hashResult {
@@ -36,19 +41,25 @@ func (p *hashPlace) do(ctx context.Context, task hashTask) hashResult {
 		return task.do()
 	}
 	result, err := p.ask(task)
-	if err != nil {
-		p.logger.WarnContext(ctx, "password hashed in the API's own process", "error", err)
-		return task.do()
+	if err == nil {
+		return result
 	}
-	return result
+	if !errors.Is(err, errResting) {
+		p.logger.WarnContext(ctx, "password hashed in the API's own process", "error", err)
+	}
+	return task.do()
 }
 
 func (p *hashPlace) ask(task hashTask) (hashResult, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.process == nil {
+		if time.Now().Before(p.rest) {
+			return hashResult{}, errResting
+		}
 		process, err := startHashProcess(p.command())
 		if err != nil {
+			p.rest = time.Now().Add(hashIdle)
 			return hashResult{}, err
 		}
 		p.process = process

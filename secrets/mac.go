@@ -34,5 +34,6 @@ func (m *macs) sum(parts ...string) []byte {
 	}
 	s.hash.Reset()
 	s.hash.Write(s.text)
+	clear(s.text) // numbers and codes do not stay in a pool
 	return s.hash.Sum(nil)
 }

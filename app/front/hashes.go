@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
+	"syscall"
 
 	"usher/accounts"
 )
@@ -31,6 +33,7 @@ func HashCommand() *exec.Cmd {
 // ServeHashes is what cmd/api does with [HashFlag], until the API that started it closes in, whatever signals
 // come: those of a terminal or a service manager reach all processes at once, and the API still needs it.
 func ServeHashes(in io.Reader, out io.Writer) error {
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	stepBack()
 	return accounts.ServeHashes(in, out)
 }

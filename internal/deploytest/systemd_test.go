@@ -87,6 +87,15 @@ func TestUnits_restart_and_stop_as_the_programs_expect(t *testing.T) {
 	}
 }
 
+// The system knows requests from passwords that are hashed by their priorities.
+func TestUnits_let_hashes_of_passwords_step_back(t *testing.T) {
+	t.Parallel()
+	filters := readUnit(t, "usher-api.service")["Service.SystemCallFilter"]
+	if len(filters) == 0 || filters[len(filters)-1] != "setpriority" {
+		t.Errorf("system calls %q, want setpriority allowed in the end", filters)
+	}
+}
+
 func TestUnits_start_programs_with_flags_that_exist(t *testing.T) {
 	t.Parallel()
 	for _, name := range units {

@@ -84,9 +84,11 @@ func (s *Store) place(spend limits.Spend) (place, subject string) {
 	return s.keys.Index("limit", spend.Beside), subject
 }
 
+// group returns the group that a spend of the place belongs to. A script names the first limit that refuses: while
+// limits only record, each has one of its own, so that every one of them is reported.
 func (b *batch) group(place string) *group {
 	for i := range b.groups {
-		if b.groups[i].place == place && b.groups[i].guard() == 0 {
+		if b.store.Rules.Mode != limits.Record && b.groups[i].place == place && b.groups[i].guard() == 0 {
 			return &b.groups[i]
 		}
 	}

@@ -56,7 +56,7 @@ func (t *together[Q, A]) do(ctx context.Context, question Q) *A {
 	select {
 	case <-own.done:
 	case t.lane <- struct{}{}:
-		t.lead(ctx)
+		t.lead(ctx, own)
 	case <-ctx.Done():
 		if !t.giveUp(own) { // it has gone in this moment
 			<-own.done
@@ -77,17 +77,20 @@ func (t *together[Q, A]) giveUp(own *part[Q, A]) bool {
 	return true
 }
 
-// lead asks for everybody who waits, and leaves the lane.
-func (t *together[Q, A]) lead(ctx context.Context) {
+// lead asks for everybody who waits, and leaves the lane. Others lead when the statement before has taken its own part
+// along.
+func (t *together[Q, A]) lead(ctx context.Context, own *part[Q, A]) {
 	defer func() { <-t.lane }()
+	select {
+	case <-own.done:
+		return
+	default:
+	}
 	time.Sleep(togetherPause - time.Since(t.last))
 	t.mu.Lock()
 	parts := t.waiting
 	t.waiting = nil
 	t.mu.Unlock()
-	if len(parts) == 0 { // the one before has taken the caller along
-		return
-	}
 	t.last = time.Now()
 	defer func() {
 		for _, p := range parts {

@@ -155,12 +155,13 @@ func recordOnly(t *testing.T, b *redisBundle) {
 	b.store.Rules.Mode = limits.Record
 	b.store.Rules.Report = reporter(reported)
 	spend, other := on(t, "1", "small", 2, time.Hour), on(t, "2", "large", 50, time.Hour)
+	same := on(t, "1", "tiny", 1, time.Hour) // of the same place
 	for range 6 {
-		if d := b.spend(t, spend, other); !d.Allowed() {
+		if d := b.spend(t, spend, other, same); !d.Allowed() {
 			t.Fatalf("refused: %+v", d)
 		}
 	}
-	if want := map[limits.Name]int{"small": 4}; !cmp.Equal(reported, want) {
+	if want := map[limits.Name]int{"small": 4, "tiny": 5}; !cmp.Equal(reported, want) {
 		t.Errorf("reported %v, want %v", reported, want)
 	}
 	b.store.Rules.Mode = limits.Enforce

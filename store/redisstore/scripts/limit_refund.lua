@@ -1,6 +1,6 @@
--- Gives back one unit of each limit of one subject.
+-- Gives back one unit of each limit of one place.
 --
--- KEYS[1…] -> windows, all of one subject
+-- KEYS[1…] -> windows, all of one place
 -- ARGV[1]  -> when the units were spent, in milliseconds
 -- ARGV[2…] -> period in milliseconds of each window
 --
