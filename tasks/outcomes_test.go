@@ -93,7 +93,7 @@ func (o *outcomeTable) Save(ctx context.Context, records []messages.Record) erro
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.calls++
-	time.Sleep(o.takes) // in the time of a bubble
+	<-time.After(o.takes)
 	if o.block {
 		<-ctx.Done()
 		return ctx.Err()

@@ -22,7 +22,7 @@ func HashCommand() *exec.Cmd {
 	if runtime.GOOS == "linux" {
 		path, err = "/proc/self/exe", nil // also when another version has been put in its place
 	}
-	cmd := exec.CommandContext(context.Background(), path, "-"+HashFlag) // it outlives the request that needs it
+	cmd := exec.CommandContext(context.Background(), path, "-"+HashFlag) //nolint:gosec // This program itself; it outlives the request that needs it.
 	cmd.Err = err
 	cmd.Env = []string{}
 	setApart(cmd)

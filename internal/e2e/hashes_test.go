@@ -22,7 +22,7 @@ func TestAPI_hashes_passwords_for_another_process(t *testing.T) {
 	}
 	var log bytes.Buffer
 	hasher := accounts.NewOutsideHasher(1, command, slog.New(slog.NewTextHandler(&log, nil)))
-	defer hasher.Close()
+	t.Cleanup(func() { _ = hasher.Close() })
 	const password = "a long enough secret"
 	hash, err := hasher.Hash(t.Context(), password)
 	if err != nil {

@@ -86,7 +86,12 @@ func (t *together[Q, A]) lead(ctx context.Context, own *part[Q, A]) {
 		return
 	default:
 	}
-	time.Sleep(togetherPause - time.Since(t.last))
+	if rest := togetherPause - time.Since(t.last); rest > 0 {
+		select {
+		case <-time.After(rest):
+		case <-ctx.Done(): // whose end is no reason to keep the others waiting
+		}
+	}
 	t.mu.Lock()
 	parts := t.waiting
 	t.waiting = nil

@@ -66,7 +66,7 @@ func TestTogether_asks_at_once_for_who_comes_alone(t *testing.T) {
 			if took := time.Since(start); took != 0 {
 				t.Errorf("it took %v", took)
 			}
-			time.Sleep(togetherPause)
+			<-time.After(togetherPause)
 			start = time.Now()
 		}
 	})
@@ -100,7 +100,7 @@ func TestTogether_gathers_those_who_come_within_its_pause(t *testing.T) {
 		var group sync.WaitGroup
 		for question := range 5 {
 			group.Go(func() { b.do(t.Context(), question) })
-			time.Sleep(togetherPause / 10)
+			<-time.After(togetherPause / 10)
 		}
 		group.Wait()
 		if got := b.sizes(); !slices.Equal(got, []int{1, 5}) {
