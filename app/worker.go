@@ -281,6 +281,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		}
 		reaper := &tasks.Reaper{
 			Queue: q.name, Client: w.stores.Client, Waiting: q.waiting, Metrics: metrics, Logger: w.logger,
+			Turns: q.name == tasks.QueueEmail,
 		}
 		group.Go(func() error { reaper.Run(ctx); return nil })
 	}

@@ -20,13 +20,15 @@ type Waiting interface {
 
 const (
 	reapInterval = time.Second
-	// reapAge is how long a task may be active before it is looked at.
+	// reapAge is how long a task may be active before it is looked at. A worker claims its message within
+	// milliseconds and works it in seconds, so a task that is older and whose message waits has lost its
+	// worker, unless tasks of its queue wait for their turn. Together with the lease of a claim it bounds how late a
+	// killed worker's message is.
 	reapAge = 3 * time.Second
 	// renewed is how much a task's lease has left at least while its worker lives: Asynq gives 30 s and renews them
-	// every five. A message that waits behind an older one has lost its worker, unless it waits for a place there.
-	// Together with the lease of a claim it bounds how late a killed worker's message is.
-	renewed = 22 * time.Second
-	// stuckAge is when a message that waits is put back although its worker lives: nothing there takes so long.
+	// every five, or a little later.
+	renewed = 23 * time.Second
+	// stuckAge is when a message that waits is put back although its worker lives: no turn takes so long to come.
 	stuckAge = 40 * time.Second
 	// reapMost bounds one look at the list of active tasks.
 	reapMost = 10_000
@@ -45,6 +47,10 @@ type Reaper struct {
 	Waiting Waiting
 	Metrics *Metrics
 	Logger  *slog.Logger
+
+	// Turns says that tasks may wait for their turn before they claim their messages, as mails do: then only a lease
+	// that is not renewed tells of a dead worker, after seven seconds.
+	Turns bool
 
 	seen map[string]time.Time // task id -> when it was first seen active
 }
@@ -104,7 +110,7 @@ func (r *Reaper) reap(ctx context.Context, now time.Time) error {
 		waits[id] = true
 	}
 	for _, task := range old {
-		lost := waits[messageID(task)] && isLost(held[task], now.Sub(r.seen[task]))
+		lost := waits[messageID(task)] && r.isLost(held[task], now.Sub(r.seen[task]))
 		if err := r.look(ctx, task, lost); err != nil {
 			return err
 		}
@@ -113,7 +119,9 @@ func (r *Reaper) reap(ctx context.Context, now time.Time) error {
 }
 
 // isLost tells of a task whose message waits whether its worker is dead, or stuck with it.
-func isLost(held bool, age time.Duration) bool { return !held || age >= stuckAge }
+func (r *Reaper) isLost(held bool, age time.Duration) bool {
+	return !r.Turns || !held || age >= stuckAge
+}
 
 // oldOnes notes which tasks are active and returns those that have been for reapAge.
 func (r *Reaper) oldOnes(active []string, now time.Time) []string {

@@ -9,17 +9,19 @@ import (
 func TestReaper_knows_a_stuck_worker_from_one_that_is_busy(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		held bool
-		age  time.Duration
-		want bool
+		turns, held bool
+		age         time.Duration
+		want        bool
 	}{
-		{held: true, age: reapAge},
-		{held: true, age: placeWait + sendMost},
-		{held: true, age: stuckAge, want: true},
-		{held: false, age: reapAge, want: true},
+		{turns: true, held: true, age: reapAge},
+		{turns: true, held: true, age: placeWait + sendMost},
+		{turns: true, held: true, age: stuckAge, want: true},
+		{turns: true, held: false, age: reapAge, want: true},
+		{turns: false, held: true, age: reapAge, want: true},
 	} {
-		if got := isLost(test.held, test.age); got != test.want {
-			t.Errorf("lost after %v, held %v: %v", test.age, test.held, got)
+		reaper := &Reaper{Turns: test.turns}
+		if got := reaper.isLost(test.held, test.age); got != test.want {
+			t.Errorf("%+v: lost %v", test, got)
 		}
 	}
 }

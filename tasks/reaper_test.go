@@ -27,6 +27,7 @@ type reaping struct {
 	metrics  *tasks.Metrics
 	logger   *slog.Logger
 	clock    *testkit.Clock
+	turns    bool
 }
 
 const (
@@ -75,6 +76,7 @@ func (r *reaping) reap(t *testing.T, reapers int) {
 	for range reapers {
 		reaper := &tasks.Reaper{
 			Queue: tasks.QueueSMS, Client: r.client, Waiting: r.store.Codes(), Metrics: r.metrics, Logger: r.logger,
+			Turns: r.turns,
 		}
 		wg.Go(func() { reaper.Run(ctx) })
 	}
@@ -134,10 +136,11 @@ func TestReaper_leaves_a_running_claim_alone(t *testing.T) {
 	}
 }
 
-// A live worker renews the leases of its tasks, of those too whose mails wait for a place to be sent from.
-func TestReaper_leaves_what_waits_in_a_live_worker(t *testing.T) {
+// A live worker renews the leases of its tasks, of those too that wait for their turn.
+func TestReaper_leaves_what_waits_for_its_turn_in_a_live_worker(t *testing.T) {
 	t.Parallel()
 	r := newReaping(t)
+	r.turns = true
 	r.take(t)
 	r.client.ZAdd(t.Context(), smsLease, redis.Z{Score: float64(time.Now().Add(time.Hour).Unix()), Member: r.id})
 	r.push(t, "stranger", "garbage")
@@ -146,6 +149,16 @@ func TestReaper_leaves_what_waits_in_a_live_worker(t *testing.T) {
 	if n := r.client.LLen(t.Context(), smsPending).Val(); n != 0 {
 		t.Errorf("%d tasks were made for a message whose worker lives", n)
 	}
+}
+
+func TestReaper_puts_back_what_waited_for_its_turn_in_a_dead_worker(t *testing.T) {
+	t.Parallel()
+	r := newReaping(t)
+	r.turns = true
+	r.take(t)
+	r.reap(t, 1)
+	to := r.serve(t)
+	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
 }
 
 // The one that was put back may fall to a worker that dies before it claims, too.
