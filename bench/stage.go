@@ -191,7 +191,8 @@ func (s *stage) serve(ctx context.Context, addr string, settings map[string]stri
 
 // clear empties Redis and what the vendor has counted. No worker may run.
 func (s *stage) clear(ctx context.Context) error {
-	return errors.Join(s.client.FlushAll(ctx).Err(), s.vendor.clear(ctx))
+	_, err := s.db.Unwrap().ExecContext(ctx, "truncate messages")
+	return errors.Join(err, s.client.FlushAll(ctx).Err(), s.vendor.clear(ctx))
 }
 
 // about says what the figures were measured on.
