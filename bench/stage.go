@@ -189,7 +189,7 @@ func (s *stage) serve(ctx context.Context, addr string, settings map[string]stri
 	return &server{p, addr, ops}, nil
 }
 
-// clear empties Redis and what the vendor has counted. No worker may run.
+// clear empties Redis, the table of messages and what the vendor has counted. No worker may run.
 func (s *stage) clear(ctx context.Context) error {
 	_, err := s.db.Unwrap().ExecContext(ctx, "truncate messages")
 	return errors.Join(err, s.client.FlushAll(ctx).Err(), s.vendor.clear(ctx))

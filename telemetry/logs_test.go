@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,11 +71,15 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func TestLogHandler_costs_nothing_without_ids(t *testing.T) { //nolint:paralleltest // counts allocations
 	//nolint:sloglint // a handler that writes is what costs are compared with
 	bare := slog.NewJSONHandler(io.Discard, nil)
+	// The least of some runs: under the race detector pools forget some of what they are given, as they please.
 	allocations := func(h slog.Handler) float64 {
-		logger := slog.New(h)
-		return testing.AllocsPerRun(100, func() {
-			logger.LogAttrs(t.Context(), slog.LevelInfo, "line", slog.String("route", "/login"))
-		})
+		logger, least := slog.New(h), math.Inf(1)
+		for range 10 {
+			least = min(least, testing.AllocsPerRun(100, func() {
+				logger.LogAttrs(t.Context(), slog.LevelInfo, "line", slog.String("route", "/login"))
+			}))
+		}
+		return least
 	}
 	if with, without := allocations(telemetry.LogHandler(bare)), allocations(bare); with > without {
 		t.Errorf("%v allocations a line, %v without the handler", with, without)
