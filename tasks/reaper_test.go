@@ -127,12 +127,18 @@ func TestReaper_leaves_a_running_claim_alone(t *testing.T) {
 	if _, err := r.store.Codes().Claim(t.Context(), r.id, time.Hour); err != nil {
 		t.Fatal(err)
 	}
+	r.leaves(t, "a message that is being sent")
+}
+
+// leaves checks that a reaper makes no task for what is active.
+func (r *reaping) leaves(t *testing.T, what string) {
+	t.Helper()
 	// A second task, which the reaper heals, shows that it has looked at both.
 	r.push(t, "stranger", "garbage")
 	r.reap(t, 1)
 	testkit.Eventually(t, patience, func() bool { return !r.isActive(t, "stranger") }, "the reaper looks")
 	if n := r.client.LLen(t.Context(), smsPending).Val(); n != 0 {
-		t.Errorf("%d tasks were made for a message that is being sent", n)
+		t.Errorf("%d tasks were made for %s", n, what)
 	}
 }
 
@@ -143,12 +149,7 @@ func TestReaper_leaves_what_waits_for_its_turn_in_a_live_worker(t *testing.T) {
 	r.turns = true
 	r.take(t)
 	r.client.ZAdd(t.Context(), smsLease, redis.Z{Score: float64(time.Now().Add(time.Hour).Unix()), Member: r.id})
-	r.push(t, "stranger", "garbage")
-	r.reap(t, 1)
-	testkit.Eventually(t, patience, func() bool { return !r.isActive(t, "stranger") }, "the reaper looks")
-	if n := r.client.LLen(t.Context(), smsPending).Val(); n != 0 {
-		t.Errorf("%d tasks were made for a message whose worker lives", n)
-	}
+	r.leaves(t, "a message whose worker lives")
 }
 
 func TestReaper_puts_back_what_waited_for_its_turn_in_a_dead_worker(t *testing.T) {

@@ -10,10 +10,7 @@ import (
 // Waiting returns those of the mails that a worker could claim now. It asks only: whether a mail is still worth
 // sending is decided by the claim.
 func (m *Mails) Waiting(ctx context.Context, ids []string) ([]string, error) {
-	query, args, err := sqlx.In(`
-		select id from messages
-		where id in (?) and (state = 'queued' or state = 'sending' and lease_until <= ?)`,
-		ids, at(m.now()))
+	query, args, err := sqlx.In("select id from messages where id in (?) and "+free, ids, at(m.now()))
 	if err != nil {
 		return nil, fmt.Errorf("look for waiting mails: %w", err)
 	}
