@@ -211,7 +211,7 @@ func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Wai
 func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	s := w.settings
 	mux := asynq.NewServeMux()
-	mux.Use(tasks.Trace(w.traces.Tracer()), tasks.Observe(w.logger, metrics))
+	mux.Use(tasks.GrowStack, tasks.Trace(w.traces.Tracer()), tasks.Observe(w.logger, metrics))
 	var sms *tasks.SMSCodeHandler
 	if s.SMS != nil {
 		sms = &tasks.SMSCodeHandler{
