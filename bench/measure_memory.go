@@ -99,25 +99,27 @@ func pause(ctx context.Context, d time.Duration) error {
 // depth is what was found with a queue of some length.
 type depth struct{ send, drain, memory, task sample }
 
-// growth compares a short queue with a long one.
+func (d *depth) join(more depth) {
+	d.send, d.drain = append(d.send, more.send...), append(d.drain, more.drain...)
+	d.memory, d.task = append(d.memory, more.memory...), append(d.task, more.task...)
+}
+
+// growth compares a long queue with a short one, which is measured before and after it: filling the long one takes
+// minutes, in which the machine may become another.
 func (b *bench) growth(ctx context.Context) error {
-	if err := b.stage.clear(ctx); err != nil {
-		return err
-	}
-	if err := pause(ctx, time.Second); err != nil { // Redis frees what it was told to forget
-		return err
-	}
-	empty, err := b.usedMemory(ctx)
-	if err != nil {
-		return err
-	}
-	var found [2]depth
-	for i, length := range b.size.depths {
-		if found[i], err = b.atDepth(ctx, length, empty); err != nil {
+	var short, long depth
+	for _, of := range []*depth{&short, &long, &short} {
+		length := b.size.depths[0]
+		if of == &long {
+			length = b.size.depths[1]
+		}
+		found, err := b.withQueued(ctx, length)
+		if err != nil {
 			return err
 		}
+		of.join(found)
 		b.sayf("  %d queued: send %.0f/s, drain %.0f/s, %.0f B each", length,
-			found[i].send.median(), found[i].drain.median(), found[i].memory.median())
+			found.send.median(), found.drain.median(), found.memory.median())
 	}
 	with := fmt.Sprintf(" with %d queued", b.size.depths[1])
 	compare := func(what string, u unit, long, short sample, t target) {
@@ -126,16 +128,22 @@ func (b *bench) growth(ctx context.Context) error {
 			floor: fmt.Sprintf("the same with %d queued", b.size.depths[0]), samples: [sides]sample{long, short},
 		})
 	}
-	compare("send-code, 64 connections,", perSec, found[1].send, found[0].send, ofFloor(0.95))
-	compare("queue of codes, vendor answers at once,", perSec, found[1].drain, found[0].drain, ofFloor(0.95))
-	compare("Redis for one queued code", octets, found[1].memory, found[0].memory, most(1024))
-	compare("Redis for its task alone", octets, found[1].task, found[0].task, target{})
+	compare("send-code, 64 connections,", perSec, long.send, short.send, ofFloor(0.95))
+	compare("queue of codes, vendor answers at once,", perSec, long.drain, short.drain, ofFloor(0.95))
+	compare("Redis for one queued code", octets, long.memory, short.memory, most(1024))
+	compare("Redis for its task alone", octets, long.task, short.task, target{})
 	return nil
 }
 
-// atDepth fills the queue up and looks how fast it grows and shrinks there.
-func (b *bench) atDepth(ctx context.Context, length int, empty float64) (d depth, err error) {
-	queued, err := b.stage.client.LLen(ctx, pendingKey).Result()
+// withQueued fills the queue and looks how fast it grows and shrinks then.
+func (b *bench) withQueued(ctx context.Context, length int) (d depth, err error) {
+	if err := b.stage.clear(ctx); err != nil {
+		return d, err
+	}
+	if err := pause(ctx, time.Second); err != nil { // Redis frees what it was told to forget
+		return d, err
+	}
+	empty, err := b.usedMemory(ctx)
 	if err != nil {
 		return d, err
 	}
@@ -144,7 +152,7 @@ func (b *bench) atDepth(ctx context.Context, length int, empty float64) (d depth
 		return d, err
 	}
 	defer api.stop()
-	if _, err := b.issue(ctx, api.addr, max(length-int(queued), 1)); err != nil {
+	if _, err := b.issue(ctx, api.addr, length); err != nil {
 		return d, err
 	}
 	used, err := b.usedMemory(ctx)
