@@ -50,15 +50,18 @@ func Coalesce(client redis.UniversalClient) {
 type coalescer struct {
 	client *redis.Client
 
-	mu      sync.Mutex
-	busy    int // lanes in use
-	waiting []*ride
+	mu       sync.Mutex
+	busy     int     // lanes in use
+	waiting  []*ride // who came first is first
+	watching bool    // expire is to come
 }
 
 // ride is what one caller wants done.
 type ride struct {
-	cmds []redis.Cmder
-	turn chan []*ride // gets the batch that its caller is to send, or nil when somebody else has sent it
+	cmds  []redis.Cmder
+	since time.Time
+	turn  chan []*ride // gets the batch that its caller is to send, or nil when that is done or late
+	late  bool         // it has waited too long, and has not gone
 }
 
 // batched marks the context of a batch, which must not wait for itself.
@@ -102,8 +105,12 @@ func (c *coalescer) do(ctx context.Context, cmds []redis.Cmder, alone func() err
 		defer c.leave()
 		return alone()
 	}
-	r := &ride{cmds: cmds, turn: make(chan []*ride, 1)}
+	r := &ride{cmds: cmds, since: time.Now(), turn: make(chan []*ride, 1)}
 	c.waiting = append(c.waiting, r)
+	if !c.watching {
+		c.watching = true
+		time.AfterFunc(ioTimeout, c.expire)
+	}
 	c.mu.Unlock()
 
 	batch, err := c.await(ctx, r)
@@ -122,21 +129,38 @@ func (c *coalescer) do(ctx context.Context, cmds []redis.Cmder, alone func() err
 // await returns the batch that the ride's caller is to send, or nil when it has been sent, or an error when it
 // gives up waiting.
 func (c *coalescer) await(ctx context.Context, r *ride) ([]*ride, error) {
-	patience := time.NewTimer(ioTimeout)
-	defer patience.Stop()
-	var err error
+	var batch []*ride
 	select {
-	case batch := <-r.turn:
-		return batch, nil
+	case batch = <-r.turn:
 	case <-ctx.Done():
-		err = ctx.Err()
-	case <-patience.C:
-		err = os.ErrDeadlineExceeded
+		if c.giveUp(r) {
+			return nil, ctx.Err()
+		}
+		batch = <-r.turn // it has gone in this moment
 	}
-	if c.giveUp(r) {
-		return nil, err
+	if r.late {
+		return nil, os.ErrDeadlineExceeded
 	}
-	return <-r.turn, nil // it has gone in this moment
+	return batch, nil
+}
+
+// expire tells those who have waited too long, and comes again for the others. A timer for each ride would take longer
+// than most of them wait.
+func (c *coalescer) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for len(c.waiting) > 0 {
+		r := c.waiting[0]
+		if left := ioTimeout - now.Sub(r.since); left > 0 {
+			time.AfterFunc(left, c.expire)
+			return
+		}
+		c.waiting = slices.Delete(c.waiting, 0, 1)
+		r.late = true
+		r.turn <- nil
+	}
+	c.watching = false
 }
 
 // leave gives the lane to those who wait.
