@@ -38,6 +38,7 @@ type MailServer struct {
 	listener net.Listener
 
 	mu       sync.Mutex
+	offers   string // more lines of the answer to EHLO in TLS
 	reply    func(session int, verb string) string
 	sessions int
 	verbs    []string
@@ -79,12 +80,19 @@ func NewMailServer(t testing.TB, implicit bool) *MailServer {
 
 // SetReply overrides answers: verb is GREETING, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, DOT (the end of the
 // mail), RSET or QUIT, and session counts connections from 1. A mail answered at DOT with anything but 250
-// is still kept, as by a server whose reply is lost. The function is called by one connection at a time
-// and must not call the server.
+// is still kept, as by a server whose reply is lost. DATA is refused where RCPT was. The function is called
+// by one connection at a time and must not call the server.
 func (s *MailServer) SetReply(reply func(session int, verb string) string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reply = reply
+}
+
+// Offer adds an extension to the answer to EHLO in TLS.
+func (s *MailServer) Offer(extension string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offers += "250-" + extension + "\r\n"
 }
 
 // Stop makes the server unreachable.
@@ -201,7 +209,7 @@ func (d *dialogue) command(line string) bool {
 		verb = "EHLO"
 		text := "250-mail.example.com\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n250 SIZE 1000000"
 		if d.overTLS {
-			text = "250-mail.example.com\r\n250-8BITMIME\r\n250 AUTH LOGIN PLAIN XOAUTH2"
+			text = "250-mail.example.com\r\n" + d.offers() + "250-8BITMIME\r\n250 AUTH LOGIN PLAIN XOAUTH2"
 		}
 		return d.reply(verb, text)
 	case "STARTTLS":
@@ -213,11 +221,14 @@ func (d *dialogue) command(line string) bool {
 	case "AUTH":
 		return d.reply(verb, "235 2.7.0 welcome")
 	case "MAIL":
-		d.envelope.From = address(rest)
+		d.envelope = Mail{From: address(rest)}
 		return d.reply(verb, "250 2.1.0 sender ok")
 	case "RCPT":
-		d.envelope.To = address(rest)
-		return d.reply(verb, "250 2.1.5 recipient ok")
+		override := d.ask(verb)
+		if override == Default {
+			d.envelope.To = address(rest)
+		}
+		return d.say(override, "250 2.1.5 recipient ok")
 	case "DATA":
 		return d.data()
 	case "RSET":
@@ -232,6 +243,9 @@ func (d *dialogue) command(line string) bool {
 
 func (d *dialogue) data() bool {
 	override := d.ask("DATA")
+	if override == Default && d.envelope.To == "" {
+		override = "503 5.5.1 no valid recipients"
+	}
 	if !d.say(override, "354 end with a dot") {
 		return false
 	}
@@ -254,6 +268,12 @@ func (d *dialogue) data() bool {
 	d.server.mails = append(d.server.mails, d.envelope)
 	d.server.mu.Unlock()
 	return d.reply("DOT", "250 2.0.0 Ok: queued as 4ABC-9")
+}
+
+func (d *dialogue) offers() string {
+	d.server.mu.Lock()
+	defer d.server.mu.Unlock()
+	return d.server.offers
 }
 
 // reply says what the test wants said, or else the text, and reports whether the dialogue goes on.
