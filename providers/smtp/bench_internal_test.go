@@ -29,11 +29,14 @@ func mustOpen(t testing.TB, server *providertest.MailServer) *Client {
 	return client
 }
 
-// BenchmarkClient_SendEmail compares connections that stay open with a connection for each mail.
+// BenchmarkClient_SendEmail compares connections that stay open, to servers with and without PIPELINING, with
+// a connection for each mail.
 func BenchmarkClient_SendEmail(b *testing.B) {
-	run := func(b *testing.B, after func(*Client)) {
+	run := func(b *testing.B, offer string, after func(*Client)) {
 		b.Helper()
-		client, email := mustOpen(b, providertest.NewMailServer(b, false)), providertest.Email(b)
+		server := providertest.NewMailServer(b, false)
+		server.Offer(offer)
+		client, email := mustOpen(b, server), providertest.Email(b)
 		b.SetParallelism(maxConns)
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
@@ -45,12 +48,15 @@ func BenchmarkClient_SendEmail(b *testing.B) {
 		})
 	}
 	var reused, dialled float64
+	b.Run("pipelined", func(b *testing.B) {
+		run(b, "PIPELINING", func(*Client) {})
+	})
 	b.Run("reused", func(b *testing.B) {
-		run(b, func(*Client) {})
+		run(b, "SIZE", func(*Client) {})
 		reused = float64(b.Elapsed()) / float64(b.N)
 	})
 	b.Run("dialled", func(b *testing.B) {
-		run(b, func(c *Client) {
+		run(b, "SIZE", func(c *Client) {
 			if idle := c.pool.take(); idle != nil {
 				idle.quit()
 			}

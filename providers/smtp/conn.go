@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/textproto"
+	"slices"
 	"time"
 
 	"github.com/wneessen/go-mail/smtp"
@@ -15,18 +16,21 @@ const (
 	byeTimeout  = time.Second      // QUIT and RSET, on whose answers nothing depends
 )
 
-// envelope is one rendered mail.
-type envelope struct {
-	from, to string
-	data     []byte
-}
-
 // conn is a connection that is logged in. One goroutine at a time uses it.
 type conn struct {
 	net    net.Conn
 	client *smtp.Client
+	group  int         // commands that go out before their replies are read: all three, or one
 	broken bool        // must not carry another
 	expiry *time.Timer // while idle
+}
+
+func newConn(raw net.Conn, client *smtp.Client) *conn {
+	c := &conn{net: raw, client: client, group: 1}
+	if ok, _ := client.Extension("PIPELINING"); ok {
+		c.group = commands
+	}
+	return c
 }
 
 // send carries one mail and returns the server's last reply. It ends when ctx does, by closing the
@@ -47,41 +51,59 @@ func (c *conn) send(ctx context.Context, e envelope) (string, *failure) {
 	return reply, failed
 }
 
+// dialogue goes round the library's commands, which wait for each reply before the next goes out.
 func (c *conn) dialogue(e envelope) (string, *failure) {
-	if err := c.client.Mail("<" + e.from + ">"); err != nil {
-		return "", &failure{at: atMail, err: err}
+	text := c.client.Text
+	for group := range slices.Chunk(e.commands[:], c.group) {
+		for _, command := range group {
+			_, _ = text.W.WriteString(command.line) // an error comes with Flush
+		}
+		if err := text.W.Flush(); err != nil {
+			return "", &failure{at: group[0].at, err: err}
+		}
+		for _, command := range group {
+			if _, _, err := text.ReadResponse(command.reply); err != nil {
+				return "", &failure{at: command.at, err: err}
+			}
+		}
 	}
-	if err := c.client.Rcpt("<" + e.to + ">"); err != nil {
-		return "", &failure{at: atRcpt, err: err}
+	// From here on the mail may be on its way: its final dot goes out with it.
+	_, err := text.W.Write(e.body)
+	if err == nil {
+		err = text.W.Flush()
 	}
-	w, err := c.client.Data()
 	if err != nil {
-		return "", &failure{at: atData, err: err}
-	}
-	if _, err := w.Write(e.data); err != nil {
-		return "", &failure{at: atData, err: err}
-	}
-	// From here on the mail may be on its way: the dot goes out with Close.
-	if err := w.Close(); err != nil {
 		return "", &failure{at: atDot, err: err}
 	}
-	if closer, ok := w.(*smtp.DataCloser); ok {
-		return closer.ServerResponse(), nil
+	_, reply, err := text.ReadResponse(250)
+	if err != nil {
+		return "", &failure{at: atDot, err: err}
 	}
-	return "", nil
+	return reply, nil
 }
 
 // reset makes the connection ready for the next mail after a refusal of this one, since servers count
 // logins. After anything but a plain refusal the connection is given up, and after a temporary one too:
 // that may be about the connection itself, such as the number of mails on it.
 func (c *conn) reset(failed *failure) {
-	var reply *textproto.Error
-	if failed.at == atMail || !errors.As(failed.err, &reply) || reply.Code < 500 {
-		c.broken = true
+	c.broken = true
+	if failed.at == atMail || !refused(failed.err) {
 		return
 	}
 	_ = c.net.SetDeadline(time.Now().Add(byeTimeout))
+	if failed.at == atRcpt && c.group > 1 {
+		// DATA has gone out too. A server that wants the mail in spite of its refusal must not get a dot.
+		if _, _, err := c.client.Text.ReadResponse(354); !refused(err) {
+			return
+		}
+	}
 	c.broken = c.client.Reset() != nil
+}
+
+// refused reports whether an error is a server's refusal for good.
+func refused(err error) bool {
+	reply, ok := errors.AsType[*textproto.Error](err)
+	return ok && reply.Code >= 500
 }
 
 // quit says goodbye and closes. QQ answers QUIT with rubbish, so the answer is ignored.

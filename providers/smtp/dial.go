@@ -84,7 +84,7 @@ func (d *dialer) dial(ctx context.Context) (*conn, *failure) {
 		}
 		return nil, dialFailure(auth, err)
 	}
-	return &conn{net: raw, client: dialogue}, nil
+	return newConn(raw, dialogue), nil
 }
 
 func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn, error) {

@@ -21,7 +21,7 @@ const (
 	atMail
 	atRcpt
 	atData
-	atDot // the final dot was sent: the only place where the outcome can be unknown
+	atDot // the mail goes out with its final dot: the only place where the outcome can be unknown
 )
 
 // closing is the reply with which a server hangs up.
@@ -35,8 +35,8 @@ type failure struct {
 	err error
 }
 
-// stale reports whether a connection turned out dead before anything was asked of it. Such a failure at
-// the first command is no answer to this mail.
+// stale reports whether a connection turned out dead before it answered the first command. Such a failure
+// is no answer to this mail.
 func (f *failure) stale() bool {
 	var reply *textproto.Error
 	return f.at == atMail && (!errors.As(f.err, &reply) || reply.Code == closing)

@@ -1,8 +1,9 @@
 // Package smtp sends mails through one mail server, over a few connections that stay open.
 //
 // The library makes the mail and opens the connection (TLS, login). The dialogue of each mail is driven
-// from here, command by command, because what a failure means depends on where it came: up to the final
-// dot nothing was sent, after the server's answer to it everything was, and in between nobody can tell.
+// from here, because what a failure means depends on where it came: up to the final dot nothing was sent,
+// after the server's answer to it everything was, and in between nobody can tell. Where the server offers
+// PIPELINING (RFC 2920), the commands of a mail go out together and their replies are read afterwards.
 package smtp
 
 import (
@@ -55,7 +56,11 @@ func (c *Client) SendEmail(ctx context.Context, email providers.Email) (provider
 	if err != nil {
 		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Rejected, Err: err}
 	}
-	reply, failure := c.pool.send(ctx, envelope{from: c.from.Address, to: email.To.Reveal(), data: data})
+	e, err := enclose(c.from.Address, email.To.Reveal(), data)
+	if err != nil {
+		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Rejected, Err: err}
+	}
+	reply, failure := c.pool.send(ctx, e)
 	if failure != nil {
 		return providers.Receipt{}, failure.refusal(ctx, email.To.Reveal())
 	}

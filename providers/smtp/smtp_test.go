@@ -57,13 +57,19 @@ func open(t testing.TB, server *providertest.MailServer, change func(*smtp.Confi
 
 func TestClient(t *testing.T) {
 	t.Parallel()
-	providertest.RunEmail(t, providertest.EmailCase{
-		Provider: "smtp",
-		New: func(t testing.TB, server *providertest.MailServer) providers.EmailSender {
-			return open(t, server, nil)
-		},
-		Secrets: []string{username, password, base64.StdEncoding.EncodeToString([]byte("\x00" + username + "\x00" + password))},
-	})
+	for name, offer := range map[string]string{"command by command": "SIZE", "pipelining": "PIPELINING"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			providertest.RunEmail(t, providertest.EmailCase{
+				Provider: "smtp",
+				New: func(t testing.TB, server *providertest.MailServer) providers.EmailSender {
+					server.Offer(offer)
+					return open(t, server, nil)
+				},
+				Secrets: []string{username, password, base64.StdEncoding.EncodeToString([]byte("\x00" + username + "\x00" + password))},
+			})
+		})
+	}
 }
 
 func TestClient_implicitTLS(t *testing.T) {
@@ -157,29 +163,32 @@ func TestClient_login(t *testing.T) {
 func TestClient_keepsConnection(t *testing.T) {
 	t.Parallel()
 	for verb, reply := range map[string]string{"RCPT": "550 5.1.1 no", "DATA": "554 no", "DOT": "554 5.7.1 no"} {
-		t.Run(verb, func(t *testing.T) {
-			t.Parallel()
-			server := providertest.NewMailServer(t, false)
-			count := 0
-			server.SetReply(func(_ int, v string) string {
-				if v == verb {
-					if count++; count == 1 {
-						return reply
+		for _, offer := range []string{"SIZE", "PIPELINING"} {
+			t.Run(verb+" "+offer, func(t *testing.T) {
+				t.Parallel()
+				server := providertest.NewMailServer(t, false)
+				server.Offer(offer)
+				count := 0
+				server.SetReply(func(_ int, v string) string {
+					if v == verb {
+						if count++; count == 1 {
+							return reply
+						}
 					}
+					return providertest.Default
+				})
+				client := open(t, server, nil)
+				if _, err := client.SendEmail(t.Context(), providertest.Email(t)); providers.KindOf(err) != providers.Rejected {
+					t.Fatalf("got %v, want a rejection", err)
 				}
-				return providertest.Default
+				if _, err := client.SendEmail(t.Context(), providertest.Email(t)); err != nil {
+					t.Fatal(err)
+				}
+				if server.Sessions() != 1 {
+					t.Errorf("got %d connections, want 1", server.Sessions())
+				}
 			})
-			client := open(t, server, nil)
-			if _, err := client.SendEmail(t.Context(), providertest.Email(t)); providers.KindOf(err) != providers.Rejected {
-				t.Fatalf("got %v, want a rejection", err)
-			}
-			if _, err := client.SendEmail(t.Context(), providertest.Email(t)); err != nil {
-				t.Fatal(err)
-			}
-			if server.Sessions() != 1 {
-				t.Errorf("got %d connections, want 1", server.Sessions())
-			}
-		})
+		}
 	}
 }
 
