@@ -115,6 +115,9 @@ const fetchPause = time.Millisecond
 // what became of theirs.
 const mailsAhead = 4
 
+// mailLoops fetch mails: a single one fetches fewer than four connections to a near mail server can send.
+const mailLoops = 2
+
 // OpenWorker opens the stores and binds the operations port; it takes no task yet.
 func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *Worker, err error) {
 	w := &Worker{settings: s, logger: logger, traces: telemetry.Open(ctx, s.Traces, serviceWorker, logger)}
@@ -139,7 +142,7 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		}
 	}
 	if s.Email != nil {
-		if err = w.addQueue(tasks.QueueEmail, 1, mailsAhead*s.Config.ConcurrencyEmail, w.stores.Mails); err != nil {
+		if err = w.addQueue(tasks.QueueEmail, mailLoops, mailsAhead*s.Config.ConcurrencyEmail, w.stores.Mails); err != nil {
 			return nil, err
 		}
 	}

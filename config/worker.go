@@ -12,7 +12,7 @@ type Worker struct {
 	OpsAddr          string        `env:"OPS_ADDR" envDefault:"127.0.0.1:8082" desc:"Operations port: health and metrics."`
 	SMSProviders     []string      `env:"SMS_PROVIDERS" envDefault:"aliyun,ronglian" desc:"Providers of the sms channel in the order of preference."`
 	ConcurrencySMS   int           `env:"WORKER_CONCURRENCY_SMS" envDefault:"500" desc:"SMS sent at the same time by one worker; vendors' own bounds are set with the vendor."`
-	ConcurrencyEmail int           `env:"WORKER_CONCURRENCY_EMAIL" envDefault:"16" desc:"Mails claimed and sent at the same time by one worker; four times as many tasks wait for that."`
+	ConcurrencyEmail int           `env:"WORKER_CONCURRENCY_EMAIL" envDefault:"24" desc:"Mails claimed and sent at the same time by one worker; four times as many tasks wait for that."`
 	SendTimeout      time.Duration `env:"SEND_TIMEOUT" envDefault:"8s" desc:"Time that a provider gets to answer one request."`
 	MailTemplates    string        `env:"MAIL_TEMPLATES" desc:"Directory whose files replace the built-in templates of mails; see docs/mail-templates.md."`
 	ReportInterval   time.Duration `env:"REPORT_PULL_INTERVAL" envDefault:"30s" desc:"How often vendors that hand out delivery reports (Ronglian) are asked for them, by all workers together; 0 never asks, for accounts whose reports are pushed."`
