@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ func Limits(t *testing.T, url string) {
 		"recording lets pass and reports":             recordOnly,
 		"a clock that is behind forgets nothing":      clockBehind,
 		"another period counts anew":                  otherPeriod,
+		"a window lives as long as it counts":         windowLives,
 		"a server that lost its scripts gets them":    scriptsLost,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,6 +189,32 @@ func clockBehind(t *testing.T, b *redisBundle) {
 	b.clock.Advance(time.Second)
 	if !b.spend(t, spend).Allowed() {
 		t.Error("forgotten late")
+	}
+}
+
+// windowLives: the key is gone no sooner than what was spent last has ceased to count, by the clock of whoever spent it.
+func windowLives(t *testing.T, b *redisBundle) {
+	spend := on(t, "", "lives", 100, time.Hour)
+	before := b.client.Keys(t.Context(), "*:window:lives:*").Val()
+	b.spend(t, spend)
+	after := b.client.Keys(t.Context(), "*:window:lives:*").Val()
+	key := after[slices.IndexFunc(after, func(key string) bool { return !slices.Contains(before, key) })]
+	lives := func(when string) {
+		t.Helper()
+		if ttl := b.client.PTTL(t.Context(), key).Val(); ttl <= time.Hour+time.Minute {
+			t.Errorf("after a spend %s the key lives for %v", when, ttl)
+		}
+	}
+	lives("of a new window")
+	b.spend(t, spend)
+	lives("in the same slot")
+	for when, step := range map[string]time.Duration{"in a later slot": 2 * time.Minute, "by a clock behind": -time.Minute} {
+		if !b.client.PExpire(t.Context(), key, time.Minute).Val() { // as if the first spend were an hour ago
+			t.Fatal("the key is gone")
+		}
+		b.clock.Advance(step)
+		b.spend(t, spend)
+		lives(when)
 	}
 }
 

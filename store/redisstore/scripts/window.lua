@@ -46,16 +46,20 @@ local function look(key, text, now, count, period)
     list, w.units = slots(text, w.slot)
     w.rest = join(list, w.slot)
   else
-    w.units, w.rest, w.slot = tonumber(units), string.sub(text, rest), newest
+    w.units, w.rest, w.open, w.slot = tonumber(units), string.sub(text, rest), newest == w.slot, newest
   end
   return w
 end
 
--- take spends one unit.
+-- take spends one unit. To set the time to live more than doubles what that takes, and the slot's first spend has done
+-- it: for as long as the slot counts and, since clocks differ, a second more.
 local function take(w)
   w.units = w.units + 1
-  local rest = w.rest or ' ' .. w.slot
-  redis.call('SET', w.key, w.units .. rest, 'PX', math.ceil(w.period * SLOTS / 60))
+  if w.open then
+    redis.call('SET', w.key, w.units .. w.rest, 'KEEPTTL')
+  else
+    redis.call('SET', w.key, w.units .. (w.rest or ' ' .. w.slot), 'PX', math.ceil(w.period * SLOTS / 60) + 1000)
+  end
 end
 
 -- wait returns the milliseconds until the window has a unit again.
