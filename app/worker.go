@@ -185,6 +185,7 @@ func (w *Worker) openOps(ctx context.Context) error {
 // after a short absence of Redis.
 func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Waiting) error {
 	c := w.settings.Config
+	loops = min(loops, concurrency)
 	client, err := redisstore.Open(c.RedisURL.Reveal())
 	if err != nil {
 		return err
@@ -195,9 +196,9 @@ func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Wai
 	redisstore.Coalesce(client)
 	q := &queue{name: name, bell: bell, client: client, waiting: waiting}
 	w.queues = append(w.queues, q)
-	for range loops {
+	for i := range loops {
 		q.servers = append(q.servers, asynq.NewServerFromRedisClient(client, asynq.Config{
-			Concurrency:              (concurrency + loops - 1) / loops,
+			Concurrency:              (concurrency + i) / loops, // all of them together have what was asked for
 			Queues:                   map[string]int{name: 1},
 			TaskCheckInterval:        fetchPause,
 			DelayedTaskCheckInterval: time.Second,

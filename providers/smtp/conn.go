@@ -67,12 +67,14 @@ func (c *conn) dialogue(e envelope) (string, *failure) {
 			}
 		}
 	}
-	// From here on the mail may be on its way: its final dot goes out with it.
-	_, err := text.W.Write(e.body)
+	n, err := text.W.Write(e.body)
 	if err == nil {
 		err = text.W.Flush()
 	}
-	if err != nil {
+	switch {
+	case err != nil && (n < len(e.body) || text.W.Buffered() > 0): // the final dot, which comes last, stayed here
+		return "", &failure{at: atData, err: err}
+	case err != nil:
 		return "", &failure{at: atDot, err: err}
 	}
 	_, reply, err := text.ReadResponse(250)

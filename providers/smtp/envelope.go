@@ -50,7 +50,7 @@ func dotted(mail []byte) []byte {
 		text := bytes.TrimSuffix(line, []byte("\n"))
 		out = append(out, text...)
 		if returns := len(text) - len(bytes.TrimRight(text, "\r")); returns%2 == 0 {
-			out = append(out, '\r') // of two, the second does not begin an end of line
+			out = append(out, '\r') // after a pair of CR the line still lacks its own, as the standard library sees it
 		}
 		out = append(out, '\n')
 	}

@@ -21,7 +21,7 @@ const (
 	atMail
 	atRcpt
 	atData
-	atDot // the mail goes out with its final dot: the only place where the outcome can be unknown
+	atDot // the final dot may have gone out: the only place where the outcome can be unknown
 )
 
 // closing is the reply with which a server hangs up.
@@ -56,6 +56,9 @@ func (f *failure) refusal(ctx context.Context, to string) *providers.Error {
 		return e
 	case errors.Is(f.err, errNoTLS):
 		e.Kind, e.Err = providers.Misconfigured, errNoTLS
+		return e
+	case errors.Is(f.err, errBusy): // our own bound: worth another try soon, and no fault of the server
+		e.Code, e.Err = "own_"+string(providers.Busy), errBusy
 		return e
 	case errors.Is(f.err, errNoLogin):
 		e.Kind, e.Err = providers.Misconfigured, errNoLogin

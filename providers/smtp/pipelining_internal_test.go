@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"context"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -146,7 +147,7 @@ func TestConn_pipelined_failures(t *testing.T) {
 		"death after the first reply":     {replies: []string{"250 a\r\n" + hangUp}, at: atRcpt, kind: providers.Temporary},
 		"death within the second reply":   {replies: []string{"250 a\r\n250-b\r\n" + hangUp}, at: atRcpt, kind: providers.Temporary},
 		"death after the second reply":    {replies: []string{"250 a\r\n250 b\r\n" + hangUp}, at: atData, kind: providers.Temporary},
-		"death while the mail goes out":   {replies: []string{allOK + hangUp}, at: atDot, kind: providers.Unknown},
+		"death before the mail goes out":  {replies: []string{allOK + hangUp}, at: atData, kind: providers.Temporary},
 		"death after the mail":            {replies: []string{allOK, hangUp}, at: atDot, kind: providers.Unknown, after: "mail"},
 		"mail refused after the dot":      {replies: []string{allOK, "554 d\r\n", "250 e\r\n"}, at: atDot, kind: providers.Rejected, after: "mail" + rset, reused: true},
 	} {
@@ -170,6 +171,41 @@ func TestConn_pipelined_failures(t *testing.T) {
 				t.Errorf("got %q written, want %q", got, want)
 			}
 		})
+	}
+}
+
+// stingy is a connection that takes only so many bytes more.
+type stingy struct {
+	net.Conn
+	left *int
+}
+
+func (s stingy) Write(b []byte) (int, error) {
+	n, err := s.Conn.Write(b[:min(len(b), *s.left)])
+	*s.left -= n
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+// TestConn_knows_whether_the_dot_has_gone: a mail whose end stayed here was surely not sent.
+func TestConn_knows_whether_the_dot_has_gone(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{100, 20_000} { // within the buffer and beyond it
+		e, err := enclose("a@example.com", "b@example.com", []byte(strings.Repeat("t", size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, missing := range []int{1, len(e.body) / 2, len(e.body)} {
+			c, _ := play(t, pipelining, allOK)
+			left := len(strings.Join(lines(e), "")) + len(e.body) - missing
+			c.client.Text.W.Reset(stingy{c.net, &left})
+			_, failed := c.send(t.Context(), e)
+			if failed == nil || failed.at != atData {
+				t.Errorf("%d of %d bytes missing: %+v", missing, len(e.body), failed)
+			}
+		}
 	}
 }
 

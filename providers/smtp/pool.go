@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +14,8 @@ const (
 	// idleTTL is shorter than the time after which servers hang up.
 	idleTTL = 30 * time.Second
 )
+
+var errBusy = errors.New("all connections are in use")
 
 // pool keeps a few connections alive between mails.
 type pool struct {
@@ -30,12 +33,10 @@ func newPool(dial func(context.Context) (*conn, *failure)) *pool {
 
 // send carries the mail over an idle connection or a new one.
 func (p *pool) send(ctx context.Context, e envelope) (string, *failure) {
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	case <-ctx.Done():
-		return "", &failure{at: atConnect, err: ctx.Err()}
+	if failed := p.enter(ctx); failed != nil {
+		return "", failed
 	}
+	defer func() { <-p.slots }()
 	if c := p.take(); c != nil {
 		reply, failed := c.send(ctx, e)
 		p.put(c)
@@ -51,6 +52,26 @@ func (p *pool) send(ctx context.Context, e envelope) (string, *failure) {
 	reply, failed := c.send(ctx, e)
 	p.put(c)
 	return reply, failed
+}
+
+// enter waits until a connection may be used, for half of the mail's time at most: a mail that begins late is cut off
+// before the server's last answer, and then nobody knows what became of it.
+func (p *pool) enter(ctx context.Context) *failure {
+	waiting := ctx
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		waiting, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-waiting.Done():
+		if err := ctx.Err(); err != nil {
+			return &failure{at: atConnect, err: err}
+		}
+		return &failure{at: atConnect, err: errBusy}
+	}
 }
 
 // take returns an idle connection, or nil.

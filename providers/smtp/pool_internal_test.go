@@ -1,9 +1,12 @@
 package smtp
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"usher/providers"
 	"usher/providers/providertest"
 )
 
@@ -33,4 +36,37 @@ func TestPool_endsIdleConnections(t *testing.T) {
 	if server.Sessions() != 2 {
 		t.Errorf("got %d connections, want 2", server.Sessions())
 	}
+}
+
+// TestPool_begins_no_mail_late: a mail that waits for half of its time is given back, surely unsent.
+func TestPool_begins_no_mail_late(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hang, stop := context.WithCancel(t.Context())
+		dials := 0
+		p := newPool(func(context.Context) (*conn, *failure) {
+			dials++
+			<-hang.Done()
+			return nil, &failure{at: atConnect, err: hang.Err()}
+		})
+		for range maxConns {
+			go p.send(t.Context(), envelope{})
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+		defer cancel()
+		began := time.Now()
+		_, failed := p.send(ctx, envelope{})
+		if waited := time.Since(began); failed == nil || waited != 4*time.Second {
+			t.Fatalf("got %+v after %v, want a failure after 4s", failed, waited)
+		}
+		if e := failed.refusal(ctx, "b@example.com"); e.Kind != providers.Temporary || e.Code != "own_busy" {
+			t.Errorf("got %v, code %q", e.Kind, e.Code)
+		}
+		stop()
+		synctest.Wait()
+		if p.send(ctx, envelope{}); dials != maxConns+1 {
+			t.Errorf("%d dials, want %d: a mail that went away must leave no slot taken", dials, maxConns+1)
+		}
+	})
 }

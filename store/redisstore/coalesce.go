@@ -60,7 +60,7 @@ type coalescer struct {
 type ride struct {
 	cmds  []redis.Cmder
 	since time.Time
-	turn  chan []*ride // gets the batch that its caller is to send, or nil when that is done or late
+	turn  chan []*ride // gets the batch that its caller is to send, or nil: somebody else has sent it, or it is late
 	late  bool         // it has waited too long, and has not gone
 }
 
@@ -149,18 +149,15 @@ func (c *coalescer) await(ctx context.Context, r *ride) ([]*ride, error) {
 func (c *coalescer) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
-	for len(c.waiting) > 0 {
-		r := c.waiting[0]
-		if left := ioTimeout - now.Sub(r.since); left > 0 {
-			time.AfterFunc(left, c.expire)
-			return
-		}
-		c.waiting = slices.Delete(c.waiting, 0, 1)
-		r.late = true
-		r.turn <- nil
+	now, late := time.Now(), 0
+	for ; late < len(c.waiting) && now.Sub(c.waiting[late].since) >= ioTimeout; late++ {
+		c.waiting[late].late = true
+		c.waiting[late].turn <- nil
 	}
-	c.watching = false
+	c.waiting = slices.Delete(c.waiting, 0, late)
+	if c.watching = len(c.waiting) > 0; c.watching {
+		time.AfterFunc(ioTimeout-now.Sub(c.waiting[0].since), c.expire)
+	}
 }
 
 // leave gives the lane to those who wait.

@@ -2,7 +2,7 @@
 --
 -- A period has sixty slots. A unit counts until the sixtieth slot after its own is over: at least for the
 -- period, at most for a slot more. A caller whose clock is behind spends in the newest slot: nothing is
--- forgotten early.
+-- forgotten early, as long as clocks agree to within a second.
 --
 -- A window is a text: the units that count, the newest slot, and the units of each slot before it, as in
 -- "7 480013 480002=1 480011=4". The others are the newest slot's own, so that most spends change nothing but
