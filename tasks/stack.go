@@ -6,8 +6,8 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// handlerStack is about what a handler's calls take of a goroutine's stack, in bytes.
-const handlerStack = 14 << 10
+// handlerStack is, in bytes, what makes a stack of 16 KiB: a handler's calls need more than 8 and less than that.
+const handlerStack = 10 << 10
 
 // GrowStack is the middleware that makes room on the stack for all that comes. Asynq starts a goroutine for each task; it
 // begins with 2 KiB and moves to a stack of twice the size whenever that is full. Moving once, while there is
