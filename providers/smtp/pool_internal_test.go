@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,9 +44,9 @@ func TestPool_begins_no_mail_late(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		hang, stop := context.WithCancel(t.Context())
-		dials := 0
+		var dials atomic.Int64
 		p := newPool(func(context.Context) (*conn, *failure) {
-			dials++
+			dials.Add(1)
 			<-hang.Done()
 			return nil, &failure{at: atConnect, err: hang.Err()}
 		})
@@ -65,8 +66,8 @@ func TestPool_begins_no_mail_late(t *testing.T) {
 		}
 		stop()
 		synctest.Wait()
-		if p.send(ctx, envelope{}); dials != maxConns+1 {
-			t.Errorf("%d dials, want %d: a mail that went away must leave no slot taken", dials, maxConns+1)
+		if p.send(ctx, envelope{}); dials.Load() != maxConns+1 {
+			t.Errorf("%d dials, want %d: a mail that went away must leave no slot taken", dials.Load(), maxConns+1)
 		}
 	})
 }
