@@ -43,5 +43,19 @@ func messageMutants() []mutant {
 			},
 			pkg: "providers/smtp", tests: []string{"TestClient"},
 		},
+		{
+			name: "mail-unwanted", without: "a server that refused a recipient and wants the mail gets another on that connection",
+			edits: []edit{
+				{"providers/smtp/conn.go", "ReadResponse(354); !refused(err) {", "ReadResponse(354); err != nil && !refused(err) {"},
+			},
+			pkg: "providers/smtp", tests: []string{"TestConn_pipelined_failures"},
+		},
+		{
+			name: "mail-late", without: "a mail begins however late it got a connection",
+			edits: []edit{
+				{"providers/smtp/pool.go", "time.Until(end)/2)", "time.Until(end))"},
+			},
+			pkg: "providers/smtp", tests: []string{"TestPool_begins_no_mail_late"},
+		},
 	}
 }
