@@ -94,7 +94,7 @@ func (e *gateError) Error() string { return "not asked: " + string(e.decision) }
 // gated is a refusal of our own: surely not sent.
 func (l *line) gated(decision Decision) error {
 	return &Error{
-		Provider: l.sender.Name(), Kind: Temporary, Code: "own_" + string(decision), Err: &gateError{decision},
+		Provider: l.sender.Name(), Kind: Temporary, Code: decision.OwnCode(), Err: &gateError{decision},
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 // Decision says in logs and metrics why a provider got a message or was passed over.
 type Decision string
 
+// OwnCode is the code of an error when not the provider refused but we, for this reason: surely not sent.
+func (d Decision) OwnCode() string { return "own_" + string(d) }
+
 // Why a provider was asked to send.
 const (
 	Preferred Decision = "preferred" // it is the first in the order of preference

@@ -50,9 +50,9 @@ func ownPause(code string) (pause time.Duration, ok bool) {
 	switch code {
 	case codeStopping:
 		return 0, true // another worker can have it now
-	case "own_" + string(providers.Busy), "own_" + string(providers.RateSpent):
+	case providers.Busy.OwnCode(), providers.RateSpent.OwnCode():
 		return 100 * time.Millisecond, true
-	case "own_" + string(providers.BreakerOpen):
+	case providers.BreakerOpen.OwnCode():
 		return 5 * time.Second, true
 	}
 	return 0, false

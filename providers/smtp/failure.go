@@ -58,7 +58,7 @@ func (f *failure) refusal(ctx context.Context, to string) *providers.Error {
 		e.Kind, e.Err = providers.Misconfigured, errNoTLS
 		return e
 	case errors.Is(f.err, errBusy): // our own bound: worth another try soon, and no fault of the server
-		e.Code, e.Err = "own_"+string(providers.Busy), errBusy
+		e.Code, e.Err = providers.Busy.OwnCode(), errBusy
 		return e
 	case errors.Is(f.err, errNoLogin):
 		e.Kind, e.Err = providers.Misconfigured, errNoLogin
