@@ -107,20 +107,17 @@ func (d *depth) join(more depth) {
 // growth compares a long queue with a short one, which is measured before and after it: filling the long one takes
 // minutes, in which the machine may become another.
 func (b *bench) growth(ctx context.Context) error {
-	var short, long depth
-	for _, of := range []*depth{&short, &long, &short} {
-		length := b.size.depths[0]
-		if of == &long {
-			length = b.size.depths[1]
-		}
-		found, err := b.withQueued(ctx, length)
+	var found [2]depth
+	for _, i := range []int{0, 1, 0} {
+		now, err := b.withQueued(ctx, b.size.depths[i])
 		if err != nil {
 			return err
 		}
-		of.join(found)
-		b.sayf("  %d queued: send %.0f/s, drain %.0f/s, %.0f B each", length,
-			found.send.median(), found.drain.median(), found.memory.median())
+		found[i].join(now)
+		b.sayf("  %d queued: send %.0f/s, drain %.0f/s, %.0f B each", b.size.depths[i],
+			now.send.median(), now.drain.median(), now.memory.median())
 	}
+	short, long := found[0], found[1]
 	with := fmt.Sprintf(" with %d queued", b.size.depths[1])
 	compare := func(what string, u unit, long, short sample, t target) {
 		b.report.add(row{

@@ -28,7 +28,7 @@ type conn struct {
 func newConn(raw net.Conn, client *smtp.Client) *conn {
 	c := &conn{net: raw, client: client, group: 1}
 	if ok, _ := client.Extension("PIPELINING"); ok {
-		c.group = commands
+		c.group = len(envelope{}.commands)
 	}
 	return c
 }

@@ -8,9 +8,6 @@ import (
 
 var errAddress = errors.New("line break or NUL in an address")
 
-// commands is how many commands go before a mail.
-const commands = 3
-
 // command is one line of the dialogue with the reply that it wants, as its first digits.
 type command struct {
 	line  string
@@ -20,7 +17,7 @@ type command struct {
 
 // envelope is one mail as it goes out.
 type envelope struct {
-	commands [commands]command
+	commands [3]command
 	body     []byte // with the final dot
 }
 
