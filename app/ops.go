@@ -38,17 +38,20 @@ type Ops struct {
 	probes   []probe
 	draining atomic.Bool
 	token    config.Secret
-	server   *Server // nil until Listen
+	hosts    []string // names that the port answers to, besides loopback and addresses
+	server   *Server  // nil until Listen
 }
 
 // NewOps makes the port of a process, with health and metrics of the process and its stores. Everybody is an
-// operator when the token is empty.
-func NewOps(token config.Secret, stores *Stores) *Ops {
+// operator when OpsToken is empty.
+func NewOps(c config.Common, stores *Stores) *Ops {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	stores.watch(registry)
-	o := &Ops{Mux: http.NewServeMux(), Registry: registry, probes: stores.probes(), token: token}
+	o := &Ops{
+		Mux: http.NewServeMux(), Registry: registry, probes: stores.probes(), token: c.OpsToken, hosts: c.OpsHosts,
+	}
 	o.Mux.HandleFunc("GET /healthz", o.healthz)
 	o.Mux.HandleFunc("GET /readyz", o.readyz)
 	o.Mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -57,7 +60,7 @@ func NewOps(token config.Secret, stores *Stores) *Ops {
 
 // Listen binds the address of USHER_OPS_ADDR; Run, Addr and Close are for after it.
 func (o *Ops) Listen(ctx context.Context, addr string, logger *slog.Logger) (err error) {
-	if o.server, err = Listen(ctx, addr, o.handler(), logger); err != nil {
+	if o.server, err = Listen(ctx, addr, o.handler(addr), logger); err != nil {
 		return fmt.Errorf("listen on %sOPS_ADDR: %w", config.Prefix, err)
 	}
 	return nil
@@ -81,8 +84,8 @@ func (o *Ops) Close() error {
 }
 
 // handler puts what every answer of the port needs around it.
-func (o *Ops) handler() http.Handler {
-	protected := http.NewCrossOriginProtection().Handler(o.authenticate(o.Mux))
+func (o *Ops) handler(addr string) http.Handler {
+	protected := newOpsHosts(addr, o.hosts).guardHost(guardOrigin(o.authenticate(o.Mux)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")

@@ -174,7 +174,7 @@ func (w *Worker) prepareSMS(senders []providers.SMSSender) []providers.SMSSender
 
 func (w *Worker) openOps(ctx context.Context) error {
 	c := w.settings.Config
-	w.ops = NewOps(c.OpsToken, w.stores)
+	w.ops = NewOps(c.Common, w.stores)
 	if c.OpsPprof {
 		w.ops.Profiles()
 	}

@@ -18,6 +18,7 @@ type Common struct {
 	SecretKeys    Secret        `env:"SECRET_KEYS,required" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). The first key signs, every key verifies, the last one indexes. To replace one follow docs/keys.md: a wrong order loses codes in flight, or all look-ups of numbers."`
 	PublicURL     string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" desc:"Address under which people reach the pages; links in mails start with it. https, or http on loopback."`
 	OpsToken      Secret        `env:"OPS_TOKEN" desc:"Bearer token (or Basic password) of the operations port; required when that port is not on loopback."`
+	OpsHosts      []string      `env:"OPS_HOSTS" desc:"Host names that the operations port answers to, such as usher-api.internal, besides loopback names and addresses; 421 for any other name."`
 	OpsPprof      bool          `env:"OPS_PPROF" envDefault:"false" desc:"Whether the operations port serves Go's profiles under /debug/pprof/, behind the same token."`
 	SMSShards     int           `env:"SMS_SHARDS" envDefault:"1" desc:"Queues that codes are spread over, 1 to 64, alike for the API and the workers; more than one for a Redis Cluster. Raise it on the workers first, lower it on the API first; see docs/scaling.md."`
 	LogLevel      string        `env:"LOG_LEVEL" envDefault:"info" desc:"debug, info, warn or error."`
@@ -36,6 +37,11 @@ func (c Common) Validate() Mistakes {
 	m = append(m, oneOf("LOG_FORMAT", c.LogFormat, "json", "text")...)
 	if c.OpsToken != "" && len(c.OpsToken) < 16 {
 		m = append(m, Mistake{"OPS_TOKEN", "want at least 16 characters"})
+	}
+	for _, host := range c.OpsHosts {
+		if !validHost(host) {
+			m = append(m, Mistake{"OPS_HOSTS", "want host names such as usher-api.internal, without port or *"})
+		}
 	}
 	m = append(m, between("SHUTDOWN_GRACE", c.ShutdownGrace, time.Second, 10*time.Minute)...)
 	return m
@@ -71,6 +77,14 @@ func IsLoopback(host string) bool {
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback()
+}
+
+// validHost accepts a name as it stands in a Host header, without a port.
+func validHost(host string) bool {
+	return host != "" && !strings.ContainsFunc(host, func(r rune) bool {
+		isLetter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		return !isLetter && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
+	})
 }
 
 // listenMistakes checks an address to listen on and, for the operations port, its authentication.

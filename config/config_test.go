@@ -54,6 +54,7 @@ func TestAPI_Validate(t *testing.T) {
 		"USHER_PUBLIC_URL":        {"USHER_PUBLIC_URL": "http://signup.example.com"},
 		"USHER_OPS_TOKEN":         {"USHER_OPS_ADDR": ":8081"},
 		"USHER_OPS_ADDR":          {"USHER_OPS_ADDR": "8081"},
+		"USHER_OPS_HOSTS":         {"USHER_OPS_HOSTS": "usher.internal,usher.internal:8081"},
 		"USHER_HTTP_ADDR":         {"USHER_HTTP_ADDR": "nowhere"},
 		"USHER_ALLOWED_ORIGINS":   {"USHER_ALLOWED_ORIGINS": "https://a.example.com,*"},
 		"USHER_TRUSTED_PROXIES":   {"USHER_TRUSTED_PROXIES": "10.0.0.0/99"},

@@ -91,7 +91,7 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 		return nil, err
 	}
 	a.closers = append(a.closers, stores.Close)
-	a.ops = app.NewOps(s.Config.OpsToken, stores)
+	a.ops = app.NewOps(s.Config.Common, stores)
 	a.ops.Registry.MustRegister(newBacklog(stores, s.Config.SMSShards), newOutcomeBacklog(stores))
 	a.metrics = api.NewMetrics(a.ops.Registry)
 	a.watchBudget(stores)

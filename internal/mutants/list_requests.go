@@ -65,6 +65,13 @@ func requestMutants() []mutant {
 			pkg: "app", tests: []string{"TestOps"},
 		},
 		{
+			name: "ops-host", without: "a page whose name was rebound to the operations port pauses a queue",
+			edits: []edit{
+				{"app/ops_guard.go", "!isHealth && !h.answers(r.Host)", "!isHealth && !h.answers(r.Host) && false"},
+			},
+			pkg: "app", tests: []string{"TestOps_answer_only_their_own_host_names"},
+		},
+		{
 			name: "idempotency-body", without: "one key gives the answer to another request",
 			edits: []edit{
 				{"api/idempotency.go", "case !same:", "case !same && c == nil:"},
