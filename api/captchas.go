@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/http"
 
@@ -12,7 +13,8 @@ import (
 )
 
 type captchaBody struct {
-	Kind string `json:"kind"`
+	Kind  string `json:"kind"`
+	Price string `json:"price"`
 }
 
 // captchaView has either an image or a recording, as a data URI.
@@ -30,35 +32,38 @@ func (s *Server) createCaptcha(c echo.Context) error {
 			return err
 		}
 	}
-	medium := captcha.Medium(body.Kind)
-	switch medium {
-	case "":
-		medium = captcha.Image
-	case captcha.Image, captcha.Audio:
-	default:
-		return accounts.FieldErrors{fieldKind: accounts.Malformed}
+	medium, price := captcha.Medium(cmp.Or(body.Kind, string(captcha.Image))), captcha.Price(cmp.Or(body.Price, string(captcha.Normal)))
+	refused := accounts.FieldErrors{}
+	if medium != captcha.Image && medium != captcha.Audio {
+		refused[fieldKind] = accounts.Malformed
 	}
-	view, err := s.newCaptcha(c, medium)
+	if !price.Valid() {
+		refused[fieldPrice] = accounts.Malformed
+	}
+	if len(refused) > 0 {
+		return refused
+	}
+	view, err := s.newCaptcha(c, medium, price)
 	if err != nil {
 		return err
 	}
 	return answer(c, http.StatusCreated, view)
 }
 
-// newCaptcha asks a challenge and files its answer.
-func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium) (captchaView, error) {
+// newCaptcha asks a challenge and keeps its answer.
+func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium, price captcha.Price) (captchaView, error) {
 	if !s.Captcha.Enabled() {
 		return captchaView{}, errCaptchaIsOff
 	}
 	if err := s.spend(c, s.byAddress(c, limits.CaptchaIP)); err != nil {
 		return captchaView{}, err
 	}
-	challenge, err := s.Captcha.Make(medium, languageOf(c))
+	challenge, err := s.Captcha.Make(medium, price, languageOf(c))
 	if err != nil {
 		return captchaView{}, err
 	}
 	view := captchaView{ID: captcha.NewID(), ExpiresIn: seconds(s.Config.CaptchaTTL)}
-	if err := s.Captchas.Put(c.Request().Context(), view.ID, challenge.Answer, s.Config.CaptchaTTL); err != nil {
+	if err := s.Captchas.Put(c.Request().Context(), view.ID, challenge.Asked, s.Config.CaptchaTTL); err != nil {
 		return captchaView{}, err
 	}
 	s.Metrics.captchas.WithLabelValues("asked").Inc()
@@ -96,14 +101,14 @@ func (s *Server) checkCaptcha(c echo.Context) error {
 	if err := s.spend(c, s.byAddress(c, limits.CheckIP)); err != nil {
 		return err
 	}
-	want, err := s.Captchas.Peek(ctx, id)
+	asked, err := s.Captchas.Peek(ctx, id)
 	if err != nil {
 		return err
 	}
-	if want == "" {
+	if asked.Answer == "" {
 		return errCaptchaGone
 	}
-	valid := captcha.Match(want, body.Answer)
+	valid := captcha.Match(asked.Answer, body.Answer)
 	if !valid {
 		if err := s.Captchas.Fail(ctx, id); err != nil {
 			return err

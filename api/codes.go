@@ -48,8 +48,8 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 		}
 	}
 	spends := s.sendSpends(c, mobile)
-	decision, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
-	if decision.Refused == limits.SMSConversion {
+	admitted, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
+	if admitted.decision.Refused == limits.SMSConversion {
 		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "prefix stopped: too few of its codes are entered",
 			slog.String("request_id", idOf(c)), slog.String("prefix", mobile.Prefix()))
 	}
@@ -66,7 +66,7 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 		return codeView{}, err
 	}
 	s.Metrics.issued.WithLabelValues(string(purpose)).Inc()
-	setRateLimit(c, decision)
+	setRateLimit(c, admitted.decision)
 	return codeView{issued.ID, seconds(issued.ExpiresIn), seconds(issued.ResendAfter)}, nil
 }
 

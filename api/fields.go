@@ -12,6 +12,7 @@ const (
 // Fields that only requests have, beside those of package accounts.
 const (
 	fieldKind    accounts.Field = "kind"
+	fieldPrice   accounts.Field = "price"
 	fieldPurpose accounts.Field = "purpose"
 	fieldCode    accounts.Field = "code"
 	fieldLogin   accounts.Field = "login"
@@ -54,6 +55,7 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 	},
 	fieldPurpose: {accounts.Malformed: {"purpose 应为 register、login、reset_password 或 change_mobile", "The purpose is register, login, reset_password or change_mobile."}},
 	fieldKind:    {accounts.Malformed: {"kind 应为 image 或 audio", "The kind is image or audio."}},
+	fieldPrice:   {accounts.Malformed: {"price 应为 normal 或 high", "The price is normal or high."}},
 }
 
 // problemWordings says what is wrong where the field has no words of its own.

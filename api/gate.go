@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/netip"
 
 	"github.com/labstack/echo/v4"
@@ -11,37 +12,70 @@ import (
 	"usher/verify"
 )
 
+// admission says how a request was let in, or refused.
+type admission struct {
+	decision limits.Decision // for [setRateLimit]
+
+	// price is that of the captcha, which was answered rightly; empty for a wrong answer and where none was asked.
+	// It is known after a limit has refused, too: with a high one the caller may pass a limit that strangers have
+	// used up.
+	price captcha.Price
+}
+
 // admit lets a person in who has answered a captcha and has something left of every limit. The captcha is
 // spent whatever the answer, so that there is one try for each, and captchas are limited themselves. The
 // limits come back after a wrong answer: whoever solves nothing could else use up a prefix's or everybody's.
-// It returns the decision for [setRateLimit].
-func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.Spend) (limits.Decision, error) {
+func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.Spend) (admission, error) {
 	if !s.Captcha.Enabled() {
 		captchaID = ""
 	} else if captchaID == "" || given == "" {
-		return limits.Decision{}, errCaptchaNeeded
+		return admission{}, errCaptchaNeeded
 	} else if !captcha.ValidID(captchaID) {
-		return limits.Decision{}, errCaptchaGone
+		return admission{}, errCaptchaGone
 	}
-	want, decision, err := s.Gate.Admit(c.Request().Context(), captchaID, spends)
+	asked, decision, err := s.Gate.Admit(c.Request().Context(), captchaID, spends)
+	if err != nil {
+		return admission{}, err
+	}
+	admitted := admission{decision: decision}
+	wrong := captchaRefusal(captchaID, asked, given)
+	if wrong == nil {
+		admitted.price = asked.Price
+	}
 	switch {
-	case err != nil:
-		return limits.Decision{}, err
 	case !decision.Allowed():
-		return decision, refusal(decision)
-	case captchaID != "" && !captcha.Match(want, given):
+		return admitted, refusal(decision)
+	case wrong != nil:
 		s.refund(c, spends)
-		if want == "" {
-			s.Metrics.captchas.WithLabelValues("gone").Inc()
-			return decision, errCaptchaGone
-		}
-		s.Metrics.captchas.WithLabelValues("wrong").Inc()
-		return decision, errCaptchaWrong
 	}
 	if captchaID != "" {
-		s.Metrics.captchas.WithLabelValues("right").Inc()
+		s.Metrics.captchas.WithLabelValues(captchaResult(wrong)).Inc()
 	}
-	return decision, nil
+	return admitted, wrong
+}
+
+// captchaRefusal is what is wrong with an answer to what was asked; nil where nothing was.
+func captchaRefusal(captchaID string, asked captcha.Asked, given string) error {
+	switch {
+	case captchaID == "", captcha.Match(asked.Answer, given):
+		return nil
+	case asked.Answer == "":
+		return errCaptchaGone
+	default:
+		return errCaptchaWrong
+	}
+}
+
+// captchaResult is what the metric calls an answer.
+func captchaResult(refused error) string {
+	switch {
+	case refused == nil:
+		return "right"
+	case errors.Is(refused, errCaptchaGone):
+		return "gone"
+	default:
+		return "wrong"
+	}
 }
 
 // spend takes from limits where no captcha is asked.

@@ -79,7 +79,7 @@ func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 	if !s.Captcha.Enabled() || c.Request().Method == http.MethodHead {
 		return
 	}
-	view, err := s.newCaptcha(c, captcha.Image)
+	view, err := s.newCaptcha(c, captcha.Image, captcha.Normal)
 	if err != nil {
 		s.logError(c, describe(err, chinese).status, err)
 		return

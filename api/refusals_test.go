@@ -19,7 +19,7 @@ type endpoint struct {
 // endpoints lists every endpoint that reads a body.
 func endpoints() []endpoint {
 	return []endpoint{
-		{"/v1/captchas", `{"kind":"image"}`, []string{"kind"}, nil},
+		{"/v1/captchas", `{"kind":"image","price":"normal"}`, []string{"kind", "price"}, nil},
 		{"/v1/captchas/ABCDEFGHIJKLMNOPQRSTUVWXYZ/check", `{"answer":"x"}`, []string{"answer"}, []string{"answer"}},
 		{
 			"/v1/sms-codes", `{"mobile":"13800138000","purpose":"login","captcha_id":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","captcha":"x"}`,
@@ -204,6 +204,7 @@ func TestValues_that_cannot_be(t *testing.T) {
 		p.get("/v1/sms-codes/"+id).want(404, "4002")
 	}
 	p.post("/v1/captchas", body{"kind": "video"}).want(422, "4103")
+	p.post("/v1/captchas", body{"price": "low"}).want(422, "4103")
 	p.post("/v1/captchas/x/check", body{"answer": "x"}).want(422, "4201")
 	p.post("/v1/sms-codes", body{"mobile": "13800138000,13800138001", "purpose": "login"}).want(422, "4103")
 	p.post("/v1/sms-codes", body{"mobile": number, "purpose": "spam"}).want(422, "4103")

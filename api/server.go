@@ -63,11 +63,11 @@ type Config struct {
 
 // Captchas keeps the answers of asked captchas.
 type Captchas interface {
-	// Put files an answer for the given time.
-	Put(ctx context.Context, id, answer string, ttl time.Duration) error
+	// Put keeps what was asked for the given time.
+	Put(ctx context.Context, id string, asked captcha.Asked, ttl time.Duration) error
 
-	// Peek returns the answer and leaves it there; it is empty when the captcha is gone.
-	Peek(ctx context.Context, id string) (answer string, err error)
+	// Peek returns what was asked and leaves it there; it is zero when the captcha is gone.
+	Peek(ctx context.Context, id string) (captcha.Asked, error)
 
 	// Fail counts a wrong answer; the third one spends the captcha.
 	Fail(ctx context.Context, id string) error
@@ -75,10 +75,10 @@ type Captchas interface {
 
 // Gate lets requests in, or not. Every method is one round trip.
 type Gate interface {
-	// Admit takes the captcha away and returns its answer, which is empty when it is gone or id is
+	// Admit takes the captcha away and returns what was asked, which is zero when it is gone or id is
 	// empty; and spends all of the limits or none.
 	Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
-		answer string, decision limits.Decision, err error)
+		asked captcha.Asked, decision limits.Decision, err error)
 
 	// Refund gives back what Admit granted.
 	Refund(ctx context.Context, spends []limits.Spend) error

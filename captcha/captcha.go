@@ -38,9 +38,9 @@ var ErrOff = errors.New("captcha is off")
 
 // Challenge is what one person gets, and the answer that person must not get.
 type Challenge struct {
-	Answer string // compare with Match; secret, never to be logged
-	Media  []byte // a whole PNG or WAV file
-	MIME   string // "image/png" or "audio/wav"
+	Asked        // what to keep; its answer is secret, never to be logged
+	Media []byte // a whole PNG or WAV file
+	MIME  string // "image/png" or "audio/wav"
 }
 
 // Maker makes challenges. It is safe for concurrent use.
@@ -77,22 +77,22 @@ func (m *Maker) Enabled() bool { return m.config.Kind != Off }
 // Kind is what the pictures show.
 func (m *Maker) Kind() Kind { return m.config.Kind }
 
-// Make returns a fresh challenge. A picture takes about 1.3 ms and weighs 3 KB, a recording 2 ms and 100 KB.
+// Make returns a fresh challenge of a price. A picture takes about 1.3 ms and weighs 3 KB, a recording 2 ms and 100 KB.
 // A recording speaks the listener's language unless the maker has one of its own; without either it is Chinese.
 // Make fails with [ErrOff] when the maker is not enabled, and for a medium that does not exist.
-func (m *Maker) Make(medium Medium, language string) (Challenge, error) {
+func (m *Maker) Make(medium Medium, price Price, language string) (Challenge, error) {
 	if !m.Enabled() {
 		return Challenge{}, ErrOff
 	}
 	switch medium {
 	case Image:
-		q := m.question()
-		picture, err := m.draw(q.text)
-		return Challenge{Answer: q.answer, Media: picture, MIME: "image/png"}, err
+		q := m.question(price)
+		picture, err := m.draw(q.text, m.width(price))
+		return Challenge{Asked: Asked{medium, price, q.answer}, Media: picture, MIME: "image/png"}, err
 	case Audio:
-		q := m.spokenQuestion()
+		q := m.spokenQuestion(price)
 		recording, err := speak(q.text, m.spokenLanguage(language))
-		return Challenge{Answer: q.answer, Media: recording, MIME: "audio/wav"}, err
+		return Challenge{Asked: Asked{medium, price, q.answer}, Media: recording, MIME: "audio/wav"}, err
 	default:
 		return Challenge{}, fmt.Errorf("captcha: no medium %q", medium)
 	}

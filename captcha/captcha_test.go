@@ -30,7 +30,7 @@ func makeOne(t testing.TB, maker *captcha.Maker, medium captcha.Medium) captcha.
 
 func makeIn(t testing.TB, maker *captcha.Maker, medium captcha.Medium, language string) captcha.Challenge {
 	t.Helper()
-	challenge, err := maker.Make(medium, language)
+	challenge, err := maker.Make(medium, captcha.Normal, language)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,14 +169,53 @@ func TestMaker_Make_gives_the_fixed_answer_in_every_kind_and_medium(t *testing.T
 	}
 }
 
+// A dear challenge is longer, and its characters have the room that those of a normal one have.
+func TestMaker_Make_asks_more_for_a_high_price(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
+		maker := newMaker(t, captcha.Config{Kind: kind})
+		normal, high := makeOne(t, maker, captcha.Image), priced(t, maker, captcha.Image)
+		if normal.Price != captcha.Normal || high.Price != captcha.High || high.Medium != captcha.Image {
+			t.Errorf("%s: got prices %q and %q of a %q", kind, normal.Price, high.Price, high.Medium)
+		}
+		if kind != captcha.Math && len(high.Answer) != len(normal.Answer)+3 {
+			t.Errorf("%s: got answers %q and %q, want the second one longer by three", kind, normal.Answer, high.Answer)
+		}
+		if wide, usual := widthOf(t, high.Media), widthOf(t, normal.Media); wide < usual*3/2 {
+			t.Errorf("%s: got %d pixels against %d, want at least half as many again", kind, wide, usual)
+		}
+	}
+	if spoken := priced(t, newMaker(t, captcha.Config{}), captcha.Audio); len(spoken.Answer) != 8 {
+		t.Errorf("got the spoken answer %q, want eight digits", spoken.Answer)
+	}
+}
+
+func priced(t *testing.T, maker *captcha.Maker, medium captcha.Medium) captcha.Challenge {
+	t.Helper()
+	challenge, err := maker.Make(medium, captcha.High, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return challenge
+}
+
+func widthOf(t *testing.T, media []byte) int {
+	t.Helper()
+	picture, err := png.DecodeConfig(bytes.NewReader(media))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return picture.Width
+}
+
 func TestMaker_Make_refuses_when_off_and_media_that_do_not_exist(t *testing.T) {
 	t.Parallel()
 	off := newMaker(t, captcha.Config{Kind: captcha.Off})
-	if _, err := off.Make(captcha.Image, ""); !errors.Is(err, captcha.ErrOff) || off.Enabled() {
+	if _, err := off.Make(captcha.Image, captcha.Normal, ""); !errors.Is(err, captcha.ErrOff) || off.Enabled() {
 		t.Errorf("got %v, enabled %v; want ErrOff, false", err, off.Enabled())
 	}
 	on := newMaker(t, captcha.Config{})
-	if _, err := on.Make("video", ""); err == nil || !on.Enabled() {
+	if _, err := on.Make("video", captcha.Normal, ""); err == nil || !on.Enabled() {
 		t.Errorf("got %v, enabled %v; want an error, true", err, on.Enabled())
 	}
 }
@@ -223,7 +262,7 @@ func TestMaker_Make_serves_many_goroutines(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for _, medium := range []captcha.Medium{captcha.Image, captcha.Audio, captcha.Image} {
-				if _, err := maker.Make(medium, ""); err != nil {
+				if _, err := maker.Make(medium, captcha.High, ""); err != nil {
 					t.Error(err)
 				}
 			}

@@ -16,9 +16,9 @@ import (
 // sheet is a picture in the making: how much ink lies on each pixel.
 type sheet struct{ *image.Alpha }
 
-// draw returns text as a PNG. One ink is used for all, so that no colour tells a character from what crosses it.
-func (m *Maker) draw(text string) ([]byte, error) {
-	s := sheet{image.NewAlpha(image.Rect(0, 0, m.config.Width, m.config.Height))}
+// draw returns text as a PNG of a width. One ink is used for all, so that no colour tells a character from what crosses it.
+func (m *Maker) draw(text string, width int) ([]byte, error) {
+	s := sheet{image.NewAlpha(image.Rect(0, 0, width, m.config.Height))}
 	m.write(s, text)
 	s.cross(m.config.Noise)
 	s.invert()
@@ -38,7 +38,7 @@ func (m *Maker) draw(text string) ([]byte, error) {
 
 // write puts the characters side by side, each in a font, height, place and slant of its own.
 func (m *Maker) write(s sheet, text string) {
-	width, height := float64(m.config.Width), float64(m.config.Height)
+	width, height := float64(s.Rect.Max.X), float64(s.Rect.Max.Y)
 	margin := height / 7
 	cell := (width - 2*margin) / float64(len(text))
 	for i, char := range text {

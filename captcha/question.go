@@ -24,23 +24,29 @@ const (
 // question is the text that is drawn or spoken, and what is right to answer.
 type question struct{ text, answer string }
 
-func (m *Maker) question() question {
+func (m *Maker) question(price Price) question {
 	switch {
 	case m.config.Fixed != "":
 		return question{m.config.Fixed, m.config.Fixed}
 	case m.config.Kind == Math:
-		return arithmetic()
+		return arithmetic(price)
 	case m.config.Kind == Letters:
-		return verbatim(m.config.Length, imageLetters)
+		return verbatim(m.config.Length+price.extra(), imageLetters)
 	default:
-		return verbatim(m.config.Length, imageDigits)
+		return verbatim(m.config.Length+price.extra(), imageDigits)
 	}
 }
 
-func (m *Maker) spokenQuestion() question {
+// width gives the characters of a dear picture the room that those of a normal one have.
+func (m *Maker) width(price Price) int {
+	usual := m.config.characters()
+	return m.config.Width * (usual + price.extra()) / usual
+}
+
+func (m *Maker) spokenQuestion(price Price) question {
 	fixed := m.config.Fixed
 	if fixed == "" {
-		return verbatim(max(m.config.Length, minSpoken), spokenDigits)
+		return verbatim(min(max(m.config.Length, minSpoken)+price.extra(), maxLength), spokenDigits)
 	}
 	digits := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
@@ -76,8 +82,13 @@ func verbatim(length int, alphabet string) question {
 
 // arithmetic adds to or subtracts from a number of two digits. Products are left out: their answers are so few and
 // uneven that the likeliest one is worth guessing. A sum's likeliest answer is right less than twice in a hundred times.
-func arithmetic() question {
-	left, right := verbatim(2, imageDigits).text, verbatim(1, imageDigits).text
+// A dear one has three and three digits: nine characters, as the width allows.
+func arithmetic(price Price) question {
+	digits := [2]int{2, 1}
+	if price == High {
+		digits = [2]int{3, 3}
+	}
+	left, right := verbatim(digits[0], imageDigits).text, verbatim(digits[1], imageDigits).text
 	a, errA := strconv.Atoi(left)
 	b, errB := strconv.Atoi(right)
 	if err := errors.Join(errA, errB); err != nil {

@@ -20,7 +20,7 @@ func writeSheet(maker *captcha.Maker, path string, answers io.Writer) error {
 	fmt.Fprintln(answers, path)
 	for row := range rows {
 		for column := range columns {
-			challenge, err := maker.Make(captcha.Image, "")
+			challenge, err := maker.Make(captcha.Image, captcha.Normal, "")
 			if err != nil {
 				return err
 			}

@@ -30,7 +30,7 @@ func measure(ctx context.Context, maker *captcha.Maker, kind captcha.Kind, count
 
 	answers, list := make([]string, count), make([]string, count)
 	for i := range count {
-		challenge, err := maker.Make(captcha.Image, "")
+		challenge, err := maker.Make(captcha.Image, captcha.Normal, "")
 		if err != nil {
 			return 0, err
 		}

@@ -91,8 +91,12 @@ func (s *search) captcha(body map[string]any) map[string]any {
 	if err != nil || len(keys) != 1 {
 		s.t.Fatalf("%d captchas, %v", len(keys), err)
 	}
-	_, body["captcha"], _ = strings.Cut(client.Get(s.t.Context(), keys[0]).Val(), " ")
-	s.captchas = append(s.captchas, body["captcha"].(string))
+	kept := strings.Fields(client.Get(s.t.Context(), keys[0]).Val()) // end, medium, price, answer
+	if len(kept) != 4 {
+		s.t.Fatal("the captcha has no answer")
+	}
+	body["captcha"] = kept[3]
+	s.captchas = append(s.captchas, kept[3])
 	return body
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"usher/captcha"
 	"usher/limits"
 )
 
@@ -22,26 +23,25 @@ const (
 // Captchas keeps the answers of captchas that were asked. It is safe for concurrent use.
 type Captchas struct{ store *Store }
 
-// Put files an answer for the given time.
-func (c *Captchas) Put(ctx context.Context, id, answer string, ttl time.Duration) error {
-	value := stamp(c.store.now().Add(ttl), answer)
+// Put keeps what was asked for the given time.
+func (c *Captchas) Put(ctx context.Context, id string, asked captcha.Asked, ttl time.Duration) error {
+	value := stamp(c.store.now().Add(ttl), encodeAsked(asked))
 	if err := c.store.client.Set(ctx, captchaKey(c.hash(id)), value, ttl).Err(); err != nil {
 		return fmt.Errorf("put captcha: %w", err)
 	}
 	return nil
 }
 
-// Peek returns the answer and leaves it there; it is empty when the captcha is gone. Ten looks are all
+// Peek returns what was asked and leaves it there; it is zero when the captcha is gone. Ten looks are all
 // that a captcha allows.
-func (c *Captchas) Peek(ctx context.Context, id string) (answer string, err error) {
+func (c *Captchas) Peek(ctx context.Context, id string) (captcha.Asked, error) {
 	hash := c.hash(id)
 	value, err := captchaPeekScript.Run(ctx, c.store.client,
 		[]string{captchaKey(hash), triesKey(hash)}, captchaChecks).Text()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return "", fmt.Errorf("look at captcha: %w", err)
+		return captcha.Asked{}, fmt.Errorf("look at captcha: %w", err)
 	}
-	answer, _ = unstamp(value, c.store.now())
-	return answer, nil
+	return decodeAsked(value, c.store.now()), nil
 }
 
 // Fail counts a wrong answer; the third one spends the captcha.
@@ -60,11 +60,11 @@ func (c *Captchas) hash(id string) string { return c.store.keys.Index("captcha",
 // Gate spends a captcha together with limits. It is safe for concurrent use.
 type Gate struct{ store *Store }
 
-// Admit takes the captcha away and returns its answer, which is empty when it is gone or id is empty; and
+// Admit takes the captcha away and returns what was asked, which is zero when it is gone or id is empty; and
 // spends all of the limits or none. It takes one round trip, so the captcha is spent whatever the limits
 // say. Of parallel calls with one id one gets the answer.
 func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
-	answer string, decision limits.Decision, err error,
+	asked captcha.Asked, decision limits.Decision, err error,
 ) {
 	pipe := g.store.client.Pipeline()
 	var taken *redis.StringCmd
@@ -74,19 +74,18 @@ func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spen
 	batch := g.store.batch(spends)
 	batch.queue(ctx, pipe)
 	if pipe.Len() == 0 {
-		return "", limits.Decision{}, nil
+		return captcha.Asked{}, limits.Decision{}, nil
 	}
 	_, _ = pipe.Exec(ctx) // every command has its own error
 	decision, err = batch.decide(ctx)
 	if err != nil || taken == nil {
-		return "", decision, err
+		return captcha.Asked{}, decision, err
 	}
 	value, err := taken.Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return "", limits.Decision{}, fmt.Errorf("take captcha: %w", err)
+		return captcha.Asked{}, limits.Decision{}, fmt.Errorf("take captcha: %w", err)
 	}
-	answer, _ = unstamp(value, g.store.now())
-	return answer, decision, nil
+	return decodeAsked(value, g.store.now()), decision, nil
 }
 
 // Refund gives back what Admit granted, for a request that turned out to cost nothing.
@@ -117,6 +116,23 @@ func (g *Gate) Known(ctx context.Context, subject string) (bool, error) {
 	}
 	_, known := unstamp(value, g.store.now())
 	return known, nil
+}
+
+// encodeAsked returns "<medium> <price> <answer>". Neither of the first two has a space.
+func encodeAsked(asked captcha.Asked) string {
+	return string(asked.Medium) + " " + string(asked.Price) + " " + asked.Answer
+}
+
+// decodeAsked reads a stamped value. One filed by an older program is an answer alone, at the normal price.
+func decodeAsked(stamped string, now time.Time) captcha.Asked {
+	value, there := unstamp(stamped, now)
+	if !there {
+		return captcha.Asked{}
+	}
+	if parts := strings.SplitN(value, " ", 3); len(parts) == 3 && captcha.Price(parts[1]).Valid() {
+		return captcha.Asked{Medium: captcha.Medium(parts[0]), Price: captcha.Price(parts[1]), Answer: parts[2]}
+	}
+	return captcha.Asked{Price: captcha.Normal, Answer: value}
 }
 
 // stamp puts the end of a value in front of it, for whoever reads it before Redis has cleared it away.

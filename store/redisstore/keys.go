@@ -60,7 +60,7 @@ func enteredKey(place, subject string, guard limits.Limit) string {
 // knownKey is a string: the stamp of how long something is known.
 func knownKey(hash string) string { return tag(hash) + "known" }
 
-// captchaKey is a string: the stamped answer.
+// captchaKey is a string: the stamped medium, price and answer.
 func captchaKey(hash string) string { return tag(hash) + "captcha" }
 
 // triesKey is a hash: looks at a captcha and wrong answers to it.

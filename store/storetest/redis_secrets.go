@@ -39,7 +39,7 @@ func Redis(t *testing.T, url string) {
 	b.record(t, b.claim(t, second.ID), messages.Queued)
 
 	for _, captchaID := range []string{id, captcha.NewID(), captcha.NewID()} {
-		if err := b.store.Captchas().Put(t.Context(), captchaID, "42", time.Minute); err != nil {
+		if err := b.store.Captchas().Put(t.Context(), captchaID, captcha.Asked{Medium: captcha.Image, Price: captcha.Normal, Answer: "42"}, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		b.wantPeek(t, captchaID, "42")
