@@ -9,14 +9,27 @@ import (
 	"usher/verify"
 )
 
-// Register makes an account. It returns FieldErrors, *ExistsError, ErrPasswordBusy, or what
-// [verify.Service] says about the code. The code is the last thing that is asked and is given back when
-// the account could not be written, so no other refusal ever costs it.
+// Register makes an account. It returns FieldErrors, what [verify.Service] says about the code, *ExistsError
+// or ErrPasswordBusy. The code comes before the look-ups and the hash, see [Service.withCode]; the caller has
+// checked a captcha when no number is given.
 func (s *Service) Register(ctx context.Context, request SignUp) (Account, error) {
 	a, err := request.parse(s.Policy.Registration)
 	if err != nil {
 		return Account{}, err
 	}
+	if a.mobile.IsZero() {
+		return s.create(ctx, a)
+	}
+	var account Account
+	err = s.withCode(ctx, a.mobile, verify.Register, a.smsCode, func() error {
+		account, err = s.create(ctx, a)
+		return err
+	})
+	return account, err
+}
+
+// create writes the account of an applicant whose code or captcha is right.
+func (s *Service) create(ctx context.Context, a applicant) (Account, error) {
 	if err := s.refuseTaken(ctx, a); err != nil {
 		return Account{}, err
 	}
@@ -28,17 +41,7 @@ func (s *Service) Register(ctx context.Context, request SignUp) (Account, error)
 	if err != nil {
 		return Account{}, err
 	}
-	codeID := ""
-	if !a.mobile.IsZero() {
-		codeID, err = s.Codes.Spend(ctx, a.mobile, verify.Register, a.smsCode)
-		if err != nil {
-			return Account{}, err
-		}
-	}
 	if err := s.Store.Create(ctx, account, mail); err != nil {
-		if codeID != "" {
-			s.restore(ctx, codeID)
-		}
 		return Account{}, err
 	}
 	if mail != nil {
@@ -47,7 +50,7 @@ func (s *Service) Register(ctx context.Context, request SignUp) (Account, error)
 	return account, nil
 }
 
-// refuseTaken spares people the code and us the hash; the store's unique columns decide races.
+// refuseTaken spares us the hash; the store's unique columns decide races.
 func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
 	for _, unique := range []struct {
 		field Field

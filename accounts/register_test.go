@@ -3,6 +3,7 @@ package accounts_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ func TestRegister_refuses_fields_before_anything_is_spent(t *testing.T) {
 			"agree": accounts.MustBeAgreed, "mobile": accounts.Malformed, "sms_code": accounts.Missing, "email": accounts.Malformed,
 		}},
 		"not agreed":           {func(r *accounts.SignUp) { r.Agree = false }, fields{"agree": accounts.MustBeAgreed}},
+		"code without number":  {func(r *accounts.SignUp) { r.Mobile, r.Email = "", someEmail }, fields{"mobile": accounts.Missing}},
 		"number without code":  {func(r *accounts.SignUp) { r.SMSCode = "" }, fields{"sms_code": accounts.Missing}},
 		"endless code":         {func(r *accounts.SignUp) { r.SMSCode = strings.Repeat("1", 1<<20) }, fields{"sms_code": accounts.TooLong}},
 		"list of numbers":      {func(r *accounts.SignUp) { r.Mobile = "13800138000,13800138001" }, fields{"mobile": accounts.Malformed}},
@@ -158,10 +160,10 @@ func TestRegister_fills_the_account_and_its_mail(t *testing.T) {
 	if mail != wantMail || len(w.mails) != 1 || mail.ID == "" {
 		t.Errorf("%d mails, the first %+v, want %+v", len(w.mails), mail, wantMail)
 	}
-	wantSteps(t, w, "exists username", "exists mobile", "exists email", "spend register", "create", "enqueue")
+	wantSteps(t, w, "spend register", "exists username", "exists mobile", "exists email", "create", "enqueue")
 }
 
-func TestRegister_spends_no_code_when_something_is_taken(t *testing.T) {
+func TestRegister_restores_the_code_when_something_is_taken(t *testing.T) {
 	t.Parallel()
 	other := func(r *accounts.SignUp) {
 		r.Username, r.Mobile, r.Email = "someone", "13900139000", "other@example.com"
@@ -176,23 +178,34 @@ func TestRegister_spends_no_code_when_something_is_taken(t *testing.T) {
 	} {
 		w := newWorld(t)
 		w.registered(t, func(r *accounts.SignUp) { r.Email = someEmail })
+		clear(w.spent)
 		_, err := w.Register(t.Context(), signUp(other, c.change))
 		var exists *accounts.ExistsError
 		if !errors.As(err, &exists) || exists.Field != field {
 			t.Errorf("Register = %v, want ExistsError of %s", err, field)
 		}
-		wantSteps(t, w, c.steps...)
+		wantSteps(t, w, slices.Concat([]string{"spend register"}, c.steps, []string{"restore"})...)
 	}
 }
 
-func TestRegister_passes_on_what_is_wrong_with_the_code(t *testing.T) {
+// A made-up code tells nothing about other accounts and costs no hash.
+func TestRegister_asks_for_the_code_before_anything_else(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	_, err := w.Register(t.Context(), signUp(func(r *accounts.SignUp) { r.SMSCode = "654321" }))
-	if !errors.Is(err, verify.ErrWrong) {
-		t.Errorf("Register = %v, want ErrWrong", err)
+	w.registered(t, func(r *accounts.SignUp) { r.Email = someEmail })
+	w.Passwords = nil // a hash would panic
+	for _, taken := range []func(*accounts.SignUp){
+		func(*accounts.SignUp) {},
+		func(r *accounts.SignUp) { r.Username, r.Mobile = "someone", "13900139000" },
+		func(r *accounts.SignUp) { r.Mobile, r.Email = "13900139000", someEmail },
+	} {
+		clear(w.spent)
+		_, err := w.Register(t.Context(), signUp(taken, func(r *accounts.SignUp) { r.SMSCode = "654321" }))
+		if !errors.Is(err, verify.ErrWrong) {
+			t.Errorf("Register = %v, want ErrWrong", err)
+		}
+		wantSteps(t, w, "spend register")
 	}
-	wantSteps(t, w, "exists username", "exists mobile", "spend register")
 }
 
 func TestRegister_restores_the_code_when_the_account_is_not_written(t *testing.T) {
@@ -206,7 +219,7 @@ func TestRegister_restores_the_code_when_the_account_is_not_written(t *testing.T
 		if _, err := w.Register(t.Context(), signUp()); !errors.Is(err, failure) {
 			t.Errorf("%s: Register = %v", title, err)
 		}
-		wantSteps(t, w, "exists username", "exists mobile", "spend register", "create", "restore")
+		wantSteps(t, w, "spend register", "exists username", "exists mobile", "create", "restore")
 		if _, bounded := w.restored.Deadline(); !bounded {
 			t.Errorf("%s: Restore has all the time in the world", title)
 		}
@@ -258,14 +271,14 @@ func TestRegister_survives_what_comes_after_the_commit(t *testing.T) {
 	wantSteps(t, w, "exists username", "exists email", "create", "enqueue")
 }
 
-func TestRegister_is_busy_without_spending_the_code(t *testing.T) {
+func TestRegister_restores_the_code_when_hashes_are_busy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	defer w.Passwords.Occupy()()
 	if _, err := w.Register(t.Context(), signUp()); !errors.Is(err, accounts.ErrPasswordBusy) {
 		t.Errorf("Register = %v, want ErrPasswordBusy", err)
 	}
-	wantSteps(t, w, "exists username", "exists mobile")
+	wantSteps(t, w, "spend register", "exists username", "exists mobile", "restore")
 }
 
 func TestRegister_logs_and_returns_no_secret(t *testing.T) {

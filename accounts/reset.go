@@ -18,9 +18,8 @@ type Reset struct {
 }
 
 // ResetPassword replaces the password of the number's account, which ends its sessions, and has a mail
-// tell its proved address. It returns FieldErrors, ErrPasswordBusy, or what [verify.Service] says about
-// the code; ErrNotFound only to the owner of the number. A refusal for any other reason does not cost the
-// code.
+// tell its proved address. It returns FieldErrors, what [verify.Service] says about the code, ErrPasswordBusy,
+// and ErrNotFound only to the owner of the number. Only success costs the code, see [Service.withCode].
 func (s *Service) ResetPassword(ctx context.Context, r Reset) error {
 	errs := FieldErrors{}
 	if r.SMSCode == "" {
@@ -32,31 +31,25 @@ func (s *Service) ResetPassword(ctx context.Context, r Reset) error {
 	if len(errs) > 0 {
 		return errs
 	}
-	// A number without an account is looked up, hashed for and asked for its code like any other.
-	account, found, err := s.find(ctx, Key{ByMobile, r.Mobile.Reveal()})
+	return s.withCode(ctx, r.Mobile, verify.ResetPassword, r.SMSCode, func() error {
+		return s.replacePassword(ctx, r, password)
+	})
+}
+
+// replacePassword does what the owner of the number asked for.
+func (s *Service) replacePassword(ctx context.Context, r Reset, password string) error {
+	account, err := s.Store.Find(ctx, Key{ByMobile, r.Mobile.Reveal()})
 	if err != nil {
 		return err
+	}
+	if easyToGuess(password, []string{account.Username, account.Email.Reveal()}) {
+		return FieldErrors{FieldPassword: TooCommon}
 	}
 	hash, err := s.Passwords.Hash(ctx, password)
 	if err != nil {
 		return err
 	}
-	codeID, err := s.Codes.Spend(ctx, r.Mobile, verify.ResetPassword, r.SMSCode)
-	if err != nil {
-		return err
-	}
-	switch {
-	case !found:
-		err = ErrNotFound
-	case easyToGuess(password, []string{account.Username, account.Email.Reveal()}):
-		err = FieldErrors{FieldPassword: TooCommon}
-	default:
-		err = s.setPassword(ctx, account, hash, r.Language, r.RequestID)
-	}
-	if err != nil {
-		s.restore(ctx, codeID)
-	}
-	return err
+	return s.setPassword(ctx, account, hash, r.Language, r.RequestID)
 }
 
 // setPassword files the new hash, with a mail to the owner where an address is proved.

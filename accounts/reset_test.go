@@ -27,7 +27,7 @@ func TestResetPassword_replaces_the_password(t *testing.T) {
 	if err := w.ResetPassword(t.Context(), reset(t, someMobile)); err != nil {
 		t.Fatal(err)
 	}
-	wantSteps(t, w, "find mobile", "spend reset_password", "set password")
+	wantSteps(t, w, "spend reset_password", "find mobile", "set password")
 	if after := w.people[before.ID]; after.SessionGeneration != before.SessionGeneration+1 {
 		t.Errorf("session generation = %d", after.SessionGeneration)
 	}
@@ -61,12 +61,13 @@ func TestResetPassword_answers_strangers_alike(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registered(t)
+	w.Passwords = nil // a hash would panic
 	for _, number := range []string{someMobile, "13900139000"} {
 		err := w.ResetPassword(t.Context(), reset(t, number, func(r *accounts.Reset) { r.SMSCode = "000000" }))
 		if !errors.Is(err, verify.ErrWrong) {
 			t.Errorf("ResetPassword = %v, want ErrWrong", err)
 		}
-		wantSteps(t, w, "find mobile", "spend reset_password")
+		wantSteps(t, w, "spend reset_password")
 	}
 }
 
@@ -113,7 +114,7 @@ func TestResetPassword_tells_the_proved_address(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantSteps(t, w, "find mobile", "spend reset_password", "set password", "enqueue")
+	wantSteps(t, w, "spend reset_password", "find mobile", "set password", "enqueue")
 	got := w.mails[len(w.mails)-1]
 	want := accounts.Mail{
 		ID: got.ID, Purpose: accounts.MailPasswordChanged, Language: "en", To: account.Email, KeyID: "t1",
@@ -132,7 +133,7 @@ func TestResetPassword_tells_no_address_that_is_not_proved(t *testing.T) {
 	if err := w.ResetPassword(t.Context(), reset(t, someMobile)); err != nil {
 		t.Fatal(err)
 	}
-	wantSteps(t, w, "find mobile", "spend reset_password", "set password")
+	wantSteps(t, w, "spend reset_password", "find mobile", "set password")
 	if len(w.mails) != 1 {
 		t.Errorf("%d mails, want that of the registration alone", len(w.mails))
 	}

@@ -14,16 +14,23 @@ type MobileChange struct {
 	Password string // the current one
 }
 
-// ChangeMobile replaces the number of the account. It returns the account as it is then, or FieldErrors,
-// *PasswordError, ErrPasswordBusy, *ExistsError, ErrChanged, or what [verify.Service] says about the code. The
-// code is the last thing that is asked and is given back when the number could not be written.
+// ChangeMobile replaces the number of the account. It returns the account as it is then, or FieldErrors, what
+// [verify.Service] says about the code, *ExistsError, *PasswordError, ErrPasswordBusy or ErrChanged. Only
+// success costs the code, see [Service.withCode].
 func (s *Service) ChangeMobile(ctx context.Context, account Account, r MobileChange) (Account, error) {
 	if errs := r.problems(account); len(errs) > 0 {
 		return Account{}, errs
 	}
-	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
-		return Account{}, err
-	}
+	var changed Account
+	err := s.withCode(ctx, r.Mobile, verify.ChangeMobile, r.SMSCode, func() (err error) {
+		changed, err = s.replaceMobile(ctx, account, r)
+		return err
+	})
+	return changed, err
+}
+
+// replaceMobile does what the owner of the new number asked for.
+func (s *Service) replaceMobile(ctx context.Context, account Account, r MobileChange) (Account, error) {
 	taken, err := s.Store.Exists(ctx, Key{ByMobile, r.Mobile.Reveal()})
 	if err != nil {
 		return Account{}, err
@@ -31,16 +38,10 @@ func (s *Service) ChangeMobile(ctx context.Context, account Account, r MobileCha
 	if taken {
 		return Account{}, &ExistsError{FieldMobile}
 	}
-	codeID, err := s.Codes.Spend(ctx, r.Mobile, verify.ChangeMobile, r.SMSCode)
-	if err != nil {
+	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
 		return Account{}, err
 	}
-	changed, err := s.Changes.ChangeMobile(ctx, account, r.Mobile, s.Now())
-	if err != nil {
-		s.restore(ctx, codeID)
-		return Account{}, err
-	}
-	return changed, nil
+	return s.Changes.ChangeMobile(ctx, account, r.Mobile, s.Now())
 }
 
 func (r MobileChange) problems(account Account) FieldErrors {

@@ -89,6 +89,23 @@ func (s *Service) find(ctx context.Context, key Key) (account Account, found boo
 	return account, err == nil, err
 }
 
+// withCode spends a code and does the work that it was asked for; the code is given back when the work fails. All
+// that asks the store about other accounts, or hashes a password, belongs in the work: with a made-up code nothing
+// is told of anybody, and no core is kept busy.
+func (s *Service) withCode(
+	ctx context.Context, mobile contact.Mobile, purpose verify.Purpose, code string, work func() error,
+) error {
+	codeID, err := s.Codes.Spend(ctx, mobile, purpose, code)
+	if err != nil {
+		return err
+	}
+	if err := work(); err != nil {
+		s.restore(ctx, codeID)
+		return err
+	}
+	return nil
+}
+
 // restore gives a code back although the request may have been given up meanwhile.
 func (s *Service) restore(ctx context.Context, codeID string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)

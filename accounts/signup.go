@@ -54,6 +54,9 @@ func (r SignUp) parse(registration Registration) (applicant, error) {
 }
 
 func (r SignUp) parseContacts(a *applicant, errs FieldErrors) {
+	if r.Mobile == "" && r.SMSCode != "" { // the caller asks for no captcha where a code is given
+		errs[FieldMobile] = Missing
+	}
 	if r.Mobile != "" {
 		mobile, err := contact.ParseMobile(r.Mobile)
 		if err != nil {

@@ -203,7 +203,7 @@ func TestAccount_changes_refuse(t *testing.T) {
 		"the same email":           {"email", body{"email": address, "password": password}, 422, "4103", "email"},
 		"not a number":             {"mobile", body{"mobile": "1", "sms_code": "1", "password": password}, 422, "4103", "mobile"},
 		"the same number":          {"mobile", body{"mobile": number, "sms_code": "1", "password": password}, 422, "4103", "mobile"},
-		"a taken number":           {"mobile", body{"mobile": nextNumber, "sms_code": "1", "password": password}, 409, "4003", "mobile"},
+		"a taken number":           {"mobile", body{"mobile": nextNumber, "sms_code": p.code(nextNumber, "change_mobile"), "password": password}, 409, "4003", "mobile"},
 	} {
 		got := p.put("/v1/account/"+c.path, c.body)
 		if got.status != c.status || got.Errno != c.errno || len(got.Fields) != 1 || got.Fields[c.field] == "" {
@@ -247,9 +247,10 @@ func TestAccount_passwords_cannot_be_guessed_from_inside(t *testing.T) {
 			p.put("/v1/account/password", passwords(password, "short")).want(422, "4103")
 		}
 	}
+	code := p.code(nextNumber, "change_mobile") // a wrong password does not cost it
 	for range 5 {
 		p.put("/v1/account/password", passwords("not this one", nextPassword)).want(422, "4106")
-		p.put("/v1/account/mobile", body{"mobile": nextNumber, "sms_code": "1", "password": "nor this"}).want(422, "4106")
+		p.put("/v1/account/mobile", body{"mobile": nextNumber, "sms_code": code, "password": "nor this"}).want(422, "4106")
 	}
 	refused := p.put("/v1/account/password", passwords(password, nextPassword)).want(429, "4206")
 	if refused.header.Get("Retry-After") == "" {

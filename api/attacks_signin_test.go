@@ -179,11 +179,19 @@ func TestStrangers_learn_nothing_about_accounts(t *testing.T) {
 	reset := func(mobile string) body {
 		return body{"mobile": mobile, "sms_code": "000000", "password": "another " + password, "password_repeat": "another " + password}
 	}
+	signUpForm := func(username, mobile, email string) body {
+		return body{
+			"username": username, "password": password, "password_repeat": password, "agree": true,
+			"mobile": mobile, "sms_code": "000000", "email": email,
+		}
+	}
 	for name, pair := range map[string][2]func() *reply{
 		"resending":                  {post("/v1/activations/resend", body{"email": address}), post("/v1/activations/resend", body{"email": "nobody@example.com"})},
 		"signing in by name":         {post("/v1/sessions", body{"login": "li_lei", "password": "wrong password"}), post("/v1/sessions", body{"login": "nobody", "password": "wrong password"})},
 		"signing in by address":      {post("/v1/sessions", body{"login": address, "password": "wrong password"}), post("/v1/sessions", body{"login": "x@example.com", "password": "wrong password"})},
 		"signing in with no code":    {post("/v1/sessions", body{"mobile": number, "sms_code": "000000"}), post("/v1/sessions", body{"mobile": stranger, "sms_code": "000000"})},
+		"registering with no code":   {post("/v1/registrations", signUpForm("li_lei", number, address)), post("/v1/registrations", signUpForm("nobody", stranger, "nobody@example.com"))},
+		"registering a known name":   {post("/v1/registrations", signUpForm("li_lei", stranger, "")), post("/v1/registrations", signUpForm("nobody", stranger, ""))},
 		"resetting with no code":     {post("/v1/password-resets", reset(number)), post("/v1/password-resets", reset(stranger))},
 		"a code for registering":     {ask(number, "register"), ask(stranger, "register")},
 		"a code for signing in":      {ask("13800138001", "login"), ask("13900139001", "login")},

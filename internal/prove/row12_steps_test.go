@@ -260,7 +260,10 @@ func (w *codeWorld) restore(c *rapid.T) {
 	if err := w.service.Restore(c.Context(), code.id); err != nil {
 		c.Fatalf("restore: %v", err)
 	}
-	code.used = false
+	if code.used { // the right guess is given back too
+		code.used = false
+		code.guesses--
+	}
 }
 
 func (w *codeWorld) claim(c *rapid.T) {

@@ -144,7 +144,7 @@ func spendsInParallel(t *testing.T, b *redisBundle) {
 func restore(t *testing.T, b *redisBundle) {
 	issued := b.issue(t, verify.Login)
 	code := b.code(t, issued.ID, verify.Login)
-	for range 2 {
+	for range 2 * policy().MaxAttempts { // restored attempts are given back
 		id, err := b.service.Spend(t.Context(), b.mobile, verify.Login, code)
 		if err != nil {
 			t.Fatal(err)

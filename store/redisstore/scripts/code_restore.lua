@@ -1,13 +1,13 @@
--- Makes a used code usable again.
+-- Makes a used code usable again. The attempt that used it is given back too: it was no guess.
 --
 -- KEYS[1] -> code
 -- KEYS[2] -> outcomes
 -- ARGV[1] -> now in milliseconds
 --
 -- Returns 1, or 0 when the code is gone.
-local used = redis.call('HGET', KEYS[1], 'used')
-if not used then return 0 end
-if used == '' then return 1 end
-redis.call('HSET', KEYS[1], 'used', '', 'used_at', '')
+local code = redis.call('HMGET', KEYS[1], 'used', 'attempts')
+if not code[1] then return 0 end
+if code[1] == '' then return 1 end
+redis.call('HSET', KEYS[1], 'used', '', 'used_at', '', 'attempts', math.max(tonumber(code[2]) - 1, 0))
 note(KEYS[2], KEYS[1], ARGV[1])
 return 1
