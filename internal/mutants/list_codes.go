@@ -54,6 +54,13 @@ func codeMutants() []mutant {
 			pkg: "store/redisstore", tests: []string{"TestCaptchas"},
 		},
 		{
+			name: "captcha-price", without: "a cheap captcha is worth as much as a dear one",
+			edits: []edit{
+				{"store/redisstore/captchas.go", "Price: captcha.Price(parts[1]), ", "Price: captcha.High, "},
+			},
+			pkg: "store/redisstore", tests: []string{"Test_decodeAsked"},
+		},
+		{
 			name: "captcha-empty", without: "a captcha that is gone is answered by nothing",
 			edits: []edit{
 				{"captcha/match.go", `return want != "" && `, "return "},

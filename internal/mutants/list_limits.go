@@ -28,7 +28,7 @@ func limitMutants() []mutant {
 		{
 			name: "address-limit", without: "an address, a network, a prefix asks without end",
 			edits: []edit{
-				{"api/gate.go", "case !decision.Allowed():\n\t\treturn decision, refusal(decision)\n\t", ""},
+				{"api/gate.go", "case !decision.Allowed():\n\t\treturn admitted, refusal(decision)\n\t", ""},
 			},
 			pkg: "api", tests: []string{"TestPumping_each_limit_refuses_at_its_number"},
 		},
