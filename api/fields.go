@@ -53,7 +53,7 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 		accounts.Unchanged: {"这就是你现在的邮箱", "This is the address that you have."},
 		isTaken:            {"这个邮箱已经注册", "This address is registered already."},
 	},
-	fieldPurpose: {accounts.Malformed: {"purpose 应为 register、login、reset_password 或 change_mobile", "The purpose is register, login, reset_password or change_mobile."}},
+	fieldPurpose: {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose is register, login, reset_password, change_mobile or undo_change."}},
 	fieldKind:    {accounts.Malformed: {"kind 应为 image 或 audio", "The kind is image or audio."}},
 	fieldPrice:   {accounts.Malformed: {"price 应为 normal 或 high", "The price is normal or high."}},
 }

@@ -18,11 +18,12 @@ const (
 	Login         Purpose = "login"
 	ResetPassword Purpose = "reset_password"
 	ChangeMobile  Purpose = "change_mobile" // sent to the number that is to be the next one
+	UndoChange    Purpose = "undo_change"   // sent to the number that an account had before a change
 )
 
 // Valid reports whether the purpose is one of the known ones.
 func (p Purpose) Valid() bool {
-	return p == Register || p == Login || p == ResetPassword || p == ChangeMobile
+	return p == Register || p == Login || p == ResetPassword || p == ChangeMobile || p == UndoChange
 }
 
 // Errors of issuing and checking. [LimitError] is the one that carries a time.
