@@ -168,6 +168,16 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 
 // prepareSMS makes senders ready to be used in this worker.
 func (w *Worker) prepareSMS(senders []providers.SMSSender) []providers.SMSSender {
+	for _, sender := range senders {
+		templated, ok := sender.(providers.Templated)
+		if !ok {
+			continue
+		}
+		if missing := templated.Templates().Missing(); len(missing) > 0 {
+			w.logger.Warn("one SMS template serves several purposes: its words cannot say what a code is for",
+				"provider", sender.Name(), "purposes", missing)
+		}
+	}
 	fileReferences(senders, w.stores, w.logger)
 	return traceSMS(senders, w.traces.Tracer())
 }

@@ -12,6 +12,7 @@ type SMS struct {
 	ID      string         // our id of the message; providers echo it in reports
 	Attempt int            // number of the claim, from 1
 	To      contact.Mobile // exactly one number
+	Purpose string         // what the code is for, one of [Purposes]; empty takes the default template
 	Code    string         // the digits; goes into the provider's template
 	TTL     time.Duration  // how long the code still lives, for templates that say so in minutes
 	Doubt   *Doubt         // for the router: nil unless an earlier attempt may have sent it

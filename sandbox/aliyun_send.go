@@ -168,10 +168,10 @@ func checkVariable(name, value string) *aliyunRefusal {
 	return nil
 }
 
-// text renders a template of the sandbox's own: it cannot know the text that was approved.
+// text renders a template of the sandbox's own, since it cannot know the text that was approved.
 func (m aliyunSMS) text() string {
 	if code, ok := m.params["code"]; ok && len(m.params) == 1 {
-		return "【" + m.sign + "】您的验证码为：" + code + "，请勿泄露于他人！"
+		return "【" + m.sign + "】" + wordsOf(m.template, "您的") + "验证码为：" + code + "，请勿泄露于他人！"
 	}
 	names := make([]string, 0, len(m.params))
 	for name := range m.params {

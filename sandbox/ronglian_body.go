@@ -67,11 +67,10 @@ func dropTrailingCommas(body []byte) []byte {
 	return clean
 }
 
-// text renders the vendor's test template, whose variables are a code and its minutes; the sandbox
-// knows no other.
+// text renders one of [Templates] or the vendor's test template, whose variables are a code and its minutes.
 func (m ronglianSMS) text() string {
 	if len(m.Datas) == 2 {
-		return "【云通讯】您的验证码是" + m.Datas[0] + "，请于" + m.Datas[1] + "分钟内正确输入"
+		return "【云通讯】" + wordsOf(m.TemplateID, "您的") + "验证码是" + m.Datas[0] + "，请于" + m.Datas[1] + "分钟内正确输入"
 	}
 	return "【云通讯】" + strings.Join(m.Datas, "，")
 }

@@ -26,6 +26,7 @@ func (s *Server) Handler() http.Handler {
 	own.HandleFunc("DELETE /api/messages", s.clearMessages)
 	own.HandleFunc("GET /api/tally", s.showTally)
 	own.HandleFunc("GET /api/credentials", s.showCredentials)
+	own.HandleFunc("GET /api/templates", s.showTemplates)
 	own.HandleFunc("GET /api/smtp-ca.pem", s.showSMTPCA)
 	own.HandleFunc("GET /api/faults", s.showFaults)
 	own.HandleFunc("PUT /api/faults", s.putFaults)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,9 @@ import (
 	"usher/accounts"
 	"usher/internal/testkit"
 	"usher/messages"
+	"usher/providers"
 	"usher/tasks"
+	"usher/verify"
 )
 
 // readPayload reads a payload as an older release has queued it. These files are never written again.
@@ -245,5 +248,16 @@ func TestRegister_leaves_a_channel_without_handler_to_others(t *testing.T) {
 		if _, pattern := mux.Handler(asynq.NewTask(typename, nil)); pattern != "" {
 			t.Errorf("%s has a handler", typename)
 		}
+	}
+}
+
+func TestPurposes_can_all_have_a_template_of_their_own(t *testing.T) {
+	t.Parallel()
+	var issued []string
+	for _, purpose := range verify.Purposes() {
+		issued = append(issued, string(purpose))
+	}
+	if templates := providers.Purposes(); !slices.Equal(issued, templates) {
+		t.Errorf("codes are issued for %v, vendors can have templates for %v", issued, templates)
 	}
 }

@@ -144,7 +144,7 @@ func (h *SMSCodeHandler) open(p smsCode) (providers.SMS, error) {
 		return providers.SMS{}, err
 	}
 	return providers.SMS{
-		ID: p.ID, To: mobile, Code: code, TTL: time.Until(time.Unix(p.ExpiresAt, 0)),
+		ID: p.ID, To: mobile, Purpose: p.Purpose, Code: code, TTL: time.Until(time.Unix(p.ExpiresAt, 0)),
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"usher/contact"
@@ -21,10 +22,11 @@ const (
 	UndoChange    Purpose = "undo_change"   // sent to the number that an account had before a change
 )
 
+// Purposes lists all of them.
+func Purposes() []Purpose { return []Purpose{Register, Login, ResetPassword, ChangeMobile, UndoChange} }
+
 // Valid reports whether the purpose is one of the known ones.
-func (p Purpose) Valid() bool {
-	return p == Register || p == Login || p == ResetPassword || p == ChangeMobile || p == UndoChange
-}
+func (p Purpose) Valid() bool { return slices.Contains(Purposes(), p) }
 
 // Errors of issuing and checking. [LimitError] is the one that carries a time.
 var (

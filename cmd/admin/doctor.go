@@ -93,6 +93,10 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 		warn("receipts", receiptsProblem(api.Config, worker.Config, sms),
 			"set "+config.Prefix+"RECEIPT_SECRET and enter the address in the vendor's console; see docs/operations.md"),
 	}
+	for _, sender := range sms {
+		findings = append(findings, warn("templates of "+sender.Name(), templatesProblem(sender),
+			"have a template approved for each purpose and set its variable; see docs/operations.md"))
+	}
 	findings = append(findings, examineRedis(ctx, api.Config.Common)...)
 	findings = append(findings, examineDatabase(ctx, api)...)
 	if offline {

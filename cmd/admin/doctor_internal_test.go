@@ -55,7 +55,7 @@ func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sa
 		t.Fatal(err)
 	}
 	accepted := fakes.Credentials()
-	return map[string]string{
+	environ := map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL, "USHER_SECRET_KEYS": keySpec("k1"),
 		"USHER_RECEIPT_SECRET":           "0123456789abcdef",
 		"USHER_ALIYUN_ACCESS_KEY_ID":     accepted.Aliyun.AccessKeyID,
@@ -71,7 +71,12 @@ func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sa
 		"USHER_SMTP_HOST":                host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
 		"USHER_SMTP_USERNAME": accepted.SMTP.Username, "USHER_SMTP_PASSWORD": accepted.SMTP.Password,
 		"USHER_MAIL_FROM": accepted.SMTP.Username,
-	}, fakes
+	}
+	for _, template := range sandbox.Templates() {
+		environ["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
+		environ["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
+	}
+	return environ, fakes
 }
 
 // keySpec returns a key of an id like no other's, as the settings have it.
@@ -145,6 +150,7 @@ func TestDoctor_finds_wrong_credentials_and_shows_none(t *testing.T) {
 		"nobody there":    {map[string]string{"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "1"}, []string{"fail login at the mail server"}},
 		"another machine": {map[string]string{"RONGLIAN_ENDPOINT": "http://127.0.0.1:1"}, []string{"fail credentials of ronglian"}},
 		"no settings":     {map[string]string{"ALIYUN_SIGN_NAME": ""}, []string{"fail settings of aliyun, ronglian"}},
+		"one template":    {map[string]string{"ALIYUN_TEMPLATE_CODE_LOGIN": ""}, []string{"warn templates of aliyun"}},
 		"no receipts":     {map[string]string{"RECEIPT_SECRET": ""}, []string{"warn receipts"}},
 	} {
 		t.Run(name, func(t *testing.T) {

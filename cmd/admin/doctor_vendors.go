@@ -30,6 +30,18 @@ func prove(ctx context.Context, name string, sender any) finding {
 	}
 }
 
+// templatesProblem names the purposes whose codes go out in words that cannot say what they are for.
+func templatesProblem(sender providers.SMSSender) error {
+	templated, ok := sender.(providers.Templated)
+	if !ok {
+		return nil
+	}
+	if missing := templated.Templates().Missing(); len(missing) > 0 {
+		return fmt.Errorf("no template of its own for %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
 // receiptsProblem is whether vendors are used of which nobody hears what became of the messages.
 func receiptsProblem(api config.API, worker config.Worker, sms []providers.SMSSender) error {
 	if api.ReceiptSecret != "" {

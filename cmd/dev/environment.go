@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -106,7 +107,7 @@ func vendorSettings(dir string, fakes *sandbox.Server) (map[string]string, error
 	}
 	keys := fakes.Credentials()
 	base := "http://" + fakes.HTTPAddr()
-	return map[string]string{
+	settings := map[string]string{
 		"USHER_SMS_PROVIDERS":            "aliyun,ronglian",
 		"USHER_ALIYUN_ACCESS_KEY_ID":     keys.Aliyun.AccessKeyID,
 		"USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.AccessKeySecret,
@@ -125,7 +126,13 @@ func vendorSettings(dir string, fakes *sandbox.Server) (map[string]string, error
 		"USHER_SMTP_PASSWORD":            keys.SMTP.Password,
 		"USHER_SMTP_CA_FILE":             ca,
 		"USHER_MAIL_FROM":                keys.SMTP.Username,
-	}, nil
+	}
+	for _, template := range sandbox.Templates() {
+		purpose := strings.ToUpper(template.Purpose)
+		settings["USHER_ALIYUN_TEMPLATE_CODE_"+purpose] = template.Aliyun
+		settings["USHER_RONGLIAN_TEMPLATE_ID_"+purpose] = template.Ronglian
+	}
+	return settings, nil
 }
 
 // open makes the schema and assembles both processes. The worker's operations port takes whatever is

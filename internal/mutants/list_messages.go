@@ -57,5 +57,12 @@ func messageMutants() []mutant {
 			},
 			pkg: "providers/smtp", tests: []string{"TestPool_begins_no_mail_late"},
 		},
+		{
+			name: "sms-purpose", without: "every SMS goes out in the template that names no purpose",
+			edits: []edit{
+				{"tasks/sms_code.go", "Purpose: p.Purpose, Code: code, TTL:", "Code: code, TTL:"},
+			},
+			pkg: "app", tests: []string{"TestSMS_say_what_their_code_is_for"},
+		},
 	}
 }

@@ -83,7 +83,7 @@ func (s *Sandbox) Settings(t testing.TB) map[string]string {
 		t.Fatal(err)
 	}
 	host, port, _ := strings.Cut(s.SMTPAddr, ":")
-	return map[string]string{
+	settings := map[string]string{
 		"USHER_ALIYUN_ACCESS_KEY_ID": keys.Aliyun.ID, "USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.Secret,
 		"USHER_ALIYUN_SIGN_NAME": "测试签名", "USHER_ALIYUN_TEMPLATE_CODE": "SMS_71390007",
 		"USHER_ALIYUN_ENDPOINT":      "http://" + s.HTTPAddr + "/aliyun/",
@@ -94,6 +94,19 @@ func (s *Sandbox) Settings(t testing.TB) map[string]string {
 		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
 		"USHER_MAIL_FROM": keys.SMTP.Username,
 	}
+	var templates []struct {
+		Purpose  string
+		Aliyun   string `json:"aliyun_template_code"`
+		Ronglian string `json:"ronglian_template_id"`
+	}
+	if err := json.Unmarshal(fetch(t, "http://"+s.HTTPAddr+"/api/templates"), &templates); err != nil {
+		t.Fatal(err)
+	}
+	for _, template := range templates {
+		settings["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
+		settings["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
+	}
+	return settings
 }
 
 func fetch(t testing.TB, url string) []byte {

@@ -43,17 +43,19 @@ type Client struct {
 	// redirects and repeats nothing.
 	HTTP *http.Client
 
-	config   Config
-	endpoint string
-	signer   *signers.AccessKeySigner
-	send     action // SendSms
-	list     action // QuerySendDetails
+	config    Config
+	endpoint  string
+	signer    *signers.AccessKeySigner
+	templates providers.Templates
+	send      map[string]action // SendSms, by template
+	list      action            // QuerySendDetails
 }
 
 var (
 	_ providers.SMSSender = (*Client)(nil)
 	_ providers.Querier   = (*Client)(nil)
 	_ providers.Bounded   = (*Client)(nil)
+	_ providers.Templated = (*Client)(nil)
 )
 
 // New returns a client. The error for a wrong setting is of type [config.Mistakes].
@@ -67,19 +69,22 @@ func New(cfg Config) (*Client, error) {
 	}
 	id, secret := cfg.AccessKeyID.Reveal(), cfg.AccessKeySecret.Reveal()
 	keys := credentials.NewStaticAKCredentialsProvider(id, secret)
-	send := dysmsapi.CreateSendSmsRequest()
-	send.SignName = cfg.SignName
-	send.TemplateCode = cfg.TemplateCode
 	list := dysmsapi.CreateQuerySendDetailsRequest()
 	list.PageSize = requests.NewInteger(pageSize)
 	c := &Client{
-		HTTP:     wire.NewClient(),
-		config:   cfg,
-		endpoint: endpoint,
-		signer:   signers.NewAccessKeySigner(credentials.NewAccessKeyCredential(id, secret)),
+		HTTP:      wire.NewClient(),
+		config:    cfg,
+		endpoint:  endpoint,
+		templates: cfg.templates(),
+		send:      map[string]action{},
+		signer:    signers.NewAccessKeySigner(credentials.NewAccessKeyCredential(id, secret)),
 	}
-	if c.send, err = newAction(send, keys); err != nil {
-		return nil, errRequest // the SDK's text may quote the parameters
+	for _, template := range cfg.templateVariables() {
+		send := dysmsapi.CreateSendSmsRequest()
+		send.SignName, send.TemplateCode = cfg.SignName, template
+		if c.send[template], err = newAction(send, keys); err != nil {
+			return nil, errRequest // the SDK's text may quote the parameters
+		}
 	}
 	if c.list, err = newAction(list, keys); err != nil {
 		return nil, errRequest
@@ -89,6 +94,9 @@ func New(cfg Config) (*Client, error) {
 
 // Name returns "aliyun".
 func (c *Client) Name() string { return Name }
+
+// Templates implements [providers.Templated].
+func (c *Client) Templates() providers.Templates { return c.templates }
 
 // Bounds implements [providers.Bounded].
 func (c *Client) Bounds() providers.Bounds {
@@ -118,7 +126,7 @@ func (c *Client) request(ctx context.Context, sms providers.SMS) (*http.Request,
 	if err != nil {
 		return nil, err
 	}
-	return c.sign(ctx, c.send,
+	return c.sign(ctx, c.send[c.templates.For(sms.Purpose)],
 		newParam("PhoneNumbers", sms.To.Reveal()),
 		newParam("TemplateParam", string(params)),
 		newParam("OutId", sms.ID))

@@ -136,6 +136,45 @@ func TestClient_request(t *testing.T) {
 	}
 }
 
+func TestClient_uses_the_template_of_the_purpose(t *testing.T) {
+	t.Parallel()
+	var got string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		params := flat(r.URL.Query())
+		got = params["TemplateCode"]
+		if signature := sign(r.Method, params, keySecret); params["Signature"] != signature {
+			t.Errorf("got signature %q, want %q", params["Signature"], signature)
+		}
+		fmt.Fprint(w, acceptance)
+	}))
+	defer server.Close()
+	cfg := settings(server.URL)
+	cfg.TemplateRegister, cfg.TemplateResetPassword, cfg.TemplateChangeMobile = "SMS_1", "SMS_3", "SMS_4"
+	cfg.TemplateUndoChange = "SMS_5"
+	client, err := aliyun.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.HTTP.CloseIdleConnections()
+	for purpose, want := range map[string]string{
+		"register": "SMS_1", "login": cfg.TemplateCode, "reset_password": "SMS_3", "change_mobile": "SMS_4", "undo_change": "SMS_5",
+		"": cfg.TemplateCode, "of another release": cfg.TemplateCode,
+	} {
+		sms := providertest.SMS(t)
+		sms.Purpose = purpose
+		if _, err := client.SendSMS(t.Context(), sms); err != nil || got != want {
+			t.Errorf("purpose %q is sent in template %q, %v; want %q", purpose, got, err, want)
+		}
+	}
+	if missing := client.Templates().Missing(); !cmp.Equal(missing, []string{"login"}) {
+		t.Errorf("missing %v, want login", missing)
+	}
+	cfg.TemplateLogin = "71390002"
+	if m := cfg.Validate(); len(m) != 1 || m[0].Variable != "ALIYUN_TEMPLATE_CODE_LOGIN" {
+		t.Errorf("mistakes %v, want one for the template of sign-ins", m)
+	}
+}
+
 // flat keeps parameters without a value: they are signed too.
 func flat(values url.Values) map[string]string {
 	params := make(map[string]string, len(values))

@@ -48,7 +48,7 @@ func TestClient_signsAsTheSDK(t *testing.T) {
 			send := dysmsapi.CreateSendSmsRequest()
 			send.SignName, send.TemplateCode = cfg.SignName, cfg.TemplateCode
 			send.PhoneNumbers, send.TemplateParam, send.OutId = value+"1", value, value
-			agree(t, c, c.send, send,
+			agree(t, c, c.send[cfg.TemplateCode], send,
 				newParam("PhoneNumbers", send.PhoneNumbers), newParam("TemplateParam", value), newParam("OutId", value))
 			list := dysmsapi.CreateQuerySendDetailsRequest()
 			list.PhoneNumber, list.SendDate = value, "20310507"

@@ -49,6 +49,7 @@ type Client struct {
 var (
 	_ providers.SMSSender = (*Client)(nil)
 	_ providers.Bounded   = (*Client)(nil)
+	_ providers.Templated = (*Client)(nil)
 )
 
 // New returns a client. The error is of type [config.Mistakes].
@@ -65,6 +66,9 @@ func New(cfg Config) (*Client, error) {
 
 // Name returns "ronglian".
 func (c *Client) Name() string { return Name }
+
+// Templates implements [providers.Templated].
+func (c *Client) Templates() providers.Templates { return c.config.templates() }
 
 // Bounds implements [providers.Bounded].
 func (c *Client) Bounds() providers.Bounds {
@@ -102,7 +106,7 @@ func (c *Client) request(ctx context.Context, sms providers.SMS) (*http.Request,
 	return c.post(ctx, "TemplateSMS", templateSMS{
 		To:         sms.To.Reveal(),
 		AppID:      c.config.AppID,
-		TemplateID: c.config.TemplateID,
+		TemplateID: c.config.templates().For(sms.Purpose),
 		Datas:      []string{sms.Code, minutes(sms.TTL)},
 		ReqID:      reqID(sms.ID),
 	})

@@ -215,3 +215,43 @@ func BenchmarkClient_SendSMS(b *testing.B) {
 		}
 	})
 }
+
+func TestClient_uses_the_template_of_the_purpose(t *testing.T) {
+	t.Parallel()
+	var got string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			TemplateID string `json:"templateId"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		got = body.TemplateID
+		fmt.Fprint(w, acceptance)
+	}))
+	defer server.Close()
+	cfg := settings(server.URL)
+	cfg.TemplateRegister, cfg.TemplateResetPassword, cfg.TemplateChangeMobile = "11", "13", "14"
+	cfg.TemplateUndoChange = "15"
+	client, err := ronglian.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.HTTP.CloseIdleConnections()
+	for purpose, want := range map[string]string{
+		"register": "11", "login": "1", "reset_password": "13", "change_mobile": "14", "undo_change": "15", "": "1", "of another release": "1",
+	} {
+		sms := providertest.SMS(t)
+		sms.Purpose = purpose
+		if _, err := client.SendSMS(t.Context(), sms); err != nil || got != want {
+			t.Errorf("purpose %q is sent in template %q, %v; want %q", purpose, got, err, want)
+		}
+	}
+	if missing := client.Templates().Missing(); !cmp.Equal(missing, []string{"login"}) {
+		t.Errorf("missing %v, want login", missing)
+	}
+	cfg.TemplateLogin = "SMS_2"
+	if m := cfg.Validate(); len(m) != 1 || m[0].Variable != "RONGLIAN_TEMPLATE_ID_LOGIN" {
+		t.Errorf("mistakes %v, want one for the template of sign-ins", m)
+	}
+}

@@ -1,0 +1,65 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"usher/internal/testkit"
+	"usher/sandbox"
+)
+
+func TestSMS_say_what_their_code_is_for(t *testing.T) {
+	t.Parallel()
+	for _, vendor := range []string{"aliyun", "ronglian"} {
+		t.Run(vendor, func(t *testing.T) {
+			t.Parallel()
+			settings := map[string]string{"USHER_SMS_PROVIDERS": vendor}
+			words := map[string]string{}
+			for _, template := range sandbox.Templates() {
+				words[template.Purpose] = template.Words
+				settings["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
+				settings["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
+			}
+			d := deploy(t, testkit.Miniredis(t), testkit.SQLite(t), settings)
+			p := d.person(t)
+			read := func(mobile, purpose string) string {
+				code := p.ReadCode(mobile, 1)
+				if text := d.sandbox.Messages(mobile)[0].Text; !strings.Contains(text, words[purpose]) || words[purpose] == "" {
+					t.Errorf("a code for %s is sent as %q, want %q in it", purpose, text, words[purpose])
+				}
+				return code
+			}
+			for purpose, mobile := range map[string]string{"login": "13700137001", "reset_password": "13700137002"} {
+				p.AskCode(mobile, purpose)
+				read(mobile, purpose)
+			}
+			journey := lilei()
+			p.AskCode(journey.Mobile, "register")
+			p.Must(http.StatusCreated, http.MethodPost, "/v1/registrations", map[string]any{
+				"username": journey.Username, "password": journey.Password, "password_repeat": journey.Password, "agree": true, "mobile": journey.Mobile,
+				"sms_code": read(journey.Mobile, "register"),
+			})
+			p.AskCode("13700137003", "change_mobile")
+			read("13700137003", "change_mobile")
+			if strings.Contains(d.log.String(), "one SMS template serves several purposes") {
+				t.Error("the worker warns although every purpose has its template")
+			}
+		})
+	}
+}
+
+func TestSMS_in_one_template_for_all_purposes_are_warned_of(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, testkit.Miniredis(t), testkit.SQLite(t), map[string]string{
+		"USHER_SMS_PROVIDERS": "ronglian,aliyun", "USHER_ALIYUN_TEMPLATE_CODE_LOGIN": "SMS_71390002",
+	})
+	for _, want := range []string{
+		`"provider":"aliyun","purposes":["register","reset_password","change_mobile","undo_change"]`,
+		`"provider":"ronglian","purposes":["register","login","reset_password","change_mobile","undo_change"]`,
+	} {
+		if !strings.Contains(d.log.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, d.log)
+		}
+	}
+}
