@@ -28,7 +28,7 @@ func TestActivate_is_idempotent(t *testing.T) {
 		}
 	}
 	wantSteps(t, w, "find id", "activate", "find id", "find id")
-	if _, err := w.SignIn(t.Context(), someEmail, goodPassword); err != nil {
+	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); err != nil {
 		t.Errorf("SignIn = %v", err)
 	}
 }

@@ -147,7 +147,7 @@ type Rehasher interface {
 // rehash files our own hash of a password that has just matched another system's. It is best effort:
 // the next sign-in tries again.
 func (s *Service) rehash(ctx context.Context, account *Account, normal string) {
-	hash, err := s.Passwords.Hash(ctx, normal)
+	hash, err := s.Passwords.Hash(ctx, normal, First)
 	if err == nil {
 		err = s.Hashes.Rehash(ctx, account.ID, account.PasswordHash, hash)
 	}

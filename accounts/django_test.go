@@ -44,7 +44,7 @@ func TestSignIn_takes_each_hash_of_Django_and_replaces_it(t *testing.T) {
 			w := newWorld(t)
 			before := w.imported(t, c.hash)
 			for _, wrong := range []string{"z" + c.password, c.password[1:], c.hash} {
-				if _, err := w.SignIn(t.Context(), before.Username, wrong); !errors.Is(err, accounts.ErrCredentials) {
+				if _, err := w.SignIn(t.Context(), before.Username, wrong, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
 					t.Errorf("wrong password: SignIn = %v, want ErrCredentials", err)
 				}
 			}
@@ -52,7 +52,7 @@ func TestSignIn_takes_each_hash_of_Django_and_replaces_it(t *testing.T) {
 				t.Fatal("a wrong password replaced the hash")
 			}
 			for range 2 { // with Django's hash, and with ours
-				got, err := w.SignIn(t.Context(), before.Username, c.password)
+				got, err := w.SignIn(t.Context(), before.Username, c.password, accounts.Later)
 				if err != nil || got.ID != before.ID {
 					t.Fatalf("SignIn = %v, %v", got.ID, err)
 				}
@@ -72,11 +72,11 @@ func TestSignIn_normalises_the_password_from_the_second_time_on(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	account := w.imported(t, djangoHash)
-	if _, err := w.SignIn(t.Context(), account.Username, "password电池"); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), account.Username, "password电池", accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("a twin of what Django hashed: SignIn = %v, want ErrCredentials", err)
 	}
 	for _, password := range []string{"ｐassword电池", "password电池"} {
-		if _, err := w.SignIn(t.Context(), account.Username, password); err != nil {
+		if _, err := w.SignIn(t.Context(), account.Username, password, accounts.Later); err != nil {
 			t.Errorf("SignIn with %q = %v", password, err)
 		}
 	}
@@ -88,7 +88,7 @@ func TestSignIn_replaces_no_hash_of_an_account_that_is_not_active(t *testing.T) 
 	account := w.imported(t, djangoHash)
 	account.Active = false
 	w.people[account.ID] = account
-	if _, err := w.SignIn(t.Context(), account.Username, "ｐassword电池"); !errors.Is(err, accounts.ErrNotActive) {
+	if _, err := w.SignIn(t.Context(), account.Username, "ｐassword电池", accounts.Later); !errors.Is(err, accounts.ErrNotActive) {
 		t.Errorf("SignIn = %v, want ErrNotActive", err)
 	}
 	wantSteps(t, w, "find username")
@@ -99,7 +99,7 @@ func TestSignIn_succeeds_when_the_hash_cannot_be_replaced(t *testing.T) {
 	w := newWorld(t)
 	account := w.imported(t, djangoHash)
 	w.fail["rehash"] = errAway
-	got, err := w.SignIn(t.Context(), account.Username, "ｐassword电池")
+	got, err := w.SignIn(t.Context(), account.Username, "ｐassword电池", accounts.Later)
 	if err != nil || got.PasswordHash != djangoHash {
 		t.Errorf("SignIn = %.20q, %v", got.PasswordHash, err)
 	}
@@ -115,7 +115,7 @@ func TestSignIn_never_takes_a_hash_that_is_empty_or_unusable(t *testing.T) {
 		w := newWorld(t)
 		account := w.imported(t, hash)
 		for _, password := range []string{"", "!", hash, goodPassword} {
-			if got, err := w.SignIn(t.Context(), account.Username, password); err == nil {
+			if got, err := w.SignIn(t.Context(), account.Username, password, accounts.Later); err == nil {
 				t.Errorf("hash %q, password %q: SignIn = %v", hash, password, got.ID)
 			}
 		}
@@ -126,7 +126,7 @@ func TestHasher_waits_its_turn_for_imported_hashes_too(t *testing.T) {
 	t.Parallel()
 	h := accounts.NewHasher(1)
 	defer h.Occupy()()
-	if _, err := h.Compare(t.Context(), "secret", djangoHash); !errors.Is(err, accounts.ErrPasswordBusy) {
+	if _, err := h.Compare(t.Context(), "secret", djangoHash, accounts.First); !errors.Is(err, accounts.ErrPasswordBusy) {
 		t.Errorf("Compare = %v, want ErrPasswordBusy", err)
 	}
 }
@@ -200,7 +200,7 @@ func FuzzDjangoHash(f *testing.F) {
 		if !cheap { // of a second each the fuzzer would see few
 			return
 		}
-		if _, err := h.Compare(t.Context(), "secret", hash); err != nil {
+		if _, err := h.Compare(t.Context(), "secret", hash, accounts.First); err != nil {
 			t.Errorf("Compare with %q = %v", hash, err)
 		}
 	})
@@ -216,7 +216,7 @@ func BenchmarkHasher_Compare_imported(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			h := accounts.NewHasher(1)
 			for b.Loop() {
-				if match, err := h.Compare(b.Context(), "secret", hash); match || err != nil {
+				if match, err := h.Compare(b.Context(), "secret", hash, accounts.First); match || err != nil {
 					b.Fatal(match, err)
 				}
 			}

@@ -1,19 +1,27 @@
 package accounts
 
-// Occupy takes every slot of the hasher until release is called.
+import "context"
+
+// Occupy takes every slot of the hasher until release is called. None may be in use.
 func (h *Hasher) Occupy() (release func()) {
 	for range h.places {
-		<-h.free
+		_, _ = h.queue.acquire(context.Background(), First)
 	}
 	return func() {
 		for _, place := range h.places {
-			h.free <- place
+			h.queue.release(place)
 		}
 	}
 }
 
+// Turn waits for a slot of the hasher, as a hash does.
+func (h *Hasher) Turn(ctx context.Context, priority Priority) (release func(), err error) {
+	place, err := h.queue.acquire(ctx, priority)
+	return func() { h.queue.release(place) }, err
+}
+
 // Slots returns how many passwords the hasher works on at once.
-func (h *Hasher) Slots() int { return cap(h.free) }
+func (h *Hasher) Slots() int { return len(h.queue.free) }
 
 // Processes returns the ids of the processes that the hasher has started and not ended.
 func (h *Hasher) Processes() []int {

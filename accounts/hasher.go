@@ -7,22 +7,17 @@ import (
 	"log/slog"
 	"os/exec"
 	"sync"
-	"time"
 
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/crypto/argon2"
 )
-
-// hashWait is how long a request waits for its turn to hash. Clients come back later than that with
-// less harm than they queue up in memory.
-const hashWait = time.Second
 
 // Hasher makes and compares argon2id hashes, a bounded number at once: each takes 19 MiB and a core for
 // about 20 ms. It is safe for concurrent use; make it with [NewHasher] or [NewOutsideHasher].
 type Hasher struct {
 	params argon2id.Params
 	places []*hashPlace
-	free   chan *hashPlace // those of places where nobody works
+	queue  hashQueue
 	dummy  string
 }
 
@@ -56,12 +51,11 @@ func newHasher(parallel int, cost Cost, command func() *exec.Cmd, logger *slog.L
 		params: argon2id.Params{
 			Memory: cost.MemoryKiB, Iterations: cost.Passes, Parallelism: 1, SaltLength: 16, KeyLength: 32,
 		},
-		free: make(chan *hashPlace, parallel),
 	}
 	for range parallel {
 		place := &hashPlace{command: command, logger: logger}
 		h.places = append(h.places, place)
-		h.free <- place
+		h.queue.release(place)
 	}
 	h.dummy = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, cost.MemoryKiB, cost.Passes,
 		base64.RawStdEncoding.EncodeToString(make([]byte, h.params.SaltLength)),
@@ -80,10 +74,10 @@ func (h *Hasher) Close() error {
 	return nil
 }
 
-// Hash returns the hash of a normalised password. It returns ErrPasswordBusy when no slot became free
+// Hash returns the hash of a normalised password. It returns ErrPasswordBusy when its turn did not come
 // in a second, and the context's error when that ended first. A hash that has begun is not given up.
-func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	result, err := h.do(ctx, hashTask{Password: password, Params: h.params})
+func (h *Hasher) Hash(ctx context.Context, password string, priority Priority) (string, error) {
+	result, err := h.do(ctx, hashTask{Password: password, Params: h.params}, priority)
 	return result.Hash, err
 }
 
@@ -91,41 +85,25 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // hashes are made from its normal form, imported ones are not. An empty hash matches nothing but costs
 // the same, so that the time tells nobody whether an account exists; an imported hash costs what it did
 // where it came from. Errors are those of Hash.
-func (h *Hasher) Compare(ctx context.Context, password, hash string) (bool, error) {
+func (h *Hasher) Compare(ctx context.Context, password, hash string, priority Priority) (bool, error) {
 	exists := hash != ""
 	if !exists {
 		hash = h.dummy
 	}
-	result, err := h.do(ctx, hashTask{Password: password, Hash: hash})
+	result, err := h.do(ctx, hashTask{Password: password, Hash: hash}, priority)
 	return result.Match && exists, err
 }
 
 // do works on a task when it is its turn.
-func (h *Hasher) do(ctx context.Context, task hashTask) (hashResult, error) {
-	place, err := h.acquire(ctx)
+func (h *Hasher) do(ctx context.Context, task hashTask, priority Priority) (hashResult, error) {
+	place, err := h.queue.acquire(ctx, priority)
 	if err != nil {
 		return hashResult{}, err
 	}
-	defer func() { h.free <- place }()
+	defer h.queue.release(place)
 	result := place.do(ctx, task)
 	if result.Error != "" {
 		return hashResult{}, fmt.Errorf("hash password: %s", result.Error)
 	}
 	return result, nil
-}
-
-func (h *Hasher) acquire(ctx context.Context) (*hashPlace, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	timer := time.NewTimer(hashWait)
-	defer timer.Stop()
-	select {
-	case place := <-h.free:
-		return place, nil
-	case <-timer.C:
-		return nil, ErrPasswordBusy
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

@@ -13,13 +13,13 @@ import (
 func TestHasher_works_as_hard_for_accounts_that_do_not_exist(t *testing.T) {
 	const memory = 8 << 20
 	h := accounts.NewHasherOf(1, accounts.Cost{MemoryKiB: memory >> 10, Passes: 1})
-	hash, err := h.Hash(t.Context(), goodPassword)
+	hash, err := h.Hash(t.Context(), goodPassword, accounts.First)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, stored := range []string{hash, ""} {
 		before := allocated()
-		if _, err := h.Compare(t.Context(), "another password", stored); err != nil {
+		if _, err := h.Compare(t.Context(), "another password", stored, accounts.First); err != nil {
 			t.Fatal(err)
 		}
 		if got := allocated() - before; got < memory {

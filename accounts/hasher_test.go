@@ -13,7 +13,7 @@ import (
 
 func TestNewHasher_takes_what_OWASP_recommends(t *testing.T) {
 	t.Parallel()
-	hash, err := accounts.NewHasher(1).Hash(t.Context(), "correct horse")
+	hash, err := accounts.NewHasher(1).Hash(t.Context(), "correct horse", accounts.First)
 	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Errorf("hash = %q, %v", hash, err)
 	}
@@ -22,22 +22,22 @@ func TestNewHasher_takes_what_OWASP_recommends(t *testing.T) {
 func TestHasher_compares(t *testing.T) {
 	t.Parallel()
 	h := accounts.NewHasher(0) // still one
-	hash, err := h.Hash(t.Context(), goodPassword)
+	hash, err := h.Hash(t.Context(), goodPassword, accounts.First)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := h.Hash(t.Context(), goodPassword); again == hash {
+	if again, _ := h.Hash(t.Context(), goodPassword, accounts.First); again == hash {
 		t.Error("two hashes share their salt")
 	}
 	for password, want := range map[string]bool{goodPassword: true, goodPassword + "x": false, "": false} {
-		if got, err := h.Compare(t.Context(), password, hash); err != nil || got != want {
+		if got, err := h.Compare(t.Context(), password, hash, accounts.First); err != nil || got != want {
 			t.Errorf("Compare(%q) = %v, %v, want %v", password, got, err, want)
 		}
 	}
-	if got, err := h.Compare(t.Context(), "no account has this hash", ""); err != nil || got {
+	if got, err := h.Compare(t.Context(), "no account has this hash", "", accounts.First); err != nil || got {
 		t.Errorf("Compare with no hash = %v, %v", got, err)
 	}
-	if _, err := h.Compare(t.Context(), goodPassword, "plain text"); err == nil {
+	if _, err := h.Compare(t.Context(), goodPassword, "plain text", accounts.First); err == nil {
 		t.Error("Compare with rubbish reported no error")
 	}
 }
@@ -57,7 +57,7 @@ func TestHasher_waits_a_second_for_its_turn(t *testing.T) {
 		h := accounts.NewHasher(2)
 		release := h.Occupy()
 		start := time.Now()
-		if _, err := h.Hash(t.Context(), goodPassword); !errors.Is(err, accounts.ErrPasswordBusy) {
+		if _, err := h.Hash(t.Context(), goodPassword, accounts.First); !errors.Is(err, accounts.ErrPasswordBusy) {
 			t.Errorf("Hash = %v, want ErrPasswordBusy", err)
 		}
 		if waited := time.Since(start); waited != time.Second {
@@ -65,14 +65,14 @@ func TestHasher_waits_a_second_for_its_turn(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if _, err := h.Compare(ctx, goodPassword, ""); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := h.Compare(ctx, goodPassword, "", accounts.First); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Compare = %v, want the context's error", err)
 		}
 		release()
-		if _, err := h.Hash(ctx, goodPassword); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := h.Hash(ctx, goodPassword, accounts.First); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Hash for nobody = %v, want the context's error", err)
 		}
-		if _, err := h.Hash(t.Context(), goodPassword); err != nil {
+		if _, err := h.Hash(t.Context(), goodPassword, accounts.First); err != nil {
 			t.Errorf("Hash after the crowd has gone = %v", err)
 		}
 	})
@@ -82,7 +82,7 @@ func BenchmarkHasher_Hash(b *testing.B) {
 	h := accounts.NewHasher(1)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := h.Hash(b.Context(), goodPassword); err != nil {
+		if _, err := h.Hash(b.Context(), goodPassword, accounts.First); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -41,13 +41,13 @@ func outside(t *testing.T, parallel int, role string) (*accounts.Hasher, *bytes.
 // agrees checks that both hashers take what the first has made, and nothing else.
 func agrees(t *testing.T, maker, other *accounts.Hasher) {
 	t.Helper()
-	hash, err := maker.Hash(t.Context(), goodPassword)
+	hash, err := maker.Hash(t.Context(), goodPassword, accounts.First)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range []*accounts.Hasher{maker, other} {
 		for password, want := range map[string]bool{goodPassword: true, goodPassword + "x": false, "\xff": false} {
-			if got, err := h.Compare(t.Context(), password, hash); err != nil || got != want {
+			if got, err := h.Compare(t.Context(), password, hash, accounts.First); err != nil || got != want {
 				t.Errorf("Compare(%q) = %v, %v, want %v", password, got, err, want)
 			}
 		}
@@ -60,13 +60,13 @@ func TestOutsideHasher_hashes_like_one_inside(t *testing.T) {
 	h, log := outside(t, 1, "serve")
 	agrees(t, h, inside)
 	agrees(t, inside, h)
-	if got, err := h.Compare(t.Context(), "ｐassword电池", djangoHash); err != nil || !got {
+	if got, err := h.Compare(t.Context(), "ｐassword电池", djangoHash, accounts.First); err != nil || !got {
 		t.Errorf("Compare with a hash from elsewhere = %v, %v", got, err)
 	}
-	if got, err := h.Compare(t.Context(), goodPassword, ""); err != nil || got {
+	if got, err := h.Compare(t.Context(), goodPassword, "", accounts.First); err != nil || got {
 		t.Errorf("Compare with no hash = %v, %v", got, err)
 	}
-	if _, err := h.Compare(t.Context(), goodPassword, "plain text"); err == nil || strings.Contains(err.Error(), goodPassword) {
+	if _, err := h.Compare(t.Context(), goodPassword, "plain text", accounts.First); err == nil || strings.Contains(err.Error(), goodPassword) {
 		t.Errorf("Compare with rubbish = %v", err)
 	}
 	if n := len(h.Processes()); n != 1 || log.Len() > 0 {
@@ -84,7 +84,7 @@ func TestOutsideHasher_has_a_process_for_each_hash_at_once(t *testing.T) {
 	var group sync.WaitGroup
 	for range 3 * parallel {
 		group.Go(func() {
-			if _, err := h.Hash(t.Context(), goodPassword); err != nil && !errors.Is(err, accounts.ErrPasswordBusy) {
+			if _, err := h.Hash(t.Context(), goodPassword, accounts.First); err != nil && !errors.Is(err, accounts.ErrPasswordBusy) {
 				t.Error(err)
 			}
 		})
@@ -99,7 +99,7 @@ func TestOutsideHasher_ends_processes_that_idle_and_starts_others(t *testing.T) 
 	t.Parallel()
 	h, log := outside(t, 1, "serve")
 	hash := func() int {
-		if _, err := h.Hash(t.Context(), goodPassword); err != nil {
+		if _, err := h.Hash(t.Context(), goodPassword, accounts.First); err != nil {
 			t.Fatal(err)
 		}
 		ids := h.Processes()

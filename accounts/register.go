@@ -18,22 +18,22 @@ func (s *Service) Register(ctx context.Context, request SignUp) (Account, error)
 		return Account{}, err
 	}
 	if a.mobile.IsZero() {
-		return s.create(ctx, a)
+		return s.create(ctx, a, Later)
 	}
 	var account Account
 	err = s.withCode(ctx, a.mobile, verify.Register, a.smsCode, func() error {
-		account, err = s.create(ctx, a)
+		account, err = s.create(ctx, a, First)
 		return err
 	})
 	return account, err
 }
 
 // create writes the account of an applicant whose code or captcha is right.
-func (s *Service) create(ctx context.Context, a applicant) (Account, error) {
+func (s *Service) create(ctx context.Context, a applicant, priority Priority) (Account, error) {
 	if err := s.refuseTaken(ctx, a); err != nil {
 		return Account{}, err
 	}
-	hash, err := s.Passwords.Hash(ctx, a.password)
+	hash, err := s.Passwords.Hash(ctx, a.password, priority)
 	if err != nil {
 		return Account{}, err
 	}
@@ -111,7 +111,7 @@ func (s *Service) CreateSuperuser(ctx context.Context, name, password string) (A
 	if len(errs) > 0 {
 		return Account{}, errs
 	}
-	hash, err := s.Passwords.Hash(ctx, normal)
+	hash, err := s.Passwords.Hash(ctx, normal, First)
 	if err != nil {
 		return Account{}, err
 	}

@@ -85,7 +85,7 @@ func TestRegister_takes_good_passwords(t *testing.T) {
 	} {
 		w := newWorld(t)
 		w.registered(t, password(p))
-		if _, err := w.SignIn(t.Context(), "lilei_1", p); err != nil {
+		if _, err := w.SignIn(t.Context(), "lilei_1", p, accounts.Later); err != nil {
 			t.Errorf("%s: SignIn = %v", title, err)
 		}
 	}
@@ -93,7 +93,7 @@ func TestRegister_takes_good_passwords(t *testing.T) {
 	w.registered(t, func(r *accounts.SignUp) {
 		r.Password, r.PasswordRepeat = "ｐａｓｓｐｈｒａｓｅ é", "passphrase e\u0301"
 	})
-	if _, err := w.SignIn(t.Context(), "lilei_1", "ｐassphrase é"); err != nil {
+	if _, err := w.SignIn(t.Context(), "lilei_1", "ｐassphrase é", accounts.Later); err != nil {
 		t.Errorf("the same password from another keyboard: SignIn = %v", err)
 	}
 }
@@ -303,7 +303,7 @@ func TestCreateSuperuser(t *testing.T) {
 	if err != nil || !got.Active || !got.Superuser || !w.people[got.ID].Superuser {
 		t.Fatalf("CreateSuperuser = %+v, %v", got, err)
 	}
-	if _, err := w.SignIn(t.Context(), "root_1", goodPassword); err != nil {
+	if _, err := w.SignIn(t.Context(), "root_1", goodPassword, accounts.Later); err != nil {
 		t.Errorf("SignIn = %v", err)
 	}
 	_, err = w.CreateSuperuser(t.Context(), "ro", "12345678")

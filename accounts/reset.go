@@ -45,7 +45,7 @@ func (s *Service) replacePassword(ctx context.Context, r Reset, password string)
 	if easyToGuess(password, []string{account.Username, account.Email.Reveal()}) {
 		return FieldErrors{FieldPassword: TooCommon}
 	}
-	hash, err := s.Passwords.Hash(ctx, password)
+	hash, err := s.Passwords.Hash(ctx, password, First)
 	if err != nil {
 		return err
 	}

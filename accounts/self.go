@@ -49,7 +49,7 @@ func (s *Service) confirm(ctx context.Context, account Account, field Field, pas
 	if _, problem := normalPassword(password); problem != "" { // no account has it
 		return &PasswordError{field}
 	}
-	match, err := s.Passwords.Compare(ctx, password, account.PasswordHash)
+	match, err := s.Passwords.Compare(ctx, password, account.PasswordHash, First)
 	if err == nil && !match {
 		err = &PasswordError{field}
 	}

@@ -30,7 +30,7 @@ func (s *Service) ChangePassword(ctx context.Context, account Account, r Passwor
 	if err := s.confirm(ctx, account, FieldPasswordCurrent, r.Current); err != nil {
 		return Account{}, err
 	}
-	hash, err := s.Passwords.Hash(ctx, password)
+	hash, err := s.Passwords.Hash(ctx, password, First)
 	if err != nil {
 		return Account{}, err
 	}

@@ -103,10 +103,10 @@ func TestChangePassword_replaces_it_and_tells_the_proved_address(t *testing.T) {
 		w.mails[0].Language != "en" || w.mails[0].RequestID != "r-1" {
 		t.Errorf("mails = %+v", w.mails)
 	}
-	if _, err := w.SignIn(t.Context(), before.Username, goodPassword); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), before.Username, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn with the password before = %v", err)
 	}
-	if _, err := w.SignIn(t.Context(), before.Username, newPassword); err != nil {
+	if _, err := w.SignIn(t.Context(), before.Username, newPassword, accounts.Later); err != nil {
 		t.Errorf("SignIn with the new password = %v", err)
 	}
 }
@@ -216,10 +216,10 @@ func TestChangeEmail_asks_for_a_proof_and_tells_the_address_before(t *testing.T)
 	if got, err := w.Activate(t.Context(), w.newestLink(t, before.ID)); err != nil || !got.EmailActive {
 		t.Errorf("Activate = %v, %v", got.EmailActive, err)
 	}
-	if _, err := w.SignIn(t.Context(), someEmail, goodPassword); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn by the address before = %v", err)
 	}
-	if _, err := w.SignIn(t.Context(), "next@example.com", goodPassword); err != nil {
+	if _, err := w.SignIn(t.Context(), "next@example.com", goodPassword, accounts.Later); err != nil {
 		t.Errorf("SignIn by the address after = %v", err)
 	}
 }
@@ -235,7 +235,7 @@ func TestChangeEmail_keeps_an_account_without_a_number_open(t *testing.T) {
 	if _, err := w.ChangeEmail(t.Context(), account, accounts.EmailChange{Email: email(t, "mistyped@example.com"), Password: goodPassword}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.SignIn(t.Context(), account.Username, goodPassword); err != nil {
+	if _, err := w.SignIn(t.Context(), account.Username, goodPassword, accounts.Later); err != nil {
 		t.Errorf("SignIn after a change to a mistyped address = %v", err)
 	}
 }

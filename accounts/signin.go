@@ -10,8 +10,8 @@ import (
 
 // SignIn returns the account that has this user name, number or address and this password. Whatever is
 // wrong about them gives ErrCredentials after the same work; ErrNotActive is for those who know the
-// password.
-func (s *Service) SignIn(ctx context.Context, login, password string) (Account, error) {
+// password. The priority is that of the comparison: [First] for a network that the login was used from before.
+func (s *Service) SignIn(ctx context.Context, login, password string, priority Priority) (Account, error) {
 	normal, problem := normalPassword(password)
 	if problem != "" { // no account has it, so this tells nothing about any
 		return Account{}, ErrCredentials
@@ -23,7 +23,7 @@ func (s *Service) SignIn(ctx context.Context, login, password string) (Account, 
 			return Account{}, err
 		}
 	}
-	match, err := s.Passwords.Compare(ctx, password, account.PasswordHash)
+	match, err := s.Passwords.Compare(ctx, password, account.PasswordHash, priority)
 	switch {
 	case err != nil:
 		return Account{}, err

@@ -19,14 +19,19 @@ const knownFor = 30 * 24 * time.Hour
 // is compared, so that guesses that arrive together are counted together, and given back unless the
 // password was wrong.
 func (s *Server) tryPassword(c echo.Context, body signInBody) (accounts.Account, error) {
-	failures, err := s.failureSpends(c, body)
+	known, err := s.knownNetwork(c, body.Login)
 	if err != nil {
 		return accounts.Account{}, err
 	}
+	failures := s.failureSpends(c, body, known)
 	if err := s.admitPassword(c, body, failures); err != nil {
 		return accounts.Account{}, err
 	}
-	account, err := s.Accounts.SignIn(c.Request().Context(), body.Login, body.Password)
+	priority := accounts.Later
+	if known {
+		priority = accounts.First
+	}
+	account, err := s.Accounts.SignIn(c.Request().Context(), body.Login, body.Password, priority)
 	switch {
 	case errors.Is(err, accounts.ErrCredentials):
 		s.Metrics.signIns.WithLabelValues("wrong").Inc()
@@ -40,14 +45,10 @@ func (s *Server) tryPassword(c echo.Context, body signInBody) (accounts.Account,
 
 // failureSpends is what a wrong password costs. Signing in by SMS code costs none of it, and a network that
 // the owner has signed in from is not held to what others try: nobody can lock an owner out for ever.
-func (s *Server) failureSpends(c echo.Context, body signInBody) ([]limits.Spend, error) {
+func (s *Server) failureSpends(c echo.Context, body signInBody, known bool) []limits.Spend {
 	login := loginSubject(body.Login)
 	addr, network := limits.Network(clientAddr(c))
 	spends := []limits.Spend{{Limit: s.Limits[limits.LoginNameNet], Subject: from(network, login)}}
-	known, err := s.Gate.Known(c.Request().Context(), from(network, login))
-	if err != nil {
-		return nil, err
-	}
 	if !known {
 		spends = append(spends, limits.Spend{Limit: s.Limits[limits.LoginNameAll], Subject: login})
 	}
@@ -56,7 +57,13 @@ func (s *Server) failureSpends(c echo.Context, body signInBody) ([]limits.Spend,
 			limits.Spend{Limit: s.Limits[limits.LoginName], Subject: login},
 			limits.Spend{Limit: s.Limits[limits.LoginAddr], Subject: addr})
 	}
-	return spends, nil
+	return spends
+}
+
+// knownNetwork tells whether the account of a login name was signed in from this network lately.
+func (s *Server) knownNetwork(c echo.Context, login string) (bool, error) {
+	_, network := limits.Network(clientAddr(c))
+	return s.Gate.Known(c.Request().Context(), from(network, loginSubject(login)))
 }
 
 // admitPassword lets a password be tried: without a captcha after a few wrong ones only.

@@ -91,7 +91,7 @@ func (b *bench) whileRegistering(ctx context.Context, api string, l load) (*outc
 
 func (b *bench) signIn(ctx context.Context) error {
 	const owners = 200
-	hash, err := accounts.NewHasher(1).Hash(ctx, password)
+	hash, err := accounts.NewHasher(1).Hash(ctx, password, accounts.First)
 	if err != nil {
 		return err
 	}

@@ -163,7 +163,7 @@ func TestImportUsers_lets_people_sign_in_as_before(t *testing.T) {
 		}
 		before, _ := b.find(t, "person_1")
 		for range 2 {
-			if _, err := service.SignIn(t.Context(), "13900000001", "123456"); err != nil {
+			if _, err := service.SignIn(t.Context(), "13900000001", "123456", accounts.Later); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -24,11 +24,11 @@ func TestAPI_hashes_passwords_for_another_process(t *testing.T) {
 	hasher := accounts.NewOutsideHasher(1, command, slog.New(slog.NewTextHandler(&log, nil)))
 	t.Cleanup(func() { _ = hasher.Close() })
 	const password = "a long enough secret"
-	hash, err := hasher.Hash(t.Context(), password)
+	hash, err := hasher.Hash(t.Context(), password, accounts.First)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if match, err := hasher.Compare(t.Context(), password, hash); err != nil || !match || log.Len() > 0 {
+	if match, err := hasher.Compare(t.Context(), password, hash, accounts.First); err != nil || !match || log.Len() > 0 {
 		t.Errorf("Compare = %v, %v; logged %q", match, err, log.String())
 	}
 }
