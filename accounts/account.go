@@ -72,6 +72,7 @@ const (
 	FieldAgree          Field = "agree"
 	FieldMobile         Field = "mobile"
 	FieldSMSCode        Field = "sms_code"
+	FieldSMSCodeID      Field = "sms_code_id" // as the answer to the request for the code named it
 	FieldEmail          Field = "email"
 )
 

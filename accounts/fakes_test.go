@@ -198,24 +198,26 @@ func (w memory) EnqueueMail(context.Context, accounts.Mail) error {
 	return w.note("enqueue")
 }
 
+// codeID is the id of the one code that a number has for a purpose.
+func codeID(purpose verify.Purpose, number string) string { return string(purpose) + number }
+
 // codes is the world's CodeSpender.
 type codes struct{ *world }
 
-func (c codes) Spend(_ context.Context, mobile contact.Mobile, purpose verify.Purpose, code string) (string, error) {
+func (c codes) Spend(_ context.Context, mobile contact.Mobile, purpose verify.Purpose, id, code string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.note("spend " + string(purpose)); err != nil {
-		return "", err
+		return err
 	}
-	id := string(purpose) + mobile.Reveal()
 	switch {
-	case c.spent[id]:
-		return "", verify.ErrExpired
+	case c.spent[id], id != codeID(purpose, mobile.Reveal()):
+		return verify.ErrExpired
 	case code != rightCode:
-		return "", verify.ErrWrong
+		return verify.ErrWrong
 	}
 	c.spent[id] = true
-	return id, nil
+	return nil
 }
 
 func (c codes) Restore(ctx context.Context, id string) error {
@@ -242,10 +244,13 @@ const (
 func signUp(changes ...func(*accounts.SignUp)) accounts.SignUp {
 	r := accounts.SignUp{
 		Username: "LiLei_1", Password: goodPassword, PasswordRepeat: goodPassword, Agree: true,
-		Mobile: someMobile, SMSCode: rightCode, Language: "en", RequestID: "request-1",
+		Mobile: someMobile, SMSCodeID: codeID(verify.Register, someMobile), SMSCode: rightCode, Language: "en", RequestID: "request-1",
 	}
 	for _, change := range changes {
 		change(&r)
+	}
+	if mobile, err := contact.ParseMobile(r.Mobile); err == nil && r.SMSCodeID != "" {
+		r.SMSCodeID = codeID(verify.Register, mobile.Reveal())
 	}
 	return r
 }

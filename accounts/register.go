@@ -21,7 +21,7 @@ func (s *Service) Register(ctx context.Context, request SignUp) (Account, error)
 		return s.create(ctx, a, Later)
 	}
 	var account Account
-	err = s.withCode(ctx, a.mobile, verify.Register, a.smsCode, func() error {
+	err = s.withCode(ctx, a.mobile, verify.Register, a.code, func() error {
 		account, err = s.create(ctx, a, First)
 		return err
 	})

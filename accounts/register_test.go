@@ -42,11 +42,13 @@ func TestRegister_refuses_fields_before_anything_is_spent(t *testing.T) {
 			}
 		}, fields{
 			"username": accounts.Malformed, "password": accounts.TooShort, "password_repeat": accounts.Different,
-			"agree": accounts.MustBeAgreed, "mobile": accounts.Malformed, "sms_code": accounts.Missing, "email": accounts.Malformed,
+			"agree": accounts.MustBeAgreed, "mobile": accounts.Malformed, "email": accounts.Malformed,
+			"sms_code_id": accounts.Missing, "sms_code": accounts.Missing,
 		}},
 		"not agreed":           {func(r *accounts.SignUp) { r.Agree = false }, fields{"agree": accounts.MustBeAgreed}},
 		"code without number":  {func(r *accounts.SignUp) { r.Mobile, r.Email = "", someEmail }, fields{"mobile": accounts.Missing}},
 		"number without code":  {func(r *accounts.SignUp) { r.SMSCode = "" }, fields{"sms_code": accounts.Missing}},
+		"number without id":    {func(r *accounts.SignUp) { r.SMSCodeID = "" }, fields{"sms_code_id": accounts.Missing}},
 		"endless code":         {func(r *accounts.SignUp) { r.SMSCode = strings.Repeat("1", 1<<20) }, fields{"sms_code": accounts.TooLong}},
 		"list of numbers":      {func(r *accounts.SignUp) { r.Mobile = "13800138000,13800138001" }, fields{"mobile": accounts.Malformed}},
 		"repeated differently": {func(r *accounts.SignUp) { r.PasswordRepeat += "!" }, fields{"password_repeat": accounts.Different}},

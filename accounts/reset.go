@@ -10,6 +10,7 @@ import (
 // Reset is a request for a new password, proved by a code.
 type Reset struct {
 	Mobile         contact.Mobile
+	SMSCodeID      string
 	SMSCode        string
 	Password       string
 	PasswordRepeat string
@@ -22,16 +23,12 @@ type Reset struct {
 // and ErrNotFound only to the owner of the number. Only success costs the code, see [Service.withCode].
 func (s *Service) ResetPassword(ctx context.Context, r Reset) error {
 	errs := FieldErrors{}
-	if r.SMSCode == "" {
-		errs[FieldSMSCode] = Missing
-	} else if len(r.SMSCode) > maxSMSCode {
-		errs[FieldSMSCode] = TooLong
-	}
+	code := newSMSCode(r.SMSCodeID, r.SMSCode, errs)
 	password := newPassword(r.Password, r.PasswordRepeat, errs, r.Mobile.Reveal())
 	if len(errs) > 0 {
 		return errs
 	}
-	return s.withCode(ctx, r.Mobile, verify.ResetPassword, r.SMSCode, func() error {
+	return s.withCode(ctx, r.Mobile, verify.ResetPassword, code, func() error {
 		return s.replacePassword(ctx, r, password)
 	})
 }

@@ -13,7 +13,10 @@ const newPassword = "another passphrase"
 
 func reset(t *testing.T, number string, changes ...func(*accounts.Reset)) accounts.Reset {
 	t.Helper()
-	r := accounts.Reset{Mobile: mobile(t, number), SMSCode: rightCode, Password: newPassword, PasswordRepeat: newPassword}
+	r := accounts.Reset{
+		Mobile: mobile(t, number), SMSCodeID: codeID(verify.ResetPassword, number), SMSCode: rightCode,
+		Password: newPassword, PasswordRepeat: newPassword,
+	}
 	for _, change := range changes {
 		change(&r)
 	}
@@ -46,6 +49,7 @@ func TestResetPassword_refuses_fields_before_anything_is_spent(t *testing.T) {
 	for want, change := range map[accounts.Field]func(*accounts.Reset){
 		accounts.FieldPassword:       func(r *accounts.Reset) { r.Password, r.PasswordRepeat = "12345678", "12345678" },
 		accounts.FieldPasswordRepeat: func(r *accounts.Reset) { r.PasswordRepeat = "something else" },
+		accounts.FieldSMSCodeID:      func(r *accounts.Reset) { r.SMSCodeID = "" },
 		accounts.FieldSMSCode:        func(r *accounts.Reset) { r.SMSCode = "" },
 	} {
 		err := w.ResetPassword(t.Context(), reset(t, someMobile, change))

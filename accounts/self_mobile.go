@@ -9,20 +9,23 @@ import (
 
 // MobileChange is a request for another number, proved by a code that was sent to it.
 type MobileChange struct {
-	Mobile   contact.Mobile
-	SMSCode  string
-	Password string // the current one
+	Mobile    contact.Mobile
+	SMSCodeID string
+	SMSCode   string
+	Password  string // the current one
 }
 
 // ChangeMobile replaces the number of the account. It returns the account as it is then, or FieldErrors, what
 // [verify.Service] says about the code, *ExistsError, *PasswordError, ErrPasswordBusy or ErrChanged. Only
 // success costs the code, see [Service.withCode].
 func (s *Service) ChangeMobile(ctx context.Context, account Account, r MobileChange) (Account, error) {
-	if errs := r.problems(account); len(errs) > 0 {
+	errs := r.problems(account)
+	code := newSMSCode(r.SMSCodeID, r.SMSCode, errs)
+	if len(errs) > 0 {
 		return Account{}, errs
 	}
 	var changed Account
-	err := s.withCode(ctx, r.Mobile, verify.ChangeMobile, r.SMSCode, func() (err error) {
+	err := s.withCode(ctx, r.Mobile, verify.ChangeMobile, code, func() (err error) {
 		changed, err = s.replaceMobile(ctx, account, r)
 		return err
 	})
@@ -48,12 +51,6 @@ func (r MobileChange) problems(account Account) FieldErrors {
 	errs := FieldErrors{}
 	if r.Mobile == account.Mobile {
 		errs[FieldMobile] = Unchanged
-	}
-	switch {
-	case r.SMSCode == "":
-		errs[FieldSMSCode] = Missing
-	case len(r.SMSCode) > maxSMSCode:
-		errs[FieldSMSCode] = TooLong
 	}
 	if r.Password == "" {
 		errs[FieldPassword] = Missing

@@ -164,7 +164,7 @@ func TestChanges_ask_for_the_current_password(t *testing.T) {
 		wantWrongPassword(t, err, accounts.FieldPasswordCurrent)
 		_, err = w.ChangeEmail(t.Context(), account, accounts.EmailChange{Email: email(t, "next@example.com"), Password: wrong})
 		wantWrongPassword(t, err, accounts.FieldPassword)
-		_, err = w.ChangeMobile(t.Context(), account, accounts.MobileChange{Mobile: mobile(t, "13900139000"), SMSCode: rightCode, Password: wrong})
+		_, err = w.ChangeMobile(t.Context(), account, mobileChange(t, func(r *accounts.MobileChange) { r.Password = wrong }))
 		wantWrongPassword(t, err, accounts.FieldPassword)
 		wantSteps(t, w, "spend change_mobile", "exists mobile", "restore")
 	}
@@ -261,7 +261,9 @@ func TestChangeEmail_refuses(t *testing.T) {
 
 func mobileChange(t *testing.T, changes ...func(*accounts.MobileChange)) accounts.MobileChange {
 	t.Helper()
-	r := accounts.MobileChange{Mobile: mobile(t, "13900139000"), SMSCode: rightCode, Password: goodPassword}
+	r := accounts.MobileChange{
+		Mobile: mobile(t, "13900139000"), SMSCodeID: codeID(verify.ChangeMobile, "13900139000"), SMSCode: rightCode, Password: goodPassword,
+	}
 	for _, change := range changes {
 		change(&r)
 	}
@@ -280,7 +282,7 @@ func TestChangeMobile_spends_the_code_of_the_new_number(t *testing.T) {
 	if _, err := w.ChangeMobile(t.Context(), before, mobileChange(t)); err == nil {
 		t.Error("the code worked twice")
 	}
-	if _, err := w.SignInByCode(t.Context(), after.Mobile, rightCode); err != nil {
+	if _, err := w.SignInByCode(t.Context(), after.Mobile, codeID(verify.Login, "13900139000"), rightCode); err != nil {
 		t.Errorf("SignInByCode with the new number = %v", err)
 	}
 }
@@ -296,6 +298,7 @@ func TestChangeMobile_refuses_before_the_code_is_spent(t *testing.T) {
 		change  func(*request)
 	}{
 		{accounts.FieldMobile, accounts.Unchanged, func(r *request) { r.Mobile = account.Mobile }},
+		{accounts.FieldSMSCodeID, accounts.Missing, func(r *request) { r.SMSCodeID = "" }},
 		{accounts.FieldSMSCode, accounts.Missing, func(r *request) { r.SMSCode = "" }},
 		{accounts.FieldSMSCode, accounts.TooLong, func(r *request) { r.SMSCode = strings.Repeat("1", 17) }},
 		{accounts.FieldPassword, accounts.Missing, func(r *request) { r.Password = "" }},

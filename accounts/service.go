@@ -30,8 +30,8 @@ type Policy struct {
 
 // CodeSpender uses codes up and gives them back; [verify.Service] is one.
 type CodeSpender interface {
-	// Spend uses the code up when it is right and returns its id for Restore.
-	Spend(ctx context.Context, mobile contact.Mobile, purpose verify.Purpose, code string) (id string, err error)
+	// Spend uses up the code that has this id when the digits are right.
+	Spend(ctx context.Context, mobile contact.Mobile, purpose verify.Purpose, codeID, code string) error
 
 	// Restore makes a spent code usable again, after a later step has failed.
 	Restore(ctx context.Context, id string) error
@@ -93,14 +93,13 @@ func (s *Service) find(ctx context.Context, key Key) (account Account, found boo
 // that asks the store about other accounts, or hashes a password, belongs in the work: with a made-up code nothing
 // is told of anybody, and no core is kept busy.
 func (s *Service) withCode(
-	ctx context.Context, mobile contact.Mobile, purpose verify.Purpose, code string, work func() error,
+	ctx context.Context, mobile contact.Mobile, purpose verify.Purpose, code smsCode, work func() error,
 ) error {
-	codeID, err := s.Codes.Spend(ctx, mobile, purpose, code)
-	if err != nil {
+	if err := s.Codes.Spend(ctx, mobile, purpose, code.id, code.digits); err != nil {
 		return err
 	}
 	if err := work(); err != nil {
-		s.restore(ctx, codeID)
+		s.restore(ctx, code.id)
 		return err
 	}
 	return nil

@@ -54,9 +54,8 @@ func loginKey(login string) Key {
 
 // SignInByCode returns the account of a number whose owner has the code. It returns ErrNotFound when
 // there is none, but only to the owner of the number, or what [verify.Service] says about the code.
-func (s *Service) SignInByCode(ctx context.Context, mobile contact.Mobile, code string) (Account, error) {
-	codeID, err := s.Codes.Spend(ctx, mobile, verify.Login, code)
-	if err != nil {
+func (s *Service) SignInByCode(ctx context.Context, mobile contact.Mobile, codeID, code string) (Account, error) {
+	if err := s.Codes.Spend(ctx, mobile, verify.Login, codeID, code); err != nil {
 		return Account{}, err
 	}
 	// Only now: who has no code must not see by the time it takes whether the number has an account.

@@ -11,6 +11,7 @@ type SignUp struct {
 	PasswordRepeat string
 	Agree          bool
 	Mobile         string
+	SMSCodeID      string
 	SMSCode        string
 	Email          string
 	Language       string // of the activation mail: zh or en
@@ -22,7 +23,7 @@ type applicant struct {
 	username  username
 	password  string
 	mobile    contact.Mobile
-	smsCode   string
+	code      smsCode
 	email     contact.Email
 	language  string
 	requestID string
@@ -30,6 +31,23 @@ type applicant struct {
 
 // maxSMSCode bounds what is handed on as a code; the longest policy has eight digits.
 const maxSMSCode = 16
+
+// smsCode is a code as it was entered: its digits, and the id of the code that they should be.
+type smsCode struct{ id, digits string }
+
+// newSMSCode notes in errs what is wrong with a code.
+func newSMSCode(id, digits string, errs FieldErrors) smsCode {
+	if id == "" {
+		errs[FieldSMSCodeID] = Missing
+	}
+	switch {
+	case digits == "":
+		errs[FieldSMSCode] = Missing
+	case len(digits) > maxSMSCode:
+		errs[FieldSMSCode] = TooLong
+	}
+	return smsCode{id, digits}
+}
 
 // parse returns everything that is wrong at once: people should not have to fix one field after the
 // other.
@@ -63,13 +81,7 @@ func (r SignUp) parseContacts(a *applicant, errs FieldErrors) {
 			errs[FieldMobile] = Malformed
 		}
 		a.mobile = mobile
-		a.smsCode = r.SMSCode
-		switch {
-		case r.SMSCode == "":
-			errs[FieldSMSCode] = Missing
-		case len(r.SMSCode) > maxSMSCode:
-			errs[FieldSMSCode] = TooLong
-		}
+		a.code = newSMSCode(r.SMSCodeID, r.SMSCode, errs)
 	}
 	if r.Email != "" {
 		email, err := contact.ParseEmail(r.Email)

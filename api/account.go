@@ -93,9 +93,10 @@ func (s *Server) setOwnEmail(c echo.Context, body emailBody) (accounts.Account, 
 }
 
 type ownMobileBody struct {
-	Mobile   string `json:"mobile"`
-	SMSCode  string `json:"sms_code"`
-	Password string `json:"password"`
+	Mobile    string `json:"mobile"`
+	SMSCodeID string `json:"sms_code_id"`
+	SMSCode   string `json:"sms_code"`
+	Password  string `json:"password"`
 }
 
 func (s *Server) changeMobile(c echo.Context) error {
@@ -122,7 +123,7 @@ func (s *Server) setOwnMobile(c echo.Context, body ownMobileBody) (accounts.Acco
 	}
 	return s.change(c, account, nil, func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangeMobile(ctx, account, accounts.MobileChange{
-			Mobile: mobile, SMSCode: body.SMSCode, Password: body.Password,
+			Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Password: body.Password,
 		})
 	})
 }

@@ -66,7 +66,9 @@ func (s *Server) accountAction(name string) func(echo.Context, accounts.Account,
 			return s.setOwnEmail(c, emailBody{Email: typed["email"], Password: typed["password"]})
 		},
 		"mobile": func(c echo.Context, _ account, typed map[string]string) (account, error) {
-			return s.setOwnMobile(c, ownMobileBody{Mobile: typed["mobile"], SMSCode: typed["sms_code"], Password: typed["password"]})
+			return s.setOwnMobile(c, ownMobileBody{
+				Mobile: typed["mobile"], SMSCodeID: typed["sms_code_id"], SMSCode: typed["sms_code"], Password: typed["password"],
+			})
 		},
 		"resend": func(c echo.Context, a account, _ map[string]string) (account, error) {
 			return a, s.resendOwn(c, a)
@@ -86,7 +88,7 @@ func (s *Server) sendOwnCode(c echo.Context, p *web.Page) error {
 		Mobile: p.Form["mobile"], Purpose: string(verify.ChangeMobile),
 		CaptchaID: p.Form["captcha_id"], Captcha: p.Form["captcha"],
 	})
-	p.CodeSent, p.ResendAfter = err == nil, view.ResendAfter
+	noteSent(p, view, err)
 	return err
 }
 

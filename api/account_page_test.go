@@ -78,6 +78,7 @@ func TestPages_account_changes_contacts_without_a_script(t *testing.T) {
 	if !strings.Contains(page.text, `value="`+nextNumber+`"`) {
 		t.Error("the page has forgotten the number")
 	}
+	form.Set("sms_code_id", page.codeIDOf())
 	form.Set("action", "mobile")
 	form.Set("password", password)
 	form.Set("sms_code", wrongFor(b.lastCode()))

@@ -21,7 +21,7 @@ const (
 
 func (p *person) put(path string, b body) *reply {
 	p.b.t.Helper()
-	text := must(json.Marshal(b))(p.b.t)
+	text := must(json.Marshal(p.withCodeID(path, b)))(p.b.t)
 	return p.do(request{method: "PUT", path: path, contentType: "application/json", text: string(text)})
 }
 

@@ -82,6 +82,7 @@ type registrationBody struct {
 	PasswordRepeat string `json:"password_repeat"`
 	Agree          bool   `json:"agree"`
 	Mobile         string `json:"mobile"`
+	SMSCodeID      string `json:"sms_code_id"`
 	SMSCode        string `json:"sms_code"`
 	Email          string `json:"email"`
 	CaptchaID      string `json:"captcha_id"`
@@ -105,7 +106,7 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	}
 	account, err := s.Accounts.Register(c.Request().Context(), accounts.SignUp{
 		Username: body.Username, Password: body.Password, PasswordRepeat: body.PasswordRepeat, Agree: body.Agree,
-		Mobile: body.Mobile, SMSCode: body.SMSCode, Email: body.Email,
+		Mobile: body.Mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Email: body.Email,
 		Language: languageOf(c), RequestID: idOf(c),
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -75,35 +76,50 @@ func TestGuessing_before_and_at_the_end_shares_one_budget(t *testing.T) {
 	p.post("/v1/sessions", body{"mobile": number, "sms_code": code}).want(422, "4205")
 }
 
-func TestGuessing_is_limited_by_address_and_by_number(t *testing.T) {
+func TestGuessing_is_limited_by_address(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[limits.Name]struct {
-		allowed, perCode int
-		refusal          func(*reply)
-	}{
-		limits.CheckIP:         {30, 30, func(r *reply) { r.want(429, "4206").wait() }},
-		limits.CheckMobileHour: {15, 5, func(r *reply) { r.want(422, "4205") }},
-		limits.CheckMobileDay:  {50, 5, func(r *reply) { r.want(422, "4205") }},
-	} {
-		t.Run(string(name), func(t *testing.T) {
-			t.Parallel()
-			b := onRedis(t, func(s *api.Server, store *redisstore.Store) {
-				only(t, limits.Defaults()[name])(s, store)
-				s.Verify.Policy.MaxAttempts = test.perCode
-			})
-			p := b.person()
-			for i := range test.allowed {
-				if i%test.perCode == 0 {
-					b.clock.Advance(time.Minute)
-					p.ask(number).want(202, "0")
-				}
-				p.check(number, another(b.lastCode(), i), "register").want(200, "0")
-			}
-			b.clock.Advance(time.Minute)
-			p.ask(number).want(202, "0")
-			test.refusal(p.check(number, b.lastCode(), "register"))
-		})
+	b := onRedis(t, func(s *api.Server, store *redisstore.Store) {
+		only(t, limits.Defaults()[limits.CheckIP])(s, store)
+		s.Verify.Policy.MaxAttempts = 30
+	})
+	p := b.person()
+	p.ask(number).want(202, "0")
+	for i := range 30 {
+		p.check(number, another(b.lastCode(), i), "register").want(200, "0")
 	}
+	p.check(number, b.lastCode(), "register").want(429, "4206").wait()
+}
+
+// A stranger who knows the number, and not the id of the code, tries everything that takes a code.
+func TestStrangers_cannot_use_up_the_attempts_of_a_code(t *testing.T) {
+	t.Parallel()
+	b := onRedis(t, nil)
+	owner := b.at("192.0.2.1")
+	owner.signUp("li_lei", number)
+	b.clock.Advance(time.Minute)
+	code := owner.code(number, "login")
+	id := b.codeID(number)
+	b.clock.Advance(time.Minute)
+	foreign := b.at("192.0.2.2")
+	foreign.code("13900139000", "login")
+	for i, guessed := range []any{nil, "", "x", strings.Repeat("A", 44), b.codeID("13900139000"), id[:22] + strings.Repeat("A", 22)} {
+		for range 4 {
+			p := b.at(anyAddress(i))
+			want := "4203"
+			if guessed == nil || guessed == "" {
+				want = "4103"
+			}
+			p.post("/v1/sms-codes/check", body{"mobile": number, "purpose": "login", "code": "000000", "sms_code_id": guessed}).want(422, want)
+			p.post("/v1/sessions", body{"mobile": number, "sms_code": "000000", "sms_code_id": guessed}).want(422, want)
+			p.post("/v1/password-resets", body{
+				"mobile": number, "sms_code": "000000", "sms_code_id": guessed, "password": password + "2", "password_repeat": password + "2",
+			}).want(422, want)
+		}
+	}
+	if left := owner.check(number, another(code, 1), "login").want(200, "0").Data["attempts_left"]; left != 4.0 {
+		t.Errorf("the owner has %v attempts after the first", left)
+	}
+	owner.post("/v1/sessions", body{"mobile": number, "sms_code": code}).want(201, "0")
 }
 
 func TestCodes_never_pass_for_another_purpose_number_or_issue(t *testing.T) {

@@ -71,6 +71,7 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 }
 
 type codeCheckBody struct {
+	ID      string `json:"sms_code_id"`
 	Mobile  string `json:"mobile"`
 	Code    string `json:"code"`
 	Purpose string `json:"purpose"`
@@ -87,6 +88,9 @@ func (s *Server) checkCode(c echo.Context) error {
 		return err
 	}
 	refused := accounts.FieldErrors{}
+	if body.ID == "" {
+		refused[accounts.FieldSMSCodeID] = accounts.Missing
+	}
 	if body.Code == "" {
 		refused[fieldCode] = accounts.Missing
 	}
@@ -97,7 +101,7 @@ func (s *Server) checkCode(c echo.Context) error {
 	if err := s.spend(c, s.byAddress(c, limits.CheckIP)); err != nil {
 		return err
 	}
-	result, err := s.Verify.Check(c.Request().Context(), mobile, purpose, body.Code)
+	result, err := s.Verify.Check(c.Request().Context(), mobile, purpose, body.ID, body.Code)
 	if err != nil {
 		return err
 	}

@@ -53,9 +53,10 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 		accounts.Unchanged: {"这就是你现在的邮箱", "This is the address that you have."},
 		isTaken:            {"这个邮箱已经注册", "This address is registered already."},
 	},
-	fieldPurpose: {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose is register, login, reset_password, change_mobile or undo_change."}},
-	fieldKind:    {accounts.Malformed: {"kind 应为 image 或 audio", "The kind is image or audio."}},
-	fieldPrice:   {accounts.Malformed: {"price 应为 normal 或 high", "The price is normal or high."}},
+	accounts.FieldSMSCodeID: {accounts.Missing: {"请先获取验证码", "Please ask for a code first."}},
+	fieldPurpose:            {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose is register, login, reset_password, change_mobile or undo_change."}},
+	fieldKind:               {accounts.Malformed: {"kind 应为 image 或 audio", "The kind is image or audio."}},
+	fieldPrice:              {accounts.Malformed: {"price 应为 normal 或 high", "The price is normal or high."}},
 }
 
 // problemWordings says what is wrong where the field has no words of its own.

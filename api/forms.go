@@ -106,8 +106,15 @@ func (s *Server) sendCodeForm(c echo.Context, name string, p web.Page, purpose v
 		Mobile: p.Form["mobile"], Purpose: string(purpose),
 		CaptchaID: p.Form["captcha_id"], Captcha: p.Form["captcha"],
 	})
-	p.CodeSent, p.ResendAfter = err == nil, view.ResendAfter
+	noteSent(&p, view, err)
 	return s.form(c, name, p, err)
+}
+
+// noteSent has the page carry the id of the code that was sent: what is typed is held against that one.
+func noteSent(p *web.Page, view codeView, err error) {
+	if p.CodeSent = err == nil; p.CodeSent {
+		p.ResendAfter, p.Form["sms_code_id"] = view.ResendAfter, view.ID
+	}
 }
 
 func (s *Server) resendForm(c echo.Context, p *web.Page) error {

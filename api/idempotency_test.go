@@ -21,7 +21,7 @@ import (
 // postWith posts with an Idempotency-Key.
 func (p *person) postWith(key, path string, b body) *reply {
 	p.b.t.Helper()
-	text := must(json.Marshal(b))(p.b.t)
+	text := must(json.Marshal(p.withCodeID(path, b)))(p.b.t)
 	return p.do(request{
 		method: "POST", path: path, contentType: "application/json", text: string(text),
 		header: http.Header{"Idempotency-Key": {key}},
@@ -110,7 +110,7 @@ func TestIdempotency_a_lost_answer_is_given_again_and_nothing_done_twice(t *test
 
 	form := body{
 		"username": "li_lei", "password": password, "password_repeat": password, "agree": true,
-		"mobile": number, "sms_code": b.lastCode(), "email": address,
+		"mobile": number, "sms_code_id": b.codeID(number), "sms_code": b.lastCode(), "email": address,
 	}
 	lose("a-key-for-the-account", "/v1/registrations", form)
 	account := p.postWith("a-key-for-the-account", "/v1/registrations", form).want(201, "0").wantReplayed(true)

@@ -7,6 +7,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -172,6 +173,18 @@ func (q *mailQueue) all() []accounts.Mail {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return append([]accounts.Mail(nil), q.mails...)
+}
+
+// codeID is the id of the newest code for a number, as its person's client remembers it. For a number without a code
+// it is one that no code has.
+func (b *bundle) codeID(mobile any) string {
+	id := strings.Repeat("A", 44)
+	for _, q := range b.sms.all() {
+		if q.To.Reveal() == mobile {
+			id = q.ID
+		}
+	}
+	return id
 }
 
 // lastCode derives the newest code as a worker would.

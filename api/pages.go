@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -63,6 +64,10 @@ func (s *Server) form(c echo.Context, name string, p web.Page, refused error) er
 // onForm puts a refusal beside the field that it is about.
 func (r reply) onForm() map[string]string {
 	switch {
+	case r.fields["sms_code_id"] != "": // hidden on the form: no code has been asked for
+		fields := maps.Clone(r.fields)
+		fields["sms_code"] = fields["sms_code_id"]
+		return fields
 	case len(r.fields) > 0:
 		return r.fields
 	case r.errno == "4201" || r.errno == "4202":

@@ -12,6 +12,8 @@ import (
 	"usher/api"
 )
 
+var codeIDInPage = regexp.MustCompile(`name="sms_code_id" value="([A-Za-z0-9_-]{44})"`)
+
 var captchaIDInPage = regexp.MustCompile(`name="captcha_id" value="([A-Z2-7]{26})"`)
 
 // captchaOf returns the captcha that a page asks.
@@ -20,6 +22,16 @@ func (r *reply) captchaOf() string {
 	found := captchaIDInPage.FindStringSubmatch(r.text)
 	if found == nil || !strings.Contains(r.text, "data:image/png;base64,") {
 		r.t.Fatalf("page has no captcha: %s", r.text)
+	}
+	return found[1]
+}
+
+// codeIDOf returns the id of the code that the page's form waits for.
+func (r *reply) codeIDOf() string {
+	r.t.Helper()
+	found := codeIDInPage.FindStringSubmatch(r.text)
+	if found == nil {
+		r.t.Fatalf("page waits for no code: %s", r.text)
 	}
 	return found[1]
 }
@@ -48,6 +60,8 @@ func TestPages_register_with_a_number_without_a_script(t *testing.T) {
 	}
 	form.Set("action", "register")
 	form.Set("sms_code", "000000")
+	p.submit("/register", form).wantPage(422, "请先获取验证码")
+	form.Set("sms_code_id", page.codeIDOf())
 	p.submit("/register", form).wantPage(422, "短信验证码错误")
 	form.Set("sms_code", b.lastCode())
 	if got := p.submit("/register", form); got.status != http.StatusSeeOther || got.header.Get("Location") != "/account" {
@@ -114,7 +128,7 @@ func TestPages_sign_in_and_reset_without_a_script(t *testing.T) {
 
 	code := url.Values{"mode": {"code"}, "mobile": {number}, "captcha": {captchaText}, "action": {"send_code"}}
 	code.Set("captcha_id", p.get("/login?mode=code").captchaOf())
-	p.submit("/login", code).wantPage(200, "验证码已发送")
+	code.Set("sms_code_id", p.submit("/login", code).wantPage(200, "验证码已发送").codeIDOf())
 	code.Set("action", "code")
 	code.Set("sms_code", b.lastCode())
 	if got := p.submit("/login", code); got.status != http.StatusSeeOther {
@@ -124,7 +138,7 @@ func TestPages_sign_in_and_reset_without_a_script(t *testing.T) {
 
 	reset := url.Values{"mobile": {number}, "captcha": {captchaText}, "action": {"send_code"}}
 	reset.Set("captcha_id", p.get("/forgot").captchaOf())
-	p.submit("/forgot", reset).wantPage(200, "验证码已发送")
+	reset.Set("sms_code_id", p.submit("/forgot", reset).wantPage(200, "验证码已发送").codeIDOf())
 	reset.Set("action", "reset_password")
 	reset.Set("sms_code", b.lastCode())
 	reset.Set("password", "another good one")

@@ -11,6 +11,7 @@ import (
 
 type resetBody struct {
 	Mobile         string `json:"mobile"`
+	SMSCodeID      string `json:"sms_code_id"`
 	SMSCode        string `json:"sms_code"`
 	Password       string `json:"password"`
 	PasswordRepeat string `json:"password_repeat"`
@@ -31,6 +32,9 @@ func (s *Server) resetPassword(c echo.Context) error {
 func (s *Server) reset(c echo.Context, body resetBody) error {
 	refused := accounts.FieldErrors{}
 	mobile := parseMobile(body.Mobile, refused)
+	if body.SMSCodeID == "" {
+		refused[accounts.FieldSMSCodeID] = accounts.Missing
+	}
 	if body.SMSCode == "" {
 		refused[accounts.FieldSMSCode] = accounts.Missing
 	}
@@ -44,7 +48,8 @@ func (s *Server) reset(c echo.Context, body resetBody) error {
 		return err
 	}
 	return s.Accounts.ResetPassword(c.Request().Context(), accounts.Reset{
-		Mobile: mobile, SMSCode: body.SMSCode, Password: body.Password, PasswordRepeat: body.PasswordRepeat,
+		Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode,
+		Password: body.Password, PasswordRepeat: body.PasswordRepeat,
 		Language: languageOf(c), RequestID: idOf(c),
 	})
 }

@@ -62,8 +62,19 @@ func (p *person) do(r request) *reply {
 
 func (p *person) post(path string, b body) *reply {
 	p.b.t.Helper()
-	text := must(json.Marshal(b))(p.b.t)
+	text := must(json.Marshal(p.withCodeID(path, b)))(p.b.t)
 	return p.do(request{method: "POST", path: path, contentType: "application/json", text: string(text)})
+}
+
+// withCodeID adds to a body with a code the id that the answer to its sending named, unless the test has chosen one.
+func (p *person) withCodeID(path string, b body) body {
+	_, entered := b["sms_code"]
+	if _, chosen := b["sms_code_id"]; chosen || !entered && path != "/v1/sms-codes/check" {
+		return b
+	}
+	b = maps.Clone(b)
+	b["sms_code_id"] = p.b.codeID(b["mobile"])
+	return b
 }
 
 func (p *person) get(path string) *reply {

@@ -27,29 +27,29 @@ func endpoints() []endpoint {
 			[]string{"mobile", "purpose"},
 		},
 		{
-			"/v1/sms-codes/check", `{"mobile":"13800138000","code":"123456","purpose":"login"}`,
-			[]string{"mobile", "code", "purpose"},
-			[]string{"mobile", "code", "purpose"},
+			"/v1/sms-codes/check", `{"sms_code_id":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","mobile":"13800138000","code":"123456","purpose":"login"}`,
+			[]string{"sms_code_id", "mobile", "code", "purpose"},
+			[]string{"sms_code_id", "mobile", "code", "purpose"},
 		},
 		{
 			"/v1/registrations",
 			`{"username":"li_lei","password":"correct horse","password_repeat":"correct horse","agree":true,` +
-				`"mobile":"13800138000","sms_code":"123456","email":"a@example.com"}`,
-			[]string{"username", "password", "password_repeat", "mobile", "sms_code", "email", "captcha_id", "captcha"},
-			[]string{"username", "password", "agree", "sms_code"},
+				`"mobile":"13800138000","sms_code_id":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","sms_code":"123456","email":"a@example.com"}`,
+			[]string{"username", "password", "password_repeat", "mobile", "sms_code_id", "sms_code", "email", "captcha_id", "captcha"},
+			[]string{"username", "password", "agree", "sms_code_id", "sms_code"},
 		},
 		{"/v1/activations", `{"token":"x"}`, []string{"token"}, nil},
 		{"/v1/activations/resend", `{"email":"a@example.com"}`, []string{"email"}, []string{"email"}},
 		{
 			"/v1/sessions", `{"login":"li_lei","password":"correct horse","remember":true}`,
-			[]string{"login", "password", "captcha_id", "captcha", "mobile", "sms_code"},
+			[]string{"login", "password", "captcha_id", "captcha", "mobile", "sms_code_id", "sms_code"},
 			[]string{"login", "password"},
 		},
 		{
 			"/v1/password-resets",
-			`{"mobile":"13800138000","sms_code":"123456","password":"correct horse","password_repeat":"correct horse"}`,
-			[]string{"mobile", "sms_code", "password", "password_repeat"},
-			[]string{"mobile", "sms_code", "password"},
+			`{"mobile":"13800138000","sms_code_id":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","sms_code":"123456","password":"correct horse","password_repeat":"correct horse"}`,
+			[]string{"mobile", "sms_code_id", "sms_code", "password", "password_repeat"},
+			[]string{"mobile", "sms_code_id", "sms_code", "password"},
 		},
 	}
 }

@@ -17,6 +17,7 @@ type signInBody struct {
 	CaptchaID string `json:"captcha_id"`
 	Captcha   string `json:"captcha"`
 	Mobile    string `json:"mobile"`
+	SMSCodeID string `json:"sms_code_id"`
 	SMSCode   string `json:"sms_code"`
 }
 
@@ -78,6 +79,9 @@ func loginSubject(login string) string {
 func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account, error) {
 	refused := accounts.FieldErrors{}
 	mobile := parseMobile(body.Mobile, refused)
+	if body.SMSCodeID == "" {
+		refused[accounts.FieldSMSCodeID] = accounts.Missing
+	}
 	if body.SMSCode == "" {
 		refused[accounts.FieldSMSCode] = accounts.Missing
 	}
@@ -87,7 +91,7 @@ func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account
 	if err := s.spend(c, s.byAddress(c, limits.LoginIP)); err != nil {
 		return accounts.Account{}, err
 	}
-	account, err := s.Accounts.SignInByCode(c.Request().Context(), mobile, body.SMSCode)
+	account, err := s.Accounts.SignInByCode(c.Request().Context(), mobile, body.SMSCodeID, body.SMSCode)
 	if err == nil {
 		s.Metrics.signIns.WithLabelValues("code").Inc()
 	}

@@ -75,9 +75,14 @@ func (b *bench) check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		ids, err := b.stage.codeIDs(ctx, first, b.size.codes)
+		if err != nil {
+			return err
+		}
 		var tried atomic.Int64
 		body := func(k int) string {
-			return `{"mobile":"` + mobileOf(first+k%b.size.codes) + `","purpose":"register","code":"000000"}`
+			k %= b.size.codes
+			return `{"sms_code_id":"` + ids[k] + `","mobile":"` + mobileOf(first+k) + `","purpose":"register","code":"000000"}`
 		}
 		return b.hold(ctx, contest{
 			name: "check", what: "check a code", levels: b.size.levels, floor: "Echo, one round trip to Redis",

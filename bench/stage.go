@@ -222,3 +222,26 @@ func freeAddr() (string, error) {
 	defer listener.Close()
 	return listener.Addr().String(), nil
 }
+
+// codeIDs returns the ids of the newest codes of so many numbers, which are one after the other: the generator throws
+// answers away, but Redis names its codes.
+func (s *stage) codeIDs(ctx context.Context, first, count int) ([]string, error) {
+	bySubject := map[string]string{}
+	scan := s.client.Scan(ctx, 0, "usher:*:code:*", 1000).Iterator()
+	for scan.Next(ctx) {
+		if parts := strings.Split(scan.Val(), ":"); len(parts) == 5 { // usher, slot, subject, code, id
+			bySubject[parts[2]] = parts[4]
+		}
+	}
+	if err := scan.Err(); err != nil {
+		return nil, fmt.Errorf("look for codes: %w", err)
+	}
+	ids := make([]string, count)
+	for k := range ids {
+		ids[k] = bySubject[s.keys.Index("mobile", mobileOf(first+k))]
+		if ids[k] == "" {
+			return nil, fmt.Errorf("number %d has no code", first+k)
+		}
+	}
+	return ids, nil
+}

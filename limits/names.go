@@ -31,11 +31,6 @@ const (
 
 	// CheckIP counts the codes and captcha answers tried by one address: guessing goes from number to number.
 	CheckIP Name = "check_ip"
-	// CheckMobileHour counts the codes tried for one number over all its codes: every new code allows
-	// new guesses.
-	CheckMobileHour Name = "check_mobile_hour"
-	// CheckMobileDay counts the codes tried for one number in a day.
-	CheckMobileDay Name = "check_mobile_day"
 
 	// CaptchaIP counts the captchas drawn for one address: each costs milliseconds of a core.
 	CaptchaIP Name = "captcha_ip"
@@ -87,8 +82,6 @@ func defaults() []Limit {
 		{Name: SMSBudgetDay, Count: 0, Period: day},
 		{Name: SMSConversion, Count: 50, Period: 10 * time.Minute, Percent: 30},
 		{Name: CheckIP, Count: 30, Period: 5 * time.Minute},
-		{Name: CheckMobileHour, Count: 15, Period: time.Hour},
-		{Name: CheckMobileDay, Count: 50, Period: day},
 		{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute},
 		{Name: LookupIP, Count: 60, Period: 5 * time.Minute},
 		{Name: StatusIP, Count: 300, Period: 5 * time.Minute},

@@ -149,7 +149,7 @@ func TestOutcomeWriter_shows_the_lives_of_codes_in_SQL(t *testing.T) {
 		h.send(t, used)
 		h.deliver(t, used)
 		code := codeOf(t, h.keys, verify.Queued{ID: used, KeyID: "k1", Purpose: verify.Login, To: mustMobile(t, numberOf(1)), Length: 6})
-		if _, err := h.service(t, nil).Spend(t.Context(), mustMobile(t, numberOf(1)), verify.Login, code); err != nil {
+		if err := h.service(t, nil).Spend(t.Context(), mustMobile(t, numberOf(1)), verify.Login, used, code); err != nil {
 			t.Fatal(err)
 		}
 		h.clock.Advance(10 * time.Minute)

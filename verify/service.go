@@ -129,56 +129,62 @@ type Result struct {
 	AttemptsLeft int // of this code
 }
 
-// Check counts an attempt and says whether the code is right, without using it. A wrong code is no error.
-// It returns [ErrExpired], [ErrAttempts], and [ErrWrong] for text that cannot be a code: it is not counted,
-// since nothing can be guessed with it.
-func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purpose, code string) (Result, error) {
-	pending, right, err := s.try(ctx, mobile, purpose, code)
+// Check counts an attempt on the code that has this id and says whether the digits are right, without using it. A
+// wrong code is no error. It returns [ErrExpired], [ErrAttempts], and [ErrWrong] for text that cannot be a code: it
+// is not counted, since nothing can be guessed with it. An id that is not of this number and purpose is [ErrExpired],
+// and no code's attempts change.
+func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) (Result, error) {
+	pending, right, err := s.try(ctx, mobile, purpose, id, code)
 	if err != nil {
 		return Result{}, err
 	}
 	return Result{Valid: right, AttemptsLeft: pending.AttemptsLeft}, nil
 }
 
-// Spend counts an attempt and uses the code when it is right: once, so that of parallel calls one gets the
-// id and the others [ErrExpired]. It returns [ErrExpired], [ErrWrong] and [ErrAttempts].
-func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purpose, code string) (id string, err error) {
-	pending, right, err := s.try(ctx, mobile, purpose, code)
+// Spend counts an attempt on the code that has this id and uses the code when the digits are right: once, so that of
+// parallel calls one gets nil and the others [ErrExpired]. It returns [ErrExpired], [ErrWrong] and [ErrAttempts], as
+// [Service.Check] does.
+func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) error {
+	_, right, err := s.try(ctx, mobile, purpose, id, code)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if !right {
-		return "", ErrWrong
+		return ErrWrong
 	}
-	first, err := s.Codes.Use(ctx, pending.ID)
+	first, err := s.Codes.Use(ctx, id)
 	if err != nil {
-		return "", err
+		return err
 	}
 	// A code that a failed request gave back counts once: who holds one number could else make up for
 	// thousands of codes that nobody enters.
 	if first && s.Entered != nil {
 		if err := s.Entered(ctx, mobile); err != nil {
-			s.Logger.WarnContext(ctx, "entered code not counted", "sms_code_id", pending.ID, "error", err)
+			s.Logger.WarnContext(ctx, "entered code not counted", "sms_code_id", id, "error", err)
 		}
 	}
-	return pending.ID, nil
+	return nil
 }
 
 // try counts an attempt, then compares, in this order: guesses that arrive together must not all be
 // compared before the first is counted.
-func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpose, code string) (Pending, bool, error) {
+func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) (Pending, bool, error) {
 	if mobile.IsZero() || !purpose.Valid() {
 		return Pending{}, false, errors.New("check code: needs a number and a known purpose")
 	}
 	if !s.wellFormed(code) {
 		return Pending{}, false, ErrWrong
 	}
-	pending, err := s.Codes.Try(ctx, s.subject(mobile), purpose)
+	// Attempts belong to the code that the caller asked for: the id of another number's code must not reach it.
+	if subject, ok := SubjectOf(id); !ok || !hmac.Equal([]byte(subject), []byte(s.subject(mobile))) {
+		return Pending{}, false, ErrExpired
+	}
+	pending, err := s.Codes.Try(ctx, id, purpose)
 	if err != nil {
 		return Pending{}, false, err
 	}
 	mac, err := s.Keys.CheckMAC(secrets.Derivation{
-		KeyID: pending.KeyID, ID: pending.ID, Mobile: mobile.Reveal(), Purpose: string(purpose),
+		KeyID: pending.KeyID, ID: id, Mobile: mobile.Reveal(), Purpose: string(purpose),
 	}, code)
 	if errors.Is(err, secrets.ErrUnknownKey) {
 		return Pending{}, false, ErrExpired // its key was taken out of the settings: another code will do

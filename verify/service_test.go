@@ -189,8 +189,8 @@ func TestService_refuses_calls_without_number_or_purpose(t *testing.T) {
 	b := setup(t)
 	for _, r := range []verify.Request{{Purpose: verify.Login}, {Mobile: mobile}, {Mobile: mobile, Purpose: "x:y"}} {
 		_, issueErr := b.Issue(t.Context(), r)
-		_, checkErr := b.Check(t.Context(), r.Mobile, r.Purpose, "123456")
-		_, spendErr := b.Spend(t.Context(), r.Mobile, r.Purpose, "123456")
+		_, checkErr := b.Check(t.Context(), r.Mobile, r.Purpose, verify.NewID(b.Keys.Index("mobile", r.Mobile.Reveal())), "123456")
+		spendErr := b.Spend(t.Context(), r.Mobile, r.Purpose, verify.NewID(b.Keys.Index("mobile", r.Mobile.Reveal())), "123456")
 		if issueErr == nil || checkErr == nil || spendErr == nil {
 			t.Errorf("%v: %v, %v, %v", r, issueErr, checkErr, spendErr)
 		}
@@ -213,7 +213,7 @@ func (b *bundle) pend(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.codes.pending = verify.Pending{ID: issued.ID, KeyID: "k1", MAC: b.codes.issued.MAC, AttemptsLeft: 4}
+	b.codes.pending = verify.Pending{KeyID: "k1", MAC: b.codes.issued.MAC, AttemptsLeft: 4}
 	b.codes.calls = nil
 	return code
 }
@@ -227,7 +227,7 @@ func TestService_Check_compares_after_counting(t *testing.T) {
 		other = "1" + code[1:]
 	}
 	for given, want := range map[string]bool{code: true, other: false} {
-		got, err := b.Check(t.Context(), mobile, verify.Login, given)
+		got, err := b.Check(t.Context(), mobile, verify.Login, b.codes.issued.ID, given)
 		if want := (verify.Result{Valid: want, AttemptsLeft: 4}); err != nil || got != want {
 			t.Errorf("Check = %+v, %v, want %+v", got, err, want)
 		}
@@ -244,11 +244,28 @@ func TestService_counts_nothing_for_what_is_no_code(t *testing.T) {
 	for _, given := range []string{
 		"", code[:5], code + "0", code + "\n", " " + code[1:], code[:5] + "a", "１２３４５６", "12345\x00", strings.Repeat("1", 1<<20),
 	} {
-		if _, err := b.Check(t.Context(), mobile, verify.Login, given); !errors.Is(err, verify.ErrWrong) {
+		if _, err := b.Check(t.Context(), mobile, verify.Login, b.codes.issued.ID, given); !errors.Is(err, verify.ErrWrong) {
 			t.Errorf("Check(%.20q): %v", given, err)
 		}
-		if _, err := b.Spend(t.Context(), mobile, verify.Login, given); !errors.Is(err, verify.ErrWrong) {
+		if err := b.Spend(t.Context(), mobile, verify.Login, b.codes.issued.ID, given); !errors.Is(err, verify.ErrWrong) {
 			t.Errorf("Spend(%.20q): %v", given, err)
+		}
+	}
+	if len(b.codes.calls) > 0 {
+		t.Errorf("the store was asked: %v", b.codes.calls)
+	}
+}
+
+func TestService_asks_the_store_for_codes_of_the_number_only(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	code := b.pend(t)
+	for _, id := range []string{"", "x", b.codes.issued.ID + "A", verify.NewID(b.Keys.Index("mobile", "13900139000"))} {
+		if _, err := b.Check(t.Context(), mobile, verify.Login, id, code); !errors.Is(err, verify.ErrExpired) {
+			t.Errorf("Check with the id %q: %v", id, err)
+		}
+		if err := b.Spend(t.Context(), mobile, verify.Login, id, code); !errors.Is(err, verify.ErrExpired) {
+			t.Errorf("Spend with the id %q: %v", id, err)
 		}
 	}
 	if len(b.codes.calls) > 0 {
@@ -283,9 +300,8 @@ func TestService_Spend(t *testing.T) {
 			if test.unkeyed {
 				b.codes.pending.KeyID = "k0"
 			}
-			id, err := b.Spend(t.Context(), mobile, verify.Login, code)
-			if !errors.Is(err, test.want) || (err == nil) != (id == b.codes.issued.ID) {
-				t.Errorf("Spend = %q, %v, want %v", id, err, test.want)
+			if err := b.Spend(t.Context(), mobile, verify.Login, b.codes.issued.ID, code); !errors.Is(err, test.want) {
+				t.Errorf("Spend: %v, want %v", err, test.want)
 			}
 			if !slices.Equal(b.codes.calls, test.wantCalls) {
 				t.Errorf("calls %v, want %v", b.codes.calls, test.wantCalls)
@@ -320,7 +336,7 @@ func TestService_Spend_tells_of_the_first_use_of_a_code(t *testing.T) {
 				}
 				return test.err
 			}
-			if _, err := b.Spend(t.Context(), mobile, verify.Login, code); !errors.Is(err, test.use) {
+			if err := b.Spend(t.Context(), mobile, verify.Login, b.codes.issued.ID, code); !errors.Is(err, test.use) {
 				t.Errorf("Spend: %v", err)
 			}
 			if told != test.want {

@@ -55,10 +55,10 @@ type Codes interface {
 	// Void takes back an issue that could not be queued, together with what it spent of the limits.
 	Void(ctx context.Context, id string) error
 
-	// Try counts an attempt on the current code of subject and purpose and returns what to compare with.
-	// It returns ErrExpired when none is pending and ErrAttempts when the attempts are used up
-	// (of this code, or of the number over all its codes).
-	Try(ctx context.Context, subject string, purpose Purpose) (Pending, error)
+	// Try counts an attempt on the code that has this id and returns what to compare with. It returns
+	// ErrExpired for an id that is unknown, of another purpose, used, superseded or over, and ErrAttempts
+	// when the code's attempts are used up.
+	Try(ctx context.Context, id string, purpose Purpose) (Pending, error)
 
 	// Use marks a code as used, once: of parallel calls one gets nil, the others ErrExpired. It is not
 	// the first use when the code was restored after an earlier one.
@@ -88,7 +88,6 @@ type Issue struct {
 
 // Pending is a code that waits to be entered, after one more attempt has been counted.
 type Pending struct {
-	ID           string
 	KeyID        string
 	MAC          string
 	AttemptsLeft int

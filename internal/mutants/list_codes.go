@@ -6,7 +6,7 @@ func codeMutants() []mutant {
 		{
 			name: "code-end", without: "a code can be entered after its end",
 			edits: []edit{
-				{"store/redisstore/scripts/code_try.lua", "or tonumber(code[1]) <= now ", ""},
+				{"store/redisstore/scripts/code_try.lua", "or tonumber(code[2]) <= tonumber(ARGV[3]) ", ""},
 			},
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
 		},
@@ -28,12 +28,23 @@ func codeMutants() []mutant {
 			name: "code-purpose", without: "a code to sign in with resets the password",
 			edits: []edit{
 				{
-					"store/redisstore/keys.go",
-					"return currents(subject) + string(purpose)",
-					"return currents(subject) + string(purpose)[:0]",
+					"store/redisstore/scripts/code_try.lua",
+					"if code[1] ~= ARGV[2] or",
+					"if not code[1] or",
 				},
 			},
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
+			name: "code-number", without: "the id of another number's code is looked up",
+			edits: []edit{
+				{
+					"verify/service.go",
+					"if subject, ok := SubjectOf(id); !ok || !hmac.Equal([]byte(subject), []byte(s.subject(mobile))) {",
+					"if _, ok := SubjectOf(id); !ok {",
+				},
+			},
+			pkg: "verify", tests: []string{"TestService_asks_the_store_for_codes_of_the_number_only"},
 		},
 		{
 			name: "code-purpose-mac", without: "what is compared with is the same for every purpose",

@@ -7,9 +7,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 )
@@ -23,6 +25,7 @@ type Person struct {
 	api     string
 	sandbox string
 	client  *http.Client
+	codes   sync.Map // ids of the codes that were asked for last, by number
 
 	// CaptchaAnswer answers every captcha; empty where captchas are off.
 	CaptchaAnswer string
@@ -68,8 +71,23 @@ func (p *Person) Do(method, path string, body any) Answer {
 	return answer
 }
 
-// Try is Do for requests that may fail, and for other goroutines than the test's.
+// Try is Do for requests that may fail, and for other goroutines than the test's. As a frontend does, it adds the id
+// of the code that this person asked for last to a body that has a code and no id.
 func (p *Person) Try(ctx context.Context, method, path string, body any) (Answer, error) {
+	fields, _ := body.(map[string]any)
+	if _, chosen := fields["sms_code_id"]; !chosen && (fields["sms_code"] != nil || path == "/v1/sms-codes/check") {
+		fields = maps.Clone(fields)
+		fields["sms_code_id"], _ = p.codes.Load(fields["mobile"])
+		body = fields
+	}
+	answer, err := p.request(ctx, method, path, body)
+	if id := answer.Text("sms_code_id"); id != "" {
+		p.codes.Store(fields["mobile"], id)
+	}
+	return answer, err
+}
+
+func (p *Person) request(ctx context.Context, method, path string, body any) (Answer, error) {
 	var reader io.Reader = http.NoBody
 	if body != nil {
 		encoded, err := json.Marshal(body)

@@ -14,7 +14,7 @@ func TestRow04_1000_guesses_are_five_comparisons(t *testing.T) {
 	most, successes := 0, 0
 	for round := range rounds {
 		mobile := number(int64(round))
-		f.people[0].AskCode(mobile, "register")
+		id := f.people[0].AskCode(mobile, "register")
 		code := f.people[0].ReadCode(mobile, 1)
 		place := random.IntN(guesses / (1 + round%3*20)) // anywhere, or early enough to be compared sometimes
 		got := f.crowd(t, guesses, "/v1/sms-codes/check", func(i int) map[string]any {
@@ -25,7 +25,7 @@ func TestRow04_1000_guesses_are_five_comparisons(t *testing.T) {
 			case guess == code:
 				guess = fmt.Sprintf("%06d", guesses)
 			}
-			return map[string]any{"mobile": mobile, "purpose": "register", "code": guess}
+			return map[string]any{"mobile": mobile, "purpose": "register", "sms_code_id": id, "code": guess}
 		})
 		right := got["200 0 right"]
 		compared := got["200 0"] + right

@@ -59,13 +59,15 @@ func (f *fleet) useCode(t *testing.T, round int) int {
 		"username": fmt.Sprintf("by_code_%d", round), "password": longPassword, "password_repeat": longPassword,
 		"agree": true, "mobile": mobile, "sms_code": p.ReadCode(mobile, 1),
 	})
+	id := ""
 	testkit.Eventually(t, patience, func() bool {
 		answer := p.Do(http.MethodPost, "/v1/sms-codes", map[string]any{"mobile": mobile, "purpose": "login"})
+		id = answer.Text("sms_code_id")
 		return answer.Status == http.StatusAccepted
 	}, "a second code")
 	code := p.ReadCode(mobile, 2)
 	got := f.crowd(t, uses, "/v1/sessions", func(int) map[string]any {
-		return map[string]any{"mobile": mobile, "sms_code": code}
+		return map[string]any{"mobile": mobile, "sms_code_id": id, "sms_code": code}
 	})
 	if got["201 0"]+got["422 4203"]+got["422 4205"] != uses {
 		t.Errorf("answers %v, want one 201 and else 422", got)

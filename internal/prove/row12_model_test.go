@@ -15,7 +15,6 @@ const (
 	resendPause = time.Minute
 	claimLease  = 12 * time.Second
 	perHour     = 3 // codes of a number
-	guessesHour = 8 // of a number, over all its codes
 	// blur is how much later than promised a window may forget a unit: a sixtieth of its hour.
 	blur = time.Minute
 )
@@ -23,8 +22,7 @@ const (
 // modelLimits are the limits of a number that are in force here.
 func modelLimits() limits.Set {
 	return limits.Set{
-		limits.SMSMobileHour:   {Name: limits.SMSMobileHour, Count: perHour, Period: time.Hour},
-		limits.CheckMobileHour: {Name: limits.CheckMobileHour, Count: guessesHour, Period: time.Hour},
+		limits.SMSMobileHour: {Name: limits.SMSMobileHour, Count: perHour, Period: time.Hour},
 	}
 }
 
@@ -51,7 +49,6 @@ type modelNumber struct {
 	current map[verify.Purpose]*modelCode
 	pause   time.Time
 	issued  []time.Time
-	guessed []time.Time
 }
 
 // within counts what happened in the time before now. What lies exactly as far back is over.

@@ -90,12 +90,13 @@ func (s *search) live(i int) {
 	first, second, wrong := fmt.Sprintf("first password %d", i), fmt.Sprintf("second password %d", i), fmt.Sprintf("mistyped password %d", i)
 	s.secrets = append(s.secrets, mobile, address, first, second, wrong)
 
-	code := s.code(mobile, "register")
-	s.post(http.StatusOK, "/v1/sms-codes/check", map[string]any{"mobile": mobile, "code": "000000", "purpose": "register"})
-	s.post(http.StatusOK, "/v1/sms-codes/check", map[string]any{"mobile": mobile, "code": code, "purpose": "register"})
+	id, code := s.code(mobile, "register")
+	s.post(http.StatusOK, "/v1/sms-codes/check", map[string]any{"sms_code_id": id, "mobile": mobile, "code": "000000", "purpose": "register"})
+	s.post(http.StatusOK, "/v1/sms-codes/check", map[string]any{"sms_code_id": id, "mobile": mobile, "code": code, "purpose": "register"})
 	s.key = fmt.Sprintf("an-idempotency-key-%d", i)
 	s.post(http.StatusCreated, "/v1/registrations", map[string]any{
-		"username": name, "password": first, "password_repeat": first, "agree": true, "mobile": mobile, "sms_code": code, "email": address,
+		"username": name, "password": first, "password_repeat": first, "agree": true,
+		"mobile": mobile, "sms_code_id": id, "sms_code": code, "email": address,
 	})
 	s.key = ""
 	token := s.mailed(address)

@@ -100,20 +100,20 @@ func (s *search) captcha(body map[string]any) map[string]any {
 	return body
 }
 
-// promise asks for a code that nobody reads.
-func (s *search) promise(mobile, purpose string) {
+// promise asks for a code that nobody reads, and returns its id.
+func (s *search) promise(mobile, purpose string) any {
 	s.t.Helper()
-	s.post(http.StatusAccepted, "/v1/sms-codes", s.captcha(map[string]any{"mobile": mobile, "purpose": purpose}))
+	return s.post(http.StatusAccepted, "/v1/sms-codes", s.captcha(map[string]any{"mobile": mobile, "purpose": purpose}))["sms_code_id"]
 }
 
 // code asks for a code and reads it.
-func (s *search) code(mobile, purpose string) string {
+func (s *search) code(mobile, purpose string) (id any, code string) {
 	s.t.Helper()
-	s.promise(mobile, purpose)
+	id = s.promise(mobile, purpose)
 	testkit.Eventually(s.t, patience, func() bool { return len(s.d.journal.to(mobile)) > 0 }, "a code for %s", mobile)
-	code := s.d.journal.to(mobile)[0].Code
+	code = s.d.journal.to(mobile)[0].Code
 	s.codes = append(s.codes, code)
-	return code
+	return id, code
 }
 
 // mailed waits for the first mail and returns the token of its link.

@@ -72,24 +72,25 @@ func (c *Codes) Void(ctx context.Context, id string) error {
 	return nil
 }
 
-// Try counts an attempt on the current code of subject and purpose and returns what to compare with. It
-// returns [verify.ErrExpired] when none is pending and [verify.ErrAttempts] when the attempts are used up,
-// of this code or of the number over all its codes.
-func (c *Codes) Try(ctx context.Context, subject string, purpose verify.Purpose) (verify.Pending, error) {
-	windows := c.windows(limits.CheckMobileHour, limits.CheckMobileDay)
-	keys := append([]string{currentKey(subject, purpose)}, limitKeys(subject, windows)...)
-	args := append([]any{codes(subject), c.store.now().UnixMilli(), c.store.recording()}, limitArgs(windows)...)
-	r, err := read(codeTryScript.Run(ctx, c.store.client, keys, args...), 1)
+// Try counts an attempt on the code that has this id and returns what to compare with. It returns
+// [verify.ErrExpired] for an id that is unknown, of another purpose, used, superseded or over, and
+// [verify.ErrAttempts] when the code's attempts are used up.
+func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (verify.Pending, error) {
+	subject, ok := verify.SubjectOf(id)
+	if !ok {
+		return verify.Pending{}, verify.ErrExpired
+	}
+	r, err := read(codeTryScript.Run(ctx, c.store.client, []string{codeKey(subject, id), currentKey(subject, purpose)},
+		id, string(purpose), c.store.now().UnixMilli()), 1)
 	if err != nil {
 		return verify.Pending{}, fmt.Errorf("try code: %w", err)
 	}
 	switch r.text(0) {
 	case "ok":
-		c.reportWindow(ctx, windows, r.number(5), r.number(6))
-		return verify.Pending{ID: r.text(1), KeyID: r.text(2), MAC: r.text(3), AttemptsLeft: int(r.number(4))}, nil
+		return verify.Pending{KeyID: r.text(1), MAC: r.text(2), AttemptsLeft: int(r.number(3))}, nil
 	case "expired":
 		return verify.Pending{}, verify.ErrExpired
-	case "attempts", "limit":
+	case "attempts":
 		return verify.Pending{}, verify.ErrAttempts
 	default:
 		return verify.Pending{}, fmt.Errorf("try code: script returned %q", r.text(0))

@@ -142,7 +142,7 @@ func (b *bundle) steps(ctx context.Context) []step {
 		{"Remember", func() error { return b.store.Reports().Remember(ctx, "ronglian", "reference", issue.ID) }},
 		{"Turn", func() error { _, err := b.store.Reports().Turn(ctx, "pull", time.Minute); return err }},
 		{"Status", func() error { _, err := codes.Status(ctx, issue.ID); return err }},
-		{"Try", func() error { _, err := codes.Try(ctx, issue.Subject, issue.Purpose); return err }},
+		{"Try", func() error { _, err := codes.Try(ctx, issue.ID, issue.Purpose); return err }},
 		{"Use", func() error { _, err := codes.Use(ctx, issue.ID); return err }},
 		{"Restore", func() error { return codes.Restore(ctx, issue.ID) }},
 		{"Peek", func() error { _, err := b.store.Captchas().Peek(ctx, "captcha"); return err }},

@@ -65,7 +65,7 @@ var (
 	conversionEnterScript = redis.NewScript(window + conversionEnter)
 	codeIssueScript       = redis.NewScript(window + outcome + codeIssue)
 	codeVoidScript        = redis.NewScript(window + outcome + codeVoid)
-	codeTryScript         = redis.NewScript(window + codeTry)
+	codeTryScript         = redis.NewScript(codeTry)
 	codeUseScript         = redis.NewScript(outcome + codeUse)
 	codeRestoreScript     = redis.NewScript(outcome + codeRestore)
 	codeStatusScript      = redis.NewScript(codeStatus)

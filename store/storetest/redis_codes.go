@@ -31,7 +31,8 @@ func Codes(t *testing.T, url string) {
 		"a new code supersedes the old one":               newSupersedesOld,
 		"a code ends with its time":                       codeExpires,
 		"of 1,000 parallel guesses five are compared":     guessesInParallel,
-		"guesses of a number count over all its codes":    guessesOfNumber,
+		"guesses of a number are bounded by its codes":    guessesOfNumber,
+		"without a code's id its attempts are untouched":  strangersGuess,
 		"of 50 parallel spends one succeeds":              spendsInParallel,
 		"a restored code is usable until its old end":     restore,
 		"the status follows a code to its end":            statusFollows,
@@ -121,8 +122,8 @@ func issueTwice(t *testing.T, b *redisBundle) {
 			t.Errorf("the same code again: %v", err)
 		}
 	}
-	pending, err := b.codes.Try(t.Context(), b.subject, verify.Login)
-	want := verify.Pending{ID: issue.ID, KeyID: "k1", MAC: "mac", AttemptsLeft: 1}
+	pending, err := b.codes.Try(t.Context(), issue.ID, verify.Login)
+	want := verify.Pending{KeyID: "k1", MAC: "mac", AttemptsLeft: 1}
 	if diff := cmp.Diff(want, pending); err != nil || diff != "" {
 		t.Errorf("Try: %v\n%s", err, diff)
 	}
@@ -136,6 +137,9 @@ func unknownIDs(t *testing.T, b *redisBundle) {
 	for _, id := range []string{"", "x", verify.NewID(b.subject), "{}" + verify.NewID(b.subject)[2:]} {
 		if _, err := b.codes.Status(t.Context(), id); !errors.Is(err, verify.ErrNotFound) {
 			t.Errorf("Status(%q): %v", id, err)
+		}
+		if _, err := b.codes.Try(t.Context(), id, verify.Login); !errors.Is(err, verify.ErrExpired) {
+			t.Errorf("Try(%q): %v", id, err)
 		}
 		if _, err := b.codes.Use(t.Context(), id); !errors.Is(err, verify.ErrExpired) {
 			t.Errorf("Use(%q): %v", id, err)

@@ -27,15 +27,50 @@ func purposesNeverCross(t *testing.T, b *redisBundle) {
 	}
 	code := b.code(t, ids[verify.Login], verify.Login)
 	for _, purpose := range []verify.Purpose{verify.Register, verify.ResetPassword} {
-		if _, err := b.service.Spend(t.Context(), b.mobile, purpose, code); !errors.Is(err, verify.ErrWrong) {
+		if err := b.service.Spend(t.Context(), b.mobile, purpose, ids[purpose], code); !errors.Is(err, verify.ErrWrong) {
+			t.Errorf("digits of the login code for %s: %v", purpose, err)
+		}
+		if err := b.service.Spend(t.Context(), b.mobile, purpose, ids[verify.Login], code); !errors.Is(err, verify.ErrExpired) {
 			t.Errorf("login code for %s: %v", purpose, err)
 		}
 	}
-	if _, err := b.service.Spend(t.Context(), other, verify.Login, code); !errors.Is(err, verify.ErrWrong) {
+	if err := b.service.Spend(t.Context(), other, verify.Login, ids[verify.Login], code); !errors.Is(err, verify.ErrExpired) {
 		t.Errorf("code of another number: %v", err)
 	}
-	if id, err := b.service.Spend(t.Context(), b.mobile, verify.Login, code); err != nil || id != ids[verify.Login] {
-		t.Errorf("Spend = %q, %v", id, err)
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, ids[verify.Login], code); err != nil {
+		t.Errorf("Spend: %v", err)
+	}
+}
+
+// strangersGuess tries what a person without the code's id can send.
+func strangersGuess(t *testing.T, b *redisBundle) {
+	b.service.Policy.ResendInterval = 0
+	other, err := contact.ParseMobile("139" + b.mobile.Reveal()[3:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	owners := b.issue(t, verify.Login)
+	code := b.code(t, owners.ID, verify.Login)
+	register := b.issue(t, verify.Register)
+	foreign, err := b.service.Issue(t.Context(), verify.Request{Mobile: other, Purpose: verify.Login})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"", "x", verify.NewID(b.subject), register.ID, foreign.ID, owners.ID[:43], owners.ID + "A"} {
+		for range policy().MaxAttempts + 1 {
+			if _, err := b.service.Check(t.Context(), b.mobile, verify.Login, id, wrong(code, 1)); !errors.Is(err, verify.ErrExpired) {
+				t.Fatalf("Check with the id %q: %v", id, err)
+			}
+			if err := b.service.Spend(t.Context(), b.mobile, verify.Login, id, code); !errors.Is(err, verify.ErrExpired) {
+				t.Fatalf("Spend with the id %q: %v", id, err)
+			}
+		}
+	}
+	for id, purpose := range map[string]verify.Purpose{owners.ID: verify.Login, register.ID: verify.Register} {
+		result, err := b.service.Check(t.Context(), b.mobile, purpose, id, b.code(t, id, purpose))
+		if want := (verify.Result{Valid: true, AttemptsLeft: policy().MaxAttempts - 1}); err != nil || result != want {
+			t.Errorf("the owner's %s code afterwards: %+v, %v", purpose, result, err)
+		}
 	}
 }
 
@@ -44,14 +79,17 @@ func newSupersedesOld(t *testing.T, b *redisBundle) {
 	b.clock.Advance(time.Minute)
 	newer := b.issue(t, verify.Login)
 	code := b.code(t, older.ID, verify.Login)
-	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Login, code); !errors.Is(err, verify.ErrWrong) {
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, older.ID, code); !errors.Is(err, verify.ErrExpired) {
 		t.Errorf("Spend of the older code: %v", err)
+	}
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, newer.ID, code); !errors.Is(err, verify.ErrWrong) {
+		t.Errorf("Spend of the newer code with the older digits: %v", err)
 	}
 	if _, err := b.codes.Use(t.Context(), older.ID); !errors.Is(err, verify.ErrExpired) {
 		t.Errorf("Use of the older code: %v", err)
 	}
 	b.wantState(t, older.ID, verify.StateExpired)
-	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Login, b.code(t, newer.ID, verify.Login)); err != nil {
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, newer.ID, b.code(t, newer.ID, verify.Login)); err != nil {
 		t.Errorf("Spend of the newer code: %v", err)
 	}
 }
@@ -60,12 +98,12 @@ func codeExpires(t *testing.T, b *redisBundle) {
 	issued := b.issue(t, verify.Login)
 	code := b.code(t, issued.ID, verify.Login)
 	b.clock.Advance(policy().CodeTTL - time.Millisecond)
-	result, err := b.service.Check(t.Context(), b.mobile, verify.Login, code)
+	result, err := b.service.Check(t.Context(), b.mobile, verify.Login, issued.ID, code)
 	if diff := cmp.Diff(verify.Result{Valid: true, AttemptsLeft: 4}, result); err != nil || diff != "" {
 		t.Errorf("Check in the last millisecond: %v\n%s", err, diff)
 	}
 	b.clock.Advance(time.Millisecond)
-	if _, err := b.service.Check(t.Context(), b.mobile, verify.Login, code); !errors.Is(err, verify.ErrExpired) {
+	if _, err := b.service.Check(t.Context(), b.mobile, verify.Login, issued.ID, code); !errors.Is(err, verify.ErrExpired) {
 		t.Errorf("Check at the end: %v", err)
 	}
 	if _, err := b.codes.Use(t.Context(), issued.ID); !errors.Is(err, verify.ErrExpired) {
@@ -79,8 +117,7 @@ func guessesInParallel(t *testing.T, b *redisBundle) {
 	code := b.code(t, issued.ID, verify.Login)
 	errs := parallel(1000, func(i int) error {
 		guess := wrong(code, i) // the right one is the first
-		_, err := b.service.Spend(t.Context(), b.mobile, verify.Login, guess)
-		return err
+		return b.service.Spend(t.Context(), b.mobile, verify.Login, issued.ID, guess)
 	})
 	right := count(errs, func(err error) bool { return err == nil })
 	compared := right + count(errs, func(err error) bool { return errors.Is(err, verify.ErrWrong) })
@@ -91,33 +128,39 @@ func guessesInParallel(t *testing.T, b *redisBundle) {
 		t.Errorf("%d right, %d compared, %d refused; want at most 1 and 5, and the rest refused", right, compared, refused)
 	}
 	if right == 0 {
-		if _, err := b.service.Spend(t.Context(), b.mobile, verify.Login, code); !errors.Is(err, verify.ErrAttempts) {
+		if err := b.service.Spend(t.Context(), b.mobile, verify.Login, issued.ID, code); !errors.Is(err, verify.ErrAttempts) {
 			t.Errorf("right code after five wrong ones: %v", err)
 		}
 	}
 }
 
+// guessesOfNumber shows what bounds the guesses at a number: the attempts of a code times the codes of a number.
 func guessesOfNumber(t *testing.T, b *redisBundle) {
-	b.store.Rules.Set = limits.Set{limits.CheckMobileHour: {Name: limits.CheckMobileHour, Count: 7, Period: time.Hour}}
+	b.store.Rules.Set = limits.Set{limits.SMSMobileHour: {Name: limits.SMSMobileHour, Count: 3, Period: time.Hour}}
 	compared := 0
-	for range 3 {
-		issued := b.issue(t, verify.Login)
+	for {
+		issued, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login})
+		if _, refused := errors.AsType[*verify.LimitError](err); refused {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
 		guess := wrong(b.code(t, issued.ID, verify.Login), 1)
 		for range 10 {
-			result, err := b.service.Check(t.Context(), b.mobile, verify.Login, guess)
+			result, err := b.service.Check(t.Context(), b.mobile, verify.Login, issued.ID, guess)
 			if err == nil && !result.Valid {
 				compared++
 			} else if !errors.Is(err, verify.ErrAttempts) {
 				t.Fatalf("Check = %v, %v", result, err)
 			}
-			if _, err := b.service.Check(t.Context(), b.mobile, verify.Login, "12345a"); !errors.Is(err, verify.ErrWrong) {
+			if _, err := b.service.Check(t.Context(), b.mobile, verify.Login, issued.ID, "12345a"); !errors.Is(err, verify.ErrWrong) {
 				t.Fatalf("Check of what is no code: %v", err)
 			}
 		}
 		b.clock.Advance(time.Minute)
 	}
-	if compared != 7 {
-		t.Errorf("%d guesses compared, want the limit's 7", compared)
+	if want := 3 * policy().MaxAttempts; compared != want {
+		t.Errorf("%d guesses compared, want %d: five of each of three codes", compared, want)
 	}
 }
 
@@ -127,8 +170,7 @@ func spendsInParallel(t *testing.T, b *redisBundle) {
 	issued := b.issue(t, verify.Login)
 	code := b.code(t, issued.ID, verify.Login)
 	errs := parallel(50, func(int) error {
-		_, err := b.service.Spend(t.Context(), b.mobile, verify.Login, code)
-		return err
+		return b.service.Spend(t.Context(), b.mobile, verify.Login, issued.ID, code)
 	})
 	won := count(errs, func(err error) bool { return err == nil })
 	lost := count(errs, func(err error) bool { return errors.Is(err, verify.ErrExpired) })
@@ -145,24 +187,23 @@ func restore(t *testing.T, b *redisBundle) {
 	issued := b.issue(t, verify.Login)
 	code := b.code(t, issued.ID, verify.Login)
 	for range 2 * policy().MaxAttempts { // restored attempts are given back
-		id, err := b.service.Spend(t.Context(), b.mobile, verify.Login, code)
-		if err != nil {
+		if err := b.service.Spend(t.Context(), b.mobile, verify.Login, issued.ID, code); err != nil {
 			t.Fatal(err)
 		}
-		b.wantState(t, id, verify.StateUsed)
-		if _, err := b.service.Check(t.Context(), b.mobile, verify.Login, code); !errors.Is(err, verify.ErrExpired) {
+		b.wantState(t, issued.ID, verify.StateUsed)
+		if _, err := b.service.Check(t.Context(), b.mobile, verify.Login, issued.ID, code); !errors.Is(err, verify.ErrExpired) {
 			t.Errorf("Check of a used code: %v", err)
 		}
-		if err := b.service.Restore(t.Context(), id); err != nil {
+		if err := b.service.Restore(t.Context(), issued.ID); err != nil {
 			t.Fatal(err)
 		}
-		b.wantState(t, id, "queued")
+		b.wantState(t, issued.ID, "queued")
 	}
 	b.clock.Advance(policy().CodeTTL)
 	if err := b.service.Restore(t.Context(), issued.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Login, code); !errors.Is(err, verify.ErrExpired) {
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, issued.ID, code); !errors.Is(err, verify.ErrExpired) {
 		t.Errorf("restored past its end: %v", err)
 	}
 }

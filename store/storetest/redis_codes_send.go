@@ -156,7 +156,7 @@ func dropped(t *testing.T, b *redisBundle) {
 	b.clock.Advance(time.Minute)
 	used := b.issue(t, verify.Login)
 	want(old.ID, "superseded")
-	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Login, b.code(t, used.ID, verify.Login)); err != nil {
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, used.ID, b.code(t, used.ID, verify.Login)); err != nil {
 		t.Fatal(err)
 	}
 	want(used.ID, "used")

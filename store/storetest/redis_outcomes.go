@@ -128,7 +128,7 @@ func outcomesFollow(t *testing.T, b *redisBundle) {
 	want.State, want.ProviderCode, want.DeliveredAt = messages.Delivered, "CODE", report.At.UTC().Truncate(time.Millisecond)
 	follow("delivered")
 
-	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Login, b.code(t, issued.ID, verify.Login)); err != nil {
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, issued.ID, b.code(t, issued.ID, verify.Login)); err != nil {
 		t.Fatal(err)
 	}
 	want.UsedAt = b.clock.Now().UTC().Truncate(time.Millisecond)
@@ -180,7 +180,7 @@ func (b *redisBundle) wantDropped(t *testing.T, id, reason string) {
 
 func (b *redisBundle) spendCode(t *testing.T, id string) {
 	t.Helper()
-	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Login, b.code(t, id, verify.Login)); err != nil {
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, id, b.code(t, id, verify.Login)); err != nil {
 		t.Fatalf("Spend: %v", err)
 	}
 }

@@ -67,7 +67,7 @@ func reportOnce(t *testing.T, b *redisBundle) {
 	}
 	b.wantState(t, issued.ID, messages.Delivered)
 	b.wantChanged(t, b.report(issued.ID, messages.Delivered), false)
-	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Login, b.code(t, issued.ID, verify.Login)); err != nil {
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, issued.ID, b.code(t, issued.ID, verify.Login)); err != nil {
 		t.Errorf("the code of a delivered message: %v", err)
 	}
 	b.wantState(t, issued.ID, verify.StateUsed)

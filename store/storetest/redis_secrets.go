@@ -27,11 +27,11 @@ func Redis(t *testing.T, url string) {
 	id := captcha.NewID()
 	first := b.issue(t, verify.Register)
 	code := b.code(t, first.ID, verify.Register)
-	if result, err := b.service.Check(t.Context(), b.mobile, verify.Register, code); err != nil || !result.Valid {
+	if result, err := b.service.Check(t.Context(), b.mobile, verify.Register, first.ID, code); err != nil || !result.Valid {
 		t.Fatalf("Check = %+v, %v", result, err)
 	}
 	b.record(t, b.claim(t, first.ID), messages.Sent)
-	if _, err := b.service.Spend(t.Context(), b.mobile, verify.Register, code); err != nil {
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Register, first.ID, code); err != nil {
 		t.Fatal(err)
 	}
 	b.clock.Advance(time.Minute)

@@ -105,6 +105,10 @@ function refuse(form, answer) {
   const fields = { ...answer.fields };
   const name = fieldOf[answer.errno];
   if (name && !Object.keys(fields).length) fields[name] = answer.errmsg;
+  if (fields.sms_code_id) { // It has no place of its own: no code has been asked for.
+    fields.sms_code = fields.sms_code_id;
+    delete fields.sms_code_id;
+  }
   const homes = [...form.elements].filter((input) => input.id && fields[input.name] && !input.closest('[hidden]'));
   homes.forEach((input) => showError(input, fields[input.name]));
   const homeless = Object.keys(fields).filter((key) => !homes.some((input) => input.name === key)).map((key) => fields[key]);
@@ -223,6 +227,7 @@ class CodeSender {
     this.captcha = captcha;
     this.button = $('[value=send_code]', form);
     this.code = form.elements.sms_code;
+    this.field = form.elements.sms_code_id;
     this.mobile = form.elements.mobile;
     this.status = byId('code-status');
     this.label = this.button.textContent;
@@ -236,17 +241,22 @@ class CodeSender {
     this.resume();
   }
 
+  // The id of the code that this form waits for goes with what is typed.
+  get id() { return this.field.value; }
+
+  set id(id) { this.field.value = id; }
+
   // resume picks up after a reload, or after the server has sent the code for a plain form.
   resume() {
     const plain = Number(this.button.dataset.resendAfter);
     let kept = null;
     try { kept = JSON.parse(sessionStorage.getItem(this.key)); } catch { /* Not ours: as good as none. */ }
     $('[data-wait]', this.status)?.remove(); // The button counts instead.
+    if (kept?.id && !this.id) this.id = kept.id; // The code outlives the countdown.
     if (!(plain > 0 || kept?.deadline > Date.now())) return;
     this.label = say('resend');
     if (this.captcha) tell(this.captcha.hint, say('again'));
     if (plain > 0) return this.wait(plain);
-    this.id = kept.id;
     hold(this.button, kept.deadline, 'countdown', this.label);
     this.watch();
   }
@@ -298,7 +308,8 @@ class CodeSender {
 
   // forget returns to the state before any code was asked for.
   forget() {
-    this.id = this.sentTo = undefined;
+    this.id = '';
+    this.sentTo = undefined;
     this.wait(0);
     this.status.textContent = this.status.dataset.said = '';
     if (this.captcha?.spent) this.captcha.load();
@@ -445,12 +456,12 @@ function ended(rows, key) {
 const flows = {
   register: {
     path: '/v1/registrations', once: true,
-    fields: ['username', 'password', 'password_repeat', 'agree', 'mobile', 'sms_code', 'email'],
+    fields: ['username', 'password', 'password_repeat', 'agree', 'mobile', 'sms_code_id', 'sms_code', 'email'],
     done: (form, body, data) => (data.active ? location.assign('/account') : showDone(form, body)),
   },
   password: { path: '/v1/sessions', fields: ['login', 'password', 'remember'], done: go('/account') },
-  code: { path: '/v1/sessions', fields: ['mobile', 'sms_code'], done: go('/account') },
-  forgot: { path: '/v1/password-resets', fields: ['mobile', 'sms_code', 'password', 'password_repeat'], done: showDone },
+  code: { path: '/v1/sessions', fields: ['mobile', 'sms_code_id', 'sms_code'], done: go('/account') },
+  forgot: { path: '/v1/password-resets', fields: ['mobile', 'sms_code_id', 'sms_code', 'password', 'password_repeat'], done: showDone },
   activate: {
     path: '/v1/activations', fields: ['token'], done: showDone,
     refused: (form, answer) => {
@@ -468,7 +479,7 @@ const flows = {
     method: 'PUT', path: '/v1/account/password', fields: ['password_current', 'password', 'password_repeat'], done: backSaying('said_password'),
   },
   own_email: { method: 'PUT', path: '/v1/account/email', fields: ['email', 'password'], done: backSaying('said_email') },
-  own_mobile: { method: 'PUT', path: '/v1/account/mobile', fields: ['mobile', 'sms_code', 'password'], done: backSaying('said_mobile') },
+  own_mobile: { method: 'PUT', path: '/v1/account/mobile', fields: ['mobile', 'sms_code_id', 'sms_code', 'password'], done: backSaying('said_mobile') },
   end_session: {
     method: 'DELETE', path: (form) => `/v1/sessions/${encodeURIComponent(form.elements.session.value)}`,
     done: (form) => ended([form.closest('li')], 'said_end_session'),
