@@ -13,11 +13,15 @@ type Account struct {
 	ID           string // UUID
 	Username     string // as typed, in NFKC
 	Mobile       contact.Mobile
-	Email        contact.Email
-	PasswordHash string // argon2id in its usual text form; Django's until the next sign-in; empty: none
-	Active       bool   // may sign in: number proved, or address activated
-	EmailActive  bool   // address proved
+	Email        contact.Email // proved, and of no other account
+	PasswordHash string        // argon2id in its usual text form; Django's until the next sign-in; empty: none
+	Active       bool          // may sign in: number proved, or address activated
 	Superuser    bool
+
+	// PendingEmail waits for its proof, beside Email or without it; any number of accounts may wait with the
+	// same address. PendingEmailAt is when the proof was last asked for; zero: it does not run out.
+	PendingEmail   contact.Email
+	PendingEmailAt time.Time
 
 	// ActivationGeneration counts the activation links issued; only the newest one works.
 	ActivationGeneration int
@@ -26,6 +30,12 @@ type Account struct {
 
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+// Waiting reports whether the account has nothing but an address that has yet to be proved. Whoever proves
+// the address owns the account.
+func (a Account) Waiting() bool {
+	return !a.Active && a.Mobile.IsZero() && a.Email.IsZero() && !a.PendingEmail.IsZero()
 }
 
 // MailPurpose says what a mail is about.

@@ -23,14 +23,15 @@ func ActivationToken(keys *secrets.Keys, mail ClaimedMail) (string, error) {
 	return keys.SignToken(mail.Mail.KeyID, secrets.Token{
 		Account:    mail.Account.ID,
 		Generation: mail.Account.ActivationGeneration,
-		Address:    keys.Index(indexEmail, mail.Account.Email.Reveal()),
+		Address:    keys.Index(indexEmail, mail.Account.PendingEmail.Reveal()),
 		ExpiresAt:  mail.Mail.NotAfter,
 	})
 }
 
 // Activate proves the address of the account that the token was made for. Doing it again gives the same
 // answer, also after the link's end, since people open old mails. It returns ErrLinkInvalid for what we
-// did not sign for this address, and ErrLinkExpired for a link that is too old or has been replaced.
+// did not sign for this address, ErrLinkExpired for a link that is too old or has been replaced, and an
+// *ExistsError when another account has proved the address first.
 func (s *Service) Activate(ctx context.Context, text string) (Account, error) {
 	token, err := s.Keys.ParseToken(text, s.Now())
 	expired := errors.Is(err, secrets.ErrExpired)
@@ -41,11 +42,11 @@ func (s *Service) Activate(ctx context.Context, text string) (Account, error) {
 	switch {
 	case err != nil:
 		return Account{}, err
-	case !found || account.Email.IsZero() || s.Keys.Index(indexEmail, account.Email.Reveal()) != token.Address:
+	case !found || !s.isFor(token, account.Email) && !s.isFor(token, account.PendingEmail):
 		return Account{}, ErrLinkInvalid
 	case account.ActivationGeneration != token.Generation:
 		return Account{}, ErrLinkExpired
-	case account.EmailActive:
+	case s.isFor(token, account.Email):
 		return account, nil
 	case expired:
 		return Account{}, ErrLinkExpired
@@ -55,6 +56,11 @@ func (s *Service) Activate(ctx context.Context, text string) (Account, error) {
 		return Account{}, ErrLinkExpired
 	}
 	return account, err
+}
+
+// isFor reports whether the token proves the address.
+func (s *Service) isFor(token secrets.Token, email contact.Email) bool {
+	return !email.IsZero() && s.Keys.Index(indexEmail, email.Reveal()) == token.Address
 }
 
 // ResendActivation sends another activation mail, which makes older links worthless. It returns nil, in
@@ -74,12 +80,21 @@ func (s *Service) ResendActivation(ctx context.Context, email contact.Email, lan
 }
 
 func (s *Service) renewActivation(ctx context.Context, email contact.Email, language, requestID string) error {
-	account, found, err := s.find(ctx, Key{ByEmail, email.Reveal()})
-	if err != nil || !found || account.EmailActive {
+	account, err := s.Store.FindWaiting(ctx, email)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
+	return s.ResendOwnActivation(ctx, account, language, requestID)
+}
+
+// ResendOwnActivation sends another activation mail to the address of the account that waits for its proof, which
+// makes older links worthless. It does nothing when none waits any more.
+func (s *Service) ResendOwnActivation(ctx context.Context, account Account, language, requestID string) error {
 	mail := s.newMail(MailActivation, s.Policy.ActivationTTL, language, requestID)
-	err = s.Store.RenewActivation(ctx, account.ID, *mail)
+	err := s.Store.RenewActivation(ctx, account.ID, *mail)
 	if errors.Is(err, ErrNotFound) { // activated since we looked
 		return nil
 	}

@@ -23,7 +23,7 @@ func TestActivate_is_idempotent(t *testing.T) {
 	for _, pause := range []time.Duration{0, time.Minute, 48 * time.Hour} {
 		w.clock.Advance(pause)
 		got, err := w.Activate(t.Context(), link)
-		if err != nil || !got.Active || !got.EmailActive || got.ID != account.ID {
+		if err != nil || !got.Active || got.Email != email(t, someEmail) || got.ID != account.ID {
 			t.Errorf("%v later: Activate = %+v, %v", pause, got, err)
 		}
 	}
@@ -54,7 +54,7 @@ func TestActivate_refuses_a_link_that_was_replaced(t *testing.T) {
 	if err := w.ResendActivation(t.Context(), email(t, someEmail), "en", "request-2"); err != nil {
 		t.Fatal(err)
 	}
-	wantSteps(t, w, "find email", "renew", "enqueue")
+	wantSteps(t, w, "find waiting", "renew", "enqueue")
 	if _, err := w.Activate(t.Context(), old); !errors.Is(err, accounts.ErrLinkExpired) {
 		t.Errorf("old link: Activate = %v, want ErrLinkExpired", err)
 	}
@@ -95,8 +95,8 @@ func TestActivate_refuses_what_was_not_made_for_this_address(t *testing.T) {
 	wantSteps(t, w)
 
 	for title, c := range map[string]func(*accounts.Account){
-		"other address": func(a *accounts.Account) { a.Email = email(t, "other@example.com") },
-		"no address":    func(a *accounts.Account) { a.Email = contact.Email{} },
+		"other address": func(a *accounts.Account) { a.PendingEmail = email(t, "other@example.com") },
+		"no address":    func(a *accounts.Account) { a.PendingEmail = contact.Email{} },
 		"no account":    func(a *accounts.Account) { delete(w.people, a.ID); a.ID = "other" },
 	} {
 		changed := account

@@ -142,12 +142,34 @@ func (w memory) Activate(_ context.Context, id string, generation int, at time.T
 		return accounts.Account{}, err
 	}
 	a, found := w.people[id]
-	if !found || a.ActivationGeneration != generation {
+	if !found || a.ActivationGeneration != generation || a.PendingEmail.IsZero() {
 		return accounts.Account{}, accounts.ErrNotFound
 	}
-	a.Active, a.EmailActive, a.UpdatedAt = true, true, at
+	if _, err := w.lookUp(accounts.Key{By: accounts.ByEmail, Value: a.PendingEmail.Reveal()}); err == nil {
+		return accounts.Account{}, &accounts.ExistsError{Field: accounts.FieldEmail}
+	}
+	a.Email, a.PendingEmail, a.PendingEmailAt = a.PendingEmail, contact.Email{}, time.Time{}
+	a.Active, a.UpdatedAt = true, at
 	w.people[id] = a
 	return a, nil
+}
+
+func (w memory) FindWaiting(_ context.Context, email contact.Email) (accounts.Account, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("find waiting"); err != nil {
+		return accounts.Account{}, err
+	}
+	newest := accounts.Account{}
+	for _, a := range w.people {
+		if a.Waiting() && a.PendingEmail == email && a.CreatedAt.Compare(newest.CreatedAt) >= 0 {
+			newest = a
+		}
+	}
+	if newest.ID == "" {
+		return newest, accounts.ErrNotFound
+	}
+	return newest, nil
 }
 
 func (w memory) RenewActivation(_ context.Context, id string, mail accounts.Mail) error {
@@ -265,6 +287,19 @@ func (w *world) registered(t testing.TB, changes ...func(*accounts.SignUp)) acco
 		t.Fatalf("Register: %v", err)
 	}
 	w.steps()
+	return account
+}
+
+// byName is the account of this user name.
+func (w *world) byName(t testing.TB, name string) accounts.Account {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, canonical, _ := accounts.CanonicalUsername(name)
+	account, err := w.lookUp(accounts.Key{By: accounts.ByUsername, Value: canonical})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return account
 }
 

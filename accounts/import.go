@@ -120,7 +120,9 @@ func (i *Importer) account(user ImportUser) (Account, error) {
 		if a.Email, err = contact.ParseEmail(user.Email); err != nil {
 			errs[FieldEmail] = Malformed
 		}
-		a.EmailActive = user.EmailActive
+		if !user.EmailActive {
+			a.Email, a.PendingEmail = contact.Email{}, a.Email
+		}
 	}
 	if user.PasswordHash == "" || strings.HasPrefix(user.PasswordHash, "!") {
 		a.PasswordHash = ""
@@ -172,12 +174,20 @@ func (i *Importer) explain(ctx context.Context, account Account) (outcome, err e
 
 // samePerson compares two accounts of one user name. The hash may have been replaced since.
 func samePerson(existing, imported Account) bool {
-	if existing.Mobile != imported.Mobile || existing.Email != imported.Email {
+	if existing.Mobile != imported.Mobile || anyEmail(existing) != anyEmail(imported) {
 		return false
 	}
-	return !imported.Mobile.IsZero() || !imported.Email.IsZero() ||
+	return !imported.Mobile.IsZero() || !anyEmail(imported).IsZero() ||
 		existing.PasswordHash == imported.PasswordHash ||
 		existing.CreatedAt.Equal(imported.CreatedAt.Truncate(time.Microsecond))
+}
+
+// anyEmail is the proved address, else the one that waits for its proof: people prove what was imported.
+func anyEmail(a Account) contact.Email {
+	if a.Email.IsZero() {
+		return a.PendingEmail
+	}
+	return a.Email
 }
 
 // unique is a value that only one account may have.
@@ -232,5 +242,5 @@ func (i *Importer) remembered(account Account) error {
 // fingerprint is the same for the same person.
 func (i *Importer) fingerprint(account Account) uint64 {
 	_, canonical, _ := CanonicalUsername(account.Username)
-	return maphash.Comparable(i.seed, [3]string{canonical, account.Mobile.Reveal(), account.Email.Reveal()})
+	return maphash.Comparable(i.seed, [3]string{canonical, account.Mobile.Reveal(), anyEmail(account).Reveal()})
 }

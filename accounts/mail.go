@@ -11,17 +11,20 @@ import (
 
 // ClaimedMail is a mail of the outbox that its worker may send now, with what is needed to write it.
 // The account is read at the claim, so a mail that names no address of its own goes to the one that is
-// stored then.
+// stored then: an activation to the address that waits for its proof, a notice to the proved one.
 type ClaimedMail struct {
 	messages.Claim
 	Mail    Mail
 	Account Account
 }
 
-// Recipient returns the address the mail goes to: its own, or else the account's.
+// Recipient returns the address the mail goes to: its own, or else one of the account's.
 func (m ClaimedMail) Recipient() contact.Email {
 	if !m.Mail.To.IsZero() {
 		return m.Mail.To
+	}
+	if m.Mail.Purpose == MailActivation || m.Mail.Purpose == "" {
+		return m.Account.PendingEmail
 	}
 	return m.Account.Email
 }

@@ -85,7 +85,7 @@ func (s *Service) newAccount(a applicant, hash string) (Account, *Mail, error) {
 		ID:                   id.String(),
 		Username:             a.username.shown,
 		Mobile:               a.mobile,
-		Email:                a.email,
+		PendingEmail:         a.email,
 		PasswordHash:         hash,
 		Active:               !a.mobile.IsZero(),
 		ActivationGeneration: 1,
@@ -96,6 +96,7 @@ func (s *Service) newAccount(a applicant, hash string) (Account, *Mail, error) {
 	if a.email.IsZero() {
 		return account, nil, nil
 	}
+	account.PendingEmailAt = now
 	return account, s.newMail(MailActivation, s.Policy.ActivationTTL, a.language, a.requestID), nil
 }
 

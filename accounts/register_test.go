@@ -141,8 +141,8 @@ func TestRegister_fills_the_account_and_its_mail(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := accounts.Account{
-		ID: got.ID, Username: "LiLei_1", Mobile: mobile(t, someMobile), Email: email(t, someEmail),
-		PasswordHash: got.PasswordHash, Active: true, ActivationGeneration: 1, SessionGeneration: 1,
+		ID: got.ID, Username: "LiLei_1", Mobile: mobile(t, someMobile), PendingEmail: email(t, someEmail),
+		PendingEmailAt: w.clock.Now(), PasswordHash: got.PasswordHash, Active: true, ActivationGeneration: 1, SessionGeneration: 1,
 		CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now(),
 	}
 	if got != want || w.people[got.ID] != want {
@@ -179,7 +179,7 @@ func TestRegister_restores_the_code_when_something_is_taken(t *testing.T) {
 		accounts.FieldEmail:    {func(r *accounts.SignUp) { r.Email = "LILEI@example.com" }, []string{"exists username", "exists mobile", "exists email"}},
 	} {
 		w := newWorld(t)
-		w.registered(t, func(r *accounts.SignUp) { r.Email = someEmail })
+		w.proved(t)
 		clear(w.spent)
 		_, err := w.Register(t.Context(), signUp(other, c.change))
 		var exists *accounts.ExistsError

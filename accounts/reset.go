@@ -39,7 +39,7 @@ func (s *Service) replacePassword(ctx context.Context, r Reset, password string)
 	if err != nil {
 		return err
 	}
-	if easyToGuess(password, []string{account.Username, account.Email.Reveal()}) {
+	if easyToGuess(password, []string{account.Username, account.Email.Reveal(), account.PendingEmail.Reveal()}) {
 		return FieldErrors{FieldPassword: TooCommon}
 	}
 	hash, err := s.Passwords.Hash(ctx, password, First)
@@ -52,7 +52,7 @@ func (s *Service) replacePassword(ctx context.Context, r Reset, password string)
 // setPassword files the new hash, with a mail to the owner where an address is proved.
 func (s *Service) setPassword(ctx context.Context, account Account, hash, language, requestID string) error {
 	var mail *Mail
-	if account.EmailActive {
+	if !account.Email.IsZero() {
 		// To the address of this moment: whoever changes it next must not silence the notice.
 		mail = s.newNotice(MailPasswordChanged, language, requestID)
 		mail.To = account.Email

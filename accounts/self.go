@@ -20,8 +20,8 @@ type Changes interface {
 	// is nil.
 	ChangePassword(ctx context.Context, was Account, hash string, at time.Time, notice *Mail) (Account, error)
 
-	// ChangeEmail replaces the address by one that is not proved, starts a new generation of activation
-	// links and files the mails.
+	// ChangeEmail lets the address wait for its proof, in place of one that waited before, starts a new
+	// generation of activation links and files the mails.
 	ChangeEmail(ctx context.Context, was Account, email contact.Email, at time.Time, mails ...*Mail) (Account, error)
 
 	// ChangeMobile replaces the number by one that is proved.

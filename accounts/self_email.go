@@ -14,13 +14,12 @@ type EmailChange struct {
 	RequestID string
 }
 
-// ChangeEmail replaces the address of the account at once by one that has yet to be proved: an activation
-// mail goes to it, and a notice to the address before if that was proved. The account stays active, since
-// a mistyped address must not lock its owner out. It returns the account as it is then, or FieldErrors,
-// *PasswordError, ErrPasswordBusy, *ExistsError or ErrChanged.
+// ChangeEmail has an activation mail go to another address, and a notice to the proved one. The proved address
+// stays until the other one is proved, since a mistyped address must not lock its owner out. It returns the
+// account as it is then, or FieldErrors, *PasswordError, ErrPasswordBusy, *ExistsError or ErrChanged.
 func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChange) (Account, error) {
 	errs := FieldErrors{}
-	if r.Email == account.Email {
+	if r.Email == account.Email || r.Email == account.PendingEmail {
 		errs[FieldEmail] = Unchanged
 	}
 	if r.Password == "" {
@@ -32,8 +31,15 @@ func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChang
 	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
 		return Account{}, err
 	}
+	taken, err := s.Store.Exists(ctx, Key{ByEmail, r.Email.Reveal()})
+	if err != nil {
+		return Account{}, err
+	}
+	if taken {
+		return Account{}, &ExistsError{FieldEmail}
+	}
 	mails := []*Mail{s.newMail(MailActivation, s.Policy.ActivationTTL, r.Language, r.RequestID)}
-	if account.EmailActive {
+	if !account.Email.IsZero() {
 		notice := s.newNotice(MailEmailChanged, r.Language, r.RequestID)
 		notice.To = account.Email
 		mails = append(mails, notice)

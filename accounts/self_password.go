@@ -20,7 +20,7 @@ func (s *Service) ChangePassword(ctx context.Context, account Account, r Passwor
 		errs[FieldPasswordCurrent] = Missing
 	}
 	password := newPassword(r.Password, r.PasswordRepeat, errs,
-		account.Username, account.Mobile.Reveal(), account.Email.Reveal())
+		account.Username, account.Mobile.Reveal(), account.Email.Reveal(), account.PendingEmail.Reveal())
 	if current, _ := normalPassword(r.Current); current == password && errs[FieldPassword] == "" {
 		errs[FieldPassword] = Unchanged
 	}
@@ -35,7 +35,7 @@ func (s *Service) ChangePassword(ctx context.Context, account Account, r Passwor
 		return Account{}, err
 	}
 	var notice *Mail
-	if account.EmailActive {
+	if !account.Email.IsZero() {
 		// To the address of this moment: whoever changes it next must not silence the notice.
 		notice = s.newNotice(MailPasswordChanged, r.Language, r.RequestID)
 		notice.To = account.Email

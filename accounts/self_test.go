@@ -40,7 +40,7 @@ func (w memory) ChangePassword(_ context.Context, was accounts.Account, hash str
 
 func (w memory) ChangeEmail(_ context.Context, was accounts.Account, email contact.Email, _ time.Time, mails ...*accounts.Mail) (accounts.Account, error) {
 	return w.apply("change email", was, func(a *accounts.Account) {
-		a.Email, a.EmailActive = email, false
+		a.PendingEmail = email
 		a.ActivationGeneration++
 	}, mails...)
 }
@@ -204,17 +204,23 @@ func TestChangeEmail_asks_for_a_proof_and_tells_the_address_before(t *testing.T)
 	after, err := w.ChangeEmail(t.Context(), before, accounts.EmailChange{
 		Email: next, Password: goodPassword, Language: "en", RequestID: "r-1",
 	})
-	if err != nil || after.Email != next || after.EmailActive || !after.Active {
-		t.Fatalf("ChangeEmail = %v, active %v, address proved %v, %v", after.Email, after.Active, after.EmailActive, err)
+	if err != nil || after.Email != before.Email || after.PendingEmail != next || !after.Active {
+		t.Fatalf("ChangeEmail = %v, pending %v, active %v, %v", after.Email, after.PendingEmail, after.Active, err)
 	}
-	wantSteps(t, w, "change email", "enqueue", "enqueue")
+	wantSteps(t, w, "exists email", "change email", "enqueue", "enqueue")
 	if len(w.mails) != 2 || w.mails[0].Purpose != accounts.MailActivation || !w.mails[0].To.IsZero() ||
 		w.mails[1].Purpose != accounts.MailEmailChanged || w.mails[1].To != before.Email {
 		t.Errorf("mails = %+v", w.mails)
 	}
 	w.mails = w.mails[:1]
-	if got, err := w.Activate(t.Context(), w.newestLink(t, before.ID)); err != nil || !got.EmailActive {
-		t.Errorf("Activate = %v, %v", got.EmailActive, err)
+	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); err != nil {
+		t.Errorf("SignIn by the address before, while the next one is not proved = %v", err)
+	}
+	if _, err := w.SignIn(t.Context(), "next@example.com", goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
+		t.Errorf("SignIn by an address that is not proved = %v", err)
+	}
+	if got, err := w.Activate(t.Context(), w.newestLink(t, before.ID)); err != nil || got.Email != next {
+		t.Errorf("Activate = %v, %v", got.Email, err)
 	}
 	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn by the address before = %v", err)
@@ -248,14 +254,23 @@ func TestChangeEmail_refuses(t *testing.T) {
 	wantProblem(t, err, accounts.FieldEmail, accounts.Unchanged)
 	_, err = w.ChangeEmail(t.Context(), account, accounts.EmailChange{Email: email(t, "next@example.com")})
 	wantProblem(t, err, accounts.FieldPassword, accounts.Missing)
-	for _, refusal := range []error{&accounts.ExistsError{Field: accounts.FieldEmail}, accounts.ErrChanged, errAway} {
+	w.registered(t, byEmail, func(r *accounts.SignUp) { r.Username, r.Email = "somebody_else", "taken@example.com" })
+	if _, err := w.Activate(t.Context(), w.newestLink(t, w.byName(t, "somebody_else").ID)); err != nil {
+		t.Fatal(err)
+	}
+	var exists *accounts.ExistsError
+	_, err = w.ChangeEmail(t.Context(), account, accounts.EmailChange{Email: email(t, "taken@example.com"), Password: goodPassword})
+	if !errors.As(err, &exists) || exists.Field != accounts.FieldEmail {
+		t.Errorf("ChangeEmail to an address that another account has proved = %v", err)
+	}
+	for _, refusal := range []error{accounts.ErrChanged, errAway} {
 		w.steps()
 		w.fail["change email"] = refusal
 		_, err = w.ChangeEmail(t.Context(), account, accounts.EmailChange{Email: email(t, "next@example.com"), Password: goodPassword})
 		if !errors.Is(err, refusal) {
 			t.Errorf("ChangeEmail = %v, want %v", err, refusal)
 		}
-		wantSteps(t, w, "change email") // nothing is enqueued that was not filed
+		wantSteps(t, w, "exists email", "change email") // nothing is enqueued that was not filed
 	}
 }
 

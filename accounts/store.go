@@ -3,6 +3,8 @@ package accounts
 import (
 	"context"
 	"time"
+
+	"usher/contact"
 )
 
 // By says which unique column a [Key] looks in.
@@ -35,13 +37,17 @@ type Store interface {
 	// Exists reports whether an account has this value: one indexed read.
 	Exists(ctx context.Context, key Key) (bool, error)
 
-	// Activate marks the address of the account as proved and the account as active, if generation is
-	// still the newest; it returns the account, also when that was done before. ErrNotFound means that
-	// the account or the generation is gone.
+	// FindWaiting returns the newest of the accounts that wait for the proof of the address and have nothing
+	// else, or ErrNotFound.
+	FindWaiting(ctx context.Context, email contact.Email) (Account, error)
+
+	// Activate makes the address that waits for its proof the account's proved one and the account active, if
+	// generation is still the newest. ErrNotFound means that the account, the generation or the waiting
+	// address is gone, an *ExistsError that another account has proved the address.
 	Activate(ctx context.Context, id string, generation int, at time.Time) (Account, error)
 
 	// RenewActivation starts a new generation of activation links and files its mail. It returns
-	// ErrNotFound when the address needs no activation any more.
+	// ErrNotFound when no address waits for its proof any more.
 	RenewActivation(ctx context.Context, id string, mail Mail) error
 
 	// SetPassword replaces the password hash, starts a new generation of sessions and files the mail,

@@ -94,13 +94,13 @@ func (s *Server) sendOwnCode(c echo.Context, p *web.Page) error {
 
 // resendOwn has another activation mail sent to the account's own address, which the page knows in part only.
 func (s *Server) resendOwn(c echo.Context, account accounts.Account) error {
-	if account.Email.IsZero() || account.EmailActive {
+	if account.PendingEmail.IsZero() {
 		return nil
 	}
-	if err := s.spend(c, s.resendSpends(c, account.Email)); err != nil {
+	if err := s.spend(c, s.resendSpends(c, account.PendingEmail)); err != nil {
 		return err
 	}
-	return s.Accounts.ResendActivation(c.Request().Context(), account.Email, languageOf(c), idOf(c))
+	return s.Accounts.ResendOwnActivation(c.Request().Context(), account, languageOf(c), idOf(c))
 }
 
 // strangerPage tells somebody who is not signed in where to do that.
@@ -123,8 +123,8 @@ func (s *Server) showAccount(c echo.Context, account accounts.Account, p web.Pag
 		})
 	}
 	p.Account = &web.Account{
-		ID: account.ID, Username: account.Username, Active: account.Active, EmailActive: account.EmailActive,
-		Mobile: account.Mobile.String(), Email: account.Email.String(),
+		ID: account.ID, Username: account.Username, Active: account.Active,
+		Mobile: account.Mobile.String(), Email: account.Email.String(), PendingEmail: account.PendingEmail.String(),
 	}
 	return s.form(c, "account", p, refused)
 }

@@ -60,7 +60,7 @@ func TestPages_account_changes_contacts_without_a_script(t *testing.T) {
 	email := url.Values{"mode": {"email"}, "action": {"email"}, "email": {"x"}, "password": {password}}
 	p.submit("/account", email).wantPage(422, `id="email-error" aria-live="polite">邮箱格式不正确`)
 	email.Set("email", nextAddress)
-	page := p.submit("/account", email).wantPage(200, "邮箱已修改")
+	page := p.submit("/account", email).wantPage(200, "激活链接已发送到新邮箱")
 	if !strings.Contains(page.text, "h***@example.com") || !strings.Contains(page.text, `value="resend"`) {
 		t.Errorf("the page does not show the new address, or offers no other mail: %s", page.text)
 	}

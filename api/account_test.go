@@ -104,7 +104,7 @@ func TestAccount_change_of_address(t *testing.T) {
 	b := setup(t, nil)
 	p := b.proved()
 	got := p.put("/v1/account/email", body{"email": "Han.Meimei@Example.com", "password": password}).want(200, "0")
-	if got.Data["email"] != "h***@example.com" || got.Data["email_active"] != false || got.Data["active"] != true {
+	if got.Data["pending_email"] != "h***@example.com" || got.Data["email"] != "l***@example.com" || got.Data["email_active"] != true {
 		t.Errorf("account is %v", got.Data)
 	}
 	mails := b.mails.all()
@@ -267,7 +267,7 @@ func TestAccount_wrong_password_does_not_cost_the_mail(t *testing.T) {
 	p.put("/v1/account/email", body{"email": nextAddress, "password": "not this one"}).want(422, "4106")
 	p.put("/v1/account/email", body{"email": nextAddress, "password": password}).want(200, "0")
 	// Nobody is sent one mail after the other in this way.
-	p.put("/v1/account/email", body{"email": address, "password": password}).want(200, "0")
+	p.put("/v1/account/email", body{"email": "third@example.com", "password": password}).want(200, "0")
 	p.put("/v1/account/email", body{"email": nextAddress, "password": password}).want(429, "4206")
 }
 

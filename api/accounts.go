@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -19,10 +20,23 @@ type accountView struct {
 	Email       contact.Email  `json:"email"`
 	Active      bool           `json:"active"`
 	EmailActive bool           `json:"email_active"`
+
+	// PendingEmail waits for its proof while another address is proved.
+	PendingEmail *contact.Email `json:"pending_email,omitempty"`
 }
 
 func viewOf(a accounts.Account) accountView {
-	return accountView{a.ID, a.Username, a.Mobile, a.Email, a.Active, a.EmailActive}
+	view := accountView{
+		ID: a.ID, Username: a.Username, Mobile: a.Mobile, Email: a.Email, Active: a.Active, EmailActive: !a.Email.IsZero(),
+	}
+	switch {
+	case a.PendingEmail.IsZero():
+	case view.EmailActive:
+		view.PendingEmail = &a.PendingEmail
+	default:
+		view.Email = a.PendingEmail
+	}
+	return view
 }
 
 type usernameView struct {
@@ -171,14 +185,21 @@ func (s *Server) resendActivation(c echo.Context) error {
 	return answer(c, http.StatusAccepted, none{})
 }
 
-// resend has another activation mail sent, if there is an account that waits for one; nobody learns
-// whether there is.
+// resend has another activation mail sent: for the account that is signed in if it waits with this address, else
+// for one that waits with the address alone. The answer does not tell whether there is one.
 func (s *Server) resend(c echo.Context, address string) error {
 	email, err := parseEmail(address)
 	if err != nil {
 		return err
 	}
 	if err := s.spend(c, s.resendSpends(c, email)); err != nil {
+		return err
+	}
+	own, err := s.current(c)
+	switch {
+	case err == nil && own.PendingEmail == email:
+		return s.Accounts.ResendOwnActivation(c.Request().Context(), own, languageOf(c), idOf(c))
+	case err != nil && !errors.Is(err, errNotSignedIn):
 		return err
 	}
 	return s.Accounts.ResendActivation(c.Request().Context(), email, languageOf(c), idOf(c))

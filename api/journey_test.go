@@ -101,7 +101,8 @@ func TestJourney_by_address(t *testing.T) {
 	if registered.Data["active"] != false || registered.header.Get("Set-Cookie") != "" {
 		t.Errorf("an unproved address is active or signed in: %v", registered.Data)
 	}
-	p.post("/v1/sessions", body{"login": address, "password": password}).want(403, "4104")
+	p.post("/v1/sessions", body{"login": address, "password": password}).want(401, "4102") // it may be of anybody
+	p.post("/v1/sessions", body{"login": "jim_green", "password": password}).want(403, "4104")
 	old := b.lastToken(address)
 	p.post("/v1/activations/resend", body{"email": "Li.Lei@Example.com"}).want(202, "0")
 	p.post("/v1/activations/resend", body{"email": "nobody@example.com"}).want(202, "0")

@@ -7,6 +7,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"usher/accounts"
 	"usher/api"
 	"usher/captcha"
+	"usher/contact"
 	"usher/internal/testkit"
 	"usher/limits"
 	"usher/reports"
@@ -48,6 +50,7 @@ type bundle struct {
 	clock   *testkit.Clock
 	redis   *miniredis.Miniredis
 	client  redis.UniversalClient
+	db      *sqlstore.DB
 	store   *sqlstore.Accounts
 	keys    *secrets.Keys
 	logs    *testkit.Buffer
@@ -73,7 +76,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 	if err := sqlstore.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	b.store = sqlstore.NewAccounts(db, b.keys)
+	b.db, b.store = db, sqlstore.NewAccounts(db, b.keys)
 
 	codes := &verify.Service{
 		Codes: redis.Codes(), Queue: b.sms, Keys: b.keys, Now: b.clock.Now, Logger: logger,
@@ -200,13 +203,26 @@ func (b *bundle) lastCode() string {
 	}))(b.t)
 }
 
-// lastToken derives the token of the newest activation mail as a worker would.
+// lastToken derives the token of the newest activation mail, which went to this address, as a worker would.
 func (b *bundle) lastToken(email string) string {
 	b.t.Helper()
-	all := b.mails.all()
-	if len(all) == 0 {
-		b.t.Fatal("no mail was enqueued")
+	mail, account := b.lastMail()
+	account.PendingEmail = must(contact.ParseEmail(email))(b.t) // although it may be proved by now
+	return must(accounts.ActivationToken(b.keys, accounts.ClaimedMail{Mail: mail, Account: account}))(b.t)
+}
+
+// lastMail returns the newest activation mail and its account as it is now.
+func (b *bundle) lastMail() (accounts.Mail, accounts.Account) {
+	b.t.Helper()
+	for _, mail := range slices.Backward(b.mails.all()) {
+		if mail.Purpose == accounts.MailActivation {
+			var id string
+			if err := b.db.Unwrap().GetContext(b.t.Context(), &id, "select account_id from messages where id = ?", mail.ID); err != nil {
+				b.t.Fatal(err)
+			}
+			return mail, must(b.store.Find(b.t.Context(), accounts.Key{By: accounts.ByID, Value: id}))(b.t)
+		}
 	}
-	account := must(b.store.Find(b.t.Context(), accounts.Key{By: accounts.ByEmail, Value: email}))(b.t)
-	return must(accounts.ActivationToken(b.keys, accounts.ClaimedMail{Mail: all[len(all)-1], Account: account}))(b.t)
+	b.t.Fatal("no activation mail was enqueued")
+	return accounts.Mail{}, accounts.Account{}
 }

@@ -177,7 +177,7 @@ func accountOf(n int) (accounts.Account, error) {
 	email, err := contact.ParseEmail(emailOf(n))
 	now := time.Now()
 	return accounts.Account{
-		ID: uuid.Must(uuid.NewV7()).String(), Username: usernameOf(n), Mobile: mobile, Email: email,
+		ID: uuid.Must(uuid.NewV7()).String(), Username: usernameOf(n), Mobile: mobile, PendingEmail: email,
 		CreatedAt: now, UpdatedAt: now,
 	}, err
 }

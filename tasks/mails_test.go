@@ -21,7 +21,7 @@ func activation(t testing.TB) accounts.ClaimedMail {
 		Mail:  accounts.Mail{ID: mailID, KeyID: "k1", CreatedAt: created, NotAfter: created.Add(24 * time.Hour)},
 		Account: accounts.Account{
 			ID: "0198c0de-0000-7000-8000-000000000001", Username: "小明_2025",
-			Email: mustEmail(t, "xiaoming@example.com"), ActivationGeneration: 1,
+			PendingEmail: mustEmail(t, "xiaoming@example.com"), ActivationGeneration: 1,
 		},
 	}
 }

@@ -50,7 +50,7 @@ func (m *Mails) sample(name string) (providers.Email, error) {
 			ID: id, Purpose: accounts.MailPurpose(purpose), Language: language,
 			CreatedAt: created, NotAfter: created.Add(time.Hour),
 		},
-		Account: accounts.Account{Username: "李雷_LiLei", Email: to},
+		Account: accounts.Account{Username: "李雷_LiLei", Email: to, PendingEmail: to},
 	}
 	if emailType(mail.Mail.Purpose) != TypeEmailActivation {
 		return m.Write(mail, "")

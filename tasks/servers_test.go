@@ -281,7 +281,7 @@ func TestHandlers_leave_no_number_code_or_token_behind(t *testing.T) {
 
 	_, rest, _ := strings.Cut(mailer.sentMails()[0].Text, "token=")
 	activationToken, _, _ := strings.Cut(rest, "\n")
-	found.add(activationToken, claimed.Account.Email.Reveal())
+	found.add(activationToken, claimed.Account.PendingEmail.Reveal())
 	if len(found.secrets) < 2*5+2 {
 		t.Fatalf("only %d secrets went through the senders", len(found.secrets))
 	}

@@ -64,10 +64,12 @@ type Session struct {
 	Remembered, Current bool
 }
 
-// Account is what the pages show of an account. Mobile and Email come masked.
+// Account is what the pages show of an account. The number and the addresses come masked; PendingEmail waits for
+// its proof.
 type Account struct {
-	ID, Username, Mobile, Email string
-	Active, EmailActive         bool
+	ID, Username, Mobile, Email, PendingEmail string
+
+	Active bool
 }
 
 // view is what the templates see: a page with its language and its defaults resolved.

@@ -100,7 +100,7 @@ func (b importBench) find(t *testing.T, username string) (accounts.Account, bool
 func people(from, count int) string {
 	var lines strings.Builder
 	for n := from; n < from+count; n++ {
-		fmt.Fprintf(&lines, "person_%d,%s,%d,p%d@example.com,t,f,f,2024-05-06 07:08:09.123456+08\n", n, someHash, 13900000000+n, n)
+		fmt.Fprintf(&lines, "person_%d,%s,%d,p%d@example.com,t,f,t,2024-05-06 07:08:09.123456+08\n", n, someHash, 13900000000+n, n)
 	}
 	return lines.String()
 }
@@ -134,17 +134,17 @@ func TestImportUsers_keeps_what_Django_knew(t *testing.T) {
 		lilei, _ := b.find(t, "lilei_1")
 		joined := time.Date(2024, 5, 5, 23, 8, 9, 123456000, time.UTC)
 		if lilei.Username != "LiLei_1" || lilei.Mobile.Reveal() != "13800138001" || lilei.Email.Reveal() != "lilei@example.com" ||
-			lilei.PasswordHash != someHash || !lilei.Active || !lilei.EmailActive || lilei.Superuser || !lilei.CreatedAt.Equal(joined) {
+			lilei.PasswordHash != someHash || !lilei.Active || !lilei.PendingEmail.IsZero() || lilei.Superuser || !lilei.CreatedAt.Equal(joined) {
 			t.Errorf("LiLei_1 = %+v", lilei)
 		}
 		admin, _ := b.find(t, "admin_1")
 		if !admin.Superuser || !admin.CreatedAt.Equal(joined.Add(8*time.Hour)) {
 			t.Errorf("admin_1 = %+v", admin)
 		}
-		if mei, _ := b.find(t, "mei_mei"); mei.PasswordHash != "" || mei.EmailActive || mei.CreatedAt.Year() < 2026 {
+		if mei, _ := b.find(t, "mei_mei"); mei.PasswordHash != "" || !mei.Email.IsZero() || mei.CreatedAt.Year() < 2026 {
 			t.Errorf("mei_mei = %+v", mei)
 		}
-		if waiting, _ := b.find(t, "waiting"); waiting.Active || waiting.EmailActive || waiting.Email.IsZero() {
+		if waiting, _ := b.find(t, "waiting"); waiting.Active || !waiting.Email.IsZero() || waiting.PendingEmail.IsZero() {
 			t.Errorf("waiting = %+v", waiting)
 		}
 	})
@@ -184,7 +184,7 @@ func TestImportUsers_rejects_line_by_line(t *testing.T) {
 		{"PERSON_1," + someHash + ",13800138001," + rest, "username: another account has it"},
 		{"ｐｅｒｓｏｎ_1," + someHash + ",13800138001," + rest, "username: another account has it"},
 		{"other_1," + someHash + ",+86 139 0000 0001," + rest, "mobile: another account has it"},
-		{"other_2," + someHash + ",,P1@EXAMPLE.COM" + rest, "email: another account has it"},
+		{"other_2," + someHash + ",,P1@EXAMPLE.COM,t,f,t,\n", "email: another account has it"},
 		{"lilei@example.com," + someHash + ",," + rest, "username: malformed"},
 		{"13800138001," + someHash + ",," + rest, "username: not allowed"},
 		{"abc," + someHash + ",," + rest, "username: too short"},

@@ -53,7 +53,7 @@ func registered(t *testing.T, environ map[string]string, id, number string) {
 	}
 	defer func() { _ = db.Close() }()
 	now := time.Now()
-	account := accounts.Account{ID: id, Username: "person_" + id, Mobile: mobile, Email: email, CreatedAt: now, UpdatedAt: now}
+	account := accounts.Account{ID: id, Username: "person_" + id, Mobile: mobile, PendingEmail: email, CreatedAt: now, UpdatedAt: now}
 	mail := &accounts.Mail{ID: "m" + id, KeyID: keys.SigningID(), CreatedAt: now, NotAfter: now.Add(time.Hour)}
 	if err := sqlstore.NewAccounts(db, keys).Create(t.Context(), account, mail); err != nil {
 		t.Fatal(err)

@@ -172,7 +172,7 @@ func (b *messageBench) register(t *testing.T) (accounts.Account, accounts.Mail) 
 	t.Helper()
 	now := time.Now()
 	account := accounts.Account{
-		ID: uuid.NewString(), Username: "lilei_" + b.hidden[0][:4], Mobile: b.mobile, Email: b.email, Active: true,
+		ID: uuid.NewString(), Username: "lilei_" + b.hidden[0][:4], Mobile: b.mobile, PendingEmail: b.email, Active: true,
 		ActivationGeneration: 1, CreatedAt: now, UpdatedAt: now,
 	}
 	mail := accounts.Mail{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -49,7 +50,7 @@ func trace(ctx context.Context, p app.Process) error {
 // tell prints who and what first, then what happened.
 func (s *story) tell(w io.Writer) error {
 	if s.person != nil {
-		_, _ = fmt.Fprintf(w, "account %s%s%s: %s\n", s.person.ID, spaced(s.person.Mobile), spaced(s.person.Email), standing(*s.person))
+		_, _ = fmt.Fprintf(w, "account %s%s%s: %s\n", s.person.ID, spaced(s.person.Mobile), spaced(cmp.Or(s.person.Email, s.person.Pending)), standing(*s.person))
 	} else {
 		_, _ = fmt.Fprintln(w, "No account belongs to this.")
 	}
@@ -81,8 +82,12 @@ func spaced(text string) string {
 
 func standing(p sqlstore.Person) string {
 	switch {
-	case p.Active && p.EmailActive:
+	case p.Active && p.Email != "" && p.Pending != "":
+		return "active, address proved, " + p.Pending + " waits for its proof"
+	case p.Active && p.Email != "":
 		return "active, address proved"
+	case p.Active && p.Pending != "":
+		return "active, address not proved"
 	case p.Active:
 		return "active"
 	default:

@@ -19,8 +19,8 @@ func accountMutants() []mutant {
 			edits: []edit{
 				{
 					"store/sqlstore/accounts.go",
-					"where id = ? and activation_generation = ? and email_key is not null",
-					"where id = ? and (activation_generation = ? or true) and email_key is not null",
+					"where id = ? and activation_generation = ? and pending_email_key is not null",
+					"where id = ? and (activation_generation = ? or true) and pending_email_key is not null",
 				},
 			},
 			pkg: "store/sqlstore", tests: []string{"TestStores_keep_the_promises/.*/Accounts"},
@@ -28,7 +28,7 @@ func accountMutants() []mutant {
 		{
 			name: "link-address", without: "a link proves an address that it did not go to",
 			edits: []edit{
-				{"accounts/activation.go", " || s.Keys.Index(indexEmail, account.Email.Reveal()) != token.Address", ""},
+				{"accounts/activation.go", "return !email.IsZero() && s.Keys.Index(indexEmail, email.Reveal()) == token.Address", "return !email.IsZero()"},
 			},
 			pkg: "accounts", tests: []string{"TestActivate_refuses_what_was_not_made_for_this_address"},
 		},
@@ -37,8 +37,8 @@ func accountMutants() []mutant {
 			edits: []edit{
 				{
 					"accounts/activation.go",
-					"if err != nil || !found || account.EmailActive {\n\t\treturn err\n",
-					"if err == nil && !found {\n\t\treturn ErrNotFound\n\t}\n\tif err != nil || account.EmailActive {\n\t\treturn err\n",
+					"if errors.Is(err, ErrNotFound) {\n\t\treturn nil\n\t}\n\tif err != nil {\n\t\treturn err\n\t}\n\treturn s.ResendOwn",
+					"if err != nil {\n\t\treturn err\n\t}\n\treturn s.ResendOwn",
 				},
 			},
 			pkg: "accounts", tests: []string{"TestResendActivation_answers_alike"},

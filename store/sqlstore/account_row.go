@@ -20,7 +20,9 @@ const (
 // accountColumns are those that accounts are read from. They are named one by one, so that a column of
 // a newer schema does no harm.
 const accountColumns = `id, username, username_key, mobile_key, mobile_sealed, mobile_masked,
-	email_key, email_sealed, email_masked, password_hash, active, email_active, superuser,
+	email_key, email_sealed, email_masked,
+	pending_email_key, pending_email_sealed, pending_email_masked, pending_email_at,
+	password_hash, active, email_active, superuser,
 	activation_generation, session_generation, created_at, updated_at`
 
 // accountRow is a row of accounts. Nil pointers are NULL: there is no number or no address.
@@ -34,9 +36,13 @@ type accountRow struct {
 	EmailKey             *string `db:"email_key"`
 	EmailSealed          *string `db:"email_sealed"`
 	EmailMasked          string  `db:"email_masked"`
+	PendingEmailKey      *string `db:"pending_email_key"`
+	PendingEmailSealed   *string `db:"pending_email_sealed"`
+	PendingEmailMasked   string  `db:"pending_email_masked"`
+	PendingEmailAt       stamp   `db:"pending_email_at"`
 	PasswordHash         string  `db:"password_hash"`
 	Active               bool    `db:"active"`
-	EmailActive          bool    `db:"email_active"`
+	EmailActive          bool    `db:"email_active"` // there is a proved address
 	Superuser            bool    `db:"superuser"`
 	ActivationGeneration int     `db:"activation_generation"`
 	SessionGeneration    int     `db:"session_generation"`
@@ -55,9 +61,11 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 		UsernameKey:          canonical,
 		MobileMasked:         account.Mobile.String(),
 		EmailMasked:          account.Email.String(),
+		PendingEmailMasked:   account.PendingEmail.String(),
+		PendingEmailAt:       at(account.PendingEmailAt),
 		PasswordHash:         account.PasswordHash,
 		Active:               account.Active,
-		EmailActive:          account.EmailActive,
+		EmailActive:          !account.Email.IsZero(),
 		Superuser:            account.Superuser,
 		ActivationGeneration: account.ActivationGeneration,
 		SessionGeneration:    account.SessionGeneration,
@@ -70,6 +78,9 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 	}
 	if err == nil && !account.Email.IsZero() {
 		row.EmailKey, row.EmailSealed, err = a.hide(indexEmail, account.Email.Reveal(), sealEmail+account.ID)
+	}
+	if err == nil && !account.PendingEmail.IsZero() {
+		row.PendingEmailKey, row.PendingEmailSealed, err = a.hide(indexEmail, account.PendingEmail.Reveal(), sealEmail+account.ID)
 	}
 	return row, err
 }
@@ -90,7 +101,7 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 		Username:             row.Username,
 		PasswordHash:         row.PasswordHash,
 		Active:               row.Active,
-		EmailActive:          row.EmailActive,
+		PendingEmailAt:       row.PendingEmailAt.Time,
 		Superuser:            row.Superuser,
 		ActivationGeneration: row.ActivationGeneration,
 		SessionGeneration:    row.SessionGeneration,
@@ -101,8 +112,15 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 	if account.Mobile, err = unseal(a, row.MobileSealed, sealMobile+row.ID, contact.ParseMobile); err != nil {
 		return accounts.Account{}, fmt.Errorf("open mobile: %w", err)
 	}
-	if account.Email, err = unseal(a, row.EmailSealed, sealEmail+row.ID, contact.ParseEmail); err != nil {
+	if row.EmailActive { // else a process of an older version wrote it, to whom the column held unproved ones too
+		account.Email, err = unseal(a, row.EmailSealed, sealEmail+row.ID, contact.ParseEmail)
+	}
+	if err != nil {
 		return accounts.Account{}, fmt.Errorf("open email: %w", err)
+	}
+	account.PendingEmail, err = unseal(a, row.PendingEmailSealed, sealEmail+row.ID, contact.ParseEmail)
+	if err != nil {
+		return accounts.Account{}, fmt.Errorf("open pending email: %w", err)
 	}
 	return account, nil
 }

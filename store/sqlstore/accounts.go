@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/contact"
 	"usher/secrets"
 )
 
@@ -27,15 +28,19 @@ func NewAccounts(db *DB, keys *secrets.Keys) *Accounts { return &Accounts{db, ke
 const insertAccount = `
 	insert into accounts (
 		id, username, username_key, mobile_key, mobile_sealed, mobile_masked,
-		email_key, email_sealed, email_masked, password_hash, active, email_active, superuser,
+		email_key, email_sealed, email_masked,
+		pending_email_key, pending_email_sealed, pending_email_masked, pending_email_at,
+		password_hash, active, email_active, superuser,
 		activation_generation, session_generation, created_at, updated_at)
 	values (
 		:id, :username, :username_key, :mobile_key, :mobile_sealed, :mobile_masked,
-		:email_key, :email_sealed, :email_masked, :password_hash, :active, :email_active, :superuser,
+		:email_key, :email_sealed, :email_masked,
+		:pending_email_key, :pending_email_sealed, :pending_email_masked, :pending_email_at,
+		:password_hash, :active, :email_active, :superuser,
 		:activation_generation, :session_generation, :created_at, :updated_at)`
 
-// Create files the account and its mail in one transaction. Of parallel calls with the same name,
-// number or address one succeeds, the others get an *accounts.ExistsError.
+// Create files the account and its mail in one transaction. Of parallel calls with the same name, number or
+// proved address one succeeds, the others get an *accounts.ExistsError.
 func (a *Accounts) Create(ctx context.Context, account accounts.Account, mail *accounts.Mail) error {
 	row, err := a.row(account)
 	if err != nil {
@@ -81,18 +86,36 @@ func (a *Accounts) Exists(ctx context.Context, key accounts.Key) (bool, error) {
 	return exists, nil
 }
 
-// Activate is one statement that gives the same answer when it is repeated. The time of the first
-// activation stays.
+// FindWaiting returns the newest of the accounts that wait for the proof of the address and have nothing else.
+func (a *Accounts) FindWaiting(ctx context.Context, email contact.Email) (accounts.Account, error) {
+	var row accountRow
+	err := a.db.get(ctx, &row, "select "+accountColumns+" from accounts where pending_email_key = ? and "+isWaiting+
+		" order by created_at desc, id desc limit 1", a.keys.Index(indexEmail, email.Reveal()))
+	return a.found("find waiting account", row, err)
+}
+
+// isWaiting is the condition of accounts.Account.Waiting.
+const isWaiting = "not active and mobile_key is null and email_key is null and pending_email_key is not null"
+
+// Activate is one statement: of accounts that wait with the same address the unique column of proved ones lets
+// one win.
 func (a *Accounts) Activate(ctx context.Context, id string, generation int, when time.Time) (accounts.Account, error) {
 	var row accountRow
 	err := a.db.get(ctx, &row, `
 		update accounts
-		set updated_at = case when email_active then updated_at else ? end, active = true, email_active = true
-		where id = ? and activation_generation = ? and email_key is not null
+		set email_key = pending_email_key, email_sealed = pending_email_sealed, email_masked = pending_email_masked,
+			email_active = true, active = true, updated_at = ?, `+clearPending+`
+		where id = ? and activation_generation = ? and pending_email_key is not null
 		returning `+accountColumns,
 		at(when), id, generation)
+	if field := takenField(err); field != "" {
+		return accounts.Account{}, &accounts.ExistsError{Field: field}
+	}
 	return a.found("activate account", row, err)
 }
+
+// clearPending takes the address away that waits for its proof.
+const clearPending = `pending_email_key = null, pending_email_sealed = null, pending_email_masked = '', pending_email_at = null`
 
 // RenewActivation counts the generation up and files its mail in one transaction. Mails of older
 // generations are dropped when a worker claims them.
@@ -101,10 +124,11 @@ func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts
 		var row accountRow
 		err := tx.GetContext(ctx, &row, tx.Rebind(`
 			update accounts
-			set activation_generation = activation_generation + 1, updated_at = ?
-			where id = ? and not email_active and email_key is not null
+			set activation_generation = activation_generation + 1, updated_at = ?,
+				pending_email_at = case when pending_email_at is null then pending_email_at else ? end
+			where id = ? and pending_email_key is not null
 			returning `+accountColumns),
-			at(mail.CreatedAt), id)
+			at(mail.CreatedAt), at(mail.CreatedAt), id)
 		if err != nil {
 			return err
 		}
@@ -156,7 +180,7 @@ func (a *Accounts) where(key accounts.Key) (condition, value string, err error) 
 	case accounts.ByMobile:
 		return "mobile_key = ?", a.keys.Index(indexMobile, key.Value), nil
 	case accounts.ByEmail:
-		return "email_key = ?", a.keys.Index(indexEmail, key.Value), nil
+		return "email_key = ? and email_active", a.keys.Index(indexEmail, key.Value), nil
 	}
 	return "", "", fmt.Errorf("no account column %q", key.By)
 }

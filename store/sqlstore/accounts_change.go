@@ -36,9 +36,9 @@ func (a *Accounts) ChangeEmail(
 	}
 	return a.change(ctx, "change email", change{
 		was: was, at: when, mails: mails,
-		set: `email_key = ?, email_sealed = ?, email_masked = ?, email_active = false,
+		set: `pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?, pending_email_at = ?,
 			activation_generation = activation_generation + 1`,
-		args: []any{key, sealed, email.String()},
+		args: []any{key, sealed, email.String(), at(when)},
 	})
 }
 

@@ -48,6 +48,9 @@ func (a *Accounts) insertMail(ctx context.Context, tx *sqlx.Tx, mail *accounts.M
 	}
 	purpose := cmp.Or(mail.Purpose, accounts.MailActivation)
 	masked, sealed := account.EmailMasked, (*string)(nil)
+	if purpose == accounts.MailActivation {
+		masked = account.PendingEmailMasked
+	}
 	if !mail.To.IsZero() {
 		box, err := a.keys.Seal(mail.To.Reveal(), sealTo+mail.ID)
 		if err != nil {
@@ -107,19 +110,30 @@ const wanted = `exists (select 1 from accounts where accounts.id = messages.acco
 // needed is [wanted] where the mail's account is at hand.
 const needed = `case
 		when messages.purpose = 'activation' then
-			not accounts.email_active and accounts.activation_generation = messages.generation
+			accounts.pending_email_key is not null and accounts.activation_generation = messages.generation
 		else messages.to_sealed is not null or accounts.email_active
 	end`
 
+// standing is what [wanted] asks of an account.
+type standing struct {
+	Proved     bool `db:"proved"`  // it has a proved address
+	Pending    bool `db:"pending"` // an address waits for its proof
+	Generation int  `db:"activation_generation"`
+}
+
+func standingOf(a accounts.Account) standing {
+	return standing{!a.Email.IsZero(), !a.PendingEmail.IsZero(), a.ActivationGeneration}
+}
+
 // obsolete says why nobody needs the mail any more, or "": what [wanted] says, with the reason.
-func (r mailRow) obsolete(account accounts.Account, now stamp) string {
+func (r mailRow) obsolete(account standing, now stamp) string {
 	link := r.Purpose == accounts.MailActivation
 	switch {
-	case link && account.EmailActive:
+	case link && account.Proved && !account.Pending:
 		return "used"
-	case link && account.ActivationGeneration != r.Generation:
+	case link && (!account.Pending || account.Generation != r.Generation):
 		return "superseded"
-	case !link && r.ToSealed == nil && !account.EmailActive:
+	case !link && r.ToSealed == nil && !account.Proved:
 		return "unproved"
 	case !r.NotAfter.After(now.Time):
 		return "expired"

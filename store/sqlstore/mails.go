@@ -105,7 +105,7 @@ func (m *Mails) claimed(ctx context.Context, row mailRow, now stamp) (accounts.C
 		return accounts.ClaimedMail{}, fmt.Errorf("claim mail: %w", err)
 	}
 	claimed := accounts.ClaimedMail{Claim: row.claim(), Mail: row.mail(), Account: account}
-	if reason := row.obsolete(account, now); reason != "" { // since the claim, a moment ago
+	if reason := row.obsolete(standingOf(account), now); reason != "" { // since the claim, a moment ago
 		claimed.Reason = reason
 		return claimed, messages.ErrDropped
 	}
@@ -151,7 +151,7 @@ func (m *Mails) refuse(ctx context.Context, id string, now stamp, name string) (
 	if err != nil {
 		return refused, fmt.Errorf("read mail: %w", err)
 	}
-	refused.Reason = row.obsolete(account, now)
+	refused.Reason = row.obsolete(standingOf(account), now)
 	if refused.Reason == "" { // it became free after the claim was refused: the caller comes back
 		refused.LeaseUntil = now.Time
 		return refused, messages.ErrBusy

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"usher/accounts"
+	"usher/contact"
 	"usher/internal/testkit"
 	"usher/messages"
 	"usher/store/sqlstore"
@@ -30,9 +31,13 @@ func newCrowd(t *testing.T, mails int) *crowd {
 	c := &crowd{db: migrated(t, url)}
 	c.store = sqlstore.NewAccounts(c.db, keys(t))
 	now := time.Now()
+	email, err := contact.ParseEmail("lilei@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for n := range mails {
 		id := fmt.Sprintf("m%04d", n)
-		account := accounts.Account{ID: id, Username: "user_" + id, CreatedAt: now, UpdatedAt: now}
+		account := accounts.Account{ID: id, Username: "user_" + id, PendingEmail: email, CreatedAt: now, UpdatedAt: now}
 		err := c.store.Create(t.Context(), account, &accounts.Mail{ID: id, NotAfter: now.Add(time.Hour), CreatedAt: now})
 		if err != nil {
 			t.Fatal(err)

@@ -12,14 +12,14 @@ import (
 
 // Person is an account as those may see it who look after messages: without its name, which may be a number.
 type Person struct {
-	ID          string
-	Mobile      string // masked
-	Email       string // masked
-	Active      bool
-	EmailActive bool
-	Subject     string // what the ids of codes to its number begin with; empty without a number
-	CreatedAt   time.Time
-	UpdatedAt   time.Time // when it was changed last, not counting sign-ins
+	ID        string
+	Mobile    string // masked
+	Email     string // masked; proved
+	Pending   string // masked: an address that waits for its proof
+	Active    bool
+	Subject   string // what the ids of codes to its number begin with; empty without a number
+	CreatedAt time.Time
+	UpdatedAt time.Time // when it was changed last, not counting sign-ins
 }
 
 // Person returns the account, or accounts.ErrNotFound.
@@ -43,7 +43,7 @@ func (m *Messages) person(ctx context.Context, condition, value string) (Person,
 		return Person{}, fmt.Errorf("find account: %w", err)
 	}
 	person := Person{
-		ID: row.ID, Mobile: row.MobileMasked, Email: row.EmailMasked, Active: row.Active, EmailActive: row.EmailActive,
+		ID: row.ID, Mobile: row.MobileMasked, Email: row.EmailMasked, Pending: row.PendingEmailMasked, Active: row.Active,
 		CreatedAt: row.CreatedAt.Time, UpdatedAt: row.UpdatedAt.Time,
 	}
 	if row.MobileKey != nil {
@@ -52,4 +52,4 @@ func (m *Messages) person(ctx context.Context, condition, value string) (Person,
 	return person, nil
 }
 
-const personColumns = `id, mobile_key, mobile_masked, email_masked, active, email_active, created_at, updated_at`
+const personColumns = `id, mobile_key, mobile_masked, email_masked, pending_email_masked, active, created_at, updated_at`

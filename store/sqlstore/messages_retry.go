@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 
-	"usher/accounts"
 	"usher/messages"
 )
 
@@ -20,14 +19,12 @@ type Retry struct {
 // retryRow is a mail with what its account says of it.
 type retryRow struct {
 	mailRow
-	EmailActive bool `db:"email_active"`
-	Current     int  `db:"activation_generation"`
+	standing
 }
 
 // refusal says why the mail is not put back, or "".
 func (r retryRow) refusal(force bool, now stamp) string {
-	account := accounts.Account{EmailActive: r.EmailActive, ActivationGeneration: r.Current}
-	if reason := r.obsolete(account, now); reason != "" {
+	if reason := r.obsolete(r.standing, now); reason != "" {
 		return reason
 	}
 	switch r.State {
@@ -81,7 +78,7 @@ func (m *Messages) retryable(ctx context.Context, id string) (retryRow, error) {
 	var row retryRow
 	err := m.db.get(ctx, &row, `
 		select messages.id, messages.purpose, to_sealed, state, attempt, enqueues, generation, not_after,
-			messages.created_at, email_active, activation_generation
+			messages.created_at, email_active as proved, pending_email_key is not null as pending, activation_generation
 		from messages join accounts on accounts.id = messages.account_id
 		where messages.id = ? and channel = 'email'`, id)
 	return row, err

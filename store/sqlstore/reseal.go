@@ -83,10 +83,11 @@ func (s *Seals) Reindex(ctx context.Context, told func(changed int)) (Resealed, 
 			if hash == row.Index {
 				return nil
 			}
+			// Of a column that is not unique nothing is in the way.
 			n, err := changed(tx.ExecContext(ctx, tx.Rebind(
 				"update accounts set "+column.index+" = ? where id = ? and "+column.name+" = ?"+
-					" and not exists (select 1 from accounts where "+column.index+" = ?)"),
-				hash, row.ID, row.Sealed, hash))
+					" and not exists (select 1 from accounts where ? and "+column.index+" = ?)"),
+				hash, row.ID, row.Sealed, column.unique, hash))
 			result.Changed += n
 			if err == nil && n == 0 {
 				result.leave(column, row, "another account has the same "+column.kind+", or it has just been changed")

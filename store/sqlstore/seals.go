@@ -21,16 +21,19 @@ type Seals struct {
 func NewSeals(db *DB, keys *secrets.Keys, now func() time.Time) *Seals { return &Seals{db, keys, now} }
 
 // sealedColumn is a column whose values are sealed in a context that ends with the row's id. An index is the
-// column beside it that holds a keyed hash of the same value, and its kind; messages have none.
+// column beside it that holds a keyed hash of the same value, and its kind; messages have none. No two rows may have
+// the same value of a unique one.
 type sealedColumn struct {
 	table, name, context string
 	index, kind          string
+	unique               bool
 }
 
 var sealedColumns = []sealedColumn{
-	{"accounts", "mobile_sealed", sealMobile, "mobile_key", indexMobile},
-	{"accounts", "email_sealed", sealEmail, "email_key", indexEmail},
-	{"messages", "to_sealed", sealTo, "", ""},
+	{"accounts", "mobile_sealed", sealMobile, "mobile_key", indexMobile, true},
+	{"accounts", "email_sealed", sealEmail, "email_key", indexEmail, true},
+	{"accounts", "pending_email_sealed", sealEmail, "pending_email_key", indexEmail, false},
+	{"messages", "to_sealed", sealTo, "", "", false},
 }
 
 // KeyUse is what the tables hold that is lost without a certain key.
@@ -58,6 +61,9 @@ func (s *Seals) Use(ctx context.Context) (map[string]KeyUse, error) {
 			union all
 			select `+sealedBy("email_sealed")+`, 'contacts', created_at
 			from accounts where email_sealed is not null
+			union all
+			select `+sealedBy("pending_email_sealed")+`, 'contacts', created_at
+			from accounts where pending_email_sealed is not null
 			union all
 			select `+sealedBy("to_sealed")+`, 'mails', not_after
 			from messages where to_sealed is not null and not_after > ?

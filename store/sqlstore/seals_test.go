@@ -49,7 +49,8 @@ func (r *rotation) seals(keys *secrets.Keys) *sqlstore.Seals {
 	return sqlstore.NewSeals(r.db, keys, r.clock.Now)
 }
 
-// register files the nth person, with number, address and activation mail.
+// register files the nth person, with a number, an address, another one that waits for its proof, as it does for
+// all others, and its activation mail.
 func (r *rotation) register(t *testing.T, keys *secrets.Keys, n int) accounts.Account {
 	t.Helper()
 	account := person(t)
@@ -59,6 +60,9 @@ func (r *rotation) register(t *testing.T, keys *secrets.Keys, n int) accounts.Ac
 		t.Fatal(err)
 	}
 	if account.Email, err = contact.ParseEmail(fmt.Sprintf("p%d@example.com", n)); err != nil {
+		t.Fatal(err)
+	}
+	if account.PendingEmail, err = contact.ParseEmail("next@example.com"); err != nil {
 		t.Fatal(err)
 	}
 	err = sqlstore.NewAccounts(r.db, keys).Create(t.Context(), account, r.mail(n, keys))
@@ -83,7 +87,7 @@ func (r *rotation) find(t *testing.T, keys *secrets.Keys, account accounts.Accou
 		if err != nil {
 			return err
 		}
-		if found.ID != account.ID || found.Mobile != account.Mobile || found.Email != account.Email {
+		if found.ID != account.ID || found.Mobile != account.Mobile || found.Email != account.Email || found.PendingEmail != account.PendingEmail {
 			t.Errorf("found %s with %v, %v, want %s", found.ID, found.Mobile, found.Email, account.ID)
 		}
 	}
@@ -110,8 +114,8 @@ func TestSeals_follow_a_rotation_until_the_old_key_is_gone(t *testing.T) {
 		}
 		until := r.clock.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
 		want := map[string]sqlstore.KeyUse{
-			"k1": {Contacts: 2 * people, Mails: 1, Links: people, LinksUntil: until},
-			"K1": {Contacts: 2, Links: 1, LinksUntil: until},
+			"k1": {Contacts: 3 * people, Mails: 1, Links: people, LinksUntil: until},
+			"K1": {Contacts: 3, Links: 1, LinksUntil: until},
 		}
 		if diff := cmp.Diff(want, use); diff != "" {
 			t.Errorf("use (-want +got):\n%s", diff)
@@ -122,18 +126,18 @@ func TestSeals_follow_a_rotation_until_the_old_key_is_gone(t *testing.T) {
 
 		told := 0
 		result, err := r.seals(r.signs).Reseal(t.Context(), func(n int) { told = n })
-		if want := (sqlstore.Resealed{Changed: 2*people + 1}); err != nil || !cmp.Equal(result, want) || told != want.Changed {
+		if want := (sqlstore.Resealed{Changed: 3*people + 1}); err != nil || !cmp.Equal(result, want) || told != want.Changed {
 			t.Errorf("Reseal = %+v, %v, told %d, want %+v", result, err, told, want)
 		}
 		if result, err = r.seals(r.signs).Reseal(t.Context(), nil); err != nil || result.Changed != 0 {
 			t.Errorf("again: %+v, %v, want nothing to do", result, err)
 		}
-		if result, err = r.seals(r.moved).Reindex(t.Context(), nil); err != nil || result.Changed != 2*(people+1) || result.Left != 0 {
+		if result, err = r.seals(r.moved).Reindex(t.Context(), nil); err != nil || result.Changed != 3*(people+1) || result.Left != 0 {
 			t.Errorf("Reindex = %+v, %v", result, err)
 		}
 		r.clock.Advance(time.Hour)
 		use, err = r.seals(r.second).Use(t.Context())
-		if diff := cmp.Diff(map[string]sqlstore.KeyUse{"K1": {Contacts: 2 * (people + 1)}}, use); err != nil || diff != "" {
+		if diff := cmp.Diff(map[string]sqlstore.KeyUse{"K1": {Contacts: 3 * (people + 1)}}, use); err != nil || diff != "" {
 			t.Errorf("use in the end: %v (-want +got):\n%s", err, diff)
 		}
 		for _, account := range []accounts.Account{first, last} {
@@ -170,7 +174,7 @@ func TestSeals_leave_what_no_key_opens_and_what_is_there_twice(t *testing.T) {
 	rotations(t, func(t *testing.T, r *rotation) {
 		r.register(t, r.before, 1)
 		result, err := r.seals(r.second).Reseal(t.Context(), nil)
-		if err != nil || result.Changed != 0 || result.Left != 2 || !strings.Contains(strings.Join(result.Named, "\n"), "unknown key k1") {
+		if err != nil || result.Changed != 0 || result.Left != 3 || !strings.Contains(strings.Join(result.Named, "\n"), "unknown key k1") {
 			t.Errorf("Reseal without the key = %+v, %v", result, err)
 		}
 		// Somebody ran an API with a wrong last key, and the number was registered again.
@@ -183,7 +187,7 @@ func TestSeals_leave_what_no_key_opens_and_what_is_there_twice(t *testing.T) {
 			t.Fatal(err)
 		}
 		result, err = r.seals(r.moved).Reindex(t.Context(), nil)
-		if err != nil || result.Changed != 1 || result.Left != 1 || !strings.Contains(result.Named[0], "a00001: another account") {
+		if err != nil || result.Changed != 2 || result.Left != 1 || !strings.Contains(result.Named[0], "a00001: another account") {
 			t.Errorf("Reindex = %+v, %v", result, err)
 		}
 		if text := fmt.Sprint(result); strings.Contains(text, "13800000001") || strings.Contains(text, "example.com") {
@@ -204,7 +208,7 @@ func TestMails_wait_for_a_worker_that_knows_the_key(t *testing.T) {
 			}
 		}
 		mail, err := sqlstore.NewMails(r.db, r.known, r.clock.Now).Claim(t.Context(), "m00001", time.Minute)
-		if err != nil || mail.Doubts != 0 || mail.Account.Email.IsZero() {
+		if err != nil || mail.Doubts != 0 || mail.Account.PendingEmail.IsZero() {
 			t.Errorf("claim with the key = %+v, %v, want it at once and without doubts", mail.Claim, err)
 		}
 		if _, err := behind.Claim(t.Context(), "m00001", time.Minute); !errors.Is(err, messages.ErrBusy) && !errors.Is(err, secrets.ErrUnknownKey) {

@@ -140,7 +140,7 @@ func person(t testing.TB) accounts.Account {
 	return accounts.Account{ID: "p", Username: "person", Mobile: mobile, Active: true, CreatedAt: now, UpdatedAt: now}
 }
 
-// withEmail files an account that mails can be sent to.
+// withEmail files an account whose address waits for its proof.
 func withEmail(t testing.TB, store *sqlstore.Accounts) accounts.Account {
 	t.Helper()
 	email, err := contact.ParseEmail("lilei@example.com")
@@ -148,7 +148,7 @@ func withEmail(t testing.TB, store *sqlstore.Accounts) accounts.Account {
 		t.Fatal(err)
 	}
 	account := person(t)
-	account.Email = email
+	account.PendingEmail = email
 	if err := store.Create(t.Context(), account, nil); err != nil {
 		t.Fatal(err)
 	}

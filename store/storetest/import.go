@@ -72,6 +72,7 @@ func createAllBare(t *testing.T, f *sqlFixture) {
 	list := f.crowd(t, 2)
 	for i := range list { // having none is not a value that could be taken
 		list[i].Mobile, list[i].Email, list[i].PasswordHash, list[i].Active = contact.Mobile{}, contact.Email{}, "", false
+		list[i].PendingEmail, list[i].PendingEmailAt = contact.Email{}, time.Time{}
 	}
 	if created, err := f.Imports.CreateAll(t.Context(), list, true); err != nil || len(created) != 2 {
 		t.Errorf("CreateAll = %d accounts, %v", len(created), err)
@@ -79,13 +80,14 @@ func createAllBare(t *testing.T, f *sqlFixture) {
 }
 
 func createAllTaken(t *testing.T, f *sqlFixture) {
-	there, _ := f.created(t)
-	list := f.crowd(t, 7)
+	there, _ := f.proved(t)
+	list := f.crowd(t, 9)
 	list[0].Username = "ＰＥＲＳＯＮ_1" // there's
 	list[1].Mobile = there.Mobile
 	list[2].Email = there.Email
 	list[4].Mobile = list[3].Mobile // an earlier one of the list
 	list[5].Mobile, list[5].Email = list[4].Mobile, there.Email
+	list[7].PendingEmail, list[8].PendingEmail = there.Email, there.Email // which is of nobody until it is proved
 	created, err := f.Imports.CreateAll(t.Context(), list, true)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +101,7 @@ func createAllTaken(t *testing.T, f *sqlFixture) {
 			got = append(got, n)
 		}
 	}
-	if want := []int{3, 6}; !slices.Equal(got, want) {
+	if want := []int{3, 6, 7, 8}; !slices.Equal(got, want) {
 		t.Errorf("created %v, want %v", got, want)
 	}
 	if now, _ := f.find(t, there.ID); !cmp.Equal(now, stored(there), sameContacts) {

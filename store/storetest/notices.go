@@ -93,8 +93,8 @@ func noticesOwnAddress(t *testing.T, f *sqlFixture) {
 	if err != nil || got.Recipient() != mail.To || got.Mail.To != mail.To {
 		t.Errorf("Claim = %v to %v, want %v", err, got.Recipient(), mail.To)
 	}
-	if got.Account.Email != account.Email {
-		t.Errorf("the account has %v, want %v", got.Account.Email, account.Email)
+	if got.Account.PendingEmail != account.PendingEmail {
+		t.Errorf("the account has %v, want %v", got.Account.PendingEmail, account.PendingEmail)
 	}
 	f.record(t, got.Claim, messages.Queued)
 	if again, err := f.Outbox.Claim(t.Context(), mail.ID, mailLease); err != nil || again.Recipient() != mail.To {

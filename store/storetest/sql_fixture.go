@@ -38,7 +38,8 @@ func newSQLFixture(t *testing.T, open OpenSQL) *sqlFixture {
 	return &sqlFixture{SQL: open(t, keys, clock.Now), clock: clock}
 }
 
-// person returns an account like no other, with a number, an address and its activation mail.
+// person returns an account like no other, with a number, an address that waits for its proof and its activation
+// mail.
 func (f *sqlFixture) person(t *testing.T) (accounts.Account, *accounts.Mail) {
 	t.Helper()
 	n := f.people.Add(1)
@@ -54,7 +55,8 @@ func (f *sqlFixture) person(t *testing.T) (accounts.Account, *accounts.Mail) {
 		ID:                   uuid.NewString(),
 		Username:             fmt.Sprintf("Person_%d", n),
 		Mobile:               mobile,
-		Email:                email,
+		PendingEmail:         email,
+		PendingEmailAt:       f.clock.Now(),
 		PasswordHash:         "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA",
 		Active:               true,
 		ActivationGeneration: 1,
@@ -90,6 +92,7 @@ func (f *sqlFixture) created(t *testing.T) (accounts.Account, accounts.Mail) {
 func stored(account accounts.Account) accounts.Account {
 	account.CreatedAt = account.CreatedAt.UTC().Truncate(time.Microsecond)
 	account.UpdatedAt = account.UpdatedAt.UTC().Truncate(time.Microsecond)
+	account.PendingEmailAt = account.PendingEmailAt.UTC().Truncate(time.Microsecond)
 	return account
 }
 
