@@ -105,6 +105,7 @@ const (
 	Different    Problem = "different" // the repeated password
 	NotAllowed   Problem = "not_allowed"
 	MustBeAgreed Problem = "must_be_agreed"
+	MixedScripts Problem = "mixed_scripts" // letters or digits of scripts that are not written together
 )
 
 // FieldErrors lists what is wrong with a request, by field. It is never returned empty.

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mtibben/confusables"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
@@ -21,17 +22,29 @@ const maxUsernameBytes = 512
 // username is a valid user name: as it is shown, and as it is compared.
 type username struct{ shown, canonical string }
 
-// CanonicalUsername returns a user name in NFKC, as it is shown, and folded, as it is compared and kept
-// unique, so that full-width, composed and upper-case twins are one name. It reports false unless the
-// name has 5 to 20 letters, digits and underscores and is not a mere number. Letters that show nothing,
-// such as the Hangul fillers, are refused. No name can be taken for a number or an address at sign-in.
+// CanonicalUsername returns a user name in NFKC, as it is shown, and in the form in which it is compared and
+// kept unique: names that differ in case, width or composition, or by letters of another script that look the
+// same, have one such form. It reports false unless the name has 5 to 20 letters, digits and underscores and
+// is not a mere number. Letters that show nothing, such as the Hangul fillers, are refused. No name can be
+// taken for a number or an address at sign-in.
+//
+// A name that mixes scripts is canonical as well, since an older version may have registered it.
 func CanonicalUsername(s string) (shown, canonical string, ok bool) {
-	name, problem := parseUsername(s)
+	name, problem := canonicalUsername(s)
 	return name.shown, name.canonical, problem == ""
 }
 
-// parseUsername returns an empty problem for a valid name.
+// parseUsername returns an empty problem for a name that a new account may have.
 func parseUsername(s string) (username, Problem) {
+	name, problem := canonicalUsername(s)
+	if problem == "" && mixesScripts(name.shown) {
+		return username{}, MixedScripts
+	}
+	return name, problem
+}
+
+// canonicalUsername returns an empty problem for a name that an account may have.
+func canonicalUsername(s string) (username, Problem) {
 	switch {
 	case s == "":
 		return username{}, Missing
@@ -56,12 +69,34 @@ func parseUsername(s string) (username, Problem) {
 	case number:
 		return username{}, NotAllowed
 	}
-	return username{shown, fold(shown)}, ""
+	return username{shown, unconfuse(fold(shown))}, ""
 }
 
 func usernameRune(r rune) bool {
 	return r == '_' || (unicode.IsLetter(r) || unicode.IsNumber(r)) &&
 		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+}
+
+// unconfuse replaces every letter outside ASCII by the one that it looks like, as the skeleton of UTS 39 does,
+// so that a Cyrillic name and a Latin name of one look are one name. ASCII stays as it is: the skeleton would
+// take user1 and userl, or modern and modem, for the same name.
+func unconfuse(folded string) string {
+	if isASCII(folded) {
+		return folded
+	}
+	var b strings.Builder
+	for _, r := range norm.NFD.String(folded) {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(confusables.Skeleton(string(r)))
+		}
+	}
+	return fold(b.String())
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // fold makes texts equal that differ in case or in compatible forms only. Folding can undo the

@@ -32,10 +32,11 @@ func (w wording) in(lang string) string {
 // fieldWordings says what a field wants, whatever is wrong with it beyond the general problems.
 var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 	accounts.FieldUsername: {
-		accounts.Malformed: {"用户名需要 5 到 20 个文字、数字或下划线", "A user name has 5 to 20 letters, digits or underscores."},
-		accounts.TooShort:  {"用户名至少需要 5 个字", "A user name has at least 5 characters."},
-		accounts.TooLong:   {"用户名最多 20 个字", "A user name has at most 20 characters."},
-		isTaken:            {"这个用户名已被使用", "This user name is taken."},
+		accounts.Malformed:    {"用户名需要 5 到 20 个文字、数字或下划线", "A user name has 5 to 20 letters, digits or underscores."},
+		accounts.TooShort:     {"用户名至少需要 5 个字", "A user name has at least 5 characters."},
+		accounts.TooLong:      {"用户名最多 20 个字", "A user name has at most 20 characters."},
+		accounts.MixedScripts: {"用户名不能混用不同的文字，例如拉丁字母和西里尔字母", "A user name uses one script. Please do not mix, for example, Latin and Cyrillic letters."},
+		isTaken:               {"这个用户名已被使用，或与已有的用户名过于相似", "This user name is taken, or looks like one that is taken."},
 	},
 	accounts.FieldPassword: {
 		accounts.TooShort:  {"密码至少需要 8 个字符", "A password has at least 8 characters."},

@@ -189,6 +189,7 @@ var homes = []home{
 	{"modernc.org/sqlite", []string{"store/sqlstore"}, "all SQL is there"},
 	{"github.com/pressly/goose/v3", []string{"store/sqlstore"}, "all SQL is there"},
 	{"github.com/alexedwards/argon2id", []string{"accounts"}, "passwords are a matter of accounts"},
+	{"github.com/mtibben/confusables", []string{"accounts"}, "so are user names"},
 	{"github.com/mojocn/base64Captcha", []string{"captcha"}, "challenges can be drawn otherwise"},
 	{"github.com/golang/freetype", []string{"captcha"}, "the fonts of the challenges"},
 	{"github.com/caarlos0/env/v11", []string{"config"}, "settings are read in one place"},

@@ -22,6 +22,7 @@ var reasons = map[string]string{
 	"github.com/labstack/echo/v4":                                     "routes and middleware of the API",
 	"github.com/lib/pq":                                               "PostgreSQL",
 	"github.com/mojocn/base64Captcha":                                 "sound and one font of captchas",
+	"github.com/mtibben/confusables":                                  "letters that look alike, for user names (UTS 39)",
 	"github.com/pressly/goose/v3":                                     "migrations",
 	"github.com/prometheus/client_golang":                             "metrics",
 	"github.com/redis/go-redis/v9":                                    "Redis, Sentinel and Cluster",

@@ -55,6 +55,20 @@ func accountMutants() []mutant {
 			pkg: "accounts", tests: []string{"TestCanonicalUsername"},
 		},
 		{
+			name: "username-look", without: "a Cyrillic name passes beside the Latin one that it looks like",
+			edits: []edit{
+				{"accounts/username.go", "return username{shown, unconfuse(fold(shown))}, \"\"", "_ = unconfuse\n\treturn username{shown, fold(shown)}, \"\""},
+			},
+			pkg: "accounts", tests: []string{"TestUsername_impostors"},
+		},
+		{
+			name: "username-scripts", without: "a name mixes letters that look alike",
+			edits: []edit{
+				{"accounts/username.go", "if problem == \"\" && mixesScripts(name.shown) {", "_ = mixesScripts\n\tif false {"},
+			},
+			pkg: "accounts", tests: []string{"TestUsername_scripts"},
+		},
+		{
 			name: "username-unique", without: "two requests at once make two accounts of one name",
 			edits: []edit{
 				{

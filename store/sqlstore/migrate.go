@@ -62,7 +62,11 @@ func Status(ctx context.Context, db *DB) ([]Migration, error) {
 	}
 	list := make([]Migration, 0, len(statuses))
 	for _, status := range statuses {
-		list = append(list, Migration{status.Source.Path, status.AppliedAt})
+		name := status.Source.Path
+		if status.Source.Version == usernameVersion { // goose has no name for a step in Go
+			name = usernameMigration
+		}
+		list = append(list, Migration{name, status.AppliedAt})
 	}
 	return list, nil
 }
@@ -100,7 +104,7 @@ func (db *DB) migrations() (*goose.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open migrations: %w", err)
 	}
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(db.usernames())}
 	if db.dialect == onPostgres {
 		// Tried every second, for a minute: longer than any migration should take.
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))

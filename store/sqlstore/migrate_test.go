@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -106,4 +107,28 @@ func exec(t *testing.T, db *sqlstore.DB, statement string) {
 	if _, err := db.Unwrap().ExecContext(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Names that were registered by an older version are compared by their look as well.
+func TestMigrate_gives_old_user_names_their_new_keys(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, newURL func(*testing.T) string) {
+		db := migrated(t, newURL(t))
+		const old = `insert into accounts (id, username, username_key, password_hash, active, email_active, superuser,
+			activation_generation, session_generation, created_at, updated_at)
+			values ('%s', '%s', '%[2]s', 'h', true, false, false, 1, 1, current_timestamp, current_timestamp)`
+		names := map[string]string{"a": "lilei", "b": "ооооо", "c": "οοοοο"} // Latin, Cyrillic, Greek
+		for id, name := range names {
+			exec(t, db, fmt.Sprintf(old, id, name))
+		}
+		exec(t, db, "delete from goose_db_version where version_id = 7")
+		if err := sqlstore.Migrate(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		err := db.Unwrap().SelectContext(t.Context(), &keys, "select username_key from accounts order by id")
+		if err != nil || keys[0] != "lilei" || keys[1] != "ooooo" || keys[2] != names["c"] {
+			t.Errorf("keys = %q, %v, want lilei, ooooo, and the second twin as it was", keys, err)
+		}
+	})
 }

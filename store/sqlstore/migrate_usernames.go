@@ -1,0 +1,67 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/pressly/goose/v3"
+
+	"usher/accounts"
+)
+
+// usernameMigration is a step that SQL cannot take: what a name is compared by is computed in Go.
+const usernameMigration, usernameVersion = "0007_usernames.go", 7
+
+// usernamesAtOnce is how many accounts the step reads at a time.
+const usernamesAtOnce = 1000
+
+// usernames returns the step that gives names outside ASCII the key of this version, which is the same for names
+// of one look; see [accounts.CanonicalUsername]. Where two accounts have such names already, the second one keeps
+// its old key: its owner signs in by number or address.
+func (db *DB) usernames() *goose.Migration {
+	up := func(ctx context.Context, tx *sql.Tx) error {
+		after := ""
+		for {
+			names, last, err := db.usernamesAfter(ctx, tx, after)
+			if err != nil {
+				return err
+			}
+			if last == "" {
+				return nil
+			}
+			for id, key := range names {
+				_, err := tx.ExecContext(ctx, db.sqlx.Rebind(`
+					update accounts set username_key = ?
+					where id = ? and not exists (select 1 from accounts where username_key = ?)`), key, id, key)
+				if err != nil {
+					return fmt.Errorf("write key of user name: %w", err)
+				}
+			}
+			after = last
+		}
+	}
+	return goose.NewGoMigration(usernameVersion, &goose.GoFunc{RunTx: up}, nil)
+}
+
+// usernamesAfter returns the new keys of the next accounts, by their ids, and the id to go on after; it is empty
+// when there are no more accounts.
+func (db *DB) usernamesAfter(ctx context.Context, tx *sql.Tx, after string) (keys map[string]string, last string, err error) {
+	rows, err := tx.QueryContext(ctx, db.sqlx.Rebind(`
+		select id, username, username_key from accounts where id > ? order by id limit ?`), after, usernamesAtOnce)
+	if err != nil {
+		return nil, "", fmt.Errorf("read user names: %w", err)
+	}
+	defer rows.Close()
+	keys = map[string]string{}
+	for rows.Next() {
+		var name, key string
+		if err := rows.Scan(&last, &name, &key); err != nil {
+			return nil, "", fmt.Errorf("read user names: %w", err)
+		}
+		if _, canonical, ok := accounts.CanonicalUsername(name); ok && canonical != key {
+			keys[last] = canonical
+		}
+	}
+	return keys, last, rows.Err()
+}
