@@ -144,7 +144,8 @@ func TestPumping_each_limit_refuses_at_its_number(t *testing.T) {
 		{defaults[limits.SMSPrefix], samePrefix, anyAddress, 0},
 		{defaults[limits.SMSConversion], samePrefix, anyAddress, 0},
 		{limits.Limit{Name: limits.SMSTotal, Count: 30, Period: time.Hour}, anyNumber, anyAddress, 0},
-		{limits.Budget(0.9, 0.045), anyNumber, anyAddress, 0},
+		{defaults.WithBudget(0.9, 0.045)[limits.SMSBudgetDay], anyNumber, anyAddress, 0},
+		{defaults.WithBudget(0.9, 0.045)[limits.SMSBudgetUnknown], anyNumber, anyAddress, 0},
 	} {
 		t.Run(string(test.limit.Name), func(t *testing.T) {
 			t.Parallel()
@@ -194,7 +195,7 @@ func TestPumping_recording_lets_pass_and_counts(t *testing.T) {
 
 func TestConversion_stops_a_prefix_whose_codes_nobody_enters(t *testing.T) {
 	t.Parallel()
-	guard := limits.Limit{Name: limits.SMSConversion, Count: 5, Period: 10 * time.Minute, Percent: 30}
+	guard := limits.Limit{Name: limits.SMSConversion, Count: 5, Period: 10 * time.Minute, Percent: 30, History: 24 * time.Hour}
 	b := onRedis(t, only(t, guard))
 	send := func(i int) *reply { return b.at(anyAddress(i)).ask(samePrefix(i)) }
 	var codes []string

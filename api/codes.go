@@ -47,8 +47,7 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 			return codeView{}, err
 		}
 	}
-	spends := s.sendSpends(c, mobile)
-	admitted, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
+	spends, admitted, err := s.admitSend(c, body, mobile)
 	if admitted.decision.Refused == limits.SMSConversion {
 		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "prefix stopped: too few of its codes are entered",
 			slog.String("request_id", idOf(c)), slog.String("prefix", mobile.Prefix()))

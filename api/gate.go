@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -116,7 +117,39 @@ func (s *Server) sendSpends(c echo.Context, mobile contact.Mobile) []limits.Spen
 		{Limit: s.Limits[limits.SMSConversion], Subject: mobile.Prefix()},
 		{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
 		{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody},
+		{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody},
 	}
+}
+
+// shared reports whether strangers can use up a limit of codes for the owner of a number.
+func shared(name limits.Name) bool {
+	switch name {
+	case limits.SMSPrefix, limits.SMSConversion, limits.SMSTotal, limits.SMSBudgetUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// admitSend is admit for one code, and returns what it has spent. What strangers have used up does not stop the owner
+// of a number on a network that they have signed in from: their code costs the limits of their own and the day's budget.
+func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile) ([]limits.Spend, admission, error) {
+	spends := s.sendSpends(c, mobile)
+	admitted, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
+	isRight := admitted.price != "" || !s.Captcha.Enabled()
+	if err == nil || !isRight || !shared(admitted.decision.Refused) {
+		return spends, admitted, err
+	}
+	_, network := limits.Network(clientAddr(c))
+	known, knownErr := s.Gate.Known(c.Request().Context(), from(network, loginSubject(mobile.Reveal())))
+	if knownErr != nil || !known {
+		return spends, admitted, errors.Join(err, knownErr)
+	}
+	own := slices.DeleteFunc(spends, func(spend limits.Spend) bool { return shared(spend.Limit.Name) })
+	if _, admitted.decision, err = s.Gate.Admit(c.Request().Context(), "", own); err == nil && !admitted.decision.Allowed() {
+		err = refusal(admitted.decision)
+	}
+	return own, admitted, err
 }
 
 // resendSpends counts the address that the mail goes to as well as the one that asks.

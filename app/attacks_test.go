@@ -264,6 +264,9 @@ func TestBudget_is_shown_and_kept(t *testing.T) {
 			t.Errorf("/metrics lacks %q:\n%s", want, text)
 		}
 	}
+	if log := d.log.String(); !strings.Contains(log, `"msg":"budget for SMS","codes_in_24h":2,"of_them_for_unknown_networks":2,`) {
+		t.Errorf("the log does not tell the budget:\n%s", log)
+	}
 	p.AskCode("13900139000", "login")
 	refused := p.Do(http.MethodPost, "/v1/sms-codes", p.Captcha(map[string]any{"mobile": "13700137000", "purpose": "login"}))
 	if refused.Status != http.StatusTooManyRequests || refused.Header.Get("Retry-After") == "" {
@@ -271,6 +274,20 @@ func TestBudget_is_shown_and_kept(t *testing.T) {
 	}
 	if text := d.get(t, "/metrics"); !bytes.Contains(text, []byte(`usher_limits_refused_total{limit="sms_budget_day"} 1`)) {
 		t.Errorf("/metrics does not tell who refused:\n%s", text)
+	}
+}
+
+func TestBudget_is_on_by_default_and_warned_of_when_it_is_off(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]string{
+		"":    `"msg":"budget for SMS","codes_in_24h":1000,"of_them_for_unknown_networks":800,"codes_in_1h":300,"yuan_in_24h":45}`,
+		"0":   `"level":"WARN","msg":"no budget for SMS`,
+		"off": `"level":"WARN","msg":"no budget for SMS`,
+	} {
+		d := deployAPI(t, map[string]string{"USHER_SMS_BUDGET_YUAN": setting})
+		if log := d.log.String(); !strings.Contains(log, want) {
+			t.Errorf("USHER_SMS_BUDGET_YUAN=%s: the log lacks %s:\n%s", setting, want, log)
+		}
 	}
 }
 

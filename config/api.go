@@ -1,8 +1,11 @@
 package config
 
 import (
+	"errors"
+	"math"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -43,7 +46,7 @@ type API struct {
 	Limits     string `env:"LIMITS" desc:"name=count/period,… over the defaults, name=off; see docs/operations.md for the names."`
 	LimitsMode string `env:"LIMITS_MODE" envDefault:"enforce" desc:"enforce, or record: count and log what would be refused, refuse nothing."`
 
-	SMSBudgetYuan float64 `env:"SMS_BUDGET_YUAN" envDefault:"0" desc:"Money that codes may cost in any 24 hours; 0 sets no budget. It is the limit sms_budget_day, counted in messages."`
+	SMSBudgetYuan Yuan    `env:"SMS_BUDGET_YUAN" envDefault:"45" desc:"Money that codes may cost in any 24 hours: 45 pays for 1000 codes, a good day of a small site. The limits sms_budget_day, sms_budget_unknown and sms_total follow it. 0 or off sets no budget."`
 	SMSPriceYuan  float64 `env:"SMS_PRICE_YUAN" envDefault:"0.045" desc:"Price of one SMS, to count the budget in messages."`
 
 	PasswordParallel int `env:"PASSWORD_PARALLEL" envDefault:"2" desc:"Passwords hashed at the same time, each in a process of its own that takes some 30 MiB while there are any; about one per core."`
@@ -110,4 +113,21 @@ func validOrigin(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http" && IsLoopback(u.Hostname())) &&
 		text == u.Scheme+"://"+u.Host && u.Host != "" && !strings.Contains(u.Host, "*")
+}
+
+// Yuan is an amount of money, 0 when it is written as off.
+type Yuan float64
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (y *Yuan) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*y = 0
+		return nil
+	}
+	amount, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || math.IsNaN(amount) {
+		return errors.New("not an amount")
+	}
+	*y = Yuan(amount)
+	return nil
 }

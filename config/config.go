@@ -136,6 +136,8 @@ func wanted(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
 		return "a duration such as 90s, 5m or 1h30m"
+	case t == reflect.TypeFor[Yuan]():
+		return "an amount such as 45 or 0.5, or off"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	case t.Kind() == reflect.Int:

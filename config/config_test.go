@@ -64,6 +64,7 @@ func TestAPI_Validate(t *testing.T) {
 		"USHER_LIMITS_MODE":       {"USHER_LIMITS_MODE": "maybe"},
 		"USHER_LOG_LEVEL":         {"USHER_LOG_LEVEL": "loud"},
 		"USHER_SMS_BUDGET_YUAN":   {"USHER_SMS_BUDGET_YUAN": "-1"},
+		"USHER_SMS_BUDGET_YUAN ":  {"USHER_SMS_BUDGET_YUAN": "much"},
 		"USHER_SMS_PRICE_YUAN":    {"USHER_SMS_PRICE_YUAN": "0"},
 		"USHER_PASSWORD_PARALLEL": {"USHER_PASSWORD_PARALLEL": "0"},
 	}
@@ -73,7 +74,7 @@ func TestAPI_Validate(t *testing.T) {
 			environ["USHER_SECRET_KEYS"] = someKeys
 			_, err := load(t, environ)
 			var mistakes config.Mistakes
-			if !errors.As(err, &mistakes) || len(mistakes) != 1 || mistakes[0].Variable != variable {
+			if !errors.As(err, &mistakes) || len(mistakes) != 1 || mistakes[0].Variable != strings.TrimSpace(variable) {
 				t.Errorf("mistakes = %v, want one for %s", err, variable)
 			}
 		})

@@ -19,9 +19,11 @@ type Limit struct {
 	Count  int
 	Period time.Duration
 
-	// Percent makes it a guard: more than Count spends are allowed as long as at least so many percent of
-	// them turn out to be of use. 0 for every other limit.
+	// Percent makes it a guard, which refuses nothing as long as so many percent of the spends turn out to be of use.
+	// A subject is judged from Count spends in History on; while fewer were of use, it is throttled to a third of Count
+	// in a Period. 0 for every other limit.
 	Percent int
+	History time.Duration // of a guard; 0 for every other limit
 }
 
 // Spend asks for one unit of a limit on behalf of a subject.

@@ -19,14 +19,16 @@ const (
 	// SMSPrefix counts the codes sent to numbers with the same seven first digits, where SMS pumping for
 	// a share of the carrier's fee shows first.
 	SMSPrefix Name = "sms_prefix"
-	// SMSTotal counts all codes: the last line before the bill. It has one subject for everybody.
+	// SMSTotal counts all codes of an hour, so that a day's budget cannot be spent in minutes. It has one subject
+	// for everybody and follows the budget, see [Set.WithBudget].
 	SMSTotal Name = "sms_total"
-	// SMSBudgetDay counts all codes in a day as the money that they cost; see [Budget]. It is off unless
-	// a budget is set, because only the operator knows what a day may cost.
+	// SMSBudgetDay counts all codes in a day as the money that they cost; see [Set.WithBudget].
 	SMSBudgetDay Name = "sms_budget_day"
+	// SMSBudgetUnknown counts the codes in a day that are asked for from networks which the number's owner has not
+	// signed in from: strangers cannot spend the whole budget.
+	SMSBudgetUnknown Name = "sms_budget_unknown"
 	// SMSConversion guards numbers with the same seven first digits. People enter the codes they ask for;
-	// machines that pump SMS for a share of the fee do not. From so many codes on, it refuses while fewer
-	// than its percentage were entered. It is the one guard.
+	// machines that pump SMS for a share of the fee do not. It is the one guard.
 	SMSConversion Name = "sms_conversion"
 
 	// CheckIP counts the codes and captcha answers tried by one address: guessing goes from number to number.
@@ -80,7 +82,8 @@ func defaults() []Limit {
 		{Name: SMSPrefix, Count: 20, Period: 10 * time.Minute},
 		{Name: SMSTotal, Count: 100_000, Period: time.Hour},
 		{Name: SMSBudgetDay, Count: 0, Period: day},
-		{Name: SMSConversion, Count: 50, Period: 10 * time.Minute, Percent: 30},
+		{Name: SMSBudgetUnknown, Count: 0, Period: day},
+		{Name: SMSConversion, Count: 15, Period: 10 * time.Minute, Percent: 30, History: day},
 		{Name: CheckIP, Count: 30, Period: 5 * time.Minute},
 		{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute},
 		{Name: LookupIP, Count: 60, Period: 5 * time.Minute},

@@ -25,8 +25,9 @@ func TestDefaults_are_the_promised_ones(t *testing.T) {
 		{Name: "sms_prefix", Count: 20, Period: 10 * time.Minute},
 		{Name: "check_ip", Count: 30, Period: 5 * time.Minute},
 		{Name: "resend_email", Count: 5, Period: day},
-		{Name: "sms_conversion", Count: 50, Period: 10 * time.Minute, Percent: 30},
+		{Name: "sms_conversion", Count: 15, Period: 10 * time.Minute, Percent: 30, History: day},
 		{Name: "sms_budget_day", Period: day},
+		{Name: "sms_budget_unknown", Period: day},
 		{Name: "login_name", Count: 3, Period: 15 * time.Minute},
 		{Name: "login_addr", Count: 3, Period: 15 * time.Minute},
 		{Name: "login_name_net", Count: 10, Period: 15 * time.Minute},
@@ -45,7 +46,7 @@ func TestNames_are_unique_on_and_fit_for_settings(t *testing.T) {
 		t.Errorf("%d names for %d limits", len(limits.Names()), len(set))
 	}
 	for _, name := range limits.Names() {
-		if limit := set[name]; limit.Name != name || limit.Off() != (name == limits.SMSBudgetDay) || !form.MatchString(string(name)) {
+		if limit := set[name]; limit.Name != name || limit.Off() != strings.HasPrefix(string(name), "sms_budget_") || !form.MatchString(string(name)) {
 			t.Errorf("%q has the limit %+v", name, limit)
 		}
 	}
@@ -67,9 +68,9 @@ func TestBudget_is_counted_in_messages(t *testing.T) {
 		{0.01, 0.045, 1},
 		{1e30, 1e-9, 1_000_000_000},
 	} {
-		limit := limits.Budget(test.money, test.price)
+		limit := limits.Defaults().WithBudget(test.money, test.price)[limits.SMSBudgetDay]
 		if limit.Count != test.count || limit.Name != limits.SMSBudgetDay || limit.Period != 24*time.Hour {
-			t.Errorf("Budget(%v, %v) = %+v, want a count of %d", test.money, test.price, limit, test.count)
+			t.Errorf("WithBudget(%v, %v) = %+v, want a count of %d", test.money, test.price, limit, test.count)
 		}
 	}
 }
@@ -84,5 +85,40 @@ func TestNames_are_explained_to_operators(t *testing.T) {
 		if !strings.Contains(string(text), "`"+string(name)+"`") {
 			t.Errorf("docs/operations.md does not tell what %s counts", name)
 		}
+	}
+}
+
+func TestBudget_is_followed_by_the_limits_that_share_it(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		money              float64
+		setting            string
+		day, unknown, hour int
+	}{
+		{45, "", 1000, 800, 300},
+		{450, "", 10000, 8000, 3000},
+		{0.45, "", 10, 8, 20},
+		{0.045, "", 1, 1, 20},
+		{0, "", 0, 0, 100_000},
+		{45, "sms_budget_day=50/24h", 50, 40, 300},
+		{45, "sms_budget_day=off", 0, 0, 300},
+		{45, "sms_budget_day=50/24h,sms_budget_unknown=50/24h,sms_total=7/1h", 50, 50, 7},
+		{0, "sms_budget_day=50/24h", 50, 40, 100_000},
+	} {
+		set, err := limits.Defaults().WithBudget(test.money, 0.045).Parse(test.setting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		day, unknown, hour := set[limits.SMSBudgetDay], set[limits.SMSBudgetUnknown], set[limits.SMSTotal]
+		if day.Count != test.day || unknown.Count != test.unknown || hour.Count != test.hour {
+			t.Errorf("%v and %q: %d a day, %d of them for unknown networks, %d an hour; want %d, %d, %d",
+				test.money, test.setting, day.Count, unknown.Count, hour.Count, test.day, test.unknown, test.hour)
+		}
+		if unknown.Name != limits.SMSBudgetUnknown || unknown.Period != day.Period {
+			t.Errorf("the strangers' part is %+v", unknown)
+		}
+	}
+	if set := limits.Defaults(); !set[limits.SMSBudgetDay].Off() {
+		t.Error("the defaults were changed")
 	}
 }

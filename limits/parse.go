@@ -3,6 +3,7 @@ package limits
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -16,11 +17,14 @@ const (
 	maxCount  = 1_000_000_000
 )
 
-// Parse reads "name=count/period,name=off" over the defaults; periods are written as 90s, 10m or 24h. A
+// Parse is [Set.Parse] over the defaults.
+func Parse(setting string) (Set, error) { return Defaults().Parse(setting) }
+
+// Parse reads "name=count/period,name=off" over a set and returns a new one; periods are written as 90s, 10m or 24h. A
 // guard may have its percentage as a third part: "name=count/period/30%". The error names every mistake at
-// once.
-func Parse(setting string) (Set, error) {
-	set := Defaults()
+// once. [SMSBudgetUnknown] follows [SMSBudgetDay] unless it is named itself.
+func (s Set) Parse(setting string) (Set, error) {
+	set := maps.Clone(s)
 	if strings.TrimSpace(setting) == "" {
 		return set, nil
 	}
@@ -40,6 +44,9 @@ func Parse(setting string) (Set, error) {
 	}
 	if len(mistakes) > 0 {
 		return nil, errors.Join(mistakes...)
+	}
+	if seen[SMSBudgetDay] && !seen[SMSBudgetUnknown] {
+		set.followBudget()
 	}
 	return set, nil
 }

@@ -36,9 +36,9 @@ func TestParse_changes_what_it_names_and_leaves_the_rest(t *testing.T) {
 func TestParse_reads_a_guard_with_and_without_its_percentage(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]limits.Limit{
-		"sms_conversion=20/5m":     {Name: limits.SMSConversion, Count: 20, Period: 5 * time.Minute, Percent: 30},
-		"sms_conversion=20/5m/45%": {Name: limits.SMSConversion, Count: 20, Period: 5 * time.Minute, Percent: 45},
-		"sms_conversion=off":       {Name: limits.SMSConversion, Period: 10 * time.Minute, Percent: 30},
+		"sms_conversion=20/5m":     {Name: limits.SMSConversion, Count: 20, Period: 5 * time.Minute, Percent: 30, History: 24 * time.Hour},
+		"sms_conversion=20/5m/45%": {Name: limits.SMSConversion, Count: 20, Period: 5 * time.Minute, Percent: 45, History: 24 * time.Hour},
+		"sms_conversion=off":       {Name: limits.SMSConversion, Period: 10 * time.Minute, Percent: 30, History: 24 * time.Hour},
 	} {
 		set, err := limits.Parse(setting)
 		if err != nil {

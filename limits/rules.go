@@ -2,6 +2,7 @@ package limits
 
 import (
 	"context"
+	"maps"
 	"math"
 	"time"
 )
@@ -28,17 +29,43 @@ func Names() []Name {
 	return names
 }
 
-// Budget returns [SMSBudgetDay] as it is with so much money for a day at so much a message, in the same
-// currency. Without money, or when messages are free, it is off.
-func Budget(money, price float64) Limit {
-	limit := Defaults()[SMSBudgetDay]
-	if money > 0 && price > 0 {
-		// The tiny part makes up for 45 / 0.045 being a little less than 1000.
-		limit.Count = int(min(math.Floor(money/price+1e-6), maxCount))
-		limit.Count = max(limit.Count, 1)
+// Parts of a budget.
+const (
+	unknownPercent = 80 // of a day's codes for networks that the number's owner has not signed in from
+	hourPercent    = 30 // of a day's codes in an hour
+	hourLeast      = 20 // codes in an hour, however small the budget is
+)
+
+// WithBudget returns the set with the limits that follow from so much money for 24 hours at so much a message, in the
+// same currency: [SMSBudgetDay], [SMSBudgetUnknown] and [SMSTotal]. Without money, or when messages are free, it returns
+// the set as it is.
+func (s Set) WithBudget(money, price float64) Set {
+	if money <= 0 || price <= 0 {
+		return s
 	}
-	return limit
+	set := maps.Clone(s)
+	// The tiny part makes up for 45 / 0.045 being a little less than 1000.
+	set.setCount(SMSBudgetDay, max(1, int(min(math.Floor(money/price+1e-6), maxCount))))
+	set.followBudget()
+	set.setCount(SMSTotal, max(hourLeast, percentOf(set[SMSBudgetDay].Count, hourPercent)))
+	return set
 }
+
+// followBudget makes the strangers' part fit the day's budget.
+func (s Set) followBudget() {
+	limit := s[SMSBudgetDay]
+	limit.Name, limit.Count = SMSBudgetUnknown, percentOf(limit.Count, unknownPercent)
+	s[SMSBudgetUnknown] = limit
+}
+
+func (s Set) setCount(name Name, count int) {
+	limit := s[name]
+	limit.Count = count
+	s[name] = limit
+}
+
+// percentOf rounds up.
+func percentOf(count, percent int) int { return (count*percent + 99) / 100 }
 
 // Off reports whether the limit refuses nothing.
 func (l Limit) Off() bool { return l.Count <= 0 || l.Period <= 0 }

@@ -58,10 +58,9 @@ func Load(environ map[string]string) (Settings, error) {
 	var err error
 	s.Keys, err = app.CheckCommon(s.Config.Common)
 	mistakes = append(mistakes, err, checkCaptcha(s.Config))
-	if s.Limits, err = limits.Parse(s.Config.Limits); err != nil {
+	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan)
+	if s.Limits, err = funded.Parse(s.Config.Limits); err != nil {
 		mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "LIMITS", Text: err.Error()}})
-	} else if s.Config.SMSBudgetYuan > 0 {
-		s.Limits[limits.SMSBudgetDay] = limits.Budget(s.Config.SMSBudgetYuan, s.Config.SMSPriceYuan)
 	}
 	return s, config.Join(mistakes...)
 }
@@ -106,6 +105,7 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 	if err = a.openOps(ctx, stores); err != nil {
 		return nil, err
 	}
+	a.announceBudget()
 	if s.Config.CaptchaKind == string(captcha.Off) {
 		logger.Warn("captchas are off: something else must keep robots out")
 	}

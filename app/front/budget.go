@@ -7,8 +7,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/app"
+	"usher/config"
 	"usher/limits"
 )
+
+// announceBudget says in the log what codes may cost, and warns where nothing bounds it.
+func (a *API) announceBudget() {
+	day, unknown, hour := a.settings.Limits[limits.SMSBudgetDay], a.settings.Limits[limits.SMSBudgetUnknown], a.settings.Limits[limits.SMSTotal]
+	if day.Off() {
+		a.logger.Warn("no budget for SMS: an attack may cost more than the service earns",
+			"variable", config.Prefix+"SMS_BUDGET_YUAN", "sms_total", hour.Count)
+		return
+	}
+	a.logger.Info("budget for SMS", "codes_in_24h", day.Count, "of_them_for_unknown_networks", unknown.Count,
+		"codes_in_1h", hour.Count, "yuan_in_24h", float64(day.Count)*a.settings.Config.SMSPriceYuan)
+}
 
 // watchBudget shows the day's budget and what is left of it, where there is one. It is looked up whenever
 // the metrics are read, so that every process shows what all have spent together.

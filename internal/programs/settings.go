@@ -30,13 +30,14 @@ func Settings(t testing.TB) (environ map[string]string, sandboxAddr string) {
 }
 
 // Basics are the settings of a deployment without its vendors. There are no captchas, a number may have
-// another code after a second, and logs tell everything.
+// another code after a second, a day has no budget, and logs tell everything.
 func Basics(redisURL, databaseURL string) map[string]string {
 	return map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL,
 		"USHER_SECRET_KEYS": "e2e:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("e2e-key.", 4))),
 		"USHER_HTTP_ADDR":   "127.0.0.1:0", "USHER_OPS_ADDR": "127.0.0.1:0", "USHER_LOG_LEVEL": "debug",
 		"USHER_CAPTCHA_KIND": "off", "USHER_SMS_RESEND_INTERVAL": "1s",
+		"USHER_SMS_BUDGET_YUAN": "off",
 	}
 }
 

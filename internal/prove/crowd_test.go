@@ -24,6 +24,7 @@ const (
 // fleet is two API processes and a worker on common stores, for attacks by many at once.
 type fleet struct {
 	people  [2]*person.Person // in front of one API each
+	bases   [2]string         // the addresses of these, as http://host:port
 	environ map[string]string
 }
 
@@ -40,7 +41,8 @@ func newFleet(t testing.TB, changes map[string]string) *fleet {
 	f := &fleet{environ: environ}
 	for i := range f.people {
 		api := programs.Start(t, environ, "api")
-		f.people[i] = person.New(t, api.Await(t, `"http_addr":"([^"]+)"`), sandboxAddr)
+		addr := api.Await(t, `"http_addr":"([^"]+)"`)
+		f.people[i], f.bases[i] = person.New(t, addr, sandboxAddr), "http://"+addr
 	}
 	programs.Start(t, environ, "worker", "-channels", "sms,email")
 	return f

@@ -16,8 +16,9 @@ func (l *Limiter) Entered(ctx context.Context, mobile contact.Mobile) error {
 		return nil
 	}
 	subject := l.store.keys.Index("limit", mobile.Prefix())
-	err := conversionEnterScript.Run(ctx, l.store.client, []string{enteredKey(subject, subject, guard)},
-		l.store.now().UnixMilli(), guard.Period.Milliseconds()).Err()
+	keys := []string{enteredKey(subject, subject, guard), historyEnteredKey(subject, subject, guard)}
+	err := conversionEnterScript.Run(ctx, l.store.client, keys,
+		l.store.now().UnixMilli(), guard.Period.Milliseconds(), guard.History.Milliseconds()).Err()
 	if err != nil {
 		return fmt.Errorf("count entered code: %w", err)
 	}

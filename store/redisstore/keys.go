@@ -57,6 +57,16 @@ func enteredKey(place, subject string, guard limits.Limit) string {
 	return limitKey(place, subject, guard) + ":entered"
 }
 
+// historyKey is a string: the window of a guard's spends over its history.
+func historyKey(place, subject string, guard limits.Limit) string {
+	return limitKey(place, subject, limits.Limit{Name: guard.Name, Period: guard.History}) + ":history"
+}
+
+// historyEnteredKey is a string: the window of what was of use, beside that of the history.
+func historyEnteredKey(place, subject string, guard limits.Limit) string {
+	return historyKey(place, subject, guard) + ":entered"
+}
+
 // knownKey is a string: the stamp of how long something is known.
 func knownKey(hash string) string { return tag(hash) + "known" }
 

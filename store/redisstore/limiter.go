@@ -105,7 +105,7 @@ func (g *group) guard() int {
 }
 
 func (g *group) keys() []string {
-	keys := make([]string, len(g.limits), len(g.limits)+1)
+	keys := make([]string, len(g.limits), len(g.limits)+3)
 	for i, limit := range g.limits {
 		keys[i] = limitKey(g.place, g.subjects[i], limit)
 	}
@@ -116,15 +116,22 @@ func (g *group) keys() []string {
 func (b *batch) spending(g *group) call {
 	keys, args := g.keys(), append([]any{b.at.UnixMilli(), b.store.recording(), g.guard()}, limitArgs(g.limits)...)
 	if last := len(keys) - 1; g.guard() > 0 {
-		keys = append(keys, enteredKey(g.place, g.subjects[last], g.limits[last]))
+		guard, subject := g.limits[last], g.subjects[last]
+		keys = append(keys, enteredKey(g.place, subject, guard),
+			historyKey(g.place, subject, guard), historyEnteredKey(g.place, subject, guard))
+		args = append(args, guard.History.Milliseconds())
 	}
 	return call{script: limitSpendScript, keys: keys, args: args}
 }
 
 // refunding is the call that gives a group's units back.
 func (b *batch) refunding(g *group) call {
-	args := append([]any{b.at.UnixMilli()}, limitPeriods(g.limits)...)
-	return call{script: limitRefundScript, keys: g.keys(), args: args}
+	keys, args := g.keys(), append([]any{b.at.UnixMilli()}, limitPeriods(g.limits)...)
+	if last := len(keys) - 1; g.guard() > 0 {
+		keys = append(keys, historyKey(g.place, g.subjects[last], g.limits[last]))
+		args = append(args, g.limits[last].History.Milliseconds())
+	}
+	return call{script: limitRefundScript, keys: keys, args: args}
 }
 
 // queue puts the scripts on a pipeline.

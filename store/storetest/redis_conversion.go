@@ -18,6 +18,7 @@ func Conversion(t *testing.T, url string) {
 		"stops below the percentage and not before the count": conversionStops,
 		"opens again when codes are entered":                  conversionOpensByCodes,
 		"opens again when the sends are forgotten":            conversionOpensByTime,
+		"keeps going by a good history":                       conversionKeepsAGoodHistory,
 		"counts nothing that another limit refuses":           conversionRefunded,
 		"is spent with the limits of its place or not at all": conversionTogether,
 		"recording lets pass and reports":                     conversionRecorded,
@@ -58,14 +59,14 @@ func (b *redisBundle) enterCodes(t *testing.T, n int) {
 }
 
 func conversionStops(t *testing.T, b *redisBundle) {
-	b.enterCodes(t, 14)
-	if d := b.send(t, 50); !d.Allowed() {
-		t.Fatalf("the 50th code is refused: %+v", d)
+	b.enterCodes(t, 4)
+	if d := b.send(t, 15); !d.Allowed() {
+		t.Fatalf("the 15th code is refused: %+v", d)
 	}
-	d := b.send(t, 1) // 14 of 50 are 28 %
+	d := b.send(t, 1) // 4 of 15 are 27 %
 	want := limits.Decision{Refused: limits.SMSConversion, RetryAfter: d.RetryAfter, Limit: b.guard().Limit}
 	if diff := cmp.Diff(want, d); diff != "" || d.RetryAfter <= 9*time.Minute || d.RetryAfter > 11*time.Minute {
-		t.Errorf("the 51st code, -want +got:\n%s", diff)
+		t.Errorf("the 16th code, -want +got:\n%s", diff)
 	}
 	other := b.guard()
 	other.Subject = "1999999"
@@ -75,16 +76,16 @@ func conversionStops(t *testing.T, b *redisBundle) {
 }
 
 func conversionOpensByCodes(t *testing.T, b *redisBundle) {
-	b.enterCodes(t, 14)
-	if b.send(t, 51).Allowed() {
+	b.enterCodes(t, 4)
+	if b.send(t, 16).Allowed() {
 		t.Fatal("not refused")
 	}
-	b.enterCodes(t, 1) // 15 of 50 are 30 %
-	if d := b.send(t, 1); !d.Allowed() {
-		t.Errorf("refused with 30 %%: %+v", d)
+	b.enterCodes(t, 1)
+	if d := b.send(t, 2); !d.Allowed() { // 5 of 16 are 31 %
+		t.Errorf("refused with 31 %%: %+v", d)
 	}
 	if b.send(t, 1).Allowed() {
-		t.Error("granted with 15 of 51")
+		t.Error("granted with 5 of 17")
 	}
 	b.enterCodes(t, 100)
 	if d := b.send(t, 200); !d.Allowed() {
@@ -93,15 +94,40 @@ func conversionOpensByCodes(t *testing.T, b *redisBundle) {
 }
 
 func conversionOpensByTime(t *testing.T, b *redisBundle) {
-	b.send(t, 50)
+	b.send(t, 15)
 	d := b.send(t, 1)
 	b.clock.Advance(d.RetryAfter - time.Millisecond)
 	if b.send(t, 1).Allowed() {
 		t.Error("granted before RetryAfter was over")
 	}
 	b.clock.Advance(time.Millisecond)
-	if d := b.send(t, 50); !d.Allowed() {
+	if d := b.send(t, 5); !d.Allowed() {
 		t.Errorf("refused after RetryAfter: %+v", d)
+	}
+	if d := b.send(t, 1); d.Allowed() || d.RetryAfter > 11*time.Minute {
+		t.Errorf("not throttled after a bad day: %+v", d)
+	}
+	b.clock.Advance(25 * time.Hour)
+	if d := b.send(t, 15); !d.Allowed() {
+		t.Errorf("refused when the bad day is over: %+v", d)
+	}
+}
+
+// conversionKeepsAGoodHistory: strangers who ask for codes that nobody enters cannot stop a prefix of honest people
+// within minutes.
+func conversionKeepsAGoodHistory(t *testing.T, b *redisBundle) {
+	b.enterCodes(t, 30)
+	b.send(t, 40)
+	b.clock.Advance(time.Hour)
+	if d := b.send(t, 61); !d.Allowed() { // 30 of 100 are 30 %
+		t.Errorf("refused while 30 %% of the day's codes are entered: %+v", d)
+	}
+	if d := b.send(t, 1); d.Allowed() {
+		t.Error("granted with 30 of 101 in the day and none of 61 in the period")
+	}
+	b.enterCodes(t, 1)
+	if d := b.send(t, 1); !d.Allowed() {
+		t.Errorf("an entered code does not open the prefix: %+v", d)
 	}
 }
 
@@ -113,18 +139,18 @@ func conversionRefunded(t *testing.T, b *redisBundle) {
 			t.Fatalf("decision: %+v", d)
 		}
 	}
-	if d := b.send(t, 50); !d.Allowed() {
+	if d := b.send(t, 15); !d.Allowed() {
 		t.Errorf("refused codes were counted as sent: %+v", d)
 	}
 }
 
 // conversionTogether: the guard shares its script with a limit of its prefix and with one that is kept beside it.
 func conversionTogether(t *testing.T, b *redisBundle) {
-	prefix := limits.Spend{Limit: limits.Limit{Name: limits.SMSPrefix, Count: 52, Period: time.Hour}, Subject: b.mobile.Prefix()}
-	beside := on(t, "", "beside", 60, time.Hour)
+	prefix := limits.Spend{Limit: limits.Limit{Name: limits.SMSPrefix, Count: 17, Period: time.Hour}, Subject: b.mobile.Prefix()}
+	beside := on(t, "", "beside", 25, time.Hour)
 	beside.Beside = prefix.Subject
-	for i := range 50 {
-		want := limits.Decision{Limit: prefix.Limit, Remaining: 51 - i}
+	for i := range 15 {
+		want := limits.Decision{Limit: prefix.Limit, Remaining: 16 - i}
 		if diff := cmp.Diff(want, b.spend(t, beside, prefix, b.guard())); diff != "" {
 			t.Fatalf("spend %d, -want +got:\n%s", i+1, diff)
 		}
@@ -137,18 +163,18 @@ func conversionTogether(t *testing.T, b *redisBundle) {
 			t.Errorf("beside the guard, -want +got:\n%s", diff)
 		}
 	}
-	b.enterCodes(t, 15)
+	b.enterCodes(t, 5)
 	if d := b.spend(t, beside, prefix, b.guard()); d.Refused != limits.SMSPrefix {
 		t.Errorf("refused by %q, want the prefix", d.Refused)
 	}
 	if d := b.spend(t, beside); d.Remaining != 7 {
 		t.Errorf("%d left beside refusals, want 7", d.Remaining)
 	}
-	if d := b.send(t, 1); !d.Allowed() {
+	if d := b.send(t, 2); !d.Allowed() {
 		t.Errorf("the guard counted what its prefix refused: %+v", d)
 	}
 	if d := b.send(t, 1); d.Allowed() {
-		t.Error("granted with 15 of 51")
+		t.Error("granted with 5 of 17")
 	}
 	if err := b.store.Gate().Refund(t.Context(), []limits.Spend{beside, prefix, b.guard()}); err != nil {
 		t.Fatal(err)
@@ -167,10 +193,10 @@ func conversionRecorded(t *testing.T, b *redisBundle) {
 	if d := b.send(t, 60); !d.Allowed() {
 		t.Errorf("refused: %+v", d)
 	}
-	if want := map[limits.Name]int{limits.SMSConversion: 10}; !cmp.Equal(reported, want) {
+	if want := map[limits.Name]int{limits.SMSConversion: 45}; !cmp.Equal(reported, want) {
 		t.Errorf("reported %v, want %v", reported, want)
 	}
-	b.enterCodes(t, 15) // of 50 they would be 30 %, of 60 they are not
+	b.enterCodes(t, 15) // of 15 they would be enough, of 60 they are not
 	b.store.Rules.Mode = limits.Enforce
 	if b.send(t, 1).Allowed() {
 		t.Error("what was recorded must count once the guard is enforced")
@@ -179,8 +205,8 @@ func conversionRecorded(t *testing.T, b *redisBundle) {
 
 func conversionInParallel(t *testing.T, b *redisBundle) {
 	decisions := parallel(200, func(int) limits.Decision { return b.spend(t, b.guard()) })
-	if n := count(decisions, limits.Decision.Allowed); n != 50 {
-		t.Errorf("%d granted, want 50", n)
+	if n := count(decisions, limits.Decision.Allowed); n != 15 {
+		t.Errorf("%d granted, want 15", n)
 	}
 }
 

@@ -1,9 +1,11 @@
 -- Counts a code that was entered.
 --
--- KEYS[1] -> window of the codes entered
+-- KEYS    -> windows of the codes entered, of one place
 -- ARGV[1] -> now in milliseconds
--- ARGV[2] -> period in milliseconds
+-- ARGV[2…] -> period in milliseconds of each window
 --
 -- Returns 1.
-take(look(KEYS[1], redis.call('GET', KEYS[1]), tonumber(ARGV[1]), 0, tonumber(ARGV[2])))
+for i, key in ipairs(KEYS) do
+  take(look(key, redis.call('GET', key), tonumber(ARGV[1]), 0, tonumber(ARGV[1 + i])))
+end
 return 1

@@ -72,32 +72,50 @@ local function wait(w)
   return 0
 end
 
+-- judge takes the texts of three windows that belong to a guard off the end of the list: what was entered in the
+-- guard's period, and what was sent and entered in its history. The keys of these follow each other from keys[at] on;
+-- args[a] on are the guard's count and period and the history's period. It returns the history's window, and whether
+-- enough was entered: in the period, in the history, or the history is too short to tell. So a good day outweighs one
+-- bad quarter of an hour, and after a bad day the guard's allowance stays small.
+local function judge(keys, at, texts, args, a, now, percent)
+  local count, period, span = tonumber(args[a]), tonumber(args[a + 1]), tonumber(args[a + 2])
+  local used = look('', table.remove(texts), now, 0, span).units
+  local history = look(keys[at + 1], table.remove(texts), now, 0, span)
+  local entered = look('', table.remove(texts), now, 0, period).units
+  local sent = look('', texts[#texts], now, 0, period).units
+  local isGood = history.units < count or used * 100 >= history.units * percent or entered * 100 >= sent * percent
+  return history, isGood
+end
+
 -- spend takes one unit of every window, or of none when one has nothing left and record is not set. The
 -- arguments from args[first] on are a count and a period for each key from keys[from] on. With a percentage the
--- last window is a guard: from its count on it has nothing left while fewer than so many percent of its units
--- were entered, which the window of one more key counts. It returns the position of the first window without a
--- unit (0 when there is none), the milliseconds until it has one, the position of the tightest window and what is
--- left of it. Nothing can be left of a guard.
+-- last window is a guard: see judge. It returns the position of the first window without a unit (0 when there is
+-- none), the milliseconds until it has one, the position of the tightest window and what is left of it. Nothing can
+-- be left of a guard.
 local function spend(keys, from, args, first, now, record, percent)
   local windows, guard, refused, retry, tightest, left = {}, 0, 0, 0, 0, 0
   if #keys < from then return refused, retry, tightest, left end
-  local texts, entered = redis.call('MGET', unpack(keys, from)), 0
+  local texts = redis.call('MGET', unpack(keys, from))
+  local history, isGood = nil, true
   if percent and percent > 0 then
-    guard = #texts - 1
-    entered = look('', table.remove(texts), now, 0, tonumber(args[first + 2 * guard - 1])).units
+    guard = #texts - 3
+    history, isGood = judge(keys, from + guard, texts, args, first + 2 * guard - 2, now, percent)
   end
   for i, text in ipairs(texts) do
     local a = first + 2 * (i - 1)
-    local w = look(keys[from + i - 1], text, now, tonumber(args[a]), tonumber(args[a + 1]))
-    local full = w.units >= w.count and (i ~= guard or entered * 100 < w.units * percent)
+    local count = tonumber(args[a])
+    if i == guard then count = math.ceil(count / 3) end
+    local w = look(keys[from + i - 1], text, now, count, tonumber(args[a + 1]))
+    local full = w.units >= w.count and (i ~= guard or not isGood)
     if refused == 0 and full then refused, retry = i, wait(w) end
     windows[i] = w
   end
+  windows[#windows + 1] = history
   local granted = refused == 0 or record
   for i, w in ipairs(windows) do
     if granted then take(w) end
     local rest = math.max(w.count - w.units, 0)
-    if i ~= guard and (tightest == 0 or rest < left) then tightest, left = i, rest end
+    if (guard == 0 or i < guard) and (tightest == 0 or rest < left) then tightest, left = i, rest end
   end
   return refused, retry, tightest, left
 end
