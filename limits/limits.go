@@ -23,7 +23,7 @@ type Limit struct {
 	// A subject is judged from Count spends in History on; while fewer were of use, it is throttled to a third of Count
 	// in a Period. 0 for every other limit.
 	Percent int
-	History time.Duration // of a guard; 0 for every other limit
+	History time.Duration // of a guard, see [Limit.Judged]; 0 for every other limit
 }
 
 // Spend asks for one unit of a limit on behalf of a subject.

@@ -67,6 +67,14 @@ func (s Set) setCount(name Name, count int) {
 // percentOf rounds up.
 func percentOf(count, percent int) int { return (count*percent + 99) / 100 }
 
+// Judged returns the time by which a guard judges: History, or Period where that is not set.
+func (l Limit) Judged() time.Duration {
+	if l.History > 0 {
+		return l.History
+	}
+	return l.Period
+}
+
 // Off reports whether the limit refuses nothing.
 func (l Limit) Off() bool { return l.Count <= 0 || l.Period <= 0 }
 

@@ -18,7 +18,7 @@ func (l *Limiter) Entered(ctx context.Context, mobile contact.Mobile) error {
 	subject := l.store.keys.Index("limit", mobile.Prefix())
 	keys := []string{enteredKey(subject, subject, guard), historyEnteredKey(subject, subject, guard)}
 	err := conversionEnterScript.Run(ctx, l.store.client, keys,
-		l.store.now().UnixMilli(), guard.Period.Milliseconds(), guard.History.Milliseconds()).Err()
+		l.store.now().UnixMilli(), guard.Period.Milliseconds(), guard.Judged().Milliseconds()).Err()
 	if err != nil {
 		return fmt.Errorf("count entered code: %w", err)
 	}

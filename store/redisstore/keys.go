@@ -59,7 +59,7 @@ func enteredKey(place, subject string, guard limits.Limit) string {
 
 // historyKey is a string: the window of a guard's spends over its history.
 func historyKey(place, subject string, guard limits.Limit) string {
-	return limitKey(place, subject, limits.Limit{Name: guard.Name, Period: guard.History}) + ":history"
+	return limitKey(place, subject, limits.Limit{Name: guard.Name, Period: guard.Judged()}) + ":history"
 }
 
 // historyEnteredKey is a string: the window of what was of use, beside that of the history.

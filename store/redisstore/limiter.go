@@ -119,7 +119,7 @@ func (b *batch) spending(g *group) call {
 		guard, subject := g.limits[last], g.subjects[last]
 		keys = append(keys, enteredKey(g.place, subject, guard),
 			historyKey(g.place, subject, guard), historyEnteredKey(g.place, subject, guard))
-		args = append(args, guard.History.Milliseconds())
+		args = append(args, guard.Judged().Milliseconds())
 	}
 	return call{script: limitSpendScript, keys: keys, args: args}
 }
@@ -129,7 +129,7 @@ func (b *batch) refunding(g *group) call {
 	keys, args := g.keys(), append([]any{b.at.UnixMilli()}, limitPeriods(g.limits)...)
 	if last := len(keys) - 1; g.guard() > 0 {
 		keys = append(keys, historyKey(g.place, g.subjects[last], g.limits[last]))
-		args = append(args, g.limits[last].History.Milliseconds())
+		args = append(args, g.limits[last].Judged().Milliseconds())
 	}
 	return call{script: limitRefundScript, keys: keys, args: args}
 }
