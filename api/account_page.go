@@ -85,7 +85,7 @@ func (s *Server) accountAction(name string) func(echo.Context, accounts.Account,
 
 func (s *Server) sendOwnCode(c echo.Context, p *web.Page) error {
 	view, err := s.issueCode(c, codeBody{
-		Mobile: p.Form["mobile"], Purpose: string(verify.ChangeMobile),
+		ID: p.Form["sms_code_id"], Mobile: p.Form["mobile"], Purpose: string(verify.ChangeMobile),
 		CaptchaID: p.Form["captcha_id"], Captcha: p.Form["captcha"],
 	})
 	noteSent(p, view, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"usher/captcha"
 	"usher/limits"
 )
 
@@ -28,12 +29,18 @@ func answer(c echo.Context, status int, data any) error {
 	return c.JSON(status, envelope{Errno: "0", Errmsg: "OK", Data: data, RequestID: idOf(c)})
 }
 
+// wantsPrice is the data of a refusal that a captcha of a higher price overcomes.
+type wantsPrice struct {
+	Price captcha.Price `json:"captcha_price"`
+}
+
 // reply is a refusal in the words of one person's language.
 type reply struct {
 	problem
 	sentence   string
 	fields     map[string]string
 	retryAfter time.Duration
+	price      captcha.Price // of the captcha that would be enough; empty where none is asked
 }
 
 // renderError is Echo's error handler: the only place where an error becomes an answer.
@@ -48,7 +55,11 @@ func (s *Server) renderError(err error, c echo.Context) {
 		s.renderErrorPage(c, r)
 		return
 	}
-	_ = c.JSON(r.status, envelope{r.errno, r.sentence, none{}, r.fields, idOf(c)})
+	var data any = none{}
+	if r.price != "" {
+		data = wantsPrice{r.price}
+	}
+	_ = c.JSON(r.status, envelope{r.errno, r.sentence, data, r.fields, idOf(c)})
 }
 
 // setRetryAfter gives whole seconds, rounded up: a client that comes back a second early has spent

@@ -1,12 +1,15 @@
 package api
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
+	"usher/captcha"
 	"usher/contact"
 	"usher/limits"
 	"usher/messages"
@@ -14,6 +17,7 @@ import (
 )
 
 type codeBody struct {
+	ID        string `json:"sms_code_id"` // of the code that the new one replaces
 	Mobile    string `json:"mobile"`
 	CaptchaID string `json:"captcha_id"`
 	Captcha   string `json:"captcha"`
@@ -55,9 +59,9 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 	if err != nil {
 		return codeView{}, err
 	}
-	issued, err := s.Verify.Issue(c.Request().Context(), verify.Request{
-		Mobile: mobile, Purpose: purpose, RequestID: idOf(c),
-	})
+	issued, err := s.issueInShare(c, verify.Request{
+		Mobile: mobile, Purpose: purpose, Replaces: body.ID, RequestID: idOf(c),
+	}, admitted.price)
 	if err != nil {
 		// Nothing is sent: who presses the button too early must not pay with the hour's allowance, and
 		// money that is not spent must not be missing from the budget.
@@ -67,6 +71,37 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 	s.Metrics.issued.WithLabelValues(string(purpose)).Inc()
 	setRateLimit(c, admitted.decision)
 	return codeView{issued.ID, seconds(issued.ExpiresIn), seconds(issued.ResendAfter)}, nil
+}
+
+// issueInShare asks for a code as a stranger, and as more when strangers have used up their share of the number's
+// allowance: as somebody who has paid a high price, or from a network that the number's account was signed in from.
+func (s *Server) issueInShare(c echo.Context, request verify.Request, paid captcha.Price) (verify.Issued, error) {
+	ctx := c.Request().Context()
+	if paid == captcha.High {
+		request.Standing = verify.Payer
+	}
+	issued, err := s.Verify.Issue(ctx, request)
+	forPayers := refusedBy(err, limits.SMSStrangerHour, limits.SMSStrangerDay)
+	if !forPayers && !refusedBy(err, limits.SMSUnknownHour, limits.SMSUnknownDay) {
+		return issued, err
+	}
+	known, lookErr := s.knownNetwork(c, request.Mobile.Reveal())
+	switch {
+	case lookErr != nil:
+		return verify.Issued{}, lookErr
+	case known:
+		request.Standing = verify.Known
+		return s.Verify.Issue(ctx, request)
+	case forPayers && s.Captcha.Enabled():
+		return verify.Issued{}, errCaptchaCheap
+	}
+	return issued, err
+}
+
+// refusedBy reports whether one of these limits has refused.
+func refusedBy(err error, names ...limits.Name) bool {
+	limit, refused := errors.AsType[*verify.LimitError](err)
+	return refused && slices.Contains(names, limits.Name(limit.Name))
 }
 
 type codeCheckBody struct {

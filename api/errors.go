@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
+	"usher/captcha"
 	"usher/verify"
 )
 
@@ -16,6 +17,7 @@ var (
 	errCrossOrigin   = errors.New("cross-origin request refused")
 	errNotSignedIn   = errors.New("not signed in")
 	errCaptchaNeeded = errors.New("captcha is needed")
+	errCaptchaCheap  = errors.New("captcha of the high price is needed") // strangers have used up what a normal one opens
 	errCaptchaGone   = errors.New("captcha is gone")
 	errCaptchaWrong  = errors.New("wrong captcha")
 	errCaptchaIsOff  = errors.New("captchas are off")
@@ -56,6 +58,7 @@ var problems = [...]problem{
 	{errCaptchaGone, "4201", http.StatusUnprocessableEntity, "图形验证码已过期，请换一张", "The captcha has expired. Please ask for another."},
 	{errCaptchaWrong, "4202", http.StatusUnprocessableEntity, "图形验证码错误", "Wrong captcha."},
 	{errCaptchaNeeded, "4202", http.StatusUnprocessableEntity, "请填写图形验证码", "Please answer the captcha."},
+	{errCaptchaCheap, "4202", http.StatusUnprocessableEntity, "尝试过多，请填写更难的图形验证码", "There have been many attempts. Please answer a harder captcha."},
 	{errCaptchaIsOff, "4002", http.StatusNotFound, "没有启用图形验证码", "Captchas are switched off."},
 	{verify.ErrExpired, "4203", http.StatusUnprocessableEntity, "短信验证码已过期，请重新获取", "The code has expired. Please ask for another."},
 	{verify.ErrWrong, "4204", http.StatusUnprocessableEntity, "短信验证码错误", "Wrong code."},
@@ -104,7 +107,11 @@ func describe(err error, lang string) reply {
 	}
 	for _, p := range problems {
 		if errors.Is(err, p.err) {
-			return p.in(lang)
+			r := p.in(lang)
+			if p.err == errCaptchaCheap { //nolint:errorlint // a row of the table
+				r.price = captcha.High
+			}
+			return r
 		}
 	}
 	if p, away := outage(err); away {

@@ -103,7 +103,7 @@ func (s *Server) logoutForm(c echo.Context) error {
 
 func (s *Server) sendCodeForm(c echo.Context, name string, p web.Page, purpose verify.Purpose) error {
 	view, err := s.issueCode(c, codeBody{
-		Mobile: p.Form["mobile"], Purpose: string(purpose),
+		ID: p.Form["sms_code_id"], Mobile: p.Form["mobile"], Purpose: string(purpose),
 		CaptchaID: p.Form["captcha_id"], Captcha: p.Form["captcha"],
 	})
 	noteSent(&p, view, err)

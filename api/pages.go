@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -53,7 +54,9 @@ func (s *Server) form(c echo.Context, name string, p web.Page, refused error) er
 			p.Error = r.sentence
 		}
 		p.PasswordCaptcha = p.PasswordCaptcha || p.Fields["captcha"] != ""
+		p.CaptchaPrice = string(r.price)
 	}
+	p.CaptchaPrice = cmp.Or(p.CaptchaPrice, p.Form["captcha_price"]) // once asked, it stays
 	if name == "register" || name == "forgot" || p.Mode == "code" || p.PasswordCaptcha ||
 		name == "account" && p.Mode == "mobile" {
 		s.attachCaptcha(c, &p)
@@ -84,7 +87,11 @@ func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 	if !s.Captcha.Enabled() || c.Request().Method == http.MethodHead {
 		return
 	}
-	view, err := s.newCaptcha(c, captcha.Image, captcha.Normal)
+	price := captcha.Price(p.CaptchaPrice)
+	if !price.Valid() {
+		price = captcha.Normal
+	}
+	view, err := s.newCaptcha(c, captcha.Image, price)
 	if err != nil {
 		s.logError(c, describe(err, chinese).status, err)
 		return

@@ -23,7 +23,7 @@ func endpoints() []endpoint {
 		{"/v1/captchas/ABCDEFGHIJKLMNOPQRSTUVWXYZ/check", `{"answer":"x"}`, []string{"answer"}, []string{"answer"}},
 		{
 			"/v1/sms-codes", `{"mobile":"13800138000","purpose":"login","captcha_id":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","captcha":"x"}`,
-			[]string{"mobile", "purpose", "captcha_id", "captcha"},
+			[]string{"sms_code_id", "mobile", "purpose", "captcha_id", "captcha"},
 			[]string{"mobile", "purpose"},
 		},
 		{

@@ -3,13 +3,14 @@ package api
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
+	"usher/captcha"
 	"usher/limits"
-	"usher/verify"
 )
 
 // knownFor is how long a network is known for an account after a sign-in from it.
@@ -23,15 +24,11 @@ func (s *Server) tryPassword(c echo.Context, body signInBody) (accounts.Account,
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	failures := s.failureSpends(c, body, known)
-	if err := s.admitPassword(c, body, failures); err != nil {
+	attempt := s.passwordAttempt(c, body, known)
+	if err := s.admitPassword(c, body, &attempt); err != nil {
 		return accounts.Account{}, err
 	}
-	priority := accounts.Later
-	if known {
-		priority = accounts.First
-	}
-	account, err := s.Accounts.SignIn(c.Request().Context(), body.Login, body.Password, priority)
+	account, err := s.Accounts.SignIn(c.Request().Context(), body.Login, body.Password, attempt.priority)
 	switch {
 	case errors.Is(err, accounts.ErrCredentials):
 		s.Metrics.signIns.WithLabelValues("wrong").Inc()
@@ -39,25 +36,36 @@ func (s *Server) tryPassword(c echo.Context, body signInBody) (accounts.Account,
 	case err == nil:
 		s.Metrics.signIns.WithLabelValues("right").Inc()
 	}
-	s.refund(c, failures)
+	s.refund(c, attempt.failures)
 	return account, err
 }
 
-// failureSpends is what a wrong password costs. Signing in by SMS code costs none of it, and a network that
+// passwordAttempt is one try of a password.
+type passwordAttempt struct {
+	failures []limits.Spend // what a wrong password costs
+	priority accounts.Priority
+}
+
+// passwordAttempt returns what a wrong password costs. Signing in by SMS code costs none of it, and a network that
 // the owner has signed in from is not held to what others try: nobody can lock an owner out for ever.
-func (s *Server) failureSpends(c echo.Context, body signInBody, known bool) []limits.Spend {
+func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) passwordAttempt {
 	login := loginSubject(body.Login)
 	addr, network := limits.Network(clientAddr(c))
-	spends := []limits.Spend{{Limit: s.Limits[limits.LoginNameNet], Subject: from(network, login)}}
-	if !known {
-		spends = append(spends, limits.Spend{Limit: s.Limits[limits.LoginNameAll], Subject: login})
+	attempt := passwordAttempt{
+		failures: []limits.Spend{{Limit: s.Limits[limits.LoginNameNet], Subject: from(network, login)}},
+		priority: accounts.Later,
+	}
+	if known {
+		attempt.priority = accounts.First
+	} else {
+		attempt.failures = append(attempt.failures, limits.Spend{Limit: s.Limits[limits.LoginNameAll], Subject: login})
 	}
 	if s.Captcha.Enabled() && body.CaptchaID == "" {
-		spends = append(spends,
+		attempt.failures = append(attempt.failures,
 			limits.Spend{Limit: s.Limits[limits.LoginName], Subject: login},
 			limits.Spend{Limit: s.Limits[limits.LoginAddr], Subject: addr})
 	}
-	return spends
+	return attempt
 }
 
 // knownNetwork tells whether the account of a login name was signed in from this network lately.
@@ -66,19 +74,39 @@ func (s *Server) knownNetwork(c echo.Context, login string) (bool, error) {
 	return s.Gate.Known(c.Request().Context(), from(network, loginSubject(login)))
 }
 
-// admitPassword lets a password be tried: without a captcha after a few wrong ones only.
-func (s *Server) admitPassword(c echo.Context, body signInBody, failures []limits.Spend) error {
-	spends := append(s.byAddress(c, limits.LoginIP), failures...)
+// admitPassword lets a password be tried: without a captcha after a few wrong ones only, and after many wrong ones
+// from unknown networks with a captcha of the high price. What strangers can use up is no limit for who pays that:
+// an owner on a new network, whose number strangers keep from getting codes, has this way in left.
+func (s *Server) admitPassword(c echo.Context, body signInBody, attempt *passwordAttempt) error {
+	own := s.byAddress(c, limits.LoginIP)
+	spends := slices.Concat(own, attempt.failures)
+	var admitted admission
+	var err error
 	if body.CaptchaID != "" {
-		_, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
-		return err
+		admitted, err = s.admit(c, body.CaptchaID, body.Captcha, spends)
+	} else {
+		err = s.spend(c, spends)
 	}
-	err := s.spend(c, spends)
-	if limit, ok := errors.AsType[*verify.LimitError](err); ok &&
-		(limit.Name == string(limits.LoginName) || limit.Name == string(limits.LoginAddr)) {
+	switch {
+	case refusedBy(err, limits.LoginName, limits.LoginAddr):
 		return errCaptchaNeeded
+	case !refusedBy(err, strangersLimits...) || !s.Captcha.Enabled():
+		return err
+	case admitted.price != captcha.High:
+		return errCaptchaCheap
 	}
-	return err
+	attempt.failures, attempt.priority = withoutStrangers(attempt.failures), accounts.First
+	return s.spend(c, slices.Concat(withoutStrangers(own), attempt.failures))
+}
+
+// strangersLimits are those of sign-ins by password that strangers from many networks can use up.
+var strangersLimits = []limits.Name{limits.LoginNameAll}
+
+// withoutStrangers returns the spends that count the caller alone.
+func withoutStrangers(spends []limits.Spend) []limits.Spend {
+	return slices.DeleteFunc(slices.Clone(spends), func(s limits.Spend) bool {
+		return slices.Contains(strangersLimits, s.Limit.Name)
+	})
 }
 
 // refund gives units back. When it cannot, they are forgotten with their period.

@@ -10,6 +10,16 @@ const (
 	SMSMobileHour Name = "sms_mobile_hour"
 	// SMSMobileDay counts the codes sent to one number in rolling 24 hours, which is how Aliyun counts a day.
 	SMSMobileDay Name = "sms_mobile_day"
+	// SMSUnknownHour counts those of the codes sent to one number that were asked for from networks that its account
+	// was not signed in from: the rest of [SMSMobileHour] is kept for its owner.
+	SMSUnknownHour Name = "sms_unknown_hour"
+	// SMSUnknownDay counts the same in a day, beside [SMSMobileDay].
+	SMSUnknownDay Name = "sms_unknown_day"
+	// SMSStrangerHour counts those of [SMSUnknownHour] that were asked for without a captcha of the high price: the rest
+	// is kept for an owner on a new network, who can pay it.
+	SMSStrangerHour Name = "sms_stranger_hour"
+	// SMSStrangerDay counts the same in a day, beside [SMSUnknownDay].
+	SMSStrangerDay Name = "sms_stranger_day"
 	// SMSIPHour counts the codes asked for by one address: nobody needs more than a few numbers.
 	SMSIPHour Name = "sms_ip_hour"
 	// SMSIPDay counts the codes asked for by one address in a day, for those who stay below the hour's limit.
@@ -76,6 +86,10 @@ func defaults() []Limit {
 	return []Limit{
 		{Name: SMSMobileHour, Count: 5, Period: time.Hour},
 		{Name: SMSMobileDay, Count: 10, Period: day},
+		{Name: SMSUnknownHour, Count: 4, Period: time.Hour},
+		{Name: SMSUnknownDay, Count: 8, Period: day},
+		{Name: SMSStrangerHour, Count: 3, Period: time.Hour},
+		{Name: SMSStrangerDay, Count: 6, Period: day},
 		{Name: SMSIPHour, Count: 10, Period: time.Hour},
 		{Name: SMSIPDay, Count: 50, Period: day},
 		{Name: SMSNetHour, Count: 50, Period: time.Hour},

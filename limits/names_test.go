@@ -19,6 +19,10 @@ func TestDefaults_are_the_promised_ones(t *testing.T) {
 	for _, want := range []limits.Limit{
 		{Name: "sms_mobile_hour", Count: 5, Period: time.Hour},
 		{Name: "sms_mobile_day", Count: 10, Period: day},
+		{Name: "sms_unknown_hour", Count: 4, Period: time.Hour},
+		{Name: "sms_unknown_day", Count: 8, Period: day},
+		{Name: "sms_stranger_hour", Count: 3, Period: time.Hour},
+		{Name: "sms_stranger_day", Count: 6, Period: day},
 		{Name: "sms_ip_hour", Count: 10, Period: time.Hour},
 		{Name: "sms_ip_day", Count: 50, Period: day},
 		{Name: "sms_net_hour", Count: 50, Period: time.Hour},

@@ -6,21 +6,23 @@
 //
 // # A code's life
 //
-// There is one current code for each number and purpose. Whether its message arrived is another story, told in
-// package messages: the person who has the digits may enter them, whatever the vendor said.
+// Codes of one number and purpose live side by side, each with its own guesses: the id, which only its asker is told,
+// says which code is meant. Whether a code's message arrived is told in package messages: the person who has the digits
+// may enter them, whatever the vendor said.
 //
 //	             ┌──────────────── Restore: the request failed ────────────────┐
 //	             ▼                                                             │
-//	Issue ──▶ current ──Check, Spend: one guess less each──▶ no guess left     │
+//	Issue ──▶ pending ──Check, Spend: one guess less each──▶ no guess left     │
 //	  │          │ │                                                           │
 //	  │          │ └──right Spend, once──▶ used ───────────────────────────────┘
-//	  │          ├──newer Issue──▶ superseded
+//	  │          ├──Issue that replaces it──▶ superseded
 //	  │          └──its time──▶ expired
-//	  └──not queued──▶ taken back; the code before it is current again
+//	  └──not queued──▶ taken back; the code that it replaced is pending again
 //
-// A code that is used, superseded or expired is [ErrExpired] to whoever enters it: which of them is nobody's
-// business. One without guesses is [ErrAttempts] until its end, and so is any code of a number that was guessed at
-// too often.
+// A code that is used, superseded or expired is [ErrExpired], and so is an id that no code of the number and purpose
+// has. A code without guesses is [ErrAttempts] until its end. A person who knows only the number changes none of this:
+// neither guesses nor further codes need an id that this person has. What such a person can use up is the share of the
+// number's allowance that [Stranger] and [Payer] have.
 //
 // How each step fails:
 //

@@ -51,6 +51,8 @@ type Service struct {
 type Request struct {
 	Mobile    contact.Mobile
 	Purpose   Purpose
+	Replaces  string // id of the code that the asker asked for before: it ends; empty for none
+	Standing  Standing
 	RequestID string // goes with the message, to be followed through logs
 }
 
@@ -61,8 +63,8 @@ type Issued struct {
 	ResendAfter time.Duration
 }
 
-// Issue makes a new code, which takes the place of an earlier one for the same number and purpose, and
-// queues it. It returns a *[LimitError] when the number may not have one now. After every other error
+// Issue makes a new code and queues it. It takes the place of the code that the request replaces, if that is one of
+// the same number and purpose; others live on. It returns a *[LimitError] when the number may not have one now. After every other error
 // nothing is sent and nothing is spent, as far as the store can still be reached: [ErrQueue] when the queue
 // did not take the code, else the store's error.
 func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
@@ -104,10 +106,14 @@ func (s *Service) newIssue(r Request) (Issue, error) {
 	if err != nil {
 		return Issue{}, fmt.Errorf("derive code: %w", err)
 	}
+	replaces := r.Replaces
+	if of, ok := SubjectOf(replaces); !ok || !hmac.Equal([]byte(of), []byte(subject)) {
+		replaces = ""
+	}
 	now := s.Now()
 	return Issue{
 		ID: id, Subject: subject, Purpose: r.Purpose, To: r.Mobile.String(), RequestID: r.RequestID,
-		KeyID: derivation.KeyID, MAC: mac,
+		KeyID: derivation.KeyID, MAC: mac, Replaces: replaces, Standing: r.Standing,
 		IssuedAt: now, ExpiresAt: now.Add(s.Policy.CodeTTL),
 		ResendAfter: s.Policy.ResendInterval, MaxAttempts: s.Policy.MaxAttempts,
 	}, nil

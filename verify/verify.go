@@ -48,8 +48,8 @@ func (e *LimitError) Error() string { return "limit " + e.Name + " reached" }
 
 // Codes keeps issued codes. Every method is one round trip and atomic.
 type Codes interface {
-	// Issue files a new code as the current one of its number and purpose, unless a limit of the
-	// number refuses: then it returns a *LimitError and nothing has changed.
+	// Issue files a new code beside others of its number and purpose, and ends the one that it replaces,
+	// unless a limit of the number refuses: then it returns a *LimitError and nothing has changed.
 	Issue(ctx context.Context, issue Issue) error
 
 	// Void takes back an issue that could not be queued, together with what it spent of the limits.
@@ -71,6 +71,16 @@ type Codes interface {
 	Status(ctx context.Context, id string) (Status, error)
 }
 
+// Standing says how much of a number's allowance is open to whoever asks for a code. The zero value is the stranger's.
+type Standing int
+
+// The standings. Strangers cannot use up what is kept for the others.
+const (
+	Stranger Standing = iota // from a network that the number's account was not signed in from
+	Payer                    // the same, with a captcha of the high price
+	Known                    // from a network that the account was signed in from lately
+)
+
 // Issue is a new code as it is stored: nothing in it opens the code or the number.
 type Issue struct {
 	ID          string // see NewID: carries the subject, so that every key of a number shares a slot
@@ -82,6 +92,8 @@ type Issue struct {
 	MAC         string // to compare an entered code with
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
+	Replaces    string        // id of an earlier code of the number; empty for none
+	Standing    Standing      // how much of the number's allowance is open to the asker
 	ResendAfter time.Duration // pause until the next code for the same number, whatever the purpose
 	MaxAttempts int           // guesses per code
 }

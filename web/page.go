@@ -39,6 +39,8 @@ type Page struct {
 	// CaptchaID and CaptchaImage (a data URI of a PNG) are the challenge for people without a
 	// script. With both empty the script asks for one when it starts.
 	CaptchaID, CaptchaImage string
+	// CaptchaPrice is what further challenges have to be asked for with: "high", or empty for a normal one.
+	CaptchaPrice string
 	// CodeSent says that a code has just been sent; ResendAfter is in seconds.
 	CodeSent    bool
 	ResendAfter int

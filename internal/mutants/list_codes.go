@@ -6,7 +6,7 @@ func codeMutants() []mutant {
 		{
 			name: "code-end", without: "a code can be entered after its end",
 			edits: []edit{
-				{"store/redisstore/scripts/code_try.lua", "or tonumber(code[2]) <= tonumber(ARGV[3]) ", ""},
+				{"store/redisstore/scripts/code_try.lua", "or tonumber(code[2]) <= tonumber(ARGV[2]) ", ""},
 			},
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
 		},
@@ -20,7 +20,7 @@ func codeMutants() []mutant {
 		{
 			name: "code-once", without: "a code is good for many uses at once",
 			edits: []edit{
-				{"store/redisstore/scripts/code_use.lua", "if code[3] ~= '' or tonumber(code[2])", "if tonumber(code[2])"},
+				{"store/redisstore/scripts/code_use.lua", "if code[2] ~= '' or tonumber(code[1])", "if tonumber(code[1])"},
 			},
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
 		},
@@ -29,8 +29,19 @@ func codeMutants() []mutant {
 			edits: []edit{
 				{
 					"store/redisstore/scripts/code_try.lua",
-					"if code[1] ~= ARGV[2] or",
+					"if code[1] ~= ARGV[1] or",
 					"if not code[1] or",
+				},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
+			name: "code-replaced-purpose", without: "a code ends one of another purpose",
+			edits: []edit{
+				{
+					"store/redisstore/scripts/code_issue.lua",
+					"redis.call('HGET', KEYS[3], 'purpose') == ARGV[2] then",
+					"redis.call('EXISTS', KEYS[3]) == 1 then",
 				},
 			},
 			pkg: "store/redisstore", tests: []string{"TestCodes"},

@@ -15,6 +15,27 @@ func limitMutants() []mutant {
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
 		},
 		{
+			name: "number-share", without: "strangers use up all codes of a number",
+			edits: []edit{
+				{"store/redisstore/windows.go", "\tdefault:\n\t\treturn numberLimits\n", "\tdefault:\n\t\treturn numberLimits[:2]\n"},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
+			name: "high-price", without: "any captcha passes where strangers have used up the passwords of a name",
+			edits: []edit{
+				{"api/slowdown.go", "case admitted.price != captcha.High:", "case admitted.price == \"\":"},
+			},
+			pkg: "api", tests: []string{"TestSignIn_slows_down_one_network_and_then_all_strangers"},
+		},
+		{
+			name: "way-in", without: "strangers close password and code of an owner on a new network",
+			edits: []edit{
+				{"api/slowdown.go", "\tattempt.failures, attempt.priority = withoutStrangers(attempt.failures), accounts.First\n", ""},
+			},
+			pkg: "api", tests: []string{"TestStrangers_cannot_close_both_password_and_code"},
+		},
+		{
 			name: "number-pause", without: "a number gets codes one upon the other",
 			edits: []edit{
 				{

@@ -8,7 +8,7 @@ const (
 	queueingMail = "asynq:{email}:pending\r\n" // the same
 	anSMSTask    = "sms:code"                  // in the answer to a worker that takes it off the queue
 	aMailTask    = "email:activation"          // the same
-	claimingSMS  = ":current:\r\n"             // a worker
+	claimingSMS  = ":outcomes\r\n$44\r\n"      // a worker: the id of the code is the first argument after the keys
 	recordingSMS = "\r\n$4\r\nsent\r\n"        // a worker: that a vendor took the code
 	looking      = "\r\nasynq:{sms}:\r\n"      // a worker's reaper at a task that is active for long
 	putBack      = ":again"                    // in the answer with a task that a reaper has put back

@@ -34,6 +34,7 @@ type modelCode struct {
 	expires  time.Time
 
 	guesses  int
+	replaced bool
 	used     bool
 	state    messages.State
 	reason   string // of a dropped one
@@ -46,9 +47,9 @@ type modelCode struct {
 
 // modelNumber is what the model knows of a number.
 type modelNumber struct {
-	current map[verify.Purpose]*modelCode
-	pause   time.Time
-	issued  []time.Time
+	newest map[verify.Purpose]*modelCode
+	pause  time.Time
+	issued []time.Time
 }
 
 // within counts what happened in the time before now. What lies exactly as far back is over.
@@ -87,7 +88,7 @@ func (c *modelCode) drop(reason string, now time.Time) string {
 }
 
 // refusal says why a claim is dropped, or nothing.
-func (c *modelCode) refusal(isCurrent bool, now time.Time) string {
+func (c *modelCode) refusal(now time.Time) string {
 	switch {
 	case c.state == messages.Dropped:
 		return c.reason
@@ -99,7 +100,7 @@ func (c *modelCode) refusal(isCurrent bool, now time.Time) string {
 		return "sent"
 	case c.over(now):
 		return c.drop("expired", now)
-	case !isCurrent:
+	case c.replaced:
 		return c.drop("superseded", now)
 	default:
 		return ""
@@ -140,7 +141,7 @@ func (c *modelCode) hear(state messages.State) bool {
 }
 
 // shown is what the waiting person is told.
-func (c *modelCode) shown(isCurrent bool, now time.Time) messages.State {
+func (c *modelCode) shown(now time.Time) messages.State {
 	state := c.state
 	if state == messages.Dropped && c.reason == "used" {
 		state = messages.Sent
@@ -150,7 +151,7 @@ func (c *modelCode) shown(isCurrent bool, now time.Time) messages.State {
 		return verify.StateUsed
 	case state == messages.Failed, state == messages.Undelivered:
 		return state
-	case !isCurrent, c.over(now), state == messages.Dropped:
+	case c.replaced, c.over(now), state == messages.Dropped:
 		return verify.StateExpired
 	case state == messages.Sending:
 		return messages.Queued

@@ -81,7 +81,7 @@ func (w *codeWorld) wipe(c *rapid.T) {
 	}
 	w.numbers, w.all = nil, nil
 	for range w.mobiles {
-		w.numbers = append(w.numbers, &modelNumber{current: map[verify.Purpose]*modelCode{}})
+		w.numbers = append(w.numbers, &modelNumber{newest: map[verify.Purpose]*modelCode{}})
 	}
 	w.cases++
 }
@@ -116,14 +116,21 @@ func (w *codeWorld) code(c *rapid.T) *modelCode {
 	return w.all[len(w.all)-1-rapid.IntRange(0, min(len(w.all), 4)-1).Draw(c, "age")]
 }
 
-func (w *codeWorld) isCurrent(code *modelCode) bool {
-	return w.numbers[code.number].current[code.purpose] == code
+// find returns the code of a number and purpose that has the id, or nil.
+func (w *codeWorld) find(number int, purpose verify.Purpose, id string) *modelCode {
+	for _, code := range w.all {
+		if code.id == id && code.number == number && code.purpose == purpose {
+			return code
+		}
+	}
+	return nil
 }
 
 func (w *codeWorld) issue(c *rapid.T) {
 	number, purpose := w.place(c)
 	n, now := w.numbers[number], w.clock.Now()
-	issued, err := w.service.Issue(c.Context(), verify.Request{Mobile: w.mobiles[number], Purpose: purpose})
+	old := w.id(c, number, purpose)
+	issued, err := w.service.Issue(c.Context(), verify.Request{Mobile: w.mobiles[number], Purpose: purpose, Replaces: old})
 	if w.refused(c, n, err) {
 		return
 	}
@@ -136,13 +143,20 @@ func (w *codeWorld) issue(c *rapid.T) {
 	if err != nil {
 		c.Fatal(err)
 	}
-	if old := n.current[purpose]; old != nil && !old.over(now) {
-		w.count["superseded"]++
+	if replaced := w.find(number, purpose, old); replaced != nil {
+		if !replaced.over(now) && !replaced.replaced {
+			w.count["superseded"]++
+		}
+		// What Redis has forgotten cannot be replaced, and makes no difference: it is over.
+		replaced.replaced = true
+	}
+	if newest := n.newest[purpose]; newest != nil && newest.id != old && !newest.over(now) {
+		w.count["side by side"]++
 	}
 	code := &modelCode{
 		id: issued.ID, text: text, number: number, purpose: purpose, expires: now.Add(codeLife), state: messages.Queued,
 	}
-	n.current[purpose], n.pause, n.issued = code, now.Add(resendPause), append(n.issued, now)
+	n.newest[purpose], n.pause, n.issued = code, now.Add(resendPause), append(n.issued, now)
 	w.all = append(w.all, code)
 	w.count["issued"]++
 }
@@ -205,36 +219,32 @@ func (w *codeWorld) entered(c *rapid.T, code *modelCode) string {
 // current one, and else anybody with any id.
 func (w *codeWorld) ask(c *rapid.T) (number int, purpose verify.Purpose, id, text string) {
 	number, purpose = w.place(c)
-	code := w.numbers[number].current[purpose]
-	text, id = w.entered(c, code), verify.NewID(w.service.Keys.Index("mobile", w.mobiles[number].Reveal()))
-	switch rapid.IntRange(0, 7).Draw(c, "id") {
-	case 0:
-	case 1, 2:
-		if len(w.all) > 0 {
-			id = w.all[rapid.IntRange(0, len(w.all)-1).Draw(c, "code")].id
-		}
-	default:
-		if code != nil {
-			id = code.id
-		}
+	id = w.id(c, number, purpose)
+	return number, purpose, id, w.entered(c, w.find(number, purpose, id))
+}
+
+// id draws the id of a code: mostly of the newest of a number and purpose, and else of any or of none.
+func (w *codeWorld) id(c *rapid.T, number int, purpose verify.Purpose) string {
+	newest, draw := w.numbers[number].newest[purpose], rapid.IntRange(0, 7).Draw(c, "id")
+	switch {
+	case draw > 2 && newest != nil:
+		return newest.id
+	case draw > 0 && len(w.all) > 0:
+		return w.all[rapid.IntRange(0, len(w.all)-1).Draw(c, "code")].id
 	}
-	return number, purpose, id, text
+	return verify.NewID(w.service.Keys.Index("mobile", w.mobiles[number].Reveal()))
 }
 
 // expect says how a guess ends by the model, and counts it for the code that has the id, and for no other.
 func (w *codeWorld) expect(number int, purpose verify.Purpose, id, text string) (code *modelCode, right bool, want error) {
-	for _, one := range w.all {
-		if one.id == id && one.number == number && one.purpose == purpose {
-			code = one
-		}
-	}
+	code = w.find(number, purpose, id)
 	switch {
 	case len(text) != 6 || strings.Trim(text, "0123456789") != "":
 		return code, false, verify.ErrWrong
 	case code == nil:
 		w.count["strange"]++
 		return code, false, verify.ErrExpired
-	case !w.isCurrent(code) || code.over(w.clock.Now()) || code.used:
+	case code.replaced || code.over(w.clock.Now()) || code.used:
 		w.count["expired"]++
 		return code, false, verify.ErrExpired
 	case code.guesses >= maxAttempts:
@@ -288,7 +298,7 @@ func (w *codeWorld) restore(c *rapid.T) {
 func (w *codeWorld) claim(c *rapid.T) {
 	code, now := w.code(c), w.clock.Now()
 	claim, err := w.codes.Claim(c.Context(), code.id, claimLease)
-	switch reason := code.refusal(w.isCurrent(code), now); {
+	switch reason := code.refusal(now); {
 	case reason != "":
 		if !errors.Is(err, messages.ErrDropped) || claim.Reason != reason {
 			c.Fatalf("claim = %+v, %v; want dropped as %s", claim, err, reason)
@@ -351,7 +361,7 @@ func (w *codeWorld) check(c *rapid.T) {
 	for _, code := range w.all[max(0, len(w.all)-4):] {
 		status, err := w.service.Status(c.Context(), code.id)
 		pause := max(w.numbers[code.number].pause.Sub(now), 0)
-		want := code.shown(w.isCurrent(code), now)
+		want := code.shown(now)
 		if err != nil || status.State != want || status.Used != code.used || status.ResendAfter != pause {
 			c.Fatalf("status = %+v, %v; want %s, used %v, %v of the pause", status, err, want, code.used, pause)
 		}

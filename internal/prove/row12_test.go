@@ -43,7 +43,7 @@ func TestRow12_codes_do_what_the_model_says(t *testing.T) {
 	r.note("%d codes, %d right guesses, %d spent, %d claims, %d wipes", w.count["issued"], w.count["right"],
 		w.count["spent"], w.count["claimed"], w.count["wiped"])
 	for _, what := range []string{
-		"issued", "right", "spent", "claimed", "wiped", "paused", "limited", "superseded", "expired", "strange", "no guesses left",
+		"issued", "right", "spent", "claimed", "wiped", "paused", "limited", "superseded", "side by side", "expired", "strange", "no guesses left",
 	} {
 		if w.count[what] == 0 && !t.Failed() && long() {
 			t.Errorf("no step was ever %s: the run proves nothing", what)

@@ -1,12 +1,12 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
-	"usher/limits"
 	"usher/messages"
 	"usher/providers"
 	"usher/secrets"
@@ -22,21 +22,21 @@ type Codes struct{ store *Store }
 
 var _ verify.Codes = (*Codes)(nil)
 
-// Issue files a new code as the current one of its number and purpose, unless the pause or a limit of the
-// number refuses: then it returns a *[verify.LimitError] and nothing has changed.
+// Issue files a new code, unless the pause or a limit of the number refuses: then it returns a *[verify.LimitError]
+// and nothing has changed.
 func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	if !issue.ExpiresAt.After(issue.IssuedAt) {
 		return errors.New("issue code: it would be over before it is issued")
 	}
-	windows := c.windows(limits.SMSMobileHour, limits.SMSMobileDay)
+	windows := c.windows(limitsOf(issue.Standing)...)
+	replaced := cmp.Or(issue.Replaces, issue.ID)
 	keys := append([]string{
-		codeKey(issue.Subject, issue.ID), outcomesKey(issue.Subject),
-		currentKey(issue.Subject, issue.Purpose), pauseKey(issue.Subject),
+		codeKey(issue.Subject, issue.ID), outcomesKey(issue.Subject), codeKey(issue.Subject, replaced), pauseKey(issue.Subject),
 	}, limitKeys(issue.Subject, windows)...)
 	args := append([]any{
 		issue.ID, string(issue.Purpose), issue.KeyID, issue.MAC, issue.IssuedAt.UnixMilli(), issue.ExpiresAt.UnixMilli(),
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
-		issue.To, issue.RequestID,
+		issue.To, issue.RequestID, issue.Replaces,
 	}, limitArgs(windows)...)
 	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...), 2)
 	if err != nil {
@@ -55,17 +55,17 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	}
 }
 
-// Void takes back an issue that could not be queued, together with what it spent of the limits, and makes
-// the code before it the current one again. A code that a worker has claimed stays as it is, because its
+// Void takes back an issue that could not be queued, together with what it spent of the limits; the code that it
+// replaced counts again. A code that a worker has claimed stays as it is, because its
 // message may be on its way. An unknown id is none of its business.
 func (c *Codes) Void(ctx context.Context, id string) error {
 	subject, ok := verify.SubjectOf(id)
 	if !ok {
 		return nil
 	}
-	windows := c.windows(limits.SMSMobileHour, limits.SMSMobileDay)
+	windows := c.windows(numberLimits...)
 	keys := append([]string{codeKey(subject, id), outcomesKey(subject), pauseKey(subject)}, limitKeys(subject, windows)...)
-	args := append([]any{id, c.store.now().UnixMilli(), currents(subject), codes(subject)}, limitPeriods(windows)...)
+	args := append([]any{id, c.store.now().UnixMilli(), codes(subject)}, limitPeriods(windows)...)
 	if err := codeVoidScript.Run(ctx, c.store.client, keys, args...).Err(); err != nil {
 		return fmt.Errorf("void code: %w", err)
 	}
@@ -80,8 +80,8 @@ func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (ver
 	if !ok {
 		return verify.Pending{}, verify.ErrExpired
 	}
-	r, err := read(codeTryScript.Run(ctx, c.store.client, []string{codeKey(subject, id), currentKey(subject, purpose)},
-		id, string(purpose), c.store.now().UnixMilli()), 1)
+	r, err := read(codeTryScript.Run(ctx, c.store.client, []string{codeKey(subject, id)},
+		string(purpose), c.store.now().UnixMilli()), 1)
 	if err != nil {
 		return verify.Pending{}, fmt.Errorf("try code: %w", err)
 	}
@@ -105,7 +105,7 @@ func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 		return false, verify.ErrExpired
 	}
 	r, err := read(codeUseScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
-		id, c.store.now().UnixMilli(), secrets.Random(8), currents(subject)), 2)
+		c.store.now().UnixMilli(), secrets.Random(8)), 2)
 	if err != nil {
 		return false, fmt.Errorf("use code: %w", err)
 	}
@@ -143,7 +143,7 @@ func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
 		return verify.Status{}, verify.ErrNotFound
 	}
 	r, err := read(codeStatusScript.Run(ctx, c.store.client,
-		[]string{codeKey(subject, id), pauseKey(subject)}, id, currents(subject)), 0)
+		[]string{codeKey(subject, id), pauseKey(subject)}), 0)
 	if err != nil {
 		return verify.Status{}, fmt.Errorf("find code: %w", err)
 	}
@@ -155,7 +155,7 @@ func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
 		State: messages.State(r.text(0)), Purpose: verify.Purpose(r.text(1)), Used: r.text(2) != "",
 		ExpiresAt: time.UnixMilli(r.number(3)), ResendAfter: max(time.UnixMilli(r.number(5)).Sub(now), 0),
 	}
-	superseded := r.number(4) == 0
+	superseded := r.number(4) == 1
 	status.State = shown(status, superseded || !status.ExpiresAt.After(now))
 	return status, nil
 }

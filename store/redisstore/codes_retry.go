@@ -30,7 +30,7 @@ func (c *Codes) Retry(ctx context.Context, id string, dryRun bool) (reason strin
 		ask = "1"
 	}
 	r, err := read(codeRetryScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
-		id, c.store.now().UnixMilli(), currents(subject), ask), 1)
+		c.store.now().UnixMilli(), ask), 1)
 	if err != nil {
 		return "", fmt.Errorf("retry code: %w", err)
 	}

@@ -22,7 +22,7 @@ func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (mess
 	}
 	now := c.store.now()
 	r, err := read(codeClaimScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
-		id, now.UnixMilli(), now.Add(lease).UnixMilli(), secrets.Random(8), currents(subject)), 2)
+		id, now.UnixMilli(), now.Add(lease).UnixMilli(), secrets.Random(8)), 2)
 	if err != nil {
 		return claim, fmt.Errorf("claim code: %w", err)
 	}

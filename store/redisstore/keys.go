@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"usher/limits"
-	"usher/verify"
 )
 
 // prefix begins every key of this package; Asynq's begin with "asynq:".
@@ -33,14 +32,6 @@ func codes(subject string) string { return tag(subject) + "code:" }
 
 // codeKey is a hash: all that is known of one issued code.
 func codeKey(subject, id string) string { return codes(subject) + id }
-
-// currents is what the keys of a number's current codes begin with; the purpose follows.
-func currents(subject string) string { return tag(subject) + "current:" }
-
-// currentKey is a string: the id of the code that counts for a purpose.
-func currentKey(subject string, purpose verify.Purpose) string {
-	return currents(subject) + string(purpose)
-}
 
 // pauseKey is a hash: when the next code may be issued, and the id of the last.
 func pauseKey(subject string) string { return tag(subject) + "pause" }

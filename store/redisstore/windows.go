@@ -5,7 +5,28 @@ import (
 	"time"
 
 	"usher/limits"
+	"usher/verify"
 )
+
+// numberLimits are those of a number's codes: pairs of an hour and a day, first what counts for everybody, then what
+// counts for networks that its account is not known to, then what counts for those of them that paid no high price.
+var numberLimits = []limits.Name{
+	limits.SMSMobileHour, limits.SMSMobileDay,
+	limits.SMSUnknownHour, limits.SMSUnknownDay,
+	limits.SMSStrangerHour, limits.SMSStrangerDay,
+}
+
+// limitsOf returns the limits of a number that count for a standing: the fewer, the better it is.
+func limitsOf(standing verify.Standing) []limits.Name {
+	switch standing {
+	case verify.Known:
+		return numberLimits[:2]
+	case verify.Payer:
+		return numberLimits[:4]
+	default:
+		return numberLimits
+	}
+}
 
 // windows returns the named limits that are on.
 func (c *Codes) windows(names ...limits.Name) []limits.Limit {

@@ -97,6 +97,16 @@ func (b *redisBundle) issue(t *testing.T, purpose verify.Purpose) verify.Issued 
 	return issued
 }
 
+// replace asks for another code by a person who has one.
+func (b *redisBundle) replace(t *testing.T, purpose verify.Purpose, id string) verify.Issued {
+	t.Helper()
+	issued, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: purpose, Replaces: id, RequestID: "r1"})
+	if err != nil {
+		t.Fatalf("Issue: %v", err)
+	}
+	return issued
+}
+
 // code derives the digits of an issued code as a worker does.
 func (b *redisBundle) code(t *testing.T, id string, purpose verify.Purpose) string {
 	t.Helper()

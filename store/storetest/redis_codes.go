@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -28,7 +29,11 @@ func Codes(t *testing.T, url string) {
 		"a void issue is refunded where it was spent":     voidClockBehind,
 		"a queue that fails costs nothing":                queueFails,
 		"a code opens its own purpose and number only":    purposesNeverCross,
-		"a new code supersedes the old one":               newSupersedesOld,
+		"a new code supersedes the one that it replaces":  newSupersedesOld,
+		"codes of several askers live side by side":       sideBySide,
+		"a code of an older program is good for its time": olderCode,
+		"strangers leave a share of a number's codes":     shares,
+		"a void issue gives back what its standing spent": voidShares,
 		"a code ends with its time":                       codeExpires,
 		"of 1,000 parallel guesses five are compared":     guessesInParallel,
 		"guesses of a number are bounded by its codes":    guessesOfNumber,
@@ -78,6 +83,7 @@ func pauseAcrossPurposes(t *testing.T, b *redisBundle) {
 
 func numberLimits(t *testing.T, b *redisBundle) {
 	var last error
+	b.service.Codes = known{b.codes}
 	for range 5 {
 		b.issue(t, verify.Login)
 		b.clock.Advance(time.Minute)
@@ -95,6 +101,79 @@ func numberLimits(t *testing.T, b *redisBundle) {
 	}
 	b.clock.Advance(time.Millisecond)
 	b.issue(t, verify.Login)
+}
+
+// known lets everybody ask as from a network that the owner has signed in from.
+type known struct{ verify.Codes }
+
+// Issue implements [verify.Codes].
+func (k known) Issue(ctx context.Context, issue verify.Issue) error {
+	issue.Standing = verify.Known
+	return k.Codes.Issue(ctx, issue)
+}
+
+// ask asks for a code, and returns the limit that refused.
+func (b *redisBundle) ask(t *testing.T, standing verify.Standing) limits.Name {
+	t.Helper()
+	_, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login, Standing: standing})
+	if limit, refused := errors.AsType[*verify.LimitError](err); refused {
+		return limits.Name(limit.Name)
+	}
+	if err != nil {
+		t.Fatalf("Issue: %v", err)
+	}
+	return ""
+}
+
+// shares has strangers ask for as many codes as they get, then strangers who pay, then the owner.
+func shares(t *testing.T, b *redisBundle) {
+	b.service.Policy.ResendInterval = 0
+	until := func(standing verify.Standing, refused limits.Name) (got int) {
+		t.Helper()
+		for ; got < 20; got++ {
+			if name := b.ask(t, standing); name == refused {
+				return got
+			} else if name != "" {
+				t.Fatalf("refused by %s, want %s", name, refused)
+			}
+		}
+		return got
+	}
+	for hour, want := range []struct {
+		name [3]limits.Name
+		got  [3]int
+	}{
+		{[3]limits.Name{limits.SMSStrangerHour, limits.SMSUnknownHour, limits.SMSMobileHour}, [3]int{3, 1, 1}},
+		{[3]limits.Name{limits.SMSStrangerHour, limits.SMSUnknownHour, limits.SMSMobileHour}, [3]int{3, 1, 1}},
+		{[3]limits.Name{limits.SMSMobileDay, limits.SMSMobileDay, limits.SMSMobileDay}, [3]int{}},
+	} {
+		for i, standing := range []verify.Standing{verify.Stranger, verify.Payer, verify.Known} {
+			if got := until(standing, want.name[i]); got != want.got[i] {
+				t.Errorf("hour %d: standing %d got %d codes, want %d", hour+1, standing, got, want.got[i])
+			}
+		}
+		b.clock.Advance(2 * time.Hour)
+	}
+}
+
+// voidShares takes codes of every standing back: afterwards each may ask for as many as before.
+func voidShares(t *testing.T, b *redisBundle) {
+	b.service.Policy.ResendInterval = 0
+	b.queue.fail(errors.New("queue is away"))
+	for range 20 {
+		for _, standing := range []verify.Standing{verify.Stranger, verify.Payer, verify.Known} {
+			_, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login, Standing: standing})
+			if !errors.Is(err, verify.ErrQueue) {
+				t.Fatalf("Issue: %v", err)
+			}
+		}
+	}
+	b.queue.fail(nil)
+	for _, standing := range []verify.Standing{verify.Known, verify.Payer, verify.Stranger, verify.Stranger, verify.Stranger} {
+		if refused := b.ask(t, standing); refused != "" {
+			t.Errorf("standing %d is refused by %s", standing, refused)
+		}
+	}
 }
 
 func numberLimitsRecorded(t *testing.T, b *redisBundle) {

@@ -9,6 +9,7 @@ import (
 
 	"usher/contact"
 	"usher/limits"
+	"usher/messages"
 	"usher/verify"
 )
 
@@ -77,7 +78,7 @@ func strangersGuess(t *testing.T, b *redisBundle) {
 func newSupersedesOld(t *testing.T, b *redisBundle) {
 	older := b.issue(t, verify.Login)
 	b.clock.Advance(time.Minute)
-	newer := b.issue(t, verify.Login)
+	newer := b.replace(t, verify.Login, older.ID)
 	code := b.code(t, older.ID, verify.Login)
 	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, older.ID, code); !errors.Is(err, verify.ErrExpired) {
 		t.Errorf("Spend of the older code: %v", err)
@@ -91,6 +92,52 @@ func newSupersedesOld(t *testing.T, b *redisBundle) {
 	b.wantState(t, older.ID, verify.StateExpired)
 	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, newer.ID, b.code(t, newer.ID, verify.Login)); err != nil {
 		t.Errorf("Spend of the newer code: %v", err)
+	}
+}
+
+// sideBySide asks for codes as strangers do: they know the number, and no id of its codes.
+func sideBySide(t *testing.T, b *redisBundle) {
+	b.service.Policy.ResendInterval = 0
+	b.unlimited()
+	other, err := contact.ParseMobile("139" + b.mobile.Reveal()[3:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	owners, register := b.issue(t, verify.Login), b.issue(t, verify.Register)
+	for _, id := range []string{"", "x", verify.NewID(b.subject), register.ID, owners.ID[:43], owners.ID + "A"} {
+		b.replace(t, verify.Login, id)
+	}
+	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: other, Purpose: verify.Login, Replaces: owners.ID}); err != nil {
+		t.Fatal(err)
+	}
+	stranger := b.issue(t, verify.Login)
+	for range policy().MaxAttempts {
+		if _, err := b.service.Check(t.Context(), b.mobile, verify.Login, stranger.ID, wrong(b.code(t, stranger.ID, verify.Login), 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, purpose := range map[string]verify.Purpose{owners.ID: verify.Login, register.ID: verify.Register} {
+		b.wantState(t, id, messages.Queued)
+		b.claim(t, id)
+		if err := b.service.Spend(t.Context(), b.mobile, purpose, id, b.code(t, id, purpose)); err != nil {
+			t.Errorf("Spend of the owner's %s code: %v", purpose, err)
+		}
+	}
+}
+
+// olderCode is a code as an older program filed it, which said elsewhere whether it was replaced.
+func olderCode(t *testing.T, b *redisBundle) {
+	issued := b.issue(t, verify.Login)
+	for _, key := range b.client.Keys(t.Context(), "*"+issued.ID).Val() {
+		if err := b.client.HDel(t.Context(), key, "windows", "superseded").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.wantState(t, issued.ID, messages.Queued)
+	b.record(t, b.claim(t, issued.ID), messages.Failed)
+	b.wantRetry(t, issued.ID, false, "")
+	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, issued.ID, b.code(t, issued.ID, verify.Login)); err != nil {
+		t.Errorf("Spend: %v", err)
 	}
 }
 

@@ -81,7 +81,8 @@ func retryOver(t *testing.T, b *redisBundle) {
 	b.clock.Advance(time.Minute)
 	superseded := b.failed(t)
 	b.clock.Advance(time.Minute)
-	expired := b.failed(t)
+	expired := b.replace(t, verify.Login, superseded).ID
+	b.record(t, b.claim(t, expired), messages.Failed)
 	b.wantRetry(t, superseded, false, "superseded")
 	b.clock.Advance(policy().CodeTTL)
 	b.wantRetry(t, expired, false, "expired")

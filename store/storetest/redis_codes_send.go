@@ -154,7 +154,7 @@ func dropped(t *testing.T, b *redisBundle) {
 	}
 	old := b.issue(t, verify.Login)
 	b.clock.Advance(time.Minute)
-	used := b.issue(t, verify.Login)
+	used := b.replace(t, verify.Login, old.ID)
 	want(old.ID, "superseded")
 	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, used.ID, b.code(t, used.ID, verify.Login)); err != nil {
 		t.Fatal(err)

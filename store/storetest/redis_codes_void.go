@@ -31,7 +31,7 @@ func voidTakesBack(t *testing.T, b *redisBundle) {
 func voidKeepsPrevious(t *testing.T, b *redisBundle) {
 	older := b.issue(t, verify.Login)
 	b.clock.Advance(time.Minute)
-	newer := b.issue(t, verify.Login)
+	newer := b.replace(t, verify.Login, older.ID)
 	if err := b.codes.Void(t.Context(), newer.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func voidKeepsPrevious(t *testing.T, b *redisBundle) {
 func voidLeavesNewer(t *testing.T, b *redisBundle) {
 	older := b.issue(t, verify.Login)
 	b.clock.Advance(time.Minute)
-	newer := b.issue(t, verify.Login)
+	newer := b.replace(t, verify.Login, older.ID)
 	if err := b.codes.Void(t.Context(), older.ID); err != nil {
 		t.Fatal(err)
 	}

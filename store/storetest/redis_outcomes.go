@@ -189,7 +189,7 @@ func outcomesDropped(t *testing.T, b *redisBundle) {
 	b.unlimited()
 	old := b.issue(t, verify.Login)
 	b.clock.Advance(time.Minute)
-	used := b.issue(t, verify.Login)
+	used := b.replace(t, verify.Login, old.ID)
 	b.spendCode(t, used.ID)
 	for range 2 {
 		b.wantDropped(t, old.ID, "superseded")

@@ -143,6 +143,7 @@ class Captcha {
   constructor(root) {
     this.root = root;
     this.id = $('[name=captcha_id]', root);
+    this.price = $('[name=captcha_price]', root);
     this.answer = $('[name=captcha]', root);
     this.image = $('img', root);
     this.player = $('[data-play]', root);
@@ -169,7 +170,7 @@ class Captcha {
   // load replaces the challenge; the answer typed for the old one goes with it.
   async load(medium = this.medium, focus = false) {
     const turn = ++this.turn;
-    const answer = await call('POST', '/v1/captchas', { kind: medium });
+    const answer = await call('POST', '/v1/captchas', { kind: medium, price: this.price.value || undefined });
     if (turn !== this.turn) return;
     if (!answer.ok) return showError(this.answer, answer.status === 429 ? answer.errmsg : say('captcha_failed'));
     const spoken = medium === 'audio';
@@ -195,6 +196,11 @@ class Captcha {
   play() {
     this.sound.currentTime = 0;
     this.sound.play().catch(() => {}); // Refused by the browser's policy: the button is there.
+  }
+
+  // heed has the next challenge be as hard as an answer wants it.
+  heed(answer) {
+    if (answer.data.captcha_price) this.price.value = answer.data.captcha_price;
   }
 
   // spend says that this challenge is used up. It stays in its place, so that nothing moves.
@@ -267,6 +273,7 @@ class CodeSender {
     alertOf(this.form).textContent = '';
     if (!this.ready()) return;
     const body = { mobile: plainMobile(this.mobile.value), purpose: this.form.dataset.purpose };
+    if (this.id) body.sms_code_id = this.id; // The new code takes the place of that one.
     if (this.captcha) Object.assign(body, { captcha_id: this.captcha.id.value, captcha: this.captcha.answer.value.trim() });
     this.button.disabled = true;
     this.button.textContent = say('wait');
@@ -303,6 +310,7 @@ class CodeSender {
   refused(answer) {
     refuse(this.form, answer);
     if (answer.retryAfter > 0 && answer.retryAfter <= countable) this.wait(answer.retryAfter);
+    this.captcha?.heed(answer);
     if (answer.status) this.captcha?.load(); // An answer has spent it, whatever it says.
   }
 
@@ -547,6 +555,7 @@ async function submit(form, flow, captcha) {
 
 // renew brings a fresh captcha where the refused call has spent the old one or asks for a first.
 function renew(captcha, answer) {
+  captcha.heed(answer);
   const asked = ['4201', '4202'].includes(answer.errno) || answer.fields.captcha;
   if (captcha.hidden && asked) captcha.show();
   else if (!captcha.hidden && answer.status) captcha.load();

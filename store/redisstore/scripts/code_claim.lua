@@ -6,14 +6,13 @@
 -- ARGV[2] -> now in milliseconds
 -- ARGV[3] -> when the lease ends, in milliseconds
 -- ARGV[4] -> name of this claim: the client repeats a request whose answer was lost
--- ARGV[5] -> what the keys of the current codes begin with
 --
 -- Returns {"dropped", reason}, {"busy", attempt, when the other lease ends} or {"ok", attempt, when the lease
 -- ends, doubts: claims that ran out, the provider that may have the message or "", when the first doubt arose in
 -- milliseconds or 0}.
-local code = redis.call('HMGET', KEYS[1], 'purpose', 'state', 'used', 'expires_at', 'lease_until', 'claim', 'attempt',
+local code = redis.call('HMGET', KEYS[1], 'superseded', 'state', 'used', 'expires_at', 'lease_until', 'claim', 'attempt',
   'claimed_at', 'reason', 'doubts', 'doubt_provider', 'doubt_at')
-if not code[1] then return {'dropped', 'missing'} end
+if not code[2] then return {'dropped', 'missing'} end
 local now, state, lease = tonumber(ARGV[2]), code[2], tonumber(code[5])
 local open = state == 'queued' or state == 'sending'
 
@@ -40,7 +39,7 @@ if code[3] ~= '' then return drop('used') end
 if state == 'failed' then return {'dropped', 'failed'} end
 if not open then return {'dropped', 'sent'} end
 if tonumber(code[4]) <= now then return drop('expired') end
-if redis.call('GET', ARGV[5] .. code[1]) ~= ARGV[1] then return drop('superseded') end
+if code[1] then return drop('superseded') end
 local function granted(attempt, ends)
   return {'ok', attempt, ends, tonumber(code[10] or 0), code[11] or '', tonumber(code[12] or 0)}
 end

@@ -1,10 +1,11 @@
--- Files a new code as the current one of its number and purpose, unless the pause since the last one or a
--- limit of the number refuses. Asked again for a code that is there, it changes nothing and agrees: the
--- client repeats a request whose answer was lost.
+-- Files a new code, unless the pause since the number's last one or a limit of the number refuses. Asked again for a
+-- code that is there, it changes nothing and agrees: the client repeats a request whose answer was lost.
+--
+-- Codes of one number and purpose live side by side. One ends another only when its asker knows the other's id.
 --
 -- KEYS[1]  -> code
 -- KEYS[2]  -> outcomes
--- KEYS[3]  -> current code of the purpose
+-- KEYS[3]  -> code that this one replaces, or KEYS[1] for none
 -- KEYS[4]  -> pause
 -- KEYS[5…] -> windows of the number
 -- ARGV[1]  -> id
@@ -19,7 +20,8 @@
 -- ARGV[10] -> "1": windows only record
 -- ARGV[11] -> masked number
 -- ARGV[12] -> id of the request
--- ARGV[13…] -> count and period in milliseconds of each window
+-- ARGV[13] -> id of the code that this one replaces, or ""
+-- ARGV[14…] -> count and period in milliseconds of each window
 --
 -- Returns {"pause", milliseconds}, {"limit", position of the window, milliseconds} or
 -- {"ok", position of the window that would have refused or 0, milliseconds}.
@@ -28,16 +30,18 @@ local now, ends, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local paused = redis.call('HGET', KEYS[4], 'until')
 if paused and tonumber(paused) > now then return {'pause', tonumber(paused) - now} end
 local record = ARGV[10] == '1'
-local refused, retry = spend(KEYS, 5, ARGV, 13, now, record)
+local refused, retry = spend(KEYS, 5, ARGV, 14, now, record)
 if refused > 0 and not record then return {'limit', refused, retry} end
 
-local previous = redis.call('GET', KEYS[3]) or ''
+local previous = ''
+if ARGV[13] ~= '' and redis.call('HGET', KEYS[3], 'purpose') == ARGV[2] then
+  if redis.call('HSETNX', KEYS[3], 'superseded', ARGV[1]) == 1 then previous = ARGV[13] end
+end
 redis.call('HSET', KEYS[1], 'id', ARGV[1], 'purpose', ARGV[2], 'key_id', ARGV[3], 'mac', ARGV[4],
   'state', 'queued', 'attempt', 0, 'attempts', 0, 'max_attempts', ARGV[8], 'used', '',
   'issued_at', ARGV[5], 'expires_at', ARGV[6], 'lease_until', 0, 'claim', '', 'previous', previous,
-  'to', ARGV[11], 'request_id', ARGV[12], 'revision', 1)
+  'to', ARGV[11], 'request_id', ARGV[12], 'windows', #KEYS - 4, 'revision', 1)
 redis.call('PEXPIRE', KEYS[1], ends - now + tonumber(ARGV[9]))
-redis.call('SET', KEYS[3], ARGV[1], 'PX', ends - now)
 if pause > 0 then
   redis.call('HSET', KEYS[4], 'until', string.format('%.0f', now + pause), 'id', ARGV[1])
   redis.call('PEXPIRE', KEYS[4], pause)

@@ -2,23 +2,21 @@
 --
 -- KEYS[1] -> code
 -- KEYS[2] -> outcomes
--- ARGV[1] -> id
--- ARGV[2] -> now in milliseconds
--- ARGV[3] -> what the keys of the current codes begin with
--- ARGV[4] -> "1": ask only
+-- ARGV[1] -> now in milliseconds
+-- ARGV[2] -> "1": ask only
 --
 -- Returns {"ok"} or {"refused", reason}: missing, used, expired, superseded, or the
 -- state of a message that is on its way or has arrived. A message that is queued is fine as it is: its task may
 -- have got lost all the same, as when whoever asked before died in between.
-local code = redis.call('HMGET', KEYS[1], 'purpose', 'state', 'used', 'expires_at')
-if not code[1] then return {'refused', 'missing'} end
+local code = redis.call('HMGET', KEYS[1], 'superseded', 'state', 'used', 'expires_at')
+if not code[2] then return {'refused', 'missing'} end
 if code[3] ~= '' then return {'refused', 'used'} end
-if tonumber(code[4]) <= tonumber(ARGV[2]) then return {'refused', 'expired'} end
-if redis.call('GET', ARGV[3] .. code[1]) ~= ARGV[1] then return {'refused', 'superseded'} end
+if tonumber(code[4]) <= tonumber(ARGV[1]) then return {'refused', 'expired'} end
+if code[1] then return {'refused', 'superseded'} end
 local over = code[2] == 'failed' or code[2] == 'undelivered'
 if not over and code[2] ~= 'queued' then return {'refused', code[2]} end
-if over and ARGV[4] ~= '1' then
+if over and ARGV[2] ~= '1' then
   redis.call('HSET', KEYS[1], 'state', 'queued', 'reason', '', 'lease_until', 0)
-  note(KEYS[2], KEYS[1], ARGV[2])
+  note(KEYS[2], KEYS[1], ARGV[1])
 end
 return {'ok'}

@@ -1,16 +1,14 @@
 -- Counts a guess on a code, before the guess is compared.
 --
 -- KEYS[1] -> code
--- KEYS[2] -> current code of the purpose
--- ARGV[1] -> id
--- ARGV[2] -> purpose
--- ARGV[3] -> now in milliseconds
+-- ARGV[1] -> purpose
+-- ARGV[2] -> now in milliseconds
 --
 -- Returns {"expired"} when the code cannot be entered for the purpose, {"attempts"} when it has no guess left, or
 -- {"ok", key id, MAC, guesses left}.
-local code = redis.call('HMGET', KEYS[1], 'purpose', 'expires_at', 'used', 'attempts', 'max_attempts', 'key_id', 'mac')
-if code[1] ~= ARGV[2] or code[3] ~= '' or tonumber(code[2]) <= tonumber(ARGV[3]) then return {'expired'} end
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'expired'} end
+local code = redis.call('HMGET', KEYS[1], 'purpose', 'expires_at', 'used', 'attempts', 'max_attempts', 'key_id', 'mac', 'superseded')
+if code[1] ~= ARGV[1] or code[3] ~= '' or tonumber(code[2]) <= tonumber(ARGV[2]) then return {'expired'} end
+if code[8] then return {'expired'} end
 local left = tonumber(code[5]) - tonumber(code[4])
 if left < 1 then return {'attempts'} end
 redis.call('HINCRBY', KEYS[1], 'attempts', 1)

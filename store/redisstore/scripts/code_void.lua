@@ -1,35 +1,32 @@
--- Takes a code back that could not be queued, with the pause and the units it spent; the code before it is
--- the current one again. A code that a worker has claimed stays as it is: it may be on its way already.
+-- Takes a code back that could not be queued, with the pause and the units it spent; the code that it replaced counts
+-- again. A code that a worker has claimed stays as it is: it may be on its way already.
 --
 -- KEYS[1]  -> code
 -- KEYS[2]  -> outcomes
 -- KEYS[3]  -> pause
--- KEYS[4…] -> windows of the number
+-- KEYS[4…] -> windows of the number, of which the code spent the first few
 -- ARGV[1]  -> id
 -- ARGV[2]  -> now in milliseconds
--- ARGV[3]  -> what the keys of the current codes begin with
--- ARGV[4]  -> what the keys of the codes begin with
--- ARGV[5…] -> period in milliseconds of each window
+-- ARGV[3]  -> what the keys of the codes begin with
+-- ARGV[4…] -> period in milliseconds of each window
 --
 -- Returns 1 when the code was taken back, else 0.
-local code = redis.call('HMGET', KEYS[1], 'purpose', 'issued_at', 'attempt', 'previous')
-if not code[1] or code[3] ~= '0' then return 0 end
+local code = redis.call('HMGET', KEYS[1], 'issued_at', 'attempt', 'previous', 'windows')
+if not code[1] or code[2] ~= '0' then return 0 end
 -- A full Redis takes no task either, and it must take the code back. It refuses what needs memory only until a
 -- script has written something.
 redis.call('HDEL', KEYS[1], 'mac')
 redis.call('HSET', KEYS[1], 'state', 'dropped', 'reason', 'unqueued')
 note(KEYS[2], KEYS[1], ARGV[2])
 redis.call('DEL', KEYS[1])
-for i = 4, #KEYS do refund(KEYS[i], tonumber(code[2]), tonumber(ARGV[1 + i])) end
+-- A code of an older program spent the two windows that there were.
+for i = 1, math.min(tonumber(code[4] or 2), #KEYS - 3) do
+  refund(KEYS[3 + i], tonumber(code[1]), tonumber(ARGV[3 + i]))
+end
 if redis.call('HGET', KEYS[3], 'id') == ARGV[1] then redis.call('DEL', KEYS[3]) end
 
-local current = ARGV[3] .. code[1]
-if redis.call('GET', current) == ARGV[1] then
-  local ends = tonumber(redis.call('HGET', ARGV[4] .. code[4], 'expires_at') or 0)
-  if ends > tonumber(ARGV[2]) then
-    redis.call('SET', current, code[4], 'PX', ends - tonumber(ARGV[2]))
-  else
-    redis.call('DEL', current)
-  end
+local previous = ARGV[3] .. code[3]
+if code[3] ~= '' and redis.call('HGET', previous, 'superseded') == ARGV[1] then
+  redis.call('HDEL', previous, 'superseded')
 end
 return 1
