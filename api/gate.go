@@ -140,8 +140,7 @@ func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile)
 	if err == nil || !isRight || !shared(admitted.decision.Refused) {
 		return spends, admitted, err
 	}
-	_, network := limits.Network(clientAddr(c))
-	known, knownErr := s.Gate.Known(c.Request().Context(), from(network, loginSubject(mobile.Reveal())))
+	known, knownErr := s.knownNetwork(c, mobile.Reveal())
 	if knownErr != nil || !known {
 		return spends, admitted, errors.Join(err, knownErr)
 	}

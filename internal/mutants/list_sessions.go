@@ -8,8 +8,8 @@ func sessionMutants() []mutant {
 			edits: []edit{
 				{
 					"api/slowdown.go",
-					"if s.Captcha.Enabled() && body.CaptchaID == \"\" {\n\t\tspends",
-					"if s.Captcha.Enabled() && c == nil {\n\t\tspends",
+					"if s.Captcha.Enabled() && body.CaptchaID == \"\" {",
+					"if s.Captcha.Enabled() && c == nil {",
 				},
 			},
 			pkg: "api", tests: []string{"TestSignIn_demands_a_captcha_after_three_failures"},
