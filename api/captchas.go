@@ -13,8 +13,9 @@ import (
 )
 
 type captchaBody struct {
-	Kind  string `json:"kind"`
-	Price string `json:"price"`
+	Kind     string `json:"kind"`
+	Price    string `json:"price"`
+	Replaces string `json:"replaces"`
 }
 
 // captchaView has either an image or a recording, as a data URI.
@@ -32,7 +33,25 @@ func (s *Server) createCaptcha(c echo.Context) error {
 			return err
 		}
 	}
-	medium, price := captcha.Medium(cmp.Or(body.Kind, string(captcha.Image))), captcha.Price(cmp.Or(body.Price, string(captcha.Normal)))
+	medium, price, err := body.parse()
+	if err != nil {
+		return err
+	}
+	if medium == captcha.Audio {
+		if err := s.replacePicture(c, body.Replaces); err != nil {
+			return err
+		}
+	}
+	view, err := s.newCaptcha(c, medium, price)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusCreated, view)
+}
+
+// parse fills in defaults. A recording has to name the picture that it replaces.
+func (b captchaBody) parse() (captcha.Medium, captcha.Price, error) {
+	medium, price := captcha.Medium(cmp.Or(b.Kind, string(captcha.Image))), captcha.Price(cmp.Or(b.Price, string(captcha.Normal)))
 	refused := accounts.FieldErrors{}
 	if medium != captcha.Image && medium != captcha.Audio {
 		refused[fieldKind] = accounts.Malformed
@@ -40,14 +59,34 @@ func (s *Server) createCaptcha(c echo.Context) error {
 	if !price.Valid() {
 		refused[fieldPrice] = accounts.Malformed
 	}
+	if medium == captcha.Audio && b.Replaces == "" {
+		refused[fieldReplaces] = accounts.Missing
+	}
 	if len(refused) > 0 {
-		return refused
+		return "", "", refused
 	}
-	view, err := s.newCaptcha(c, medium, price)
-	if err != nil {
+	return medium, price, nil
+}
+
+// replacePicture takes away the picture that a recording is asked for in place of. Machines understand recordings
+// better than they read pictures, so nobody gets one alone: each costs a picture, and has a limit of its own.
+func (s *Server) replacePicture(c echo.Context, id string) error {
+	if !s.Captcha.Enabled() {
+		return errCaptchaIsOff
+	}
+	if !captcha.ValidID(id) {
+		return errCaptchaGone
+	}
+	asked, decision, err := s.Gate.Admit(c.Request().Context(), id, s.byAddress(c, limits.CaptchaAudioIP))
+	switch {
+	case err != nil:
 		return err
+	case !decision.Allowed():
+		return refusal(decision)
+	case asked.Medium != captcha.Image:
+		return errCaptchaGone
 	}
-	return answer(c, http.StatusCreated, view)
+	return nil
 }
 
 // newCaptcha asks a challenge and keeps its answer.

@@ -11,12 +11,13 @@ const (
 
 // Fields that only requests have, beside those of package accounts.
 const (
-	fieldKind    accounts.Field = "kind"
-	fieldPrice   accounts.Field = "price"
-	fieldPurpose accounts.Field = "purpose"
-	fieldCode    accounts.Field = "code"
-	fieldLogin   accounts.Field = "login"
-	fieldAnswer  accounts.Field = "answer"
+	fieldKind     accounts.Field = "kind"
+	fieldPrice    accounts.Field = "price"
+	fieldReplaces accounts.Field = "replaces"
+	fieldPurpose  accounts.Field = "purpose"
+	fieldCode     accounts.Field = "code"
+	fieldLogin    accounts.Field = "login"
+	fieldAnswer   accounts.Field = "answer"
 )
 
 // wording is a sentence in both languages.

@@ -40,7 +40,7 @@ func TestAnswers_are_as_recorded(t *testing.T) {
 	english.header = http.Header{"Accept-Language": {"en"}}
 
 	p.post("/v1/captchas", body{}).golden("captcha_image")
-	p.post("/v1/captchas", body{"kind": "audio"}).golden("captcha_audio")
+	p.post("/v1/captchas", body{"kind": "audio", "replaces": p.captcha()}).golden("captcha_audio")
 	p.post("/v1/captchas/"+p.captcha()+"/check", body{"answer": "no"}).golden("captcha_check")
 	sent := p.send(number)
 	sent.golden("code")

@@ -174,7 +174,10 @@ func TestRefusals_by_limits_say_when_to_come_back(t *testing.T) {
 	calls := map[limits.Name]func(p *person) *reply{
 		limits.LookupIP:  func(p *person) *reply { return p.get("/v1/mobiles/" + number) },
 		limits.CaptchaIP: func(p *person) *reply { return p.post("/v1/captchas", body{}) },
-		limits.StatusIP:  func(p *person) *reply { return p.get("/v1/sms-codes/" + strings.Repeat("a", 44)) },
+		limits.CaptchaAudioIP: func(p *person) *reply {
+			return p.post("/v1/captchas", body{"kind": "audio", "replaces": p.captcha()})
+		},
+		limits.StatusIP: func(p *person) *reply { return p.get("/v1/sms-codes/" + strings.Repeat("a", 44)) },
 		limits.CheckIP: func(p *person) *reply {
 			return p.post("/v1/sms-codes/check", body{"mobile": number, "purpose": "login", "code": "1"})
 		},

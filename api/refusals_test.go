@@ -19,7 +19,7 @@ type endpoint struct {
 // endpoints lists every endpoint that reads a body.
 func endpoints() []endpoint {
 	return []endpoint{
-		{"/v1/captchas", `{"kind":"image","price":"normal"}`, []string{"kind", "price"}, nil},
+		{"/v1/captchas", `{"kind":"image","price":"normal","replaces":"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}`, []string{"kind", "price", "replaces"}, nil},
 		{"/v1/captchas/ABCDEFGHIJKLMNOPQRSTUVWXYZ/check", `{"answer":"x"}`, []string{"answer"}, []string{"answer"}},
 		{
 			"/v1/sms-codes", `{"mobile":"13800138000","purpose":"login","captcha_id":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","captcha":"x"}`,
@@ -240,6 +240,24 @@ func TestCaptcha_is_demanded_and_spent_once(t *testing.T) {
 	if got := len(b.sms.all()); got != 1 {
 		t.Errorf("%d codes were enqueued, want 1", got)
 	}
+}
+
+// A recording costs a picture, of the same life: it cannot be asked for alone, and not twice for one picture.
+func TestCaptcha_recording_only_in_place_of_a_picture(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	p := b.person()
+	hear := func(id string) *reply { return p.post("/v1/captchas", body{"kind": "audio", "replaces": id}) }
+	hear("").want(422, "4103")
+	hear("ABCDEFGHIJKLMNOPQRSTUVWXYZ").want(422, "4201")
+	hear("../../x").want(422, "4201")
+	picture := p.captcha()
+	spoken := hear(picture).want(201, "0").str("captcha_id")
+	hear(picture).want(422, "4201")
+	p.post("/v1/sms-codes", body{"mobile": number, "purpose": "login", "captcha_id": picture, "captcha": captchaText}).want(422, "4201")
+	another := hear(p.captcha()).want(201, "0").str("captcha_id")
+	hear(another).want(422, "4201") // a recording is no picture
+	p.post("/v1/sms-codes", body{"mobile": number, "purpose": "login", "captcha_id": spoken, "captcha": captchaText}).want(202, "0")
 }
 
 func TestCaptcha_off_asks_nothing(t *testing.T) {

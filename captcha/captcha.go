@@ -11,6 +11,8 @@ package captcha
 import (
 	"errors"
 	"fmt"
+
+	"usher/captcha/challenge"
 )
 
 // Kind says what the picture shows.
@@ -24,13 +26,22 @@ const (
 	Off     Kind = "off"
 )
 
-// Medium says which sense a challenge is made for.
-type Medium string
+type (
+	// Medium says which sense a challenge is made for.
+	Medium = challenge.Medium
+	// Price says how much work it is.
+	Price = challenge.Price
+	// Asked is what is kept of it.
+	Asked = challenge.Asked
+)
 
-// The media. Every kind has both; the audio of every kind speaks digits, since letters sound too much alike.
+// The media and prices. Every kind has both media; the audio of every kind speaks digits, since letters sound too much
+// alike.
 const (
-	Image Medium = "image"
-	Audio Medium = "audio"
+	Image  = challenge.Image
+	Audio  = challenge.Audio
+	Normal = challenge.Normal
+	High   = challenge.High
 )
 
 // ErrOff is returned by [Maker.Make] when the kind is [Off].
@@ -45,9 +56,10 @@ type Challenge struct {
 
 // Maker makes challenges. It is safe for concurrent use.
 type Maker struct {
-	config Config
-	colors palettes
-	fonts  []typeface
+	config   Config
+	colors   palettes
+	fonts    []typeface
+	speakers map[string]speaker // by language
 }
 
 // New fills in the defaults of config and loads the fonts. The error names every field that is wrong.
@@ -66,6 +78,9 @@ func New(config Config) (*Maker, error) {
 	m.colors, _ = newPalettes(config.Background, config.Ink)
 	var err error
 	if m.fonts, err = loadFonts(); err != nil {
+		return nil, fmt.Errorf("captcha: %w", err)
+	}
+	if m.speakers, err = loadSpeakers(); err != nil {
 		return nil, fmt.Errorf("captcha: %w", err)
 	}
 	return m, nil
@@ -88,11 +103,12 @@ func (m *Maker) Make(medium Medium, price Price, language string) (Challenge, er
 	case Image:
 		q := m.question(price)
 		picture, err := m.draw(q.text, m.width(price))
-		return Challenge{Asked: Asked{medium, price, q.answer}, Media: picture, MIME: "image/png"}, err
+		return Challenge{Asked: Asked{Medium: medium, Price: price, Answer: q.answer}, Media: picture, MIME: "image/png"}, err
 	case Audio:
-		q := m.spokenQuestion(price)
-		recording, err := speak(q.text, m.spokenLanguage(language))
-		return Challenge{Asked: Asked{medium, price, q.answer}, Media: recording, MIME: "audio/wav"}, err
+		language = m.spokenLanguage(language)
+		q := m.spokenQuestion(price, language)
+		recording := m.speakers[language].speak(q.text)
+		return Challenge{Asked: Asked{Medium: medium, Price: price, Answer: q.answer}, Media: recording, MIME: "audio/wav"}, nil
 	default:
 		return Challenge{}, fmt.Errorf("captcha: no medium %q", medium)
 	}

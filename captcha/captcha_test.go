@@ -49,9 +49,9 @@ func TestMaker_Make_answers_have_the_length_and_alphabet_of_their_kind(t *testin
 		{"digits by default", captcha.Config{}, captcha.Image, 5, "23456789"},
 		{"longer digits", captcha.Config{Length: 6}, captcha.Image, 6, "23456789"},
 		{"letters", captcha.Config{Kind: captcha.Letters}, captcha.Image, 4, "ACEFHKMPRTWXY"},
-		{"spoken digits", captcha.Config{}, captcha.Audio, 5, "0123456789"},
-		{"spoken for letters", captcha.Config{Kind: captcha.Letters}, captcha.Audio, 5, "0123456789"},
-		{"spoken for arithmetic", captcha.Config{Kind: captcha.Math}, captcha.Audio, 5, "0123456789"},
+		{"spoken digits", captcha.Config{}, captcha.Audio, 6, "02345678"},
+		{"spoken for letters", captcha.Config{Kind: captcha.Letters}, captcha.Audio, 6, "02345678"},
+		{"spoken for arithmetic", captcha.Config{Kind: captcha.Math}, captcha.Audio, 6, "02345678"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,8 +185,8 @@ func TestMaker_Make_asks_more_for_a_high_price(t *testing.T) {
 			t.Errorf("%s: got %d pixels against %d, want at least half as many again", kind, wide, usual)
 		}
 	}
-	if spoken := priced(t, newMaker(t, captcha.Config{}), captcha.Audio); len(spoken.Answer) != 8 {
-		t.Errorf("got the spoken answer %q, want eight digits", spoken.Answer)
+	if spoken := priced(t, newMaker(t, captcha.Config{}), captcha.Audio); len(spoken.Answer) != 9 {
+		t.Errorf("got the spoken answer %q, want nine digits", spoken.Answer)
 	}
 }
 

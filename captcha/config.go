@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"usher/captcha/speech"
 )
 
 // Config says what a [Maker] makes. The zero value is good: every zero field has the default named beside it.
@@ -15,14 +17,14 @@ type Config struct {
 	Noise      int    // 1 (weak) to 8 (hard to read), default 2; internal/captchabench measures it
 	Background string // "#RRGGBB"; default another pale colour each time
 	Ink        string // "#RRGGBB", with a contrast of 4.5 to Background; default another dark colour each time
-	Language   string // of the recordings: zh, en, ja, ru, de; default that of the listener, see [Maker.Make]
+	Language   string // of the recordings: zh or en; default that of the listener, see [Maker.Make]
 
 	// Fixed is the answer of every challenge when it is not empty: 1 to 8 ASCII letters or digits, of which the
 	// recordings speak the digits. It is for development and tests; a server that sets it asks nothing.
 	Fixed string
 }
 
-const maxLength = 8 // longer recordings can overrun the room the library reserves for them
+const maxLength = 8
 
 func (c Config) withDefaults() Config {
 	def := func(field *int, value int) {
@@ -42,9 +44,6 @@ func (c Config) withDefaults() Config {
 	def(&c.Noise, 2)
 	return c
 }
-
-// languages are those in which the library has recordings.
-var languages = [...]string{"zh", "en", "ja", "ru", "de"}
 
 // Mistake is one wrong field of a [Config].
 type Mistake struct {
@@ -70,8 +69,8 @@ func (c Config) Validate() []Mistake {
 	if !slices.Contains([]Kind{Digits, Letters, Math, Off}, c.Kind) {
 		wrong("kind", "must be digits, letters, math or off, not %q", c.Kind)
 	}
-	if c.Language != "" && !slices.Contains(languages[:], c.Language) {
-		wrong("language", "must be zh, en, ja, ru or de, not %q", c.Language)
+	if c.Language != "" && !slices.Contains(speech.Languages(), c.Language) {
+		wrong("language", "must be zh or en, not %q", c.Language)
 	}
 	between("length", c.Length, 4, maxLength)
 	between("width", c.Width, 80, 480)

@@ -5,10 +5,11 @@ import (
 	"fmt"
 
 	"github.com/golang/freetype/truetype"
-	"github.com/mojocn/base64Captcha"
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
+	"golang.org/x/image/font/gofont/gobolditalic"
 	"golang.org/x/image/font/gofont/gomonobold"
+	"golang.org/x/image/font/gofont/gomonobolditalic"
 	"golang.org/x/image/math/fixed"
 )
 
@@ -18,18 +19,17 @@ type typeface struct {
 	height float64
 }
 
-// loadFonts returns the fonts that a person reads without effort; the first has every sign of arithmetic. Of the
-// library's fonts only one qualifies: the others are outlines and hairlines, which a single curve makes illegible.
+// loadFonts returns the fonts that a person reads without effort; the first has every sign of arithmetic. They are bold:
+// a single curve makes hairlines illegible.
 func loadFonts() ([]typeface, error) {
 	fonts := []*truetype.Font{}
-	for _, ttf := range [][]byte{gobold.TTF, gomonobold.TTF} {
+	for _, ttf := range [][]byte{gobold.TTF, gobolditalic.TTF, gomonobold.TTF, gomonobolditalic.TTF} {
 		f, err := truetype.Parse(ttf)
 		if err != nil {
 			return nil, fmt.Errorf("parse font: %w", err)
 		}
 		fonts = append(fonts, f)
 	}
-	fonts = append(fonts, base64Captcha.DefaultEmbeddedFonts.LoadFontByName("fonts/RitaSmith.ttf"))
 
 	faces := make([]typeface, len(fonts))
 	for i, f := range fonts {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"usher/captcha/speech"
 )
 
 const (
@@ -14,12 +16,17 @@ const (
 	imageDigits = "23456789"
 	// Keep only letters that survive being bent and crossed out and that no digit resembles.
 	imageLetters = "ACEFHKMPRTWXY"
-	// Four of ten digits would be easier to guess than four letters are.
-	minSpoken         = 5
-	spokenDigits      = "0123456789"
+	// Spoken digits are easier to tell apart than drawn ones, for machines too.
+	minSpoken         = 6
 	mathSample        = "88+8=?"
 	asciiAlphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
+
+const chinese = "zh"
+
+// spokenDigits leaves out what is easily taken for another digit over noise: one (yī) for seven (qī) and nine (jiǔ) for
+// six (liù) in Chinese, nine for five in English.
+var spokenDigits = map[string]string{chinese: "02345678", "en": "012345678"}
 
 // question is the text that is drawn or spoken, and what is right to answer.
 type question struct{ text, answer string }
@@ -31,22 +38,22 @@ func (m *Maker) question(price Price) question {
 	case m.config.Kind == Math:
 		return arithmetic(price)
 	case m.config.Kind == Letters:
-		return verbatim(m.config.Length+price.extra(), imageLetters)
+		return verbatim(m.config.Length+extra(price), imageLetters)
 	default:
-		return verbatim(m.config.Length+price.extra(), imageDigits)
+		return verbatim(m.config.Length+extra(price), imageDigits)
 	}
 }
 
 // width gives the characters of a dear picture the room that those of a normal one have.
 func (m *Maker) width(price Price) int {
 	usual := m.config.characters()
-	return m.config.Width * (usual + price.extra()) / usual
+	return m.config.Width * (usual + extra(price)) / usual
 }
 
-func (m *Maker) spokenQuestion(price Price) question {
+func (m *Maker) spokenQuestion(price Price, language string) question {
 	fixed := m.config.Fixed
 	if fixed == "" {
-		return verbatim(min(max(m.config.Length, minSpoken)+price.extra(), maxLength), spokenDigits)
+		return verbatim(max(m.config.Length, minSpoken)+extra(price), spokenDigits[language])
 	}
 	digits := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
@@ -55,7 +62,7 @@ func (m *Maker) spokenQuestion(price Price) question {
 		return r
 	}, fixed)
 	if digits == "" {
-		digits = "0" // a recording of nothing crashes the library
+		digits = "0" // there is something to hear even so
 	}
 	return question{digits, fixed}
 }
@@ -65,10 +72,10 @@ func (m *Maker) spokenLanguage(listener string) string {
 	switch {
 	case m.config.Language != "":
 		return m.config.Language
-	case slices.Contains(languages[:], listener):
+	case slices.Contains(speech.Languages(), listener):
 		return listener
 	default:
-		return languages[0]
+		return chinese
 	}
 }
 

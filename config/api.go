@@ -36,7 +36,7 @@ type API struct {
 	CaptchaNoise      int           `env:"CAPTCHA_NOISE" envDefault:"2" desc:"Lines and specks in the picture, 1 to 8; more is harder for people too."`
 	CaptchaInk        string        `env:"CAPTCHA_INK" desc:"Colour of the characters as #RRGGBB; another dark one each time by default."`
 	CaptchaBackground string        `env:"CAPTCHA_BACKGROUND" desc:"Colour behind them as #RRGGBB; another pale one each time by default."`
-	CaptchaLanguage   string        `env:"CAPTCHA_LANGUAGE" desc:"Language of the recordings: zh, en, ja, ru or de; that of the listener (zh or en) by default."`
+	CaptchaLanguage   string        `env:"CAPTCHA_LANGUAGE" desc:"Language of the recordings: zh or en; that of the listener by default."`
 	CaptchaTTL        time.Duration `env:"CAPTCHA_TTL" envDefault:"5m" desc:"Life of a captcha."`
 
 	SessionIdle     time.Duration `env:"SESSION_IDLE" envDefault:"30m" desc:"A session ends after this time without a request."`

@@ -46,6 +46,9 @@ const (
 
 	// CaptchaIP counts the captchas drawn for one address: each costs milliseconds of a core.
 	CaptchaIP Name = "captcha_ip"
+	// CaptchaAudioIP counts the recordings that one address asks for in place of pictures: people who cannot see them
+	// need a few, and machines understand speech better than they read.
+	CaptchaAudioIP Name = "captcha_audio_ip"
 	// LookupIP counts the look-ups of user names and numbers by one address: they tell who has an account.
 	LookupIP Name = "lookup_ip"
 	// StatusIP counts the questions for the state of a code by one address. A waiting page asks every few seconds.
@@ -100,6 +103,7 @@ func defaults() []Limit {
 		{Name: SMSConversion, Count: 15, Period: 10 * time.Minute, Percent: 30, History: day},
 		{Name: CheckIP, Count: 30, Period: 5 * time.Minute},
 		{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute},
+		{Name: CaptchaAudioIP, Count: 15, Period: 10 * time.Minute},
 		{Name: LookupIP, Count: 60, Period: 5 * time.Minute},
 		{Name: StatusIP, Count: 300, Period: 5 * time.Minute},
 		{Name: RegisterIP, Count: 20, Period: time.Hour},

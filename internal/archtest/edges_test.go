@@ -158,7 +158,12 @@ var edges = []edge{
 	{"bench", "secrets", "what is filed is sealed"},
 	{"bench", "store/sqlstore", "it files people and mails as registrations do"},
 	{"bench", "tasks", "it queues mails as registrations do"},
+	{"captcha", "captcha/challenge", "what is kept of a challenge"},
+	{"captcha", "captcha/speech", "the recordings of its voices"},
+	{"store/redisstore", "captcha/challenge", "it keeps what was asked"},
 	{"internal/captchabench", "captcha", "it measures how well machines read the challenges"},
+	{"internal/captchabench", "captcha/speech", "a robot has the recordings too"},
+	{"internal/speechgen", "captcha/speech", "it makes the recordings"},
 	{"internal/gendocs", "config", "the manual of the settings is made from their tags"},
 	{"internal/gendocs", "providers/catalog", "and from those of the vendors"},
 	{"internal/programs", "internal/testkit", "built programs run on its stores and die with the test"},
@@ -190,7 +195,6 @@ var homes = []home{
 	{"github.com/pressly/goose/v3", []string{"store/sqlstore"}, "all SQL is there"},
 	{"github.com/alexedwards/argon2id", []string{"accounts"}, "passwords are a matter of accounts"},
 	{"github.com/mtibben/confusables", []string{"accounts"}, "so are user names"},
-	{"github.com/mojocn/base64Captcha", []string{"captcha"}, "challenges can be drawn otherwise"},
 	{"github.com/golang/freetype", []string{"captcha"}, "the fonts of the challenges"},
 	{"github.com/caarlos0/env/v11", []string{"config"}, "settings are read in one place"},
 	{"github.com/prometheus/client_golang", []string{"app", "app/front", "tasks", "api", "reports"}, "the domain counts nothing itself; reports arrive in two processes and are counted alike"},
@@ -232,11 +236,11 @@ var front = []string{
 	"usher/app/front",
 	"usher/api",
 	"usher/web",
-	"usher/captcha",
+	"usher/captcha/speech", // and with it captcha, which imports it
 	"usher/board",
 	"github.com/labstack/echo",
 	"github.com/hibiken/asynqmon",
-	"github.com/mojocn/base64Captcha",
+	"github.com/golang/freetype",
 }
 
 var development = []string{

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"usher/captcha"
+	"usher/captcha/speech"
 )
 
 // maxBroken is the share, in percent, of pictures that may be read.
@@ -20,7 +21,7 @@ const maxBroken = 5.0
 
 type options struct {
 	count, noise, length, width, height int
-	sheets                              string
+	sheets, only                        string
 }
 
 func main() {
@@ -42,10 +43,21 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.IntVar(&o.width, "width", 0, "pixels")
 	flags.IntVar(&o.height, "height", 0, "pixels")
 	flags.StringVar(&o.sheets, "sheets", "", "write contact sheets of twenty to this folder instead of measuring")
+	flags.StringVar(&o.only, "only", "", "measure only pictures (image) or recordings (audio)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	failed := false
+	if o.only != "image" && o.sheets == "" {
+		broken, err := reportAudio(o, stdout)
+		if err != nil {
+			return err
+		}
+		failed = broken
+	}
+	if o.only == "audio" {
+		return verdict(failed)
+	}
 	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
 		maker, err := captcha.New(captcha.Config{Kind: kind, Noise: o.noise, Length: o.length, Width: o.width, Height: o.height})
 		if err != nil {
@@ -65,8 +77,33 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "%-8s %4d of %d read  %5.1f %%\n", kind, broken, o.count, percent)
 		failed = failed || percent > maxBroken
 	}
+	return verdict(failed)
+}
+
+func verdict(failed bool) error {
 	if failed {
-		return errors.New("too many pictures were read")
+		return errors.New("too many challenges were solved")
 	}
 	return nil
+}
+
+// reportAudio measures the recordings of each language and tells whether too many were solved.
+func reportAudio(o options, stdout io.Writer) (failed bool, err error) {
+	maker, err := captcha.New(captcha.Config{Length: o.length})
+	if err != nil {
+		return false, err
+	}
+	for _, language := range speech.Languages() {
+		results, err := measureAudio(maker, language, o.count)
+		if err != nil {
+			return false, err
+		}
+		for _, r := range results {
+			percent := 100 * float64(r.solved.Load()) / float64(o.count)
+			fmt.Fprintf(stdout, "audio %s  %-18s %4d of %d solved  %5.1f %%  (%.0f %% of the digits)\n", language, r.name,
+				r.solved.Load(), o.count, percent, 100*float64(r.digits.Load())/float64(r.asked.Load()))
+			failed = failed || percent > maxBroken
+		}
+	}
+	return failed, nil
 }

@@ -19,10 +19,12 @@ direct dependency needs its reason in ` + "`internal/licences`" + `; a licence t
 const notes = `
 ## To know
 
-- **Fonts of captchas.** ` + "`github.com/mojocn/base64Captcha`" + ` compiles ten fonts of other authors into ` + "`cmd/api`" + `. Its own
-  licence does not cover them, and some say "all rights reserved", "freeware" or "not to be resold" in their own
-  tables. We draw with one of them, RitaSmith, and with Go's own fonts. Whoever sells the program or hands it on
-  should ask a lawyer, or build without that library's fonts.
+- **Fonts of captchas** are Go's own, under the licence of ` + "`golang.org/x/image`" + `.
+- **Voices of captchas.** ` + "`captcha/speech`" + ` has recordings that ` + "`internal/speechgen`" + ` made with espeak-ng, which is under
+  the GPL 3. That licence covers what a program puts out only when its content is itself a work based on the program
+  (section 2: "The output from running a covered work is covered by this License only if the output, given its
+  content, constitutes a covered work."). Spoken digits hold no part of the program: its voices are parameters of formants
+  that it computes sound from, not recordings. espeak-ng is neither linked, called nor handed on.
 - Apache-2.0 and the BSD licences ask that their texts and notices go along with a binary that is handed on.
 `
 

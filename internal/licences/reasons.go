@@ -21,7 +21,6 @@ var reasons = map[string]string{
 	"github.com/jmoiron/sqlx":                                         "SQL into structs",
 	"github.com/labstack/echo/v4":                                     "routes and middleware of the API",
 	"github.com/lib/pq":                                               "PostgreSQL",
-	"github.com/mojocn/base64Captcha":                                 "sound and one font of captchas",
 	"github.com/mtibben/confusables":                                  "letters that look alike, for user names (UTS 39)",
 	"github.com/pressly/goose/v3":                                     "migrations",
 	"github.com/prometheus/client_golang":                             "metrics",

@@ -78,7 +78,7 @@ func codeMutants() []mutant {
 		{
 			name: "captcha-price", without: "a cheap captcha is worth as much as a dear one",
 			edits: []edit{
-				{"store/redisstore/captchas.go", "Price: captcha.Price(parts[1]), ", "Price: captcha.High, "},
+				{"store/redisstore/captchas.go", "Price: challenge.Price(parts[1]), ", "Price: challenge.High, "},
 			},
 			pkg: "store/redisstore", tests: []string{"Test_decodeAsked"},
 		},

@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/limits"
 )
 
@@ -24,7 +24,7 @@ const (
 type Captchas struct{ store *Store }
 
 // Put keeps what was asked for the given time.
-func (c *Captchas) Put(ctx context.Context, id string, asked captcha.Asked, ttl time.Duration) error {
+func (c *Captchas) Put(ctx context.Context, id string, asked challenge.Asked, ttl time.Duration) error {
 	value := stamp(c.store.now().Add(ttl), encodeAsked(asked))
 	if err := c.store.client.Set(ctx, captchaKey(c.hash(id)), value, ttl).Err(); err != nil {
 		return fmt.Errorf("put captcha: %w", err)
@@ -34,12 +34,12 @@ func (c *Captchas) Put(ctx context.Context, id string, asked captcha.Asked, ttl 
 
 // Peek returns what was asked and leaves it there; it is zero when the captcha is gone. Ten looks are all
 // that a captcha allows.
-func (c *Captchas) Peek(ctx context.Context, id string) (captcha.Asked, error) {
+func (c *Captchas) Peek(ctx context.Context, id string) (challenge.Asked, error) {
 	hash := c.hash(id)
 	value, err := captchaPeekScript.Run(ctx, c.store.client,
 		[]string{captchaKey(hash), triesKey(hash)}, captchaChecks).Text()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return captcha.Asked{}, fmt.Errorf("look at captcha: %w", err)
+		return challenge.Asked{}, fmt.Errorf("look at captcha: %w", err)
 	}
 	return decodeAsked(value, c.store.now()), nil
 }
@@ -64,7 +64,7 @@ type Gate struct{ store *Store }
 // spends all of the limits or none. It takes one round trip, so the captcha is spent whatever the limits
 // say. Of parallel calls with one id one gets the answer.
 func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
-	asked captcha.Asked, decision limits.Decision, err error,
+	asked challenge.Asked, decision limits.Decision, err error,
 ) {
 	pipe := g.store.client.Pipeline()
 	var taken *redis.StringCmd
@@ -74,16 +74,16 @@ func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spen
 	batch := g.store.batch(spends)
 	batch.queue(ctx, pipe)
 	if pipe.Len() == 0 {
-		return captcha.Asked{}, limits.Decision{}, nil
+		return challenge.Asked{}, limits.Decision{}, nil
 	}
 	_, _ = pipe.Exec(ctx) // every command has its own error
 	decision, err = batch.decide(ctx)
 	if err != nil || taken == nil {
-		return captcha.Asked{}, decision, err
+		return challenge.Asked{}, decision, err
 	}
 	value, err := taken.Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return captcha.Asked{}, limits.Decision{}, fmt.Errorf("take captcha: %w", err)
+		return challenge.Asked{}, limits.Decision{}, fmt.Errorf("take captcha: %w", err)
 	}
 	return decodeAsked(value, g.store.now()), decision, nil
 }
@@ -119,20 +119,20 @@ func (g *Gate) Known(ctx context.Context, subject string) (bool, error) {
 }
 
 // encodeAsked returns "<medium> <price> <answer>". Neither of the first two has a space.
-func encodeAsked(asked captcha.Asked) string {
+func encodeAsked(asked challenge.Asked) string {
 	return string(asked.Medium) + " " + string(asked.Price) + " " + asked.Answer
 }
 
 // decodeAsked reads a stamped value. One filed by an older program is an answer alone, at the normal price.
-func decodeAsked(stamped string, now time.Time) captcha.Asked {
+func decodeAsked(stamped string, now time.Time) challenge.Asked {
 	value, there := unstamp(stamped, now)
 	if !there {
-		return captcha.Asked{}
+		return challenge.Asked{}
 	}
-	if parts := strings.SplitN(value, " ", 3); len(parts) == 3 && captcha.Price(parts[1]).Valid() {
-		return captcha.Asked{Medium: captcha.Medium(parts[0]), Price: captcha.Price(parts[1]), Answer: parts[2]}
+	if parts := strings.SplitN(value, " ", 3); len(parts) == 3 && challenge.Price(parts[1]).Valid() {
+		return challenge.Asked{Medium: challenge.Medium(parts[0]), Price: challenge.Price(parts[1]), Answer: parts[2]}
 	}
-	return captcha.Asked{Price: captcha.Normal, Answer: value}
+	return challenge.Asked{Price: challenge.Normal, Answer: value}
 }
 
 // stamp puts the end of a value in front of it, for whoever reads it before Redis has cleared it away.

@@ -170,7 +170,7 @@ class Captcha {
   // load replaces the challenge; the answer typed for the old one goes with it.
   async load(medium = this.medium, focus = false) {
     const turn = ++this.turn;
-    const answer = await call('POST', '/v1/captchas', { kind: medium, price: this.price.value || undefined });
+    const answer = await this.ask(medium);
     if (turn !== this.turn) return;
     if (!answer.ok) return showError(this.answer, answer.status === 429 ? answer.errmsg : say('captcha_failed'));
     const spoken = medium === 'audio';
@@ -191,6 +191,19 @@ class Captcha {
       this.answer.focus();
     }
     if (spoken) this.play();
+  }
+
+  // ask gets a challenge. A recording is given in place of a picture only.
+  async ask(medium) {
+    const price = this.price.value || undefined;
+    let picture = this.medium === 'image' && this.id.value;
+    if (medium === 'image' || !picture) {
+      const answer = await call('POST', '/v1/captchas', { kind: 'image', price });
+      if (medium === 'image' || !answer.ok) return answer;
+      picture = answer.data.captcha_id;
+    }
+    this.id.value = ''; // Whatever the answer, that picture is spent.
+    return call('POST', '/v1/captchas', { kind: 'audio', replaces: picture, price });
   }
 
   play() {
