@@ -28,6 +28,19 @@ type Account struct {
 	// SessionGeneration counts password changes; a session of an older one is over.
 	SessionGeneration int
 
+	// MobileChangedAt and EmailChangedAt say when a change has brought the proved number and address; zero: they came
+	// with the account, or there is none. A first address that a change asks for counts from then.
+	MobileChangedAt time.Time
+	EmailChangedAt  time.Time
+
+	// PendingMobile is a number that this account claims since PendingMobileAt while another one still has it, see
+	// [Claims]. It is of no other account that claims.
+	PendingMobile   contact.Mobile
+	PendingMobileAt time.Time
+
+	// SeenAt is when the account was last used, to a day; zero: not since this is noted.
+	SeenAt time.Time
+
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -45,7 +58,12 @@ type MailPurpose string
 const (
 	MailActivation      MailPurpose = "activation"       // proves an address; carries a link
 	MailPasswordChanged MailPurpose = "password_changed" // tells the owner, to the address proved by then
-	MailEmailChanged    MailPurpose = "email_changed"    // tells the owner, to the address before the change
+	MailMobileChanged   MailPurpose = "mobile_changed"   // likewise
+	MailEmailAsked      MailPurpose = "email_asked"      // tells the proved address that another one waits for its proof
+	MailEmailChanged    MailPurpose = "email_changed"    // tells the addresses before and after the change
+	MailChangeUndone    MailPurpose = "change_undone"    // tells both likewise
+	MailNumberClaimed   MailPurpose = "number_claimed"   // tells an account that was not seen for long
+	MailClaimEnded      MailPurpose = "claim_ended"      // tells the account that claimed a number
 )
 
 // Mail is a mail of an account as the outbox keeps it: written in one transaction with the change that
@@ -58,7 +76,16 @@ type Mail struct {
 	KeyID     string        // key that signs the link, so that every attempt carries the same one
 	NotAfter  time.Time     // end of the link: the mail is worthless past it
 	CreatedAt time.Time
+	Network   string    // from which it was asked for
+	Facts     MailFacts // what a notice tells of
 	RequestID string
+}
+
+// MailFacts is what a notice tells of. Numbers and addresses are masked.
+type MailFacts struct {
+	Former  string `json:"former,omitempty"`  // before the change
+	Present string `json:"present,omitempty"` // after it
+	Change  string `json:"change,omitempty"`  // id of the change that the mail's link undoes; empty: there is no link
 }
 
 // Errors of this package. [ExistsError] and [FieldErrors] say which field.

@@ -32,10 +32,10 @@ func ActivationToken(keys *secrets.Keys, mail ClaimedMail) (string, error) {
 // answer, also after the link's end, since people open old mails. It returns ErrLinkInvalid for what we
 // did not sign for this address, ErrLinkExpired for a link that is too old or has been replaced, and an
 // *ExistsError when another account has proved the address first.
-func (s *Service) Activate(ctx context.Context, text string) (Account, error) {
+func (s *Service) Activate(ctx context.Context, text string, origin Origin) (Account, error) {
 	token, err := s.Keys.ParseToken(text, s.Now())
 	expired := errors.Is(err, secrets.ErrExpired)
-	if err != nil && !expired {
+	if err != nil && !expired || token.Kind != "" {
 		return Account{}, ErrLinkInvalid
 	}
 	account, found, err := s.find(ctx, Key{ByID, token.Account})
@@ -51,11 +51,32 @@ func (s *Service) Activate(ctx context.Context, text string) (Account, error) {
 	case expired:
 		return Account{}, ErrLinkExpired
 	}
-	account, err = s.Store.Activate(ctx, account.ID, token.Generation, s.Now())
-	if errors.Is(err, ErrNotFound) { // replaced since we looked
+	change := s.changeByProof(account, origin)
+	proved, err := s.Store.Activate(ctx, account.ID, token.Generation, s.Now(), change)
+	switch {
+	case errors.Is(err, ErrNotFound): // replaced since we looked
 		return Account{}, ErrLinkExpired
+	case err != nil:
+		return Account{}, err
 	}
-	return account, err
+	if change != nil {
+		s.enqueueAll(ctx, change.Mails...)
+	}
+	return proved, nil
+}
+
+// changeByProof is the change that the proof of the account's pending address makes, told to that address and to the
+// one before. It is nil where there was none: the address came with the account, or the change began with asking for it.
+func (s *Service) changeByProof(account Account, origin Origin) *Change {
+	if account.Email.IsZero() {
+		return nil
+	}
+	change := s.newChange(account, ChangedEmail, UndoWindow)
+	facts := MailFacts{Former: account.Email.String(), Present: account.PendingEmail.String()}
+	for _, to := range []contact.Email{account.Email, account.PendingEmail} {
+		s.tell(change, account, to, MailEmailChanged, origin, facts)
+	}
+	return change
 }
 
 // isFor reports whether the token proves the address.
@@ -65,10 +86,10 @@ func (s *Service) isFor(token secrets.Token, email contact.Email) bool {
 
 // ResendActivation sends another activation mail, which makes older links worthless. It returns nil, in
 // about the same time, whether an account waits for it or not.
-func (s *Service) ResendActivation(ctx context.Context, email contact.Email, language, requestID string) error {
+func (s *Service) ResendActivation(ctx context.Context, email contact.Email, origin Origin) error {
 	earliest := time.NewTimer(resendTime)
 	defer earliest.Stop()
-	if err := s.renewActivation(ctx, email, language, requestID); err != nil {
+	if err := s.renewActivation(ctx, email, origin); err != nil {
 		return err
 	}
 	select {
@@ -79,7 +100,7 @@ func (s *Service) ResendActivation(ctx context.Context, email contact.Email, lan
 	}
 }
 
-func (s *Service) renewActivation(ctx context.Context, email contact.Email, language, requestID string) error {
+func (s *Service) renewActivation(ctx context.Context, email contact.Email, origin Origin) error {
 	account, err := s.Store.FindWaiting(ctx, email)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -87,13 +108,13 @@ func (s *Service) renewActivation(ctx context.Context, email contact.Email, lang
 	if err != nil {
 		return err
 	}
-	return s.ResendOwnActivation(ctx, account, language, requestID)
+	return s.ResendOwnActivation(ctx, account, origin)
 }
 
 // ResendOwnActivation sends another activation mail to the address of the account that waits for its proof, which
 // makes older links worthless. It does nothing when none waits any more.
-func (s *Service) ResendOwnActivation(ctx context.Context, account Account, language, requestID string) error {
-	mail := s.newMail(MailActivation, s.Policy.ActivationTTL, language, requestID)
+func (s *Service) ResendOwnActivation(ctx context.Context, account Account, origin Origin) error {
+	mail := s.newMail(MailActivation, s.Policy.ActivationTTL, origin)
 	err := s.Store.RenewActivation(ctx, account.ID, *mail)
 	if errors.Is(err, ErrNotFound) { // activated since we looked
 		return nil

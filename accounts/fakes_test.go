@@ -32,7 +32,8 @@ type world struct {
 	journal  []string
 	people   map[string]accounts.Account // by id
 	mails    []accounts.Mail
-	spent    map[string]bool // code ids
+	changes  []accounts.Change // that can be undone
+	spent    map[string]bool   // code ids
 	fail     map[string]error
 	restored context.Context
 }
@@ -54,6 +55,8 @@ func newWorld(t testing.TB) *world {
 	w.Service = &accounts.Service{
 		Store:     memory{w},
 		Changes:   memory{w},
+		Undos:     memory{w},
+		Claims:    memory{w},
 		Hashes:    memory{w},
 		Codes:     codes{w},
 		Mailer:    memory{w},
@@ -88,6 +91,8 @@ func (w *world) matches(a accounts.Account, key accounts.Key) bool {
 		accounts.ByUsername: canonical,
 		accounts.ByMobile:   a.Mobile.Reveal(),
 		accounts.ByEmail:    a.Email.Reveal(),
+
+		accounts.ByClaimedMobile: a.PendingMobile.Reveal(),
 	}[key.By] == key.Value
 }
 
@@ -135,7 +140,7 @@ func (w memory) Exists(_ context.Context, key accounts.Key) (bool, error) {
 	return err == nil, nil
 }
 
-func (w memory) Activate(_ context.Context, id string, generation int, at time.Time) (accounts.Account, error) {
+func (w memory) Activate(_ context.Context, id string, generation int, at time.Time, kept *accounts.Change) (accounts.Account, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.note("activate"); err != nil {
@@ -147,6 +152,10 @@ func (w memory) Activate(_ context.Context, id string, generation int, at time.T
 	}
 	if _, err := w.lookUp(accounts.Key{By: accounts.ByEmail, Value: a.PendingEmail.Reveal()}); err == nil {
 		return accounts.Account{}, &accounts.ExistsError{Field: accounts.FieldEmail}
+	}
+	if w.file(kept); kept != nil {
+		a.EmailChangedAt = kept.At
+		a.SessionGeneration++
 	}
 	a.Email, a.PendingEmail, a.PendingEmailAt = a.PendingEmail, contact.Email{}, time.Time{}
 	a.Active, a.UpdatedAt = true, at
@@ -182,22 +191,6 @@ func (w memory) RenewActivation(_ context.Context, id string, mail accounts.Mail
 	a.ActivationGeneration++
 	w.people[id] = a
 	w.mails = append(w.mails, mail)
-	return nil
-}
-
-func (w memory) SetPassword(_ context.Context, id, hash string, _ time.Time, mail *accounts.Mail) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.note("set password"); err != nil {
-		return err
-	}
-	a := w.people[id]
-	a.PasswordHash = hash
-	a.SessionGeneration++
-	w.people[id] = a
-	if mail != nil {
-		w.mails = append(w.mails, *mail)
-	}
 	return nil
 }
 
@@ -266,7 +259,8 @@ const (
 func signUp(changes ...func(*accounts.SignUp)) accounts.SignUp {
 	r := accounts.SignUp{
 		Username: "LiLei_1", Password: goodPassword, PasswordRepeat: goodPassword, Agree: true,
-		Mobile: someMobile, SMSCodeID: codeID(verify.Register, someMobile), SMSCode: rightCode, Language: "en", RequestID: "request-1",
+		Mobile: someMobile, SMSCodeID: codeID(verify.Register, someMobile), SMSCode: rightCode,
+		Origin: accounts.Origin{Language: "en", RequestID: "request-1"},
 	}
 	for _, change := range changes {
 		change(&r)

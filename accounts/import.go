@@ -105,7 +105,7 @@ func (i *Importer) account(user ImportUser) (Account, error) {
 		Username: name.shown, PasswordHash: user.PasswordHash,
 		Active: user.Active, Superuser: user.Superuser,
 		ActivationGeneration: 1, SessionGeneration: 1,
-		CreatedAt: user.JoinedAt, UpdatedAt: i.Now(),
+		CreatedAt: user.JoinedAt, UpdatedAt: i.Now(), SeenAt: i.Now(), // the export says that they are in use
 	}
 	if a.CreatedAt.IsZero() {
 		a.CreatedAt = a.UpdatedAt

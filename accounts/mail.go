@@ -42,20 +42,24 @@ type DueMail struct {
 const noticeLife = 24 * time.Hour
 
 // newMail returns a mail that is to be filed now. It ends on a whole second, as its link does.
-func (s *Service) newMail(purpose MailPurpose, life time.Duration, language, requestID string) *Mail {
+func (s *Service) newMail(purpose MailPurpose, life time.Duration, origin Origin) *Mail {
 	now := s.Now()
 	return &Mail{
 		ID:        uuid.Must(uuid.NewV7()).String(), // the system's random source does not fail
 		Purpose:   purpose,
-		Language:  language,
+		Language:  origin.Language,
 		KeyID:     s.Keys.SigningID(),
 		NotAfter:  now.Add(life).Truncate(time.Second),
 		CreatedAt: now,
-		RequestID: requestID,
+		Network:   origin.Network,
+		RequestID: origin.RequestID,
 	}
 }
 
-// newNotice returns a mail that tells of a change, without a link.
-func (s *Service) newNotice(purpose MailPurpose, language, requestID string) *Mail {
-	return s.newMail(purpose, noticeLife, language, requestID)
+// newNotice returns a mail that tells the address of a change: not the account's address at the claim, or the next
+// change would silence the notice.
+func (s *Service) newNotice(purpose MailPurpose, to contact.Email, facts MailFacts, origin Origin) *Mail {
+	mail := s.newMail(purpose, noticeLife, origin)
+	mail.To, mail.Facts = to, facts
+	return mail
 }

@@ -33,6 +33,10 @@ func (s *Service) create(ctx context.Context, a applicant, priority Priority) (A
 	if err := s.refuseTaken(ctx, a); err != nil {
 		return Account{}, err
 	}
+	holder, err := s.claimable(ctx, a.mobile)
+	if err != nil {
+		return Account{}, err
+	}
 	hash, err := s.Passwords.Hash(ctx, a.password, priority)
 	if err != nil {
 		return Account{}, err
@@ -41,7 +45,12 @@ func (s *Service) create(ctx context.Context, a applicant, priority Priority) (A
 	if err != nil {
 		return Account{}, err
 	}
-	if err := s.Store.Create(ctx, account, mail); err != nil {
+	if holder != nil {
+		account, err = s.createClaiming(ctx, account, mail, *holder, a.origin)
+	} else {
+		err = s.Store.Create(ctx, account, mail)
+	}
+	if err != nil {
 		return Account{}, err
 	}
 	if mail != nil {
@@ -57,7 +66,6 @@ func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
 		key   Key
 	}{
 		{FieldUsername, Key{ByUsername, a.username.canonical}},
-		{FieldMobile, Key{ByMobile, a.mobile.Reveal()}},
 		{FieldEmail, Key{ByEmail, a.email.Reveal()}},
 	} {
 		if unique.key.Value == "" {
@@ -90,6 +98,7 @@ func (s *Service) newAccount(a applicant, hash string) (Account, *Mail, error) {
 		Active:               !a.mobile.IsZero(),
 		ActivationGeneration: 1,
 		SessionGeneration:    1,
+		SeenAt:               now,
 		CreatedAt:            now,
 		UpdatedAt:            now,
 	}
@@ -97,7 +106,7 @@ func (s *Service) newAccount(a applicant, hash string) (Account, *Mail, error) {
 		return account, nil, nil
 	}
 	account.PendingEmailAt = now
-	return account, s.newMail(MailActivation, s.Policy.ActivationTTL, a.language, a.requestID), nil
+	return account, s.newMail(MailActivation, s.Policy.ActivationTTL, a.origin), nil
 }
 
 // CreateSuperuser makes an active account with neither number nor address, for the command line. It

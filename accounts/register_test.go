@@ -143,7 +143,7 @@ func TestRegister_fills_the_account_and_its_mail(t *testing.T) {
 	want := accounts.Account{
 		ID: got.ID, Username: "LiLei_1", Mobile: mobile(t, someMobile), PendingEmail: email(t, someEmail),
 		PendingEmailAt: w.clock.Now(), PasswordHash: got.PasswordHash, Active: true, ActivationGeneration: 1, SessionGeneration: 1,
-		CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now(),
+		SeenAt: w.clock.Now(), CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now(),
 	}
 	if got != want || w.people[got.ID] != want {
 		t.Errorf("account = %+v, stored %+v, want %+v", got, w.people[got.ID], want)
@@ -162,7 +162,7 @@ func TestRegister_fills_the_account_and_its_mail(t *testing.T) {
 	if mail != wantMail || len(w.mails) != 1 || mail.ID == "" {
 		t.Errorf("%d mails, the first %+v, want %+v", len(w.mails), mail, wantMail)
 	}
-	wantSteps(t, w, "spend register", "exists username", "exists mobile", "exists email", "create", "enqueue")
+	wantSteps(t, w, "spend register", "exists username", "exists email", "find mobile", "exists claimed_mobile", "create", "enqueue")
 }
 
 func TestRegister_restores_the_code_when_something_is_taken(t *testing.T) {
@@ -175,8 +175,8 @@ func TestRegister_restores_the_code_when_something_is_taken(t *testing.T) {
 		steps  []string
 	}{
 		accounts.FieldUsername: {func(r *accounts.SignUp) { r.Username = "ＬＩＬＥＩ_1" }, []string{"exists username"}},
-		accounts.FieldMobile:   {func(r *accounts.SignUp) { r.Mobile = "+86 138 0013 8000" }, []string{"exists username", "exists mobile"}},
-		accounts.FieldEmail:    {func(r *accounts.SignUp) { r.Email = "LILEI@example.com" }, []string{"exists username", "exists mobile", "exists email"}},
+		accounts.FieldMobile:   {func(r *accounts.SignUp) { r.Mobile = "+86 138 0013 8000" }, []string{"exists username", "exists email", "find mobile"}},
+		accounts.FieldEmail:    {func(r *accounts.SignUp) { r.Email = "LILEI@example.com" }, []string{"exists username", "exists email"}},
 	} {
 		w := newWorld(t)
 		w.proved(t)
@@ -221,7 +221,7 @@ func TestRegister_restores_the_code_when_the_account_is_not_written(t *testing.T
 		if _, err := w.Register(t.Context(), signUp()); !errors.Is(err, failure) {
 			t.Errorf("%s: Register = %v", title, err)
 		}
-		wantSteps(t, w, "spend register", "exists username", "exists mobile", "create", "restore")
+		wantSteps(t, w, "spend register", "exists username", "find mobile", "exists claimed_mobile", "create", "restore")
 		if _, bounded := w.restored.Deadline(); !bounded {
 			t.Errorf("%s: Restore has all the time in the world", title)
 		}
@@ -280,7 +280,7 @@ func TestRegister_restores_the_code_when_hashes_are_busy(t *testing.T) {
 	if _, err := w.Register(t.Context(), signUp()); !errors.Is(err, accounts.ErrPasswordBusy) {
 		t.Errorf("Register = %v, want ErrPasswordBusy", err)
 	}
-	wantSteps(t, w, "spend register", "exists username", "exists mobile", "restore")
+	wantSteps(t, w, "spend register", "exists username", "find mobile", "exists claimed_mobile", "restore")
 }
 
 func TestRegister_logs_and_returns_no_secret(t *testing.T) {

@@ -14,13 +14,13 @@ type Reset struct {
 	SMSCode        string
 	Password       string
 	PasswordRepeat string
-	Language       string // of the mail that tells the owner: zh or en
-	RequestID      string
+	Origin
 }
 
 // ResetPassword replaces the password of the number's account, which ends its sessions, and has a mail
 // tell its proved address. It returns FieldErrors, what [verify.Service] says about the code, ErrPasswordBusy,
-// and ErrNotFound only to the owner of the number. Only success costs the code, see [Service.withCode].
+// ErrChanged, and only to the owner of the number ErrNotFound, ErrSecondProof, and ErrRecentlyChanged for a number
+// that a change has just brought. Only success costs the code, see [Service.withCode].
 func (s *Service) ResetPassword(ctx context.Context, r Reset) error {
 	errs := FieldErrors{}
 	code := newSMSCode(r.SMSCodeID, r.SMSCode, errs)
@@ -35,9 +35,12 @@ func (s *Service) ResetPassword(ctx context.Context, r Reset) error {
 
 // replacePassword does what the owner of the number asked for.
 func (s *Service) replacePassword(ctx context.Context, r Reset, password string) error {
-	account, err := s.Store.Find(ctx, Key{ByMobile, r.Mobile.Reveal()})
+	account, err := s.ofNumber(ctx, r.Mobile)
 	if err != nil {
 		return err
+	}
+	if !settled(account.MobileChangedAt, s.Now()) {
+		return ErrRecentlyChanged
 	}
 	if easyToGuess(password, []string{account.Username, account.Email.Reveal(), account.PendingEmail.Reveal()}) {
 		return FieldErrors{FieldPassword: TooCommon}
@@ -46,22 +49,18 @@ func (s *Service) replacePassword(ctx context.Context, r Reset, password string)
 	if err != nil {
 		return err
 	}
-	return s.setPassword(ctx, account, hash, r.Language, r.RequestID)
+	_, err = s.setPassword(ctx, account, hash, r.Origin)
+	return err
 }
 
-// setPassword files the new hash, with a mail to the owner where an address is proved.
-func (s *Service) setPassword(ctx context.Context, account Account, hash, language, requestID string) error {
-	var mail *Mail
-	if !account.Email.IsZero() {
-		// To the address of this moment: whoever changes it next must not silence the notice.
-		mail = s.newNotice(MailPasswordChanged, language, requestID)
-		mail.To = account.Email
+// setPassword files the new hash and tells the proved address.
+func (s *Service) setPassword(ctx context.Context, account Account, hash string, origin Origin) (Account, error) {
+	change := s.newChange(account, ChangedPassword, UndoWindow)
+	s.tell(change, account, account.Email, MailPasswordChanged, origin, MailFacts{})
+	changed, err := s.Changes.ChangePassword(ctx, account, hash, change)
+	if err != nil {
+		return Account{}, err
 	}
-	if err := s.Store.SetPassword(ctx, account.ID, hash, s.Now(), mail); err != nil {
-		return err
-	}
-	if mail != nil {
-		s.enqueue(ctx, *mail)
-	}
-	return nil
+	s.enqueueAll(ctx, change.Mails...)
+	return changed, nil
 }

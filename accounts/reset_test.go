@@ -30,7 +30,7 @@ func TestResetPassword_replaces_the_password(t *testing.T) {
 	if err := w.ResetPassword(t.Context(), reset(t, someMobile)); err != nil {
 		t.Fatal(err)
 	}
-	wantSteps(t, w, "spend reset_password", "find mobile", "set password")
+	wantSteps(t, w, "spend reset_password", "find mobile", "change password")
 	if after := w.people[before.ID]; after.SessionGeneration != before.SessionGeneration+1 {
 		t.Errorf("session generation = %d", after.SessionGeneration)
 	}
@@ -89,7 +89,7 @@ func TestResetPassword_restores_the_code_when_it_changed_nothing(t *testing.T) {
 		w := newWorld(t)
 		w.registered(t, func(r *accounts.SignUp) { r.Username = "wangxiaoming" })
 		clear(w.spent)
-		w.fail["set password"] = c.failure
+		w.fail["change password"] = c.failure
 		err := w.ResetPassword(t.Context(), reset(t, c.number, func(r *accounts.Reset) {
 			r.Password, r.PasswordRepeat = c.password, c.password
 		}))
@@ -114,12 +114,12 @@ func TestResetPassword_tells_the_proved_address(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantSteps(t, w, "spend reset_password", "find mobile", "set password", "enqueue")
+	wantSteps(t, w, "spend reset_password", "find mobile", "change password", "enqueue")
 	got := w.mails[len(w.mails)-1]
 	want := accounts.Mail{
 		ID: got.ID, Purpose: accounts.MailPasswordChanged, Language: "en", To: account.Email, KeyID: "t1",
-		NotAfter: w.clock.Now().Add(24 * time.Hour).Truncate(time.Second), CreatedAt: w.clock.Now(),
-		RequestID: "request-2",
+		NotAfter: w.clock.Now().Add(accounts.UndoWindow).Truncate(time.Second), CreatedAt: w.clock.Now(),
+		Facts: accounts.MailFacts{Change: w.changes[0].ID}, RequestID: "request-2",
 	}
 	if got != want || len(w.mails) != 1 {
 		t.Errorf("mail = %+v, want %+v", got, want)
@@ -133,7 +133,7 @@ func TestResetPassword_tells_no_address_that_is_not_proved(t *testing.T) {
 	if err := w.ResetPassword(t.Context(), reset(t, someMobile)); err != nil {
 		t.Fatal(err)
 	}
-	wantSteps(t, w, "spend reset_password", "find mobile", "set password")
+	wantSteps(t, w, "spend reset_password", "find mobile", "change password")
 	if len(w.mails) != 1 {
 		t.Errorf("%d mails, want that of the registration alone", len(w.mails))
 	}

@@ -8,10 +8,9 @@ import (
 
 // EmailChange is a request for another address.
 type EmailChange struct {
-	Email     contact.Email
-	Password  string // the current one
-	Language  string // of the mails: zh or en
-	RequestID string
+	Email    contact.Email
+	Password string // the current one
+	Origin
 }
 
 // ChangeEmail has an activation mail go to another address, and a notice to the proved one. The proved address
@@ -38,17 +37,15 @@ func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChang
 	if taken {
 		return Account{}, &ExistsError{FieldEmail}
 	}
-	mails := []*Mail{s.newMail(MailActivation, s.Policy.ActivationTTL, r.Language, r.RequestID)}
-	if !account.Email.IsZero() {
-		notice := s.newNotice(MailEmailChanged, r.Language, r.RequestID)
-		notice.To = account.Email
-		mails = append(mails, notice)
-	}
-	changed, err := s.Changes.ChangeEmail(ctx, account, r.Email, s.Now(), mails...)
+	link := s.newMail(MailActivation, s.Policy.ActivationTTL, r.Origin)
+	change := s.newChange(account, AskedForEmail, UndoWindow)
+	s.tell(change, account, account.Email, MailEmailAsked, r.Origin,
+		MailFacts{Former: account.Email.String(), Present: r.Email.String()})
+	changed, err := s.Changes.ChangeEmail(ctx, account, r.Email, link, change)
 	if err != nil {
 		return Account{}, err
 	}
-	s.enqueueAll(ctx, mails...)
+	s.enqueueAll(ctx, append(change.Mails, link)...)
 	return changed, nil
 }
 

@@ -13,9 +13,11 @@ type MobileChange struct {
 	SMSCodeID string
 	SMSCode   string
 	Password  string // the current one
+	Origin
 }
 
-// ChangeMobile replaces the number of the account. It returns the account as it is then, or FieldErrors, what
+// ChangeMobile replaces the number of the account, which ends its sessions, and has a mail tell its proved address.
+// It returns the account as it is then, or FieldErrors, what
 // [verify.Service] says about the code, *ExistsError, *PasswordError, ErrPasswordBusy or ErrChanged. Only
 // success costs the code, see [Service.withCode].
 func (s *Service) ChangeMobile(ctx context.Context, account Account, r MobileChange) (Account, error) {
@@ -44,7 +46,15 @@ func (s *Service) replaceMobile(ctx context.Context, account Account, r MobileCh
 	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
 		return Account{}, err
 	}
-	return s.Changes.ChangeMobile(ctx, account, r.Mobile, s.Now())
+	change := s.newChange(account, ChangedMobile, UndoWindow)
+	s.tell(change, account, account.Email, MailMobileChanged, r.Origin,
+		MailFacts{Former: account.Mobile.String(), Present: r.Mobile.String()})
+	changed, err := s.Changes.ChangeMobile(ctx, account, r.Mobile, change)
+	if err != nil {
+		return Account{}, err
+	}
+	s.enqueueAll(ctx, change.Mails...)
+	return changed, nil
 }
 
 func (r MobileChange) problems(account Account) FieldErrors {

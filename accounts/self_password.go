@@ -7,8 +7,7 @@ type PasswordChange struct {
 	Current        string
 	Password       string
 	PasswordRepeat string
-	Language       string // of the mail that tells the owner: zh or en
-	RequestID      string
+	Origin
 }
 
 // ChangePassword replaces the password of the account, which ends its sessions, and has a mail tell its
@@ -34,16 +33,5 @@ func (s *Service) ChangePassword(ctx context.Context, account Account, r Passwor
 	if err != nil {
 		return Account{}, err
 	}
-	var notice *Mail
-	if !account.Email.IsZero() {
-		// To the address of this moment: whoever changes it next must not silence the notice.
-		notice = s.newNotice(MailPasswordChanged, r.Language, r.RequestID)
-		notice.To = account.Email
-	}
-	changed, err := s.Changes.ChangePassword(ctx, account, hash, s.Now(), notice)
-	if err != nil {
-		return Account{}, err
-	}
-	s.enqueueAll(ctx, notice)
-	return changed, nil
+	return s.setPassword(ctx, account, hash, r.Origin)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"usher/accounts"
 	"usher/contact"
@@ -14,46 +13,49 @@ import (
 )
 
 // apply is what the store's changes have in common.
-func (w memory) apply(step string, was accounts.Account, change func(*accounts.Account), mails ...*accounts.Mail) (accounts.Account, error) {
+func (w memory) apply(step string, was accounts.Account, kept *accounts.Change, change func(*accounts.Account), mails ...*accounts.Mail) (accounts.Account, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.note(step); err != nil {
 		return accounts.Account{}, err
 	}
+	w.file(kept)
 	a := w.people[was.ID]
 	change(&a)
 	w.people[a.ID] = a
-	for _, mail := range mails {
-		if mail != nil {
-			w.mails = append(w.mails, *mail)
-		}
-	}
+	w.fileMails(mails...)
 	return a, nil
 }
 
-func (w memory) ChangePassword(_ context.Context, was accounts.Account, hash string, _ time.Time, notice *accounts.Mail) (accounts.Account, error) {
-	return w.apply("change password", was, func(a *accounts.Account) {
+func (w memory) ChangePassword(_ context.Context, was accounts.Account, hash string, kept *accounts.Change) (accounts.Account, error) {
+	return w.apply("change password", was, kept, func(a *accounts.Account) {
 		a.PasswordHash = hash
 		a.SessionGeneration++
-	}, notice)
+	})
 }
 
-func (w memory) ChangeEmail(_ context.Context, was accounts.Account, email contact.Email, _ time.Time, mails ...*accounts.Mail) (accounts.Account, error) {
-	return w.apply("change email", was, func(a *accounts.Account) {
-		a.PendingEmail = email
+func (w memory) ChangeEmail(_ context.Context, was accounts.Account, email contact.Email, link *accounts.Mail, kept *accounts.Change) (accounts.Account, error) {
+	return w.apply("change email", was, kept, func(a *accounts.Account) {
+		a.PendingEmail, a.PendingEmailAt = email, kept.At
+		if a.Email.IsZero() {
+			a.EmailChangedAt = kept.At
+		}
 		a.ActivationGeneration++
-	}, mails...)
+	}, link)
 }
 
-func (w memory) ChangeMobile(_ context.Context, was accounts.Account, mobile contact.Mobile, _ time.Time) (accounts.Account, error) {
-	return w.apply("change mobile", was, func(a *accounts.Account) { a.Mobile = mobile })
+func (w memory) ChangeMobile(_ context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change) (accounts.Account, error) {
+	return w.apply("change mobile", was, kept, func(a *accounts.Account) {
+		a.Mobile, a.MobileChangedAt = mobile, kept.At
+		a.SessionGeneration++
+	})
 }
 
 // proved is an account with a number and a proved address; the steps and mails that led there are forgotten.
 func (w *world) proved(t *testing.T) accounts.Account {
 	t.Helper()
 	account := w.registered(t, func(r *accounts.SignUp) { r.Email = someEmail })
-	account, err := w.Activate(t.Context(), w.newestLink(t, account.ID))
+	account, err := w.Activate(t.Context(), w.newestLink(t, account.ID), accounts.Origin{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func wantProblem(t *testing.T, err error, field accounts.Field, problem accounts
 
 func passwordChange(changes ...func(*accounts.PasswordChange)) accounts.PasswordChange {
 	r := accounts.PasswordChange{
-		Current: goodPassword, Password: newPassword, PasswordRepeat: newPassword, Language: "en", RequestID: "r-1",
+		Current: goodPassword, Password: newPassword, PasswordRepeat: newPassword, Origin: accounts.Origin{Language: "en", RequestID: "r-1"},
 	}
 	for _, change := range changes {
 		change(&r)
@@ -202,24 +204,23 @@ func TestChangeEmail_asks_for_a_proof_and_tells_the_address_before(t *testing.T)
 	w := newWorld(t)
 	before, next := w.proved(t), email(t, "next@example.com")
 	after, err := w.ChangeEmail(t.Context(), before, accounts.EmailChange{
-		Email: next, Password: goodPassword, Language: "en", RequestID: "r-1",
+		Email: next, Password: goodPassword, Origin: accounts.Origin{Language: "en", RequestID: "r-1"},
 	})
 	if err != nil || after.Email != before.Email || after.PendingEmail != next || !after.Active {
 		t.Fatalf("ChangeEmail = %v, pending %v, active %v, %v", after.Email, after.PendingEmail, after.Active, err)
 	}
 	wantSteps(t, w, "exists email", "change email", "enqueue", "enqueue")
-	if len(w.mails) != 2 || w.mails[0].Purpose != accounts.MailActivation || !w.mails[0].To.IsZero() ||
-		w.mails[1].Purpose != accounts.MailEmailChanged || w.mails[1].To != before.Email {
+	if len(w.mails) != 2 || w.mails[1].Purpose != accounts.MailActivation || !w.mails[1].To.IsZero() ||
+		w.mails[0].Purpose != accounts.MailEmailAsked || w.mails[0].To != before.Email || w.mails[0].Facts.Present != next.String() {
 		t.Errorf("mails = %+v", w.mails)
 	}
-	w.mails = w.mails[:1]
 	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); err != nil {
 		t.Errorf("SignIn by the address before, while the next one is not proved = %v", err)
 	}
 	if _, err := w.SignIn(t.Context(), "next@example.com", goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn by an address that is not proved = %v", err)
 	}
-	if got, err := w.Activate(t.Context(), w.newestLink(t, before.ID)); err != nil || got.Email != next {
+	if got, err := w.Activate(t.Context(), w.newestLink(t, before.ID), accounts.Origin{}); err != nil || got.Email != next {
 		t.Errorf("Activate = %v, %v", got.Email, err)
 	}
 	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
@@ -234,7 +235,7 @@ func TestChangeEmail_keeps_an_account_without_a_number_open(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	account := w.registered(t, byEmail)
-	account, err := w.Activate(t.Context(), w.newestLink(t, account.ID))
+	account, err := w.Activate(t.Context(), w.newestLink(t, account.ID), accounts.Origin{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +256,7 @@ func TestChangeEmail_refuses(t *testing.T) {
 	_, err = w.ChangeEmail(t.Context(), account, accounts.EmailChange{Email: email(t, "next@example.com")})
 	wantProblem(t, err, accounts.FieldPassword, accounts.Missing)
 	w.registered(t, byEmail, func(r *accounts.SignUp) { r.Username, r.Email = "somebody_else", "taken@example.com" })
-	if _, err := w.Activate(t.Context(), w.newestLink(t, w.byName(t, "somebody_else").ID)); err != nil {
+	if _, err := w.Activate(t.Context(), w.newestLink(t, w.byName(t, "somebody_else").ID), accounts.Origin{}); err != nil {
 		t.Fatal(err)
 	}
 	var exists *accounts.ExistsError
@@ -293,7 +294,7 @@ func TestChangeMobile_spends_the_code_of_the_new_number(t *testing.T) {
 	if err != nil || after.Mobile != mobile(t, "13900139000") {
 		t.Fatalf("ChangeMobile = %v, %v", after.Mobile, err)
 	}
-	wantSteps(t, w, "spend change_mobile", "exists mobile", "change mobile")
+	wantSteps(t, w, "spend change_mobile", "exists mobile", "change mobile", "enqueue")
 	if _, err := w.ChangeMobile(t.Context(), before, mobileChange(t)); err == nil {
 		t.Error("the code worked twice")
 	}

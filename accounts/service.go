@@ -26,6 +26,7 @@ const (
 type Policy struct {
 	Registration  Registration
 	ActivationTTL time.Duration // life of an activation link
+	NumberRecheck time.Duration // a code alone does not open an account that was not seen for so long; 0: it always does
 }
 
 // CodeSpender uses codes up and gives them back; [verify.Service] is one.
@@ -47,6 +48,8 @@ type Mailer interface {
 type Service struct {
 	Store     Store
 	Changes   Changes
+	Undos     Undos
+	Claims    Claims
 	Hashes    Rehasher
 	Codes     CodeSpender
 	Mailer    Mailer

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"usher/contact"
@@ -35,6 +36,7 @@ func (s *Service) SignIn(ctx context.Context, login, password string, priority P
 	if _, imported := parseDjango(account.PasswordHash); imported {
 		s.rehash(ctx, &account, normal)
 	}
+	s.Seen(ctx, account)
 	return account, nil
 }
 
@@ -52,22 +54,24 @@ func loginKey(login string) Key {
 	return Key{ByUsername, canonical}
 }
 
-// SignInByCode returns the account of a number whose owner has the code. It returns ErrNotFound when
-// there is none, but only to the owner of the number, or what [verify.Service] says about the code.
+// SignInByCode returns the account that a code sent to its number opens, see [Service.ofNumber]. It returns ErrNotFound
+// when there is none and ErrSecondProof when a code is not enough, but only to the owner of the number, or what
+// [verify.Service] says about the code. ErrSecondProof does not cost the code.
 func (s *Service) SignInByCode(ctx context.Context, mobile contact.Mobile, codeID, code string) (Account, error) {
 	if err := s.Codes.Spend(ctx, mobile, verify.Login, codeID, code); err != nil {
 		return Account{}, err
 	}
 	// Only now: who has no code must not see by the time it takes whether the number has an account.
-	account, found, err := s.find(ctx, Key{ByMobile, mobile.Reveal()})
+	account, err := s.ofNumber(ctx, mobile)
 	switch {
+	case errors.Is(err, ErrNotFound):
+		return Account{}, err
 	case err != nil:
 		s.restore(ctx, codeID)
 		return Account{}, err
-	case !found:
-		return Account{}, ErrNotFound
 	case !account.Active:
 		return Account{}, ErrNotActive
 	}
+	s.Seen(ctx, account)
 	return account, nil
 }

@@ -110,7 +110,7 @@ func TestSignInByCode(t *testing.T) {
 	if _, err := w.SignInByCode(t.Context(), unknown, codeID(verify.Login, unknown.Reveal()), rightCode); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("unknown number, right code: %v, want ErrNotFound", err)
 	}
-	wantSteps(t, w, "spend login", "spend login", "find mobile") // who has no code learns nothing by the time it takes
+	wantSteps(t, w, "spend login", "spend login", "find mobile", "find claimed_mobile") // who has no code learns nothing by the time it takes
 	w.fail["find mobile"] = errAway
 	if _, err := w.SignInByCode(t.Context(), mobile(t, "13900139001"), codeID(verify.Login, "13900139001"), rightCode); !errors.Is(err, errAway) {
 		t.Errorf("store away: %v", err)

@@ -14,19 +14,17 @@ type SignUp struct {
 	SMSCodeID      string
 	SMSCode        string
 	Email          string
-	Language       string // of the activation mail: zh or en
-	RequestID      string
+	Origin
 }
 
 // applicant is a sign-up in which everything is valid.
 type applicant struct {
-	username  username
-	password  string
-	mobile    contact.Mobile
-	code      smsCode
-	email     contact.Email
-	language  string
-	requestID string
+	username username
+	password string
+	mobile   contact.Mobile
+	code     smsCode
+	email    contact.Email
+	origin   Origin
 }
 
 // maxSMSCode bounds what is handed on as a code; the longest policy has eight digits.
@@ -53,7 +51,7 @@ func newSMSCode(id, digits string, errs FieldErrors) smsCode {
 // other.
 func (r SignUp) parse(registration Registration) (applicant, error) {
 	errs := FieldErrors{}
-	a := applicant{language: r.Language, requestID: r.RequestID}
+	a := applicant{origin: r.Origin}
 	if !r.Agree {
 		errs[FieldAgree] = MustBeAgreed
 	}

@@ -16,6 +16,9 @@ const (
 	ByUsername By = "username"
 	ByMobile   By = "mobile"
 	ByEmail    By = "email"
+
+	// ByClaimedMobile finds the account that claims a number which another one still has.
+	ByClaimedMobile By = "claimed_mobile"
 )
 
 // Key finds one account. Value is the id, the canonical user name (see [CanonicalUsername]), or the
@@ -43,14 +46,11 @@ type Store interface {
 
 	// Activate makes the address that waits for its proof the account's proved one and the account active, if
 	// generation is still the newest. ErrNotFound means that the account, the generation or the waiting
-	// address is gone, an *ExistsError that another account has proved the address.
-	Activate(ctx context.Context, id string, generation int, at time.Time) (Account, error)
+	// address is gone, an *ExistsError that another account has proved the address. A change, unless it is nil,
+	// is kept, its mails are filed and the sessions end.
+	Activate(ctx context.Context, id string, generation int, at time.Time, change *Change) (Account, error)
 
 	// RenewActivation starts a new generation of activation links and files its mail. It returns
 	// ErrNotFound when no address waits for its proof any more.
 	RenewActivation(ctx context.Context, id string, mail Mail) error
-
-	// SetPassword replaces the password hash, starts a new generation of sessions and files the mail,
-	// unless it is nil. It returns ErrNotFound when the account is gone; then nothing is written.
-	SetPassword(ctx context.Context, id, hash string, at time.Time, mail *Mail) error
 }

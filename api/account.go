@@ -34,7 +34,6 @@ func (s *Server) changePassword(c echo.Context) error {
 	return answer(c, http.StatusOK, viewOf(account))
 }
 
-// setOwnPassword ends every session of the account but this one, which goes on under a new token.
 func (s *Server) setOwnPassword(c echo.Context, body passwordBody) (accounts.Account, error) {
 	account, err := s.current(c)
 	if err != nil {
@@ -43,19 +42,24 @@ func (s *Server) setOwnPassword(c echo.Context, body passwordBody) (accounts.Acc
 	account, err = s.change(c, account, nil, func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangePassword(ctx, account, accounts.PasswordChange{
 			Current: body.PasswordCurrent, Password: body.Password, PasswordRepeat: body.PasswordRepeat,
-			Language: languageOf(c), RequestID: idOf(c),
+			Origin: originOf(c),
 		})
 	})
 	if err != nil {
 		return accounts.Account{}, err
 	}
+	s.goOn(c, account)
+	return account, nil
+}
+
+// goOn starts this session anew after a change that has ended every session of the account.
+func (s *Server) goOn(c echo.Context, account accounts.Account) {
 	remembered := s.sessions.GetBool(c.Request().Context(), sessionRemembered)
 	if err := s.startSession(c, account, remembered); err != nil {
-		// The password is changed: an error now would make the person try the old one again.
-		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "password changed without a new session",
+		// The change is made: an error now would make the person try it again.
+		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "account changed without a new session",
 			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
 	}
-	return account, nil
 }
 
 type emailBody struct {
@@ -87,7 +91,7 @@ func (s *Server) setOwnEmail(c echo.Context, body emailBody) (accounts.Account, 
 	// A mail goes to whatever address is given.
 	return s.change(c, account, s.resendSpends(c, email), func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangeEmail(ctx, account, accounts.EmailChange{
-			Email: email, Password: body.Password, Language: languageOf(c), RequestID: idOf(c),
+			Email: email, Password: body.Password, Origin: originOf(c),
 		})
 	})
 }
@@ -121,20 +125,26 @@ func (s *Server) setOwnMobile(c echo.Context, body ownMobileBody) (accounts.Acco
 	if len(refused) > 0 {
 		return accounts.Account{}, refused
 	}
-	return s.change(c, account, nil, func(ctx context.Context) (accounts.Account, error) {
+	account, err = s.change(c, account, nil, func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangeMobile(ctx, account, accounts.MobileChange{
-			Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Password: body.Password,
+			Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Password: body.Password, Origin: originOf(c),
 		})
 	})
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	s.goOn(c, account)
+	return account, nil
 }
 
 // change makes a change within the limits: of passwords tried, and of the mails that it sends. Both are
-// given back when nothing came of them: the mails' unless they are sent, the password's after a mistake in
-// the form. A wrong password stays spent, and so does a question whether an address is taken.
+// given back when nothing came of them: the mails' and the day's changes unless the change is made, the password's after a
+// mistake in the form. A wrong password stays spent, and so does a question whether an address is taken.
 func (s *Server) change(
 	c echo.Context, account accounts.Account, mails []limits.Spend, do func(context.Context) (accounts.Account, error),
 ) (accounts.Account, error) {
 	tries := []limits.Spend{{Limit: s.Limits[limits.ChangeAccount], Subject: account.ID}}
+	mails = append(mails, limits.Spend{Limit: s.Limits[limits.ChangesDay], Subject: account.ID})
 	if err := s.spend(c, slices.Concat(s.byAddress(c, limits.LoginIP), tries, mails)); err != nil {
 		return accounts.Account{}, err
 	}

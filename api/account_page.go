@@ -100,7 +100,7 @@ func (s *Server) resendOwn(c echo.Context, account accounts.Account) error {
 	if err := s.spend(c, s.resendSpends(c, account.PendingEmail)); err != nil {
 		return err
 	}
-	return s.Accounts.ResendOwnActivation(c.Request().Context(), account, languageOf(c), idOf(c))
+	return s.Accounts.ResendOwnActivation(c.Request().Context(), account, originOf(c))
 }
 
 // strangerPage tells somebody who is not signed in where to do that.
@@ -124,7 +124,7 @@ func (s *Server) showAccount(c echo.Context, account accounts.Account, p web.Pag
 	}
 	p.Account = &web.Account{
 		ID: account.ID, Username: account.Username, Active: account.Active,
-		Mobile: account.Mobile.String(), Email: account.Email.String(), PendingEmail: account.PendingEmail.String(),
+		Mobile: account.Mobile.String(), PendingMobile: account.PendingMobile.String(), Email: account.Email.String(), PendingEmail: account.PendingEmail.String(),
 	}
 	return s.form(c, "account", p, refused)
 }

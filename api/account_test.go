@@ -108,12 +108,17 @@ func TestAccount_change_of_address(t *testing.T) {
 		t.Errorf("account is %v", got.Data)
 	}
 	mails := b.mails.all()
-	if len(mails) != 3 || mails[1].Purpose != accounts.MailActivation || mails[2].Purpose != accounts.MailEmailChanged ||
-		mails[2].To.Reveal() != address {
+	if len(mails) != 3 || mails[2].Purpose != accounts.MailActivation || mails[1].Purpose != accounts.MailEmailAsked ||
+		mails[1].To.Reveal() != address {
 		t.Fatalf("mails are %+v", mails)
 	}
-	b.mails.mails = mails[:2]
+	other := b.signedIn(false)
 	p.post("/v1/activations", body{"token": b.lastToken(nextAddress)}).want(200, "0")
+	p.wantSignedIn(true) // the link was opened in this session
+	other.wantSignedIn(false)
+	if mails = b.mails.all()[3:]; len(mails) != 2 || mails[0].To.Reveal() != address || mails[1].To.Reveal() != nextAddress {
+		t.Fatalf("mails about the change are %+v", mails)
+	}
 	b.person().post("/v1/sessions", body{"login": address, "password": password}).want(401, "4102")
 	b.person().post("/v1/sessions", body{"login": nextAddress, "password": password}).want(201, "0")
 	b.wantNoSecrets(address, nextAddress, password)
@@ -172,12 +177,12 @@ type balking struct {
 }
 
 // ChangeMobile implements [accounts.Changes].
-func (f *balking) ChangeMobile(ctx context.Context, was accounts.Account, to contact.Mobile, at time.Time) (accounts.Account, error) {
+func (f *balking) ChangeMobile(ctx context.Context, was accounts.Account, to contact.Mobile, change *accounts.Change) (accounts.Account, error) {
 	if !f.done {
 		f.done = true
 		return accounts.Account{}, accounts.ErrChanged
 	}
-	return f.Changes.ChangeMobile(ctx, was, to, at)
+	return f.Changes.ChangeMobile(ctx, was, to, change)
 }
 
 func TestAccount_changes_refuse(t *testing.T) {

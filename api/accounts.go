@@ -22,12 +22,16 @@ type accountView struct {
 	EmailActive bool           `json:"email_active"`
 
 	// PendingEmail waits for its proof while another address is proved.
-	PendingEmail *contact.Email `json:"pending_email,omitempty"`
+	PendingEmail  *contact.Email  `json:"pending_email,omitempty"`
+	PendingMobile *contact.Mobile `json:"pending_mobile,omitempty"` // claimed from an account that was not seen for long
 }
 
 func viewOf(a accounts.Account) accountView {
 	view := accountView{
 		ID: a.ID, Username: a.Username, Mobile: a.Mobile, Email: a.Email, Active: a.Active, EmailActive: !a.Email.IsZero(),
+	}
+	if !a.PendingMobile.IsZero() {
+		view.PendingMobile = &a.PendingMobile
 	}
 	switch {
 	case a.PendingEmail.IsZero():
@@ -121,7 +125,7 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	account, err := s.Accounts.Register(c.Request().Context(), accounts.SignUp{
 		Username: body.Username, Password: body.Password, PasswordRepeat: body.PasswordRepeat, Agree: body.Agree,
 		Mobile: body.Mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Email: body.Email,
-		Language: languageOf(c), RequestID: idOf(c),
+		Origin: originOf(c),
 	})
 	if err != nil {
 		return accounts.Account{}, err
@@ -162,12 +166,21 @@ func (s *Server) activate(c echo.Context) error {
 	return answer(c, http.StatusOK, viewOf(account))
 }
 
-// prove activates the account whose link holds the token.
+// prove proves the address of the account whose link holds the token. An address that takes the place of another ends
+// the sessions of the account, but for the one that the link is opened in.
 func (s *Server) prove(c echo.Context, token string) (accounts.Account, error) {
 	if err := s.spend(c, s.byAddress(c, limits.ActivateIP)); err != nil {
 		return accounts.Account{}, err
 	}
-	return s.Accounts.Activate(c.Request().Context(), token)
+	mine, err := s.current(c)
+	if err != nil && !errors.Is(err, errNotSignedIn) {
+		return accounts.Account{}, err
+	}
+	account, err := s.Accounts.Activate(c.Request().Context(), token, originOf(c))
+	if err == nil && account.ID == mine.ID && account.SessionGeneration != mine.SessionGeneration {
+		s.goOn(c, account)
+	}
+	return account, err
 }
 
 type resendBody struct {
@@ -198,11 +211,11 @@ func (s *Server) resend(c echo.Context, address string) error {
 	own, err := s.current(c)
 	switch {
 	case err == nil && own.PendingEmail == email:
-		return s.Accounts.ResendOwnActivation(c.Request().Context(), own, languageOf(c), idOf(c))
+		return s.Accounts.ResendOwnActivation(c.Request().Context(), own, originOf(c))
 	case err != nil && !errors.Is(err, errNotSignedIn):
 		return err
 	}
-	return s.Accounts.ResendActivation(c.Request().Context(), email, languageOf(c), idOf(c))
+	return s.Accounts.ResendActivation(c.Request().Context(), email, originOf(c))
 }
 
 // parseEmail returns accounts.FieldErrors for what is no address.

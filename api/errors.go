@@ -53,6 +53,10 @@ var problems = [...]problem{
 	{accounts.ErrNotFound, "4104", http.StatusNotFound, "账号不存在", "There is no such account."},
 	{accounts.ErrNotActive, "4104", http.StatusForbidden, "账号还没有激活，请查收激活邮件", "The account is not activated yet. Please look for the activation mail."},
 
+	{accounts.ErrSecondProof, "4210", http.StatusForbidden, "这个账号很久没有使用，号码可能已换了主人，只凭验证码无法登录：请用密码登录，或用这个号码注册新账号", "This account was not used for a long time and its number may belong to another person by now, so a code does not open it. Sign in with the password, or make a new account with the number."},
+	{accounts.ErrRecentlyChanged, "4209", http.StatusForbidden, "这个号码在三天内刚改为账号的手机号，暂时不能用来重置密码", "This number came to the account in the last three days and cannot reset its password yet."},
+	{accounts.ErrNothingToUndo, "4002", http.StatusNotFound, "过去三天内没有可以用这个号码撤销的更改", "No change of the last three days can be undone with this number."},
+
 	{accounts.ErrChanged, "4004", http.StatusConflict, "账号刚刚有其他修改，请刷新后重试", "The account has just been changed elsewhere. Please reload and try again."},
 
 	{errCaptchaGone, "4201", http.StatusUnprocessableEntity, "图形验证码已过期，请换一张", "The captcha has expired. Please ask for another."},
@@ -64,6 +68,8 @@ var problems = [...]problem{
 	{verify.ErrWrong, "4204", http.StatusUnprocessableEntity, "短信验证码错误", "Wrong code."},
 	{verify.ErrAttempts, "4205", http.StatusUnprocessableEntity, "错误次数过多，请重新获取验证码", "Too many wrong codes. Please ask for another."},
 	{accounts.ErrLinkExpired, "4207", http.StatusUnprocessableEntity, "激活链接已过期，请重新获取", "The activation link has expired. Please ask for another."},
+	{accounts.ErrUndoOver, "4207", http.StatusUnprocessableEntity, "撤销链接已过期或已使用", "The link has expired or was used."},
+	{accounts.ErrUndoLink, "4208", http.StatusUnprocessableEntity, "撤销链接无效", "The link is not valid."},
 	{accounts.ErrLinkInvalid, "4208", http.StatusUnprocessableEntity, "激活链接无效", "The activation link is not valid."},
 
 	{verify.ErrQueue, "4301", http.StatusServiceUnavailable, "短信暂时无法发送，请稍后再试", "Messages cannot be sent just now. Please try again soon."},

@@ -53,11 +53,12 @@ func (s *Server) form(c echo.Context, name string, p web.Page, refused error) er
 		if len(p.Fields) == 0 {
 			p.Error = r.sentence
 		}
+		p.SecondProof = r.errno == "4210"
 		p.PasswordCaptcha = p.PasswordCaptcha || p.Fields["captcha"] != ""
 		p.CaptchaPrice = string(r.price)
 	}
 	p.CaptchaPrice = cmp.Or(p.CaptchaPrice, p.Form["captcha_price"]) // once asked, it stays
-	if name == "register" || name == "forgot" || p.Mode == "code" || p.PasswordCaptcha ||
+	if name == "register" || name == "forgot" || name == "undo" && p.Token == "" || p.Mode == "code" || p.PasswordCaptcha ||
 		name == "account" && p.Mode == "mobile" {
 		s.attachCaptcha(c, &p)
 	}
@@ -114,8 +115,8 @@ func (s *Server) page(c echo.Context, status int, name string, p web.Page) error
 			Secure: isHTTPS(s.Config.PublicURL), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})
 	}
-	if name == "activate" {
-		// The address of this page carries the token: nobody else may learn it.
+	if name == "activate" || name == "undo" {
+		// The address of these pages carries the token: no other site may learn it.
 		c.Response().Header().Set("Referrer-Policy", "no-referrer")
 	}
 	return c.HTMLBlob(status, out.Bytes())

@@ -50,6 +50,6 @@ func (s *Server) reset(c echo.Context, body resetBody) error {
 	return s.Accounts.ResetPassword(c.Request().Context(), accounts.Reset{
 		Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode,
 		Password: body.Password, PasswordRepeat: body.PasswordRepeat,
-		Language: languageOf(c), RequestID: idOf(c),
+		Origin: originOf(c),
 	})
 }

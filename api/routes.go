@@ -39,6 +39,8 @@ func (s *Server) routes(e *echo.Echo) {
 	e.PUT("/v1/account/email", s.changeEmail)
 	e.PUT("/v1/account/mobile", s.changeMobile)
 
+	e.POST("/v1/account-changes/undo", s.undoChange)
+
 	get("/openapi.yaml", openAPI)
 	get("/docs", docs)
 
@@ -51,6 +53,8 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/forgot", s.forgotForm)
 	get("/activate", s.activatePage)
 	e.POST("/activate", s.activateForm)
+	get("/undo", s.undoPage)
+	e.POST("/undo", s.undoForm)
 	get("/account", s.accountPage)
 	e.POST("/account", s.accountForm)
 	e.POST("/logout", s.logoutForm)

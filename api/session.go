@@ -145,6 +145,7 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 	if !account.Active || account.SessionGeneration != s.sessions.GetInt(ctx, sessionGeneration) {
 		return accounts.Account{}, s.over(ctx, c)
 	}
+	s.Accounts.Seen(ctx, account)
 	return account, s.noteSeen(ctx, c)
 }
 

@@ -37,7 +37,7 @@ func (w *Worker) addPeriodic() error {
 
 // jobs are those that any worker can do.
 func (w *Worker) jobs() []tasks.Job {
-	return w.outcomes.Jobs()
+	return append(w.outcomes.Jobs(), tasks.ChangesJob(w.stores.Accounts, time.Now, w.logger))
 }
 
 // smsJobs are those that need the SMS providers.

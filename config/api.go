@@ -23,6 +23,7 @@ type API struct {
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
 	ActivationTTL time.Duration `env:"ACTIVATION_TTL" envDefault:"1h" desc:"Life of an activation link."`
+	NumberRecheck time.Duration `env:"NUMBER_RECHECK" envDefault:"4320h" desc:"A code by SMS alone does not open an account that was not seen for so long and has a password or a proved address: its number may belong to another person by now. At least 720h; 0 switches this off."`
 
 	SMSCodeLength     int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Digits of a code, 4 to 6 (the vendors' templates take no more)."`
 	SMSCodeTTL        time.Duration `env:"SMS_CODE_TTL" envDefault:"5m" desc:"Life of a code."`
@@ -70,6 +71,9 @@ func (c API) Validate() Mistakes {
 	}
 	m = append(m, oneOf("REGISTRATION", c.Registration, "either", "mobile", "email", "both")...)
 	m = append(m, between("ACTIVATION_TTL", c.ActivationTTL, 5*time.Minute, 7*24*time.Hour)...)
+	if c.NumberRecheck != 0 {
+		m = append(m, between("NUMBER_RECHECK", c.NumberRecheck, 30*24*time.Hour, 10*365*24*time.Hour)...)
+	}
 	m = append(m, between("SMS_CODE_LENGTH", c.SMSCodeLength, 4, 6)...)
 	m = append(m, between("SMS_CODE_TTL", c.SMSCodeTTL, time.Minute, 30*time.Minute)...)
 	m = append(m, between("SMS_CODE_ATTEMPTS", c.SMSCodeAttempts, 1, 10)...)

@@ -72,6 +72,10 @@ const (
 	ChangeAccount Name = "change_account"
 	// ResetIP counts the password resets tried by one address: a hash is computed for each.
 	ResetIP Name = "reset_ip"
+	// UndoIP counts the undoings of changes tried by one address: a hash is computed for each right link or code.
+	UndoIP Name = "undo_ip"
+	// ChangesDay counts the changes that one account makes in a day: each is remembered for days and sends mails.
+	ChangesDay Name = "changes_day"
 	// ActivateIP counts the activations tried by one address: each asks the database.
 	ActivateIP Name = "activate_ip"
 	// ResendPause counts the activation mails asked for by one email address: one a minute.
@@ -114,6 +118,8 @@ func defaults() []Limit {
 		{Name: LoginNameAll, Count: 30, Period: 15 * time.Minute},
 		{Name: ChangeAccount, Count: 10, Period: 15 * time.Minute},
 		{Name: ResetIP, Count: 20, Period: time.Hour},
+		{Name: UndoIP, Count: 20, Period: time.Hour},
+		{Name: ChangesDay, Count: 20, Period: day},
 		{Name: ActivateIP, Count: 60, Period: 10 * time.Minute},
 		{Name: ResendPause, Count: 1, Period: time.Minute},
 		{Name: ResendEmail, Count: 5, Period: day},

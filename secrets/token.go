@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// Token is what an activation link carries, signed. It is derived from stored facts alone, so every
+// Token is what the link of a mail carries, signed. It is derived from stored facts alone, so every
 // attempt to send the mail carries the same link and nothing of it is kept.
 type Token struct {
+	Kind       string    // what the link is for; empty: it proves an address
 	Account    string    // account id
 	Generation int       // of the account's activation; an older one is refused by the store
 	Address    string    // keyed hash of the address that it proves
@@ -19,6 +20,7 @@ type Token struct {
 
 // tokenBody is the signed text, in short names to keep links short.
 type tokenBody struct {
+	Kind       string `json:"k,omitempty"`
 	Account    string `json:"a"`
 	Generation int    `json:"g"`
 	Address    string `json:"h"`
@@ -38,7 +40,7 @@ func (k *Keys) SignToken(keyID string, t Token) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	body, err := json.Marshal(tokenBody{t.Account, t.Generation, t.Address, t.ExpiresAt.Unix()})
+	body, err := json.Marshal(tokenBody{t.Kind, t.Account, t.Generation, t.Address, t.ExpiresAt.Unix()})
 	if err != nil {
 		return "", err
 	}
@@ -74,7 +76,7 @@ func (k *Keys) ParseToken(text string, now time.Time) (Token, error) {
 	if err := json.Unmarshal(raw, &body); err != nil {
 		return Token{}, ErrForged
 	}
-	token := Token{body.Account, body.Generation, body.Address, time.Unix(body.Expires, 0).UTC()}
+	token := Token{body.Kind, body.Account, body.Generation, body.Address, time.Unix(body.Expires, 0).UTC()}
 	if !now.Before(token.ExpiresAt) {
 		return token, ErrExpired
 	}

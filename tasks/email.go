@@ -133,12 +133,9 @@ func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (pro
 	if mail.Doubts >= mostSends {
 		return providers.Receipt{}, errGivenUp
 	}
-	var token string
-	if emailType(mail.Mail.Purpose) == TypeEmailActivation {
-		var err error
-		if token, err = accounts.ActivationToken(h.Keys, mail); err != nil {
-			return providers.Receipt{}, ourFault(providers.Misconfigured, "token", err)
-		}
+	token, err := linkToken(h.Keys, mail)
+	if err != nil {
+		return providers.Receipt{}, ourFault(providers.Misconfigured, "token", err)
 	}
 	email, err := h.Mails.Write(mail, token)
 	if err != nil {
@@ -147,4 +144,15 @@ func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (pro
 	return whileClaimed(ctx, mail.Claim, func(ctx context.Context) (providers.Receipt, error) {
 		return h.Sender.SendEmail(ctx, email)
 	})
+}
+
+// linkToken returns what the link of a mail carries; it is empty for a mail without a link.
+func linkToken(keys *secrets.Keys, mail accounts.ClaimedMail) (string, error) {
+	switch {
+	case emailType(mail.Mail.Purpose) == TypeEmailActivation:
+		return accounts.ActivationToken(keys, mail)
+	case mail.Mail.Facts.Change != "":
+		return accounts.UndoToken(keys, mail)
+	}
+	return "", nil
 }

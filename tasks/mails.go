@@ -53,12 +53,15 @@ type content struct {
 	Host     string // of the public address
 	Language string // for the lang attribute
 	Subject  string // empty while the subject itself is written
-	Link     string // of an activation, else empty
+	Link     string // that activates, or undoes what a notice tells of; empty: there is none
 	Lifetime string // of the link, with its unit
 	Time     string // of the change
+	Network  string // from which it was made; empty: not known
+	Former   string // number or address before the change, masked
+	Present  string // number or address after it, masked
 }
 
-// Write writes a claimed mail. Only an activation needs the token. The message id is the mail's own and
+// Write writes a claimed mail, with a link that carries the token unless it is empty. The message id is the mail's own and
 // nothing depends on the attempt, so that a reader drops a second copy.
 func (m *Mails) Write(mail accounts.ClaimedMail, token string) (providers.Email, error) {
 	name := letterName(mail.Mail)
@@ -73,9 +76,16 @@ func (m *Mails) Write(mail accounts.ClaimedMail, token string) (providers.Email,
 		Language: words.tag,
 		Lifetime: words.lifetime(mail.Mail),
 		Time:     mail.Mail.CreatedAt.In(chinaTime).Format(words.clock),
+		Network:  mail.Mail.Network,
+		Former:   mail.Mail.Facts.Former,
+		Present:  mail.Mail.Facts.Present,
 	}
 	if token != "" {
-		link := m.publicURL.JoinPath("activate")
+		page := "undo"
+		if emailType(mail.Mail.Purpose) == TypeEmailActivation {
+			page = "activate"
+		}
+		link := m.publicURL.JoinPath(page)
 		link.RawQuery = url.Values{"token": {token}}.Encode()
 		data.Link = link.String()
 	}

@@ -52,8 +52,8 @@ func mustSamples(t testing.TB) []tasks.Sample {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(samples) != 6 {
-		t.Fatalf("%d samples, want 3 mails in 2 languages", len(samples))
+	if len(samples) != 16 {
+		t.Fatalf("%d samples, want 8 mails in 2 languages", len(samples))
 	}
 	return samples
 }
@@ -100,12 +100,48 @@ func TestMails_links_to_the_public_address_only(t *testing.T) {
 		}
 	}
 	for _, sample := range mustSamples(t) {
-		both := sample.Email.Text + sample.Email.HTML
 		if strings.HasPrefix(sample.Name, string(accounts.MailActivation)) {
 			continue
 		}
-		if strings.Contains(both, "://") || strings.Contains(both, "href") {
-			t.Errorf("%s says that it holds no link, and does:\n%s", sample.Name, both)
+		const page = "https://usher.example/account/undo?token="
+		both := sample.Email.Text + sample.Email.HTML
+		linked := !strings.HasPrefix(sample.Name, string(accounts.MailChangeUndone)) && !strings.HasPrefix(sample.Name, string(accounts.MailClaimEnded))
+		if n := strings.Count(both, "://"); n != strings.Count(both, page) || (n > 0) != linked {
+			t.Errorf("%s has %d links, %d of them to %s:\n%s", sample.Name, n, strings.Count(both, page), page, both)
+		}
+	}
+}
+
+func TestMails_of_an_address_that_may_not_undo_hold_no_link(t *testing.T) {
+	t.Parallel()
+	for _, purpose := range []accounts.MailPurpose{
+		accounts.MailPasswordChanged, accounts.MailMobileChanged, accounts.MailEmailAsked, accounts.MailEmailChanged, accounts.MailNumberClaimed,
+	} {
+		claimed := emailChanged(t)
+		claimed.Mail.Purpose = purpose
+		mail := mustWrite(t, claimed, "")
+		if both := mail.Text + mail.HTML; strings.Contains(both, "://") || strings.Contains(both, "href") {
+			t.Errorf("%s without a token holds a link:\n%s", purpose, both)
+		}
+	}
+}
+
+func TestMails_say_what_was_changed_and_from_where(t *testing.T) {
+	t.Parallel()
+	for _, sample := range mustSamples(t) {
+		want := map[accounts.MailPurpose][]string{
+			accounts.MailPasswordChanged: {"203.0.113.0/24"},
+			accounts.MailMobileChanged:   {"203.0.113.0/24", "138****8000", "139****9000"},
+			accounts.MailEmailAsked:      {"203.0.113.0/24", "138****8000", "139****9000"},
+			accounts.MailEmailChanged:    {"203.0.113.0/24", "138****8000", "139****9000"},
+			accounts.MailChangeUndone:    {"203.0.113.0/24"},
+			accounts.MailNumberClaimed:   {"203.0.113.0/24", "138****8000"},
+			accounts.MailClaimEnded:      {"139****9000"},
+		}[accounts.MailPurpose(strings.TrimSuffix(strings.TrimSuffix(sample.Name, ".zh"), ".en"))]
+		for _, fact := range want {
+			if !strings.Contains(sample.Email.Text, fact) || !strings.Contains(sample.Email.HTML, fact) {
+				t.Errorf("%s lacks %s:\n%s", sample.Name, fact, sample.Email.Text)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,13 +48,17 @@ func (m *Mails) sample(name string) (providers.Email, error) {
 	mail := accounts.ClaimedMail{
 		Claim: messages.Claim{ID: id, Attempt: 1},
 		Mail: accounts.Mail{
-			ID: id, Purpose: accounts.MailPurpose(purpose), Language: language,
-			CreatedAt: created, NotAfter: created.Add(time.Hour),
+			ID: id, Purpose: accounts.MailPurpose(purpose), Language: language, CreatedAt: created, NotAfter: created.Add(time.Hour),
+			Network: "203.0.113.0/24", Facts: accounts.MailFacts{Former: "138****8000", Present: "139****9000"},
 		},
 		Account: accounts.Account{Username: "李雷_LiLei", Email: to, PendingEmail: to},
 	}
 	if emailType(mail.Mail.Purpose) != TypeEmailActivation {
-		return m.Write(mail, "")
+		mail.Mail.NotAfter = created.Add(accounts.UndoWindow)
+		plain, err := m.Write(mail, "") // as it goes to an address that may not undo the change
+		if err != nil || slices.Contains(linkless, mail.Mail.Purpose) {
+			return plain, err
+		}
 	}
 	email, err := m.Write(mail, sampleToken)
 	if err != nil {
@@ -61,8 +66,11 @@ func (m *Mails) sample(name string) (providers.Email, error) {
 	}
 	for part, body := range map[string]string{".txt": email.Text, ".html": email.HTML} {
 		if !strings.Contains(body, sampleToken) {
-			return providers.Email{}, fmt.Errorf("%s%s: lacks {{.Link}}, without which nobody can activate", name, part)
+			return providers.Email{}, fmt.Errorf("%s%s: lacks {{.Link}}, without which the mail is of no use", name, part)
 		}
 	}
 	return email, nil
 }
+
+// linkless are the mails that never carry a link.
+var linkless = []accounts.MailPurpose{accounts.MailChangeUndone, accounts.MailClaimEnded}

@@ -40,7 +40,8 @@ type letter struct {
 func letterNames() []string {
 	var names []string
 	for _, purpose := range []accounts.MailPurpose{
-		accounts.MailActivation, accounts.MailPasswordChanged, accounts.MailEmailChanged,
+		accounts.MailActivation, accounts.MailPasswordChanged, accounts.MailMobileChanged, accounts.MailEmailAsked,
+		accounts.MailEmailChanged, accounts.MailChangeUndone, accounts.MailNumberClaimed, accounts.MailClaimEnded,
 	} {
 		for _, language := range []string{chinese, english} {
 			names = append(names, string(purpose)+"."+language)

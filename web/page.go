@@ -41,10 +41,12 @@ type Page struct {
 	CaptchaID, CaptchaImage string
 	// CaptchaPrice is what further challenges have to be asked for with: "high", or empty for a normal one.
 	CaptchaPrice string
+	// SecondProof shows on /login that a code is not enough, and what to do.
+	SecondProof bool
 	// CodeSent says that a code has just been sent; ResendAfter is in seconds.
 	CodeSent    bool
 	ResendAfter int
-	// Token is the activation token on /activate.
+	// Token is the token of the mail's link on /activate and /undo.
 	Token string
 	// Done says that the purpose of the page is reached (registered and waiting for activation,
 	// password reset, account activated): what comes next is shown instead of the form.
@@ -66,10 +68,10 @@ type Session struct {
 	Remembered, Current bool
 }
 
-// Account is what the pages show of an account. The number and the addresses come masked; PendingEmail waits for
-// its proof.
+// Account is what the pages show of an account. The numbers and the addresses come masked; PendingEmail waits for
+// its proof, PendingMobile is a number that another account still has.
 type Account struct {
-	ID, Username, Mobile, Email, PendingEmail string
+	ID, Username, Mobile, PendingMobile, Email, PendingEmail string
 
 	Active bool
 }
@@ -206,7 +208,9 @@ func (v view) Sum() bool { return v.CaptchaKind == "math" }
 func (v view) Lettered() bool { return v.CaptchaKind == "letters" }
 
 // Private says that a page is nothing for search engines: it is about one person or one mistake.
-func (v view) Private() bool { return v.Name == "account" || v.Name == "activate" || v.Name == "error" }
+func (v view) Private() bool {
+	return v.Name == "account" || v.Name == "activate" || v.Name == "undo" || v.Name == "error"
+}
 
 // Missing says that the error page is about a path that does not exist.
 func (v view) Missing() bool { return v.Status == http.StatusNotFound }

@@ -16,7 +16,7 @@ import (
 var files embed.FS
 
 // pageNames lists the pages; each has a file of that name beside templates/layout.html.
-var pageNames = [...]string{"register", "login", "forgot", "activate", "account", "error"}
+var pageNames = [...]string{"register", "login", "forgot", "activate", "undo", "account", "error"}
 
 // Renderer renders the pages. It is immutable after New and safe for concurrent use.
 type Renderer struct {
@@ -49,7 +49,7 @@ func New() (*Renderer, error) {
 	return r, nil
 }
 
-// Render writes the page called name: register, login, forgot, activate, account or error. Nothing
+// Render writes the page called name: register, login, forgot, activate, undo, account or error. Nothing
 // is written unless the whole page could be rendered, so a caller can still answer with an error.
 func (r *Renderer) Render(w io.Writer, name string, p Page) error {
 	page, ok := r.pages[name]

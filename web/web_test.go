@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	pageNames     = []string{"register", "login", "forgot", "activate", "account", "error"}
+	pageNames     = []string{"register", "login", "forgot", "activate", "undo", "account", "error"}
 	languages     = []string{"zh", "en"}
 	registrations = []string{"", "either", "mobile", "email", "both"}
 )
@@ -321,7 +321,7 @@ func TestRenderer_search_engines_are_kept_off_pages_about_one_person(t *testing.
 	t.Parallel()
 	titles := map[string]string{}
 	eachPage(t, func(t *testing.T, name string, _ web.Page, page string) {
-		private := name == "account" || name == "activate" || name == "error"
+		private := name == "account" || name == "activate" || name == "undo" || name == "error"
 		if got := strings.Contains(page, `<meta name="robots" content="noindex">`); got != private {
 			t.Errorf("noindex on %s is %t, want %t", name, got, private)
 		}

@@ -190,13 +190,15 @@ func (a *API) accounts(stores *app.Stores, codes *verify.Service) *accounts.Serv
 	return &accounts.Service{
 		Store:     stores.Accounts,
 		Changes:   stores.Accounts,
+		Undos:     stores.Accounts,
+		Claims:    stores.Accounts,
 		Hashes:    stores.Accounts,
 		Codes:     codes,
 		Mailer:    a.enqueuer(stores),
 		Passwords: a.hasher(),
 		Keys:      a.settings.Keys,
 		Policy: accounts.Policy{
-			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL,
+			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL, NumberRecheck: c.NumberRecheck,
 		},
 		Now:    time.Now,
 		Logger: a.logger,

@@ -26,7 +26,7 @@ func TestMails_preview_writes_every_mail_without_any_key(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"activation", "password_changed", "email_changed"} {
+	for _, name := range []string{"activation", "password_changed", "mobile_changed", "email_asked", "email_changed", "change_undone", "number_claimed", "claim_ended"} {
 		for _, language := range []string{".zh", ".en"} {
 			if !strings.Contains(out, name+language) {
 				t.Errorf("%s is not listed:\n%s", name+language, out)

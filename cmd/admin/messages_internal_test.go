@@ -373,7 +373,7 @@ func TestMessages_retry_says_why_nobody_gets_a_mail(t *testing.T) {
 	t.Parallel()
 	eachMessageBench(t, func(t *testing.T, b *messageBench) {
 		account, mail := b.failedMail(t)
-		if _, err := b.accounts.Activate(t.Context(), account.ID, 1, time.Now()); err != nil {
+		if _, err := b.accounts.Activate(t.Context(), account.ID, 1, time.Now(), nil); err != nil {
 			t.Fatal(err)
 		}
 		out, err := b.run(t, "messages", "retry", mail.ID, uuid.NewString())
@@ -435,7 +435,11 @@ func TestMessages_retry_all_takes_what_is_still_of_use(t *testing.T) {
 		code := b.failedCode(t)
 		account, mail := b.failedMail(t)
 		ended := accounts.Mail{ID: uuid.NewString(), NotAfter: time.Now(), CreatedAt: time.Now(), Purpose: accounts.MailPasswordChanged}
-		if err := b.accounts.SetPassword(t.Context(), account.ID, "hash", time.Now(), &ended); err != nil {
+		_, err := b.accounts.ChangePassword(t.Context(), account, "hash", &accounts.Change{
+			ID: uuid.NewString(), AccountID: account.ID, Kind: accounts.ChangedPassword, At: time.Now(), EndsAt: time.Now(),
+			Mails: []*accounts.Mail{&ended},
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		_, _ = b.mails.Claim(t.Context(), ended.ID, time.Minute)

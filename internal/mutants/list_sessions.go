@@ -43,12 +43,12 @@ func sessionMutants() []mutant {
 			name: "session-generation", without: "the same, in SQL",
 			edits: []edit{
 				{
-					"store/sqlstore/accounts.go",
-					"set password_hash = ?, session_generation = session_generation + 1, updated_at = ?\n\t\t\twhere id = ?\n",
-					"set password_hash = ?, updated_at = ?\n\t\t\twhere id = ?\n",
+					"store/sqlstore/accounts_change.go",
+					"const endSessions = \"session_generation = session_generation + 1\"",
+					"const endSessions = \"session_generation = session_generation\"",
 				},
 			},
-			pkg: "store/sqlstore", tests: []string{"TestStores_keep_the_promises/.*/Accounts"},
+			pkg: "store/sqlstore", tests: []string{"TestStores_keep_the_promises/.*/Changes"},
 		},
 	}
 }

@@ -23,7 +23,8 @@ const accountColumns = `id, username, username_key, mobile_key, mobile_sealed, m
 	email_key, email_sealed, email_masked,
 	pending_email_key, pending_email_sealed, pending_email_masked, pending_email_at,
 	password_hash, active, email_active, superuser,
-	activation_generation, session_generation, created_at, updated_at`
+	activation_generation, session_generation, mobile_changed_at, email_changed_at,
+	pending_mobile_key, pending_mobile_sealed, pending_mobile_masked, pending_mobile_at, seen_at, created_at, updated_at`
 
 // accountRow is a row of accounts. Nil pointers are NULL: there is no number or no address.
 type accountRow struct {
@@ -46,6 +47,13 @@ type accountRow struct {
 	Superuser            bool    `db:"superuser"`
 	ActivationGeneration int     `db:"activation_generation"`
 	SessionGeneration    int     `db:"session_generation"`
+	MobileChangedAt      stamp   `db:"mobile_changed_at"`
+	EmailChangedAt       stamp   `db:"email_changed_at"`
+	PendingMobileKey     *string `db:"pending_mobile_key"`
+	PendingMobileSealed  *string `db:"pending_mobile_sealed"`
+	PendingMobileMasked  string  `db:"pending_mobile_masked"`
+	PendingMobileAt      stamp   `db:"pending_mobile_at"`
+	SeenAt               stamp   `db:"seen_at"`
 	CreatedAt            stamp   `db:"created_at"`
 	UpdatedAt            stamp   `db:"updated_at"`
 }
@@ -69,12 +77,18 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 		Superuser:            account.Superuser,
 		ActivationGeneration: account.ActivationGeneration,
 		SessionGeneration:    account.SessionGeneration,
+		PendingMobileMasked:  account.PendingMobile.String(),
+		PendingMobileAt:      at(account.PendingMobileAt),
+		SeenAt:               at(account.SeenAt),
 		CreatedAt:            at(account.CreatedAt),
 		UpdatedAt:            at(account.UpdatedAt),
 	}
 	var err error
 	if !account.Mobile.IsZero() {
 		row.MobileKey, row.MobileSealed, err = a.hide(indexMobile, account.Mobile.Reveal(), sealMobile+account.ID)
+	}
+	if err == nil && !account.PendingMobile.IsZero() {
+		row.PendingMobileKey, row.PendingMobileSealed, err = a.hide(indexMobile, account.PendingMobile.Reveal(), sealMobile+account.ID)
 	}
 	if err == nil && !account.Email.IsZero() {
 		row.EmailKey, row.EmailSealed, err = a.hide(indexEmail, account.Email.Reveal(), sealEmail+account.ID)
@@ -105,6 +119,10 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 		Superuser:            row.Superuser,
 		ActivationGeneration: row.ActivationGeneration,
 		SessionGeneration:    row.SessionGeneration,
+		MobileChangedAt:      row.MobileChangedAt.Time,
+		EmailChangedAt:       row.EmailChangedAt.Time,
+		PendingMobileAt:      row.PendingMobileAt.Time,
+		SeenAt:               row.SeenAt.Time,
 		CreatedAt:            row.CreatedAt.Time,
 		UpdatedAt:            row.UpdatedAt.Time,
 	}
@@ -117,6 +135,10 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 	}
 	if err != nil {
 		return accounts.Account{}, fmt.Errorf("open email: %w", err)
+	}
+	account.PendingMobile, err = unseal(a, row.PendingMobileSealed, sealMobile+row.ID, contact.ParseMobile)
+	if err != nil {
+		return accounts.Account{}, fmt.Errorf("open pending mobile: %w", err)
 	}
 	account.PendingEmail, err = unseal(a, row.PendingEmailSealed, sealEmail+row.ID, contact.ParseEmail)
 	if err != nil {

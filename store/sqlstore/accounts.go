@@ -31,13 +31,15 @@ const insertAccount = `
 		email_key, email_sealed, email_masked,
 		pending_email_key, pending_email_sealed, pending_email_masked, pending_email_at,
 		password_hash, active, email_active, superuser,
-		activation_generation, session_generation, created_at, updated_at)
+		activation_generation, session_generation,
+		pending_mobile_key, pending_mobile_sealed, pending_mobile_masked, pending_mobile_at, seen_at, created_at, updated_at)
 	values (
 		:id, :username, :username_key, :mobile_key, :mobile_sealed, :mobile_masked,
 		:email_key, :email_sealed, :email_masked,
 		:pending_email_key, :pending_email_sealed, :pending_email_masked, :pending_email_at,
 		:password_hash, :active, :email_active, :superuser,
-		:activation_generation, :session_generation, :created_at, :updated_at)`
+		:activation_generation, :session_generation,
+		:pending_mobile_key, :pending_mobile_sealed, :pending_mobile_masked, :pending_mobile_at, :seen_at, :created_at, :updated_at)`
 
 // Create files the account and its mail in one transaction. Of parallel calls with the same name, number or
 // proved address one succeeds, the others get an *accounts.ExistsError.
@@ -97,17 +99,33 @@ func (a *Accounts) FindWaiting(ctx context.Context, email contact.Email) (accoun
 // isWaiting is the condition of accounts.Account.Waiting.
 const isWaiting = "not active and mobile_key is null and email_key is null and pending_email_key is not null"
 
-// Activate is one statement: of accounts that wait with the same address the unique column of proved ones lets
-// one win.
-func (a *Accounts) Activate(ctx context.Context, id string, generation int, when time.Time) (accounts.Account, error) {
+// Activate proves the address in one statement: of accounts that wait with the same address the unique column of
+// proved ones lets one win.
+func (a *Accounts) Activate(
+	ctx context.Context, id string, generation int, when time.Time, kept *accounts.Change,
+) (accounts.Account, error) {
+	set, changedAt := "", stamp{}
+	var mails []*accounts.Mail
+	if kept != nil {
+		set, changedAt, mails = ", "+endSessions, at(kept.At), kept.Mails
+	}
 	var row accountRow
-	err := a.db.get(ctx, &row, `
-		update accounts
-		set email_key = pending_email_key, email_sealed = pending_email_sealed, email_masked = pending_email_masked,
-			email_active = true, active = true, updated_at = ?, `+clearPending+`
-		where id = ? and activation_generation = ? and pending_email_key is not null
-		returning `+accountColumns,
-		at(when), id, generation)
+	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		if err := a.fileChange(ctx, tx, kept); err != nil {
+			return err
+		}
+		err := tx.GetContext(ctx, &row, tx.Rebind(`
+			update accounts
+			set email_key = pending_email_key, email_sealed = pending_email_sealed, email_masked = pending_email_masked,
+				email_changed_at = coalesce(?, email_changed_at), email_active = true, active = true, updated_at = ?, `+clearPending+set+`
+			where id = ? and activation_generation = ? and pending_email_key is not null
+			returning `+accountColumns),
+			changedAt, at(when), id, generation)
+		if err != nil {
+			return err
+		}
+		return a.fileMails(ctx, tx, row, mails...)
+	})
 	if field := takenField(err); field != "" {
 		return accounts.Account{}, &accounts.ExistsError{Field: field}
 	}
@@ -143,33 +161,6 @@ func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts
 	return nil
 }
 
-// SetPassword replaces the hash, counts the generation of sessions up and files the mail in one
-// transaction, or returns accounts.ErrNotFound.
-func (a *Accounts) SetPassword(
-	ctx context.Context, id, hash string, when time.Time, mail *accounts.Mail,
-) error {
-	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		var row accountRow
-		err := tx.GetContext(ctx, &row, tx.Rebind(`
-			update accounts
-			set password_hash = ?, session_generation = session_generation + 1, updated_at = ?
-			where id = ?
-			returning `+accountColumns),
-			hash, at(when), id)
-		if err != nil {
-			return err
-		}
-		return a.insertMail(ctx, tx, mail, row)
-	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return accounts.ErrNotFound
-	}
-	if err != nil {
-		return fmt.Errorf("set password: %w", err)
-	}
-	return nil
-}
-
 // where returns the condition of a key and its argument.
 func (a *Accounts) where(key accounts.Key) (condition, value string, err error) {
 	switch key.By {
@@ -179,6 +170,8 @@ func (a *Accounts) where(key accounts.Key) (condition, value string, err error) 
 		return "username_key = ?", key.Value, nil
 	case accounts.ByMobile:
 		return "mobile_key = ?", a.keys.Index(indexMobile, key.Value), nil
+	case accounts.ByClaimedMobile:
+		return "pending_mobile_key = ?", a.keys.Index(indexMobile, key.Value), nil
 	case accounts.ByEmail:
 		return "email_key = ? and email_active", a.keys.Index(indexEmail, key.Value), nil
 	}

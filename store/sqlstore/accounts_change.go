@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -17,61 +16,69 @@ var _ accounts.Changes = (*Accounts)(nil)
 
 // ChangePassword implements accounts.Changes.
 func (a *Accounts) ChangePassword(
-	ctx context.Context, was accounts.Account, hash string, when time.Time, notice *accounts.Mail,
+	ctx context.Context, was accounts.Account, hash string, kept *accounts.Change,
 ) (accounts.Account, error) {
 	return a.change(ctx, "change password", change{
-		was: was, at: when, mails: []*accounts.Mail{notice},
-		set:  "password_hash = ?, session_generation = session_generation + 1",
+		was: was, kept: kept, mails: kept.Mails,
+		set:  "password_hash = ?, " + endSessions,
 		args: []any{hash},
 	})
 }
 
 // ChangeEmail implements accounts.Changes.
 func (a *Accounts) ChangeEmail(
-	ctx context.Context, was accounts.Account, email contact.Email, when time.Time, mails ...*accounts.Mail,
+	ctx context.Context, was accounts.Account, email contact.Email, link *accounts.Mail, kept *accounts.Change,
 ) (accounts.Account, error) {
 	key, sealed, err := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
 	if err != nil {
 		return accounts.Account{}, err
 	}
 	return a.change(ctx, "change email", change{
-		was: was, at: when, mails: mails,
+		was: was, kept: kept, mails: append([]*accounts.Mail{link}, kept.Mails...),
 		set: `pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?, pending_email_at = ?,
+			email_changed_at = case when email_key is null then ? else email_changed_at end,
 			activation_generation = activation_generation + 1`,
-		args: []any{key, sealed, email.String(), at(when)},
+		args: []any{key, sealed, email.String(), at(kept.At), at(kept.At)},
 	})
 }
 
 // ChangeMobile implements accounts.Changes.
 func (a *Accounts) ChangeMobile(
-	ctx context.Context, was accounts.Account, mobile contact.Mobile, when time.Time,
+	ctx context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change,
 ) (accounts.Account, error) {
 	key, sealed, err := a.hide(indexMobile, mobile.Reveal(), sealMobile+was.ID)
 	if err != nil {
 		return accounts.Account{}, err
 	}
 	return a.change(ctx, "change mobile", change{
-		was: was, at: when,
-		set:  "mobile_key = ?, mobile_sealed = ?, mobile_masked = ?",
-		args: []any{key, sealed, mobile.String()},
+		was: was, kept: kept, mails: kept.Mails,
+		set:  "mobile_key = ?, mobile_sealed = ?, mobile_masked = ?, mobile_changed_at = ?, " + endSessions,
+		args: []any{key, sealed, mobile.String(), at(kept.At)},
 	})
 }
 
-// change is an update of one account: what is set to which arguments, and the mails that go with it.
+// endSessions makes the sessions of an account be of the past.
+const endSessions = "session_generation = session_generation + 1"
+
+// change is an update of one account: what is set to which arguments, what is kept to undo it, and the mails that go
+// with it.
 type change struct {
 	was   accounts.Account
-	at    time.Time
+	kept  *accounts.Change
 	set   string
 	args  []any
 	mails []*accounts.Mail
 }
 
-// change makes the update if the account is still in the generations that the caller has seen, and files
-// the mails, in one transaction.
+// change makes the update if the account is still in the generations that the caller has seen, keeps what was before
+// and files the mails, in one transaction.
 func (a *Accounts) change(ctx context.Context, operation string, c change) (accounts.Account, error) {
 	var row accountRow
 	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		args := append(c.args, at(c.at), c.was.ID, c.was.SessionGeneration, c.was.ActivationGeneration)
+		if err := a.fileChange(ctx, tx, c.kept); err != nil {
+			return err
+		}
+		args := append(c.args, at(c.kept.At), c.was.ID, c.was.SessionGeneration, c.was.ActivationGeneration)
 		err := tx.GetContext(ctx, &row, tx.Rebind(`
 			update accounts
 			set `+c.set+`, updated_at = ?
@@ -81,12 +88,7 @@ func (a *Accounts) change(ctx context.Context, operation string, c change) (acco
 		if err != nil {
 			return err
 		}
-		for _, mail := range c.mails {
-			if err := a.insertMail(ctx, tx, mail, row); err != nil {
-				return err
-			}
-		}
-		return nil
+		return a.fileMails(ctx, tx, row, c.mails...)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return accounts.Account{}, accounts.ErrChanged

@@ -26,6 +26,14 @@ func (d dialect) skipLocked() string {
 	return ""
 }
 
+// forUpdate holds the rows that a statement reads. SQLite has one writer and needs no such thing.
+func (d dialect) forUpdate() string {
+	if d == onPostgres {
+		return "for update"
+	}
+	return ""
+}
+
 // micros is a time in a column as microseconds since 1970, for arithmetic; see [stamp]. PostgreSQL's date_part is
 // exact enough and much faster than extract, which gives a numeric.
 func (d dialect) micros(column string) string {
@@ -61,8 +69,9 @@ func takenField(err error) accounts.Field {
 		return ""
 	}
 	return map[string]accounts.Field{
-		"accounts_username": accounts.FieldUsername,
-		"accounts_mobile":   accounts.FieldMobile,
-		"accounts_email":    accounts.FieldEmail,
+		"accounts_username":       accounts.FieldUsername,
+		"accounts_mobile":         accounts.FieldMobile,
+		"accounts_email":          accounts.FieldEmail,
+		"accounts_pending_mobile": accounts.FieldMobile,
 	}[pqErr.Constraint]
 }

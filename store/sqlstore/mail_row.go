@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/jmoiron/sqlx"
@@ -15,7 +16,7 @@ import (
 const sealTo = "messages.to/"
 
 const mailColumns = `id, account_id, purpose, language, to_sealed, state, reason, attempt, claim, lease_until, doubts, not_after, enqueues,
-	generation, key_id, request_id, created_at`
+	generation, key_id, network, details, request_id, created_at`
 
 // mailRow is a row of messages as far as the outbox cares.
 type mailRow struct {
@@ -34,6 +35,8 @@ type mailRow struct {
 	Enqueues   int                  `db:"enqueues"`
 	Generation int                  `db:"generation"`
 	KeyID      string               `db:"key_id"`
+	Network    string               `db:"network"`
+	Details    string               `db:"details"`
 	RequestID  string               `db:"request_id"`
 	CreatedAt  stamp                `db:"created_at"`
 
@@ -61,11 +64,11 @@ func (a *Accounts) insertMail(ctx context.Context, tx *sqlx.Tx, mail *accounts.M
 	_, err := tx.ExecContext(ctx, tx.Rebind(`
 		insert into messages (
 			id, channel, purpose, language, account_id, to_masked, to_sealed, state, not_after, enqueued_at,
-			generation, key_id, request_id, created_at, updated_at)
-		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+			generation, key_id, network, details, request_id, created_at, updated_at)
+		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
 		mail.ID, messages.Email, purpose, mail.Language, account.ID, masked, sealed, messages.Queued,
 		at(mail.NotAfter), at(mail.CreatedAt), account.ActivationGeneration, mail.KeyID,
-		mail.RequestID, at(mail.CreatedAt), at(mail.CreatedAt))
+		mail.Network, detailsOf(mail.Facts), mail.RequestID, at(mail.CreatedAt), at(mail.CreatedAt))
 	return err
 }
 
@@ -78,8 +81,25 @@ func (r mailRow) mail() accounts.Mail {
 		KeyID:     r.KeyID,
 		NotAfter:  r.NotAfter.Time,
 		CreatedAt: r.CreatedAt.Time,
+		Network:   r.Network,
+		Facts:     r.facts(),
 		RequestID: r.RequestID,
 	}
+}
+
+// detailsOf is what a notice tells, as it is stored; the empty text is nothing.
+func detailsOf(facts accounts.MailFacts) string {
+	if facts == (accounts.MailFacts{}) {
+		return ""
+	}
+	text, _ := json.Marshal(facts) // strings and a number always have a form
+	return string(text)
+}
+
+// facts reads what [detailsOf] wrote; what a newer version added is left out.
+func (r mailRow) facts() (facts accounts.MailFacts) {
+	_ = json.Unmarshal([]byte(r.Details), &facts)
+	return facts
 }
 
 func (r mailRow) claim() messages.Claim {

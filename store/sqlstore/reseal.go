@@ -42,12 +42,12 @@ func (s *Seals) Reseal(ctx context.Context, told func(changed int)) (Resealed, e
 		// What begins with the first key's id is done; the comparison minds upper and lower case everywhere.
 		condition := "substr(" + column.name + ", 1, ?) <> ? and id > ?"
 		err := s.walk(ctx, column, condition, []any{len(prefix), prefix}, func(tx *sqlx.Tx, row sealedRow) error {
-			plain, err := s.keys.Open(row.Sealed, column.context+row.ID)
+			plain, err := s.keys.Open(row.Sealed, column.context+row.Owner)
 			if err != nil {
 				result.leave(column, row, unopened(row, err))
 				return nil
 			}
-			sealed, err := s.keys.Seal(plain, column.context+row.ID)
+			sealed, err := s.keys.Seal(plain, column.context+row.Owner)
 			if err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ func (s *Seals) Reindex(ctx context.Context, told func(changed int)) (Resealed, 
 			continue
 		}
 		err := s.walk(ctx, column, "id > ?", nil, func(tx *sqlx.Tx, row sealedRow) error {
-			plain, err := s.keys.Open(row.Sealed, column.context+row.ID)
+			plain, err := s.keys.Open(row.Sealed, column.context+row.Owner)
 			if err != nil {
 				result.leave(column, row, unopened(row, err))
 				return nil
@@ -85,8 +85,8 @@ func (s *Seals) Reindex(ctx context.Context, told func(changed int)) (Resealed, 
 			}
 			// Of a column that is not unique nothing is in the way.
 			n, err := changed(tx.ExecContext(ctx, tx.Rebind(
-				"update accounts set "+column.index+" = ? where id = ? and "+column.name+" = ?"+
-					" and not exists (select 1 from accounts where ? and "+column.index+" = ?)"),
+				"update "+column.table+" set "+column.index+" = ? where id = ? and "+column.name+" = ?"+
+					" and not exists (select 1 from "+column.table+" where ? and "+column.index+" = ?)"),
 				hash, row.ID, row.Sealed, column.unique, hash))
 			result.Changed += n
 			if err == nil && n == 0 {

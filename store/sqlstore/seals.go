@@ -20,27 +20,30 @@ type Seals struct {
 // NewSeals returns the seals in db under the keys.
 func NewSeals(db *DB, keys *secrets.Keys, now func() time.Time) *Seals { return &Seals{db, keys, now} }
 
-// sealedColumn is a column whose values are sealed in a context that ends with the row's id. An index is the
-// column beside it that holds a keyed hash of the same value, and its kind; messages have none. No two rows may have
-// the same value of a unique one.
+// sealedColumn is a column whose values are sealed in a context that ends with what stands in the row's column owner.
+// An index is the column beside it that holds a keyed hash of the same value, and its kind; messages have none. No two
+// rows may have the same value of a unique one.
 type sealedColumn struct {
-	table, name, context string
-	index, kind          string
-	unique               bool
+	table, name, context, owner string
+	index, kind                 string
+	unique                      bool
 }
 
 var sealedColumns = []sealedColumn{
-	{"accounts", "mobile_sealed", sealMobile, "mobile_key", indexMobile, true},
-	{"accounts", "email_sealed", sealEmail, "email_key", indexEmail, true},
-	{"accounts", "pending_email_sealed", sealEmail, "pending_email_key", indexEmail, false},
-	{"messages", "to_sealed", sealTo, "", "", false},
+	{"accounts", "mobile_sealed", sealMobile, "id", "mobile_key", indexMobile, true},
+	{"accounts", "email_sealed", sealEmail, "id", "email_key", indexEmail, true},
+	{"accounts", "pending_email_sealed", sealEmail, "id", "pending_email_key", indexEmail, false},
+	{"accounts", "pending_mobile_sealed", sealMobile, "id", "pending_mobile_key", indexMobile, true},
+	{"account_changes", "mobile_sealed", sealMobile, "account_id", "mobile_key", indexMobile, false},
+	{"account_changes", "email_sealed", sealEmail, "account_id", "email_key", indexEmail, false},
+	{"messages", "to_sealed", sealTo, "id", "", "", false},
 }
 
 // KeyUse is what the tables hold that is lost without a certain key.
 type KeyUse struct {
 	Contacts   int       // sealed numbers and addresses of accounts
 	Mails      int       // sealed addresses of mails that may still be sent
-	Links      int       // activation links that still work, sent or not
+	Links      int       // links of mails that still work, sent or not
 	LinksUntil time.Time // when the last of them ends; zero without links
 }
 
@@ -65,11 +68,20 @@ func (s *Seals) Use(ctx context.Context) (map[string]KeyUse, error) {
 			select `+sealedBy("pending_email_sealed")+`, 'contacts', created_at
 			from accounts where pending_email_sealed is not null
 			union all
+			select `+sealedBy("pending_mobile_sealed")+`, 'contacts', created_at
+			from accounts where pending_mobile_sealed is not null
+			union all
+			select `+sealedBy("mobile_sealed")+`, 'contacts', changed_at
+			from account_changes where mobile_sealed is not null
+			union all
+			select `+sealedBy("email_sealed")+`, 'contacts', changed_at
+			from account_changes where email_sealed is not null
+			union all
 			select `+sealedBy("to_sealed")+`, 'mails', not_after
 			from messages where to_sealed is not null and not_after > ?
 			union all
 			select key_id, 'links', not_after
-			from messages where channel = 'email' and purpose = 'activation' and key_id <> '' and not_after > ?
+			from messages where channel = 'email' and (purpose = 'activation' or details like '%"change":%') and key_id <> '' and not_after > ?
 		) as uses
 		group by key_id, part`), now, now)
 	if err != nil {
@@ -120,7 +132,7 @@ func (s *Seals) Check(ctx context.Context, sample int) error {
 }
 
 func (s *Seals) check(column sealedColumn, row sealedRow) error {
-	plain, err := s.keys.Open(row.Sealed, column.context+row.ID)
+	plain, err := s.keys.Open(row.Sealed, column.context+row.Owner)
 	switch {
 	case errors.Is(err, secrets.ErrUnknownKey):
 		return fmt.Errorf("%w: %s", ErrSealedUnknown, secrets.SealedBy(row.Sealed))
@@ -134,6 +146,7 @@ func (s *Seals) check(column sealedColumn, row sealedRow) error {
 
 type sealedRow struct {
 	ID     string `db:"id"`
+	Owner  string `db:"owner"`
 	Sealed string `db:"sealed"`
 	Index  string `db:"hash"`
 }
@@ -148,7 +161,7 @@ func (s *Seals) read(
 	}
 	var rows []sealedRow
 	err := s.db.sqlx.SelectContext(ctx, &rows, s.db.sqlx.Rebind(
-		"select id, "+column.name+" as sealed, "+index+" as hash from "+column.table+
+		"select id, "+column.owner+" as owner, "+column.name+" as sealed, "+index+" as hash from "+column.table+
 			" where "+column.name+" is not null and "+condition+" order by "+order+" limit ?"), append(args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("read %s of %s: %w", column.name, column.table, err)

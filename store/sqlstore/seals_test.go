@@ -105,7 +105,12 @@ func TestSeals_follow_a_rotation_until_the_old_key_is_gone(t *testing.T) {
 		last := r.register(t, r.signs, people)
 		notice := r.mail(people+1, r.signs)
 		notice.Purpose, notice.To = accounts.MailPasswordChanged, last.Email
-		if err := sqlstore.NewAccounts(r.db, r.before).SetPassword(t.Context(), first.ID, "hash", r.clock.Now(), notice); err != nil {
+		notice.Facts.Change = "1"
+		_, err := sqlstore.NewAccounts(r.db, r.before).ChangePassword(t.Context(), first, "hash", &accounts.Change{
+			ID: "1", AccountID: first.ID, Kind: accounts.ChangedPassword,
+			At: r.clock.Now(), EndsAt: r.clock.Now().Add(accounts.UndoWindow), Mails: []*accounts.Mail{notice},
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		use, err := r.seals(r.signs).Use(t.Context())
@@ -114,8 +119,8 @@ func TestSeals_follow_a_rotation_until_the_old_key_is_gone(t *testing.T) {
 		}
 		until := r.clock.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
 		want := map[string]sqlstore.KeyUse{
-			"k1": {Contacts: 3 * people, Mails: 1, Links: people, LinksUntil: until},
-			"K1": {Contacts: 3, Links: 1, LinksUntil: until},
+			"k1": {Contacts: 3*people + 2, Mails: 1, Links: people, LinksUntil: until}, // two of before a change
+			"K1": {Contacts: 3, Links: 2, LinksUntil: until},
 		}
 		if diff := cmp.Diff(want, use); diff != "" {
 			t.Errorf("use (-want +got):\n%s", diff)
@@ -126,18 +131,18 @@ func TestSeals_follow_a_rotation_until_the_old_key_is_gone(t *testing.T) {
 
 		told := 0
 		result, err := r.seals(r.signs).Reseal(t.Context(), func(n int) { told = n })
-		if want := (sqlstore.Resealed{Changed: 3*people + 1}); err != nil || !cmp.Equal(result, want) || told != want.Changed {
+		if want := (sqlstore.Resealed{Changed: 3*people + 3}); err != nil || !cmp.Equal(result, want) || told != want.Changed {
 			t.Errorf("Reseal = %+v, %v, told %d, want %+v", result, err, told, want)
 		}
 		if result, err = r.seals(r.signs).Reseal(t.Context(), nil); err != nil || result.Changed != 0 {
 			t.Errorf("again: %+v, %v, want nothing to do", result, err)
 		}
-		if result, err = r.seals(r.moved).Reindex(t.Context(), nil); err != nil || result.Changed != 3*(people+1) || result.Left != 0 {
+		if result, err = r.seals(r.moved).Reindex(t.Context(), nil); err != nil || result.Changed != 3*(people+1)+2 || result.Left != 0 {
 			t.Errorf("Reindex = %+v, %v", result, err)
 		}
 		r.clock.Advance(time.Hour)
 		use, err = r.seals(r.second).Use(t.Context())
-		if diff := cmp.Diff(map[string]sqlstore.KeyUse{"K1": {Contacts: 3 * (people + 1)}}, use); err != nil || diff != "" {
+		if diff := cmp.Diff(map[string]sqlstore.KeyUse{"K1": {Contacts: 3*(people+1) + 2}}, use); err != nil || diff != "" {
 			t.Errorf("use in the end: %v (-want +got):\n%s", err, diff)
 		}
 		for _, account := range []accounts.Account{first, last} {

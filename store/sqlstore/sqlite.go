@@ -42,9 +42,10 @@ func takenOnSQLite(err error) accounts.Field {
 		return ""
 	}
 	for column, field := range map[string]accounts.Field{
-		"accounts.username_key": accounts.FieldUsername,
-		"accounts.mobile_key":   accounts.FieldMobile,
-		"accounts.email_key":    accounts.FieldEmail,
+		"accounts.username_key":       accounts.FieldUsername,
+		"accounts.mobile_key":         accounts.FieldMobile,
+		"accounts.email_key":          accounts.FieldEmail,
+		"accounts.pending_mobile_key": accounts.FieldMobile,
 	} {
 		if strings.Contains(refused.Error(), column) {
 			return field

@@ -71,6 +71,9 @@ func TestStores_keep_the_promises(t *testing.T) {
 			return storetest.SQL{
 				Accounts: sqlstore.NewAccounts(db, keys),
 				Changes:  sqlstore.NewAccounts(db, keys),
+				Undos:    sqlstore.NewAccounts(db, keys),
+				Claims:   sqlstore.NewAccounts(db, keys),
+				Tidy:     sqlstore.NewAccounts(db, keys),
 				Imports:  sqlstore.NewAccounts(db, keys),
 				Outbox:   sqlstore.NewMails(db, keys, now),
 				History:  sqlstore.NewMessages(db, now),
@@ -80,6 +83,8 @@ func TestStores_keep_the_promises(t *testing.T) {
 		}
 		t.Run("Accounts", func(t *testing.T) { t.Parallel(); storetest.Accounts(t, open) })
 		t.Run("Changes", func(t *testing.T) { t.Parallel(); storetest.Changes(t, open) })
+		t.Run("Undos", func(t *testing.T) { t.Parallel(); storetest.Undos(t, open) })
+		t.Run("Claims", func(t *testing.T) { t.Parallel(); storetest.Claims(t, open) })
 		t.Run("Imported", func(t *testing.T) { t.Parallel(); storetest.Imported(t, open) })
 		t.Run("Mails", func(t *testing.T) { t.Parallel(); storetest.Mails(t, open) })
 		t.Run("Outcomes", func(t *testing.T) { t.Parallel(); storetest.SQLOutcomes(t, open) })
@@ -92,7 +97,7 @@ func TestStores_keep_the_promises(t *testing.T) {
 func dump(t *testing.T, db *sqlstore.DB) string {
 	t.Helper()
 	var text strings.Builder
-	for _, table := range []string{"accounts", "messages"} {
+	for _, table := range []string{"accounts", "account_changes", "messages"} {
 		rows, err := db.Unwrap().Queryx("select * from " + table)
 		if err != nil {
 			t.Fatal(err)

@@ -82,12 +82,12 @@ func changesPassword(t *testing.T, f *sqlFixture) {
 	f.clock.Advance(time.Second)
 	notice := f.notice(accounts.MailPasswordChanged)
 	notice.To = before.Email
-	got, err := f.Changes.ChangePassword(t.Context(), before, "another hash", f.clock.Now(), notice)
+	got, err := f.Changes.ChangePassword(t.Context(), before, "another hash", f.change(before, accounts.ChangedPassword, notice))
 	want := before
 	want.PasswordHash, want.SessionGeneration = "another hash", 2
 	f.wantChanged(t, want, got, err)
 	f.claim(t, notice.ID)
-	got, err = f.Changes.ChangePassword(t.Context(), got, "third hash", f.clock.Now(), nil)
+	got, err = f.Changes.ChangePassword(t.Context(), got, "third hash", f.change(got, accounts.ChangedPassword))
 	want.PasswordHash, want.SessionGeneration = "third hash", 3
 	f.wantChanged(t, want, got, err)
 }
@@ -98,7 +98,7 @@ func changesEmail(t *testing.T, f *sqlFixture) {
 	f.clock.Advance(time.Second)
 	link, notice := f.mail(), f.notice(accounts.MailEmailChanged)
 	notice.To = before.Email
-	got, err := f.Changes.ChangeEmail(t.Context(), before, next, f.clock.Now(), link, notice)
+	got, err := f.Changes.ChangeEmail(t.Context(), before, next, link, f.change(before, accounts.AskedForEmail, notice))
 	want := before
 	want.PendingEmail, want.PendingEmailAt, want.ActivationGeneration = next, f.clock.Now(), 2
 	f.wantChanged(t, want, got, err)
@@ -109,16 +109,16 @@ func changesEmail(t *testing.T, f *sqlFixture) {
 		}
 	}
 	want.Email, want.PendingEmail, want.PendingEmailAt = next, contact.Email{}, time.Time{}
-	got, err = f.Accounts.Activate(t.Context(), before.ID, 2, f.clock.Now())
+	got, err = f.Accounts.Activate(t.Context(), before.ID, 2, f.clock.Now(), nil)
 	f.wantChanged(t, want, got, err)
 }
 
 func changesFreed(t *testing.T, f *sqlFixture) {
 	before, _ := f.proved(t)
 	next, number := f.contacts(t)
-	got, err := f.Changes.ChangeEmail(t.Context(), before, next, f.clock.Now(), f.mail())
+	got, err := f.Changes.ChangeEmail(t.Context(), before, next, f.mail(), f.change(before, accounts.AskedForEmail))
 	if err == nil {
-		got, err = f.Changes.ChangeMobile(t.Context(), got, number, f.clock.Now())
+		got, err = f.Changes.ChangeMobile(t.Context(), got, number, f.change(got, accounts.ChangedMobile))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func changesFreed(t *testing.T, f *sqlFixture) {
 	other, mail := f.person(t)
 	other.Email, other.Mobile = before.Email, before.Mobile
 	wantTaken(t, f.Accounts.Create(t.Context(), other, mail), accounts.FieldEmail) // until the next one is proved
-	if _, err := f.Accounts.Activate(t.Context(), before.ID, got.ActivationGeneration, f.clock.Now()); err != nil {
+	if _, err := f.Accounts.Activate(t.Context(), before.ID, got.ActivationGeneration, f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Accounts.Create(t.Context(), other, mail); err != nil {
@@ -138,9 +138,9 @@ func changesMobile(t *testing.T, f *sqlFixture) {
 	before, _ := f.proved(t)
 	_, next := f.contacts(t)
 	f.clock.Advance(time.Second)
-	got, err := f.Changes.ChangeMobile(t.Context(), before, next, f.clock.Now())
+	got, err := f.Changes.ChangeMobile(t.Context(), before, next, f.change(before, accounts.ChangedMobile))
 	want := before
-	want.Mobile = next
+	want.Mobile, want.MobileChangedAt, want.SessionGeneration = next, f.clock.Now(), 2
 	f.wantChanged(t, want, got, err)
 	_, err = f.Accounts.Find(t.Context(), accounts.Key{By: accounts.ByMobile, Value: before.Mobile.Reveal()})
 	if !errors.Is(err, accounts.ErrNotFound) {
@@ -157,17 +157,18 @@ func changesBare(t *testing.T, f *sqlFixture) {
 	}
 	want := bare
 	want.PendingEmail, want.PendingEmailAt, want.ActivationGeneration = email, f.clock.Now(), 2
-	got, err := f.Changes.ChangeEmail(t.Context(), bare, email, f.clock.Now(), f.mail())
+	want.EmailChangedAt = f.clock.Now() // a first address counts as changed from when it was asked for
+	got, err := f.Changes.ChangeEmail(t.Context(), bare, email, f.mail(), f.change(bare, accounts.AskedForEmail))
 	f.wantChanged(t, want, got, err)
-	want.Mobile = mobile
-	got, err = f.Changes.ChangeMobile(t.Context(), got, mobile, f.clock.Now())
+	want.Mobile, want.MobileChangedAt, want.SessionGeneration = mobile, f.clock.Now(), 2
+	got, err = f.Changes.ChangeMobile(t.Context(), got, mobile, f.change(got, accounts.ChangedMobile))
 	f.wantChanged(t, want, got, err)
 }
 
 func changesTaken(t *testing.T, f *sqlFixture) {
 	before, _ := f.proved(t)
 	other, _ := f.created(t)
-	_, err := f.Changes.ChangeMobile(t.Context(), before, other.Mobile, f.clock.Now())
+	_, err := f.Changes.ChangeMobile(t.Context(), before, other.Mobile, f.change(before, accounts.ChangedMobile))
 	wantTaken(t, err, accounts.FieldMobile)
 	f.wantAsBefore(t, before)
 }
@@ -184,15 +185,15 @@ func changesStale(t *testing.T, f *sqlFixture) {
 	email, mobile := f.contacts(t)
 	for name, change := range map[string]func(accounts.Account) error{
 		"password": func(was accounts.Account) error {
-			_, err := f.Changes.ChangePassword(t.Context(), was, "hash", f.clock.Now(), f.notice(accounts.MailPasswordChanged))
+			_, err := f.Changes.ChangePassword(t.Context(), was, "hash", f.change(was, accounts.ChangedPassword, f.notice(accounts.MailPasswordChanged)))
 			return err
 		},
 		"email": func(was accounts.Account) error {
-			_, err := f.Changes.ChangeEmail(t.Context(), was, email, f.clock.Now(), f.mail())
+			_, err := f.Changes.ChangeEmail(t.Context(), was, email, f.mail(), f.change(was, accounts.AskedForEmail))
 			return err
 		},
 		"mobile": func(was accounts.Account) error {
-			_, err := f.Changes.ChangeMobile(t.Context(), was, mobile, f.clock.Now())
+			_, err := f.Changes.ChangeMobile(t.Context(), was, mobile, f.change(was, accounts.ChangedMobile))
 			return err
 		},
 	} {
@@ -212,14 +213,14 @@ func changesMails(t *testing.T, f *sqlFixture) {
 	before, used := f.proved(t) // whose activation mail cannot be filed twice
 	next, _ := f.contacts(t)
 	first := f.mail()
-	if _, err := f.Changes.ChangeEmail(t.Context(), before, next, f.clock.Now(), first, &used); err == nil {
+	if _, err := f.Changes.ChangeEmail(t.Context(), before, next, first, f.change(before, accounts.AskedForEmail, &used)); err == nil {
 		t.Error("ChangeEmail with a mail that exists succeeded")
 	}
 	f.wantDropped(t, first.ID, "missing")
-	if _, err := f.Changes.ChangePassword(t.Context(), before, "hash", f.clock.Now(), &used); err == nil {
+	if _, err := f.Changes.ChangePassword(t.Context(), before, "hash", f.change(before, accounts.ChangedPassword, &used)); err == nil {
 		t.Error("ChangePassword with a mail that exists succeeded")
 	}
-	if _, err := f.Changes.ChangePassword(canceled(t), before, "hash", f.clock.Now(), nil); err == nil {
+	if _, err := f.Changes.ChangePassword(canceled(t), before, "hash", f.change(before, accounts.ChangedPassword)); err == nil {
 		t.Error("ChangePassword succeeded after its context had ended")
 	}
 	f.wantAsBefore(t, before)
@@ -234,15 +235,15 @@ func changesParallel(t *testing.T, f *sqlFixture) {
 	}
 	for name, change := range map[string]func(i int) error{
 		"ten people prove one address": func(i int) error {
-			changed, err := f.Changes.ChangeEmail(t.Context(), people[i], email, f.clock.Now(), f.mail())
+			changed, err := f.Changes.ChangeEmail(t.Context(), people[i], email, f.mail(), f.change(people[i], accounts.AskedForEmail))
 			if err == nil {
-				_, err = f.Accounts.Activate(t.Context(), changed.ID, changed.ActivationGeneration, f.clock.Now())
+				_, err = f.Accounts.Activate(t.Context(), changed.ID, changed.ActivationGeneration, f.clock.Now(), nil)
 			}
 			return err
 		},
 		"ten people want one number": func(i int) error {
 			was := f.found(t, people[i].ID)
-			_, err := f.Changes.ChangeMobile(t.Context(), was, mobile, f.clock.Now())
+			_, err := f.Changes.ChangeMobile(t.Context(), was, mobile, f.change(was, accounts.ChangedMobile))
 			return err
 		},
 	} {
@@ -256,7 +257,7 @@ func changesParallel(t *testing.T, f *sqlFixture) {
 	}
 	owner, _ := f.proved(t)
 	results := parallel(many, func(int) error {
-		_, err := f.Changes.ChangePassword(t.Context(), owner, "hash", f.clock.Now(), nil)
+		_, err := f.Changes.ChangePassword(t.Context(), owner, "hash", f.change(owner, accounts.ChangedPassword))
 		return err
 	})
 	won := count(results, func(err error) bool { return err == nil })
@@ -269,11 +270,11 @@ func changesParallel(t *testing.T, f *sqlFixture) {
 func changesLinks(t *testing.T, f *sqlFixture) {
 	before, link := f.created(t)
 	next, _ := f.contacts(t)
-	if _, err := f.Changes.ChangeEmail(t.Context(), before, next, f.clock.Now(), f.mail()); err != nil {
+	if _, err := f.Changes.ChangeEmail(t.Context(), before, next, f.mail(), f.change(before, accounts.AskedForEmail)); err != nil {
 		t.Fatal(err)
 	}
 	f.wantDropped(t, link.ID, "superseded")
-	if _, err := f.Accounts.Activate(t.Context(), before.ID, 1, f.clock.Now()); !errors.Is(err, accounts.ErrNotFound) {
+	if _, err := f.Accounts.Activate(t.Context(), before.ID, 1, f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("Activate of the address before = %v, want ErrNotFound", err)
 	}
 }
@@ -283,9 +284,9 @@ func changesDump(t *testing.T, f *sqlFixture) {
 	email, mobile := f.contacts(t)
 	notice := f.notice(accounts.MailEmailChanged)
 	notice.To = before.Email
-	got, err := f.Changes.ChangeEmail(t.Context(), before, email, f.clock.Now(), f.mail(), notice)
+	got, err := f.Changes.ChangeEmail(t.Context(), before, email, f.mail(), f.change(before, accounts.AskedForEmail, notice))
 	if err == nil {
-		_, err = f.Changes.ChangeMobile(t.Context(), got, mobile, f.clock.Now())
+		_, err = f.Changes.ChangeMobile(t.Context(), got, mobile, f.change(got, accounts.ChangedMobile))
 	}
 	if err != nil {
 		t.Fatal(err)

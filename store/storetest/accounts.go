@@ -36,8 +36,6 @@ func Accounts(t *testing.T, open OpenSQL) {
 		"Activate_refuses_an_older_generation":       accountsGeneration,
 		"RenewActivation_refuses_a_proved_address":   accountsRenew,
 		"RenewActivation_counts_parallel_calls":      accountsRenewParallel,
-		"SetPassword_ends_the_generation":            accountsPassword,
-		"SetPassword_files_its_mail_or_nothing":      accountsPasswordMail,
 		"Tables_hold_no_number_and_no_address":       accountsDump,
 		"Find_does_not_know_what_was_never_created":  accountsUnknown,
 		"Exists_agrees_with_Find_for_hostile_values": accountsHostile,
@@ -188,17 +186,17 @@ func accountsActivate(t *testing.T, f *sqlFixture) {
 	want.Active, want.Email, want.PendingEmail, want.PendingEmailAt = true, want.PendingEmail, contact.Email{}, time.Time{}
 	want.UpdatedAt = want.UpdatedAt.Add(time.Second)
 	f.clock.Advance(time.Second)
-	got, err := f.Accounts.Activate(t.Context(), account.ID, 1, f.clock.Now())
+	got, err := f.Accounts.Activate(t.Context(), account.ID, 1, f.clock.Now(), nil)
 	if diff := cmp.Diff(want, got, sameContacts); err != nil || diff != "" {
 		t.Fatalf("Activate: %v (-want +got):\n%s", err, diff)
 	}
-	if _, err := f.Accounts.Activate(t.Context(), account.ID, 1, f.clock.Now()); !errors.Is(err, accounts.ErrNotFound) {
+	if _, err := f.Accounts.Activate(t.Context(), account.ID, 1, f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("second Activate = %v, want ErrNotFound", err)
 	}
 	if diff := cmp.Diff(want, f.found(t, account.ID), sameContacts); diff != "" {
 		t.Errorf("after a second Activate (-want +got):\n%s", diff)
 	}
-	if _, err := f.Accounts.Activate(t.Context(), uuid.NewString(), 1, f.clock.Now()); !errors.Is(err, accounts.ErrNotFound) {
+	if _, err := f.Accounts.Activate(t.Context(), uuid.NewString(), 1, f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("Activate of an unknown account = %v, want ErrNotFound", err)
 	}
 }
@@ -209,18 +207,18 @@ func accountsGeneration(t *testing.T, f *sqlFixture) {
 		t.Fatal(err)
 	}
 	for _, generation := range []int{0, 1, 3} {
-		if _, err := f.Accounts.Activate(t.Context(), account.ID, generation, f.clock.Now()); !errors.Is(err, accounts.ErrNotFound) {
+		if _, err := f.Accounts.Activate(t.Context(), account.ID, generation, f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 			t.Errorf("Activate of generation %d = %v, want ErrNotFound", generation, err)
 		}
 	}
-	if got, err := f.Accounts.Activate(t.Context(), account.ID, 2, f.clock.Now()); err != nil || got.Email != account.PendingEmail {
+	if got, err := f.Accounts.Activate(t.Context(), account.ID, 2, f.clock.Now(), nil); err != nil || got.Email != account.PendingEmail {
 		t.Errorf("Activate of the newest generation = %v, %v", got.Email, err)
 	}
 }
 
 func accountsRenew(t *testing.T, f *sqlFixture) {
 	proved, _ := f.created(t)
-	if _, err := f.Accounts.Activate(t.Context(), proved.ID, 1, f.clock.Now()); err != nil {
+	if _, err := f.Accounts.Activate(t.Context(), proved.ID, 1, f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	bare, _ := f.person(t)
@@ -253,46 +251,6 @@ func accountsRenewParallel(t *testing.T, f *sqlFixture) {
 	if err != nil || got.ActivationGeneration != 11 {
 		t.Errorf("generation = %d, %v, want 11", got.ActivationGeneration, err)
 	}
-}
-
-func accountsPassword(t *testing.T, f *sqlFixture) {
-	account, _ := f.created(t)
-	f.clock.Advance(time.Second)
-	if err := f.Accounts.SetPassword(t.Context(), account.ID, "another hash", f.clock.Now(), nil); err != nil {
-		t.Fatal(err)
-	}
-	want := account
-	want.PasswordHash, want.SessionGeneration, want.UpdatedAt = "another hash", 2, f.clock.Now()
-	got, err := f.Accounts.Find(t.Context(), accounts.Key{By: accounts.ByID, Value: account.ID})
-	if diff := cmp.Diff(stored(want), got, sameContacts); err != nil || diff != "" {
-		t.Errorf("Find: %v (-want +got):\n%s", err, diff)
-	}
-	err = f.Accounts.SetPassword(t.Context(), uuid.NewString(), "hash", f.clock.Now(), nil)
-	if !errors.Is(err, accounts.ErrNotFound) {
-		t.Errorf("SetPassword of an unknown account = %v, want ErrNotFound", err)
-	}
-}
-
-func accountsPasswordMail(t *testing.T, f *sqlFixture) {
-	account, taken := f.proved(t)
-	mail := f.notice(accounts.MailPasswordChanged)
-	if err := f.Accounts.SetPassword(t.Context(), account.ID, "second hash", f.clock.Now(), mail); err != nil {
-		t.Fatal(err)
-	}
-	f.claim(t, mail.ID)
-	if err := f.Accounts.SetPassword(t.Context(), account.ID, "third hash", f.clock.Now(), &taken); err == nil {
-		t.Error("SetPassword with a mail that exists succeeded")
-	}
-	got, err := f.Accounts.Find(t.Context(), accounts.Key{By: accounts.ByID, Value: account.ID})
-	if err != nil || got.PasswordHash != "second hash" || got.SessionGeneration != 2 {
-		t.Errorf("after a mail that was not filed: %q of generation %d, %v", got.PasswordHash, got.SessionGeneration, err)
-	}
-	orphan := f.notice(accounts.MailPasswordChanged)
-	err = f.Accounts.SetPassword(t.Context(), uuid.NewString(), "hash", f.clock.Now(), orphan)
-	if !errors.Is(err, accounts.ErrNotFound) {
-		t.Errorf("SetPassword of an unknown account = %v, want ErrNotFound", err)
-	}
-	f.wantDropped(t, orphan.ID, "missing")
 }
 
 func accountsUnknown(t *testing.T, f *sqlFixture) {

@@ -172,7 +172,7 @@ func rehash(t *testing.T, f *sqlFixture) {
 
 func rehashLate(t *testing.T, f *sqlFixture) {
 	account, _ := f.created(t)
-	if err := f.Accounts.SetPassword(t.Context(), account.ID, "newer", f.clock.Now(), nil); err != nil {
+	if _, err := f.Changes.ChangePassword(t.Context(), account, "newer", f.change(account, accounts.ChangedPassword)); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Imports.Rehash(t.Context(), account.ID, account.PasswordHash, "better"); err != nil {

@@ -13,7 +13,7 @@ import (
 	"usher/messages"
 )
 
-// notice is a mail that tells of a change, for SetPassword to file.
+// notice is a mail that tells of a change, for a change to file.
 func (f *sqlFixture) notice(purpose accounts.MailPurpose) *accounts.Mail {
 	mail := f.mail()
 	mail.Purpose = purpose
@@ -24,7 +24,7 @@ func (f *sqlFixture) notice(purpose accounts.MailPurpose) *accounts.Mail {
 func (f *sqlFixture) proved(t *testing.T) (accounts.Account, accounts.Mail) {
 	t.Helper()
 	account, mail := f.created(t)
-	account, err := f.Accounts.Activate(t.Context(), account.ID, 1, f.clock.Now())
+	account, err := f.Accounts.Activate(t.Context(), account.ID, 1, f.clock.Now(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,8 @@ func (f *sqlFixture) proved(t *testing.T) (accounts.Account, accounts.Mail) {
 // filed files a mail of the account by way of a change of its password.
 func (f *sqlFixture) filed(t *testing.T, account accounts.Account, mail *accounts.Mail) {
 	t.Helper()
-	if err := f.Accounts.SetPassword(t.Context(), account.ID, "hash", f.clock.Now(), mail); err != nil {
+	was := f.found(t, account.ID)
+	if _, err := f.Changes.ChangePassword(t.Context(), was, "hash", f.change(was, accounts.ChangedPassword, mail)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -77,7 +78,7 @@ func noticesNoLink(t *testing.T, f *sqlFixture) {
 	if err := f.Accounts.RenewActivation(t.Context(), account.ID, *newest); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Accounts.Activate(t.Context(), account.ID, 2, f.clock.Now()); err != nil {
+	if _, err := f.Accounts.Activate(t.Context(), account.ID, 2, f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	f.claim(t, mail.ID) // a newer link and the proof of the address end the other mails only
@@ -108,7 +109,7 @@ func noticesOwnAddress(t *testing.T, f *sqlFixture) {
 func noticesFormer(t *testing.T, f *sqlFixture) {
 	account, _ := f.proved(t)
 	mail := f.notice(accounts.MailEmailChanged)
-	if err := f.Accounts.SetPassword(t.Context(), account.ID, "hash", f.clock.Now(), mail); err == nil {
+	if _, err := f.Changes.ChangePassword(t.Context(), account, "hash", f.change(account, accounts.ChangedPassword, mail)); err == nil {
 		t.Error("a notice of a new address was filed that would go to the new address")
 	}
 }

@@ -15,12 +15,21 @@ import (
 type SQL struct {
 	Accounts accounts.Store
 	Changes  accounts.Changes // beside Accounts, on the same tables
+	Undos    accounts.Undos   // beside Accounts, on the same tables
+	Claims   accounts.Claims  // beside Accounts, on the same tables
+	Tidy     Tidy             // beside Accounts, on the same tables
 	Imports  Imports          // beside Accounts, on the same tables
 	Outbox   Outbox
 	History  *sqlstore.Messages // beside Outbox, on the same tables
 	Outcomes *sqlstore.Outcomes // beside Outbox, on the same tables
 	// Dump returns all rows of all tables as text.
 	Dump func(t *testing.T) string
+}
+
+// Tidy is what ends changes and claims by periodic work.
+type Tidy interface {
+	DropEndedChanges(ctx context.Context, at time.Time, limit int) (int, error)
+	HandOver(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Imports is what brings people of another system along.

@@ -90,9 +90,12 @@ func (f *sqlFixture) created(t *testing.T) (accounts.Account, accounts.Mail) {
 
 // stored is an account as it comes back: in UTC, to the microsecond.
 func stored(account accounts.Account) accounts.Account {
-	account.CreatedAt = account.CreatedAt.UTC().Truncate(time.Microsecond)
-	account.UpdatedAt = account.UpdatedAt.UTC().Truncate(time.Microsecond)
-	account.PendingEmailAt = account.PendingEmailAt.UTC().Truncate(time.Microsecond)
+	for _, at := range []*time.Time{
+		&account.CreatedAt, &account.UpdatedAt, &account.PendingEmailAt, &account.PendingMobileAt,
+		&account.MobileChangedAt, &account.EmailChangedAt, &account.SeenAt,
+	} {
+		*at = at.UTC().Truncate(time.Microsecond)
+	}
 	return account
 }
 

@@ -481,8 +481,19 @@ const flows = {
     done: (form, body, data) => (data.active ? location.assign('/account') : showDone(form, body)),
   },
   password: { path: '/v1/sessions', fields: ['login', 'password', 'remember'], done: go('/account') },
-  code: { path: '/v1/sessions', fields: ['mobile', 'sms_code_id', 'sms_code'], done: go('/account') },
+  code: {
+    path: '/v1/sessions', fields: ['mobile', 'sms_code_id', 'sms_code'], done: go('/account'),
+    refused: (form, answer) => { $('[data-second-proof]').hidden = answer.errno !== '4210'; },
+  },
   forgot: { path: '/v1/password-resets', fields: ['mobile', 'sms_code_id', 'sms_code', 'password', 'password_repeat'], done: showDone },
+  undo: {
+    path: '/v1/account-changes/undo', fields: ['token', 'mobile', 'sms_code_id', 'sms_code', 'password', 'password_repeat'],
+    done: (form, body, data) => {
+      const lost = (data.not_restored ?? []).map((field) => say(field === 'email' ? 'lost_email' : 'lost_mobile'));
+      if (lost.length) $('[data-lost]').textContent = say('lost') + lost.join(', ');
+      showDone(form, body);
+    },
+  },
   activate: {
     path: '/v1/activations', fields: ['token'], done: showDone,
     refused: (form, answer) => {

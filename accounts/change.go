@@ -1,0 +1,102 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"usher/contact"
+)
+
+// UndoWindow is how long a change can be undone, and how long a contact that a change has brought neither resets
+// the password nor undoes other changes.
+const UndoWindow = 72 * time.Hour
+
+// ErrRecentlyChanged means that the contact came with a change that can still be undone.
+var ErrRecentlyChanged = errors.New("contact was changed recently")
+
+// ChangeKind says what a change has changed.
+type ChangeKind string
+
+// The kinds of changes.
+const (
+	ChangedMobile   ChangeKind = "mobile"
+	ChangedEmail    ChangeKind = "email"       // the new address is proved
+	AskedForEmail   ChangeKind = "email_asked" // another address waits for its proof
+	ChangedPassword ChangeKind = "password"
+	NumberClaimed   ChangeKind = "claim" // by a new account, see [Claims]
+)
+
+// Contacts are the proved number and address of an account. The times say when a change has brought them; zero
+// means that they came with the account.
+type Contacts struct {
+	Mobile          contact.Mobile
+	MobileChangedAt time.Time
+	Email           contact.Email
+	EmailChangedAt  time.Time
+}
+
+// Change is a change of an account that can be undone: the store files it in the change's own transaction, together
+// with the contacts that the account had before.
+type Change struct {
+	ID        string // UUID
+	AccountID string
+	Kind      ChangeKind
+	At        time.Time
+	EndsAt    time.Time // it cannot be undone from then on
+	Before    Contacts  // filled in by the store
+	Mails     []*Mail   // tell of the change; not read back
+}
+
+// settled reports whether a contact that a change has brought may by now reset the password and undo other changes:
+// an intruder's contact may not. It is the only place of this rule.
+func settled(changedAt, now time.Time) bool {
+	return changedAt.IsZero() || now.Sub(changedAt) >= UndoWindow
+}
+
+// newChange returns a change that is made now.
+func (s *Service) newChange(account Account, kind ChangeKind, window time.Duration) *Change {
+	now := s.Now()
+	return &Change{
+		ID: uuid.Must(uuid.NewV7()).String(), AccountID: account.ID, Kind: kind, At: now, EndsAt: now.Add(window),
+	}
+}
+
+// Origin is what the mails that a request causes say of it.
+type Origin struct {
+	Language  string // in which they are written: zh or en; empty means zh
+	Network   string // from which the request came, such as 203.0.113.0/24
+	RequestID string
+}
+
+// tell adds a mail to the change, unless the address is zero. It carries the link that undoes the change if the
+// address was the account's before the change and is settled.
+func (s *Service) tell(change *Change, account Account, to contact.Email, purpose MailPurpose, origin Origin, facts MailFacts) {
+	if to.IsZero() {
+		return
+	}
+	mail := s.newNotice(purpose, to, facts, origin)
+	if to == account.Email && settled(account.EmailChangedAt, change.At) {
+		mail.Facts.Change, mail.NotAfter = change.ID, change.EndsAt.Truncate(time.Second)
+	}
+	change.Mails = append(change.Mails, mail)
+}
+
+// Changes replaces parts of an account. Each method finds the account as it was when the caller looked at
+// it, by its generations of sessions and of activation links; when it has been changed since, it returns
+// ErrChanged. When a unique column is taken it returns an *ExistsError. Whatever the error, nothing is written, no
+// mail either. Unless it says otherwise, a change starts a new generation of sessions. The times are those of the
+// change.
+type Changes interface {
+	// ChangePassword replaces the hash.
+	ChangePassword(ctx context.Context, was Account, hash string, change *Change) (Account, error)
+
+	// ChangeEmail has an address wait for its proof, starts a new generation of activation links and files the link's
+	// mail. The sessions go on. A nil change is not kept: the account has nothing to go back to.
+	ChangeEmail(ctx context.Context, was Account, email contact.Email, link *Mail, change *Change) (Account, error)
+
+	// ChangeMobile replaces the number by one that is proved.
+	ChangeMobile(ctx context.Context, was Account, mobile contact.Mobile, change *Change) (Account, error)
+}

@@ -1,0 +1,243 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"usher/accounts"
+	"usher/contact"
+)
+
+var _ accounts.Undos = (*Accounts)(nil)
+
+// contactsRow is the contacts of an account as they are stored, in accounts and in account_changes. Their seals are
+// the account's in both, so that they move as they are.
+type contactsRow struct {
+	MobileKey       *string `db:"mobile_key"`
+	MobileSealed    *string `db:"mobile_sealed"`
+	MobileMasked    string  `db:"mobile_masked"`
+	MobileChangedAt stamp   `db:"mobile_changed_at"`
+	EmailKey        *string `db:"email_key"`
+	EmailSealed     *string `db:"email_sealed"`
+	EmailMasked     string  `db:"email_masked"`
+	EmailChangedAt  stamp   `db:"email_changed_at"`
+}
+
+const contactColumns = `mobile_key, mobile_sealed, mobile_masked, mobile_changed_at,
+	email_key, email_sealed, email_masked, email_changed_at`
+
+type changeRow struct {
+	ID        string              `db:"id"`
+	AccountID string              `db:"account_id"`
+	Kind      accounts.ChangeKind `db:"kind"`
+	ChangedAt stamp               `db:"changed_at"`
+	EndsAt    stamp               `db:"ends_at"`
+	contactsRow
+}
+
+const changeColumns = "id, account_id, kind, changed_at, ends_at, " + contactColumns
+
+// lock holds an account's row until the transaction ends, or returns sql.ErrNoRows.
+func (a *Accounts) lock(ctx context.Context, tx *sqlx.Tx, id string) error {
+	var locked string
+	return tx.GetContext(ctx, &locked, tx.Rebind("select id from accounts where id = ? "+a.db.dialect.forUpdate()), id)
+}
+
+// fileChange files a change with the contacts that the account has, and holds the account's row: what the
+// transaction writes next is what the change has changed. Nil is no change.
+func (a *Accounts) fileChange(ctx context.Context, tx *sqlx.Tx, change *accounts.Change) error {
+	if change == nil {
+		return nil
+	}
+	if err := a.lock(ctx, tx, change.AccountID); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, tx.Rebind(`
+		insert into account_changes (`+changeColumns+`)
+		select cast(? as text), id, cast(? as text), cast(? as timestamptz), cast(? as timestamptz), `+contactColumns+`
+		from accounts where id = ?`),
+		change.ID, change.Kind, at(change.At), at(change.EndsAt), change.AccountID)
+	return err
+}
+
+// fileMails files the mails of a change with the account as it is after it.
+func (a *Accounts) fileMails(ctx context.Context, tx *sqlx.Tx, row accountRow, mails ...*accounts.Mail) error {
+	for _, mail := range mails {
+		if err := a.insertMail(ctx, tx, mail, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FindChange implements accounts.Undos.
+func (a *Accounts) FindChange(ctx context.Context, id string, when time.Time) (accounts.Change, error) {
+	var row changeRow
+	err := a.db.get(ctx, &row, "select "+changeColumns+" from account_changes where id = ? and ends_at > ?", id, at(when))
+	if errors.Is(err, sql.ErrNoRows) {
+		return accounts.Change{}, accounts.ErrNotFound
+	}
+	if err != nil {
+		return accounts.Change{}, fmt.Errorf("find change: %w", err)
+	}
+	return a.changeOf(row)
+}
+
+// ChangesFrom implements accounts.Undos.
+func (a *Accounts) ChangesFrom(ctx context.Context, mobile contact.Mobile, when time.Time) ([]accounts.Change, error) {
+	var rows []changeRow
+	err := a.db.list(ctx, &rows, "select "+changeColumns+` from account_changes
+		where mobile_key = ? and ends_at > ? order by changed_at, id`,
+		a.keys.Index(indexMobile, mobile.Reveal()), at(when))
+	if err != nil {
+		return nil, fmt.Errorf("find changes: %w", err)
+	}
+	changes := make([]accounts.Change, 0, len(rows))
+	for _, row := range rows {
+		change, err := a.changeOf(row)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, change)
+	}
+	return changes, nil
+}
+
+func (a *Accounts) changeOf(row changeRow) (accounts.Change, error) {
+	change := accounts.Change{
+		ID: row.ID, AccountID: row.AccountID, Kind: row.Kind, At: row.ChangedAt.Time, EndsAt: row.EndsAt.Time,
+		Before: accounts.Contacts{MobileChangedAt: row.MobileChangedAt.Time, EmailChangedAt: row.EmailChangedAt.Time},
+	}
+	var err error
+	if change.Before.Mobile, err = unseal(a, row.MobileSealed, sealMobile+row.AccountID, contact.ParseMobile); err != nil {
+		return accounts.Change{}, fmt.Errorf("open mobile of change: %w", err)
+	}
+	if change.Before.Email, err = unseal(a, row.EmailSealed, sealEmail+row.AccountID, contact.ParseEmail); err != nil {
+		return accounts.Change{}, fmt.Errorf("open email of change: %w", err)
+	}
+	return change, nil
+}
+
+// undoTries bounds how often an undo looks again which contacts are still free.
+const undoTries = 3
+
+// Undo implements accounts.Undos.
+func (a *Accounts) Undo(
+	ctx context.Context, change accounts.Change, hash string, when time.Time, mails []*accounts.Mail,
+) (accounts.Undone, error) {
+	for try := 1; ; try++ {
+		undone, err := a.undo(ctx, change, hash, when, mails)
+		switch {
+		case takenField(err) != "" && try < undoTries: // another account has just proved a contact
+		case errors.Is(err, sql.ErrNoRows):
+			return accounts.Undone{}, accounts.ErrNotFound
+		case err != nil:
+			return accounts.Undone{}, fmt.Errorf("undo change: %w", err)
+		default:
+			return undone, nil
+		}
+	}
+}
+
+func (a *Accounts) undo(
+	ctx context.Context, change accounts.Change, hash string, when time.Time, mails []*accounts.Mail,
+) (undone accounts.Undone, err error) {
+	var row accountRow
+	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		if err := a.lock(ctx, tx, change.AccountID); err != nil {
+			return err
+		}
+		var before contactsRow
+		err := tx.GetContext(ctx, &before, tx.Rebind("select "+contactColumns+` from account_changes
+			where id = ? and account_id = ? and ends_at > ?`), change.ID, change.AccountID, at(when))
+		if err != nil {
+			return err
+		}
+		if undone.Lost, err = a.dropLost(ctx, tx, change.AccountID, &before); err != nil {
+			return err
+		}
+		if row, err = a.takeBack(ctx, tx, change.AccountID, before, hash, when); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, tx.Rebind("delete from account_changes where account_id = ? and changed_at >= ?"),
+			change.AccountID, at(change.At))
+		if err != nil {
+			return err
+		}
+		if _, err := a.endClaims(ctx, tx, before.MobileKey); err != nil {
+			return err
+		}
+		return a.fileMails(ctx, tx, row, mails...)
+	})
+	if err != nil {
+		return accounts.Undone{}, err
+	}
+	undone.Account, err = a.account(row)
+	return undone, err
+}
+
+// dropLost takes out of the contacts what another account has by now, and returns which.
+func (a *Accounts) dropLost(ctx context.Context, tx *sqlx.Tx, id string, before *contactsRow) ([]accounts.Field, error) {
+	var lost []accounts.Field
+	for _, it := range []struct {
+		field  accounts.Field
+		column string
+		key    *string
+		drop   func()
+	}{
+		{accounts.FieldMobile, "mobile_key", before.MobileKey, func() {
+			before.MobileKey, before.MobileSealed, before.MobileMasked, before.MobileChangedAt = nil, nil, "", stamp{}
+		}},
+		{accounts.FieldEmail, "email_key", before.EmailKey, func() {
+			before.EmailKey, before.EmailSealed, before.EmailMasked, before.EmailChangedAt = nil, nil, "", stamp{}
+		}},
+	} {
+		if it.key == nil {
+			continue
+		}
+		var taken bool
+		err := tx.GetContext(ctx, &taken, tx.Rebind(
+			"select exists (select 1 from accounts where "+it.column+" = ? and id <> ?)"), *it.key, id)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			lost = append(lost, it.field)
+			it.drop()
+		}
+	}
+	return lost, nil
+}
+
+// takeBack gives the account the contacts and the password.
+func (a *Accounts) takeBack(
+	ctx context.Context, tx *sqlx.Tx, id string, before contactsRow, hash string, when time.Time,
+) (row accountRow, err error) {
+	err = tx.GetContext(ctx, &row, tx.Rebind(`
+		update accounts
+		set mobile_key = ?, mobile_sealed = ?, mobile_masked = ?, mobile_changed_at = ?,
+			email_key = ?, email_sealed = ?, email_masked = ?, email_changed_at = ?, email_active = ?, `+clearPending+`,
+			password_hash = ?, session_generation = session_generation + 1,
+			activation_generation = activation_generation + 1, seen_at = ?, updated_at = ?
+		where id = ?
+		returning `+accountColumns),
+		before.MobileKey, before.MobileSealed, before.MobileMasked, before.MobileChangedAt,
+		before.EmailKey, before.EmailSealed, before.EmailMasked, before.EmailChangedAt, before.EmailKey != nil,
+		hash, at(when), at(when), id)
+	return row, err
+}
+
+// DropEndedChanges deletes changes that cannot be undone any more, at most so many at once, and returns how many.
+func (a *Accounts) DropEndedChanges(ctx context.Context, when time.Time, limit int) (int, error) {
+	dropped, err := a.db.exec(ctx, `
+		delete from account_changes where id in (select id from account_changes where ends_at <= ? limit ?)`, at(when), limit)
+	if err != nil {
+		return 0, fmt.Errorf("drop ended changes: %w", err)
+	}
+	return dropped, nil
+}

@@ -1,0 +1,142 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"usher/accounts"
+)
+
+var _ accounts.Claims = (*Accounts)(nil)
+
+// Every transaction here holds the row of the account that has a number before the one that claims it, so that none
+// waits for another in a circle.
+
+// clearClaim takes a claim away.
+const clearClaim = "pending_mobile_key = null, pending_mobile_sealed = null, pending_mobile_masked = '', pending_mobile_at = null"
+
+// Seen implements accounts.Claims.
+func (a *Accounts) Seen(ctx context.Context, account accounts.Account, when time.Time, mail *accounts.Mail) error {
+	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		var key *string
+		err := tx.GetContext(ctx, &key, tx.Rebind("update accounts set seen_at = ? where id = ? returning mobile_key"), at(when), account.ID)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, tx.Rebind("delete from account_changes where account_id = ? and kind = ?"),
+			account.ID, accounts.NumberClaimed)
+		if err != nil {
+			return err
+		}
+		claimer, err := a.endClaims(ctx, tx, key)
+		if err != nil || claimer == nil {
+			return err
+		}
+		return a.insertMail(ctx, tx, mail, *claimer)
+	})
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("note use of account: %w", err)
+	}
+	return nil
+}
+
+// endClaims ends the claim on a number, if there are both, and returns the account that claimed it.
+func (a *Accounts) endClaims(ctx context.Context, tx *sqlx.Tx, mobileKey *string) (*accountRow, error) {
+	if mobileKey == nil {
+		return nil, nil
+	}
+	var row accountRow
+	err := tx.GetContext(ctx, &row, tx.Rebind("update accounts set "+clearClaim+
+		" where pending_mobile_key = ? returning "+accountColumns), *mobileKey)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &row, err
+}
+
+// errSeen says that the holder of a number is not what the caller has looked at.
+var errSeen = errors.New("the holder of the number was seen")
+
+// CreateClaiming implements accounts.Claims.
+func (a *Accounts) CreateClaiming(
+	ctx context.Context, account accounts.Account, mail *accounts.Mail, holder accounts.Account, change *accounts.Change,
+) error {
+	row, err := a.row(account)
+	if err != nil {
+		return fmt.Errorf("create claiming account: %w", err)
+	}
+	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		if err := a.fileChange(ctx, tx, change); err != nil {
+			return err
+		}
+		var held accountRow
+		if err := tx.GetContext(ctx, &held, tx.Rebind("select "+accountColumns+" from accounts where id = ?"), holder.ID); err != nil {
+			return err
+		}
+		if held.MobileKey == nil || *held.MobileKey != *row.PendingMobileKey || !held.SeenAt.Equal(at(holder.SeenAt).Time) {
+			return errSeen
+		}
+		if _, err := tx.NamedExecContext(ctx, insertAccount, row); err != nil {
+			return err
+		}
+		if err := a.insertMail(ctx, tx, mail, row); err != nil {
+			return err
+		}
+		return a.fileMails(ctx, tx, held, change.Mails...)
+	})
+	if errors.Is(err, errSeen) || errors.Is(err, sql.ErrNoRows) {
+		return &accounts.ExistsError{Field: accounts.FieldMobile}
+	}
+	if field := takenField(err); field != "" {
+		return &accounts.ExistsError{Field: field}
+	}
+	if err != nil {
+		return fmt.Errorf("create claiming account: %w", err)
+	}
+	return nil
+}
+
+// HandOver gives numbers that were claimed before the time to the accounts that claim them, unless the account
+// before has been seen since. It returns how many claims have ended, at most the limit.
+func (a *Accounts) HandOver(ctx context.Context, before time.Time, limit int) (int, error) {
+	var claims []struct {
+		ID  string `db:"id"`
+		Key string `db:"pending_mobile_key"`
+		At  stamp  `db:"pending_mobile_at"`
+	}
+	err := a.db.list(ctx, &claims, `select id, pending_mobile_key, pending_mobile_at from accounts
+		where pending_mobile_at <= ? order by pending_mobile_at limit ?`, at(before), limit)
+	if err != nil {
+		return 0, fmt.Errorf("find claims: %w", err)
+	}
+	for i, claim := range claims {
+		err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+			_, err := tx.ExecContext(ctx, tx.Rebind(`
+				update accounts set mobile_key = null, mobile_sealed = null, mobile_masked = '', mobile_changed_at = null
+				where mobile_key = ? and (seen_at is null or seen_at <= ?)`), claim.Key, claim.At)
+			if err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, tx.Rebind(`
+				update accounts
+				set mobile_key = pending_mobile_key, mobile_sealed = pending_mobile_sealed, mobile_masked = pending_mobile_masked
+				where id = ? and pending_mobile_key = ?
+					and not exists (select 1 from accounts as held where held.mobile_key = ?)`), claim.ID, claim.Key, claim.Key)
+			if err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, tx.Rebind("update accounts set "+clearClaim+
+				" where id = ? and pending_mobile_key = ?"), claim.ID, claim.Key)
+			return err
+		})
+		if err != nil {
+			return i, fmt.Errorf("hand number over: %w", err)
+		}
+	}
+	return len(claims), nil
+}
