@@ -20,7 +20,7 @@ const (
 
 func (w *world) found(t *testing.T, id string) accounts.Account {
 	t.Helper()
-	account, err := w.Find(t.Context(), id)
+	account, err := w.Store.Find(t.Context(), accounts.Key{By: accounts.ByID, Value: id})
 	if err != nil {
 		t.Fatal(err)
 	}

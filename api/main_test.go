@@ -79,7 +79,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 	b.db, b.store = db, sqlstore.NewAccounts(db, b.keys)
 
 	codes := &verify.Service{
-		Codes: redis.Codes(), Queue: b.sms, Keys: b.keys, Now: b.clock.Now, Logger: logger,
+		Codes: redis.Codes(), Uses: sqlstore.NewSpent(db, b.clock.Now), Queue: b.sms, Keys: b.keys, Now: b.clock.Now, Logger: logger,
 		Policy: verify.Policy{
 			CodeLength: 6, CodeTTL: 5 * time.Minute, ResendInterval: time.Minute, MaxAttempts: 5,
 		},
@@ -87,7 +87,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 	b.face = &api.Server{
 		Verify: codes,
 		Accounts: &accounts.Service{
-			Store: b.store, Changes: b.store, Undos: b.store, Claims: b.store, Hashes: b.store, Codes: codes, Mailer: b.mails, Passwords: accounts.NewHasherOf(2, accounts.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
+			Store: b.store, Sessions: b.store, Changes: b.store, Undos: b.store, Claims: b.store, Hashes: b.store, Codes: codes, Mailer: b.mails, Passwords: accounts.NewHasherOf(2, accounts.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
 			Policy: accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour, NumberRecheck: 180 * 24 * time.Hour},
 			Now:    b.clock.Now, Logger: logger,
 		},

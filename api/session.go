@@ -135,14 +135,15 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 	if s.isIdle(ctx) {
 		return accounts.Account{}, s.over(ctx, c)
 	}
-	account, err := s.Accounts.Find(ctx, id)
+	generation := s.sessions.GetInt(ctx, sessionGeneration)
+	account, err := s.Accounts.FindSignedIn(ctx, id, sessionName(owner(id, generation), s.sessions.GetString(ctx, sessionID)))
 	if errors.Is(err, accounts.ErrNotFound) {
 		return accounts.Account{}, s.over(ctx, c)
 	}
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	if !account.Active || account.SessionGeneration != s.sessions.GetInt(ctx, sessionGeneration) {
+	if !account.Active || account.SessionGeneration != generation {
 		return accounts.Account{}, s.over(ctx, c)
 	}
 	s.Accounts.Seen(ctx, account)
@@ -197,13 +198,31 @@ func (s *Server) destroy(ctx context.Context, c echo.Context) error {
 	return nil
 }
 
+// sessionName is what the end of a session is noted under. Its owner is part of it, so that nobody can note the end
+// of another's.
+func sessionName(owner, id string) string { return owner + "/" + id }
+
+// end ends those of the sessions that are the owner's, and returns how many these were. SQL is told first: a Redis that
+// comes back with an older state must not bring them to life again.
+func (s *Server) end(ctx context.Context, owner string, ids ...string) (int, error) {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = sessionName(owner, id)
+	}
+	until := s.Now().Add(max(s.Config.SessionLifetime, s.Config.SessionRemember))
+	if err := s.Accounts.EndSessions(ctx, until, names...); err != nil {
+		return 0, err
+	}
+	return s.SessionList.End(ctx, owner, ids...)
+}
+
 // unlist takes the loaded session off its owner's list, if it is on one.
 func (s *Server) unlist(ctx context.Context) error {
 	id := s.sessions.GetString(ctx, sessionID)
 	if id == "" {
 		return nil
 	}
-	_, err := s.SessionList.End(ctx,
+	_, err := s.end(ctx,
 		owner(s.sessions.GetString(ctx, sessionAccount), s.sessions.GetInt(ctx, sessionGeneration)), id)
 	return err
 }

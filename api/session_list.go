@@ -95,14 +95,15 @@ func (s *Server) endOne(c echo.Context, id string) error {
 	if id == s.sessions.GetString(ctx, sessionID) {
 		return s.destroy(ctx, c)
 	}
-	ended, err := s.SessionList.End(ctx, owner(account.ID, account.SessionGeneration), id)
+	list, err := s.sessionsOf(ctx, account)
 	if err != nil {
 		return err
 	}
-	if ended == 0 {
-		return echo.ErrNotFound
+	if !slices.ContainsFunc(list, func(session sessionView) bool { return session.ID == id }) {
+		return echo.ErrNotFound // no end is noted of what is no session
 	}
-	return nil
+	_, err = s.end(ctx, owner(account.ID, account.SessionGeneration), id)
+	return err
 }
 
 type endedView struct {
@@ -134,5 +135,5 @@ func (s *Server) endOthers(c echo.Context) (int, error) {
 			others = append(others, session.ID)
 		}
 	}
-	return s.SessionList.End(ctx, owner(account.ID, account.SessionGeneration), others...)
+	return s.end(ctx, owner(account.ID, account.SessionGeneration), others...)
 }

@@ -103,11 +103,11 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 		t.Fatal(err)
 	}
 	keys := fakes.Credentials()
-	return map[string]string{
+	environ := map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL,
 		"USHER_SECRET_KEYS": "t1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 32)),
 		"USHER_HTTP_ADDR":   "127.0.0.1:0", "USHER_OPS_ADDR": "127.0.0.1:0",
-		"USHER_SMS_RESEND_INTERVAL": "1s", "USHER_LOG_LEVEL": "debug", "USHER_SMS_BUDGET_YUAN": "off",
+		"USHER_SMS_RESEND_INTERVAL": "1s", "USHER_LOG_LEVEL": "debug", "USHER_SMS_BUDGET_YUAN": "100000",
 		"USHER_ALIYUN_ACCESS_KEY_ID":     keys.Aliyun.AccessKeyID,
 		"USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.AccessKeySecret,
 		"USHER_ALIYUN_SIGN_NAME":         "阿里云短信测试专用",
@@ -122,6 +122,11 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
 		"USHER_MAIL_FROM": keys.SMTP.Username,
 	}
+	for _, template := range sandbox.Templates() {
+		environ["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
+		environ["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
+	}
+	return environ
 }
 
 func (d *deployment) migrate(t *testing.T) {

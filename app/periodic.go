@@ -37,7 +37,23 @@ func (w *Worker) addPeriodic() error {
 
 // jobs are those that any worker can do.
 func (w *Worker) jobs() []tasks.Job {
-	return append(w.outcomes.Jobs(), tasks.ChangesJob(w.stores.Accounts, time.Now, w.logger))
+	return append(w.outcomes.Jobs(), tasks.ChangesJob(w.stores.Accounts, time.Now, w.logger),
+		tasks.Job{Name: "spent", Every: pruneEvery, Run: w.pruneSpent})
+}
+
+// Notes of ended sessions and used codes that have run out are deleted this often, so many in one statement.
+const (
+	pruneEvery = time.Hour
+	pruneBatch = 1000
+)
+
+func (w *Worker) pruneSpent(ctx context.Context) error {
+	for {
+		deleted, err := w.stores.Spent.Prune(ctx, pruneBatch)
+		if err != nil || deleted < pruneBatch {
+			return err
+		}
+	}
 }
 
 // smsJobs are those that need the SMS providers.

@@ -22,6 +22,7 @@ type Stores struct {
 	SQL      *sqlstore.DB
 	Accounts *sqlstore.Accounts
 	Mails    *sqlstore.Mails
+	Spent    *sqlstore.Spent
 }
 
 // OpenStores connects to SQL, whose schema must be as new as this program. Redis may be away for now, which
@@ -40,6 +41,7 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 	s := &Stores{
 		Client: client, Redis: redisstore.New(client, keys, time.Now), SQL: db,
 		Accounts: sqlstore.NewAccounts(db, keys), Mails: sqlstore.NewMails(db, keys, time.Now),
+		Spent: sqlstore.NewSpent(db, time.Now),
 	}
 	if err := s.checkSchema(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -218,7 +218,7 @@ func TestTraceSMS_keeps_what_a_sender_can_do(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := []string{"Pull", "Refer", "Prove"} // of the sender itself
+	asked := []string{"Pull", "Refer", "Prove", "Templates"} // of the sender itself
 	for _, sender := range senders {
 		traced := reflect.TypeOf(tasks.TraceSMS(sender, noop.NewTracerProvider().Tracer("")))
 		for method := range reflect.TypeOf(sender).Methods() {

@@ -33,7 +33,7 @@ type Policy struct {
 	MaxAttempts    int           // guesses per code
 }
 
-// Service issues codes and checks them. All fields but Entered must be set. It is safe for concurrent use.
+// Service issues codes and checks them. All fields but Uses and Entered must be set. It is safe for concurrent use.
 type Service struct {
 	Codes  Codes
 	Queue  Queue
@@ -41,6 +41,10 @@ type Service struct {
 	Policy Policy
 	Now    func() time.Time
 	Logger *slog.Logger
+
+	// Uses is told of every code that is used, but for those of registrations: a number has one account. nil trusts
+	// Codes alone.
+	Uses Uses
 
 	// Entered is told once of every code that was used, to be held against the codes that were sent. Its
 	// error does not matter to the person and is only logged. nil tells nobody.
@@ -162,12 +166,33 @@ func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purp
 	if err != nil {
 		return err
 	}
+	if err := s.noteUse(ctx, purpose, id); err != nil {
+		return err
+	}
 	// A code that a failed request gave back counts once: who holds one number could else make up for
 	// thousands of codes that nobody enters.
 	if first && s.Entered != nil {
 		if err := s.Entered(ctx, mobile); err != nil {
 			s.Logger.WarnContext(ctx, "entered code not counted", "sms_code_id", id, "error", err)
 		}
+	}
+	return nil
+}
+
+// noteUse returns [ErrExpired] for a code that was used before, whatever Codes knows of it.
+func (s *Service) noteUse(ctx context.Context, purpose Purpose, id string) error {
+	if s.Uses == nil || purpose == Register {
+		return nil
+	}
+	first, err := s.Uses.Use(ctx, id, s.Now().Add(s.Policy.CodeTTL))
+	if err != nil {
+		if restoreErr := s.Restore(ctx, id); restoreErr != nil {
+			s.Logger.WarnContext(ctx, "code not restored", "sms_code_id", id, "error", restoreErr)
+		}
+		return err
+	}
+	if !first {
+		return ErrExpired
 	}
 	return nil
 }
@@ -219,6 +244,11 @@ func (s *Service) wellFormed(code string) bool {
 func (s *Service) Restore(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
+	if s.Uses != nil {
+		if err := s.Uses.Forget(ctx, id); err != nil {
+			return err
+		}
+	}
 	return s.Codes.Restore(ctx, id)
 }
 

@@ -200,15 +200,20 @@ func TestService_refuses_calls_without_number_or_purpose(t *testing.T) {
 	}
 }
 
-// pend issues a code, puts it before the next check and returns its digits.
+// pend issues a code for a sign-in, puts it before the next check and returns its digits.
 func (b *bundle) pend(t *testing.T) string {
 	t.Helper()
-	issued, err := b.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: verify.Login})
+	return b.pendFor(t, verify.Login)
+}
+
+func (b *bundle) pendFor(t *testing.T, purpose verify.Purpose) string {
+	t.Helper()
+	issued, err := b.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: purpose})
 	if err != nil {
 		t.Fatal(err)
 	}
 	code, err := b.Keys.Code(secrets.Derivation{
-		KeyID: "k1", ID: issued.ID, Mobile: mobile.Reveal(), Purpose: string(verify.Login), Length: 6,
+		KeyID: "k1", ID: issued.ID, Mobile: mobile.Reveal(), Purpose: string(purpose), Length: 6,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -353,5 +358,54 @@ func TestService_Restore_outlives_the_request(t *testing.T) {
 	cancel()
 	if err := b.Restore(ctx, "id"); err != nil || !b.codes.alive {
 		t.Errorf("Restore: %v, its context alive: %v", err, b.codes.alive)
+	}
+}
+
+// uses is what is known elsewhere of used codes.
+type uses struct {
+	known map[string]bool
+	err   error
+	until time.Time
+}
+
+func (u *uses) Use(_ context.Context, id string, until time.Time) (bool, error) {
+	first := !u.known[id]
+	u.known[id], u.until = true, until
+	return first, u.err
+}
+
+func (u *uses) Forget(_ context.Context, id string) error {
+	delete(u.known, id)
+	return u.err
+}
+
+func TestService_Spend_refuses_a_code_that_was_used_before_the_store_of_codes_came_back(t *testing.T) {
+	t.Parallel()
+	for _, purpose := range verify.Purposes() {
+		b := setup(t)
+		known := &uses{known: map[string]bool{}}
+		b.Uses = known
+		code, id := b.pendFor(t, purpose), b.codes.issued.ID
+		for i, want := range []error{nil, verify.ErrExpired} {
+			if purpose == verify.Register {
+				want = nil // a number has one account
+			}
+			if err := b.Spend(t.Context(), mobile, purpose, id, code); !errors.Is(err, want) {
+				t.Errorf("%s, use %d: %v, want %v", purpose, i+1, err, want)
+			}
+		}
+		if purpose != verify.Register && !known.until.Equal(b.Now().Add(5*time.Minute)) {
+			t.Errorf("noted until %v", known.until)
+		}
+		if err := b.Restore(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Spend(t.Context(), mobile, purpose, id, code); err != nil {
+			t.Errorf("%s, after it was given back: %v", purpose, err)
+		}
+		known.err, known.known = errors.New("connection reset"), map[string]bool{}
+		if err := b.Spend(t.Context(), mobile, purpose, id, code); purpose != verify.Register && !errors.Is(err, known.err) {
+			t.Errorf("%s, while nothing can be noted: %v", purpose, err)
+		}
 	}
 }

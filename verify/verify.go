@@ -114,6 +114,16 @@ type Status struct {
 	ResendAfter time.Duration // from now; 0 when a new one may be asked for
 }
 
+// Uses keeps which codes were used, outside the store of codes: a code that a restored or promoted Redis brings back
+// stays used.
+type Uses interface {
+	// Use notes the use of a code until a time at which it has expired anyway. Of parallel calls one gets true.
+	Use(ctx context.Context, id string, until time.Time) (first bool, err error)
+
+	// Forget takes the note back, for a code that is restored.
+	Forget(ctx context.Context, id string) error
+}
+
 // Queue hands an issued code to the workers.
 type Queue interface {
 	// EnqueueSMSCode puts the code's task on the queue. An error means that the task is surely not

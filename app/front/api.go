@@ -178,6 +178,7 @@ func (a *API) codes(stores *app.Stores) *verify.Service {
 		},
 		Now:    time.Now,
 		Logger: a.logger,
+		Uses:   stores.Spent,
 		Entered: func(ctx context.Context, mobile contact.Mobile) error {
 			a.metrics.Entered()
 			return stores.Redis.Limiter().Entered(ctx, mobile)
@@ -189,6 +190,7 @@ func (a *API) accounts(stores *app.Stores, codes *verify.Service) *accounts.Serv
 	c := a.settings.Config
 	return &accounts.Service{
 		Store:     stores.Accounts,
+		Sessions:  stores.Accounts,
 		Changes:   stores.Accounts,
 		Undos:     stores.Accounts,
 		Claims:    stores.Accounts,

@@ -33,7 +33,7 @@ func sessionMutants() []mutant {
 			edits: []edit{
 				{
 					"api/session.go",
-					"if !account.Active || account.SessionGeneration != s.sessions.GetInt(ctx, sessionGeneration) {",
+					"if !account.Active || account.SessionGeneration != generation {",
 					"if !account.Active {",
 				},
 			},
@@ -49,6 +49,20 @@ func sessionMutants() []mutant {
 				},
 			},
 			pkg: "store/sqlstore", tests: []string{"TestStores_keep_the_promises/.*/Changes"},
+		},
+		{
+			name: "spent-session", without: "a session that was signed out lives again after a failover of Redis",
+			edits: []edit{
+				{"store/sqlstore/spent.go", "where spent.id = ?)`", "where spent.id = ? and false)`"},
+			},
+			pkg: "api", tests: []string{"TestSpent_stays_spent_when_Redis_comes_back_as_it_was_before"},
+		},
+		{
+			name: "spent-code", without: "a code that was used works again after a failover of Redis",
+			edits: []edit{
+				{"verify/service.go", "if !first {\n\t\treturn ErrExpired", "if !first && s.Uses == nil {\n\t\treturn ErrExpired"},
+			},
+			pkg: "api", tests: []string{"TestSpent_stays_spent_when_Redis_comes_back_as_it_was_before"},
 		},
 	}
 }

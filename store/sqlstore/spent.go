@@ -1,0 +1,90 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"usher/accounts"
+	"usher/verify"
+)
+
+var (
+	_ accounts.SessionEnds = (*Accounts)(nil)
+	_ verify.Uses          = (*Spent)(nil)
+)
+
+const insertSpent = "insert into spent (id, until) values (?, ?) on conflict (id) do nothing"
+
+func spentSession(session string) string { return "session/" + session }
+
+func spentCode(id string) string { return "code/" + id }
+
+// FindSignedIn is one statement, so that a session that was ended costs nothing to look for.
+func (a *Accounts) FindSignedIn(ctx context.Context, id, session string) (accounts.Account, error) {
+	var row accountRow
+	err := a.db.get(ctx, &row, "select "+accountColumns+` from accounts
+		where id = ? and not exists (select 1 from spent where spent.id = ?)`, id, spentSession(session))
+	return a.found("find account of session", row, err)
+}
+
+// EndSessions notes all of them or none.
+func (a *Accounts) EndSessions(ctx context.Context, until time.Time, sessions ...string) error {
+	var err error
+	switch len(sessions) {
+	case 0:
+	case 1:
+		_, err = a.db.exec(ctx, insertSpent, spentSession(sessions[0]), at(until))
+	default:
+		err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+			for _, session := range sessions {
+				if _, err := tx.ExecContext(ctx, tx.Rebind(insertSpent), spentSession(session), at(until)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("note ends of sessions: %w", err)
+	}
+	return nil
+}
+
+// Spent keeps the uses of codes, and forgets what has run out. It is safe for concurrent use; make it with [NewSpent].
+type Spent struct {
+	db  *DB
+	now func() time.Time
+}
+
+// NewSpent returns what was spent according to db.
+func NewSpent(db *DB, now func() time.Time) *Spent { return &Spent{db, now} }
+
+// Use notes the use of a code. Of parallel calls one gets true.
+func (s *Spent) Use(ctx context.Context, id string, until time.Time) (first bool, err error) {
+	rows, err := s.db.exec(ctx, insertSpent, spentCode(id), at(until))
+	if err != nil {
+		return false, fmt.Errorf("note use of code: %w", err)
+	}
+	return rows == 1, nil
+}
+
+// Forget takes the use of a code back; it is no error when there was none.
+func (s *Spent) Forget(ctx context.Context, id string) error {
+	if _, err := s.db.exec(ctx, "delete from spent where id = ?", spentCode(id)); err != nil {
+		return fmt.Errorf("take back use of code: %w", err)
+	}
+	return nil
+}
+
+// Prune deletes up to limit notes that have run out and returns how many.
+func (s *Spent) Prune(ctx context.Context, limit int) (int, error) {
+	rows, err := s.db.exec(ctx,
+		"delete from spent where id in (select id from spent where until <= ? order by until limit ?)", at(s.now()), limit)
+	if err != nil {
+		return 0, fmt.Errorf("prune what was spent: %w", err)
+	}
+	return rows, nil
+}
