@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"encoding/base64"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
 	"usher/captcha"
+	"usher/captcha/challenge"
+	"usher/captcha/pow"
 	"usher/limits"
 )
 
@@ -18,12 +21,13 @@ type captchaBody struct {
 	Replaces string `json:"replaces"`
 }
 
-// captchaView has either an image or a recording, as a data URI.
+// captchaView has an image or a recording, as a data URI, or a proof of work to do, or one of the first two and that.
 type captchaView struct {
-	ID        string `json:"captcha_id"`
-	Image     string `json:"image,omitempty"`
-	Audio     string `json:"audio,omitempty"`
-	ExpiresIn int    `json:"expires_in"`
+	ID        string         `json:"captcha_id"`
+	Image     string         `json:"image,omitempty"`
+	Audio     string         `json:"audio,omitempty"`
+	Challenge *pow.Challenge `json:"challenge,omitempty"`
+	ExpiresIn int            `json:"expires_in"`
 }
 
 func (s *Server) createCaptcha(c echo.Context) error {
@@ -33,7 +37,7 @@ func (s *Server) createCaptcha(c echo.Context) error {
 			return err
 		}
 	}
-	medium, price, err := body.parse()
+	medium, price, err := s.parseCaptcha(body)
 	if err != nil {
 		return err
 	}
@@ -42,18 +46,19 @@ func (s *Server) createCaptcha(c echo.Context) error {
 			return err
 		}
 	}
-	view, err := s.newCaptcha(c, medium, price)
+	view, err := s.newCaptcha(c, medium, price, true)
 	if err != nil {
 		return err
 	}
 	return answer(c, http.StatusCreated, view)
 }
 
-// parse fills in defaults. A recording has to name the picture that it replaces.
-func (b captchaBody) parse() (captcha.Medium, captcha.Price, error) {
+// parseCaptcha fills in defaults. A recording has to name the picture that it replaces, and work alone is worth less
+// than a picture: it is enough only where the settings say so.
+func (s *Server) parseCaptcha(b captchaBody) (captcha.Medium, captcha.Price, error) {
 	medium, price := captcha.Medium(cmp.Or(b.Kind, string(captcha.Image))), captcha.Price(cmp.Or(b.Price, string(captcha.Normal)))
 	refused := accounts.FieldErrors{}
-	if medium != captcha.Image && medium != captcha.Audio {
+	if medium != captcha.Image && medium != captcha.Audio && (medium != challenge.Work || s.Captcha.Kind() != captcha.Work) {
 		refused[fieldKind] = accounts.Malformed
 	}
 	if !price.Valid() {
@@ -89,30 +94,71 @@ func (s *Server) replacePicture(c echo.Context, id string) error {
 	return nil
 }
 
-// newCaptcha asks a challenge and keeps its answer.
-func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium, price captcha.Price) (captchaView, error) {
+// newCaptcha asks a challenge and keeps its answer. Scripted says that the client can do work.
+func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium, price captcha.Price, scripted bool) (captchaView, error) {
 	if !s.Captcha.Enabled() {
 		return captchaView{}, errCaptchaIsOff
 	}
 	if err := s.spend(c, s.byAddress(c, limits.CaptchaIP)); err != nil {
 		return captchaView{}, err
 	}
-	challenge, err := s.Captcha.Make(medium, price, languageOf(c))
+	pressure, err := s.pressure(c)
 	if err != nil {
 		return captchaView{}, err
 	}
+	if pressure == strong || pressure == some && !scripted {
+		price = captcha.High
+	}
 	view := captchaView{ID: captcha.NewID(), ExpiresIn: seconds(s.Config.CaptchaTTL)}
-	if err := s.Captchas.Put(c.Request().Context(), view.ID, challenge.Asked, s.Config.CaptchaTTL); err != nil {
+	asked := captcha.Asked{Medium: medium, Price: price, Answer: string(challenge.Work)}
+	if asked.Work = pressure == some && price == captcha.Normal; asked.Work || medium == challenge.Work {
+		id, c, err := s.Work.Make(price, pressure.times(), s.Now().Add(s.Config.CaptchaTTL))
+		if err != nil {
+			return captchaView{}, err
+		}
+		view.ID, view.Challenge = id, &c
+	}
+	if medium != challenge.Work {
+		made, err := s.Captcha.Make(medium, price, languageOf(c))
+		if err != nil {
+			return captchaView{}, err
+		}
+		asked.Answer = made.Answer
+		view.show(made)
+	}
+	if err := s.Captchas.Put(c.Request().Context(), view.ID, asked, s.Config.CaptchaTTL); err != nil {
 		return captchaView{}, err
 	}
 	s.Metrics.captchas.WithLabelValues("asked").Inc()
-	uri := "data:" + challenge.MIME + ";base64," + base64.StdEncoding.EncodeToString(challenge.Media)
-	if medium == captcha.Audio {
-		view.Audio = uri
-	} else {
-		view.Image = uri
-	}
 	return view, nil
+}
+
+func (v *captchaView) show(made captcha.Challenge) {
+	uri := "data:" + made.MIME + ";base64," + base64.StdEncoding.EncodeToString(made.Media)
+	if made.Medium == captcha.Audio {
+		v.Audio = uri
+	} else {
+		v.Image = uri
+	}
+}
+
+// right reports whether given answers what was asked under an id. Where a proof of work is asked beside an answer, it
+// follows it after a space.
+func (s *Server) right(id string, asked captcha.Asked, given string) bool {
+	proof := given
+	if asked.Work {
+		cut := strings.LastIndexByte(given, ' ')
+		if cut < 0 {
+			return false
+		}
+		given, proof = given[:cut], given[cut+1:]
+	}
+	if asked.Work || asked.Medium == challenge.Work {
+		if s.Work.Verify(id, proof, s.Now()) != nil {
+			return false
+		}
+	}
+	return asked.Medium == challenge.Work || captcha.Match(asked.Answer, given)
 }
 
 type captchaCheckBody struct {
@@ -147,7 +193,7 @@ func (s *Server) checkCaptcha(c echo.Context) error {
 	if asked.Answer == "" {
 		return errCaptchaGone
 	}
-	valid := captcha.Match(asked.Answer, body.Answer)
+	valid := s.right(id, asked, body.Answer)
 	if !valid {
 		if err := s.Captchas.Fail(ctx, id); err != nil {
 			return err

@@ -57,7 +57,7 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 	},
 	accounts.FieldSMSCodeID: {accounts.Missing: {"请先获取验证码", "Please ask for a code first."}},
 	fieldPurpose:            {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose is register, login, reset_password, change_mobile or undo_change."}},
-	fieldKind:               {accounts.Malformed: {"kind 应为 image 或 audio", "The kind is image or audio."}},
+	fieldKind:               {accounts.Malformed: {"kind 应为 image、audio 或（启用时）pow", "The kind is image, audio or, where it is in use, pow."}},
 	fieldPrice:              {accounts.Malformed: {"price 应为 normal 或 high", "The price is normal or high."}},
 }
 

@@ -39,7 +39,7 @@ func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.
 		return admission{}, err
 	}
 	admitted := admission{decision: decision}
-	wrong := captchaRefusal(captchaID, asked, given)
+	wrong := s.captchaRefusal(captchaID, asked, given)
 	if wrong == nil {
 		admitted.price = asked.Price
 	}
@@ -56,12 +56,14 @@ func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.
 }
 
 // captchaRefusal is what is wrong with an answer to what was asked; nil where nothing was.
-func captchaRefusal(captchaID string, asked captcha.Asked, given string) error {
+func (s *Server) captchaRefusal(captchaID string, asked captcha.Asked, given string) error {
 	switch {
-	case captchaID == "", captcha.Match(asked.Answer, given):
+	case captchaID == "":
 		return nil
 	case asked.Answer == "":
 		return errCaptchaGone
+	case s.right(captchaID, asked, given):
+		return nil
 	default:
 		return errCaptchaWrong
 	}

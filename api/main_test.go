@@ -20,6 +20,7 @@ import (
 	"usher/accounts"
 	"usher/api"
 	"usher/captcha"
+	"usher/captcha/pow"
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/limits"
@@ -92,6 +93,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 			Now:    b.clock.Now, Logger: logger,
 		},
 		Captcha:  must(captcha.New(captcha.Config{Fixed: captchaText}))(t),
+		Work:     &pow.Maker{Secrets: []pow.Secrets{{Challenge: "c", Key: "k"}}, Most: 20},
 		Captchas: redis.Captchas(), Gate: redis.Gate(), Answers: redis.Answers(), Sessions: redis.Sessions(), SessionList: redis.Sessions(),
 		Reports: &reports.Service{
 			Store: redis.Reports(), Metrics: reports.NewMetrics(b.metrics), Now: b.clock.Now, Logger: logger,

@@ -92,7 +92,7 @@ func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 	if !price.Valid() {
 		price = captcha.Normal
 	}
-	view, err := s.newCaptcha(c, captcha.Image, price)
+	view, err := s.newCaptcha(c, captcha.Image, price, false)
 	if err != nil {
 		s.logError(c, describe(err, chinese).status, err)
 		return

@@ -18,6 +18,7 @@ import (
 
 	"usher/accounts"
 	"usher/captcha"
+	"usher/captcha/pow"
 	"usher/limits"
 	"usher/verify"
 	"usher/web"
@@ -29,6 +30,7 @@ type Server struct {
 	Verify   *verify.Service
 	Accounts *accounts.Service
 	Captcha  *captcha.Maker
+	Work     *pow.Maker // of proofs of work
 	Captchas Captchas
 	Gate     Gate
 	Answers  Answers
@@ -79,6 +81,9 @@ type Gate interface {
 	// empty; and spends all of the limits or none.
 	Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
 		asked captcha.Asked, decision limits.Decision, err error)
+
+	// Fill returns the share of the fullest of some limits that is used, 0 to 1, without spending.
+	Fill(ctx context.Context, spends []limits.Spend) (float64, error)
 
 	// Refund gives back what Admit granted.
 	Refund(ctx context.Context, spends []limits.Spend) error

@@ -23,6 +23,7 @@ const (
 	Digits  Kind = "digits"
 	Letters Kind = "letters"
 	Math    Kind = "math"
+	Work    Kind = "pow" // a proof of work; digits for those whose browser cannot do it
 	Off     Kind = "off"
 )
 

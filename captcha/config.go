@@ -66,8 +66,8 @@ func (c Config) Validate() []Mistake {
 			wrong(field, "must be %d to %d, not %d", low, high, value)
 		}
 	}
-	if !slices.Contains([]Kind{Digits, Letters, Math, Off}, c.Kind) {
-		wrong("kind", "must be digits, letters, math or off, not %q", c.Kind)
+	if !slices.Contains([]Kind{Digits, Letters, Math, Work, Off}, c.Kind) {
+		wrong("kind", "must be digits, letters, math, pow or off, not %q", c.Kind)
 	}
 	if c.Language != "" && !slices.Contains(speech.Languages(), c.Language) {
 		wrong("language", "must be zh or en, not %q", c.Language)

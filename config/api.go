@@ -30,7 +30,7 @@ type API struct {
 	SMSCodeAttempts   int           `env:"SMS_CODE_ATTEMPTS" envDefault:"5" desc:"Guesses allowed on one code."`
 	SMSResendInterval time.Duration `env:"SMS_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one number; Aliyun's own limit is one a minute."`
 
-	CaptchaKind       string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, math, or off where something else keeps robots out."`
+	CaptchaKind       string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, math, pow (a proof of work that browsers do by themselves; digits without scripts), or off where something else keeps robots out."`
 	CaptchaLength     int           `env:"CAPTCHA_LENGTH" envDefault:"0" desc:"Characters of a captcha, 4 to 8; 0 takes the kind's own default."`
 	CaptchaWidth      int           `env:"CAPTCHA_WIDTH" envDefault:"160" desc:"Width of the picture in pixels, 80 to 480."`
 	CaptchaHeight     int           `env:"CAPTCHA_HEIGHT" envDefault:"60" desc:"Height of the picture in pixels, 40 to 160."`
@@ -38,6 +38,7 @@ type API struct {
 	CaptchaInk        string        `env:"CAPTCHA_INK" desc:"Colour of the characters as #RRGGBB; another dark one each time by default."`
 	CaptchaBackground string        `env:"CAPTCHA_BACKGROUND" desc:"Colour behind them as #RRGGBB; another pale one each time by default."`
 	CaptchaLanguage   string        `env:"CAPTCHA_LANGUAGE" desc:"Language of the recordings: zh or en; that of the listener by default."`
+	CaptchaWork       int           `env:"CAPTCHA_WORK" envDefault:"1600" desc:"Derivations of 1000 rounds that a proof of work takes at most, 100 to 100000; 4 and 16 times as many under pressure. See docs/operations.md."`
 	CaptchaTTL        time.Duration `env:"CAPTCHA_TTL" envDefault:"5m" desc:"Life of a captcha."`
 
 	SessionIdle     time.Duration `env:"SESSION_IDLE" envDefault:"30m" desc:"A session ends after this time without a request."`
@@ -78,6 +79,7 @@ func (c API) Validate() Mistakes {
 	m = append(m, between("SMS_CODE_TTL", c.SMSCodeTTL, time.Minute, 30*time.Minute)...)
 	m = append(m, between("SMS_CODE_ATTEMPTS", c.SMSCodeAttempts, 1, 10)...)
 	m = append(m, between("SMS_RESEND_INTERVAL", c.SMSResendInterval, time.Second, time.Hour)...)
+	m = append(m, between("CAPTCHA_WORK", c.CaptchaWork, 100, 100_000)...)
 	m = append(m, between("CAPTCHA_TTL", c.CaptchaTTL, 30*time.Second, 30*time.Minute)...)
 	m = append(m, between("SESSION_IDLE", c.SessionIdle, time.Minute, 24*time.Hour)...)
 	m = append(m, between("SESSION_LIFETIME", c.SessionLifetime, time.Minute, 30*24*time.Hour)...)

@@ -11,6 +11,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,6 +38,19 @@ type key struct {
 	id                        string
 	code, check, token, index *macs
 	seal                      cipher.AEAD
+	work                      WorkSecrets
+}
+
+// WorkSecrets are the two keys of proofs of work, in hex: other libraries take keys as text.
+type WorkSecrets struct{ Challenge, Key string }
+
+// WorkSecrets returns those of every key, the one that signs first.
+func (k *Keys) WorkSecrets() []WorkSecrets {
+	secrets := make([]WorkSecrets, len(k.ring))
+	for i := range k.ring {
+		secrets[i] = k.ring[i].work
+	}
+	return secrets
 }
 
 // ParseKeys reads "id:base64,id:base64": ids of one to eight letters or digits, keys of at least 32
@@ -88,7 +102,7 @@ func (k *Keys) Knows(id string) bool {
 func (k *Keys) IndexID() string { return k.indexer }
 
 func derive(id string, raw []byte) (key, error) {
-	subs := map[string][]byte{"code": nil, "check": nil, "token": nil, "index": nil, "seal": nil}
+	subs := map[string][]byte{"code": nil, "check": nil, "token": nil, "index": nil, "seal": nil, "work challenge": nil, "work key": nil}
 	for use := range subs {
 		sub, err := hkdf.Key(sha256.New, raw, nil, "usher "+use+" v1", sha256.Size)
 		if err != nil {
@@ -99,6 +113,7 @@ func derive(id string, raw []byte) (key, error) {
 	seal, err := newAEAD(subs["seal"])
 	return key{
 		id: id, seal: seal,
+		work: WorkSecrets{hex.EncodeToString(subs["work challenge"]), hex.EncodeToString(subs["work key"])},
 		code: newMACs(subs["code"]), check: newMACs(subs["check"]), token: newMACs(subs["token"]), index: newMACs(subs["index"]),
 	}, err
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"usher/captcha"
+	"usher/captcha/pow"
 	"usher/web"
 )
 
@@ -179,6 +181,8 @@ func TestScript(t *testing.T) {
 	page := web.Page{Lang: "en", CaptchaRequired: true}
 	for name, test := range map[string]func(*testing.T, context.Context, web.Page){
 		"registers by mobile, step by step":           registersByMobile,
+		"does the work that is asked":                 doesWork,
+		"does work beside a picture":                  doesWorkBesidePicture,
 		"says that a message was refused":             saysRefusedMessage,
 		"registers by email and points to the inbox":  registersByEmail,
 		"shows the captcha when sign-in demands it":   showsDemandedCaptcha,
@@ -237,6 +241,80 @@ func registersByMobile(t *testing.T, browser context.Context, page web.Page) {
 	}
 	if got := s.called("POST /v1/sms-codes"); len(got) != 2 || !strings.Contains(got[1], `"purpose":"register"`) {
 		t.Errorf("got codes asked for with %v, want two, with purpose register", got)
+	}
+}
+
+// askForWork returns an answer with a challenge, and what checks the proof of it.
+func askForWork(t *testing.T, beside string) (answer string, check func(proof string) error) {
+	t.Helper()
+	maker := &pow.Maker{Secrets: []pow.Secrets{{Challenge: "c", Key: "k"}}, Most: 100}
+	id, challenge, err := maker.Make(captcha.Normal, 1, time.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(challenge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return `{"errno":"0","data":{"captcha_id":"` + id + `",` + beside + `"challenge":` + string(text) + `,"expires_in":300}}`,
+		func(proof string) error { return maker.Verify(id, proof, time.Now()) }
+}
+
+// sentCaptcha is the answer to a captcha that a code was asked for with.
+func (s *site) sentCaptcha(t *testing.T) string {
+	t.Helper()
+	var sent struct{ Captcha string }
+	bodies := s.called("POST /v1/sms-codes")
+	if len(bodies) == 0 {
+		t.Fatal("no code was asked for")
+	}
+	if err := json.Unmarshal([]byte(bodies[len(bodies)-1]), &sent); err != nil {
+		t.Fatal(err)
+	}
+	return sent.Captcha
+}
+
+func doesWork(t *testing.T, browser context.Context, page web.Page) {
+	answer, check := askForWork(t, "")
+	page.CaptchaKind, page.CaptchaID = "pow", "a picture's"
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":    {answer, okCaptcha},
+		"POST /v1/sms-codes":   {okCode},
+		"GET /v1/sms-codes/s1": {`{"errno":"0","data":{"status":"delivered","resend_after":50}}`},
+	})
+	b := openTab(t, browser, s.URL+"/register")
+	b.until(`document.querySelector('.captcha').offsetParent === null && document.querySelector('[data-work]').offsetParent !== null`)
+	if got := s.called("POST /v1/captchas"); len(got) != 0 {
+		t.Errorf("work was asked for before the form was used: %v", got)
+	}
+	b.fill(map[string]string{"mobile": "13800138000"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("code-status", "Delivered"))
+	if err := check(s.sentCaptcha(t)); err != nil {
+		t.Errorf("sent %q: %v", s.sentCaptcha(t), err)
+	}
+	if got := s.called("POST /v1/captchas"); len(got) != 1 || !strings.Contains(got[0], `"kind":"pow"`) {
+		t.Errorf("asked for captchas with %v", got)
+	}
+	b.do(clickOn("[value=captcha]")) // an image is there for who wants one
+	b.until(`document.querySelector('[name=captcha_id]').value === 'c2' && document.querySelector('.captcha').offsetParent !== null`)
+}
+
+func doesWorkBesidePicture(t *testing.T, browser context.Context, page web.Page) {
+	answer, check := askForWork(t, `"image":"data:image/png;base64,AAAA",`)
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":    {answer},
+		"POST /v1/sms-codes":   {okCode},
+		"GET /v1/sms-codes/s1": {`{"errno":"0","data":{"status":"delivered","resend_after":50}}`},
+	})
+	b := openTab(t, browser, s.URL+"/register")
+	b.until(`document.querySelector('[name=captcha_id]').value !== ''`)
+	b.fill(map[string]string{"mobile": "13800138000", "captcha": "abcd"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("code-status", "Delivered"))
+	typed, proof, _ := strings.Cut(s.sentCaptcha(t), " ")
+	if err := check(proof); err != nil || typed != "abcd" {
+		t.Errorf("sent %q and %q: %v", typed, proof, err)
 	}
 }
 

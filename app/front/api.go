@@ -150,6 +150,7 @@ func (a *API) face(stores *app.Stores) (*api.Server, error) {
 		Verify:      codes,
 		Accounts:    a.accounts(stores, codes),
 		Captcha:     maker,
+		Work:        workMaker(a.settings),
 		Captchas:    stores.Redis.Captchas(),
 		Gate:        stores.Redis.Gate(),
 		Answers:     stores.Redis.Answers(),

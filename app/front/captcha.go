@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"usher/captcha"
+	"usher/captcha/pow"
 	"usher/config"
 )
 
@@ -12,6 +13,14 @@ func captchaConfig(c config.API) captcha.Config {
 		Kind: captcha.Kind(c.CaptchaKind), Length: c.CaptchaLength, Width: c.CaptchaWidth, Height: c.CaptchaHeight,
 		Noise: c.CaptchaNoise, Background: c.CaptchaBackground, Ink: c.CaptchaInk, Language: c.CaptchaLanguage,
 	}
+}
+
+func workMaker(s Settings) *pow.Maker {
+	m := &pow.Maker{Most: s.Config.CaptchaWork}
+	for _, secrets := range s.Keys.WorkSecrets() {
+		m.Secrets = append(m.Secrets, pow.Secrets(secrets))
+	}
+	return m
 }
 
 // checkCaptcha says under which variable each mistake is to be mended.

@@ -2,13 +2,14 @@
 // captchas; stores, which only keep them, need no fonts and voices.
 package challenge
 
-// Medium says which sense a challenge is made for.
+// Medium says which sense a challenge is made for, or that it is made for the computer.
 type Medium string
 
 // The media.
 const (
 	Image Medium = "image"
 	Audio Medium = "audio"
+	Work  Medium = "pow" // a proof of work, see package pow
 )
 
 // Price says how much work a challenge is. A high one lets a person pass where strangers have used up what is allowed
@@ -28,5 +29,6 @@ func (p Price) Valid() bool { return p == Normal || p == High }
 type Asked struct {
 	Medium Medium // empty when it was filed before media were kept
 	Price  Price  // Normal when it was filed before prices were kept
+	Work   bool   // whether a proof of work is asked beside the answer
 	Answer string // compare with captcha.Match; secret
 }

@@ -22,6 +22,7 @@ var comparers = map[string]string{
 	"api/receipts.go isReceiptSecret": "the secret of the path that vendors push to",
 	"app/ops.go authenticate":         "the token of the operations port",
 	"captcha/match.go Match":          "answers of captchas",
+	"captcha/pow/pow.go equal":        "signatures of proofs of work",
 	"secrets/token.go ParseToken":     "signatures of activation links",
 	"verify/service.go try":           "codes, by their MACs",
 }

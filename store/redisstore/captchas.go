@@ -118,9 +118,16 @@ func (g *Gate) Known(ctx context.Context, subject string) (bool, error) {
 	return known, nil
 }
 
+// besideWork follows the medium of what is asked together with a proof of work.
+const besideWork = "+" + string(challenge.Work)
+
 // encodeAsked returns "<medium> <price> <answer>". Neither of the first two has a space.
 func encodeAsked(asked challenge.Asked) string {
-	return string(asked.Medium) + " " + string(asked.Price) + " " + asked.Answer
+	medium := string(asked.Medium)
+	if asked.Work {
+		medium += besideWork
+	}
+	return medium + " " + string(asked.Price) + " " + asked.Answer
 }
 
 // decodeAsked reads a stamped value. One filed by an older program is an answer alone, at the normal price.
@@ -130,7 +137,8 @@ func decodeAsked(stamped string, now time.Time) challenge.Asked {
 		return challenge.Asked{}
 	}
 	if parts := strings.SplitN(value, " ", 3); len(parts) == 3 && challenge.Price(parts[1]).Valid() {
-		return challenge.Asked{Medium: challenge.Medium(parts[0]), Price: challenge.Price(parts[1]), Answer: parts[2]}
+		medium, beside := strings.CutSuffix(parts[0], besideWork)
+		return challenge.Asked{Medium: challenge.Medium(medium), Work: beside, Price: challenge.Price(parts[1]), Answer: parts[2]}
 	}
 	return challenge.Asked{Price: challenge.Normal, Answer: value}
 }

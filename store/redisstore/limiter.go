@@ -43,6 +43,39 @@ func (l *Limiter) Left(ctx context.Context, spend limits.Spend) (int, error) {
 	return left, nil
 }
 
+// Fill returns the share of the fullest of some limits that is used, 0 to 1, without spending. It takes one round trip.
+func (g *Gate) Fill(ctx context.Context, spends []limits.Spend) (float64, error) {
+	pipe, now := g.store.client.Pipeline(), g.store.now().UnixMilli()
+	var sent []*call
+	var counts []int
+	for _, spend := range spends {
+		if spend.Limit.Off() {
+			continue
+		}
+		place, subject := g.store.place(spend)
+		looking := &call{
+			script: limitLeftScript, keys: []string{limitKey(place, subject, spend.Limit)},
+			args: []any{now, spend.Limit.Count, spend.Limit.Period.Milliseconds()},
+		}
+		looking.queue(ctx, pipe)
+		sent, counts = append(sent, looking), append(counts, spend.Limit.Count)
+	}
+	if len(sent) == 0 {
+		return 0, nil
+	}
+	_, _ = pipe.Exec(ctx) // every command has its own error
+	sendUnknown(ctx, g.store.client, sent)
+	fill := 0.0
+	for i, looking := range sent {
+		left, err := looking.cmd.Int()
+		if err != nil {
+			return 0, fmt.Errorf("look at limits: %w", err)
+		}
+		fill = max(fill, 1-float64(left)/float64(counts[i]))
+	}
+	return fill, nil
+}
+
 // batch is the spends of one call.
 type batch struct {
 	store  *Store

@@ -42,7 +42,7 @@ func (b *redisBundle) put(t *testing.T) (id string) {
 func (b *redisBundle) wantPeek(t *testing.T, id, want string) {
 	t.Helper()
 	if got, err := b.store.Captchas().Peek(t.Context(), id); err != nil || got.Answer != want {
-		t.Errorf("Peek = %q, %v, want %q", got, err, want)
+		t.Errorf("Peek = %+v, %v, want %q", got, err, want)
 	}
 }
 

@@ -137,6 +137,39 @@ function hold(button, deadline, key, label) {
   tick();
 }
 
+// ---- Proof of work (ALTCHA 2) ----
+
+const hex = (bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
+const unhex = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
+
+// Browsers derive keys on pages that are safe only: https and the computer itself.
+const canWork = Boolean(crypto.subtle);
+
+// work finds the counter whose key begins as the challenge wants it. The browser derives keys outside of the page's
+// thread, several at a time. It is null when told to stop.
+async function work({ parameters, signature }, report, stopped) {
+  const { cost, data, keyLength, keyPrefix, nonce, salt } = parameters;
+  const atOnce = Math.min(navigator.hardwareConcurrency || 2, 8);
+  const options = { name: 'PBKDF2', hash: 'SHA-256', iterations: cost, salt: unhex(salt) };
+  const prefix = unhex(nonce);
+  let next = 0;
+  let found = null;
+  const one = async () => {
+    const password = new Uint8Array(prefix.length + 4);
+    password.set(prefix);
+    while (!found && !stopped() && next <= data.most) {
+      const counter = next++;
+      new DataView(password.buffer).setUint32(prefix.length, counter);
+      const base = await crypto.subtle.importKey('raw', password, 'PBKDF2', false, ['deriveBits']);
+      const derivedKey = hex(new Uint8Array(await crypto.subtle.deriveBits(options, base, keyLength * 8)));
+      if (derivedKey.startsWith(keyPrefix)) found = { counter, derivedKey };
+      if (counter % 32 === 0) report(counter / data.most);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, one));
+  return found && btoa(JSON.stringify({ challenge: { parameters, signature }, solution: found }));
+}
+
 // ---- The captcha ----
 
 class Captcha {
@@ -150,17 +183,38 @@ class Captcha {
     this.label = $('label', root);
     this.question = this.label.textContent;
     this.hint = byId('captcha-hint');
-    this.medium = 'image';
+    this.medium = root.dataset.captcha === 'pow' && canWork ? 'pow' : 'image';
     this.turn = 0;
-    const refresh = $('[value=captcha]', root);
+    this.proof = null; // Of work: a promise of what is sent for it.
+    this.working = $('[data-work]', root);
+    this.refresh = $('[value=captcha]', root);
+    this.another = this.refresh.textContent;
     const audio = $('[data-audio]', root);
-    refresh.type = 'button';
+    this.refresh.type = 'button';
     audio.hidden = false;
-    for (const it of [refresh, this.image]) it.addEventListener('click', () => this.load('image', true));
+    for (const it of [this.refresh, this.image]) it.addEventListener('click', () => this.load('image', true));
     this.image.classList.add('clickable');
     audio.addEventListener('click', () => this.load('audio', true));
     this.player.addEventListener('click', () => this.play());
-    if (!this.hidden && this.spent) this.load();
+    if (this.medium === 'pow') this.whenUsed();
+    else if (!this.hidden && this.spent) this.load();
+  }
+
+  // whenUsed begins the work when the form is used: a reader of the page need not do any.
+  whenUsed() {
+    this.id.value = ''; // That of a picture for people without a script.
+    this.arrange();
+    this.root.closest('form').addEventListener('focusin', () => !this.hidden && this.spent && this.load(), { once: true });
+  }
+
+  // answered says whether there is an answer to send, or one on its way.
+  get answered() { return this.medium === 'pow' ? Boolean(this.proof) : this.answer.value.trim() !== ''; }
+
+  // given is what to send: what was typed, and after a space the proof of work that was asked beside it.
+  async given() {
+    const typed = this.medium === 'pow' ? [] : [this.answer.value.trim()];
+    const proof = await this.proof;
+    return [...typed, ...(proof ? [proof] : [])].join(' ');
   }
 
   get hidden() { return this.root.closest('[hidden]') !== null; }
@@ -177,6 +231,8 @@ class Captcha {
     this.sound?.pause();
     this.medium = medium; // Whoever listens goes on listening.
     this.id.value = answer.data.captcha_id;
+    this.proof = answer.data.challenge ? this.prove(answer.data.challenge, turn) : null;
+    this.arrange();
     this.answer.value = '';
     this.answer.disabled = false;
     this.root.classList.remove('spent');
@@ -184,6 +240,7 @@ class Captcha {
     this.player.hidden = !spoken;
     this.label.textContent = spoken ? say('spoken') : this.question;
     tell(this.hint, '');
+    if (medium === 'pow') return showError(this.answer, '');
     if (spoken) this.sound = new Audio(answer.data.audio);
     else this.image.src = answer.data.image;
     if (focus) {
@@ -193,10 +250,37 @@ class Captcha {
     if (spoken) this.play();
   }
 
+  // arrange shows what belongs to the medium.
+  arrange() {
+    const silent = this.medium === 'pow';
+    this.working.hidden = !silent && !this.proof;
+    this.label.hidden = silent;
+    $('.captcha', this.root).hidden = silent;
+    this.refresh.textContent = silent ? say('picture') : this.another;
+    this.report(0);
+  }
+
+  report(part) {
+    $('progress', this.working).value = part;
+    const done = part >= 1;
+    const sentence = say(done ? 'worked' : this.proof ? 'working' : 'work');
+    const place = $('[role=status]', this.working);
+    if (place.textContent !== sentence) place.textContent = sentence;
+  }
+
+  // prove does the work; what is found shows the end, what is not asks for another challenge when it is sent.
+  async prove(challenge, turn) {
+    await null; // The proof is known to be on its way.
+    const proof = await work(challenge, (part) => turn === this.turn && this.report(Math.min(part, 0.99)), () => turn !== this.turn);
+    if (proof && turn === this.turn) this.report(1);
+    return proof;
+  }
+
   // ask gets a challenge. A recording is given in place of a picture only.
   async ask(medium) {
     const price = this.price.value || undefined;
     let picture = this.medium === 'image' && this.id.value;
+    if (medium === 'pow') return call('POST', '/v1/captchas', { kind: 'pow', price });
     if (medium === 'image' || !picture) {
       const answer = await call('POST', '/v1/captchas', { kind: 'image', price });
       if (medium === 'image' || !answer.ok) return answer;
@@ -220,6 +304,7 @@ class Captcha {
   spend() {
     this.sound?.pause();
     this.id.value = this.answer.value = '';
+    this.proof = null;
     this.answer.disabled = true;
     this.root.classList.add('spent');
     showError(this.answer, '');
@@ -282,14 +367,17 @@ class CodeSender {
 
   async send() {
     if (this.button.disabled) return;
-    if (this.captcha?.spent) return this.captcha.load(undefined, true);
+    if (this.captcha?.spent) {
+      await this.captcha.load(undefined, true);
+      if (this.captcha.medium !== 'pow' || this.captcha.spent) return; // There is something to type first.
+    }
     alertOf(this.form).textContent = '';
     if (!this.ready()) return;
     const body = { mobile: plainMobile(this.mobile.value), purpose: this.form.dataset.purpose };
     if (this.id) body.sms_code_id = this.id; // The new code takes the place of that one.
-    if (this.captcha) Object.assign(body, { captcha_id: this.captcha.id.value, captcha: this.captcha.answer.value.trim() });
     this.button.disabled = true;
     this.button.textContent = say('wait');
+    if (this.captcha) Object.assign(body, { captcha_id: this.captcha.id.value, captcha: await this.captcha.given() });
     const answer = await callOnce('/v1/sms-codes', body);
     this.button.disabled = false;
     this.button.textContent = this.label;
@@ -301,7 +389,7 @@ class CodeSender {
     const inputs = [this.mobile];
     if (this.captcha) inputs.push(this.captcha.answer);
     const fine = check(inputs);
-    if (!this.captcha || this.captcha.answer.value.trim()) return fine;
+    if (!this.captcha || this.captcha.answered) return fine;
     showError(this.captcha.answer, this.captcha.answer.dataset.invalid);
     if (fine) this.captcha.answer.focus();
     return false;
@@ -547,7 +635,7 @@ function complete(form, captcha) {
     if (code && !code.value && !byId('code-status').textContent) showError(code, say('code_first'));
     return false;
   }
-  if (code || !captcha || captcha.hidden || captcha.answer.value.trim()) return true;
+  if (code || !captcha || captcha.hidden || captcha.answered) return true;
   showError(captcha.answer, captcha.answer.dataset.invalid);
   captcha.answer.focus();
   return false;
@@ -560,6 +648,7 @@ async function submit(form, flow, captcha) {
   if (!complete(form, captcha)) return;
   const body = bodyOf(form, flow, captcha);
   busy(form, true);
+  if (body && 'captcha_id' in body) body.captcha = await captcha.given();
   const path = typeof flow.path === 'function' ? flow.path(form) : flow.path;
   const answer = flow.once ? await callOnce(path, body) : await call(flow.method ?? 'POST', path, body);
   if (answer.ok) {
