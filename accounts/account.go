@@ -76,7 +76,7 @@ type Mail struct {
 	KeyID     string        // key that signs the link, so that every attempt carries the same one
 	NotAfter  time.Time     // end of the link: the mail is worthless past it
 	CreatedAt time.Time
-	Network   string    // from which it was asked for
+	Network   string    // from which it was asked for; empty: not known
 	Facts     MailFacts // what a notice tells of
 	RequestID string
 }

@@ -22,12 +22,12 @@ func TestActivate_is_idempotent(t *testing.T) {
 	}
 	for _, pause := range []time.Duration{0, time.Minute, 48 * time.Hour} {
 		w.clock.Advance(pause)
-		got, err := w.Activate(t.Context(), link, accounts.Origin{})
+		got, err := w.prove(t, link)
 		if err != nil || !got.Active || got.Email != email(t, someEmail) || got.ID != account.ID {
 			t.Errorf("%v later: Activate = %+v, %v", pause, got, err)
 		}
 	}
-	wantSteps(t, w, "find id", "activate", "find id", "find id")
+	wantSteps(t, w, "find id", "activate", "release", "find id", "find id")
 	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); err != nil {
 		t.Errorf("SignIn = %v", err)
 	}
@@ -39,7 +39,7 @@ func TestActivate_refuses_a_link_past_its_end(t *testing.T) {
 	account := w.registered(t, byEmail)
 	link := w.newestLink(t, account.ID)
 	w.clock.Advance(time.Hour)
-	if _, err := w.Activate(t.Context(), link, accounts.Origin{}); !errors.Is(err, accounts.ErrLinkExpired) {
+	if _, err := w.prove(t, link); !errors.Is(err, accounts.ErrLinkExpired) {
 		t.Errorf("Activate = %v, want ErrLinkExpired", err)
 	}
 	wantSteps(t, w, "find id")
@@ -54,14 +54,14 @@ func TestActivate_refuses_a_link_that_was_replaced(t *testing.T) {
 	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "en", RequestID: "request-2"}); err != nil {
 		t.Fatal(err)
 	}
-	wantSteps(t, w, "find waiting", "renew", "enqueue")
-	if _, err := w.Activate(t.Context(), old, accounts.Origin{}); !errors.Is(err, accounts.ErrLinkExpired) {
+	wantSteps(t, w, "declined", "find waiting", "renew", "enqueue")
+	if _, err := w.prove(t, old); !errors.Is(err, accounts.ErrLinkExpired) {
 		t.Errorf("old link: Activate = %v, want ErrLinkExpired", err)
 	}
-	if got, err := w.Activate(t.Context(), w.newestLink(t, account.ID), accounts.Origin{}); err != nil || !got.Active {
+	if got, err := w.prove(t, w.newestLink(t, account.ID)); err != nil || !got.Active {
 		t.Errorf("new link: Activate = %v, %v", got.Active, err)
 	}
-	if _, err := w.Activate(t.Context(), old, accounts.Origin{}); !errors.Is(err, accounts.ErrLinkExpired) {
+	if _, err := w.prove(t, old); !errors.Is(err, accounts.ErrLinkExpired) {
 		t.Errorf("old link of an active account: Activate = %v, want ErrLinkExpired", err)
 	}
 	if mail := w.mails[1]; mail.RequestID != "request-2" || mail.Language != "en" || mail.ID == w.mails[0].ID {
@@ -74,7 +74,7 @@ func TestActivate_refuses_a_link_that_is_replaced_meanwhile(t *testing.T) {
 	w := newWorld(t)
 	account := w.registered(t, byEmail)
 	w.fail["activate"] = accounts.ErrNotFound
-	if _, err := w.Activate(t.Context(), w.newestLink(t, account.ID), accounts.Origin{}); !errors.Is(err, accounts.ErrLinkExpired) {
+	if _, err := w.prove(t, w.newestLink(t, account.ID)); !errors.Is(err, accounts.ErrLinkExpired) {
 		t.Errorf("Activate = %v, want ErrLinkExpired", err)
 	}
 }
@@ -88,7 +88,7 @@ func TestActivate_refuses_what_was_not_made_for_this_address(t *testing.T) {
 		"nothing": "", "noise": "a.b.c", "shortened": link[:len(link)-1], "endless": strings.Repeat("x", 1<<20),
 		"unknown key": "zz" + link[2:],
 	} {
-		if _, err := w.Activate(t.Context(), text, accounts.Origin{}); !errors.Is(err, accounts.ErrLinkInvalid) {
+		if _, err := w.prove(t, text); !errors.Is(err, accounts.ErrLinkInvalid) {
 			t.Errorf("%s: Activate = %v, want ErrLinkInvalid", title, err)
 		}
 	}
@@ -102,12 +102,12 @@ func TestActivate_refuses_what_was_not_made_for_this_address(t *testing.T) {
 		changed := account
 		c(&changed)
 		w.people[changed.ID] = changed
-		if _, err := w.Activate(t.Context(), link, accounts.Origin{}); !errors.Is(err, accounts.ErrLinkInvalid) {
+		if _, err := w.prove(t, link); !errors.Is(err, accounts.ErrLinkInvalid) {
 			t.Errorf("%s: Activate = %v, want ErrLinkInvalid", title, err)
 		}
 	}
 	w.fail["find id"] = errAway
-	if _, err := w.Activate(t.Context(), link, accounts.Origin{}); !errors.Is(err, errAway) {
+	if _, err := w.prove(t, link); !errors.Is(err, errAway) {
 		t.Errorf("store away: Activate = %v", err)
 	}
 }
@@ -126,7 +126,7 @@ func TestResendActivation_answers_alike(t *testing.T) {
 	w := newWorld(t)
 	waiting := w.registered(t, byEmail)
 	active := w.registered(t, byEmail, func(r *accounts.SignUp) { r.Username, r.Email = "active_1", "active@example.com" })
-	if _, err := w.Activate(t.Context(), w.newestLink(t, active.ID), accounts.Origin{}); err != nil {
+	if _, err := w.prove(t, w.newestLink(t, active.ID)); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {

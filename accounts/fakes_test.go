@@ -32,8 +32,9 @@ type world struct {
 	journal  []string
 	people   map[string]accounts.Account // by id
 	mails    []accounts.Mail
-	changes  []accounts.Change // that can be undone
-	spent    map[string]bool   // code ids
+	changes  []accounts.Change    // that can be undone
+	declined map[string]time.Time // ends by the keyed hash of the address
+	spent    map[string]bool      // code ids
 	fail     map[string]error
 	restored context.Context
 }
@@ -47,8 +48,8 @@ func newWorld(t testing.TB) *world {
 	w := &world{
 		clock:  testkit.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)),
 		people: map[string]accounts.Account{},
-		spent:  map[string]bool{},
-		fail:   map[string]error{},
+		spent:  map[string]bool{}, declined: map[string]time.Time{},
+		fail: map[string]error{},
 	}
 	logger, log := testkit.Logger(t)
 	w.log = log
@@ -62,7 +63,7 @@ func newWorld(t testing.TB) *world {
 		Mailer:    memory{w},
 		Passwords: accounts.NewHasherOf(2, accounts.Cost{MemoryKiB: 64, Passes: 1}),
 		Keys:      keys,
-		Policy:    accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour},
+		Policy:    accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour},
 		Now:       w.clock.Now,
 		Logger:    logger,
 	}
@@ -140,7 +141,9 @@ func (w memory) Exists(_ context.Context, key accounts.Key) (bool, error) {
 	return err == nil, nil
 }
 
-func (w memory) Activate(_ context.Context, id string, generation int, at time.Time, kept *accounts.Change) (accounts.Account, error) {
+func (w memory) Activate(
+	_ context.Context, id string, generation int, hash string, at time.Time, kept *accounts.Change,
+) (accounts.Account, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.note("activate"); err != nil {
@@ -159,8 +162,64 @@ func (w memory) Activate(_ context.Context, id string, generation int, at time.T
 	}
 	a.Email, a.PendingEmail, a.PendingEmailAt = a.PendingEmail, contact.Email{}, time.Time{}
 	a.Active, a.UpdatedAt = true, at
+	if hash != "" {
+		a.PasswordHash = hash
+		a.SessionGeneration++
+	}
 	w.people[id] = a
 	return a, nil
+}
+
+// waitsWith reports whether the account waits with the address of this hash.
+func (w memory) waitsWith(a accounts.Account, address string) bool {
+	return !a.PendingEmail.IsZero() && w.Keys.Index("email", a.PendingEmail.Reveal()) == address
+}
+
+func (w memory) Release(_ context.Context, address string, _ time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("release"); err != nil {
+		return err
+	}
+	for id, a := range w.people {
+		switch {
+		case !w.waitsWith(a, address):
+		case a.Waiting():
+			delete(w.people, id)
+		default:
+			a.PendingEmail, a.PendingEmailAt = contact.Email{}, time.Time{}
+			w.people[id] = a
+		}
+	}
+	return nil
+}
+
+func (w memory) Decline(_ context.Context, address string, until time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("decline"); err != nil {
+		return err
+	}
+	w.declined[address] = until
+	return nil
+}
+
+func (w memory) DeclinedUntil(_ context.Context, address string) (time.Time, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.declined[address], w.note("declined")
+}
+
+func (w memory) RemoveUnproved(_ context.Context, id string, before time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("remove unproved"); err != nil {
+		return err
+	}
+	if a := w.people[id]; a.Waiting() && a.PendingEmailAt.Before(before) {
+		delete(w.people, id)
+	}
+	return nil
 }
 
 func (w memory) FindWaiting(_ context.Context, email contact.Email) (accounts.Account, error) {
@@ -260,7 +319,7 @@ func signUp(changes ...func(*accounts.SignUp)) accounts.SignUp {
 	r := accounts.SignUp{
 		Username: "LiLei_1", Password: goodPassword, PasswordRepeat: goodPassword, Agree: true,
 		Mobile: someMobile, SMSCodeID: codeID(verify.Register, someMobile), SMSCode: rightCode,
-		Origin: accounts.Origin{Language: "en", RequestID: "request-1"},
+		Origin: accounts.Origin{Language: "en", Network: "203.0.113.0/24", RequestID: "request-1"},
 	}
 	for _, change := range changes {
 		change(&r)
@@ -308,6 +367,13 @@ func (w *world) newestLink(t testing.TB, id string) string {
 		t.Fatal(err)
 	}
 	return token
+}
+
+// prove opens a link in the session of its account.
+func (w *world) prove(t testing.TB, link string) (accounts.Account, error) {
+	t.Helper()
+	account, _, err := w.Activate(t.Context(), accounts.Activation{Token: link, Session: w.LinkAccount(link)})
+	return account, err
 }
 
 func mobile(t testing.TB, s string) contact.Mobile {

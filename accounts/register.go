@@ -9,8 +9,8 @@ import (
 	"usher/verify"
 )
 
-// Register makes an account. It returns FieldErrors, what [verify.Service] says about the code, *ExistsError
-// or ErrPasswordBusy. The code comes before the look-ups and the hash, see [Service.withCode]; the caller has
+// Register makes an account. It returns FieldErrors, what [verify.Service] says about the code, *ExistsError,
+// ErrPasswordBusy, or a *verify.LimitError when the owner of the address has declined mails. The code comes before the look-ups and the hash, see [Service.withCode]; the caller has
 // checked a captcha when no number is given.
 func (s *Service) Register(ctx context.Context, request SignUp) (Account, error) {
 	a, err := request.parse(s.Policy.Registration)
@@ -61,11 +61,13 @@ func (s *Service) create(ctx context.Context, a applicant, priority Priority) (A
 
 // refuseTaken spares us the hash; the store's unique columns decide races.
 func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
+	if err := s.freeUsername(ctx, a.username); err != nil {
+		return err
+	}
 	for _, unique := range []struct {
 		field Field
 		key   Key
 	}{
-		{FieldUsername, Key{ByUsername, a.username.canonical}},
 		{FieldEmail, Key{ByEmail, a.email.Reveal()}},
 	} {
 		if unique.key.Value == "" {
@@ -79,7 +81,23 @@ func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
 			return &ExistsError{unique.field}
 		}
 	}
-	return nil
+	if a.email.IsZero() {
+		return nil
+	}
+	return s.refuseDeclined(ctx, a.email)
+}
+
+// freeUsername deletes an account that has the user name and waits for a proof that did not come in time. It returns
+// an *ExistsError for any other account.
+func (s *Service) freeUsername(ctx context.Context, name username) error {
+	holder, err := s.holder(ctx, name)
+	switch {
+	case err != nil || holder == nil:
+		return err
+	case !s.ranOut(*holder):
+		return &ExistsError{FieldUsername}
+	}
+	return s.Store.RemoveUnproved(ctx, holder.ID, s.unprovedBefore())
 }
 
 // newAccount is active when a number is proved; an address alone has to be activated first.

@@ -157,12 +157,12 @@ func TestRegister_fills_the_account_and_its_mail(t *testing.T) {
 	mail := w.mails[0]
 	wantMail := accounts.Mail{
 		ID: mail.ID, Purpose: accounts.MailActivation, Language: "en", KeyID: "t1", NotAfter: w.clock.Now().Add(time.Hour).Truncate(time.Second),
-		CreatedAt: w.clock.Now(), RequestID: "request-1",
+		CreatedAt: w.clock.Now(), Network: "203.0.113.0/24", RequestID: "request-1",
 	}
 	if mail != wantMail || len(w.mails) != 1 || mail.ID == "" {
 		t.Errorf("%d mails, the first %+v, want %+v", len(w.mails), mail, wantMail)
 	}
-	wantSteps(t, w, "spend register", "exists username", "exists email", "find mobile", "exists claimed_mobile", "create", "enqueue")
+	wantSteps(t, w, "spend register", "exists username", "exists email", "declined", "find mobile", "exists claimed_mobile", "create", "enqueue")
 }
 
 func TestRegister_restores_the_code_when_something_is_taken(t *testing.T) {
@@ -174,8 +174,8 @@ func TestRegister_restores_the_code_when_something_is_taken(t *testing.T) {
 		change change
 		steps  []string
 	}{
-		accounts.FieldUsername: {func(r *accounts.SignUp) { r.Username = "ＬＩＬＥＩ_1" }, []string{"exists username"}},
-		accounts.FieldMobile:   {func(r *accounts.SignUp) { r.Mobile = "+86 138 0013 8000" }, []string{"exists username", "exists email", "find mobile"}},
+		accounts.FieldUsername: {func(r *accounts.SignUp) { r.Username = "ＬＩＬＥＩ_1" }, []string{"exists username", "find username"}},
+		accounts.FieldMobile:   {func(r *accounts.SignUp) { r.Mobile = "+86 138 0013 8000" }, []string{"exists username", "exists email", "declined", "find mobile"}},
 		accounts.FieldEmail:    {func(r *accounts.SignUp) { r.Email = "LILEI@example.com" }, []string{"exists username", "exists email"}},
 	} {
 		w := newWorld(t)
@@ -270,7 +270,7 @@ func TestRegister_survives_what_comes_after_the_commit(t *testing.T) {
 	if !strings.Contains(w.log.String(), w.mails[0].ID) {
 		t.Error("the failure was not logged with the task's id")
 	}
-	wantSteps(t, w, "exists username", "exists email", "create", "enqueue")
+	wantSteps(t, w, "exists username", "exists email", "declined", "create", "enqueue")
 }
 
 func TestRegister_restores_the_code_when_hashes_are_busy(t *testing.T) {

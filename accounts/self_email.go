@@ -15,7 +15,8 @@ type EmailChange struct {
 
 // ChangeEmail has an activation mail go to another address, and a notice to the proved one. The proved address
 // stays until the other one is proved, since a mistyped address must not lock its owner out. It returns the
-// account as it is then, or FieldErrors, *PasswordError, ErrPasswordBusy, *ExistsError or ErrChanged.
+// account as it is then, or FieldErrors, *PasswordError, ErrPasswordBusy, *ExistsError, ErrChanged or
+// a *verify.LimitError when the owner of the address has declined mails.
 func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChange) (Account, error) {
 	errs := FieldErrors{}
 	if r.Email == account.Email || r.Email == account.PendingEmail {
@@ -36,6 +37,9 @@ func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChang
 	}
 	if taken {
 		return Account{}, &ExistsError{FieldEmail}
+	}
+	if err := s.refuseDeclined(ctx, r.Email); err != nil {
+		return Account{}, err
 	}
 	link := s.newMail(MailActivation, s.Policy.ActivationTTL, r.Origin)
 	change := s.newChange(account, AskedForEmail, UndoWindow)

@@ -55,7 +55,7 @@ func (w memory) ChangeMobile(_ context.Context, was accounts.Account, mobile con
 func (w *world) proved(t *testing.T) accounts.Account {
 	t.Helper()
 	account := w.registered(t, func(r *accounts.SignUp) { r.Email = someEmail })
-	account, err := w.Activate(t.Context(), w.newestLink(t, account.ID), accounts.Origin{})
+	account, err := w.prove(t, w.newestLink(t, account.ID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestChangeEmail_asks_for_a_proof_and_tells_the_address_before(t *testing.T)
 	if err != nil || after.Email != before.Email || after.PendingEmail != next || !after.Active {
 		t.Fatalf("ChangeEmail = %v, pending %v, active %v, %v", after.Email, after.PendingEmail, after.Active, err)
 	}
-	wantSteps(t, w, "exists email", "change email", "enqueue", "enqueue")
+	wantSteps(t, w, "exists email", "declined", "change email", "enqueue", "enqueue")
 	if len(w.mails) != 2 || w.mails[1].Purpose != accounts.MailActivation || !w.mails[1].To.IsZero() ||
 		w.mails[0].Purpose != accounts.MailEmailAsked || w.mails[0].To != before.Email || w.mails[0].Facts.Present != next.String() {
 		t.Errorf("mails = %+v", w.mails)
@@ -220,7 +220,7 @@ func TestChangeEmail_asks_for_a_proof_and_tells_the_address_before(t *testing.T)
 	if _, err := w.SignIn(t.Context(), "next@example.com", goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn by an address that is not proved = %v", err)
 	}
-	if got, err := w.Activate(t.Context(), w.newestLink(t, before.ID), accounts.Origin{}); err != nil || got.Email != next {
+	if got, err := w.prove(t, w.newestLink(t, before.ID)); err != nil || got.Email != next {
 		t.Errorf("Activate = %v, %v", got.Email, err)
 	}
 	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
@@ -235,7 +235,7 @@ func TestChangeEmail_keeps_an_account_without_a_number_open(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	account := w.registered(t, byEmail)
-	account, err := w.Activate(t.Context(), w.newestLink(t, account.ID), accounts.Origin{})
+	account, err := w.prove(t, w.newestLink(t, account.ID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestChangeEmail_refuses(t *testing.T) {
 	_, err = w.ChangeEmail(t.Context(), account, accounts.EmailChange{Email: email(t, "next@example.com")})
 	wantProblem(t, err, accounts.FieldPassword, accounts.Missing)
 	w.registered(t, byEmail, func(r *accounts.SignUp) { r.Username, r.Email = "somebody_else", "taken@example.com" })
-	if _, err := w.Activate(t.Context(), w.newestLink(t, w.byName(t, "somebody_else").ID), accounts.Origin{}); err != nil {
+	if _, err := w.prove(t, w.newestLink(t, w.byName(t, "somebody_else").ID)); err != nil {
 		t.Fatal(err)
 	}
 	var exists *accounts.ExistsError
@@ -271,7 +271,7 @@ func TestChangeEmail_refuses(t *testing.T) {
 		if !errors.Is(err, refusal) {
 			t.Errorf("ChangeEmail = %v, want %v", err, refusal)
 		}
-		wantSteps(t, w, "exists email", "change email") // nothing is enqueued that was not filed
+		wantSteps(t, w, "exists email", "declined", "change email") // nothing is enqueued that was not filed
 	}
 }
 

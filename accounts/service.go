@@ -27,6 +27,7 @@ type Policy struct {
 	Registration  Registration
 	ActivationTTL time.Duration // life of an activation link
 	NumberRecheck time.Duration // a code alone does not open an account that was not seen for so long; 0: it always does
+	UnprovedTTL   time.Duration // how long an account waits for the proof of its address; zero: for ever
 }
 
 // CodeSpender uses codes up and gives them back; [verify.Service] is one.
@@ -92,7 +93,22 @@ func (s *Service) UsernameTaken(ctx context.Context, username string) (bool, err
 	if problem != "" {
 		return false, FieldErrors{FieldUsername: problem}
 	}
-	return s.Store.Exists(ctx, Key{ByUsername, name.canonical})
+	holder, err := s.holder(ctx, name)
+	return holder != nil && !s.ranOut(*holder), err
+}
+
+// holder returns the account that has the user name, or nil. Most names that are asked for are free.
+func (s *Service) holder(ctx context.Context, name username) (*Account, error) {
+	key := Key{ByUsername, name.canonical}
+	taken, err := s.Store.Exists(ctx, key)
+	if err != nil || !taken {
+		return nil, err
+	}
+	account, found, err := s.find(ctx, key)
+	if err != nil || !found {
+		return nil, err
+	}
+	return &account, nil
 }
 
 // MobileTaken reports whether an account has this number.

@@ -59,7 +59,7 @@ func (w *world) changeEmail(t *testing.T, id, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Activate(t.Context(), token, accounts.Origin{}); err != nil {
+	if _, err := w.prove(t, token); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.Advance(time.Minute)
@@ -155,7 +155,7 @@ func TestUndoChange_refuses_links(t *testing.T) {
 	w := newWorld(t)
 	before := w.registered(t, func(r *accounts.SignUp) { r.Email = someEmail })
 	activation := w.newestLink(t, before.ID)
-	before, err := w.Activate(t.Context(), activation, accounts.Origin{})
+	before, err := w.prove(t, activation)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestUndoChange_refuses_links(t *testing.T) {
 			t.Errorf("UndoChange(%.20q) = %v, want ErrUndoLink", text, err)
 		}
 	}
-	if _, err := w.Activate(t.Context(), link, accounts.Origin{}); !errors.Is(err, accounts.ErrLinkInvalid) {
+	if _, err := w.prove(t, link); !errors.Is(err, accounts.ErrLinkInvalid) {
 		t.Errorf("the link of an undo activates: %v", err)
 	}
 	w.clock.Advance(accounts.UndoWindow)

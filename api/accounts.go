@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 
@@ -116,7 +115,7 @@ func (s *Server) register(c echo.Context) (any, error) {
 	return viewOf(account), err
 }
 
-// signUp registers and, when nothing is left to prove, signs in. A number was guarded by a captcha
+// signUp registers and, when nothing is left to prove, signs in; else the session only knows what it has registered. A number was guarded by a captcha
 // when its code was sent; an address alone is guarded here.
 func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
 	if err := s.admitSignUp(c, body); err != nil {
@@ -131,13 +130,15 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 		return accounts.Account{}, err
 	}
 	s.Metrics.registered(account)
+	begin := s.noteRegistration
 	if account.Active {
 		s.know(c, account)
-		// The account is there: an error now would make the person register again, in vain.
-		if err := s.startSession(c, account, false); err != nil {
-			s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "registered without a session",
-				slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
-		}
+		begin = func(c echo.Context, account accounts.Account) error { return s.startSession(c, account, false) }
+	}
+	// The account is there: an error now would make the person register again, in vain.
+	if err := begin(c, account); err != nil {
+		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "registered without a session",
+			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
 	}
 	return account, nil
 }
@@ -148,74 +149,6 @@ func (s *Server) admitSignUp(c echo.Context, body registrationBody) error {
 	}
 	_, err := s.admit(c, body.CaptchaID, body.Captcha, s.byAddress(c, limits.RegisterIP))
 	return err
-}
-
-type activationBody struct {
-	Token string `json:"token"`
-}
-
-func (s *Server) activate(c echo.Context) error {
-	var body activationBody
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	account, err := s.prove(c, body.Token)
-	if err != nil {
-		return err
-	}
-	return answer(c, http.StatusOK, viewOf(account))
-}
-
-// prove proves the address of the account whose link holds the token. An address that takes the place of another ends
-// the sessions of the account, but for the one that the link is opened in.
-func (s *Server) prove(c echo.Context, token string) (accounts.Account, error) {
-	if err := s.spend(c, s.byAddress(c, limits.ActivateIP)); err != nil {
-		return accounts.Account{}, err
-	}
-	mine, err := s.current(c)
-	if err != nil && !errors.Is(err, errNotSignedIn) {
-		return accounts.Account{}, err
-	}
-	account, err := s.Accounts.Activate(c.Request().Context(), token, originOf(c))
-	if err == nil && account.ID == mine.ID && account.SessionGeneration != mine.SessionGeneration {
-		s.goOn(c, account)
-	}
-	return account, err
-}
-
-type resendBody struct {
-	Email string `json:"email"`
-}
-
-func (s *Server) resendActivation(c echo.Context) error {
-	var body resendBody
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	if err := s.resend(c, body.Email); err != nil {
-		return err
-	}
-	return answer(c, http.StatusAccepted, none{})
-}
-
-// resend has another activation mail sent: for the account that is signed in if it waits with this address, else
-// for one that waits with the address alone. The answer does not tell whether there is one.
-func (s *Server) resend(c echo.Context, address string) error {
-	email, err := parseEmail(address)
-	if err != nil {
-		return err
-	}
-	if err := s.spend(c, s.resendSpends(c, email)); err != nil {
-		return err
-	}
-	own, err := s.current(c)
-	switch {
-	case err == nil && own.PendingEmail == email:
-		return s.Accounts.ResendOwnActivation(c.Request().Context(), own, originOf(c))
-	case err != nil && !errors.Is(err, errNotSignedIn):
-		return err
-	}
-	return s.Accounts.ResendActivation(c.Request().Context(), email, originOf(c))
 }
 
 // parseEmail returns accounts.FieldErrors for what is no address.

@@ -70,6 +70,7 @@ var problems = [...]problem{
 	{accounts.ErrLinkExpired, "4207", http.StatusUnprocessableEntity, "激活链接已过期，请重新获取", "The activation link has expired. Please ask for another."},
 	{accounts.ErrUndoOver, "4207", http.StatusUnprocessableEntity, "撤销链接已过期或已使用", "The link has expired or was used."},
 	{accounts.ErrUndoLink, "4208", http.StatusUnprocessableEntity, "撤销链接无效", "The link is not valid."},
+	{accounts.ErrLinkAlone, "4210", http.StatusForbidden, "请先登录这个账号，或填写它的当前密码，再确认这个邮箱", "To verify this address, sign in to the account first or enter its current password."},
 	{accounts.ErrLinkInvalid, "4208", http.StatusUnprocessableEntity, "激活链接无效", "The activation link is not valid."},
 
 	{verify.ErrQueue, "4301", http.StatusServiceUnavailable, "短信暂时无法发送，请稍后再试", "Messages cannot be sent just now. Please try again soon."},

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"usher/accounts"
 	"usher/verify"
 	"usher/web"
 )
@@ -88,10 +90,37 @@ func (s *Server) activateForm(c echo.Context) error {
 		p.Token = "" // the old link is worthless once there is a new one
 		err = s.resendForm(c, &p)
 	} else {
-		_, err = s.prove(c, body.Token)
+		_, err = s.prove(c, body)
 		p.Done = err == nil
+		p.Mode = activationMode(err)
+		if body.Password == "" && body.PasswordRepeat == "" && p.Mode != "" {
+			return s.page(c, describe(err, languageOf(c)).status, "activate", p) // asked for the first time: no mistake
+		}
 	}
 	return s.form(c, "activate", p, err)
+}
+
+// activationMode names the fields that the page has to ask for after a refusal: the next password of an account that
+// waits, or the current one of another.
+func activationMode(err error) string {
+	fields, _ := errors.AsType[accounts.FieldErrors](err)
+	_, wrong := errors.AsType[*accounts.PasswordError](err)
+	switch {
+	case fields[accounts.FieldPassword] != "" || fields[accounts.FieldPasswordRepeat] != "":
+		return "choose"
+	case wrong || errors.Is(err, accounts.ErrLinkAlone):
+		return "confirm"
+	}
+	return ""
+}
+
+func (s *Server) declineForm(c echo.Context) error {
+	var body declineBody
+	if _, err := readForm(c, &body); err != nil {
+		return err
+	}
+	err := s.decline(c, body.Token)
+	return s.form(c, "decline", web.Page{Token: body.Token, Done: err == nil}, err)
 }
 
 func (s *Server) logoutForm(c echo.Context) error {

@@ -89,8 +89,10 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 		Verify: codes,
 		Accounts: &accounts.Service{
 			Store: b.store, Sessions: b.store, Changes: b.store, Undos: b.store, Claims: b.store, Hashes: b.store, Codes: codes, Mailer: b.mails, Passwords: accounts.NewHasherOf(2, accounts.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
-			Policy: accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour, NumberRecheck: 180 * 24 * time.Hour},
-			Now:    b.clock.Now, Logger: logger,
+			Policy: accounts.Policy{
+				Registration: accounts.Either, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour, NumberRecheck: 180 * 24 * time.Hour,
+			},
+			Now: b.clock.Now, Logger: logger,
 		},
 		Captcha:  must(captcha.New(captcha.Config{Fixed: captchaText}))(t),
 		Work:     &pow.Maker{Secrets: []pow.Secrets{{Challenge: "c", Key: "k"}}, Most: 20},

@@ -34,11 +34,21 @@ func (s *Server) forgotPage(c echo.Context) error {
 
 // activatePage changes nothing: mail scanners follow links, so the person has to press the button.
 func (s *Server) activatePage(c echo.Context) error {
+	return s.form(c, "activate", web.Page{Token: linkToken(c)}, nil)
+}
+
+// declinePage changes nothing either.
+func (s *Server) declinePage(c echo.Context) error {
+	return s.form(c, "decline", web.Page{Token: linkToken(c)}, nil)
+}
+
+// linkToken is the token in the address of a page that a mail links to.
+func linkToken(c echo.Context) string {
 	token := c.QueryParam("token")
 	if badText(token) != "" {
-		token = ""
+		return ""
 	}
-	return s.form(c, "activate", web.Page{Token: token}, nil)
+	return token
 }
 
 // form shows a page with a form, after a refusal with what was wrong, and with a fresh captcha where
@@ -115,7 +125,7 @@ func (s *Server) page(c echo.Context, status int, name string, p web.Page) error
 			Secure: isHTTPS(s.Config.PublicURL), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})
 	}
-	if name == "activate" || name == "undo" {
+	if name == "activate" || name == "decline" || name == "undo" {
 		// The address of these pages carries the token: no other site may learn it.
 		c.Response().Header().Set("Referrer-Policy", "no-referrer")
 	}

@@ -93,7 +93,7 @@ func TestPages_register_with_an_address_without_a_script(t *testing.T) {
 	p.get("/activate?token="+old).wantPage(200, old)
 	p.submit("/activate", url.Values{"token": {old}, "action": {"activate"}}).wantPage(422, "激活链接已过期")
 	token := b.lastToken(address)
-	p.get("/activate?token="+token).wantPage(200, "激活账号")
+	p.get("/activate?token="+token).wantPage(200, "确认邮箱")
 	if _, found := b.lastMail(); found.Active {
 		t.Error("looking at the page has activated the account")
 	}

@@ -26,6 +26,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/v1/registrations", s.once(http.StatusCreated, s.register))
 	e.POST("/v1/activations", s.activate)
 	e.POST("/v1/activations/resend", s.resendActivation)
+	e.POST("/v1/activations/decline", s.declineActivation)
 
 	e.POST("/v1/sessions", s.signIn)
 	get("/v1/sessions", s.listSessions)
@@ -55,6 +56,8 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/activate", s.activateForm)
 	get("/undo", s.undoPage)
 	e.POST("/undo", s.undoForm)
+	get("/decline", s.declinePage)
+	e.POST("/decline", s.declineForm)
 	get("/account", s.accountPage)
 	e.POST("/account", s.accountForm)
 	e.POST("/logout", s.logoutForm)

@@ -17,7 +17,8 @@ import (
 
 // What a session holds.
 const (
-	sessionAccount    = "account"    // account id
+	sessionAccount    = "account"    // id of the account that is signed in
+	sessionRegistered = "registered" // id of an account that was registered and waits for its proof: not signed in
 	sessionGeneration = "generation" // of the account's sessions; a password change starts a new one
 	sessionID         = "id"         // by which its owner may end it; opens nothing
 	sessionCreated    = "created"    // Unix time of the sign-in
@@ -113,12 +114,8 @@ func (s *Server) startSession(c echo.Context, account accounts.Account, remember
 	}
 	s.sessions.RememberMe(ctx, remember)
 	s.sessions.SetDeadline(ctx, deadline)
-	token, expiry, err := s.sessions.Commit(ctx)
-	if err != nil {
-		return err
-	}
-	s.sessions.WriteSessionCookie(ctx, c.Response(), token, expiry)
-	return nil
+	s.sessions.Remove(ctx, sessionRegistered)
+	return s.commit(ctx, c)
 }
 
 // current returns the signed-in account, or errNotSignedIn when the session is missing, idle for too

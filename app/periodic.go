@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,8 +38,13 @@ func (w *Worker) addPeriodic() error {
 
 // jobs are those that any worker can do.
 func (w *Worker) jobs() []tasks.Job {
-	return append(w.outcomes.Jobs(), tasks.ChangesJob(w.stores.Accounts, time.Now, w.logger),
-		tasks.Job{Name: "spent", Every: pruneEvery, Run: w.pruneSpent})
+	unproved := &tasks.Unproved{
+		Store: w.stores.Accounts, TTL: w.settings.Config.UnprovedTTL, Now: time.Now, Logger: w.logger,
+	}
+	return slices.Concat(w.outcomes.Jobs(), unproved.Jobs(), []tasks.Job{
+		tasks.ChangesJob(w.stores.Accounts, time.Now, w.logger),
+		{Name: "spent", Every: pruneEvery, Run: w.pruneSpent},
+	})
 }
 
 // Notes of ended sessions and used codes that have run out are deleted this often, so many in one statement.

@@ -72,6 +72,9 @@ func (c API) Validate() Mistakes {
 	}
 	m = append(m, oneOf("REGISTRATION", c.Registration, "either", "mobile", "email", "both")...)
 	m = append(m, between("ACTIVATION_TTL", c.ActivationTTL, 5*time.Minute, 7*24*time.Hour)...)
+	if c.UnprovedTTL < c.ActivationTTL {
+		m = append(m, Mistake{"UNPROVED_TTL", "want at least ACTIVATION_TTL"})
+	}
 	if c.NumberRecheck != 0 {
 		m = append(m, between("NUMBER_RECHECK", c.NumberRecheck, 30*24*time.Hour, 10*365*24*time.Hour)...)
 	}

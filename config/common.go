@@ -21,6 +21,7 @@ type Common struct {
 	OpsHosts      []string      `env:"OPS_HOSTS" desc:"Host names that the operations port answers to, such as usher-api.internal, besides loopback names and addresses; 421 for any other name."`
 	OpsPprof      bool          `env:"OPS_PPROF" envDefault:"false" desc:"Whether the operations port serves Go's profiles under /debug/pprof/, behind the same token."`
 	SMSShards     int           `env:"SMS_SHARDS" envDefault:"1" desc:"Queues that codes are spread over, 1 to 64, alike for the API and the workers; more than one for a Redis Cluster. Raise it on the workers first, lower it on the API first; see docs/scaling.md."`
+	UnprovedTTL   time.Duration `env:"UNPROVED_TTL" envDefault:"24h" desc:"How long an address waits for its proof, alike for the API and the workers, at least ACTIVATION_TTL: after that an account that has nothing else is deleted and its user name is free; any other account only loses the address."`
 	LogLevel      string        `env:"LOG_LEVEL" envDefault:"info" desc:"debug, info, warn or error."`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"json" desc:"json or text."`
 	ShutdownGrace time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" desc:"Time that requests and tasks in flight get to finish after SIGTERM."`
@@ -33,6 +34,7 @@ func (c Common) Validate() Mistakes {
 		m = append(m, Mistake{"PUBLIC_URL", err.Error()})
 	}
 	m = append(m, between("SMS_SHARDS", c.SMSShards, 1, 64)...)
+	m = append(m, between("UNPROVED_TTL", c.UnprovedTTL, 5*time.Minute, 90*24*time.Hour)...)
 	m = append(m, oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")...)
 	m = append(m, oneOf("LOG_FORMAT", c.LogFormat, "json", "text")...)
 	if c.OpsToken != "" && len(c.OpsToken) < 16 {

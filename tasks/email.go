@@ -133,11 +133,11 @@ func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (pro
 	if mail.Doubts >= mostSends {
 		return providers.Receipt{}, errGivenUp
 	}
-	token, err := linkToken(h.Keys, mail)
+	tokens, err := tokensOf(h.Keys, mail)
 	if err != nil {
 		return providers.Receipt{}, ourFault(providers.Misconfigured, "token", err)
 	}
-	email, err := h.Mails.Write(mail, token)
+	email, err := h.Mails.Write(mail, tokens)
 	if err != nil {
 		return providers.Receipt{}, ourFault(providers.Misconfigured, "template", err)
 	}
@@ -146,13 +146,15 @@ func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (pro
 	})
 }
 
-// linkToken returns what the link of a mail carries; it is empty for a mail without a link.
-func linkToken(keys *secrets.Keys, mail accounts.ClaimedMail) (string, error) {
+// tokensOf derives the tokens of a mail's links. A mail without links has none.
+func tokensOf(keys *secrets.Keys, mail accounts.ClaimedMail) (tokens Tokens, err error) {
 	switch {
 	case emailType(mail.Mail.Purpose) == TypeEmailActivation:
-		return accounts.ActivationToken(keys, mail)
+		if tokens.Link, err = accounts.ActivationToken(keys, mail); err == nil {
+			tokens.Decline, err = accounts.DeclineToken(keys, mail)
+		}
 	case mail.Mail.Facts.Change != "":
-		return accounts.UndoToken(keys, mail)
+		tokens.Link, err = accounts.UndoToken(keys, mail)
 	}
-	return "", nil
+	return tokens, err
 }

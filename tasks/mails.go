@@ -55,15 +55,24 @@ type content struct {
 	Subject  string // empty while the subject itself is written
 	Link     string // that activates, or undoes what a notice tells of; empty: there is none
 	Lifetime string // of the link, with its unit
-	Time     string // of the change
-	Network  string // from which it was made; empty: not known
+	Time     string // of the change, or of the request for the mail
+	Network  string // from which that was made; empty: not known
 	Former   string // number or address before the change, masked
 	Present  string // number or address after it, masked
+
+	// DeclineLink is for the reader of an activation who did not ask for it, else empty.
+	DeclineLink string
 }
 
-// Write writes a claimed mail, with a link that carries the token unless it is empty. The message id is the mail's own and
+// Tokens are what the links of a mail carry: the one that activates, or undoes what a notice tells of, and the one by
+// which the reader of an activation says that it was not theirs. An empty one means that the mail has no such link.
+type Tokens struct {
+	Link, Decline string
+}
+
+// Write writes a claimed mail, with links that carry the tokens. The message id is the mail's own and
 // nothing depends on the attempt, so that a reader drops a second copy.
-func (m *Mails) Write(mail accounts.ClaimedMail, token string) (providers.Email, error) {
+func (m *Mails) Write(mail accounts.ClaimedMail, tokens Tokens) (providers.Email, error) {
 	name := letterName(mail.Mail)
 	letter, found := m.letters[name]
 	if !found { // of a newer release, whose workers know it
@@ -79,15 +88,11 @@ func (m *Mails) Write(mail accounts.ClaimedMail, token string) (providers.Email,
 		Network:  mail.Mail.Network,
 		Former:   mail.Mail.Facts.Former,
 		Present:  mail.Mail.Facts.Present,
+
+		DeclineLink: m.link("decline", tokens.Decline),
 	}
-	if token != "" {
-		page := "undo"
-		if emailType(mail.Mail.Purpose) == TypeEmailActivation {
-			page = "activate"
-		}
-		link := m.publicURL.JoinPath(page)
-		link.RawQuery = url.Values{"token": {token}}.Encode()
-		data.Link = link.String()
+	if data.Link = m.link("undo", tokens.Link); emailType(mail.Mail.Purpose) == TypeEmailActivation {
+		data.Link = m.link("activate", tokens.Link)
 	}
 	email := providers.Email{MessageID: mail.ID + "@" + m.publicURL.Hostname(), To: mail.Recipient()}
 	var err error
@@ -97,6 +102,16 @@ func (m *Mails) Write(mail accounts.ClaimedMail, token string) (providers.Email,
 	data.Subject = email.Subject
 	email.Text, email.HTML, err = letter.writeBodies(data)
 	return email, err
+}
+
+// link is the address of a page with a token; it is empty without one.
+func (m *Mails) link(page, token string) string {
+	if token == "" {
+		return ""
+	}
+	link := m.publicURL.JoinPath(page)
+	link.RawQuery = url.Values{"token": {token}}.Encode()
+	return link.String()
 }
 
 // maxSubject is in characters. Lists of mails show less than half of it.

@@ -39,7 +39,7 @@ const token = "k1.Ym9keQ.bWFj"
 
 func mustWrite(t testing.TB, mail accounts.ClaimedMail, token string) providers.Email {
 	t.Helper()
-	email, err := mustMails(t).Write(mail, token)
+	email, err := mustMails(t).Write(mail, tasks.Tokens{Link: token})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestMails_escapes_what_people_chose(t *testing.T) {
 func TestMails_is_written_in_the_language_of_the_mail_or_in_Chinese(t *testing.T) {
 	t.Parallel()
 	for language, want := range map[string]string{
-		"": "请激活您的账户", "zh": "请激活您的账户", "fr": "请激活您的账户", "en": "Activate your account",
+		"": "请确认您的邮箱", "zh": "请确认您的邮箱", "fr": "请确认您的邮箱", "en": "Please verify your email address",
 	} {
 		claimed := activation(t)
 		claimed.Mail.Language = language
@@ -225,7 +225,7 @@ func TestMails_leaves_a_purpose_it_does_not_know_to_newer_workers(t *testing.T) 
 	t.Parallel()
 	claimed := activation(t)
 	claimed.Mail.Purpose = "of_a_later_release"
-	if email, err := mustMails(t).Write(claimed, ""); err == nil {
+	if email, err := mustMails(t).Write(claimed, tasks.Tokens{}); err == nil {
 		t.Errorf("wrote %q", email.Subject)
 	}
 }

@@ -32,9 +32,13 @@ func (m *Mails) Samples() ([]Sample, error) {
 	return samples, nil
 }
 
-// sampleToken is as long as a real one, to show how the link breaks.
-const sampleToken = "k1.c2FtcGxlLXNhbXBsZS1zYW1wbGUtc2FtcGxlLXNhbXBsZS1zYW1wbGUtc2FtcGxlLXNhbXBsZS1zYW1wbGU" +
-	".c2FtcGxlLXNhbXBsZS1zYW1wbGUtc2FtcGxlLXNhbXA"
+// The sample tokens are as long as real ones, to show how the links break.
+const (
+	sampleToken = "k1.c2FtcGxlLXNhbXBsZS1zYW1wbGUtc2FtcGxlLXNhbXBsZS1zYW1wbGUtc2FtcGxlLXNhbXBsZS1zYW1wbGU" +
+		".c2FtcGxlLXNhbXBsZS1zYW1wbGUtc2FtcGxlLXNhbXA"
+	sampleDecline = "k1.ZGVjbGluZS1kZWNsaW5lLWRlY2xpbmUtZGVjbGluZS1kZWNsaW5lLWRlY2xpbmUtZGVjbGluZS1kZWNsaW5l" +
+		".ZGVjbGluZS1kZWNsaW5lLWRlY2xpbmUtZGVjbGluZS0"
+)
 
 // sample writes one mail and checks what only a whole mail can show.
 func (m *Mails) sample(name string) (providers.Email, error) {
@@ -55,12 +59,12 @@ func (m *Mails) sample(name string) (providers.Email, error) {
 	}
 	if emailType(mail.Mail.Purpose) != TypeEmailActivation {
 		mail.Mail.NotAfter = created.Add(accounts.UndoWindow)
-		plain, err := m.Write(mail, "") // as it goes to an address that may not undo the change
+		plain, err := m.Write(mail, Tokens{}) // as it goes to an address that may not undo the change
 		if err != nil || slices.Contains(linkless, mail.Mail.Purpose) {
 			return plain, err
 		}
 	}
-	email, err := m.Write(mail, sampleToken)
+	email, err := m.Write(mail, Tokens{Link: sampleToken, Decline: sampleDecline})
 	if err != nil {
 		return providers.Email{}, err
 	}

@@ -35,7 +35,7 @@ func TestNewMails_replaces_the_files_it_is_given_and_no_others(t *testing.T) {
 	}
 	claimed := activation(t)
 	claimed.Mail.Language = "en"
-	got, err := mails.Write(claimed, "t0ken")
+	got, err := mails.Write(claimed, tasks.Tokens{Link: "t0ken"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestNewMails_replaces_the_files_it_is_given_and_no_others(t *testing.T) {
 		t.Errorf("html %q, want %q", got.HTML, want)
 	}
 	claimed.Mail.Language = "zh"
-	chinese, err := mails.Write(claimed, token)
+	chinese, err := mails.Write(claimed, tasks.Tokens{Link: token})
 	if built := mustWrite(t, claimed, token); err != nil || chinese.Subject != built.Subject {
 		t.Errorf("the other language changed as well: %q, %v", chinese.Subject, err)
 	}

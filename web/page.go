@@ -21,7 +21,8 @@ type Page struct {
 	Registration string
 	// Mode is the way chosen on /register ("mobile" or "email") and /login ("password" or "code"), and
 	// the form on /account ("password", "email" or "mobile"): the query or form value "mode" as it came.
-	// Unknown and unavailable values mean the first way, and no form.
+	// Unknown and unavailable values mean the first way, and no form. On /activate it is what the link
+	// lacks: "choose" asks for the next password, "confirm" for the current one.
 	Mode string
 	// CaptchaRequired is false when captchas are off. CaptchaKind is that of the pictures, as
 	// USHER_CAPTCHA_KIND: what the page asks for depends on it.
@@ -46,10 +47,10 @@ type Page struct {
 	// CodeSent says that a code has just been sent; ResendAfter is in seconds.
 	CodeSent    bool
 	ResendAfter int
-	// Token is the token of the mail's link on /activate and /undo.
+	// Token is that of the mail's link on /activate, /decline and /undo.
 	Token string
 	// Done says that the purpose of the page is reached (registered and waiting for activation,
-	// password reset, account activated): what comes next is shown instead of the form.
+	// password reset, address proved or declined): what comes next is shown instead of the form.
 	Done bool
 	// Status is the HTTP status on the error page; 404 has its own words.
 	Status int
@@ -209,7 +210,7 @@ func (v view) Lettered() bool { return v.CaptchaKind == "letters" }
 
 // Private says that a page is nothing for search engines: it is about one person or one mistake.
 func (v view) Private() bool {
-	return v.Name == "account" || v.Name == "activate" || v.Name == "undo" || v.Name == "error"
+	return slices.Contains([]string{"account", "activate", "decline", "undo", "error"}, v.Name)
 }
 
 // Missing says that the error page is about a path that does not exist.

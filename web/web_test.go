@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ import (
 )
 
 var (
-	pageNames     = []string{"register", "login", "forgot", "activate", "undo", "account", "error"}
+	pageNames     = []string{"register", "login", "forgot", "activate", "decline", "undo", "account", "error"}
 	languages     = []string{"zh", "en"}
 	registrations = []string{"", "either", "mobile", "email", "both"}
 )
@@ -37,7 +38,10 @@ func samples() map[string]web.Page {
 	number.Mode, password.Mode, password.Error = "mobile", "password", ""
 	number.Sessions = []web.Session{{ID: "s1", Client: "Chrome, Windows", Network: "192.0.2.0/24", Current: true}, {ID: "s2", Remembered: true}}
 	password.Said, password.Sessions = "said_password", number.Sessions[:1]
+	choose, confirm := filled, filled
+	choose.Mode, confirm.Mode, confirm.Error = "choose", "confirm", ""
 	return map[string]web.Page{
+		"by next password": choose, "by current password": confirm,
 		"by number": number, "by password": password,
 		"empty": {}, "filled": filled, "by email": other, "by code": code, "done": {Done: true},
 	}
@@ -321,7 +325,7 @@ func TestRenderer_search_engines_are_kept_off_pages_about_one_person(t *testing.
 	t.Parallel()
 	titles := map[string]string{}
 	eachPage(t, func(t *testing.T, name string, _ web.Page, page string) {
-		private := name == "account" || name == "activate" || name == "undo" || name == "error"
+		private := slices.Contains([]string{"account", "activate", "decline", "undo", "error"}, name)
 		if got := strings.Contains(page, `<meta name="robots" content="noindex">`); got != private {
 			t.Errorf("noindex on %s is %t, want %t", name, got, private)
 		}

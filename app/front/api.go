@@ -201,7 +201,8 @@ func (a *API) accounts(stores *app.Stores, codes *verify.Service) *accounts.Serv
 		Passwords: a.hasher(),
 		Keys:      a.settings.Keys,
 		Policy: accounts.Policy{
-			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL, NumberRecheck: c.NumberRecheck,
+			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL, UnprovedTTL: c.UnprovedTTL,
+			NumberRecheck: c.NumberRecheck,
 		},
 		Now:    time.Now,
 		Logger: a.logger,

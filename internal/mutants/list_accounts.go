@@ -37,8 +37,8 @@ func accountMutants() []mutant {
 			edits: []edit{
 				{
 					"accounts/activation.go",
-					"if errors.Is(err, ErrNotFound) {\n\t\treturn nil\n\t}\n\tif err != nil {\n\t\treturn err\n\t}\n\treturn s.ResendOwn",
-					"if err != nil {\n\t\treturn err\n\t}\n\treturn s.ResendOwn",
+					"if errors.Is(err, ErrNotFound) {\n\t\treturn nil\n\t}\n\tif err != nil {\n\t\treturn err\n\t}\n\treturn s.renew(",
+					"if err != nil {\n\t\treturn err\n\t}\n\treturn s.renew(",
 				},
 			},
 			pkg: "accounts", tests: []string{"TestResendActivation_answers_alike"},

@@ -10,7 +10,6 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
-	"usher/contact"
 	"usher/secrets"
 )
 
@@ -88,26 +87,18 @@ func (a *Accounts) Exists(ctx context.Context, key accounts.Key) (bool, error) {
 	return exists, nil
 }
 
-// FindWaiting returns the newest of the accounts that wait for the proof of the address and have nothing else.
-func (a *Accounts) FindWaiting(ctx context.Context, email contact.Email) (accounts.Account, error) {
-	var row accountRow
-	err := a.db.get(ctx, &row, "select "+accountColumns+" from accounts where pending_email_key = ? and "+isWaiting+
-		" order by created_at desc, id desc limit 1", a.keys.Index(indexEmail, email.Reveal()))
-	return a.found("find waiting account", row, err)
-}
-
-// isWaiting is the condition of accounts.Account.Waiting.
-const isWaiting = "not active and mobile_key is null and email_key is null and pending_email_key is not null"
-
 // Activate proves the address in one statement: of accounts that wait with the same address the unique column of
 // proved ones lets one win.
 func (a *Accounts) Activate(
-	ctx context.Context, id string, generation int, when time.Time, kept *accounts.Change,
+	ctx context.Context, id string, generation int, hash string, when time.Time, kept *accounts.Change,
 ) (accounts.Account, error) {
 	set, changedAt := "", stamp{}
 	var mails []*accounts.Mail
+	if kept != nil || hash != "" {
+		set = ", " + endSessions
+	}
 	if kept != nil {
-		set, changedAt, mails = ", "+endSessions, at(kept.At), kept.Mails
+		changedAt, mails = at(kept.At), kept.Mails
 	}
 	var row accountRow
 	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
@@ -117,10 +108,11 @@ func (a *Accounts) Activate(
 		err := tx.GetContext(ctx, &row, tx.Rebind(`
 			update accounts
 			set email_key = pending_email_key, email_sealed = pending_email_sealed, email_masked = pending_email_masked,
-				email_changed_at = coalesce(?, email_changed_at), email_active = true, active = true, updated_at = ?, `+clearPending+set+`
+				email_changed_at = coalesce(?, email_changed_at), email_active = true, active = true, updated_at = ?,
+				password_hash = coalesce(nullif(?, ''), password_hash), `+clearPending+set+`
 			where id = ? and activation_generation = ? and pending_email_key is not null
 			returning `+accountColumns),
-			changedAt, at(when), id, generation)
+			changedAt, at(when), hash, id, generation)
 		if err != nil {
 			return err
 		}
@@ -131,9 +123,6 @@ func (a *Accounts) Activate(
 	}
 	return a.found("activate account", row, err)
 }
-
-// clearPending takes the address away that waits for its proof.
-const clearPending = `pending_email_key = null, pending_email_sealed = null, pending_email_masked = '', pending_email_at = null`
 
 // RenewActivation counts the generation up and files its mail in one transaction. Mails of older
 // generations are dropped when a worker claims them.

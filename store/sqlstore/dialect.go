@@ -26,7 +26,7 @@ func (d dialect) skipLocked() string {
 	return ""
 }
 
-// forUpdate holds the rows that a statement reads. SQLite has one writer and needs no such thing.
+// forUpdate holds the rows that a statement reads, in its order. SQLite has one writer and needs no such thing.
 func (d dialect) forUpdate() string {
 	if d == onPostgres {
 		return "for update"

@@ -75,6 +75,7 @@ func TestStores_keep_the_promises(t *testing.T) {
 				Claims:   sqlstore.NewAccounts(db, keys),
 				Tidy:     sqlstore.NewAccounts(db, keys),
 				Imports:  sqlstore.NewAccounts(db, keys),
+				Unproved: sqlstore.NewAccounts(db, keys),
 				Outbox:   sqlstore.NewMails(db, keys, now),
 				History:  sqlstore.NewMessages(db, now),
 				Outcomes: sqlstore.NewOutcomes(db, now),
@@ -85,6 +86,7 @@ func TestStores_keep_the_promises(t *testing.T) {
 		t.Run("Changes", func(t *testing.T) { t.Parallel(); storetest.Changes(t, open) })
 		t.Run("Undos", func(t *testing.T) { t.Parallel(); storetest.Undos(t, open) })
 		t.Run("Claims", func(t *testing.T) { t.Parallel(); storetest.Claims(t, open) })
+		t.Run("Pending", func(t *testing.T) { t.Parallel(); storetest.Pending(t, open) })
 		t.Run("Imported", func(t *testing.T) { t.Parallel(); storetest.Imported(t, open) })
 		t.Run("Mails", func(t *testing.T) { t.Parallel(); storetest.Mails(t, open) })
 		t.Run("Outcomes", func(t *testing.T) { t.Parallel(); storetest.SQLOutcomes(t, open) })
@@ -96,8 +98,16 @@ func TestStores_keep_the_promises(t *testing.T) {
 // dump returns every row of our tables as text.
 func dump(t *testing.T, db *sqlstore.DB) string {
 	t.Helper()
+	list := "select name from sqlite_master where type = 'table'"
+	if db.Unwrap().DriverName() == "postgres" {
+		list = "select table_name from information_schema.tables where table_schema = current_schema()"
+	}
+	var tables []string
+	if err := db.Unwrap().SelectContext(t.Context(), &tables, list); err != nil || len(tables) < 3 {
+		t.Fatalf("%d tables, %v", len(tables), err)
+	}
 	var text strings.Builder
-	for _, table := range []string{"accounts", "account_changes", "messages"} {
+	for _, table := range tables {
 		rows, err := db.Unwrap().Queryx("select * from " + table)
 		if err != nil {
 			t.Fatal(err)

@@ -109,7 +109,7 @@ func changesEmail(t *testing.T, f *sqlFixture) {
 		}
 	}
 	want.Email, want.PendingEmail, want.PendingEmailAt = next, contact.Email{}, time.Time{}
-	got, err = f.Accounts.Activate(t.Context(), before.ID, 2, f.clock.Now(), nil)
+	got, err = f.Accounts.Activate(t.Context(), before.ID, 2, "", f.clock.Now(), nil)
 	f.wantChanged(t, want, got, err)
 }
 
@@ -126,7 +126,7 @@ func changesFreed(t *testing.T, f *sqlFixture) {
 	other, mail := f.person(t)
 	other.Email, other.Mobile = before.Email, before.Mobile
 	wantTaken(t, f.Accounts.Create(t.Context(), other, mail), accounts.FieldEmail) // until the next one is proved
-	if _, err := f.Accounts.Activate(t.Context(), before.ID, got.ActivationGeneration, f.clock.Now(), nil); err != nil {
+	if _, err := f.Accounts.Activate(t.Context(), before.ID, got.ActivationGeneration, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Accounts.Create(t.Context(), other, mail); err != nil {
@@ -237,7 +237,7 @@ func changesParallel(t *testing.T, f *sqlFixture) {
 		"ten people prove one address": func(i int) error {
 			changed, err := f.Changes.ChangeEmail(t.Context(), people[i], email, f.mail(), f.change(people[i], accounts.AskedForEmail))
 			if err == nil {
-				_, err = f.Accounts.Activate(t.Context(), changed.ID, changed.ActivationGeneration, f.clock.Now(), nil)
+				_, err = f.Accounts.Activate(t.Context(), changed.ID, changed.ActivationGeneration, "", f.clock.Now(), nil)
 			}
 			return err
 		},
@@ -274,7 +274,7 @@ func changesLinks(t *testing.T, f *sqlFixture) {
 		t.Fatal(err)
 	}
 	f.wantDropped(t, link.ID, "superseded")
-	if _, err := f.Accounts.Activate(t.Context(), before.ID, 1, f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
+	if _, err := f.Accounts.Activate(t.Context(), before.ID, 1, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("Activate of the address before = %v, want ErrNotFound", err)
 	}
 }

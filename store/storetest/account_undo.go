@@ -73,7 +73,7 @@ func (f *sqlFixture) movedEmail(t *testing.T, was accounts.Account) (accounts.Ac
 	}
 	f.clock.Advance(time.Second)
 	change := f.change(was, accounts.ChangedEmail)
-	got, err = f.Accounts.Activate(t.Context(), got.ID, got.ActivationGeneration, f.clock.Now(), change)
+	got, err = f.Accounts.Activate(t.Context(), got.ID, got.ActivationGeneration, "", f.clock.Now(), change)
 	if err != nil {
 		t.Fatal(err)
 	}

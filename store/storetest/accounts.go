@@ -186,17 +186,17 @@ func accountsActivate(t *testing.T, f *sqlFixture) {
 	want.Active, want.Email, want.PendingEmail, want.PendingEmailAt = true, want.PendingEmail, contact.Email{}, time.Time{}
 	want.UpdatedAt = want.UpdatedAt.Add(time.Second)
 	f.clock.Advance(time.Second)
-	got, err := f.Accounts.Activate(t.Context(), account.ID, 1, f.clock.Now(), nil)
+	got, err := f.Accounts.Activate(t.Context(), account.ID, 1, "", f.clock.Now(), nil)
 	if diff := cmp.Diff(want, got, sameContacts); err != nil || diff != "" {
 		t.Fatalf("Activate: %v (-want +got):\n%s", err, diff)
 	}
-	if _, err := f.Accounts.Activate(t.Context(), account.ID, 1, f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
+	if _, err := f.Accounts.Activate(t.Context(), account.ID, 1, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("second Activate = %v, want ErrNotFound", err)
 	}
 	if diff := cmp.Diff(want, f.found(t, account.ID), sameContacts); diff != "" {
 		t.Errorf("after a second Activate (-want +got):\n%s", diff)
 	}
-	if _, err := f.Accounts.Activate(t.Context(), uuid.NewString(), 1, f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
+	if _, err := f.Accounts.Activate(t.Context(), uuid.NewString(), 1, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("Activate of an unknown account = %v, want ErrNotFound", err)
 	}
 }
@@ -207,18 +207,18 @@ func accountsGeneration(t *testing.T, f *sqlFixture) {
 		t.Fatal(err)
 	}
 	for _, generation := range []int{0, 1, 3} {
-		if _, err := f.Accounts.Activate(t.Context(), account.ID, generation, f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
+		if _, err := f.Accounts.Activate(t.Context(), account.ID, generation, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 			t.Errorf("Activate of generation %d = %v, want ErrNotFound", generation, err)
 		}
 	}
-	if got, err := f.Accounts.Activate(t.Context(), account.ID, 2, f.clock.Now(), nil); err != nil || got.Email != account.PendingEmail {
+	if got, err := f.Accounts.Activate(t.Context(), account.ID, 2, "", f.clock.Now(), nil); err != nil || got.Email != account.PendingEmail {
 		t.Errorf("Activate of the newest generation = %v, %v", got.Email, err)
 	}
 }
 
 func accountsRenew(t *testing.T, f *sqlFixture) {
 	proved, _ := f.created(t)
-	if _, err := f.Accounts.Activate(t.Context(), proved.ID, 1, f.clock.Now(), nil); err != nil {
+	if _, err := f.Accounts.Activate(t.Context(), proved.ID, 1, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	bare, _ := f.person(t)

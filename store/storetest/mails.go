@@ -182,7 +182,7 @@ func mailsLeaseParallel(t *testing.T, f *sqlFixture) {
 
 func mailsObsolete(t *testing.T, f *sqlFixture) {
 	used, usedMail := f.created(t)
-	if _, err := f.Accounts.Activate(t.Context(), used.ID, 1, f.clock.Now(), nil); err != nil {
+	if _, err := f.Accounts.Activate(t.Context(), used.ID, 1, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	superseded, supersededMail := f.created(t)

@@ -200,7 +200,7 @@ func retryObsolete(t *testing.T, f *sqlFixture) {
 		return account, mail
 	}
 	used, usedMail := failed()
-	if _, err := f.Accounts.Activate(t.Context(), used.ID, 1, f.clock.Now(), nil); err != nil {
+	if _, err := f.Accounts.Activate(t.Context(), used.ID, 1, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	superseded, supersededMail := failed()
@@ -236,7 +236,7 @@ func retryDropped(t *testing.T, f *sqlFixture) {
 	f.filed(t, account, notice)
 	f.wantDropped(t, notice.ID, "unproved")
 	f.wantRetry(t, notice.ID, "unproved")
-	if _, err := f.Accounts.Activate(t.Context(), account.ID, 1, f.clock.Now(), nil); err != nil {
+	if _, err := f.Accounts.Activate(t.Context(), account.ID, 1, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	f.wantRetry(t, notice.ID, "")

@@ -24,7 +24,7 @@ func (f *sqlFixture) notice(purpose accounts.MailPurpose) *accounts.Mail {
 func (f *sqlFixture) proved(t *testing.T) (accounts.Account, accounts.Mail) {
 	t.Helper()
 	account, mail := f.created(t)
-	account, err := f.Accounts.Activate(t.Context(), account.ID, 1, f.clock.Now(), nil)
+	account, err := f.Accounts.Activate(t.Context(), account.ID, 1, "", f.clock.Now(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func noticesNoLink(t *testing.T, f *sqlFixture) {
 	if err := f.Accounts.RenewActivation(t.Context(), account.ID, *newest); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Accounts.Activate(t.Context(), account.ID, 2, f.clock.Now(), nil); err != nil {
+	if _, err := f.Accounts.Activate(t.Context(), account.ID, 2, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	f.claim(t, mail.ID) // a newer link and the proof of the address end the other mails only

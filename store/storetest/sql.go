@@ -19,6 +19,7 @@ type SQL struct {
 	Claims   accounts.Claims  // beside Accounts, on the same tables
 	Tidy     Tidy             // beside Accounts, on the same tables
 	Imports  Imports          // beside Accounts, on the same tables
+	Unproved Unproved         // beside Accounts, on the same tables
 	Outbox   Outbox
 	History  *sqlstore.Messages // beside Outbox, on the same tables
 	Outcomes *sqlstore.Outcomes // beside Outbox, on the same tables
@@ -36,6 +37,11 @@ type Tidy interface {
 type Imports interface {
 	accounts.ImportStore
 	accounts.Rehasher
+}
+
+// Unproved is what periodic work is given.
+type Unproved interface {
+	DropUnproved(ctx context.Context, now, before time.Time, limit int) (int, error)
 }
 
 // Outbox is what workers and relays are given of the mails that [accounts.Store] files.

@@ -14,7 +14,6 @@ import (
 	"usher/accounts"
 	"usher/contact"
 	"usher/internal/testkit"
-	"usher/secrets"
 )
 
 // sqlFixture is a store with people in it.
@@ -27,12 +26,11 @@ type sqlFixture struct {
 // linkLife is how long the fixture's activation links live.
 const linkLife = time.Hour
 
+var fixtureKeys = "t1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
+
 func newSQLFixture(t *testing.T, open OpenSQL) *sqlFixture {
 	t.Helper()
-	keys, err := secrets.ParseKeys("t1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := testKeys(t)
 	// Nanoseconds, to see them cut.
 	clock := testkit.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 123456789, time.FixedZone("CST", 8*60*60)))
 	return &sqlFixture{SQL: open(t, keys, clock.Now), clock: clock}

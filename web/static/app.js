@@ -583,13 +583,16 @@ const flows = {
     },
   },
   activate: {
-    path: '/v1/activations', fields: ['token'], done: showDone,
+    path: '/v1/activations', fields: ['token', 'password', 'password_repeat'], done: showDone,
     refused: (form, answer) => {
+      const asks = answer.errno === '4210' || answer.fields.password;
+      if (asks && !form.elements.password) { form.submit(); return; } // the page comes back with the field
       const dead = ['4207', '4208'].includes(answer.errno);
       $('[data-resend]').hidden = !dead;
       $('[data-submit]', form).hidden = form.previousElementSibling.hidden = dead;
     },
   },
+  decline: { path: '/v1/activations/decline', fields: ['token'], done: showDone },
   resend: {
     path: '/v1/activations/resend', fields: ['email'],
     done: (form) => { $('[data-said]', form).textContent = say('resent'); },

@@ -1,0 +1,177 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"usher/accounts"
+	"usher/contact"
+)
+
+// Addresses that wait for their proof, and the accounts that have nothing else.
+
+const (
+	// isWaiting is the condition of accounts.Account.Waiting.
+	isWaiting = "not active and mobile_key is null and email_key is null and pending_email_key is not null"
+
+	// clearPending takes the address away that waits for its proof.
+	clearPending = `pending_email_key = null, pending_email_sealed = null, pending_email_masked = '', pending_email_at = null`
+)
+
+const (
+	// pendingBatch is how many accounts one transaction changes: few enough that nobody waits long for their locks.
+	pendingBatch = 200
+
+	// releaseBatches bounds what one request does for an address that many accounts wait with. Periodic work does the rest.
+	releaseBatches = 10
+)
+
+// FindWaiting returns the newest of the accounts that wait for the proof of the address and have nothing else.
+func (a *Accounts) FindWaiting(ctx context.Context, email contact.Email) (accounts.Account, error) {
+	var row accountRow
+	err := a.db.get(ctx, &row, "select "+accountColumns+" from accounts where pending_email_key = ? and "+isWaiting+
+		" order by created_at desc, id desc limit 1", a.keys.Index(indexEmail, email.Reveal()))
+	return a.found("find waiting account", row, err)
+}
+
+// Release implements accounts.Store. Accounts that another transaction has locked are passed over: they are being
+// released there, or lose a race for the proof.
+func (a *Accounts) Release(ctx context.Context, address string, when time.Time) error {
+	for range releaseBatches {
+		n, err := a.db.dropPending(ctx, at(when), pendingBatch, "pending_email_key = ?", address)
+		if err != nil {
+			return fmt.Errorf("release address: %w", err)
+		}
+		if n < pendingBatch {
+			break
+		}
+	}
+	return nil
+}
+
+// Decline implements accounts.Store. The later end stays.
+func (a *Accounts) Decline(ctx context.Context, address string, until time.Time) error {
+	_, err := a.db.exec(ctx, `
+		insert into declined_emails (email_key, until) values (?, ?)
+		on conflict (email_key) do update set until = excluded.until where excluded.until > declined_emails.until`,
+		address, at(until))
+	if err != nil {
+		return fmt.Errorf("decline address: %w", err)
+	}
+	return nil
+}
+
+// DeclinedUntil implements accounts.Store.
+func (a *Accounts) DeclinedUntil(ctx context.Context, address string) (time.Time, error) {
+	var until stamp
+	err := a.db.get(ctx, &until, "select until from declined_emails where email_key = ?", address)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, fmt.Errorf("look for declined address: %w", err)
+	}
+	return until.Time, nil
+}
+
+// RemoveUnproved implements accounts.Store.
+func (a *Accounts) RemoveUnproved(ctx context.Context, id string, before time.Time) error {
+	_, err := a.db.dropPending(ctx, at(before), 1, "id = ? and pending_email_at < ? and "+isWaiting, id, at(before))
+	if err != nil {
+		return fmt.Errorf("remove unproved account: %w", err)
+	}
+	return nil
+}
+
+// DropUnproved takes away the addresses of up to limit accounts whose proof was asked for before a time, and those that
+// a proof of another account or their owner has decided about; accounts that have nothing else are deleted with their
+// mails. It returns how many accounts it has changed. Parallel calls do no harm.
+func (a *Accounts) DropUnproved(ctx context.Context, now, before time.Time, limit int) (int, error) {
+	if err := a.forgetDeclined(ctx, now); err != nil {
+		return 0, err
+	}
+	changed := 0
+	for _, c := range []struct {
+		condition string
+		args      []any
+	}{
+		{"pending_email_at < ?", []any{at(before)}},
+		// What a process did not come to do after a proof or a refusal.
+		{`exists (select 1 from accounts as owner where owner.email_key = accounts.pending_email_key and owner.email_active)`, nil},
+		{`exists (select 1 from declined_emails where declined_emails.email_key = accounts.pending_email_key)`, nil},
+	} {
+		n, err := a.db.dropPending(ctx, at(now), limit-changed, c.condition, c.args...)
+		if err != nil {
+			return changed, fmt.Errorf("drop unproved addresses: %w", err)
+		}
+		if changed += n; changed >= limit {
+			break
+		}
+	}
+	return changed, nil
+}
+
+// forgetDeclined also moves what a process of an older version has filed where only proved addresses are now.
+func (a *Accounts) forgetDeclined(ctx context.Context, now time.Time) error {
+	if _, err := a.db.exec(ctx, "delete from declined_emails where until <= ?", at(now)); err != nil {
+		return fmt.Errorf("forget declined addresses: %w", err)
+	}
+	_, err := a.db.exec(ctx, `
+		update accounts
+		set pending_email_key = email_key, pending_email_sealed = email_sealed, pending_email_masked = email_masked,
+			pending_email_at = updated_at, email_key = null, email_sealed = null, email_masked = ''
+		where email_key is not null and not email_active`)
+	if err != nil {
+		return fmt.Errorf("move unproved addresses: %w", err)
+	}
+	return nil
+}
+
+// dropPending takes the address that waits for its proof away from up to limit accounts that meet the condition, in one
+// transaction. Those that have nothing else are deleted, with their mails.
+func (db *DB) dropPending(ctx context.Context, now stamp, limit int, condition string, args ...any) (int, error) {
+	var rows []struct {
+		ID      string `db:"id"`
+		Waiting bool   `db:"waiting"`
+	}
+	err := db.inTx(ctx, func(tx *sqlx.Tx) error {
+		err := tx.SelectContext(ctx, &rows, tx.Rebind("select id, "+isWaiting+" as waiting from accounts"+
+			" where pending_email_key is not null and "+condition+" order by id limit ? "+db.dialect.skipLocked()),
+			append(args, limit)...)
+		if err != nil {
+			return err
+		}
+		var waiting, others []string
+		for _, row := range rows {
+			if row.Waiting {
+				waiting = append(waiting, row.ID)
+			} else {
+				others = append(others, row.ID)
+			}
+		}
+		return errors.Join(
+			// In the order in which workers claim, so that neither waits for the other in a circle.
+			execIn(ctx, tx, "delete from messages where id in (select id from messages where account_id in (?) order by id "+
+				db.dialect.forUpdate()+")", waiting),
+			execIn(ctx, tx, "delete from account_changes where account_id in (?)", waiting),
+			execIn(ctx, tx, "delete from accounts where id in (?)", waiting),
+			execIn(ctx, tx, "update accounts set "+clearPending+", updated_at = ? where id in (?)", others, now),
+		)
+	})
+	return len(rows), err
+}
+
+// execIn runs a statement whose last argument is a list of ids. It does nothing for none.
+func execIn(ctx context.Context, tx *sqlx.Tx, statement string, ids []string, args ...any) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	query, args, err := sqlx.In(statement, append(args, ids)...)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, tx.Rebind(query), args...)
+	return err
+}
