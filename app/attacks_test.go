@@ -277,6 +277,36 @@ func TestBudget_is_shown_and_kept(t *testing.T) {
 	}
 }
 
+func TestWrong_codes_of_all_are_shown_and_bounded(t *testing.T) {
+	t.Parallel()
+	d := deployAPI(t, map[string]string{"USHER_LIMITS": "code_wrong_all=1/24h", "USHER_SMS_BUDGET_YUAN": "10000"})
+	p := d.person(t)
+	const mobile = "13800138000"
+	code := d.code(t, p.AskCode(mobile, "login"), mobile, "login")
+	guess := map[string]any{"mobile": mobile, "purpose": "login", "code": "000000"}
+	if code == "000000" {
+		guess["code"] = "000001"
+	}
+	for _, want := range []int{http.StatusOK, http.StatusOK, http.StatusUnprocessableEntity} { // the first, one of all, no other
+		p.Must(want, http.MethodPost, "/v1/sms-codes/check", guess)
+	}
+	for _, want := range []string{"usher_wrong_codes 1\n", "usher_wrong_codes_left 0\n"} {
+		if text := d.get(t, "/metrics"); !bytes.Contains(text, []byte(want)) {
+			t.Errorf("/metrics lacks %q:\n%s", want, text)
+		}
+	}
+	if log := d.log.String(); !strings.Contains(log, `"codes may be guessed more than once a year`) {
+		t.Errorf("the log does not warn of a budget too large for six digits:\n%s", log)
+	}
+	small := deployAPI(t, map[string]string{"USHER_SMS_BUDGET_YUAN": "45", "USHER_SMS_PRICE_YUAN": "0.045"})
+	if text := small.get(t, "/metrics"); !bytes.Contains(text, []byte("usher_wrong_codes 1939\n")) {
+		t.Errorf("/metrics does not tell the bound of a small site:\n%s", text)
+	}
+	if log := small.log.String(); strings.Contains(log, "codes may be guessed") {
+		t.Errorf("the log warns of a small site:\n%s", log)
+	}
+}
+
 func TestBudget_is_on_by_default_and_warned_of_when_it_is_off(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]string{

@@ -44,6 +44,11 @@ const (
 	// CheckIP counts the codes and captcha answers tried by one address: guessing goes from number to number.
 	CheckIP Name = "check_ip"
 
+	// CodeWrongAll counts the guesses at codes that come after the first of their code and are wrong, of all accounts in a
+	// day. It bounds how often a machine that guesses at many codes is lucky; see [Set.WithCodeLength]. Where nothing is
+	// left of it, each code has its first guess alone. It has one subject for everybody.
+	CodeWrongAll Name = "code_wrong_all"
+
 	// CaptchaIP counts the captchas drawn for one address: each costs milliseconds of a core.
 	CaptchaIP Name = "captcha_ip"
 	// CaptchaAudioIP counts the recordings that one address asks for in place of pictures: people who cannot see them
@@ -106,6 +111,7 @@ func defaults() []Limit {
 		{Name: SMSBudgetUnknown, Count: 0, Period: day},
 		{Name: SMSConversion, Count: 15, Period: 10 * time.Minute, Percent: 30, History: day},
 		{Name: CheckIP, Count: 30, Period: 5 * time.Minute},
+		{Name: CodeWrongAll, Count: luckyADay(6) / 2, Period: day},
 		{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute},
 		{Name: CaptchaAudioIP, Count: 15, Period: 10 * time.Minute},
 		{Name: LookupIP, Count: 60, Period: 5 * time.Minute},

@@ -28,6 +28,7 @@ func TestDefaults_are_the_promised_ones(t *testing.T) {
 		{Name: "sms_net_hour", Count: 50, Period: time.Hour},
 		{Name: "sms_prefix", Count: 20, Period: 10 * time.Minute},
 		{Name: "check_ip", Count: 30, Period: 5 * time.Minute},
+		{Name: "code_wrong_all", Count: 1369, Period: day},
 		{Name: "resend_email", Count: 5, Period: day},
 		{Name: "sms_conversion", Count: 15, Period: 10 * time.Minute, Percent: 30, History: day},
 		{Name: "sms_budget_day", Period: day},

@@ -58,6 +58,38 @@ func (s Set) followBudget() {
 	s[SMSBudgetUnknown] = limit
 }
 
+// luckyADay is how many guesses a day at codes of so many digits are right once in a year, on average.
+func luckyADay(digits int) int { return int(math.Pow10(digits)) / 365 }
+
+// WithCodeLength returns the set with [CodeWrongAll] as it follows from codes of so many digits and from the budget.
+// Each code that is sent has its first guess in any case, and strangers get as many codes a day as [SMSBudgetUnknown]
+// says, or without a budget as many as there may be lucky guesses in two years. The guesses after the first ones are as
+// many as make all together one lucky guess a year, but a tenth of all that at least: a budget that leaves less is too
+// large for codes as short as these, see [Set.LuckyGuesses].
+func (s Set) WithCodeLength(digits int) Set {
+	set, lucky := maps.Clone(s), luckyADay(digits)
+	set.setCount(CodeWrongAll, max(lucky-s.firstGuesses(digits), lucky/10, 1))
+	return set
+}
+
+// firstGuesses is how many codes a day strangers can have sent to guess at.
+func (s Set) firstGuesses(digits int) int {
+	if limit := s[SMSBudgetUnknown]; !limit.Off() {
+		return limit.Count
+	}
+	return luckyADay(digits) / 2
+}
+
+// LuckyGuesses returns how many guesses at codes of so many digits are right in a year, on average, when strangers use up
+// the budget and [CodeWrongAll] every day of it. Without a budget, or with CodeWrongAll off, it knows no bound and
+// returns +Inf.
+func (s Set) LuckyGuesses(digits int) float64 {
+	if s[SMSBudgetUnknown].Off() || s[CodeWrongAll].Off() {
+		return math.Inf(1)
+	}
+	return float64(s.firstGuesses(digits)+s[CodeWrongAll].Count) * 365 / math.Pow10(digits)
+}
+
 func (s Set) setCount(name Name, count int) {
 	limit := s[name]
 	limit.Count = count

@@ -111,7 +111,7 @@ func (s *Service) newIssue(r Request) (Issue, error) {
 		return Issue{}, fmt.Errorf("derive code: %w", err)
 	}
 	replaces := r.Replaces
-	if of, ok := SubjectOf(replaces); !ok || !hmac.Equal([]byte(of), []byte(subject)) {
+	if !isOf(replaces, subject) {
 		replaces = ""
 	}
 	now := s.Now()
@@ -148,6 +148,9 @@ func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purp
 	if err != nil {
 		return Result{}, err
 	}
+	if right {
+		s.confirm(ctx, id, pending) // the same person will spend it
+	}
 	return Result{Valid: right, AttemptsLeft: pending.AttemptsLeft}, nil
 }
 
@@ -155,12 +158,15 @@ func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purp
 // parallel calls one gets nil and the others [ErrExpired]. It returns [ErrExpired], [ErrWrong] and [ErrAttempts], as
 // [Service.Check] does.
 func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) error {
-	_, right, err := s.try(ctx, mobile, purpose, id, code)
+	pending, right, err := s.try(ctx, mobile, purpose, id, code)
 	if err != nil {
 		return err
 	}
 	if !right {
 		return ErrWrong
+	}
+	if pending.CountedForAll {
+		s.confirm(ctx, id, pending)
 	}
 	first, err := s.Codes.Use(ctx, id)
 	if err != nil {
@@ -207,7 +213,7 @@ func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpos
 		return Pending{}, false, ErrWrong
 	}
 	// Attempts belong to the code that the caller asked for: the id of another number's code must not reach it.
-	if subject, ok := SubjectOf(id); !ok || !hmac.Equal([]byte(subject), []byte(s.subject(mobile))) {
+	if !isOf(id, s.subject(mobile)) {
 		return Pending{}, false, ErrExpired
 	}
 	pending, err := s.Codes.Try(ctx, id, purpose)
@@ -224,6 +230,19 @@ func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpos
 		return Pending{}, false, fmt.Errorf("check code: %w", err)
 	}
 	return pending, hmac.Equal([]byte(mac), []byte(pending.MAC)), nil
+}
+
+// isOf reports whether an id is that of a code for the subject.
+func isOf(id, subject string) bool {
+	of, ok := SubjectOf(id)
+	return ok && hmac.Equal([]byte(of), []byte(subject))
+}
+
+// confirm notes that a code was entered rightly. When it cannot, the attempt is forgotten with its day.
+func (s *Service) confirm(ctx context.Context, id string, pending Pending) {
+	if err := s.Codes.Confirm(ctx, id, pending); err != nil {
+		s.Logger.WarnContext(ctx, "right code not noted", "sms_code_id", id, "error", err)
+	}
 }
 
 // wellFormed reports whether the text has the form of a code.

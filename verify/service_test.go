@@ -23,7 +23,7 @@ import (
 type codes struct {
 	verify.Codes // nil: a call that a test does not expect panics
 
-	issueErr, tryErr, useErr, voidErr error
+	issueErr, tryErr, confirmErr, useErr, voidErr error
 
 	issued   verify.Issue
 	pending  verify.Pending
@@ -53,6 +53,14 @@ func (c *codes) Void(ctx context.Context, id string) error {
 func (c *codes) Try(ctx context.Context, _ string, purpose verify.Purpose) (verify.Pending, error) {
 	c.note(ctx, "try "+string(purpose))
 	return c.pending, c.tryErr
+}
+
+func (c *codes) Confirm(ctx context.Context, id string, pending verify.Pending) error {
+	c.note(ctx, "confirm")
+	if id != c.issued.ID || pending != c.pending {
+		return fmt.Errorf("confirmed %q, %+v", id, pending)
+	}
+	return c.confirmErr
 }
 
 func (c *codes) Use(ctx context.Context, _ string) (bool, error) {
@@ -237,8 +245,28 @@ func TestService_Check_compares_after_counting(t *testing.T) {
 			t.Errorf("Check = %+v, %v, want %+v", got, err, want)
 		}
 	}
-	if want := []string{"try login", "try login"}; !slices.Equal(b.codes.calls, want) {
+	slices.Sort(b.codes.calls)
+	if want := []string{"confirm", "try login", "try login"}; !slices.Equal(b.codes.calls, want) {
 		t.Errorf("calls %v, want %v", b.codes.calls, want)
+	}
+}
+
+// What a right attempt counted for all codes together is given back, and a failure of that spoils nothing.
+func TestService_gives_back_what_a_right_code_counted_for_all(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{nil, errors.New("no store")} {
+		b := setup(t)
+		code := b.pend(t)
+		b.codes.pending.CountedForAll, b.codes.confirmErr = true, err
+		if err := b.Spend(t.Context(), mobile, verify.Login, b.codes.issued.ID, code); err != nil {
+			t.Errorf("Spend: %v", err)
+		}
+		if want := []string{"try login", "confirm", "use"}; !slices.Equal(b.codes.calls, want) {
+			t.Errorf("calls %v, want %v", b.codes.calls, want)
+		}
+		if told := strings.Contains(b.log.String(), "right code not noted"); told != (err != nil) {
+			t.Errorf("log: %s", b.log)
+		}
 	}
 }
 

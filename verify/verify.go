@@ -57,8 +57,13 @@ type Codes interface {
 
 	// Try counts an attempt on the code that has this id and returns what to compare with. It returns
 	// ErrExpired for an id that is unknown, of another purpose, used, superseded or over, and ErrAttempts
-	// when the code's attempts are used up.
+	// when the code's attempts are used up. An attempt after a code's first counts for all codes together
+	// too, and is ErrAttempts where strangers have guessed too often: the first is always compared.
 	Try(ctx context.Context, id string, purpose Purpose) (Pending, error)
+
+	// Confirm notes that the code was entered rightly, and takes back what the attempt counted for all codes
+	// together. Later attempts of the code do not count for all.
+	Confirm(ctx context.Context, id string, pending Pending) error
 
 	// Use marks a code as used, once: of parallel calls one gets nil, the others ErrExpired. It is not
 	// the first use when the code was restored after an earlier one.
@@ -103,6 +108,9 @@ type Pending struct {
 	KeyID        string
 	MAC          string
 	AttemptsLeft int
+
+	// CountedForAll says that the attempt counts for all codes together, see Confirm.
+	CountedForAll bool
 }
 
 // Status is what the waiting person may know of a code.

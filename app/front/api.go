@@ -58,7 +58,8 @@ func Load(environ map[string]string) (Settings, error) {
 	var err error
 	s.Keys, err = app.CheckCommon(s.Config.Common)
 	mistakes = append(mistakes, err, checkCaptcha(s.Config))
-	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan)
+	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan).
+		WithCodeLength(s.Config.SMSCodeLength)
 	if s.Limits, err = funded.Parse(s.Config.Limits); err != nil {
 		mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "LIMITS", Text: err.Error()}})
 	}
@@ -94,6 +95,7 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 	a.ops.Registry.MustRegister(newBacklog(stores, s.Config.SMSShards), newOutcomeBacklog(stores))
 	a.metrics = api.NewMetrics(a.ops.Registry)
 	a.watchBudget(stores)
+	a.watchGuesses(stores)
 	stores.Redis.Rules = a.rules()
 	face, err := a.face(stores)
 	if err != nil {
@@ -106,6 +108,7 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 		return nil, err
 	}
 	a.announceBudget()
+	a.announceGuesses()
 	if s.Config.CaptchaKind == string(captcha.Off) {
 		logger.Warn("captchas are off: something else must keep robots out")
 	}

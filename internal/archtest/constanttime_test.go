@@ -24,6 +24,7 @@ var comparers = map[string]string{
 	"captcha/match.go Match":          "answers of captchas",
 	"captcha/pow/pow.go equal":        "signatures of proofs of work",
 	"secrets/token.go ParseToken":     "signatures of activation links",
+	"verify/service.go isOf":          "keyed hashes of numbers",
 	"verify/service.go try":           "codes, by their MACs",
 }
 

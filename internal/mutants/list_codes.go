@@ -47,12 +47,19 @@ func codeMutants() []mutant {
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
 		},
 		{
+			name: "code-wrong-all", without: "a million codes are guessed at five times each",
+			edits: []edit{
+				{"store/redisstore/codes.go", "\tif !decision.Allowed() {\n\t\treturn verify.Pending{}, verify.ErrAttempts\n\t}\n", ""},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
 			name: "code-number", without: "the id of another number's code is looked up",
 			edits: []edit{
 				{
 					"verify/service.go",
-					"if subject, ok := SubjectOf(id); !ok || !hmac.Equal([]byte(subject), []byte(s.subject(mobile))) {",
-					"if _, ok := SubjectOf(id); !ok {",
+					"\tif !isOf(id, s.subject(mobile)) {\n\t\treturn Pending{}, false, ErrExpired",
+					"\tif _, ok := SubjectOf(id); !ok {\n\t\treturn Pending{}, false, ErrExpired",
 				},
 			},
 			pkg: "verify", tests: []string{"TestService_asks_the_store_for_codes_of_the_number_only"},

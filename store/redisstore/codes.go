@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"usher/limits"
 	"usher/messages"
 	"usher/providers"
 	"usher/secrets"
@@ -74,7 +75,8 @@ func (c *Codes) Void(ctx context.Context, id string) error {
 
 // Try counts an attempt on the code that has this id and returns what to compare with. It returns
 // [verify.ErrExpired] for an id that is unknown, of another purpose, used, superseded or over, and
-// [verify.ErrAttempts] when the code's attempts are used up.
+// [verify.ErrAttempts] when the code's attempts are used up. An attempt after a code's first counts for all codes
+// together as well, see [limits.CodeWrongAll]: where nothing is left of that, the first is all that a code has.
 func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (verify.Pending, error) {
 	subject, ok := verify.SubjectOf(id)
 	if !ok {
@@ -87,7 +89,11 @@ func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (ver
 	}
 	switch r.text(0) {
 	case "ok":
-		return verify.Pending{KeyID: r.text(1), MAC: r.text(2), AttemptsLeft: int(r.number(3))}, nil
+		pending := verify.Pending{KeyID: r.text(1), MAC: r.text(2), AttemptsLeft: int(r.number(3))}
+		if r.number(4) == 1 {
+			return c.countAgain(ctx, pending)
+		}
+		return pending, nil
 	case "expired":
 		return verify.Pending{}, verify.ErrExpired
 	case "attempts":
@@ -95,6 +101,45 @@ func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (ver
 	default:
 		return verify.Pending{}, fmt.Errorf("try code: script returned %q", r.text(0))
 	}
+}
+
+// countAgain counts an attempt after a code's first for all codes together, before it is compared.
+func (c *Codes) countAgain(ctx context.Context, pending verify.Pending) (verify.Pending, error) {
+	spends := c.store.wrongCode()
+	decision, err := c.store.Limiter().Spend(ctx, spends)
+	if err != nil {
+		return verify.Pending{}, fmt.Errorf("try code: %w", err)
+	}
+	if !decision.Allowed() {
+		return verify.Pending{}, verify.ErrAttempts
+	}
+	pending.CountedForAll = !spends[0].Limit.Off()
+	return pending, nil
+}
+
+// wrongCode is what a guess after a code's first costs.
+func (s *Store) wrongCode() []limits.Spend {
+	return []limits.Spend{{Limit: s.Rules.Set[limits.CodeWrongAll], Subject: limits.Everybody}}
+}
+
+// Confirm notes that the code was entered rightly, and gives back what the attempt counted for all codes together.
+func (c *Codes) Confirm(ctx context.Context, id string, pending verify.Pending) error {
+	subject, ok := verify.SubjectOf(id)
+	if !ok {
+		return nil
+	}
+	calls := []*call{{script: codeConfirmScript, keys: []string{codeKey(subject, id)}}}
+	if pending.CountedForAll {
+		batch := c.store.batch(c.store.wrongCode())
+		for i := range batch.groups {
+			refund := batch.refunding(&batch.groups[i])
+			calls = append(calls, &refund)
+		}
+	}
+	if err := c.store.runAll(ctx, calls); err != nil {
+		return fmt.Errorf("confirm code: %w", err)
+	}
+	return nil
 }
 
 // Use marks a code as used, once: of parallel calls one gets nil, the others [verify.ErrExpired]. It is not

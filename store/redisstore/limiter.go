@@ -253,24 +253,18 @@ func (b *batch) report(ctx context.Context) {
 func (b *batch) refund(ctx context.Context, which func(*group) bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refundTimeout)
 	defer cancel()
-	pipe := b.store.client.Pipeline()
-	var sent []*call
+	var back []*call
 	for i := range b.groups {
 		if g := &b.groups[i]; which(g) {
-			back := b.refunding(g)
-			back.queue(ctx, pipe)
-			sent = append(sent, &back)
+			refund := b.refunding(g)
+			back = append(back, &refund)
 		}
 	}
-	if len(sent) == 0 {
+	if len(back) == 0 {
 		return nil
 	}
-	_, _ = pipe.Exec(ctx) // every command has its own error
-	sendUnknown(ctx, b.store.client, sent)
-	for _, back := range sent {
-		if err := back.cmd.Err(); err != nil {
-			return fmt.Errorf("refund limits: %w", err)
-		}
+	if err := b.store.runAll(ctx, back); err != nil {
+		return fmt.Errorf("refund limits: %w", err)
 	}
 	return nil
 }

@@ -30,6 +30,8 @@ var (
 	codeVoid string
 	//go:embed scripts/code_try.lua
 	codeTry string
+	//go:embed scripts/code_confirm.lua
+	codeConfirm string
 	//go:embed scripts/code_use.lua
 	codeUse string
 	//go:embed scripts/code_restore.lua
@@ -66,6 +68,7 @@ var (
 	codeIssueScript       = redis.NewScript(window + outcome + codeIssue)
 	codeVoidScript        = redis.NewScript(window + outcome + codeVoid)
 	codeTryScript         = redis.NewScript(codeTry)
+	codeConfirmScript     = redis.NewScript(codeConfirm)
 	codeUseScript         = redis.NewScript(outcome + codeUse)
 	codeRestoreScript     = redis.NewScript(outcome + codeRestore)
 	codeStatusScript      = redis.NewScript(codeStatus)
@@ -92,6 +95,22 @@ type call struct {
 // queue puts the call on the pipeline by its script's hash.
 func (c *call) queue(ctx context.Context, pipe redis.Pipeliner) {
 	c.cmd = c.script.EvalSha(ctx, pipe, c.keys, c.args...)
+}
+
+// runAll runs scripts in one round trip, and returns the first error.
+func (s *Store) runAll(ctx context.Context, calls []*call) error {
+	pipe := s.client.Pipeline()
+	for _, c := range calls {
+		c.queue(ctx, pipe)
+	}
+	_, _ = pipe.Exec(ctx) // every command has its own error
+	sendUnknown(ctx, s.client, calls)
+	for _, c := range calls {
+		if err := c.cmd.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sendUnknown sends scripts in full to servers that did not know them: after a restart, or at first use.

@@ -37,6 +37,8 @@ func Codes(t *testing.T, url string) {
 		"a code ends with its time":                       codeExpires,
 		"of 1,000 parallel guesses five are compared":     guessesInParallel,
 		"guesses of a number are bounded by its codes":    guessesOfNumber,
+		"all codes together have a bound of wrong ones":   wrongForAll,
+		"a right code costs nothing of that bound":        rightForAll,
 		"without a code's id its attempts are untouched":  strangersGuess,
 		"of 50 parallel spends one succeeds":              spendsInParallel,
 		"a restored code is usable until its old end":     restore,

@@ -211,6 +211,95 @@ func guessesOfNumber(t *testing.T, b *redisBundle) {
 	}
 }
 
+// few leaves so many wrong guesses to all codes together. Tests share the database: the period is this test's alone.
+func (b *redisBundle) few(count int, period time.Duration) {
+	b.service.Policy.ResendInterval = 0
+	b.store.Rules.Set = limits.Set{limits.CodeWrongAll: {Name: limits.CodeWrongAll, Count: count, Period: period}}
+}
+
+// check guesses once, and reports whether the guess was compared and whether it was right.
+func (b *redisBundle) check(t *testing.T, id, guess string) (compared, right bool) {
+	t.Helper()
+	result, err := b.service.Check(t.Context(), b.mobile, verify.Login, id, guess)
+	if err != nil && !errors.Is(err, verify.ErrAttempts) {
+		t.Errorf("Check: %v", err)
+	}
+	return err == nil, result.Valid
+}
+
+// wrongForAll guesses at many codes: the first guess of each is compared in any case, and of the others so many as all
+// codes together may have, also when they come at once.
+func wrongForAll(t *testing.T, b *redisBundle) {
+	b.few(7, 23*time.Hour)
+	var codes []verify.Issued
+	for range 10 {
+		codes = append(codes, b.issue(t, verify.Login))
+	}
+	guessed := parallel(len(codes)*policy().MaxAttempts, func(i int) bool {
+		id := codes[i%len(codes)].ID
+		compared, _ := b.check(t, id, wrong(b.code(t, id, verify.Login), 1+i))
+		return compared
+	})
+	if compared := count(guessed, func(yes bool) bool { return yes }); compared != len(codes)+7 {
+		t.Errorf("%d guesses compared, want the first of each of 10 codes and 7 more", compared)
+	}
+	late := b.issue(t, verify.Login)
+	code := b.code(t, late.ID, verify.Login)
+	if compared, _ := b.check(t, late.ID, wrong(code, 1)); !compared {
+		t.Error("the first guess of a code was not compared")
+	}
+	if compared, _ := b.check(t, late.ID, code); compared {
+		t.Error("the second guess of a code was compared")
+	}
+	b.clock.Advance(24 * time.Hour)
+	again := b.issue(t, verify.Login)
+	for i := range policy().MaxAttempts {
+		if compared, _ := b.check(t, again.ID, wrong(b.code(t, again.ID, verify.Login), 1+i)); !compared {
+			t.Errorf("guess %d of a code was not compared a day later", i+1)
+		}
+	}
+}
+
+// rightForAll enters codes rightly, at once and after a slip, early and at the end.
+func rightForAll(t *testing.T, b *redisBundle) {
+	b.few(2, 22*time.Hour)
+	left := func(want int) {
+		t.Helper()
+		limit := b.store.Rules.Set[limits.CodeWrongAll]
+		got, err := b.store.Limiter().Left(t.Context(), limits.Spend{Limit: limit, Subject: limits.Everybody})
+		if err != nil || got != want {
+			t.Errorf("%d wrong guesses are left, %v, want %d", got, err, want)
+		}
+	}
+	for range 5 {
+		issued := b.issue(t, verify.Login)
+		code := b.code(t, issued.ID, verify.Login)
+		b.check(t, issued.ID, wrong(code, 1)) // the first, which counts for its code alone
+		if _, right := b.check(t, issued.ID, code); !right {
+			t.Fatal("the right code is refused")
+		}
+		left(2)
+		for range 2 {
+			if _, right := b.check(t, issued.ID, code); !right {
+				t.Fatal("the right code is refused")
+			}
+		}
+		b.spendCode(t, issued.ID)
+		left(2)
+	}
+	slip := b.issue(t, verify.Login)
+	for i := range 3 {
+		b.check(t, slip.ID, wrong(b.code(t, slip.ID, verify.Login), 1+i))
+	}
+	left(0)
+	// Nothing is left: who checks a code before spending it has both attempts all the same.
+	early := b.issue(t, verify.Login)
+	if _, right := b.check(t, early.ID, b.code(t, early.ID, verify.Login)); !right {
+		t.Error("the right code is refused")
+	}
+	b.spendCode(t, early.ID)
+}
+
 func spendsInParallel(t *testing.T, b *redisBundle) {
 	b.unlimited()
 	b.service.Policy.MaxAttempts = 50

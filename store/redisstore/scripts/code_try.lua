@@ -5,11 +5,12 @@
 -- ARGV[2] -> now in milliseconds
 --
 -- Returns {"expired"} when the code cannot be entered for the purpose, {"attempts"} when it has no guess left, or
--- {"ok", key id, MAC, guesses left}.
-local code = redis.call('HMGET', KEYS[1], 'purpose', 'expires_at', 'used', 'attempts', 'max_attempts', 'key_id', 'mac', 'superseded')
+-- {"ok", key id, MAC, guesses left, 1 for a guess after the first of a code that nobody has entered rightly, else 0}.
+local code = redis.call('HMGET', KEYS[1], 'purpose', 'expires_at', 'used', 'attempts', 'max_attempts', 'key_id', 'mac', 'superseded',
+  'confirmed')
 if code[1] ~= ARGV[1] or code[3] ~= '' or tonumber(code[2]) <= tonumber(ARGV[2]) then return {'expired'} end
 if code[8] then return {'expired'} end
 local left = tonumber(code[5]) - tonumber(code[4])
 if left < 1 then return {'attempts'} end
-redis.call('HINCRBY', KEYS[1], 'attempts', 1)
-return {'ok', code[6], code[7], left - 1}
+local again = redis.call('HINCRBY', KEYS[1], 'attempts', 1) > 1 and not code[9]
+return {'ok', code[6], code[7], left - 1, again and 1 or 0}
