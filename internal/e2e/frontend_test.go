@@ -143,7 +143,7 @@ func TestFrontend_of_another_origin_as_documented(t *testing.T) {
 	b.do(t, chromedp.Navigate(origin+"/index.html?token="+p.ReadToken(email, 1)))
 	b.shows(t, "#account p", username) // the session has outlived the page
 	b.do(t, chromedp.Click(css("#activate button")))
-	b.shows(t, "#activate p", "f***@example.com")
+	b.shows(t, "#activate output", "f***@example.com")
 
 	b.do(t, chromedp.Click(css("#account button")),
 		chromedp.WaitVisible(css("#login")),
