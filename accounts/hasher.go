@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os/exec"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/crypto/argon2"
@@ -19,6 +21,7 @@ type Hasher struct {
 	places []*hashPlace
 	queue  hashQueue
 	dummy  string
+	floor  atomic.Int64 // nanoseconds, see Floor
 }
 
 // Cost is what one hash takes: memory in KiB and passes over it. A hash's text carries its own, so the
@@ -77,33 +80,45 @@ func (h *Hasher) Close() error {
 // Hash returns the hash of a normalised password. It returns ErrPasswordBusy when its turn did not come
 // in a second, and the context's error when that ended first. A hash that has begun is not given up.
 func (h *Hasher) Hash(ctx context.Context, password string, priority Priority) (string, error) {
-	result, err := h.do(ctx, hashTask{Password: password, Params: h.params}, priority)
+	result, _, err := h.do(ctx, hashTask{Password: password, Params: h.params}, priority)
 	return result.Hash, err
 }
 
 // Compare reports whether the hash was made from the password, which is given as it was typed: our own
 // hashes are made from its normal form, imported ones are not. An empty hash matches nothing but costs
 // the same, so that the time tells nobody whether an account exists; an imported hash costs what it did
-// where it came from. Errors are those of Hash.
+// where it came from, and where there are any, every refusal takes as long, see [Hasher.SetFloor]. Errors are those of
+// Hash.
 func (h *Hasher) Compare(ctx context.Context, password, hash string, priority Priority) (bool, error) {
 	exists := hash != ""
 	if !exists {
 		hash = h.dummy
 	}
-	result, err := h.do(ctx, hashTask{Password: password, Hash: hash}, priority)
-	return result.Match && exists, err
+	result, took, err := h.do(ctx, hashTask{Password: password, Hash: hash}, priority)
+	if err != nil {
+		return false, err
+	}
+	if djangoCost(hash) != "" {
+		h.raiseFloor(took)
+	}
+	if result.Match && exists {
+		return true, nil
+	}
+	h.awaitFloor(ctx, took)
+	return false, nil
 }
 
-// do works on a task when it is its turn.
-func (h *Hasher) do(ctx context.Context, task hashTask, priority Priority) (hashResult, error) {
+// do works on a task when it is its turn, and says how long it took from then on.
+func (h *Hasher) do(ctx context.Context, task hashTask, priority Priority) (hashResult, time.Duration, error) {
 	place, err := h.queue.acquire(ctx, priority)
 	if err != nil {
-		return hashResult{}, err
+		return hashResult{}, 0, err
 	}
 	defer h.queue.release(place)
+	began := time.Now()
 	result := place.do(ctx, task)
 	if result.Error != "" {
-		return hashResult{}, fmt.Errorf("hash password: %s", result.Error)
+		return hashResult{}, 0, fmt.Errorf("hash password: %s", result.Error)
 	}
-	return result, nil
+	return result, time.Since(began), nil
 }

@@ -75,6 +75,8 @@ type API struct {
 	metrics  *api.Metrics
 	traces   *telemetry.Traces
 	closers  []func() error
+
+	refreshFloor func(context.Context) // see keepFloor
 }
 
 // Open opens the stores and binds the addresses. It fails when the database does not answer or its
@@ -101,6 +103,7 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 	if err != nil {
 		return nil, err
 	}
+	a.refreshFloor(ctx)
 	if a.http, err = app.Listen(ctx, s.Config.HTTPAddr, face.Handler(), logger); err != nil {
 		return nil, fmt.Errorf("listen on %sHTTP_ADDR: %w", config.Prefix, err)
 	}
@@ -148,10 +151,11 @@ func (a *API) face(stores *app.Stores) (*api.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	codes := a.codes(stores)
+	codes, hasher := a.codes(stores), a.hasher()
+	a.refreshFloor = func(ctx context.Context) { a.keepFloor(ctx, hasher, stores) }
 	return &api.Server{
 		Verify:      codes,
-		Accounts:    a.accounts(stores, codes),
+		Accounts:    a.accounts(stores, codes, hasher),
 		Captcha:     maker,
 		Work:        workMaker(a.settings),
 		Captchas:    stores.Redis.Captchas(),
@@ -190,7 +194,7 @@ func (a *API) codes(stores *app.Stores) *verify.Service {
 	}
 }
 
-func (a *API) accounts(stores *app.Stores, codes *verify.Service) *accounts.Service {
+func (a *API) accounts(stores *app.Stores, codes *verify.Service, hasher *accounts.Hasher) *accounts.Service {
 	c := a.settings.Config
 	return &accounts.Service{
 		Store:     stores.Accounts,
@@ -201,7 +205,7 @@ func (a *API) accounts(stores *app.Stores, codes *verify.Service) *accounts.Serv
 		Hashes:    stores.Accounts,
 		Codes:     codes,
 		Mailer:    a.enqueuer(stores),
-		Passwords: a.hasher(),
+		Passwords: hasher,
 		Keys:      a.settings.Keys,
 		Policy: accounts.Policy{
 			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL, UnprovedTTL: c.UnprovedTTL,
@@ -257,6 +261,7 @@ func (a *API) Run(ctx context.Context) error {
 	grace := a.settings.Config.ShutdownGrace
 	group.Go(func() error { return a.http.Run(ctx, grace) })
 	group.Go(func() error { return a.ops.Run(ctx, grace) })
+	group.Go(func() error { a.runFloor(ctx); return nil })
 	group.Go(func() error { app.HintRestarts(ctx, a.settings.Hangups, a.logger); return nil })
 	return group.Wait()
 }

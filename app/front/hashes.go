@@ -8,8 +8,10 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 
 	"usher/accounts"
+	"usher/app"
 )
 
 // HashFlag is the flag of cmd/api that makes it a process which only hashes passwords, see [HashCommand].
@@ -47,4 +49,37 @@ func (a *API) hasher() *accounts.Hasher {
 	h := accounts.NewOutsideHasher(parallel, a.settings.HashCommand, a.logger)
 	a.closers = append(a.closers, h.Close)
 	return h
+}
+
+// floorEvery is how often it is looked whether there are imported hashes, and of which cost.
+const floorEvery = time.Hour
+
+// keepFloor has refusals of sign-ins take as long as with the costliest imported hash, at the start and as accounts are
+// imported, or sign in and get a hash of our own.
+func (a *API) keepFloor(ctx context.Context, hasher *accounts.Hasher, stores *app.Stores) {
+	imported, err := stores.Accounts.ImportedHashes(ctx, accounts.ImportSample)
+	before := hasher.Floor()
+	if err == nil {
+		err = hasher.SetFloor(ctx, imported)
+	}
+	switch {
+	case err != nil && ctx.Err() == nil:
+		a.logger.Warn("imported hashes not measured: the time of a refused sign-in may tell imported accounts", "error", err)
+	case err == nil && (before > 0 || len(imported) > 0):
+		a.logger.Info("refused sign-ins take as long as with an imported hash", "floor", hasher.Floor().String())
+	}
+}
+
+// runFloor repeats keepFloor until ctx ends.
+func (a *API) runFloor(ctx context.Context) {
+	ticker := time.NewTicker(floorEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			a.refreshFloor(ctx)
+		}
+	}
 }

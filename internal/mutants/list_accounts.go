@@ -135,5 +135,12 @@ func accountMutants() []mutant {
 			},
 			pkg: "store/sqlstore", tests: []string{"TestStores_keep_the_promises/.*/Accounts"},
 		},
+		{
+			name: "refusal-floor", without: "the time of a refusal tells imported accounts",
+			edits: []edit{
+				{"accounts/hasher.go", "\th.awaitFloor(ctx, took)\n", ""},
+			},
+			pkg: "accounts", tests: []string{"TestCompare_refuses_every_kind_of_hash_after_the_same_time"},
+		},
 	}
 }

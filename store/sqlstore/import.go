@@ -62,3 +62,17 @@ func (a *Accounts) Rehash(ctx context.Context, id, old, hash string) error {
 	}
 	return nil
 }
+
+// ImportedHashes returns up to n hashes of passwords that came from elsewhere. An index of these alone finds them, or
+// that there are none.
+func (a *Accounts) ImportedHashes(ctx context.Context, n int) ([]string, error) {
+	var hashes []string
+	err := a.db.list(ctx, &hashes, `
+		select password_hash from accounts
+		where password_hash > '' and substr(password_hash, 1, 1) <> '$'
+		order by id limit ?`, n)
+	if err != nil {
+		return nil, fmt.Errorf("look for imported hashes: %w", err)
+	}
+	return hashes, nil
+}
