@@ -19,6 +19,7 @@ func Captchas(t *testing.T, url string) {
 		"it ends with its time":                      captchaExpires,
 		"a refused request costs the captcha":        captchaRefused,
 		"no captcha and no limit is let in":          captchaNone,
+		"what is used is seen without spending":      captchaFill,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +130,27 @@ func captchaRefused(t *testing.T, b *redisBundle) {
 		}
 	}
 	b.wantPeek(t, second, "")
+}
+
+func captchaFill(t *testing.T, b *redisBundle) {
+	half, more, off := on(t, "", "half", 4, time.Hour), on(t, "", "more", 8, time.Hour), on(t, "", "off", 0, time.Hour)
+	wantFill := func(want float64, spends ...limits.Spend) {
+		t.Helper()
+		for range 2 { // looking spends nothing
+			if got, err := b.store.Gate().Fill(t.Context(), spends); err != nil || got != want {
+				t.Errorf("Fill = %v, %v, want %v", got, err, want)
+			}
+		}
+	}
+	wantFill(0)
+	wantFill(0, half, more, off)
+	for _, spend := range []limits.Spend{half, half, more, more, more, more, more, more} {
+		if _, d, err := b.store.Gate().Admit(t.Context(), "", []limits.Spend{spend}); err != nil || !d.Allowed() {
+			t.Fatalf("Admit = %+v, %v", d, err)
+		}
+	}
+	wantFill(0.5, half, off)
+	wantFill(0.75, half, more)
 }
 
 func captchaNone(t *testing.T, b *redisBundle) { b.wantAdmit(t, "", "") }
