@@ -8,13 +8,9 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
-	"usher/verify"
 )
 
-var (
-	_ accounts.SessionEnds = (*Accounts)(nil)
-	_ verify.Uses          = (*Spent)(nil)
-)
+var _ accounts.SessionEnds = (*Accounts)(nil)
 
 const insertSpent = "insert into spent (id, until) values (?, ?) on conflict (id) do nothing"
 
@@ -53,7 +49,7 @@ func (a *Accounts) EndSessions(ctx context.Context, until time.Time, sessions ..
 	return nil
 }
 
-// Spent keeps the uses of codes, and forgets what has run out. It is safe for concurrent use; make it with [NewSpent].
+// Spent keeps the uses of codes for package verify, and forgets what has run out. It is safe for concurrent use; make it with [NewSpent].
 type Spent struct {
 	db  *DB
 	now func() time.Time
