@@ -107,7 +107,7 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL,
 		"USHER_SECRET_KEYS": "t1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 32)),
 		"USHER_HTTP_ADDR":   "127.0.0.1:0", "USHER_OPS_ADDR": "127.0.0.1:0",
-		"USHER_SMS_RESEND_INTERVAL": "1s", "USHER_LOG_LEVEL": "debug", "USHER_SMS_BUDGET_YUAN": "100000",
+		"USHER_SMS_RESEND_INTERVAL": "1s", "USHER_LOG_LEVEL": "debug",
 		"USHER_ALIYUN_ACCESS_KEY_ID":     keys.Aliyun.AccessKeyID,
 		"USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.AccessKeySecret,
 		"USHER_ALIYUN_SIGN_NAME":         "阿里云短信测试专用",

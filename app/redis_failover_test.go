@@ -18,7 +18,7 @@ import (
 const failoverPromise = 10 * time.Second
 
 // crowd lets everybody register from one address.
-const crowd = "captcha_ip=off,sms_ip_hour=off,sms_net_hour=off,sms_prefix=off,register_ip=off"
+const crowd = "sms_total=off,sms_budget_day=off,sms_budget_unknown=off,captcha_ip=off,sms_ip_hour=off,sms_net_hour=off,sms_prefix=off,register_ip=off"
 
 func TestSentinelFailover_under_traffic(t *testing.T) {
 	t.Parallel()
