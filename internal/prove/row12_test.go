@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -17,18 +18,7 @@ import (
 func TestRow12_codes_do_what_the_model_says(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 12, "state machine of codes against a model: issue, guess, spend, restore, claim, record, report, expire, wipe")
-	const perCase = 50
-	for name, value := range map[string]int{"rapid.checks": size(90, 2800), "rapid.steps": perCase} {
-		if err := flag.Set(name, strconv.Itoa(value)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := flag.Set("rapid.seed", fmt.Sprint(results.seed|1)); err != nil { // 0 would be another one each time
-		t.Fatal(err)
-	}
-	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
-		t.Fatal(err)
-	}
+	setRapid(t)
 	w := newCodeWorld(t, testkit.Redis(t), slog.New(slog.DiscardHandler))
 	rapid.Check(t, func(c *rapid.T) {
 		w.wipe(c)
@@ -50,3 +40,20 @@ func TestRow12_codes_do_what_the_model_says(t *testing.T) {
 		}
 	}
 }
+
+// setRapid sets the sizes and the seed of tests against a model, whose flags are those of the whole process.
+func setRapid(t testing.TB) {
+	t.Helper()
+	setRapidOnce.Do(func() {
+		for name, value := range map[string]string{
+			"rapid.checks": strconv.Itoa(size(90, 2800)), "rapid.steps": "50", "rapid.nofailfile": "true",
+			"rapid.seed": fmt.Sprint(results.seed | 1), // 0 would be another one each time
+		} {
+			if err := flag.Set(name, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+var setRapidOnce sync.Once
