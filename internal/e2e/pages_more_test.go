@@ -116,6 +116,7 @@ func TestPages_help_along_the_way(t *testing.T) {
 		"a taken number is noticed on leaving it":          noticesTakenNumber,
 		"too many requests are counted down":               countsDownLimit,
 		"a refused registration by email renews the image": renewsCaptcha,
+		"a link from another browser asks for a password":  asksForPassword,
 		"keys alone register":                              registersByKeyboard,
 		"the language stays chosen":                        keepsLanguage,
 	} {
@@ -280,6 +281,22 @@ func renewsCaptcha(t *testing.T, b *browser, s site) {
 		chromedp.Click(css("button.main[value=activate]")), chromedp.WaitVisible(css("[data-done] h1")))
 	b.do(t, chromedp.Navigate(s.base+"/activate?token=nonsense"), chromedp.Click(css("button.main[value=activate]")),
 		chromedp.WaitVisible(css("#email")))
+}
+
+// asksForPassword opens the mail of a registration that this browser knows nothing of.
+func asksForPassword(t *testing.T, b *browser, s site) {
+	const email = "elsewhere@example.com"
+	s.p.Must(http.StatusCreated, http.MethodPost, "/v1/registrations", s.p.Captcha(map[string]any{
+		"username": "from_elsewhere", "email": email, "password": oldPassword, "password_repeat": oldPassword, "agree": true,
+	}))
+	b.do(t, chromedp.Navigate(s.base+"/activate?token="+s.p.ReadToken(email, 1)), chromedp.Click(css("button.main[value=activate]")),
+		chromedp.WaitVisible(css("#password_repeat")))
+	b.says(t, "#password-error", "")
+	b.do(t, chromedp.SendKeys(css("#password"), newPassword), chromedp.SendKeys(css("#password_repeat"), newPassword),
+		chromedp.Click(css("button.main[value=activate]")), chromedp.WaitVisible(css("[data-done] h1")),
+		chromedp.Navigate(s.base+"/account"), chromedp.WaitVisible(css(".sessions")))
+	s.p.Must(http.StatusUnauthorized, http.MethodPost, "/v1/sessions", map[string]any{"login": email, "password": oldPassword})
+	s.p.Must(http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]any{"login": email, "password": newPassword})
 }
 
 func registersByKeyboard(t *testing.T, b *browser, s site) {

@@ -160,6 +160,11 @@ func pendingRelease(t *testing.T, f *sqlFixture) {
 	alone, mail := f.waits(t, email, true)
 	inUse, vain := f.waits(t, email, false)
 	elsewhere, kept := f.waits(t, other, true)
+	active := f.rival(t, email, true) // as an imported one, which has nothing else either
+	active.Active = true
+	if err := f.Accounts.Create(t.Context(), active, nil); err != nil {
+		t.Fatal(err)
+	}
 	f.clock.Advance(time.Second)
 	for range 2 {
 		if err := f.Accounts.Release(t.Context(), hashed(t, email), f.clock.Now()); err != nil {
@@ -168,6 +173,7 @@ func pendingRelease(t *testing.T, f *sqlFixture) {
 	}
 	f.wantGone(t, alone, mail)
 	f.wantWaits(t, inUse, false)
+	f.wantWaits(t, active, false)
 	f.wantDropped(t, vain.ID, "superseded")
 	f.wantWaits(t, elsewhere, true)
 	f.claim(t, kept.ID)
