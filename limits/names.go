@@ -81,7 +81,7 @@ const (
 	UndoIP Name = "undo_ip"
 	// ChangesDay counts the changes that one account makes in a day: each is remembered for days and sends mails.
 	ChangesDay Name = "changes_day"
-	// ActivateIP counts the activations tried by one address: each asks the database.
+	// ActivateIP counts the activations tried and declined by one address: each asks the database.
 	ActivateIP Name = "activate_ip"
 	// ResendPause counts the activation mails asked for by one email address: one a minute.
 	ResendPause Name = "resend_pause"

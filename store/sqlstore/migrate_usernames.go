@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/pressly/goose/v3"
 
@@ -30,7 +32,8 @@ func (db *DB) usernames() *goose.Migration {
 			if last == "" {
 				return nil
 			}
-			for id, key := range names {
+			for _, id := range slices.Sorted(maps.Keys(names)) { // of twins the first one gets the key
+				key := names[id]
 				_, err := tx.ExecContext(ctx, db.sqlx.Rebind(`
 					update accounts set username_key = ?
 					where id = ? and not exists (select 1 from accounts where username_key = ?)`), key, id, key)
