@@ -49,7 +49,7 @@ func (s speaker) speak(digits string) []byte {
 
 // How much quieter than the digits the rest is, in decibels, and how loud the recordings of package speech are.
 const (
-	murmurBelow = 5.0
+	murmurBelow = 7.0
 	noiseBelow  = 16.0
 	loudness    = 0.12
 )
