@@ -99,7 +99,7 @@ func (s *search) live(i int) {
 		"mobile": mobile, "sms_code_id": id, "sms_code": code, "email": address,
 	})
 	s.key = ""
-	token := s.mailed(address)
+	token := s.mailed(address, 1)
 	s.secrets = append(s.secrets, token)
 	s.post(http.StatusOK, "/v1/activations", map[string]any{"token": token})
 	s.do(http.StatusOK, http.MethodGet, "/v1/sessions", nil)
@@ -110,6 +110,10 @@ func (s *search) live(i int) {
 	s.post(http.StatusCreated, "/v1/sessions", map[string]any{"login": name, "password": first, "remember": true})
 	s.do(http.StatusOK, http.MethodPut, "/v1/account/password",
 		map[string]any{"password_current": first, "password": second, "password_repeat": second})
+	undo, third := s.mailed(address, 2), fmt.Sprintf("third password %d", i)
+	s.secrets = append(s.secrets, undo, third)
+	s.do(http.StatusOK, http.MethodGet, "/undo?token="+undo[:len(undo)-1], nil)
+	s.post(http.StatusOK, "/v1/account-changes/undo", map[string]any{"token": undo, "password": third, "password_repeat": third})
 
 	// What does not belong there: a number as a user name, in a path, as a kind, in a body that is cut off.
 	s.post(0, "/v1/registrations", map[string]any{"username": mobile, "password": first, "agree": true, "email": mobile})

@@ -117,10 +117,10 @@ func (s *search) code(mobile, purpose string) (id any, code string) {
 }
 
 // mailed waits for the first mail and returns the token of its link.
-func (s *search) mailed(address string) string {
+func (s *search) mailed(address string, nth int) string {
 	s.t.Helper()
-	testkit.Eventually(s.t, patience, func() bool { return len(s.d.journal.to(address)) > 0 }, "a mail to %s", address)
-	link, err := url.Parse(s.d.journal.to(address)[0].Links[0])
+	testkit.Eventually(s.t, patience, func() bool { return len(s.d.journal.to(address)) >= nth }, "mail %d to %s", nth, address)
+	link, err := url.Parse(s.d.journal.to(address)[nth-1].Links[0])
 	if err != nil {
 		s.t.Fatal(err)
 	}
