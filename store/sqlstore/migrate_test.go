@@ -118,7 +118,7 @@ func TestMigrate_gives_old_user_names_their_new_keys(t *testing.T) {
 			activation_generation, session_generation, created_at, updated_at)
 			values ('%s', '%s', '%[2]s', 'h', true, false, false, 1, 1, current_timestamp, current_timestamp)`
 		names := map[string]string{"a": "lilei", "b": "ооооо", "c": "οοοοο"} // Latin, Cyrillic, Greek
-		for _, id := range []string{"a", "b", "c"} { // the order decides which twin was first
+		for _, id := range []string{"a", "b", "c"} {                         // the order decides which twin was first
 			exec(t, db, fmt.Sprintf(old, id, names[id]))
 		}
 		exec(t, db, "delete from goose_db_version where version_id >= 7")
