@@ -141,3 +141,27 @@ func TestCaptcha_costs_more_under_pressure(t *testing.T) {
 		t.Errorf("three quarters: kept %+v, %v", kept, err)
 	}
 }
+
+// The last quarter of a prefix is for those who pay more: strangers with normal captchas cannot use it up.
+func TestCaptcha_of_a_high_price_gets_the_rest_of_a_prefix(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(s *api.Server) {
+		s.Limits = limits.Set{limits.SMSPrefix: {Name: limits.SMSPrefix, Count: 20, Period: time.Hour}}
+	})
+	p := b.person()
+	send := func(i int, price string) *reply {
+		id := p.post("/v1/captchas", body{"price": price}).want(201, "0").str("captcha_id")
+		mobile := "1380013" + strconv.Itoa(8000+i)
+		return p.post("/v1/sms-codes", body{"mobile": mobile, "purpose": "login", "captcha_id": id, "captcha": captchaText})
+	}
+	for i := range 15 {
+		send(i, "normal").want(202, "0")
+	}
+	for i := 15; i < 20; i++ {
+		if got := send(i, "normal").want(422, "4202").Data["captcha_price"]; got != "high" {
+			t.Errorf("the refusal asks for the price %v", got)
+		}
+		send(i, "high").want(202, "0")
+	}
+	send(20, "high").want(429, "4206")
+}

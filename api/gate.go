@@ -139,6 +139,9 @@ func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile)
 	spends := s.sendSpends(c, mobile)
 	admitted, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
 	isRight := admitted.price != "" || !s.Captcha.Enabled()
+	if err == nil && admitted.price == captcha.Normal {
+		return spends, admitted, s.keepForPayers(c, mobile, spends, admitted.decision)
+	}
 	if err == nil || !isRight || !shared(admitted.decision.Refused) {
 		return spends, admitted, err
 	}

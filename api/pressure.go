@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"usher/contact"
 	"usher/limits"
 )
 
@@ -27,6 +28,25 @@ func (p pressure) times() int {
 
 // fewest is the least that a limit has to allow for a part of it to say anything.
 const fewest = 20
+
+// keepForPayers keeps the last quarter of what a prefix may be sent for captchas of the high price and for known networks.
+// The number is not known yet when a captcha is asked. Only where the tightest of all limits has so little left can the
+// prefix have: most codes cost no look.
+func (s *Server) keepForPayers(c echo.Context, mobile contact.Mobile, spends []limits.Spend, spent limits.Decision) error {
+	prefix := limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()}
+	if prefix.Limit.Count < fewest || spent.Remaining > prefix.Limit.Count/4 {
+		return nil
+	}
+	fill, err := s.Gate.Fill(c.Request().Context(), []limits.Spend{prefix})
+	if err != nil || fill <= 0.75 {
+		return err
+	}
+	if known, err := s.knownNetwork(c, mobile.Reveal()); err != nil || known {
+		return err
+	}
+	s.refund(c, spends)
+	return errCaptchaCheap
+}
 
 // pressure looks at what a network may send in an hour, at what all may send, and at the day's budget.
 func (s *Server) pressure(c echo.Context) (pressure, error) {

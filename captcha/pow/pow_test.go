@@ -1,8 +1,10 @@
 package pow_test
 
 import (
+	"bytes"
 	"crypto/pbkdf2"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -201,6 +203,35 @@ func FuzzMaker_Verify(f *testing.F) {
 	})
 }
 
+// The file is what createChallenge and solveChallenge of altcha-lib 2.8.0 gave for our parameters and keys.
+func TestMaker_takes_a_vector_of_altcha_lib(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("testdata", "altcha-lib-2.8.0.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vector struct{ Challenge pow.Challenge }
+	if err := json.Unmarshal(text, &vector); err != nil {
+		t.Fatal(err)
+	}
+	nonce, end := decoded(t, vector.Challenge.Parameters.Nonce), time.Unix(vector.Challenge.Parameters.ExpiresAt, 0)
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, text); err != nil {
+		t.Fatal(err)
+	}
+	id, sent := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(nonce), base64.StdEncoding.EncodeToString(compact.Bytes())
+	if err := newMaker().Verify(id, sent, end.Add(-time.Second)); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if err := newMaker().Verify(id, sent, end); !errors.Is(err, pow.ErrInvalid) {
+		t.Errorf("at its end: got %v", err)
+	}
+	_, ours := solve(t, vector.Challenge)
+	if err := newMaker().Verify(id, ours, end.Add(-time.Second)); err != nil {
+		t.Errorf("solved by the test: got %v", err)
+	}
+}
+
 // ALTCHA's own library solves our challenges and verifies what it gave; we verify it, too.
 func TestMaker_agrees_with_altcha_lib(t *testing.T) {
 	t.Parallel()
@@ -217,6 +248,8 @@ func TestMaker_agrees_with_altcha_lib(t *testing.T) {
 	const program = `
 import { solveChallenge, verifySolution } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
+import { webcrypto } from 'node:crypto';
+globalThis.crypto ??= webcrypto; // node 18
 const challenge = JSON.parse(process.argv[2]);
 const solution = await solveChallenge({ challenge, deriveKey });
 const { verified } = await verifySolution({ challenge, solution, deriveKey, hmacSignatureSecret: 'one', hmacKeySignatureSecret: 'two' });

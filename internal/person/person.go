@@ -138,6 +138,9 @@ func (p *Person) Captcha(body map[string]any) map[string]any {
 	}
 	answer := p.Must(http.StatusCreated, http.MethodPost, "/v1/captchas", map[string]any{})
 	body["captcha_id"], body["captcha"] = answer.Text("captcha_id"), p.CaptchaAnswer
+	if challenge := answer.Data["challenge"]; challenge != nil {
+		body["captcha"] = p.CaptchaAnswer + " " + p.work(challenge)
+	}
 	return body
 }
 

@@ -1,17 +1,13 @@
 package prove_test
 
 import (
-	"crypto/pbkdf2"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"testing"
 
 	"usher/captcha/pow"
+	"usher/internal/person"
 )
 
 // Row 23: proofs of work that are replayed, forged, or put together from two; and recordings without a picture.
@@ -42,32 +38,7 @@ func (f *fleet) askWork(t testing.TB) (id string, asked pow.Challenge, proof map
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer.Text("captcha_id"), asked, map[string]any{"challenge": asked, "solution": workOn(t, asked)}
-}
-
-// workOn tries one counter after the other.
-func workOn(t testing.TB, c pow.Challenge) map[string]any {
-	t.Helper()
-	nonce, err := hex.DecodeString(c.Parameters.Nonce)
-	if err != nil {
-		t.Fatal(err)
-	}
-	salt, err := hex.DecodeString(c.Parameters.Salt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for counter := range uint32(100_000) {
-		password := string(binary.BigEndian.AppendUint32(append([]byte{}, nonce...), counter))
-		key, err := pbkdf2.Key(sha256.New, password, salt, c.Parameters.Cost, c.Parameters.KeyLength)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text := hex.EncodeToString(key); strings.HasPrefix(text, c.Parameters.KeyPrefix) {
-			return map[string]any{"counter": counter, "derivedKey": text}
-		}
-	}
-	t.Fatal("no counter solves the challenge")
-	return nil
+	return answer.Text("captcha_id"), asked, map[string]any{"challenge": asked, "solution": person.Solve(t, asked)}
 }
 
 func payload(t testing.TB, proof any) string {

@@ -43,8 +43,12 @@ func (l *Limiter) Left(ctx context.Context, spend limits.Spend) (int, error) {
 	return left, nil
 }
 
-// Fill returns the share of the fullest of some limits that is used, 0 to 1, without spending. It takes one round trip.
+// Fill returns the share of the fullest of some limits that is used, 0 to 1, without spending; 0 where limits are only
+// recorded. It takes one round trip.
 func (g *Gate) Fill(ctx context.Context, spends []limits.Spend) (float64, error) {
+	if g.store.Rules.Mode == limits.Record {
+		return 0, nil
+	}
 	pipe, now := g.store.client.Pipeline(), g.store.now().UnixMilli()
 	var sent []*call
 	var counts []int

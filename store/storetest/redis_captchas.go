@@ -151,6 +151,8 @@ func captchaFill(t *testing.T, b *redisBundle) {
 	}
 	wantFill(0.5, half, off)
 	wantFill(0.75, half, more)
+	b.store.Rules.Mode = limits.Record
+	wantFill(0, half, more)
 }
 
 func captchaNone(t *testing.T, b *redisBundle) { b.wantAdmit(t, "", "") }
