@@ -145,7 +145,8 @@ func (s *Server) change(
 ) (accounts.Account, error) {
 	tries := []limits.Spend{{Limit: s.Limits[limits.ChangeAccount], Subject: account.ID}}
 	mails = append(mails, limits.Spend{Limit: s.Limits[limits.ChangesDay], Subject: account.ID})
-	if err := s.spend(c, slices.Concat(s.byAddress(c, limits.LoginIP), tries, mails)); err != nil {
+	own, _ := limits.Split(s.byAddress(c, limits.LoginIP)) // the total is for strangers
+	if err := s.spend(c, slices.Concat(own, tries, mails)); err != nil {
 		return accounts.Account{}, err
 	}
 	account, err := do(c.Request().Context())

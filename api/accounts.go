@@ -118,7 +118,8 @@ func (s *Server) register(c echo.Context) (any, error) {
 // signUp registers and, when nothing is left to prove, signs in; else the session only knows what it has registered. A number was guarded by a captcha
 // when its code was sent; an address alone is guarded here.
 func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
-	if err := s.admitSignUp(c, body); err != nil {
+	tries := s.byAddress(c, limits.RegisterIP)
+	if err := s.admitSignUp(c, body, tries); err != nil {
 		return accounts.Account{}, err
 	}
 	account, err := s.Accounts.Register(c.Request().Context(), accounts.SignUp{
@@ -127,6 +128,7 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 		Origin: originOf(c),
 	})
 	if err != nil {
+		s.refundTotals(c, tries)
 		return accounts.Account{}, err
 	}
 	s.Metrics.registered(account)
@@ -143,11 +145,11 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	return account, nil
 }
 
-func (s *Server) admitSignUp(c echo.Context, body registrationBody) error {
+func (s *Server) admitSignUp(c echo.Context, body registrationBody, spends []limits.Spend) error {
 	if body.Mobile != "" || body.SMSCode != "" {
-		return s.spend(c, s.byAddress(c, limits.RegisterIP))
+		return s.spend(c, spends)
 	}
-	_, err := s.admit(c, body.CaptchaID, body.Captcha, s.byAddress(c, limits.RegisterIP))
+	_, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
 	return err
 }
 

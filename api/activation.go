@@ -39,8 +39,12 @@ func (s *Server) prove(c echo.Context, body activationBody) (accounts.Account, e
 	if err != nil {
 		return accounts.Account{}, err
 	}
+	id := s.Accounts.LinkAccount(body.Token)
+	if id == "" { // made-up tokens leave nothing behind in Redis
+		return accounts.Account{}, accounts.ErrLinkInvalid
+	}
 	var tries []limits.Spend // wrong passwords count as those of any other change
-	if id := s.Accounts.LinkAccount(body.Token); id != "" && id != own.ID && body.Password != "" {
+	if id != own.ID && body.Password != "" {
 		tries = append(tries, limits.Spend{Limit: s.Limits[limits.ChangeAccount], Subject: id})
 	}
 	if err := s.spend(c, append(s.byAddress(c, limits.ActivateIP), tries...)); err != nil {
@@ -122,6 +126,9 @@ func (s *Server) declineActivation(c echo.Context) error {
 
 // decline does what the owner of an address asks for whom somebody else has registered.
 func (s *Server) decline(c echo.Context, token string) error {
+	if s.Accounts.LinkAccount(token) == "" {
+		return accounts.ErrLinkInvalid
+	}
 	if err := s.spend(c, s.byAddress(c, limits.ActivateIP)); err != nil {
 		return err
 	}

@@ -140,7 +140,7 @@ func TestPumping_each_limit_refuses_at_its_number(t *testing.T) {
 		{defaults[limits.SMSMobileDay], sameNumber, anyAddress, time.Hour},
 		{defaults[limits.SMSIPHour], anyNumber, sameAddress, 0},
 		{defaults[limits.SMSIPDay], anyNumber, sameAddress, 0},
-		{defaults[limits.SMSNetHour], anyNumber, sameNetwork, 0},
+		{defaults[limits.SMSIPHour.Net()], anyNumber, sameNetwork, 0},
 		{defaults[limits.SMSPrefix], samePrefix, anyAddress, 0},
 		{defaults[limits.SMSConversion], samePrefix, anyAddress, 0},
 		{limits.Limit{Name: limits.SMSTotal, Count: 30, Period: time.Hour}, anyNumber, anyAddress, 0},

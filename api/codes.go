@@ -180,11 +180,12 @@ type codeStatusView struct {
 }
 
 func (s *Server) codeStatus(c echo.Context) error {
-	if err := s.spend(c, s.byAddress(c, limits.StatusIP)); err != nil {
-		return err
-	}
 	status, err := s.Verify.Status(c.Request().Context(), c.Param("id"))
 	if err != nil {
+		return err
+	}
+	// Only now: made-up ids leave nothing behind in Redis.
+	if err := s.spend(c, s.byAddress(c, limits.StatusIP)); err != nil {
 		return err
 	}
 	return answer(c, http.StatusOK, codeStatusView{status.State, seconds(status.ResendAfter)})

@@ -97,30 +97,20 @@ func refusal(d limits.Decision) error {
 	return &verify.LimitError{Name: string(d.Refused), RetryAfter: d.RetryAfter}
 }
 
-// byAddress spends limits that count what one address does.
+// byAddress is what a request costs of limits by address, with their companions by network and of everybody.
 func (s *Server) byAddress(c echo.Context, names ...limits.Name) []limits.Spend {
-	addr, _ := limits.Network(clientAddr(c))
-	spends := make([]limits.Spend, len(names))
-	for i, name := range names {
-		spends[i] = limits.Spend{Limit: s.Limits[name], Subject: addr}
-	}
-	return spends
+	return s.Limits.ByAddress(clientAddr(c), names...)
 }
 
 // sendSpends is everything that one code costs, but for the limits of its number: those are spent in
 // one step with the code itself, see [verify.Codes].
 func (s *Server) sendSpends(c echo.Context, mobile contact.Mobile) []limits.Spend {
-	addr, network := limits.Network(clientAddr(c))
-	return []limits.Spend{
-		{Limit: s.Limits[limits.SMSIPHour], Subject: addr, Beside: network},
-		{Limit: s.Limits[limits.SMSIPDay], Subject: addr, Beside: network},
-		{Limit: s.Limits[limits.SMSNetHour], Subject: network},
-		{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()},
-		{Limit: s.Limits[limits.SMSConversion], Subject: mobile.Prefix()},
-		{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
-		{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody},
-		{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody},
-	}
+	return append(s.byAddress(c, limits.SMSIPHour, limits.SMSIPDay),
+		limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()},
+		limits.Spend{Limit: s.Limits[limits.SMSConversion], Subject: mobile.Prefix()},
+		limits.Spend{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
+		limits.Spend{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody},
+		limits.Spend{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody})
 }
 
 // shared reports whether strangers can use up a limit of codes for the owner of a number.

@@ -177,7 +177,6 @@ func TestRefusals_by_limits_say_when_to_come_back(t *testing.T) {
 		limits.CaptchaAudioIP: func(p *person) *reply {
 			return p.post("/v1/captchas", body{"kind": "audio", "replaces": p.captcha()})
 		},
-		limits.StatusIP: func(p *person) *reply { return p.get("/v1/sms-codes/" + strings.Repeat("a", 44)) },
 		limits.CheckIP: func(p *person) *reply {
 			return p.post("/v1/sms-codes/check", body{"mobile": number, "purpose": "login", "code": "1"})
 		},
@@ -186,13 +185,12 @@ func TestRefusals_by_limits_say_when_to_come_back(t *testing.T) {
 		limits.ResetIP: func(p *person) *reply {
 			return p.post("/v1/password-resets", body{"mobile": number, "sms_code": "1", "password": "x"})
 		},
-		limits.ActivateIP:  func(p *person) *reply { return p.post("/v1/activations", body{"token": "x"}) },
-		limits.ResendIP:    func(p *person) *reply { return p.post("/v1/activations/resend", body{"email": address}) },
-		limits.ResendEmail: func(p *person) *reply { return p.post("/v1/activations/resend", body{"email": address}) },
-		limits.SMSIPHour:   func(p *person) *reply { return p.send("13800138" + strconv.Itoa(100+len(p.b.sms.all()))) },
-		limits.SMSNetHour:  func(p *person) *reply { return p.send("13800138" + strconv.Itoa(100+len(p.b.sms.all()))) },
-		limits.SMSPrefix:   func(p *person) *reply { return p.send("13800138" + strconv.Itoa(100+len(p.b.sms.all()))) },
-		limits.SMSTotal:    func(p *person) *reply { return p.send("1380013" + strconv.Itoa(1000*(1+len(p.b.sms.all())))) },
+		limits.ResendIP:        func(p *person) *reply { return p.post("/v1/activations/resend", body{"email": address}) },
+		limits.ResendEmail:     func(p *person) *reply { return p.post("/v1/activations/resend", body{"email": address}) },
+		limits.SMSIPHour:       func(p *person) *reply { return p.send("13800138" + strconv.Itoa(100+len(p.b.sms.all()))) },
+		limits.SMSIPHour.Net(): func(p *person) *reply { return p.send("13800138" + strconv.Itoa(100+len(p.b.sms.all()))) },
+		limits.SMSPrefix:       func(p *person) *reply { return p.send("13800138" + strconv.Itoa(100+len(p.b.sms.all()))) },
+		limits.SMSTotal:        func(p *person) *reply { return p.send("1380013" + strconv.Itoa(1000*(1+len(p.b.sms.all())))) },
 	}
 	for name, call := range calls {
 		t.Run(string(name), func(t *testing.T) {

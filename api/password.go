@@ -44,12 +44,17 @@ func (s *Server) reset(c echo.Context, body resetBody) error {
 	if len(refused) > 0 {
 		return refused
 	}
-	if err := s.spend(c, s.byAddress(c, limits.ResetIP)); err != nil {
+	tries := s.byAddress(c, limits.ResetIP)
+	if err := s.spend(c, tries); err != nil {
 		return err
 	}
-	return s.Accounts.ResetPassword(c.Request().Context(), accounts.Reset{
+	err := s.Accounts.ResetPassword(c.Request().Context(), accounts.Reset{
 		Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode,
 		Password: body.Password, PasswordRepeat: body.PasswordRepeat,
 		Origin: originOf(c),
 	})
+	if err != nil {
+		s.refundTotals(c, tries)
+	}
+	return err
 }

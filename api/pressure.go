@@ -52,7 +52,7 @@ func (s *Server) keepForPayers(c echo.Context, mobile contact.Mobile, spends []l
 func (s *Server) pressure(c echo.Context) (pressure, error) {
 	_, network := limits.Network(clientAddr(c))
 	spends := []limits.Spend{
-		{Limit: s.Limits[limits.SMSNetHour], Subject: network},
+		{Limit: s.Limits[limits.SMSIPHour.Net()], Subject: network},
 		{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
 		{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody},
 		{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody},

@@ -7,7 +7,6 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
-	"usher/limits"
 )
 
 type signInBody struct {
@@ -88,7 +87,7 @@ func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account
 	if len(refused) > 0 {
 		return accounts.Account{}, refused
 	}
-	if err := s.spend(c, s.byAddress(c, limits.LoginIP)); err != nil {
+	if err := s.admitCode(c, mobile); err != nil {
 		return accounts.Account{}, err
 	}
 	account, err := s.Accounts.SignInByCode(c.Request().Context(), mobile, body.SMSCodeID, body.SMSCode)

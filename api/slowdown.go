@@ -10,6 +10,7 @@ import (
 
 	"usher/accounts"
 	"usher/captcha"
+	"usher/contact"
 	"usher/limits"
 )
 
@@ -50,9 +51,9 @@ type passwordAttempt struct {
 // the owner has signed in from is not held to what others try: nobody can lock an owner out for ever.
 func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) passwordAttempt {
 	login := loginSubject(body.Login)
-	addr, network := limits.Network(clientAddr(c))
+	_, network := limits.Network(clientAddr(c))
 	attempt := passwordAttempt{
-		failures: []limits.Spend{{Limit: s.Limits[limits.LoginNameNet], Subject: from(network, login)}},
+		failures: []limits.Spend{{Limit: s.Limits[limits.LoginNameNet], Subject: from(network, login), Beside: network}},
 		priority: accounts.Later,
 	}
 	if known {
@@ -61,9 +62,8 @@ func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) pa
 		attempt.failures = append(attempt.failures, limits.Spend{Limit: s.Limits[limits.LoginNameAll], Subject: login})
 	}
 	if s.Captcha.Enabled() && body.CaptchaID == "" {
-		attempt.failures = append(attempt.failures,
-			limits.Spend{Limit: s.Limits[limits.LoginName], Subject: login},
-			limits.Spend{Limit: s.Limits[limits.LoginAddr], Subject: addr})
+		attempt.failures = append(attempt.failures, limits.Spend{Limit: s.Limits[limits.LoginName], Subject: login})
+		attempt.failures = append(attempt.failures, s.byAddress(c, limits.LoginAddr)...)
 	}
 	return attempt
 }
@@ -79,6 +79,9 @@ func (s *Server) knownNetwork(c echo.Context, login string) (bool, error) {
 // an owner on a new network, whose number strangers keep from getting codes, has this way in left.
 func (s *Server) admitPassword(c echo.Context, body signInBody, attempt *passwordAttempt) error {
 	own := s.byAddress(c, limits.LoginIP)
+	if attempt.priority == accounts.First { // a known network: strangers' tries do not shut a person out
+		own, _ = limits.Split(own)
+	}
 	spends := slices.Concat(own, attempt.failures)
 	var admitted admission
 	var err error
@@ -88,7 +91,7 @@ func (s *Server) admitPassword(c echo.Context, body signInBody, attempt *passwor
 		err = s.spend(c, spends)
 	}
 	switch {
-	case refusedBy(err, limits.LoginName, limits.LoginAddr):
+	case refusedBy(err, limits.LoginName, limits.LoginAddr, limits.LoginAddr.Net()):
 		return errCaptchaNeeded
 	case !refusedBy(err, strangersLimits...) || !s.Captcha.Enabled():
 		return err
@@ -100,7 +103,7 @@ func (s *Server) admitPassword(c echo.Context, body signInBody, attempt *passwor
 }
 
 // strangersLimits are those of sign-ins by password that strangers from many networks can use up.
-var strangersLimits = []limits.Name{limits.LoginNameAll}
+var strangersLimits = []limits.Name{limits.LoginNameAll, limits.LoginIP.All()}
 
 // withoutStrangers returns the spends that count the caller alone.
 func withoutStrangers(spends []limits.Spend) []limits.Spend {
@@ -109,12 +112,34 @@ func withoutStrangers(spends []limits.Spend) []limits.Spend {
 	})
 }
 
+// admitCode lets a code to sign in with be tried. When strangers have used the total up, networks pass that the
+// number was signed in from before.
+func (s *Server) admitCode(c echo.Context, mobile contact.Mobile) error {
+	tries := s.byAddress(c, limits.LoginIP)
+	err := s.spend(c, tries)
+	if !refusedBy(err, limits.LoginIP.All()) {
+		return err
+	}
+	if known, failed := s.knownNetwork(c, mobile.Reveal()); failed != nil || !known {
+		return errors.Join(failed, err)
+	}
+	own, _ := limits.Split(tries)
+	return s.spend(c, own)
+}
+
 // refund gives units back. When it cannot, they are forgotten with their period.
 func (s *Server) refund(c echo.Context, spends []limits.Spend) {
 	if err := s.Gate.Refund(c.Request().Context(), spends); err != nil {
 		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "limits not given back",
 			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
 	}
+}
+
+// refundTotals gives back what a request that failed took from everybody. Its address and its network have paid for the
+// try; what belongs to all could else be used up by made-up codes.
+func (s *Server) refundTotals(c echo.Context, spends []limits.Spend) {
+	_, totals := limits.Split(spends)
+	s.refund(c, totals)
 }
 
 // know remembers the network that an account was signed in from, under each of its login names.

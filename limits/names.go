@@ -3,7 +3,8 @@ package limits
 import "time"
 
 // The limits. What each is spent on stands first in its comment, then why it exists. An IPv6 address
-// counts by its /64, a network is a /24 or a /48; see [Network].
+// counts by its /64, a network is a /24 or a /48; see [Network]. A limit by address has a companion by network, which
+// hosts rented in blocks do not evade, and mostly one of everybody, which bounds botnets; see [Name.Net] and [Name.All].
 const (
 	// SMSMobileHour counts the codes sent to one number. Aliyun refuses the sixth in an hour itself, but
 	// only after it was asked, and a second provider counts for itself: fail-over would evade it.
@@ -24,8 +25,6 @@ const (
 	SMSIPHour Name = "sms_ip_hour"
 	// SMSIPDay counts the codes asked for by one address in a day, for those who stay below the hour's limit.
 	SMSIPDay Name = "sms_ip_day"
-	// SMSNetHour counts the codes asked for by one network: hosts rented for bombing come in blocks.
-	SMSNetHour Name = "sms_net_hour"
 	// SMSPrefix counts the codes sent to numbers with the same seven first digits, where SMS pumping for
 	// a share of the carrier's fee shows first.
 	SMSPrefix Name = "sms_prefix"
@@ -91,44 +90,32 @@ const (
 	ResendIP Name = "resend_ip"
 )
 
-// defaults lists every limit. Many people of one company or one mobile network share an IPv4 address:
-// what costs no SMS is allowed more generously.
+// defaults lists every limit: those by address with their companions, and the others.
 func defaults() []Limit {
 	const day = 24 * time.Hour
-	return []Limit{
+	list := []Limit{
 		{Name: SMSMobileHour, Count: 5, Period: time.Hour},
 		{Name: SMSMobileDay, Count: 10, Period: day},
 		{Name: SMSUnknownHour, Count: 4, Period: time.Hour},
 		{Name: SMSUnknownDay, Count: 8, Period: day},
 		{Name: SMSStrangerHour, Count: 3, Period: time.Hour},
 		{Name: SMSStrangerDay, Count: 6, Period: day},
-		{Name: SMSIPHour, Count: 10, Period: time.Hour},
-		{Name: SMSIPDay, Count: 50, Period: day},
-		{Name: SMSNetHour, Count: 50, Period: time.Hour},
 		{Name: SMSPrefix, Count: 20, Period: 10 * time.Minute},
 		{Name: SMSTotal, Count: 100_000, Period: time.Hour},
 		{Name: SMSBudgetDay, Count: 0, Period: day},
 		{Name: SMSBudgetUnknown, Count: 0, Period: day},
 		{Name: SMSConversion, Count: 15, Period: 10 * time.Minute, Percent: 30, History: day},
-		{Name: CheckIP, Count: 30, Period: 5 * time.Minute},
 		{Name: CodeWrongAll, Count: luckyADay(6) / 2, Period: day},
-		{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute},
-		{Name: CaptchaAudioIP, Count: 15, Period: 10 * time.Minute},
-		{Name: LookupIP, Count: 60, Period: 5 * time.Minute},
-		{Name: StatusIP, Count: 300, Period: 5 * time.Minute},
-		{Name: RegisterIP, Count: 20, Period: time.Hour},
-		{Name: LoginIP, Count: 60, Period: 10 * time.Minute},
 		{Name: LoginName, Count: 3, Period: 15 * time.Minute},
-		{Name: LoginAddr, Count: 3, Period: 15 * time.Minute},
 		{Name: LoginNameNet, Count: 10, Period: 15 * time.Minute},
 		{Name: LoginNameAll, Count: 30, Period: 15 * time.Minute},
 		{Name: ChangeAccount, Count: 10, Period: 15 * time.Minute},
-		{Name: ResetIP, Count: 20, Period: time.Hour},
-		{Name: UndoIP, Count: 20, Period: time.Hour},
 		{Name: ChangesDay, Count: 20, Period: day},
-		{Name: ActivateIP, Count: 60, Period: 10 * time.Minute},
 		{Name: ResendPause, Count: 1, Period: time.Minute},
 		{Name: ResendEmail, Count: 5, Period: day},
-		{Name: ResendIP, Count: 20, Period: time.Hour},
 	}
+	for _, limit := range byAddress() {
+		list = append(list, limit.with()...)
+	}
+	return list
 }

@@ -35,6 +35,10 @@ func TestDefaults_are_the_promised_ones(t *testing.T) {
 		{Name: "sms_budget_unknown", Period: day},
 		{Name: "login_name", Count: 3, Period: 15 * time.Minute},
 		{Name: "login_addr", Count: 3, Period: 15 * time.Minute},
+		{Name: "login_addr_net", Count: 15, Period: 15 * time.Minute},
+		{Name: "sms_net_day", Count: 250, Period: day},
+		{Name: "lookup_net", Count: 300, Period: 5 * time.Minute},
+		{Name: "lookup_all", Count: 20_000, Period: 5 * time.Minute},
 		{Name: "login_name_net", Count: 10, Period: 15 * time.Minute},
 		{Name: "login_name_all", Count: 30, Period: 15 * time.Minute},
 	} {

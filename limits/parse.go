@@ -22,7 +22,8 @@ func Parse(setting string) (Set, error) { return Defaults().Parse(setting) }
 
 // Parse reads "name=count/period,name=off" over a set and returns a new one; periods are written as 90s, 10m or 24h. A
 // guard may have its percentage as a third part: "name=count/period/30%". The error names every mistake at
-// once. [SMSBudgetUnknown] follows [SMSBudgetDay] unless it is named itself.
+// once. [SMSBudgetUnknown] follows [SMSBudgetDay] unless it is named itself, and so
+// does a network, which has five times what its address has.
 func (s Set) Parse(setting string) (Set, error) {
 	set := maps.Clone(s)
 	if strings.TrimSpace(setting) == "" {
@@ -47,6 +48,12 @@ func (s Set) Parse(setting string) (Set, error) {
 	}
 	if seen[SMSBudgetDay] && !seen[SMSBudgetUnknown] {
 		set.followBudget()
+	}
+	for _, limit := range byAddress() {
+		if seen[limit.Name] && !seen[limit.Name.Net()] {
+			limit.Limit = set[limit.Name]
+			set[limit.Name.Net()] = limit.net()
+		}
 	}
 	return set, nil
 }

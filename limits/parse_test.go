@@ -15,6 +15,7 @@ func TestParse_changes_what_it_names_and_leaves_the_rest(t *testing.T) {
 	t.Parallel()
 	want := limits.Defaults()
 	want[limits.SMSIPHour] = limits.Limit{Name: limits.SMSIPHour, Count: 3, Period: 90 * time.Second}
+	want["sms_net_hour"] = limits.Limit{Name: "sms_net_hour", Count: 15, Period: 90 * time.Second}
 	off := want[limits.SMSTotal]
 	off.Count = 0
 	want[limits.SMSTotal] = off
@@ -30,6 +31,26 @@ func TestParse_changes_what_it_names_and_leaves_the_rest(t *testing.T) {
 	}
 	if got, err := limits.Parse("  "); err != nil || !cmp.Equal(got, limits.Defaults()) {
 		t.Errorf("Parse of nothing = %v, %v", got, err)
+	}
+}
+
+func TestParse_a_network_follows_its_address_unless_it_is_set(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]limits.Limit{
+		"lookup_ip=7/1h":                       {Name: "lookup_net", Count: 35, Period: time.Hour},
+		"lookup_ip=off":                        {Name: "lookup_net", Period: 5 * time.Minute},
+		"lookup_ip=7/1h,lookup_net=9/2h":       {Name: "lookup_net", Count: 9, Period: 2 * time.Hour},
+		"lookup_net=9/2h,lookup_ip=off":        {Name: "lookup_net", Count: 9, Period: 2 * time.Hour},
+		"lookup_net=off":                       {Name: "lookup_net", Period: 5 * time.Minute},
+		"lookup_ip=1000000000/1h,login_ip=off": {Name: "lookup_net", Count: 1_000_000_000, Period: time.Hour},
+	} {
+		set, err := limits.Parse(setting)
+		if err != nil {
+			t.Errorf("%s: %v", setting, err)
+		}
+		if diff := cmp.Diff(want, set["lookup_net"]); diff != "" {
+			t.Errorf("%s, -want +got:\n%s", setting, diff)
+		}
 	}
 }
 

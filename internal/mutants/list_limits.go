@@ -107,7 +107,7 @@ func limitMutants() []mutant {
 		{
 			name: "budget-unknown", without: "a botnet spends the whole budget",
 			edits: []edit{
-				{"api/gate.go", "{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody},", ""},
+				{"api/gate.go", "Subject: limits.Everybody},\n\t\tlimits.Spend{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody})", "Subject: limits.Everybody})"},
 			},
 			pkg: "api", tests: []string{"TestBill_of_a_botnet_is_the_stated_one"},
 		},

@@ -15,7 +15,7 @@ func BenchmarkLimiter_Spend(b *testing.B) {
 		return limits.Spend{Limit: limits.Limit{Name: name, Count: 1 << 40, Period: time.Hour}, Subject: subject}
 	}
 	spends := []limits.Spend{
-		spend(limits.SMSIPHour, "192.0.2.1"), spend(limits.SMSIPDay, "192.0.2.1"), spend(limits.SMSNetHour, "192.0.2.0/24"),
+		spend(limits.SMSIPHour, "192.0.2.1"), spend(limits.SMSIPDay, "192.0.2.1"), spend(limits.SMSIPHour.Net(), "192.0.2.0/24"),
 		spend(limits.SMSPrefix, "1380013"), spend(limits.SMSTotal, limits.Everybody),
 	}
 	b.ReportAllocs()

@@ -24,6 +24,7 @@ func Limits(t *testing.T, url string) {
 		"recording lets pass and reports":             recordOnly,
 		"a clock that is behind forgets nothing":      clockBehind,
 		"another period counts anew":                  otherPeriod,
+		"what is refused or given back leaves no key": refusedLeavesNothing,
 		"a window lives as long as it counts":         windowLives,
 		"a server that lost its scripts gets them":    scriptsLost,
 	} {
@@ -221,6 +222,32 @@ func windowLives(t *testing.T, b *redisBundle) {
 		b.clock.Advance(step)
 		b.spend(t, spend)
 		lives(when)
+	}
+}
+
+// refusedLeavesNothing: requests from ever more subjects that a limit of all refuses fill no memory.
+func refusedLeavesNothing(t *testing.T, b *redisBundle) {
+	all := on(t, "everybody", "bound_all", 1, time.Hour)
+	b.spend(t, all)
+	for i := range 20 {
+		b.spend(t, on(t, "somebody"+string(rune('a'+i)), "bound_one", 5, time.Hour), all)
+	}
+	if keys := b.client.Keys(t.Context(), "*:window:bound_one:*").Val(); len(keys) != 0 {
+		t.Errorf("%d windows of refused requests are left", len(keys))
+	}
+	back := on(t, "", "bound_back", 5, time.Hour)
+	b.spend(t, back)
+	b.spend(t, back)
+	for range 3 { // one more than was spent
+		if err := b.store.Gate().Refund(t.Context(), []limits.Spend{back}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if keys := b.client.Keys(t.Context(), "*:window:bound_back:*").Val(); len(keys) != 0 {
+		t.Errorf("%d windows without a unit are left", len(keys))
+	}
+	if d := b.spend(t, back); d.Remaining != 4 {
+		t.Errorf("%d left of 5 after the first", d.Remaining)
 	}
 }
 

@@ -133,6 +133,10 @@ local function refund(key, at, period)
     if s.at == slot or s.at == newest and not giver then giver = s end
   end
   if not giver then return end
+  if units < 2 then
+    redis.call('DEL', key) -- what came to nothing leaves nothing behind
+    return
+  end
   giver.units = giver.units - 1
   redis.call('SET', key, units - 1 .. join(list, newest), 'KEEPTTL')
 end

@@ -1,0 +1,105 @@
+package limits
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// netShare is how many times an address's count its network has: so many people of a company behind one /24 may do
+// at once what one address may, and 200 hosts of one customer no more.
+const netShare = 5
+
+// addressLimit is a limit by address. It never stands alone: its companion [Name.Net] counts the network, and where
+// all is not 0 the companion [Name.All] counts everybody, both in the same period.
+type addressLimit struct {
+	Limit
+	all int
+}
+
+// byAddress lists the limits by address. Totals are about twice the busiest hour (15 % of the day) of a site with
+// 100,000 registrations and 150,000 sign-ins a day; docs/operations.md has the computation. Many people of one
+// company or one mobile network share an IPv4 address: what costs no SMS is allowed more generously.
+func byAddress() []addressLimit {
+	const day = 24 * time.Hour
+	return []addressLimit{
+		// Codes have totals of their own: SMSTotal and the budget.
+		{Limit{Name: SMSIPHour, Count: 10, Period: time.Hour}, 0},
+		{Limit{Name: SMSIPDay, Count: 50, Period: day}, 0},
+		{Limit{Name: CheckIP, Count: 30, Period: 5 * time.Minute}, 20_000},
+		{Limit{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute}, 30_000},
+		{Limit{Name: CaptchaAudioIP, Count: 15, Period: 10 * time.Minute}, 10_000},
+		{Limit{Name: LookupIP, Count: 60, Period: 5 * time.Minute}, 20_000},
+		// Only codes and links that exist are counted, so there are as few as these.
+		{Limit{Name: StatusIP, Count: 300, Period: 5 * time.Minute}, 0},
+		{Limit{Name: ActivateIP, Count: 60, Period: 10 * time.Minute}, 0},
+		{Limit{Name: RegisterIP, Count: 20, Period: time.Hour}, 30_000},
+		{Limit{Name: LoginIP, Count: 60, Period: 10 * time.Minute}, 30_000},
+		{Limit{Name: LoginAddr, Count: 3, Period: 15 * time.Minute}, 0}, // LoginIP has the total
+		{Limit{Name: ResetIP, Count: 20, Period: time.Hour}, 5_000},
+		{Limit{Name: UndoIP, Count: 20, Period: time.Hour}, 0},
+		{Limit{Name: ResendIP, Count: 20, Period: time.Hour}, 5_000},
+	}
+}
+
+// AddressNames returns the names of the limits by address.
+func AddressNames() []Name {
+	var names []Name
+	for _, limit := range byAddress() {
+		names = append(names, limit.Name)
+	}
+	return names
+}
+
+// Net returns the name of the companion that counts networks: lookup_net of lookup_ip.
+func (n Name) Net() Name { return n.companion("_net") }
+
+// All returns the name of the companion that counts everybody: lookup_all of lookup_ip.
+func (n Name) All() Name { return n.companion("_all") }
+
+func (n Name) companion(kind string) Name {
+	if before, after, found := strings.Cut(string(n), "_ip"); found {
+		return Name(before + kind + after)
+	}
+	return n + Name(kind)
+}
+
+// net returns the companion that counts networks.
+func (a addressLimit) net() Limit {
+	return Limit{Name: a.Name.Net(), Count: min(netShare*a.Count, maxCount), Period: a.Period}
+}
+
+// with returns the limit and its companions.
+func (a addressLimit) with() []Limit {
+	list := []Limit{a.Limit, a.net()}
+	if a.all > 0 {
+		list = append(list, Limit{Name: a.Name.All(), Count: a.all, Period: a.Period})
+	}
+	return list
+}
+
+// ByAddress returns what one request from an address costs of limits by address: of each the address's own unit, its
+// network's and that of everybody. The first two are kept in one place, so that one script spends them.
+func (s Set) ByAddress(ip netip.Addr, names ...Name) []Spend {
+	addr, network := Network(ip)
+	spends := make([]Spend, 0, 3*len(names))
+	for _, name := range names {
+		spends = append(spends,
+			Spend{Limit: s[name], Subject: addr, Beside: network},
+			Spend{Limit: s[name.Net()], Subject: network},
+			Spend{Limit: s[name.All()], Subject: Everybody})
+	}
+	return spends
+}
+
+// Split parts spends into those that count somebody and those that count everybody.
+func Split(spends []Spend) (own, totals []Spend) {
+	for _, spend := range spends {
+		if spend.Subject == Everybody {
+			totals = append(totals, spend)
+		} else {
+			own = append(own, spend)
+		}
+	}
+	return own, totals
+}
