@@ -222,3 +222,23 @@ func TestTotals_shut_nobody_out_who_is_known(t *testing.T) {
 	owner.put("/v1/account/password", passwords(password, nextPassword)).want(200, "0")
 	b.at(anySite(12)).post("/v1/sessions", body{"mobile": anyNumber(12), "sms_code": "123456"}).want(429, "4206")
 }
+
+// Sub-addresses and dots that a provider ignores make no other mailbox.
+func TestMails_to_one_mailbox_are_counted_together(t *testing.T) {
+	t.Parallel()
+	b := onRedis(t, nil)
+	passed := 0
+	for i := range 40 {
+		b.clock.Advance(61 * time.Second)
+		spelling := fmt.Sprintf("v.%d+%d@corp.example", 7, i)
+		if i%2 == 0 {
+			spelling = fmt.Sprintf("v.7+a%d@corp.example", i)
+		}
+		if b.at(anySite(i)).post("/v1/activations/resend", body{"email": spelling}).status == http.StatusAccepted {
+			passed++
+		}
+	}
+	if want := limits.Defaults()[limits.ResendEmail].Count; passed != want {
+		t.Errorf("%d mails were asked for, want %d", passed, want)
+	}
+}

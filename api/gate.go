@@ -146,11 +146,11 @@ func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile)
 	return own, admitted, err
 }
 
-// resendSpends counts the address that the mail goes to as well as the one that asks.
+// resendSpends counts the mailbox that the mail goes to, in all its spellings, as well as the address that asks.
 func (s *Server) resendSpends(c echo.Context, email contact.Email) []limits.Spend {
 	return append(s.byAddress(c, limits.ResendIP),
-		limits.Spend{Limit: s.Limits[limits.ResendPause], Subject: email.Reveal()},
-		limits.Spend{Limit: s.Limits[limits.ResendEmail], Subject: email.Reveal()})
+		limits.Spend{Limit: s.Limits[limits.ResendPause], Subject: email.Mailbox()},
+		limits.Spend{Limit: s.Limits[limits.ResendEmail], Subject: email.Mailbox()})
 }
 
 // clientAddr is the zero Addr for somebody whose address cannot be told.
