@@ -47,13 +47,6 @@ func codeMutants() []mutant {
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
 		},
 		{
-			name: "code-wrong-all", without: "a million codes are guessed at five times each",
-			edits: []edit{
-				{"store/redisstore/codes.go", "\tif !decision.Allowed() {\n\t\treturn verify.Pending{}, verify.ErrAttempts\n\t}\n", ""},
-			},
-			pkg: "store/redisstore", tests: []string{"TestCodes"},
-		},
-		{
 			name: "code-number", without: "the id of another number's code is looked up",
 			edits: []edit{
 				{

@@ -71,59 +71,5 @@ func limitMutants() []mutant {
 			},
 			pkg: "providers/ronglian", tests: []string{"TestClient"},
 		},
-		{
-			name: "password-turns", without: "so many passwords as arrive are hashed at once",
-			edits: []edit{
-				{"accounts/hasher.go", "place, err := h.queue.acquire(ctx, priority)", "place, err := &hashPlace{}, ctx.Err()"},
-				{"accounts/hasher.go", "\tdefer h.queue.release(place)\n", ""},
-			},
-			pkg: "accounts", tests: []string{"TestHasher_waits_a_second_for_its_turn"},
-		},
-		{
-			name: "password-priority", without: "a crowd of strangers keeps people from signing in",
-			edits: []edit{
-				{"accounts/hashqueue.go", "q.waiting[priority] = append(", "priority = Later\n\tq.waiting[priority] = append("},
-			},
-			pkg: "accounts", tests: []string{"TestHasher_crowd_of_strangers_does_not_keep_the_proved_waiting"},
-		},
-		{
-			name: "code-before-hash", without: "a made-up code costs a hash and tells who has an account",
-			edits: []edit{
-				{
-					"accounts/register.go",
-					"\tif a.mobile.IsZero() {\n\t\treturn s.create(ctx, a, Later)\n\t}\n",
-					"\tif a.mobile.IsZero() {\n\t\treturn s.create(ctx, a, Later)\n\t}\n\tif err := s.refuseTaken(ctx, a); err != nil {\n\t\treturn Account{}, err\n\t}\n",
-				},
-			},
-			pkg: "accounts", tests: []string{"TestRegister_asks_for_the_code_before_anything_else"},
-		},
-		{
-			name: "budget-default", without: "nothing bounds the bill unless somebody sets a budget",
-			edits: []edit{
-				{"app/front/api.go", "WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan)", "WithBudget(0*float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan)"},
-			},
-			pkg: "app", tests: []string{"TestBudget_is_on_by_default_and_warned_of_when_it_is_off"},
-		},
-		{
-			name: "budget-unknown", without: "a botnet spends the whole budget",
-			edits: []edit{
-				{"api/gate.go", "Subject: limits.Everybody},\n\t\tlimits.Spend{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody})", "Subject: limits.Everybody})"},
-			},
-			pkg: "api", tests: []string{"TestBill_of_a_botnet_is_the_stated_one"},
-		},
-		{
-			name: "shared-limits", without: "strangers use up what owners need",
-			edits: []edit{
-				{"api/gate.go", "knownErr != nil || !known", "knownErr != nil || !known || known"},
-			},
-			pkg: "api", tests: []string{"TestPrefix_that_strangers_stopped_serves_its_owners"},
-		},
-		{
-			name: "guard-history", without: "a bad day is forgotten after ten minutes",
-			edits: []edit{
-				{"store/redisstore/scripts/window.lua", "local isGood = history.units < count or", "local isGood = sent < count or"},
-			},
-			pkg: "store/redisstore", tests: []string{"TestConversion"},
-		},
 	}
 }

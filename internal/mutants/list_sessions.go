@@ -15,13 +15,6 @@ func sessionMutants() []mutant {
 			pkg: "api", tests: []string{"TestSignIn_demands_a_captcha_after_three_failures"},
 		},
 		{
-			name: "unknown-login-hashes", without: "the time of a sign-in tells whether there is an account",
-			edits: []edit{
-				{"accounts/hasher.go", "\t\thash = h.dummy\n", "\t\treturn false, nil\n"},
-			},
-			pkg: "accounts", tests: []string{"TestHasher_works_as_hard_for_accounts_that_do_not_exist"},
-		},
-		{
 			name: "session-new-token", without: "a token that was planted before the sign-in is signed in",
 			edits: []edit{
 				{"api/session.go", "if err := s.sessions.RenewToken(ctx); err != nil {\n\t\treturn err\n\t}\n", ""},

@@ -1,0 +1,42 @@
+package main
+
+// totalMutants are the guards of what all strangers together may do.
+func totalMutants() []mutant {
+	return []mutant{
+		{
+			name: "budget-default", without: "nothing bounds the bill unless somebody sets a budget",
+			edits: []edit{
+				{"app/front/api.go", "WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan)", "WithBudget(0*float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan)"},
+			},
+			pkg: "app", tests: []string{"TestBudget_is_on_by_default_and_warned_of_when_it_is_off"},
+		},
+		{
+			name: "budget-unknown", without: "a botnet spends the whole budget",
+			edits: []edit{
+				{"api/gate.go", "Subject: limits.Everybody},\n\t\tlimits.Spend{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody})", "Subject: limits.Everybody})"},
+			},
+			pkg: "api", tests: []string{"TestBill_of_a_botnet_is_the_stated_one"},
+		},
+		{
+			name: "shared-limits", without: "strangers use up what owners need",
+			edits: []edit{
+				{"api/gate.go", "knownErr != nil || !known", "knownErr != nil || !known || known"},
+			},
+			pkg: "api", tests: []string{"TestPrefix_that_strangers_stopped_serves_its_owners"},
+		},
+		{
+			name: "guard-history", without: "a bad day is forgotten after ten minutes",
+			edits: []edit{
+				{"store/redisstore/scripts/window.lua", "local isGood = history.units < count or", "local isGood = sent < count or"},
+			},
+			pkg: "store/redisstore", tests: []string{"TestConversion"},
+		},
+		{
+			name: "code-wrong-all", without: "a million codes are guessed at five times each",
+			edits: []edit{
+				{"store/redisstore/codes.go", "\tif !decision.Allowed() {\n\t\treturn verify.Pending{}, verify.ErrAttempts\n\t}\n", ""},
+			},
+			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+	}
+}
