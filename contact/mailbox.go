@@ -11,11 +11,10 @@ type provider struct {
 
 // providers lists public providers by their domains.
 var providers = map[string]provider{
-	// https://support.google.com/mail/answer/7436150 (dots), https://support.google.com/mail/answer/22370 (plus)
+	// Gmail ignores dots and what follows a plus; both domains are one.
 	"gmail.com":      {"gmail.com", "+", true},
 	"googlemail.com": {"gmail.com", "+", true},
-	// Yahoo has sub-addresses behind a base name and a hyphen:
-	// https://help.yahoo.com/kb/SLN28815.html
+	// Yahoo has sub-addresses behind a base name and a hyphen.
 	"yahoo.com": {"yahoo.com", "-", false},
 }
 
