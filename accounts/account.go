@@ -45,8 +45,8 @@ type Account struct {
 	UpdatedAt time.Time
 }
 
-// Waiting reports whether the account has nothing but an address that has yet to be proved. Whoever proves
-// the address owns the account.
+// Waiting reports whether the account has nothing but an address that has yet to be proved. The
+// person who proves the address owns the account.
 func (a Account) Waiting() bool {
 	return !a.Active && a.Mobile.IsZero() && a.Email.IsZero() && !a.PendingEmail.IsZero()
 }

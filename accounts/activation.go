@@ -16,7 +16,7 @@ const resendTime = 100 * time.Millisecond
 // indexEmail is the kind under which addresses are hashed into tokens.
 const indexEmail = "email"
 
-// ErrLinkAlone says that a link was opened by somebody who may only be the reader of the mail: the account is in use,
+// ErrLinkAlone says that a link was opened by a person who may only be the reader of the mail: the account is in use,
 // and proving an address for it takes its session or its current password.
 var ErrLinkAlone = errors.New("link alone does not show whose account it is")
 

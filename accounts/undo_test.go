@@ -203,7 +203,7 @@ func TestUndo_power_is_with_settled_contacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if w.link(t, accounts.MailPasswordChanged, email(t, nextEmail)) == "" {
-		t.Error("an address that nobody has objected to for the whole time cannot undo")
+		t.Error("an address that stayed without an objection for the whole time cannot undo")
 	}
 }
 

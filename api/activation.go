@@ -124,7 +124,7 @@ func (s *Server) declineActivation(c echo.Context) error {
 	return answer(c, http.StatusOK, none{})
 }
 
-// decline does what the owner of an address asks for whom somebody else has registered.
+// decline does what the owner of an address asks for when another person has registered it.
 func (s *Server) decline(c echo.Context, token string) error {
 	if s.Accounts.LinkAccount(token) == "" {
 		return accounts.ErrLinkInvalid

@@ -71,7 +71,7 @@ func TestStrangers_leave_the_owner_a_share_of_the_codes(t *testing.T) {
 	b.at("198.51.100.2").askFor(number, "high").want(429, "4206")
 	owner.post("/v1/sessions", body{"mobile": number, "sms_code": owner.code(number, "login")}).want(201, "0")
 
-	// Somebody on a new network finds the share of those who pay, as long as no stranger paid.
+	// A person on a new network finds the share of those who pay, as long as no stranger paid.
 	b.clock.Advance(25 * time.Hour)
 	for i := range 3 {
 		b.at(anyAddress(i)).askFor(number, "normal").want(202, "0")

@@ -74,7 +74,7 @@ func (s *Server) parseCaptcha(b captchaBody) (captcha.Medium, captcha.Price, err
 }
 
 // replacePicture takes away the picture that a recording is asked for in place of. Machines understand recordings
-// better than they read pictures, so nobody gets one alone: each costs a picture, and has a limit of its own.
+// better than they read pictures, so a recording is not given alone: each costs a picture, and has a limit of its own.
 func (s *Server) replacePicture(c echo.Context, id string) error {
 	if !s.Captcha.Enabled() {
 		return errCaptchaIsOff

@@ -74,7 +74,7 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 }
 
 // issueInShare asks for a code as a stranger, and as more when strangers have used up their share of the number's
-// allowance: as somebody who has paid a high price, or from a network that the number's account was signed in from.
+// allowance: as a person who has paid a high price, or from a network that the number's account was signed in from.
 func (s *Server) issueInShare(c echo.Context, request verify.Request, paid captcha.Price) (verify.Issued, error) {
 	ctx := c.Request().Context()
 	if paid == captcha.High {

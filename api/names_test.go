@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A name that is made to look like an existing one is refused, and whoever types it at sign-in means the existing
-// one: there is no other.
+// A name that is made to look like an existing one is refused. Typed at sign-in it means the existing one: there is no
+// other.
 func TestNames_that_look_alike_are_taken(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)

@@ -29,7 +29,7 @@ func onServer(t *testing.T, server *testkit.Server) *bundle {
 	return b
 }
 
-// backup writes the RDB file of a server and returns what puts it back, as somebody does after a loss.
+// backup writes the RDB file of a server and returns what puts it back, as an operator does after a loss.
 func (b *bundle) backup(server *testkit.Server) (restore func()) {
 	b.t.Helper()
 	if err := b.client.Save(b.t.Context()).Err(); err != nil {

@@ -39,7 +39,7 @@ func undoBody(more body) body {
 	return b
 }
 
-// changeNumber is what somebody with a session and the password does.
+// changeNumber is what a person with a session and the password does.
 func (p *person) changeNumber(to string) *reply {
 	p.b.t.Helper()
 	return p.put("/v1/account/mobile", body{"mobile": to, "sms_code": p.code(to, "change_mobile"), "password": password})

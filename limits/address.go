@@ -92,7 +92,7 @@ func (s Set) ByAddress(ip netip.Addr, names ...Name) []Spend {
 	return spends
 }
 
-// Split parts spends into those that count somebody and those that count everybody.
+// Split parts spends into those of one subject and those of everybody.
 func Split(spends []Spend) (own, totals []Spend) {
 	for _, spend := range spends {
 		if spend.Subject == Everybody {

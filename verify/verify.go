@@ -76,7 +76,7 @@ type Codes interface {
 	Status(ctx context.Context, id string) (Status, error)
 }
 
-// Standing says how much of a number's allowance is open to whoever asks for a code. The zero value is the stranger's.
+// Standing says how much of a number's allowance is open to the asker of a code. The zero value is the stranger's.
 type Standing int
 
 // The standings. Strangers cannot use up what is kept for the others.

@@ -18,7 +18,7 @@ func pendingMutants() []mutant {
 			pkg: "accounts", tests: []string{"TestActivate_lets_the_first_proof_win"},
 		},
 		{
-			name: "unproved-imported", without: "the name of an imported account is taken although nobody was asked for a proof",
+			name: "unproved-imported", without: "the name of an imported account is taken although its owner was not asked for a proof",
 			edits: []edit{
 				{"accounts/decline.go", "account.Waiting() && !account.PendingEmailAt.IsZero() &&", "account.Waiting() &&"},
 			},

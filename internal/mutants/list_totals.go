@@ -4,7 +4,7 @@ package main
 func totalMutants() []mutant {
 	return []mutant{
 		{
-			name: "budget-default", without: "nothing bounds the bill unless somebody sets a budget",
+			name: "budget-default", without: "nothing bounds the bill unless an operator sets a budget",
 			edits: []edit{
 				{"app/front/api.go", "WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan)", "WithBudget(0*float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan)"},
 			},

@@ -133,7 +133,7 @@ func (m *modelAccounts) endClaim(number int) {
 	}
 }
 
-// admits says what becomes of a registration: it deletes a waiting account whose time has run out and whose name is
+// admits is the outcome of a registration: it deletes a waiting account whose time has run out and whose name is
 // wanted.
 func (m *modelAccounts) admits(name string, number, address int, now time.Time) string {
 	if holder := m.byName(name); holder != nil {

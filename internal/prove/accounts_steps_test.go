@@ -161,7 +161,7 @@ func (w *accountWorld) letter(c *rapid.T, is func(letter) bool) letter {
 
 func (w *accountWorld) decline(c *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(c, "rarely") > 0 {
-		c.Skip("most addresses are declined by nobody")
+		c.Skip("most addresses are not declined")
 	}
 	l, now := w.letter(c, func(l letter) bool { return l.decline != "" }), w.clock.Now()
 	want := "ok"
@@ -266,7 +266,7 @@ func (w *accountWorld) newPasswordOf(a *modelAccount, password string, now time.
 	a.sessions++
 }
 
-// signedIn draws an account that somebody may be signed in to.
+// signedIn draws an account that a person can be signed in to.
 func (w *accountWorld) signedIn(c *rapid.T) *modelAccount {
 	a := w.anyone(c)
 	if !a.active || a.password == "" {

@@ -120,7 +120,7 @@ func newAccountWorld(t testing.TB, logger *slog.Logger) *accountWorld {
 	return w
 }
 
-// rightCodes takes the code of whoever holds the number. Row 12 is about the others.
+// rightCodes takes every code as right: here only the holder of a number enters one. Row 12 is about wrong ones.
 type rightCodes struct{}
 
 func (rightCodes) Spend(context.Context, contact.Mobile, verify.Purpose, string, string) error {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Row 19: an address belongs to whoever proves it. Strangers register with the address of another person, who opens
+// Row 19: an address belongs to the person who proves it. Strangers register with the address of another person, who opens
 // what the mails bring; nothing of that is of use to a stranger.
 func TestRow19_an_address_belongs_to_whoever_proves_it(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,7 @@ import (
 // djangoIterations is what Django 5.0 spends on a PBKDF2 hash: some ten times what a hash of ours takes.
 const djangoIterations = 720_000
 
-// Row 13, imported accounts: until somebody has signed in, the hash of an account is Django's, and comparing it takes
+// Row 13, imported accounts: until its owner has signed in, the hash of an account is Django's, and comparing it takes
 // far longer than comparing ours, or the one that is compared where there is no account.
 func TestRow13_imported_accounts_answer_alike(t *testing.T) {
 	t.Parallel()

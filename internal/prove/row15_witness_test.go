@@ -100,7 +100,7 @@ func (s *search) captcha(body map[string]any) map[string]any {
 	return body
 }
 
-// promise asks for a code that nobody reads, and returns its id.
+// promise asks for a code that stays unread, and returns its id.
 func (s *search) promise(mobile, purpose string) any {
 	s.t.Helper()
 	return s.post(http.StatusAccepted, "/v1/sms-codes", s.captcha(map[string]any{"mobile": mobile, "purpose": purpose}))["sms_code_id"]

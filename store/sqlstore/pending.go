@@ -24,7 +24,7 @@ const (
 )
 
 const (
-	// pendingBatch is how many accounts one transaction changes: few enough that nobody waits long for their locks.
+	// pendingBatch is how many accounts one transaction changes: few enough that no other transaction waits long for their locks.
 	pendingBatch = 200
 
 	// releaseBatches bounds what one request does for an address that many accounts wait with. Periodic work does the rest.

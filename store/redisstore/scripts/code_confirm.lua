@@ -1,4 +1,4 @@
--- Notes that a code was entered rightly: whoever tries it again is its person, and no stranger who guesses.
+-- Notes that a code was entered rightly: a further try is that of its person, and no guess of a stranger.
 --
 -- KEYS[1] -> code
 --

@@ -5,7 +5,7 @@
 -- ARGV[2] -> now in milliseconds
 --
 -- Returns {"expired"} when the code cannot be entered for the purpose, {"attempts"} when it has no guess left, or
--- {"ok", key id, MAC, guesses left, 1 for a guess after the first of a code that nobody has entered rightly, else 0}.
+-- {"ok", key id, MAC, guesses left, 1 for a guess after the first of a code that was not entered rightly yet, else 0}.
 local code = redis.call('HMGET', KEYS[1], 'purpose', 'expires_at', 'used', 'attempts', 'max_attempts', 'key_id', 'mac', 'superseded',
   'confirmed')
 if code[1] ~= ARGV[1] or code[3] ~= '' or tonumber(code[2]) <= tonumber(ARGV[2]) then return {'expired'} end
