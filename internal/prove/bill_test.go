@@ -1,10 +1,9 @@
 package prove_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,27 +32,16 @@ func TestRow24_a_botnet_costs_at_most_the_stated_bill(t *testing.T) {
 	owner := person.Journey{Username: "owner", Password: longPassword, Mobile: "13800138000", Email: "owner@example.com"}
 	f.people[0].Walk(owner)
 
-	var granted atomic.Int64
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range connections {
-		wg.Go(func() {
-			for i := range next {
-				address := fmt.Sprintf("100.%d.%d.7", 64+i/512, i/2%256)
-				if i%2 == 1 {
-					address = fmt.Sprintf("2001:db8:%x::7", i)
-				}
-				fresh := fmt.Sprintf("1%d%04d%04d", 30+i%69, i/69, i*7%10000)
-				granted.Add(int64(grant(t, f.bases[i%2], fresh, http.Header{"X-Forwarded-For": {address}})))
-			}
+	answers := f.count(t, botnet, func(ctx context.Context, i int) (person.Answer, error) {
+		address := fmt.Sprintf("100.%d.%d.7", 64+i/512, i/2%256)
+		if i%2 == 1 {
+			address = fmt.Sprintf("2001:db8:%x::7", i)
+		}
+		return f.from(ctx, address, http.MethodPost, "/v1/sms-codes", map[string]any{
+			"mobile": fmt.Sprintf("1%d%04d%04d", 30+i%69, i/69, i*7%10000), "purpose": "login",
 		})
-	}
-	for i := range botnet {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-	sent := int(granted.Load())
+	})
+	sent := f.passed(t, answers, "202 0", "429 4206")
 	r.atMost("codes to the botnet", sent, set[limits.SMSBudgetUnknown].Count)
 	r.atMost("yuan that they cost", int(float64(sent)*smsYuan+0.5), budgetYuan)
 	refused := f.people[1].Do(http.MethodPost, "/v1/sms-codes", map[string]any{"mobile": "13900139000", "purpose": "register"})

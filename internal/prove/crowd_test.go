@@ -1,8 +1,11 @@
 package prove_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"strings"
@@ -25,6 +28,7 @@ const (
 type fleet struct {
 	people  [2]*person.Person // in front of one API each
 	bases   [2]string         // the addresses of these, as http://host:port
+	proxy   *http.Transport   // in front of both
 	environ map[string]string
 }
 
@@ -38,7 +42,8 @@ func newFleet(t testing.TB, changes map[string]string) *fleet {
 	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
-	f := &fleet{environ: environ}
+	f := &fleet{environ: environ, proxy: &http.Transport{MaxIdleConnsPerHost: connections}}
+	t.Cleanup(f.proxy.CloseIdleConnections)
 	for i := range f.people {
 		api := programs.Start(t, environ, "api")
 		addr := api.Await(t, `"http_addr":"([^"]+)"`)
@@ -51,6 +56,14 @@ func newFleet(t testing.TB, changes map[string]string) *fleet {
 // crowd sends n requests through both processes, many at a time, and counts the answers by status and errno.
 func (f *fleet) crowd(t testing.TB, n int, path string, body func(i int) map[string]any) map[string]int {
 	t.Helper()
+	return f.count(t, n, func(ctx context.Context, i int) (person.Answer, error) {
+		return f.people[i%2].Try(ctx, http.MethodPost, path, body(i))
+	})
+}
+
+// count sends n requests, many at a time, and counts the answers by status and errno.
+func (f *fleet) count(t testing.TB, n int, send func(ctx context.Context, i int) (person.Answer, error)) map[string]int {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var mu sync.Mutex
@@ -60,7 +73,7 @@ func (f *fleet) crowd(t testing.TB, n int, path string, body func(i int) map[str
 	for range connections {
 		wg.Go(func() {
 			for i := range next {
-				answer, err := f.people[i%2].Try(ctx, http.MethodPost, path, body(i))
+				answer, err := send(ctx, i)
 				key := fmt.Sprintf("%d %s", answer.Status, answer.Errno)
 				if answer.Data["valid"] == true {
 					key += " right"
@@ -82,6 +95,47 @@ func (f *fleet) crowd(t testing.TB, n int, path string, body func(i int) map[str
 	return counts
 }
 
+// passed returns how many answers were the one of a request that passed, and notes an error for any other than that and
+// the refusal.
+func (f *fleet) passed(t testing.TB, counts map[string]int, passed, refused string) int {
+	t.Helper()
+	for answer, n := range counts {
+		if answer != passed && answer != refused {
+			t.Errorf("%d answers %q, want %q or %q", n, answer, passed, refused)
+		}
+	}
+	return counts[passed]
+}
+
+// from sends a request as a proxy does that has it from a client at the address; a nil body sends none. The processes of
+// the fleet have to trust the proxy. It is safe for concurrent use.
+func (f *fleet) from(ctx context.Context, address, method, path string, body map[string]any) (person.Answer, error) {
+	var reader io.Reader = http.NoBody
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return person.Answer{}, err
+		}
+		reader = bytes.NewReader(encoded)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, f.bases[len(address)%2]+path, reader)
+	if err != nil {
+		return person.Answer{}, err
+	}
+	request.Header = http.Header{"X-Forwarded-For": {address}, "Content-Type": {"application/json"}}
+	response, err := f.proxy.RoundTrip(request)
+	if err != nil {
+		return person.Answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return person.Answer{}, err
+	}
+	answer := person.Answer{Status: response.StatusCode, Header: response.Header, Body: text}
+	return answer, json.Unmarshal(text, &answer)
+}
+
 // register makes an account that is to have this address.
 func (f *fleet) register(name, address string) {
 	f.people[0].Must(http.StatusCreated, http.MethodPost, "/v1/registrations", map[string]any{
@@ -89,15 +143,22 @@ func (f *fleet) register(name, address string) {
 	})
 }
 
-// readCaptcha reads the answer of the only captcha out of Redis, as no client can.
-func (f *fleet) readCaptcha(t testing.TB) string {
+// redis connects to the Redis of the fleet.
+func (f *fleet) redis(t testing.TB) *redis.Client {
 	t.Helper()
 	options, err := redis.ParseURL(f.environ["USHER_REDIS_URL"])
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := redis.NewClient(options)
-	defer func() { _ = client.Close() }()
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// readCaptcha reads the answer of the only captcha out of Redis, as no client can.
+func (f *fleet) readCaptcha(t testing.TB) string {
+	t.Helper()
+	client := f.redis(t)
 	keys, err := client.Keys(t.Context(), "usher:*:captcha").Result()
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("%d captchas, %v", len(keys), err)

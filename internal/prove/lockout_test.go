@@ -1,9 +1,7 @@
 package prove_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"strings"
@@ -108,21 +106,9 @@ func (s *lockout) at(from, method, path, price string, body map[string]any) pers
 		body["captcha_id"] = s.at(from, http.MethodPost, "/v1/captchas", "", map[string]any{"price": price}).Text("captcha_id")
 		body["captcha"] = s.readCaptcha(s.t)
 	}
-	encoded, err := json.Marshal(body)
+	answer, err := s.from(s.t.Context(), from, method, path, body)
 	if err != nil {
-		s.t.Fatal(err)
-	}
-	request := ask(s.t, method, s.bases[len(from)%2]+path, string(encoded))
-	request.Header = http.Header{"X-Forwarded-For": {from}, "Content-Type": {"application/json"}}
-	response, err := http.DefaultTransport.RoundTrip(request)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	answer := person.Answer{Status: response.StatusCode, Header: response.Header, Body: text}
-	if err != nil || json.Unmarshal(text, &answer) != nil {
-		s.t.Fatalf("%s %s: %s, %v", method, path, text, err)
+		s.t.Fatalf("%s %s: %s, %v", method, path, answer.Body, err)
 	}
 	return answer
 }
