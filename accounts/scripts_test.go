@@ -50,6 +50,7 @@ func TestUsername_scripts(t *testing.T) {
 		"علي١٢":           "",
 		"𐒠𐒡x𐒀12":          accounts.MixedScripts, // Osmanya, beyond the basic plane
 		"abc\U0001d7ce1":  "",                    // a mathematical zero is a zero
+		"13800\u0431":     accounts.NotAllowed,   // a Cyrillic letter like a six: compared as a number
 	} {
 		if got := problemOf(t, name); got != want {
 			t.Errorf("%q: problem %q, want %q", name, got, want)

@@ -40,7 +40,14 @@ func parseUsername(s string) (username, Problem) {
 	if problem == "" && mixesScripts(name.shown) {
 		return username{}, MixedScripts
 	}
+	if problem == "" && isNumber(name.canonical) { // of letters that look like digits
+		return username{}, NotAllowed
+	}
 	return name, problem
+}
+
+func isNumber(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsNumber(r) })
 }
 
 // canonicalUsername returns an empty problem for a name that an account may have.
@@ -54,19 +61,17 @@ func canonicalUsername(s string) (username, Problem) {
 		return username{}, Malformed
 	}
 	shown := norm.NFKC.String(s)
-	number := true
 	for _, r := range shown {
 		if !usernameRune(r) {
 			return username{}, Malformed
 		}
-		number = number && unicode.IsNumber(r)
 	}
 	switch length := utf8.RuneCountInString(shown); {
 	case length < minUsername:
 		return username{}, TooShort
 	case length > maxUsername:
 		return username{}, TooLong
-	case number:
+	case isNumber(shown):
 		return username{}, NotAllowed
 	}
 	return username{shown, unconfuse(fold(shown))}, ""

@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"usher/accounts"
 	"usher/api"
 	"usher/limits"
 	"usher/store/redisstore"
@@ -119,4 +122,34 @@ func TestStrangers_cannot_close_both_password_and_code(t *testing.T) {
 		stranger.tryPaying("li_lei", "wrong password").want(401, "4102")
 	}
 	stranger.tryPaying("li_lei", password).want(429, "4206")
+}
+
+// A stranger whose user name is compared as the number of another person, as one of an older version may be, is a stranger
+// to that number: their network gets a stranger's share of its codes.
+func TestStrangers_are_not_known_by_a_name_that_looks_like_a_number(t *testing.T) {
+	t.Parallel()
+	const victim, lookalike = "13800138006", "1380013800\u0431" // a Cyrillic letter like a six
+	b := onRedis(t, nil)
+	b.at("192.0.2.1").signUp("li_lei", victim)
+	stranger := b.at("198.51.100.9")
+	stranger.post("/v1/registrations", body{
+		"username": lookalike, "password": password, "password_repeat": password, "agree": true, "email": "li@example.com",
+		"captcha_id": stranger.captcha(), "captcha": captchaText,
+	}).want(422, "4103")
+
+	hash := must(b.face.Accounts.Passwords.Hash(t.Context(), password, accounts.First))(t)
+	older := accounts.Account{
+		ID: uuid.NewString(), Username: lookalike, PasswordHash: hash, Active: true, ActivationGeneration: 1, SessionGeneration: 1,
+		CreatedAt: b.clock.Now(), UpdatedAt: b.clock.Now(),
+	}
+	if err := b.store.Create(t.Context(), older, nil); err != nil {
+		t.Fatal(err)
+	}
+	stranger.try(lookalike, password, false).want(201, "0")
+	b.clock.Advance(25 * time.Hour)
+	for range limits.Defaults()[limits.SMSStrangerHour].Count {
+		stranger.askFor(victim, "normal").want(202, "0")
+		b.clock.Advance(time.Minute)
+	}
+	stranger.askFor(victim, "normal").want(422, "4202")
 }

@@ -61,18 +61,19 @@ func (s *Server) signInByPassword(c echo.Context, body signInBody) (accounts.Acc
 	return s.tryPassword(c, body)
 }
 
-// loginSubject is the same for every spelling of a login name.
+// loginSubject is the same for every spelling of a login name. The kinds are told apart: a user name may be compared in a
+// form that is a number, and who has it must not count as the owner of that number.
 func loginSubject(login string) string {
 	if email, err := contact.ParseEmail(login); err == nil {
-		return email.Reveal()
+		return "email " + email.Reveal()
 	}
 	if mobile, err := contact.ParseMobile(login); err == nil {
-		return mobile.Reveal()
+		return "mobile " + mobile.Reveal()
 	}
 	if _, canonical, ok := accounts.CanonicalUsername(login); ok {
-		return canonical
+		return "username " + canonical
 	}
-	return login // no account has such a name, and it is counted like those that one may have
+	return "other " + login // no account has such a name, and it is counted like those that one may have
 }
 
 func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account, error) {

@@ -15,6 +15,13 @@ func sessionMutants() []mutant {
 			pkg: "api", tests: []string{"TestSignIn_demands_a_captcha_after_three_failures"},
 		},
 		{
+			name: "known-by-kind", without: "a user name that is compared as a number makes its network known to that number",
+			edits: []edit{
+				{"api/sessions.go", "return \"username \" + canonical", "return \"mobile \" + canonical"},
+			},
+			pkg: "api", tests: []string{"TestStrangers_are_not_known_by_a_name_that_looks_like_a_number"},
+		},
+		{
 			name: "session-new-token", without: "a token that was planted before the sign-in is signed in",
 			edits: []edit{
 				{"api/session.go", "if err := s.sessions.RenewToken(ctx); err != nil {\n\t\treturn err\n\t}\n", ""},
