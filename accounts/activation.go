@@ -168,11 +168,16 @@ func (s *Service) LinkAccount(text string) string {
 
 // ResendActivation sends another activation mail, which makes older links worthless: for the newest account that
 // waits with the address and has nothing else, see [Account.Waiting]. It returns nil, in about the same time, whether
-// there is one or not, or a *verify.LimitError when the owner of the address has declined mails.
-func (s *Service) ResendActivation(ctx context.Context, email contact.Email, origin Origin) error {
+// there is one or not, or a *verify.LimitError when the owner of the address has declined mails. When no mail is sent, it
+// calls unsent, within that time.
+func (s *Service) ResendActivation(ctx context.Context, email contact.Email, origin Origin, unsent func()) error {
 	earliest := time.NewTimer(resendTime)
 	defer earliest.Stop()
-	if err := s.renewActivation(ctx, email, origin); err != nil {
+	sent, err := s.renewActivation(ctx, email, origin)
+	if !sent {
+		unsent()
+	}
+	if err != nil {
 		return err
 	}
 	select {
@@ -183,18 +188,19 @@ func (s *Service) ResendActivation(ctx context.Context, email contact.Email, ori
 	}
 }
 
-func (s *Service) renewActivation(ctx context.Context, email contact.Email, origin Origin) error {
+func (s *Service) renewActivation(ctx context.Context, email contact.Email, origin Origin) (sent bool, err error) {
 	if err := s.refuseDeclined(ctx, email); err != nil {
-		return err
+		return false, err
 	}
 	account, err := s.Store.FindWaiting(ctx, email)
 	if errors.Is(err, ErrNotFound) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return s.renew(ctx, account, origin)
+	err = s.renew(ctx, account, origin)
+	return err == nil, err
 }
 
 // ResendOwnActivation sends another activation mail to the address of the account that waits for its proof, which

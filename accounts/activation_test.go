@@ -51,7 +51,7 @@ func TestActivate_refuses_a_link_that_was_replaced(t *testing.T) {
 	account := w.registered(t, byEmail)
 	old := w.newestLink(t, account.ID)
 	w.clock.Advance(time.Second)
-	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "en", RequestID: "request-2"}); err != nil {
+	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "en", RequestID: "request-2"}, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	wantSteps(t, w, "declined", "find waiting", "renew", "enqueue")
@@ -132,7 +132,7 @@ func TestResendActivation_answers_alike(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, address := range []string{someEmail, "active@example.com", "nobody@example.com"} {
 			start := time.Now()
-			if err := w.ResendActivation(t.Context(), email(t, address), accounts.Origin{Language: "zh", RequestID: "r"}); err != nil {
+			if err := w.ResendActivation(t.Context(), email(t, address), accounts.Origin{Language: "zh", RequestID: "r"}, func() {}); err != nil {
 				t.Errorf("%s: ResendActivation = %v", address, err)
 			}
 			if took := time.Since(start); took != 100*time.Millisecond {
@@ -144,11 +144,11 @@ func TestResendActivation_answers_alike(t *testing.T) {
 		t.Errorf("%d mails, generation %d", len(w.mails), w.people[waiting.ID].ActivationGeneration)
 	}
 	w.fail["renew"] = accounts.ErrNotFound // activated meanwhile
-	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "zh", RequestID: "r"}); err != nil {
+	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "zh", RequestID: "r"}, func() {}); err != nil {
 		t.Errorf("activated meanwhile: ResendActivation = %v", err)
 	}
 	w.fail["renew"] = errAway
-	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "zh", RequestID: "r"}); !errors.Is(err, errAway) {
+	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "zh", RequestID: "r"}, func() {}); !errors.Is(err, errAway) {
 		t.Errorf("store away: ResendActivation = %v", err)
 	}
 }

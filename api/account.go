@@ -39,7 +39,7 @@ func (s *Server) setOwnPassword(c echo.Context, body passwordBody) (accounts.Acc
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	account, err = s.change(c, account, nil, func(ctx context.Context) (accounts.Account, error) {
+	account, err = s.change(c, account, []limits.Spend{s.changeOfDay(account)}, func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangePassword(ctx, account, accounts.PasswordChange{
 			Current: body.PasswordCurrent, Password: body.Password, PasswordRepeat: body.PasswordRepeat,
 			Origin: originOf(c),
@@ -89,7 +89,7 @@ func (s *Server) setOwnEmail(c echo.Context, body emailBody) (accounts.Account, 
 		return accounts.Account{}, err
 	}
 	// A mail goes to whatever address is given.
-	return s.change(c, account, s.resendSpends(c, email), func(ctx context.Context) (accounts.Account, error) {
+	return s.change(c, account, s.ownResendSpends(c, account, email), func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangeEmail(ctx, account, accounts.EmailChange{
 			Email: email, Password: body.Password, Origin: originOf(c),
 		})
@@ -125,7 +125,7 @@ func (s *Server) setOwnMobile(c echo.Context, body ownMobileBody) (accounts.Acco
 	if len(refused) > 0 {
 		return accounts.Account{}, refused
 	}
-	account, err = s.change(c, account, nil, func(ctx context.Context) (accounts.Account, error) {
+	account, err = s.change(c, account, []limits.Spend{s.changeOfDay(account)}, func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangeMobile(ctx, account, accounts.MobileChange{
 			Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Password: body.Password, Origin: originOf(c),
 		})
@@ -137,16 +137,14 @@ func (s *Server) setOwnMobile(c echo.Context, body ownMobileBody) (accounts.Acco
 	return account, nil
 }
 
-// change makes a change within the limits: of passwords tried, and of the mails that it sends. Both are
-// given back when nothing came of them: the mails' and the day's changes unless the change is made, the password's after a
-// mistake in the form. A wrong password stays spent, and so does a question whether an address is taken.
+// change makes a change within the limits: of passwords tried, and of what the change costs. Both are given back when
+// nothing came of them: the costs unless the change is made, the password's after a mistake in the form. A wrong password stays spent, and so does a question whether an address is taken.
 func (s *Server) change(
-	c echo.Context, account accounts.Account, mails []limits.Spend, do func(context.Context) (accounts.Account, error),
+	c echo.Context, account accounts.Account, costs []limits.Spend, do func(context.Context) (accounts.Account, error),
 ) (accounts.Account, error) {
 	tries := []limits.Spend{{Limit: s.Limits[limits.ChangeAccount], Subject: account.ID}}
-	mails = append(mails, limits.Spend{Limit: s.Limits[limits.ChangesDay], Subject: account.ID})
 	own, _ := limits.Split(s.byAddress(c, limits.LoginIP)) // the total is for strangers
-	if err := s.spend(c, slices.Concat(own, tries, mails)); err != nil {
+	if err := s.spend(c, slices.Concat(own, tries, costs)); err != nil {
 		return accounts.Account{}, err
 	}
 	account, err := do(c.Request().Context())
@@ -154,7 +152,7 @@ func (s *Server) change(
 		s.refund(c, tries)
 	}
 	if err != nil {
-		s.refund(c, mails)
+		s.refund(c, costs)
 		return accounts.Account{}, err
 	}
 	s.know(c, account) // by its new number or address too

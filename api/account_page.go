@@ -97,10 +97,15 @@ func (s *Server) resendOwn(c echo.Context, account accounts.Account) error {
 	if account.PendingEmail.IsZero() {
 		return nil
 	}
-	if err := s.spend(c, s.resendSpends(c, account.PendingEmail)); err != nil {
+	spends := s.ownResendSpends(c, account, account.PendingEmail)
+	if err := s.spend(c, spends); err != nil {
 		return err
 	}
-	return s.Accounts.ResendOwnActivation(c.Request().Context(), account, originOf(c))
+	err := s.Accounts.ResendOwnActivation(c.Request().Context(), account, originOf(c))
+	if err != nil {
+		s.refund(c, spends)
+	}
+	return err
 }
 
 // strangerPage tells somebody who is not signed in where to do that.

@@ -3,6 +3,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -118,8 +119,9 @@ func (s *Server) register(c echo.Context) (any, error) {
 // signUp registers and, when nothing is left to prove, signs in; else the session only knows what it has registered. A number was guarded by a captcha
 // when its code was sent; an address alone is guarded here.
 func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
-	tries := s.byAddress(c, limits.RegisterIP)
-	if err := s.admitSignUp(c, body, tries); err != nil {
+	email, _ := contact.ParseEmail(body.Email) // Register refuses what is none
+	tries, mails := s.byAddress(c, limits.RegisterIP), s.mailSpends(email)
+	if err := s.admitSignUp(c, body, slices.Concat(tries, mails)); err != nil {
 		return accounts.Account{}, err
 	}
 	account, err := s.Accounts.Register(c.Request().Context(), accounts.SignUp{
@@ -129,6 +131,7 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	})
 	if err != nil {
 		s.refundTotals(c, tries)
+		s.refund(c, mails)
 		return accounts.Account{}, err
 	}
 	s.Metrics.registered(account)

@@ -96,17 +96,20 @@ func (s *Server) resend(c echo.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.spend(c, s.resendSpends(c, email)); err != nil {
-		return err
-	}
 	own, err := s.ownAccount(c)
 	if err != nil {
 		return err
 	}
 	if own.PendingEmail == email {
-		return s.Accounts.ResendOwnActivation(c.Request().Context(), own, originOf(c))
+		return s.resendOwn(c, own)
 	}
-	return s.Accounts.ResendActivation(c.Request().Context(), email, originOf(c))
+	if err := s.spend(c, s.resendSpends(c, email)); err != nil {
+		return err
+	}
+	// What others share comes back when nothing is sent. The mailbox's part does not: it would tell of the account.
+	return s.Accounts.ResendActivation(c.Request().Context(), email, originOf(c), func() {
+		s.refund(c, s.mailTotals(email))
+	})
 }
 
 type declineBody struct {

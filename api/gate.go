@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"usher/accounts"
 	"usher/captcha"
 	"usher/contact"
 	"usher/limits"
@@ -146,11 +147,43 @@ func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile)
 	return own, admitted, err
 }
 
-// resendSpends counts the mailbox that the mail goes to, in all its spellings, as well as the address that asks.
+// mailSpends is what one activation mail costs, whatever request causes it. The mailbox counts in all its spellings.
+// It is nothing for the zero Email.
+func (s *Server) mailSpends(email contact.Email) []limits.Spend {
+	if email.IsZero() {
+		return nil
+	}
+	return append(s.mailTotals(email), limits.Spend{Limit: s.Limits[limits.ResendEmail], Subject: email.Mailbox()})
+}
+
+// mailTotals is the part of mailSpends that many people share.
+func (s *Server) mailTotals(email contact.Email) []limits.Spend {
+	totals := []limits.Spend{{Limit: s.Limits[limits.MailTotalHour], Subject: limits.Everybody}}
+	if email.PublicProvider() { // its bound is the total
+		return totals
+	}
+	return append(totals, limits.Spend{Limit: s.Limits[limits.MailDomainHour], Subject: email.Domain()})
+}
+
+// resendSpends is what a request for an activation mail costs: the mail, a pause, and the address that asks.
 func (s *Server) resendSpends(c echo.Context, email contact.Email) []limits.Spend {
-	return append(s.byAddress(c, limits.ResendIP),
-		limits.Spend{Limit: s.Limits[limits.ResendPause], Subject: email.Mailbox()},
-		limits.Spend{Limit: s.Limits[limits.ResendEmail], Subject: email.Mailbox()})
+	return slices.Concat(s.byAddress(c, limits.ResendIP),
+		[]limits.Spend{{Limit: s.Limits[limits.ResendPause], Subject: email.Mailbox()}},
+		s.mailSpends(email))
+}
+
+// ownResendSpends is resendSpends for an account that is signed in or has just been registered: its day of changes
+// counts too, and the total of resends is for strangers.
+func (s *Server) ownResendSpends(c echo.Context, account accounts.Account, email contact.Email) []limits.Spend {
+	spends := slices.DeleteFunc(s.resendSpends(c, email), func(spend limits.Spend) bool {
+		return spend.Limit.Name == limits.ResendIP.All()
+	})
+	return append(spends, s.changeOfDay(account))
+}
+
+// changeOfDay is one of the changes that an account has in a day.
+func (s *Server) changeOfDay(account accounts.Account) limits.Spend {
+	return limits.Spend{Limit: s.Limits[limits.ChangesDay], Subject: account.ID}
 }
 
 // clientAddr is the zero Addr for somebody whose address cannot be told.

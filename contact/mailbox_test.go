@@ -17,7 +17,10 @@ func TestEmail_Mailbox_is_one_for_all_spellings(t *testing.T) {
 		"+v@corp.example":        "+v@corp.example",
 		"li.l.ei+shop@gmail.com": "lilei@gmail.com",
 		"lilei@googlemail.com":   "lilei@gmail.com",
-		"lilei-shop@yahoo.com":   "lilei@yahoo.com",
+		"lilei-shop@yahoo.com":   "lilei-shop@yahoo.com",
+		"a@lilei.fastmail.com":   "lilei@fastmail.com",
+		"lilei+a@fastmail.fm":    "lilei@fastmail.fm",
+		"a.b@v.corp.example":     "a.b@v.corp.example",
 		"li.lei+shop@qq.com":     "li.lei@qq.com",
 		"lilei+a@outlook.com":    "lilei@outlook.com",
 	} {

@@ -78,13 +78,19 @@ const (
 	ResetIP Name = "reset_ip"
 	// UndoIP counts the undoings of changes tried by one address: a hash is computed for each right link or code.
 	UndoIP Name = "undo_ip"
-	// ChangesDay counts the changes that one account makes in a day: each is remembered for days and sends mails.
+	// ChangesDay counts the changes that one account makes in a day and the activation mails that it asks for again: each
+	// change is remembered for days, and all send mails.
 	ChangesDay Name = "changes_day"
+	// MailDomainHour counts the activation mails to addresses of one domain, but for large public providers: a stranger
+	// must not flood the mail server of a company, where each address is another mailbox.
+	MailDomainHour Name = "mail_domain_hour"
+	// MailTotalHour counts all activation mails. It has one subject for everybody.
+	MailTotalHour Name = "mail_total_hour"
 	// ActivateIP counts the activations tried and declined by one address: each asks the database.
 	ActivateIP Name = "activate_ip"
-	// ResendPause counts the activation mails asked for by one email address: one a minute.
+	// ResendPause counts the activation mails asked for again to one mailbox: one a minute.
 	ResendPause Name = "resend_pause"
-	// ResendEmail counts the activation mails asked for by one email address in a day.
+	// ResendEmail counts the activation mails to one mailbox in a day, whatever caused them.
 	ResendEmail Name = "resend_email"
 	// ResendIP counts the activation mails asked for by one address, for whoever has a list of victims.
 	ResendIP Name = "resend_ip"
@@ -113,6 +119,8 @@ func defaults() []Limit {
 		{Name: ChangesDay, Count: 20, Period: day},
 		{Name: ResendPause, Count: 1, Period: time.Minute},
 		{Name: ResendEmail, Count: 5, Period: day},
+		{Name: MailDomainHour, Count: 500, Period: time.Hour},
+		{Name: MailTotalHour, Count: 30_000, Period: time.Hour},
 	}
 	for _, limit := range byAddress() {
 		list = append(list, limit.with()...)

@@ -30,6 +30,8 @@ func TestDefaults_are_the_promised_ones(t *testing.T) {
 		{Name: "check_ip", Count: 30, Period: 5 * time.Minute},
 		{Name: "code_wrong_all", Count: 1369, Period: day},
 		{Name: "resend_email", Count: 5, Period: day},
+		{Name: "mail_domain_hour", Count: 500, Period: time.Hour},
+		{Name: "mail_total_hour", Count: 30_000, Period: time.Hour},
 		{Name: "sms_conversion", Count: 15, Period: 10 * time.Minute, Percent: 30, History: day},
 		{Name: "sms_budget_day", Period: day},
 		{Name: "sms_budget_unknown", Period: day},

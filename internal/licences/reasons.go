@@ -36,7 +36,7 @@ var reasons = map[string]string{
 	"go.yaml.in/yaml/v3":                                              "tests read the compose file and the rules of alerts",
 	"golang.org/x/crypto":                                             "argon2 of imported passwords",
 	"golang.org/x/image":                                              "fonts and drawing of captchas",
-	"golang.org/x/net":                                                "Punycode of addresses, and a bound on connections",
+	"golang.org/x/net":                                                "Punycode and registered domains of addresses, and a bound on connections",
 	"golang.org/x/sync":                                               "groups of goroutines",
 	"golang.org/x/term":                                               "passwords typed at a terminal",
 	"golang.org/x/text":                                               "one form of names and passwords (NFKC, case folding)",

@@ -38,5 +38,19 @@ func totalMutants() []mutant {
 			},
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
 		},
+		{
+			name: "mail-of-registration", without: "registrations send any number of mails to one mailbox",
+			edits: []edit{
+				{"api/accounts.go", "s.mailSpends(email)", "s.mailSpends(email)[:0]"},
+			},
+			pkg: "api", tests: []string{"TestMails_are_bounded_whatever_causes_them"},
+		},
+		{
+			name: "mail-unsent", without: "resends to made-up addresses use up the mails of a domain",
+			edits: []edit{
+				{"api/activation.go", "s.refund(c, s.mailTotals(email))", "_ = s.mailTotals(email)"},
+			},
+			pkg: "api", tests: []string{"TestMails_that_are_not_sent_cost_nobody_else"},
+		},
 	}
 }

@@ -29,7 +29,8 @@ const (
 // noLimits switches every limit off that stands in the way of a crowd at one address.
 const noLimits = "sms_ip_hour=off,sms_ip_day=off,sms_net_hour=off,sms_prefix=off,sms_total=off,sms_conversion=off," +
 	"sms_mobile_hour=off,sms_mobile_day=off,check_ip=off," +
-	"register_ip=off,login_ip=off,activate_ip=off,lookup_ip=off,status_ip=off,captcha_ip=off"
+	"register_ip=off,login_ip=off,activate_ip=off,lookup_ip=off,status_ip=off,captcha_ip=off," +
+	"resend_email=off,mail_domain_hour=off,mail_total_hour=off"
 
 // plan says how many processes a deployment has, and which of its settings differ.
 type plan struct {

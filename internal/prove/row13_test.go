@@ -41,7 +41,7 @@ func TestRow13_known_and_unknown_accounts_answer_alike(t *testing.T) {
 	r := newRow(t, 13, "known against unknown account: sign-in, resend, reset, code")
 	environ, sandbox := programs.Settings(t)
 	environ["USHER_LOG_LEVEL"] = "info"
-	environ["USHER_LIMITS"] = noLimits + noLoginLimits + ",reset_ip=off,resend_pause=off,resend_email=off,resend_ip=off"
+	environ["USHER_LIMITS"] = noLimits + noLoginLimits + ",reset_ip=off,resend_pause=off,resend_ip=off"
 	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
