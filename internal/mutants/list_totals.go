@@ -1,8 +1,30 @@
 package main
 
-// totalMutants are the guards of what all strangers together may do.
+// totalMutants are the guards of what strangers may do with many addresses, numbers and mailboxes.
 func totalMutants() []mutant {
 	return []mutant{
+		{
+			name: "network-limit", without: "a customer with a /48 has as many allowances as addresses",
+			edits: []edit{
+				{"limits/address.go", "\t\t\tSpend{Limit: s[name.Net()], Subject: network},\n", ""},
+			},
+			pkg: "api", tests: []string{"TestLimits_by_address_bound_a_network"},
+		},
+		{
+			name: "total-limit", without: "a botnet registers, looks up and signs in without end",
+			edits: []edit{
+				{"limits/address.go", ",\n\t\t\tSpend{Limit: s[name.All()], Subject: Everybody})", ")"},
+			},
+			pkg: "api", tests: []string{"TestLimits_by_address_bound_everybody"},
+		},
+		{
+			name: "mailbox-fold", without: "each spelling of a mailbox gets mails of its own",
+			edits: []edit{
+				{"api/gate.go", "s.Limits[limits.ResendPause], Subject: email.Mailbox()", "s.Limits[limits.ResendPause], Subject: email.Reveal()"},
+				{"api/gate.go", "s.Limits[limits.ResendEmail], Subject: email.Mailbox()", "s.Limits[limits.ResendEmail], Subject: email.Reveal()"},
+			},
+			pkg: "api", tests: []string{"TestMails_to_one_mailbox_are_counted_together"},
+		},
 		{
 			name: "budget-default", without: "nothing bounds the bill unless an operator sets a budget",
 			edits: []edit{
