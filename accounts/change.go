@@ -97,6 +97,6 @@ type Changes interface {
 	// mail. The sessions go on. A nil change is not kept: the account has nothing to go back to.
 	ChangeEmail(ctx context.Context, was Account, email contact.Email, link *Mail, change *Change) (Account, error)
 
-	// ChangeMobile replaces the number by one that is proved.
+	// ChangeMobile replaces the number by one that is proved, and ends the account's own claim on another one.
 	ChangeMobile(ctx context.Context, was Account, mobile contact.Mobile, change *Change) (Account, error)
 }

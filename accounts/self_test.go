@@ -46,7 +46,7 @@ func (w memory) ChangeEmail(_ context.Context, was accounts.Account, email conta
 
 func (w memory) ChangeMobile(_ context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change) (accounts.Account, error) {
 	return w.apply("change mobile", was, kept, func(a *accounts.Account) {
-		a.Mobile, a.MobileChangedAt = mobile, kept.At
+		a.Mobile, a.MobileChangedAt, a.PendingMobile = mobile, kept.At, contact.Mobile{}
 		a.SessionGeneration++
 	})
 }

@@ -61,6 +61,13 @@ func changeMutants() []mutant {
 			pkg: "accounts", tests: []string{"TestSignInByCode_of_an_account_not_seen_for_long"},
 		},
 		{
+			name: "claim-given-up", without: "a number that a person has given up comes back to the account and opens it",
+			edits: []edit{
+				{"store/sqlstore/accounts_change.go", " + clearClaim + \", \" + endSessions", " + endSessions"},
+			},
+			pkg: "store/sqlstore", tests: []string{"TestStores_keep_the_promises/.*/Claims"},
+		},
+		{
 			name: "claim-answered", without: "a number leaves an account that is in use again",
 			edits: []edit{
 				{"store/sqlstore/claims.go", "claimer, err := a.endClaims(ctx, tx, key)", "claimer, err := a.endClaims(ctx, tx, nil)"},

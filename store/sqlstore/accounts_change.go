@@ -52,7 +52,7 @@ func (a *Accounts) ChangeMobile(
 	}
 	return a.change(ctx, "change mobile", change{
 		was: was, kept: kept, mails: kept.Mails,
-		set:  "mobile_key = ?, mobile_sealed = ?, mobile_masked = ?, mobile_changed_at = ?, " + endSessions,
+		set:  "mobile_key = ?, mobile_sealed = ?, mobile_masked = ?, mobile_changed_at = ?, " + clearClaim + ", " + endSessions,
 		args: []any{key, sealed, mobile.String(), at(kept.At)},
 	})
 }

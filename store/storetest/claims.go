@@ -20,6 +20,7 @@ func Claims(t *testing.T, open OpenSQL) {
 		"HandOver_moves_the_number_after_its_time":  claimsHandOver,
 		"HandOver_leaves_the_number_to_who_is_seen": claimsAnswered,
 		"Undo_ends_the_claim":                       claimsUndone,
+		"ChangeMobile_ends_the_claim":               claimsChanged,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -186,4 +187,19 @@ func claimsUndone(t *testing.T, f *sqlFixture) {
 	if got := f.found(t, claimer.ID); !got.PendingMobile.IsZero() {
 		t.Error("the claim goes on")
 	}
+}
+
+// Who takes another number has given the claimed one up: it must neither come back to the account nor open it.
+func claimsChanged(t *testing.T, f *sqlFixture) {
+	holder, claimer, _ := f.claimed(t)
+	_, next := f.contacts(t)
+	got, err := f.Changes.ChangeMobile(t.Context(), claimer, next, f.change(claimer, accounts.ChangedMobile))
+	want := claimer
+	want.Mobile, want.MobileChangedAt, want.SessionGeneration = next, f.clock.Now(), 2
+	want.PendingMobile, want.PendingMobileAt = contact.Mobile{}, time.Time{}
+	f.wantChanged(t, want, got, err)
+	f.clock.Advance(accounts.ClaimWindow)
+	f.handOver(t)
+	f.wantAsBefore(t, got)
+	f.wantAsBefore(t, holder)
 }
