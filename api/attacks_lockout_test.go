@@ -153,3 +153,24 @@ func TestStrangers_are_not_known_by_a_name_that_looks_like_a_number(t *testing.T
 	}
 	stranger.askFor(victim, "normal").want(422, "4202")
 }
+
+// Strangers use up everybody's captchas and the three wrong passwords that a name has without one. Where the owner has
+// been before, the password needs none.
+func TestStrangers_who_use_up_captchas_leave_known_networks_the_password(t *testing.T) {
+	t.Parallel()
+	b := onRedis(t, func(s *api.Server, _ *redisstore.Store) {
+		all := s.Limits[limits.CaptchaIP.All()]
+		all.Count = 6
+		s.Limits[all.Name] = all
+	})
+	owner := b.at("192.0.2.1")
+	owner.signUp("li_lei", number)
+	for i := range 7 {
+		stranger := b.at(anyAddress(i))
+		stranger.try("li_lei", "wrong password", false)
+		stranger.post("/v1/captchas", body{})
+	}
+	b.at("198.51.100.9").post("/v1/captchas", body{}).want(429, "4206")
+	b.at("198.51.100.9").try("li_lei", password, false).want(422, "4202")
+	owner.try("li_lei", password, false).want(201, "0")
+}

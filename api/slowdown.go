@@ -62,7 +62,9 @@ func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) pa
 		attempt.failures = append(attempt.failures, limits.Spend{Limit: s.Limits[limits.LoginNameAll], Subject: login})
 	}
 	if s.Captcha.Enabled() && body.CaptchaID == "" {
-		attempt.failures = append(attempt.failures, limits.Spend{Limit: s.Limits[limits.LoginName], Subject: login})
+		if !known { // else strangers, who can use captchas up as well, would decide what the owner needs
+			attempt.failures = append(attempt.failures, limits.Spend{Limit: s.Limits[limits.LoginName], Subject: login})
+		}
 		attempt.failures = append(attempt.failures, s.byAddress(c, limits.LoginAddr)...)
 	}
 	return attempt

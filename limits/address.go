@@ -18,7 +18,9 @@ type addressLimit struct {
 }
 
 // byAddress lists the limits by address. Totals are about twice the busiest hour (15 % of the day) of a site with
-// 100,000 registrations and 150,000 sign-ins a day; docs/operations.md has the computation. Many people of one
+// 100,000 registrations and 150,000 sign-ins a day;
+// those of captchas and their answers, which stand before every way in, are what 3,333 networks can use up.
+// docs/operations.md has the computations. Many people of one
 // company or one mobile network share an IPv4 address: what costs no SMS is allowed more generously.
 func byAddress() []addressLimit {
 	const day = 24 * time.Hour
@@ -26,9 +28,9 @@ func byAddress() []addressLimit {
 		// Codes have totals of their own: SMSTotal and the budget.
 		{Limit{Name: SMSIPHour, Count: 10, Period: time.Hour}, 0},
 		{Limit{Name: SMSIPDay, Count: 50, Period: day}, 0},
-		{Limit{Name: CheckIP, Count: 30, Period: 5 * time.Minute}, 20_000},
-		{Limit{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute}, 30_000},
-		{Limit{Name: CaptchaAudioIP, Count: 15, Period: 10 * time.Minute}, 10_000},
+		{Limit{Name: CheckIP, Count: 30, Period: 5 * time.Minute}, 500_000},
+		{Limit{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute}, 1_000_000},
+		{Limit{Name: CaptchaAudioIP, Count: 15, Period: 10 * time.Minute}, 250_000},
 		{Limit{Name: LookupIP, Count: 60, Period: 5 * time.Minute}, 20_000},
 		// Only codes and links that exist are counted, so there are as few as these.
 		{Limit{Name: StatusIP, Count: 300, Period: 5 * time.Minute}, 0},

@@ -41,6 +41,9 @@ func TestDefaults_are_the_promised_ones(t *testing.T) {
 		{Name: "sms_net_day", Count: 250, Period: day},
 		{Name: "lookup_net", Count: 300, Period: 5 * time.Minute},
 		{Name: "lookup_all", Count: 20_000, Period: 5 * time.Minute},
+		{Name: "captcha_all", Count: 1_000_000, Period: 10 * time.Minute},
+		{Name: "captcha_audio_all", Count: 250_000, Period: 10 * time.Minute},
+		{Name: "check_all", Count: 500_000, Period: 5 * time.Minute},
 		{Name: "login_name_net", Count: 10, Period: 15 * time.Minute},
 		{Name: "login_name_all", Count: 30, Period: 15 * time.Minute},
 	} {
