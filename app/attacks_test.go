@@ -259,7 +259,7 @@ func TestBudget_is_shown_and_kept(t *testing.T) {
 	d := deployAPI(t, map[string]string{"USHER_SMS_BUDGET_YUAN": "0.1", "USHER_SMS_PRICE_YUAN": "0.05"})
 	p := d.person(t)
 	p.AskCode("13800138000", "login")
-	for _, want := range []string{"usher_sms_budget 2\n", "usher_sms_budget_left 1\n", `usher_sms_codes_issued_total{purpose="login"} 1`} {
+	for _, want := range []string{`usher_limits_allowed{limit="sms_budget_day"} 2`, `usher_limits_left{limit="sms_budget_day"} 1`, `usher_sms_codes_issued_total{purpose="login"} 1`} {
 		if text := d.get(t, "/metrics"); !bytes.Contains(text, []byte(want)) {
 			t.Errorf("/metrics lacks %q:\n%s", want, text)
 		}
@@ -290,7 +290,7 @@ func TestWrong_codes_of_all_are_shown_and_bounded(t *testing.T) {
 	for _, want := range []int{http.StatusOK, http.StatusOK, http.StatusUnprocessableEntity} { // the first, one of all, no other
 		p.Must(want, http.MethodPost, "/v1/sms-codes/check", guess)
 	}
-	for _, want := range []string{"usher_wrong_codes 1\n", "usher_wrong_codes_left 0\n"} {
+	for _, want := range []string{`usher_limits_allowed{limit="code_wrong_all"} 1`, `usher_limits_left{limit="code_wrong_all"} 0`} {
 		if text := d.get(t, "/metrics"); !bytes.Contains(text, []byte(want)) {
 			t.Errorf("/metrics lacks %q:\n%s", want, text)
 		}
@@ -299,7 +299,7 @@ func TestWrong_codes_of_all_are_shown_and_bounded(t *testing.T) {
 		t.Errorf("the log does not warn of a budget too large for six digits:\n%s", log)
 	}
 	small := deployAPI(t, map[string]string{"USHER_SMS_BUDGET_YUAN": "45", "USHER_SMS_PRICE_YUAN": "0.045"})
-	if text := small.get(t, "/metrics"); !bytes.Contains(text, []byte("usher_wrong_codes 1939\n")) {
+	if text := small.get(t, "/metrics"); !bytes.Contains(text, []byte(`usher_limits_allowed{limit="code_wrong_all"} 1939`)) {
 		t.Errorf("/metrics does not tell the bound of a small site:\n%s", text)
 	}
 	if log := small.log.String(); strings.Contains(log, "codes may be guessed") {

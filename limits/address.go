@@ -94,6 +94,21 @@ func (s Set) ByAddress(ip netip.Addr, names ...Name) []Spend {
 	return spends
 }
 
+// Totals returns the limits that count everybody together, without those that are off.
+func (s Set) Totals() []Limit {
+	names := []Name{SMSTotal, SMSBudgetDay, SMSBudgetUnknown, MailTotalHour, CodeWrongAll}
+	for _, name := range AddressNames() {
+		names = append(names, name.All())
+	}
+	var totals []Limit
+	for _, name := range names {
+		if limit := s[name]; !limit.Off() {
+			totals = append(totals, limit)
+		}
+	}
+	return totals
+}
+
 // Split parts spends into those of one subject and those of everybody.
 func Split(spends []Spend) (own, totals []Spend) {
 	for _, spend := range spends {

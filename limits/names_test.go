@@ -136,3 +136,22 @@ func TestBudget_is_followed_by_the_limits_that_share_it(t *testing.T) {
 		t.Error("the defaults were changed")
 	}
 }
+
+func TestTotals_are_all_limits_of_everybody_that_are_on(t *testing.T) {
+	t.Parallel()
+	set := limits.Defaults().WithBudget(45, 0.045)
+	shown := map[limits.Name]bool{}
+	for _, limit := range set.Totals() {
+		shown[limit.Name] = true
+	}
+	for _, name := range limits.Names() {
+		total := strings.HasSuffix(string(name), "_all") || strings.Contains(string(name), "_total") || strings.Contains(string(name), "_budget")
+		if want := total && name != limits.LoginNameAll; shown[name] != want { // which counts for each login name
+			t.Errorf("%s is among the totals: %t, want %t", name, shown[name], want)
+		}
+	}
+	off, err := set.Parse("lookup_all=off")
+	if err != nil || len(off.Totals()) != len(set.Totals())-1 {
+		t.Errorf("a total that is off is shown: %v, %v", off.Totals(), err)
+	}
+}

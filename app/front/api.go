@@ -94,10 +94,8 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 	}
 	a.closers = append(a.closers, stores.Close)
 	a.ops = app.NewOps(s.Config.Common, stores)
-	a.ops.Registry.MustRegister(newBacklog(stores, s.Config.SMSShards), newOutcomeBacklog(stores))
+	a.ops.Registry.MustRegister(newBacklog(stores, s.Config.SMSShards), newOutcomeBacklog(stores), newTotals(stores, s.Limits))
 	a.metrics = api.NewMetrics(a.ops.Registry)
-	a.watchBudget(stores)
-	a.watchGuesses(stores)
 	stores.Redis.Rules = a.rules()
 	face, err := a.face(stores)
 	if err != nil {
