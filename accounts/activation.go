@@ -7,6 +7,7 @@ import (
 
 	"usher/contact"
 	"usher/secrets"
+	"usher/verify"
 )
 
 // resendTime is how long ResendActivation takes at least. Writing a row for a known address takes
@@ -168,16 +169,13 @@ func (s *Service) LinkAccount(text string) string {
 
 // ResendActivation sends another activation mail, which makes older links worthless: for the newest account that
 // waits with the address and has nothing else, see [Account.Waiting]. It returns nil, in about the same time, whether
-// there is one or not, or a *verify.LimitError when the owner of the address has declined mails. When no mail is sent, it
-// calls unsent, within that time.
-func (s *Service) ResendActivation(ctx context.Context, email contact.Email, origin Origin, unsent func()) error {
+// there is one or not, or a *verify.LimitError when the owner of the address has declined mails. Before it sends a mail it
+// calls pay; when that returns a *verify.LimitError, it sends none and returns nil all the same, since the refusal would
+// tell that an account waits.
+func (s *Service) ResendActivation(ctx context.Context, email contact.Email, origin Origin, pay func() error) error {
 	earliest := time.NewTimer(resendTime)
 	defer earliest.Stop()
-	sent, err := s.renewActivation(ctx, email, origin)
-	if !sent {
-		unsent()
-	}
-	if err != nil {
+	if err := s.renewActivation(ctx, email, origin, pay); err != nil {
 		return err
 	}
 	select {
@@ -188,19 +186,24 @@ func (s *Service) ResendActivation(ctx context.Context, email contact.Email, ori
 	}
 }
 
-func (s *Service) renewActivation(ctx context.Context, email contact.Email, origin Origin) (sent bool, err error) {
+func (s *Service) renewActivation(ctx context.Context, email contact.Email, origin Origin, pay func() error) error {
 	if err := s.refuseDeclined(ctx, email); err != nil {
-		return false, err
+		return err
 	}
 	account, err := s.Store.FindWaiting(ctx, email)
 	if errors.Is(err, ErrNotFound) {
-		return false, nil
+		return nil
+	}
+	if err == nil {
+		err = pay()
+	}
+	if _, refused := errors.AsType[*verify.LimitError](err); refused {
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
-	err = s.renew(ctx, account, origin)
-	return err == nil, err
+	return s.renew(ctx, account, origin)
 }
 
 // ResendOwnActivation sends another activation mail to the address of the account that waits for its proof, which

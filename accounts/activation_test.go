@@ -10,6 +10,7 @@ import (
 	"usher/accounts"
 	"usher/contact"
 	"usher/secrets"
+	"usher/verify"
 )
 
 func TestActivate_is_idempotent(t *testing.T) {
@@ -51,7 +52,7 @@ func TestActivate_refuses_a_link_that_was_replaced(t *testing.T) {
 	account := w.registered(t, byEmail)
 	old := w.newestLink(t, account.ID)
 	w.clock.Advance(time.Second)
-	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "en", RequestID: "request-2"}, func() {}); err != nil {
+	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "en", RequestID: "request-2"}, free); err != nil {
 		t.Fatal(err)
 	}
 	wantSteps(t, w, "declined", "find waiting", "renew", "enqueue")
@@ -121,6 +122,9 @@ func TestActivationToken_needs_its_key(t *testing.T) {
 	}
 }
 
+// free is for a mail that no limit counts.
+func free() error { return nil }
+
 func TestResendActivation_answers_alike(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -132,7 +136,7 @@ func TestResendActivation_answers_alike(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, address := range []string{someEmail, "active@example.com", "nobody@example.com"} {
 			start := time.Now()
-			if err := w.ResendActivation(t.Context(), email(t, address), accounts.Origin{Language: "zh", RequestID: "r"}, func() {}); err != nil {
+			if err := w.ResendActivation(t.Context(), email(t, address), accounts.Origin{Language: "zh", RequestID: "r"}, free); err != nil {
 				t.Errorf("%s: ResendActivation = %v", address, err)
 			}
 			if took := time.Since(start); took != 100*time.Millisecond {
@@ -143,12 +147,16 @@ func TestResendActivation_answers_alike(t *testing.T) {
 	if len(w.mails) != 3 || w.people[waiting.ID].ActivationGeneration != 2 {
 		t.Errorf("%d mails, generation %d", len(w.mails), w.people[waiting.ID].ActivationGeneration)
 	}
+	refuse := func() error { return &verify.LimitError{Name: "resend_email"} }
+	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{}, refuse); err != nil || len(w.mails) != 3 {
+		t.Errorf("refused by a limit: ResendActivation = %v, %d mails", err, len(w.mails))
+	}
 	w.fail["renew"] = accounts.ErrNotFound // activated meanwhile
-	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "zh", RequestID: "r"}, func() {}); err != nil {
+	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "zh", RequestID: "r"}, free); err != nil {
 		t.Errorf("activated meanwhile: ResendActivation = %v", err)
 	}
 	w.fail["renew"] = errAway
-	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "zh", RequestID: "r"}, func() {}); !errors.Is(err, errAway) {
+	if err := w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{Language: "zh", RequestID: "r"}, free); !errors.Is(err, errAway) {
 		t.Errorf("store away: ResendActivation = %v", err)
 	}
 }

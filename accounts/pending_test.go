@@ -193,7 +193,7 @@ func TestDecline_frees_the_address_and_keeps_mails_away(t *testing.T) {
 	ask := map[string]func() error{
 		"registration": func() error { _, err := w.Register(t.Context(), signUp(byEmail, named("again_1"))); return err },
 		"resend": func() error {
-			return w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{}, func() {})
+			return w.ResendActivation(t.Context(), email(t, someEmail), accounts.Origin{}, free)
 		},
 		"change": func() error {
 			_, err := w.ChangeEmail(t.Context(), w.people[inUse.ID], accounts.EmailChange{Email: email(t, someEmail), Password: goodPassword})

@@ -103,12 +103,11 @@ func (s *Server) resend(c echo.Context, address string) error {
 	if own.PendingEmail == email {
 		return s.resendOwn(c, own)
 	}
-	if err := s.spend(c, s.resendSpends(c, email)); err != nil {
+	if err := s.spend(c, s.askSpends(c, email)); err != nil {
 		return err
 	}
-	// What others share comes back when nothing is sent. The mailbox's part does not: it would tell of the account.
-	return s.Accounts.ResendActivation(c.Request().Context(), email, originOf(c), func() {
-		s.refund(c, s.mailTotals(email))
+	return s.Accounts.ResendActivation(c.Request().Context(), email, originOf(c), func() error {
+		return s.spend(c, s.mailSpends(email))
 	})
 }
 

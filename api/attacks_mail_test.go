@@ -141,7 +141,7 @@ func TestMails_asked_for_again_count_for_the_account(t *testing.T) {
 	p.put("/v1/account/email", body{"email": "another@example.com", "password": password}).want(429, "4206")
 }
 
-// What many share is not used up by requests that send nothing.
+// What many share, and what a mailbox may get in a day, is not used up by requests that send nothing.
 func TestMails_that_are_not_sent_cost_nobody_else(t *testing.T) {
 	t.Parallel()
 	b := mailing(t, "mail_domain_hour=2/1h,mail_total_hour=2/1h")
@@ -155,6 +155,35 @@ func TestMails_that_are_not_sent_cost_nobody_else(t *testing.T) {
 	}
 	p := b.person()
 	p.signUpByEmail("li_lei", address).want(201, "0")
-	b.person().post("/v1/activations/resend", body{"email": address}).want(202, "0")
-	b.person().post("/v1/activations/resend", body{"email": address}).want(429, "4206")
+	for range 2 { // the second one is not sent, and not refused either: that would tell of the account
+		b.person().post("/v1/activations/resend", body{"email": address}).want(202, "0")
+	}
+	if got := len(b.mails.all()); got != 2 {
+		t.Errorf("%d mails, want 2", got)
+	}
+	p.post("/v1/activations/resend", body{"email": address}).want(429, "4206")
+}
+
+// A stranger who asks for mails that nobody waits for keeps the owner of the mailbox neither from registering nor from
+// asking again.
+func TestMails_that_strangers_ask_for_keep_no_owner_from_theirs(t *testing.T) {
+	t.Parallel()
+	b := onRedis(t, nil)
+	refused := 0
+	for i := range 2 * limits.Defaults()[limits.ResendEmail].Count {
+		if b.at(anySite(i)).post("/v1/activations/resend", body{"email": address}).status == http.StatusTooManyRequests {
+			refused++
+		}
+		b.clock.Advance(61 * time.Second)
+	}
+	if refused == 0 {
+		t.Error("the stranger was not refused")
+	}
+	owner := b.at("192.0.2.1")
+	owner.signUpByEmail("li_lei", address).want(201, "0")
+	b.at("198.51.100.1").post("/v1/activations/resend", body{"email": address})
+	owner.post("/v1/activations/resend", body{"email": address}).want(202, "0")
+	if got := len(b.mails.all()); got != 2 {
+		t.Errorf("%d mails, want that of the registration and the one that the owner asked for", got)
+	}
 }

@@ -153,32 +153,33 @@ func (s *Server) mailSpends(email contact.Email) []limits.Spend {
 	if email.IsZero() {
 		return nil
 	}
-	return append(s.mailTotals(email), limits.Spend{Limit: s.Limits[limits.ResendEmail], Subject: email.Mailbox()})
-}
-
-// mailTotals is the part of mailSpends that many people share.
-func (s *Server) mailTotals(email contact.Email) []limits.Spend {
-	totals := []limits.Spend{{Limit: s.Limits[limits.MailTotalHour], Subject: limits.Everybody}}
-	if email.PublicProvider() { // its bound is the total
-		return totals
+	spends := []limits.Spend{
+		{Limit: s.Limits[limits.MailTotalHour], Subject: limits.Everybody},
+		{Limit: s.Limits[limits.ResendEmail], Subject: email.Mailbox()},
 	}
-	return append(totals, limits.Spend{Limit: s.Limits[limits.MailDomainHour], Subject: email.Domain()})
+	if email.PublicProvider() { // its bound is the total
+		return spends
+	}
+	return append(spends, limits.Spend{Limit: s.Limits[limits.MailDomainHour], Subject: email.Domain()})
 }
 
-// resendSpends is what a request for an activation mail costs: the mail, a pause, and the address that asks.
-func (s *Server) resendSpends(c echo.Context, email contact.Email) []limits.Spend {
-	return slices.Concat(s.byAddress(c, limits.ResendIP),
-		[]limits.Spend{{Limit: s.Limits[limits.ResendPause], Subject: email.Mailbox()}},
-		s.mailSpends(email))
+// askSpends is what a stranger's request for an activation mail costs, whether one is sent or not: the address that asks,
+// a pause, and as many a day as a mailbox may get mails. They are counted apart from these: who asks for nothing five
+// times must not keep a mailbox from getting the mail of its owner's registration.
+func (s *Server) askSpends(c echo.Context, email contact.Email) []limits.Spend {
+	return append(s.byAddress(c, limits.ResendIP),
+		limits.Spend{Limit: s.Limits[limits.ResendPause], Subject: email.Mailbox()},
+		limits.Spend{Limit: s.Limits[limits.ResendEmail], Subject: "asked for " + email.Mailbox()})
 }
 
-// ownResendSpends is resendSpends for an account that is signed in or has just been registered: its day of changes
-// counts too, and the total of resends is for strangers.
+// ownResendSpends is what an activation mail costs an account that is signed in or has just been registered: the mail, the
+// address that asks, a pause, and one of its changes of the day. The total of resends is for strangers.
 func (s *Server) ownResendSpends(c echo.Context, account accounts.Account, email contact.Email) []limits.Spend {
-	spends := slices.DeleteFunc(s.resendSpends(c, email), func(spend limits.Spend) bool {
-		return spend.Limit.Name == limits.ResendIP.All()
-	})
-	return append(spends, s.changeOfDay(account))
+	own, _ := limits.Split(s.byAddress(c, limits.ResendIP))
+	return slices.Concat(own, []limits.Spend{
+		{Limit: s.Limits[limits.ResendPause], Subject: account.ID + " " + email.Mailbox()},
+		s.changeOfDay(account),
+	}, s.mailSpends(email))
 }
 
 // changeOfDay is one of the changes that an account has in a day.

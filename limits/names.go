@@ -90,7 +90,8 @@ const (
 	ActivateIP Name = "activate_ip"
 	// ResendPause counts the activation mails asked for again to one mailbox: one a minute.
 	ResendPause Name = "resend_pause"
-	// ResendEmail counts the activation mails to one mailbox in a day, whatever caused them.
+	// ResendEmail counts the activation mails to one mailbox in a day, whatever caused them; and, apart from these, what
+	// strangers ask for in a day.
 	ResendEmail Name = "resend_email"
 	// ResendIP counts the activation mails asked for by one address, for whoever has a list of victims.
 	ResendIP Name = "resend_ip"

@@ -36,8 +36,8 @@ func pendingMutants() []mutant {
 			edits: []edit{
 				{
 					"accounts/activation.go",
-					"if errors.Is(err, ErrNotFound) {\n\t\treturn false, nil\n\t}\n\tif err != nil {",
-					"if err != nil {",
+					"if errors.Is(err, ErrNotFound) {\n\t\treturn nil\n\t}\n\tif err == nil {",
+					"if err == nil {",
 				},
 			},
 			pkg: "accounts", tests: []string{"TestResendActivation_answers_alike"},

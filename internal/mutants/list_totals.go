@@ -22,8 +22,16 @@ func totalMutants() []mutant {
 			edits: []edit{
 				{"api/gate.go", "s.Limits[limits.ResendPause], Subject: email.Mailbox()", "s.Limits[limits.ResendPause], Subject: email.Reveal()"},
 				{"api/gate.go", "s.Limits[limits.ResendEmail], Subject: email.Mailbox()", "s.Limits[limits.ResendEmail], Subject: email.Reveal()"},
+				{"api/gate.go", "\"asked for \" + email.Mailbox()", "\"asked for \" + email.Reveal()"},
 			},
 			pkg: "api", tests: []string{"TestMails_to_one_mailbox_are_counted_together"},
+		},
+		{
+			name: "mail-asked", without: "a stranger who asks for nothing keeps a mailbox from its owner's mails",
+			edits: []edit{
+				{"api/gate.go", "Subject: \"asked for \" + email.Mailbox()", "Subject: email.Mailbox()"},
+			},
+			pkg: "api", tests: []string{"TestMails_that_strangers_ask_for_keep_no_owner_from_theirs"},
 		},
 		{
 			name: "budget-default", without: "nothing bounds the bill unless an operator sets a budget",
@@ -70,7 +78,7 @@ func totalMutants() []mutant {
 		{
 			name: "mail-unsent", without: "resends to made-up addresses use up the mails of a domain",
 			edits: []edit{
-				{"api/activation.go", "s.refund(c, s.mailTotals(email))", "_ = s.mailTotals(email)"},
+				{"api/activation.go", "s.spend(c, s.askSpends(c, email))", "s.spend(c, append(s.askSpends(c, email), s.mailSpends(email)...))"},
 			},
 			pkg: "api", tests: []string{"TestMails_that_are_not_sent_cost_nobody_else"},
 		},
