@@ -32,6 +32,13 @@ func pendingMutants() []mutant {
 			pkg: "store/sqlstore", tests: []string{"TestStores_keep_the_promises/.*/Pending"},
 		},
 		{
+			name: "mail-asked", without: "a stranger who asks for nothing keeps a mailbox from its owner's mails",
+			edits: []edit{
+				{"api/gate.go", "Subject: \"asked for \" + email.Mailbox()", "Subject: email.Mailbox()"},
+			},
+			pkg: "api", tests: []string{"TestMails_that_strangers_ask_for_keep_no_owner_from_theirs"},
+		},
+		{
 			name: "resend-alike", without: "the answer tells whether an address has an account",
 			edits: []edit{
 				{

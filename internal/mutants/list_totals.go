@@ -27,13 +27,6 @@ func totalMutants() []mutant {
 			pkg: "api", tests: []string{"TestMails_to_one_mailbox_are_counted_together"},
 		},
 		{
-			name: "mail-asked", without: "a stranger who asks for nothing keeps a mailbox from its owner's mails",
-			edits: []edit{
-				{"api/gate.go", "Subject: \"asked for \" + email.Mailbox()", "Subject: email.Mailbox()"},
-			},
-			pkg: "api", tests: []string{"TestMails_that_strangers_ask_for_keep_no_owner_from_theirs"},
-		},
-		{
 			name: "budget-default", without: "nothing bounds the bill unless an operator sets a budget",
 			edits: []edit{
 				{"app/front/api.go", "WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan)", "WithBudget(0*float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan)"},
