@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/pressly/goose/v3/database"
 
 	"usher/accounts"
+	"usher/internal/testkit"
 	"usher/store/sqlstore"
 )
 
@@ -75,4 +77,21 @@ func TestMigrate_moves_addresses_that_are_not_proved(t *testing.T) {
 			t.Errorf("Activate = %v", err)
 		}
 	})
+}
+
+// Periodic work looks for addresses that an older version has filed. It must not read every account for that.
+func TestPending_looks_for_old_addresses_in_an_index(t *testing.T) {
+	t.Parallel()
+	db := migrated(t, testkit.SQLite(t))
+	var plan []struct {
+		ID      int
+		Parent  int
+		NotUsed int
+		Detail  string
+	}
+	err := db.Unwrap().SelectContext(t.Context(), &plan,
+		"explain query plan update accounts set email_masked = '' where email_key is not null and not email_active")
+	if err != nil || len(plan) != 1 || !strings.Contains(plan[0].Detail, "USING INDEX accounts_email_unproved") {
+		t.Errorf("plan = %+v, %v", plan, err)
+	}
 }
