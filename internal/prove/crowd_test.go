@@ -29,6 +29,7 @@ type fleet struct {
 	people  [2]*person.Person // in front of one API each
 	bases   [2]string         // the addresses of these, as http://host:port
 	proxy   *http.Transport   // in front of both
+	redis   *redis.Client
 	environ map[string]string
 }
 
@@ -42,8 +43,17 @@ func newFleet(t testing.TB, changes map[string]string) *fleet {
 	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
-	f := &fleet{environ: environ, proxy: &http.Transport{MaxIdleConnsPerHost: connections}}
-	t.Cleanup(f.proxy.CloseIdleConnections)
+	options, err := redis.ParseURL(environ["USHER_REDIS_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fleet{
+		environ: environ, proxy: &http.Transport{MaxIdleConnsPerHost: connections}, redis: redis.NewClient(options),
+	}
+	t.Cleanup(func() {
+		f.proxy.CloseIdleConnections()
+		_ = f.redis.Close()
+	})
 	for i := range f.people {
 		api := programs.Start(t, environ, "api")
 		addr := api.Await(t, `"http_addr":"([^"]+)"`)
@@ -143,27 +153,14 @@ func (f *fleet) register(name, address string) {
 	})
 }
 
-// redis connects to the Redis of the fleet.
-func (f *fleet) redis(t testing.TB) *redis.Client {
-	t.Helper()
-	options, err := redis.ParseURL(f.environ["USHER_REDIS_URL"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := redis.NewClient(options)
-	t.Cleanup(func() { _ = client.Close() })
-	return client
-}
-
 // readCaptcha reads the answer of the only captcha out of Redis, as no client can.
 func (f *fleet) readCaptcha(t testing.TB) string {
 	t.Helper()
-	client := f.redis(t)
-	keys, err := client.Keys(t.Context(), "usher:*:captcha").Result()
+	keys, err := f.redis.Keys(t.Context(), "usher:*:captcha").Result()
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("%d captchas, %v", len(keys), err)
 	}
-	kept := strings.Fields(client.Get(t.Context(), keys[0]).Val()) // end, medium, price, answer
+	kept := strings.Fields(f.redis.Get(t.Context(), keys[0]).Val()) // end, medium, price, answer
 	if len(kept) != 4 {
 		t.Fatal("the captcha has no answer")
 	}
