@@ -40,8 +40,10 @@ func countedBy() map[limits.Name]attempt {
 		limits.CaptchaAudioIP: {nothing, func(p *person, _ int, _ string) *reply {
 			return p.post("/v1/captchas", body{"kind": "audio", "replaces": p.captcha()})
 		}},
-		limits.UndoIP: {nothing, func(p *person, _ int, _ string) *reply {
-			return p.post("/v1/account-changes/undo", body{"token": "made up", "password": password, "password_repeat": password})
+		limits.UndoIP: {nothing, func(p *person, i int, _ string) *reply {
+			return p.post("/v1/account-changes/undo", body{
+				"mobile": anyNumber(i), "sms_code_id": "made up", "sms_code": "123456", "password": password, "password_repeat": password,
+			})
 		}},
 		limits.LookupIP: {nothing, func(p *person, i int, _ string) *reply {
 			if i%2 == 0 {

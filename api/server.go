@@ -88,9 +88,10 @@ type Gate interface {
 	// Refund gives back what Admit granted.
 	Refund(ctx context.Context, spends []limits.Spend) error
 
-	// Know remembers subjects for the given time, and Known tells whether one is remembered.
-	Know(ctx context.Context, ttl time.Duration, subjects ...string) error
-	Known(ctx context.Context, subject string) (bool, error)
+	// Know remembers a network for the given time for each of an account's login names, and Known tells whether it is
+	// remembered for one.
+	Know(ctx context.Context, ttl time.Duration, network string, logins ...string) error
+	Known(ctx context.Context, network, login string) (bool, error)
 }
 
 // requestTimeout bounds the work on one request; the stores' own time-outs are shorter.

@@ -73,7 +73,7 @@ func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) pa
 // knownNetwork tells whether the account of a login name was signed in from this network lately.
 func (s *Server) knownNetwork(c echo.Context, login string) (bool, error) {
 	_, network := limits.Network(clientAddr(c))
-	return s.Gate.Known(c.Request().Context(), from(network, loginSubject(login)))
+	return s.Gate.Known(c.Request().Context(), network, loginSubject(login))
 }
 
 // admitPassword lets a password be tried: without a captcha after a few wrong ones only, and after many wrong ones
@@ -147,13 +147,13 @@ func (s *Server) refundTotals(c echo.Context, spends []limits.Spend) {
 // know remembers the network that an account was signed in from, under each of its login names.
 func (s *Server) know(c echo.Context, account accounts.Account) {
 	_, network := limits.Network(clientAddr(c))
-	var subjects []string
+	var logins []string
 	for _, login := range []string{account.Username, account.Mobile.Reveal(), account.Email.Reveal()} {
 		if login != "" {
-			subjects = append(subjects, from(network, loginSubject(login)))
+			logins = append(logins, loginSubject(login))
 		}
 	}
-	if err := s.Gate.Know(c.Request().Context(), knownFor, subjects...); err != nil {
+	if err := s.Gate.Know(c.Request().Context(), knownFor, network, logins...); err != nil {
 		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "network not remembered",
 			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
 	}

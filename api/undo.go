@@ -67,6 +67,9 @@ func (s *Server) undo(c echo.Context, body undoBody) (accounts.Undone, error) {
 	if len(refused) > 0 {
 		return accounts.Undone{}, refused
 	}
+	if body.Token != "" && s.Accounts.LinkAccount(body.Token) == "" { // made-up tokens leave nothing behind in Redis
+		return accounts.Undone{}, accounts.ErrUndoLink
+	}
 	if err := s.spend(c, s.byAddress(c, limits.UndoIP)); err != nil {
 		return accounts.Undone{}, err
 	}

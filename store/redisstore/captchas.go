@@ -93,31 +93,6 @@ func (g *Gate) Refund(ctx context.Context, spends []limits.Spend) error {
 	return g.store.batch(spends).refund(ctx, func(*group) bool { return true })
 }
 
-// Know remembers subjects for the given time from now on.
-func (g *Gate) Know(ctx context.Context, ttl time.Duration, subjects ...string) error {
-	pipe, value := g.store.client.Pipeline(), stamp(g.store.now().Add(ttl), "")
-	for _, subject := range subjects {
-		pipe.Set(ctx, knownKey(g.store.keys.Index("known", subject)), value, ttl)
-	}
-	if pipe.Len() == 0 {
-		return nil
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("remember subjects: %w", err)
-	}
-	return nil
-}
-
-// Known tells whether a subject is remembered.
-func (g *Gate) Known(ctx context.Context, subject string) (bool, error) {
-	value, err := g.store.client.Get(ctx, knownKey(g.store.keys.Index("known", subject))).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return false, fmt.Errorf("look for subject: %w", err)
-	}
-	_, known := unstamp(value, g.store.now())
-	return known, nil
-}
-
 // besideWork follows the medium of what is asked together with a proof of work.
 const besideWork = "+" + string(challenge.Work)
 

@@ -58,8 +58,8 @@ func historyEnteredKey(place, subject string, guard limits.Limit) string {
 	return historyKey(place, subject, guard) + ":entered"
 }
 
-// knownKey is a string: the stamp of how long something is known.
-func knownKey(hash string) string { return tag(hash) + "known" }
+// networksKey is a sorted set: networks that a login name was used from, by the times until which they are known.
+func networksKey(hash string) string { return tag(hash) + "networks" }
 
 // captchaKey is a string: the stamped medium, price and answer.
 func captchaKey(hash string) string { return tag(hash) + "captcha" }

@@ -50,6 +50,8 @@ var (
 	captchaFail string
 	//go:embed scripts/answer_begin.lua
 	answerBegin string
+	//go:embed scripts/known_note.lua
+	knownNote string
 	//go:embed scripts/answer_end.lua
 	answerEnd string
 	//go:embed scripts/session_commit.lua
@@ -79,6 +81,7 @@ var (
 	captchaFailScript     = redis.NewScript(captchaFail)
 	answerBeginScript     = redis.NewScript(answerBegin)
 	answerEndScript       = redis.NewScript(answerEnd)
+	knownNoteScript       = redis.NewScript(knownNote)
 
 	sessionCommitScript = redis.NewScript(sessionCommit)
 	sessionEnterScript  = redis.NewScript(sessionEnter)

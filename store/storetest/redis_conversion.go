@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -258,25 +259,37 @@ func refundAndLook(t *testing.T, b *redisBundle) {
 }
 
 func knownForATime(t *testing.T, b *redisBundle) {
-	gate, subject := b.store.Gate(), t.Name()
-	known := func() bool {
-		yes, err := gate.Known(t.Context(), subject)
+	gate, login := b.store.Gate(), t.Name()
+	known := func(network string) bool {
+		yes, err := gate.Known(t.Context(), network, login)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return yes
 	}
-	if known() {
+	know := func(network string) {
+		if err := gate.Know(t.Context(), time.Hour, network, login, login+"2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if known("home") {
 		t.Error("known before it was seen")
 	}
-	if err := gate.Know(t.Context(), time.Hour, subject, subject+"2"); err != nil {
-		t.Fatal(err)
-	}
-	if !known() {
-		t.Error("not known")
+	know("home")
+	if !known("home") || known("elsewhere") {
+		t.Errorf("home is known: %v, elsewhere: %v", known("home"), known("elsewhere"))
 	}
 	b.clock.Advance(time.Hour)
-	if known() {
+	if known("home") {
 		t.Error("known for ever")
+	}
+
+	// Twenty networks of a name are remembered, the last ones.
+	for i := range 25 {
+		b.clock.Advance(time.Second)
+		know(strconv.Itoa(i))
+	}
+	if known("4") || !known("5") || !known("24") {
+		t.Errorf("of 25 networks the fifth is known: %v, the sixth: %v, the last: %v", known("4"), known("5"), known("24"))
 	}
 }

@@ -51,8 +51,8 @@ func Redis(t *testing.T, url string) {
 	if _, _, err := b.store.Gate().Admit(t.Context(), id, spends); err != nil {
 		t.Fatal(err)
 	}
-	const login = "203.0.113.0/24 li_lei@example.com"
-	err := errors.Join(b.store.Gate().Know(t.Context(), time.Hour, login), b.store.Limiter().Entered(t.Context(), b.mobile))
+	const login, network = "li_lei@example.com", "203.0.113.0/24"
+	err := errors.Join(b.store.Gate().Know(t.Context(), time.Hour, network, login), b.store.Limiter().Entered(t.Context(), b.mobile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,13 +82,13 @@ func Redis(t *testing.T, url string) {
 
 	dump := dumpRedis(t, b.client)
 	secrets := []string{
-		b.mobile.Reveal(), code, b.code(t, second.ID, verify.Login), address, login, token, id,
+		b.mobile.Reveal(), code, b.code(t, second.ID, verify.Login), address, login, network, token, id,
 		requestKey, requestBody, answer, reference,
 	}
 	if found := testkit.FindSecrets(dump, secrets...); len(found) > 0 {
 		t.Errorf("Redis holds %v in:\n%s", found, dump)
 	}
-	for _, part := range []string{":code:", ":pause", ":window:", ":captcha", ":tries", ":known", ":entered", ":session", ":answer", ":reference", ":turn", ":outcomes"} {
+	for _, part := range []string{":code:", ":pause", ":window:", ":captcha", ":tries", ":networks", ":entered", ":session", ":answer", ":reference", ":turn", ":outcomes"} {
 		if !bytes.Contains(dump, []byte(part)) {
 			t.Errorf("no %s key was looked at in:\n%s", part, dump)
 		}
@@ -110,6 +110,8 @@ func dumpRedis(t *testing.T, client redis.UniversalClient) []byte {
 		switch client.Type(ctx, key).Val() {
 		case "hash":
 			value = client.HGetAll(ctx, key).Val()
+		case "zset":
+			value = client.ZRangeWithScores(ctx, key, 0, -1).Val()
 		case "stream":
 			value = client.XRange(ctx, key, "-", "+").Val()
 		}
