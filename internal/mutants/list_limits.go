@@ -24,7 +24,7 @@ func limitMutants() []mutant {
 		{
 			name: "high-price", without: "any captcha passes where strangers have used up the passwords of a name",
 			edits: []edit{
-				{"api/slowdown.go", "case admitted.price != captcha.High:", "case admitted.price == \"\":"},
+				{"api/slowdown.go", "case admitted.price != captcha.High:", "case admitted.price != captcha.High && admitted.price == \"\":"},
 			},
 			pkg: "api", tests: []string{"TestSignIn_slows_down_one_network_and_then_all_strangers"},
 		},

@@ -57,7 +57,7 @@ func totalMutants() []mutant {
 		{
 			name: "code-wrong-all", without: "a million codes are guessed at five times each",
 			edits: []edit{
-				{"store/redisstore/codes.go", "\tif !decision.Allowed() {\n\t\treturn verify.Pending{}, verify.ErrAttempts\n\t}\n", ""},
+				{"store/redisstore/codes.go", "\tif !decision.Allowed() {\n\t\treturn verify.Pending{}, verify.ErrAttempts\n\t}\n", "\t_ = decision\n"},
 			},
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
 		},
