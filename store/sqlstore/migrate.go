@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -62,10 +63,7 @@ func Status(ctx context.Context, db *DB) ([]Migration, error) {
 	}
 	list := make([]Migration, 0, len(statuses))
 	for _, status := range statuses {
-		name := status.Source.Path
-		if status.Source.Version == usernameVersion { // goose has no name for a step in Go
-			name = usernameMigration
-		}
+		name := cmp.Or(status.Source.Path, goMigrations[status.Source.Version]) // goose has no name for a step in Go
 		list = append(list, Migration{name, status.AppliedAt})
 	}
 	return list, nil
@@ -104,7 +102,7 @@ func (db *DB) migrations() (*goose.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open migrations: %w", err)
 	}
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(db.usernames())}
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(db.usernames(), db.seen())}
 	if db.dialect == onPostgres {
 		// Tried every second, for a minute: longer than any migration should take.
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))

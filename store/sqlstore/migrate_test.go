@@ -132,3 +132,23 @@ func TestMigrate_gives_old_user_names_their_new_keys(t *testing.T) {
 		}
 	})
 }
+
+// An account of an older version that is used every day must not be taken for one that was not seen for long.
+func TestMigrate_takes_old_accounts_for_seen(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, newURL func(*testing.T) string) {
+		db := migrated(t, newURL(t))
+		exec(t, db, `insert into accounts (id, username, username_key, password_hash, active, email_active, superuser,
+			activation_generation, session_generation, created_at, updated_at)
+			values ('a', 'lilei', 'lilei', 'h', true, false, false, 1, 1, current_timestamp, current_timestamp)`)
+		exec(t, db, "delete from goose_db_version where version_id >= 10")
+		if err := sqlstore.Migrate(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		var unseen int
+		err := db.Unwrap().GetContext(t.Context(), &unseen, "select count(*) from accounts where seen_at is null")
+		if err != nil || unseen > 0 {
+			t.Errorf("%d accounts are not seen, %v", unseen, err)
+		}
+	})
+}

@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
 	"usher/accounts"
 )
 
-// usernameMigration is a step that SQL cannot take: what a name is compared by is computed in Go.
-const usernameMigration, usernameVersion = "0007_usernames.go", 7
+// goMigrations are the names of the steps that SQL cannot take on both databases, by their versions.
+var goMigrations = map[int64]string{7: "0007_usernames.go", 10: "0010_seen.go"}
 
 // usernamesAtOnce is how many accounts the step reads at a time.
 const usernamesAtOnce = 1000
@@ -44,7 +45,7 @@ func (db *DB) usernames() *goose.Migration {
 			after = last
 		}
 	}
-	return goose.NewGoMigration(usernameVersion, &goose.GoFunc{RunTx: up}, nil)
+	return goose.NewGoMigration(7, &goose.GoFunc{RunTx: up}, nil)
 }
 
 // usernamesAfter returns the new keys of the next accounts, by their ids, and the id to go on after; it is empty
@@ -67,4 +68,17 @@ func (db *DB) usernamesAfter(ctx context.Context, tx *sql.Tx, after string) (key
 		}
 	}
 	return keys, last, rows.Err()
+}
+
+// seen returns the step that has every account count as seen now. How long the accounts of an older version have not
+// been used is unknown, and a code must not stop to open those that are used every day.
+func (db *DB) seen() *goose.Migration {
+	up := func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, db.sqlx.Rebind("update accounts set seen_at = ? where seen_at is null"), at(time.Now()))
+		if err != nil {
+			return fmt.Errorf("note accounts as seen: %w", err)
+		}
+		return nil
+	}
+	return goose.NewGoMigration(10, &goose.GoFunc{RunTx: up}, nil)
 }
