@@ -235,7 +235,8 @@ func changesParallel(t *testing.T, f *sqlFixture) {
 	}
 	for name, change := range map[string]func(i int) error{
 		"ten people prove one address": func(i int) error {
-			changed, err := f.Changes.ChangeEmail(t.Context(), people[i], email, f.mail(), f.change(people[i], accounts.AskedForEmail))
+			was := f.found(t, people[i].ID)
+			changed, err := f.Changes.ChangeEmail(t.Context(), was, email, f.mail(), f.change(was, accounts.AskedForEmail))
 			if err == nil {
 				_, err = f.Accounts.Activate(t.Context(), changed.ID, changed.ActivationGeneration, "", f.clock.Now(), nil)
 			}
