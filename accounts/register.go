@@ -10,8 +10,8 @@ import (
 )
 
 // Register makes an account. It returns FieldErrors, what [verify.Service] says about the code, *ExistsError,
-// ErrPasswordBusy, or a *verify.LimitError when the owner of the address has declined mails. The code comes before the look-ups and the hash, see [Service.withCode]; the caller has
-// checked a captcha when no number is given.
+// ErrPasswordBusy, or a *verify.LimitError when the owner of the address has declined mails. The code comes before
+// the look-ups and the hash, see [Service.withCode]; the caller has checked a captcha when no number is given.
 func (s *Service) Register(ctx context.Context, request SignUp) (Account, error) {
 	a, err := request.parse(s.Policy.Registration)
 	if err != nil {

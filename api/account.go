@@ -137,8 +137,9 @@ func (s *Server) setOwnMobile(c echo.Context, body ownMobileBody) (accounts.Acco
 	return account, nil
 }
 
-// change makes a change within the limits: of passwords tried, and of what the change costs. Both are given back when
-// nothing came of them: the costs unless the change is made, the password's after a mistake in the form. A wrong password stays spent, and so does a question whether an address is taken.
+// change makes a change within the limits: of passwords tried, and of what the change costs. Both are given back
+// when nothing came of them: the costs unless the change is made, the password's after a mistake in the form. A
+// wrong password stays spent, and so does a question whether an address is taken.
 func (s *Server) change(
 	c echo.Context, account accounts.Account, costs []limits.Spend, do func(context.Context) (accounts.Account, error),
 ) (accounts.Account, error) {

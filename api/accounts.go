@@ -116,8 +116,8 @@ func (s *Server) register(c echo.Context) (any, error) {
 	return viewOf(account), err
 }
 
-// signUp registers and, when nothing is left to prove, signs in; else the session only knows what it has registered. A number was guarded by a captcha
-// when its code was sent; an address alone is guarded here.
+// signUp registers and, when nothing is left to prove, signs in; else the session only knows what it has
+// registered. A number was guarded by a captcha when its code was sent; an address alone is guarded here.
 func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
 	email, _ := contact.ParseEmail(body.Email) // Register refuses what is none
 	tries, mails := s.byAddress(c, limits.RegisterIP), s.mailSpends(email)

@@ -68,9 +68,9 @@ type Issued struct {
 }
 
 // Issue makes a new code and queues it. It takes the place of the code that the request replaces, if that is one of
-// the same number and purpose; others live on. It returns a *[LimitError] when the number may not have one now. After every other error
-// nothing is sent and nothing is spent, as far as the store can still be reached: [ErrQueue] when the queue
-// did not take the code, else the store's error.
+// the same number and purpose; others live on. It returns a *[LimitError] when the number may not have one now.
+// After every other error nothing is sent and nothing is spent, as far as the store can still be reached:
+// [ErrQueue] when the queue did not take the code, else the store's error.
 func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 	if r.Mobile.IsZero() || !r.Purpose.Valid() {
 		return Issued{}, errors.New("issue code: needs a number and a known purpose")

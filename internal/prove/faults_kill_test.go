@@ -74,7 +74,7 @@ func killAskedForCode(t *testing.T) (result outcome) {
 				t.Errorf("%s: %d SMS for one answer", p.name, len(arrived))
 			}
 			form := codeFor(mobile)
-			form["code"] = arrived[len(arrived)-1].Code
+			form["code"], form["sms_code_id"] = arrived[len(arrived)-1].Code, answer.Text("sms_code_id")
 			if check, err := api.post("/v1/sms-codes/check", "", form); err != nil || check.Data["valid"] != true {
 				t.Errorf("%s: the code that arrived last is %s, %v", p.name, check.Body, err)
 				result.lies++

@@ -22,7 +22,7 @@ const (
 
 // numberLimits leaves in force what limits a number: to one code.
 const numberLimits = "sms_ip_hour=off,sms_ip_day=off,sms_net_hour=off,sms_prefix=off,sms_total=off,sms_conversion=off," +
-	"status_ip=off,register_ip=off,sms_mobile_hour=1/1h"
+	"status_ip=off,register_ip=off,register_all=off,resend_email=off,mail_domain_hour=off,mail_total_hour=off,sms_mobile_hour=1/1h"
 
 // Row 8: whatever Redis forgets, remembers of old or refuses to take, no mail is lost, no SMS goes out without its
 // limits, and nothing needs a restart.

@@ -49,7 +49,8 @@ func (a *Accounts) EndSessions(ctx context.Context, until time.Time, sessions ..
 	return nil
 }
 
-// Spent keeps the uses of codes for package verify, and forgets what has run out. It is safe for concurrent use; make it with [NewSpent].
+// Spent keeps the uses of codes for package verify, and forgets what has run out. It is safe for concurrent use;
+// make it with [NewSpent].
 type Spent struct {
 	db  *DB
 	now func() time.Time
