@@ -186,6 +186,7 @@ class Captcha {
     this.medium = root.dataset.captcha === 'pow' && canWork ? 'pow' : 'image';
     this.turn = 0;
     this.proof = null; // Of work: a promise of what is sent for it.
+    this.loading = null; // A promise while a challenge is on its way.
     this.working = $('[data-work]', root);
     this.refresh = $('[value=captcha]', root);
     this.another = this.refresh.textContent;
@@ -222,7 +223,13 @@ class Captcha {
   get spent() { return !this.id.value; }
 
   // load replaces the challenge; the answer typed for the old one goes with it.
-  async load(medium = this.medium, focus = false) {
+  load(medium = this.medium, focus = false) {
+    const loading = this.replace(medium, focus).finally(() => { if (this.loading === loading) this.loading = null; });
+    this.loading = loading;
+    return loading;
+  }
+
+  async replace(medium, focus) {
     const turn = ++this.turn;
     const answer = await this.ask(medium);
     if (turn !== this.turn) return;
@@ -368,7 +375,7 @@ class CodeSender {
   async send() {
     if (this.button.disabled) return;
     if (this.captcha?.spent) {
-      await this.captcha.load(undefined, true);
+      await (this.captcha.loading ?? this.captcha.load(undefined, true)); // One challenge is enough.
       if (this.captcha.medium !== 'pow' || this.captcha.spent) return; // There is something to type first.
     }
     alertOf(this.form).textContent = '';
