@@ -322,6 +322,7 @@ func (w *accountWorld) changeMobile(c *rapid.T) {
 	if w.expect(c, "change number", err, want) {
 		a.keep(accounts.ChangedMobile, now, accounts.UndoWindow)
 		a.number, a.numberAt, a.updated = number, now, now
+		a.claimed, a.claimedAt = 0, time.Time{} // the other number is given up
 		a.sessions++
 	}
 }
