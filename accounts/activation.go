@@ -46,7 +46,7 @@ func ActivationToken(keys *secrets.Keys, mail ClaimedMail) (string, error) {
 
 // Activate proves the address of the account that the token was made for. A link shows that its reader has the
 // mailbox, and nothing else: in the account's own session it proves the address. Elsewhere an account that waits, see
-// [Account.Waiting], gets the password of the request and its earlier sessions end, so that whoever registered an
+// [Account.Waiting], gets the password of the request and its earlier sessions end, so that the one who registered an
 // address of another person has no power over it; any other account asks for its current password.
 //
 // Opened reports that the account waited until now. Doing it again gives the same account and changes nothing, also

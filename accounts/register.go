@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"usher/contact"
 	"usher/verify"
 )
 
@@ -64,27 +65,23 @@ func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
 	if err := s.freeUsername(ctx, a.username); err != nil {
 		return err
 	}
-	for _, unique := range []struct {
-		field Field
-		key   Key
-	}{
-		{FieldEmail, Key{ByEmail, a.email.Reveal()}},
-	} {
-		if unique.key.Value == "" {
-			continue
-		}
-		taken, err := s.Store.Exists(ctx, unique.key)
-		if err != nil {
-			return err
-		}
-		if taken {
-			return &ExistsError{unique.field}
-		}
-	}
 	if a.email.IsZero() {
 		return nil
 	}
-	return s.refuseDeclined(ctx, a.email)
+	return s.refuseEmail(ctx, a.email)
+}
+
+// refuseEmail returns an *ExistsError for an address that an account has proved, and a *verify.LimitError while its
+// owner wants no mails that ask for its proof.
+func (s *Service) refuseEmail(ctx context.Context, email contact.Email) error {
+	taken, err := s.Store.Exists(ctx, Key{ByEmail, email.Reveal()})
+	if err != nil {
+		return err
+	}
+	if taken {
+		return &ExistsError{FieldEmail}
+	}
+	return s.refuseDeclined(ctx, email)
 }
 
 // freeUsername deletes an account that has the user name and waits for a proof that did not come in time. It returns

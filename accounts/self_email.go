@@ -31,14 +31,7 @@ func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChang
 	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
 		return Account{}, err
 	}
-	taken, err := s.Store.Exists(ctx, Key{ByEmail, r.Email.Reveal()})
-	if err != nil {
-		return Account{}, err
-	}
-	if taken {
-		return Account{}, &ExistsError{FieldEmail}
-	}
-	if err := s.refuseDeclined(ctx, r.Email); err != nil {
+	if err := s.refuseEmail(ctx, r.Email); err != nil {
 		return Account{}, err
 	}
 	link := s.newMail(MailActivation, s.Policy.ActivationTTL, r.Origin)

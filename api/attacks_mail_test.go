@@ -127,7 +127,7 @@ func TestMails_of_400_registrations_to_one_mailbox_are_a_handful(t *testing.T) {
 	}
 }
 
-// Whoever is signed in asks again from the page, where the account counts as well.
+// A person who is signed in asks again from the page, where the account counts as well.
 func TestMails_asked_for_again_count_for_the_account(t *testing.T) {
 	t.Parallel()
 	b := mailing(t, "changes_day=4/24h,resend_email=off")
@@ -164,7 +164,7 @@ func TestMails_that_are_not_sent_cost_nobody_else(t *testing.T) {
 	p.post("/v1/activations/resend", body{"email": address}).want(429, "4206")
 }
 
-// A stranger who asks for mails that nobody waits for keeps the owner of the mailbox neither from registering nor from
+// A stranger who asks for mails that no account waits for keeps the owner of the mailbox neither from registering nor from
 // asking again.
 func TestMails_that_strangers_ask_for_keep_no_owner_from_theirs(t *testing.T) {
 	t.Parallel()

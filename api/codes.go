@@ -167,6 +167,17 @@ func parseMobile(number string, refused accounts.FieldErrors) contact.Mobile {
 	return mobile
 }
 
+// parseCode is parseMobile for a number that a code comes with; it notes in refused what is missing of the code.
+func parseCode(number, id, code string, refused accounts.FieldErrors) contact.Mobile {
+	if id == "" {
+		refused[accounts.FieldSMSCodeID] = accounts.Missing
+	}
+	if code == "" {
+		refused[accounts.FieldSMSCode] = accounts.Missing
+	}
+	return parseMobile(number, refused)
+}
+
 func missingOr(text string, problem accounts.Problem) accounts.Problem {
 	if text == "" {
 		return accounts.Missing

@@ -31,13 +31,7 @@ func (s *Server) resetPassword(c echo.Context) error {
 // reset sets a new password, which ends every session of the account.
 func (s *Server) reset(c echo.Context, body resetBody) error {
 	refused := accounts.FieldErrors{}
-	mobile := parseMobile(body.Mobile, refused)
-	if body.SMSCodeID == "" {
-		refused[accounts.FieldSMSCodeID] = accounts.Missing
-	}
-	if body.SMSCode == "" {
-		refused[accounts.FieldSMSCode] = accounts.Missing
-	}
+	mobile := parseCode(body.Mobile, body.SMSCodeID, body.SMSCode, refused)
 	if body.Password == "" {
 		refused[accounts.FieldPassword] = accounts.Missing
 	}

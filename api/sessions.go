@@ -78,13 +78,7 @@ func loginSubject(login string) string {
 
 func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account, error) {
 	refused := accounts.FieldErrors{}
-	mobile := parseMobile(body.Mobile, refused)
-	if body.SMSCodeID == "" {
-		refused[accounts.FieldSMSCodeID] = accounts.Missing
-	}
-	if body.SMSCode == "" {
-		refused[accounts.FieldSMSCode] = accounts.Missing
-	}
+	mobile := parseCode(body.Mobile, body.SMSCodeID, body.SMSCode, refused)
 	if len(refused) > 0 {
 		return accounts.Account{}, refused
 	}

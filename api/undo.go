@@ -53,13 +53,7 @@ func (s *Server) undo(c echo.Context, body undoBody) (accounts.Undone, error) {
 	}
 	refused := accounts.FieldErrors{}
 	if body.Token == "" {
-		r.Mobile = parseMobile(body.Mobile, refused)
-		if body.SMSCodeID == "" {
-			refused[accounts.FieldSMSCodeID] = accounts.Missing
-		}
-		if body.SMSCode == "" {
-			refused[accounts.FieldSMSCode] = accounts.Missing
-		}
+		r.Mobile = parseCode(body.Mobile, body.SMSCodeID, body.SMSCode, refused)
 	}
 	if body.Password == "" {
 		refused[accounts.FieldPassword] = accounts.Missing
