@@ -89,6 +89,7 @@ type Worker struct {
 	stores   *Stores
 	queues   []*queue
 	relay    *tasks.Relay
+	expired  *tasks.Expired
 	puller   *tasks.Puller
 	outcomes *tasks.OutcomeWriter
 	periodic []*tasks.Periodic
@@ -133,7 +134,7 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		return nil, err
 	}
 	if s.SMS != nil {
-		names := tasks.SMSQueues(s.Config.SMSShards)
+		names := w.smsQueues()
 		for _, name := range names {
 			share := max(s.Config.ConcurrencySMS/len(names), 1)
 			if err = w.addQueue(name, s.Config.Fetchers, share, w.stores.Redis.Codes()); err != nil {
@@ -150,7 +151,7 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		Client: asynq.NewClientFromRedisClient(w.stores.Client), Keys: s.Keys, SMSShards: s.Config.SMSShards,
 		Tracer: w.traces.Tracer(),
 	}
-	w.relay = &tasks.Relay{Outbox: w.stores.Mails, Enqueuer: enqueuer, Logger: logger}
+	w.relay = &tasks.Relay{Outbox: w.stores.Mails, Enqueuer: enqueuer, Turns: w.stores.Redis.Reports(), Logger: logger}
 	if err = w.openOps(ctx); err != nil {
 		return nil, err
 	}
@@ -164,6 +165,14 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		return nil, err
 	}
 	return w, nil
+}
+
+// smsQueues are the queues of codes that this worker serves; none without SMS.
+func (w *Worker) smsQueues() []string {
+	if w.settings.SMS == nil {
+		return nil
+	}
+	return tasks.SMSQueues(w.settings.Config.SMSShards)
 }
 
 // prepareSMS makes senders ready to be used in this worker.
@@ -230,7 +239,7 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	if s.SMS != nil {
 		sms = &tasks.SMSCodeHandler{
 			Claims: tasks.WatchSMS(w.stores.Redis.Codes(), metrics), Sender: w.router, Keys: s.Keys,
-			Timeout: s.Config.SendTimeout, Metrics: metrics,
+			Timeout: s.Config.SendTimeout, Metrics: metrics, Expired: w.expired,
 		}
 	}
 	var email *tasks.EmailHandler
@@ -256,6 +265,7 @@ func (w *Worker) OpsAddr() string { return w.ops.Addr() }
 func (w *Worker) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, w.close()) }()
 	metrics := tasks.NewMetrics(w.ops.Registry)
+	w.expired = tasks.NewExpired(w.stores.Client, w.stores.Redis.Codes(), metrics, w.logger, w.smsQueues())
 	mux := w.mux(metrics)
 	stop, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
@@ -276,6 +286,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { tasks.Listen(ctx, w.stores.Client, bells...); return nil })
 	group.Go(func() error { w.relay.Run(ctx); return nil })
+	group.Go(func() error { w.expired.Run(ctx); return nil })
 	group.Go(func() error { w.announce(ctx); return nil })
 	group.Go(func() error { w.puller.Run(ctx); return nil })
 	writing, written := context.WithCancel(context.WithoutCancel(ctx)) // until the tasks in flight have ended

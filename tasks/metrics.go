@@ -52,7 +52,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"channel"}),
 		reaps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "usher_tasks_reaped_total",
-			Help: "Active tasks that had to be healed, by queue and reason: abandoned, leaseless, undecodable.",
+			Help: "Active tasks that had to be healed, by queue and reason: abandoned, leaseless, taskless, undecodable.",
 		}, []string{"queue", "reason"}),
 	}
 	m.jobs = prometheus.NewCounterVec(prometheus.CounterOpts{

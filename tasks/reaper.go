@@ -36,7 +36,7 @@ const (
 
 // Reaper puts messages back on a queue whose worker is dead or frozen. Asynq does so as well, but only one
 // to two minutes after the fact, which is too late for a code; it never recovers an active task without a
-// lease; and one task that does not decode keeps it from recovering all others. The old task stays with
+// lease; a name without a task stays active for ever; and one task that does not decode keeps it from recovering all others. The old task stays with
 // Asynq: when it is recovered in the end, its claim is refused.
 //
 // Any number of workers may run one: a message is put back under a name made of its lost task's, which exists
@@ -179,11 +179,13 @@ func (r *Reaper) look(ctx context.Context, task string, lost bool) error {
 	info, err := inspector.GetTaskInfo(r.Queue, task)
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
-		return nil // it has just ended
+		return r.forget(ctx, task)
 	case err != nil && spoilt(err):
 		return r.bury(ctx, task)
 	case err != nil:
 		return err
+	case info.Type == "": // a hash without a message, as Asynq leaves one when it fetches a name without a task
+		return r.forget(ctx, task)
 	case !lost:
 		return nil
 	}
@@ -220,6 +222,34 @@ func (r *Reaper) bury(ctx context.Context, task string) error {
 	r.Logger.Error("active task that does not decode buried", "queue", r.Queue, "task_id", task)
 	return nil
 }
+
+// forget takes a name off the active list that has no task. Such a name is left when the task was deleted by hand or
+// evicted while it was pending. Asynq recovers only what has a message, so the name would count as active for ever. A
+// task that has just ended is not on the list any more.
+func (r *Reaper) forget(ctx context.Context, task string) error {
+	removed, err := forgetScript.Run(ctx, r.Client,
+		[]string{activeKey(r.Queue), leaseKey(r.Queue), taskKey(r.Queue, task)}, task).Int()
+	if err != nil || removed == 0 {
+		return err
+	}
+	r.Metrics.reaped(r.Queue, "taskless")
+	r.Logger.Warn("active task that does not exist taken off the list", "queue", r.Queue, "task_id", task)
+	return nil
+}
+
+// forgetScript takes a name off the list of active tasks, unless its task has a message.
+//
+//	KEYS[1] -> active list   KEYS[2] -> leases   KEYS[3] -> task
+//	ARGV[1] -> task id
+//
+// Returns the number of list entries removed.
+var forgetScript = redis.NewScript(`
+if redis.call('HEXISTS', KEYS[3], 'msg') == 1 then return 0 end
+redis.call('ZREM', KEYS[2], ARGV[1])
+local removed = redis.call('LREM', KEYS[1], 0, ARGV[1])
+if removed > 0 then redis.call('DEL', KEYS[3]) end
+return removed
+`)
 
 // leaseScript gives an active task a lease unless it has one.
 //

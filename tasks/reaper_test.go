@@ -245,6 +245,29 @@ func TestReaper_buries_what_does_not_decode_and_gives_leases(t *testing.T) {
 	wantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="leaseless"} 1`)
 }
 
+func TestReaper_takes_names_without_a_task_off_the_list(t *testing.T) {
+	t.Parallel()
+	r := newReaping(t)
+	r.take(t) // has its task: stays
+	r.client.LPush(t.Context(), smsActive, "deleted")
+	// Evicted while it was pending: this is what Asynq makes of it when it fetches the name.
+	r.client.LPush(t.Context(), smsPending, "evicted")
+	r.takeTask(t, "evicted")
+	r.reap(t, 2)
+	testkit.Eventually(t, patience, func() bool {
+		return !r.isActive(t, "deleted") && !r.isActive(t, "evicted")
+	}, "both names are off the list")
+	if !r.isActive(t, r.id) {
+		t.Error("a task that exists was taken off the list")
+	}
+	for _, key := range []string{"deleted", "evicted"} {
+		if n := r.client.Exists(t.Context(), "asynq:{sms}:t:"+key).Val(); n != 0 || r.client.ZScore(t.Context(), smsLease, key).Err() == nil {
+			t.Errorf("%s: its hash or its lease is still there", key)
+		}
+	}
+	wantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="taskless"} 2`)
+}
+
 // push makes an active task whose message is the text.
 func (r *reaping) push(t *testing.T, id, message string) {
 	t.Helper()

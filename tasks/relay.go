@@ -11,9 +11,10 @@ import (
 
 // Outbox is where mails wait that were committed with an account.
 type Outbox interface {
-	// Due hands out mails whose task must be seen to: waiting since they were last enqueued olderThan ago,
-	// or claimed by a worker whose lease has ended. No two callers get the same mail.
-	Due(ctx context.Context, olderThan time.Duration, limit int) ([]accounts.DueMail, error)
+	// Due hands out mails whose task must be looked at: those that a worker claimed whose lease has ended, and
+	// those that wait. A waiting mail is due again when it has waited since the last look for as long as it had
+	// before, but never sooner than soonest and always after latest. No two callers get the same mail.
+	Due(ctx context.Context, soonest, latest time.Duration, limit int) ([]accounts.DueMail, error)
 
 	// Expire drops up to limit waiting mails whose link has ended, and returns how many.
 	Expire(ctx context.Context, limit int) (int, error)
@@ -23,8 +24,13 @@ const (
 	relayInterval = 2 * time.Second
 	// relayAge is how long a mail may wait before the relay makes sure that its task is on the queue. That is
 	// of no effect while the task is there, for a waiting mail keeps its task's id.
-	relayAge   = 10 * time.Second
-	relayBatch = 100
+	relayAge = 10 * time.Second
+	// relayLatest bounds the time between two looks at a mail, which grows with the mail's age: behind a slow mail
+	// server thousands wait whose tasks are all there. It is how late a task is found that got lost alone.
+	relayLatest = 5 * time.Minute
+	relayBatch  = 100
+	// relayMark is how long the mark lasts that tells an emptied Redis. One hurried sweep a day does no harm.
+	relayMark = 24 * time.Hour
 	// relayBatches bounds one sweep: behind a long queue every mail waits for its turn, not for the relay.
 	relayBatches = 10
 )
@@ -35,6 +41,12 @@ type Relay struct {
 	Outbox   Outbox
 	Enqueuer *Enqueuer
 	Logger   *slog.Logger
+
+	// Turns keeps a mark that is lost with the tasks when Redis is emptied. Then every waiting mail is looked at soon,
+	// however old it is. Nil: that is not noticed.
+	Turns Turns
+
+	hurry bool // Redis was emptied, and not all mails have been looked at since
 }
 
 // Run sweeps every two seconds until ctx ends.
@@ -68,11 +80,15 @@ func (r *Relay) sweep(ctx context.Context) {
 
 func (r *Relay) enqueueDue(ctx context.Context) error {
 	// The outbox counts what it hands out as enqueued for relayAge, so it is not asked while nothing can be.
-	if err := r.Enqueuer.Client.Ping(); err != nil {
+	if err := r.ping(ctx); err != nil {
 		return fmt.Errorf("ping queue: %w", err)
 	}
+	latest := relayLatest
+	if r.hurry {
+		latest = relayAge
+	}
 	for range relayBatches {
-		due, err := r.Outbox.Due(ctx, relayAge, relayBatch)
+		due, err := r.Outbox.Due(ctx, relayAge, latest, relayBatch)
 		if err != nil {
 			return err
 		}
@@ -83,8 +99,18 @@ func (r *Relay) enqueueDue(ctx context.Context) error {
 			r.Logger.Debug("mail seen to by the relay", "message_id", mail.ID, "request_id", mail.RequestID)
 		}
 		if len(due) < relayBatch {
+			r.hurry = false
 			break
 		}
 	}
 	return nil
+}
+
+func (r *Relay) ping(ctx context.Context) error {
+	if r.Turns == nil {
+		return r.Enqueuer.Client.Ping()
+	}
+	emptied, err := r.Turns.Turn(ctx, "relay mark", relayMark)
+	r.hurry = r.hurry || emptied
+	return err
 }

@@ -13,6 +13,7 @@ import (
 	"usher/accounts"
 	"usher/internal/testkit"
 	"usher/messages"
+	"usher/store/redisstore"
 	"usher/store/sqlstore"
 	"usher/tasks"
 )
@@ -23,13 +24,15 @@ type outbox struct {
 	due       []accounts.DueMail
 	err       error
 	handedOut int
-	expired   int // calls
-	left      int // mails that were still due then, at most
+	expired   int             // calls
+	left      int             // mails that were still due then, at most
+	latest    []time.Duration // asked for with each call of Due
 }
 
-func (o *outbox) Due(_ context.Context, _ time.Duration, limit int) ([]accounts.DueMail, error) {
+func (o *outbox) Due(_ context.Context, _, latest time.Duration, limit int) ([]accounts.DueMail, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.latest = append(o.latest, latest)
 	if o.err != nil {
 		err := o.err
 		o.err = nil
@@ -113,6 +116,35 @@ func TestRelay_goes_on_when_redis_and_the_outbox_come_back(t *testing.T) {
 			t.Errorf("the log lacks %q", want)
 		}
 	}
+}
+
+func TestRelay_hurries_after_redis_was_emptied(t *testing.T) {
+	t.Parallel()
+	client := open(t, testkit.Redis(t))
+	logger, _ := testkit.Logger(t)
+	box := &outbox{due: dueMails(1500)} // more than one sweep hands out
+	store := redisstore.New(client, testKeys(t), time.Now)
+	relay(t, &tasks.Relay{Outbox: box, Enqueuer: newEnqueuer(client, testKeys(t)), Logger: logger, Turns: store.Reports()})
+	hurried := func() (soon, late int) {
+		box.mu.Lock()
+		defer box.mu.Unlock()
+		for _, latest := range box.latest {
+			if latest > time.Minute {
+				late++
+			} else {
+				soon++
+			}
+		}
+		return soon, late
+	}
+	testkit.Eventually(t, patience, func() bool { _, late := hurried(); return late > 0 }, "the relay takes its time again")
+	if soon, _ := hurried(); soon != 16 { // ten, then six of which the last is not full
+		t.Errorf("%d looks in a hurry, want 16", soon)
+	}
+	if err := client.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, patience, func() bool { soon, _ := hurried(); return soon > 16 }, "the relay hurries again")
 }
 
 func TestRelay_brings_the_mail_of_a_new_account_on_its_way(t *testing.T) {

@@ -76,6 +76,7 @@ type SMSCodeHandler struct {
 	Keys    *secrets.Keys
 	Timeout time.Duration // for the providers' answer, all of them together
 	Metrics *Metrics
+	Expired *Expired // is told of codes that had ended; nil: nobody is
 }
 
 // ProcessTask claims the code, derives it, sends it and records how that ended.
@@ -93,6 +94,9 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 	}
 	claim, err := h.Claims.Claim(ctx, payload.ID, h.Timeout+leaseMargin)
 	if err != nil {
+		if errors.Is(err, messages.ErrDropped) && time.Now().Unix() >= payload.ExpiresAt {
+			h.Expired.foundBy(ctx)
+		}
 		return refusedClaim(ctx, h.Metrics, messages.SMS, claim, err)
 	}
 	sms.Attempt = claim.Attempt

@@ -8,23 +8,25 @@ import (
 	"usher/accounts"
 )
 
-// Due returns the mails whose task the caller must see to now: those that have waited longer than
-// olderThan since they were last enqueued, and those whose worker's lease is over. It notes them as
-// enqueued. Parallel callers get different mails.
+// Due returns the mails whose task the caller must look at now, and notes them as enqueued: those whose worker's lease
+// is over, and those that have waited since they were last enqueued. How long a mail must have waited grows with its age
+// then: as long as before, but no less than soonest and no more than latest. Parallel callers get different mails.
 //
 // Enqueues is part of the task's id. It grows when a worker died with the mail in its hands, whose task
 // may hold the old id for minutes; a mail that only waits keeps its id, so that enqueueing it again is of
 // no effect while its task is still there.
-func (m *Mails) Due(ctx context.Context, olderThan time.Duration, limit int) ([]accounts.DueMail, error) {
+func (m *Mails) Due(ctx context.Context, soonest, latest time.Duration, limit int) ([]accounts.DueMail, error) {
 	now := at(m.now())
-	before := at(now.Add(-olderThan))
+	before := at(now.Add(-soonest))
+	enqueued, created := m.db.dialect.micros("enqueued_at"), m.db.dialect.micros("created_at")
 	// The list is made before anything is updated ("materialized"): a planner that ran it once per row
 	// would lock more rows than the limit.
 	query := `
 		with due as materialized (
 			select id from messages
 			where channel = 'email' and not_after > ? and (
-				state = 'queued' and enqueued_at <= ?
+				state = 'queued' and enqueued_at <= ? and (
+					enqueued_at <= ? or 2 * ` + enqueued + ` - ` + created + ` <= ?)
 				or state = 'sending' and lease_until <= ?
 					and (enqueued_at < lease_until or enqueued_at <= ?))
 			order by created_at
@@ -35,7 +37,8 @@ func (m *Mails) Due(ctx context.Context, olderThan time.Duration, limit int) ([]
 		where id in (select id from due)
 		returning ` + mailColumns
 	var rows []mailRow
-	err := m.db.sqlx.SelectContext(ctx, &rows, m.db.sqlx.Rebind(query), now, before, now, before, limit, now, now)
+	err := m.db.sqlx.SelectContext(ctx, &rows, m.db.sqlx.Rebind(query), now, before,
+		at(now.Add(-latest)), now.micros(), now, before, limit, now, now)
 	if err != nil {
 		return nil, fmt.Errorf("find due mails: %w", err)
 	}

@@ -40,7 +40,7 @@ func TestMails_Due_passes_over_rows_that_another_relay_holds(t *testing.T) {
 	later := func() time.Time { return now.Add(10 * time.Minute) }
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	due, err := sqlstore.NewMails(db, keys(t), later).Due(ctx, time.Minute, 3)
+	due, err := sqlstore.NewMails(db, keys(t), later).Due(ctx, time.Minute, time.Minute, 3)
 	if err != nil {
 		t.Fatalf("Due waited for the other relay: %v", err)
 	}

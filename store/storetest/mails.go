@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 const (
 	mailLease = 30 * time.Second
 	mailAge   = 10 * time.Minute
+	// mailLatest is the longest time between two looks of the relay at a mail.
+	mailLatest = 3 * mailAge
 )
 
 // Mails checks that an outbox hands every mail to one worker at a time, and never a mail in vain.
@@ -35,6 +38,7 @@ func Mails(t *testing.T, open OpenSQL) {
 		"Record_refuses_states_that_no_attempt_ends_in":  mailsRecordState,
 		"Claim_counts_claims_that_ran_out":               mailsDoubts,
 		"Due_finds_what_waits_too_long":                  mailsDueWaiting,
+		"Due_looks_the_less_often_the_older_a_mail_is":   mailsDueRarely,
 		"Due_finds_a_dead_worker_once":                   mailsDueLease,
 		"Due_waits_for_the_retry_of_a_recorded_attempt":  mailsDueRetry,
 		"Due_hands_no_mail_to_two_relays":                mailsDueParallel,
@@ -80,7 +84,7 @@ func (f *sqlFixture) record(t *testing.T, claim messages.Claim, state messages.S
 // due returns how often each mail that is due was enqueued.
 func (f *sqlFixture) due(t *testing.T) map[string]int {
 	t.Helper()
-	mails, err := f.Outbox.Due(t.Context(), mailAge, 100)
+	mails, err := f.Outbox.Due(t.Context(), mailAge, mailLatest, 100)
 	if err != nil {
 		t.Fatalf("Due: %v", err)
 	}
@@ -295,7 +299,7 @@ func mailsDueWaiting(t *testing.T, f *sqlFixture) {
 	f.clock.Advance(mailAge - time.Second)
 	f.wantDue(t, "while the task is young", map[string]int{})
 	f.clock.Advance(time.Second)
-	mails, err := f.Outbox.Due(t.Context(), mailAge, 100)
+	mails, err := f.Outbox.Due(t.Context(), mailAge, mailLatest, 100)
 	want := []accounts.DueMail{{Mail: storedMail(mail)}}
 	if diff := cmp.Diff(want, mails, sameContacts); err != nil || diff != "" {
 		t.Errorf("Due: %v (-want +got):\n%s", err, diff)
@@ -303,6 +307,20 @@ func mailsDueWaiting(t *testing.T, f *sqlFixture) {
 	f.wantDue(t, "right after", map[string]int{})
 	f.clock.Advance(mailAge)
 	f.wantDue(t, "when it waits on, under the same id", map[string]int{mail.ID: 0})
+}
+
+func mailsDueRarely(t *testing.T, f *sqlFixture) {
+	_, mail := f.created(t)
+	for _, wait := range []time.Duration{mailAge, mailAge, 2 * mailAge, mailLatest, mailLatest} {
+		f.clock.Advance(wait - time.Second)
+		f.wantDue(t, fmt.Sprintf("a second before another %v", wait), map[string]int{})
+		f.clock.Advance(time.Second)
+		f.wantDue(t, fmt.Sprintf("another %v later", wait), map[string]int{mail.ID: 0})
+	}
+	f.clock.Advance(mailAge)
+	if due, err := f.Outbox.Due(t.Context(), mailAge, mailAge, 100); err != nil || len(due) != 1 {
+		t.Errorf("in a hurry %d mails are due, %v", len(due), err)
+	}
 }
 
 func mailsDueLease(t *testing.T, f *sqlFixture) {
@@ -344,7 +362,7 @@ func mailsDueParallel(t *testing.T, f *sqlFixture) {
 	for range relays {
 		group.Go(func() error {
 			for {
-				due, err := f.Outbox.Due(t.Context(), mailAge, 7)
+				due, err := f.Outbox.Due(t.Context(), mailAge, mailLatest, 7)
 				if err != nil || len(due) == 0 {
 					return err
 				}
@@ -381,7 +399,7 @@ func mailsDueLimit(t *testing.T, f *sqlFixture) {
 	}
 	f.clock.Advance(mailAge)
 	for first := 0; first < len(ids); first += 2 {
-		due, err := f.Outbox.Due(t.Context(), mailAge, 2)
+		due, err := f.Outbox.Due(t.Context(), mailAge, mailLatest, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -441,7 +459,7 @@ func mailsCanceled(t *testing.T, f *sqlFixture) {
 	for name, call := range map[string]func() error{
 		"Claim":  func() error { _, err := f.Outbox.Claim(ctx, mail.ID, mailLease); return err },
 		"Record": func() error { return f.Outbox.Record(ctx, messages.Claim{}, messages.Outcome{State: messages.Sent}) },
-		"Due":    func() error { _, err := f.Outbox.Due(ctx, mailAge, 1); return err },
+		"Due":    func() error { _, err := f.Outbox.Due(ctx, mailAge, mailLatest, 1); return err },
 		"Expire": func() error { _, err := f.Outbox.Expire(ctx, 1); return err },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {

@@ -131,7 +131,7 @@ func noticesDue(t *testing.T, f *sqlFixture) {
 	mail.ID, mail.To = uuid.NewString(), former(t)
 	f.filed(t, account, mail)
 	f.clock.Advance(mailAge)
-	due, err := f.Outbox.Due(t.Context(), mailAge, 100)
+	due, err := f.Outbox.Due(t.Context(), mailAge, mailLatest, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

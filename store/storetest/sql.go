@@ -48,7 +48,7 @@ type Unproved interface {
 type Outbox interface {
 	Claim(ctx context.Context, id string, lease time.Duration) (accounts.ClaimedMail, error)
 	Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error
-	Due(ctx context.Context, olderThan time.Duration, limit int) ([]accounts.DueMail, error)
+	Due(ctx context.Context, soonest, latest time.Duration, limit int) ([]accounts.DueMail, error)
 	Expire(ctx context.Context, limit int) (int, error)
 	Backlog(ctx context.Context) (count int, oldest time.Time, err error)
 }
