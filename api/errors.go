@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
@@ -75,8 +74,6 @@ var problems = [...]problem{
 
 	{verify.ErrQueue, "4301", http.StatusServiceUnavailable, "短信暂时无法发送，请稍后再试", "Messages cannot be sent just now. Please try again soon."},
 	{accounts.ErrPasswordBusy, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again soon."},
-	{context.DeadlineExceeded, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again soon."},
-	{context.Canceled, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again soon."},
 }
 
 // Problems of errors that carry more than themselves.

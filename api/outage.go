@@ -1,13 +1,11 @@
 package api
 
 import (
-	"database/sql"
-	"database/sql/driver"
+	"context"
 	"errors"
-	"io"
-	"net"
 	"net/http"
-	"slices"
+
+	"usher/store"
 )
 
 // What is told when something that we depend on is away: it will be back, so come again.
@@ -22,30 +20,14 @@ var (
 	}
 )
 
-// outage tells a store that is away from a mistake of ours. It knows the stores' drivers by what their
-// errors can do: this package imports none of them.
+// outage tells a store that is away, or a request that took too long, from a mistake of ours. What a database or a Redis
+// answers is the stores' to know.
 func outage(err error) (problem, bool) {
-	var (
-		sqlState interface{ SQLState() string } // PostgreSQL's answer
-		sqlite   interface{ Code() int }        // SQLite's
-		redis    interface{ RedisError() }      // Redis refuses: full, loading, a replica
-		network  net.Error
-	)
-	switch {
-	case errors.As(err, &sqlState):
-		return databaseAway, awayState(sqlState.SQLState())
-	case errors.As(err, &sqlite):
-		const busy, locked = 5, 6
-		return databaseAway, slices.Contains([]int{busy, locked}, sqlite.Code()&0xff)
-	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone):
+	switch o := store.AsOutage(err); {
+	case o != nil && o.Of == store.Database:
 		return databaseAway, true
-	case errors.As(err, &redis), errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case o != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return dependencyAway, true
 	}
 	return problem{}, false
-}
-
-// awayState knows the classes of SQLSTATE that pass: connection, resources, operator intervention.
-func awayState(state string) bool {
-	return len(state) == 5 && slices.Contains([]string{"08", "53", "57"}, state[:2])
 }

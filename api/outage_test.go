@@ -8,6 +8,7 @@ import (
 
 	"usher/accounts"
 	"usher/api"
+	"usher/store"
 )
 
 func TestRedis_away_is_answered_with_503(t *testing.T) {
@@ -59,11 +60,10 @@ func (f failing) Exists(context.Context, accounts.Key) (bool, error) {
 	return false, f.err
 }
 
-// state is an error of PostgreSQL.
-type state string
-
-func (s state) Error() string    { return "pq: state " + string(s) }
-func (s state) SQLState() string { return string(s) }
+// storeAway is an error of a store whose dependency is away.
+func storeAway(of store.Dependency) error {
+	return &store.Outage{Of: of, Reason: "it is away", Err: errors.New("pq: secret_thing")}
+}
 
 func TestErrors_of_ours_are_not_shown(t *testing.T) {
 	t.Parallel()
@@ -72,13 +72,12 @@ func TestErrors_of_ours_are_not_shown(t *testing.T) {
 		status int
 		errno  string
 	}{
-		"an unknown error":       {failing{err: errors.New("column secret_thing is missing")}, 500, "4500"},
-		"a syntax error":         {failing{err: state("42601")}, 500, "4500"},
-		"a database that ends":   {failing{err: state("57P01")}, 503, "4001"},
-		"a full database":        {failing{err: state("53300")}, 503, "4001"},
-		"a database too slow":    {failing{err: context.DeadlineExceeded}, 503, "4301"},
-		"a panic":                {failing{panic: "secret_thing"}, 500, "4500"},
-		"a panic of the runtime": {failing{panic: errors.New("secret_thing")}, 500, "4500"},
+		"an unknown error":        {failing{err: errors.New("column secret_thing is missing")}, 500, "4500"},
+		"a database that is away": {failing{err: storeAway(store.Database)}, 503, "4001"},
+		"a Redis that is away":    {failing{err: storeAway(store.Redis)}, 503, "4301"},
+		"a request too slow":      {failing{err: context.DeadlineExceeded}, 503, "4301"},
+		"a panic":                 {failing{panic: "secret_thing"}, 500, "4500"},
+		"a panic of the runtime":  {failing{panic: errors.New("secret_thing")}, 500, "4500"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

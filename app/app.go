@@ -15,7 +15,7 @@ import (
 
 	"usher/config"
 	"usher/secrets"
-	"usher/store/redisstore"
+	"usher/store"
 	"usher/store/sqlstore"
 	"usher/telemetry"
 )
@@ -28,9 +28,9 @@ const maxConnections = 10_000
 func NewLogger(w io.Writer, c config.Common) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.Level()}
 	if c.LogFormat == "text" {
-		return slog.New(telemetry.LogHandler(slog.NewTextHandler(w, options)))
+		return slog.New(store.Quiet(telemetry.LogHandler(slog.NewTextHandler(w, options))))
 	}
-	return slog.New(telemetry.LogHandler(slog.NewJSONHandler(w, options)))
+	return slog.New(store.Quiet(telemetry.LogHandler(slog.NewJSONHandler(w, options))))
 }
 
 // CheckCommon reads the secret keys and both URLs without connecting, and reports every mistake at once, as
@@ -55,7 +55,7 @@ func parseKeys(c config.Common) (*secrets.Keys, error) {
 
 // checkRedisURL reads the URL as the stores will, without connecting.
 func checkRedisURL(c config.Common) error {
-	client, err := redisstore.Open(c.RedisURL.Reveal())
+	client, err := OpenRedis(c.Stores, nil)
 	if err != nil {
 		return config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"usher/config"
+	"usher/store"
 )
 
 // probeTimeout bounds one look at a store; a probe must answer before its caller gives up.
@@ -131,7 +132,7 @@ func (o *Ops) readyz(w http.ResponseWriter, r *http.Request) {
 	for name, err := range o.Look(ctx) {
 		report[name] = "ok"
 		if err != nil {
-			status, report[name] = http.StatusServiceUnavailable, err.Error()
+			status, report[name] = http.StatusServiceUnavailable, store.Advise(err)
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -10,6 +10,7 @@ import (
 
 	"usher/config"
 	"usher/secrets"
+	"usher/store"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
 	"usher/tasks"
@@ -25,16 +26,34 @@ type Stores struct {
 	Spent    *sqlstore.Spent
 }
 
+// OpenRedis makes a client for the Redis of the settings, without connecting yet. The watch may be nil.
+func OpenRedis(c config.Stores, watch *store.Watch) (redis.UniversalClient, error) {
+	return redisstore.OpenWith(c.RedisURL.Reveal(), redisstore.Settings{Timeout: c.RedisTimeout, Watch: watch})
+}
+
+// OpenSQL connects to the database of the settings. The watch may be nil.
+func OpenSQL(ctx context.Context, c config.Stores, watch *store.Watch) (*sqlstore.DB, error) {
+	db, err := sqlstore.OpenWith(ctx, c.DatabaseURL.Reveal(), sqlstore.Settings{
+		Connections: c.DatabaseConnections, Timeout: c.DatabaseTimeout,
+		Transactions: c.DatabasePooler == "transaction", Watch: watch,
+	})
+	if errors.Is(err, sqlstore.ErrPooler) {
+		return nil, config.Mistakes{{Variable: config.Prefix + "DATABASE_URL", Text: err.Error()}}
+	}
+	return db, err
+}
+
 // OpenStores connects to SQL, whose schema must be as new as this program. Redis may be away for now, which
 // is logged: what needs it answers 503 until it is back.
 func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger *slog.Logger) (*Stores, error) {
-	client, err := redisstore.Open(c.RedisURL.Reveal())
+	watch := store.WatchOf(logger)
+	client, err := OpenRedis(c.Stores, watch)
 	if err != nil {
 		return nil, err
 	}
 	client.AddHook(tasks.WakeHook{Client: client})
 	redisstore.Coalesce(client)
-	db, err := sqlstore.Open(ctx, c.DatabaseURL.Reveal())
+	db, err := OpenSQL(ctx, c.Stores, watch)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
@@ -59,7 +78,7 @@ func (s *Stores) examineRedis(ctx context.Context, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	if err := redisstore.Probe(ctx, s.Client); err != nil {
-		logger.Warn("redis is of no use for now", "error", err)
+		logger.Warn("redis is of no use for now", "error", err, "to_do", todo(err))
 		return
 	}
 	report, err := redisstore.Examine(ctx, s.Client)
@@ -69,6 +88,14 @@ func (s *Stores) examineRedis(ctx context.Context, logger *slog.Logger) {
 	if err := errors.Join(report.VersionProblem(), report.PolicyProblem()); err != nil {
 		logger.Warn("redis is not as it should be", "error", err, "see", "admin doctor")
 	}
+}
+
+// todo is what an operator can do about an error of a store, or "".
+func todo(err error) string {
+	if o := store.AsOutage(err); o != nil {
+		return o.Cure
+	}
+	return ""
 }
 
 // checkSchema lets a newer schema pass: migrations keep the program before them running.

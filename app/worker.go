@@ -19,6 +19,7 @@ import (
 	"usher/contact"
 	"usher/providers"
 	"usher/secrets"
+	"usher/store"
 	"usher/store/redisstore"
 	"usher/tasks"
 	"usher/telemetry"
@@ -205,7 +206,7 @@ func (w *Worker) openOps(ctx context.Context) error {
 func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Waiting) error {
 	c := w.settings.Config
 	loops = min(loops, concurrency)
-	client, err := redisstore.Open(c.RedisURL.Reveal())
+	client, err := OpenRedis(c.Stores, store.WatchOf(w.logger))
 	if err != nil {
 		return err
 	}

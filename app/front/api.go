@@ -25,7 +25,7 @@ import (
 	"usher/contact"
 	"usher/limits"
 	"usher/secrets"
-	"usher/store/redisstore"
+	"usher/store"
 	"usher/tasks"
 	"usher/telemetry"
 	"usher/verify"
@@ -223,7 +223,7 @@ func (a *API) enqueuer(stores *app.Stores) *tasks.Enqueuer {
 
 func (a *API) openOps(ctx context.Context, stores *app.Stores) error {
 	c := a.settings.Config
-	client, err := redisstore.Open(c.RedisURL.Reveal())
+	client, err := app.OpenRedis(c.Stores, store.WatchOf(a.logger))
 	if err != nil {
 		return err
 	}

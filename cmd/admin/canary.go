@@ -38,7 +38,7 @@ func canary(ctx context.Context, p app.Process) error {
 	if err := config.Join(err, smsErr); err != nil {
 		return err
 	}
-	client, err := redisstore.Open(settings.Config.RedisURL.Reveal())
+	client, err := app.OpenRedis(settings.Config.Stores, nil)
 	if err != nil {
 		return err
 	}

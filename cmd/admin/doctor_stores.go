@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"usher/app"
 	"usher/app/front"
 	"usher/config"
+	"usher/store"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
 )
@@ -18,24 +22,67 @@ const maxSkew = time.Second
 // keysTried is how many numbers and addresses are opened to try the keys.
 const keysTried = 1000
 
+// doctorPatience is how long a store may take that is to be measured, whatever the settings allow it.
+const doctorPatience = 3 * time.Second
+
+// tripsPerTimeout is how many round trips a time-out must allow for: a connection that is made anew asks a few times, and
+// trips are not all alike.
+const tripsPerTimeout = 3
+
+// roundTrip measures the middle one of a few questions; 0 when one of them fails.
+func roundTrip(ask func() error) time.Duration {
+	var trips []time.Duration
+	for range 5 {
+		began := time.Now()
+		if ask() != nil {
+			return 0
+		}
+		trips = append(trips, time.Since(began))
+	}
+	slices.Sort(trips)
+	return trips[len(trips)/2]
+}
+
+// examineTrip compares a round trip with the setting that bounds it.
+func examineTrip(name, setting string, trip, timeout time.Duration) finding {
+	var err error
+	least := (trip*tripsPerTimeout + 99*time.Millisecond).Truncate(100 * time.Millisecond)
+	if trip*tripsPerTimeout > timeout {
+		err = fmt.Errorf("%s is %v, less than %d round trips", setting, timeout, tripsPerTimeout)
+	}
+	return fail(fmt.Sprintf("%s round trip %v", name, trip.Round(10*time.Microsecond)), err,
+		fmt.Sprintf("raise %s to %v at least, or move the programs nearer", setting, least))
+}
+
+// helpOf is what can be done about a store's error, or else the general advice.
+func helpOf(err error, general string) string {
+	if o := store.AsOutage(err); o != nil && o.Cure != "" {
+		return o.Cure
+	}
+	return general
+}
+
 const clockHelp = "let NTP set the clocks of all machines"
 
 func examineRedis(ctx context.Context, c config.Common) []finding {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
-	client, err := redisstore.Open(c.RedisURL.Reveal())
+	patient := c.Stores
+	patient.RedisTimeout = max(patient.RedisTimeout, doctorPatience)
+	client, err := app.OpenRedis(patient, nil)
 	if err != nil {
 		return []finding{fail("Redis", err, "correct USHER_REDIS_URL")}
 	}
 	defer func() { _ = client.Close() }()
 	if err := redisstore.Probe(ctx, client); err != nil {
-		return []finding{fail("Redis", err, "start Redis, or correct USHER_REDIS_URL; see docs/operations.md")}
+		return []finding{fail("Redis", err, helpOf(err, "start Redis, or correct USHER_REDIS_URL; see docs/operations.md"))}
 	}
+	trip := roundTrip(func() error { return client.Ping(ctx).Err() })
 	reports, err := redisstore.ExamineAll(ctx, client)
 	if err != nil {
 		return []finding{warn("Redis version", err, "let the user of USHER_REDIS_URL run INFO")}
 	}
-	var findings []finding
+	findings := []finding{examineTrip("Redis", "USHER_REDIS_TIMEOUT", trip, c.RedisTimeout)}
 	for _, report := range reports {
 		findings = append(findings, examineNode(report)...)
 	}
@@ -80,9 +127,11 @@ func skewProblem(skew time.Duration) error {
 func examineDatabase(ctx context.Context, s front.Settings) []finding {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
-	db, err := sqlstore.Open(ctx, s.Config.DatabaseURL.Reveal())
+	patient := s.Config.Stores
+	patient.DatabaseTimeout = max(patient.DatabaseTimeout, doctorPatience)
+	db, err := app.OpenSQL(ctx, patient, nil)
 	if err != nil {
-		return []finding{fail("database", err, "start the database, or correct USHER_DATABASE_URL")}
+		return []finding{fail("database", err, helpOf(err, "start the database, or correct USHER_DATABASE_URL"))}
 	}
 	defer func() { _ = db.Close() }()
 	err = sqlstore.CheckSchema(ctx, db)
@@ -90,6 +139,10 @@ func examineDatabase(ctx context.Context, s front.Settings) []finding {
 		err = nil
 	}
 	findings := []finding{fail("database schema", err, "run admin migrate up"), examineDatabaseClock(ctx, db)}
+	if strings.HasPrefix(s.Config.DatabaseURL.Reveal(), "postgres") {
+		trip := roundTrip(func() error { return db.Ping(ctx) })
+		findings = append(findings, examineTrip("database", "USHER_DATABASE_TIMEOUT", trip, s.Config.DatabaseTimeout))
+	}
 	if err == nil && s.Keys != nil {
 		err = sqlstore.NewSeals(db, s.Keys, time.Now).Check(ctx, keysTried)
 		findings = append(findings, fail("keys of the accounts", err,

@@ -95,7 +95,7 @@ func openAccounts(ctx context.Context, p app.Process) (*sqlstore.Accounts, func(
 	if err != nil {
 		return nil, nil, err
 	}
-	db, err := sqlstore.Open(ctx, settings.Config.DatabaseURL.Reveal())
+	db, err := app.OpenSQL(ctx, settings.Config.Stores, nil)
 	if err != nil {
 		return nil, nil, err
 	}

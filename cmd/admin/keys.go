@@ -13,7 +13,6 @@ import (
 	"usher/app"
 	"usher/config"
 	"usher/secrets"
-	"usher/store/redisstore"
 	"usher/store/sqlstore"
 )
 
@@ -61,23 +60,22 @@ type keyDesk struct {
 }
 
 func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
-	var tables database
+	var stores config.Stores
 	var settings struct {
-		RedisURL config.Secret `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0"`
-		Keys     config.Secret `env:"SECRET_KEYS,required"`
+		Keys config.Secret `env:"SECRET_KEYS,required"`
 	}
-	if err := config.Load(p.Environ, &tables, &settings); err != nil {
+	if err := config.Load(p.Environ, &stores, &settings); err != nil {
 		return nil, err
 	}
 	keys, err := secrets.ParseKeys(settings.Keys.Reveal())
 	if err != nil {
 		return nil, config.Mistakes{{Variable: config.Prefix + "SECRET_KEYS", Text: err.Error()}}
 	}
-	client, err := redisstore.Open(settings.RedisURL.Reveal())
+	client, err := app.OpenRedis(stores, nil)
 	if err != nil {
 		return nil, config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
 	}
-	db, err := sqlstore.Open(ctx, tables.URL.Reveal())
+	db, err := app.OpenSQL(ctx, stores, nil)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
@@ -121,7 +119,7 @@ func reindexContacts(ctx context.Context, p app.Process) error {
 	}
 	servers, err := asynq.NewInspectorFromRedisClient(d.client).Servers()
 	if err != nil {
-		return fmt.Errorf("look for workers: %w", redisstore.Explain(err))
+		return fmt.Errorf("look for workers: %w", err)
 	}
 	if len(servers) > 0 {
 		return fmt.Errorf("%d workers are alive: stop them and the API first (one that was killed is forgotten within a minute)", len(servers))

@@ -75,11 +75,11 @@ func (d *keyDesk) report(ctx context.Context) (keysReport, error) {
 	}
 	kept, err := redisstore.New(d.client, d.keys, time.Now).KeyUse(ctx)
 	if err != nil {
-		return report, redisstore.Explain(err)
+		return report, err
 	}
 	tasks, partial, err := countTasks(ctx, d.client)
 	if err != nil {
-		return report, redisstore.Explain(err)
+		return report, err
 	}
 	report.Partial = partial
 	for _, id := range d.ids(rows, kept, tasks) {

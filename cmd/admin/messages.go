@@ -95,20 +95,17 @@ type desk struct {
 
 // openDesk needs no keys: codes are found by their ids, and nothing is opened.
 func openDesk(ctx context.Context, p app.Process) (*desk, error) {
-	var tables database
-	var settings struct {
-		RedisURL config.Secret `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0"`
-	}
-	if err := config.Load(p.Environ, &tables, &settings); err != nil {
+	var settings config.Stores
+	if err := config.Load(p.Environ, &settings); err != nil {
 		return nil, err
 	}
-	client, err := redisstore.Open(settings.RedisURL.Reveal())
+	client, err := app.OpenRedis(settings, nil)
 	if err != nil {
 		return nil, config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	db, err := sqlstore.Open(ctx, tables.URL.Reveal())
+	db, err := app.OpenSQL(ctx, settings, nil)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}

@@ -10,20 +10,15 @@ import (
 	"usher/store/sqlstore"
 )
 
-// database is all that migrate reads: it needs no key.
-type database struct {
-	URL config.Secret `env:"DATABASE_URL" envDefault:"postgres://usher@127.0.0.1:5432/usher?sslmode=disable"`
-}
-
 func migrate(ctx context.Context, p app.Process) error {
 	if len(p.Args) != 1 || p.Args[0] != "up" && p.Args[0] != "status" {
 		return &app.UsageError{Text: "want: admin migrate up, or admin migrate status"}
 	}
-	var settings database
+	var settings config.Stores // no key is needed
 	if err := config.Load(p.Environ, &settings); err != nil {
 		return err
 	}
-	db, err := sqlstore.Open(ctx, settings.URL.Reveal())
+	db, err := app.OpenSQL(ctx, settings, nil)
 	if err != nil {
 		return err
 	}

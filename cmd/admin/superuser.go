@@ -35,7 +35,7 @@ func createSuperuser(ctx context.Context, p app.Process) error {
 	if err != nil {
 		return err
 	}
-	db, err := sqlstore.Open(ctx, settings.Config.DatabaseURL.Reveal())
+	db, err := app.OpenSQL(ctx, settings.Config.Stores, nil)
 	if err != nil {
 		return err
 	}

@@ -167,7 +167,7 @@ func open(
 }
 
 func migrate(ctx context.Context, s front.Settings) error {
-	db, err := sqlstore.Open(ctx, s.Config.DatabaseURL.Reveal())
+	db, err := app.OpenSQL(ctx, s.Config.Stores, nil)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ var quick = []string{"evalsha", "get", "getdel", "set", "publish"}
 // it does nothing, since a batch would wait for its slowest node.
 func Coalesce(client redis.UniversalClient) {
 	if server, ok := client.(*redis.Client); ok {
-		server.AddHook(&coalescer{client: server})
+		server.AddHook(&coalescer{client: server, limit: server.Options().ReadTimeout})
 	}
 }
 
@@ -49,6 +49,7 @@ func Coalesce(client redis.UniversalClient) {
 // to the first of them, which takes those behind it along.
 type coalescer struct {
 	client *redis.Client
+	limit  time.Duration // of the wait for a turn: the client's own time-out
 
 	mu       sync.Mutex
 	busy     int     // lanes in use
@@ -109,7 +110,7 @@ func (c *coalescer) do(ctx context.Context, cmds []redis.Cmder, alone func() err
 	c.waiting = append(c.waiting, r)
 	if !c.watching {
 		c.watching = true
-		time.AfterFunc(ioTimeout, c.expire)
+		time.AfterFunc(c.limit, c.expire)
 	}
 	c.mu.Unlock()
 
@@ -150,13 +151,13 @@ func (c *coalescer) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, late := time.Now(), 0
-	for ; late < len(c.waiting) && now.Sub(c.waiting[late].since) >= ioTimeout; late++ {
+	for ; late < len(c.waiting) && now.Sub(c.waiting[late].since) >= c.limit; late++ {
 		c.waiting[late].late = true
 		c.waiting[late].turn <- nil
 	}
 	c.waiting = slices.Delete(c.waiting, 0, late)
 	if c.watching = len(c.waiting) > 0; c.watching {
-		time.AfterFunc(ioTimeout-now.Sub(c.waiting[0].since), c.expire)
+		time.AfterFunc(c.limit-now.Sub(c.waiting[0].since), c.expire)
 	}
 }
 
@@ -203,10 +204,20 @@ func (c *coalescer) send(batch []*ride) {
 			_ = pipe.Process(ctx, once{cmd}) // only puts it on the pipeline
 		}
 	}
-	_, _ = pipe.Exec(ctx) // every command has its own error
+	_, err := pipe.Exec(ctx)
+	if err == nil {
+		return
+	}
+	for _, r := range batch {
+		for _, cmd := range r.cmds {
+			if errors.Is(cmd.Err(), errUnanswered) { // the batch failed before its turn came
+				cmd.SetErr(err)
+			}
+		}
+	}
 }
 
-// errUnanswered is the error of a command until its answer has been read.
+// errUnanswered is the error of a command until its answer has been read, or the batch has failed.
 var errUnanswered = errors.New("redis: no answer to a batch")
 
 // lost reports whether the client would repeat a single command for its error: its connection broke, or the server

@@ -67,7 +67,7 @@ func (h *holdup) seen() string {
 // held returns a client whose commands stop before Redis, which nobody needs.
 func held(t *testing.T) (redis.UniversalClient, *holdup) {
 	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", ReadTimeout: redisstore.DefaultTimeout})
 	t.Cleanup(func() { _ = client.Close() })
 	redisstore.Coalesce(client)
 	h := &holdup{release: make(chan struct{})}

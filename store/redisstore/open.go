@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/url"
@@ -8,14 +9,18 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"usher/store"
 )
 
-// Times and sizes of the client. A request has to be refused within a second or so when Redis is away, and
-// all its commands are quick.
+// DefaultTimeout is the time-out of [Settings] that have none. A request has to be refused within a second or so when
+// Redis is away, and all its commands are quick.
+const DefaultTimeout = 450 * time.Millisecond
+
+// Sizes of the client.
 const (
-	ioTimeout = 450 * time.Millisecond
-	poolSize  = 64 // commands at once per process, far more than one Redis works on
-	retries   = 1  // of a command whose connection broke
+	poolSize = 64 // commands at once per process, far more than one Redis works on
+	retries  = 1  // of a command whose connection broke
 
 	// noPipelinePool has pipelines share the connections of other commands: ours are short, and in the client's pool
 	// for them each connection has 256 KiB of buffers.
@@ -36,10 +41,22 @@ var errURL = errors.New("redis URL: want redis://, rediss:// or unix://, redis-s
 // and rediss, rediss-sentinel, rediss-cluster with TLS. User and password are those of the servers that hold
 // the data; the sentinels' own are sentinel_username=… and sentinel_password=…. With TLS ca=file replaces the
 // system's authorities, and cert=file with key=file is shown to servers that ask for a certificate; all three
-// are PEM and read here. The client honours the deadlines of contexts and gives up by itself after about a
-// second, half a second later where commands wait for each other; see [Coalesce]. Errors quote nothing of the URL. A command that found no free connection in time fails like one
-// that timed out: with a net.Error.
-func Open(text string) (redis.UniversalClient, error) {
+// are PEM and read here. The client honours the deadlines of contexts and gives up by itself after twice the
+// time-out, about a second by default, half a second later where commands wait for each other; see [Coalesce]. Errors quote nothing of the URL.
+// Whatever keeps a command from being executed is a [*store.Outage].
+func Open(text string) (redis.UniversalClient, error) { return OpenWith(text, Settings{}) }
+
+// Settings are what a URL does not say. The zero value has the defaults.
+type Settings struct {
+	// Timeout bounds connecting, writing a command, reading its answer and waiting for a free connection, each of them;
+	// 0 is DefaultTimeout. It must be longer than a round trip.
+	Timeout time.Duration
+	Watch   *store.Watch // tells the log when Redis goes and comes; may be nil
+}
+
+// OpenWith is [Open] with settings.
+func OpenWith(text string, s Settings) (redis.UniversalClient, error) {
+	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
 		return nil, errURL
@@ -48,20 +65,20 @@ func Open(text string) (redis.UniversalClient, error) {
 	var err error
 	switch scheme {
 	case "redis", "rediss", "unix":
-		client, err = openServer(text)
+		client, err = openServer(text, s.Timeout)
 	case "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster":
-		client, err = openServers(scheme, rest)
+		client, err = openServers(scheme, rest, s.Timeout)
 	default:
 		err = errURL
 	}
 	if err != nil {
 		return nil, err
 	}
-	client.AddHook(outage{})
+	client.AddHook(outage{s.Watch})
 	return client, nil
 }
 
-func openServer(text string) (redis.UniversalClient, error) {
+func openServer(text string, timeout time.Duration) (redis.UniversalClient, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, errURL
@@ -77,8 +94,8 @@ func openServer(text string) (redis.UniversalClient, error) {
 		return nil, err
 	}
 	options.ContextTimeoutEnabled = true
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = ioTimeout, ioTimeout, ioTimeout
-	options.PoolTimeout = ioTimeout
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = timeout, timeout, timeout
+	options.PoolTimeout = timeout
 	options.DialerRetries = 1
 	options.MaxRetries = retries
 	options.PoolSize = poolSize
@@ -87,7 +104,7 @@ func openServer(text string) (redis.UniversalClient, error) {
 }
 
 // openServers reads the forms with several hosts, which net/url refuses.
-func openServers(scheme, rest string) (redis.UniversalClient, error) {
+func openServers(scheme, rest string, timeout time.Duration) (redis.UniversalClient, error) {
 	end := strings.IndexAny(rest, "/?")
 	if end < 0 {
 		end = len(rest)
@@ -112,8 +129,8 @@ func openServers(scheme, rest string) (redis.UniversalClient, error) {
 	}
 	options := &redis.UniversalOptions{
 		Addrs: addrs, Username: u.User.Username(),
-		ContextTimeoutEnabled: true, DialTimeout: ioTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
-		PoolTimeout: ioTimeout, DialerRetries: 1, MaxRetries: retries, PoolSize: poolSize,
+		ContextTimeoutEnabled: true, DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout,
+		PoolTimeout: timeout, DialerRetries: 1, MaxRetries: retries, PoolSize: poolSize,
 		PipelinePoolSize: noPipelinePool,
 	}
 	options.Password, _ = u.User.Password()

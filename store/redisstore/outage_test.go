@@ -1,8 +1,9 @@
 package redisstore_test
 
 import (
+	"context"
 	"errors"
-	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,12 +11,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/internal/testkit"
+	"usher/store"
 	"usher/store/redisstore"
 )
 
 // A pool without a free connection is an outage that passes. Callers must be able to tell it from a mistake
 // of ours without knowing the client.
-func TestStore_reports_a_crowded_pool_as_a_time_out_of_the_network(t *testing.T) {
+func TestStore_reports_a_crowded_pool_as_an_outage(t *testing.T) {
 	t.Parallel()
 	client, err := redisstore.Open(testkit.Miniredis(t))
 	if err != nil {
@@ -32,7 +34,7 @@ func TestStore_reports_a_crowded_pool_as_a_time_out_of_the_network(t *testing.T)
 		return stats.TotalConns == 64 && stats.IdleConns == 0
 	}, "the pool is not full")
 	err = client.Ping(t.Context()).Err()
-	if network, ok := errors.AsType[net.Error](err); !ok || !network.Timeout() || !errors.Is(err, redis.ErrPoolTimeout) {
+	if o := store.AsOutage(err); o == nil || o.Reason != "no connection to redis came free in time" || !errors.Is(err, redis.ErrPoolTimeout) {
 		t.Errorf("a command without a connection fails with %v", err)
 	}
 }
@@ -51,9 +53,7 @@ func expectOutage(t *testing.T, url string) {
 	for name, err := range map[string]error{
 		"command": client.Get(t.Context(), "usher:a").Err(), "pipeline": all, "command on a pipeline": piped.Err(),
 	} {
-		_, network := errors.AsType[net.Error](err)
-		_, refused := errors.AsType[redis.Error](err)
-		if !network && !refused || errors.Is(err, redis.Nil) {
+		if o := store.AsOutage(err); o == nil || o.Of != store.Redis || o.Cure == "" || errors.Is(err, redis.Nil) {
 			t.Errorf("%s: %s fails with %v", url, name, err)
 		}
 	}
@@ -75,4 +75,124 @@ func TestStore_takes_sentinels_without_an_answer_for_an_outage(t *testing.T) {
 	sentinel := testkit.RedisForm{}.Sentinels(t, 1).Sentinels[0].Addr()
 	expectOutage(t, "redis-sentinel://"+sentinel+"?master=another")
 	expectOutage(t, "redis-sentinel://127.0.0.1:1?master=usher")
+}
+
+// answering plays a Redis that answers every command with the same error.
+type answering string
+
+func (answering) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (a answering) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(_ context.Context, cmd redis.Cmder) error {
+		cmd.SetErr(refusal(a))
+		return cmd.Err()
+	}
+}
+
+func (a answering) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(_ context.Context, cmds []redis.Cmder) error {
+		for _, cmd := range cmds {
+			cmd.SetErr(refusal(a))
+		}
+		return refusal(a)
+	}
+}
+
+// refusal is an answer of Redis that is an error.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+func (refusal) RedisError()     {}
+
+func TestRefusals_are_outages_with_something_to_do(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		class store.Class
+		todo  string // part of it
+	}{
+		"NOAUTH Authentication required.":                                                                   {store.Away, "USHER_REDIS_URL"},
+		"WRONGPASS invalid username-password pair or user is disabled.":                                     {store.Away, "USHER_REDIS_URL"},
+		"NOPERM this user has no permissions to run the 'set' command":                                      {store.Refused, "docs/operations.md"},
+		"READONLY You can't write against a read only replica.":                                             {store.Unwritable, "primary"},
+		"READONLY You can't write against a read only replica. script: a, on @user_script:1.":               {store.Unwritable, "primary"},
+		"ERR Error running script (call to f_a): @user_script:1: -OOM command not allowed when used memory": {store.Unwritable, "maxmemory"},
+		"NOREPLICAS Not enough good replicas to write.":                                                     {store.Unwritable, "replicas"},
+		"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.":  {store.Unwritable, "disk"},
+		"OOM command not allowed when used memory > 'maxmemory'.":                                           {store.Unwritable, "maxmemory"},
+		"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.":            {store.Away, "SCRIPT KILL"},
+		"LOADING Redis is loading the dataset in memory":                                                    {store.Away, "wait"},
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.":                  {store.Away, "primary"},
+		"CLUSTERDOWN The cluster is down":                                                                   {store.Away, "nodes"},
+		"TRYAGAIN Multiple keys request during rehashing of slot":                                           {store.Refused, "wait"},
+		"ERR max number of clients reached":                                                                 {store.Away, "maxclients"},
+		"ERR unknown command 'LPOS'":                                                                        {store.Refused, "admin doctor"},
+		"ERR bad lua script for redis cluster, all the keys that the script uses should be passed":          {store.Refused, "admin doctor"},
+	} {
+		client, err := redisstore.Open("redis://127.0.0.1:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() })
+		client.AddHook(answering(text))
+		pipe := client.Pipeline()
+		piped := pipe.Get(t.Context(), "usher:a")
+		_, all := pipe.Exec(t.Context())
+		for kind, err := range map[string]error{
+			"command": client.Get(t.Context(), "usher:a").Err(), "pipeline": all, "command on a pipeline": piped.Err(),
+		} {
+			o := store.AsOutage(err)
+			if o == nil || o.Of != store.Redis || o.Class != want.class || o.Reason == "" || !strings.Contains(o.Cure, want.todo) {
+				t.Errorf("%s: the %s fails with %#v, want class %d and %q to do", text, kind, err, want.class, want.todo)
+			}
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%v hides what Redis said", err)
+			}
+		}
+	}
+}
+
+func TestRefusals_that_are_ours_are_no_outages(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"NOSCRIPT No matching script.", "WRONGTYPE Operation against a key holding the wrong kind of value",
+		"BUSYGROUP Consumer Group name already exists",
+	} {
+		client, err := redisstore.Open("redis://127.0.0.1:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() })
+		client.AddHook(answering(text))
+		if err := client.Get(t.Context(), "usher:a").Err(); store.AsOutage(err) != nil {
+			t.Errorf("%s is taken for an outage: %v", text, err)
+		}
+	}
+}
+
+// A batch that finds no Redis carries the reason to each of its commands.
+func TestCoalesce_tells_everybody_of_an_outage(t *testing.T) {
+	t.Parallel()
+	form := testkit.RedisForm{}
+	server := form.Server(t)
+	client, err := redisstore.Open(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	redisstore.Coalesce(client)
+	if err := client.Get(t.Context(), "usher:a").Err(); !errors.Is(err, redis.Nil) {
+		t.Fatal(err)
+	}
+	server.Kill()
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for range 20 {
+				if err := client.Get(t.Context(), "usher:a").Err(); store.AsOutage(err) == nil {
+					t.Errorf("without Redis a command fails with %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -85,7 +85,7 @@ func TestProbe_says_what_is_wrong_with_TLS(t *testing.T) {
 		"rediss://127.0.0.1:" + port + ca:                                         "not to be trusted",
 		"rediss://localhost:" + port:                                              "not to be trusted",
 		"rediss://localhost:" + port + "?ca=" + other.File:                        "not to be trusted",
-		"redis://localhost:" + port:                                               "does it speak TLS",
+		"redis://localhost:" + port:                                               "closed the connection",
 		"rediss://localhost:" + mutualPort + ca:                                   "wants a certificate of its clients",
 		"rediss://localhost:" + mutualPort + ca + "&cert=" + cert + "&key=" + key: "",
 	} {

@@ -12,14 +12,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// sentinelSearch is how long the client looks for the primary behind the back of the commands that wait for
+// sentinelSearch is how many time-outs the client looks for the primary behind the back of the commands that wait for
 // it. When the sentinel that it has been talking to hangs, as it does when a machine dies with it and the
 // primary, the client tries it four times before it turns to the others; when its time is up before that, it
 // begins anew with the same one, for ever (https://github.com/redis/go-redis/issues/3652).
-const sentinelSearch = 10 * ioTimeout
-
-// commandTimeout bounds a command of a client whose search may take longer than anybody should wait.
-const commandTimeout = 2*ioTimeout + 100*time.Millisecond
+const sentinelSearch = 10
 
 func openSentinel(options *redis.UniversalOptions, database string, query url.Values) (redis.UniversalClient, error) {
 	options.MasterName = take(query, "master")
@@ -39,9 +36,10 @@ func openSentinel(options *redis.UniversalOptions, database string, query url.Va
 		}
 		options.DB = n
 	}
-	options.Dialer, options.DialTimeout = dialWithin(ioTimeout, options.TLSConfig), sentinelSearch
+	limit := options.DialTimeout
+	options.Dialer, options.DialTimeout = dialWithin(limit, options.TLSConfig), sentinelSearch*limit
 	client := redis.NewUniversalClient(options)
-	client.AddHook(hurry{})
+	client.AddHook(hurry{2*limit + 100*time.Millisecond})
 	return client, nil
 }
 
@@ -54,25 +52,25 @@ func dialWithin(limit time.Duration, config *tls.Config) func(ctx context.Contex
 	return (&tls.Dialer{NetDialer: plain, Config: config}).DialContext
 }
 
-// hurry lets no command wait for the search for a primary to end.
-type hurry struct{}
+// hurry bounds a command of a client whose search for a primary may take longer than anybody should wait.
+type hurry struct{ limit time.Duration }
 
 // DialHook changes nothing.
 func (hurry) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook bounds a command.
-func (hurry) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (h hurry) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		ctx, cancel := context.WithTimeout(ctx, h.limit)
 		defer cancel()
 		return next(ctx, cmd)
 	}
 }
 
 // ProcessPipelineHook bounds a pipeline.
-func (hurry) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (h hurry) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		ctx, cancel := context.WithTimeout(ctx, h.limit)
 		defer cancel()
 		return next(ctx, cmds)
 	}

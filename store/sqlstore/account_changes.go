@@ -234,7 +234,7 @@ func (a *Accounts) takeBack(
 
 // DropEndedChanges deletes changes that cannot be undone any more, at most so many at once, and returns how many.
 func (a *Accounts) DropEndedChanges(ctx context.Context, when time.Time, limit int) (int, error) {
-	dropped, err := a.db.exec(ctx, `
+	dropped, err := a.db.slowly().exec(ctx, `
 		delete from account_changes where id in (select id from account_changes where ends_at <= ? limit ?)`, at(when), limit)
 	if err != nil {
 		return 0, fmt.Errorf("drop ended changes: %w", err)

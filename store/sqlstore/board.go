@@ -31,7 +31,7 @@ const inWindow = " from messages where created_at >= ? and created_at < ?"
 
 func (m *Messages) read(ctx context.Context, rows any, w vitals.Window, query string, args ...any) error {
 	args = append([]any{at(w.Since), at(w.Until)}, args...)
-	return m.db.sqlx.SelectContext(ctx, rows, m.db.sqlx.Rebind(query), args...)
+	return m.db.listOnce(ctx, rows, query, args...)
 }
 
 // parts are the columns that say which part a row counts for.

@@ -34,7 +34,8 @@ func (a *Accounts) CreateAll(ctx context.Context, list []accounts.Account, keep 
 		return nil, fmt.Errorf("create accounts: %w", err)
 	}
 	var ids []string
-	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+	err = a.db.slowly().inTx(ctx, func(tx *sqlx.Tx) error {
+		ids = ids[:0]
 		if err := tx.SelectContext(ctx, &ids, tx.Rebind(query), args...); err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ type Messages struct {
 }
 
 // NewMessages returns the messages in db, SMS and mails alike.
-func NewMessages(db *DB, now func() time.Time) *Messages { return &Messages{db, now} }
+func NewMessages(db *DB, now func() time.Time) *Messages { return &Messages{db.slowly(), now} }
 
 // Message is all that SQL knows of a message but for what is sealed. Times that are not known are zero, texts
 // empty.
@@ -148,7 +148,7 @@ func (m *Messages) List(ctx context.Context, f Filter) ([]Message, error) {
 		return nil, fmt.Errorf("list messages: %w", err)
 	}
 	var rows []messageRow
-	if err := m.db.sqlx.SelectContext(ctx, &rows, m.db.sqlx.Rebind(query), args...); err != nil {
+	if err := m.db.listOnce(ctx, &rows, query, args...); err != nil {
 		return nil, fmt.Errorf("list messages: %w", err)
 	}
 	list := make([]Message, 0, len(rows))

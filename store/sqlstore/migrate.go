@@ -38,17 +38,54 @@ func Migrate(ctx context.Context, db *DB) error {
 	if err != nil {
 		return err
 	}
-	// PostgreSQL holds a lock around it all. SQLite has none that outlives a transaction: a process
-	// that came second fails on the step that the other one has just made, and goes on behind it.
-	for range len(provider.ListSources()) + 1 {
-		if _, err = provider.Up(ctx); err == nil || db.dialect == onPostgres || ctx.Err() != nil {
-			break
+	if db.dialect == onPostgres {
+		err = db.alone(ctx, func() error { _, err := provider.Up(ctx); return err })
+	} else {
+		// SQLite has no lock that outlives a transaction: a process that came second fails on the step that the other
+		// one has just made, and goes on behind it.
+		for range len(provider.ListSources()) + 1 {
+			if _, err = provider.Up(ctx); err == nil || ctx.Err() != nil {
+				break
+			}
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return fmt.Errorf("migrate: %w", asOutage(err))
 	}
 	return nil
+}
+
+// migrateWait is how long another process that migrates is waited for: longer than any migration should take.
+const migrateWait = time.Minute
+
+// alone does something while no other process does it. The lock is that of goose, but belongs to an open transaction: one
+// that belongs to a session would stay with a pooler's connection. Nothing else happens in that transaction.
+func (db *DB) alone(ctx context.Context, do func() error) error {
+	tx, err := db.sqlx.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, "set local idle_in_transaction_session_timeout = 0"); err != nil {
+		return err
+	}
+	until := time.Now().Add(migrateWait)
+	for mine := false; ; {
+		err := tx.QueryRowContext(ctx, "select pg_try_advisory_xact_lock($1)", lock.DefaultLockID).Scan(&mine)
+		switch {
+		case err != nil:
+			return err
+		case mine:
+			return do()
+		case time.Now().After(until):
+			return errors.New("another process has been migrating for a minute")
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // Status lists every migration that this program knows, the oldest first.
@@ -103,14 +140,6 @@ func (db *DB) migrations() (*goose.Provider, error) {
 		return nil, fmt.Errorf("open migrations: %w", err)
 	}
 	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(db.usernames(), db.seen())}
-	if db.dialect == onPostgres {
-		// Tried every second, for a minute: longer than any migration should take.
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
-		if err != nil {
-			return nil, fmt.Errorf("make migration lock: %w", err)
-		}
-		options = append(options, goose.WithSessionLocker(locker))
-	}
 	provider, err := goose.NewProvider(database.Dialect(db.dialect), db.sqlx.DB, files, options...)
 	if err != nil {
 		return nil, fmt.Errorf("open migrations: %w", err)

@@ -30,7 +30,7 @@ type Outcomes struct {
 }
 
 // NewOutcomes returns the history in db.
-func NewOutcomes(db *DB, now func() time.Time) *Outcomes { return &Outcomes{db, now} }
+func NewOutcomes(db *DB, now func() time.Time) *Outcomes { return &Outcomes{db.slowly(), now} }
 
 // saveOutcome writes the rows that stand in the place of %s.
 const saveOutcome = `
@@ -93,6 +93,7 @@ func (o *Outcomes) save(ctx context.Context, rows []outcomeRow) (err error) {
 	query, args, err := sqlx.Named(saveValues, rows) // another one for each number of rows
 	if err == nil {
 		_, err = o.db.sqlx.ExecContext(ctx, query, args...)
+		err = o.db.note(ctx, err)
 	}
 	return err
 }

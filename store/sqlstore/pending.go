@@ -43,7 +43,7 @@ func (a *Accounts) FindWaiting(ctx context.Context, email contact.Email) (accoun
 // released there, or lose a race for the proof.
 func (a *Accounts) Release(ctx context.Context, address string, when time.Time) error {
 	for range releaseBatches {
-		n, err := a.db.dropPending(ctx, at(when), pendingBatch, "pending_email_key = ?", address)
+		n, err := a.db.slowly().dropPending(ctx, at(when), pendingBatch, "pending_email_key = ?", address)
 		if err != nil {
 			return fmt.Errorf("release address: %w", err)
 		}
@@ -78,7 +78,7 @@ func (a *Accounts) DeclinedUntil(ctx context.Context, address string) (time.Time
 
 // RemoveUnproved implements accounts.Store.
 func (a *Accounts) RemoveUnproved(ctx context.Context, id string, before time.Time) error {
-	_, err := a.db.dropPending(ctx, at(before), 1, "id = ? and pending_email_at < ? and "+isWaiting, id, at(before))
+	_, err := a.db.slowly().dropPending(ctx, at(before), 1, "id = ? and pending_email_at < ? and "+isWaiting, id, at(before))
 	if err != nil {
 		return fmt.Errorf("remove unproved account: %w", err)
 	}
@@ -102,7 +102,7 @@ func (a *Accounts) DropUnproved(ctx context.Context, now, before time.Time, limi
 		{`exists (select 1 from accounts as owner where owner.email_key = accounts.pending_email_key and owner.email_active)`, nil},
 		{`exists (select 1 from declined_emails where declined_emails.email_key = accounts.pending_email_key)`, nil},
 	} {
-		n, err := a.db.dropPending(ctx, at(now), limit-changed, c.condition, c.args...)
+		n, err := a.db.slowly().dropPending(ctx, at(now), limit-changed, c.condition, c.args...)
 		if err != nil {
 			return changed, fmt.Errorf("drop unproved addresses: %w", err)
 		}
@@ -115,10 +115,10 @@ func (a *Accounts) DropUnproved(ctx context.Context, now, before time.Time, limi
 
 // forgetDeclined also moves what a process of an older version has filed where only proved addresses are now.
 func (a *Accounts) forgetDeclined(ctx context.Context, now time.Time) error {
-	if _, err := a.db.exec(ctx, "delete from declined_emails where until <= ?", at(now)); err != nil {
+	if _, err := a.db.slowly().exec(ctx, "delete from declined_emails where until <= ?", at(now)); err != nil {
 		return fmt.Errorf("forget declined addresses: %w", err)
 	}
-	_, err := a.db.exec(ctx, `
+	_, err := a.db.slowly().exec(ctx, `
 		update accounts
 		set pending_email_key = email_key, pending_email_sealed = email_sealed, pending_email_masked = email_masked,
 			pending_email_at = updated_at, email_key = null, email_sealed = null, email_masked = ''
@@ -137,6 +137,7 @@ func (db *DB) dropPending(ctx context.Context, now stamp, limit int, condition s
 		Waiting bool   `db:"waiting"`
 	}
 	err := db.inTx(ctx, func(tx *sqlx.Tx) error {
+		rows = rows[:0]
 		err := tx.SelectContext(ctx, &rows, tx.Rebind("select id, "+isWaiting+" as waiting from accounts"+
 			" where pending_email_key is not null and "+condition+" order by id limit ? "+db.dialect.skipLocked()),
 			append(args, limit)...)

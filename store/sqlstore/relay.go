@@ -37,7 +37,7 @@ func (m *Mails) Due(ctx context.Context, soonest, latest time.Duration, limit in
 		where id in (select id from due)
 		returning ` + mailColumns
 	var rows []mailRow
-	err := m.db.sqlx.SelectContext(ctx, &rows, m.db.sqlx.Rebind(query), now, before,
+	err := m.db.slowly().listOnce(ctx, &rows, query, now, before,
 		at(now.Add(-latest)), now.micros(), now, before, limit, now, now)
 	if err != nil {
 		return nil, fmt.Errorf("find due mails: %w", err)
@@ -53,7 +53,7 @@ func (m *Mails) Due(ctx context.Context, soonest, latest time.Duration, limit in
 // how many.
 func (m *Mails) Expire(ctx context.Context, limit int) (int, error) {
 	now := at(m.now())
-	closed, err := m.db.exec(ctx, `
+	closed, err := m.db.slowly().exec(ctx, `
 		with ended as materialized (
 			select id from messages
 			where channel = 'email' and not_after <= ? and `+free+`

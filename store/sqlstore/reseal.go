@@ -113,7 +113,7 @@ func (s *Seals) walk(
 			return err
 		}
 		last = rows[len(rows)-1].ID
-		err = s.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		err = s.db.inTxOnce(ctx, func(tx *sqlx.Tx) error {
 			for _, row := range rows {
 				if err := do(tx, row); err != nil {
 					return err

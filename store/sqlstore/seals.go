@@ -18,7 +18,9 @@ type Seals struct {
 }
 
 // NewSeals returns the seals in db under the keys.
-func NewSeals(db *DB, keys *secrets.Keys, now func() time.Time) *Seals { return &Seals{db, keys, now} }
+func NewSeals(db *DB, keys *secrets.Keys, now func() time.Time) *Seals {
+	return &Seals{db.slowly(), keys, now}
+}
 
 // sealedColumn is a column whose values are sealed in a context that ends with what stands in the row's column owner.
 // An index is the column beside it that holds a keyed hash of the same value, and its kind; messages have none. No two
@@ -57,7 +59,7 @@ func (s *Seals) Use(ctx context.Context) (map[string]KeyUse, error) {
 		Count int    `db:"number"`
 		Until stamp  `db:"until"`
 	}
-	err := s.db.sqlx.SelectContext(ctx, &rows, s.db.sqlx.Rebind(`
+	err := s.db.listOnce(ctx, &rows, `
 		select key_id, part, count(*) as number, max(until) as until from (
 			select `+sealedBy("mobile_sealed")+` as key_id, 'contacts' as part, created_at as until
 			from accounts where mobile_sealed is not null
@@ -83,7 +85,7 @@ func (s *Seals) Use(ctx context.Context) (map[string]KeyUse, error) {
 			select key_id, 'links', not_after
 			from messages where channel = 'email' and (purpose = 'activation' or details like '%"change":%') and key_id <> '' and not_after > ?
 		) as uses
-		group by key_id, part`), now, now)
+		group by key_id, part`, now, now)
 	if err != nil {
 		return nil, fmt.Errorf("count uses of keys: %w", err)
 	}
@@ -160,9 +162,9 @@ func (s *Seals) read(
 		index = "''"
 	}
 	var rows []sealedRow
-	err := s.db.sqlx.SelectContext(ctx, &rows, s.db.sqlx.Rebind(
+	err := s.db.listOnce(ctx, &rows,
 		"select id, "+column.owner+" as owner, "+column.name+" as sealed, "+index+" as hash from "+column.table+
-			" where "+column.name+" is not null and "+condition+" order by "+order+" limit ?"), append(args, limit)...)
+			" where "+column.name+" is not null and "+condition+" order by "+order+" limit ?", append(args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("read %s of %s: %w", column.name, column.table, err)
 	}

@@ -78,7 +78,7 @@ func (s *Spent) Forget(ctx context.Context, id string) error {
 
 // Prune deletes up to limit notes that have run out and returns how many.
 func (s *Spent) Prune(ctx context.Context, limit int) (int, error) {
-	rows, err := s.db.exec(ctx,
+	rows, err := s.db.slowly().exec(ctx,
 		"delete from spent where id in (select id from spent where until <= ? order by until limit ?)", at(s.now()), limit)
 	if err != nil {
 		return 0, fmt.Errorf("prune what was spent: %w", err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/jmoiron/sqlx"
 	"modernc.org/sqlite"
@@ -31,7 +32,13 @@ func openSQLite(path string) (*DB, error) {
 		return nil, fmt.Errorf("open sqlite: %w", err)
 	}
 	db.SetMaxOpenConns(1)
-	return &DB{sqlx: sqlx.NewDb(db, "sqlite3"), dialect: onSQLite}, nil
+	return &DB{sqlx: sqlx.NewDb(db, "sqlite3"), dialect: onSQLite, prepared: &sync.Map{}}, nil
+}
+
+// isBusySQLite reports whether another process had the file for too long.
+func isBusySQLite(err error) bool {
+	refused, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (refused.Code()&0xff == sqlite3.SQLITE_BUSY || refused.Code()&0xff == sqlite3.SQLITE_LOCKED)
 }
 
 // takenOnSQLite is [takenField] for SQLite, which has no constraint name to offer, only a text that ends in

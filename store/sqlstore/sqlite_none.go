@@ -8,4 +8,6 @@ import "usher/accounts"
 
 func openSQLite(string) (*DB, error) { return nil, ErrNoSQLite }
 
+func isBusySQLite(error) bool { return false }
+
 func takenOnSQLite(error) accounts.Field { return "" }

@@ -5,33 +5,49 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq" // the driver called postgres
+
+	"usher/store"
 )
 
 // Errors of [Open]. They do not quote the URL, for its password.
 var (
 	// ErrURL is returned for a database URL of another form.
 	ErrURL = errors.New("database URL: want postgres://user:password@host/name or sqlite:path")
+	// ErrSSLMode is returned for the URL of another machine that does not say whether the connection is encrypted: the
+	// driver's own choice changes with its versions.
+	ErrSSLMode = errors.New("database URL: say for a host that is not this machine sslmode=verify-full (encrypted, and the " +
+		"server's certificate is checked), sslmode=require (encrypted only), or sslmode=disable (in clear text, on a network of your own)")
+	// ErrPooler is returned by [Open] behind a pooler that gives each transaction another connection, while statements are
+	// to be prepared: they would be missing on that one.
+	ErrPooler = errors.New("database URL leads to a pooler that gives each transaction another connection, where prepared " +
+		"statements get lost: set USHER_DATABASE_POOLER=transaction, or have the pooler pool sessions")
 	// ErrNoSQLite is returned for sqlite:path by programs built with the tag nosqlite, as those of the
 	// images are.
 	ErrNoSQLite = errors.New("database URL: this program was built without SQLite (build tag nosqlite): " +
 		"want postgres://user:password@host/name")
 )
 
-// Sizes of the pool on PostgreSQL. Statements take a millisecond or so; a server has a hundred
-// connections by default, which several processes share.
+// Defaults of [Settings]. Statements take a millisecond or so; a server has a hundred connections by default, which
+// several processes share.
 const (
-	maxConns     = 16
+	DefaultConnections = 16
+	DefaultTimeout     = 1200 * time.Millisecond
+)
+
+const (
+	// slowTimeout bounds statements of the background and of operators.
+	slowTimeout = 15 * time.Second
+
 	connLifetime = 30 * time.Minute // follows a failover or a changed address
 	connIdle     = 5 * time.Minute
 )
@@ -40,17 +56,41 @@ const (
 type DB struct {
 	sqlx     *sqlx.DB
 	dialect  dialect
-	prepared sync.Map // statement -> *sqlx.Stmt
+	prepared *sync.Map     // statement -> *sqlx.Stmt; nil where statements are not prepared
+	timeout  time.Duration // of a statement or transaction; 0 leaves that to the caller
+	watch    *store.Watch
+}
+
+// Settings are what a URL does not say. They are for PostgreSQL. The zero value has the defaults.
+type Settings struct {
+	Connections int // at most, at least 2; 0 is DefaultConnections
+
+	// Timeout bounds connecting, and a statement or transaction together with the wait for a free connection; 0 is
+	// DefaultTimeout. Statements of the background and of operators have fifteen seconds, migrations all the time of
+	// their context.
+	Timeout time.Duration
+
+	// Transactions says that a pooler gives each transaction another connection: statements are not prepared.
+	Transactions bool
+	Watch        *store.Watch // tells the log when the database goes and comes; may be nil
 }
 
 // Open connects to postgres://… or sqlite:path and fails at once when the database cannot be reached.
 // The tables are made by [Migrate].
 func Open(ctx context.Context, databaseURL string) (*DB, error) {
-	db, err := openDialect(databaseURL)
+	return OpenWith(ctx, databaseURL, Settings{})
+}
+
+// OpenWith is [Open] with settings.
+func OpenWith(ctx context.Context, databaseURL string, s Settings) (*DB, error) {
+	db, err := openDialect(databaseURL, s)
 	if err != nil {
 		return nil, err
 	}
-	if err := db.Ping(ctx); err != nil {
+	if err = db.Ping(ctx); err == nil && db.dialect == onPostgres && db.prepared != nil {
+		err = db.checkPooler(ctx)
+	}
+	if err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("open %s: %w", db.dialect, err)
 	}
@@ -59,86 +99,149 @@ func Open(ctx context.Context, databaseURL string) (*DB, error) {
 
 // CheckURL reads the URL as [Open] will, without connecting.
 func CheckURL(databaseURL string) error {
-	db, err := openDialect(databaseURL)
+	db, err := openDialect(databaseURL, Settings{})
 	if err != nil {
 		return err
 	}
 	return db.Close()
 }
 
-func openDialect(databaseURL string) (*DB, error) {
+func openDialect(databaseURL string, s Settings) (*DB, error) {
 	if path, found := strings.CutPrefix(databaseURL, "sqlite:"); found && path != "" {
-		return openSQLite(path)
-	}
-	u, err := url.Parse(databaseURL)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return nil, ErrURL
-	}
-	return openPostgres(u)
-}
-
-// openPostgres adds what a URL should say but seldom does.
-func openPostgres(u *url.URL) (*DB, error) {
-	query := u.Query()
-	for name, value := range map[string]string{
-		"binary_parameters": "yes", // half the round trips
-		"connect_timeout":   "5",   // seconds
-	} {
-		if !query.Has(name) {
-			query.Set(name, value)
+		db, err := openSQLite(path)
+		if err == nil {
+			db.watch = s.Watch
 		}
+		return db, err
 	}
-	u.RawQuery = query.Encode()
-	db, err := sql.Open("postgres", u.String())
+	hosts, err := readURL(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	timeout := cmp.Or(s.Timeout, DefaultTimeout)
+	connector, err := newConnector(hosts, timeout)
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}
-	db.SetMaxOpenConns(maxConns)
-	db.SetMaxIdleConns(maxConns)
-	db.SetConnMaxLifetime(connLifetime)
-	db.SetConnMaxIdleTime(connIdle)
-	return &DB{sqlx: sqlx.NewDb(db, "postgres"), dialect: onPostgres}, nil
+	pool := sql.OpenDB(connector)
+	connections := max(cmp.Or(s.Connections, DefaultConnections), 2)
+	pool.SetMaxOpenConns(connections)
+	pool.SetMaxIdleConns(connections)
+	pool.SetConnMaxLifetime(connLifetime)
+	pool.SetConnMaxIdleTime(connIdle)
+	db := &DB{sqlx: sqlx.NewDb(pool, "postgres"), dialect: onPostgres, timeout: timeout, watch: s.Watch}
+	if !s.Transactions {
+		db.prepared = &sync.Map{}
+	}
+	return db, nil
 }
 
 // Unwrap returns the pool itself, for tools that look at the tables.
 func (db *DB) Unwrap() *sqlx.DB { return db.sqlx }
 
 // Ping reports whether the database answers.
-func (db *DB) Ping(ctx context.Context) error { return db.sqlx.PingContext(ctx) }
+func (db *DB) Ping(ctx context.Context) error {
+	ctx, cancel := db.bounded(ctx)
+	defer cancel()
+	return db.note(ctx, db.sqlx.PingContext(ctx))
+}
 
 // Close waits for running statements and closes every connection.
 func (db *DB) Close() error { return db.sqlx.Close() }
 
+// slowly returns the same database for statements that may take longer than a person waits.
+func (db *DB) slowly() *DB {
+	slow := *db
+	if slow.timeout > 0 {
+		slow.timeout = max(slow.timeout, slowTimeout)
+	}
+	return &slow
+}
+
+// bounded returns a context for one statement or transaction, with the wait for a connection.
+func (db *DB) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, bounded := ctx.Deadline(); db.timeout == 0 || bounded && time.Until(deadline) <= db.timeout {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, db.timeout)
+}
+
 // get reads one row into dest; sql.ErrNoRows means that there is none.
 func (db *DB) get(ctx context.Context, dest any, query string, args ...any) error {
-	stmt, err := db.prepare(ctx, query)
-	if err != nil {
-		return err
-	}
-	return stmt.GetContext(ctx, dest, args...)
+	return db.run(ctx, query, func(ctx context.Context, on statement) error { return on.GetContext(ctx, dest, args...) })
 }
 
 // list reads all rows into dest, a pointer to a slice.
 func (db *DB) list(ctx context.Context, dest any, query string, args ...any) error {
-	stmt, err := db.prepare(ctx, query)
-	if err != nil {
-		return err
-	}
-	return stmt.SelectContext(ctx, dest, args...)
+	return db.run(ctx, query, func(ctx context.Context, on statement) error { return on.SelectContext(ctx, dest, args...) })
+}
+
+// listOnce is list for a statement that is made anew each time, and so is not kept prepared.
+func (db *DB) listOnce(ctx context.Context, dest any, query string, args ...any) error {
+	ctx, cancel := db.bounded(ctx)
+	defer cancel()
+	return db.note(ctx, db.sqlx.SelectContext(ctx, dest, db.sqlx.Rebind(query), args...))
 }
 
 // exec returns the number of rows that the statement has changed.
-func (db *DB) exec(ctx context.Context, query string, args ...any) (int, error) {
-	stmt, err := db.prepare(ctx, query)
-	if err != nil {
-		return 0, err
+func (db *DB) exec(ctx context.Context, query string, args ...any) (changed int, err error) {
+	err = db.run(ctx, query, func(ctx context.Context, on statement) error {
+		result, err := on.ExecContext(ctx, args...)
+		if err != nil {
+			return err
+		}
+		rows, err := result.RowsAffected()
+		changed = int(rows)
+		return err
+	})
+	return changed, err
+}
+
+// statement is a prepared statement, or one that is sent with its text.
+type statement interface {
+	GetContext(ctx context.Context, dest any, args ...any) error
+	SelectContext(ctx context.Context, dest any, args ...any) error
+	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
+}
+
+// run executes a statement, once more where the table of faults says so.
+func (db *DB) run(ctx context.Context, query string, do func(context.Context, statement) error) error {
+	ctx, cancel := db.bounded(ctx)
+	defer cancel()
+	var on statement = text{db.sqlx, query}
+	if db.prepared != nil {
+		prepared, err := db.prepare(ctx, query)
+		if err != nil {
+			return db.note(ctx, err)
+		}
+		on = prepared
 	}
-	result, err := stmt.ExecContext(ctx, args...)
-	if err != nil {
-		return 0, err
+	err := do(ctx, on)
+	if err != nil && cureOf(err) == again {
+		err = do(ctx, on)
 	}
-	rows, err := result.RowsAffected()
-	return int(rows), err
+	return db.note(ctx, err)
+}
+
+// text is a statement that is not prepared.
+type text struct {
+	db    *sqlx.DB
+	query string
+}
+
+// GetContext implements statement.
+func (t text) GetContext(ctx context.Context, dest any, args ...any) error {
+	return t.db.GetContext(ctx, dest, t.db.Rebind(t.query), args...)
+}
+
+// SelectContext implements statement.
+func (t text) SelectContext(ctx context.Context, dest any, args ...any) error {
+	return t.db.SelectContext(ctx, dest, t.db.Rebind(t.query), args...)
+}
+
+// ExecContext implements statement.
+func (t text) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
+	return t.db.ExecContext(ctx, t.db.Rebind(t.query), args...)
 }
 
 // prepare has a statement read and planned once on each connection: that takes longer than to find a row. The
@@ -158,8 +261,26 @@ func (db *DB) prepare(ctx context.Context, query string) (*sqlx.Stmt, error) {
 	return known.(*sqlx.Stmt), nil
 }
 
-// inTx commits what do has done unless it returns an error.
+// inTx commits what do has done unless it returns an error. It calls do once more where the table of faults says so, and
+// the database has taken everything back then: do must begin anew with what it leaves to its caller.
 func (db *DB) inTx(ctx context.Context, do func(tx *sqlx.Tx) error) error {
+	ctx, cancel := db.bounded(ctx)
+	defer cancel()
+	err := db.tryTx(ctx, do)
+	if err != nil && cureOf(err) != report {
+		err = db.tryTx(ctx, do)
+	}
+	return db.note(ctx, err)
+}
+
+// inTxOnce is inTx for what must not be done twice.
+func (db *DB) inTxOnce(ctx context.Context, do func(tx *sqlx.Tx) error) error {
+	ctx, cancel := db.bounded(ctx)
+	defer cancel()
+	return db.note(ctx, db.tryTx(ctx, do))
+}
+
+func (db *DB) tryTx(ctx context.Context, do func(tx *sqlx.Tx) error) error {
 	tx, err := db.sqlx.BeginTxx(ctx, nil)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ func (m *Mails) Waiting(ctx context.Context, ids []string) ([]string, error) {
 		return nil, fmt.Errorf("look for waiting mails: %w", err)
 	}
 	var waiting []string
-	if err := m.db.sqlx.SelectContext(ctx, &waiting, m.db.sqlx.Rebind(query), args...); err != nil {
+	if err := m.db.slowly().listOnce(ctx, &waiting, query, args...); err != nil {
 		return nil, fmt.Errorf("look for waiting mails: %w", err)
 	}
 	return waiting, nil

@@ -1,0 +1,69 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"usher/store"
+)
+
+// checkPooler returns ErrPooler where a prepared statement gets lost between two transactions of one connection. Behind a
+// pooler two connections of ours share one of the database's; then one of them holds that in a transaction, and the
+// statement that the other has prepared on it must still be there.
+func (db *DB) checkPooler(ctx context.Context) error {
+	ctx, cancel := db.slowly().bounded(ctx)
+	defer cancel()
+	one, err := db.sqlx.Conn(ctx)
+	if err != nil {
+		return db.note(ctx, err)
+	}
+	defer func() { _ = one.Close() }()
+	prepared, err := one.PrepareContext(ctx, "select pg_backend_pid()")
+	if err != nil {
+		return db.note(ctx, err)
+	}
+	defer func() { _ = prepared.Close() }()
+	backend, err := scanPid(prepared.QueryRowContext(ctx))
+	if err != nil {
+		return poolerError(db.note(ctx, err))
+	}
+	another, err := db.sqlx.Conn(ctx)
+	if err != nil {
+		return db.note(ctx, err)
+	}
+	defer func() { _ = another.Close() }()
+	tx, err := another.BeginTx(ctx, nil)
+	if err != nil {
+		return db.note(ctx, err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	held, err := scanPid(tx.QueryRowContext(ctx, "select pg_backend_pid()"))
+	if err != nil {
+		return db.note(ctx, err)
+	}
+	if held != backend { // each connection has one of its own
+		return nil
+	}
+	asking, enough := db.bounded(ctx)
+	defer enough()
+	if _, err := scanPid(prepared.QueryRowContext(asking)); err != nil {
+		return ErrPooler // also where the pooler has no second connection to give
+	}
+	return nil
+}
+
+// poolerError is ErrPooler for errors that only a pooler brings about.
+func poolerError(err error) error {
+	if o := store.AsOutage(err); o != nil && o.Reason == pooled {
+		return ErrPooler
+	}
+	return err
+}
+
+func scanPid(row *sql.Row) (pid int, err error) {
+	if err = row.Scan(&pid); errors.Is(err, sql.ErrNoRows) {
+		err = errors.New("the server does not tell its process")
+	}
+	return pid, err
+}
