@@ -10,6 +10,7 @@ import (
 
 	"usher/app"
 	"usher/app/front"
+	"usher/config"
 	"usher/internal/testkit"
 	"usher/store/sqlstore"
 )
@@ -59,7 +60,6 @@ func TestPostgresTLS(t *testing.T) {
 		"no authority": {address(user, "localhost", "sslmode=verify-full"), "certificate signed by unknown authority"},
 		"missing file": {address(user, "localhost", "sslmode=verify-full&sslrootcert=/no/ca.pem"), "/no/ca.pem: no such file"},
 		"without TLS":  {address(user, "localhost", "sslmode=disable"), "no encryption"},
-		"unknown mode": {address(user, "localhost", "sslmode=full"), "sslmode"},
 		"password":     {address("usher:SECRET", "localhost", verified), "password authentication failed"},
 		"port":         {"postgres://" + user + "@127.0.0.1:1/usher?" + verified, "connection refused"},
 	} {
@@ -72,6 +72,21 @@ func TestPostgresTLS(t *testing.T) {
 				t.Errorf("exit code %d and %q, want 1 and one line with %q", code, said, wrong.want)
 			}
 		})
+	}
+}
+
+func TestDatabaseURL_is_refused_with_the_other_settings(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"postgres://usher:SECRET@db.example.com/usher?sslmode=full": "supported values are disable",
+		"postgres://usher:SECRET@db.example.com/usher":              "sslmode=verify-full",
+		"postgres://usher:SECRET@localhost,db.example.com/usher":    "sslmode=verify-full",
+		"mysql://usher:SECRET@db.example.com/usher":                 "want postgres://",
+	} {
+		_, err := app.CheckCommon(config.Common{Stores: config.Stores{RedisURL: "redis://127.0.0.1", DatabaseURL: config.Secret(url)}})
+		if err == nil || !strings.Contains(err.Error(), "USHER_DATABASE_URL: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%s: %v, want %q", url, err, want)
+		}
 	}
 }
 

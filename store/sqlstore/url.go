@@ -51,7 +51,7 @@ func readHost(u *url.URL) ([]pq.Config, error) {
 	u.RawQuery = query.Encode()
 	config, err := pq.NewConfig(u.String())
 	if err != nil {
-		return nil, fmt.Errorf("open postgres: %w", err)
+		return nil, fmt.Errorf("database URL: %w", err)
 	}
 	configs := []pq.Config{config}
 	for _, other := range config.Multi {
