@@ -17,3 +17,16 @@ func (db *DB) Now(ctx context.Context) (time.Time, error) {
 	}
 	return now, nil
 }
+
+// Writable returns an error where the database answers and takes no writes, and closes the connections that lead to it.
+func (db *DB) Writable(ctx context.Context) error {
+	if db.dialect != onPostgres {
+		return nil
+	}
+	// A standby refuses the statement, not the row.
+	_, err := db.exec(ctx, "update spent set until = until where id = ''")
+	if err != nil {
+		return fmt.Errorf("try to write: %w", err)
+	}
+	return nil
+}

@@ -55,8 +55,8 @@ func newConnector(hosts []pq.Config, timeout time.Duration) (*connector, error) 
 // Driver implements [driver.Connector].
 func (c *connector) Driver() driver.Driver { return c.hosts[0].Driver() }
 
-// Connect implements [driver.Connector]. It tries the hosts in turn, first the one that was of use last. A host that hangs
-// is given up when the time is over, and is not the first to be tried then.
+// Connect implements [driver.Connector]. It tries the hosts in turn, first the one that was of use last, and gives each of
+// them its part of the time.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	generation := c.generation.Load()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -67,16 +67,12 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	var errs []error
 	for i := range c.hosts {
 		n := (first + i) % len(c.hosts)
-		conn, err := c.dial(ctx, c.hosts[n])
+		conn, err := c.dial(ctx, c.hosts[n], len(c.hosts)-i)
 		if err == nil {
 			c.begin(n)
 			return &pgConn{inner: conn.inner, wire: conn.wire, connector: c, generation: generation}, nil
 		}
 		errs = append(errs, err)
-		if ctx.Err() != nil {
-			c.begin((n + 1) % len(c.hosts))
-			break
-		}
 	}
 	if len(errs) == 1 {
 		return nil, errs[0]
@@ -91,8 +87,11 @@ func (c *connector) begin(n int) {
 	c.first = n
 }
 
-// dial connects to one host.
-func (c *connector) dial(ctx context.Context, host *pq.Connector) (*pgConn, error) {
+// dial connects to one host while so many are to be tried.
+func (c *connector) dial(ctx context.Context, host *pq.Connector, left int) (*pgConn, error) {
+	deadline, _ := ctx.Deadline()
+	ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+	defer cancel()
 	var wire *guard
 	conn, err := host.Connect(context.WithValue(ctx, wireKey{}, &wire))
 	if err != nil {
@@ -261,7 +260,8 @@ func (c *pgConn) Ping(ctx context.Context) error {
 // Close implements [driver.Conn].
 func (c *pgConn) Close() error {
 	c.boundShort()
-	return c.inner.Close()
+	_ = c.inner.Close() // one that is broken cannot say goodbye
+	return nil
 }
 
 // QueryContext implements [driver.QueryerContext].
