@@ -24,6 +24,7 @@ import (
 	"usher/internal/testkit"
 	"usher/providers/catalog"
 	"usher/sandbox"
+	"usher/store"
 	"usher/store/sqlstore"
 	"usher/telemetry"
 )
@@ -58,7 +59,7 @@ func deployTraced(
 	environ := environment(t, fakes, redisURL, databaseURL)
 	maps.Copy(environ, settings)
 	logger, log := testkit.Logger(t)
-	logger = slog.New(telemetry.LogHandler(logger.Handler()))
+	logger = slog.New(store.Quiet(telemetry.LogHandler(logger.Handler())))
 	d := &deployment{sandbox: fakes, log: log, environ: environ, spans: spans}
 	d.migrate(t)
 	d.startAPI(t, logger)

@@ -121,7 +121,7 @@ func checkKeys(ctx context.Context, db *sqlstore.DB, keys *secrets.Keys) error {
 func (s *Stores) probes() []probe {
 	return []probe{
 		{"redis", func(ctx context.Context) error { return redisstore.Probe(ctx, s.Client) }},
-		{"database", s.checkSchema},
+		{"database", func(ctx context.Context) error { return errors.Join(s.checkSchema(ctx), s.SQL.Writable(ctx)) }},
 	}
 }
 

@@ -81,7 +81,7 @@ func (w *OutcomeWriter) Run(ctx context.Context) {
 			w.Logger.Warn("outcomes not written down; they wait", "error", err)
 		case err == nil && mine && failing:
 			failing = false
-			w.Logger.Info("outcomes are written down again")
+			w.Logger.Debug("outcomes are written down again")
 		}
 		select {
 		case <-ctx.Done():
