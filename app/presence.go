@@ -22,6 +22,10 @@ func (w *Worker) announce(ctx context.Context) {
 		if w.router != nil {
 			self.Breakers = w.router.Breakers()
 		}
+		if w.breaker != nil {
+			why, _, _ := w.breaker.Outage()
+			self.MailOutage = string(why)
+		}
 		_ = list.Publish(ctx, self)
 		select {
 		case <-ticker.C:

@@ -68,6 +68,7 @@ func (w *Worker) reload() {
 		if err := w.email.replace(senders.Email); err != nil {
 			w.logger.Warn("former sender of mails not closed", "error", err)
 		}
+		w.breaker.Reset() // the mended mailbox is tried at once
 	}
 	w.logger.Info("senders reloaded", "providers", names)
 }

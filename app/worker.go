@@ -94,8 +94,9 @@ type Worker struct {
 	puller   *tasks.Puller
 	outcomes *tasks.OutcomeWriter
 	periodic []*tasks.Periodic
-	router   *smsSwitch   // nil without SMS
-	email    *emailSwitch // nil without mails
+	router   *smsSwitch              // nil without SMS
+	email    *emailSwitch            // nil without mails
+	breaker  *providers.EmailBreaker // nil without mails
 	ops      *Ops
 	traces   *telemetry.Traces
 }
@@ -124,7 +125,7 @@ const mailLoops = 2
 func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *Worker, err error) {
 	w := &Worker{settings: s, logger: logger, traces: telemetry.Open(ctx, s.Traces, serviceWorker, logger)}
 	if s.Email != nil {
-		w.email = newEmailSwitch(s.Email)
+		w.email, w.breaker = newEmailSwitch(s.Email), providers.NewEmailBreaker(s.Email.Name(), logger)
 	}
 	defer func() {
 		if err != nil {
@@ -159,6 +160,9 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 	if s.SMS != nil {
 		w.router = newSMS(s.SMS, w.prepareSMS, w.stores, w.ops.Registry, logger)
 		w.ops.Registry.MustRegister(newScores(s.SMS, w.stores))
+	}
+	if w.breaker != nil {
+		w.ops.Registry.MustRegister(newMailOutage(w.breaker, s.Email.Name()))
 	}
 	w.puller = newPuller(w.router, w.stores, w.ops.Registry, w.traces.Tracer(), logger)
 	w.outcomes = newOutcomeWriter(s, w.stores, logger)
@@ -247,7 +251,7 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	if s.Email != nil {
 		email = &tasks.EmailHandler{
 			Claims: tasks.WatchMail(w.stores.Mails, metrics), Sender: tasks.TraceEmail(w.email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
-			Timeout: s.Config.SendTimeout, Metrics: metrics, Places: make(chan struct{}, s.Config.ConcurrencyEmail),
+			Timeout: s.Config.SendTimeout, Metrics: metrics, Places: make(chan struct{}, s.Config.ConcurrencyEmail), Breaker: w.breaker,
 		}
 	}
 	tasks.Register(mux, sms, email)

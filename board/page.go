@@ -150,7 +150,11 @@ func (v view) Tiles() ([]tile, error) {
 	w.rate("used", sms.UsedRate, 0)
 	w.noteText("tile.used_note", sms.Used, sms.Accepted)
 	w.rate("mails", mail.AcceptedRate, mail.Ended())
-	w.note("tile.times", mail.Acceptance)
+	if mail.Refused > 0 {
+		w.noteText("tile.mails_note", mail.Refused, mail.Waiting)
+	} else {
+		w.note("tile.times", mail.Acceptance)
+	}
 	if budget := v.Facts.Budget; budget != nil {
 		w.add("budget", v.Show(budget.Left), "", "tile.budget_note", budget.Count)
 		if budget.Price > 0 {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"usher/reasons"
 	"usher/vitals"
 )
 
@@ -275,14 +276,14 @@ func (v view) LastDead() []deadRow {
 }
 
 func (v view) why(reason, code string) string {
-	switch {
-	case reason != "":
-		return v.Or("reason.", reason)
-	case code != "":
-		return code
-	default:
-		return "–"
+	if own, ok := reasons.Of(cmp.Or(reason, code)); ok {
+		text := v.Or("reason.", string(own.Word))
+		if reason != "" && code != "" && code != reason { // what the provider said last
+			text += " (" + code + ")"
+		}
+		return text
 	}
+	return cmp.Or(code, reason, "–")
 }
 
 // yuan writes an amount of money.

@@ -58,6 +58,10 @@ func (p printer) Or(prefix, name string) string {
 // Show writes numbers, shares and times for people.
 func (p printer) Show(value any) string {
 	switch v := value.(type) {
+	case vitals.Reason:
+		return p.Or("reason.", string(v))
+	case vitals.Advice:
+		return p.Or("do.", string(v))
 	case int:
 		return grouped(v)
 	case vitals.Percent:

@@ -103,6 +103,7 @@ type Outcome struct {
 	State      State  // Queued (to be tried again), Sent, Failed, or Sending: nobody knows, the claim runs out
 	Provider   string // who was asked last; empty when nobody was
 	ProviderID string // the provider's id of an accepted message
-	Code       string // the provider's code of a refusal, such as isv.BUSINESS_LIMIT_CONTROL
+	Code       string // the provider's code of a refusal, such as isv.BUSINESS_LIMIT_CONTROL; where there is none, Reason
+	Reason     string // our word for the refusal, of package reasons; empty when it was accepted
 	At         time.Time
 }

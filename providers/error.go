@@ -1,8 +1,11 @@
 package providers
 
 import (
+	"context"
 	"errors"
 	"fmt"
+
+	"usher/reasons"
 )
 
 // Kind is all that a worker looks at to decide what follows a refusal.
@@ -46,8 +49,9 @@ func (k Kind) String() string {
 type Error struct {
 	Provider string
 	Kind     Kind
-	Code     string // the vendor's code, bounded and free of personal data; empty when there was none
-	Err      error  // our own cause, such as context.DeadlineExceeded; its text must be safe too
+	Code     string       // the vendor's code, bounded and free of personal data; empty when there was none
+	Why      reasons.Word // our own word for it; empty where [Error.Reason] finds one
+	Err      error        // our own cause, such as context.DeadlineExceeded; its text must be safe too
 }
 
 // Error returns a text such as "aliyun: rejected: isv.MOBILE_NUMBER_ILLEGAL".
@@ -64,6 +68,34 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Reason returns our word for why it was not accepted, which is never empty: Why, the cause's, or the kind's.
+func (e *Error) Reason() reasons.Word {
+	if e.Why != "" {
+		return e.Why
+	}
+	if reason, own := reasons.Of(e.Code); own {
+		return reason.Word
+	}
+	if cause, ok := errors.AsType[*reasons.Cause](e.Err); ok && e.Code == "" {
+		return cause.Word
+	}
+	switch {
+	case errors.Is(e.Err, context.DeadlineExceeded):
+		return reasons.Timeout
+	case errors.Is(e.Err, context.Canceled):
+		return reasons.Stopping
+	}
+	return reasons.Word(e.Kind.String())
+}
+
+// ReasonOf returns the reason of a provider's error, and [reasons.Unclassified] for every other error.
+func ReasonOf(err error) reasons.Word {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Reason()
+	}
+	return reasons.Unclassified
+}
 
 // KindOf returns the kind of a provider's error, and Unknown for every other error.
 func KindOf(err error) Kind {

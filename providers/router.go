@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+
+	"usher/reasons"
 )
 
 // Router sends through one of its senders. Which one it is follows from three things: the order of
@@ -74,11 +76,12 @@ func (r *Router) AskSMS(ctx context.Context, sms SMS) (Receipt, error) {
 	return receipt, err
 }
 
-var errNoSender = errors.New("no provider is configured")
+var errNoSender = reasons.New(reasons.NoProvider, "no provider is configured")
 
+// codeOf is the vendor's code of a refusal, or our word for it where there is none.
 func codeOf(err error) string {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*Error](err); ok && e.Code != "" {
 		return e.Code
 	}
-	return ""
+	return string(ReasonOf(err))
 }

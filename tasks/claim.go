@@ -9,6 +9,7 @@ import (
 
 	"usher/messages"
 	"usher/providers"
+	"usher/reasons"
 	"usher/secrets"
 )
 
@@ -29,17 +30,17 @@ const (
 )
 
 // codeStopping is the code of attempts that a worker gave up because it ends.
-const codeStopping = "stopping"
+const codeStopping = string(reasons.Stopping)
 
 // Attempts that ended before a provider was called.
 var (
-	errFrozen   = ourFault(providers.Temporary, "stalled", errors.New("the claim ran low before the provider was called"))
-	errStopping = ourFault(providers.Temporary, codeStopping, errors.New("the worker ends"))
+	errFrozen   = ourFault(providers.Temporary, reasons.Stalled, errors.New("the claim ran low before the provider was called"))
+	errStopping = ourFault(providers.Temporary, reasons.Stopping, errors.New("the worker ends"))
 )
 
 // ourFault is an attempt for which no provider was asked.
-func ourFault(kind providers.Kind, code string, err error) error {
-	return &providers.Error{Provider: "worker", Kind: kind, Code: code, Err: err}
+func ourFault(kind providers.Kind, why reasons.Word, err error) error {
+	return &providers.Error{Provider: "worker", Kind: kind, Code: string(why), Why: why, Err: err}
 }
 
 // whileClaimed calls a provider and gives it what is left of its time: when the claim runs out and the next
@@ -101,9 +102,12 @@ type conclusion struct {
 func conclude(ctx context.Context, c conclusion) error {
 	o := c.verdict.outcome
 	fields := []any{
-		"channel", c.channel, "to", c.to, "state", o.State, "provider", o.Provider, "code", o.Code, "attempt", c.claim.Attempt,
+		"channel", c.channel, "to", c.to, "state", o.State, "provider", o.Provider, "attempt", c.claim.Attempt,
 	}
-	c.metrics.sent(c.channel, o.Provider, o.State)
+	if o.Reason != "" {
+		fields = append(fields, "code", o.Code, "reason", o.Reason)
+	}
+	c.metrics.sent(c.channel, o)
 	if err := c.write(ctx); err != nil {
 		c.metrics.unrecorded(c.channel)
 		logger(ctx).ErrorContext(ctx, "outcome not recorded", append(fields, "provider_id", o.ProviderID, "error", err)...)
@@ -115,6 +119,9 @@ func conclude(ctx context.Context, c conclusion) error {
 	}
 	if providers.KindOf(c.verdict.err) == providers.Misconfigured {
 		level = slog.LevelError
+		if reason, ok := reasons.Of(o.Reason); ok {
+			fields = append(fields, "do", reason.Do)
+		}
 	}
 	logger(ctx).Log(ctx, level, "message attempted", fields...)
 	return c.verdict.err

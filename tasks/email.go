@@ -13,6 +13,7 @@ import (
 	"usher/accounts"
 	"usher/messages"
 	"usher/providers"
+	"usher/reasons"
 	"usher/secrets"
 )
 
@@ -77,6 +78,9 @@ type EmailHandler struct {
 	// Places bounds how many mails are claimed and not yet sent: a claim must not run out while its mail waits for
 	// a connection. Nil bounds nothing.
 	Places chan struct{}
+
+	// Breaker keeps mails back, unclaimed, while the mail server fails. Nil keeps none.
+	Breaker *providers.EmailBreaker
 }
 
 // ProcessTask claims the mail, writes it, sends it and records how that ended.
@@ -89,13 +93,16 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	if err != nil {
 		return err
 	}
-	defer leave()
+	outcome := providers.ErrNotAsked
+	end := sync.OnceFunc(func() { leave(outcome) })
+	defer end()
 	mail, err := h.Claims.Claim(ctx, payload.ID, h.Timeout+leaseMargin)
 	if err != nil {
 		return refusedClaim(ctx, h.Metrics, messages.Email, mail.Claim, err)
 	}
 	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) { return h.send(ctx, mail) })
-	leave() // to record an outcome takes none
+	outcome = err
+	end() // to record an outcome takes no place
 	return conclude(ctx, conclusion{
 		claim: mail.Claim, verdict: judge(mail.Claim, receipt, err, time.Now()),
 		channel: messages.Email, to: mail.Recipient().String(),
@@ -110,22 +117,42 @@ const placeWait = 20 * time.Second
 // errNoPlace is the end of a task that waited for a place in vain. It is no attempt.
 var errNoPlace = errors.New("the worker has no place to send the mail from")
 
-// enter waits for a place; leave gives it back, and may be called again. Whoever waits when the worker begins to end
-// leaves the mail to others.
-func (h *EmailHandler) enter(ctx context.Context) (leave func(), err error) {
-	if h.Places == nil {
-		return func() {}, nil
-	}
+// sparedPause is the pause of a mail that has waited for the mail server in vain.
+const sparedPause = 30 * time.Second
+
+// enter waits for a place, and until the breaker lets a mail pass; leave gives both back and tells the breaker how the
+// attempt ended. A task that waits when the worker begins to end leaves the mail to other workers.
+func (h *EmailHandler) enter(ctx context.Context) (leave func(error), err error) {
+	drain := drainOf(ctx)
 	ctx, cancel := context.WithTimeout(ctx, placeWait)
 	defer cancel()
+	defer context.AfterFunc(drain, cancel)()
+	places := h.Places
+	if places == nil {
+		places = make(chan struct{}, 1)
+	}
 	select {
-	case h.Places <- struct{}{}:
-		return sync.OnceFunc(func() { <-h.Places }), nil
-	case <-drainOf(ctx).Done():
-		return nil, &retryAt{time.Now(), errStopping}
+	case places <- struct{}{}:
 	case <-ctx.Done():
+		if drain.Err() != nil {
+			return nil, &retryAt{time.Now(), errStopping}
+		}
 		return nil, &retryAt{time.Now(), errNoPlace}
 	}
+	told := func(error) {}
+	if h.Breaker != nil {
+		if told, err = h.Breaker.Enter(ctx); err != nil {
+			<-places
+			if drain.Err() != nil {
+				return nil, &retryAt{time.Now(), errStopping}
+			}
+			return nil, &retryAt{time.Now().Add(sparedPause), err}
+		}
+	}
+	return func(err error) {
+		told(err)
+		<-places
+	}, nil
 }
 
 // send writes and sends the mail, unless it may have been sent often enough: nobody can be asked about a mail.
@@ -135,11 +162,11 @@ func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (pro
 	}
 	tokens, err := tokensOf(h.Keys, mail)
 	if err != nil {
-		return providers.Receipt{}, ourFault(providers.Misconfigured, "token", err)
+		return providers.Receipt{}, ourFault(providers.Misconfigured, reasons.Token, err)
 	}
 	email, err := h.Mails.Write(mail, tokens)
 	if err != nil {
-		return providers.Receipt{}, ourFault(providers.Misconfigured, "template", err)
+		return providers.Receipt{}, ourFault(providers.Misconfigured, reasons.Template, err)
 	}
 	return whileClaimed(ctx, mail.Claim, func(ctx context.Context) (providers.Receipt, error) {
 		return h.Sender.SendEmail(ctx, email)

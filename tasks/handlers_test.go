@@ -135,27 +135,27 @@ func TestHandlers_record_what_a_provider_said_and_tell_asynq(t *testing.T) {
 		},
 		{
 			name: "temporary", answer: refuse(providers.Temporary), next: "retried", metric: `provider="fake",state="queued"`,
-			want: []messages.Outcome{{State: messages.Queued, Provider: "fake", Code: "code-of-temporary"}},
+			want: []messages.Outcome{{State: messages.Queued, Provider: "fake", Code: "code-of-temporary", Reason: "temporary"}},
 		},
 		{
 			name: "misconfigured", answer: refuse(providers.Misconfigured), next: "retried", metric: `provider="fake",state="queued"`,
-			want: []messages.Outcome{{State: messages.Queued, Provider: "fake", Code: "code-of-misconfigured"}},
+			want: []messages.Outcome{{State: messages.Queued, Provider: "fake", Code: "code-of-misconfigured", Reason: "misconfigured"}},
 		},
 		{
 			name: "rate limited", answer: refuse(providers.RateLimited), next: "archived", metric: `provider="fake",state="failed"`,
-			want: []messages.Outcome{{State: messages.Failed, Provider: "fake", Code: "code-of-rate_limited"}},
+			want: []messages.Outcome{{State: messages.Failed, Provider: "fake", Code: "code-of-rate_limited", Reason: "rate_limited"}},
 		},
 		{
 			name: "rejected", answer: refuse(providers.Rejected), next: "archived", metric: `provider="fake",state="failed"`,
-			want: []messages.Outcome{{State: messages.Failed, Provider: "fake", Code: "code-of-rejected"}},
+			want: []messages.Outcome{{State: messages.Failed, Provider: "fake", Code: "code-of-rejected", Reason: "rejected"}},
 		},
 		{
 			name: "a kind of a later release", answer: refuse(99), next: "archived", metric: `provider="fake",state="failed"`,
-			want: []messages.Outcome{{State: messages.Failed, Provider: "fake", Code: "code-of-unknown"}},
+			want: []messages.Outcome{{State: messages.Failed, Provider: "fake", Code: "code-of-unknown", Reason: "unknown"}},
 		},
 		{
 			name: "unknown", answer: refuse(providers.Unknown), next: "retried", metric: `provider="fake",state="sending"`,
-			want: []messages.Outcome{{State: messages.Sending, Provider: "fake", Code: "code-of-unknown"}},
+			want: []messages.Outcome{{State: messages.Sending, Provider: "fake", Code: "code-of-unknown", Reason: "unknown"}},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

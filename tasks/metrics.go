@@ -16,6 +16,7 @@ type Metrics struct {
 	tasks      *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
 	attempts   *prometheus.CounterVec
+	refusals   *prometheus.CounterVec
 	drops      *prometheus.CounterVec
 	recordLost *prometheus.CounterVec
 	reaps      *prometheus.CounterVec
@@ -42,6 +43,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "usher_messages_attempts_total",
 			Help: "Attempts to send a message by channel, provider and the state they left it in.",
 		}, []string{"channel", "provider", "state"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_messages_refusals_total",
+			Help: "Attempts to send a message that were not accepted by channel, provider and reason, a word of docs/reasons.md.",
+		}, []string{"channel", "provider", "reason"}),
 		drops: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "usher_messages_dropped_total",
 			Help: "Messages that were not sent since they had become useless, by channel and reason.",
@@ -81,7 +86,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
 	}, []string{"channel", "provider"})
 	registry.MustRegister(m.archives, m.accepts)
-	registry.MustRegister(m.tasks, m.seconds, m.attempts, m.drops, m.recordLost, m.reaps, m.jobs, m.jobSeconds)
+	registry.MustRegister(m.tasks, m.seconds, m.attempts, m.refusals, m.drops, m.recordLost, m.reaps, m.jobs, m.jobSeconds)
 	return m
 }
 
@@ -137,9 +142,13 @@ func (m *Metrics) accepted(channel messages.Channel, provider string, took time.
 	}
 }
 
-func (m *Metrics) sent(channel messages.Channel, provider string, state messages.State) {
-	if m != nil {
-		m.attempts.WithLabelValues(string(channel), provider, string(state)).Inc()
+func (m *Metrics) sent(channel messages.Channel, o messages.Outcome) {
+	if m == nil {
+		return
+	}
+	m.attempts.WithLabelValues(string(channel), o.Provider, string(o.State)).Inc()
+	if o.Reason != "" {
+		m.refusals.WithLabelValues(string(channel), o.Provider, o.Reason).Inc()
 	}
 }
 

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"usher/messages"
 	"usher/providers"
+	"usher/reasons"
 )
 
 // retryAt is an error that says when the task is worth another attempt.
@@ -35,14 +37,14 @@ type verdict struct {
 }
 
 // errForeign replaces errors that are no [providers.Error]: nobody promises that their texts are safe.
-var errForeign = errors.New("error of no known kind")
+var errForeign = reasons.New(reasons.Unclassified, "error of no known kind")
 
 // mostSends is how often one message is sent at most: once, and once more when nobody knows what became of it.
 // A claim with as many doubts may only ask.
 const mostSends = 2
 
 // errGivenUp ends a message that nobody can be asked about.
-var errGivenUp = ourFault(providers.Unknown, "given_up", errors.New("it may have been sent twice, and nobody can be asked"))
+var errGivenUp = ourFault(providers.Unknown, reasons.GivenUp, errors.New("it may have been sent twice, and nobody can be asked"))
 
 // ownPause is the pause after an attempt that something of our own kept from being made, by its code. No vendor
 // was bothered, and what stood in the way may be gone any moment, so the pause does not grow.
@@ -75,7 +77,10 @@ func judge(claim messages.Claim, receipt providers.Receipt, err error, now time.
 	if !ok {
 		refused = &providers.Error{Provider: "worker", Kind: providers.Unknown, Err: errForeign}
 	}
-	outcome := messages.Outcome{State: messages.Failed, Provider: refused.Provider, Code: refused.Code, At: now}
+	why := string(refused.Reason())
+	outcome := messages.Outcome{
+		State: messages.Failed, Provider: refused.Provider, Code: cmp.Or(refused.Code, why), Reason: why, At: now,
+	}
 	switch refused.Kind {
 	case providers.Temporary, providers.Misconfigured:
 		// Surely not sent. A misconfigured account may be mended, or its breaker closed, in time.

@@ -10,6 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"usher/providers"
+	"usher/reasons"
 )
 
 // The queues, one for each channel, so that each channel's workers are scaled alone.
@@ -65,17 +66,29 @@ const (
 	absencePause = 8 * time.Second
 )
 
+// The pauses of a mail that the server refuses because of us, and goes on taking others: an operator has to mend it.
+const (
+	firstMendPause   = 15 * time.Second
+	longestMendPause = 5 * time.Minute
+)
+
 // RetryDelay is the pause before a task's next attempt: the time a [retryAt] error asks for, else 1 s doubled
-// with each retry up to the longest pause, give or take a quarter so that a crowd does not come back at once.
+// with each retry up to the longest pause (15 s where a mail server refuses us), give or take a quarter so that a crowd does not come back at once.
 func RetryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	if at, ok := askedFor(err); ok {
 		return max(time.Until(at), 0) + jitter(200*time.Millisecond)
 	}
-	longest := absencePause
-	if answer, ok := errors.AsType[*providers.Error](err); ok && answer.Code != "" {
-		longest = longestPause
+	shortest, longest := time.Second, absencePause
+	if answer, ok := errors.AsType[*providers.Error](err); ok {
+		reason, _ := reasons.Of(string(answer.Reason()))
+		switch {
+		case answer.Kind == providers.Misconfigured && reason.Effect == reasons.Counts:
+			shortest, longest = firstMendPause, longestMendPause
+		case answer.Code != "":
+			longest = longestPause
+		}
 	}
-	delay := min(time.Second<<min(retried, 6), longest)
+	delay := min(shortest<<min(retried, 6), longest)
 	return delay*3/4 + jitter(delay/2)
 }
 

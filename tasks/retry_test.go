@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"usher/providers"
+	"usher/reasons"
 	"usher/tasks"
 )
 
@@ -24,6 +25,18 @@ func TestRetryDelay_stays_short_while_nobody_answers(t *testing.T) {
 			0: time.Second, 1: 2 * time.Second, 3: 8 * time.Second, 4: 8 * time.Second, 1 << 40: 8 * time.Second,
 		})
 	}
+}
+
+// A mail server that refuses us is asked again seldom: somebody has to mend it.
+func TestRetryDelay_is_long_where_a_mail_server_refuses_us(t *testing.T) {
+	t.Parallel()
+	testPauses(t, &providers.Error{Provider: "smtp", Kind: providers.Misconfigured, Code: "553-5.7.1", Why: reasons.SenderRefused}, map[int]time.Duration{
+		0: 15 * time.Second, 1: 30 * time.Second, 4: 4 * time.Minute, 5: 5 * time.Minute, 1 << 40: 5 * time.Minute,
+	})
+	// A code of an SMS lives for minutes: its pauses stay short.
+	testPauses(t, &providers.Error{Provider: "aliyun", Kind: providers.Misconfigured, Code: "isv.AMOUNT_NOT_ENOUGH"}, map[int]time.Duration{
+		0: time.Second, 1 << 40: time.Minute,
+	})
 }
 
 func testPauses(t *testing.T, err error, pauses map[int]time.Duration) {

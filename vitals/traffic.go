@@ -33,6 +33,7 @@ type Tally struct {
 	Expired     int // never sent: too late, or nobody could queue it
 	Idle        int // never sent and no loss: another took its place, or it was used or proved
 	Waiting     int // queued or being sent
+	Refused     int // those of the waiting ones that a mail server has refused so far
 
 	Acceptance Times // from the click until a provider took it
 	Delivery   Times // from the click until it arrived
@@ -41,8 +42,8 @@ type Tally struct {
 // Lost is what nobody got and nothing replaced.
 func (t Tally) Lost() int { return t.Undelivered + t.Failed + t.Expired }
 
-// Ended is what a provider took, and what will not be taken by any.
-func (t Tally) Ended() int { return t.Accepted + t.Failed + t.Expired }
+// Ended is what a provider took, what will not be taken by any, and what was refused so far.
+func (t Tally) Ended() int { return t.Accepted + t.Failed + t.Expired + t.Refused }
 
 // Reported is what the carriers said something of.
 func (t Tally) Reported() int { return t.Delivered + t.Undelivered }
@@ -81,6 +82,7 @@ func (t *Tally) add(o Tally) {
 	t.Expired += o.Expired
 	t.Idle += o.Idle
 	t.Waiting += o.Waiting
+	t.Refused += o.Refused
 	t.Acceptance = t.Acceptance.plus(o.Acceptance)
 	t.Delivery = t.Delivery.plus(o.Delivery)
 }

@@ -1,8 +1,10 @@
 package vitals
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"usher/messages"
@@ -216,19 +218,50 @@ func (f Facts) judgeBudget() []Finding {
 	return []Finding{{Amber, "budget_low", []any{left, f.Budget.Left}}}
 }
 
-// judgeMails never says red: nobody waits in front of a page for a mail, and none of them is lost.
+// Reason is a word of package reasons in a finding: pages show its text.
+type Reason string
+
+// Advice is what to do about the reason of this word.
+type Advice string
+
+// judgeMails says red only when no mail leaves: people do not wait in front of a page for a mail that is late.
 func (f Facts) judgeMails() []Finding {
 	var found []Finding
+	if out := f.mailOutages(); len(out) > 0 {
+		level, workers := Amber, len(f.having(messages.Email))
+		if len(out) == workers {
+			level = Red
+		}
+		found = append(found, Finding{level, "mails_down", []any{Reason(out[0]), len(out), workers, Advice(out[0])}})
+	}
 	if f.Outbox != nil && f.Outbox.Age(f.At) > seconds(oldMail) {
 		found = append(found, Finding{Amber, "outbox_waits", []any{f.Outbox.Count, f.Outbox.Age(f.At)}})
 	}
 	if f.Traffic != nil {
 		recent := f.Traffic.Mail.Recent
-		if rate, ok := recent.AcceptedRate(); ok && recent.Ended() >= enough && rate < fewPercent {
+		rate, ok := recent.AcceptedRate()
+		switch {
+		case ok && recent.Accepted == 0 && recent.Ended() >= enoughDead:
+			found = append(found, Finding{Red, "few_mails", []any{rate, recent.Ended()}})
+		case ok && recent.Ended() >= enough && rate < fewPercent:
 			found = append(found, Finding{Amber, "few_mails", []any{rate, recent.Ended()}})
 		}
 	}
 	return found
+}
+
+// mailOutages are the reasons of the workers that keep mails back, the most frequent first.
+func (f Facts) mailOutages() []string {
+	var out []string
+	times := map[string]int{}
+	for _, w := range f.having(messages.Email) {
+		if w.MailOutage != "" {
+			out = append(out, w.MailOutage)
+			times[w.MailOutage]++
+		}
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Or(times[b]-times[a], strings.Compare(a, b)) })
+	return out
 }
 
 func (f Facts) judgeLag() []Finding {

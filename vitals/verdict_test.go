@@ -90,7 +90,25 @@ func TestFacts_Judge(t *testing.T) {
 		"no budget left":    {func(f *vitals.Facts) { f.Budget.Left = 0 }, []string{"red budget_spent [100]"}},
 		"mails wait":        {func(f *vitals.Facts) { f.Outbox = ago(6 * time.Minute) }, []string{"amber outbox_waits [2 6m0s]"}},
 		"mails are refused": {func(f *vitals.Facts) { f.Traffic.Mail.Recent = vitals.Tally{Accepted: 9, Failed: 1} }, []string{"amber few_mails [90 10]"}},
-		"figures lag":       {func(f *vitals.Facts) { f.Outcomes = ago(time.Minute) }, []string{"amber outcomes_wait [2 1m0s]"}},
+		"one of two workers sends mails": {
+			func(f *vitals.Facts) { f.Workers[0].MailOutage = "timeout" }, []string{"amber mails_down [timeout 1 2 timeout]"},
+		},
+		"no worker sends mails": {
+			func(f *vitals.Facts) {
+				f.Workers[0].MailOutage, f.Workers[1].MailOutage = "login_refused", "login_refused"
+			},
+			[]string{"red mails_down [login_refused 2 2 login_refused]"},
+		},
+		"mails are refused and wait": {
+			func(f *vitals.Facts) { f.Traffic.Mail.Recent = vitals.Tally{Accepted: 8, Waiting: 4, Refused: 4} }, []string{"amber few_mails [66.66666666666667 12]"},
+		},
+		"no mail is taken": {
+			func(f *vitals.Facts) { f.Traffic.Mail.Recent = vitals.Tally{Waiting: 3, Refused: 3} }, []string{"red few_mails [0 3]"},
+		},
+		"two mails are no rate": {
+			func(f *vitals.Facts) { f.Traffic.Mail.Recent = vitals.Tally{Waiting: 2, Refused: 2} }, []string{"green arrive [97 100 1.3s]"},
+		},
+		"figures lag": {func(f *vitals.Facts) { f.Outcomes = ago(time.Minute) }, []string{"amber outcomes_wait [2 1m0s]"}},
 		"the worst is said first": {
 			func(f *vitals.Facts) { f.Budget.Left = 19; f.Queues[0].Paused = true },
 			[]string{"red paused [sms]", "amber budget_low [19 19]"},

@@ -53,6 +53,8 @@ type Worker struct {
 	Queues   []string
 	Since    time.Time         // its start
 	Breakers map[string]string // states by provider, as providers.Router has them; none without SMS
+
+	MailOutage string // why it keeps mails back, a word of package reasons; empty while it does not
 }
 
 // Has tells whether the worker sends messages of a channel.

@@ -78,6 +78,9 @@ func printTable(w io.Writer, list []sqlstore.Message) error {
 
 // why is what an operator asks first.
 func why(m sqlstore.Message) string {
+	if m.Reason == m.ProviderCode {
+		return m.Reason
+	}
 	return strings.TrimSpace(m.Reason + " " + m.ProviderCode)
 }
 

@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 
@@ -24,6 +23,7 @@ import (
 
 	"usher/providers"
 	"usher/providers/internal/wire"
+	"usher/reasons"
 )
 
 // Name is the provider's name in settings, logs and metrics.
@@ -35,7 +35,7 @@ const region = "cn-hangzhou"
 // accepted is the only code of an answer that is not a refusal.
 const accepted = "OK"
 
-var errRequest = errors.New("request cannot be built")
+var errRequest = reasons.New(reasons.BadRequest, "request cannot be built")
 
 // Client is a [providers.SMSSender]. It is safe for concurrent use.
 type Client struct {

@@ -12,7 +12,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 
 	"usher/providers"
 	"usher/providers/internal/wire"
+	"usher/reasons"
 )
 
 // Name is the provider's name in settings, logs and metrics.
@@ -31,7 +31,7 @@ const (
 	duplicate = "160054" // reqId was used before on the same day
 )
 
-var errRequest = errors.New("request cannot be built")
+var errRequest = reasons.New(reasons.BadRequest, "request cannot be built")
 
 // Client is a [providers.SMSSender]. It is safe for concurrent use.
 type Client struct {

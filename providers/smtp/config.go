@@ -4,7 +4,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/mail"
+	"net/netip"
 	"os"
+	"regexp"
+	"strings"
 
 	"usher/config"
 )
@@ -22,6 +25,7 @@ type Config struct {
 	Port     int           `env:"SMTP_PORT" desc:"Port of the mail server; by default the usual one for SMTP_TLS: 587, 465 or 25."`
 	Username string        `env:"SMTP_USERNAME" desc:"Login at the mail server, mostly the whole address. Empty: none."`
 	Password config.Secret `env:"SMTP_PASSWORD" desc:"Password at the mail server; QQ and 163 call it the authorisation code."`
+	HELO     string        `env:"SMTP_HELO" desc:"Name by which the mail server is greeted, such as usher.example.com, or an address such as [192.0.2.1]. By default the machine's name where it has a dot, else the domain of MAIL_FROM."`
 	TLS      string        `env:"SMTP_TLS" envDefault:"starttls" desc:"starttls, implicit, or none for a server on loopback."`
 	From     string        `env:"MAIL_FROM" desc:"Sender of all mails, such as Usher <noreply@example.com>. Most servers want the address of the login."`
 	CAFile   string        `env:"SMTP_CA_FILE" desc:"PEM file with the authorities to trust instead of the system's, for a mail server with a certificate of its own making."`
@@ -31,8 +35,11 @@ type Config struct {
 func (c Config) Validate() config.Mistakes {
 	var m config.Mistakes
 	add := func(variable, text string) { m = append(m, config.Mistake{Variable: variable, Text: text}) }
-	if c.Host == "" {
-		add("SMTP_HOST", "must be set")
+	if text := hostMistake(c.host()); text != "" {
+		add("SMTP_HOST", text)
+	}
+	if c.HELO != "" && !isHELO(c.HELO) {
+		add("SMTP_HELO", "want a full host name such as usher.example.com, or an address such as [192.0.2.1]")
 	}
 	if c.Port < 0 || c.Port > 65535 {
 		add("SMTP_PORT", "want 1 to 65535")
@@ -43,7 +50,7 @@ func (c Config) Validate() config.Mistakes {
 	switch c.TLS {
 	case startTLS, implicit:
 	case noTLS:
-		if c.Host != "" && !config.IsLoopback(c.Host) {
+		if c.Host != "" && !config.IsLoopback(c.host()) {
 			add("SMTP_TLS", "none is for loopback only")
 		}
 	default:
@@ -78,6 +85,60 @@ func (c Config) roots() (*x509.CertPool, error) {
 		return nil, errCAFile
 	}
 	return pool, nil
+}
+
+// hostMistake says what is wrong with the server's name or address; empty: nothing.
+func hostMistake(host string) string {
+	if host == "" {
+		return "must be set"
+	}
+	if _, err := netip.ParseAddr(host); err != nil && strings.ContainsAny(host, ":[]/ ") {
+		return "want a host name or address, without port: that is SMTP_PORT"
+	}
+	return ""
+}
+
+// host is the server's name or address; one of IPv6 may stand in brackets, as in a URL.
+func (c Config) host() string {
+	if inside, ok := strings.CutPrefix(c.Host, "["); ok {
+		return strings.TrimSuffix(inside, "]")
+	}
+	return c.Host
+}
+
+// helo is the name by which the server is greeted. Servers refuse one without a dot, as those of containers and
+// virtual machines are; then the domain of the sender stands for it, which is ours and has a DNS entry.
+func (c Config) helo(hostname func() (string, error)) string {
+	if c.HELO != "" {
+		return c.HELO
+	}
+	if name, err := hostname(); err == nil && isFullName(name) && !strings.HasSuffix(name, ".localdomain") && !strings.HasSuffix(name, ".local") {
+		return name
+	}
+	if from, err := mail.ParseAddress(c.From); err == nil {
+		if _, domain, found := strings.Cut(from.Address, "@"); found && isFullName(domain) {
+			return domain
+		}
+	}
+	return "[127.0.0.1]"
+}
+
+// isHELO accepts what RFC 5321 does: a full name, or an address in brackets.
+func isHELO(name string) bool {
+	inside, open := strings.CutPrefix(name, "[")
+	inside, closed := strings.CutSuffix(inside, "]")
+	if open && closed {
+		_, err := netip.ParseAddr(strings.TrimPrefix(inside, "IPv6:"))
+		return err == nil
+	}
+	return isFullName(name)
+}
+
+// fullName is a name with a dot in it, of ASCII letters, digits and hyphens.
+var fullName = regexp.MustCompile(`^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9-]{2,63}\.?$`)
+
+func isFullName(name string) bool {
+	return len(name) <= 253 && fullName.MatchString(name)
 }
 
 func (c Config) port() int {

@@ -84,6 +84,27 @@ func (c *conn) dialogue(e envelope) (string, *failure) {
 	return reply, nil
 }
 
+// rehearse names sender and recipient and takes both back.
+func (c *conn) rehearse(ctx context.Context, e envelope) *failure {
+	defer context.AfterFunc(ctx, func() { _ = c.net.Close() })()
+	if err := c.net.SetDeadline(time.Now().Add(mailTimeout)); err != nil {
+		return &failure{at: atMail, err: err}
+	}
+	text := c.client.Text
+	for _, command := range e.commands[:2] {
+		_, _ = text.W.WriteString(command.line) // an error comes with Flush
+		err := text.W.Flush()
+		if err == nil {
+			_, _, err = text.ReadResponse(command.reply)
+		}
+		if err != nil {
+			return &failure{at: command.at, err: err}
+		}
+	}
+	c.broken = c.client.Reset() != nil
+	return nil
+}
+
 // reset makes the connection ready for the next mail after a refusal of this one, since servers count
 // logins. After anything but a plain refusal the connection is given up, and after a temporary one too:
 // that may be about the connection itself, such as the number of mails on it.
@@ -106,6 +127,12 @@ func (c *conn) reset(failed *failure) {
 func refused(err error) bool {
 	reply, ok := errors.AsType[*textproto.Error](err)
 	return ok && reply.Code >= 500
+}
+
+// refused4 reports whether an error is a server's refusal for now.
+func refused4(err error) bool {
+	reply, ok := errors.AsType[*textproto.Error](err)
+	return ok && reply.Code/100 == 4
 }
 
 // quit says goodbye and closes. QQ answers QUIT with rubbish, so the answer is ignored.

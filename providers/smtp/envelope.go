@@ -2,11 +2,12 @@ package smtp
 
 import (
 	"bytes"
-	"errors"
 	"strings"
+
+	"usher/reasons"
 )
 
-var errAddress = errors.New("line break or NUL in an address")
+var errAddress = reasons.New(reasons.MailNotRendered, "line break or NUL in an address")
 
 // command is one line of the dialogue with the reply that it wants, as its first digits.
 type command struct {

@@ -10,13 +10,16 @@ import (
 
 	"usher/providers"
 	"usher/providers/internal/wire"
+	"usher/reasons"
 )
 
 // stage is where in the dialogue a failure came.
 type stage int
 
 const (
-	atConnect stage = iota // greeting, EHLO, STARTTLS
+	atConnect stage = iota // up to the greeting
+	atHello                // EHLO or HELO
+	atTLS                  // STARTTLS and the handshake after it
 	atLogin
 	atMail
 	atRcpt
@@ -27,7 +30,7 @@ const (
 // closing is the reply with which a server hangs up.
 const closing = 421
 
-var errProtocol = errors.New("reply makes no sense")
+var errProtocol = reasons.New(reasons.NoSMTP, "reply makes no sense")
 
 // failure is a mail that the server did not accept. Its cause may quote addresses and stays inside.
 type failure struct {
@@ -48,25 +51,28 @@ func (f *failure) refusal(ctx context.Context, to string) *providers.Error {
 	var (
 		reply   *textproto.Error
 		rubbish textproto.ProtocolError
+		cause   *reasons.Cause
 	)
 	switch {
 	case errors.As(f.err, &reply):
 		text := withoutAddress(reply.Msg, to)
-		e.Kind, e.Code = kindOf(f.at, reply.Code, text), replyCode(reply.Code, text)
-		return e
-	case errors.Is(f.err, errNoTLS):
-		e.Kind, e.Err = providers.Misconfigured, errNoTLS
+		meaning := classify(f.at, reply.Code, text)
+		e.Kind, e.Why, e.Code = meaning.kind, meaning.why, replyCode(reply.Code, text)
 		return e
 	case errors.Is(f.err, errBusy): // our own bound: worth another try soon, and no fault of the server
 		e.Code, e.Err = providers.Busy.OwnCode(), errBusy
 		return e
-	case errors.Is(f.err, errNoLogin):
-		e.Kind, e.Err = providers.Misconfigured, errNoLogin
-		return e
+	case errors.As(f.err, &cause): // one of this package's
+		e.Err = cause
 	case ctx.Err() == nil && errors.As(f.err, &rubbish):
 		e.Err = errProtocol
 	default:
 		e.Err = wire.Cause(ctx, f.err)
+	}
+	switch e.Reason() {
+	case reasons.NoTLS, reasons.NoStartTLS, reasons.NoLoginOffered, reasons.Certificate:
+		e.Kind = providers.Misconfigured
+	default:
 	}
 	if f.at == atDot {
 		e.Kind = providers.Unknown
@@ -77,14 +83,33 @@ func (f *failure) refusal(ctx context.Context, to string) *providers.Error {
 // withoutAddress blanks the recipient out of a reply. Whoever signs up chooses that text, and an address
 // such as relay@example.com must not read as a fault of our account.
 func withoutAddress(text, to string) string {
-	text = strings.ToLower(text)
+	text, to = strings.ToLower(text), strings.ToLower(to)
 	local, domain, _ := strings.Cut(to, "@")
 	for _, part := range []string{to, local, domain} {
-		if part != "" {
-			text = strings.ReplaceAll(text, part, " ")
-		}
+		text = withoutWord(text, part)
 	}
 	return text
+}
+
+// withoutWord blanks a text where it stands by itself: the local part a is no reason to take every a away.
+func withoutWord(text, word string) string {
+	if word == "" {
+		return text
+	}
+	letter := func(i int) bool {
+		return i >= 0 && i < len(text) && (text[i] >= 'a' && text[i] <= 'z' || text[i] >= '0' && text[i] <= '9')
+	}
+	for from := 0; ; {
+		at := strings.Index(text[from:], word)
+		if at < 0 {
+			return text
+		}
+		start, end := from+at, from+at+len(word)
+		if from = end; letter(start-1) || letter(end) {
+			continue
+		}
+		text, from = text[:start]+" "+text[end:], start+1
+	}
 }
 
 // detail finds an enhanced status code (5.7.1) or a tag of 163's (dt:spm) at the start of a reply.

@@ -3,7 +3,6 @@ package smtp
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	netmail "net/mail"
 	"strings"
 	"time"
@@ -13,13 +12,14 @@ import (
 
 	"usher/config"
 	"usher/providers"
+	"usher/reasons"
 )
 
 var (
-	errHeader    = errors.New("line break or NUL in a header")
-	errMessageID = errors.New("message id is empty or has characters that it must not have")
-	errText      = errors.New("mail has no recipient, subject or text")
-	errRender    = errors.New("mail cannot be rendered")
+	errHeader    = reasons.New(reasons.MailNotRendered, "line break or NUL in a header")
+	errMessageID = reasons.New(reasons.MailNotRendered, "message id is empty or has characters that it must not have")
+	errText      = reasons.New(reasons.MailNotRendered, "mail has no recipient, subject or text")
+	errRender    = reasons.New(reasons.MailNotRendered, "mail cannot be rendered")
 )
 
 // Render makes the bytes that [Client.SendEmail] sends under the same settings and at this time. The error
@@ -51,6 +51,7 @@ func render(email providers.Email, from netmail.Address, now time.Time) ([]byte,
 	m.SetGenHeaderPreformatted(mail.HeaderSubject, encodeSubject(email.Subject))
 	m.SetMessageIDWithValue(email.MessageID)
 	m.SetDateWithValue(now)
+	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office answers it
 	m.SetBodyString(mail.TypeTextPlain, email.Text)
 	if email.HTML != "" {
 		m.AddAlternativeString(mail.TypeTextHTML, email.HTML) // last is best

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"usher/reasons"
 )
 
 const (
@@ -15,24 +17,28 @@ const (
 	idleTTL = 30 * time.Second
 )
 
-var errBusy = errors.New("all connections are in use")
+var errBusy = reasons.New(reasons.ConnectionsInUse, "all connections are in use")
 
 // pool keeps a few connections alive between mails.
 type pool struct {
 	dial  func(context.Context) (*conn, *failure)
 	slots chan struct{} // one for each connection in use
+	turn  chan struct{} // held while a connection is opened
 
-	mu     sync.Mutex
-	idle   []*conn // the one used last is at the end and goes first
-	closed bool
+	mu       sync.Mutex
+	idle     []*conn  // the one used last is at the end and goes first
+	failures int      // dials that failed
+	failed   *failure // the last of them
+	closed   bool
 }
 
 func newPool(dial func(context.Context) (*conn, *failure)) *pool {
-	return &pool{dial: dial, slots: make(chan struct{}, maxConns)}
+	return &pool{dial: dial, slots: make(chan struct{}, maxConns), turn: make(chan struct{}, 1)}
 }
 
 // send carries the mail over an idle connection or a new one.
 func (p *pool) send(ctx context.Context, e envelope) (string, *failure) {
+	began := p.failedDials()
 	if failed := p.enter(ctx); failed != nil {
 		return "", failed
 	}
@@ -45,13 +51,47 @@ func (p *pool) send(ctx context.Context, e envelope) (string, *failure) {
 		}
 		// The server had hung up before this mail began.
 	}
-	c, failed := p.dial(ctx)
+	c, failed := p.open(ctx, began)
 	if failed != nil {
 		return "", failed
 	}
 	reply, failed := c.send(ctx, e)
 	p.put(c)
 	return reply, failed
+}
+
+func (p *pool) failedDials() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failures
+}
+
+// open opens a connection, one at a time. A dial that failed since began speaks for all that waited meanwhile: a crowd
+// of mails makes one wrong login, not one each, which would lock the mailbox.
+func (p *pool) open(ctx context.Context, began int) (*conn, *failure) {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return nil, &failure{at: atConnect, err: ctx.Err()}
+	}
+	p.mu.Lock()
+	shared := p.failed
+	if p.failures == began {
+		shared = nil
+	}
+	p.mu.Unlock()
+	if shared != nil {
+		return nil, shared
+	}
+	c, failed := p.dial(ctx)
+	if failed != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		p.mu.Lock()
+		p.failures++
+		p.failed = failed
+		p.mu.Unlock()
+	}
+	return c, failed
 }
 
 // enter waits until a connection may be used, for half of the mail's time at most: a mail that begins late is cut off

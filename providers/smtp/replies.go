@@ -1,97 +1,277 @@
 package smtp
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"usher/providers"
+	"usher/reasons"
 )
 
-// quirk is a reply whose text says more than its code. Texts are in lower case.
-type quirk struct {
+// meaning is what a reply says.
+type meaning struct {
+	kind providers.Kind
+	why  reasons.Word
+}
+
+// ours is a refusal because of us: kept, tried again slowly, and an alarm.
+func ours(why reasons.Word) meaning { return meaning{providers.Misconfigured, why} }
+
+// theirs is a refusal because of this mail or its recipient: the end of it.
+func theirs(why reasons.Word) meaning { return meaning{providers.Rejected, why} }
+
+// later is a refusal that does not last.
+func later(why reasons.Word) meaning { return meaning{providers.Temporary, why} }
+
+// classify returns what a reply means that is a refusal; the text is in lower case. The stage decides first, since
+// what comes before RCPT is about us; then the enhanced status code (RFC 3463); wording comes last, for servers that
+// send no such code or one that means anything.
+func classify(at stage, code int, text string) meaning {
+	enhanced := ""
+	if d := detail.FindString(text); strings.Contains(d, ".") {
+		enhanced = d
+	}
+	switch {
+	case code/100 == 4:
+		return passing(at, code, enhanced, text)
+	case code/100 != 5: // no refusal at all: the dialogue is out of step
+		if at == atDot {
+			return meaning{providers.Unknown, reasons.NoSMTP}
+		}
+		return later(reasons.NoSMTP)
+	}
+	if at < atRcpt {
+		return beforeRecipient(at, code, enhanced, text)
+	}
+	if m, ok := byStatus(at, enhanced, text); ok {
+		return m
+	}
+	if m, ok := byWords(5, text); ok {
+		return m
+	}
+	return byCode(at, code)
+}
+
+// passing is the meaning of a 4yz.
+func passing(at stage, code int, enhanced, text string) meaning {
+	switch {
+	case code == 432 && (enhanced == "" || enhanced == "4.7.12"): // the password has to be changed first
+		return ours(reasons.LoginDisabled)
+	case at == atLogin && strings.Contains(text, "too many login"): // Gmail, 454 4.7.0
+		return ours(reasons.LoginLimited)
+	}
+	if m, ok := byWords(4, text); ok {
+		return m
+	}
+	if at < atRcpt {
+		return later(reasons.ServerNotReady)
+	}
+	return later(reasons.NotNow)
+}
+
+// beforeRecipient is the meaning of a 5yz to what comes before a recipient is named: it is about us.
+func beforeRecipient(at stage, code int, enhanced, text string) meaning {
+	if m, ok := byWords(5, text); ok && m.kind != providers.Rejected {
+		return m
+	}
+	if m, ok := byStatus(at, enhanced, text); ok && at == atMail && (m.kind == providers.Misconfigured || m.why == reasons.TooBig) {
+		return m
+	}
+	switch {
+	case slices.Contains(loginCodes, code):
+		return ours(reasons.LoginRequired)
+	case at == atLogin && enhanced == "5.7.139": // Exchange: basic authentication is off for the mailbox
+		return ours(reasons.LoginDisabled)
+	case at < atMail:
+		return ours(stageReasons[at])
+	case slices.Contains(syntaxCodes, code):
+		return ours(reasons.CommandRefused)
+	default:
+		return ours(reasons.SenderRefused)
+	}
+}
+
+var (
+	loginCodes  = []int{530, 534, 538}           // log in first; mechanism too weak; TLS wanted
+	syntaxCodes = []int{500, 502, 503, 504, 555} // syntax, command, order or parameter: a fault in our dialogue
+
+	stageReasons = map[stage]reasons.Word{
+		atConnect: reasons.ClientRefused, atHello: reasons.HELORefused, atTLS: reasons.NoStartTLS, atLogin: reasons.LoginRefused,
+	}
+)
+
+// statuses are enhanced status codes whose meaning at RCPT and later does not depend on wording. The first that is
+// equal, or a prefix with a dot at its end, decides.
+var statuses = []struct {
+	status string
+	means  meaning
+}{
+	{"5.1.7", ours(reasons.SenderRefused)}, // sender's address malformed
+	{"5.1.8", ours(reasons.SenderRefused)}, // sender's domain unknown
+	{"5.1.", theirs(reasons.RecipientUnknown)},
+	{"5.2.252", ours(reasons.SenderRefused)}, // Exchange: SendAsDenied
+	{"5.2.2", theirs(reasons.RecipientFull)},
+	{"5.2.3", theirs(reasons.TooBig)},
+	{"5.2.", theirs(reasons.RecipientRefused)},
+	{"5.3.4", theirs(reasons.TooBig)},
+	{"5.4.1", theirs(reasons.RecipientUnknown)}, // Exchange Online: its directory has no such recipient
+	{"5.4.5", ours(reasons.SenderQuota)},        // Gmail: daily quota
+	{"5.6.", theirs(reasons.ContentRefused)},
+	{"5.7.54", ours(reasons.RelayDenied)}, // Exchange
+	{"5.7.57", ours(reasons.LoginRequired)},
+	{"5.7.60", ours(reasons.SenderRefused)},
+	{"5.7.64", ours(reasons.RelayDenied)},
+	{"5.7.124", theirs(reasons.RecipientRefused)}, // Exchange: the recipient takes mail of some senders only
+	{"5.7.129", theirs(reasons.RecipientRefused)},
+	{"5.7.133", theirs(reasons.RecipientRefused)},
+	{"5.7.134", theirs(reasons.RecipientRefused)},
+	{"5.7.136", theirs(reasons.RecipientRefused)},
+	{"5.7.25", ours(reasons.ClientRefused)},
+	{"5.7.26", ours(reasons.PolicyRefused)}, // Gmail: neither SPF nor DKIM; 27 to 32 one of them
+	{"5.7.27", ours(reasons.PolicyRefused)},
+	{"5.7.29", ours(reasons.PolicyRefused)},
+	{"5.7.30", ours(reasons.PolicyRefused)},
+	{"5.7.32", ours(reasons.PolicyRefused)},
+}
+
+// exchangeBlock is what Exchange Online answers to addresses and tenants that it blocks.
+var exchangeBlock = regexp.MustCompile(`^5\.7\.[67]\d\d$`)
+
+// byStatus is the meaning of a 5yz at RCPT or later by its enhanced status code; false where that says nothing.
+func byStatus(at stage, enhanced, text string) (meaning, bool) {
+	if strings.HasPrefix(enhanced, "5.1.") && strings.Contains(text, "sender address rejected") { // Postfix, 5.1.0
+		return ours(reasons.SenderRefused), true
+	}
+	for _, s := range statuses {
+		if enhanced == s.status || strings.HasSuffix(s.status, ".") && strings.HasPrefix(enhanced, s.status) {
+			return s.means, true
+		}
+	}
+	switch {
+	case strings.HasPrefix(enhanced, "5.5."):
+		if strings.Contains(text, "helo") {
+			return ours(reasons.HELORefused), true
+		}
+		if enhanced == "5.5.3" {
+			return later(reasons.NotNow), true // too many recipients
+		}
+		if enhanced == "5.5.0" { // Postfix and Exchange put it on what has no better one
+			return meaning{}, false
+		}
+		return ours(reasons.CommandRefused), true
+	case exchangeBlock.MatchString(enhanced):
+		return ours(reasons.ClientRefused), true
+	case strings.HasPrefix(enhanced, "5.7."):
+		if m, ok := byWords(5, text); ok {
+			return m, true
+		}
+		if at == atRcpt {
+			return ours(reasons.PolicyRefused), true
+		}
+		return theirs(reasons.ContentRefused), true
+	}
+	return meaning{}, false
+}
+
+// byCode is what is left: at RCPT a 5yz is about this recipient, later about this mail.
+func byCode(at stage, code int) meaning {
+	switch {
+	case slices.Contains(syntaxCodes, code):
+		return ours(reasons.CommandRefused)
+	case slices.Contains(loginCodes, code) || code == 535:
+		return ours(reasons.LoginRequired)
+	case code == 552 && at == atRcpt:
+		return theirs(reasons.RecipientFull)
+	case code == 552:
+		return theirs(reasons.TooBig)
+	case at == atRcpt && (code == 550 || code == 551 || code == 553):
+		return theirs(reasons.RecipientUnknown)
+	}
+	if at == atRcpt {
+		return theirs(reasons.RecipientRefused)
+	}
+	return theirs(reasons.ContentRefused)
+}
+
+// words is a reply whose text says more than its code.
+type words struct {
 	class int // first digit of the code
 	text  string
-	kind  providers.Kind
+	means meaning
 }
 
-// quirks are the words of QQ and 163, the two mail services that most Chinese sites send through, and a
-// few that are common. The first that fits decides.
-var quirks = []quirk{
-	// QQ.
-	{4, "open smtp flag", providers.Misconfigured},                     // 454: SMTP is switched off in the mailbox; never heals
-	{5, "must be same as authorization user", providers.Misconfigured}, // 501: MAIL FROM is not the login
-	{5, `"from" header`, providers.Misconfigured},                      // 550: header missing, or not the login
-	{5, "frequency limited", providers.Temporary},                      // 550: address, domain, sender or connection, for minutes to a day
-	{5, "mailbox unavailable or access denied", providers.Temporary},   // 550: the recipient gets too much
-	{5, "mailbox not found", providers.Rejected},                       // 550
-	{5, "content denied", providers.Rejected},                          // 550
-	{5, "sending mail without permission", providers.Misconfigured},    // 550
-	{5, "spf", providers.Misconfigured},                                // 550: the domain's SPF record leaves this server out
-	{5, "spam address", providers.Misconfigured},                       // 550: our address is listed
-
-	// 163.
-	{5, "must equal authorized user", providers.Misconfigured}, // 553: MAIL FROM is not the login
-	{5, "authentication is required", providers.Misconfigured}, // 553
-	{5, "auth error limit", providers.Misconfigured},           // 554: too many wrong logins; stop
-	{4, "fail authentication", providers.Misconfigured},        // 451: too many wrong logins; stop
-	{4, "failed authentication", providers.Misconfigured},      // 451: the same, elsewhere
-	{5, "dt:sum", providers.Misconfigured},                     // 554: From is not the login
-	{5, "dt:spm", providers.Rejected},                          // 554: content taken for spam; 451 is temporary
-	{5, "user not found", providers.Rejected},                  // 550
-	{5, "invalid user", providers.Rejected},                    // 550
-	{5, "user suspended", providers.Rejected},                  // 550
-	{5, "mi:stc", providers.Misconfigured},                     // 550: the sender's mails of the day
-	{5, "rp:trc", providers.Misconfigured},                     // 550: the sender's recipients of the day
-	{5, "rp:rcl", providers.Misconfigured},                     // 550: recipients in one mail
-	{5, "rp:frl", providers.Misconfigured},                     // 550: sender's limit
-	{5, "mi:nhd", providers.Misconfigured},                     // 550: HELO refused
-	{5, "mi:imf", providers.Misconfigured},                     // 550: sender's address malformed
-	{5, "mi:dma", providers.Misconfigured},                     // 550: sender's domain does not exist
-	{5, "mi:spb", providers.Misconfigured},                     // 554: sender blocked
-	{5, "hl:ihu", providers.Misconfigured},                     // 554: HELO refused
-	{5, "hl:ipb", providers.Misconfigured},                     // 554: our address is blocked
-
-	// Anywhere.
-	{5, "too many recipients", providers.Temporary}, // 552 where 452 is meant (RFC 5321, 4.5.3.1.10)
-	{5, "relay", providers.Misconfigured},           // 550, 554: relaying denied, that is not logged in
+func byWords(class int, text string) (meaning, bool) {
+	for _, w := range wordings {
+		if class == w.class && strings.Contains(text, w.text) {
+			return w.means, true
+		}
+	}
+	return meaning{}, false
 }
 
-// kindOf returns the kind of a reply that is a refusal; the text is in lower case.
-func kindOf(at stage, code int, text string) providers.Kind {
-	for _, q := range quirks {
-		if code/100 == q.class && strings.Contains(text, q.text) {
-			return q.kind
-		}
-	}
-	switch code / 100 {
-	case 4:
-		if code == 432 { // the password has to be changed first
-			return providers.Misconfigured
-		}
-		return providers.Temporary
-	case 5:
-		return permanent(at, code)
-	default: // no refusal at all: the dialogue is out of step
-		if at == atDot {
-			return providers.Unknown
-		}
-		return providers.Temporary
-	}
-}
+// wordings are the words of servers, in lower case. The first that fits decides.
+var wordings = []words{
+	// QQ, which sends no enhanced codes.
+	{4, "open smtp flag", ours(reasons.LoginDisabled)},                     // 454: SMTP is switched off in the mailbox; never heals
+	{5, "must be same as authorization user", ours(reasons.SenderRefused)}, // 501: MAIL FROM is not the login
+	{5, `"from" header`, ours(reasons.SenderRefused)},                      // 550: header missing, or not the login
+	{5, "frequency limited", later(reasons.NotNow)},                        // 550: address, domain, sender or connection, for minutes to a day
+	{5, "mailbox unavailable or access denied", later(reasons.NotNow)},     // 550: the recipient gets too much
+	{5, "mailbox not found", theirs(reasons.RecipientUnknown)},             // 550
+	{5, "content denied", theirs(reasons.ContentRefused)},                  // 550
+	{5, "sending mail without permission", ours(reasons.SenderRefused)},    // 550
+	{5, "spf", ours(reasons.PolicyRefused)},                                // 550: the domain's SPF record leaves this server out
+	{5, "spam address", ours(reasons.ClientRefused)},                       // 550: our address is listed
 
-// permanent tells whom a 5yz concerns: at RCPT this recipient, at the data this mail, before it us.
-func permanent(at stage, code int) providers.Kind {
-	switch code {
-	case 500, 502, 503, 504, 555: // syntax, command, order or parameter: a fault in our dialogue
-		return providers.Misconfigured
-	case 530, 534, 535, 538: // log in first; mechanism too weak; wrong password; TLS wanted
-		return providers.Misconfigured
-	case 552: // over quota, or too big
-		return providers.Rejected
-	}
-	switch at {
-	case atRcpt, atData, atDot:
-		return providers.Rejected
-	default:
-		return providers.Misconfigured
-	}
+	// 163, which sends tags.
+	{5, "must equal authorized user", ours(reasons.SenderRefused)}, // 553: MAIL FROM is not the login
+	{5, "authentication is required", ours(reasons.LoginRequired)}, // 553
+	{5, "auth error limit", ours(reasons.LoginLimited)},            // 554: too many wrong logins; stop
+	{4, "fail authentication", ours(reasons.LoginLimited)},         // 451: too many wrong logins; stop
+	{4, "failed authentication", ours(reasons.LoginLimited)},       // 451: the same, elsewhere
+	{5, "dt:sum", ours(reasons.SenderRefused)},                     // 554: From is not the login
+	{5, "dt:spm", theirs(reasons.ContentRefused)},                  // 554: content taken for spam; 451 is temporary
+	{5, "user not found", theirs(reasons.RecipientUnknown)},        // 550
+	{5, "invalid user", theirs(reasons.RecipientUnknown)},          // 550
+	{5, "user suspended", theirs(reasons.RecipientRefused)},        // 550
+	{5, "mi:stc", ours(reasons.SenderQuota)},                       // 550: the sender's mails of the day
+	{5, "rp:trc", ours(reasons.SenderQuota)},                       // 550: the sender's recipients of the day
+	{5, "rp:rcl", ours(reasons.SenderQuota)},                       // 550: recipients in one mail
+	{5, "rp:frl", ours(reasons.SenderQuota)},                       // 550: sender's limit
+	{5, "mi:nhd", ours(reasons.HELORefused)},                       // 550
+	{5, "mi:imf", ours(reasons.SenderRefused)},                     // 550: sender's address malformed
+	{5, "mi:dma", ours(reasons.SenderRefused)},                     // 550: sender's domain does not exist
+	{5, "mi:spf", ours(reasons.PolicyRefused)},                     // 550
+	{5, "mi:spb", ours(reasons.SenderRefused)},                     // 554: sender blocked
+	{5, "hl:ihu", ours(reasons.HELORefused)},                       // 554
+	{5, "hl:ipb", ours(reasons.ClientRefused)},                     // 554: our address is blocked
+
+	// Postfix, Exim, Exchange and others. What is about the recipient stands before what is about us, for its words
+	// are longer.
+	{5, "too many recipients", later(reasons.NotNow)}, // 552 where 452 is meant (RFC 5321, 4.5.3.1.10)
+	{5, "recipient table", theirs(reasons.RecipientUnknown)},
+	{5, "alias table", theirs(reasons.RecipientUnknown)},
+	{5, "user unknown", theirs(reasons.RecipientUnknown)},
+	{5, "unknown user", theirs(reasons.RecipientUnknown)},
+	{5, "unrouteable address", theirs(reasons.RecipientUnknown)},
+	{5, "no such user", theirs(reasons.RecipientUnknown)},
+	{5, "likely unsolicited", theirs(reasons.ContentRefused)}, // Gmail, 5.7.1
+	{5, "content rejected", theirs(reasons.ContentRefused)},
+	{5, "not owned by user", ours(reasons.SenderRefused)},
+	{5, "not logged in", ours(reasons.LoginRequired)}, // Postfix: sender address rejected: not logged in
+	{5, "authentication required", ours(reasons.LoginRequired)},
+	{5, "sender address rejected", ours(reasons.SenderRefused)},
+	{5, "sender verif", ours(reasons.SenderRefused)},
+	{5, "helo", ours(reasons.HELORefused)},
+	{5, "relay", ours(reasons.RelayDenied)},
+	{5, "client host", ours(reasons.ClientRefused)},
+	{5, "reverse dns", ours(reasons.ClientRefused)},
+	{5, "blocked using", ours(reasons.ClientRefused)}, // by the name of a blocklist
+	{5, "blocklist", ours(reasons.ClientRefused)},
+	{5, "blacklist", ours(reasons.ClientRefused)},
+	{5, "blackhole", ours(reasons.ClientRefused)},
+	{5, "spamhaus", ours(reasons.ClientRefused)},
+	{5, "send as this sender", ours(reasons.SenderRefused)},
+	{5, "sender denied", ours(reasons.SenderRefused)},
 }

@@ -96,7 +96,7 @@ func TestClient_strangersCertificate(t *testing.T) {
 			}
 		})
 		_, err := client.SendEmail(t.Context(), providertest.Email(t))
-		if want := "smtp: temporary: certificate not trusted"; err == nil || err.Error() != want {
+		if want := "smtp: misconfigured: certificate not trusted"; err == nil || err.Error() != want {
 			t.Errorf("implicit %v: got %v, want %s", implicit, err, want)
 		}
 		if server.Saw("AUTH") != 0 {

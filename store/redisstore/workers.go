@@ -39,6 +39,7 @@ const (
 	workerQueues   = "queues"
 	workerSince    = "since"
 	workerBreaker  = "breaker:"
+	workerMails    = "mail_outage"
 )
 
 // Publish says that a worker lives, until the pause has passed a few times. It is one round trip (on Redis
@@ -47,6 +48,7 @@ func (w *Workers) Publish(ctx context.Context, worker vitals.Worker) error {
 	fields := map[string]any{
 		workerHost: worker.Host, workerVersion: worker.Version, workerQueues: strings.Join(worker.Queues, ","),
 		workerChannels: joined(worker.Channels), workerSince: worker.Since.UnixMilli(),
+		workerMails: worker.MailOutage,
 	}
 	for provider, state := range worker.Breakers {
 		fields[workerBreaker+provider] = state
@@ -118,6 +120,7 @@ func workerOf(id string, fields map[string]string) vitals.Worker {
 	worker := vitals.Worker{
 		ID: id, Host: fields[workerHost], Version: fields[workerVersion],
 		Channels: split[messages.Channel](fields[workerChannels]), Queues: split[string](fields[workerQueues]),
+		MailOutage: fields[workerMails],
 	}
 	if ms, err := strconv.ParseInt(fields[workerSince], 10, 64); err == nil {
 		worker.Since = time.UnixMilli(ms).UTC()

@@ -66,7 +66,8 @@ func (m *Messages) counts(ctx context.Context, t *vitals.Traffic) error {
 		` + number("state = 'failed' and accepted_at is null") + ` as failed,
 		` + number("state = 'dropped' and accepted_at is null and reason in ('expired', 'unqueued')") + ` as expired,
 		` + number("state = 'dropped' and accepted_at is null and reason not in ('expired', 'unqueued')") + ` as idle,
-		` + number("state in ('queued', 'sending') and accepted_at is null") + ` as waiting` +
+		` + number("state in ('queued', 'sending') and accepted_at is null") + ` as waiting,
+		` + number("state in ('queued', 'sending') and accepted_at is null and reason not in ('', 'not_now', 'busy')") + ` as refused` +
 		inWindow + " group by 1, 2, 3, 4, 5"
 	var rows []struct {
 		partRow
@@ -80,6 +81,7 @@ func (m *Messages) counts(ctx context.Context, t *vitals.Traffic) error {
 		Expired     int `db:"expired"`
 		Idle        int `db:"idle"`
 		Waiting     int `db:"waiting"`
+		Refused     int `db:"refused"`
 	}
 	if err := m.read(ctx, &rows, t.Window, query); err != nil {
 		return err
@@ -87,7 +89,7 @@ func (m *Messages) counts(ctx context.Context, t *vitals.Traffic) error {
 	for _, r := range rows {
 		t.Add(r.part(), vitals.Tally{
 			Asked: r.Asked, Accepted: r.Accepted, Delivered: r.Delivered, Undelivered: r.Undelivered, Used: r.Used,
-			Failed: r.Failed, Expired: r.Expired, Idle: r.Idle, Waiting: r.Waiting,
+			Failed: r.Failed, Expired: r.Expired, Idle: r.Idle, Waiting: r.Waiting, Refused: r.Refused,
 		})
 	}
 	return nil

@@ -190,11 +190,11 @@ func (m *Mails) recordAlone(ctx context.Context, r recording) error {
 	changed, err := m.db.exec(ctx, `
 		update messages
 		set state = ?, lease_until = case ? when 'sending' then lease_until end, accepted_at = ?, enqueued_at = coalesce(?, enqueued_at),
-			provider = coalesce(nullif(?, ''), provider), provider_id = ?, provider_code = ?, updated_at = ?
+			provider = coalesce(nullif(?, ''), provider), provider_id = ?, provider_code = ?, reason = ?, updated_at = ?
 		where id = ? and channel = 'email' and attempt = ?
 			and (state = 'sending' or state = ? and updated_at = ?)`,
 		r.outcome.State, r.outcome.State, r.accepted, r.enqueued,
-		r.outcome.Provider, r.outcome.ProviderID, r.outcome.Code, at(r.outcome.At),
+		r.outcome.Provider, r.outcome.ProviderID, r.outcome.Code, r.outcome.Reason, at(r.outcome.At),
 		r.claim.ID, r.claim.Attempt, r.outcome.State, at(r.outcome.At))
 	if err != nil {
 		return fmt.Errorf("record mail: %w", err)

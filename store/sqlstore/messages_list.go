@@ -38,7 +38,7 @@ type Message struct {
 	RequestID string           `db:"request_id"`
 
 	State    messages.State `db:"state"`
-	Reason   string         `db:"reason"`   // of a dropped one
+	Reason   string         `db:"reason"`   // of a dropped one, and of the last attempt at a mail that was not accepted
 	Attempt  int            `db:"attempt"`  // number of the last claim
 	Doubts   int            `db:"doubts"`   // claims that ran out: each may have sent it
 	Enqueues int            `db:"enqueues"` // tasks beyond the first

@@ -41,6 +41,7 @@ func Mails(t *testing.T, open OpenSQL) {
 		"Due_looks_the_less_often_the_older_a_mail_is":   mailsDueRarely,
 		"Due_finds_a_dead_worker_once":                   mailsDueLease,
 		"Due_waits_for_the_retry_of_a_recorded_attempt":  mailsDueRetry,
+		"Record_keeps_why_a_mail_was_refused":            mailsReason,
 		"Due_hands_no_mail_to_two_relays":                mailsDueParallel,
 		"Due_honours_its_limit_and_takes_the_oldest":     mailsDueLimit,
 		"Expire_closes_what_is_too_late":                 mailsExpire,
@@ -238,6 +239,37 @@ func mailsRecord(t *testing.T, f *sqlFixture) {
 	}
 	if again := f.claim(t, mail.ID); again.Attempt != 2 {
 		t.Errorf("attempt after a retry = %d, want 2", again.Attempt)
+	}
+}
+
+// mailsReason: the word of the last refusal is in the row until the mail is taken, and the page counts the mail.
+func mailsReason(t *testing.T, f *sqlFixture) {
+	_, mail := f.created(t)
+	want := func(state messages.State, reason, code string, refused int) {
+		t.Helper()
+		if got := f.message(t, mail.ID); got.State != state || got.Reason != reason || got.ProviderCode != code {
+			t.Errorf("got %s %q %q, want %s %q %q", got.State, got.Reason, got.ProviderCode, state, reason, code)
+		}
+		if got := f.traffic(t).Mail.Recent; got.Refused != refused || got.Asked != 1 {
+			t.Errorf("%d of %d mails count as refused, want %d", got.Refused, got.Asked, refused)
+		}
+	}
+	for _, o := range []struct {
+		messages.Outcome
+
+		refused int
+	}{
+		{messages.Outcome{State: messages.Queued, Provider: "smtp", Code: "535-5.7.8", Reason: "login_refused"}, 1},
+		{messages.Outcome{State: messages.Queued, Provider: "smtp", Code: "450-4.2.0", Reason: "not_now"}, 0},
+		{messages.Outcome{State: messages.Queued, Provider: "smtp", Code: "timeout", Reason: "timeout"}, 1},
+		{messages.Outcome{State: messages.Sent, Provider: "smtp", ProviderID: "1"}, 0},
+	} {
+		claim := f.claim(t, mail.ID)
+		o.At = f.clock.Now()
+		if err := f.Outbox.Record(t.Context(), claim, o.Outcome); err != nil {
+			t.Fatal(err)
+		}
+		want(o.State, o.Reason, o.Code, o.refused)
 	}
 }
 

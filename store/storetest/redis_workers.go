@@ -48,9 +48,13 @@ func Workers(t *testing.T, url string) {
 	want("two", older, younger)
 
 	older.Breakers = map[string]string{"aliyun": "half_open", "ronglian": "closed"}
+	older.MailOutage = "login_refused"
 	b.clock.Advance(3 * redisstore.WorkerPause)
 	publish(older)
 	want("both were heard of lately, one with news", older, younger)
+	older.MailOutage = ""
+	publish(older)
+	want("its mails leave again", older, younger)
 	b.clock.Advance(2 * redisstore.WorkerPause)
 	want("one is silent", older)
 

@@ -7,17 +7,19 @@ import (
 	"io"
 	"net"
 	"syscall"
+
+	"usher/reasons"
 )
 
 // Causes of a failed exchange, in our own words.
 var (
-	ErrRefused     = errors.New("connection refused")
-	ErrName        = errors.New("host name not resolved")
-	ErrCertificate = errors.New("certificate not trusted")
-	ErrTLS         = errors.New("tls handshake failed")
-	ErrTimeout     = errors.New("timed out")
-	ErrClosed      = errors.New("connection closed")
-	ErrNetwork     = errors.New("network error")
+	ErrRefused     = reasons.New(reasons.ConnectionRefused, "connection refused")
+	ErrName        = reasons.New(reasons.NameNotResolved, "host name not resolved")
+	ErrCertificate = reasons.New(reasons.Certificate, "certificate not trusted")
+	ErrTLS         = reasons.New(reasons.TLSFailed, "tls handshake failed")
+	ErrTimeout     = reasons.New(reasons.Timeout, "timed out")
+	ErrClosed      = reasons.New(reasons.ConnectionClosed, "connection closed")
+	ErrNetwork     = reasons.New(reasons.NetworkError, "network error")
 )
 
 // Cause turns a network error, whose text may quote addresses, numbers and keys, into the end of the

@@ -3,7 +3,6 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,14 +10,15 @@ import (
 	"sync/atomic"
 
 	"usher/providers"
+	"usher/reasons"
 )
 
 // maxAnswer bounds a vendor's answer. Real ones have a few hundred bytes.
 const maxAnswer = 64 << 10
 
 var (
-	errTooLong = errors.New("answer is too long")
-	errAnswer  = errors.New("answer makes no sense")
+	errTooLong = reasons.New(reasons.BadAnswer, "answer is too long")
+	errAnswer  = reasons.New(reasons.BadAnswer, "answer makes no sense")
 )
 
 // Answer is what a vendor said, whatever its status.
@@ -35,7 +35,7 @@ func (a Answer) Err() error {
 	if a.OK() {
 		return errAnswer
 	}
-	return fmt.Errorf("http status %d", a.Status)
+	return reasons.New(reasons.HTTPStatus, fmt.Sprintf("http status %d", a.Status))
 }
 
 // Do sends the request once under its context and reads a bounded answer. The error is a [providers.Error]

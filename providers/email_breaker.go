@@ -1,0 +1,202 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"usher/reasons"
+)
+
+// The pauses between two probes of a mail server. They double from the first to the last: what a person must mend is
+// tried seldom, for a mailbox is locked after some wrong logins.
+const (
+	firstProbe, lastProbe         = 10 * time.Second, time.Minute      // it may be back any moment
+	firstSlowProbe, lastSlowProbe = 30 * time.Second, 10 * time.Minute // it has to be mended
+)
+
+// EmailBreaker spares a mail server that fails, as a router's breakers do with vendors of SMS. What a mail meets
+// that opens it is told by [reasons.Effect]. While it is open one mail at a time tries. The others wait, and are
+// neither claimed nor attempted.
+//
+// It is safe for concurrent use; make it with [NewEmailBreaker].
+type EmailBreaker struct {
+	name   string
+	logger *slog.Logger
+
+	mu      sync.Mutex
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	last    *Error        // the last failure
+	pause   time.Duration // before the next probe; 0 while closed
+	probeAt time.Time     // no probe before
+	since   time.Time     // when it opened
+	waiting int           // mails in Enter
+	changed chan struct{} // closed when a mail that waits should look again
+}
+
+// NewEmailBreaker returns a closed breaker of a provider.
+func NewEmailBreaker(provider string, logger *slog.Logger) *EmailBreaker {
+	b := &EmailBreaker{name: provider, logger: logger, changed: make(chan struct{})}
+	b.Reset()
+	return b
+}
+
+// Reset closes the breaker, as after new settings.
+func (b *EmailBreaker) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name:        b.name,
+		MaxRequests: 1,
+		Timeout:     time.Nanosecond, // probeAt is what bounds the probes
+		IsExcluded:  saysNothing,
+		IsSuccessful: func(err error) bool {
+			return err == nil || isAnswer(err)
+		},
+		ReadyToTrip: func(counts gobreaker.Counts) bool {
+			return effectOf(b.last) == reasons.Opens || counts.ConsecutiveFailures >= breakerFailures
+		},
+	})
+	b.closed()
+}
+
+// ErrNotAsked is the outcome of a mail that was let pass and for which the server was not asked.
+var ErrNotAsked = errors.New("the provider was not asked")
+
+func effectOf(err error) reasons.Effect {
+	reason, _ := reasons.Of(string(ReasonOf(err)))
+	return reason.Effect
+}
+
+// isAnswer tells of a refusal that shows that the server is well: it is about one mail.
+func isAnswer(err error) bool {
+	kind := KindOf(err)
+	return kind == RateLimited || kind == Rejected || ReasonOf(err) == reasons.NotNow
+}
+
+// saysNothing tells of an outcome that says nothing about the server.
+func saysNothing(err error) bool {
+	if err == nil || isAnswer(err) {
+		return false
+	}
+	return errors.Is(err, ErrNotAsked) || errors.Is(err, context.Canceled) || effectOf(err) == reasons.None
+}
+
+// Enter waits until a mail may be tried and returns what its outcome must be told to, once. The error, when ctx ends
+// first, is an [Error]: surely not sent.
+func (b *EmailBreaker) Enter(ctx context.Context) (done func(error), err error) {
+	b.wait(1)
+	defer b.wait(-1)
+	for {
+		done, wait, changed := b.try()
+		if done != nil {
+			return done, nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, &Error{
+				Provider: b.name, Kind: Temporary, Code: BreakerOpen.OwnCode(), Err: &gateError{BreakerOpen},
+			}
+		}
+		timer.Stop()
+	}
+}
+
+func (b *EmailBreaker) wait(more int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting += more
+}
+
+// try lets a mail pass, or says how long to wait at most and what ends the wait.
+func (b *EmailBreaker) try() (done func(error), wait time.Duration, changed <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wait = time.Until(b.probeAt)
+	if wait <= 0 {
+		tell, err := b.breaker.Allow()
+		if err == nil {
+			breaker := b.breaker
+			return func(err error) { b.done(breaker, tell, err) }, 0, nil
+		}
+		wait = time.Minute // another one tries: its end ends the wait
+	}
+	return nil, wait, b.changed
+}
+
+func (b *EmailBreaker) done(breaker *gobreaker.TwoStepCircuitBreaker[struct{}], tell func(error), err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if breaker != b.breaker { // there are new settings since
+		return
+	}
+	before := breaker.State()
+	if e, ok := errors.AsType[*Error](err); ok && !saysNothing(err) && !isAnswer(err) {
+		b.last = e
+	}
+	tell(err)
+	after := breaker.State() // half open where it has just opened: its own pause is over at once
+	switch {
+	case after == gobreaker.StateClosed && before != gobreaker.StateClosed:
+		b.logger.Warn("mail server takes mails again", "provider", b.name, "after", time.Since(b.since).Round(time.Second).String())
+		b.closed()
+	case after == gobreaker.StateClosed:
+	case before == gobreaker.StateClosed:
+		b.since = time.Now()
+		b.open()
+	case saysNothing(err): // the probe was none
+		b.wake()
+	case err != nil && !isAnswer(err): // a probe failed, or what was under way when the breaker opened
+		if !time.Now().Before(b.probeAt) {
+			b.open()
+		}
+	}
+}
+
+// open sets the time of the next probe. The caller has the lock.
+func (b *EmailBreaker) open() {
+	first, last := firstProbe, lastProbe
+	if effectOf(b.last) == reasons.Opens || b.last.Kind == Misconfigured {
+		first, last = firstSlowProbe, lastSlowProbe
+	}
+	b.pause = min(max(2*b.pause, first), last)
+	b.probeAt = time.Now().Add(b.pause)
+	reason, _ := reasons.Of(string(b.last.Reason()))
+	b.logger.Error("mail server is spared: mails wait in the database", "provider", b.name, "reason", reason.Word,
+		"error", b.last, "next_try_in", b.pause.String(), "do", reason.Do)
+	b.wake()
+}
+
+// closed forgets the outage. The caller has the lock.
+func (b *EmailBreaker) closed() {
+	b.last, b.pause, b.probeAt, b.since = nil, 0, time.Time{}, time.Time{}
+	b.wake()
+}
+
+// wake has those that wait look again. The caller has the lock.
+func (b *EmailBreaker) wake() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// untried is how long after the time of a probe the breaker still counts as open while no mail is there to try.
+const untried = time.Minute
+
+// Outage returns why mails are kept back, and since when. It is false while the breaker is closed, and when there is
+// no mail that could show whether the server is well again.
+func (b *EmailBreaker) Outage() (why reasons.Word, since time.Time, out bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.since.IsZero() || b.waiting == 0 && time.Since(b.probeAt) > untried {
+		return "", time.Time{}, false
+	}
+	return b.last.Reason(), b.since, true
+}
