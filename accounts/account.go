@@ -93,6 +93,7 @@ var (
 	ErrNotFound     = errors.New("no such account")
 	ErrCredentials  = errors.New("wrong login or password")
 	ErrNotActive    = errors.New("account is not activated")
+	ErrRegistered   = errors.New("an earlier request with this code has registered the number")
 	ErrPasswordBusy = errors.New("too many passwords are being hashed")
 	ErrLinkExpired  = errors.New("activation link has expired")
 	ErrLinkInvalid  = errors.New("activation link is not valid")

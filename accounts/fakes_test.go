@@ -285,6 +285,8 @@ func (c codes) Spend(_ context.Context, mobile contact.Mobile, purpose verify.Pu
 		return err
 	}
 	switch {
+	case c.spent[id] && code == rightCode && id == codeID(purpose, mobile.Reveal()):
+		return verify.ErrUsed
 	case c.spent[id], id != codeID(purpose, mobile.Reveal()):
 		return verify.ErrExpired
 	case code != rightCode:

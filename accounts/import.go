@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/contact"
+	"usher/input"
 )
 
 // ErrImported is what becomes of a person who is among the accounts already.
@@ -97,6 +98,7 @@ func (i *Importer) Import(ctx context.Context, users []ImportUser) ([]error, err
 // account returns FieldErrors for a person who cannot become an account, or could never sign in.
 func (i *Importer) account(user ImportUser) (Account, error) {
 	errs := FieldErrors{}
+	user.Mobile, user.Email = input.Trim(user.Mobile), input.Trim(user.Email)
 	name, problem := parseUsername(user.Username)
 	if problem != "" {
 		errs[FieldUsername] = problem

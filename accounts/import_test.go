@@ -39,6 +39,7 @@ func TestImporter_tells_the_same_person_from_a_namesake(t *testing.T) {
 		same   bool
 	}{
 		"the same line":              {func(*accounts.ImportUser) {}, true},
+		"what a sheet adds":          {func(u *accounts.ImportUser) { u.Username, u.Mobile = "\ufeffadmin_1\u00a0", " \u3000" }, true},
 		"signed in between":          {func(u *accounts.ImportUser) { u.PasswordHash = other }, true},
 		"the same hash":              {func(u *accounts.ImportUser) { u.JoinedAt = time.Time{} }, true},
 		"another hash and date":      {func(u *accounts.ImportUser) { u.PasswordHash, u.JoinedAt = other, time.Time{} }, false},

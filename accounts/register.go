@@ -2,7 +2,9 @@ package accounts
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -11,7 +13,7 @@ import (
 )
 
 // Register makes an account. It returns FieldErrors, what [verify.Service] says about the code, *ExistsError,
-// ErrPasswordBusy, or a *verify.LimitError when the owner of the address has declined mails. The code comes before
+// ErrRegistered, ErrPasswordBusy, or a *verify.LimitError when the owner of the address has declined mails. The code comes before
 // the look-ups and the hash, see [Service.withCode]; the caller has checked a captcha when no number is given.
 func (s *Service) Register(ctx context.Context, request SignUp) (Account, error) {
 	a, err := request.parse(s.Policy.Registration)
@@ -26,7 +28,49 @@ func (s *Service) Register(ctx context.Context, request SignUp) (Account, error)
 		account, err = s.create(ctx, a, First)
 		return err
 	})
+	if errors.Is(err, verify.ErrUsed) {
+		return Account{}, s.registeredBefore(ctx, a.mobile, err)
+	}
 	return account, err
+}
+
+// A request that comes second waits for the first one, which may still hash its password.
+const (
+	secondLooks = 10
+	secondPause = 200 * time.Millisecond
+)
+
+// justRegistered is how old the account of a first request can be: no code lives longer.
+const justRegistered = 30 * time.Minute
+
+// registeredBefore returns ErrRegistered to a request whose right code another one has used to register the number, and
+// used when the other one has made no account. Only the owner of the number comes here.
+func (s *Service) registeredBefore(ctx context.Context, mobile contact.Mobile, used error) error {
+	for look := range secondLooks {
+		if look > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(secondPause):
+			}
+		}
+		for _, by := range []By{ByMobile, ByClaimedMobile} {
+			account, found, err := s.find(ctx, Key{by, mobile.Reveal()})
+			switch {
+			case err != nil:
+				return err
+			case found && s.Now().Sub(account.CreatedAt) < justRegistered:
+				return ErrRegistered
+			}
+		}
+	}
+	return used
+}
+
+// CheckSignUp returns FieldErrors for what is wrong with the form of a request to register, before anything is spent.
+func (s *Service) CheckSignUp(request SignUp) error {
+	_, err := request.parse(s.Policy.Registration)
+	return err
 }
 
 // create writes the account of an applicant whose code or captcha is right.

@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"usher/contact"
 	"usher/verify"
@@ -43,8 +42,7 @@ func (s *Service) SignIn(ctx context.Context, login, password string, priority P
 // loginKey tells the three kinds of login apart; see [CanonicalUsername] for why they never overlap.
 // Its value is empty when no account can have the login.
 func loginKey(login string) Key {
-	if strings.Contains(login, "@") {
-		email, _ := contact.ParseEmail(login)
+	if email, err := contact.ParseEmail(login); err == nil {
 		return Key{ByEmail, email.Reveal()}
 	}
 	if mobile, err := contact.ParseMobile(login); err == nil {

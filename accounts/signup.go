@@ -27,10 +27,7 @@ type applicant struct {
 	origin   Origin
 }
 
-// maxSMSCode bounds what is handed on as a code; the longest policy has eight digits.
-const maxSMSCode = 16
-
-// smsCode is a code as it was entered: its digits, and the id of the code that they should be.
+// smsCode is a code as it was entered, and the id of the code that it should be.
 type smsCode struct{ id, digits string }
 
 // newSMSCode notes in errs what is wrong with a code.
@@ -38,11 +35,8 @@ func newSMSCode(id, digits string, errs FieldErrors) smsCode {
 	if id == "" {
 		errs[FieldSMSCodeID] = Missing
 	}
-	switch {
-	case digits == "":
+	if digits == "" {
 		errs[FieldSMSCode] = Missing
-	case len(digits) > maxSMSCode:
-		errs[FieldSMSCode] = TooLong
 	}
 	return smsCode{id, digits}
 }
@@ -95,6 +89,9 @@ func (r SignUp) demand(registration Registration, errs FieldErrors) {
 	neither := r.Mobile == "" && r.Email == "" // wrong whatever the kind
 	if r.Mobile == "" && (neither && registration != EmailOnly || registration == MobileOnly || registration == Both) {
 		errs[FieldMobile] = Missing
+		if registration == MobileOnly || registration == Both {
+			newSMSCode(r.SMSCodeID, r.SMSCode, errs)
+		}
 	}
 	if r.Email == "" && (neither && registration != MobileOnly || registration == EmailOnly || registration == Both) {
 		errs[FieldEmail] = Missing

@@ -8,6 +8,8 @@ import (
 	"github.com/mtibben/confusables"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"usher/input"
 )
 
 // Bounds of a user name in code points, after NFKC.
@@ -25,7 +27,7 @@ type username struct{ shown, canonical string }
 // CanonicalUsername returns a user name in NFKC, as it is shown, and in the form in which it is compared and
 // kept unique: names that differ in case, width or composition, or by letters of another script that look the
 // same, have one such form. It reports false unless the name has 5 to 20 letters, digits and underscores and
-// is not a mere number. Letters that show nothing, such as the Hangul fillers, are refused. No name can be
+// is not a mere number. What a clipboard adds around it is not part of it, see [input.Trim]. Letters that show nothing, such as the Hangul fillers, are refused. No name can be
 // taken for a number or an address at sign-in.
 //
 // A name that mixes scripts is canonical as well, since an older version may have registered it.
@@ -53,14 +55,15 @@ func isNumber(s string) bool {
 // canonicalUsername returns an empty problem for a name that an account may have.
 func canonicalUsername(s string) (username, Problem) {
 	switch {
-	case s == "":
-		return username{}, Missing
 	case len(s) > maxUsernameBytes:
 		return username{}, TooLong
 	case !utf8.ValidString(s):
 		return username{}, Malformed
 	}
-	shown := norm.NFKC.String(s)
+	shown := norm.NFKC.String(input.Trim(s))
+	if shown == "" {
+		return username{}, Missing
+	}
 	for _, r := range shown {
 		if !usernameRune(r) {
 			return username{}, Malformed

@@ -35,13 +35,14 @@ func TestCanonicalUsername(t *testing.T) {
 		"a@b.cn":                                 {},
 		"with space":                             {},
 		"hy-phen":                                {},
-		"lilei\n":                                {},
+		"\ufeff lilei\u3000\n":                   {"lilei", "lilei"},
 		"lilei\x00":                              {},
 		"lilei\xff":                              {},
-		"li\u200blei":                            {}, // zero-width space
-		"li\u202elei":                            {}, // right-to-left override
-		"lilei\ufe0f":                            {}, // variation selector
-		"lilei\u3164":                            {}, // Hangul filler: a letter that shows nothing
+		"li\u200blei":                            {"lilei", "lilei"}, // zero-width space
+		"li\u202elei":                            {"lilei", "lilei"}, // right-to-left override
+		"lilei\ufe0f":                            {"lilei", "lilei"}, // variation selector
+		"\u06ddlilei":                            {},                 // a sign of format that shows
+		"lilei\u3164":                            {},                 // Hangul filler: a letter that shows nothing
 		"\u115f\u1160\u3164\uffa0\u115f":         {},
 		"lilei\u0300\u0301\u0302":                {}, // marks that no letter takes up
 		"<script>":                               {},
@@ -62,6 +63,10 @@ func FuzzCanonicalUsername(f *testing.F) {
 		shown, canonical, ok := accounts.CanonicalUsername(s)
 		if !ok {
 			return
+		}
+		_, notEmail := contact.ParseEmail(s)
+		if _, notMobile := contact.ParseMobile(s); notMobile == nil || notEmail == nil {
+			t.Errorf("%q is a user name, and a number or an address", s)
 		}
 		again, same, ok := accounts.CanonicalUsername(shown)
 		if !ok || again != shown || same != canonical {

@@ -84,9 +84,13 @@ func (s *Server) setOwnEmail(c echo.Context, body emailBody) (accounts.Account, 
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	email, err := parseEmail(body.Email)
-	if err != nil {
-		return accounts.Account{}, err
+	refused := accounts.FieldErrors{}
+	email := parseEmail(body.Email, refused)
+	if body.Password == "" {
+		refused[accounts.FieldPassword] = accounts.Missing
+	}
+	if len(refused) > 0 {
+		return accounts.Account{}, refused
 	}
 	// A mail goes to whatever address is given.
 	return s.change(c, account, s.ownResendSpends(c, account, email), func(ctx context.Context) (accounts.Account, error) {
@@ -121,7 +125,10 @@ func (s *Server) setOwnMobile(c echo.Context, body ownMobileBody) (accounts.Acco
 		return accounts.Account{}, err
 	}
 	refused := accounts.FieldErrors{}
-	mobile := parseMobile(body.Mobile, refused)
+	mobile := parseCode(body.Mobile, body.SMSCodeID, body.SMSCode, refused)
+	if body.Password == "" {
+		refused[accounts.FieldPassword] = accounts.Missing
+	}
 	if len(refused) > 0 {
 		return accounts.Account{}, refused
 	}

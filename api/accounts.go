@@ -119,16 +119,32 @@ func (s *Server) register(c echo.Context) (any, error) {
 // signUp registers and, when nothing is left to prove, signs in; else the session only knows what it has
 // registered. A number was guarded by a captcha when its code was sent; an address alone is guarded here.
 func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
-	email, _ := contact.ParseEmail(body.Email) // Register refuses what is none
-	tries, mails := s.byAddress(c, limits.RegisterIP), s.mailSpends(email)
-	if err := s.admitSignUp(c, body, slices.Concat(tries, mails)); err != nil {
-		return accounts.Account{}, err
-	}
-	account, err := s.Accounts.Register(c.Request().Context(), accounts.SignUp{
+	request := accounts.SignUp{
 		Username: body.Username, Password: body.Password, PasswordRepeat: body.PasswordRepeat, Agree: body.Agree,
 		Mobile: body.Mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Email: body.Email,
 		Origin: originOf(c),
-	})
+	}
+	byCode := body.Mobile != "" || body.SMSCode != ""
+	if err := s.Accounts.CheckSignUp(request); err != nil {
+		if byCode {
+			return accounts.Account{}, err
+		}
+		return accounts.Account{}, s.withCaptcha(err, body.CaptchaID, body.Captcha)
+	}
+	email, err := contact.ParseEmail(body.Email)
+	if err != nil { // there is none
+		email = contact.Email{}
+	}
+	tries, mails := s.byAddress(c, limits.RegisterIP), s.mailSpends(email)
+	if byCode {
+		err = s.spend(c, slices.Concat(tries, mails))
+	} else {
+		_, err = s.admit(c, body.CaptchaID, body.Captcha, slices.Concat(tries, mails))
+	}
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	account, err := s.Accounts.Register(c.Request().Context(), request)
 	if err != nil {
 		s.refundTotals(c, tries)
 		s.refund(c, mails)
@@ -148,19 +164,11 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	return account, nil
 }
 
-func (s *Server) admitSignUp(c echo.Context, body registrationBody, spends []limits.Spend) error {
-	if body.Mobile != "" || body.SMSCode != "" {
-		return s.spend(c, spends)
-	}
-	_, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
-	return err
-}
-
-// parseEmail returns accounts.FieldErrors for what is no address.
-func parseEmail(address string) (contact.Email, error) {
+// parseEmail notes in refused what is wrong with an address.
+func parseEmail(address string, refused accounts.FieldErrors) contact.Email {
 	email, err := contact.ParseEmail(address)
 	if err != nil {
-		return contact.Email{}, accounts.FieldErrors{accounts.FieldEmail: missingOr(address, accounts.Malformed)}
+		refused[accounts.FieldEmail] = missingOr(address, accounts.Malformed)
 	}
-	return email, nil
+	return email
 }

@@ -25,6 +25,9 @@ func (s *Server) activate(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
+	if body.Token == "" {
+		return accounts.FieldErrors{fieldToken: accounts.Missing}
+	}
 	account, err := s.prove(c, body)
 	if err != nil {
 		return err
@@ -92,9 +95,10 @@ func (s *Server) resendActivation(c echo.Context) error {
 // resend has another activation mail sent: for the session's own account if it waits with this address, else for one
 // that waits with the address alone. The answer does not tell whether there is one.
 func (s *Server) resend(c echo.Context, address string) error {
-	email, err := parseEmail(address)
-	if err != nil {
-		return err
+	refused := accounts.FieldErrors{}
+	email := parseEmail(address, refused)
+	if len(refused) > 0 {
+		return refused
 	}
 	own, err := s.ownAccount(c)
 	if err != nil {
@@ -119,6 +123,9 @@ func (s *Server) declineActivation(c echo.Context) error {
 	var body declineBody
 	if err := decode(c, &body); err != nil {
 		return err
+	}
+	if body.Token == "" {
+		return accounts.FieldErrors{fieldToken: accounts.Missing}
 	}
 	if err := s.decline(c, body.Token); err != nil {
 		return err

@@ -44,7 +44,7 @@ func (s *Server) sendCode(c echo.Context) (any, error) {
 func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 	mobile, purpose, err := numberAndPurpose(body.Mobile, body.Purpose, nil)
 	if err != nil {
-		return codeView{}, err
+		return codeView{}, s.withCaptcha(err, body.CaptchaID, body.Captcha)
 	}
 	if purpose == verify.ChangeMobile { // nobody else has a use for it
 		if _, err := s.current(c); err != nil {
@@ -176,6 +176,16 @@ func parseCode(number, id, code string, refused accounts.FieldErrors) contact.Mo
 		refused[accounts.FieldSMSCode] = accounts.Missing
 	}
 	return parseMobile(number, refused)
+}
+
+// parsePasswords notes in refused which of the next password and its repetition is missing.
+func parsePasswords(password, repeat string, refused accounts.FieldErrors) {
+	if password == "" {
+		refused[accounts.FieldPassword] = accounts.Missing
+	}
+	if repeat == "" {
+		refused[accounts.FieldPasswordRepeat] = accounts.Missing
+	}
 }
 
 func missingOr(text string, problem accounts.Problem) accounts.Problem {

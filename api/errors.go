@@ -63,6 +63,7 @@ var problems = [...]problem{
 	{errCaptchaNeeded, "4202", http.StatusUnprocessableEntity, "请填写图形验证码", "Please answer the captcha."},
 	{errCaptchaCheap, "4202", http.StatusUnprocessableEntity, "尝试过多，请填写更难的图形验证码", "There have been many attempts. Please answer a harder captcha."},
 	{errCaptchaIsOff, "4002", http.StatusNotFound, "没有启用图形验证码", "Captchas are switched off."},
+	{verify.ErrUsed, "4203", http.StatusUnprocessableEntity, "这个验证码刚刚已被使用。如果你连续提交了两次，第一次可能已经成功；否则请重新获取", "This code has just been used. If you sent the form twice, the first time may have worked; otherwise ask for another."},
 	{verify.ErrExpired, "4203", http.StatusUnprocessableEntity, "短信验证码已过期，请重新获取", "The code has expired. Please ask for another."},
 	{verify.ErrWrong, "4204", http.StatusUnprocessableEntity, "短信验证码错误", "Wrong code."},
 	{verify.ErrAttempts, "4205", http.StatusUnprocessableEntity, "错误次数过多，请重新获取验证码", "Too many wrong codes. Please ask for another."},
@@ -78,12 +79,13 @@ var problems = [...]problem{
 
 // Problems of errors that carry more than themselves.
 var (
-	badFields = problem{errno: "4103", status: http.StatusUnprocessableEntity, zh: "请检查填写的内容", en: "Please check what was entered."}
-	badBody   = problem{errno: "4103", status: http.StatusBadRequest, zh: "请求格式有误", en: "The request is malformed."}
-	exists    = problem{errno: "4003", status: http.StatusConflict, zh: "已被注册", en: "Already registered."}
-	password  = problem{errno: "4106", status: http.StatusUnprocessableEntity, zh: "密码不正确", en: "Wrong password."}
-	tooSoon   = problem{errno: "4206", status: http.StatusTooManyRequests, zh: "操作过于频繁，请稍后再试", en: "Too many requests. Please try again later."}
-	internal  = problem{errno: "4500", status: http.StatusInternalServerError, zh: "服务器内部错误", en: "Something went wrong on our side."}
+	badFields  = problem{errno: "4103", status: http.StatusUnprocessableEntity, zh: "请检查填写的内容", en: "Please check what was entered."}
+	badBody    = problem{errno: "4103", status: http.StatusBadRequest, zh: "请求格式有误", en: "The request is malformed."}
+	registered = problem{errno: "4003", status: http.StatusConflict, zh: "注册已经成功，请直接登录", en: "You are registered. Please sign in."}
+	exists     = problem{errno: "4003", status: http.StatusConflict, zh: "已被注册", en: "Already registered."}
+	password   = problem{errno: "4106", status: http.StatusUnprocessableEntity, zh: "密码不正确", en: "Wrong password."}
+	tooSoon    = problem{errno: "4206", status: http.StatusTooManyRequests, zh: "操作过于频繁，请稍后再试", en: "Too many requests. Please try again later."}
+	internal   = problem{errno: "4500", status: http.StatusInternalServerError, zh: "服务器内部错误", en: "Something went wrong on our side."}
 )
 
 // describe finds what to say about an error in a language. An error that is not in the table is ours.
@@ -100,6 +102,8 @@ func describe(err error, lang string) reply {
 		return badFields.in(lang).about(fields, lang)
 	case errors.As(err, &body):
 		return badBody.in(lang).about(accounts.FieldErrors{body.field: body.problem}, lang)
+	case errors.Is(err, accounts.ErrRegistered):
+		return registered.in(lang).about(accounts.FieldErrors{accounts.FieldMobile: isRegistered}, lang)
 	case errors.As(err, &taken):
 		return exists.in(lang).about(accounts.FieldErrors{taken.Field: isTaken}, lang)
 	case errors.As(err, &wrong):

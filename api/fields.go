@@ -7,6 +7,8 @@ const (
 	wrongType accounts.Problem = "wrong_type"
 	isTaken   accounts.Problem = "taken"
 	isWrong   accounts.Problem = "wrong" // the current password
+
+	isRegistered accounts.Problem = "registered" // by an earlier request with the same code
 )
 
 // Fields that only requests have, beside those of package accounts.
@@ -18,6 +20,8 @@ const (
 	fieldCode     accounts.Field = "code"
 	fieldLogin    accounts.Field = "login"
 	fieldAnswer   accounts.Field = "answer"
+	fieldCaptcha  accounts.Field = "captcha"
+	fieldToken    accounts.Field = "token"
 )
 
 // wording is a sentence in both languages.
@@ -49,6 +53,7 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 		accounts.Malformed: {"请填写 11 位中国大陆手机号", "Please enter a mainland China mobile number of 11 digits."},
 		accounts.Unchanged: {"这就是你现在的手机号", "This is the number that you have."},
 		isTaken:            {"这个手机号已经注册", "This number is registered already."},
+		isRegistered:       {"注册已经成功，请直接登录", "You are registered. Please sign in."},
 	},
 	accounts.FieldEmail: {
 		accounts.Malformed: {"邮箱格式不正确", "This is not an email address."},

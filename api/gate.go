@@ -56,6 +56,16 @@ func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.
 	return admitted, wrong
 }
 
+// withCaptcha adds a captcha that was not answered to a refusal of fields: people should not have to fix one after the
+// other. Alone it has an errno of its own, see admit.
+func (s *Server) withCaptcha(err error, captchaID, given string) error {
+	fields, ok := errors.AsType[accounts.FieldErrors](err)
+	if ok && s.Captcha.Enabled() && (captchaID == "" || given == "") {
+		fields[fieldCaptcha] = accounts.Missing
+	}
+	return err
+}
+
 // captchaRefusal is what is wrong with an answer to what was asked; nil where nothing was.
 func (s *Server) captchaRefusal(captchaID string, asked captcha.Asked, given string) error {
 	switch {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
-	"net/netip"
 	"regexp"
 	"runtime"
 	"runtime/debug"
@@ -192,22 +190,6 @@ func (s *Server) trustedOrigins() []string {
 		origins = append(origins, u.Scheme+"://"+u.Host)
 	}
 	return origins
-}
-
-// clientIP finds the address of the person behind trusted proxies. Echo would believe any
-// X-Forwarded-For, and any private address, when not told otherwise.
-func clientIP(proxies []netip.Prefix) echo.IPExtractor {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, proxy := range proxies {
-		options = append(options, echo.TrustIPRange(&net.IPNet{
-			IP:   proxy.Addr().AsSlice(),
-			Mask: net.CIDRMask(proxy.Bits(), proxy.Addr().BitLen()),
-		}))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
 }
 
 // isAPI reports whether the request is a program's, to be answered in JSON whatever happens.

@@ -164,7 +164,7 @@ func TestHeaders_protect_every_answer(t *testing.T) {
 			}
 		}
 	}
-	if got := p.get("/activate?token=x").header.Get("Referrer-Policy"); got != "no-referrer" {
+	if got := p.get("/activate?token=x").header.Get("Referrer-Policy"); got != "strict-origin" {
 		t.Errorf("the page of a token has Referrer-Policy %q", got)
 	}
 }
@@ -180,10 +180,14 @@ func TestRefusals_by_limits_say_when_to_come_back(t *testing.T) {
 		limits.CheckIP: func(p *person) *reply {
 			return p.post("/v1/sms-codes/check", body{"mobile": number, "purpose": "login", "code": "1"})
 		},
-		limits.RegisterIP: func(p *person) *reply { return p.post("/v1/registrations", body{"mobile": number}) },
-		limits.LoginIP:    func(p *person) *reply { return p.post("/v1/sessions", body{"login": "x", "password": "x"}) },
+		limits.RegisterIP: func(p *person) *reply {
+			return p.post("/v1/registrations", body{
+				"username": "li_lei", "password": password, "password_repeat": password, "agree": true, "mobile": number, "sms_code": "1",
+			})
+		},
+		limits.LoginIP: func(p *person) *reply { return p.post("/v1/sessions", body{"login": "x", "password": "x"}) },
 		limits.ResetIP: func(p *person) *reply {
-			return p.post("/v1/password-resets", body{"mobile": number, "sms_code": "1", "password": "x"})
+			return p.post("/v1/password-resets", body{"mobile": number, "sms_code": "1", "password": "x", "password_repeat": "x"})
 		},
 		limits.ResendIP:        func(p *person) *reply { return p.post("/v1/activations/resend", body{"email": address}) },
 		limits.ResendEmail:     func(p *person) *reply { return p.post("/v1/activations/resend", body{"email": address}) },

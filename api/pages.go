@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"usher/accounts"
 	"usher/captcha"
 	"usher/web"
 )
@@ -48,7 +49,7 @@ func linkToken(c echo.Context) string {
 	if badText(token) != "" {
 		return ""
 	}
-	return token
+	return trimmed(fieldToken, token)
 }
 
 // form shows a page with a form, after a refusal with what was wrong, and with a fresh captcha where
@@ -113,7 +114,7 @@ func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 // page renders a page in the reader's language and remembers the choice of one.
 func (s *Server) page(c echo.Context, status int, name string, p web.Page) error {
 	p.Lang = languageOf(c)
-	p.Registration = string(s.Config.Registration)
+	p.Registration, p.CodeLength = string(s.Config.Registration), s.Verify.Policy.CodeLength
 	p.CaptchaRequired, p.CaptchaKind = s.Captcha.Enabled(), string(s.Captcha.Kind())
 	var out bytes.Buffer
 	if err := s.Web.Render(&out, name, p); err != nil {
@@ -126,8 +127,9 @@ func (s *Server) page(c echo.Context, status int, name string, p web.Page) error
 		})
 	}
 	if name == "activate" || name == "decline" || name == "undo" {
-		// The address of these pages carries the token: no other site may learn it.
-		c.Response().Header().Set("Referrer-Policy", "no-referrer")
+		// The address of these pages carries the token, and no request may pass it on. Under "no-referrer" browsers would
+		// send a form with "Origin: null" too, and where a proxy takes Sec-Fetch-Site away nothing else tells whose it is.
+		c.Response().Header().Set("Referrer-Policy", "strict-origin")
 	}
 	return c.HTMLBlob(status, out.Bytes())
 }
@@ -172,10 +174,11 @@ func readForm(c echo.Context, dst any) (map[string]string, error) {
 	}
 	form := make(map[string]string, len(values))
 	for name := range values {
-		form[name] = values.Get(name)
-		if badText(name) != "" || badText(form[name]) != "" {
+		text := values.Get(name)
+		if badText(name) != "" || badText(text) != "" {
 			return nil, errMalformed
 		}
+		form[name] = trimmed(accounts.Field(name), text)
 	}
 	for name, field := range fieldsOf(dst) {
 		switch field := field.(type) {

@@ -32,9 +32,7 @@ func (s *Server) resetPassword(c echo.Context) error {
 func (s *Server) reset(c echo.Context, body resetBody) error {
 	refused := accounts.FieldErrors{}
 	mobile := parseCode(body.Mobile, body.SMSCodeID, body.SMSCode, refused)
-	if body.Password == "" {
-		refused[accounts.FieldPassword] = accounts.Missing
-	}
+	parsePasswords(body.Password, body.PasswordRepeat, refused)
 	if len(refused) > 0 {
 		return refused
 	}

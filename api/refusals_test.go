@@ -93,7 +93,7 @@ func TestFields_of_the_wrong_form_are_refused_by_name(t *testing.T) {
 	for _, e := range endpoints() {
 		for _, field := range e.texts {
 			for name, value := range map[string]string{
-				"a number": `1`, "a boolean": `true`, "an object": `{}`, "an array": `[]`,
+				"a fraction": `1.5`, "a boolean": `true`, "an object": `{}`, "an array": `[]`,
 				"NUL": `"a\u0000b"`, "half a surrogate": `"\ud800"`, "oversized": `"` + strings.Repeat("a", 2000) + `"`,
 			} {
 				got := p.do(request{

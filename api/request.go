@@ -15,13 +15,17 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
+	"usher/input"
 )
 
-// Bounds of a body. The longest text that any endpoint needs is an activation token.
+// Bounds of a body in bytes, and of a text in characters. The longest text that any endpoint needs is an activation token.
 const (
 	maxBody = 16 << 10
 	maxText = 1 << 10
 )
+
+// bom is what some programs put before a text in UTF-8.
+const bom = "\ufeff"
 
 // Errors of a body as a whole.
 var (
@@ -63,7 +67,15 @@ func isJSON(contentType string) bool {
 	return err == nil && media == echo.MIMEApplicationJSON && isUTF8(params["charset"])
 }
 
-func isUTF8(charset string) bool { return charset == "" || strings.EqualFold(charset, "utf-8") }
+// isUTF8 knows the name without its hyphen and in quotes of the wrong kind, as clients write it, and ASCII, which is a part
+// of it. The body itself is looked at as well.
+func isUTF8(charset string) bool {
+	switch strings.ToLower(strings.Trim(charset, `' `)) {
+	case "", "utf-8", "utf8", "us-ascii", "ascii":
+		return true
+	}
+	return false
+}
 
 func readBody(c echo.Context) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
@@ -74,7 +86,7 @@ func readBody(c echo.Context) ([]byte, error) {
 	case err != nil || !utf8.Valid(body):
 		return nil, errMalformed
 	}
-	return body, nil
+	return bytes.TrimPrefix(body, []byte(bom)), nil
 }
 
 // fieldsOf maps the names of dst's fields to pointers to them.
@@ -89,6 +101,7 @@ func fieldsOf(dst any) map[string]any {
 
 func decodeObject(body []byte, fields map[string]any) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
 		return errMalformed
 	}
@@ -124,13 +137,16 @@ func assign(field, value any, name accounts.Field) error {
 	switch field := field.(type) {
 	case *string:
 		text, ok := value.(string)
+		if number, isNumber := value.(json.Number); isNumber && numeric[name] {
+			text, ok = number.String(), strings.Trim(number.String(), "0123456789") == ""
+		}
 		if !ok && value != nil {
 			return &bodyError{name, wrongType}
 		}
 		if problem := badText(text); problem != "" {
 			return &bodyError{name, problem}
 		}
-		*field = text
+		*field = trimmed(name, text)
 	case *bool:
 		set, ok := value.(bool)
 		if !ok && value != nil {
@@ -141,11 +157,25 @@ func assign(field, value any, name accounts.Field) error {
 	return nil
 }
 
+// numeric are the fields that programs send as JSON numbers.
+var numeric = map[accounts.Field]bool{
+	accounts.FieldMobile: true, accounts.FieldSMSCode: true, fieldCode: true, fieldCaptcha: true, fieldAnswer: true, fieldLogin: true,
+}
+
+// trimmed takes away what a clipboard adds, so that a field that shows nothing is an empty one. Passwords are left as they
+// are. What else is forgiven in a number, a code or a name is up to those who read them, see package input.
+func trimmed(name accounts.Field, text string) string {
+	if strings.HasPrefix(string(name), string(accounts.FieldPassword)) {
+		return text
+	}
+	return input.Trim(text)
+}
+
 // badText finds what no field may hold: NUL, which stores cut texts at or refuse, and U+FFFD, which
 // is what a broken escape sequence has become.
 func badText(text string) accounts.Problem {
 	switch {
-	case len(text) > maxText:
+	case len(text) > maxText && utf8.RuneCountInString(text) > maxText:
 		return accounts.TooLong
 	case !utf8.ValidString(text), strings.ContainsAny(text, "\x00\uFFFD"):
 		return accounts.Malformed
@@ -167,5 +197,5 @@ func pathText(c echo.Context, name string) (string, error) {
 	if problem := badText(text); problem != "" {
 		return "", &bodyError{accounts.Field(name), problem}
 	}
-	return text, nil
+	return trimmed(accounts.Field(name), text), nil
 }

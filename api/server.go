@@ -104,7 +104,7 @@ func (s *Server) Handler() http.Handler {
 
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = clientIP(s.Config.TrustedProxies)
+	e.IPExtractor = h.clientIP()
 	e.HTTPErrorHandler = h.renderError
 	e.Use(requestID)
 	if h.Tracer != nil {

@@ -55,9 +55,7 @@ func (s *Server) undo(c echo.Context, body undoBody) (accounts.Undone, error) {
 	if body.Token == "" {
 		r.Mobile = parseCode(body.Mobile, body.SMSCodeID, body.SMSCode, refused)
 	}
-	if body.Password == "" {
-		refused[accounts.FieldPassword] = accounts.Missing
-	}
+	parsePasswords(body.Password, body.PasswordRepeat, refused)
 	if len(refused) > 0 {
 		return accounts.Undone{}, refused
 	}
@@ -79,11 +77,7 @@ func originOf(c echo.Context) accounts.Origin {
 // undoPage changes nothing: mail scanners follow links, so the person has to send the form. Without a token it asks
 // for the number that the account had.
 func (s *Server) undoPage(c echo.Context) error {
-	token := c.QueryParam("token")
-	if badText(token) != "" {
-		token = ""
-	}
-	return s.form(c, "undo", web.Page{Token: token}, nil)
+	return s.form(c, "undo", web.Page{Token: linkToken(c)}, nil)
 }
 
 func (s *Server) undoForm(c echo.Context) error {

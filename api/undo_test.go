@@ -152,7 +152,7 @@ func TestUndo_page_works_without_a_script(t *testing.T) {
 	p.get("/forgot").wantPage(200, `href="/undo"`)
 	link := b.undoToken(accounts.MailMobileChanged, address)
 	page := p.get("/undo?token="+url.QueryEscape(link)).wantPage(200, "撤销账号更改")
-	if page.header.Get("Referrer-Policy") != "no-referrer" || strings.Contains(page.text, `name="mobile"`) {
+	if page.header.Get("Referrer-Policy") != "strict-origin" || strings.Contains(page.text, `name="mobile"`) {
 		t.Error("the page passes its address on, or asks for a number")
 	}
 	p.wantSignedIn(true) // looking at the page changes nothing

@@ -19,8 +19,8 @@ func newOpsHosts(addr string, names []string) opsHosts {
 	host, _, _ := net.SplitHostPort(addr)
 	hosts := make(opsHosts, 0, len(names)+1)
 	for _, name := range append([]string{host}, names...) {
-		if name != "" {
-			hosts = append(hosts, strings.ToLower(name))
+		if name, err := config.Host(name); err == nil {
+			hosts = append(hosts, name)
 		}
 	}
 	return hosts

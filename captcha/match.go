@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
+
+	"usher/input"
 )
 
 // idLength is the length of what rand.Text returns: 26 characters of base32, 130 bits.
@@ -15,7 +17,7 @@ const idLength = 26
 const maxGiven = 256
 
 // Match reports whether given answers the challenge whose answer is stored. It forgives what an input method or a screen
-// reader's user may do: full-width forms, letter case, spaces anywhere. An empty answer matches nothing, not even itself.
+// reader's user may do: full-width forms, letter case, spaces, hyphens and marks that show nothing anywhere. An empty answer matches nothing, not even itself.
 // It takes the same time wherever the two first differ.
 func Match(stored, given string) bool {
 	if len(stored) > maxGiven || len(given) > maxGiven {
@@ -25,8 +27,13 @@ func Match(stored, given string) bool {
 	return want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(got)) == 1
 }
 
+// normalise keeps a sign in front: the answer to a sum may be below zero.
 func normalise(s string) string {
-	return strings.ToLower(strings.Join(strings.Fields(norm.NFKC.String(s)), ""))
+	s = strings.ToLower(strings.Join(strings.Fields(input.Narrow(norm.NFKC.String(s))), ""))
+	if s == "" {
+		return ""
+	}
+	return s[:1] + strings.ReplaceAll(s[1:], "-", "")
 }
 
 // NewID returns a name for a challenge that cannot be guessed, fit for a URL's path.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +15,8 @@ type API struct {
 
 	HTTPAddr       string   `env:"HTTP_ADDR" envDefault:":8080" desc:"Address of the HTTP API and the pages."`
 	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port: health, metrics, queues. The worker's default is 127.0.0.1:8082."`
-	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends that may call the API with credentials, such as https://www.example.com."`
-	TrustedProxies []string `env:"TRUSTED_PROXIES" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; none by default."`
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends that may call the API with credentials, such as https://www.example.com; case, the default port and a slash at the end do not matter."`
+	TrustedProxies []string `env:"TRUSTED_PROXIES" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed, in any form that proxies write; none by default. Other headers, such as Forwarded, are not looked at."`
 	ReceiptSecret  Secret   `env:"RECEIPT_SECRET" desc:"Secret part of the path that vendors push delivery reports to, at least 16 letters, digits, - or _ (openssl rand -hex 16); pushed reports are not taken without it. See docs/operations.md."`
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything; it only shows otherwise."`
 
@@ -59,13 +58,11 @@ func (c API) Validate() Mistakes {
 	m := c.Common.Validate()
 	m = append(m, listenMistakes("HTTP_ADDR", c.HTTPAddr)...)
 	m = append(m, opsMistakes(c.OpsAddr, c.OpsToken)...)
-	for _, origin := range c.AllowedOrigins {
-		if !validOrigin(origin) {
-			m = append(m, Mistake{"ALLOWED_ORIGINS", "want origins such as https://www.example.com, without path or *"})
-		}
+	if _, err := Origins(c.AllowedOrigins); err != nil {
+		m = append(m, Mistake{"ALLOWED_ORIGINS", err.Error()})
 	}
 	if _, err := Proxies(c.TrustedProxies); err != nil {
-		m = append(m, Mistake{"TRUSTED_PROXIES", "want addresses or networks such as 10.0.0.0/8"})
+		m = append(m, Mistake{"TRUSTED_PROXIES", "want addresses or networks such as 10.0.0.0/8, no names"})
 	}
 	if c.ReceiptSecret != "" && !validReceiptSecret(c.ReceiptSecret.Reveal()) {
 		m = append(m, Mistake{"RECEIPT_SECRET", "want at least 16 letters, digits, - or _"})
@@ -94,18 +91,27 @@ func (c API) Validate() Mistakes {
 	return m
 }
 
-// Proxies parses addresses and networks.
+// Proxies parses addresses and networks. Those of IPv4 that are written as IPv6 come back as IPv4, as the addresses of
+// clients do.
 func Proxies(texts []string) ([]netip.Prefix, error) {
 	prefixes := make([]netip.Prefix, 0, len(texts))
 	for _, text := range texts {
 		text = strings.TrimSpace(text)
 		if addr, err := netip.ParseAddr(text); err == nil {
+			addr = addr.WithZone("").Unmap()
 			prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))
 			continue
 		}
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
 			return nil, err
+		}
+		const mapped = 96 // bits in front of an IPv4 address
+		if prefix.Addr().Is4In6() {
+			if prefix.Bits() < mapped {
+				return nil, errors.New("network of all IPv4 addresses and others")
+			}
+			prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mapped)
 		}
 		prefixes = append(prefixes, prefix.Masked())
 	}
@@ -116,12 +122,6 @@ func Proxies(texts []string) ([]netip.Prefix, error) {
 func validReceiptSecret(text string) bool {
 	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	return len(text) >= 16 && strings.Trim(text, alphabet) == ""
-}
-
-func validOrigin(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http" && IsLoopback(u.Hostname())) &&
-		text == u.Scheme+"://"+u.Host && u.Host != "" && !strings.Contains(u.Host, "*")
 }
 
 // Yuan is an amount of money, 0 when it is written as off.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -59,8 +57,11 @@ func (c Common) Validate() Mistakes {
 	if c.OpsToken != "" && len(c.OpsToken) < 16 {
 		m = append(m, Mistake{"OPS_TOKEN", "want at least 16 characters"})
 	}
+	if c.OpsToken != "" && strings.TrimSpace(c.OpsToken.Reveal()) != c.OpsToken.Reveal() { // headers lose it
+		m = append(m, Mistake{"OPS_TOKEN", "has white space around it"})
+	}
 	for _, host := range c.OpsHosts {
-		if !validHost(host) {
+		if _, err := Host(host); err != nil {
 			m = append(m, Mistake{"OPS_HOSTS", "want host names such as usher-api.internal, without port or *"})
 		}
 	}
@@ -73,39 +74,6 @@ func (c Common) Level() slog.Level {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.LogLevel)) // validated
 	return level
-}
-
-// PublicURL parses the public address: https, or http where the host is loopback.
-func PublicURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || strings.Contains(u.Host, "%") || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("want an address such as https://signup.example.com")
-	case u.Path != "" && u.Path != "/":
-		return nil, fmt.Errorf("want no path: the service owns its host name")
-	case u.Scheme == "https", u.Scheme == "http" && IsLoopback(u.Hostname()):
-		u.Path = ""
-		return u, nil
-	default:
-		return nil, fmt.Errorf("want https; http is for loopback only")
-	}
-}
-
-// IsLoopback reports whether a host name or address never leaves the machine.
-func IsLoopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
-}
-
-// validHost accepts a name as it stands in a Host header, without a port.
-func validHost(host string) bool {
-	return host != "" && !strings.ContainsFunc(host, func(r rune) bool {
-		isLetter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		return !isLetter && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
-	})
 }
 
 // listenMistakes checks an address to listen on and, for the operations port, its authentication.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -67,6 +68,7 @@ func Load(environ map[string]string, targets ...any) error {
 // load fills one target from what is set, to which it adds what stands in files.
 func load(set map[string]string, target any) Mistakes {
 	files := readFiles(set, target)
+	files = append(files, tidy(set, target)...)
 	err := env.ParseWithOptions(target, env.Options{Prefix: Prefix, Environment: set})
 	mistakes := parseMistakes(target, err)
 	if v, ok := target.(Validator); ok && err == nil {
@@ -75,6 +77,41 @@ func load(set map[string]string, target any) Mistakes {
 		}
 	}
 	return append(files, withoutThoseOf(files, mistakes)...)
+}
+
+// tidy takes away what files, shells and editors add to values: a byte order mark, line ends behind secrets, white space
+// around everything else and around the entries of lists. A value that is nothing else counts as unset. A secret with a line
+// break inside could never match what a header or a query brings.
+func tidy(set map[string]string, target any) Mistakes {
+	var mistakes Mistakes
+	for _, v := range Table(target) {
+		value := strings.TrimPrefix(set[v.Name], "\ufeff")
+		switch {
+		case v.Secret:
+			value = strings.TrimRight(value, "\r\n")
+			if strings.ContainsFunc(value, unicode.IsControl) {
+				mistakes = append(mistakes, Mistake{v.Name, "has a line break or another control character in it"})
+			}
+		case v.Type == "list":
+			value = tidyList(value)
+		default:
+			value = strings.TrimSpace(value)
+		}
+		if set[v.Name] = value; value == "" {
+			delete(set, v.Name)
+		}
+	}
+	return mistakes
+}
+
+func tidyList(value string) string {
+	var entries []string
+	for entry := range strings.SplitSeq(value, ",") {
+		if entry = strings.TrimSpace(entry); entry != "" {
+			entries = append(entries, entry)
+		}
+	}
+	return strings.Join(entries, ",")
 }
 
 // Join merges mistakes found by several parties into one error: sorted, each once. Errors that are not

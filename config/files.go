@@ -58,7 +58,7 @@ func readSecret(path string) (text, problem string) {
 	case len(content) > maxSecretFile:
 		return "", "want a file of at most 64 KiB"
 	}
-	if text = strings.TrimRight(string(content), "\r\n"); text == "" {
+	if text = strings.TrimRight(strings.TrimPrefix(string(content), "\ufeff"), "\r\n"); text == "" {
 		return "", "the file is empty"
 	}
 	return text, ""

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+
+	"usher/input"
 )
 
 // ErrEmail is returned for text that is not exactly one usable email address.
@@ -20,11 +22,15 @@ type Email struct{ hidden }
 
 // ParseEmail reads one bare address. The canonical form is lower case with the domain in Punycode:
 // no provider in use tells local parts apart by case, and two accounts on one mailbox would be a hole.
+// What a clipboard adds is taken away, and the full-width forms of an input method are read as ASCII, see [input.Narrow].
 // It returns ErrEmail for display names, lists, quoted or non-ASCII local parts (QQ and 163 offer no
 // SMTPUTF8, so such mail cannot go out), domains without a dot, and control characters.
 func ParseEmail(s string) (Email, error) {
-	s = strings.TrimSpace(s)
-	if s == "" || len(s) > maxEmail || !utf8.ValidString(s) || strings.ContainsAny(s, "\r\n\x00<>\"(), ;") {
+	s = input.Narrow(s)
+	if len(s) >= len("mailto:") && strings.EqualFold(s[:len("mailto:")], "mailto:") { // a copied link
+		s = s[len("mailto:"):]
+	}
+	if s == "" || utf8.RuneCountInString(s) > maxEmail || !utf8.ValidString(s) || strings.ContainsAny(s, "\r\n\x00<>\"(), ;") {
 		return Email{}, ErrEmail
 	}
 	local, domain, found := strings.Cut(s, "@")

@@ -3,6 +3,8 @@ package contact
 import (
 	"errors"
 	"strings"
+
+	"usher/input"
 )
 
 // ErrMobile is returned for text that is not a mainland mobile number.
@@ -14,52 +16,31 @@ type Mobile struct{ hidden }
 // mobileDigits is the length of a mainland mobile number without its country code.
 const mobileDigits = 11
 
-// ParseMobile reads a number as people type it: eleven digits, with +86, 0086 or 86 in front,
-// single spaces or hyphens between groups. The canonical form is the bare eleven digits.
-// It returns ErrMobile for everything else, above all for lists: a provider's number field takes
-// a thousand numbers separated by commas.
+// ParseMobile reads a number as people type and paste it, see [input.Number]: eleven digits, with +86, 0086 or 86 in
+// front. The canonical form is the bare eleven digits. It returns ErrMobile for everything else, above all for lists: a
+// provider's number field takes a thousand numbers separated by commas.
 func ParseMobile(s string) (Mobile, error) {
-	digits, ok := digitsOf(s)
+	digits, international, ok := input.Number(s)
 	if !ok {
 		return Mobile{}, ErrMobile
 	}
-	number := digits
-	switch {
-	case strings.HasPrefix(s, "+"):
-		number, ok = strings.CutPrefix(digits, "86")
-	case len(digits) == len("0086")+mobileDigits:
-		number, ok = strings.CutPrefix(digits, "0086")
-	case len(digits) == len("86")+mobileDigits:
-		number, ok = strings.CutPrefix(digits, "86")
-	}
-	if !ok || len(number) != mobileDigits || number[0] != '1' || number[1] < '3' {
+	number, ok := mainland(digits, international)
+	if !ok {
 		return Mobile{}, ErrMobile
 	}
 	return Mobile{hidden{full: number, masked: number[:3] + "****" + number[7:]}}, nil
 }
 
-// digitsOf returns the digits of a typed number, or false when there is more in it than a plus sign in
-// front and single blanks or hyphens between groups.
-func digitsOf(s string) (string, bool) {
-	const longest = len("+86") + 2*mobileDigits
-	if len(s) > longest {
-		return "", false
-	}
-	digits := make([]byte, 0, longest)
-	for i := range len(s) {
-		switch c := s[i]; {
-		case isDigit(c):
-			digits = append(digits, c)
-		case c == '+' && i == 0:
-		case (c == ' ' || c == '-') && i > 0 && i < len(s)-1 && isDigit(s[i-1]):
-		default:
+// mainland returns the eleven digits of a mainland mobile number, whose country code may lack its plus sign.
+func mainland(digits string, international bool) (number string, ok bool) {
+	number = digits
+	if international || len(digits) == len("86")+mobileDigits {
+		if number, ok = strings.CutPrefix(digits, "86"); !ok {
 			return "", false
 		}
 	}
-	return string(digits), true
+	return number, len(number) == mobileDigits && number[0] == '1' && number[1] >= '3'
 }
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // Prefix returns the first seven digits: the block that one carrier hands out in one region, in
 // which SMS pumping shows up first.

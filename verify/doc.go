@@ -20,7 +20,7 @@
 //	  └──not queued──▶ taken back; the code that it replaced is pending again
 //
 // A code that is used, superseded or expired is [ErrExpired], and so is an id that no code of the number and purpose
-// has. A code without guesses is [ErrAttempts] until its end. A person who knows only the number changes none of this:
+// has. Only for a request that has the right digits a used code is [ErrUsed]: a form that was sent twice. A code without guesses is [ErrAttempts] until its end. A person who knows only the number changes none of this:
 // neither guesses nor further codes need an id that this person has. What such a person can use up is the share of the
 // number's allowance that [Stranger] and [Payer] have.
 //

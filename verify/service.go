@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"usher/contact"
+	"usher/input"
 	"usher/messages"
 	"usher/secrets"
 )
@@ -140,9 +141,9 @@ type Result struct {
 }
 
 // Check counts an attempt on the code that has this id and says whether the digits are right, without using it. A
-// wrong code is no error. It returns [ErrExpired], [ErrAttempts], and [ErrWrong] for text that cannot be a code: it
+// wrong code is no error. It returns [ErrExpired], [ErrUsed] for the right digits of a used code, [ErrAttempts], and [ErrWrong] for text that cannot be a code: it
 // is not counted, since nothing can be guessed with it. An id that is not of this number and purpose is [ErrExpired],
-// and no code's attempts change.
+// and no code's attempts change. The code is read as it was typed or pasted, see [input.Code].
 func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) (Result, error) {
 	pending, right, err := s.try(ctx, mobile, purpose, id, code)
 	if err != nil {
@@ -155,7 +156,7 @@ func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purp
 }
 
 // Spend counts an attempt on the code that has this id and uses the code when the digits are right: once, so that of
-// parallel calls one gets nil and the others [ErrExpired]. It returns [ErrExpired], [ErrWrong] and [ErrAttempts], as
+// parallel calls one gets nil and the others [ErrUsed]. It returns [ErrExpired], [ErrWrong] and [ErrAttempts], as
 // [Service.Check] does.
 func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) error {
 	pending, right, err := s.try(ctx, mobile, purpose, id, code)
@@ -185,7 +186,7 @@ func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purp
 	return nil
 }
 
-// noteUse returns [ErrExpired] for a code that was used before, whatever Codes knows of it.
+// noteUse returns [ErrUsed] for a code that was used before, whatever Codes knows of it.
 func (s *Service) noteUse(ctx context.Context, purpose Purpose, id string) error {
 	if s.Uses == nil || purpose == Register {
 		return nil
@@ -198,7 +199,7 @@ func (s *Service) noteUse(ctx context.Context, purpose Purpose, id string) error
 		return err
 	}
 	if !first {
-		return ErrExpired
+		return ErrUsed
 	}
 	return nil
 }
@@ -209,6 +210,7 @@ func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpos
 	if mobile.IsZero() || !purpose.Valid() {
 		return Pending{}, false, errors.New("check code: needs a number and a known purpose")
 	}
+	code = input.Code(code, s.Policy.CodeLength)
 	if !s.wellFormed(code) {
 		return Pending{}, false, ErrWrong
 	}
@@ -229,7 +231,14 @@ func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpos
 	if err != nil {
 		return Pending{}, false, fmt.Errorf("check code: %w", err)
 	}
-	return pending, hmac.Equal([]byte(mac), []byte(pending.MAC)), nil
+	right := hmac.Equal([]byte(mac), []byte(pending.MAC))
+	switch {
+	case !pending.Used:
+		return pending, right, nil
+	case right:
+		return Pending{}, false, ErrUsed
+	}
+	return Pending{}, false, ErrExpired // as for an unknown id: guesses learn nothing
 }
 
 // isOf reports whether an id is that of a code for the subject.

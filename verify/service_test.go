@@ -275,7 +275,9 @@ func TestService_counts_nothing_for_what_is_no_code(t *testing.T) {
 	b := setup(t)
 	code := b.pend(t)
 	for _, given := range []string{
-		"", code[:5], code + "0", code + "\n", " " + code[1:], code[:5] + "a", "１２３４５６", "12345\x00", strings.Repeat("1", 1<<20),
+		"", code[:5], code + "0", " " + code[1:], code[:5] + "a", "１２３４５", "12345\x00", strings.Repeat("1", 1<<20),
+		"\u200b",
+		"either " + code + " or " + string('0'+(code[0]-'0'+1)%10) + code[1:],
 	} {
 		if _, err := b.Check(t.Context(), mobile, verify.Login, b.codes.issued.ID, given); !errors.Is(err, verify.ErrWrong) {
 			t.Errorf("Check(%.20q): %v", given, err)
@@ -286,6 +288,22 @@ func TestService_counts_nothing_for_what_is_no_code(t *testing.T) {
 	}
 	if len(b.codes.calls) > 0 {
 		t.Errorf("the store was asked: %v", b.codes.calls)
+	}
+}
+
+func TestService_takes_a_code_as_it_is_pasted(t *testing.T) {
+	t.Parallel()
+	for name, paste := range map[string]func(code string) string{
+		"spaces":     func(code string) string { return "\u200e" + code[:3] + "\u00a0" + code[3:] + "\r\n" },
+		"hyphen":     func(code string) string { return code[:3] + "\u2011" + code[3:] },
+		"full width": func(code string) string { return strings.Map(func(r rune) rune { return r - '0' + '０' }, code) },
+		"message":    func(code string) string { return "【Usher】您的验证码是" + code + "，5分钟内有效" },
+	} {
+		b := setup(t)
+		code := b.pend(t)
+		if err := b.Spend(t.Context(), mobile, verify.Login, b.codes.issued.ID, paste(code)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -340,6 +358,28 @@ func TestService_Spend(t *testing.T) {
 				t.Errorf("calls %v, want %v", b.codes.calls, test.wantCalls)
 			}
 		})
+	}
+}
+
+func TestService_tells_of_a_use_only_who_knows_the_code(t *testing.T) {
+	t.Parallel()
+	for _, right := range []bool{true, false} {
+		b := setup(t)
+		code := b.pend(t)
+		b.codes.pending.Used = true
+		if !right {
+			code = string('0'+(code[0]-'0'+1)%10) + code[1:]
+		}
+		_, checkErr := b.Check(t.Context(), mobile, verify.Login, b.codes.issued.ID, code)
+		spendErr := b.Spend(t.Context(), mobile, verify.Login, b.codes.issued.ID, code)
+		for _, err := range []error{checkErr, spendErr} {
+			if !errors.Is(err, verify.ErrExpired) || errors.Is(err, verify.ErrUsed) != right {
+				t.Errorf("right digits: %v; got %v", right, err)
+			}
+		}
+		if want := []string{"try login", "try login"}; !slices.Equal(b.codes.calls, want) {
+			t.Errorf("calls %v, want %v", b.codes.calls, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -35,6 +36,10 @@ var (
 	ErrAttempts = errors.New("too many wrong codes")
 	ErrQueue    = errors.New("code could not be queued")
 	ErrNotFound = errors.New("unknown code id")
+
+	// ErrUsed is an ErrExpired that only those hear who know the code: a second request with it has to learn that the
+	// first one has been here.
+	ErrUsed = fmt.Errorf("%w: it was used", ErrExpired)
 )
 
 // LimitError says that a limit refused and when to come back.
@@ -56,7 +61,7 @@ type Codes interface {
 	Void(ctx context.Context, id string) error
 
 	// Try counts an attempt on the code that has this id and returns what to compare with. It returns
-	// ErrExpired for an id that is unknown, of another purpose, used, superseded or over, and ErrAttempts
+	// ErrExpired for an id that is unknown, of another purpose, superseded or over, and ErrAttempts
 	// when the code's attempts are used up. An attempt after a code's first counts for all codes together
 	// too, and is ErrAttempts where strangers have guessed too often: the first is always compared.
 	Try(ctx context.Context, id string, purpose Purpose) (Pending, error)
@@ -65,7 +70,7 @@ type Codes interface {
 	// together. Later attempts of the code do not count for all.
 	Confirm(ctx context.Context, id string, pending Pending) error
 
-	// Use marks a code as used, once: of parallel calls one gets nil, the others ErrExpired. It is not
+	// Use marks a code as used, once: of parallel calls one gets nil, the others ErrUsed. It is not
 	// the first use when the code was restored after an earlier one.
 	Use(ctx context.Context, id string) (first bool, err error)
 
@@ -108,6 +113,7 @@ type Pending struct {
 	KeyID        string
 	MAC          string
 	AttemptsLeft int
+	Used         bool // it cannot be used again
 
 	// CountedForAll says that the attempt counts for all codes together, see Confirm.
 	CountedForAll bool

@@ -28,6 +28,8 @@ type Page struct {
 	// USHER_CAPTCHA_KIND: what the page asks for depends on it.
 	CaptchaRequired bool
 	CaptchaKind     string
+	// CodeLength is how many digits a code by SMS has; 0 means that the page does not know.
+	CodeLength int
 	// PasswordCaptcha shows the captcha on the password form of /login, after failures.
 	PasswordCaptcha bool
 	// Form holds the values typed before, for a page shown again. Passwords and captcha answers in

@@ -139,6 +139,10 @@ func (a *API) face(stores *app.Stores) (*api.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	origins, err := config.Origins(c.AllowedOrigins)
+	if err != nil {
+		return nil, err
+	}
 	look := captchaConfig(c)
 	look.Fixed = a.settings.FixedCaptcha
 	maker, err := captcha.New(look)
@@ -166,7 +170,7 @@ func (a *API) face(stores *app.Stores) (*api.Server, error) {
 		Web:         pages,
 		Metrics:     a.metrics,
 		Tracer:      a.traces.Tracer(),
-		Config:      faceConfig(c, publicURL, proxies),
+		Config:      faceConfig(c, publicURL, origins, proxies),
 		Logger:      a.logger,
 		Now:         time.Now,
 	}, nil
@@ -279,9 +283,9 @@ func (a *API) close() error {
 	return errors.Join(errs...)
 }
 
-func faceConfig(c config.API, publicURL *url.URL, proxies []netip.Prefix) api.Config {
+func faceConfig(c config.API, publicURL *url.URL, origins []string, proxies []netip.Prefix) api.Config {
 	return api.Config{
-		PublicURL: publicURL, AllowedOrigins: c.AllowedOrigins, TrustedProxies: proxies,
+		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
 		Registration:  accounts.Registration(c.Registration),
 		ReceiptSecret: c.ReceiptSecret.Reveal(),
 		CaptchaTTL:    c.CaptchaTTL, SessionIdle: c.SessionIdle,

@@ -8,6 +8,11 @@ type edge struct{ from, to, why string }
 // packages without a line on the left know nothing of the others.
 var edges = []edge{
 	// Layer 1: what a message is and how it leaves.
+	{"contact", "input", "numbers and addresses are read as people paste them"},
+	{"captcha", "input", "so are answers"},
+	{"verify", "input", "so are codes"},
+	{"accounts", "input", "so are user names"},
+	{"api", "input", "so are all fields but passwords"},
 	{"limits", "contact", "a limit counts per number and per address"},
 	{"reports", "messages", "a report says which state a message is in"},
 	{"providers", "contact", "a message has a receiver"},

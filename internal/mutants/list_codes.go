@@ -20,9 +20,16 @@ func codeMutants() []mutant {
 		{
 			name: "code-once", without: "a code is good for many uses at once",
 			edits: []edit{
-				{"store/redisstore/scripts/code_use.lua", "if code[2] ~= '' or tonumber(code[1])", "if tonumber(code[1])"},
+				{"store/redisstore/scripts/code_use.lua", "if code[2] ~= '' then return {3, ''} end\n", ""},
 			},
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
+		},
+		{
+			name: "code-used", without: "a guess at a used code is told apart from an unknown id",
+			edits: []edit{
+				{"verify/service.go", "	case right:\n		return Pending{}, false, ErrUsed", "	default:\n		return Pending{}, false, ErrUsed"},
+			},
+			pkg: "verify", tests: []string{"TestService_tells_of_a_use_only_who_knows_the_code"},
 		},
 		{
 			name: "code-purpose", without: "a code to sign in with resets the password",

@@ -6,9 +6,16 @@ func requestMutants() []mutant {
 		{
 			name: "trusted-proxies", without: "X-Forwarded-For of strangers is believed",
 			edits: []edit{
-				{"api/middleware.go", "return echo.ExtractIPDirect()", "return echo.ExtractIPFromXFFHeader()"},
+				{"api/forwarded.go", "if !s.isProxy(peer) {", "if !s.isProxy(peer) && r == nil {"},
 			},
 			pkg: "api", tests: []string{"TestForged_forwarding_is_not_believed"},
+		},
+		{
+			name: "forwarded-unknown", without: "what a stranger wrote before a proxy's \"unknown\" is believed",
+			edits: []edit{
+				{"api/forwarded.go", "if !ok {\n				return client, false\n			}", "if !ok {\n				continue\n			}"},
+			},
+			pkg: "api", tests: []string{"TestForwarded_forms"},
 		},
 		{
 			name: "body-size", without: "a body may have any size",

@@ -60,7 +60,7 @@ func sessionMutants() []mutant {
 		{
 			name: "spent-code", without: "a code that was used works again after a failover of Redis",
 			edits: []edit{
-				{"verify/service.go", "if !first {\n\t\treturn ErrExpired", "if !first && s.Uses == nil {\n\t\treturn ErrExpired"},
+				{"verify/service.go", "if !first {\n\t\treturn ErrUsed", "if !first && s.Uses == nil {\n\t\treturn ErrUsed"},
 			},
 			pkg: "api", tests: []string{"TestSpent_stays_spent_when_Redis_comes_back_as_it_was_before"},
 		},

@@ -74,7 +74,7 @@ func (c *Codes) Void(ctx context.Context, id string) error {
 }
 
 // Try counts an attempt on the code that has this id and returns what to compare with. It returns
-// [verify.ErrExpired] for an id that is unknown, of another purpose, used, superseded or over, and
+// [verify.ErrExpired] for an id that is unknown, of another purpose, superseded or over, and
 // [verify.ErrAttempts] when the code's attempts are used up. An attempt after a code's first counts for all codes
 // together as well, see [limits.CodeWrongAll]: where nothing is left of that, the first is all that a code has.
 func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (verify.Pending, error) {
@@ -88,8 +88,8 @@ func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (ver
 		return verify.Pending{}, fmt.Errorf("try code: %w", err)
 	}
 	switch r.text(0) {
-	case "ok":
-		pending := verify.Pending{KeyID: r.text(1), MAC: r.text(2), AttemptsLeft: int(r.number(3))}
+	case "ok", "used":
+		pending := verify.Pending{KeyID: r.text(1), MAC: r.text(2), AttemptsLeft: int(r.number(3)), Used: r.text(0) == "used"}
 		if r.number(4) == 1 {
 			return c.countAgain(ctx, pending)
 		}
@@ -142,7 +142,7 @@ func (c *Codes) Confirm(ctx context.Context, id string, pending verify.Pending) 
 	return nil
 }
 
-// Use marks a code as used, once: of parallel calls one gets nil, the others [verify.ErrExpired]. It is not
+// Use marks a code as used, once: of parallel calls one gets nil, the others [verify.ErrUsed]. It is not
 // the first use when the code was restored after an earlier one.
 func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 	subject, ok := verify.SubjectOf(id)
@@ -159,6 +159,8 @@ func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 		return false, verify.ErrExpired
 	case 1:
 		return false, nil
+	case 3:
+		return false, verify.ErrUsed
 	}
 	if provider := r.text(1); provider != "" {
 		// Best effort: what it says of a provider is worth less than the code's use.

@@ -41,6 +41,7 @@ func Codes(t *testing.T, url string) {
 		"a right code costs nothing of that bound":        rightForAll,
 		"without a code's id its attempts are untouched":  strangersGuess,
 		"of 50 parallel spends one succeeds":              spendsInParallel,
+		"guesses at a used code are bounded":               guessesAtUsed,
 		"a restored code is usable until its old end":     restore,
 		"the status follows a code to its end":            statusFollows,
 		"of 20 parallel claims one succeeds":              claimsInParallel,

@@ -309,14 +309,37 @@ func spendsInParallel(t *testing.T, b *redisBundle) {
 		return b.service.Spend(t.Context(), b.mobile, verify.Login, issued.ID, code)
 	})
 	won := count(errs, func(err error) bool { return err == nil })
-	lost := count(errs, func(err error) bool { return errors.Is(err, verify.ErrExpired) })
+	lost := count(errs, func(err error) bool { // the first few hear that they came second
+		return errors.Is(err, verify.ErrExpired)
+	})
+	if second := count(errs, func(err error) bool { return errors.Is(err, verify.ErrUsed) }); second == 0 {
+		t.Error("no call that came second is told so")
+	}
 	if won != 1 || lost != 49 {
 		t.Errorf("%d spent it and %d were told it is over, want 1 and 49", won, lost)
 	}
 	// Guesses may have been refused before they came to use the code: that it has one use is not their doing alone.
-	if _, err := b.codes.Use(t.Context(), issued.ID); !errors.Is(err, verify.ErrExpired) {
+	if _, err := b.codes.Use(t.Context(), issued.ID); !errors.Is(err, verify.ErrUsed) {
 		t.Errorf("Use of a used code: %v", err)
 	}
+}
+
+// guessesAtUsed are bounded, and take nothing from a code that is restored.
+func guessesAtUsed(t *testing.T, b *redisBundle) {
+	b.unlimited()
+	issued := b.issue(t, verify.Login)
+	code := b.code(t, issued.ID, verify.Login)
+	b.spendCode(t, issued.ID)
+	for i := range 2 * policy().MaxAttempts {
+		_, err := b.service.Check(t.Context(), b.mobile, verify.Login, issued.ID, code)
+		if told := errors.Is(err, verify.ErrUsed); !errors.Is(err, verify.ErrExpired) || told != (i < policy().MaxAttempts) {
+			t.Errorf("look %d at a used code: %v", i+1, err)
+		}
+	}
+	if err := b.service.Restore(t.Context(), issued.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.spendCode(t, issued.ID)
 }
 
 func restore(t *testing.T, b *redisBundle) {

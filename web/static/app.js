@@ -54,24 +54,56 @@ function randomKey() {
 
 // ---- Fields and their messages ----
 
-const plainMobile = (value) => value.replace(/[\s-]/g, '').replace(/^\+?86(?=1\d{10}$)/, '');
+// People paste what a clipboard gives them. What follows takes all that the API takes (its package input); the API has
+// the last word.
+
+// tidy removes what shows nothing, and white space at both ends.
+const tidy = (text) => text.replace(/[\p{Cf}\p{Variation_Selector}\uFFFC]/gu, '').replace(/^[\s\x85]+|[\s\x85]+$/g, '');
+
+// narrow turns full-width forms into ASCII, and hyphens of all kinds into one.
+const narrow = (text) => tidy(tidy(text)
+  .replace(/[\uFF01-\uFF5E]/g, (c) => String.fromCharCode(c.charCodeAt(0) - 0xFEE0))
+  .replace(/[\p{Pd}\u2212\u02D7\u2043]/gu, '-'));
+
+const plainMobile = (text) => narrow(text).replace(/^tel:/i, '').replace(/[\s\x85().\xB7-]/g, '').replace(/^(?:\+|00)?86(?=1\d{10}$)/, '');
+
+// plainCode finds the code in a whole message too: it is the only number of so many digits.
+function plainCode(text, length) {
+  const typed = narrow(text);
+  const bare = typed.replace(/[\s\x85-]/g, '');
+  if (/^\d*$/.test(bare)) return bare;
+  const codes = new Set((typed.match(/[A-Za-z\d]+/g) ?? []).filter((word) => /^\d+$/.test(word) && word.length === length));
+  return codes.size === 1 ? [...codes][0] : typed;
+}
+
+const passwordForm = (text) => text.normalize('NFKC'); // In which passwords are counted and compared.
+const lengthOf = (password) => [...passwordForm(password)].length;
 
 function valueOf(input) {
   if (input.type === 'checkbox') return input.checked;
+  if (input.name.startsWith('password')) return input.value;
   if (input.name === 'mobile') return plainMobile(input.value);
-  return input.name.startsWith('password') ? input.value : input.value.trim();
+  if (input.name === 'sms_code') return plainCode(input.value, Number(input.dataset.length));
+  return tidy(input.value);
 }
+
+// What values look like that may be right, by the names of fields.
+const forms = {
+  mobile: (value) => /^1[3-9]\d{9}$/.test(value),
+  sms_code: (value, input) => /^\d+$/.test(value) && (value.length === Number(input.dataset.length) || !Number(input.dataset.length)),
+  email: (value) => /^[^@]+@[^@]+$/.test(narrow(value)),
+  username: (value) => /^[\p{L}\p{N}_]{5,20}$/u.test(value.normalize('NFKC')),
+  password_repeat: (value, input) => passwordForm(value) === passwordForm(input.form.elements.password.value),
+};
 
 // mistake is the sentence about a field's value, or an empty string.
 function mistake(input) {
   if (input.closest('[hidden]') || input.type === 'hidden') return '';
-  const { validity, value, dataset, form } = input;
-  if (validity.valueMissing) return input.type === 'checkbox' ? dataset.invalid : say('required');
-  if (!validity.valid) return dataset.invalid;
-  const length = [...value].length;
-  if ('meter' in dataset && (length < 8 || length > 128)) return dataset.invalid;
-  if (input.name === 'password_repeat' && value !== form.elements.password.value) return dataset.invalid;
-  return '';
+  const { dataset } = input;
+  const value = valueOf(input);
+  if (!value) return !input.required ? '' : input.type === 'checkbox' ? dataset.invalid : say('required');
+  if ('meter' in dataset && (lengthOf(value) < 8 || lengthOf(value) > 128)) return dataset.invalid;
+  return forms[input.name]?.(value, input) ?? true ? '' : dataset.invalid;
 }
 
 function showError(input, sentence) {
@@ -209,11 +241,11 @@ class Captcha {
   }
 
   // answered says whether there is an answer to send, or one on its way.
-  get answered() { return this.medium === 'pow' ? Boolean(this.proof) : this.answer.value.trim() !== ''; }
+  get answered() { return this.medium === 'pow' ? Boolean(this.proof) : valueOf(this.answer) !== ''; }
 
   // given is what to send: what was typed, and after a space the proof of work that was asked beside it.
   async given() {
-    const typed = this.medium === 'pow' ? [] : [this.answer.value.trim()];
+    const typed = this.medium === 'pow' ? [] : [valueOf(this.answer)];
     const proof = await this.proof;
     return [...typed, ...(proof ? [proof] : [])].join(' ');
   }
@@ -345,6 +377,12 @@ class CodeSender {
     this.key = codeKey(form);
     this.button.type = 'button';
     this.button.addEventListener('click', () => this.send());
+    // A pasted message gives its code.
+    this.code.addEventListener('input', () => {
+      const { value } = this.code;
+      const code = plainCode(value, Number(this.code.dataset.length));
+      if (code !== value && forms.sms_code(code, this.code)) this.code.value = code;
+    });
     // A number mended after sending is another number: it need not wait for the first one.
     this.mobile.addEventListener('input', () => {
       if (this.sentTo && plainMobile(this.mobile.value) !== this.sentTo) this.forget();
@@ -482,7 +520,7 @@ function meter(input) {
   const hint = byId(`${input.id}-hint`);
   const plain = hint.textContent;
   input.addEventListener('input', () => {
-    const length = [...input.value].length;
+    const length = lengthOf(input.value);
     const level = length < 8 ? 0 : length < 12 ? 1 : length < 16 ? 2 : 3;
     if (!length) delete bar.dataset.level;
     else bar.dataset.level = level;

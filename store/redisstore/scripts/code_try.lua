@@ -5,11 +5,16 @@
 -- ARGV[2] -> now in milliseconds
 --
 -- Returns {"expired"} when the code cannot be entered for the purpose, {"attempts"} when it has no guess left, or
--- {"ok", key id, MAC, guesses left, 1 for a guess after the first of a code that was not entered rightly yet, else 0}.
+-- {"ok", key id, MAC, guesses left, 1 for a guess after the first of a code that was not entered rightly yet, else 0},
+-- or {"used", key id, MAC, 0, 0} for a code that was used. Guesses at such a one are counted apart, as many as it had.
 local code = redis.call('HMGET', KEYS[1], 'purpose', 'expires_at', 'used', 'attempts', 'max_attempts', 'key_id', 'mac', 'superseded',
   'confirmed')
-if code[1] ~= ARGV[1] or code[3] ~= '' or tonumber(code[2]) <= tonumber(ARGV[2]) then return {'expired'} end
+if code[1] ~= ARGV[1] or tonumber(code[2]) <= tonumber(ARGV[2]) then return {'expired'} end
 if code[8] then return {'expired'} end
+if code[3] ~= '' then
+  if redis.call('HINCRBY', KEYS[1], 'late', 1) > tonumber(code[5]) then return {'expired'} end
+  return {'used', code[6], code[7], 0, 0}
+end
 local left = tonumber(code[5]) - tonumber(code[4])
 if left < 1 then return {'attempts'} end
 local again = redis.call('HINCRBY', KEYS[1], 'attempts', 1) > 1 and not code[9]

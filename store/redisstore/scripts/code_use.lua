@@ -6,13 +6,14 @@
 -- ARGV[2] -> name of this use: the client repeats a request whose answer was lost
 --
 -- Returns {2, the provider that sent it or ""} at the code's first use, {1, ...} when it was used and restored
--- before, or {0, ""} when the code is used, over, superseded or gone.
+-- before, {3, ""} when another use came first, or {0, ""} when the code is over, superseded or gone.
 local code = redis.call('HMGET', KEYS[1], 'expires_at', 'used', 'first_use', 'provider', 'superseded')
 if not code[1] then return {0, ''} end
 local first = not code[3] or code[3] == ARGV[2]
 local used = {first and 2 or 1, code[4] or ''}
 if code[2] == ARGV[2] then return used end
-if code[2] ~= '' or tonumber(code[1]) <= tonumber(ARGV[1]) or code[5] then return {0, ''} end
+if tonumber(code[1]) <= tonumber(ARGV[1]) or code[5] then return {0, ''} end
+if code[2] ~= '' then return {3, ''} end
 redis.call('HSET', KEYS[1], 'used', ARGV[2], 'first_use', code[3] or ARGV[2], 'used_at', ARGV[1])
 note(KEYS[2], KEYS[1], ARGV[1])
 return used

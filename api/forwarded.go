@@ -1,0 +1,100 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Whose request it is. Proxies write X-Forwarded-For in several forms, and only those in the settings are believed. The
+// headers Forwarded and X-Real-Ip are not looked at: a proxy that does not write them may pass on those of strangers.
+
+// clientIP finds the address of the person behind trusted proxies: the last one in X-Forwarded-For that is no trusted
+// proxy's, since whatever stands before it was written by a stranger. Without a trusted proxy it is the peer's address.
+func (s *Server) clientIP() echo.IPExtractor {
+	var warned atomic.Int64 // Unix time
+	return func(r *http.Request) string {
+		peer, _ := parseHop(r.RemoteAddr)
+		if !s.isProxy(peer) {
+			return textOf(peer)
+		}
+		client, fine := s.beforeProxies(peer, r.Header.Values(echo.HeaderXForwardedFor))
+		if now := s.Now().Unix(); !fine && now-warned.Load() >= int64(time.Minute/time.Second) {
+			warned.Store(now) // two lines in one moment do no harm
+			s.Logger.LogAttrs(r.Context(), slog.LevelWarn,
+				"a trusted proxy names no client in X-Forwarded-For: all clients behind it share its limits; "+
+					"have it write the client's address",
+				slog.String("proxy", textOf(client)))
+		}
+		return textOf(client)
+	}
+}
+
+// beforeProxies goes from the peer towards the client. It reports false when a trusted proxy has named what is no
+// address, such as "unknown" or an empty entry: the client is that proxy then. What stands further left may be a
+// stranger's invention.
+func (s *Server) beforeProxies(peer netip.Addr, lines []string) (client netip.Addr, fine bool) {
+	client = peer
+	for i := len(lines) - 1; i >= 0; i-- {
+		for rest, more := lines[i], true; more; {
+			var hop string
+			if comma := strings.LastIndexByte(rest, ','); comma >= 0 {
+				rest, hop = rest[:comma], rest[comma+1:]
+			} else {
+				hop, more = rest, false
+			}
+			addr, ok := parseHop(hop)
+			if !ok {
+				return client, false
+			}
+			if client = addr; !s.isProxy(addr) {
+				return client, true
+			}
+		}
+	}
+	return client, true // a person on a proxy's own machine or network
+}
+
+func (s *Server) isProxy(addr netip.Addr) bool {
+	for _, network := range s.Config.TrustedProxies {
+		if network.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseHop reads an address as proxies write it: bare, in brackets, with a port, in quotes, with a zone, or an IPv4 one as
+// IPv6.
+func parseHop(text string) (addr netip.Addr, ok bool) {
+	text = strings.Trim(text, " \t\"")
+	host, port := text, ""
+	if inside, bracketed := strings.CutPrefix(text, "["); bracketed {
+		if host, port, bracketed = strings.Cut(inside, "]"); !bracketed {
+			return netip.Addr{}, false
+		}
+	} else if at := strings.IndexByte(text, ':'); at >= 0 && at == strings.LastIndexByte(text, ':') {
+		host, port = text[:at], text[at:]
+	}
+	if port != "" && (port[0] != ':' || strings.Trim(port[1:], "0123456789") != "") {
+		return netip.Addr{}, false
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	return addr.WithZone("").Unmap(), true
+}
+
+// textOf is empty for an address that cannot be told.
+func textOf(addr netip.Addr) string {
+	if !addr.IsValid() {
+		return ""
+	}
+	return addr.String()
+}

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Names and addresses in the form in which browsers send them, so that they can be compared: in lower case, without the
+// port that the scheme stands for, and in Punycode.
+
+// PublicURL parses the public address: https, or http where the host is loopback.
+func PublicURL(text string) (*url.URL, error) {
+	u, err := webAddress(text)
+	switch {
+	case errors.Is(err, errPath):
+		return nil, fmt.Errorf("want no path: the service owns its host name")
+	case errors.Is(err, errClear):
+		return nil, fmt.Errorf("want https; http is for loopback only")
+	case err != nil:
+		return nil, fmt.Errorf("want an address such as https://signup.example.com")
+	}
+	return u, nil
+}
+
+// Origins parses origins of web pages. The error says what is wanted and quotes none.
+func Origins(texts []string) ([]string, error) {
+	origins := make([]string, len(texts))
+	for i, text := range texts {
+		u, err := webAddress(text)
+		if err != nil {
+			return nil, errors.New("want origins such as https://www.example.com, without path or *; http is for loopback only")
+		}
+		origins[i] = u.String()
+	}
+	return origins, nil
+}
+
+var (
+	errAddress = errors.New("not an address of a web site")
+	errPath    = errors.New("address has a path")
+	errClear   = errors.New("address is neither https nor loopback")
+)
+
+// webAddress parses the address of a web site, which has a scheme, a host and perhaps a port.
+func webAddress(text string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return nil, errAddress
+	}
+	host, err := Host(u.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	port, err := portOf(u)
+	switch {
+	case err != nil:
+		return nil, err
+	case u.Path != "" && u.Path != "/":
+		return nil, errPath
+	case u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(host)):
+		return nil, errClear
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return &url.URL{Scheme: u.Scheme, Host: host + port}, nil
+}
+
+// portOf returns the port with its colon, or nothing where the scheme stands for it.
+func portOf(u *url.URL) (string, error) {
+	if u.Port() == "" {
+		return "", nil
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	switch {
+	case err != nil || port == 0:
+		return "", errAddress
+	case u.Scheme == "https" && port == 443, u.Scheme == "http" && port == 80:
+		return "", nil
+	}
+	return ":" + strconv.FormatUint(port, 10), nil
+}
+
+// Host returns a host name, or an address without brackets, as it stands in a Host header without its port.
+func Host(text string) (string, error) {
+	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+		return addr.String(), nil
+	}
+	host := strings.ToLower(text)
+	if strings.ContainsFunc(host, func(r rune) bool { return r > '~' }) {
+		var err error
+		if host, err = idna.Lookup.ToASCII(host); err != nil {
+			return "", errAddress
+		}
+	}
+	const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789-._"
+	if host == "" || strings.Trim(host, alphabet) != "" {
+		return "", errAddress
+	}
+	return host, nil
+}
+
+// IsLoopback reports whether a host name or address never leaves the machine.
+func IsLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
