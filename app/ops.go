@@ -24,6 +24,9 @@ import (
 // probeTimeout bounds one look at a store; a probe must answer before its caller gives up.
 const probeTimeout = time.Second
 
+// patience is how long probes may take together: long enough for a Redis that is far away.
+func patience(c config.Stores) time.Duration { return max(probeTimeout, 2*c.RedisTimeout) }
+
 // probe looks whether something the process needs answers. Its error is shown to operators.
 type probe struct {
 	name string
@@ -37,6 +40,7 @@ type Ops struct {
 	Registry *prometheus.Registry
 
 	probes   []probe
+	patience time.Duration // for all probes together
 	draining atomic.Bool
 	token    config.Secret
 	hosts    []string // names that the port answers to, besides loopback and addresses
@@ -51,7 +55,7 @@ func NewOps(c config.Common, stores *Stores) *Ops {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	stores.watch(registry)
 	o := &Ops{
-		Mux: http.NewServeMux(), Registry: registry, probes: stores.probes(), token: c.OpsToken, hosts: c.OpsHosts,
+		Mux: http.NewServeMux(), Registry: registry, probes: stores.probes(), patience: patience(c.Stores), token: c.OpsToken, hosts: c.OpsHosts,
 	}
 	o.Mux.HandleFunc("GET /healthz", o.healthz)
 	o.Mux.HandleFunc("GET /readyz", o.readyz)
@@ -122,7 +126,7 @@ func (o *Ops) healthz(w http.ResponseWriter, _ *http.Request) {
 
 // readyz answers 200 when every store answers, and 503 with the reasons otherwise.
 func (o *Ops) readyz(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), o.patience)
 	defer cancel()
 	status := http.StatusOK
 	report := map[string]string{}

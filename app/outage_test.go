@@ -8,6 +8,7 @@ import (
 
 	"usher/app"
 	"usher/config"
+	"usher/internal/faultproxy"
 	"usher/internal/testkit"
 )
 
@@ -95,4 +96,27 @@ func TestIdleWorker_beside_a_stopped_Redis_writes_a_line_when_it_goes_and_one_wh
 	if after := log.String()[before:]; strings.Count(after, "\n") != 1 || !strings.Contains(after, `"lines_left_out":`) {
 		t.Errorf("when Redis is back %d lines are written, want one:\n%s", strings.Count(after, "\n"), after)
 	}
+}
+
+// A Redis that is far away works once the setting allows for its round trips. Until then it is said which one.
+func TestRedis_that_is_far_away_needs_a_setting(t *testing.T) {
+	t.Parallel()
+	far, err := faultproxy.Open(testkit.RedisServer(t).Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = far.Close() })
+	far.SetDelay(500 * time.Millisecond)
+	database := testkit.SQLite(t)
+	d := deploy(t, "redis://"+far.Addr(), database, nil)
+	if status, body := d.ask(t, d.api.OpsAddr(), "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "USHER_REDIS_TIMEOUT") {
+		t.Errorf("/readyz = %d %s, want 503 and the setting's name", status, body)
+	}
+	if said := strings.Join(d.complaints(), ""); !strings.Contains(said, "raise USHER_REDIS_TIMEOUT") {
+		t.Errorf("at the start %q is logged, want the setting's name", said)
+	}
+	slow := deploy(t, "redis://"+far.Addr(), database, map[string]string{"USHER_REDIS_TIMEOUT": "3s"})
+	testkit.Eventually(t, time.Minute, func() bool { return slow.ready(t) }, "both are ready")
+	slow.askCode(t, "13900139000")
+	slow.person(t).ReadCode("13900139000", 1)
 }

@@ -68,14 +68,14 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 	if err := checkKeys(ctx, db, keys); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.examineRedis(ctx, logger)
+	s.examineRedis(ctx, patience(c.Stores), logger)
 	return s, nil
 }
 
 // examineRedis warns of what an operator should put right. A server that refuses to tell of itself, as
 // hosted ones may, is taken for good.
-func (s *Stores) examineRedis(ctx context.Context, logger *slog.Logger) {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+func (s *Stores) examineRedis(ctx context.Context, patience time.Duration, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := redisstore.Probe(ctx, s.Client); err != nil {
 		logger.Warn("redis is of no use for now", "error", err, "to_do", todo(err))

@@ -162,7 +162,7 @@ func unreached(err error, text string) (refusal, bool) {
 			reason: "redis does not answer in time",
 			cure:   "look at it and at the network; if it is only far away, raise USHER_REDIS_TIMEOUT: admin doctor measures the round trip",
 		}, true
-	case isNetwork, errors.Is(err, errUnanswered):
+	case isNetwork:
 		return refusal{reason: "redis cannot be reached", cure: "start it, or correct USHER_REDIS_URL"}, true
 	default:
 		return refusal{}, false
