@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"usher/store/sqlstore"
 	"usher/tasks"
 )
 
@@ -44,22 +45,19 @@ func (w *Worker) jobs() []tasks.Job {
 	return slices.Concat(w.outcomes.Jobs(), unproved.Jobs(), []tasks.Job{
 		tasks.ChangesJob(w.stores.Accounts, time.Now, w.logger),
 		{Name: "spent", Every: pruneEvery, Run: w.pruneSpent},
+		{Name: "traffic", Every: time.Minute, Run: func(ctx context.Context) error {
+			_, err := sqlstore.NewMessages(w.stores.SQL, time.Now).RollUp(ctx)
+			return err
+		}},
 	})
 }
 
-// Notes of ended sessions and used codes that have run out are deleted this often, so many in one statement.
-const (
-	pruneEvery = time.Hour
-	pruneBatch = 1000
-)
+// pruneEvery is how often notes of ended sessions and used codes that have run out are deleted.
+const pruneEvery = time.Hour
 
 func (w *Worker) pruneSpent(ctx context.Context) error {
-	for {
-		deleted, err := w.stores.Spent.Prune(ctx, pruneBatch)
-		if err != nil || deleted < pruneBatch {
-			return err
-		}
-	}
+	_, err := w.stores.Spent.Prune(ctx)
+	return err
 }
 
 // smsJobs are those that need the SMS providers.

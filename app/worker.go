@@ -114,6 +114,13 @@ type queue struct {
 // fetchPause is what Asynq waits after a fetch that found nothing, beyond the sleep of [tasks.Bell].
 const fetchPause = time.Millisecond
 
+// forwardPause is how often tasks that are due again are put back on their queue. One server of each queue in a process
+// does that; the others, which end with it, only do it now and then.
+const (
+	forwardPause     = time.Second
+	forwardSometimes = time.Minute
+)
+
 // mailsAhead is how many tasks of mails a worker has for each mail that it sends: the others wait unclaimed, or record
 // what became of theirs.
 const mailsAhead = 4
@@ -220,17 +227,19 @@ func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Wai
 	redisstore.Coalesce(client)
 	q := &queue{name: name, bell: bell, client: client, waiting: waiting}
 	w.queues = append(w.queues, q)
+	forward := forwardPause
 	for i := range loops {
 		q.servers = append(q.servers, asynq.NewServerFromRedisClient(client, asynq.Config{
 			Concurrency:              (concurrency + i) / loops, // all of them together have what was asked for
 			Queues:                   map[string]int{name: 1},
 			TaskCheckInterval:        fetchPause,
-			DelayedTaskCheckInterval: time.Second,
+			DelayedTaskCheckInterval: forward,
 			RetryDelayFunc:           tasks.RetryDelay,
 			IsFailure:                tasks.IsFailure,
 			ShutdownTimeout:          c.ShutdownGrace,
 			Logger:                   asynqLogger{w.logger.With("queue", name)},
 		}))
+		forward = forwardSometimes
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ type Worker struct {
 	CanaryTo         Secret        `env:"CANARY_TO" desc:"Mobile number of yours that gets a real SMS in every CANARY_INTERVAL, through one provider after the other; each is followed to its delivery report and counted."`
 	CanaryInterval   time.Duration `env:"CANARY_INTERVAL" envDefault:"0" desc:"How often a canary is sent, 5m to 24h; 0 sends none."`
 	MessageRetention time.Duration `env:"MESSAGE_RETENTION" envDefault:"2160h" desc:"How long the database keeps what became of messages, SMS and mails, after the last that was heard of them; 0 keeps it for ever."`
-	PollInterval     time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"250ms" desc:"How often each loop looks at an empty queue when no word of a new task comes; word comes with every new task, so this bounds the delay only when it got lost."`
+	PollInterval     time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"250ms" desc:"How often a worker looks at an empty queue when no word of a new task comes; word comes with every new task, so this is about the delay when it got lost."`
 	Fetchers         int           `env:"WORKER_FETCHERS" envDefault:"8" desc:"Loops that fetch from one sms queue in each worker, 1 to 16; a busy core lets one fetch some thousand codes a second."`
 }
 

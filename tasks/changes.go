@@ -11,7 +11,7 @@ import (
 const (
 	// changesInterval is how often claimed numbers are handed over and changes are forgotten.
 	changesInterval = 10 * time.Minute
-	changesTimeout  = 10 * time.Second // for one statement
+	changesTimeout  = 10 * time.Second // for one batch
 	changesBatch    = 500
 )
 
@@ -21,35 +21,36 @@ type ChangeStore interface {
 	HandOver(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// DropEndedChanges deletes changes that cannot be undone any more.
-	DropEndedChanges(ctx context.Context, at time.Time, limit int) (int, error)
+	DropEndedChanges(ctx context.Context, at time.Time) (int, error)
 }
 
 // ChangesJob hands numbers over whose account did not answer, and forgets changes that cannot be undone any more.
 func ChangesJob(store ChangeStore, now func() time.Time, logger *slog.Logger) Job {
 	return Job{Name: "changes", Every: changesInterval, Run: func(ctx context.Context) error {
-		err := changesInBatches(ctx, logger, "numbers handed over", func(ctx context.Context) (int, error) {
-			return store.HandOver(ctx, now().Add(-accounts.ClaimWindow), changesBatch)
-		})
-		if err != nil {
+		if err := handOver(ctx, store, now, logger); err != nil {
 			return err
 		}
-		return changesInBatches(ctx, logger, "changes forgotten", func(ctx context.Context) (int, error) {
-			return store.DropEndedChanges(ctx, now(), changesBatch)
-		})
+		n, err := store.DropEndedChanges(ctx, now())
+		changesTidied(ctx, logger, "changes forgotten", n)
+		return err
 	}}
 }
 
-// changesInBatches calls do until it has less than a whole batch to do.
-func changesInBatches(ctx context.Context, logger *slog.Logger, what string, do func(context.Context) (int, error)) error {
+// handOver ends claims until there is less than a whole batch of them.
+func handOver(ctx context.Context, store ChangeStore, now func() time.Time, logger *slog.Logger) error {
 	for {
 		bounded, cancel := context.WithTimeout(ctx, changesTimeout)
-		n, err := do(bounded)
+		n, err := store.HandOver(bounded, now().Add(-accounts.ClaimWindow), changesBatch)
 		cancel()
-		if n > 0 {
-			logger.InfoContext(ctx, "accounts tidied up", "what", what, "count", n)
-		}
+		changesTidied(ctx, logger, "numbers handed over", n)
 		if err != nil || n < changesBatch {
 			return err
 		}
+	}
+}
+
+func changesTidied(ctx context.Context, logger *slog.Logger, what string, n int) {
+	if n > 0 {
+		logger.InfoContext(ctx, "accounts tidied up", "what", what, "count", n)
 	}
 }

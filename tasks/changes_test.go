@@ -23,9 +23,9 @@ func (s *changeStore) HandOver(_ context.Context, before time.Time, limit int) (
 	return take(&s.claims, limit), s.fail
 }
 
-func (s *changeStore) DropEndedChanges(_ context.Context, at time.Time, limit int) (int, error) {
+func (s *changeStore) DropEndedChanges(_ context.Context, at time.Time) (int, error) {
 	s.at = at
-	return take(&s.changes, limit), nil
+	return take(&s.changes, s.changes), nil
 }
 
 func take(from *int, limit int) int {

@@ -29,8 +29,8 @@ type OutcomeTable interface {
 	// Expire closes up to limit SMS of which nothing was heard since their end, and returns how many.
 	Expire(ctx context.Context, limit int) (int, error)
 
-	// Prune deletes up to limit closed messages that are older, and returns how many.
-	Prune(ctx context.Context, olderThan time.Duration, limit int) (int, error)
+	// Prune deletes the closed messages that are older, and returns how many, also when it fails before the end.
+	Prune(ctx context.Context, olderThan time.Duration) (int, error)
 }
 
 const (
@@ -48,7 +48,7 @@ const (
 
 	expireInterval = time.Minute
 	pruneInterval  = time.Hour
-	tidyBatch      = 1000
+	expireBatch    = 1000
 )
 
 // OutcomeWriter writes down in SQL what became of SMS, and tidies up there. Any number of workers may run one:
@@ -171,33 +171,35 @@ func (p *outcomePace) next(waiting int) {
 // Jobs returns what tidies up: SMS of which nothing is heard any more are closed, and old messages deleted.
 func (w *OutcomeWriter) Jobs() []Job {
 	jobs := []Job{{Name: "expire", Every: expireInterval, Run: func(ctx context.Context) error {
-		return w.inBatches(ctx, "sms of which nothing was heard closed", w.Table.Expire)
+		n, err := w.expire(ctx)
+		w.tidied("sms of which nothing was heard closed", n)
+		return err
 	}}}
 	if w.Retention > 0 {
 		jobs = append(jobs, Job{Name: "prune", Every: pruneInterval, Run: func(ctx context.Context) error {
-			return w.inBatches(ctx, "old messages deleted", func(ctx context.Context, limit int) (int, error) {
-				return w.Table.Prune(ctx, w.Retention, limit)
-			})
+			n, err := w.Table.Prune(ctx, w.Retention)
+			w.tidied("old messages deleted", n)
+			return err
 		}})
 	}
 	return jobs
 }
 
-// inBatches calls do until nothing is left to be done, so that no statement holds many rows for long.
-func (w *OutcomeWriter) inBatches(ctx context.Context, what string, do func(context.Context, int) (int, error)) error {
-	total := 0
-	defer func() {
-		if total > 0 {
-			w.Logger.Info("messages tidied up", "what", what, "count", total)
-		}
-	}()
+func (w *OutcomeWriter) tidied(what string, n int) {
+	if n > 0 {
+		w.Logger.Info("messages tidied up", "what", what, "count", n)
+	}
+}
+
+// expire closes batches until none is full, so that no statement holds many rows for long.
+func (w *OutcomeWriter) expire(ctx context.Context) (total int, err error) {
 	for {
 		bounded, cancel := context.WithTimeout(ctx, outcomeTimeout)
-		n, err := do(bounded, tidyBatch)
+		n, err := w.Table.Expire(bounded, expireBatch)
 		cancel()
 		total += n
-		if err != nil || n < tidyBatch {
-			return err
+		if err != nil || n < expireBatch {
+			return total, err
 		}
 	}
 }

@@ -109,7 +109,7 @@ func (o *outcomeTable) Save(ctx context.Context, records []messages.Record) erro
 
 func (o *outcomeTable) Expire(context.Context, int) (int, error) { return shift(&o.expire) }
 
-func (o *outcomeTable) Prune(_ context.Context, olderThan time.Duration, _ int) (int, error) {
+func (o *outcomeTable) Prune(_ context.Context, olderThan time.Duration) (int, error) {
 	o.older = olderThan
 	return shift(&o.prune)
 }
@@ -324,7 +324,7 @@ func TestOutcomeWriter_Jobs_tidy_up_in_batches(t *testing.T) {
 	if len(jobs) != 2 || jobs[0].Name != "expire" || jobs[1].Name != "prune" {
 		t.Fatalf("jobs = %+v", jobs)
 	}
-	table.expire, table.prune = []int{1000, 1000, 3}, []int{1000, 0}
+	table.expire, table.prune = []int{1000, 1000, 3}, []int{1000}
 	for _, job := range jobs {
 		if err := job.Run(t.Context()); err != nil {
 			t.Errorf("%s: %v", job.Name, err)

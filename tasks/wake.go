@@ -95,16 +95,16 @@ const (
 // takes place inside the fetch. It is safe for concurrent use; make it with [NewBell].
 type Bell struct {
 	queue   string
-	idle    time.Duration
+	idle    time.Duration // of one loop
 	rung    chan struct{} // a token for each loop that is to look
 	stopped chan struct{}
 	stop    sync.Once
 }
 
-// NewBell returns the bell of a queue for so many loops. Without word each of them looks at the queue once in
-// about idle.
+// NewBell returns the bell of a queue for so many loops. Without word one of them looks at the queue about once in
+// idle; a loop that finds a task unannounced wakes the next one.
 func NewBell(queue string, loops int, idle time.Duration) *Bell {
-	return &Bell{queue: queue, idle: idle, rung: make(chan struct{}, loops), stopped: make(chan struct{})}
+	return &Bell{queue: queue, idle: idle * time.Duration(loops), rung: make(chan struct{}, loops), stopped: make(chan struct{})}
 }
 
 // Ring wakes one sleeping loop.
@@ -130,6 +130,9 @@ func (b *Bell) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		err := next(ctx, cmd)
 		if !ok || queue != b.queue {
 			return err
+		}
+		if err == nil { // there may be more that no word has announced
+			b.Ring()
 		}
 		for vain := 0; errors.Is(err, redis.Nil) && b.wait(ctx, vain); vain++ {
 			cmd.SetErr(nil)

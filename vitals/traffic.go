@@ -24,19 +24,19 @@ func (w Window) Start(slot int) time.Time { return w.Since.Add(time.Duration(slo
 // Tally counts messages by what became of them. What is delivered or undelivered is among the accepted ones;
 // Asked has all.
 type Tally struct {
-	Asked       int
-	Accepted    int // a provider took it
-	Delivered   int // the carrier reported that it arrived
-	Undelivered int // the carrier reported that it will not
-	Used        int // the code was entered
-	Failed      int // refused for good, or out of attempts
-	Expired     int // never sent: too late, or nobody could queue it
-	Idle        int // never sent and no loss: another took its place, or it was used or proved
-	Waiting     int // queued or being sent
-	Refused     int // those of the waiting ones that a mail server has refused so far
+	Asked       int `json:",omitzero"`
+	Accepted    int `json:",omitzero"` // a provider took it
+	Delivered   int `json:",omitzero"` // the carrier reported that it arrived
+	Undelivered int `json:",omitzero"` // the carrier reported that it will not
+	Used        int `json:",omitzero"` // the code was entered
+	Failed      int `json:",omitzero"` // refused for good, or out of attempts
+	Expired     int `json:",omitzero"` // never sent: too late, or it could not be queued
+	Idle        int `json:",omitzero"` // never sent and no loss: another took its place, or it was used or proved
+	Waiting     int `json:",omitzero"` // queued or being sent
+	Refused     int `json:",omitzero"` // those of the waiting ones that a mail server has refused so far
 
-	Acceptance Times // from the click until a provider took it
-	Delivery   Times // from the click until it arrived
+	Acceptance Times `json:",omitempty"` // from the click until a provider took it
+	Delivery   Times `json:",omitempty"` // from the click until it arrived
 }
 
 // Lost is what nobody got and nothing replaced.
@@ -87,21 +87,21 @@ func (t *Tally) add(o Tally) {
 	t.Delivery = t.Delivery.plus(o.Delivery)
 }
 
-// Flow is the messages of one channel.
+// Flow is the messages of one channel. As JSON it has what [Traffic.Merge] needs.
 type Flow struct {
 	Whole     Tally
-	Recent    Tally             // of those asked for since [Window.Recent]
-	Slots     []Tally           // the oldest first
+	Recent    Tally             `json:"-"` // of those asked for since [Window.Recent]
+	Slots     []Tally           `json:"-"` // the oldest first
 	Providers map[string]*Tally // without those that no provider was asked to send
 	Prefixes  map[string]*Tally // by the first three digits of a number; no times
 }
 
 // Traffic is the messages of a window, by when they were asked for.
 type Traffic struct {
-	Window    Window
+	Window    Window `json:"-"`
 	SMS, Mail Flow
 	Dead      []DeadGroup   // the most frequent first
-	LastDead  []DeadMessage // the newest first
+	LastDead  []DeadMessage `json:"-"` // the newest first
 }
 
 // NewTraffic returns the traffic of a window in which nothing happened.

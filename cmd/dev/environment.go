@@ -4,16 +4,19 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 
 	"usher/app"
 	"usher/app/front"
@@ -46,6 +49,9 @@ func environment(
 		"USHER_PUBLIC_URL":   "http://localhost:" + port,
 		"USHER_LOG_FORMAT":   "text",
 		"USHER_LOG_LEVEL":    "warn",
+		// Word of a new task cannot get lost in one process: there is little to look for.
+		"USHER_WORKER_FETCHERS":      "1",
+		"USHER_WORKER_POLL_INTERVAL": "5s",
 		// The sandbox pushes delivery reports; it is told where to once the API is bound.
 		"USHER_RECEIPT_SECRET": rand.Text(),
 	}
@@ -74,10 +80,16 @@ func environment(
 
 // memoryRedis starts a Redis in this process. It forgets nothing by itself: keys end as time is told.
 func memoryRedis() (url string, stop func(), err error) {
-	server, err := miniredis.Run()
+	if strconv.IntSize < 64 {
+		// Its scripts return numbers as int, which holds no time in milliseconds here: codes would never be sent.
+		return "", nil, errors.New("the in-memory Redis needs a 64-bit program: " +
+			"set USHER_REDIS_URL to a Redis server, or build for a 64-bit system")
+	}
+	memory, err := miniredis.Run()
 	if err != nil {
 		return "", nil, fmt.Errorf("in-memory redis: %w", err)
 	}
+	memory.Server().SetPreHook(tellVersion)
 	done := make(chan struct{})
 	go func() {
 		ticker := time.NewTicker(time.Second)
@@ -88,12 +100,21 @@ func memoryRedis() (url string, stop func(), err error) {
 			case <-done:
 				return
 			case now := <-ticker.C:
-				server.FastForward(now.Sub(before))
+				memory.FastForward(now.Sub(before))
 				before = now
 			}
 		}
 	}()
-	return "redis://" + server.Addr() + "/0", func() { close(done); server.Close() }, nil
+	return "redis://" + memory.Addr() + "/0", func() { close(done); memory.Close() }, nil
+}
+
+// tellVersion answers INFO, of which miniredis knows less than the processes ask of a server that they rely on.
+func tellVersion(peer *server.Peer, command string, _ ...string) bool {
+	if !strings.EqualFold(command, "INFO") {
+		return false
+	}
+	peer.WriteBulk("# Server\r\nredis_version:7.0.0-in-memory\r\nmaxmemory_policy:noeviction\r\n")
+	return true
 }
 
 func vendorSettings(dir string, fakes *sandbox.Server) (map[string]string, error) {

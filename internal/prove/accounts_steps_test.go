@@ -445,7 +445,7 @@ func (w *accountWorld) tidy(c *rapid.T) {
 	for _, work := range []func() (int, error){
 		func() (int, error) { return w.store.DropUnproved(c.Context(), now, now.Add(-unprovedTTL), 100) },
 		func() (int, error) { return w.store.HandOver(c.Context(), now.Add(-accounts.ClaimWindow), 100) },
-		func() (int, error) { return w.store.DropEndedChanges(c.Context(), now, 100) },
+		func() (int, error) { return w.store.DropEndedChanges(c.Context(), now) },
 	} {
 		if _, err := work(); err != nil {
 			c.Fatal(err)

@@ -232,12 +232,11 @@ func (a *Accounts) takeBack(
 	return row, err
 }
 
-// DropEndedChanges deletes changes that cannot be undone any more, at most so many at once, and returns how many.
-func (a *Accounts) DropEndedChanges(ctx context.Context, when time.Time, limit int) (int, error) {
-	dropped, err := a.db.slowly().exec(ctx, `
-		delete from account_changes where id in (select id from account_changes where ends_at <= ? limit ?)`, at(when), limit)
+// DropEndedChanges deletes changes that cannot be undone any more, and returns how many.
+func (a *Accounts) DropEndedChanges(ctx context.Context, when time.Time) (int, error) {
+	dropped, err := a.db.prune(ctx, pruning{"account_changes", "ends_at", "true"}, when)
 	if err != nil {
-		return 0, fmt.Errorf("drop ended changes: %w", err)
+		return dropped, fmt.Errorf("drop ended changes: %w", err)
 	}
 	return dropped, nil
 }

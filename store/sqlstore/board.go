@@ -10,28 +10,48 @@ import (
 )
 
 const (
-	deadGroups = 30 // most frequent reasons that are told
-	lastDead   = 20 // newest lost messages that are told
+	deadGroups   = 30 // most frequent reasons that are shown
+	quarterKinds = 90 // and that are kept of each quarter of an hour
+	lastDead     = 20 // newest lost messages that are shown
 )
 
-// Traffic counts the messages of a window, by when they were asked for. Each of its statements reads the window
-// once along the index on created_at, one after the other, and has one connection at a time; none outlives ctx.
+// Traffic counts the messages of a window, by when they were asked for. Quarters of an hour that [Messages.RollUp]
+// has counted are taken from there, if the slots of the window are made of them, and may be behind by a minute or
+// two. Of the rest each statement reads the rows once along an index. The statements run one after the other, on one
+// connection at a time, and end with ctx.
 func (m *Messages) Traffic(ctx context.Context, w vitals.Window) (*vitals.Traffic, error) {
 	t := vitals.NewTraffic(w)
-	for _, read := range []func(context.Context, *vitals.Traffic) error{m.counts, m.times, m.deadGroups, m.lastDead} {
-		if err := read(ctx, t); err != nil {
-			return nil, fmt.Errorf("count messages: %w", err)
-		}
+	counted, err := m.counted(ctx, t)
+	if err == nil {
+		err = m.count(ctx, t, counted, deadGroups)
 	}
+	if err == nil {
+		err = m.lastDead(ctx, t)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("count messages: %w", err)
+	}
+	t.CutDead(deadGroups)
 	return t, nil
 }
 
-// inWindow selects the rows that a statement about a window reads; it takes the window's ends.
+// count adds the rows of the window since a time.
+func (m *Messages) count(ctx context.Context, t *vitals.Traffic, since time.Time, groups int) error {
+	if err := m.counts(ctx, t, since); err != nil {
+		return err
+	}
+	if err := m.times(ctx, t, since); err != nil {
+		return err
+	}
+	return m.deadGroups(ctx, t, since, groups)
+}
+
+// inWindow selects the rows that a statement about a window reads; its arguments are the first and the last time.
 const inWindow = " from messages where created_at >= ? and created_at < ?"
 
-func (m *Messages) read(ctx context.Context, rows any, w vitals.Window, query string, args ...any) error {
-	args = append([]any{at(w.Since), at(w.Until)}, args...)
-	return m.db.listOnce(ctx, rows, query, args...)
+func (m *Messages) read(ctx context.Context, rows any, since, until time.Time, query string, args ...any) error {
+	args = append([]any{at(since), at(until)}, args...)
+	return m.db.slowly().listOnce(ctx, rows, query, args...)
 }
 
 // parts are the columns that say which part a row counts for.
@@ -54,8 +74,8 @@ func (r partRow) part() vitals.Part {
 }
 
 // counts reads a row for each slot, provider and prefix: thousands at most, however many messages there are.
-func (m *Messages) counts(ctx context.Context, t *vitals.Traffic) error {
-	number := func(condition string) string { return "sum(case when " + condition + " then 1 else 0 end)" }
+func (m *Messages) counts(ctx context.Context, t *vitals.Traffic, since time.Time) error {
+	number := func(condition string) string { return "count(*) filter (where " + condition + ")" }
 	query := "select " + m.parts(t.Window) + `,
 		case when channel = 'sms' then substr(to_masked, 1, 3) else '' end as prefix,
 		count(*) as asked,
@@ -83,7 +103,7 @@ func (m *Messages) counts(ctx context.Context, t *vitals.Traffic) error {
 		Waiting     int `db:"waiting"`
 		Refused     int `db:"refused"`
 	}
-	if err := m.read(ctx, &rows, t.Window, query); err != nil {
+	if err := m.read(ctx, &rows, since, t.Window.Until, query); err != nil {
 		return err
 	}
 	for _, r := range rows {
@@ -97,8 +117,8 @@ func (m *Messages) counts(ctx context.Context, t *vitals.Traffic) error {
 
 // times reads how many messages took how long, in the steps of [vitals.Round]: percentiles are taken from that,
 // since SQLite has none.
-func (m *Messages) times(ctx context.Context, t *vitals.Traffic) error {
-	since := func(column, kind string) string {
+func (m *Messages) times(ctx context.Context, t *vitals.Traffic, since time.Time) error {
+	passed := func(column, kind string) string {
 		return "select " + m.parts(t.Window) + ", '" + kind + "' as kind, (" + m.db.dialect.micros(column) + " - " +
 			m.db.dialect.micros("created_at") + ") / 1000 as ms" + inWindow + " and " + column + " is not null"
 	}
@@ -110,7 +130,7 @@ func (m *Messages) times(ctx context.Context, t *vitals.Traffic) error {
 				when ms < 100000 then (ms + 500) / 1000 * 1000
 				else (ms + 5000) / 10000 * 10000 end as took,
 			count(*) as messages
-		from (` + since("accepted_at", "acceptance") + ` union all ` + since("delivered_at", "delivery") + `) as timed
+		from (` + passed("accepted_at", "acceptance") + ` union all ` + passed("delivered_at", "delivery") + `) as timed
 		group by channel, provider, slot, recent, kind, took`
 	var rows []struct {
 		partRow
@@ -119,7 +139,7 @@ func (m *Messages) times(ctx context.Context, t *vitals.Traffic) error {
 		Took     int64  `db:"took"` // milliseconds
 		Messages int    `db:"messages"`
 	}
-	if err := m.read(ctx, &rows, t.Window, query, at(t.Window.Since), at(t.Window.Until)); err != nil {
+	if err := m.read(ctx, &rows, since, t.Window.Until, query, at(since), at(t.Window.Until)); err != nil {
 		return err
 	}
 	for _, r := range rows {
@@ -135,7 +155,7 @@ func (m *Messages) times(ctx context.Context, t *vitals.Traffic) error {
 
 const isDead = " and state in ('failed', 'undelivered', 'dropped')"
 
-func (m *Messages) deadGroups(ctx context.Context, t *vitals.Traffic) error {
+func (m *Messages) deadGroups(ctx context.Context, t *vitals.Traffic, since time.Time, most int) error {
 	var rows []struct {
 		Channel  messages.Channel `db:"channel"`
 		State    messages.State   `db:"state"`
@@ -145,14 +165,14 @@ func (m *Messages) deadGroups(ctx context.Context, t *vitals.Traffic) error {
 		Count    int              `db:"messages"`
 		Last     stamp            `db:"last"`
 	}
-	err := m.read(ctx, &rows, t.Window, `
+	err := m.read(ctx, &rows, since, t.Window.Until, `
 		select channel, state, reason, provider, provider_code, count(*) as messages, max(created_at) as last`+
 		inWindow+isDead+`
 		group by channel, state, reason, provider, provider_code
 		order by messages desc, last desc
-		limit ?`, deadGroups)
+		limit ?`, most)
 	for _, r := range rows {
-		t.Dead = append(t.Dead, vitals.DeadGroup{
+		t.AddDead(vitals.DeadGroup{
 			Channel: r.Channel, State: r.State, Reason: r.Reason, Provider: r.Provider, Code: r.Code,
 			Count: r.Count, Last: r.Last.Time,
 		})
@@ -162,7 +182,7 @@ func (m *Messages) deadGroups(ctx context.Context, t *vitals.Traffic) error {
 
 func (m *Messages) lastDead(ctx context.Context, t *vitals.Traffic) error {
 	var rows []messageRow
-	err := m.read(ctx, &rows, t.Window, "select "+messageColumns+inWindow+isDead+
+	err := m.read(ctx, &rows, t.Window.Since, t.Window.Until, "select "+messageColumns+inWindow+isDead+
 		" order by created_at desc, id desc limit ?", lastDead)
 	for _, row := range rows {
 		r := row.message()

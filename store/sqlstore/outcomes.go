@@ -182,7 +182,7 @@ func newOutcomeRow(r *messages.Record) outcomeRow {
 // replaces this.
 func (o *Outcomes) Expire(ctx context.Context, limit int) (int, error) {
 	now := o.now()
-	closed, err := o.db.exec(ctx, `
+	ended, err := o.db.exec(ctx, `
 		with ended as materialized (
 			select id from messages
 			where channel = 'sms' and not_after <= ? and (state = 'queued' or state = 'sending')
@@ -193,22 +193,18 @@ func (o *Outcomes) Expire(ctx context.Context, limit int) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("expire sms: %w", err)
 	}
-	return closed, nil
+	return ended, nil
 }
 
-// Prune deletes up to limit messages of every channel that are closed and of which nothing was heard for longer
-// than the given time, and returns how many.
-func (o *Outcomes) Prune(ctx context.Context, olderThan time.Duration, limit int) (int, error) {
-	deleted, err := o.db.exec(ctx, `
-		with old as materialized (
-			select id from messages
-			where updated_at < ? and state <> 'queued' and state <> 'sending'
-			order by updated_at
-			limit ? `+o.db.dialect.skipLocked()+`)
-		delete from messages where id in (select id from old)`,
-		at(o.now().Add(-olderThan)), limit)
+// Prune deletes the messages of every channel that are closed and of which nothing was heard for longer than the given
+// time, and returns how many.
+func (o *Outcomes) Prune(ctx context.Context, olderThan time.Duration) (int, error) {
+	deleted, err := o.db.prune(ctx, pruning{"messages", "updated_at", closed}, o.now().Add(-olderThan))
 	if err != nil {
-		return 0, fmt.Errorf("prune messages: %w", err)
+		return deleted, fmt.Errorf("prune messages: %w", err)
 	}
 	return deleted, nil
 }
+
+// closed holds for messages that nothing more is done with. It is the condition of the index messages_closed.
+const closed = "state <> 'queued' and state <> 'sending'"

@@ -76,12 +76,11 @@ func (s *Spent) Forget(ctx context.Context, id string) error {
 	return nil
 }
 
-// Prune deletes up to limit notes that have run out and returns how many.
-func (s *Spent) Prune(ctx context.Context, limit int) (int, error) {
-	rows, err := s.db.slowly().exec(ctx,
-		"delete from spent where id in (select id from spent where until <= ? order by until limit ?)", at(s.now()), limit)
+// Prune deletes the notes that have run out and returns how many.
+func (s *Spent) Prune(ctx context.Context) (int, error) {
+	deleted, err := s.db.prune(ctx, pruning{"spent", "until", "true"}, s.now())
 	if err != nil {
-		return 0, fmt.Errorf("prune what was spent: %w", err)
+		return deleted, fmt.Errorf("prune what was spent: %w", err)
 	}
-	return rows, nil
+	return deleted, nil
 }

@@ -51,13 +51,13 @@ func TestSpent_uses_a_code_once(t *testing.T) {
 		}
 		clock.Advance(5 * time.Minute)
 		for _, want := range []int{1, 0} {
-			if n, err := spent.Prune(t.Context(), 3); err != nil || n != want {
+			if n, err := spent.Prune(t.Context()); err != nil || n != want {
 				t.Errorf("pruned %d, %v; want %d", n, err, want)
 			}
 		}
 		clock.Advance(time.Hour)
-		for _, want := range []int{3, 2, 0} {
-			if n, err := spent.Prune(t.Context(), 3); err != nil || n != want {
+		for _, want := range []int{5, 0} {
+			if n, err := spent.Prune(t.Context()); err != nil || n != want {
 				t.Errorf("pruned %d, %v; want %d", n, err, want)
 			}
 		}

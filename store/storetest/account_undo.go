@@ -214,7 +214,7 @@ func undoEnded(t *testing.T, f *sqlFixture) {
 	before, _ := f.proved(t)
 	got, change := f.movedMobile(t, before)
 	f.clock.Advance(accounts.UndoWindow - time.Second)
-	if n, err := f.Tidy.DropEndedChanges(t.Context(), f.clock.Now(), 10); n != 0 || err != nil {
+	if n, err := f.Tidy.DropEndedChanges(t.Context(), f.clock.Now()); n != 0 || err != nil {
 		t.Errorf("DropEndedChanges before the end = %d, %v", n, err)
 	}
 	f.clock.Advance(time.Second)
@@ -227,7 +227,7 @@ func undoEnded(t *testing.T, f *sqlFixture) {
 		t.Errorf("after its time: %d changes, %v", len(changes), err)
 	}
 	f.wantAsBefore(t, got)
-	if n, err := f.Tidy.DropEndedChanges(t.Context(), f.clock.Now(), 10); n != 1 || err != nil {
+	if n, err := f.Tidy.DropEndedChanges(t.Context(), f.clock.Now()); n != 1 || err != nil {
 		t.Errorf("DropEndedChanges after the end = %d, %v", n, err)
 	}
 	if dump := f.Dump(t); strings.Contains(dump, change.ID) {

@@ -180,7 +180,7 @@ func outcomesCanceled(t *testing.T, f *sqlFixture) {
 	if _, err := f.Outcomes.Expire(canceled(t), 1); err == nil {
 		t.Error("Expire with a context that has ended")
 	}
-	if _, err := f.Outcomes.Prune(canceled(t), time.Hour, 1); err == nil {
+	if _, err := f.Outcomes.Prune(canceled(t), time.Hour); err == nil {
 		t.Error("Prune with a context that has ended")
 	}
 }
@@ -199,7 +199,7 @@ func (f *sqlFixture) wantClosed(t *testing.T, want int) {
 
 func (f *sqlFixture) wantPruned(t *testing.T, olderThan time.Duration, want int) {
 	t.Helper()
-	f.wantTidied(t, "Prune", want, func() (int, error) { return f.Outcomes.Prune(t.Context(), olderThan, 100) })
+	f.wantTidied(t, "Prune", want, func() (int, error) { return f.Outcomes.Prune(t.Context(), olderThan) })
 }
 
 func outcomesExpire(t *testing.T, f *sqlFixture) {
@@ -280,10 +280,6 @@ func outcomesLimits(t *testing.T, f *sqlFixture) {
 	f.clock.Advance(time.Hour)
 	for _, want := range []int{3, 2, 0} {
 		f.wantTidied(t, "Expire", want, func() (int, error) { return f.Outcomes.Expire(t.Context(), 3) })
-	}
-	f.clock.Advance(time.Hour)
-	for _, want := range []int{3, 2, 0} {
-		f.wantTidied(t, "Prune", want, func() (int, error) { return f.Outcomes.Prune(t.Context(), time.Minute, 3) })
 	}
 }
 

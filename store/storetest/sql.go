@@ -29,7 +29,7 @@ type SQL struct {
 
 // Tidy is what ends changes and claims by periodic work.
 type Tidy interface {
-	DropEndedChanges(ctx context.Context, at time.Time, limit int) (int, error)
+	DropEndedChanges(ctx context.Context, at time.Time) (int, error)
 	HandOver(ctx context.Context, before time.Time, limit int) (int, error)
 }
 

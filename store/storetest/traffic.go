@@ -21,6 +21,7 @@ func Traffic(t *testing.T, open OpenSQL) {
 		"rounds_times_as_vitals_does":                      trafficTimes,
 		"counts_mails_apart":                               trafficMails,
 		"tells_the_dead_by_their_reason_and_the_last_ones": trafficDead,
+		"of_a_day_is_the_same_when_counted_before":         trafficRolledUp,
 		"gives_up_with_its_context":                        trafficCanceled,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,5 +199,92 @@ func trafficDead(t *testing.T, f *sqlFixture) {
 func trafficCanceled(t *testing.T, f *sqlFixture) {
 	if _, err := f.History.Traffic(canceled(t), f.window()); err == nil {
 		t.Error("a look with an ended context succeeded")
+	}
+}
+
+// day is the window of 24 hours that ends with the running quarter of an hour.
+func (f *sqlFixture) day(slot time.Duration) vitals.Window {
+	until := f.clock.Now().UTC().Truncate(15 * time.Minute).Add(15 * time.Minute)
+	return vitals.Window{Since: until.Add(-24 * time.Hour), Until: until, Slot: slot, Recent: until.Add(-vitals.Recent)}
+}
+
+// wantSameDay compares what was counted before with what the messages themselves say, of which slots of five minutes
+// are made.
+func (f *sqlFixture) wantSameDay(t *testing.T, when string) {
+	t.Helper()
+	read := func(slot time.Duration) *vitals.Traffic {
+		traffic, err := f.History.Traffic(t.Context(), f.day(slot))
+		if err != nil {
+			t.Fatalf("Traffic %s: %v", when, err)
+		}
+		return traffic
+	}
+	want, got := read(5*time.Minute), read(15*time.Minute)
+	slots := make([]int, len(got.SMS.Slots))
+	for i, slot := range want.SMS.Slots {
+		slots[i/3] += slot.Asked
+	}
+	for i, slot := range got.SMS.Slots {
+		if slot.Asked != slots[i] {
+			t.Errorf("%s: slot %d has %d messages, want %d", when, i, slot.Asked, slots[i])
+		}
+	}
+	for _, traffic := range []*vitals.Traffic{want, got} {
+		traffic.Window.Slot, traffic.SMS.Slots, traffic.Mail.Slots = 0, nil, nil
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s, -messages +counted:\n%s", when, diff)
+	}
+}
+
+func (f *sqlFixture) rollUp(t *testing.T, want int) {
+	t.Helper()
+	if n, err := f.History.RollUp(t.Context()); err != nil || n != want {
+		t.Errorf("RollUp = %d, %v, want %d", n, err, want)
+	}
+}
+
+// quartersOver is how many quarters of an hour RollUp counts of a past that it has not looked at: 25 hours without the
+// one that runs and without the one that is recent.
+const quartersOver = 25*4 - 1
+
+func trafficRolledUp(t *testing.T, f *sqlFixture) {
+	var all []messages.Record
+	states := []messages.State{messages.Sent, messages.Delivered, messages.Failed, messages.Undelivered, messages.Dropped, messages.Queued}
+	for i := range 120 {
+		all = append(all, f.sms(t, time.Duration(i)*13*time.Minute, states[i%len(states)], func(r *messages.Record) {
+			r.To, r.Provider, r.AcceptedAt = fmt.Sprintf("13%d****8000", i%7), []string{"aliyun", "ronglian"}[i%2], r.CreatedAt.Add(time.Duration(i)*time.Millisecond*90)
+			r.ProviderCode = fmt.Sprintf("isv.%d", i%3)
+		}))
+	}
+	f.created(t)
+	f.wantSameDay(t, "before anything was counted")
+	f.rollUp(t, quartersOver)
+	f.wantSameDay(t, "when it was counted")
+	f.rollUp(t, 0)
+
+	old := all[60] // thirteen hours ago
+	old.Revision, old.State, old.UpdatedAt, old.DeliveredAt = old.Revision+1, messages.Delivered, f.clock.Now(), f.clock.Now()
+	f.save(t, old)
+	f.rollUp(t, 1)
+	f.wantSameDay(t, "after a late report")
+
+	f.clock.Advance(45 * time.Minute)
+	f.sms(t, 40*time.Minute, messages.Sent, acceptedAfter(time.Second, "aliyun"))
+	f.sms(t, time.Minute, messages.Sent, acceptedAfter(time.Second, "aliyun"))
+	f.wantSameDay(t, "while the last quarters are not counted")
+	f.rollUp(t, 4) // the late report too: others may have been committed behind it
+	f.wantSameDay(t, "with the last quarters")
+
+	day := f.day(15 * time.Minute)
+	before, err := f.History.Traffic(t.Context(), day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.clock.Advance(time.Hour) // so that all of them are old enough
+	f.wantPruned(t, 59*time.Minute, 102)
+	after, err := f.History.Traffic(t.Context(), day)
+	if err != nil || after.SMS.Whole.Asked < before.SMS.Whole.Asked-10 {
+		t.Errorf("the day is not read from what was counted: %d messages, %v, want about %d", after.SMS.Whole.Asked, err, before.SMS.Whole.Asked)
 	}
 }
