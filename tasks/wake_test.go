@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"sync/atomic"
+	"strings"
 	"testing"
 	"time"
 
@@ -172,7 +173,7 @@ func TestBell_leaves_a_failing_Redis_alone(t *testing.T) {
 	for range tries {
 		err := fetch.EvalSha(t.Context(), client,
 			[]string{"asynq:{sms}:pending", "asynq:{sms}:paused", "asynq:{sms}:active", "asynq:{sms}:lease"}).Err()
-		if err == nil || err.Error() != "OOM" {
+		if err == nil || !strings.HasSuffix(err.Error(), "OOM") {
 			t.Fatalf("fetch = %v, want the refusal", err)
 		}
 	}
