@@ -11,6 +11,8 @@ package messages
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -106,4 +108,16 @@ type Outcome struct {
 	Code       string // the provider's code of a refusal, such as isv.BUSINESS_LIMIT_CONTROL; where there is none, Reason
 	Reason     string // our word for the refusal, of package reasons; empty when it was accepted
 	At         time.Time
+}
+
+// OwnCodePrefix begins the codes of refusals that are ours and not a provider's.
+const OwnCodePrefix = "own_"
+
+// OwnProviders stand in the place of a provider that was not asked.
+func OwnProviders() []string { return []string{"worker", "router"} }
+
+// Own reports whether we refused and not a provider. Such an outcome does not replace the code of a provider that is
+// recorded: the first cause says what is to be mended.
+func (o Outcome) Own() bool {
+	return strings.HasPrefix(o.Code, OwnCodePrefix) || slices.Contains(OwnProviders(), o.Provider)
 }

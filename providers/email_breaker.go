@@ -103,11 +103,17 @@ func (b *EmailBreaker) Enter(ctx context.Context) (done func(error), err error) 
 		case <-ctx.Done():
 			timer.Stop()
 			return nil, &Error{
-				Provider: b.name, Kind: Temporary, Code: BreakerOpen.OwnCode(), Err: &gateError{BreakerOpen},
+				Provider: b.name, Kind: Temporary, Code: BreakerOpen.OwnCode(), Err: &gateError{BreakerOpen, b.cause()},
 			}
 		}
 		timer.Stop()
 	}
+}
+
+func (b *EmailBreaker) cause() *Error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
 }
 
 func (b *EmailBreaker) wait(more int) {

@@ -15,3 +15,27 @@ type Prover interface {
 
 // ErrPermission is the cause of an error about credentials that may send although they may not do all.
 var ErrPermission = errors.New("the credentials are right and lack a permission")
+
+// Prober is an [SMSSender] that can try whether the vendor takes messages, without one.
+type Prober interface {
+	// Probe goes the way of a send with a message that the vendor can send to nobody, and must refuse for that. A nil
+	// error is that refusal; any other is an [*Error] as of a send.
+	Probe(ctx context.Context) error
+}
+
+// Wrapper is a sender around another, whose capabilities stay its own.
+type Wrapper interface{ Unwrap() SMSSender }
+
+// proberOf returns what can try the sender, if anything can.
+func proberOf(sender SMSSender) Prober {
+	for {
+		if prober, ok := sender.(Prober); ok {
+			return prober
+		}
+		wrapper, ok := sender.(Wrapper)
+		if !ok {
+			return nil
+		}
+		sender = wrapper.Unwrap()
+	}
+}

@@ -26,21 +26,39 @@ var (
 	errGivenUp  = errors.New("it may have been sent twice, and nobody knows of it")
 )
 
-// clear finds out what became of an earlier attempt and sends again only when nobody knows of it. The
-// provider that may have the message is the only one to get it again: no other could tell that it is a
-// second one. A worker that died has not said whom it asked; then all are suspects.
+// clear finds out what became of an earlier attempt and sends again only when nobody knows of it. A worker that died
+// has not said whom it asked; then all are suspects.
 func (r *round) clear(ctx context.Context, lines []*line) (Receipt, error) {
 	suspects, known := r.suspects(lines)
 	found := r.inquire(ctx, suspects)
 	if found.sure {
 		return found.receipt, found.err
 	}
-	if found.asked && known && time.Since(r.sms.Doubt.At) < settling {
+	if !known {
+		return r.walk(ctx, suspects, Resend)
+	}
+	if found.asked && time.Since(r.sms.Doubt.At) < settling {
 		return Receipt{}, &Error{
 			Provider: suspects[0].sender.Name(), Kind: Temporary, Code: "own_settling", Err: errSettling,
 		}
 	}
-	return r.walk(ctx, suspects, Resend)
+	return r.walk(ctx, r.resendOrder(lines, suspects[0], found.asked), Resend)
+}
+
+// resendOrder is the order in which the second and last send of a message is tried. The vendor that may have the first
+// one does not know it, or does not answer: another one goes first, since what lost the message may lose it again. Only
+// a vendor that cannot be asked, and has answered all others lately, goes first itself: it may recognize the message.
+func (r *round) resendOrder(lines []*line, suspect *line, askable bool) []*line {
+	var others []*line
+	for _, l := range r.answering(ranked(lines, r.sms.ID)) {
+		if l != suspect {
+			others = append(others, l)
+		}
+	}
+	if !askable && suspect.well() {
+		return append([]*line{suspect}, others...)
+	}
+	return append(others, suspect)
 }
 
 // giveUp is the end of a message that was sent again and is in doubt again. It comes when the second claim has

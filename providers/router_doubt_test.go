@@ -73,8 +73,8 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 			"not found", 15 * time.Second,
 			providers.Fate{},
 			nil,
-			[]string{"ask b", "b"},
-			[]string{"b not_found", "b resend"},
+			[]string{"ask b", "a"},
+			[]string{"b not_found", "a resend"},
 			"",
 		},
 		{
@@ -89,16 +89,16 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 			"no answer", 15 * time.Second,
 			providers.Fate{},
 			refusal(providers.Misconfigured),
-			[]string{"ask b", "b"},
-			[]string{"b ask_error", "b resend"},
+			[]string{"ask b", "a"},
+			[]string{"b ask_error", "a resend"},
 			"",
 		},
 		{
 			"an answer that makes no sense", time.Hour,
 			providers.Fate{State: messages.Undelivered},
 			nil,
-			[]string{"ask b", "b"},
-			[]string{"b ask_error", "b resend"},
+			[]string{"ask b", "a"},
+			[]string{"b ask_error", "a resend"},
 			"",
 		},
 	} {
@@ -129,18 +129,43 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-func TestRouter_sends_a_doubtful_message_again_to_nobody_but_who_may_have_it(t *testing.T) {
+func TestRouter_sends_a_doubtful_message_by_another_provider(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []providers.Kind{
-		providers.Temporary, providers.Misconfigured, providers.RateLimited, providers.Rejected, providers.Unknown,
+	unknown, temporary := refusal(providers.Unknown), refusal(providers.Temporary)
+	for _, test := range []struct {
+		name    string
+		answers []error // of a, b and c; b may have the message
+		before  []error // answers of b to other messages
+		askable bool
+		calls   []string
+		kind    providers.Kind
+	}{
+		{"who may recognize it first", []error{nil, nil, nil}, nil, false, []string{"b"}, -1},
+		{"not who has just failed", []error{nil, nil, nil}, []error{unknown}, false, []string{"a"}, -1},
+		{"not whose breaker is open, and a has one too", []error{temporary, nil, nil}, []error{unknown, unknown, unknown, unknown, unknown}, false, []string{"c"}, -1},
+		{"not who does not know it", []error{temporary, nil, nil}, nil, true, []string{"ask b", "a", "c"}, -1},
+		{"who does not know it, when no other takes it", []error{temporary, nil, temporary}, nil, true, []string{"ask b", "a", "c", "b"}, -1},
+		{"no third one after another doubt", []error{unknown, nil, nil}, nil, true, []string{"ask b", "a"}, providers.Unknown},
 	} {
 		inBubble(t, func(t *testing.T) {
-			s := newStage(t, nil, refusal(kind), nil)
-			for range 7 { // the last ones find the breaker open, or not
-				calls, _, err := s.doubtful(t, "b", time.Second)
-				if err == nil || slices.Contains(calls, "a") || slices.Contains(calls, "c") {
-					t.Fatalf("%v: called %v, %v", kind, calls, err)
-				}
+			s := newStage(t, test.answers...)
+			for _, answer := range test.before {
+				s.senders[1].answer = func(context.Context) error { return answer }
+				s.senders[0].answer = func(context.Context) error { return temporary }
+				_, _, _ = s.send(t)
+			}
+			for i, answer := range test.answers {
+				s.senders[i].answer = func(context.Context) error { return answer }
+			}
+			if test.askable {
+				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.Fate, error) { return providers.Fate{}, nil }}
+			}
+			calls, _, err := s.doubtful(t, "b", time.Minute)
+			if !slices.Equal(calls, test.calls) {
+				t.Errorf("%s: called %v, want %v", test.name, calls, test.calls)
+			}
+			if (err == nil) != (test.kind < 0) || err != nil && providers.KindOf(err) != test.kind {
+				t.Errorf("%s: %v", test.name, err)
 			}
 		})
 	}

@@ -16,8 +16,11 @@ const (
 	// vendor that is away costs few people their patience.
 	breakerFailures = 5
 
-	// breakerPause is how long an open breaker spares its provider before one message tries it.
+	// breakerPause is how long an open breaker spares its provider before it is tried.
 	breakerPause = 30 * time.Second
+
+	// probeTimeout bounds a trial without a message.
+	probeTimeout = 5 * time.Second
 
 	// stallAfter is how long a request waits for its answer before it counts as stalled. Vendors answer in
 	// tenths of a second.
@@ -27,11 +30,14 @@ const (
 // line is one provider with what stands before it: breaker, bounds and weight.
 type line struct {
 	sender  SMSSender
+	prober  Prober // tries the provider after its breaker was open; nil: a message must
 	breaker *gobreaker.CircuitBreaker[Receipt]
 	bounds  Bounds
 	slots   chan struct{} // what this worker may have of the bound of requests at the same time: all; nil: no bound
 
-	misconfigured bool          // what the last answer said; guarded by the breaker
+	misconfigured bool                  // what the last answer said; guarded by the breaker
+	cause         atomic.Pointer[Error] // the last answer that counted as a failure
+	probing       atomic.Bool
 	weight        atomic.Uint64 // bits of a float64
 	accepted      atomic.Int64  // messages that the scores do not have yet
 	stalled       atomic.Int64  // requests that have waited for stallAfter and still wait
@@ -39,7 +45,11 @@ type line struct {
 }
 
 func newLine(sender SMSSender, logger *slog.Logger) *line {
-	l := &line{sender: sender}
+	l := &line{sender: sender, prober: proberOf(sender)}
+	trials := uint32(1)
+	if l.prober != nil {
+		trials = 2 // the probe, and then one message
+	}
 	l.weight.Store(math.Float64bits(1))
 	if bounded, ok := sender.(Bounded); ok {
 		l.bounds = bounded.Bounds()
@@ -49,7 +59,7 @@ func newLine(sender SMSSender, logger *slog.Logger) *line {
 	}
 	l.breaker = gobreaker.NewCircuitBreaker[Receipt](gobreaker.Settings{
 		Name:         sender.Name(),
-		MaxRequests:  1,
+		MaxRequests:  trials,
 		Timeout:      breakerPause,
 		IsExcluded:   excluded,
 		IsSuccessful: l.works,
@@ -77,29 +87,94 @@ func (l *line) works(err error) bool {
 	}
 	kind := KindOf(err)
 	l.misconfigured = kind == Misconfigured
-	return kind == RateLimited || kind == Rejected
+	if kind == RateLimited || kind == Rejected {
+		return true
+	}
+	if refused, ok := errors.AsType[*Error](err); ok {
+		l.cause.Store(refused)
+	}
+	return false
 }
 
 // hangs reports whether the provider takes requests and answers none. Its breaker cannot know before they
 // time out, so meanwhile other providers are asked first, where there are any.
 func (l *line) hangs() bool { return l.stalled.Load() >= breakerFailures }
 
+// well reports whether the provider has answered its last request as it should.
+func (l *line) well() bool {
+	return l.breaker.State() == gobreaker.StateClosed && l.breaker.Counts().ConsecutiveFailures == 0 && !l.hangs()
+}
+
+// resting reports whether the pause of an open breaker is over and nothing has tried the provider since.
+func (l *line) resting() bool {
+	return l.breaker.State() == gobreaker.StateHalfOpen && l.breaker.Counts().ConsecutiveSuccesses == 0
+}
+
+// probe tries a resting provider in the background. When it takes messages again, the next one is let through.
+func (l *line) probe(logger *slog.Logger) {
+	if l.prober == nil || !l.resting() || !l.probing.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		defer l.probing.Store(false)
+		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+		defer cancel()
+		_, err := l.breaker.Execute(func() (Receipt, error) {
+			return Guard(logger, l.sender.Name(), func() (Receipt, error) { return Receipt{}, l.prober.Probe(ctx) })
+		})
+		logger.Info("provider tried without a message", "provider", l.sender.Name(), "error", err)
+	}()
+}
+
+// doubted says why other providers are asked first, or "".
+func (l *line) doubted() Decision {
+	switch {
+	case l.hangs():
+		return Stalled
+	case l.prober == nil && l.resting():
+		return BreakerOpen
+	}
+	return ""
+}
+
 // gateError is a provider that was not asked.
 type gateError struct {
 	decision Decision
+	cause    *Error // what the provider had answered before; nil: nothing of interest
 }
 
-func (e *gateError) Error() string { return "not asked: " + string(e.decision) }
+func (e *gateError) Error() string {
+	text := "not asked: " + string(e.decision)
+	if e.cause != nil {
+		text += " after " + e.cause.Error()
+	}
+	return text
+}
+
+// Cause returns the vendor's own answer behind a refusal of ours: what had opened the breaker that a message met. It
+// is nil for what is no refusal of ours, or has no such cause.
+func Cause(err error) *Error {
+	if gate, ok := errors.AsType[*gateError](err); ok {
+		return gate.cause
+	}
+	return nil
+}
 
 // gated is a refusal of our own: surely not sent.
 func (l *line) gated(decision Decision) error {
-	return &Error{
-		Provider: l.sender.Name(), Kind: Temporary, Code: decision.OwnCode(), Err: &gateError{decision},
+	gate := &gateError{decision: decision}
+	if decision == BreakerOpen {
+		gate.cause = l.cause.Load()
 	}
+	return &Error{Provider: l.sender.Name(), Kind: Temporary, Code: decision.OwnCode(), Err: gate}
 }
 
 // send asks the provider, unless something of our own stands in the way.
 func (l *line) send(ctx context.Context, r *Router, sms SMS) (Receipt, error) {
+	if l.prober != nil && l.resting() {
+		l.probe(r.Logger)
+		return Receipt{}, l.gated(BreakerOpen)
+	}
 	receipt, err := l.breaker.Execute(func() (Receipt, error) {
 		leave, refused := l.enter(ctx, r)
 		if refused != "" {

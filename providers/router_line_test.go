@@ -67,34 +67,94 @@ func TestRouter_goes_on_asking_a_provider_that_works(t *testing.T) {
 	})
 }
 
-func TestRouter_lets_one_message_try_a_provider_that_was_spared(t *testing.T) {
+// probed is a sender that can be tried without a message.
+type probed struct {
+	*scripted
+	probe func() error
+}
+
+func (p probed) Probe(context.Context) error {
+	p.note("probe " + p.name)
+	return p.probe()
+}
+
+// wrapped is a sender around another, as one that makes spans.
+type wrapped struct{ providers.SMSSender }
+
+func (w wrapped) Unwrap() providers.SMSSender { return w.SMSSender }
+
+func TestRouter_tries_a_provider_that_was_spared_without_a_message(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		s := newStage(t, refusal(providers.Misconfigured), nil)
+		tried := refusal(providers.Unknown)
+		s.Senders[0] = wrapped{probed{s.senders[0], func() error { return tried }}}
+		_, _, _ = s.send(t)
+		s.senders[0].answer = nil
+		for range 3 { // however often: the probe finds out, and every message goes by the other one
+			time.Sleep(pause) //nolint:forbidigo // synthetic time
+			if asked, _, err := s.send(t); err != nil || slices.Contains(asked, "a") {
+				t.Errorf("asked %v, %v before the provider was tried", asked, err)
+			}
+			synctest.Wait()
+			if state := s.Breakers()["a"]; state != "open" {
+				t.Errorf("the breaker is %s after a probe that failed", state)
+			}
+		}
+		s.taken()
+
+		tried = nil
+		time.Sleep(pause) //nolint:forbidigo // synthetic time
+		for range 2 {
+			_, _, _ = s.send(t)
+			synctest.Wait()
+		}
+		if state := s.Breakers()["a"]; state != "closed" {
+			t.Errorf("the breaker is %s after a probe and a message", state)
+		}
+		if asked, _, err := s.send(t); err != nil || !slices.Equal(asked, []string{"a"}) {
+			t.Errorf("asked %v, %v once it is well", asked, err)
+		}
+	})
+}
+
+func TestRouter_shows_one_message_to_a_provider_whose_probe_went_well(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		s := newStage(t, refusal(providers.Misconfigured), nil)
+		s.Senders[0] = probed{s.senders[0], func() error { return nil }}
+		_, _, _ = s.send(t)
+		time.Sleep(pause)     //nolint:forbidigo // synthetic time
+		go s.Run(t.Context()) // nobody sends anything: it is tried all the same
+		synctest.Wait()
+		if calls, _ := s.taken(); !slices.Equal(calls[len(calls)-1:], []string{"probe a"}) {
+			t.Errorf("called %v without a message", calls)
+		}
+		if asked, _, err := s.send(t); err != nil || !slices.Equal(asked, []string{"a", "b"}) {
+			t.Errorf("asked %v, %v for the first message", asked, err)
+		}
+		if asked, _, err := s.send(t); err != nil || !slices.Equal(asked, []string{"b"}) {
+			t.Errorf("asked %v, %v after it failed", asked, err)
+		}
+	})
+}
+
+func TestRouter_lets_a_message_try_who_cannot_be_probed_when_no_other_is_well(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newStage(t, refusal(providers.Misconfigured), nil)
 		_, _, _ = s.send(t)
 		time.Sleep(pause) //nolint:forbidigo // synthetic time
-		if state := s.Breakers()["a"]; state != "half_open" {
-			t.Errorf("the breaker is %s", state)
+		if asked, decisions, _ := s.send(t); !slices.Equal(asked, []string{"b"}) || !slices.Contains(decisions, "a breaker_open") {
+			t.Errorf("asked %v, decided %v while another one is well", asked, decisions)
 		}
-		if asked, _, _ := s.send(t); !slices.Equal(asked, []string{"a", "b"}) {
-			t.Errorf("asked %v for the trial", asked)
+		s.senders[1].answer = func(context.Context) error { return refusal(providers.Misconfigured) }
+		s.senders[0].answer = nil
+		if asked, _, err := s.send(t); err != nil || !slices.Equal(asked, []string{"b", "a"}) {
+			t.Errorf("asked %v, %v when the other one fails", asked, err)
 		}
-		if asked, _, _ := s.send(t); !slices.Equal(asked, []string{"b"}) {
-			t.Errorf("asked %v after a trial that failed", asked)
-		}
-
-		time.Sleep(pause) //nolint:forbidigo // synthetic time
-		release, done := make(chan struct{}), make(chan error)
-		s.senders[0].answer = func(context.Context) error { <-release; return nil }
-		go func() { _, err := s.SendSMS(t.Context(), message(t)); done <- err }()
-		synctest.Wait()
-		s.taken()
-		if asked, _, _ := s.send(t); !slices.Equal(asked, []string{"b"}) {
-			t.Errorf("asked %v while the trial is on its way", asked)
-		}
-		close(release)
-		if err := <-done; err != nil || s.Breakers()["a"] != "closed" {
-			t.Errorf("%v, the breaker is %s after a trial that succeeded", err, s.Breakers()["a"])
+		if state := s.Breakers()["a"]; state != "closed" {
+			t.Errorf("the breaker is %s after the message", state)
 		}
 	})
 }
@@ -114,6 +174,9 @@ func TestRouter_tells_what_a_vendor_said_rather_than_who_was_not_asked(t *testin
 		var refused *providers.Error
 		if !errors.As(err, &refused) || refused.Kind != providers.Temporary || refused.Code != "own_breaker_open" || refused.Provider != "a" {
 			t.Errorf("got %v, want a temporary refusal of our own", err)
+		}
+		if cause := providers.Cause(err); cause == nil || cause.Code != "code-of-misconfigured" {
+			t.Errorf("the cause behind it is %v", cause)
 		}
 	})
 }
@@ -152,9 +215,9 @@ func TestRouter_leaves_a_provider_that_answers_nothing_before_its_requests_time_
 		if state := s.Breakers()["a"]; state != "open" {
 			t.Errorf("its breaker is %s once the requests have timed out", state)
 		}
-		s.senders[0].answer = nil
+		s.senders[0].answer, s.senders[1].answer = nil, func(context.Context) error { return refusal(providers.Temporary) }
 		time.Sleep(pause) //nolint:forbidigo // synthetic time
-		if asked, decisions, _ := s.send(t); !slices.Equal(asked, []string{"a"}) {
+		if asked, decisions, _ := s.send(t); !slices.Equal(asked, []string{"b", "a"}) {
 			t.Errorf("asked %v, decided %v when it answers again", asked, decisions)
 		}
 	})

@@ -66,20 +66,23 @@ func (r *round) run(ctx context.Context, lines []*line) (Receipt, error) {
 	return r.walk(ctx, order, decision)
 }
 
-// answering puts those who hang behind the others.
+// answering puts those behind the others that may not answer: who hangs, and who was spared and can only be tried by a
+// message.
 func (r *round) answering(order []*line) []*line {
-	hang := func(l *line) bool { return l.hangs() }
-	if !slices.ContainsFunc(order, hang) || !slices.ContainsFunc(order, func(l *line) bool { return !l.hangs() }) {
-		return order
-	}
 	var answer, not []*line
+	var why []Decision
 	for _, l := range order {
-		if l.hangs() {
-			r.pass(l, Stalled, "")
-			not = append(not, l)
+		if doubted := l.doubted(); doubted != "" {
+			not, why = append(not, l), append(why, doubted)
 		} else {
 			answer = append(answer, l)
 		}
+	}
+	if len(answer) == 0 {
+		return order
+	}
+	for i, l := range not {
+		r.pass(l, why[i], "")
 	}
 	return append(answer, not...)
 }

@@ -37,15 +37,15 @@ func point(id, provider string) float64 {
 	return float64(binary.BigEndian.Uint64(sum[:])) / (1 << 64)
 }
 
-// Run keeps the weights close to the scores until ctx ends, and the scores informed of what was accepted. It
-// returns at once when there are no scores. Without Run every weight is 1.
+// Run keeps the weights close to the scores until ctx ends, and the scores informed of what was accepted; without
+// scores every weight is 1. It tries providers whose breakers have been open without waiting for a message.
 func (r *Router) Run(ctx context.Context) {
-	if r.Scores == nil {
-		return
-	}
 	ticker := time.NewTicker(scoresInterval)
 	defer ticker.Stop()
 	for {
+		for _, l := range r.open() {
+			l.probe(r.Logger)
+		}
 		if err := r.weigh(ctx); err != nil && ctx.Err() == nil {
 			r.Logger.Warn("providers not weighed", "error", err)
 		}
@@ -58,6 +58,9 @@ func (r *Router) Run(ctx context.Context) {
 }
 
 func (r *Router) weigh(ctx context.Context) error {
+	if r.Scores == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, scoresTimeout)
 	defer cancel()
 	var names []string

@@ -81,6 +81,10 @@ func judge(claim messages.Claim, receipt providers.Receipt, err error, now time.
 	outcome := messages.Outcome{
 		State: messages.Failed, Provider: refused.Provider, Code: cmp.Or(refused.Code, why), Reason: why, At: now,
 	}
+	if cause := providers.Cause(refused); cause != nil { // what is to be mended, and not that we spare the vendor
+		why = string(cause.Reason())
+		outcome.Provider, outcome.Code, outcome.Reason = cause.Provider, cmp.Or(cause.Code, why), why
+	}
 	switch refused.Kind {
 	case providers.Temporary, providers.Misconfigured:
 		// Surely not sent. A misconfigured account may be mended, or its breaker closed, in time.

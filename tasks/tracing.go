@@ -114,6 +114,9 @@ func (s tracedSMS) SendSMS(ctx context.Context, sms providers.SMS) (providers.Re
 	return receipt, err
 }
 
+// Unwrap implements [providers.Wrapper].
+func (s tracedSMS) Unwrap() providers.SMSSender { return s.SMSSender }
+
 // Bounds implements [providers.Bounded].
 func (s tracedSMS) Bounds() providers.Bounds {
 	if bounded, ok := s.SMSSender.(providers.Bounded); ok {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"sync/atomic"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 

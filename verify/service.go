@@ -21,6 +21,9 @@ const ResendLimit = "sms_resend"
 const (
 	StateExpired messages.State = "expired" // its time is over, or a newer one took its place
 	StateUsed    messages.State = "used"
+	// StateDelayed is queued for longer than sending takes: no provider takes it, no worker sends, or the queue is
+	// paused. It is still tried while the code lives.
+	StateDelayed messages.State = "delayed"
 )
 
 // undoTimeout bounds what must still be done when the request's own time may be over.
@@ -281,7 +284,7 @@ func (s *Service) Restore(ctx context.Context, id string) error {
 }
 
 // Status returns what is known of a code, or [ErrNotFound]. Its State is one of queued, sent, delivered,
-// undelivered, failed, [StateExpired] and [StateUsed].
+// undelivered, failed, [StateDelayed], [StateExpired] and [StateUsed].
 func (s *Service) Status(ctx context.Context, id string) (Status, error) {
 	return s.Codes.Status(ctx, id)
 }

@@ -40,11 +40,8 @@ const (
 	oldOutcome = 30  // seconds that an outcome waits: the figures lag behind
 )
 
-// The states of breakers, as package providers calls them.
-const (
-	breakerClosed = "closed"
-	breakerOpen   = "open"
-)
+// breakerOpen is the state of a breaker that lets nothing pass, as package providers calls it.
+const breakerOpen = "open"
 
 // Finding is something that is worth a sentence. Rule names the sentence, Args are put into it: numbers,
 // texts, [Percent] and [time.Duration].
@@ -179,7 +176,7 @@ func (f Facts) judgeBreakers() []Finding {
 			switch state {
 			case breakerOpen:
 				open[provider]++
-			case breakerClosed:
+			default: // half open: the next message, or the probe before it, finds out. Without messages that is no fault
 				left++
 			}
 		}

@@ -78,10 +78,18 @@ func TestFacts_Judge(t *testing.T) {
 		"all breakers": {
 			func(f *vitals.Facts) {
 				for _, w := range f.Workers {
+					w.Breakers["aliyun"], w.Breakers["ronglian"] = "open", "open"
+				}
+			},
+			[]string{"red all_breakers []", "amber breaker [aliyun 2 2]", "amber breaker [ronglian 2 2]"},
+		},
+		"breakers that wait for traffic": {
+			func(f *vitals.Facts) {
+				for _, w := range f.Workers {
 					w.Breakers["aliyun"], w.Breakers["ronglian"] = "open", "half_open"
 				}
 			},
-			[]string{"red all_breakers []", "amber breaker [aliyun 2 2]"},
+			[]string{"amber breaker [aliyun 2 2]"},
 		},
 		"slow": {
 			sms(func(t *vitals.Tally) { t.Acceptance = vitals.Times{6 * time.Second: 100} }), []string{"amber slow [6s]"},

@@ -121,13 +121,17 @@ func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Rece
 
 // request is the signed request for one message.
 func (c *Client) request(ctx context.Context, sms providers.SMS) (*http.Request, error) {
+	return c.requestTo(ctx, sms.To.Reveal(), sms)
+}
+
+func (c *Client) requestTo(ctx context.Context, number string, sms providers.SMS) (*http.Request, error) {
 	// The variable has to be a JSON string: a bare 012345 is no JSON number and would lose its zero.
 	params, err := json.Marshal(map[string]string{c.config.TemplateParam: sms.Code})
 	if err != nil {
 		return nil, err
 	}
 	return c.sign(ctx, c.send[c.templates.For(sms.Purpose)],
-		newParam("PhoneNumbers", sms.To.Reveal()),
+		newParam("PhoneNumbers", number),
 		newParam("TemplateParam", string(params)),
 		newParam("OutId", sms.ID))
 }

@@ -8,9 +8,13 @@ import (
 
 	"usher/contact"
 	"usher/providers"
+	"usher/providers/internal/wire"
 )
 
-var _ providers.Prover = (*Client)(nil)
+var (
+	_ providers.Prover = (*Client)(nil)
+	_ providers.Prober = (*Client)(nil)
+)
 
 // lacksPermission are the codes for a right signature without the right to this action. Whether the key may send,
 // they leave open.
@@ -38,4 +42,26 @@ func (c *Client) Prove(ctx context.Context) error {
 		return nil
 	}
 	return refused
+}
+
+// unreachable is no number, so that a message to it is refused and costs nothing.
+const unreachable = "1"
+
+// Probe implements [providers.Prober] by a send to a number that cannot be: what disturbs sends disturbs it as well,
+// which is not so for the query.
+func (c *Client) Probe(ctx context.Context) error {
+	req, err := c.requestTo(ctx, unreachable, providers.SMS{Code: "000000"})
+	if err != nil {
+		return &providers.Error{Provider: Name, Kind: providers.Misconfigured, Err: errRequest}
+	}
+	answer, failure := wire.Do(c.HTTP, req)
+	if failure != nil {
+		failure.Provider = Name
+		return failure
+	}
+	_, err = c.receipt(providers.SMS{}, answer)
+	if kind := providers.KindOf(err); err != nil && (kind == providers.Rejected || kind == providers.RateLimited) {
+		return nil
+	}
+	return err
 }

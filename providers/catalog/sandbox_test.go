@@ -153,11 +153,42 @@ func TestSMS_askedAfterALostAnswer(t *testing.T) {
 		t.Errorf("got %v, want it to wait", err)
 	}
 	lost.Doubt.At = start.Add(-time.Minute)
-	if receipt, err := router.SendSMS(t.Context(), lost); err != nil || receipt.Provider != "aliyun" {
-		t.Errorf("got %+v, %v, want it sent", receipt, err)
+	if receipt, err := router.SendSMS(t.Context(), lost); err != nil || receipt.Provider != "ronglian" {
+		t.Errorf("got %+v, %v, want it sent by the other vendor", receipt, err)
 	}
 	if got := box.Messages(lost.To.Reveal()); len(got) != 1 {
 		t.Errorf("got %d messages, want 1", len(got))
+	}
+}
+
+func TestSMS_probe(t *testing.T) {
+	t.Parallel()
+	box, environ := startSandbox(t)
+	senders, err := catalog.SMS([]string{"aliyun", "ronglian"}, environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sender := range senders {
+		prober, ok := sender.(providers.Prober)
+		if !ok {
+			t.Errorf("%s can only be tried with a message", sender.Name())
+			continue
+		}
+		if err := prober.Probe(t.Context()); err != nil {
+			t.Errorf("%s: %v while all is well", sender.Name(), err)
+		}
+	}
+	broken := &sandbox.Fault{Status: 500}
+	if err := box.SetFaults(sandbox.Faults{Aliyun: broken, Ronglian: broken}); err != nil {
+		t.Fatal(err)
+	}
+	for _, sender := range senders {
+		if err := sender.(providers.Prober).Probe(t.Context()); err == nil {
+			t.Errorf("%s: well while it answers 500 to all sends", sender.Name())
+		}
+	}
+	if got := box.Messages(""); len(got) != 0 {
+		t.Errorf("probes sent %d messages", len(got))
 	}
 }
 

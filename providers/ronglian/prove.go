@@ -8,7 +8,13 @@ import (
 	"usher/providers/internal/wire"
 )
 
-var _ providers.Prover = (*Client)(nil)
+var (
+	_ providers.Prover = (*Client)(nil)
+	_ providers.Prober = (*Client)(nil)
+)
+
+// Probe implements [providers.Prober].
+func (c *Client) Probe(ctx context.Context) error { return c.Prove(ctx) }
 
 // Prove implements [providers.Prover] by a send to nobody: without a number the vendor can send nothing. It says so
 // after it has looked at the signature and the application. Its queries are not for this: they hand reports out.

@@ -204,8 +204,14 @@ func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
 	}
 	superseded := r.number(4) == 1
 	status.State = shown(status, superseded || !status.ExpiresAt.After(now))
+	if status.State == messages.Queued && now.Sub(time.UnixMilli(r.number(6))) >= delayedAfter {
+		status.State = verify.StateDelayed
+	}
 	return status, nil
 }
+
+// delayedAfter is when a person is told that no provider has taken the message so far. Most are taken within a second.
+const delayedAfter = 5 * time.Second
 
 // shown is the state that tells the waiting person most: what became of the code, or else of its message.
 func shown(status verify.Status, over bool) messages.State {

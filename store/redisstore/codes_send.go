@@ -53,10 +53,14 @@ func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messag
 	if !ok {
 		return messages.ErrStale
 	}
+	own := "0"
+	if outcome.Own() {
+		own = "1"
+	}
 	recorded, err := codeRecordScript.Run(ctx, c.store.client,
 		[]string{codeKey(subject, claim.ID), outcomesKey(subject)},
 		claim.Attempt, string(outcome.State), outcome.Provider, outcome.ProviderID, outcome.Code,
-		outcome.At.UnixMilli(), c.store.now().UnixMilli()).Int()
+		outcome.At.UnixMilli(), c.store.now().UnixMilli(), own).Int()
 	if err != nil {
 		return fmt.Errorf("record outcome: %w", err)
 	}

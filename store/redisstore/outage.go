@@ -43,8 +43,9 @@ var refusals = [...]refusal{
 	{"DENIED", store.Away, "redis is in protected mode", "set a password or a user on it, and put it into USHER_REDIS_URL"},
 }
 
-// ours are refusals that are no outage: callers handle them, or they are mistakes of this program.
-var ours = [...]string{"NOSCRIPT", "WRONGTYPE", "BUSYGROUP", "EXECABORT", "ERR wrong number of arguments"}
+// ours are refusals that are no outage: callers handle them, or they are mistakes of this program. The last two are of
+// Asynq's scripts: it compares them as they are.
+var ours = [...]string{"NOSCRIPT", "WRONGTYPE", "BUSYGROUP", "EXECABORT", "ERR wrong number of arguments", "NOT FOUND", "INTERNAL"}
 
 // outage turns whatever keeps a command from being executed into a [store.Outage], and tells the log of it.
 type outage struct{ watch *store.Watch }

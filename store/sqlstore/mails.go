@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"usher/accounts"
@@ -186,15 +187,23 @@ func (m *Mails) Record(ctx context.Context, claim messages.Claim, outcome messag
 	return m.recordAlone(ctx, r)
 }
 
+// vendorCause is the condition under which the last refusal of a message was a provider's: a later one of ours does not
+// replace it, see [messages.Outcome.Own].
+var vendorCause = `(messages.provider_code <> '' and messages.provider_code not like 'own$_%' escape '$' and messages.provider not in ('` +
+	strings.Join(messages.OwnProviders(), "', '") + `'))`
+
 func (m *Mails) recordAlone(ctx context.Context, r recording) error {
 	changed, err := m.db.exec(ctx, `
 		update messages
 		set state = ?, lease_until = case ? when 'sending' then lease_until end, accepted_at = ?, enqueued_at = coalesce(?, enqueued_at),
-			provider = coalesce(nullif(?, ''), provider), provider_id = ?, provider_code = ?, reason = ?, updated_at = ?
+			provider = case when ? and `+vendorCause+` then provider else coalesce(nullif(?, ''), provider) end, provider_id = ?,
+			provider_code = case when ? and `+vendorCause+` then provider_code else ? end,
+			reason = case when ? and `+vendorCause+` then reason else ? end, updated_at = ?
 		where id = ? and channel = 'email' and attempt = ?
 			and (state = 'sending' or state = ? and updated_at = ?)`,
 		r.outcome.State, r.outcome.State, r.accepted, r.enqueued,
-		r.outcome.Provider, r.outcome.ProviderID, r.outcome.Code, r.outcome.Reason, at(r.outcome.At),
+		r.outcome.Own(), r.outcome.Provider, r.outcome.ProviderID, r.outcome.Own(), r.outcome.Code,
+		r.outcome.Own(), r.outcome.Reason, at(r.outcome.At),
 		r.claim.ID, r.claim.Attempt, r.outcome.State, at(r.outcome.At))
 	if err != nil {
 		return fmt.Errorf("record mail: %w", err)

@@ -84,13 +84,17 @@ func (m *Mails) claimMany(ctx context.Context, claims []claiming, yes func(int, 
 var recordMany = `
 	update messages
 	set state = ended.state, lease_until = case ended.state when 'sending' then lease_until end, accepted_at = ended.accepted,
-		enqueued_at = coalesce(ended.enqueued, enqueued_at), provider = coalesce(nullif(ended.provider, ''), messages.provider),
-		provider_id = ended.provider_id, provider_code = ended.provider_code, reason = ended.reason, updated_at = ended.now
+		enqueued_at = coalesce(ended.enqueued, enqueued_at),
+		provider = case when ended.own and ` + vendorCause + ` then messages.provider
+			else coalesce(nullif(ended.provider, ''), messages.provider) end,
+		provider_id = ended.provider_id,
+		provider_code = case when ended.own and ` + vendorCause + ` then messages.provider_code else ended.provider_code end,
+		reason = case when ended.own and ` + vendorCause + ` then messages.reason else ended.reason end, updated_at = ended.now
 	from (
-		select n, mail_id, attempt, state, provider, provider_id, provider_code, reason,
+		select n, mail_id, attempt, state, provider, provider_id, provider_code, reason, own,
 			` + moment("accepted") + ` as accepted, ` + moment("enqueued") + ` as enqueued, ` + moment("now") + ` as now
-		from ` + arraysOf("text", "int", "text", "text", "text", "text", "text", "bigint", "bigint", "bigint") + `
-			as arrays (mail_id, attempt, state, provider, provider_id, provider_code, reason, accepted, enqueued, now, n)
+		from ` + arraysOf("text", "int", "text", "text", "text", "text", "text", "boolean", "bigint", "bigint", "bigint") + `
+			as arrays (mail_id, attempt, state, provider, provider_id, provider_code, reason, own, accepted, enqueued, now, n)
 	) as ended
 	where messages.id = ended.mail_id and channel = 'email' and messages.attempt = ended.attempt
 		and (messages.state = 'sending' or messages.state = ended.state and messages.updated_at = ended.now)
@@ -108,6 +112,7 @@ func (m *Mails) recordMany(ctx context.Context, records []recording, yes func(in
 		column(order, func(i int) string { return records[i].outcome.ProviderID }),
 		column(order, func(i int) string { return records[i].outcome.Code }),
 		column(order, func(i int) string { return records[i].outcome.Reason }),
+		column(order, func(i int) bool { return records[i].outcome.Own() }),
 		column(order, func(i int) int64 { return records[i].accepted.micros() }),
 		column(order, func(i int) int64 { return records[i].enqueued.micros() }),
 		column(order, func(i int) int64 { return at(records[i].outcome.At).micros() }))

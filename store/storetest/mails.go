@@ -35,6 +35,7 @@ func Mails(t *testing.T, open OpenSQL) {
 		"Claim_of_a_closed_mail_says_how_it_ended":       mailsClosed,
 		"Record_keeps_an_account_of_the_attempt":         mailsRecord,
 		"Record_refuses_a_claim_that_was_taken_over":     mailsStale,
+		"Record_keeps_the_cause_that_a_provider_named":   mailsFirstCause,
 		"Record_refuses_states_that_no_attempt_ends_in":  mailsRecordState,
 		"Claim_counts_claims_that_ran_out":               mailsDoubts,
 		"Due_finds_what_waits_too_long":                  mailsDueWaiting,
@@ -270,6 +271,30 @@ func mailsReason(t *testing.T, f *sqlFixture) {
 			t.Fatal(err)
 		}
 		want(o.State, o.Reason, o.Code, o.refused)
+	}
+}
+
+func mailsFirstCause(t *testing.T, f *sqlFixture) {
+	_, mail := f.created(t)
+	for _, row := range []struct {
+		state                                    messages.State
+		provider, code, wantProvider, wantedCode string
+	}{
+		{messages.Queued, "worker", "stopping", "worker", "stopping"},
+		{messages.Queued, "smtp", "own_breaker_open", "smtp", "own_breaker_open"},
+		{messages.Queued, "smtp", "535", "smtp", "535"},
+		{messages.Queued, "worker", "stopping", "smtp", "535"},
+		{messages.Queued, "smtp", "own_breaker_open", "smtp", "535"},
+		{messages.Queued, "smtp", "451", "smtp", "451"},
+		{messages.Failed, "worker", "given_up", "smtp", "451"},
+	} {
+		outcome := messages.Outcome{State: row.state, Provider: row.provider, Code: row.code, At: f.clock.Now()}
+		if err := f.Outbox.Record(t.Context(), f.claim(t, mail.ID), outcome); err != nil {
+			t.Fatal(err)
+		}
+		if is := f.message(t, mail.ID); is.Provider != row.wantProvider || is.ProviderCode != row.wantedCode {
+			t.Errorf("after %s of %s: %s of %s", row.code, row.provider, is.ProviderCode, is.Provider)
+		}
 	}
 }
 

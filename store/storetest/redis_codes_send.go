@@ -11,12 +11,12 @@ import (
 
 func statusFollows(t *testing.T, b *redisBundle) {
 	issued := b.issue(t, verify.Login)
-	b.clock.Advance(20 * time.Second)
+	b.clock.Advance(4 * time.Second)
 	status, err := b.codes.Status(t.Context(), issued.ID)
-	if err != nil || status.ResendAfter != 40*time.Second || status.Purpose != verify.Login || status.Used {
+	if err != nil || status.ResendAfter != 56*time.Second || status.Purpose != verify.Login || status.Used {
 		t.Errorf("Status = %+v, %v", status, err)
 	}
-	if left := status.ExpiresAt.Sub(b.clock.Now()); left != policy().CodeTTL-20*time.Second {
+	if left := status.ExpiresAt.Sub(b.clock.Now()); left != policy().CodeTTL-4*time.Second {
 		t.Errorf("%v left", left)
 	}
 	b.wantState(t, issued.ID, messages.Queued)
@@ -49,6 +49,46 @@ func (b *redisBundle) recordAs(t *testing.T, claim messages.Claim, provider stri
 	if err := b.codes.Record(t.Context(), claim, outcome); err != nil {
 		t.Fatalf("Record: %v", err)
 	}
+}
+
+func delayed(t *testing.T, b *redisBundle) {
+	issued := b.issue(t, verify.Login)
+	b.clock.Advance(4900 * time.Millisecond)
+	b.wantState(t, issued.ID, messages.Queued)
+	b.clock.Advance(100 * time.Millisecond)
+	b.wantState(t, issued.ID, verify.StateDelayed)
+	claim := b.claim(t, issued.ID)
+	b.wantState(t, issued.ID, verify.StateDelayed)
+	b.record(t, claim, messages.Queued) // every provider refused
+	b.wantState(t, issued.ID, verify.StateDelayed)
+	b.record(t, b.claim(t, issued.ID), messages.Sent)
+	b.wantState(t, issued.ID, messages.Sent)
+	b.clock.Advance(time.Minute)
+	late := b.issue(t, verify.Login)
+	b.clock.Advance(policy().CodeTTL)
+	b.wantState(t, late.ID, verify.StateExpired)
+}
+
+// firstCause checks that a refusal of ours does not hide what a provider said.
+func firstCause(t *testing.T, b *redisBundle) {
+	issued := b.issue(t, verify.Login)
+	record := func(state messages.State, provider, code, wantProvider, wantCode string) {
+		t.Helper()
+		outcome := messages.Outcome{State: state, Provider: provider, Code: code, At: b.clock.Now()}
+		if err := b.codes.Record(t.Context(), b.claim(t, issued.ID), outcome); err != nil {
+			t.Fatal(err)
+		}
+		if is := b.last(t, issued.ID); is.Provider != wantProvider || is.ProviderCode != wantCode || is.State != state {
+			t.Errorf("after %s of %s: %s of %s, %s", code, provider, is.ProviderCode, is.Provider, is.State)
+		}
+	}
+	record(messages.Queued, "worker", "stopping", "worker", "stopping")
+	record(messages.Queued, "ronglian", "own_breaker_open", "ronglian", "own_breaker_open")
+	record(messages.Queued, "aliyun", "SignatureDoesNotMatch", "aliyun", "SignatureDoesNotMatch")
+	record(messages.Queued, "ronglian", "own_breaker_open", "aliyun", "SignatureDoesNotMatch")
+	record(messages.Queued, "worker", "stopping", "aliyun", "SignatureDoesNotMatch")
+	record(messages.Queued, "ronglian", "111109", "ronglian", "111109")
+	record(messages.Failed, "aliyun", "own_given_up", "ronglian", "111109")
 }
 
 func claimsInParallel(t *testing.T, b *redisBundle) {
@@ -118,7 +158,7 @@ func doubts(t *testing.T, b *redisBundle) {
 	if _, err := b.codes.Claim(t.Context(), issued.ID, time.Second); !errors.Is(err, messages.ErrBusy) {
 		t.Errorf("claim within the lease: %v, want ErrBusy", err)
 	}
-	b.wantState(t, issued.ID, messages.Queued)
+	b.wantState(t, issued.ID, verify.StateDelayed)
 	b.clock.Advance(29 * time.Second)
 	third := b.claim(t, issued.ID)
 	want(third, 2, "aliyun", began)

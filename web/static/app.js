@@ -481,6 +481,7 @@ class CodeSender {
   async watch() {
     const id = this.id;
     if (!id) return;
+    let delayed = false;
     for (const seconds of looks) {
       await new Promise((done) => setTimeout(done, seconds * 1000));
       while (document.hidden) await new Promise((done) => document.addEventListener('visibilitychange', done, { once: true }));
@@ -491,9 +492,10 @@ class CodeSender {
       const { status, resend_after: again } = answer.data;
       this.tell(status);
       if (again !== undefined) this.wait(again);
-      if (!['queued', 'sent'].includes(status)) return;
+      if (!['queued', 'delayed', 'sent'].includes(status)) return;
+      delayed = status === 'delayed';
     }
-    this.tell('slow');
+    if (!delayed) this.tell('slow');
   }
 
   tell(status) {
@@ -504,12 +506,15 @@ class CodeSender {
     this.status.dataset.said = sentence;
     this.status.textContent = sentence;
     this.status.classList.toggle('good', status === 'delivered');
-    const byEmail = $('.tabs a[href="/register?mode=email"]');
-    if (status !== 'failed' || !byEmail) return;
-    const link = document.createElement('a');
-    link.href = byEmail.href;
-    link.textContent = say('failed_email');
-    this.status.append(' ', link);
+    if (!['failed', 'delayed'].includes(status)) return;
+    for (const [path, other] of [['/register?mode=email', 'failed_email'], ['/login', 'instead_password']]) {
+      const tab = $(`.tabs a[href="${path}"]`);
+      if (!tab) continue;
+      const link = document.createElement('a');
+      link.href = tab.href;
+      link.textContent = say(other);
+      this.status.append(' ', link);
+    }
   }
 }
 

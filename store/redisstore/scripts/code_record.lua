@@ -10,6 +10,7 @@
 -- ARGV[5] -> the provider's code
 -- ARGV[6] -> when it ended, in milliseconds
 -- ARGV[7] -> now in milliseconds
+-- ARGV[8] -> "1": the refusal is ours and no provider's, and does not replace the code of a provider
 --
 -- Returns 1, or 0 when the claim was taken over or the code is gone.
 local code = redis.call('HMGET', KEYS[1], 'attempt', 'state', 'recorded', 'lease_until')
@@ -24,12 +25,20 @@ elseif state ~= 'sending' then
   if ARGV[2] == 'sending' then this = ARGV[1] .. ' sent' end
   return code[3] == this and 1 or 0
 end
+local provider, cause = ARGV[3], ARGV[5]
+if ARGV[8] == '1' then
+  local first = redis.call('HMGET', KEYS[1], 'provider', 'provider_code')
+  local from, named = first[1] or '', first[2] or ''
+  if named ~= '' and named:sub(1, 4) ~= 'own_' and from ~= 'worker' and from ~= 'router' then
+    provider, cause = from, named
+  end
+end
 if ARGV[2] == 'sending' then
-  redis.call('HSET', KEYS[1], 'provider', ARGV[3], 'provider_code', ARGV[5], 'doubt_provider', ARGV[3])
+  redis.call('HSET', KEYS[1], 'provider', provider, 'provider_code', cause, 'doubt_provider', ARGV[3])
   redis.call('HSETNX', KEYS[1], 'doubt_at', ARGV[6])
 else
-  redis.call('HSET', KEYS[1], 'state', ARGV[2], 'reason', '', 'lease_until', 0, 'provider', ARGV[3],
-    'provider_id', ARGV[4], 'provider_code', ARGV[5], 'accepted_at', ARGV[2] == 'sent' and ARGV[6] or '', 'recorded', this)
+  redis.call('HSET', KEYS[1], 'state', ARGV[2], 'reason', '', 'lease_until', 0, 'provider', provider,
+    'provider_id', ARGV[4], 'provider_code', cause, 'accepted_at', ARGV[2] == 'sent' and ARGV[6] or '', 'recorded', this)
 end
 note(KEYS[2], KEYS[1], ARGV[7])
 return 1

@@ -4,11 +4,11 @@
 -- KEYS[2] -> pause
 --
 -- Returns {} when nothing is, or {state, purpose, name of its use or "", when it ends in milliseconds,
--- 1 when another code has replaced it, when the pause ends in milliseconds}.
-local code = redis.call('HMGET', KEYS[1], 'state', 'purpose', 'used', 'expires_at', 'reason', 'superseded')
+-- 1 when another code has replaced it, when the pause ends in milliseconds, when it was issued in milliseconds}.
+local code = redis.call('HMGET', KEYS[1], 'state', 'purpose', 'used', 'expires_at', 'reason', 'superseded', 'issued_at')
 if not code[1] then return {} end
 local state = code[1]
 -- Somebody entered it, so it has arrived. Its use may have been taken back since.
 if state == 'dropped' and code[5] == 'used' then state = 'sent' end
 local pause = tonumber(redis.call('HGET', KEYS[2], 'until') or 0)
-return {state, code[2], code[3], tonumber(code[4]), code[6] and 1 or 0, pause}
+return {state, code[2], code[3], tonumber(code[4]), code[6] and 1 or 0, pause, tonumber(code[7])}
