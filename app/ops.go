@@ -40,7 +40,8 @@ type Ops struct {
 	Registry *prometheus.Registry
 
 	probes   []probe
-	patience time.Duration // for all probes together
+	patience time.Duration            // for all probes together
+	notes    func() map[string]string // what readiness says besides
 	draining atomic.Bool
 	token    config.Secret
 	hosts    []string // names that the port answers to, besides loopback and addresses
@@ -55,7 +56,8 @@ func NewOps(c config.Common, stores *Stores) *Ops {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	stores.watch(registry)
 	o := &Ops{
-		Mux: http.NewServeMux(), Registry: registry, probes: stores.probes(), patience: patience(c.Stores), token: c.OpsToken, hosts: c.OpsHosts,
+		Mux: http.NewServeMux(), Registry: registry, probes: stores.probes(), notes: stores.notes, patience: patience(c.Stores),
+		token: c.OpsToken, hosts: c.OpsHosts,
 	}
 	o.Mux.HandleFunc("GET /healthz", o.healthz)
 	o.Mux.HandleFunc("GET /readyz", o.readyz)
@@ -124,12 +126,13 @@ func (o *Ops) healthz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// readyz answers 200 when every store answers, and 503 with the reasons otherwise.
+// readyz answers 200 when every store does what the service needs, and 503 with the reasons otherwise. What an operator
+// should know besides stands in the body.
 func (o *Ops) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), o.patience)
 	defer cancel()
 	status := http.StatusOK
-	report := map[string]string{}
+	report := o.notes()
 	if o.draining.Load() {
 		status, report["process"] = http.StatusServiceUnavailable, "shutting down"
 	}

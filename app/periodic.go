@@ -23,6 +23,7 @@ func (w *Worker) addPeriodic() error {
 	for queue, jobs := range map[string][]tasks.Job{
 		tasks.QueuePeriodic: w.jobs(), tasks.QueuePeriodicSMS: w.smsJobs(),
 	} {
+		queue = w.stores.Namespace.Queue(queue)
 		if len(jobs) == 0 {
 			continue
 		}

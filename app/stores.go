@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -18,12 +19,16 @@ import (
 
 // Stores is both stores, opened: the connections, and what is kept there.
 type Stores struct {
-	Client   redis.UniversalClient
-	Redis    *redisstore.Store
-	SQL      *sqlstore.DB
-	Accounts *sqlstore.Accounts
-	Mails    *sqlstore.Mails
-	Spent    *sqlstore.Spent
+	Namespace tasks.Namespace
+	Client    redis.UniversalClient
+	Redis     *redisstore.Store
+	SQL       *sqlstore.DB
+	Accounts  *sqlstore.Accounts
+	Mails     *sqlstore.Mails
+	Spent     *sqlstore.Spent
+
+	trials   *trials
+	patience time.Duration // for one look at both
 }
 
 // OpenRedis makes a client for the Redis of the settings, without connecting yet. The watch may be nil.
@@ -58,7 +63,8 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 		return nil, errors.Join(err, client.Close())
 	}
 	s := &Stores{
-		Client: client, Redis: redisstore.New(client, keys, time.Now), SQL: db,
+		Namespace: tasks.Namespace(c.Namespace),
+		Client:    client, Redis: redisstore.New(client, keys, time.Now).In(string(c.Namespace)), SQL: db,
 		Accounts: sqlstore.NewAccounts(db, keys), Mails: sqlstore.NewMails(db, keys, time.Now),
 		Spent: sqlstore.NewSpent(db, time.Now),
 	}
@@ -68,7 +74,11 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 	if err := checkKeys(ctx, db, keys); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.examineRedis(ctx, patience(c.Stores), logger)
+	s.patience = patience(c.Stores)
+	s.examineRedis(ctx, s.patience, logger)
+	if s.trials, err = newTrials(ctx, s, logger); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -77,10 +87,6 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 func (s *Stores) examineRedis(ctx context.Context, patience time.Duration, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := redisstore.Probe(ctx, s.Client); err != nil {
-		logger.Warn("redis is of no use for now", "error", err, "to_do", todo(err))
-		return
-	}
 	report, err := redisstore.Examine(ctx, s.Client)
 	if err != nil {
 		return
@@ -119,11 +125,28 @@ func checkKeys(ctx context.Context, db *sqlstore.DB, keys *secrets.Keys) error {
 }
 
 func (s *Stores) probes() []probe {
+	redis, database := newAsked(s.patience, s.Redis.Probe), newAsked(s.patience, func(ctx context.Context) error {
+		return errors.Join(s.checkSchema(ctx), s.SQL.Writable(ctx))
+	})
 	return []probe{
-		{"redis", func(ctx context.Context) error { return redisstore.Probe(ctx, s.Client) }},
-		{"database", func(ctx context.Context) error { return errors.Join(s.checkSchema(ctx), s.SQL.Writable(ctx)) }},
+		{"redis", func(ctx context.Context) error { return cmp.Or(redis.answer(ctx), s.trials.look().redis) }},
+		{"database", func(ctx context.Context) error { return cmp.Or(database.answer(ctx), s.trials.look().database) }},
 	}
 }
 
+// notes are what readiness says beside its verdict, by name; empty where there is nothing to say.
+func (s *Stores) notes() map[string]string {
+	notes := map[string]string{}
+	if warning := s.trials.look().warning; warning != nil {
+		notes["redis_warning"] = warning.Error()
+	}
+	return notes
+}
+
 // Close closes both connections.
-func (s *Stores) Close() error { return errors.Join(s.Client.Close(), s.SQL.Close()) }
+func (s *Stores) Close() error {
+	if s.trials != nil {
+		s.trials.close()
+	}
+	return errors.Join(s.Client.Close(), s.SQL.Close())
+}

@@ -152,12 +152,12 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		}
 	}
 	if s.Email != nil {
-		if err = w.addQueue(tasks.QueueEmail, mailLoops, mailsAhead*s.Config.ConcurrencyEmail, w.stores.Mails); err != nil {
+		if err = w.addQueue(w.stores.Namespace.Queue(tasks.QueueEmail), mailLoops, mailsAhead*s.Config.ConcurrencyEmail, w.stores.Mails); err != nil {
 			return nil, err
 		}
 	}
 	enqueuer := &tasks.Enqueuer{
-		Client: asynq.NewClientFromRedisClient(w.stores.Client), Keys: s.Keys, SMSShards: s.Config.SMSShards,
+		Client: asynq.NewClientFromRedisClient(w.stores.Client), Keys: s.Keys, Namespace: w.stores.Namespace, SMSShards: s.Config.SMSShards,
 		Tracer: w.traces.Tracer(),
 	}
 	w.relay = &tasks.Relay{Outbox: w.stores.Mails, Enqueuer: enqueuer, Turns: w.stores.Redis.Reports(), Logger: logger}
@@ -184,7 +184,7 @@ func (w *Worker) smsQueues() []string {
 	if w.settings.SMS == nil {
 		return nil
 	}
-	return tasks.SMSQueues(w.settings.Config.SMSShards)
+	return w.stores.Namespace.SMSQueues(w.settings.Config.SMSShards)
 }
 
 // prepareSMS makes senders ready to be used in this worker.
@@ -320,7 +320,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		}
 		reaper := &tasks.Reaper{
 			Queue: q.name, Client: w.stores.Client, Waiting: q.waiting, Metrics: metrics, Logger: w.logger,
-			Turns: q.name == tasks.QueueEmail,
+			Turns: tasks.PlainQueue(q.name) == tasks.QueueEmail,
 		}
 		group.Go(func() error { reaper.Run(ctx); return nil })
 	}

@@ -38,6 +38,7 @@ type key struct {
 	id                        string
 	code, check, token, index *macs
 	seal                      cipher.AEAD
+	fingerprint               string
 	work                      WorkSecrets
 }
 
@@ -83,6 +84,19 @@ func ParseKeys(spec string) (*Keys, error) {
 	return keys, nil
 }
 
+// fingerprintSize is enough that no two keys share a fingerprint.
+const fingerprintSize = 16
+
+// Fingerprints returns a text for each key by its id, equal for equal keys. It tells nothing else of the key: it is
+// derived like a sub-key, and nothing else is made with it.
+func (k *Keys) Fingerprints() map[string]string {
+	all := make(map[string]string, len(k.ring))
+	for i := range k.ring {
+		all[k.ring[i].id] = k.ring[i].fingerprint
+	}
+	return all
+}
+
 // IDs returns the ids of the keys in the configured order, each once.
 func (k *Keys) IDs() []string {
 	ids := make([]string, len(k.ring))
@@ -102,7 +116,7 @@ func (k *Keys) Knows(id string) bool {
 func (k *Keys) IndexID() string { return k.indexer }
 
 func derive(id string, raw []byte) (key, error) {
-	subs := map[string][]byte{"code": nil, "check": nil, "token": nil, "index": nil, "seal": nil, "work challenge": nil, "work key": nil}
+	subs := map[string][]byte{"code": nil, "check": nil, "token": nil, "index": nil, "seal": nil, "work challenge": nil, "work key": nil, "fingerprint": nil}
 	for use := range subs {
 		sub, err := hkdf.Key(sha256.New, raw, nil, "usher "+use+" v1", sha256.Size)
 		if err != nil {
@@ -112,7 +126,7 @@ func derive(id string, raw []byte) (key, error) {
 	}
 	seal, err := newAEAD(subs["seal"])
 	return key{
-		id: id, seal: seal,
+		id: id, seal: seal, fingerprint: hex.EncodeToString(subs["fingerprint"][:fingerprintSize]),
 		work: WorkSecrets{hex.EncodeToString(subs["work challenge"]), hex.EncodeToString(subs["work key"])},
 		code: newMACs(subs["code"]), check: newMACs(subs["check"]), token: newMACs(subs["token"]), index: newMACs(subs["index"]),
 	}, err

@@ -18,7 +18,10 @@ var (
 
 // Archive finds the tasks of codes that Asynq has put aside. Asynq's inspector honours no context, but the
 // client's own time-outs.
-type Archive struct{ Inspector *asynq.Inspector }
+type Archive struct {
+	Inspector *asynq.Inspector
+	Namespace Namespace
+}
 
 // ArchivedTask is a task that was put aside.
 type ArchivedTask struct{ queue, id string }
@@ -38,7 +41,7 @@ func (a *Archive) FindSMSCode(id string) (ArchivedTask, error) {
 		names = slices.Insert(names, 0, againID(names[0]))
 	}
 	found := ArchivedTask{}
-	for _, queue := range SMSQueues(MaxSMSShards) {
+	for _, queue := range a.Namespace.SMSQueues(MaxSMSShards) {
 		if !slices.Contains(queues, queue) {
 			continue
 		}

@@ -52,7 +52,7 @@ func (e *Enqueuer) EnqueueMail(ctx context.Context, mail accounts.Mail) error {
 // EnqueueDue puts a mail's task on the queue, unless the same one is there already.
 func (e *Enqueuer) EnqueueDue(ctx context.Context, due accounts.DueMail) error {
 	return e.enqueue(ctx, emailType(due.Purpose), due.RequestID, emailTask{ID: due.ID},
-		asynq.Queue(QueueEmail),
+		asynq.Queue(e.Namespace.Queue(QueueEmail)),
 		asynq.TaskID(fmt.Sprintf("%s:%d", due.ID, due.Enqueues)),
 		asynq.MaxRetry(maxRetry),
 		asynq.Timeout(handlerTimeout),

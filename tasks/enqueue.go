@@ -16,6 +16,7 @@ import (
 type Enqueuer struct {
 	Client    *asynq.Client
 	Keys      *secrets.Keys
+	Namespace Namespace    // of the deployment
 	SMSShards int          // queues that codes are spread over; 0 and 1 are one
 	Tracer    trace.Tracer // nil makes no spans
 }

@@ -166,7 +166,7 @@ func (m *Metrics) unrecorded(channel messages.Channel) {
 
 func (m *Metrics) reaped(queue, reason string) {
 	if m != nil {
-		m.reaps.WithLabelValues(queue, reason).Inc()
+		m.reaps.WithLabelValues(PlainQueue(queue), reason).Inc()
 	}
 }
 

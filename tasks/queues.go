@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -19,18 +20,61 @@ const (
 	QueueEmail = "email"
 )
 
-// MaxSMSShards bounds the queues that codes are spread over.
-const MaxSMSShards = 64
+// Namespace is the name of one deployment among those that share a Redis. The zero value and "usher" are the deployment
+// whose queues have the plain names; those of any other begin with its namespace and a dot.
+type Namespace string
 
-// SMSQueues returns the names of the queues that codes are spread over: the first is always [QueueSMS], so that
+// defaultNamespace is that of a deployment with plain names.
+const defaultNamespace = "usher"
+
+func (n Namespace) isDefault() bool { return n == "" || n == defaultNamespace }
+
+// Queue returns the name that a queue such as [QueueSMS] has in Asynq.
+func (n Namespace) Queue(plain string) string {
+	if n.isDefault() {
+		return plain
+	}
+	return string(n) + "." + plain
+}
+
+// SMSQueues returns the names of the queues that codes are spread over: the first is always that of [QueueSMS], so that
 // what was queued before there were shards is worked as well.
-func SMSQueues(shards int) []string {
-	queues := []string{QueueSMS}
+func (n Namespace) SMSQueues(shards int) []string {
+	queues := []string{n.Queue(QueueSMS)}
 	for i := 1; i < shards; i++ {
-		queues = append(queues, smsQueue(i))
+		queues = append(queues, n.Queue(smsQueue(i)))
 	}
 	return queues
 }
+
+// Queues returns the names of all queues that a deployment with so many shards may have, those of codes first.
+func (n Namespace) Queues(shards int) []string {
+	return append(n.SMSQueues(shards), n.Queue(QueueEmail), n.Queue(QueuePeriodic), n.Queue(QueuePeriodicSMS))
+}
+
+// Owns reports whether a queue in Asynq is one of the namespace's.
+func (n Namespace) Owns(queue string) bool {
+	namespace, _ := splitQueue(queue)
+	return n == namespace || n.isDefault() && namespace.isDefault()
+}
+
+// PlainQueue returns a queue's name without its namespace, as metrics and pages show it.
+func PlainQueue(queue string) string {
+	_, plain := splitQueue(queue)
+	return plain
+}
+
+// splitQueue takes a queue's name apart. No namespace and no plain name has a dot.
+func splitQueue(queue string) (namespace Namespace, plain string) {
+	before, after, found := strings.Cut(queue, ".")
+	if !found {
+		return defaultNamespace, queue
+	}
+	return Namespace(before), after
+}
+
+// MaxSMSShards bounds the queues that codes are spread over.
+const MaxSMSShards = 64
 
 func smsQueue(shard int) string {
 	if shard == 0 {

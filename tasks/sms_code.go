@@ -51,7 +51,7 @@ func (e *Enqueuer) EnqueueSMSCode(ctx context.Context, code verify.Queued) error
 		ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(),
 		Sealed: sealed, Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(),
 	},
-		asynq.Queue(smsShard(code.ID, e.SMSShards)),
+		asynq.Queue(e.Namespace.Queue(smsShard(code.ID, e.SMSShards))),
 		asynq.TaskID(code.ID),
 		asynq.MaxRetry(maxRetry),
 		asynq.Timeout(handlerTimeout),

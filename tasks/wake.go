@@ -17,7 +17,10 @@ import (
 // permission; then a loop looks again after its own interval, and nothing but time is lost.
 
 // wakeChannel is the Redis channel on which word of the queue's new tasks goes out.
-func wakeChannel(queue string) string { return "usher:wake:" + queue }
+func wakeChannel(queue string) string {
+	namespace, _ := splitQueue(queue)
+	return string(namespace) + ":wake:" + queue
+}
 
 // Asynq's scripts are told by the list of waiting tasks among their keys: it is the second key of the two that
 // enqueuing has, and the first of the four that fetching has.

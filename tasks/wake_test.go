@@ -234,7 +234,7 @@ func TestSMSQueues_share_codes_evenly_and_keep_the_first_name(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	queues := tasks.SMSQueues(4)
+	queues := tasks.Namespace("").SMSQueues(4)
 	if len(queues) != 4 || queues[0] != tasks.QueueSMS {
 		t.Fatalf("queues = %q", queues)
 	}

@@ -85,7 +85,7 @@ func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 	}
 	if err := s.Codes.Issue(ctx, issue); err != nil {
 		if _, ok := errors.AsType[*LimitError](err); !ok {
-			s.void(ctx, issue.ID) // the answer may be lost, not the request
+			s.void(ctx, issue) // the answer may be lost, not the request
 		}
 		return Issued{}, err
 	}
@@ -94,7 +94,7 @@ func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 		Length: s.Policy.CodeLength, ExpiresAt: issue.ExpiresAt, RequestID: r.RequestID,
 	})
 	if err != nil {
-		s.void(ctx, issue.ID)
+		s.void(ctx, issue)
 		return Issued{}, fmt.Errorf("%w: %w", ErrQueue, err)
 	}
 	return Issued{ID: issue.ID, ExpiresIn: s.Policy.CodeTTL, ResendAfter: s.Policy.ResendInterval}, nil
@@ -129,11 +129,11 @@ func (s *Service) newIssue(r Request) (Issue, error) {
 
 // void takes a code back. When even that fails, the code stays unsent until it expires and the person has
 // to wait out the pause.
-func (s *Service) void(ctx context.Context, id string) {
+func (s *Service) void(ctx context.Context, issue Issue) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	if err := s.Codes.Void(ctx, id); err != nil {
-		s.Logger.ErrorContext(ctx, "code not taken back", "sms_code_id", id, "error", err)
+	if err := s.Codes.Void(ctx, issue.ID, issue.Replaces); err != nil {
+		s.Logger.ErrorContext(ctx, "code not taken back", "sms_code_id", issue.ID, "error", err)
 	}
 }
 

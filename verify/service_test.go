@@ -42,10 +42,10 @@ func (c *codes) Issue(ctx context.Context, issue verify.Issue) error {
 	return c.issueErr
 }
 
-func (c *codes) Void(ctx context.Context, id string) error {
+func (c *codes) Void(ctx context.Context, id, replaced string) error {
 	c.note(ctx, "void")
-	if id != c.issued.ID {
-		return fmt.Errorf("void of %q", id)
+	if id != c.issued.ID || replaced != c.issued.Replaces {
+		return fmt.Errorf("void of %q, which replaced %q", id, replaced)
 	}
 	return c.voidErr
 }

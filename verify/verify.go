@@ -57,8 +57,9 @@ type Codes interface {
 	// unless a limit of the number refuses: then it returns a *LimitError and nothing has changed.
 	Issue(ctx context.Context, issue Issue) error
 
-	// Void takes back an issue that could not be queued, together with what it spent of the limits.
-	Void(ctx context.Context, id string) error
+	// Void takes back an issue that could not be queued, together with what it spent of the limits. The code that it
+	// replaced, if any, counts again.
+	Void(ctx context.Context, id, replaced string) error
 
 	// Try counts an attempt on the code that has this id and returns what to compare with. It returns
 	// ErrExpired for an id that is unknown, of another purpose, superseded or over, and ErrAttempts

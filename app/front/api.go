@@ -220,7 +220,7 @@ func (a *API) accounts(stores *app.Stores, codes *verify.Service, hasher *accoun
 
 func (a *API) enqueuer(stores *app.Stores) *tasks.Enqueuer {
 	return &tasks.Enqueuer{
-		Client: asynq.NewClientFromRedisClient(stores.Client), Keys: a.settings.Keys, SMSShards: a.settings.Config.SMSShards,
+		Client: asynq.NewClientFromRedisClient(stores.Client), Keys: a.settings.Keys, Namespace: stores.Namespace, SMSShards: a.settings.Config.SMSShards,
 		Tracer: a.traces.Tracer(),
 	}
 }
@@ -231,7 +231,7 @@ func (a *API) openOps(ctx context.Context, stores *app.Stores) error {
 	if err != nil {
 		return err
 	}
-	dashboard, closeDashboard := queuesDashboard(client, c.OpsWrite)
+	dashboard, closeDashboard := queuesDashboard(client, stores.Namespace, c.OpsWrite)
 	a.closers = append(a.closers, closeDashboard)
 	page, err := a.newBoard(stores, client)
 	if err != nil {

@@ -19,7 +19,7 @@ const backlogTimeout = time.Second
 // must be seen above all when no worker is there.
 type backlog struct {
 	inspector *asynq.Inspector
-	queues    []string
+	queues    []string // with their namespace
 	mails     *sqlstore.Mails
 	now       func() time.Time
 	busy      busy
@@ -33,7 +33,7 @@ func newBacklog(stores *app.Stores, shards int) *backlog {
 	}
 	return &backlog{
 		inspector: asynq.NewInspectorFromRedisClient(stores.Client),
-		queues:    append(tasks.SMSQueues(shards), tasks.QueueEmail, tasks.QueuePeriodic, tasks.QueuePeriodicSMS),
+		queues:    stores.Namespace.Queues(shards),
 		mails:     stores.Mails, now: time.Now, busy: newBusy(),
 		tasks: desc("usher_queue_tasks", "Tasks on a queue by state: pending, active, scheduled, retry, archived.",
 			"queue", "state"),
@@ -87,13 +87,14 @@ func (b *backlog) lookAt(ctx context.Context) []prometheus.Metric {
 		if err != nil {
 			return all
 		}
+		plain := tasks.PlainQueue(queue)
 		for state, n := range map[string]int{
 			"pending": info.Pending, "active": info.Active, "scheduled": info.Scheduled,
 			"retry": info.Retry, "archived": info.Archived,
 		} {
-			all = append(all, prometheus.MustNewConstMetric(b.tasks, prometheus.GaugeValue, float64(n), queue, state))
+			all = append(all, prometheus.MustNewConstMetric(b.tasks, prometheus.GaugeValue, float64(n), plain, state))
 		}
-		all = append(all, prometheus.MustNewConstMetric(b.wait, prometheus.GaugeValue, info.Latency.Seconds(), queue))
+		all = append(all, prometheus.MustNewConstMetric(b.wait, prometheus.GaugeValue, info.Latency.Seconds(), plain))
 	}
 	return all
 }

@@ -19,7 +19,7 @@ import (
 // newBoard makes the operators' page. Its looks at the queues go through a client of their own.
 func (a *API) newBoard(stores *app.Stores, client redis.UniversalClient) (*board.Board, error) {
 	queues := &queueLook{
-		inspector: asynq.NewInspectorFromRedisClient(client), shards: a.settings.Config.SMSShards,
+		inspector: asynq.NewInspectorFromRedisClient(client), namespace: stores.Namespace, shards: a.settings.Config.SMSShards,
 		busy: newBusy(),
 	}
 	sources := board.Sources{
@@ -49,6 +49,7 @@ func (a *API) newBoard(stores *app.Stores, client redis.UniversalClient) (*board
 // queueLook looks at the queues.
 type queueLook struct {
 	inspector *asynq.Inspector
+	namespace tasks.Namespace
 	shards    int
 	busy      busy
 }
@@ -73,9 +74,10 @@ func (q *queueLook) look(ctx context.Context) ([]vitals.Queue, error) {
 	}
 	var all []vitals.Queue
 	for _, names := range [][]string{
-		tasks.SMSQueues(q.shards), {tasks.QueueEmail}, {tasks.QueuePeriodic}, {tasks.QueuePeriodicSMS},
+		q.namespace.SMSQueues(q.shards), {q.namespace.Queue(tasks.QueueEmail)},
+		{q.namespace.Queue(tasks.QueuePeriodic)}, {q.namespace.Queue(tasks.QueuePeriodicSMS)},
 	} {
-		sum := vitals.Queue{Name: names[0], Shards: len(names)}
+		sum := vitals.Queue{Name: tasks.PlainQueue(names[0]), Shards: len(names)}
 		for _, name := range names {
 			info, err := infoOf(ctx, q.inspector, known, name)
 			if err != nil {

@@ -29,8 +29,9 @@ func (c connection) MakeRedisClient() any { return c.client }
 // hidden shows no result: no task of ours has one, and nobody knows what another's would hold.
 func hidden(string, []byte) string { return "" }
 
-// queuesDashboard serves asynqmon. It owns the client from here on.
-func queuesDashboard(client redis.UniversalClient, write bool) (http.Handler, func() error) {
+// queuesDashboard serves asynqmon, for the queues of the namespace alone. It owns the client from here on.
+func queuesDashboard(client redis.UniversalClient, namespace tasks.Namespace, write bool) (http.Handler, func() error) {
+	client.AddHook(ownQueues{namespace})
 	monitor := asynqmon.New(asynqmon.Options{
 		RootPath:         queuesPath,
 		RedisConnOpt:     connection{client},
@@ -40,7 +41,7 @@ func queuesDashboard(client redis.UniversalClient, write bool) (http.Handler, fu
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/", linked(monitor))
-	mux.Handle(queuesPath+"/api/", monitor)
+	mux.Handle(queuesPath+"/api/", own(namespace, monitor))
 	if one, ok := client.(*redis.Client); ok {
 		mux.Handle("GET "+redisInfoPath, redisInfo(one))
 	}

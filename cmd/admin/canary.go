@@ -43,7 +43,7 @@ func canary(ctx context.Context, p app.Process) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	store := redisstore.New(client, settings.Keys, time.Now)
+	store := redisstore.New(client, settings.Keys, time.Now).In(string(settings.Config.Namespace))
 	// Numbers show masked.
 	tell := func(format string, args ...any) {
 		_, _ = fmt.Fprintf(p.Stdout, "%s to %s: %s\n", *provider, to, fmt.Sprintf(format, args...))

@@ -97,7 +97,7 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 		findings = append(findings, warn("templates of "+sender.Name(), templatesProblem(sender),
 			"have a template approved for each purpose and set its variable; see docs/operations.md"))
 	}
-	findings = append(findings, examineRedis(ctx, api.Config.Common)...)
+	findings = append(findings, examineRedis(ctx, api.Config.Common, api.Keys)...)
 	findings = append(findings, examineDatabase(ctx, api)...)
 	if offline {
 		return findings

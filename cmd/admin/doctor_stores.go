@@ -11,6 +11,7 @@ import (
 	"usher/app"
 	"usher/app/front"
 	"usher/config"
+	"usher/secrets"
 	"usher/store"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
@@ -64,7 +65,7 @@ func helpOf(err error, general string) string {
 
 const clockHelp = "let NTP set the clocks of all machines"
 
-func examineRedis(ctx context.Context, c config.Common) []finding {
+func examineRedis(ctx context.Context, c config.Common, keys *secrets.Keys) []finding {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	patient := c.Stores
@@ -74,15 +75,24 @@ func examineRedis(ctx context.Context, c config.Common) []finding {
 		return []finding{fail("Redis", err, "correct USHER_REDIS_URL")}
 	}
 	defer func() { _ = client.Close() }()
-	if err := redisstore.Probe(ctx, client); err != nil {
+	kept := redisstore.New(client, keys, time.Now).In(string(c.Namespace))
+	if err := kept.Probe(ctx); err != nil {
 		return []finding{fail("Redis", err, helpOf(err, "start Redis, or correct USHER_REDIS_URL; see docs/operations.md"))}
 	}
 	trip := roundTrip(func() error { return client.Ping(ctx).Err() })
+	findings := []finding{examineTrip("Redis", "USHER_REDIS_TIMEOUT", trip, c.RedisTimeout)}
+	const permissions = "docs/operations.md lists the permissions, and what hosted Redis must allow"
+	warning, err := kept.ProbeAll(ctx)
+	findings = append(findings, fail("Redis commands, scripts and queues", err, helpOf(err, permissions)),
+		warn("Redis channels", warning, helpOf(warning, permissions)))
+	if keys != nil {
+		findings = append(findings, fail("namespace "+string(c.Namespace), kept.CheckClaim(ctx),
+			"set USHER_NAMESPACE to a name of this deployment's own; where the keys were replaced on purpose see docs/keys.md"))
+	}
 	reports, err := redisstore.ExamineAll(ctx, client)
 	if err != nil {
-		return []finding{warn("Redis version", err, "let the user of USHER_REDIS_URL run INFO")}
+		return append(findings, warn("Redis version", err, "let the user of USHER_REDIS_URL run INFO"))
 	}
-	findings := []finding{examineTrip("Redis", "USHER_REDIS_TIMEOUT", trip, c.RedisTimeout)}
 	for _, report := range reports {
 		findings = append(findings, examineNode(report)...)
 	}
@@ -142,6 +152,11 @@ func examineDatabase(ctx context.Context, s front.Settings) []finding {
 	if strings.HasPrefix(s.Config.DatabaseURL.Reveal(), "postgres") {
 		trip := roundTrip(func() error { return db.Ping(ctx) })
 		findings = append(findings, examineTrip("database", "USHER_DATABASE_TIMEOUT", trip, s.Config.DatabaseTimeout))
+	}
+	if err == nil {
+		err := db.ProbeWrite(ctx)
+		findings = append(findings, fail("database writes", err,
+			helpOf(err, "lead USHER_DATABASE_URL to the primary, and let its user change the tables")))
 	}
 	if err == nil && s.Keys != nil {
 		err = sqlstore.NewSeals(db, s.Keys, time.Now).Check(ctx, keysTried)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -14,6 +15,7 @@ import (
 	"usher/config"
 	"usher/secrets"
 	"usher/store/sqlstore"
+	"usher/tasks"
 )
 
 const keysUsage = `usage: admin keys [COMMAND]
@@ -53,10 +55,11 @@ func keysCommand(ctx context.Context, p app.Process) error {
 
 // keyDesk is where keys are looked after: both stores.
 type keyDesk struct {
-	keys   *secrets.Keys
-	db     *sqlstore.DB
-	seals  *sqlstore.Seals
-	client redis.UniversalClient
+	keys      *secrets.Keys
+	db        *sqlstore.DB
+	seals     *sqlstore.Seals
+	client    redis.UniversalClient
+	namespace tasks.Namespace
 }
 
 func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
@@ -79,7 +82,7 @@ func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	d := &keyDesk{keys: keys, db: db, seals: sqlstore.NewSeals(db, keys, time.Now), client: client}
+	d := &keyDesk{keys: keys, db: db, seals: sqlstore.NewSeals(db, keys, time.Now), client: client, namespace: tasks.Namespace(stores.Namespace)}
 	if err := sqlstore.CheckSchema(ctx, db); err != nil && !errors.Is(err, sqlstore.ErrSchemaNew) {
 		d.close()
 		return nil, err
@@ -121,6 +124,14 @@ func reindexContacts(ctx context.Context, p app.Process) error {
 	if err != nil {
 		return fmt.Errorf("look for workers: %w", err)
 	}
+	servers = slices.DeleteFunc(servers, func(s *asynq.ServerInfo) bool {
+		for queue := range s.Queues {
+			if d.namespace.Owns(queue) {
+				return false
+			}
+		}
+		return true
+	})
 	if len(servers) > 0 {
 		return fmt.Errorf("%d workers are alive: stop them and the API first (one that was killed is forgotten within a minute)", len(servers))
 	}

@@ -73,11 +73,11 @@ func (d *keyDesk) report(ctx context.Context) (keysReport, error) {
 	if err != nil {
 		return report, err
 	}
-	kept, err := redisstore.New(d.client, d.keys, time.Now).KeyUse(ctx)
+	kept, err := redisstore.New(d.client, d.keys, time.Now).In(string(d.namespace)).KeyUse(ctx)
 	if err != nil {
 		return report, err
 	}
-	tasks, partial, err := countTasks(ctx, d.client)
+	tasks, partial, err := countTasks(ctx, d.client, d.namespace)
 	if err != nil {
 		return report, err
 	}

@@ -14,6 +14,7 @@ import (
 	"usher/config"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
+	"usher/tasks"
 )
 
 const messagesUsage = `usage: admin messages COMMAND
@@ -86,11 +87,12 @@ func parseIDs(flags *flag.FlagSet, p app.Process) ([]string, error) {
 
 // desk is where messages are looked at: both stores, of which Redis may be away.
 type desk struct {
-	db       *sqlstore.DB
-	messages *sqlstore.Messages
-	client   redis.UniversalClient
-	codes    *redisstore.Codes
-	away     error // what Redis said when it did not answer; it is not asked again
+	db        *sqlstore.DB
+	messages  *sqlstore.Messages
+	client    redis.UniversalClient
+	codes     *redisstore.Codes
+	namespace tasks.Namespace
+	away      error // what Redis said when it did not answer; it is not asked again
 }
 
 // openDesk needs no keys: codes are found by their ids, and nothing is opened.
@@ -114,7 +116,8 @@ func openDesk(ctx context.Context, p app.Process) (*desk, error) {
 	}
 	return &desk{
 		db: db, messages: sqlstore.NewMessages(db, time.Now),
-		client: client, codes: redisstore.New(client, nil, time.Now).Codes(),
+		client: client, codes: redisstore.New(client, nil, time.Now).In(string(settings.Namespace)).Codes(),
+		namespace: tasks.Namespace(settings.Namespace),
 	}, nil
 }
 

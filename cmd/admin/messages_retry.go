@@ -87,7 +87,7 @@ func retryMessages(ctx context.Context, p app.Process) error {
 		return err
 	}
 	defer d.close()
-	archive := &tasks.Archive{Inspector: asynq.NewInspectorFromRedisClient(d.client)}
+	archive := &tasks.Archive{Inspector: asynq.NewInspectorFromRedisClient(d.client), Namespace: d.namespace}
 	r := &retrier{desk: d, archive: archive, force: f.force, out: p.Stdout}
 	if !f.all {
 		return r.all(ctx, ids, f.dryRun)

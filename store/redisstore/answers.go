@@ -25,7 +25,7 @@ type Answers struct{ store *Store }
 func (a *Answers) Begin(ctx context.Context, key, body string) (run, answer string, same bool, err error) {
 	hash, now := a.hash(key), a.store.now()
 	run = secrets.Random(16)
-	r, err := read(answerBeginScript.Run(ctx, a.store.client, []string{answerKey(hash)},
+	r, err := read(answerBeginScript.Run(ctx, a.store.client, []string{a.store.space.answerKey(hash)},
 		a.store.keys.Index("answer body", hash+body), run, now.UnixMilli(), now.Add(runLease).UnixMilli()), 1)
 	if err != nil {
 		return "", "", false, fmt.Errorf("begin request: %w", err)
@@ -58,7 +58,7 @@ func (a *Answers) Drop(ctx context.Context, key, run string) error {
 }
 
 func (a *Answers) end(ctx context.Context, hash, run, sealed string) error {
-	err := answerEndScript.Run(ctx, a.store.client, []string{answerKey(hash)},
+	err := answerEndScript.Run(ctx, a.store.client, []string{a.store.space.answerKey(hash)},
 		run, sealed, a.store.now().Add(answerLife).UnixMilli(), answerLife.Milliseconds()).Err()
 	if err != nil {
 		return fmt.Errorf("end request: %w", err)

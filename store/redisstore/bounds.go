@@ -19,7 +19,7 @@ func (s *Store) Bounds() *Bounds { return &Bounds{s} }
 // Enter implements [providers.Turnstile] in one round trip, whichever bounds there are.
 func (b *Bounds) Enter(ctx context.Context, turn providers.Turn) (providers.Decision, time.Duration, error) {
 	r, err := read(boundEnterScript.Run(ctx, b.store.client,
-		[]string{slotsKey(turn.Provider), secondKey(turn.Provider)},
+		[]string{b.store.space.slotsKey(turn.Provider), b.store.space.secondKey(turn.Provider)},
 		turn.Name, b.store.now().UnixMilli(), turn.Until.UnixMilli(), turn.Bounds.Concurrent, turn.Bounds.PerSecond), 2)
 	if err != nil {
 		return "", 0, fmt.Errorf("look at bounds: %w", err)
@@ -29,7 +29,7 @@ func (b *Bounds) Enter(ctx context.Context, turn providers.Turn) (providers.Deci
 
 // Leave implements [providers.Turnstile] in one round trip.
 func (b *Bounds) Leave(ctx context.Context, turn providers.Turn) error {
-	if err := b.store.client.ZRem(ctx, slotsKey(turn.Provider), turn.Name).Err(); err != nil {
+	if err := b.store.client.ZRem(ctx, b.store.space.slotsKey(turn.Provider), turn.Name).Err(); err != nil {
 		return fmt.Errorf("give slot back: %w", err)
 	}
 	return nil

@@ -26,7 +26,7 @@ type Captchas struct{ store *Store }
 // Put keeps what was asked for the given time.
 func (c *Captchas) Put(ctx context.Context, id string, asked challenge.Asked, ttl time.Duration) error {
 	value := stamp(c.store.now().Add(ttl), encodeAsked(asked))
-	if err := c.store.client.Set(ctx, captchaKey(c.hash(id)), value, ttl).Err(); err != nil {
+	if err := c.store.client.Set(ctx, c.store.space.captchaKey(c.hash(id)), value, ttl).Err(); err != nil {
 		return fmt.Errorf("put captcha: %w", err)
 	}
 	return nil
@@ -37,7 +37,7 @@ func (c *Captchas) Put(ctx context.Context, id string, asked challenge.Asked, tt
 func (c *Captchas) Peek(ctx context.Context, id string) (challenge.Asked, error) {
 	hash := c.hash(id)
 	value, err := captchaPeekScript.Run(ctx, c.store.client,
-		[]string{captchaKey(hash), triesKey(hash)}, captchaChecks).Text()
+		[]string{c.store.space.captchaKey(hash), c.store.space.triesKey(hash)}, captchaChecks).Text()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return challenge.Asked{}, fmt.Errorf("look at captcha: %w", err)
 	}
@@ -47,7 +47,7 @@ func (c *Captchas) Peek(ctx context.Context, id string) (challenge.Asked, error)
 // Fail counts a wrong answer; the third one spends the captcha.
 func (c *Captchas) Fail(ctx context.Context, id string) error {
 	hash := c.hash(id)
-	err := captchaFailScript.Run(ctx, c.store.client, []string{captchaKey(hash), triesKey(hash)}, wrongAnswers).Err()
+	err := captchaFailScript.Run(ctx, c.store.client, []string{c.store.space.captchaKey(hash), c.store.space.triesKey(hash)}, wrongAnswers).Err()
 	if err != nil {
 		return fmt.Errorf("count wrong captcha: %w", err)
 	}
@@ -69,7 +69,7 @@ func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spen
 	pipe := g.store.client.Pipeline()
 	var taken *redis.StringCmd
 	if captchaID != "" {
-		taken = pipe.GetDel(ctx, captchaKey(g.store.Captchas().hash(captchaID)))
+		taken = pipe.GetDel(ctx, g.store.space.captchaKey(g.store.Captchas().hash(captchaID)))
 	}
 	batch := g.store.batch(spends)
 	batch.queue(ctx, pipe)

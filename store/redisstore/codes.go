@@ -32,8 +32,8 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	windows := c.windows(limitsOf(issue.Standing)...)
 	replaced := cmp.Or(issue.Replaces, issue.ID)
 	keys := append([]string{
-		codeKey(issue.Subject, issue.ID), outcomesKey(issue.Subject), codeKey(issue.Subject, replaced), pauseKey(issue.Subject),
-	}, limitKeys(issue.Subject, windows)...)
+		c.store.space.codeKey(issue.Subject, issue.ID), c.store.space.outcomesKey(issue.Subject), c.store.space.codeKey(issue.Subject, replaced), c.store.space.pauseKey(issue.Subject),
+	}, c.store.space.limitKeys(issue.Subject, windows)...)
 	args := append([]any{
 		issue.ID, string(issue.Purpose), issue.KeyID, issue.MAC, issue.IssuedAt.UnixMilli(), issue.ExpiresAt.UnixMilli(),
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
@@ -57,16 +57,18 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 }
 
 // Void takes back an issue that could not be queued, together with what it spent of the limits; the code that it
-// replaced counts again. A code that a worker has claimed stays as it is, because its
+// replaced counts again; replaced is its id, or empty. A code that a worker has claimed stays as it is, because its
 // message may be on its way. An unknown id is none of its business.
-func (c *Codes) Void(ctx context.Context, id string) error {
+func (c *Codes) Void(ctx context.Context, id, replaced string) error {
 	subject, ok := verify.SubjectOf(id)
 	if !ok {
 		return nil
 	}
-	windows := c.windows(numberLimits...)
-	keys := append([]string{codeKey(subject, id), outcomesKey(subject), pauseKey(subject)}, limitKeys(subject, windows)...)
-	args := append([]any{id, c.store.now().UnixMilli(), codes(subject)}, limitPeriods(windows)...)
+	space, windows := c.store.space, c.windows(numberLimits...)
+	keys := append([]string{
+		space.codeKey(subject, id), space.outcomesKey(subject), space.pauseKey(subject), space.codeKey(subject, cmp.Or(replaced, id)),
+	}, space.limitKeys(subject, windows)...)
+	args := append([]any{id, c.store.now().UnixMilli()}, limitPeriods(windows)...)
 	if err := codeVoidScript.Run(ctx, c.store.client, keys, args...).Err(); err != nil {
 		return fmt.Errorf("void code: %w", err)
 	}
@@ -82,7 +84,7 @@ func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (ver
 	if !ok {
 		return verify.Pending{}, verify.ErrExpired
 	}
-	r, err := read(codeTryScript.Run(ctx, c.store.client, []string{codeKey(subject, id)},
+	r, err := read(codeTryScript.Run(ctx, c.store.client, []string{c.store.space.codeKey(subject, id)},
 		string(purpose), c.store.now().UnixMilli()), 1)
 	if err != nil {
 		return verify.Pending{}, fmt.Errorf("try code: %w", err)
@@ -128,7 +130,7 @@ func (c *Codes) Confirm(ctx context.Context, id string, pending verify.Pending) 
 	if !ok {
 		return nil
 	}
-	calls := []*call{{script: codeConfirmScript, keys: []string{codeKey(subject, id)}}}
+	calls := []*call{{script: codeConfirmScript, keys: []string{c.store.space.codeKey(subject, id)}}}
 	if pending.CountedForAll {
 		batch := c.store.batch(c.store.wrongCode())
 		for i := range batch.groups {
@@ -149,7 +151,7 @@ func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 	if !ok {
 		return false, verify.ErrExpired
 	}
-	r, err := read(codeUseScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
+	r, err := read(codeUseScript.Run(ctx, c.store.client, []string{c.store.space.codeKey(subject, id), c.store.space.outcomesKey(subject)},
 		c.store.now().UnixMilli(), secrets.Random(8)), 2)
 	if err != nil {
 		return false, fmt.Errorf("use code: %w", err)
@@ -175,7 +177,7 @@ func (c *Codes) Restore(ctx context.Context, id string) error {
 	if !ok {
 		return nil
 	}
-	err := codeRestoreScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
+	err := codeRestoreScript.Run(ctx, c.store.client, []string{c.store.space.codeKey(subject, id), c.store.space.outcomesKey(subject)},
 		c.store.now().UnixMilli()).Err()
 	if err != nil {
 		return fmt.Errorf("restore code: %w", err)
@@ -190,7 +192,7 @@ func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
 		return verify.Status{}, verify.ErrNotFound
 	}
 	r, err := read(codeStatusScript.Run(ctx, c.store.client,
-		[]string{codeKey(subject, id), pauseKey(subject)}), 0)
+		[]string{c.store.space.codeKey(subject, id), c.store.space.pauseKey(subject)}), 0)
 	if err != nil {
 		return verify.Status{}, fmt.Errorf("find code: %w", err)
 	}

@@ -29,7 +29,7 @@ func (c *Codes) Retry(ctx context.Context, id string, dryRun bool) (reason strin
 	if dryRun {
 		ask = "1"
 	}
-	r, err := read(codeRetryScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
+	r, err := read(codeRetryScript.Run(ctx, c.store.client, []string{c.store.space.codeKey(subject, id), c.store.space.outcomesKey(subject)},
 		c.store.now().UnixMilli(), ask), 1)
 	if err != nil {
 		return "", fmt.Errorf("retry code: %w", err)

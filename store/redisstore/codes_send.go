@@ -21,7 +21,7 @@ func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (mess
 		return claim, messages.ErrDropped
 	}
 	now := c.store.now()
-	r, err := read(codeClaimScript.Run(ctx, c.store.client, []string{codeKey(subject, id), outcomesKey(subject)},
+	r, err := read(codeClaimScript.Run(ctx, c.store.client, []string{c.store.space.codeKey(subject, id), c.store.space.outcomesKey(subject)},
 		id, now.UnixMilli(), now.Add(lease).UnixMilli(), secrets.Random(8)), 2)
 	if err != nil {
 		return claim, fmt.Errorf("claim code: %w", err)
@@ -58,7 +58,7 @@ func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messag
 		own = "1"
 	}
 	recorded, err := codeRecordScript.Run(ctx, c.store.client,
-		[]string{codeKey(subject, claim.ID), outcomesKey(subject)},
+		[]string{c.store.space.codeKey(subject, claim.ID), c.store.space.outcomesKey(subject)},
 		claim.Attempt, string(outcome.State), outcome.Provider, outcome.ProviderID, outcome.Code,
 		outcome.At.UnixMilli(), c.store.now().UnixMilli(), own).Int()
 	if err != nil {

@@ -19,7 +19,7 @@ func (c *Codes) Waiting(ctx context.Context, ids []string) ([]string, error) {
 	_, err := c.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, id := range ids {
 			if subject, ok := verify.SubjectOf(id); ok {
-				asked[id] = pipe.HMGet(ctx, codeKey(subject, id), "state", "lease_until")
+				asked[id] = pipe.HMGet(ctx, c.store.space.codeKey(subject, id), "state", "lease_until")
 			}
 		}
 		return nil

@@ -16,7 +16,7 @@ func (l *Limiter) Entered(ctx context.Context, mobile contact.Mobile) error {
 		return nil
 	}
 	subject := l.store.keys.Index("limit", mobile.Prefix())
-	keys := []string{enteredKey(subject, subject, guard), historyEnteredKey(subject, subject, guard)}
+	keys := []string{l.store.space.enteredKey(subject, subject, guard), l.store.space.historyEnteredKey(subject, subject, guard)}
 	err := conversionEnterScript.Run(ctx, l.store.client, keys,
 		l.store.now().UnixMilli(), guard.Period.Milliseconds(), guard.Judged().Milliseconds()).Err()
 	if err != nil {

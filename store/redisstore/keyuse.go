@@ -29,14 +29,14 @@ func (s *Store) KeyUse(ctx context.Context) (map[string]KeyUse, error) {
 	use, mu := map[string]KeyUse{}, sync.Mutex{}
 	look := func(ctx context.Context, node redis.Cmdable) error {
 		return errors.Join(
-			s.scan(ctx, node, codeKey("*", "*"), "key_id", "expires_at", func(id string, until time.Time) {
+			s.scan(ctx, node, s.space.codeKey("*", "*"), "key_id", "expires_at", func(id string, until time.Time) {
 				mu.Lock()
 				defer mu.Unlock()
 				u := use[id]
 				u.Codes++
 				use[id] = u.until(until)
 			}),
-			s.scan(ctx, node, answerKey("*"), "answer", "ends_at", func(sealed string, until time.Time) {
+			s.scan(ctx, node, s.space.answerKey("*"), "answer", "ends_at", func(sealed string, until time.Time) {
 				mu.Lock()
 				defer mu.Unlock()
 				u := use[secrets.SealedBy(sealed)]

@@ -33,7 +33,7 @@ func (s *Store) Leaders() *Leaders { return &Leaders{s} }
 // Lead makes the caller the leader of something for the given time, or keeps it so, and reports whether it
 // leads. Callers differ in their names.
 func (l *Leaders) Lead(ctx context.Context, name, caller string, ttl time.Duration) (bool, error) {
-	leads, err := leaderLeadScript.Run(ctx, l.store.client, []string{leaderKey(name)}, caller, ttl.Milliseconds()).Int()
+	leads, err := leaderLeadScript.Run(ctx, l.store.client, []string{l.store.space.leaderKey(name)}, caller, ttl.Milliseconds()).Int()
 	if err != nil {
 		return false, fmt.Errorf("lead %s: %w", name, err)
 	}
@@ -42,7 +42,7 @@ func (l *Leaders) Lead(ctx context.Context, name, caller string, ttl time.Durati
 
 // Resign lets another lead at once. Of one who does not lead it changes nothing.
 func (l *Leaders) Resign(ctx context.Context, name, caller string) error {
-	if err := leaderResignScript.Run(ctx, l.store.client, []string{leaderKey(name)}, caller).Err(); err != nil {
+	if err := leaderResignScript.Run(ctx, l.store.client, []string{l.store.space.leaderKey(name)}, caller).Err(); err != nil {
 		return fmt.Errorf("resign %s: %w", name, err)
 	}
 	return nil
@@ -50,7 +50,7 @@ func (l *Leaders) Resign(ctx context.Context, name, caller string) error {
 
 // Ran files that something was done now.
 func (l *Leaders) Ran(ctx context.Context, name string) error {
-	if err := l.store.client.Set(ctx, ranKey(name), l.store.now().UnixMilli(), keepRan).Err(); err != nil {
+	if err := l.store.client.Set(ctx, l.store.space.ranKey(name), l.store.now().UnixMilli(), keepRan).Err(); err != nil {
 		return fmt.Errorf("file run of %s: %w", name, err)
 	}
 	return nil
@@ -58,7 +58,7 @@ func (l *Leaders) Ran(ctx context.Context, name string) error {
 
 // LastRan returns when something was last done; zero when nobody knows.
 func (l *Leaders) LastRan(ctx context.Context, name string) (time.Time, error) {
-	at, err := l.store.client.Get(ctx, ranKey(name)).Int64()
+	at, err := l.store.client.Get(ctx, l.store.space.ranKey(name)).Int64()
 	switch {
 	case errors.Is(err, redis.Nil):
 		return time.Time{}, nil
@@ -69,7 +69,7 @@ func (l *Leaders) LastRan(ctx context.Context, name string) (time.Time, error) {
 }
 
 // leaderKey is a string: the name of who leads.
-func leaderKey(name string) string { return prefix + "leader:" + name }
+func (k keyspace) leaderKey(name string) string { return string(k) + "leader:" + name }
 
 // ranKey is a string: when something was last done, in Unix milliseconds.
-func ranKey(name string) string { return prefix + "ran:" + name }
+func (k keyspace) ranKey(name string) string { return string(k) + "ran:" + name }

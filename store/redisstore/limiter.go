@@ -34,7 +34,7 @@ func (l *Limiter) Spend(ctx context.Context, spends []limits.Spend) (limits.Deci
 // Left returns how much is left of a limit, without spending.
 func (l *Limiter) Left(ctx context.Context, spend limits.Spend) (int, error) {
 	place, subject := l.store.place(spend)
-	key := limitKey(place, subject, spend.Limit)
+	key := l.store.space.limitKey(place, subject, spend.Limit)
 	left, err := limitLeftScript.Run(ctx, l.store.client, []string{key},
 		l.store.now().UnixMilli(), spend.Limit.Count, spend.Limit.Period.Milliseconds()).Int()
 	if err != nil {
@@ -58,7 +58,7 @@ func (g *Gate) Fill(ctx context.Context, spends []limits.Spend) (float64, error)
 		}
 		place, subject := g.store.place(spend)
 		looking := &call{
-			script: limitLeftScript, keys: []string{limitKey(place, subject, spend.Limit)},
+			script: limitLeftScript, keys: []string{g.store.space.limitKey(place, subject, spend.Limit)},
 			args: []any{now, spend.Limit.Count, spend.Limit.Period.Milliseconds()},
 		}
 		looking.queue(ctx, pipe)
@@ -141,21 +141,21 @@ func (g *group) guard() int {
 	return g.limits[len(g.limits)-1].Percent
 }
 
-func (g *group) keys() []string {
+func (g *group) keys(space keyspace) []string {
 	keys := make([]string, len(g.limits), len(g.limits)+3)
 	for i, limit := range g.limits {
-		keys[i] = limitKey(g.place, g.subjects[i], limit)
+		keys[i] = space.limitKey(g.place, g.subjects[i], limit)
 	}
 	return keys
 }
 
 // spending is the call that takes a group's units.
 func (b *batch) spending(g *group) call {
-	keys, args := g.keys(), append([]any{b.at.UnixMilli(), b.store.recording(), g.guard()}, limitArgs(g.limits)...)
+	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli(), b.store.recording(), g.guard()}, limitArgs(g.limits)...)
 	if last := len(keys) - 1; g.guard() > 0 {
 		guard, subject := g.limits[last], g.subjects[last]
-		keys = append(keys, enteredKey(g.place, subject, guard),
-			historyKey(g.place, subject, guard), historyEnteredKey(g.place, subject, guard))
+		keys = append(keys, b.store.space.enteredKey(g.place, subject, guard),
+			b.store.space.historyKey(g.place, subject, guard), b.store.space.historyEnteredKey(g.place, subject, guard))
 		args = append(args, guard.Judged().Milliseconds())
 	}
 	return call{script: limitSpendScript, keys: keys, args: args}
@@ -163,9 +163,9 @@ func (b *batch) spending(g *group) call {
 
 // refunding is the call that gives a group's units back.
 func (b *batch) refunding(g *group) call {
-	keys, args := g.keys(), append([]any{b.at.UnixMilli()}, limitPeriods(g.limits)...)
+	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli()}, limitPeriods(g.limits)...)
 	if last := len(keys) - 1; g.guard() > 0 {
-		keys = append(keys, historyKey(g.place, g.subjects[last], g.limits[last]))
+		keys = append(keys, b.store.space.historyKey(g.place, g.subjects[last], g.limits[last]))
 		args = append(args, g.limits[last].Judged().Milliseconds())
 	}
 	return call{script: limitRefundScript, keys: keys, args: args}

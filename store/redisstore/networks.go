@@ -46,7 +46,7 @@ func (g *Gate) Known(ctx context.Context, network, login string) (bool, error) {
 }
 
 func (g *Gate) networksKey(login string) string {
-	return networksKey(g.store.keys.Index("known", login))
+	return g.store.space.networksKey(g.store.keys.Index("known", login))
 }
 
 // networkOf differs from name to name: two people in one network have nothing in common in Redis.

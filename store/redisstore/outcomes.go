@@ -53,7 +53,7 @@ func (o *Outcomes) oldest(ctx context.Context, each int) (map[string][]redis.XMe
 	asked := make(map[string]*redis.XMessageSliceCmd, len(partitions))
 	_, err := o.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, letter := range partitions {
-			key := outcomesKey(string(letter))
+			key := o.store.space.outcomesKey(string(letter))
 			asked[key] = pipe.XRangeN(ctx, key, "-", "+", int64(each))
 		}
 		return nil
@@ -98,7 +98,7 @@ func (o *Outcomes) Waiting(ctx context.Context) (n int, since time.Time, err err
 	var oldest []*redis.XMessageSliceCmd
 	_, err = o.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, letter := range partitions {
-			key := outcomesKey(string(letter))
+			key := o.store.space.outcomesKey(string(letter))
 			lengths = append(lengths, pipe.XLen(ctx, key))
 			oldest = append(oldest, pipe.XRangeN(ctx, key, "-", "+", 1))
 		}

@@ -22,7 +22,7 @@ func probe(t *testing.T, url string) error {
 	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	err = redisstore.Probe(ctx, client)
+	err = redisstore.New(client, nil, time.Now).Probe(ctx)
 	if err != nil && strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("%v quotes the password", err)
 	}

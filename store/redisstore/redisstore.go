@@ -31,11 +31,22 @@ type Store struct {
 	client redis.UniversalClient
 	keys   *secrets.Keys
 	now    func() time.Time
+	space  keyspace
 }
 
-// New returns a store on the client, which stays the caller's to close.
+// New returns a store on the client, which stays the caller's to close. Its keys are in the [DefaultNamespace], unless
+// [Store.In] says otherwise.
 func New(client redis.UniversalClient, keys *secrets.Keys, now func() time.Time) *Store {
-	return &Store{Rules: limits.Rules{Set: limits.Defaults()}, client: client, keys: keys, now: now}
+	return &Store{
+		Rules: limits.Rules{Set: limits.Defaults()}, client: client, keys: keys, now: now, space: newKeyspace(DefaultNamespace),
+	}
+}
+
+// In puts the store's keys into a namespace and returns the store. It is called before the first use. An empty
+// namespace is the [DefaultNamespace].
+func (s *Store) In(namespace string) *Store {
+	s.space = newKeyspace(namespace)
+	return s
 }
 
 // Codes returns the part that keeps issued codes.

@@ -35,12 +35,12 @@ func (r *Reports) Remember(ctx context.Context, provider, reference, id string) 
 }
 
 func (r *Reports) reference(provider, reference string) string {
-	return referenceKey(r.store.keys.Index("reference", provider+" "+reference))
+	return r.store.space.referenceKey(r.store.keys.Index("reference", provider+" "+reference))
 }
 
 // Turn gives one of several callers the turn to do something, for the given time; it cannot be given back.
 func (r *Reports) Turn(ctx context.Context, name string, ttl time.Duration) (bool, error) {
-	mine, err := r.store.client.SetNX(ctx, turnKey(r.store.keys.Index("turn", name)), "1", ttl).Result()
+	mine, err := r.store.client.SetNX(ctx, r.store.space.turnKey(r.store.keys.Index("turn", name)), "1", ttl).Result()
 	if err != nil {
 		return false, fmt.Errorf("take turn: %w", err)
 	}
@@ -79,7 +79,7 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 		if at.IsZero() {
 			at = now
 		}
-		keys := []string{codeKey(subject, ids[i]), outcomesKey(subject)}
+		keys := []string{r.store.space.codeKey(subject, ids[i]), r.store.space.outcomesKey(subject)}
 		calls[i] = &call{script: codeReportScript, keys: keys, args: []any{
 			string(report.State), report.Provider, report.ProviderID, report.Code, at.UnixMilli(), now.UnixMilli(),
 		}}

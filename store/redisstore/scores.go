@@ -30,7 +30,7 @@ func (s *Scores) minute() int64 { return s.store.now().Unix() / 60 }
 
 // AddScore implements [providers.Scores] in one round trip.
 func (s *Scores) AddScore(ctx context.Context, provider string, score providers.Score) error {
-	key := scoreKey(provider, s.minute())
+	key := s.store.space.scoreKey(provider, s.minute())
 	_, err := s.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for field, n := range map[string]int{
 			scoreAccepted: score.Accepted, scoreDelivered: score.Delivered,
@@ -56,7 +56,7 @@ func (s *Scores) RecentScores(ctx context.Context, names []string) (map[string]p
 	_, err := s.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, name := range names {
 			for i := range int64(providers.ScoreWindow / time.Minute) {
-				minutes[name] = append(minutes[name], pipe.HMGet(ctx, scoreKey(name, now-i),
+				minutes[name] = append(minutes[name], pipe.HMGet(ctx, s.store.space.scoreKey(name, now-i),
 					scoreAccepted, scoreDelivered, scoreUndelivered, scoreVerified))
 			}
 		}

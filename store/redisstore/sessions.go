@@ -75,7 +75,7 @@ func (s *Sessions) Commit(token string, data []byte, expiry time.Time) error {
 // Delete is DeleteCtx for callers without a context; the client's time-outs bound it.
 func (s *Sessions) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
 
-func (s *Sessions) key(token string) string { return sessionKey(s.id(token)) }
+func (s *Sessions) key(token string) string { return s.store.space.sessionKey(s.id(token)) }
 
 // id is what a session is called where its token must not be known.
 func (s *Sessions) id(token string) string { return s.store.keys.Index("session", token) }

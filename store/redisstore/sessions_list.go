@@ -44,7 +44,7 @@ func (s *Sessions) List(ctx context.Context, owner string) (map[string][]byte, e
 	pipe := s.store.client.Pipeline()
 	values := make([]*redis.StringCmd, len(ids))
 	for i, id := range ids {
-		values[i] = pipe.Get(ctx, sessionKey(id))
+		values[i] = pipe.Get(ctx, s.store.space.sessionKey(id))
 	}
 	_, _ = pipe.Exec(ctx) // every command has its own error
 	sessions := make(map[string][]byte, len(ids))
@@ -69,7 +69,7 @@ func (s *Sessions) End(ctx context.Context, owner string, ids ...string) (int, e
 	}
 	pipe := s.store.client.Pipeline()
 	for _, id := range own {
-		pipe.SetXX(ctx, sessionKey(id), ended, endedTTL)
+		pipe.SetXX(ctx, s.store.space.sessionKey(id), ended, endedTTL)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return 0, fmt.Errorf("end sessions: %w", err)
@@ -99,5 +99,5 @@ func (s *Sessions) own(ctx context.Context, owner string, ids []string) ([]strin
 }
 
 func (s *Sessions) listKey(owner string) string {
-	return sessionsKey(s.store.keys.Index("session owner", owner))
+	return s.store.space.sessionsKey(s.store.keys.Index("session owner", owner))
 }

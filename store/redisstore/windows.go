@@ -47,10 +47,10 @@ func (c *Codes) reportWindow(ctx context.Context, windows []limits.Limit, positi
 }
 
 // limitKeys are the keys of a subject's windows in its own place.
-func limitKeys(subject string, windows []limits.Limit) []string {
+func (k keyspace) limitKeys(subject string, windows []limits.Limit) []string {
 	keys := make([]string, len(windows))
 	for i, limit := range windows {
-		keys[i] = limitKey(subject, subject, limit)
+		keys[i] = k.limitKey(subject, subject, limit)
 	}
 	return keys
 }

@@ -55,11 +55,11 @@ func (w *Workers) Publish(ctx context.Context, worker vitals.Worker) error {
 	}
 	now := w.store.now()
 	_, err := w.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.HSet(ctx, workerKey(worker.ID), fields)
-		pipe.Expire(ctx, workerKey(worker.ID), workerLife)
-		pipe.ZAdd(ctx, workersKey(), redis.Z{Score: float64(now.UnixMilli()), Member: worker.ID})
-		pipe.ZRemRangeByScore(ctx, workersKey(), "-inf", strconv.FormatInt(now.Add(-time.Minute).UnixMilli(), 10))
-		pipe.Expire(ctx, workersKey(), time.Minute)
+		pipe.HSet(ctx, w.store.space.workerKey(worker.ID), fields)
+		pipe.Expire(ctx, w.store.space.workerKey(worker.ID), workerLife)
+		pipe.ZAdd(ctx, w.store.space.workersKey(), redis.Z{Score: float64(now.UnixMilli()), Member: worker.ID})
+		pipe.ZRemRangeByScore(ctx, w.store.space.workersKey(), "-inf", strconv.FormatInt(now.Add(-time.Minute).UnixMilli(), 10))
+		pipe.Expire(ctx, w.store.space.workersKey(), time.Minute)
 		return nil
 	})
 	if err != nil {
@@ -71,8 +71,8 @@ func (w *Workers) Publish(ctx context.Context, worker vitals.Worker) error {
 // Withdraw takes a worker off the list that has ended.
 func (w *Workers) Withdraw(ctx context.Context, id string) error {
 	_, err := w.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.ZRem(ctx, workersKey(), id)
-		pipe.Del(ctx, workerKey(id))
+		pipe.ZRem(ctx, w.store.space.workersKey(), id)
+		pipe.Del(ctx, w.store.space.workerKey(id))
 		return nil
 	})
 	if err != nil {
@@ -84,7 +84,7 @@ func (w *Workers) Withdraw(ctx context.Context, id string) error {
 // List returns the workers that live, the oldest first. It is two round trips.
 func (w *Workers) List(ctx context.Context) ([]vitals.Worker, error) {
 	oldest := strconv.FormatInt(w.store.now().Add(-workerLife).UnixMilli(), 10)
-	ids, err := w.store.client.ZRevRangeByScore(ctx, workersKey(),
+	ids, err := w.store.client.ZRevRangeByScore(ctx, w.store.space.workersKey(),
 		&redis.ZRangeBy{Min: oldest, Max: "+inf", Count: maxWorkers}).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list workers: %w", err)
@@ -93,7 +93,7 @@ func (w *Workers) List(ctx context.Context) ([]vitals.Worker, error) {
 	if len(ids) > 0 {
 		_, err = w.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for i, id := range ids {
-				found[i] = pipe.HGetAll(ctx, workerKey(id))
+				found[i] = pipe.HGetAll(ctx, w.store.space.workerKey(id))
 			}
 			return nil
 		})
@@ -156,7 +156,7 @@ func split[T ~string](text string) []T {
 }
 
 // workerKey is a hash: what a worker says of itself.
-func workerKey(id string) string { return prefix + "worker:" + id }
+func (k keyspace) workerKey(id string) string { return string(k) + "worker:" + id }
 
 // workersKey is a sorted set: ids of workers by the times at which they were last heard of.
-func workersKey() string { return prefix + "workers" }
+func (k keyspace) workersKey() string { return string(k) + "workers" }

@@ -228,7 +228,7 @@ func unknownIDs(t *testing.T, b *redisBundle) {
 		if _, err := b.codes.Use(t.Context(), id); !errors.Is(err, verify.ErrExpired) {
 			t.Errorf("Use(%q): %v", id, err)
 		}
-		if err := errors.Join(b.codes.Void(t.Context(), id), b.codes.Restore(t.Context(), id)); err != nil {
+		if err := errors.Join(b.codes.Void(t.Context(), id, ""), b.codes.Restore(t.Context(), id)); err != nil {
 			t.Errorf("Void and Restore(%q): %v", id, err)
 		}
 		claim, err := b.codes.Claim(t.Context(), id, time.Second)

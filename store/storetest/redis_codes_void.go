@@ -14,7 +14,7 @@ func voidTakesBack(t *testing.T, b *redisBundle) {
 	b.store.Rules.Set = limits.Set{limits.SMSMobileHour: {Name: limits.SMSMobileHour, Count: 1, Period: time.Hour}}
 	for range 3 { // a pause or a unit that stayed would refuse the next one
 		issued := b.issue(t, verify.Login)
-		if err := b.codes.Void(t.Context(), issued.ID); err != nil {
+		if err := b.codes.Void(t.Context(), issued.ID, ""); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.codes.Status(t.Context(), issued.ID); !errors.Is(err, verify.ErrNotFound) {
@@ -32,7 +32,7 @@ func voidKeepsPrevious(t *testing.T, b *redisBundle) {
 	older := b.issue(t, verify.Login)
 	b.clock.Advance(time.Minute)
 	newer := b.replace(t, verify.Login, older.ID)
-	if err := b.codes.Void(t.Context(), newer.ID); err != nil {
+	if err := b.codes.Void(t.Context(), newer.ID, older.ID); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, older.ID, b.code(t, older.ID, verify.Login)); err != nil {
@@ -44,7 +44,7 @@ func voidLeavesNewer(t *testing.T, b *redisBundle) {
 	older := b.issue(t, verify.Login)
 	b.clock.Advance(time.Minute)
 	newer := b.replace(t, verify.Login, older.ID)
-	if err := b.codes.Void(t.Context(), older.ID); err != nil {
+	if err := b.codes.Void(t.Context(), older.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login}); err == nil {
@@ -61,7 +61,7 @@ func voidClockBehind(t *testing.T, b *redisBundle) {
 	b.store.Rules.Set = limits.Set{limits.SMSMobileHour: {Name: limits.SMSMobileHour, Count: 2, Period: time.Hour}}
 	b.issue(t, verify.Login)
 	b.clock.Advance(-10 * time.Minute)
-	if err := b.codes.Void(t.Context(), b.issue(t, verify.Login).ID); err != nil {
+	if err := b.codes.Void(t.Context(), b.issue(t, verify.Login).ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	b.issue(t, verify.Login)
@@ -73,7 +73,7 @@ func voidClockBehind(t *testing.T, b *redisBundle) {
 func voidAfterClaim(t *testing.T, b *redisBundle) {
 	issued := b.issue(t, verify.Login)
 	b.claim(t, issued.ID)
-	if err := b.codes.Void(t.Context(), issued.ID); err != nil {
+	if err := b.codes.Void(t.Context(), issued.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login}); err == nil {

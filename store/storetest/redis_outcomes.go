@@ -162,7 +162,7 @@ func outcomesOnce(t *testing.T, b *redisBundle) {
 		if _, err := b.codes.Claim(t.Context(), issued.ID, time.Second); !errors.Is(err, messages.ErrDropped) {
 			t.Errorf("claim: %v", err)
 		}
-		if err := b.codes.Void(t.Context(), issued.ID); err != nil {
+		if err := b.codes.Void(t.Context(), issued.ID, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

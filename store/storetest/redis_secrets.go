@@ -68,7 +68,7 @@ func Redis(t *testing.T, url string) {
 	}
 
 	unknown := verify.NewID(b.subject)
-	if err := errors.Join(b.codes.Restore(t.Context(), unknown), b.codes.Void(t.Context(), unknown)); err != nil {
+	if err := errors.Join(b.codes.Restore(t.Context(), unknown), b.codes.Void(t.Context(), unknown, "")); err != nil {
 		t.Fatal(err)
 	}
 

@@ -16,7 +16,7 @@ if slots > 0 then
   if redis.call('ZCARD', KEYS[1]) >= slots then return {'busy', 0} end
 end
 if tonumber(ARGV[5]) > 0 then
-  local refused, retry = spend(KEYS, 2, {ARGV[5], 1000}, 1, now, false)
+  local refused, retry = spend(2, {ARGV[5], 1000}, 1, now, false)
   if refused > 0 then return {'rate', retry} end
 end
 if slots > 0 then

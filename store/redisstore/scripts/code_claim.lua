@@ -29,7 +29,7 @@ local function drop(reason)
   if open and lease <= now then
     redis.call('HSET', KEYS[1], 'state', 'dropped', 'reason', reason)
     if state == 'sending' then doubt() end
-    note(KEYS[2], KEYS[1], ARGV[2])
+    note(ARGV[2])
   end
   return {'dropped', reason}
 end

@@ -30,7 +30,7 @@ local now, ends, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local paused = redis.call('HGET', KEYS[4], 'until')
 if paused and tonumber(paused) > now then return {'pause', tonumber(paused) - now} end
 local record = ARGV[10] == '1'
-local refused, retry = spend(KEYS, 5, ARGV, 14, now, record)
+local refused, retry = spend(5, ARGV, 14, now, record)
 if refused > 0 and not record then return {'limit', refused, retry} end
 
 local previous = ''
@@ -47,6 +47,6 @@ if pause > 0 then
   redis.call('PEXPIRE', KEYS[4], pause)
 end
 -- What note would read again is all here.
-append(KEYS[2], {'noted_at', ARGV[5], 'id', ARGV[1], 'purpose', ARGV[2], 'to', ARGV[11], 'request_id', ARGV[12],
+append({'noted_at', ARGV[5], 'id', ARGV[1], 'purpose', ARGV[2], 'to', ARGV[11], 'request_id', ARGV[12],
   'state', 'queued', 'issued_at', ARGV[5], 'expires_at', ARGV[6], 'revision', 1})
 return {'ok', refused, retry}

@@ -40,5 +40,5 @@ else
   redis.call('HSET', KEYS[1], 'state', ARGV[2], 'reason', '', 'lease_until', 0, 'provider', provider,
     'provider_id', ARGV[4], 'provider_code', cause, 'accepted_at', ARGV[2] == 'sent' and ARGV[6] or '', 'recorded', this)
 end
-note(KEYS[2], KEYS[1], ARGV[7])
+note(ARGV[7])
 return 1

@@ -27,5 +27,5 @@ end
 redis.call('HSET', KEYS[1], 'state', ARGV[1], 'reason', '', 'lease_until', 0, 'recorded', code[2] .. ' sent',
   'provider', ARGV[2], 'provider_id', ARGV[3], 'provider_code', ARGV[4],
   'delivered_at', ARGV[1] == 'delivered' and ARGV[5] or '')
-note(KEYS[2], KEYS[1], ARGV[6])
+note(ARGV[6])
 return {1, tonumber(code[3])}

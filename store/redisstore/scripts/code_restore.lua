@@ -9,5 +9,5 @@ local code = redis.call('HMGET', KEYS[1], 'used', 'attempts')
 if not code[1] then return 0 end
 if code[1] == '' then return 1 end
 redis.call('HSET', KEYS[1], 'used', '', 'used_at', '', 'attempts', math.max(tonumber(code[2]) - 1, 0))
-note(KEYS[2], KEYS[1], ARGV[1])
+note(ARGV[1])
 return 1

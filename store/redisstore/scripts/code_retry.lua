@@ -17,6 +17,6 @@ local over = code[2] == 'failed' or code[2] == 'undelivered'
 if not over and code[2] ~= 'queued' then return {'refused', code[2]} end
 if over and ARGV[2] ~= '1' then
   redis.call('HSET', KEYS[1], 'state', 'queued', 'reason', '', 'lease_until', 0)
-  note(KEYS[2], KEYS[1], ARGV[1])
+  note(ARGV[1])
 end
 return {'ok'}

@@ -15,5 +15,5 @@ if code[2] == ARGV[2] then return used end
 if tonumber(code[1]) <= tonumber(ARGV[1]) or code[5] then return {0, ''} end
 if code[2] ~= '' then return {3, ''} end
 redis.call('HSET', KEYS[1], 'used', ARGV[2], 'first_use', code[3] or ARGV[2], 'used_at', ARGV[1])
-note(KEYS[2], KEYS[1], ARGV[1])
+note(ARGV[1])
 return used

@@ -4,29 +4,28 @@
 -- KEYS[1]  -> code
 -- KEYS[2]  -> outcomes
 -- KEYS[3]  -> pause
--- KEYS[4…] -> windows of the number, of which the code spent the first few
+-- KEYS[4]  -> code that this one replaced, or KEYS[1] for none
+-- KEYS[5…] -> windows of the number, of which the code spent the first few
 -- ARGV[1]  -> id
 -- ARGV[2]  -> now in milliseconds
--- ARGV[3]  -> what the keys of the codes begin with
--- ARGV[4…] -> period in milliseconds of each window
+-- ARGV[3…] -> period in milliseconds of each window
 --
 -- Returns 1 when the code was taken back, else 0.
-local code = redis.call('HMGET', KEYS[1], 'issued_at', 'attempt', 'previous', 'windows')
+local code = redis.call('HMGET', KEYS[1], 'issued_at', 'attempt', 'windows')
 if not code[1] or code[2] ~= '0' then return 0 end
 -- A full Redis takes no task either, and it must take the code back. It refuses what needs memory only until a
 -- script has written something.
 redis.call('HDEL', KEYS[1], 'mac')
 redis.call('HSET', KEYS[1], 'state', 'dropped', 'reason', 'unqueued')
-note(KEYS[2], KEYS[1], ARGV[2])
+note(ARGV[2])
 redis.call('DEL', KEYS[1])
 -- A code of an older program spent the two windows that there were.
-for i = 1, math.min(tonumber(code[4] or 2), #KEYS - 3) do
-  refund(KEYS[3 + i], tonumber(code[1]), tonumber(ARGV[3 + i]))
+for i = 1, math.min(tonumber(code[3] or 2), #KEYS - 4) do
+  refund(4 + i, tonumber(code[1]), tonumber(ARGV[2 + i]))
 end
 if redis.call('HGET', KEYS[3], 'id') == ARGV[1] then redis.call('DEL', KEYS[3]) end
 
-local previous = ARGV[3] .. code[3]
-if code[3] ~= '' and redis.call('HGET', previous, 'superseded') == ARGV[1] then
-  redis.call('HDEL', previous, 'superseded')
+if KEYS[4] ~= KEYS[1] and redis.call('HGET', KEYS[4], 'superseded') == ARGV[1] then
+  redis.call('HDEL', KEYS[4], 'superseded')
 end
 return 1

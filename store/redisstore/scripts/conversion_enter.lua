@@ -5,7 +5,7 @@
 -- ARGV[2…] -> period in milliseconds of each window
 --
 -- Returns 1.
-for i, key in ipairs(KEYS) do
-  take(look(key, redis.call('GET', key), tonumber(ARGV[1]), 0, tonumber(ARGV[1 + i])))
+for i = 1, #KEYS do
+  take(look(i, redis.call('GET', KEYS[i]), tonumber(ARGV[1]), 0, tonumber(ARGV[1 + i])))
 end
 return 1

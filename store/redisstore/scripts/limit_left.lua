@@ -6,5 +6,5 @@
 -- ARGV[3] -> period in milliseconds
 --
 -- Returns the units left.
-local w = look(KEYS[1], redis.call('GET', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))
+local w = look(1, redis.call('GET', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))
 return math.max(w.count - w.units, 0)

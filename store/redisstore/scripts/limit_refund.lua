@@ -5,5 +5,5 @@
 -- ARGV[2…] -> period in milliseconds of each window
 --
 -- Returns 1.
-for i, key in ipairs(KEYS) do refund(key, tonumber(ARGV[1]), tonumber(ARGV[1 + i])) end
+for i = 1, #KEYS do refund(i, tonumber(ARGV[1]), tonumber(ARGV[1 + i])) end
 return 1

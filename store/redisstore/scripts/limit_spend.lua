@@ -9,4 +9,4 @@
 --
 -- Returns {position of the first window with nothing left or 0, milliseconds until it has a unit again,
 -- position of the tightest window or 0 when there is none but a guard, units left of it}.
-return {spend(KEYS, 1, ARGV, 4, tonumber(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3]))}
+return {spend(1, ARGV, 4, tonumber(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3]))}

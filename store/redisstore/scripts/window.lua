@@ -1,4 +1,5 @@
--- Counts spends in a rolling period. Put in front of the scripts that spend.
+-- Counts spends in a rolling period. Put in front of the scripts that spend. A window is named by its position in KEYS:
+-- some proxies read scripts, and let a key be nothing but KEYS[…].
 --
 -- A period has sixty slots. A unit counts until the sixtieth slot after its own is over: at least for the
 -- period, at most for a slot more. A caller whose clock is behind spends in the newest slot: nothing is
@@ -35,9 +36,9 @@ local function join(list, newest)
   return table.concat(parts, ' ')
 end
 
--- look returns what counts now; it changes nothing. The text is that of the key, or false.
-local function look(key, text, now, count, period)
-  local w = {key = key, now = now, count = count, period = period, units = 0, slot = math.floor(now * 60 / period)}
+-- look returns what counts now; it changes nothing. The text is that of KEYS[at], or false.
+local function look(at, text, now, count, period)
+  local w = {at = at, now = now, count = count, period = period, units = 0, slot = math.floor(now * 60 / period)}
   if not text then return w end
   local units, rest, newest = string.match(text, '^(%d+)() (%d+)')
   newest = tonumber(newest)
@@ -56,9 +57,9 @@ end
 local function take(w)
   w.units = w.units + 1
   if w.open then
-    redis.call('SET', w.key, w.units .. w.rest, 'KEEPTTL')
+    redis.call('SET', KEYS[w.at], w.units .. w.rest, 'KEEPTTL')
   else
-    redis.call('SET', w.key, w.units .. (w.rest or ' ' .. w.slot), 'PX', math.ceil(w.period * SLOTS / 60) + 1000)
+    redis.call('SET', KEYS[w.at], w.units .. (w.rest or ' ' .. w.slot), 'PX', math.ceil(w.period * SLOTS / 60) + 1000)
   end
 end
 
@@ -73,39 +74,39 @@ local function wait(w)
 end
 
 -- judge takes the texts of three windows that belong to a guard off the end of the list: what was entered in the
--- guard's period, and what was sent and entered in its history. The keys of these follow each other from keys[at] on;
+-- guard's period, and what was sent and entered in its history. Their keys follow each other from KEYS[at] on;
 -- args[a] on are the guard's count and period and the history's period. It returns the history's window, and whether
 -- enough was entered: in the period, in the history, or the history is too short to tell. So a good day outweighs one
 -- bad quarter of an hour, and after a bad day the guard's allowance stays small.
-local function judge(keys, at, texts, args, a, now, percent)
+local function judge(at, texts, args, a, now, percent)
   local count, period, span = tonumber(args[a]), tonumber(args[a + 1]), tonumber(args[a + 2])
-  local used = look('', table.remove(texts), now, 0, span).units
-  local history = look(keys[at + 1], table.remove(texts), now, 0, span)
-  local entered = look('', table.remove(texts), now, 0, period).units
-  local sent = look('', texts[#texts], now, 0, period).units
+  local used = look(nil, table.remove(texts), now, 0, span).units
+  local history = look(at + 1, table.remove(texts), now, 0, span)
+  local entered = look(nil, table.remove(texts), now, 0, period).units
+  local sent = look(nil, texts[#texts], now, 0, period).units
   local isGood = history.units < count or used * 100 >= history.units * percent or entered * 100 >= sent * percent
   return history, isGood
 end
 
 -- spend takes one unit of every window, or of none when one has nothing left and record is not set. The
--- arguments from args[first] on are a count and a period for each key from keys[from] on. With a percentage the
+-- arguments from args[first] on are a count and a period for each key from KEYS[from] on. With a percentage the
 -- last window is a guard: see judge. It returns the position of the first window without a unit (0 when there is
 -- none), the milliseconds until it has one, the position of the tightest window and what is left of it. Nothing can
 -- be left of a guard.
-local function spend(keys, from, args, first, now, record, percent)
+local function spend(from, args, first, now, record, percent)
   local windows, guard, refused, retry, tightest, left = {}, 0, 0, 0, 0, 0
-  if #keys < from then return refused, retry, tightest, left end
-  local texts = redis.call('MGET', unpack(keys, from))
+  if #KEYS < from then return refused, retry, tightest, left end
+  local texts = redis.call('MGET', unpack(KEYS, from))
   local history, isGood = nil, true
   if percent and percent > 0 then
     guard = #texts - 3
-    history, isGood = judge(keys, from + guard, texts, args, first + 2 * guard - 2, now, percent)
+    history, isGood = judge(from + guard, texts, args, first + 2 * guard - 2, now, percent)
   end
   for i, text in ipairs(texts) do
     local a = first + 2 * (i - 1)
     local count = tonumber(args[a])
     if i == guard then count = math.ceil(count / 3) end
-    local w = look(keys[from + i - 1], text, now, count, tonumber(args[a + 1]))
+    local w = look(from + i - 1, text, now, count, tonumber(args[a + 1]))
     local full = w.units >= w.count and (i ~= guard or not isGood)
     if refused == 0 and full then refused, retry = i, wait(w) end
     windows[i] = w
@@ -120,10 +121,10 @@ local function spend(keys, from, args, first, now, record, percent)
   return refused, retry, tightest, left
 end
 
--- refund gives one unit back that was spent at the given time. Where a clock that was behind has put it in
+-- refund gives one unit of KEYS[i] back that was spent at the given time. Where a clock that was behind has put it in
 -- a newer slot, the newest one gives.
-local function refund(key, at, period)
-  local text = redis.call('GET', key)
+local function refund(i, at, period)
+  local text = redis.call('GET', KEYS[i])
   if not text then return end
   local newest, slot = tonumber(string.match(text, ' (%d+)')), math.floor(at * 60 / period)
   if newest - slot >= SLOTS then return end
@@ -134,9 +135,9 @@ local function refund(key, at, period)
   end
   if not giver then return end
   if units < 2 then
-    redis.call('DEL', key) -- what came to nothing leaves nothing behind
+    redis.call('DEL', KEYS[i]) -- what came to nothing leaves nothing behind
     return
   end
   giver.units = giver.units - 1
-  redis.call('SET', key, units - 1 .. join(list, newest), 'KEEPTTL')
+  redis.call('SET', KEYS[i], units - 1 .. join(list, newest), 'KEEPTTL')
 end

@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"usher/config"
+	"usher/store/redisstore"
+)
+
+// Both stores are tried for all that the service does with them, now and then and not at each question, since that takes
+// some sixty commands. In between readiness asks little.
+const (
+	tryEvery = 30 * time.Second
+	tryAgain = 2 * time.Second // after a try that found something
+	tryTime  = 10 * time.Second
+
+	// askEvery bounds how often a store is asked whether it is there: many may ask for health at once.
+	askEvery = 500 * time.Millisecond
+)
+
+// trials tries what the service does with its stores until it is stopped, and keeps what it found. It is safe for
+// concurrent use.
+type trials struct {
+	stores *Stores
+	logger *slog.Logger
+	stop   context.CancelFunc
+	ended  chan struct{}
+
+	mu    sync.Mutex
+	found found
+}
+
+// found is what a try of the stores found; nil where all is well.
+type found struct {
+	redis    error // what Redis refuses, or whose it is
+	warning  error // what the service works without
+	database error
+}
+
+// newTrials tries the stores once. A Redis that another deployment uses with other keys is an error; whatever else is
+// found may pass, and is logged.
+func newTrials(ctx context.Context, stores *Stores, logger *slog.Logger) (*trials, error) {
+	t := &trials{stores: stores, logger: logger, ended: make(chan struct{})}
+	t.try(ctx)
+	if err := foreign(t.look().redis); err != nil {
+		return nil, err
+	}
+	ctx, t.stop = context.WithCancel(context.WithoutCancel(ctx))
+	go t.run(ctx)
+	return t, nil
+}
+
+// foreign returns what to change where another deployment uses the namespace, or nil.
+func foreign(err error) error {
+	other, ok := errors.AsType[*redisstore.ForeignError](err)
+	if !ok {
+		return nil
+	}
+	return config.Mistakes{{Variable: config.Prefix + "NAMESPACE", Text: other.Error() + ": set " + config.Prefix +
+		"NAMESPACE to a name of this deployment's own, or " + config.Prefix + "SECRET_KEYS to the keys of the other one if both " +
+		"are one; where the keys were replaced on purpose see docs/keys.md"}}
+}
+
+func (t *trials) close() {
+	t.stop()
+	<-t.ended
+}
+
+func (t *trials) run(ctx context.Context) {
+	defer close(t.ended)
+	for {
+		pause := tryEvery
+		if f := t.look(); f.redis != nil || f.database != nil {
+			pause = tryAgain
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+			t.try(ctx)
+		}
+	}
+}
+
+// look returns what was found last.
+func (t *trials) look() found {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.found
+}
+
+// try tries both stores at the same time, and logs what is new.
+func (t *trials) try(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	var now found
+	var both sync.WaitGroup
+	both.Go(func() { now.warning, now.redis = t.stores.tryRedis(ctx) })
+	both.Go(func() { now.database = t.stores.SQL.ProbeWrite(ctx) })
+	both.Wait()
+	if ctx.Err() != nil && now.redis == nil && now.database == nil {
+		return // stopped half-way
+	}
+	t.mu.Lock()
+	before := t.found
+	t.found = now
+	t.mu.Unlock()
+	t.tell("redis is of no use for now", before.redis, now.redis)
+	t.tell("redis refuses what this process works without", before.warning, now.warning)
+	t.tell("the database refuses what this process needs", before.database, now.database)
+}
+
+func (t *trials) tell(message string, before, now error) {
+	if now != nil && (before == nil || before.Error() != now.Error()) {
+		t.logger.Warn(message, "error", now, "to_do", todo(now), "see", "admin doctor")
+	}
+}
+
+// tryRedis tries all that the service does with Redis, and says whose keys are used there.
+func (s *Stores) tryRedis(ctx context.Context) (warning, err error) {
+	if warning, err = s.Redis.ProbeAll(ctx); err != nil {
+		return warning, err
+	}
+	return warning, s.Redis.Claim(ctx)
+}
+
+// asked is a question whose answer is kept for a moment, and which one asks at a time.
+type asked struct {
+	ask      func(context.Context) error
+	patience time.Duration
+
+	slot chan struct{} // who holds it may use the others
+	at   time.Time
+	err  error
+}
+
+func newAsked(patience time.Duration, ask func(context.Context) error) *asked {
+	return &asked{ask: ask, patience: patience, slot: make(chan struct{}, 1)}
+}
+
+// answer asks, unless that was done a moment ago.
+func (a *asked) answer(ctx context.Context) error {
+	select {
+	case a.slot <- struct{}{}:
+		defer func() { <-a.slot }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if time.Since(a.at) >= askEvery {
+		// The one who asks may go away; others wait for the answer.
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.patience)
+		defer cancel()
+		a.err, a.at = a.ask(bounded), time.Now()
+	}
+	return a.err
+}

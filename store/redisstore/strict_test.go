@@ -1,0 +1,167 @@
+package redisstore_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/internal/testkit"
+	"usher/store"
+	"usher/store/redisstore"
+	"usher/store/storetest"
+)
+
+// The suite runs before a Redis that refuses what scripts do with keys that are not among their KEYS, as Dragonfly and
+// proxies of hosted Redis do.
+func TestStore_works_where_scripts_must_name_their_keys(t *testing.T) {
+	t.Parallel()
+	for name, suite := range map[string]func(*testing.T, string){
+		"codes": storetest.Codes, "limits": storetest.Limits, "conversion": storetest.Conversion, "reports": storetest.Reports,
+		"outcomes": storetest.Outcomes, "scores": storetest.Scores, "workers": storetest.Workers, "captchas": storetest.Captchas,
+		"answers": storetest.Answers, "sessions": storetest.Sessions, "retry": storetest.CodesRetry,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			suite(t, testkit.StrictRedis{}.Before(t, testkit.Redis(t)))
+		})
+	}
+}
+
+func TestStrictRedis_refuses_undeclared_keys(t *testing.T) {
+	t.Parallel()
+	client, err := redisstore.Open(testkit.StrictRedis{}.Before(t, testkit.Redis(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	if err := client.Eval(t.Context(), "return redis.call('set', KEYS[1], 1)", []string{"a"}).Err(); err != nil {
+		t.Error(err)
+	}
+	err = client.Eval(t.Context(), "return redis.call('set', KEYS[1] .. 'b', 1)", []string{"a"}).Err()
+	if err == nil || !strings.Contains(err.Error(), "KEYS array") {
+		t.Errorf("an undeclared key: %v", err)
+	}
+}
+
+var (
+	scriptCall = regexp.MustCompile(`redis\.p?call\(([^,)]*)(?:, ([^,)]*))?`)
+	keyless    = map[string]bool{"'TIME'": true}
+)
+
+// Aliyun's proxies read scripts: the name of a command must be a text, and a key must be KEYS[…], not a variable. Only
+// what stands for Asynq in the probe uses another key.
+func TestScripts_write_keys_as_proxies_want_them(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	for name, text := range scripts(t) {
+		for _, call := range scriptCall.FindAllStringSubmatch(text, -1) {
+			calls++
+			isKey := strings.HasPrefix(call[2], "KEYS[") || strings.HasPrefix(call[2], "unpack(KEYS")
+			if !strings.HasPrefix(call[1], "'") || !isKey && !keyless[call[1]] && name != "probe_dequeue.lua" {
+				t.Errorf("%s: %s", name, call[0])
+			}
+		}
+	}
+	if calls < 50 {
+		t.Errorf("%d calls were read", calls)
+	}
+}
+
+// scripts returns the texts of all scripts without comments, by their names.
+func scripts(t *testing.T) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob("scripts/*.lua")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d scripts, %v", len(names), err)
+	}
+	comment := regexp.MustCompile(`(?m)--.*$`)
+	texts := map[string]string{}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[filepath.Base(name)] = comment.ReplaceAllString(string(text), "")
+	}
+	return texts
+}
+
+// probeAll runs the full probe against a URL.
+func probeAll(t *testing.T, url string) (warning, err error) {
+	t.Helper()
+	client, err := redisstore.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	return redisstore.New(client, nil, time.Now).ProbeAll(t.Context())
+}
+
+func TestProbeAll_leaves_nothing_behind(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, func(t *testing.T, url string) {
+		if warning, err := probeAll(t, url); warning != nil || err != nil {
+			t.Fatalf("ProbeAll: %v, %v", warning, err)
+		}
+		client, err := redisstore.Open(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = client.Close() }()
+		if keys, err := client.Keys(t.Context(), "*").Result(); err != nil || len(keys) > 0 {
+			t.Errorf("left behind: %v, %v", keys, err)
+		}
+	})
+}
+
+// Every command that is probed is refused once, and the sentence names it; so are those of the scripts.
+func TestProbeAll_names_what_is_refused(t *testing.T) {
+	t.Parallel()
+	url := testkit.Redis(t)
+	names := map[string]bool{}
+	command := regexp.MustCompile(`redis\.p?call\('([A-Z]+)'`)
+	for _, text := range scripts(t) {
+		for _, call := range command.FindAllStringSubmatch(text, -1) {
+			names[call[1]] = true
+		}
+	}
+	for _, name := range []string{"GETDEL", "XRANGE", "XDEL", "XLEN", "ZRANGEBYSCORE", "ZMSCORE", "HGETALL", "SADD", "LPUSH", "INCR"} {
+		names[name] = true
+	}
+	for name := range names {
+		for _, text := range []string{
+			"NOPERM User usher has no permissions to run the command", "ERR unknown command",
+		} {
+			rules := testkit.StrictRedis{Undeclared: true, Refused: map[string]string{name: text}}
+			_, err := probeAll(t, rules.Before(t, url))
+			if err == nil || !strings.Contains(err.Error(), name) || strings.Count(err.Error(), "redis refuses") > 1 {
+				t.Errorf("%s refused with %q: %v", name, text, err)
+			}
+		}
+	}
+}
+
+func TestProbeAll_tells_rules_of_keys_and_lost_words(t *testing.T) {
+	t.Parallel()
+	url := testkit.Redis(t)
+	_, err := probeAll(t, testkit.StrictRedis{}.Before(t, url))
+	if said := store.Advise(err); !strings.Contains(said, "script_check_enable") || !strings.Contains(said, "Asynq") {
+		t.Errorf("undeclared keys refused: %v", err)
+	}
+	for _, name := range []string{"EVALSHA", "MULTI"} {
+		rules := testkit.StrictRedis{Undeclared: true, Refused: map[string]string{name: "NOPERM no permissions"}}
+		if _, err := probeAll(t, rules.Before(t, url)); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s refused: %v", name, err)
+		}
+	}
+	for _, name := range []string{"SUBSCRIBE", "PUBLISH"} {
+		rules := testkit.StrictRedis{Undeclared: true, Refused: map[string]string{name: "NOPERM no permissions"}}
+		warning, err := probeAll(t, rules.Before(t, url))
+		if err != nil || warning == nil || !strings.Contains(warning.Error(), name) {
+			t.Errorf("%s refused: %v, %v", name, warning, err)
+		}
+	}
+}
