@@ -49,7 +49,9 @@ func (s *Server) renderError(err error, c echo.Context) {
 		return
 	}
 	r := describe(err, languageOf(c))
-	s.logError(c, r.status, err)
+	if !isOverload(err) {
+		s.logError(c, r.status, err)
+	}
 	setRetryAfter(c, r)
 	if wantsPage(c) {
 		s.renderErrorPage(c, r)

@@ -8,6 +8,7 @@ import (
 
 	"usher/accounts"
 	"usher/captcha"
+	"usher/overload"
 	"usher/verify"
 )
 
@@ -96,6 +97,7 @@ func describe(err error, lang string) reply {
 		taken  *accounts.ExistsError
 		wrong  *accounts.PasswordError
 		limit  *verify.LimitError
+		busy   *overload.Refused
 	)
 	switch {
 	case errors.As(err, &fields):
@@ -111,6 +113,10 @@ func describe(err error, lang string) reply {
 	case errors.As(err, &limit):
 		r := tooSoon.in(lang)
 		r.retryAfter = limit.RetryAfter
+		return r
+	case errors.As(err, &busy):
+		r := dependencyAway.in(lang)
+		r.retryAfter = busy.RetryAfter
 		return r
 	}
 	for _, p := range problems {

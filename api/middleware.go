@@ -44,8 +44,12 @@ func idOf(c echo.Context) string {
 func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.Now()
-		if err := next(c); err != nil {
+		err := next(c)
+		if err != nil {
 			c.Error(err) // here, so that the status below is the one that was sent
+		}
+		if isOverload(err) {
+			return nil // the gate writes one line for all of them
 		}
 		s.Logger.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
 			slog.String("request_id", idOf(c)),

@@ -24,8 +24,8 @@ import (
 	"usher/web"
 )
 
-// Server answers requests. All fields but the Tracer must be set before [Server.Handler] is called and
-// stay as they are from then on.
+// Server answers requests. All fields must be set before [Server.Handler] is called and
+// stay as they are from then on. The Tracer and the Gates may be nil.
 type Server struct {
 	Verify   *verify.Service
 	Accounts *accounts.Service
@@ -41,6 +41,7 @@ type Server struct {
 	SessionList SessionList
 	Web         *web.Renderer
 	Metrics     *Metrics
+	Gates       Gates        // nil admits everything at once
 	Tracer      trace.Tracer // nil makes no spans
 	Config      Config
 	Logger      *slog.Logger
@@ -110,7 +111,7 @@ func (s *Server) Handler() http.Handler {
 	if h.Tracer != nil {
 		e.Use(h.traced)
 	}
-	e.Use(h.measured, h.logged, h.recovered, h.headers, timeLimited, h.cors(), h.crossOrigin())
+	e.Use(h.measured, h.logged, h.recovered, h.headers, h.cors(), timeLimited, h.admitted, h.crossOrigin())
 	h.routes(e)
 	return e
 }

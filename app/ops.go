@@ -27,6 +27,9 @@ const probeTimeout = time.Second
 // patience is how long probes may take together: long enough for a Redis that is far away.
 func patience(c config.Stores) time.Duration { return max(probeTimeout, 2*c.RedisTimeout) }
 
+// opsConnections is far more than operators and their tools need.
+const opsConnections = 512
+
 // probe looks whether something the process needs answers. Its error is shown to operators.
 type probe struct {
 	name string
@@ -67,7 +70,7 @@ func NewOps(c config.Common, stores *Stores) *Ops {
 
 // Listen binds the address of USHER_OPS_ADDR; Run, Addr and Close are for after it.
 func (o *Ops) Listen(ctx context.Context, addr string, logger *slog.Logger) (err error) {
-	if o.server, err = Listen(ctx, addr, o.handler(addr), logger); err != nil {
+	if o.server, err = Listen(ctx, addr, o.handler(addr), Port{"ops", opsConnections, o.Registry}, logger); err != nil {
 		return fmt.Errorf("listen on %sOPS_ADDR: %w", config.Prefix, err)
 	}
 	return nil

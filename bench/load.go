@@ -21,6 +21,7 @@ type load struct {
 	busy     int                       // status of an answer that is neither good nor bad, 0 for none
 	sent     func(k int, at time.Time) // told of each request's start; may be nil
 	next     func() int                // number for make
+	open     bool                      // connects all callers before the clock starts
 }
 
 // outcome is what became of a load.
@@ -55,14 +56,23 @@ const patience = 15 * time.Second
 
 // run makes the requests. The rate is that from the first start to the last answer.
 func (l load) run(ctx context.Context) (*outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.duration)
-	defer cancel()
 	var ticket atomic.Int64
 	outcomes := make([]outcome, l.conns)
+	wires, err := l.wires()
+	defer func() {
+		for _, w := range wires {
+			w.close()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.duration)
+	defer cancel()
 	began := time.Now()
 	var group sync.WaitGroup
 	for i := range outcomes {
-		group.Go(func() { l.call(ctx, began, &ticket, &outcomes[i]) })
+		group.Go(func() { l.call(ctx, wires[i], began, &ticket, &outcomes[i]) })
 	}
 	group.Wait()
 	all := &outcome{elapsed: time.Since(began)}
@@ -77,10 +87,24 @@ func (l load) run(ctx context.Context) (*outcome, error) {
 	return all, all.check()
 }
 
+// wires are the connections of the callers; they connect when they are first used, unless they are to be open before.
+func (l load) wires() ([]*wire, error) {
+	wires := make([]*wire, l.conns)
+	until := time.Now().Add(l.duration + patience)
+	for i := range wires {
+		wires[i] = &wire{addr: l.addr, until: until}
+		if !l.open {
+			continue
+		}
+		if err := wires[i].dial(); err != nil {
+			return wires, fmt.Errorf("connection %d of %d: %w", i+1, l.conns, err)
+		}
+	}
+	return wires, nil
+}
+
 // call is one caller on one connection.
-func (l load) call(ctx context.Context, began time.Time, ticket *atomic.Int64, o *outcome) {
-	w := &wire{addr: l.addr, until: began.Add(l.duration + patience)}
-	defer w.close()
+func (l load) call(ctx context.Context, w *wire, began time.Time, ticket *atomic.Int64, o *outcome) {
 	for ctx.Err() == nil {
 		k := int(ticket.Add(1)) - 1
 		if l.count > 0 && k >= l.count || !l.await(ctx, began, k) {

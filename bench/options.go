@@ -35,12 +35,16 @@ type sizes struct {
 	starts    int
 	rates     []int // requests a second; 0 is one now and then
 	settle    time.Duration
+	crowd     int // connections of an open loop that asks for too much
+	retrying  int // clients that come again at once
+	idle      int // connections that say nothing more
 }
 
 func fullSizes() sizes {
 	return sizes{
 		levels: []int{1, 8, 64}, drain: 20_000, drainSlow: 20_000, mails: 4_000, sends: 8_000, codes: 20_000,
 		depths: []int{10_000, 1_000_000}, starts: 9, rates: []int{0, 50, 500, 3_000}, settle: 4 * time.Second,
+		crowd: 4_000, retrying: 2_000, idle: 10_000,
 	}
 }
 
@@ -48,6 +52,7 @@ func quickSizes() sizes {
 	return sizes{
 		levels: []int{1, 8, 64}, drain: 4_000, drainSlow: 4_000, mails: 500, sends: 4_000, codes: 2_000,
 		depths: []int{2_000, 20_000}, starts: 3, rates: []int{0, 500}, settle: time.Second,
+		crowd: 1_000, retrying: 500, idle: 2_000,
 	}
 }
 

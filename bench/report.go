@@ -18,6 +18,7 @@ type unit string
 const (
 	perSec    unit = "/s"
 	millis    unit = "ms"
+	micros    unit = "µs"
 	mebibytes unit = "MiB"
 	octets    unit = "B"
 	percent   unit = "%"

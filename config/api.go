@@ -50,6 +50,9 @@ type API struct {
 	SMSBudgetYuan Yuan    `env:"SMS_BUDGET_YUAN" envDefault:"45" desc:"Money that codes may cost in any 24 hours: 45 pays for 1000 codes, a good day of a small site. The limits sms_budget_day, sms_budget_unknown and sms_total follow it. 0 or off sets no budget."`
 	SMSPriceYuan  float64 `env:"SMS_PRICE_YUAN" envDefault:"0.045" desc:"Price of one SMS, to count the budget in messages."`
 
+	HTTPConnections int `env:"HTTP_CONNECTIONS" envDefault:"10000" desc:"Open connections of clients, 16 to 1000000: about 20 kB each. At the bound the longest idle one is closed for a newcomer. The process needs as many descriptors (ulimit -n)."`
+	HTTPInFlight    int `env:"HTTP_IN_FLIGHT" envDefault:"512" desc:"Requests of a class that are worked on at the same time, 8 to 100000: an upper bound, below which the API finds a limit from the time that they take. See docs/operations.md."`
+
 	PasswordParallel int `env:"PASSWORD_PARALLEL" envDefault:"2" desc:"Passwords hashed at the same time, each in a process of its own that takes some 30 MiB while there are any; about one per core."`
 }
 
@@ -87,6 +90,8 @@ func (c API) Validate() Mistakes {
 	m = append(m, oneOf("LIMITS_MODE", c.LimitsMode, "enforce", "record")...)
 	m = append(m, between("SMS_BUDGET_YUAN", c.SMSBudgetYuan, 0, 10_000_000)...)
 	m = append(m, between("SMS_PRICE_YUAN", c.SMSPriceYuan, 0.001, 100)...)
+	m = append(m, between("HTTP_CONNECTIONS", c.HTTPConnections, 16, 1_000_000)...)
+	m = append(m, between("HTTP_IN_FLIGHT", c.HTTPInFlight, 8, 100_000)...)
 	m = append(m, between("PASSWORD_PARALLEL", c.PasswordParallel, 1, 256)...)
 	return m
 }

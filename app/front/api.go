@@ -102,7 +102,9 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 		return nil, err
 	}
 	a.refreshFloor(ctx)
-	if a.http, err = app.Listen(ctx, s.Config.HTTPAddr, face.Handler(), logger); err != nil {
+	if a.http, err = app.Listen(ctx, s.Config.HTTPAddr, face.Handler(), app.Port{
+		Name: "http", Connections: s.Config.HTTPConnections, Registry: a.ops.Registry,
+	}, logger); err != nil {
 		return nil, fmt.Errorf("listen on %sHTTP_ADDR: %w", config.Prefix, err)
 	}
 	if err = a.openOps(ctx, stores); err != nil {
@@ -169,6 +171,7 @@ func (a *API) face(stores *app.Stores) (*api.Server, error) {
 		SessionList: stores.Redis.Sessions(),
 		Web:         pages,
 		Metrics:     a.metrics,
+		Gates:       api.NewGates(api.GateConfig{InFlight: c.HTTPInFlight, Connections: c.HTTPConnections, Passwords: c.PasswordParallel}, a.ops.Registry, a.logger),
 		Tracer:      a.traces.Tracer(),
 		Config:      faceConfig(c, publicURL, origins, proxies),
 		Logger:      a.logger,

@@ -48,6 +48,7 @@ var refusals = [...]refusal{
 var ours = [...]string{"NOSCRIPT", "WRONGTYPE", "BUSYGROUP", "EXECABORT", "ERR wrong number of arguments", "NOT FOUND", "INTERNAL"}
 
 // outage turns whatever keeps a command from being executed into a [store.Outage], and tells the log of it.
+// It sends nothing when the caller's time is nearly over.
 type outage struct{ watch *store.Watch }
 
 // DialHook changes nothing.
@@ -56,6 +57,9 @@ func (outage) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook turns the error of a single command; the client sets it on the command.
 func (h outage) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
+		if err := store.TimeLeft(ctx); err != nil {
+			return fail([]redis.Cmder{cmd}, err)
+		}
 		return h.note(asOutage(next(ctx, cmd)))
 	}
 }
@@ -63,6 +67,9 @@ func (h outage) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook turns the errors of all commands on a pipeline.
 func (h outage) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if err := store.TimeLeft(ctx); err != nil {
+			return fail(cmds, err)
+		}
 		err := h.note(asOutage(next(ctx, cmds)))
 		failed := 0
 		for _, cmd := range cmds {

@@ -178,6 +178,9 @@ func (db *DB) list(ctx context.Context, dest any, query string, args ...any) err
 
 // listOnce is list for a statement that is made anew each time, and so is not kept prepared.
 func (db *DB) listOnce(ctx context.Context, dest any, query string, args ...any) error {
+	if err := store.TimeLeft(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := db.bounded(ctx)
 	defer cancel()
 	return db.note(ctx, db.sqlx.SelectContext(ctx, dest, db.sqlx.Rebind(query), args...))
@@ -204,8 +207,12 @@ type statement interface {
 	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
 }
 
-// run executes a statement, once more where the table of faults says so.
+// run executes a statement, once more where the table of faults says so, and not at all when the caller's time is
+// nearly over.
 func (db *DB) run(ctx context.Context, query string, do func(context.Context, statement) error) error {
+	if err := store.TimeLeft(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := db.bounded(ctx)
 	defer cancel()
 	var on statement = text{db.sqlx, query}
@@ -217,7 +224,7 @@ func (db *DB) run(ctx context.Context, query string, do func(context.Context, st
 		on = prepared
 	}
 	err := do(ctx, on)
-	if err != nil && cureOf(err) == again {
+	if err != nil && cureOf(err) == again && store.TimeLeft(ctx) == nil {
 		err = do(ctx, on)
 	}
 	return db.note(ctx, err)
@@ -264,10 +271,13 @@ func (db *DB) prepare(ctx context.Context, query string) (*sqlx.Stmt, error) {
 // inTx commits what do has done unless it returns an error. It calls do once more where the table of faults says so, and
 // the database has taken everything back then: do must begin anew with what it leaves to its caller.
 func (db *DB) inTx(ctx context.Context, do func(tx *sqlx.Tx) error) error {
+	if err := store.TimeLeft(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := db.bounded(ctx)
 	defer cancel()
 	err := db.tryTx(ctx, do)
-	if err != nil && cureOf(err) != report {
+	if err != nil && cureOf(err) != report && store.TimeLeft(ctx) == nil {
 		err = db.tryTx(ctx, do)
 	}
 	return db.note(ctx, err)
@@ -275,6 +285,9 @@ func (db *DB) inTx(ctx context.Context, do func(tx *sqlx.Tx) error) error {
 
 // inTxOnce is inTx for what must not be done twice.
 func (db *DB) inTxOnce(ctx context.Context, do func(tx *sqlx.Tx) error) error {
+	if err := store.TimeLeft(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := db.bounded(ctx)
 	defer cancel()
 	return db.note(ctx, db.tryTx(ctx, do))

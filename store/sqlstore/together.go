@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"usher/store"
 )
 
 const (
@@ -46,7 +48,7 @@ func newTogether[Q, A any](ask func(ctx context.Context, questions []Q, yes func
 // do returns the answer, or nil: then the caller asks alone. A context that ends takes a waiting question along. One that
 // has gone is waited for.
 func (t *together[Q, A]) do(ctx context.Context, question Q) *A {
-	if ctx.Err() != nil {
+	if store.TimeLeft(ctx) != nil { // asked alone it finds the same
 		return nil
 	}
 	own := &part[Q, A]{question: question, done: make(chan struct{})}

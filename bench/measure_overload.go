@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+const (
+	// overloadTimes is how many times the rate that is served in calm is asked for.
+	overloadTimes = 3
+
+	// overloadRounds is how many times as long as a round of calm it is asked: a crowd is there for a while.
+	overloadRounds = 3
+
+	// overloadRest is the pause in which refusals that are held back come to their end.
+	overloadRest = 3 * time.Second
+)
+
+// overload asks for more than the API can do, with every limit counted. The generator runs on the same cores and takes
+// the more of them the more it asks: the rates are those of the API and its caller together. What a good answer takes of the processors, all processes together, is not changed by other
+// work on the machine.
+func (b *bench) overload(ctx context.Context) error {
+	if err := b.stage.clear(ctx); err != nil {
+		return err
+	}
+	api, err := b.stage.api(ctx, map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")})
+	if err != nil {
+		return err
+	}
+	defer api.stop()
+	l := load{
+		addr: api.addr, conns: 64, duration: b.duration, make: codeRequest(api.addr), want: http.StatusAccepted,
+		busy: http.StatusServiceUnavailable, next: b.numbers.next,
+	}
+	if _, err := l.run(ctx); err != nil { // warms up
+		return err
+	}
+	r := overloadRows(b.size.crowd, b.size.retrying)
+	for round := range b.rounds {
+		if err := b.overloadRound(ctx, l, round+1, r); err != nil {
+			return err
+		}
+	}
+	for _, row := range r {
+		b.report.add(*row)
+	}
+	return b.idleCrowd(ctx, api)
+}
+
+// overloadRows are the rows of the report in the order of [bench.overloadRound]'s figures.
+func overloadRows(crowd, retrying int) []*row {
+	named := func(what string, u unit, t target) *row {
+		return &row{measure: "overload", what: what, unit: u, target: t}
+	}
+	open := fmt.Sprintf("open loop at %d × calm on %d connections", overloadTimes, crowd)
+	again := fmt.Sprintf("%d clients that retry at once", retrying)
+	return []*row{
+		named("send-code in calm, limits counted, 64 connections", perSec, target{}),
+		named(open+", good of calm", percent, least(70, "of the calm rate")),
+		named(open+", answers but 202 and 503", percent, most(0.01)),
+		named(open+", p99 of the admitted", millis, most(1000)),
+		named(open+", from its end until calm", millis, most(2000)),
+		named(again+", good of calm", percent, least(70, "of the calm rate")),
+		named(again+", p99 of the admitted", millis, most(1000)),
+		named("processor time of a good answer, all processes, in calm", micros, target{}),
+		named("… "+open, micros, target{}),
+		named("… "+again, micros, target{}),
+	}
+}
+
+func (b *bench) overloadRound(ctx context.Context, l load, round int, rows []*row) error {
+	spent := cpuOf(os.Getpid()) // with all that it has started
+	each := func(o *outcome) float64 {
+		before := spent
+		spent = cpuOf(os.Getpid())
+		return float64((spent - before).Microseconds()) / float64(max(o.done, 1))
+	}
+	calm, err := l.run(ctx)
+	if err != nil {
+		return err
+	}
+	calmly := each(calm)
+	crowd := l
+	crowd.conns, crowd.rate, crowd.duration, crowd.open = b.size.crowd, overloadTimes*calm.rate(), overloadRounds*b.duration, true
+	flooded, err := crowd.run(ctx)
+	if err != nil {
+		return err
+	}
+	ended, amid := time.Now(), each(flooded)
+	if err := b.untilCalm(ctx, l); err != nil {
+		return err
+	}
+	recovered := time.Since(ended)
+	again := l
+	spent = cpuOf(os.Getpid())
+	again.conns, again.duration, again.open = b.size.retrying, crowd.duration, true
+	retried, err := again.run(ctx)
+	if err != nil {
+		return err
+	}
+	good := func(o *outcome) float64 { return float64(o.done) / crowd.duration.Seconds() } // refusals come until later
+	among := each(retried)
+	others := 100 * float64(flooded.failed) / float64(flooded.done+flooded.busy+flooded.failed)
+	for i, v := range []float64{
+		calm.rate(), 100 * good(flooded) / calm.rate(), others, inMillis(flooded.times.quantile(0.99)), inMillis(recovered),
+		100 * good(retried) / calm.rate(), inMillis(retried.times.quantile(0.99)), calmly, amid, among,
+	} {
+		rows[i].add(ours, v)
+	}
+	b.sayf("  round %d: calm %.0f/s; asked %.0f/s: %.0f/s good, %.0f/s refused, p50 %v, p99 %v, well after %v; %d that retry: %.0f/s good, %.0f/s refused, p99 %v; processors %.0f, %.0f, %.0f µs a good answer",
+		round, calm.rate(), crowd.rate, good(flooded), float64(flooded.busy)/flooded.elapsed.Seconds(),
+		flooded.times.quantile(0.5), flooded.times.quantile(0.99), recovered, again.conns, good(retried),
+		float64(retried.busy)/retried.elapsed.Seconds(), retried.times.quantile(0.99), calmly, amid, among)
+	select {
+	case <-time.After(overloadRest):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// untilCalm returns when ten requests in a row, one after the other, are answered well within 100 ms each.
+func (b *bench) untilCalm(ctx context.Context, l load) error {
+	w := &wire{addr: l.addr, until: time.Now().Add(startLimit)}
+	defer w.close()
+	well := 0
+	return until(ctx, startLimit, func() (bool, error) {
+		start := time.Now()
+		status, err := w.do(l.make(l.next()))
+		if well++; err != nil || status != l.want || time.Since(start) > 100*time.Millisecond {
+			well = 0
+		}
+		return well == 10, nil
+	})
+}
+
+// idleCrowd opens connections that say one thing and stay, as many as there may be, and asks as the next person.
+func (b *bench) idleCrowd(ctx context.Context, api *server) error {
+	before, err := residentOf(api.pid())
+	if err != nil {
+		return err
+	}
+	var crowd []net.Conn
+	leave := func() {
+		for _, conn := range crowd {
+			_ = conn.Close()
+		}
+	}
+	defer leave()
+	request, answer := get(api.addr, "/"), make([]byte, 4<<10)
+	for range b.size.idle {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", api.addr)
+		if err != nil {
+			return fmt.Errorf("idle connection %d: %w", len(crowd)+1, err)
+		}
+		crowd = append(crowd, conn)
+		_ = conn.SetDeadline(time.Now().Add(startLimit))
+		if _, err := conn.Write(request); err != nil {
+			return err
+		}
+		if _, err := io.ReadAtLeast(conn, answer, 1); err != nil {
+			return fmt.Errorf("idle connection %d is not answered: %w", len(crowd), err)
+		}
+	}
+	next := row{measure: "overload", what: fmt.Sprintf("the next person beside %d idle connections", b.size.idle), unit: millis, target: most(500)}
+	for range 3 {
+		w := &wire{addr: api.addr, until: time.Now().Add(startLimit)}
+		start := time.Now()
+		status, err := w.do(codeRequest(api.addr)(b.numbers.next()))
+		w.close()
+		if err != nil || status != http.StatusAccepted {
+			return errors.Join(err, fmt.Errorf("the next person is answered %d", status))
+		}
+		next.add(ours, inMillis(time.Since(start)))
+	}
+	crowded, err := residentOf(api.pid())
+	if err != nil {
+		return err
+	}
+	leave()
+	var after float64
+	err = until(ctx, 10*time.Second, func() (bool, error) {
+		after, err = residentOf(api.pid())
+		return after < (before+crowded)/2, err
+	})
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	b.report.add(next)
+	for what, v := range map[string]float64{"beside them": crowded, "ten seconds after them": after} {
+		memory := row{measure: "overload", what: "API, resident memory " + what, unit: mebibytes}
+		memory.add(ours, v/(1<<20))
+		b.report.add(memory)
+	}
+	b.sayf("  %d idle connections: the next person waits %v ms; memory %.0f MiB before, %.0f beside them, %.0f when they have gone",
+		b.size.idle, next.samples[ours], before/(1<<20), crowded/(1<<20), after/(1<<20))
+	return nil
+}
