@@ -1,13 +1,17 @@
 package api
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
+	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/contact"
 	"usher/limits"
 )
@@ -139,7 +143,7 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	if byCode {
 		err = s.spend(c, slices.Concat(tries, mails))
 	} else {
-		_, err = s.admit(c, body.CaptchaID, body.Captcha, slices.Concat(tries, mails))
+		err = s.admitByCaptcha(c, body, slices.Concat(tries, mails))
 	}
 	if err != nil {
 		return accounts.Account{}, err
@@ -151,6 +155,9 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 		return accounts.Account{}, err
 	}
 	s.Metrics.registered(account)
+	if !byCode {
+		s.noteAnswered(c, body.CaptchaID, challenge.Done, s.Config.CaptchaTTL)
+	}
 	begin := s.noteRegistration
 	if account.Active {
 		s.know(c, account)
@@ -162,6 +169,57 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
 	}
 	return account, nil
+}
+
+// A form that is sent twice comes second with a captcha that is spent. Its id is a secret of the one who asked for it, so
+// only that one hears that the first request was done. The second waits for it as long as hashing a password takes.
+const (
+	secondLooks = 10
+	secondPause = 200 * time.Millisecond
+)
+
+// admitByCaptcha is admit for a registration by an address alone. It returns errRegistered to a request that comes second.
+func (s *Server) admitByCaptcha(c echo.Context, body registrationBody, spends []limits.Spend) error {
+	_, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
+	if err == nil {
+		s.noteAnswered(c, body.CaptchaID, challenge.Used, requestTimeout)
+	}
+	ctx, used := c.Request().Context(), err
+	for range secondLooks {
+		if !errors.Is(err, errCaptchaUsed) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(secondPause):
+		}
+		asked, _, lookErr := s.Gate.Admit(ctx, body.CaptchaID, nil)
+		if lookErr != nil {
+			return lookErr
+		}
+		if asked.Medium == challenge.Done {
+			err = errCaptchaDone
+		}
+	}
+	if !errors.Is(err, errCaptchaDone) {
+		return used
+	}
+	s.noteAnswered(c, body.CaptchaID, challenge.Done, s.Config.CaptchaTTL) // for a third one
+	return errRegistered
+}
+
+// noteAnswered leaves a note in the place of a captcha that was answered. Without it a second request hears that the
+// captcha has expired.
+func (s *Server) noteAnswered(c echo.Context, id string, note captcha.Medium, ttl time.Duration) {
+	if !s.Captcha.Enabled() {
+		return
+	}
+	err := s.Captchas.Put(c.Request().Context(), id, captcha.Asked{Medium: note, Price: captcha.Normal}, ttl)
+	if err != nil {
+		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "answered captcha not noted",
+			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
+	}
 }
 
 // parseEmail notes in refused what is wrong with an address.

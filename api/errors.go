@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -19,8 +20,11 @@ var (
 	errCaptchaNeeded = errors.New("captcha is needed")
 	errCaptchaCheap  = errors.New("captcha of the high price is needed") // strangers have used up what a normal one opens
 	errCaptchaGone   = errors.New("captcha is gone")
+	errCaptchaUsed   = fmt.Errorf("%w: a request with it is being worked on", errCaptchaGone)
+	errCaptchaDone   = fmt.Errorf("%w: a request with it was done", errCaptchaGone)
 	errCaptchaWrong  = errors.New("wrong captcha")
 	errCaptchaIsOff  = errors.New("captchas are off")
+	errRegistered    = errors.New("an earlier request with this captcha has registered the address")
 	errPanic         = errors.New("endpoint panicked")
 )
 
@@ -106,6 +110,8 @@ func describe(err error, lang string) reply {
 		return badBody.in(lang).about(accounts.FieldErrors{body.field: body.problem}, lang)
 	case errors.Is(err, accounts.ErrRegistered):
 		return registered.in(lang).about(accounts.FieldErrors{accounts.FieldMobile: isRegistered}, lang)
+	case errors.Is(err, errRegistered):
+		return registered.in(lang).about(accounts.FieldErrors{accounts.FieldEmail: isRegistered}, lang)
 	case errors.As(err, &taken):
 		return exists.in(lang).about(accounts.FieldErrors{taken.Field: isTaken}, lang)
 	case errors.As(err, &wrong):

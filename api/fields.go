@@ -59,6 +59,7 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 		accounts.Malformed: {"邮箱格式不正确", "This is not an email address."},
 		accounts.Unchanged: {"这就是你现在的邮箱", "This is the address that you have."},
 		isTaken:            {"这个邮箱已经注册", "This address is registered already."},
+		isRegistered:       {"注册已经成功，请查收激活邮件", "You are registered. Please look for the activation mail."},
 	},
 	accounts.FieldSMSCodeID: {accounts.Missing: {"请先获取验证码", "Please ask for a code first."}},
 	fieldPurpose:            {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose is register, login, reset_password, change_mobile or undo_change."}},

@@ -36,6 +36,9 @@ func (s *Server) registerForm(c echo.Context) error {
 		if refused == nil && account.Active {
 			return c.Redirect(http.StatusSeeOther, "/account")
 		}
+		if errors.Is(refused, errRegistered) { // the button was pressed twice: the person sees this answer only
+			refused = nil
+		}
 		p.Done, err = refused == nil, refused
 	}
 	return s.form(c, "register", p, err)

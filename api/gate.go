@@ -9,6 +9,7 @@ import (
 
 	"usher/accounts"
 	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/contact"
 	"usher/limits"
 	"usher/verify"
@@ -71,6 +72,10 @@ func (s *Server) captchaRefusal(captchaID string, asked captcha.Asked, given str
 	switch {
 	case captchaID == "":
 		return nil
+	case asked.Medium == challenge.Used:
+		return errCaptchaUsed
+	case asked.Medium == challenge.Done:
+		return errCaptchaDone
 	case asked.Answer == "":
 		return errCaptchaGone
 	case s.right(captchaID, asked, given):

@@ -248,6 +248,61 @@ func TestRegistration_sent_twice_is_told_that_it_was_done(t *testing.T) {
 	p.post("/v1/registrations", form).want(422, "4203") // the note ends with the code
 }
 
+func TestRegistration_by_address_sent_twice_is_told_that_it_was_done(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	p := b.person()
+	form := body{
+		"username": "li_lei", "password": password, "password_repeat": password, "agree": true, "email": address,
+		"captcha_id": p.captcha(), "captcha": captchaText,
+	}
+	replies := make(chan *reply, 2)
+	for range 2 {
+		go func() { replies <- b.person().post("/v1/registrations", form) }()
+	}
+	seen := map[int]int{}
+	for range 2 {
+		got := <-replies
+		seen[got.status]++
+		if got.status != 201 && (got.Errno != "4003" || !strings.Contains(got.Fields["email"], "激活邮件")) {
+			t.Errorf("the second request hears %s", got.text)
+		}
+	}
+	if seen[201] != 1 || seen[409] != 1 {
+		t.Fatalf("got %v, want one account and one who hears of it", seen)
+	}
+	// The page shows what it would have shown the first time. No other captcha hears of it, and the note opens nothing.
+	p.submit("/register", url.Values{
+		"mode": {"email"}, "username": {"li_lei"}, "password": {password}, "password_repeat": {password}, "agree": {"true"}, "email": {address},
+		"captcha_id": {form["captcha_id"].(string)}, "captcha": {captchaText}, "action": {"register"},
+	}).wantPage(200, address)
+	p.post("/v1/captchas/"+form["captcha_id"].(string)+"/check", body{"answer": captchaText}).want(422, "4201")
+	p.post("/v1/sms-codes", body{
+		"mobile": number, "purpose": "register", "captcha_id": form["captcha_id"], "captcha": captchaText,
+	}).want(422, "4201")
+	form["captcha_id"] = p.captcha()
+	if got := p.post("/v1/registrations", form).want(409, "4003"); got.Fields["username"] == "" {
+		t.Errorf("a new captcha hears %v", got.Fields)
+	}
+	if mails := len(b.mails.all()); mails != 1 {
+		t.Errorf("%d mails were sent", mails)
+	}
+}
+
+// A first request that is refused leaves nothing that the second one could be told.
+func TestRegistration_by_address_that_was_refused_is_not_said_to_be_done(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	p := b.person()
+	p.signUp("li_lei", number)
+	form := body{
+		"username": "li_lei", "password": password, "password_repeat": password, "agree": true, "email": address,
+		"captcha_id": p.captcha(), "captcha": captchaText,
+	}
+	p.post("/v1/registrations", form).want(409, "4003")
+	p.post("/v1/registrations", form).want(422, "4201")
+}
+
 // Whoever sends another form twice hears that the code was used, not that it is too old.
 func TestCodes_sent_twice_are_said_to_be_used(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,12 @@ const (
 	Work  Medium = "pow" // a proof of work, see package pow
 )
 
+// Notes in the place of a challenge that was answered. They have no answer.
+const (
+	Used Medium = "used" // the request that it was answered for is being worked on
+	Done Medium = "done" // that request was done
+)
+
 // Price says how much work a challenge is. A high one lets a person pass where strangers have used up what is allowed
 // without it, so it has to cost a robot more than the thing that it opens.
 type Price string

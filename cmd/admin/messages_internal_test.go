@@ -227,7 +227,7 @@ func (m *mailbox) Close() error { return nil }
 // work takes what is due to the queue, as the relay does, and works the task.
 func (b *messageBench) work(t *testing.T, taskID string) *mailbox {
 	t.Helper()
-	due, err := b.mails.Due(t.Context(), 0, 10)
+	due, err := b.mails.Due(t.Context(), 0, 0, 10)
 	if err != nil || len(due) != 1 {
 		t.Fatalf("Due = %+v, %v, want one mail", due, err)
 	}

@@ -243,7 +243,7 @@ func TestPages_without_scripts_behind_a_proxy_that_strips_Sec_Fetch_Site(t *test
 		tab.do(t, chromedp.Navigate(base+path))
 		for i := range evaluate[int](t, tab, `document.forms.length`) {
 			tab.do(t, chromedp.Navigate(base+path))
-			if path != "/account" && evaluate[bool](t, tab, `document.forms[`+strconv.Itoa(i)+`].action.endsWith('/logout')`) {
+			if path != "/account" && evaluate[bool](t, tab, `document.forms[`+strconv.Itoa(i)+`].getAttribute('action').endsWith('/logout')`) {
 				continue
 			}
 			forms++

@@ -238,6 +238,12 @@ func (w *codeWorld) id(c *rapid.T, number int, purpose verify.Purpose) string {
 // expect says how a guess ends by the model, and counts it for the code that has the id, and for no other.
 func (w *codeWorld) expect(number int, purpose verify.Purpose, id, text string) (code *modelCode, right bool, want error) {
 	code = w.find(number, purpose, id)
+	text = strings.Map(func(r rune) rune { // as it is read: full-width digits are digits
+		if r >= '０' && r <= '９' {
+			return r - '０' + '0'
+		}
+		return r
+	}, strings.TrimSpace(text))
 	switch {
 	case len(text) != 6 || strings.Trim(text, "0123456789") != "":
 		return code, false, verify.ErrWrong
