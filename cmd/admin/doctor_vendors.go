@@ -8,6 +8,7 @@ import (
 
 	"usher/config"
 	"usher/providers"
+	"usher/reasons"
 )
 
 // prove tries the credentials of a sender.
@@ -19,15 +20,27 @@ func prove(ctx context.Context, name string, sender any) finding {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	err := prover.Prove(ctx)
+	reason, known := reasons.Of(string(providers.ReasonOf(err)))
 	switch {
 	case errors.Is(err, providers.ErrPermission):
 		return warn(name, err, "give the access key the permission that docs/operations.md names beside that to send: "+
 			"without it lost answers are followed by a resend")
+	case err != nil && known && !isKind(reason.Word):
+		return fail(name, fmt.Errorf("%w (%s: %s)", err, reason.Word, reason.Means), reason.Do)
 	case providers.KindOf(err) == providers.Misconfigured:
 		return fail(name, err, "correct the vendor's settings; its console or documents explain the code")
 	default:
 		return fail(name, err, "see whether this machine may connect there, and try again")
 	}
+}
+
+// isKind tells of a reason that only repeats the kind of a vendor's code, which says more.
+func isKind(word reasons.Word) bool {
+	switch word {
+	case reasons.Temporary, reasons.RateLimited, reasons.Rejected, reasons.Misconfigured, reasons.Unknown, reasons.Unclassified:
+		return true
+	}
+	return false
 }
 
 // templatesProblem names the purposes whose codes go out in words that cannot say what they are for.

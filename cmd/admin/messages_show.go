@@ -11,6 +11,7 @@ import (
 
 	"usher/app"
 	"usher/messages"
+	"usher/reasons"
 	"usher/store/sqlstore"
 	"usher/verify"
 )
@@ -125,6 +126,8 @@ func describe(w io.Writer, m sqlstore.Message, inRedis string) error {
 		{"provider", m.Provider},
 		{"provider's id", m.ProviderID},
 		{"provider's code", m.ProviderCode},
+		{"that means", meaning(m).Means},
+		{"what to do", meaning(m).Do},
 		{"attempts", strconv.Itoa(m.Attempt)},
 		{"of them in doubt", counted(m.Doubts)},
 		{"enqueued again", counted(m.Enqueues)},
@@ -142,6 +145,15 @@ func describe(w io.Writer, m sqlstore.Message, inRedis string) error {
 		}
 	}
 	return table.Flush()
+}
+
+// meaning is the reason of what did not go well, if it is one of ours; zero otherwise.
+func meaning(m sqlstore.Message) reasons.Reason {
+	reason, ok := reasons.Of(m.Reason)
+	if !ok {
+		reason, _ = reasons.Of(m.ProviderCode)
+	}
+	return reason
 }
 
 func counted(n int) string {
