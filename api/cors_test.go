@@ -61,7 +61,7 @@ func TestCORS_every_operation_may_be_called_from_an_allowed_origin(t *testing.T)
 		if got.status != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != origin ||
 			h.Get("Access-Control-Allow-Credentials") != "true" || h.Get("Access-Control-Max-Age") != "600" ||
 			!listed(h, "Access-Control-Allow-Methods", c.method) ||
-			!listed(h, "Access-Control-Allow-Headers", "Content-Type", "Idempotency-Key", "Accept-Language", "X-Request-Id") ||
+			!listed(h, "Access-Control-Allow-Headers", "Content-Type", "Idempotency-Key", "Accept-Language", "X-Request-Id", "Traceparent") ||
 			!listed(h, "Vary", "Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers") {
 			t.Errorf("preflight of %s %s: got %d %v", c.method, c.path, got.status, h)
 		}

@@ -161,7 +161,7 @@ func (s *Server) cors() echo.MiddlewareFunc {
 		},
 		AllowCredentials: true,
 		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
-		AllowHeaders:     []string{"Content-Type", headerKey, "Accept-Language", "X-Request-Id"},
+		AllowHeaders:     []string{"Content-Type", headerKey, "Accept-Language", "X-Request-Id", "Traceparent"},
 		ExposeHeaders:    []string{"Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id", headerReplayed},
 		MaxAge:           600,
 	})

@@ -71,3 +71,19 @@ func (a *Archive) Run(task ArchivedTask) error {
 	}
 	return nil
 }
+
+// MailIsLive reports whether a task of a mail that was enqueued anew so often waits for a worker or is being worked.
+// It is false for one that waits for its next attempt, lies in the archive, or is gone.
+func (a *Archive) MailIsLive(id string, enqueues int) (bool, error) {
+	for _, name := range []string{MailTaskID(id, enqueues), againID(MailTaskID(id, enqueues))} {
+		info, err := a.Inspector.GetTaskInfo(a.Namespace.Queue(QueueEmail), name)
+		switch {
+		case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+		case err != nil:
+			return false, fmt.Errorf("look for task: %w", err)
+		case info.State == asynq.TaskStatePending || info.State == asynq.TaskStateActive:
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -51,9 +51,17 @@ func (e *Enqueuer) EnqueueMail(ctx context.Context, mail accounts.Mail) error {
 
 // EnqueueDue puts a mail's task on the queue, unless the same one is there already.
 func (e *Enqueuer) EnqueueDue(ctx context.Context, due accounts.DueMail) error {
-	return e.enqueue(ctx, emailType(due.Purpose), due.RequestID, emailTask{ID: due.ID},
+	_, err := e.enqueueDue(ctx, due)
+	return err
+}
+
+// MailTaskID is the id of the task of a mail that was enqueued anew so often.
+func MailTaskID(id string, enqueues int) string { return fmt.Sprintf("%s:%d", id, enqueues) }
+
+func (e *Enqueuer) enqueueDue(ctx context.Context, due accounts.DueMail) (existed bool, err error) {
+	return e.enqueueNew(ctx, emailType(due.Purpose), due.RequestID, emailTask{ID: due.ID},
 		asynq.Queue(e.Namespace.Queue(QueueEmail)),
-		asynq.TaskID(fmt.Sprintf("%s:%d", due.ID, due.Enqueues)),
+		asynq.TaskID(MailTaskID(due.ID, due.Enqueues)),
 		asynq.MaxRetry(maxRetry),
 		asynq.Timeout(handlerTimeout),
 	)

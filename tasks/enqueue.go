@@ -24,20 +24,31 @@ type Enqueuer struct {
 func (e *Enqueuer) enqueue(
 	ctx context.Context, typename, requestID string, payload any, opts ...asynq.Option,
 ) error {
+	_, err := e.enqueueNew(ctx, typename, requestID, payload, opts...)
+	return err
+}
+
+// enqueueNew is enqueue, and says whether a task of this id was there already.
+func (e *Enqueuer) enqueueNew(
+	ctx context.Context, typename, requestID string, payload any, opts ...asynq.Option,
+) (existed bool, err error) {
 	body, err := json.Marshal(payload)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", typename, err)
+		return false, fmt.Errorf("encode %s: %w", typename, err)
 	}
 	headers := map[string]string{HeaderRequestID: requestID, HeaderIssuedAt: issuedHeader(ctx)}
 	ctx, end := e.publish(ctx, typename, headers)
 	info, err := e.Client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(typename, body, headers), opts...)
 	end(info, err)
 	// Our ids are never used for anything else: a conflict is our own write, whose answer was lost.
-	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+	if errors.Is(err, asynq.ErrTaskIDConflict) {
+		return true, nil
+	}
+	if err != nil {
 		if ctx.Err() != nil { // Asynq passes on the text of a cause only
 			err = ctx.Err()
 		}
-		return fmt.Errorf("enqueue %s: %w", typename, err)
+		return false, fmt.Errorf("enqueue %s: %w", typename, err)
 	}
-	return nil
+	return false, nil
 }

@@ -2,9 +2,12 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/hibiken/asynq"
 
 	"usher/accounts"
 )
@@ -45,6 +48,9 @@ type Relay struct {
 	// Turns keeps a mark that is lost with the tasks when Redis is emptied. Then every waiting mail is looked at soon,
 	// however old it is. Nil: that is not noticed.
 	Turns Turns
+
+	// Inspector finds tasks that were archived although their mail waits. Nil: they stay there.
+	Inspector *asynq.Inspector
 
 	hurry bool // Redis was emptied, and not all mails have been looked at since
 }
@@ -93,7 +99,11 @@ func (r *Relay) enqueueDue(ctx context.Context) error {
 			return err
 		}
 		for _, mail := range due {
-			if err := r.Enqueuer.EnqueueDue(issuedAt(ctx, mail.CreatedAt), mail); err != nil {
+			existed, err := r.Enqueuer.enqueueDue(issuedAt(ctx, mail.CreatedAt), mail)
+			if err == nil && existed {
+				err = r.revive(mail)
+			}
+			if err != nil {
 				return err
 			}
 			r.Logger.Debug("mail seen to by the relay", "message_id", mail.ID, "request_id", mail.RequestID)
@@ -103,6 +113,29 @@ func (r *Relay) enqueueDue(ctx context.Context) error {
 			break
 		}
 	}
+	return nil
+}
+
+// revive runs the task of a waiting mail that lies in the archive: an operator put it there, or its handler broke down.
+// What was given up for good has a row that does not wait.
+func (r *Relay) revive(mail accounts.DueMail) error {
+	if r.Inspector == nil {
+		return nil
+	}
+	queue, id := r.Enqueuer.Namespace.Queue(QueueEmail), MailTaskID(mail.ID, mail.Enqueues)
+	info, err := r.Inspector.GetTaskInfo(queue, id)
+	switch {
+	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+		return nil // it has just ended
+	case err != nil:
+		return fmt.Errorf("look at task of mail: %w", err)
+	case info.State != asynq.TaskStateArchived:
+		return nil
+	}
+	if err := r.Inspector.RunTask(queue, id); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
+		return fmt.Errorf("run archived task of mail: %w", err)
+	}
+	r.Logger.Warn("archived task of a waiting mail put back", "message_id", mail.ID, "task_id", id, "request_id", mail.RequestID)
 	return nil
 }
 

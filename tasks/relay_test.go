@@ -118,6 +118,33 @@ func TestRelay_goes_on_when_redis_and_the_outbox_come_back(t *testing.T) {
 	}
 }
 
+// A waiting mail's task in the archive was put there by an operator, or by a handler that broke down.
+func TestRelay_runs_an_archived_task_of_a_mail_that_waits(t *testing.T) {
+	t.Parallel()
+	client := open(t, testkit.Redis(t))
+	logger, log := testkit.Logger(t)
+	enqueuer, inspector := newEnqueuer(client, testKeys(t)), newInspector(client)
+	due := dueMails(2)
+	for i, mail := range due {
+		if err := enqueuer.EnqueueDue(t.Context(), mail); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			if err := inspector.ArchiveTask(tasks.QueueEmail, tasks.MailTaskID(mail.ID, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	relay(t, &tasks.Relay{Outbox: &outbox{due: due}, Enqueuer: enqueuer, Inspector: inspector, Logger: logger})
+	testkit.Eventually(t, patience, func() bool {
+		info, err := inspector.GetQueueInfo(tasks.QueueEmail)
+		return err == nil && info.Pending == 2 && info.Archived == 0
+	}, "both tasks are on the queue")
+	testkit.Eventually(t, patience, func() bool {
+		return strings.Count(log.String(), "archived task of a waiting mail put back") == 1
+	}, "the log tells of one")
+}
+
 func TestRelay_hurries_after_redis_was_emptied(t *testing.T) {
 	t.Parallel()
 	client := open(t, testkit.Redis(t))

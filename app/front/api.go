@@ -234,8 +234,9 @@ func (a *API) openOps(ctx context.Context, stores *app.Stores) error {
 	if err != nil {
 		return err
 	}
-	dashboard, closeDashboard := queuesDashboard(client, stores.Namespace, c.OpsWrite)
+	dashboard, closeDashboard := queuesDashboard(client, stores.Namespace, c.OpsWrite, c.OpsToken == "", a.logger)
 	a.closers = append(a.closers, closeDashboard)
+	warnOfMemory(ctx, client, a.logger)
 	page, err := a.newBoard(stores, client)
 	if err != nil {
 		return err

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"usher/app"
 	"usher/store/sqlstore"
@@ -18,11 +18,10 @@ const backlogTimeout = time.Second
 // backlog shows what waits to be sent, as it is whenever the metrics are read. It is a matter of the API: it
 // must be seen above all when no worker is there.
 type backlog struct {
-	inspector *asynq.Inspector
-	queues    []string // with their namespace
-	mails     *sqlstore.Mails
-	now       func() time.Time
-	busy      busy
+	client redis.UniversalClient
+	queues []string // with their namespace
+	mails  *sqlstore.Mails
+	now    func() time.Time
 
 	tasks, wait, unsent, age *prometheus.Desc
 }
@@ -32,9 +31,9 @@ func newBacklog(stores *app.Stores, shards int) *backlog {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &backlog{
-		inspector: asynq.NewInspectorFromRedisClient(stores.Client),
-		queues:    stores.Namespace.Queues(shards),
-		mails:     stores.Mails, now: time.Now, busy: newBusy(),
+		client: stores.Client,
+		queues: stores.Namespace.Queues(shards),
+		mails:  stores.Mails, now: time.Now,
 		tasks: desc("usher_queue_tasks", "Tasks on a queue by state: pending, active, scheduled, retry, archived.",
 			"queue", "state"),
 		wait: desc("usher_queue_wait_seconds", "Time for which the oldest pending task of a queue has waited; 0 when none waits.",
@@ -55,8 +54,7 @@ func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
 func (b *backlog) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), backlogTimeout)
 	defer cancel()
-	all, _ := lookOnce(ctx, b.busy, func() []prometheus.Metric { return append(b.outbox(ctx), b.lookAt(ctx)...) })
-	for _, metric := range all {
+	for _, metric := range append(b.outbox(ctx), b.lookAt(ctx)...) {
 		metrics <- metric
 	}
 }
@@ -77,24 +75,20 @@ func (b *backlog) outbox(ctx context.Context) []prometheus.Metric {
 }
 
 func (b *backlog) lookAt(ctx context.Context) []prometheus.Metric {
-	var all []prometheus.Metric
-	used, err := b.inspector.Queues()
+	looks, err := tasks.LookAtQueues(ctx, b.client, b.queues)
 	if err != nil {
 		return nil
 	}
-	for _, queue := range b.queues {
-		info, err := infoOf(ctx, b.inspector, used, queue)
-		if err != nil {
-			return all
-		}
+	var all []prometheus.Metric
+	for queue, look := range looks {
 		plain := tasks.PlainQueue(queue)
 		for state, n := range map[string]int{
-			"pending": info.Pending, "active": info.Active, "scheduled": info.Scheduled,
-			"retry": info.Retry, "archived": info.Archived,
+			"pending": look.Pending, "active": look.Active, "scheduled": look.Scheduled,
+			"retry": look.Retry, "archived": look.Archived,
 		} {
 			all = append(all, prometheus.MustNewConstMetric(b.tasks, prometheus.GaugeValue, float64(n), plain, state))
 		}
-		all = append(all, prometheus.MustNewConstMetric(b.wait, prometheus.GaugeValue, info.Latency.Seconds(), plain))
+		all = append(all, prometheus.MustNewConstMetric(b.wait, prometheus.GaugeValue, look.Oldest.Seconds(), plain))
 	}
 	return all
 }

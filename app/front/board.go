@@ -2,10 +2,9 @@ package front
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"usher/app"
@@ -18,10 +17,7 @@ import (
 
 // newBoard makes the operators' page. Its looks at the queues go through a client of their own.
 func (a *API) newBoard(stores *app.Stores, client redis.UniversalClient) (*board.Board, error) {
-	queues := &queueLook{
-		inspector: asynq.NewInspectorFromRedisClient(client), namespace: stores.Namespace, shards: a.settings.Config.SMSShards,
-		busy: newBusy(),
-	}
+	queues := &queueLook{client: client, namespace: stores.Namespace, shards: a.settings.Config.SMSShards}
 	sources := board.Sources{
 		Probes:  a.ops.Look,
 		Traffic: sqlstore.NewMessages(stores.SQL, time.Now).Traffic,
@@ -48,48 +44,33 @@ func (a *API) newBoard(stores *app.Stores, client redis.UniversalClient) (*board
 
 // queueLook looks at the queues.
 type queueLook struct {
-	inspector *asynq.Inspector
+	client    redis.UniversalClient
 	namespace tasks.Namespace
 	shards    int
-	busy      busy
 }
 
+// list counts the shards of a queue as one.
 func (q *queueLook) list(ctx context.Context) ([]vitals.Queue, error) {
-	type result struct {
-		queues []vitals.Queue
-		err    error
+	groups := [][]string{
+		q.namespace.SMSQueues(q.shards), {q.namespace.Queue(tasks.QueueEmail)},
+		{q.namespace.Queue(tasks.QueuePeriodic)}, {q.namespace.Queue(tasks.QueuePeriodicSMS)},
 	}
-	found, err := lookOnce(ctx, q.busy, func() result {
-		queues, err := q.look(ctx)
-		return result{queues, err}
-	})
-	return found.queues, errors.Join(err, found.err)
-}
-
-// look counts the shards of a queue as one.
-func (q *queueLook) look(ctx context.Context) ([]vitals.Queue, error) {
-	known, err := q.inspector.Queues()
+	looks, err := tasks.LookAtQueues(ctx, q.client, slices.Concat(groups...))
 	if err != nil {
 		return nil, err
 	}
 	var all []vitals.Queue
-	for _, names := range [][]string{
-		q.namespace.SMSQueues(q.shards), {q.namespace.Queue(tasks.QueueEmail)},
-		{q.namespace.Queue(tasks.QueuePeriodic)}, {q.namespace.Queue(tasks.QueuePeriodicSMS)},
-	} {
+	for _, names := range groups {
 		sum := vitals.Queue{Name: tasks.PlainQueue(names[0]), Shards: len(names)}
 		for _, name := range names {
-			info, err := infoOf(ctx, q.inspector, known, name)
-			if err != nil {
-				return nil, err
-			}
-			sum.Pending += info.Pending
-			sum.Active += info.Active
-			sum.Scheduled += info.Scheduled
-			sum.Retry += info.Retry
-			sum.Archived += info.Archived
-			sum.Oldest = max(sum.Oldest, info.Latency)
-			sum.Paused = sum.Paused || info.Paused
+			look := looks[name]
+			sum.Pending += look.Pending
+			sum.Active += look.Active
+			sum.Scheduled += look.Scheduled
+			sum.Retry += look.Retry
+			sum.Archived += look.Archived
+			sum.Oldest = max(sum.Oldest, look.Oldest)
+			sum.Paused = sum.Paused || look.Paused
 		}
 		all = append(all, sum)
 	}

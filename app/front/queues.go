@@ -2,8 +2,12 @@ package front
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
@@ -30,7 +34,9 @@ func (c connection) MakeRedisClient() any { return c.client }
 func hidden(string, []byte) string { return "" }
 
 // queuesDashboard serves asynqmon, for the queues of the namespace alone. It owns the client from here on.
-func queuesDashboard(client redis.UniversalClient, namespace tasks.Namespace, write bool) (http.Handler, func() error) {
+func queuesDashboard(
+	client redis.UniversalClient, namespace tasks.Namespace, write, open bool, logger *slog.Logger,
+) (http.Handler, func() error) {
 	client.AddHook(ownQueues{namespace})
 	monitor := asynqmon.New(asynqmon.Options{
 		RootPath:         queuesPath,
@@ -41,7 +47,7 @@ func queuesDashboard(client redis.UniversalClient, namespace tasks.Namespace, wr
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/", linked(monitor))
-	mux.Handle(queuesPath+"/api/", own(namespace, monitor))
+	mux.Handle(queuesPath+"/api/", dashboardWrites{own(namespace, monitor), client, logger, open})
 	if one, ok := client.(*redis.Client); ok {
 		mux.Handle("GET "+redisInfoPath, redisInfo(one))
 	}
@@ -86,3 +92,14 @@ func (h *heldAnswer) WriteHeader(status int) { h.status = status }
 
 // Write keeps the bytes.
 func (h *heldAnswer) Write(b []byte) (int, error) { return h.body.Write(b) }
+
+// warnOfMemory says once that Redis refuses MEMORY, as some managed ones do: the dashboard asks for it.
+func warnOfMemory(ctx context.Context, client redis.UniversalClient, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	err := client.MemoryUsage(ctx, "asynq:queues").Err()
+	if refused, ok := errors.AsType[redis.Error](err); ok && !errors.Is(refused, redis.Nil) {
+		logger.Warn("Redis refuses MEMORY: the dashboard at "+queuesPath+" cannot show queues; metrics and "+board.Path+" do without",
+			"error", err)
+	}
+}

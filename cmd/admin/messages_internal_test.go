@@ -369,6 +369,37 @@ func TestMessages_retry_sends_a_mail_that_failed(t *testing.T) {
 	})
 }
 
+// A mail that waits is on its way only while its task is: not when an operator archived or deleted that.
+func TestMessages_retry_tells_the_truth_of_a_mail_that_waits(t *testing.T) {
+	t.Parallel()
+	eachMessageBench(t, func(t *testing.T, b *messageBench) {
+		inspector := asynq.NewInspectorFromRedisClient(b.client)
+		_, mail := b.register(t)
+		if err := b.queue.EnqueueMail(t.Context(), mail); err != nil {
+			t.Fatal(err)
+		}
+		out, err := b.run(t, "messages", "retry", mail.ID)
+		want(t, out, err, "not put back: it is on its way")
+		for i, put := range []func(queue, id string) error{inspector.ArchiveTask, inspector.DeleteTask} {
+			if err := put(tasks.QueueEmail, tasks.MailTaskID(mail.ID, i)); err != nil {
+				t.Fatal(err)
+			}
+			want(t, b.must(t, "messages", "retry", "-dry-run", mail.ID), nil, "would be put back")
+			want(t, b.must(t, "messages", "retry", mail.ID), nil, "put back")
+			due, err := b.mails.Due(t.Context(), 0, 0, 10)
+			if err != nil || len(due) != 1 || due[0].ID != mail.ID || due[0].Enqueues != i+1 {
+				t.Fatalf("%d: due %+v, %v, want it at once, under a new name", i, due, err)
+			}
+			if err := b.queue.EnqueueDue(t.Context(), due[0]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.environ["USHER_REDIS_URL"] = "redis://127.0.0.1:1/0"
+		out, err = b.run(t, "messages", "retry", mail.ID)
+		want(t, out, err, "it waits in the database, and Redis")
+	})
+}
+
 func TestMessages_retry_says_why_nobody_gets_a_mail(t *testing.T) {
 	t.Parallel()
 	eachMessageBench(t, func(t *testing.T, b *messageBench) {

@@ -195,7 +195,30 @@ func (r *retrier) one(ctx context.Context, id string, dryRun bool) (sentence str
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	reason, err := r.desk.messages.Retry(ctx, id, sqlstore.Retry{Force: r.force, DryRun: dryRun})
+	how := sqlstore.Retry{Force: r.force, DryRun: dryRun}
+	reason, err := r.desk.messages.Retry(ctx, id, how)
+	if err != nil || reason != string(messages.Queued) {
+		return mailSentence(reason), err
+	}
+	// It waits: whether for its turn, for its next attempt, or for a task that an operator archived or deleted.
+	var live bool
+	err = r.desk.askRedis(ctx, func(context.Context) error {
+		message, err := r.desk.messages.Find(ctx, id)
+		if err == nil {
+			live, err = r.archive.MailIsLive(id, message.Enqueues)
+		}
+		return err
+	})
+	switch {
+	case r.desk.away != nil:
+		return "it waits in the database, and Redis, where its task is, does not answer", nil
+	case err != nil:
+		return "", err
+	case live:
+		return mailSentence(reason), nil
+	}
+	how.Stuck = true
+	reason, err = r.desk.messages.Retry(ctx, id, how)
 	return mailSentence(reason), err
 }
 

@@ -16,7 +16,7 @@ type Journey struct {
 // passed by the second code; the tests set it to a second.
 func (p *Person) Walk(j Journey) {
 	p.t.Helper()
-	p.register(j)
+	p.Register(j)
 	p.Must(http.StatusOK, http.MethodPost, "/v1/activations",
 		map[string]any{"token": p.ReadToken(j.Email, 1)})
 	p.signOut()
@@ -30,7 +30,8 @@ func (p *Person) Walk(j Journey) {
 	p.signInByCode(j)
 }
 
-func (p *Person) register(j Journey) {
+// Register signs the person up and leaves the session open.
+func (p *Person) Register(j Journey) {
 	p.t.Helper()
 	id := p.AskCode(j.Mobile, "register")
 	code := p.ReadCode(j.Mobile, 1)

@@ -14,6 +14,7 @@ import (
 type Retry struct {
 	Force  bool // also one that was sent, which people then get twice
 	DryRun bool // ask only
+	Stuck  bool // also one that waits: the caller knows that no task of it is about to run
 }
 
 // retryRow is a mail with what its account says of it.
@@ -23,15 +24,19 @@ type retryRow struct {
 }
 
 // refusal says why the mail is not put back, or "".
-func (r retryRow) refusal(force bool, now stamp) string {
+func (r retryRow) refusal(how Retry, now stamp) string {
 	if reason := r.obsolete(r.standing, now); reason != "" {
 		return reason
 	}
 	switch r.State {
-	case messages.Queued, messages.Sending:
+	case messages.Queued:
+		if !how.Stuck {
+			return string(r.State)
+		}
+	case messages.Sending:
 		return string(r.State)
 	case messages.Sent, messages.Delivered:
-		if !force {
+		if !how.Force {
 			return string(r.State)
 		}
 	default:
@@ -53,7 +58,7 @@ func (m *Messages) Retry(ctx context.Context, id string, how Retry) (reason stri
 	if err != nil {
 		return "", fmt.Errorf("read mail: %w", err)
 	}
-	if reason := row.refusal(how.Force, now); reason != "" || how.DryRun {
+	if reason := row.refusal(how, now); reason != "" || how.DryRun {
 		return reason, nil
 	}
 	// Counted as enqueued when it was filed, so that it is due at once.
@@ -69,7 +74,7 @@ func (m *Messages) Retry(ctx context.Context, id string, how Retry) (reason stri
 		if row, err = m.retryable(ctx, id); err != nil {
 			return "", fmt.Errorf("read mail: %w", err)
 		}
-		return cmp.Or(row.refusal(how.Force, now), "busy"), nil
+		return cmp.Or(row.refusal(how, now), "busy"), nil
 	}
 	return "", nil
 }

@@ -1,0 +1,158 @@
+package front
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/redis/go-redis/v9"
+
+	"usher/tasks"
+)
+
+const (
+	mostWritten = 1 << 20 // bytes of a request to the dashboard that changes something
+	mostIDs     = 20      // tasks that a log line names
+)
+
+// dashboardWrites logs what operators change in the dashboard, and by whom, and answers a pause of a queue that is
+// paused already, and its opposite, as done: the dashboard itself answers 500.
+type dashboardWrites struct {
+	next   http.Handler
+	client redis.UniversalClient
+	logger *slog.Logger
+	open   bool // the port asks for no token: everybody is an operator
+}
+
+func (d dashboardWrites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		d.next.ServeHTTP(w, r)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostWritten))
+	if err != nil {
+		http.Error(w, "the request is too long", http.StatusRequestEntityTooLarge)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	answer := &heldAnswer{ResponseWriter: w}
+	d.next.ServeHTTP(answer, r)
+	status := max(answer.status, http.StatusOK)
+	change := readChange(r.URL.Path, r.Method)
+	if status == http.StatusInternalServerError && d.isSo(r.Context(), change) {
+		status = http.StatusNoContent
+		answer.body.Reset()
+	}
+	level := slog.LevelInfo
+	if status >= http.StatusBadRequest {
+		level = slog.LevelWarn
+	}
+	d.logger.Log(r.Context(), level, "dashboard changed queues", "action", change.action, "queue", change.queue, "tasks", change.tasks,
+		"task_ids", append(change.ids, idsIn(body)...), "by", d.operator(r), "from", hostOf(r.RemoteAddr), "status", status)
+	w.WriteHeader(status)
+	_, _ = w.Write(answer.body.Bytes())
+}
+
+// isSo reports whether a queue is as a change wants it to be.
+func (d dashboardWrites) isSo(ctx context.Context, change dashboardChange) bool {
+	if change.action != "pause" && change.action != "resume" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	paused, err := tasks.IsPaused(ctx, d.client, change.queue)
+	return err == nil && paused == (change.action == "pause")
+}
+
+// operator is who changes something, as far as it is known: the name that came with the token is the caller's own.
+func (d dashboardWrites) operator(r *http.Request) string {
+	if name, _, ok := r.BasicAuth(); ok && name != "" {
+		return short(name)
+	}
+	if d.open {
+		return "anyone"
+	}
+	return "token"
+}
+
+// dashboardChange is what a request changes, read from its path.
+type dashboardChange struct {
+	action string // such as archive, delete_all, pause
+	queue  string
+	tasks  string // their state: pending, retry …; empty for a queue
+	ids    []string
+}
+
+// readChange reads paths such as /queues/api/queues/email/retry_tasks/ID:archive, …/retry_tasks:archive_all and
+// /queues/api/queues/email:pause. The action of a path without one is its method.
+func readChange(path, method string) dashboardChange {
+	path = strings.TrimPrefix(path, queuesPath+"/api/queues/")
+	change := dashboardChange{action: strings.ToLower(method)}
+	if i := strings.LastIndexByte(path, ':'); i >= 0 && !strings.Contains(path[i:], "/") && isAction(path[i+1:]) {
+		path, change.action = path[:i], path[i+1:]
+	}
+	parts := strings.SplitN(path, "/", 3)
+	change.queue = short(parts[0])
+	if len(parts) > 1 {
+		change.tasks = short(strings.TrimSuffix(parts[1], "_tasks"))
+	}
+	if len(parts) > 2 {
+		change.ids = []string{short(parts[2])}
+	}
+	return change
+}
+
+// isAction tells an action from the end of a task's id, which has a colon too: its last part is a number or "again".
+func isAction(text string) bool {
+	if text == "" || text == "again" {
+		return false
+	}
+	return !strings.ContainsFunc(text, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') })
+}
+
+// idsIn are the ids in the body of a change of several tasks.
+func idsIn(body []byte) []string {
+	var some struct {
+		IDs []string `json:"task_ids"`
+	}
+	if json.Unmarshal(body, &some) != nil {
+		return nil
+	}
+	ids := some.IDs[:min(len(some.IDs), mostIDs)]
+	for i := range ids {
+		ids[i] = short(ids[i])
+	}
+	if more := len(some.IDs) - len(ids); more > 0 {
+		ids = append(ids, "…")
+	}
+	return ids
+}
+
+// short makes a text of a request fit for a log line.
+func short(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return '?'
+	}, text)
+	if runes := []rune(text); len(runes) > 80 {
+		return string(runes[:80]) + "…"
+	}
+	return text
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
+}
