@@ -137,9 +137,16 @@ func explain(err error) (refusal, bool) {
 				return refusal{}, false
 			}
 		}
-		return refusal{class: store.Refused, reason: "redis refuses", cure: "admin doctor tries what the service needs of Redis"}, true
+		return refusal{class: store.Refused, reason: "redis refuses", cure: "admin doctor tries what the service needs of Redis"}, isCoded(text)
 	}
 	return unreached(err, text)
+}
+
+// isCoded tells an answer of a server, which begins with a code such as ERR, from what a script says in its own words.
+// Asynq compares such words, so that they must stay as they are.
+func isCoded(text string) bool {
+	code, _, _ := strings.Cut(text, " ")
+	return code == "ERR" || len(code) > 3 && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 // begins reports whether an answer has these words first. The client puts words of its own before what it was told while

@@ -23,7 +23,7 @@ func isStale(conn net.Conn) bool {
 		var one [1]byte
 		n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		switch {
-		case err == syscall.EAGAIN, err == syscall.EWOULDBLOCK, err == syscall.EINTR: //nolint:errorlint // the system's own
+		case err == syscall.EAGAIN, err == syscall.EWOULDBLOCK, err == syscall.EINTR:
 		case err != nil, n == 0:
 			stale = true
 		default:
