@@ -39,8 +39,8 @@ func idOf(c echo.Context) string {
 	return telemetry.RequestID(c.Request().Context())
 }
 
-// logged writes one line a request. It names the route, never the path or the query: they hold
-// numbers and tokens.
+// logged writes one line a request, at debug level for one that went well and changed nothing. It names the route,
+// never the path or the query: they hold numbers and tokens.
 func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.Now()
@@ -51,7 +51,11 @@ func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 		if isOverload(err) {
 			return nil // the gate writes one line for all of them
 		}
-		s.Logger.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
+		level := slog.LevelInfo
+		if c.Response().Status < http.StatusBadRequest && changesNothing(c) {
+			level = slog.LevelDebug
+		}
+		s.Logger.LogAttrs(c.Request().Context(), level, "request",
 			slog.String("request_id", idOf(c)),
 			slog.String("method", method(c)),
 			slog.String("route", c.Path()),
@@ -60,6 +64,18 @@ func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.Duration("elapsed", s.Now().Sub(start)))
 		return nil
 	}
+}
+
+// changesNothing tells whether a request that succeeds leaves no trace worth a line: it reads, draws or tries something.
+// Reports come by the thousand and are counted.
+func changesNothing(c echo.Context) bool {
+	switch c.Request().Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return true
+	}
+	return slices.Contains([]string{
+		"/v1/captchas", "/v1/captchas/:id/check", "/v1/sms-codes/check", "/v1/receipts/:provider/:secret",
+	}, c.Path())
 }
 
 // method returns the request's method if it is one of HTTP's; it comes from a stranger.

@@ -5,6 +5,7 @@ package app
 import (
 	"io"
 	"log/slog"
+	"time"
 
 	"usher/config"
 	"usher/secrets"
@@ -15,11 +16,25 @@ import (
 
 // NewLogger makes the logger of a process. It is the only one: everything else gets it in a field.
 func NewLogger(w io.Writer, c config.Common) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.Level()}
+	options := &slog.HandlerOptions{Level: c.Level(), ReplaceAttr: withUnits}
 	if c.LogFormat == "text" {
 		return slog.New(store.Quiet(telemetry.LogHandler(slog.NewTextHandler(w, options))))
 	}
 	return slog.New(store.Quiet(telemetry.LogHandler(slog.NewJSONHandler(w, options))))
+}
+
+// withUnits writes durations as people do, such as 19.3ms; the JSON handler would write nanoseconds without a word.
+func withUnits(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindDuration {
+		return a
+	}
+	d := a.Value.Duration()
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if d >= unit || d <= -unit {
+			return slog.String(a.Key, d.Round(unit/100).String())
+		}
+	}
+	return slog.String(a.Key, d.String())
 }
 
 // CheckCommon reads the secret keys and both URLs without connecting, and reports every mistake at once, as

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"maps"
@@ -214,8 +215,34 @@ func TestJourney_from_captcha_to_sign_out(t *testing.T) {
 			if found := testkit.FindSecrets(d.log.Bytes(), secrets...); len(found) > 0 {
 				t.Errorf("the log at debug level shows %q", found)
 			}
+			if lines := signUpLines(t, d.log.String()); len(lines) > 5 {
+				t.Errorf("the sign-up wrote %d lines above debug level, want 5 at most:\n%s", len(lines), strings.Join(lines, ""))
+			}
 		})
 	}
+}
+
+// signUpLines returns the lines above debug level that are about requests, up to the first activation.
+func signUpLines(t *testing.T, log string) []string {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(log) {
+		var entry struct {
+			Level, Route string
+			RequestID    string `json:"request_id"`
+		}
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		if entry.Level != "DEBUG" && entry.RequestID != "" {
+			lines = append(lines, line)
+		}
+		if entry.Route == "/v1/activations" {
+			return lines
+		}
+	}
+	t.Fatal("no activation in the log")
+	return nil
 }
 
 func TestOps(t *testing.T) {

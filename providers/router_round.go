@@ -160,6 +160,8 @@ func (r *round) log(ctx context.Context) {
 		level = slog.LevelError
 	case len(r.passed) > 0:
 		level = slog.LevelWarn
+	case r.decision == Preferred, r.decision == Weighted: // the line "message attempted" says as much
+		level = slog.LevelDebug
 	}
 	r.router.Logger.Log(ctx, level, "message routed", "task_id", r.sms.ID, "attempt", r.sms.Attempt,
 		"provider", r.provider, "decision", string(r.decision), "passed_over", r.passed)

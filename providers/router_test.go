@@ -229,7 +229,7 @@ func TestRouter_explains_a_round_in_one_line(t *testing.T) {
 		want    []string
 	}{
 		{"preferred", []error{nil, nil}, []string{
-			`"level":"INFO"`, `"provider":"a"`, `"decision":"preferred"`, `"passed_over":null`, `"task_id":"id"`, `"attempt":1`,
+			`"level":"DEBUG"`, `"provider":"a"`, `"decision":"preferred"`, `"passed_over":null`, `"task_id":"id"`, `"attempt":1`,
 		}},
 		{"an account that somebody has to mend", []error{refusal(providers.Misconfigured), nil}, []string{
 			`"level":"ERROR"`, `"provider":"b"`, `"decision":"failover"`,

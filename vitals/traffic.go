@@ -24,19 +24,19 @@ func (w Window) Start(slot int) time.Time { return w.Since.Add(time.Duration(slo
 // Tally counts messages by what became of them. What is delivered or undelivered is among the accepted ones;
 // Asked has all.
 type Tally struct {
-	Asked       int `json:",omitzero"`
-	Accepted    int `json:",omitzero"` // a provider took it
-	Delivered   int `json:",omitzero"` // the carrier reported that it arrived
-	Undelivered int `json:",omitzero"` // the carrier reported that it will not
-	Used        int `json:",omitzero"` // the code was entered
-	Failed      int `json:",omitzero"` // refused for good, or out of attempts
-	Expired     int `json:",omitzero"` // never sent: too late, or it could not be queued
-	Idle        int `json:",omitzero"` // never sent and no loss: another took its place, or it was used or proved
-	Waiting     int `json:",omitzero"` // queued or being sent
-	Refused     int `json:",omitzero"` // those of the waiting ones that a mail server has refused so far
+	Asked       int `json:"asked,omitzero"`
+	Accepted    int `json:"accepted,omitzero"`    // a provider took it
+	Delivered   int `json:"delivered,omitzero"`   // the carrier reported that it arrived
+	Undelivered int `json:"undelivered,omitzero"` // the carrier reported that it will not
+	Used        int `json:"used,omitzero"`        // the code was entered
+	Failed      int `json:"failed,omitzero"`      // refused for good, or out of attempts
+	Expired     int `json:"expired,omitzero"`     // never sent: too late, or it could not be queued
+	Idle        int `json:"idle,omitzero"`        // never sent and no loss: another took its place, or it was used or proved
+	Waiting     int `json:"waiting,omitzero"`     // queued or being sent
+	Refused     int `json:"refused,omitzero"`     // those of the waiting ones that a mail server has refused so far
 
-	Acceptance Times `json:",omitempty"` // from the click until a provider took it
-	Delivery   Times `json:",omitempty"` // from the click until it arrived
+	Acceptance Times `json:"acceptance,omitempty"` // from the click until a provider took it
+	Delivery   Times `json:"delivery,omitempty"`   // from the click until it arrived
 }
 
 // Lost is what nobody got and nothing replaced.

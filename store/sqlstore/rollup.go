@@ -134,8 +134,9 @@ func (m *Messages) counted(ctx context.Context, t *vitals.Traffic) (time.Time, e
 	}
 	for _, row := range rows {
 		var one vitals.Traffic
-		if !row.Quarter.Equal(next) || json.Unmarshal([]byte(row.Tally), &one) != nil {
-			break // it is counted from the messages themselves
+		unreadable := json.Unmarshal([]byte(row.Tally), &one)
+		if unreadable != nil || !row.Quarter.Equal(next) { // from here on the messages themselves are counted
+			return next, nil //nolint:nilerr // they are the truth
 		}
 		t.Merge(int(next.Sub(t.Window.Since)/t.Window.Slot), &one)
 		next = next.Add(quarter)
