@@ -199,7 +199,7 @@ func TestEmpty_bodies_name_every_required_field(t *testing.T) {
 	} {
 		b := setup(t, func(s *api.Server) { s.Accounts.Policy.Registration = registration })
 		got := b.person().post("/v1/registrations", body{"sms_code_id": ""}).want(422, "4103")
-		for _, field := range strings.Fields(want) {
+		for field := range strings.FieldsSeq(want) {
 			if field == "captcha" && registration != accounts.EmailOnly && registration != accounts.Either {
 				continue // a code is asked for, which has had its captcha
 			}

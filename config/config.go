@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ func tidy(set map[string]string, target any) Mistakes {
 		value := strings.TrimPrefix(set[v.Name], "\ufeff")
 		switch {
 		case v.Secret:
-			value = strings.TrimRight(value, "\r\n")
+			value = betweenEntries.ReplaceAllString(strings.TrimRight(value, "\r\n"), ",")
 			if strings.ContainsFunc(value, unicode.IsControl) {
 				mistakes = append(mistakes, Mistake{v.Name, "has a line break or another control character in it"})
 			}
@@ -103,6 +104,9 @@ func tidy(set map[string]string, target any) Mistakes {
 	}
 	return mistakes
 }
+
+// betweenEntries lets a list of keys have one a line.
+var betweenEntries = regexp.MustCompile(`,[ \t]*\r?\n[ \t]*`)
 
 func tidyList(value string) string {
 	var entries []string

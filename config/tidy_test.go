@@ -162,6 +162,14 @@ func TestLoad_brings_names_and_addresses_into_the_form_that_is_compared(t *testi
 	}
 }
 
+func TestSecretKeys_may_have_one_a_line(t *testing.T) {
+	t.Parallel()
+	var c config.API
+	if held, mistakes := loaded(&c, "USHER_SECRET_KEYS", "k2:AAAA=,\r\n  k1:BBBB=,\nk2\n"); held.String() != "k2:AAAA=,k1:BBBB=,k2" || len(mistakes) > 0 {
+		t.Errorf("keys are held as %q: %v", held.String(), mistakes)
+	}
+}
+
 func TestOpsToken_has_no_white_space_around_it(t *testing.T) {
 	t.Parallel()
 	for value, fine := range map[string]bool{"0123456789abcdef": true, "0123456789abcdef\n": true, "0123456789abcdef ": false, "\t0123456789abcdef": false} {

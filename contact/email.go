@@ -26,10 +26,7 @@ type Email struct{ hidden }
 // It returns ErrEmail for display names, lists, quoted or non-ASCII local parts (QQ and 163 offer no
 // SMTPUTF8, so such mail cannot go out), domains without a dot, and control characters.
 func ParseEmail(s string) (Email, error) {
-	s = input.Narrow(s)
-	if len(s) >= len("mailto:") && strings.EqualFold(s[:len("mailto:")], "mailto:") { // a copied link
-		s = s[len("mailto:"):]
-	}
+	s = input.WithoutScheme(input.Narrow(s), "mailto:")
 	if s == "" || utf8.RuneCountInString(s) > maxEmail || !utf8.ValidString(s) || strings.ContainsAny(s, "\r\n\x00<>\"(), ;") {
 		return Email{}, ErrEmail
 	}

@@ -71,6 +71,14 @@ func isLineBreak(r rune) bool { return strings.ContainsRune("\n\v\f\r\u0085\u202
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
+// WithoutScheme returns what a copied link of a scheme, such as "tel:", leads to, and anything else as it is.
+func WithoutScheme(s, scheme string) string {
+	if len(s) >= len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
+		return s[len(scheme):]
+	}
+	return s
+}
+
 // maxNumber bounds a phone number as it is typed, in characters.
 const maxNumber = 64
 
@@ -78,36 +86,35 @@ const maxNumber = 64
 // International says that the digits begin with a country code, since a plus sign or 00 stood in front. It reports
 // false for anything else, above all for a list of numbers. It knows no country's rules.
 func Number(s string) (digits string, international, ok bool) {
-	s = Narrow(s)
-	if len(s) >= len("tel:") && strings.EqualFold(s[:len("tel:")], "tel:") { // a copied link
-		s = s[len("tel:"):]
-	}
+	s = WithoutScheme(Narrow(s), "tel:")
 	if utf8.RuneCountInString(s) > maxNumber {
 		return "", false, false
 	}
+	digits, international, ok = digitsOf(s)
+	if rest, prefixed := strings.CutPrefix(digits, "00"); prefixed && !international {
+		digits, international = rest, true
+	}
+	return digits, international, ok && digits != ""
+}
+
+// digitsOf reports false for a text that has more than digits, what stands between them, and a plus sign before them all.
+func digitsOf(s string) (digits string, plus, ok bool) {
 	var b strings.Builder
-	dot := -1 // how many digits were read before the last dot
+	behindDot := maxNumber // how many digits follow the last dot
 	for _, r := range s {
 		switch {
 		case r >= '0' && r <= '9':
 			b.WriteRune(r)
-		case r == '+' && b.Len() == 0 && !international:
-			international = true
+			behindDot++
+		case r == '+' && b.Len() == 0 && !plus:
+			plus = true
 		case r == '.' || r == '·':
-			dot = b.Len()
-		case r == ' ' || r == '-' || r == '(' || r == ')':
-		default:
+			behindDot = 0
+		case !strings.ContainsRune(" -()", r):
 			return "", false, false
 		}
 	}
-	digits = b.String()
-	if dot >= 0 && b.Len()-dot < 3 { // a spreadsheet's 13800138000.0 is a quantity
-		return "", false, false
-	}
-	if rest, prefixed := strings.CutPrefix(digits, "00"); prefixed && !international {
-		digits, international = rest, true
-	}
-	return digits, international, digits != ""
+	return b.String(), plus, behindDot >= 3 // a spreadsheet's 13800138000.0 is a quantity
 }
 
 // Code reads a code of so many digits as it is typed, or out of the whole message that brought it: there it is the only
