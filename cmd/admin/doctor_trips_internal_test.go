@@ -1,0 +1,53 @@
+package main
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/internal/faultproxy"
+	"usher/internal/testkit"
+)
+
+// behind returns the URL with a proxy in front of its server whose answers take so long.
+func behind(t *testing.T, text string, delay time.Duration) string {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := faultproxy.Open(u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() })
+	proxy.SetDelay(delay)
+	u.Host = proxy.Addr()
+	return u.String()
+}
+
+func TestDoctor_measures_the_way_to_the_stores(t *testing.T) {
+	t.Parallel()
+	database := testkit.Postgres(t)
+	if database == "" {
+		t.Skip("no postgres on this machine")
+	}
+	redis := testkit.RedisServer(t, "--appendonly", "yes").URL()
+	environ, _ := healthy(t, redis, database)
+	environ["USHER_REDIS_URL"], environ["USHER_DATABASE_URL"] = behind(t, redis, 500*time.Millisecond), behind(t, database, 500*time.Millisecond)
+	trips := func() (found []string, text string) {
+		bad, text := examined(t, environ, "-offline")
+		return slices.DeleteFunc(bad, func(line string) bool { return !strings.Contains(line, "round trip") }), text
+	}
+	bad, text := trips()
+	if len(bad) != 2 || !strings.HasPrefix(bad[0], "fail Redis round trip 5") || !strings.HasPrefix(bad[1], "fail database round trip 5") ||
+		!strings.Contains(text, "raise USHER_REDIS_TIMEOUT to 1.") || !strings.Contains(text, "raise USHER_DATABASE_TIMEOUT to 1.") {
+		t.Errorf("half a second away doctor finds %q:\n%s", bad, text)
+	}
+	environ["USHER_REDIS_TIMEOUT"], environ["USHER_DATABASE_TIMEOUT"] = "3s", "3s"
+	if bad, text := trips(); len(bad) > 0 {
+		t.Errorf("with three seconds doctor finds %q:\n%s", bad, text)
+	}
+}
