@@ -15,7 +15,8 @@ import (
 // The pauses between two probes of a mail server. They double from the first to the last: what a person must mend is
 // tried seldom, for a mailbox is locked after some wrong logins.
 const (
-	firstProbe, lastProbe         = 10 * time.Second, time.Minute      // it may be back any moment
+	firstProbe, lastProbe         = time.Second, 8 * time.Second       // it is away, and may be back any moment
+	firstCalmProbe, lastCalmProbe = 10 * time.Second, time.Minute      // it says "not now"
 	firstSlowProbe, lastSlowProbe = 30 * time.Second, 10 * time.Minute // it has to be mended
 )
 
@@ -170,8 +171,11 @@ func (b *EmailBreaker) done(breaker *gobreaker.TwoStepCircuitBreaker[struct{}], 
 // open sets the time of the next probe. The caller has the lock.
 func (b *EmailBreaker) open() {
 	first, last := firstProbe, lastProbe
-	if effectOf(b.last) == reasons.Opens || b.last.Kind == Misconfigured {
+	switch {
+	case effectOf(b.last) == reasons.Opens || b.last.Kind == Misconfigured:
 		first, last = firstSlowProbe, lastSlowProbe
+	case b.last.Code != "":
+		first, last = firstCalmProbe, lastCalmProbe
 	}
 	b.pause = min(max(2*b.pause, first), last)
 	b.probeAt = time.Now().Add(b.pause)

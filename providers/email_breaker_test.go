@@ -42,9 +42,13 @@ func TestEmailBreaker_pauses(t *testing.T) {
 		"certificate": {mailError(providers.Misconfigured, reasons.Certificate), 1, []time.Duration{30 * time.Second, time.Minute}},
 		"closed port": {
 			mailError(providers.Temporary, reasons.ConnectionRefused), 5,
+			[]time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second},
+		},
+		"lost answers": {mailError(providers.Unknown, reasons.ConnectionClosed), 5, []time.Duration{time.Second}},
+		"not now, to all": {
+			&providers.Error{Kind: providers.Temporary, Code: "421-4.7.0", Why: reasons.ServerNotReady}, 5,
 			[]time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute},
 		},
-		"lost answers": {mailError(providers.Unknown, reasons.ConnectionClosed), 5, []time.Duration{10 * time.Second}},
 		"client refused at each recipient": {
 			mailError(providers.Misconfigured, reasons.ClientRefused), 5, []time.Duration{30 * time.Second, time.Minute},
 		},

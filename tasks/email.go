@@ -126,7 +126,7 @@ const placeWait = 20 * time.Second
 var errNoPlace = errors.New("the worker has no place to send the mail from")
 
 // sparedPause is the pause of a mail that has waited for the mail server in vain.
-const sparedPause = 30 * time.Second
+const sparedPause = 4 * time.Second
 
 // enter waits for a place, and until the breaker lets a mail pass; leave gives both back and tells the breaker how the
 // attempt ended. A task that waits when the worker begins to end leaves the mail to other workers.
