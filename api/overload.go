@@ -71,7 +71,7 @@ type GateConfig struct {
 
 // NewGates makes the gates of a process. Their figures are registered.
 func NewGates(c GateConfig, registry prometheus.Registerer, logger *slog.Logger) Gates {
-	adaptive := overload.Bounds{Least: min(leastInFlight, c.InFlight), Most: c.InFlight, Waiting: c.Connections / 2}
+	adaptive := overload.Bounds{Least: min(leastInFlight, c.InFlight), Most: c.InFlight, Waiting: c.Connections / 4 * 3}
 	hashing := max(c.Passwords, 1) * passwordsInFlight
 	g := Gates{}
 	for _, class := range []string{classGeneral, classLookups, classWaiting, classPages, classReports} {

@@ -1,0 +1,273 @@
+package prove_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"usher/internal/faultproxy"
+	"usher/internal/programs"
+)
+
+// Row 26: more requests and more connections than an API can serve. What it takes on it serves in time, the rest hears so,
+// health answers all the while, and a moment afterwards everything is as before. Clients run on the same cores, and in
+// the quick size beside all other tests: its Redis is 20 ms away and its API works on few requests at once, so that a small
+// crowd is one whatever the machine does besides.
+func TestRow26_a_crowd_is_served_as_far_as_it_can_be(t *testing.T) {
+	t.Parallel()
+	r := newRow(t, 26, "more requests and connections than the API can serve")
+	s := newOverload(t)
+	span := size(2*time.Second, 10*time.Second)
+
+	s.codes(size(8, 64), span/3, 0) // opens the connections to the stores
+	calm := s.codes(size(8, 64), span, 0)
+	stop := s.watchHealth()
+	crowd := s.codes(size(300, 4000), span, 3*calm.rate(span))
+	after := time.Now()
+	recovered := until(patience, func() bool { return s.codes(1, time.Second, 1).counts[http.StatusAccepted] == 1 })
+	well := time.Since(after)
+	eager := s.codes(size(300, 2000), span, 0)
+	worst := stop()
+
+	for name, l := range map[string]crowdAnswers{"calm": calm, "crowd": crowd, "eager": eager} {
+		if l.err != nil {
+			t.Errorf("%s: %v", name, l.err)
+		}
+	}
+	others := 0
+	for status, n := range crowd.counts {
+		if status != http.StatusAccepted && status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
+			others += n
+		}
+	}
+	r.exactly("answers to the crowd but 202, 429, 503", others, 0)
+	if crowd.counts[http.StatusServiceUnavailable]+eager.counts[http.StatusServiceUnavailable] == 0 {
+		t.Error("no request was refused: the crowds were none")
+	}
+	lost := func(l crowdAnswers) int { return max(0, int(100-100*l.rate(span)/calm.rate(span))) }
+	r.atMost("% of the calm rate lost in an open loop at three times of it", lost(crowd), size(50, 30))
+	r.atMost("% lost among clients that come again at once", lost(eager), size(50, 30))
+	r.within("p99 of the admitted", crowd.quantile(0.99), size(5*time.Second, time.Second))
+	r.exactly("recovery", map[bool]int{true: 1}[recovered], 1)
+	r.within("well again after", well, size(5*time.Second, 2*time.Second))
+	r.within("health, at its worst,", worst, size(5*time.Second, time.Second))
+	idle := size(1500, 10_000)
+	s.leaveIdle(s.addr, idle)
+	s.leaveIdle(s.ops, 600)
+	began := time.Now()
+	next := s.codes(1, 10*time.Second, 0.1)
+	r.exactly("code for the next person beside idle connections", next.counts[http.StatusAccepted], 1)
+	r.within("the next person waited", time.Since(began), size(3*time.Second, 500*time.Millisecond))
+	r.exactly("health beside idle connections", s.health(), http.StatusOK)
+	r.tried("%.0f codes/s in calm, %d clients for %v, %d that retry, %d idle connections",
+		calm.rate(span), size(300, 4000), span, size(300, 2000), idle)
+	r.note("crowd %v, eager %v", crowd.counts, eager.counts)
+}
+
+// overloaded is an API by itself, and what asks too much of it.
+type overloaded struct {
+	t         testing.TB
+	addr, ops string
+	next      atomic.Int64 // number of the last request
+}
+
+func newOverload(t testing.TB) *overloaded {
+	t.Helper()
+	environ, _ := programs.Settings(t)
+	maps.Copy(environ, map[string]string{
+		"USHER_LIMITS": noLimits, "USHER_LOG_LEVEL": "info",
+		"USHER_HTTP_IN_FLIGHT": size("8", "512"), "USHER_HTTP_CONNECTIONS": size("1000", "10000"),
+	})
+	if !long() {
+		environ["USHER_REDIS_URL"] = farRedis(t, environ["USHER_REDIS_URL"])
+	}
+	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+		t.Fatalf("admin migrate up: exit %d, %s", code, said)
+	}
+	api := programs.Start(t, environ, "api")
+	return &overloaded{t: t, addr: api.Await(t, `"http_addr":"([^"]+)"`), ops: api.Await(t, `"ops_addr":"([^"]+)"`)}
+}
+
+// farRedis returns the URL of the same Redis, 20 ms away.
+func farRedis(t testing.TB, redisURL string) string {
+	t.Helper()
+	u, err := url.Parse(redisURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := faultproxy.Open(u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() })
+	proxy.SetDelay(20 * time.Millisecond)
+	u.Host = proxy.Addr()
+	return u.String()
+}
+
+// crowdAnswers is what a crowd heard.
+type crowdAnswers struct {
+	counts map[int]int     // by status
+	times  []time.Duration // of the codes that were granted, sorted
+	err    error           // of one connection that broke; nil when none did
+}
+
+func (a crowdAnswers) rate(span time.Duration) float64 {
+	return float64(a.counts[http.StatusAccepted]) / span.Seconds()
+}
+
+func (a crowdAnswers) quantile(share float64) time.Duration {
+	if len(a.times) == 0 {
+		return patience
+	}
+	return a.times[min(int(share*float64(len(a.times))), len(a.times)-1)]
+}
+
+// codes asks for codes of numbers of their own for so long on so many connections: at a rate, or as fast as they are
+// answered when the rate is 0.
+func (s *overloaded) codes(clients int, span time.Duration, rate float64) crowdAnswers {
+	var (
+		mu     sync.Mutex
+		all    = crowdAnswers{counts: map[int]int{}}
+		ticket atomic.Int64
+		group  sync.WaitGroup
+	)
+	began := time.Now()
+	for range clients {
+		group.Go(func() {
+			c := &crowdClient{addr: s.addr}
+			defer c.close()
+			for {
+				at := time.Now()
+				if rate > 0 {
+					at = began.Add(time.Duration(float64(ticket.Add(1)-1) / rate * float64(time.Second)))
+				}
+				if at.Sub(began) >= span {
+					return
+				}
+				<-time.After(time.Until(at))
+				start := time.Now()
+				status, err := c.code(fmt.Sprintf("139%08d", s.next.Add(1)))
+				mu.Lock()
+				if err != nil {
+					all.err = err
+				} else {
+					all.counts[status]++
+				}
+				if status == http.StatusAccepted {
+					all.times = append(all.times, time.Since(start))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	slices.Sort(all.times)
+	return all
+}
+
+// crowdClient is one connection, which is opened again when it was closed. Go's own client would take the processor from
+// what it asks.
+type crowdClient struct {
+	addr   string
+	conn   net.Conn
+	reader *bufio.Reader
+}
+
+func (c *crowdClient) close() {
+	if c.conn != nil {
+		_ = c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// code asks for a code and returns the status of the answer.
+func (c *crowdClient) code(mobile string) (int, error) {
+	body := `{"mobile":"` + mobile + `","purpose":"register"}`
+	return c.ask(fmt.Sprintf("POST /v1/sms-codes HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		c.addr, len(body), body))
+}
+
+func (c *crowdClient) ask(request string) (status int, err error) {
+	if c.conn == nil {
+		dialer := net.Dialer{Timeout: answerTime}
+		if c.conn, err = dialer.DialContext(context.Background(), "tcp", c.addr); err != nil {
+			c.conn = nil
+			return 0, err
+		}
+		c.reader = bufio.NewReader(c.conn)
+	}
+	_ = c.conn.SetDeadline(time.Now().Add(answerTime))
+	if _, err = io.WriteString(c.conn, request); err != nil {
+		c.close()
+		return 0, err
+	}
+	response, err := http.ReadResponse(c.reader, nil)
+	if err != nil {
+		c.close()
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	_ = response.Body.Close()
+	if response.Close || err != nil {
+		c.close()
+	}
+	return response.StatusCode, err
+}
+
+// leaveIdle opens connections that say one thing and stay until the test ends.
+func (s *overloaded) leaveIdle(addr string, n int) {
+	s.t.Helper()
+	for i := range n {
+		c := &crowdClient{addr: addr}
+		s.t.Cleanup(c.close)
+		if status, err := c.ask("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			s.t.Fatalf("connection %d of %d to %s: %d, %v", i+1, n, addr, status, err)
+		}
+	}
+}
+
+// health is the answer of the operations port to a new connection.
+func (s *overloaded) health() int {
+	c := &crowdClient{addr: s.ops}
+	defer c.close()
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if status, err := c.ask("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil || status != http.StatusOK {
+			return status
+		}
+	}
+	return http.StatusOK
+}
+
+// watchHealth asks for health again and again until it is told to stop, and then returns the longest time that an answer
+// took. An answer but 200 fails the test.
+func (s *overloaded) watchHealth() (stop func() time.Duration) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	worst := make(chan time.Duration)
+	go func() {
+		longest := time.Duration(0)
+		for ctx.Err() == nil {
+			began := time.Now()
+			if status := s.health(); status != http.StatusOK {
+				s.t.Errorf("health is answered %d", status)
+			}
+			longest = max(longest, time.Since(began))
+			<-time.After(50 * time.Millisecond)
+		}
+		worst <- longest
+	}()
+	return func() time.Duration {
+		cancel()
+		return <-worst
+	}
+}

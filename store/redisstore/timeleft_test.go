@@ -1,0 +1,47 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"usher/internal/testkit"
+	"usher/store"
+	"usher/store/redisstore"
+)
+
+// A request whose time is nearly over makes no trip more, alone or on a pipeline, and Redis is not said to be away.
+func TestOpen_makes_no_trip_that_cannot_end_in_time(t *testing.T) {
+	t.Parallel()
+	server := testkit.NewMiniredis(t)
+	client, err := redisstore.Open("redis://" + server.Addr() + "/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	redisstore.Coalesce(client)
+	if err := client.Set(t.Context(), "before", "1", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	before := server.CommandCount()
+	var onPipeline *redis.StatusCmd
+	_, pipelined := client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		onPipeline = pipe.Set(ctx, "pipeline", "1", 0)
+		return nil
+	})
+	for name, err := range map[string]error{
+		"alone": client.Set(ctx, "alone", "1", 0).Err(), "pipeline": pipelined, "command of the pipeline": onPipeline.Err(),
+	} {
+		if !errors.Is(err, context.DeadlineExceeded) || store.AsOutage(err) != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := server.CommandCount(); got != before {
+		t.Errorf("%d commands were sent", got-before)
+	}
+}
