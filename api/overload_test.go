@@ -29,13 +29,19 @@ type crowdedGate struct {
 
 func (g *crowdedGate) Admit(ctx context.Context, id string, spends []limits.Spend) (captcha.Asked, limits.Decision, error) {
 	g.began <- struct{}{}
-	<-g.goOn
+	select {
+	case <-g.goOn:
+	case <-ctx.Done():
+		return captcha.Asked{}, limits.Decision{}, ctx.Err()
+	}
 	return g.Gate.Admit(ctx, id, spends)
 }
 
 func post(t *testing.T, b *bundle, path, body string, header http.Header) *http.Response {
 	t.Helper()
-	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, b.server.URL+path, strings.NewReader(body)))(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	request := must(http.NewRequestWithContext(ctx, http.MethodPost, b.server.URL+path, strings.NewReader(body)))(t)
 	request.Header = header.Clone()
 	request.Header.Set("Content-Type", "application/json")
 	response := must((&contract{t: t, next: http.DefaultTransport}).RoundTrip(request))(t)
@@ -57,7 +63,7 @@ func TestOverload_is_refused_before_it_costs_anything(t *testing.T) {
 
 	first := make(chan int)
 	go func() {
-		response, err := http.Post(b.server.URL+path, "application/json", strings.NewReader(body)) //nolint:noctx // ends with the server
+		response, err := http.Post(b.server.URL+path, "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Error(err)
 			first <- 0

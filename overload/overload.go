@@ -152,7 +152,7 @@ func (g *Gate) await(ctx context.Context) (adaptivelimiter.Permit, error) {
 	g.mu.Unlock()
 	g.next() // a place may have become free before the request was on the list
 
-	timer := time.NewTimer(waitLeast + rand.N(waitMost-waitLeast))
+	timer := time.NewTimer(between(waitLeast, waitMost))
 	defer timer.Stop()
 	var err error
 	select {
@@ -185,7 +185,7 @@ func (g *Gate) hold(ctx context.Context, timer *time.Timer) error {
 		g.held--
 		g.mu.Unlock()
 	}()
-	timer.Reset(time.Duration(min(full, 1) * float64(holdMost/2+rand.N(holdMost/2))))
+	timer.Reset(time.Duration(min(full, 1) * float64(between(holdMost/2, holdMost))))
 	select {
 	case <-timer.C:
 		return nil
@@ -230,11 +230,16 @@ func (g *Gate) refuse(far bool) error {
 		time.AfterFunc(logPause, g.log)
 	}
 	g.unlogged++
-	spread := 2 * time.Second
+	latest := 3 * time.Second
 	if far {
-		spread = 8 * time.Second
+		latest = 9 * time.Second
 	}
-	return &Refused{RetryAfter: time.Second + rand.N(spread), Far: far}
+	return &Refused{RetryAfter: between(time.Second, latest), Far: far}
+}
+
+// between returns another time for each request.
+func between(least, most time.Duration) time.Duration {
+	return least + rand.N(most-least) //nolint:gosec // spreads load, and keeps no secret
 }
 
 // log writes one line about all refusals since the one before: a line for each would cost more than the refusal.

@@ -3,7 +3,6 @@ package overload_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -18,7 +17,7 @@ import (
 func TestMain(m *testing.M) { testkit.Main(m) }
 
 func gate(bounds overload.Bounds) *overload.Gate {
-	return overload.New("test", bounds, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	return overload.New("test", bounds, slog.New(slog.DiscardHandler))
 }
 
 func mustEnter(t *testing.T, g *overload.Gate) *overload.Pass {
@@ -145,7 +144,7 @@ func TestGate_writes_one_line_a_second_about_all_refusals(t *testing.T) {
 				t.Fatal("admitted")
 			}
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		if said := out.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "refused=100 ") || !strings.Contains(said, "class=test") {
 			t.Errorf("the log has %q", said)
@@ -171,7 +170,7 @@ func served(t *testing.T, bounds overload.Bounds, clients, room int, trip time.D
 						continue
 					}
 					queued := max(0, g.Stats().InFlight-room)
-					time.Sleep(trip + trip*time.Duration(queued)/time.Duration(room))
+					<-time.After(trip + trip*time.Duration(queued)/time.Duration(room))
 					pass.Done()
 				}
 			})

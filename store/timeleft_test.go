@@ -21,7 +21,7 @@ func TestTimeLeft_lets_no_trip_begin_that_cannot_end(t *testing.T) {
 		if err := store.TimeLeft(ctx); err != nil {
 			t.Errorf("a second before the deadline: %v", err)
 		}
-		time.Sleep(990 * time.Millisecond)
+		<-time.After(990 * time.Millisecond)
 		if err := store.TimeLeft(ctx); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 			t.Errorf("ten milliseconds before the deadline: %v", err)
 		}
