@@ -26,9 +26,10 @@ type username struct{ shown, canonical string }
 
 // CanonicalUsername returns a user name in NFKC, as it is shown, and in the form in which it is compared and
 // kept unique: names that differ in case, width or composition, or by letters of another script that look the
-// same, have one such form. It reports false unless the name has 5 to 20 letters, digits and underscores and
-// is not a mere number. What a clipboard adds around it is not part of it, see [input.Trim]. Letters that show nothing, such as the Hangul fillers, are refused. No name can be
-// taken for a number or an address at sign-in.
+// same, have one such form. Marks that show nothing and white space around it are not part of a name, see
+// [input.Trim]. It reports false unless the name has 5 to 20 letters, digits and underscores and is not a mere
+// number. Letters that show nothing, such as the Hangul fillers, are refused. No name can be taken for a number
+// or an address at sign-in.
 //
 // A name that mixes scripts is canonical as well, since an older version may have registered it.
 func CanonicalUsername(s string) (shown, canonical string, ok bool) {

@@ -16,6 +16,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+
+	"usher/internal/testkit"
 )
 
 // paste puts a text into a field as a clipboard does.
@@ -27,6 +29,15 @@ func (b *browser) paste(t testing.TB, selector, text string) {
 			_, err := cdp.Call(ctx, target, input.InsertText, input.InsertTextParams{Text: text})
 			return err
 		}))
+}
+
+// awaitStill is await for a tab whose pages run no script, where nothing can wait within the page.
+func (b *browser) awaitStill(t testing.TB, expression string) {
+	t.Helper()
+	testkit.Eventually(t, pageTime, func() bool {
+		holds, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
+		return err == nil && holds
+	}, "%s", expression)
 }
 
 // withoutScripts makes the tab's pages run none.
@@ -180,7 +191,7 @@ func TestPages_register_from_a_clipboard(t *testing.T) {
 		if scripts {
 			tab.await(t, `document.activeElement.id === 'sms_code'`)
 		} else {
-			tab.await(t, `document.querySelector('[name=sms_code_id]').value !== ''`)
+			tab.awaitStill(t, `document.querySelector('[name=sms_code_id]').value !== ''`)
 		}
 		tab.paste(t, "#sms_code", message)
 		if held := evaluate[string](t, tab, `document.getElementById('sms_code').value`); scripts && len(held) != 6 {
@@ -248,7 +259,7 @@ func TestPages_without_scripts_behind_a_proxy_that_strips_Sec_Fetch_Site(t *test
 			}
 			forms++
 			tab.do(t, chromedp.Evaluate[chromedp.Void](`document.title = 'before'; document.forms[`+strconv.Itoa(i)+`].submit()`))
-			tab.await(t, `document.title !== 'before' && document.readyState === 'complete'`)
+			tab.awaitStill(t, `document.title !== 'before' && document.readyState === 'complete'`)
 			if shown := tab.text(t, "main"); strings.Contains(shown, refused) {
 				t.Errorf("form %d of %s is refused:\n%s", i+1, path, shown)
 			}
