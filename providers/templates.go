@@ -1,6 +1,10 @@
 package providers
 
-import "slices"
+import (
+	"context"
+	"errors"
+	"slices"
+)
 
 // Purposes are the values of [SMS].Purpose for which a vendor can have a template of its own, in the order of the
 // documents.
@@ -31,4 +35,14 @@ func (t Templates) Missing() []string {
 type Templated interface {
 	// Templates returns those of the settings.
 	Templates() Templates
+}
+
+// ErrTemplate is the cause of an error that names templates which the vendor does not send.
+var ErrTemplate = errors.New("not approved")
+
+// TemplateChecker is a sender that can ask its vendor whether the templates of the settings are approved.
+type TemplateChecker interface {
+	// CheckTemplates asks about each template and sends nothing. The error is an [*Error] as of a send, around
+	// [ErrTemplate] when a template is not approved, or around [ErrPermission] when the credentials may not ask.
+	CheckTemplates(ctx context.Context) error
 }

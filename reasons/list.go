@@ -64,6 +64,8 @@ const (
 	Token        Word = "token"
 	Template     Word = "template"
 	NoProvider   Word = "no_provider"
+	SetBack      Word = "set_back"
+	NotNoted     Word = "not_noted"
 	BadRequest   Word = "bad_request"
 	Unclassified Word = "unclassified"
 )
@@ -143,6 +145,8 @@ var list = []Reason{
 	{Stopping, None, "The worker is ending.", "Nothing: another worker sends it."},
 	{Token, None, "The link of the mail could not be made.", "Check USHER_SECRET_KEYS with admin doctor: keys of the past must stay."},
 	{Template, None, "The mail's template failed.", "Check USHER_MAIL_TEMPLATES with admin mails preview."},
+	{SetBack, None, "A later attempt at the mail is noted in Redis: the database was restored from an older dump, and the mail may have been sent since.", "See the runbook MailsSetBack: admin messages retry sends what people still need."},
+	{NotNoted, None, "Redis did not take the note that belongs to each attempt.", retries},
 	{NoProvider, None, "No provider of SMS is configured.", "Set USHER_SMS_PROVIDERS."},
 	{BadRequest, None, "The request to the provider could not be made.", "Check the provider's endpoint and keys with admin doctor."},
 	{Unclassified, None, "An error that the program does not know.", "See the log line; report it."},

@@ -41,7 +41,12 @@ func (s *Server) serveAliyun(w http.ResponseWriter, r *http.Request) {
 		call.refuse(*refusal).write(w)
 		return
 	}
-	if call.action() != "SendSms" {
+	switch call.action() {
+	case "SendSms":
+	case "GetSmsTemplate":
+		s.answerAliyun(call, s.aliyunTemplate).write(w)
+		return
+	default:
 		s.answerAliyun(call, s.aliyunQuery).write(w)
 		return
 	}
@@ -65,7 +70,7 @@ func (s *Server) answerAliyun(call *aliyunCall, do func(*aliyunCall) answer) ans
 		return call.refuse(invalidVersion())
 	}
 	switch call.action() {
-	case "SendSms", "QuerySendDetails":
+	case "SendSms", "QuerySendDetails", "GetSmsTemplate":
 		return do(call)
 	default:
 		return call.refuse(invalidAction())

@@ -107,7 +107,7 @@ func readAliyunSMS(c *aliyunCall) (aliyunSMS, *aliyunRefusal) {
 	switch {
 	case !utf8.ValidString(sms.sign) || strings.ContainsAny(sms.sign, "【】\r\n"):
 		return sms, business("isv.SMS_SIGNATURE_ILLEGAL", "该账号下找不到对应签名")
-	case !templateCodePattern.MatchString(sms.template):
+	case !templateCodePattern.MatchString(sms.template), templateStatus(sms.template) != templateApproved:
 		return sms, business("isv.SMS_TEMPLATE_ILLEGAL", "该账号下找不到对应模板")
 	case utf8.RuneCountInString(sms.outID) > maxOutID:
 		return sms, business("isv.INVALID_PARAMETERS", "参数OutId格式不正确")

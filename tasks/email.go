@@ -73,10 +73,25 @@ type MailClaims interface {
 	Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error
 }
 
+// MailNotes remembers attempts at mails outside of the database.
+type MailNotes interface {
+	// Note files that an attempt is about to be made and reports false when it must not be: a later one is known, so
+	// that the database was set back.
+	Note(ctx context.Context, id string, attempt int, until time.Time) (bool, error)
+}
+
+// The ends of attempts that the notes forbid.
+var (
+	errSetBack = ourFault(providers.Rejected, reasons.SetBack,
+		errors.New("a later attempt is noted: the database was restored from an older dump"))
+	errNotNoted = ourFault(providers.Temporary, reasons.NotNoted, errors.New("the attempt could not be noted"))
+)
+
 // EmailHandler works tasks of the types [TypeEmailActivation] and [TypeEmailNotice]. It is safe for
 // concurrent use.
 type EmailHandler struct {
 	Claims  MailClaims
+	Notes   MailNotes // nil: nothing is noted
 	Sender  providers.EmailSender
 	Keys    *secrets.Keys
 	Mails   *Mails
@@ -109,7 +124,9 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 		return refusedClaim(ctx, h.Metrics, messages.Email, mail.Claim, err)
 	}
 	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) { return h.send(ctx, mail) })
-	outcome = err
+	if !errors.Is(err, errSetBack) {
+		outcome = err
+	}
 	end() // to record an outcome takes no place
 	return conclude(ctx, conclusion{
 		claim: mail.Claim, verdict: judge(mail.Claim, receipt, err, time.Now()),
@@ -177,8 +194,27 @@ func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (pro
 		return providers.Receipt{}, ourFault(providers.Misconfigured, reasons.Template, err)
 	}
 	return whileClaimed(ctx, mail.Claim, func(ctx context.Context) (providers.Receipt, error) {
+		if err := h.note(ctx, mail); err != nil {
+			return providers.Receipt{}, err
+		}
 		return h.Sender.SendEmail(ctx, email)
 	})
+}
+
+// note files the attempt, or says why it must not be made.
+func (h *EmailHandler) note(ctx context.Context, mail accounts.ClaimedMail) error {
+	if h.Notes == nil {
+		return nil
+	}
+	noted, err := h.Notes.Note(ctx, mail.ID, mail.Attempt, mail.Mail.NotAfter)
+	switch {
+	case err != nil:
+		logger(ctx).Warn("attempt at a mail not noted", "error", err)
+		return errNotNoted
+	case !noted:
+		return errSetBack
+	}
+	return nil
 }
 
 // tokensOf derives the tokens of a mail's links. A mail without links has none.

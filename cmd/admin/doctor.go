@@ -103,7 +103,11 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 		return findings
 	}
 	for _, sender := range sms {
-		findings = append(findings, prove(ctx, "credentials of "+sender.Name(), sender))
+		credentials := prove(ctx, "credentials of "+sender.Name(), sender)
+		findings = append(findings, credentials)
+		if credentials.Status == isOK {
+			findings = append(findings, checkTemplates(ctx, sender)...)
+		}
 	}
 	if mailer != nil {
 		findings = append(findings, prove(ctx, "login at the mail server", mailer))

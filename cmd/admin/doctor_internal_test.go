@@ -151,6 +151,8 @@ func TestDoctor_finds_wrong_credentials_and_shows_none(t *testing.T) {
 		"another machine": {map[string]string{"RONGLIAN_ENDPOINT": "http://127.0.0.1:1"}, []string{"fail credentials of ronglian"}},
 		"no settings":     {map[string]string{"ALIYUN_SIGN_NAME": ""}, []string{"fail settings of aliyun, ronglian"}},
 		"one template":    {map[string]string{"ALIYUN_TEMPLATE_CODE_LOGIN": ""}, []string{"warn templates of aliyun"}},
+		"in audit":        {map[string]string{"ALIYUN_TEMPLATE_CODE_LOGIN": "SMS_990001"}, []string{"fail approval of templates of aliyun"}},
+		"refused":         {map[string]string{"ALIYUN_TEMPLATE_CODE": "SMS_990002"}, []string{"fail approval of templates of aliyun"}},
 		"no receipts":     {map[string]string{"RECEIPT_SECRET": ""}, []string{"warn receipts"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,6 +43,22 @@ func isKind(word reasons.Word) bool {
 	return false
 }
 
+// checkTemplates asks whether the vendor has approved the templates of a sender, where it can be asked.
+func checkTemplates(ctx context.Context, sender providers.SMSSender) []finding {
+	checker, ok := sender.(providers.TemplateChecker)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	name := "approval of templates of " + sender.Name()
+	err := checker.CheckTemplates(ctx)
+	if err == nil || errors.Is(err, providers.ErrTemplate) {
+		return []finding{fail(name, err, "codes of that purpose are refused: wait for the audit, or name another template; the vendor's console has the reason")}
+	}
+	return []finding{warn(name, err, "the vendor could not be asked: give the access key the permission dysms:GetSmsTemplate, or look at its console")}
+}
+
 // templatesProblem names the purposes whose codes go out in words that cannot say what they are for.
 func templatesProblem(sender providers.SMSSender) error {
 	templated, ok := sender.(providers.Templated)

@@ -91,6 +91,7 @@ type desk struct {
 	messages  *sqlstore.Messages
 	client    redis.UniversalClient
 	codes     *redisstore.Codes
+	notes     *redisstore.Mails
 	namespace tasks.Namespace
 	away      error // what Redis said when it did not answer; it is not asked again
 }
@@ -114,9 +115,9 @@ func openDesk(ctx context.Context, p app.Process) (*desk, error) {
 	if err := sqlstore.CheckSchema(ctx, db); err != nil && !errors.Is(err, sqlstore.ErrSchemaNew) {
 		return nil, errors.Join(err, db.Close(), client.Close())
 	}
+	stored := redisstore.New(client, nil, time.Now).In(string(settings.Namespace))
 	return &desk{
-		db: db, messages: sqlstore.NewMessages(db, time.Now),
-		client: client, codes: redisstore.New(client, nil, time.Now).In(string(settings.Namespace)).Codes(),
+		db: db, messages: sqlstore.NewMessages(db, time.Now), client: client, codes: stored.Codes(), notes: stored.Mails(),
 		namespace: tasks.Namespace(settings.Namespace),
 	}, nil
 }

@@ -195,8 +195,15 @@ func (r *retrier) one(ctx context.Context, id string, dryRun bool) (sentence str
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	how := sqlstore.Retry{Force: r.force, DryRun: dryRun}
+	how := sqlstore.Retry{Force: r.force, DryRun: true}
 	reason, err := r.desk.messages.Retry(ctx, id, how)
+	how.DryRun = dryRun
+	if err == nil && reason == "" && !dryRun {
+		// The operator's word counts more than the note of an attempt that the database does not know any more. With
+		// Redis away the note stays, and the mail may be refused once more.
+		_ = r.desk.askRedis(ctx, func(ctx context.Context) error { return r.desk.notes.Forget(ctx, id) })
+		reason, err = r.desk.messages.Retry(ctx, id, how)
+	}
 	if err != nil || reason != string(messages.Queued) {
 		return mailSentence(reason), err
 	}

@@ -49,12 +49,19 @@ func newStage(t testing.TB, changes map[string]string) *stage {
 	if code, said := programs.Run(t, s.environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
-	var err error
-	if s.db, err = sql.Open("postgres", database); err != nil {
+	s.reopen(t, database)
+	return s
+}
+
+// reopen opens the test's own connections to the database.
+func (s *stage) reopen(t testing.TB, database string) {
+	t.Helper()
+	db, err := sql.Open("postgres", database)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.db.Close() })
-	return s
+	t.Cleanup(func() { db.Close() })
+	s.db = db
 }
 
 // member is one process of the stage with the proxies before what it uses.

@@ -49,6 +49,7 @@ type Client struct {
 	templates providers.Templates
 	send      map[string]action // SendSms, by template
 	list      action            // QuerySendDetails
+	describe  action            // GetSmsTemplate
 }
 
 var (
@@ -87,6 +88,9 @@ func New(cfg Config) (*Client, error) {
 		}
 	}
 	if c.list, err = newAction(list, keys); err != nil {
+		return nil, errRequest
+	}
+	if c.describe, err = newAction(dysmsapi.CreateGetSmsTemplateRequest(), keys); err != nil {
 		return nil, errRequest
 	}
 	return c, nil

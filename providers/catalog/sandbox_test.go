@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -158,6 +159,34 @@ func TestSMS_askedAfterALostAnswer(t *testing.T) {
 	}
 	if got := box.Messages(lost.To.Reveal()); len(got) != 1 {
 		t.Errorf("got %d messages, want 1", len(got))
+	}
+}
+
+func TestSMS_checkTemplates(t *testing.T) {
+	t.Parallel()
+	box, environ := startSandbox(t)
+	check := func() error {
+		senders, err := catalog.SMS([]string{"aliyun"}, environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return senders[0].(providers.TemplateChecker).CheckTemplates(t.Context())
+	}
+	if err := check(); err != nil {
+		t.Errorf("approved templates: %v", err)
+	}
+	environ["USHER_ALIYUN_TEMPLATE_CODE_LOGIN"] = "SMS_990001"
+	environ["USHER_ALIYUN_TEMPLATE_CODE_REGISTER"] = "SMS_990002"
+	err := check()
+	if !errors.Is(err, providers.ErrTemplate) || !strings.Contains(err.Error(), "SMS_990001 is still being audited, SMS_990002 was refused") {
+		t.Errorf("templates that are not approved: %v", err)
+	}
+	environ["USHER_ALIYUN_ACCESS_KEY_SECRET"] = "wrong"
+	if err := check(); err == nil || errors.Is(err, providers.ErrTemplate) {
+		t.Errorf("a wrong key: %v", err)
+	}
+	if got := box.Messages(""); len(got) != 0 {
+		t.Errorf("%d messages were sent", len(got))
 	}
 }
 

@@ -79,6 +79,9 @@ func (k keyspace) triesKey(hash string) string { return k.tag(hash) + "tries" }
 // answerKey is a hash: a request with a key of its client's, and its sealed answer.
 func (k keyspace) answerKey(hash string) string { return k.tag(hash) + "answer" }
 
+// mailKey is a string: the number of the last attempt at a mail, and the name of who made it.
+func (k keyspace) mailKey(id string) string { return k.partition(id) + "mail:" + id }
+
 // sessionKey is a string: the stamped data of a session.
 func (k keyspace) sessionKey(hash string) string { return k.tag(hash) + "session" }
 
