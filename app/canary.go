@@ -45,6 +45,7 @@ type Canary struct {
 	Store  *redisstore.Store
 	Keys   *secrets.Keys
 	Tell   func(format string, args ...any) // gets the story so far, without full numbers
+	Now    func() time.Time                 // the time that all processes share; nil: that of this machine
 
 	id string
 	at time.Time // when it was sent
@@ -59,6 +60,13 @@ func (c *Canary) Fly(ctx context.Context, timeout, wait time.Duration) (string, 
 	return c.follow(ctx, wait)
 }
 
+func (c *Canary) now() time.Time {
+	if c.Now == nil {
+		return time.Now()
+	}
+	return c.Now()
+}
+
 // send files a code that nobody can enter, so that its report is filed like any other, and sends it.
 func (c *Canary) send(ctx context.Context, timeout time.Duration) (string, error) {
 	subject := c.Keys.Index("mobile", c.To.Reveal())
@@ -66,7 +74,7 @@ func (c *Canary) send(ctx context.Context, timeout time.Duration) (string, error
 	codes := c.Store.Codes()
 	err := codes.Issue(ctx, verify.Issue{
 		ID: c.id, Subject: subject, Purpose: canaryPurpose, To: c.To.String(), MAC: secrets.Random(16),
-		IssuedAt: c.at, ExpiresAt: c.at.Add(CanaryLife), ResendAfter: canaryPause,
+		IssuedAt: c.now(), ExpiresAt: c.now().Add(CanaryLife), ResendAfter: canaryPause,
 	})
 	if err != nil {
 		return CanaryUnsent, err
@@ -86,12 +94,12 @@ func (c *Canary) send(ctx context.Context, timeout time.Duration) (string, error
 	})
 	if err != nil {
 		c.Tell("not accepted after %s", since(c.at))
-		outcome := messages.Outcome{State: messages.Failed, Provider: c.Sender.Name(), At: time.Now()}
+		outcome := messages.Outcome{State: messages.Failed, Provider: c.Sender.Name(), At: c.now()}
 		return CanaryRefused, errors.Join(err, codes.Record(context.WithoutCancel(ctx), claim, outcome))
 	}
 	c.Tell("accepted after %s, as %s", since(c.at), receipt.ID)
 	return CanaryUnreported, codes.Record(ctx, claim, messages.Outcome{
-		State: messages.Sent, Provider: receipt.Provider, ProviderID: receipt.ID, At: time.Now(),
+		State: messages.Sent, Provider: receipt.Provider, ProviderID: receipt.ID, At: c.now(),
 	})
 }
 

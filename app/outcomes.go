@@ -2,7 +2,6 @@ package app
 
 import (
 	"log/slog"
-	"time"
 
 	"usher/store/sqlstore"
 	"usher/tasks"
@@ -11,7 +10,7 @@ import (
 // newOutcomeWriter makes what copies outcomes of SMS from Redis to SQL.
 func newOutcomeWriter(s WorkerSettings, stores *Stores, logger *slog.Logger) *tasks.OutcomeWriter {
 	return &tasks.OutcomeWriter{
-		Log: stores.Redis.Outcomes(), Table: sqlstore.NewOutcomes(stores.SQL, time.Now), Turns: stores.Redis.Reports(),
+		Log: stores.Redis.Outcomes(), Table: sqlstore.NewOutcomes(stores.SQL, stores.Clock.Now), Turns: stores.Redis.Reports(),
 		Retention: s.Config.MessageRetention, Logger: logger,
 	}
 }

@@ -41,13 +41,13 @@ func (w *Worker) addPeriodic() error {
 // jobs are those that any worker can do.
 func (w *Worker) jobs() []tasks.Job {
 	unproved := &tasks.Unproved{
-		Store: w.stores.Accounts, TTL: w.settings.Config.UnprovedTTL, Now: time.Now, Logger: w.logger,
+		Store: w.stores.Accounts, TTL: w.settings.Config.UnprovedTTL, Now: w.stores.Clock.Now, Logger: w.logger,
 	}
 	return slices.Concat(w.outcomes.Jobs(), unproved.Jobs(), []tasks.Job{
-		tasks.ChangesJob(w.stores.Accounts, time.Now, w.logger),
+		tasks.ChangesJob(w.stores.Accounts, w.stores.Clock.Now, w.logger),
 		{Name: "spent", Every: pruneEvery, Run: w.pruneSpent},
 		{Name: "traffic", Every: time.Minute, Run: func(ctx context.Context) error {
-			_, err := sqlstore.NewMessages(w.stores.SQL, time.Now).RollUp(ctx)
+			_, err := sqlstore.NewMessages(w.stores.SQL, w.stores.Clock.Now).RollUp(ctx)
 			return err
 		}},
 	})
@@ -86,7 +86,7 @@ func (w *Worker) canary(ctx context.Context, fates *prometheus.CounterVec) error
 	c, senders := w.settings.Config, w.router.senders()
 	sender := senders[time.Now().UnixNano()/int64(c.CanaryInterval)%int64(len(senders))]
 	bird := Canary{
-		Sender: sender, To: w.settings.Canary, Store: w.stores.Redis, Keys: w.settings.Keys,
+		Sender: sender, To: w.settings.Canary, Store: w.stores.Redis, Keys: w.settings.Keys, Now: w.stores.Clock.Now,
 		Tell: func(format string, args ...any) {
 			w.logger.Debug("canary", "provider", sender.Name(), "detail", fmt.Sprintf(format, args...))
 		},

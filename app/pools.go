@@ -16,6 +16,11 @@ func (s *Stores) watch(registry prometheus.Registerer) {
 		Name: "usher_build_info", Help: "1; the labels say which build this is.",
 	}, []string{"version", "go_version"})
 	build.WithLabelValues(telemetry.Version(), runtime.Version()).Set(1)
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "usher_clock_offset_seconds",
+		Help: "How far this machine's clock is ahead of that of Redis; negative where it is behind. What processes compare " +
+			"is corrected by it.",
+	}, func() float64 { return s.Clock.Ahead().Seconds() }))
 	registry.MustRegister(build, newPool(s.Client), collectors.NewDBStatsCollector(s.SQL.Unwrap().DB, "usher"))
 }
 

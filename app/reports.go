@@ -23,7 +23,7 @@ func NewReports(
 ) *reports.Service {
 	return &reports.Service{
 		Store:   traceReports(scoredReports{stores.Redis.Reports(), stores.Redis.Scores()}, tracer),
-		Metrics: reports.NewMetrics(registry), Now: time.Now, Logger: logger,
+		Metrics: reports.NewMetrics(registry), Now: stores.Clock.Now, Logger: logger,
 	}
 }
 

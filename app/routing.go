@@ -3,12 +3,14 @@ package app
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/messages"
 	"usher/providers"
 	"usher/reports"
+	"usher/store/redisstore"
 )
 
 // newSMS makes the router of the SMS senders, whose decisions and breakers the registry shows. prepare is given
@@ -23,7 +25,7 @@ func newSMS(
 	}, []string{"provider", "decision"})
 	sms := newSMSSwitch(func(senders []providers.SMSSender) *providers.Router {
 		return &providers.Router{
-			Senders: prepare(senders), Scores: stores.Redis.Scores(), Turnstile: stores.Redis.Bounds(), Logger: logger,
+			Senders: prepare(senders), Scores: stores.Redis.Scores(), Turnstile: clockedBounds{stores.Redis.Bounds(), stores.Clock}, Logger: logger,
 			Count: func(provider string, decision providers.Decision) {
 				decisions.WithLabelValues(provider, string(decision)).Inc()
 			},
@@ -32,6 +34,19 @@ func newSMS(
 	registry.MustRegister(decisions, breakers{sms, prometheus.NewDesc("usher_provider_breaker",
 		"1 for the state that the provider's breaker is in on this worker, else 0.", []string{"provider", "state"}, nil)})
 	return sms
+}
+
+// clockedBounds gives requests that pass the time of all processes: a slot ends by it.
+type clockedBounds struct {
+	*redisstore.Bounds
+
+	clock *redisstore.Clock
+}
+
+// Enter implements [providers.Turnstile].
+func (b clockedBounds) Enter(ctx context.Context, turn providers.Turn) (providers.Decision, time.Duration, error) {
+	turn.Until = turn.Until.Add(b.clock.Offset())
+	return b.Bounds.Enter(ctx, turn)
 }
 
 // breakers shows the state of every breaker whenever the metrics are read.

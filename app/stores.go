@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -22,6 +24,7 @@ type Stores struct {
 	Namespace tasks.Namespace
 	Client    redis.UniversalClient
 	Redis     *redisstore.Store
+	Clock     *redisstore.Clock // the time that all processes share
 	SQL       *sqlstore.DB
 	Accounts  *sqlstore.Accounts
 	Mails     *sqlstore.Mails
@@ -29,6 +32,7 @@ type Stores struct {
 
 	trials   *trials
 	patience time.Duration // for one look at both
+	shards   int           // of the queue of codes
 }
 
 // OpenRedis makes a client for the Redis of the settings, without connecting yet. The watch may be nil.
@@ -56,6 +60,8 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 	if err != nil {
 		return nil, err
 	}
+	clock := redisstore.NewClock(client, time.Now)
+	client.AddHook(tasks.ClockHook{Clock: taskClock(clock)})
 	client.AddHook(tasks.WakeHook{Client: client})
 	redisstore.Coalesce(client)
 	db, err := OpenSQL(ctx, c.Stores, watch)
@@ -64,9 +70,10 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 	}
 	s := &Stores{
 		Namespace: tasks.Namespace(c.Namespace),
-		Client:    client, Redis: redisstore.New(client, keys, time.Now).In(string(c.Namespace)), SQL: db,
-		Accounts: sqlstore.NewAccounts(db, keys), Mails: sqlstore.NewMails(db, keys, time.Now),
-		Spent: sqlstore.NewSpent(db, time.Now),
+		shards:    c.SMSShards,
+		Client:    client, Clock: clock, Redis: redisstore.New(client, keys, clock.Now).In(string(c.Namespace)), SQL: db,
+		Accounts: sqlstore.NewAccounts(db, keys), Mails: sqlstore.NewMails(db, keys, clock.Now),
+		Spent: sqlstore.NewSpent(db, clock.Now),
 	}
 	if err := s.checkSchema(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -81,6 +88,14 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 	}
 	return s, nil
 }
+
+// taskClock is the clock as package tasks wants it.
+func taskClock(clock *redisstore.Clock) tasks.Clock {
+	return tasks.Clock{Offset: clock.Offset, Leapt: clock.Leapt}
+}
+
+// TaskClock is the stores' clock as package tasks wants it.
+func (s *Stores) TaskClock() tasks.Clock { return taskClock(s.Clock) }
 
 // examineRedis warns of what an operator should put right. A server that refuses to tell of itself, as
 // hosted ones may, is taken for good.
@@ -124,6 +139,29 @@ func checkKeys(ctx context.Context, db *sqlstore.DB, keys *secrets.Keys) error {
 	return err
 }
 
+// clockWarn is how far a machine's clock may be off that of Redis before that is told. What processes compare with each
+// other is corrected, whatever the distance; certificates and vendors' signatures are not.
+const clockWarn = 250 * time.Millisecond
+
+func clockSentence(ahead time.Duration) string {
+	direction := "ahead of"
+	if ahead < 0 {
+		direction = "behind"
+	}
+	return fmt.Sprintf("this machine's clock is %v %s that of Redis; let NTP set the clocks of all machines",
+		ahead.Abs().Round(10*time.Millisecond), direction)
+}
+
+var errLeapt = errors.New("the machine's clock was set: nothing is sent until it is compared with that of Redis again")
+
+// clockKnown returns an error while nobody knows what time it is.
+func (s *Stores) clockKnown(context.Context) error {
+	if s.Clock.Leapt() {
+		return errLeapt
+	}
+	return nil
+}
+
 func (s *Stores) probes() []probe {
 	redis, database := newAsked(s.patience, s.Redis.Probe), newAsked(s.patience, func(ctx context.Context) error {
 		return errors.Join(s.checkSchema(ctx), s.SQL.Writable(ctx))
@@ -131,6 +169,7 @@ func (s *Stores) probes() []probe {
 	return []probe{
 		{"redis", func(ctx context.Context) error { return cmp.Or(redis.answer(ctx), s.trials.look().redis) }},
 		{"database", func(ctx context.Context) error { return cmp.Or(database.answer(ctx), s.trials.look().database) }},
+		{"clock", s.clockKnown},
 	}
 }
 
@@ -139,6 +178,12 @@ func (s *Stores) notes() map[string]string {
 	notes := map[string]string{}
 	if warning := s.trials.look().warning; warning != nil {
 		notes["redis_warning"] = warning.Error()
+	}
+	if paused := s.trials.look().paused; len(paused) > 0 {
+		notes["queues"] = "paused in the dashboard, so their messages wait: " + strings.Join(paused, ", ")
+	}
+	if ahead := s.Clock.Ahead(); ahead.Abs() >= clockWarn {
+		notes["clock"] = clockSentence(ahead)
 	}
 	return notes
 }

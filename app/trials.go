@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"usher/config"
 	"usher/store/redisstore"
+	"usher/tasks"
 )
 
 // Both stores are tried for all that the service does with them, now and then and not at each question, since that takes
 // some sixty commands. In between readiness asks little.
 const (
-	tryEvery = 30 * time.Second
+	tryEvery = 15 * time.Second
 	tryAgain = 2 * time.Second // after a try that found something
 	tryTime  = 10 * time.Second
 
@@ -28,7 +30,7 @@ type trials struct {
 	stores *Stores
 	logger *slog.Logger
 	stop   context.CancelFunc
-	ended  chan struct{}
+	ended  chan struct{} // gets two words
 
 	mu    sync.Mutex
 	found found
@@ -39,18 +41,21 @@ type found struct {
 	redis    error // what Redis refuses, or whose it is
 	warning  error // what the service works without
 	database error
+	paused   []string // queues
 }
 
 // newTrials tries the stores once. A Redis that another deployment uses with other keys is an error; whatever else is
 // found may pass, and is logged.
 func newTrials(ctx context.Context, stores *Stores, logger *slog.Logger) (*trials, error) {
-	t := &trials{stores: stores, logger: logger, ended: make(chan struct{})}
+	t := &trials{stores: stores, logger: logger, ended: make(chan struct{}, 2)}
+	t.measure(ctx)
 	t.try(ctx)
 	if err := foreign(t.look().redis); err != nil {
 		return nil, err
 	}
 	ctx, t.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go t.run(ctx)
+	go t.keepTime(ctx)
 	return t, nil
 }
 
@@ -68,10 +73,11 @@ func foreign(err error) error {
 func (t *trials) close() {
 	t.stop()
 	<-t.ended
+	<-t.ended
 }
 
 func (t *trials) run(ctx context.Context) {
-	defer close(t.ended)
+	defer func() { t.ended <- struct{}{} }()
 	for {
 		pause := tryEvery
 		if f := t.look(); f.redis != nil || f.database != nil {
@@ -83,6 +89,41 @@ func (t *trials) run(ctx context.Context) {
 		case <-time.After(pause):
 			t.try(ctx)
 		}
+	}
+}
+
+// The machine's clock is compared with that of Redis now and then, and at once when it was set.
+const (
+	measureEvery = 10 * time.Second
+	measureLook  = time.Second
+)
+
+// keepTime compares clocks until ctx ends.
+func (t *trials) keepTime(ctx context.Context) {
+	defer func() { t.ended <- struct{}{} }()
+	ticker := time.NewTicker(measureLook)
+	defer ticker.Stop()
+	for last := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if t.stores.Clock.Leapt() || time.Since(last) >= measureEvery {
+				t.measure(ctx)
+				last = time.Now()
+			}
+		}
+	}
+}
+
+// measure compares clocks. While Redis is away the clock goes on by itself; where TIME is refused it is the machine's own.
+func (t *trials) measure(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, t.stores.patience)
+	defer cancel()
+	was := t.stores.Clock.Ahead()
+	_ = t.stores.Clock.Measure(ctx)
+	if is := t.stores.Clock.Ahead(); is.Abs() >= clockWarn && (is-was).Abs() >= clockWarn {
+		t.logger.Warn("clocks differ", "detail", clockSentence(is))
 	}
 }
 
@@ -100,6 +141,7 @@ func (t *trials) try(ctx context.Context) {
 	var now found
 	var both sync.WaitGroup
 	both.Go(func() { now.warning, now.redis = t.stores.tryRedis(ctx) })
+	both.Go(func() { now.paused = t.stores.pausedQueues(ctx) })
 	both.Go(func() { now.database = t.stores.SQL.ProbeWrite(ctx) })
 	both.Wait()
 	if ctx.Err() != nil && now.redis == nil && now.database == nil {
@@ -111,6 +153,9 @@ func (t *trials) try(ctx context.Context) {
 	t.mu.Unlock()
 	t.tell("redis is of no use for now", before.redis, now.redis)
 	t.tell("redis refuses what this process works without", before.warning, now.warning)
+	if len(now.paused) > 0 && !slices.Equal(before.paused, now.paused) {
+		t.logger.Warn("queues are paused: their messages wait", "queues", now.paused, "see", "/queues")
+	}
 	t.tell("the database refuses what this process needs", before.database, now.database)
 }
 
@@ -126,6 +171,23 @@ func (s *Stores) tryRedis(ctx context.Context) (warning, err error) {
 		return warning, err
 	}
 	return warning, s.Redis.Claim(ctx)
+}
+
+// pausedQueues returns the deployment's queues that were paused in the dashboard, or by Asynq's command. A Redis that does
+// not answer has none.
+func (s *Stores) pausedQueues(ctx context.Context) []string {
+	looks, err := tasks.LookAtQueues(ctx, s.Client, s.Namespace.Queues(s.shards), s.Clock.Now())
+	if err != nil {
+		return nil
+	}
+	var paused []string
+	for queue, look := range looks {
+		if look.Paused {
+			paused = append(paused, queue)
+		}
+	}
+	slices.Sort(paused)
+	return paused
 }
 
 // asked is a question whose answer is kept for a moment, and which one asks at a time.

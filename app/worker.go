@@ -157,7 +157,7 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		}
 	}
 	enqueuer := &tasks.Enqueuer{
-		Client: asynq.NewClientFromRedisClient(w.stores.Client), Keys: s.Keys, Namespace: w.stores.Namespace, SMSShards: s.Config.SMSShards,
+		Client: asynq.NewClientFromRedisClient(w.stores.Client), Keys: s.Keys, Namespace: w.stores.Namespace, Clock: w.stores.TaskClock(), SMSShards: s.Config.SMSShards,
 		Tracer: w.traces.Tracer(),
 	}
 	w.relay = &tasks.Relay{Outbox: w.stores.Mails, Enqueuer: enqueuer, Turns: w.stores.Redis.Reports(), Logger: logger,
@@ -224,6 +224,7 @@ func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Wai
 		return err
 	}
 	bell := tasks.NewBell(name, loops, c.PollInterval)
+	client.AddHook(tasks.ClockHook{Clock: w.stores.TaskClock()})
 	client.AddHook(tasks.AckHook{})
 	client.AddHook(bell)
 	redisstore.Coalesce(client)
@@ -255,7 +256,7 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	if s.SMS != nil {
 		sms = &tasks.SMSCodeHandler{
 			Claims: tasks.WatchSMS(w.stores.Redis.Codes(), metrics), Sender: w.router, Keys: s.Keys,
-			Timeout: s.Config.SendTimeout, Metrics: metrics, Expired: w.expired,
+			Timeout: s.Config.SendTimeout, Metrics: metrics, Expired: w.expired, Clock: w.stores.TaskClock(),
 		}
 	}
 	var email *tasks.EmailHandler
@@ -263,6 +264,7 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 		email = &tasks.EmailHandler{
 			Claims: tasks.WatchMail(w.stores.Mails, metrics), Notes: w.stores.Redis.Mails(), Sender: tasks.TraceEmail(w.email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
 			Timeout: s.Config.SendTimeout, Metrics: metrics, Places: make(chan struct{}, s.Config.ConcurrencyEmail), Breaker: w.breaker,
+			Clock: w.stores.TaskClock(),
 		}
 	}
 	tasks.Register(mux, sms, email)
@@ -321,7 +323,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 			continue
 		}
 		reaper := &tasks.Reaper{
-			Queue: q.name, Client: w.stores.Client, Waiting: q.waiting, Metrics: metrics, Logger: w.logger,
+			Queue: q.name, Client: w.stores.Client, Waiting: q.waiting, Metrics: metrics, Logger: w.logger, Clock: w.stores.TaskClock(),
 			Turns: tasks.PlainQueue(q.name) == tasks.QueueEmail,
 		}
 		group.Go(func() error { reaper.Run(ctx); return nil })

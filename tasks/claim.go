@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"usher/messages"
 	"usher/providers"
 	"usher/reasons"
@@ -79,6 +81,52 @@ func refusedClaim(
 	default:
 		return err // the store is away: Asynq tries again
 	}
+}
+
+// foreignKept is how long after its end a code's task is left to workers that may have its key. Nobody needs it then;
+// its worker may still note that it was never sent.
+const foreignKept = time.Hour
+
+// foreignPause is the pause of a task that nobody here can work and that does not hurry.
+const foreignPause = time.Minute
+
+// isForeign reports whether a task was sealed with a key that is not ours: by processes that have a newer key, or by
+// another deployment, whose key may even have the id of one of ours.
+func isForeign(err error) bool {
+	return errors.Is(err, secrets.ErrUnknownKey) || errors.Is(err, secrets.ErrForged)
+}
+
+// leftToOthers leaves a task to workers that can open it, with a short pause until its end, which was over ago, and long
+// ones for some time after.
+func leftToOthers(ctx context.Context, metrics *Metrics, err error, over time.Duration) error {
+	if over >= foreignKept {
+		return undecodable(err)
+	}
+	queue, _ := asynq.GetQueueName(ctx)
+	metrics.foreign(queue)
+	logger(ctx).Warn("task of another deployment, or sealed with a key that this process lacks, is left to other workers",
+		"error", err, "see", "docs/runbooks/UsherForeignTasks.md")
+	pause := keyPause
+	if over > 0 {
+		pause = foreignPause
+	}
+	return &retryAt{time.Now().Add(pause), err}
+}
+
+// mailKept is how long a mail's task is left to workers whose database may have the mail.
+const mailKept = 24 * time.Hour
+
+// unknownMail is the run of a task whose mail is not in this database: it is another deployment's, or was deleted with
+// its account.
+func unknownMail(ctx context.Context, metrics *Metrics, err error, now time.Time) error {
+	if old, known := age(ctx, now); !known || old >= mailKept {
+		return archived(err)
+	}
+	queue, _ := asynq.GetQueueName(ctx)
+	metrics.foreign(queue)
+	logger(ctx).Warn("task of a mail that this database does not have is left to other workers",
+		"see", "docs/runbooks/UsherForeignTasks.md")
+	return &retryAt{time.Now().Add(foreignPause), err}
 }
 
 // keyPause is how long a message is left to workers that know its key. While keys are rotated, some do before

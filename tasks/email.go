@@ -97,6 +97,7 @@ type EmailHandler struct {
 	Mails   *Mails
 	Timeout time.Duration // for the provider's answer
 	Metrics *Metrics
+	Clock   Clock
 
 	// Places bounds how many mails are claimed and not yet sent: a claim must not run out while its mail waits for
 	// a connection. Nil bounds nothing.
@@ -112,6 +113,9 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	if err := decode(task, &payload); err != nil {
 		return err
 	}
+	if err := h.Clock.known(); err != nil {
+		return err
+	}
 	leave, err := h.enter(ctx)
 	if err != nil {
 		return err
@@ -120,7 +124,11 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	end := sync.OnceFunc(func() { leave(outcome) })
 	defer end()
 	mail, err := h.Claims.Claim(ctx, payload.ID, h.Timeout+leaseMargin)
-	if err != nil {
+	mail.Claim = h.Clock.local(mail.Claim)
+	switch {
+	case errors.Is(err, messages.ErrNotFound):
+		return unknownMail(ctx, h.Metrics, err, h.Clock.now())
+	case err != nil:
 		return refusedClaim(ctx, h.Metrics, messages.Email, mail.Claim, err)
 	}
 	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) { return h.send(ctx, mail) })
@@ -131,7 +139,7 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	return conclude(ctx, conclusion{
 		claim: mail.Claim, verdict: judge(mail.Claim, receipt, err, time.Now()),
 		channel: messages.Email, to: mail.Recipient().String(),
-		record: h.Claims.Record, metrics: h.Metrics,
+		record: h.Clock.record(h.Claims.Record), metrics: h.Metrics,
 	})
 }
 

@@ -25,6 +25,7 @@ type Metrics struct {
 	jobs       *prometheus.CounterVec
 	jobSeconds *prometheus.HistogramVec
 	outcomes   *prometheus.CounterVec
+	foreigns   *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of this package.
@@ -73,6 +74,12 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		Name: "usher_outcomes_total",
 		Help: "Outcomes of SMS that were written down in the database, by result: written, undecodable.",
 	}, []string{"result"})
+	m.foreigns = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "usher_tasks_foreign_total",
+		Help: "Runs of tasks that were left to other workers, by queue: sealed with a key that this process lacks, or of a " +
+			"mail that its database does not have.",
+	}, []string{"queue"})
+	registry.MustRegister(m.foreigns)
 	m.outcomesWritten(0, 0)
 	registry.MustRegister(m.outcomes)
 	m.archives = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -88,6 +95,12 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	registry.MustRegister(m.archives, m.accepts)
 	registry.MustRegister(m.tasks, m.seconds, m.attempts, m.refusals, m.drops, m.recordLost, m.reaps, m.jobs, m.jobSeconds)
 	return m
+}
+
+func (m *Metrics) foreign(queue string) {
+	if m != nil {
+		m.foreigns.WithLabelValues(PlainQueue(queue)).Inc()
+	}
 }
 
 func (m *Metrics) task(typename string, err error, took time.Duration) {

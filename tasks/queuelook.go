@@ -18,9 +18,9 @@ type QueueLook struct {
 	Paused bool
 }
 
-// LookAtQueues counts what waits on queues, in two round trips for all of them. Asynq's own inspector also asks for
+// LookAtQueues counts what waits on queues now, in two round trips for all of them. Asynq's own inspector also asks for
 // the memory that they take, with MEMORY, which managed Redis may refuse, and knows no context.
-func LookAtQueues(ctx context.Context, client redis.UniversalClient, queues []string) (map[string]QueueLook, error) {
+func LookAtQueues(ctx context.Context, client redis.UniversalClient, queues []string, now time.Time) (map[string]QueueLook, error) {
 	type answers struct {
 		pending, active, scheduled, retry, archived, paused *redis.IntCmd
 		oldest                                              *redis.StringCmd
@@ -60,7 +60,7 @@ func LookAtQueues(ctx context.Context, client redis.UniversalClient, queues []st
 		}
 		if cmd := since[queue]; cmd != nil {
 			if ns, err := strconv.ParseInt(cmd.Val(), 10, 64); err == nil { // it may have been fetched meanwhile
-				look.Oldest = max(time.Since(time.Unix(0, ns)), 0)
+				look.Oldest = max(now.Sub(time.Unix(0, ns)), 0)
 			}
 		}
 		found[queue] = look

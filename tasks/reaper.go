@@ -47,6 +47,7 @@ type Reaper struct {
 	Waiting Waiting
 	Metrics *Metrics
 	Logger  *slog.Logger
+	Clock   Clock
 
 	// Turns says that tasks may wait for their turn before they claim their messages, as mails do: then only a lease
 	// that is not renewed tells of a dead worker, after seven seconds.
@@ -93,7 +94,7 @@ func (r *Reaper) reap(ctx context.Context, now time.Time) error {
 	if len(old) == 0 {
 		return nil
 	}
-	held, err := r.lease(ctx, old, now)
+	held, err := r.lease(ctx, old, now.Add(r.Clock.offset()))
 	if err != nil {
 		return err
 	}

@@ -76,6 +76,7 @@ type SMSCodeHandler struct {
 	Keys    *secrets.Keys
 	Timeout time.Duration // for the providers' answer, all of them together
 	Metrics *Metrics
+	Clock   Clock
 	Expired *Expired // is told of codes that had ended; nil: nobody is
 }
 
@@ -85,20 +86,24 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 	if err := decode(task, &payload); err != nil {
 		return err
 	}
+	if err := h.Clock.known(); err != nil {
+		return err
+	}
 	sms, err := h.open(payload)
-	switch {
-	case errors.Is(err, secrets.ErrUnknownKey) && time.Now().Unix() < payload.ExpiresAt:
-		return unknownKey(err)
-	case err != nil:
+	if isForeign(err) {
+		return leftToOthers(ctx, h.Metrics, err, h.Clock.now().Sub(time.Unix(payload.ExpiresAt, 0)))
+	}
+	if err != nil {
 		return undecodable(err)
 	}
 	claim, err := h.Claims.Claim(ctx, payload.ID, h.Timeout+leaseMargin)
 	if err != nil {
-		if errors.Is(err, messages.ErrDropped) && time.Now().Unix() >= payload.ExpiresAt {
+		if errors.Is(err, messages.ErrDropped) && h.Clock.now().Unix() >= payload.ExpiresAt {
 			h.Expired.foundBy(ctx)
 		}
-		return refusedClaim(ctx, h.Metrics, messages.SMS, claim, err)
+		return refusedClaim(ctx, h.Metrics, messages.SMS, h.Clock.local(claim), err)
 	}
+	claim = h.Clock.local(claim)
 	sms.Attempt = claim.Attempt
 	if claim.Doubts > 0 {
 		sms.Doubt = &providers.Doubt{Provider: claim.DoubtfulProvider, At: claim.DoubtfulAt}
@@ -108,7 +113,7 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 	})
 	return conclude(ctx, conclusion{
 		claim: claim, verdict: judge(claim, receipt, err, time.Now()), channel: messages.SMS, to: payload.To,
-		record: h.Claims.Record, metrics: h.Metrics,
+		record: h.Clock.record(h.Claims.Record), metrics: h.Metrics,
 	})
 }
 
@@ -148,7 +153,7 @@ func (h *SMSCodeHandler) open(p smsCode) (providers.SMS, error) {
 		return providers.SMS{}, err
 	}
 	return providers.SMS{
-		ID: p.ID, To: mobile, Purpose: p.Purpose, Code: code, TTL: time.Until(time.Unix(p.ExpiresAt, 0)),
+		ID: p.ID, To: mobile, Purpose: p.Purpose, Code: code, TTL: time.Unix(p.ExpiresAt, 0).Sub(h.Clock.now()),
 	}, nil
 }
 

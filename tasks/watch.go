@@ -28,12 +28,12 @@ func age(ctx context.Context, now time.Time) (age time.Duration, known bool) {
 	return max(now.Sub(at), 0), known
 }
 
-// issuedHeader is the header of a task for the message that ctx is about, which is a new one unless ctx says
+// issuedHeader is the header of a task for the message that ctx is about, which came into being now unless ctx says
 // when it came into being.
-func issuedHeader(ctx context.Context) string {
+func issuedHeader(ctx context.Context, now time.Time) string {
 	at, known := ctx.Value(issuedAtKey{}).(time.Time)
 	if !known {
-		at = time.Now()
+		at = now
 	}
 	return strconv.FormatInt(at.UnixMilli(), 10)
 }

@@ -8,7 +8,7 @@ import (
 func TestIssuedAt_travels_in_the_header(t *testing.T) {
 	t.Parallel()
 	written := time.UnixMilli(1_700_000_000_123)
-	header := issuedHeader(issuedAt(t.Context(), written)) // as the relay does with an old mail
+	header := issuedHeader(issuedAt(t.Context(), written), time.Now()) // as the relay does with an old mail
 	now := written.Add(90 * time.Second)
 	if got, known := age(readIssued(t.Context(), header), now); !known || got != 90*time.Second {
 		t.Errorf("age = %v, %t", got, known)

@@ -175,7 +175,7 @@ func (a *API) face(stores *app.Stores) (*api.Server, error) {
 		Tracer:      a.traces.Tracer(),
 		Config:      faceConfig(c, publicURL, origins, proxies),
 		Logger:      a.logger,
-		Now:         time.Now,
+		Now:         stores.Clock.Now,
 	}, nil
 }
 
@@ -189,7 +189,7 @@ func (a *API) codes(stores *app.Stores) *verify.Service {
 			CodeLength: c.SMSCodeLength, CodeTTL: c.SMSCodeTTL,
 			ResendInterval: c.SMSResendInterval, MaxAttempts: c.SMSCodeAttempts,
 		},
-		Now:    time.Now,
+		Now:    stores.Clock.Now,
 		Logger: a.logger,
 		Uses:   stores.Spent,
 		Entered: func(ctx context.Context, mobile contact.Mobile) error {
@@ -216,14 +216,14 @@ func (a *API) accounts(stores *app.Stores, codes *verify.Service, hasher *accoun
 			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL, UnprovedTTL: c.UnprovedTTL,
 			NumberRecheck: c.NumberRecheck,
 		},
-		Now:    time.Now,
+		Now:    stores.Clock.Now,
 		Logger: a.logger,
 	}
 }
 
 func (a *API) enqueuer(stores *app.Stores) *tasks.Enqueuer {
 	return &tasks.Enqueuer{
-		Client: asynq.NewClientFromRedisClient(stores.Client), Keys: a.settings.Keys, Namespace: stores.Namespace, SMSShards: a.settings.Config.SMSShards,
+		Client: asynq.NewClientFromRedisClient(stores.Client), Keys: a.settings.Keys, Namespace: stores.Namespace, Clock: stores.TaskClock(), SMSShards: a.settings.Config.SMSShards,
 		Tracer: a.traces.Tracer(),
 	}
 }

@@ -23,7 +23,7 @@ type backlog struct {
 	mails  *sqlstore.Mails
 	now    func() time.Time
 
-	tasks, wait, unsent, age *prometheus.Desc
+	tasks, wait, paused, unsent, age *prometheus.Desc
 }
 
 func newBacklog(stores *app.Stores, shards int) *backlog {
@@ -33,11 +33,12 @@ func newBacklog(stores *app.Stores, shards int) *backlog {
 	return &backlog{
 		client: stores.Client,
 		queues: stores.Namespace.Queues(shards),
-		mails:  stores.Mails, now: time.Now,
+		mails:  stores.Mails, now: stores.Clock.Now,
 		tasks: desc("usher_queue_tasks", "Tasks on a queue by state: pending, active, scheduled, retry, archived.",
 			"queue", "state"),
 		wait: desc("usher_queue_wait_seconds", "Time for which the oldest pending task of a queue has waited; 0 when none waits.",
 			"queue"),
+		paused: desc("usher_queue_paused", "1 where a queue was paused in the dashboard, else 0.", "queue"),
 		unsent: desc("usher_outbox_mails", "Mails in the outbox that are still to be sent."),
 		age:    desc("usher_outbox_age_seconds", "Time since the oldest of them was written; 0 when there are none."),
 	}
@@ -45,7 +46,7 @@ func newBacklog(stores *app.Stores, shards int) *backlog {
 
 // Describe implements [prometheus.Collector].
 func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.tasks, b.wait, b.unsent, b.age} {
+	for _, d := range []*prometheus.Desc{b.tasks, b.wait, b.paused, b.unsent, b.age} {
 		descriptions <- d
 	}
 }
@@ -75,7 +76,7 @@ func (b *backlog) outbox(ctx context.Context) []prometheus.Metric {
 }
 
 func (b *backlog) lookAt(ctx context.Context) []prometheus.Metric {
-	looks, err := tasks.LookAtQueues(ctx, b.client, b.queues)
+	looks, err := tasks.LookAtQueues(ctx, b.client, b.queues, b.now())
 	if err != nil {
 		return nil
 	}
@@ -89,6 +90,11 @@ func (b *backlog) lookAt(ctx context.Context) []prometheus.Metric {
 			all = append(all, prometheus.MustNewConstMetric(b.tasks, prometheus.GaugeValue, float64(n), plain, state))
 		}
 		all = append(all, prometheus.MustNewConstMetric(b.wait, prometheus.GaugeValue, look.Oldest.Seconds(), plain))
+		paused := 0.0
+		if look.Paused {
+			paused = 1
+		}
+		all = append(all, prometheus.MustNewConstMetric(b.paused, prometheus.GaugeValue, paused, plain))
 	}
 	return all
 }

@@ -17,10 +17,10 @@ import (
 
 // newBoard makes the operators' page. Its looks at the queues go through a client of their own.
 func (a *API) newBoard(stores *app.Stores, client redis.UniversalClient) (*board.Board, error) {
-	queues := &queueLook{client: client, namespace: stores.Namespace, shards: a.settings.Config.SMSShards}
+	queues := &queueLook{client: client, now: stores.Clock.Now, namespace: stores.Namespace, shards: a.settings.Config.SMSShards}
 	sources := board.Sources{
 		Probes:  a.ops.Look,
-		Traffic: sqlstore.NewMessages(stores.SQL, time.Now).Traffic,
+		Traffic: sqlstore.NewMessages(stores.SQL, stores.Clock.Now).Traffic,
 		Workers: stores.Redis.Workers().List,
 		Queues:  queues.list,
 		Outbox: func(ctx context.Context) (vitals.Backlog, error) {
@@ -39,11 +39,12 @@ func (a *API) newBoard(stores *app.Stores, client redis.UniversalClient) (*board
 			return vitals.Budget{Count: budget.Limit.Count, Left: left, Price: a.settings.Config.SMSPriceYuan}, err
 		}
 	}
-	return board.New(sources, time.Now)
+	return board.New(sources, stores.Clock.Now)
 }
 
 // queueLook looks at the queues.
 type queueLook struct {
+	now       func() time.Time
 	client    redis.UniversalClient
 	namespace tasks.Namespace
 	shards    int
@@ -55,7 +56,7 @@ func (q *queueLook) list(ctx context.Context) ([]vitals.Queue, error) {
 		q.namespace.SMSQueues(q.shards), {q.namespace.Queue(tasks.QueueEmail)},
 		{q.namespace.Queue(tasks.QueuePeriodic)}, {q.namespace.Queue(tasks.QueuePeriodicSMS)},
 	}
-	looks, err := tasks.LookAtQueues(ctx, q.client, slices.Concat(groups...))
+	looks, err := tasks.LookAtQueues(ctx, q.client, slices.Concat(groups...), q.now())
 	if err != nil {
 		return nil, err
 	}

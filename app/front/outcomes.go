@@ -21,7 +21,7 @@ type outcomeBacklog struct {
 
 func newOutcomeBacklog(stores *app.Stores) *outcomeBacklog {
 	return &outcomeBacklog{
-		outcomes: stores.Redis.Outcomes(), now: time.Now,
+		outcomes: stores.Redis.Outcomes(), now: stores.Clock.Now,
 		waiting: prometheus.NewDesc("usher_outcomes_waiting",
 			"Outcomes of SMS that wait in Redis to be written down in the database.", nil, nil),
 		lag: prometheus.NewDesc("usher_outcomes_lag_seconds",
