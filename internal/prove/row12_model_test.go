@@ -14,7 +14,8 @@ const (
 	maxAttempts = 5
 	resendPause = time.Minute
 	claimLease  = 12 * time.Second
-	perHour     = 3 // codes of a number
+	toldOfDelay = 5 * time.Second // of a code that is still not sent
+	perHour     = 3               // codes of a number
 	// blur is how much later than promised a window may forget a unit: a sixtieth of its hour.
 	blur = time.Minute
 )
@@ -153,7 +154,10 @@ func (c *modelCode) shown(now time.Time) messages.State {
 		return state
 	case c.replaced, c.over(now), state == messages.Dropped:
 		return verify.StateExpired
-	case state == messages.Sending:
+	case state == messages.Sending, state == messages.Queued:
+		if now.Sub(c.expires.Add(-codeLife)) >= toldOfDelay {
+			return verify.StateDelayed
+		}
 		return messages.Queued
 	default:
 		return state
