@@ -25,7 +25,7 @@ func (d *deployment) operate(t *testing.T, name, method, path, body string) int 
 		t.Fatal(err)
 	}
 	request.SetBasicAuth(name, opsToken)
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultTransport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}

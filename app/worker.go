@@ -160,7 +160,8 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		Client: asynq.NewClientFromRedisClient(w.stores.Client), Keys: s.Keys, Namespace: w.stores.Namespace, Clock: w.stores.TaskClock(), SMSShards: s.Config.SMSShards,
 		Tracer: w.traces.Tracer(),
 	}
-	w.relay = &tasks.Relay{Outbox: w.stores.Mails, Enqueuer: enqueuer, Turns: w.stores.Redis.Reports(), Logger: logger,
+	w.relay = &tasks.Relay{
+		Outbox: w.stores.Mails, Enqueuer: enqueuer, Turns: w.stores.Redis.Reports(), Logger: logger,
 		Inspector: asynq.NewInspectorFromRedisClient(w.stores.Client),
 	}
 	if err = w.openOps(ctx); err != nil {

@@ -187,3 +187,24 @@ func TestBoard_serves_its_style_and_nothing_else(t *testing.T) {
 		t.Errorf("/ = %d %s", answer.Code, answer.Header().Get("Location"))
 	}
 }
+
+// A mail outage is said in the page's language, with what to do.
+func TestBoard_says_why_mails_do_not_leave(t *testing.T) {
+	t.Parallel()
+	s := sources()
+	s.Workers = func(context.Context) ([]vitals.Worker, error) {
+		return []vitals.Worker{{
+			ID: "w1", Channels: []messages.Channel{messages.SMS, messages.Email}, Breakers: map[string]string{"aliyun": "closed"},
+			MailOutage: "login_refused",
+		}}, nil
+	}
+	get, _ := open(t, s)
+	for path, want := range map[string]string{
+		"/ops?lang=en": "Mails do not leave: login refused (1 of 1 workers). Correct USHER_SMTP_USERNAME and USHER_SMTP_PASSWORD",
+		"/ops?lang=zh": "邮件发不出去：登录被拒绝（1/1 个工作进程）。改正 USHER_SMTP_USERNAME",
+	} {
+		if page := get(path).Body.String(); !strings.Contains(page, want) {
+			t.Errorf("%s lacks %q", path, want)
+		}
+	}
+}

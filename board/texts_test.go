@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"usher/reasons"
 )
 
 func texts(t *testing.T, lang string) map[string]string {
@@ -58,6 +60,20 @@ func TestTexts_have_a_sentence_for_every_rule(t *testing.T) {
 	for _, store := range []string{"redis", "database"} {
 		if chinese["rule."+store+"_away"] == "" {
 			t.Errorf("no sentence for the absence of %s", store)
+		}
+	}
+}
+
+// Each reason has its words, and each that can stop all mails what to do about it.
+func TestTexts_have_every_reason(t *testing.T) {
+	t.Parallel()
+	chinese := texts(t, "zh")
+	for _, r := range reasons.All() {
+		if chinese["reason."+string(r.Word)] == "" {
+			t.Errorf("no text for the reason %s", r.Word)
+		}
+		if r.Effect != reasons.None && chinese["do."+string(r.Word)] == "" {
+			t.Errorf("no text for what to do about %s", r.Word)
 		}
 	}
 }

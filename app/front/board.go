@@ -53,8 +53,10 @@ type queueLook struct {
 // list counts the shards of a queue as one.
 func (q *queueLook) list(ctx context.Context) ([]vitals.Queue, error) {
 	groups := [][]string{
-		q.namespace.SMSQueues(q.shards), {q.namespace.Queue(tasks.QueueEmail)},
-		{q.namespace.Queue(tasks.QueuePeriodic)}, {q.namespace.Queue(tasks.QueuePeriodicSMS)},
+		q.namespace.SMSQueues(q.shards),
+		{q.namespace.Queue(tasks.QueueEmail)},
+		{q.namespace.Queue(tasks.QueuePeriodic)},
+		{q.namespace.Queue(tasks.QueuePeriodicSMS)},
 	}
 	looks, err := tasks.LookAtQueues(ctx, q.client, slices.Concat(groups...), q.now())
 	if err != nil {

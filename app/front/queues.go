@@ -99,7 +99,6 @@ func warnOfMemory(ctx context.Context, client redis.UniversalClient, logger *slo
 	defer cancel()
 	err := client.MemoryUsage(ctx, "asynq:queues").Err()
 	if refused, ok := errors.AsType[redis.Error](err); ok && !errors.Is(refused, redis.Nil) {
-		logger.Warn("Redis refuses MEMORY: the dashboard at "+queuesPath+" cannot show queues; metrics and "+board.Path+" do without",
-			"error", err)
+		logger.Warn("Redis refuses MEMORY: the dashboard at /queues cannot show queues; metrics and /ops do without", "error", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"usher/config"
@@ -36,11 +37,9 @@ func prove(ctx context.Context, name string, sender any) finding {
 
 // isKind tells of a reason that only repeats the kind of a vendor's code, which says more.
 func isKind(word reasons.Word) bool {
-	switch word {
-	case reasons.Temporary, reasons.RateLimited, reasons.Rejected, reasons.Misconfigured, reasons.Unknown, reasons.Unclassified:
-		return true
-	}
-	return false
+	return slices.Contains([]reasons.Word{
+		reasons.Temporary, reasons.RateLimited, reasons.Rejected, reasons.Misconfigured, reasons.Unknown, reasons.Unclassified,
+	}, word)
 }
 
 // checkTemplates asks whether the vendor has approved the templates of a sender, where it can be asked.
