@@ -26,9 +26,12 @@ const keysTried = 1000
 // doctorPatience is how long a store may take that is to be measured, whatever the settings allow it.
 const doctorPatience = 3 * time.Second
 
-// tripsPerTimeout is how many round trips a time-out must allow for: a connection that is made anew asks a few times, and
-// trips are not all alike.
-const tripsPerTimeout = 3
+// How many round trips a time-out must allow for. Redis has one for each command, and not all trips are alike; a connection
+// to PostgreSQL that is made anew, with TLS and a password, asks about eight times in its own.
+const (
+	redisTrips    = 3
+	databaseTrips = 8
+)
 
 // roundTrip measures the middle one of a few questions; 0 when one of them fails.
 func roundTrip(ask func() error) time.Duration {
@@ -45,11 +48,12 @@ func roundTrip(ask func() error) time.Duration {
 }
 
 // examineTrip compares a round trip with the setting that bounds it.
-func examineTrip(name, setting string, trip, timeout time.Duration) finding {
+func examineTrip(name, setting string, trip time.Duration, trips int, timeout time.Duration) finding {
 	var err error
-	least := (trip*tripsPerTimeout + 99*time.Millisecond).Truncate(100 * time.Millisecond)
-	if trip*tripsPerTimeout > timeout {
-		err = fmt.Errorf("%s is %v, less than %d round trips", setting, timeout, tripsPerTimeout)
+	wanted := trip * time.Duration(trips)
+	least := (wanted + 99*time.Millisecond).Truncate(100 * time.Millisecond)
+	if wanted > timeout {
+		err = fmt.Errorf("%s is %v, less than %d round trips", setting, timeout, trips)
 	}
 	return fail(fmt.Sprintf("%s round trip %v", name, trip.Round(10*time.Microsecond)), err,
 		fmt.Sprintf("raise %s to %v at least, or move the programs nearer", setting, least))
@@ -80,7 +84,7 @@ func examineRedis(ctx context.Context, c config.Common, keys *secrets.Keys) []fi
 		return []finding{fail("Redis", err, helpOf(err, "start Redis, or correct USHER_REDIS_URL; see docs/operations.md"))}
 	}
 	trip := roundTrip(func() error { return client.Ping(ctx).Err() })
-	findings := []finding{examineTrip("Redis", "USHER_REDIS_TIMEOUT", trip, c.RedisTimeout)}
+	findings := []finding{examineTrip("Redis", "USHER_REDIS_TIMEOUT", trip, redisTrips, c.RedisTimeout)}
 	const permissions = "docs/operations.md lists the permissions, and what hosted Redis must allow"
 	warning, err := kept.ProbeAll(ctx)
 	findings = append(findings, fail("Redis commands, scripts and queues", err, helpOf(err, permissions)),
@@ -151,7 +155,7 @@ func examineDatabase(ctx context.Context, s front.Settings) []finding {
 	findings := []finding{fail("database schema", err, "run admin migrate up"), examineDatabaseClock(ctx, db)}
 	if strings.HasPrefix(s.Config.DatabaseURL.Reveal(), "postgres") {
 		trip := roundTrip(func() error { return db.Ping(ctx) })
-		findings = append(findings, examineTrip("database", "USHER_DATABASE_TIMEOUT", trip, s.Config.DatabaseTimeout))
+		findings = append(findings, examineTrip("database", "USHER_DATABASE_TIMEOUT", trip, databaseTrips, s.Config.DatabaseTimeout))
 	}
 	if err == nil {
 		err := db.ProbeWrite(ctx)

@@ -43,11 +43,11 @@ func TestDoctor_measures_the_way_to_the_stores(t *testing.T) {
 	}
 	bad, text := trips()
 	if len(bad) != 2 || !strings.HasPrefix(bad[0], "fail Redis round trip 5") || !strings.HasPrefix(bad[1], "fail database round trip 5") ||
-		!strings.Contains(text, "raise USHER_REDIS_TIMEOUT to 1.") || !strings.Contains(text, "raise USHER_DATABASE_TIMEOUT to 1.") {
+		!strings.Contains(text, "raise USHER_REDIS_TIMEOUT to 1.") || !strings.Contains(text, "raise USHER_DATABASE_TIMEOUT to 4") {
 		t.Errorf("half a second away doctor finds %q:\n%s", bad, text)
 	}
-	environ["USHER_REDIS_TIMEOUT"], environ["USHER_DATABASE_TIMEOUT"] = "3s", "3s"
+	environ["USHER_REDIS_TIMEOUT"], environ["USHER_DATABASE_TIMEOUT"] = "3s", "6s"
 	if bad, text := trips(); len(bad) > 0 {
-		t.Errorf("with three seconds doctor finds %q:\n%s", bad, text)
+		t.Errorf("with more time doctor finds %q:\n%s", bad, text)
 	}
 }

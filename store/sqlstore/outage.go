@@ -115,7 +115,8 @@ func asOutage(err error) error {
 	switch text := err.Error(); {
 	case strings.Contains(text, "server is in hot standby mode"), strings.Contains(text, "session is read-only"):
 		return outage(store.Away, standby, findPrimary) // of the driver, while it connects
-	case errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout(), isBusySQLite(err):
+	case errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout(), isBusySQLite(err),
+		errors.Is(err, sql.ErrTxDone): // its time was over between two statements
 		return outage(store.Away, "the database does not answer in time", tooSlow)
 	case errors.Is(err, context.Canceled):
 		return err
