@@ -29,6 +29,9 @@ const (
 	waitLeast = 500 * time.Millisecond
 	waitMost  = 700 * time.Millisecond
 
+	// lateAfter is the wait of the first in the queue from which on the last one goes first.
+	lateAfter = 300 * time.Millisecond
+
 	// holdMost is how long a refusal is held back when as many wait as may; with fewer it is sooner. A refusal costs
 	// nearly half of the work, most of it in HTTP and the kernel: clients that come again at once would take
 	// the processor from those that are served.
@@ -63,8 +66,9 @@ type Refused struct {
 // Error says what happened.
 func (*Refused) Error() string { return "more requests than this process can serve in time" }
 
-// Gate admits requests of one class. Of those that wait the last one goes first: when there are more than can be served,
-// some are served at once and the others are refused, instead of all being served late. It is safe for concurrent use;
+// Gate admits requests of one class. Of those that wait the first one goes first, until it has waited for long: when there
+// are more than can be served the last one does, so that some are served at once and the others are refused, instead of
+// all being served late. It is safe for concurrent use;
 // make it with [New].
 type Gate struct {
 	class      string
@@ -85,6 +89,7 @@ type Gate struct {
 type waiter struct {
 	permit chan adaptivelimiter.Permit // gets one permit, when it has been taken off the list
 	place  *list.Element
+	since  time.Time
 }
 
 // New makes a gate that begins with the least bound.
@@ -142,7 +147,7 @@ func (g *Gate) Enter(ctx context.Context) (*Pass, error) {
 
 // await is Enter for a request that found no place.
 func (g *Gate) await(ctx context.Context) (adaptivelimiter.Permit, error) {
-	w := &waiter{permit: make(chan adaptivelimiter.Permit, 1)}
+	w := &waiter{permit: make(chan adaptivelimiter.Permit, 1), since: time.Now()}
 	g.mu.Lock()
 	if g.waiting.Len()+g.held >= g.maxWaiting {
 		g.mu.Unlock()
@@ -210,13 +215,16 @@ func (g *Gate) giveUp(w *waiter) bool {
 func (g *Gate) next() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for last := g.waiting.Back(); last != nil; last = g.waiting.Back() {
+	for g.waiting.Len() > 0 {
 		permit, ok := g.limiter.TryAcquirePermit()
 		if !ok {
 			return
 		}
-		w := last.Value.(*waiter)
-		g.waiting.Remove(last)
+		w := g.waiting.Front().Value.(*waiter)
+		if time.Since(w.since) > lateAfter {
+			w = g.waiting.Back().Value.(*waiter)
+		}
+		g.waiting.Remove(w.place)
 		w.place = nil
 		w.permit <- permit
 	}

@@ -31,6 +31,17 @@ func mustEnter(t *testing.T, g *overload.Gate) *overload.Pass {
 
 func TestGate_admits_up_to_its_bound_and_the_others_when_there_is_room(t *testing.T) {
 	t.Parallel()
+	for want, wait := range map[string]time.Duration{"earlier later": 0, "later earlier": 400 * time.Millisecond} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			admitsInOrder(t, wait, want)
+		})
+	}
+}
+
+// admitsInOrder has two requests wait for so long before there is room for one of them after the other.
+func admitsInOrder(t *testing.T, wait time.Duration, want string) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		g := gate(overload.Bounds{Least: 2, Most: 2, Waiting: 10})
 		first, second := mustEnter(t, g), mustEnter(t, g)
@@ -51,11 +62,12 @@ func TestGate_admits_up_to_its_bound_and_the_others_when_there_is_room(t *testin
 		if got := g.Stats(); got.InFlight != 2 || got.Waiting != 2 || got.Limit != 2 {
 			t.Errorf("two are in, two wait: %+v", got)
 		}
+		<-time.After(wait)
 		first.Done()
 		synctest.Wait()
 		group.Wait()
-		if strings.Join(entered, " ") != "later earlier" {
-			t.Errorf("entered %q, want the last to come first", entered)
+		if strings.Join(entered, " ") != want {
+			t.Errorf("after %v they entered in the order %q, want %q", wait, entered, want)
 		}
 		second.Drop()
 		if got := g.Stats(); got != (overload.Stats{Admitted: 4, Limit: 2}) {

@@ -13,7 +13,7 @@ func overloadMutants() []mutant {
 		{
 			name: "last-in-first-out", without: "a crowd that is too large is served late, all of it",
 			edits: []edit{
-				{"overload/overload.go", "for last := g.waiting.Back(); last != nil; last = g.waiting.Back() {", "for last := g.waiting.Front(); last != nil; last = g.waiting.Front() {"},
+				{"overload/overload.go", "w = g.waiting.Back().Value.(*waiter)", "w = g.waiting.Front().Value.(*waiter)"},
 			},
 			pkg: "overload", tests: []string{"TestGate_admits_up_to_its_bound_and_the_others_when_there_is_room"},
 		},
