@@ -184,6 +184,7 @@ func TestScript(t *testing.T) {
 		"does the work that is asked":                 doesWork,
 		"does work beside a picture":                  doesWorkBesidePicture,
 		"says that a message was refused":             saysRefusedMessage,
+		"a delayed message is told, with another way": saysDelayedMessage,
 		"registers by email and points to the inbox":  registersByEmail,
 		"shows the captcha when sign-in demands it":   showsDemandedCaptcha,
 		"activates on a click only":                   activatesOnClick,
@@ -334,6 +335,22 @@ func saysRefusedMessage(t *testing.T, browser context.Context, page web.Page) {
 	b.until(`!document.getElementById('captcha').disabled && document.activeElement.id === 'captcha'`)
 	if got := len(s.called("POST /v1/sms-codes")); got != 1 {
 		t.Errorf("got %d codes asked for, want 1", got)
+	}
+}
+
+func saysDelayedMessage(t *testing.T, browser context.Context, page web.Page) {
+	for path, other := range map[string]string{"/register": "Use email instead", "/login?mode=code": "Sign in with your password"} {
+		s := newSite(t, page, map[string][]string{
+			"POST /v1/captchas":    {okCaptcha},
+			"POST /v1/sms-codes":   {okCode},
+			"GET /v1/sms-codes/s1": {`{"errno":"0","data":{"status":"delayed","resend_after":0}}`},
+		})
+		b := openTab(t, browser, s.URL+path)
+		b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
+		b.fill(map[string]string{"mobile": "13800138000", "captcha": "abcd"})
+		b.do(clickOn(sendButton))
+		b.until(textIs("code-status", "We cannot send the message right now"))
+		b.until(textIs("code-status", other))
 	}
 }
 
