@@ -57,7 +57,7 @@ func (outage) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook turns the error of a single command; the client sets it on the command.
 func (h outage) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if err := store.TimeLeft(ctx); err != nil {
+		if err := timeLeft(ctx); err != nil {
 			return fail([]redis.Cmder{cmd}, err)
 		}
 		return h.note(asOutage(next(ctx, cmd)))
@@ -67,7 +67,7 @@ func (h outage) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook turns the errors of all commands on a pipeline.
 func (h outage) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if err := store.TimeLeft(ctx); err != nil {
+		if err := timeLeft(ctx); err != nil {
 			return fail(cmds, err)
 		}
 		err := h.note(asOutage(next(ctx, cmds)))
@@ -87,6 +87,15 @@ func (h outage) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 		}
 		return err
 	}
+}
+
+// timeLeft is [store.TimeLeft] but for a context that was cancelled: a hook behind this one may go on with it, as that
+// for Asynq's acknowledgements does, and otherwise the client says so itself.
+func timeLeft(ctx context.Context) error {
+	if err := store.TimeLeft(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
 }
 
 // note tells the log whether Redis answered. An error that is no outage is an answer, unless the caller has left.

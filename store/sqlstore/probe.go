@@ -16,7 +16,7 @@ var errUndone = errors.New("undone on purpose")
 
 // probedTables are those that the service writes, each with a column of theirs.
 var probedTables = map[string]string{
-	"accounts": "id", "messages": "id", "account_changes": "id", "declined_emails": "until", "spent": "id",
+	"accounts": "id", "messages": "id", "account_changes": "id", "declined_emails": "until", "spent": "id", "traffic": "quarter",
 }
 
 // ProbeWrite writes a row and takes it back, and asks for the right to change every table of the service. A standby, a
