@@ -151,19 +151,25 @@ func (t *trials) try(ctx context.Context) {
 	before := t.found
 	t.found = now
 	t.mu.Unlock()
-	t.tell("redis is of no use for now", before.redis, now.redis)
-	t.tell("redis refuses what this process works without", before.warning, now.warning)
+	if isNews(before.redis, now.redis) {
+		t.logger.Warn("redis is of no use for now", advice(now.redis)...)
+	}
+	if isNews(before.warning, now.warning) {
+		t.logger.Warn("redis refuses what this process works without", advice(now.warning)...)
+	}
 	if len(now.paused) > 0 && !slices.Equal(before.paused, now.paused) {
 		t.logger.Warn("queues are paused: their messages wait", "queues", now.paused, "see", "/queues")
 	}
-	t.tell("the database refuses what this process needs", before.database, now.database)
-}
-
-func (t *trials) tell(message string, before, now error) {
-	if now != nil && (before == nil || before.Error() != now.Error()) {
-		t.logger.Warn(message, "error", now, "to_do", todo(now), "see", "admin doctor")
+	if isNews(before.database, now.database) {
+		t.logger.Warn("the database refuses what this process needs", advice(now.database)...)
 	}
 }
+
+func isNews(before, now error) bool {
+	return now != nil && (before == nil || before.Error() != now.Error())
+}
+
+func advice(err error) []any { return []any{"error", err, "to_do", todo(err), "see", "admin doctor"} }
 
 // tryRedis tries all that the service does with Redis, and says whose keys are used there.
 func (s *Stores) tryRedis(ctx context.Context) (warning, err error) {

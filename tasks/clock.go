@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,8 +112,7 @@ func correct(cmd redis.Cmder, offset time.Duration) {
 		prolong(args, offset)
 		return
 	}
-	for i := len(timed) - 1; i >= 0; i-- { // forward before enqueue, whose second key is the same
-		row := timed[i]
+	for _, row := range slices.Backward(timed) { // forward before enqueue, whose second key is the same
 		key := scriptKey(cmd, row.keys, row.position)
 		if !strings.HasPrefix(key, "asynq:{") || !strings.HasSuffix(key, row.suffix) {
 			continue

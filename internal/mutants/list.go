@@ -6,5 +6,6 @@ import "slices"
 // tests that its absence must not pass. An edit that would leave an import or a variable unused keeps it in use.
 func mutants() []mutant {
 	return slices.Concat(limitMutants(), totalMutants(), rememberedMutants(), codeMutants(), captchaMutants(), accountMutants(), linkMutants(),
-		pendingMutants(), passwordMutants(), requestMutants(), sessionMutants(), changeMutants(), claimMutants(), messageMutants(), storeMutants(), overloadMutants())
+		pendingMutants(), passwordMutants(), requestMutants(), sessionMutants(), changeMutants(), claimMutants(), messageMutants(), storeMutants(), overloadMutants(),
+		vendorMutants(), pastedMutants())
 }

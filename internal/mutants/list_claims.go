@@ -78,19 +78,5 @@ func claimMutants() []mutant {
 			},
 			pkg: "store/sqlstore", tests: []string{"TestMails_Due_passes_over_rows_that_another_relay_holds"},
 		},
-		{
-			name: "mail-note", without: "after an older dump was restored mails go out twice",
-			edits: []edit{
-				{"store/redisstore/scripts/mail_note.lua", "then return 0 end", "then return 1 end"},
-			},
-			pkg: "tasks", tests: []string{"TestEmailHandler_sends_nothing_twice_when_an_older_database_comes_back"},
-		},
-		{
-			name: "probe", without: "people's messages try a vendor that was spared",
-			edits: []edit{
-				{"providers/router_line.go", "if l.prober != nil && l.resting() {", "if false {"},
-			},
-			pkg: "providers", tests: []string{"TestRouter_tries_a_provider_that_was_spared_without_a_message"},
-		},
 	}
 }

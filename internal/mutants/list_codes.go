@@ -25,13 +25,6 @@ func codeMutants() []mutant {
 			pkg: "store/redisstore", tests: []string{"TestCodes"},
 		},
 		{
-			name: "code-used", without: "a guess at a used code is told apart from an unknown id",
-			edits: []edit{
-				{"verify/service.go", "	case right:\n		return Pending{}, false, ErrUsed", "	default:\n		return Pending{}, false, ErrUsed"},
-			},
-			pkg: "verify", tests: []string{"TestService_tells_of_a_use_only_who_knows_the_code"},
-		},
-		{
 			name: "code-purpose", without: "a code to sign in with resets the password",
 			edits: []edit{
 				{

@@ -26,28 +26,6 @@ func messageMutants() []mutant {
 			pkg: "secrets", tests: []string{"TestKeys_Open_refuses_what_was_moved_or_changed"},
 		},
 		{
-			name: "mail-crowd", without: "a crowd of mails makes a wrong login each, which locks the mailbox",
-			edits: []edit{
-				{"providers/smtp/pool.go", "	if p.failures == began {\n		shared = nil\n	}\n", "	shared = nil\n"},
-			},
-			pkg: "providers/smtp", tests: []string{"TestClient_logsInOnceForACrowd"},
-		},
-		{
-			name: "mail-stranger", without: "a stranger's address that the mail server refuses opens the breaker for everybody",
-			edits: []edit{
-				{"providers/email_breaker.go", "return kind == RateLimited || kind == Rejected || ", "return kind == RateLimited || "},
-				{"reasons/list.go", "{RecipientUnknown, None,", "{RecipientUnknown, Counts,"},
-			},
-			pkg: "providers", tests: []string{"TestEmailBreaker_one_mail_is_no_outage"},
-		},
-		{
-			name: "mail-buried", without: "a mail whose task an operator archived is never sent",
-			edits: []edit{
-				{"tasks/relay.go", "if err == nil && existed {", "if err != nil && existed {"},
-			},
-			pkg: "tasks", tests: []string{"TestRelay_runs_an_archived_task_of_a_mail_that_waits"},
-		},
-		{
 			name: "mail-html", without: "a user name is HTML in mails",
 			edits: []edit{
 				{"tasks/templates.go", `htmltemplate "html/template"`, `htmltemplate "text/template"`},

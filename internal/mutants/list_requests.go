@@ -11,13 +11,6 @@ func requestMutants() []mutant {
 			pkg: "api", tests: []string{"TestForged_forwarding_is_not_believed"},
 		},
 		{
-			name: "forwarded-unknown", without: "what a stranger wrote before a proxy's \"unknown\" is believed",
-			edits: []edit{
-				{"api/forwarded.go", "if !ok {\n				return client, false\n			}", "if !ok {\n				continue\n			}"},
-			},
-			pkg: "api", tests: []string{"TestForwarded_forms"},
-		},
-		{
 			name: "body-size", without: "a body may have any size",
 			edits: []edit{
 				{

@@ -223,10 +223,14 @@ var thingRules = []struct{ word, reason, cure string }{
 	{"NOPERM", "the Redis user lacks a permission for %s", "docs/operations.md lists the permissions"},
 	{"ACL failure", "the Redis user lacks a permission for %s", "docs/operations.md lists the permissions"},
 	{"can't run this command", "the Redis user lacks a permission for %s", "docs/operations.md lists the permissions"},
-	{"KEYS array", "redis, or a proxy before it, refuses %s",
-		"Asynq's scripts need it: with Aliyun's Redis or Tair behind a proxy set the parameter script_check_enable to 0"},
-	{"undeclared key", "redis refuses %s",
-		"Asynq's scripts need it: start Dragonfly with --default_lua_flags=allow-undeclared-keys"},
+	{
+		"KEYS array", "redis, or a proxy before it, refuses %s",
+		"Asynq's scripts need it: with Aliyun's Redis or Tair behind a proxy set the parameter script_check_enable to 0",
+	},
+	{
+		"undeclared key", "redis refuses %s",
+		"Asynq's scripts need it: start Dragonfly with --default_lua_flags=allow-undeclared-keys",
+	},
 	{"non local key", "redis is a node of a cluster and refuses %s", "want redis-cluster:// or rediss-cluster://"},
 	{"CROSSSLOT", "redis is a cluster and refuses %s", "want redis-cluster:// or rediss-cluster://"},
 	{"unknown command", "redis, or a proxy before it, does not know %s", "docs/operations.md tells what Redis must allow"},

@@ -28,6 +28,14 @@ func (db *DB) checkPooler(ctx context.Context) error {
 	if err != nil {
 		return poolerError(db.note(ctx, err))
 	}
+	// A pooler that takes its connections in turn shows another process at the next question.
+	for range 4 {
+		if next, err := scanPid(prepared.QueryRowContext(ctx)); err != nil {
+			return poolerError(db.note(ctx, err))
+		} else if next != backend {
+			return ErrPooler
+		}
+	}
 	another, err := db.sqlx.Conn(ctx)
 	if err != nil {
 		return db.note(ctx, err)
