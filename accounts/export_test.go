@@ -52,3 +52,6 @@ func DjangoHash(text string) bool {
 	_, ok := parseDjango(text)
 	return ok
 }
+
+// HashLimit is how long a process may take for one hash.
+const HashLimit = hashLimit

@@ -16,8 +16,8 @@ const (
 	// hashIdle is how long a process that has nothing to hash keeps its memory, some 30 MiB of its own.
 	hashIdle = time.Minute
 	// hashLimit is how long a process may take for one hash, or to end. A second is the most that any hash
-	// takes of a core.
-	hashLimit = 10 * time.Second
+	// takes of a core, of which requests may leave it a third.
+	hashLimit = 4 * time.Second
 )
 
 // hashPlace works on one hash at a time: in a process of its own, which it starts when there is work and ends
@@ -33,7 +33,7 @@ type hashPlace struct {
 }
 
 // errResting is no news.
-var errResting = errors.New("processes for hashes did not start lately")
+var errResting = errors.New("hash process is in its start cooldown")
 
 // do never fails for want of a process: then the hash is made here, where requests wait for it.
 func (p *hashPlace) do(ctx context.Context, task hashTask) hashResult {
@@ -65,9 +65,13 @@ func (p *hashPlace) ask(task hashTask) (hashResult, error) {
 		p.process = process
 		p.retire = time.AfterFunc(hashIdle, p.stop)
 	}
+	asked := time.Now()
 	result, err := p.process.ask(task)
 	if err != nil {
 		p.drop()
+		if time.Since(asked) >= hashLimit { // frozen: so may be the next one
+			p.rest = time.Now().Add(hashIdle)
+		}
 		return hashResult{}, err
 	}
 	p.retire.Reset(hashIdle)

@@ -135,6 +135,19 @@ func TestOutsideHasher_hashes_here_when_its_process_fails(t *testing.T) {
 	}
 }
 
+func TestOutsideHasher_waits_once_for_a_process_that_is_frozen(t *testing.T) {
+	t.Parallel()
+	h, log := outside(t, 1, "freeze")
+	began := time.Now()
+	agrees(t, h, accounts.NewHasher(1))
+	if took := time.Since(began); took > 3*accounts.HashLimit {
+		t.Errorf("seven passwords took %v, want little more than the %v for the first", took, accounts.HashLimit)
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+		t.Errorf("logged %q, want one warning", log.String())
+	}
+}
+
 func TestOutsideHasher_hashes_here_when_no_process_starts(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

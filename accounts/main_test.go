@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 		if accounts.ServeHashes(os.Stdin, os.Stdout) != nil {
 			os.Exit(1)
 		}
+	case "freeze":
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		select {}
 	case "die":
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		os.Exit(1)
