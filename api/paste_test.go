@@ -303,7 +303,7 @@ func TestRegistration_by_address_that_was_refused_is_not_said_to_be_done(t *test
 	p.post("/v1/registrations", form).want(422, "4201")
 }
 
-// Whoever sends another form twice hears that the code was used, not that it is too old.
+// A second submit of another form is told that the code was used, not that it is too old.
 func TestCodes_sent_twice_are_said_to_be_used(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)

@@ -104,7 +104,7 @@ func (c *client) mustAnswer(want int) {
 	}
 }
 
-// Whoever opens connections and says nothing, or says it slowly, must not keep the next person out.
+// Clients that open connections and send nothing, or send it slowly, must not keep the next person out.
 func TestServer_closes_the_quietest_connection_for_a_newcomer(t *testing.T) {
 	t.Parallel()
 	for name, said := range map[string]string{

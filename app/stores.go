@@ -154,7 +154,7 @@ func clockSentence(ahead time.Duration) string {
 
 var errLeapt = errors.New("the machine's clock was set: nothing is sent until it is compared with that of Redis again")
 
-// clockKnown returns an error while nobody knows what time it is.
+// clockKnown returns an error while the time is not known.
 func (s *Stores) clockKnown(context.Context) error {
 	if s.Clock.Leapt() {
 		return errLeapt

@@ -18,7 +18,7 @@ var ErrPermission = errors.New("the credentials are right and lack a permission"
 
 // Prober is an [SMSSender] that can try whether the vendor takes messages, without one.
 type Prober interface {
-	// Probe goes the way of a send with a message that the vendor can send to nobody, and must refuse for that. A nil
+	// Probe goes the way of a send with a message to no number, which the vendor must refuse for that. A nil
 	// error is that refusal; any other is an [*Error] as of a send.
 	Probe(ctx context.Context) error
 }

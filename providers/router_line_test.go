@@ -125,7 +125,7 @@ func TestRouter_shows_one_message_to_a_provider_whose_probe_went_well(t *testing
 		s.Senders[0] = probed{s.senders[0], func() error { return nil }}
 		_, _, _ = s.send(t)
 		time.Sleep(pause)     //nolint:forbidigo // synthetic time
-		go s.Run(t.Context()) // nobody sends anything: it is tried all the same
+		go s.Run(t.Context()) // without messages it is tried all the same
 		synctest.Wait()
 		if calls, _ := s.taken(); !slices.Equal(calls[len(calls)-1:], []string{"probe a"}) {
 			t.Errorf("called %v without a message", calls)

@@ -83,11 +83,11 @@ func refusedClaim(
 	}
 }
 
-// foreignKept is how long after its end a code's task is left to workers that may have its key. Nobody needs it then;
+// foreignKept is how long after its end a code's task is left to workers that may have its key. It is of no use then;
 // its worker may still note that it was never sent.
 const foreignKept = time.Hour
 
-// foreignPause is the pause of a task that nobody here can work and that does not hurry.
+// foreignPause is the pause of a task that this worker cannot work and that does not hurry.
 const foreignPause = time.Minute
 
 // isForeign reports whether a task was sealed with a key that is not ours: by processes that have a newer key, or by

@@ -17,7 +17,7 @@ import (
 // clock for right.
 type Clock struct {
 	Offset func() time.Duration // what the machine's clock lacks; negative where it is ahead
-	Leapt  func() bool          // whether nobody knows at this moment
+	Leapt  func() bool          // whether it is unknown at this moment
 }
 
 func (c Clock) offset() time.Duration {
@@ -36,7 +36,7 @@ var errClock = errors.New("the machine's clock was set: nothing is claimed until
 // clockPause is longer than it takes to compare it.
 const clockPause = 2 * time.Second
 
-// known returns an error while nobody knows what time it is.
+// known returns an error while the time is not known.
 func (c Clock) known() error {
 	if c.Leapt != nil && c.Leapt() {
 		return &retryAt{time.Now().Add(clockPause), errClock}

@@ -27,7 +27,7 @@ func TestRetryDelay_stays_short_while_nobody_answers(t *testing.T) {
 	}
 }
 
-// A mail server that refuses us is asked again seldom: somebody has to mend it.
+// A mail server that refuses us is asked again seldom: an operator has to mend it.
 func TestRetryDelay_is_long_where_a_mail_server_refuses_us(t *testing.T) {
 	t.Parallel()
 	testPauses(t, &providers.Error{Provider: "smtp", Kind: providers.Misconfigured, Code: "553-5.7.1", Why: reasons.SenderRefused}, map[int]time.Duration{

@@ -77,7 +77,7 @@ type SMSCodeHandler struct {
 	Timeout time.Duration // for the providers' answer, all of them together
 	Metrics *Metrics
 	Clock   Clock
-	Expired *Expired // is told of codes that had ended; nil: nobody is
+	Expired *Expired // is told of codes that had ended; may be nil
 }
 
 // ProcessTask claims the code, derives it, sends it and records how that ended.

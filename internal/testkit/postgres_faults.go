@@ -55,7 +55,7 @@ func Promote(t testing.TB, standby *Server) {
 	}
 }
 
-// Demote restarts a primary as a standby, as whoever switches over does.
+// Demote restarts a primary as a standby, as a switch-over does.
 func Demote(t testing.TB, primary *Server) {
 	t.Helper()
 	primary.Stop()

@@ -77,7 +77,7 @@ func (c *Clock) Offset() time.Duration { return c.Now().Round(0).Sub(c.local().R
 // Ahead is how far the machine's clock is ahead of Redis; negative where it is behind, 0 where nothing is known.
 func (c *Clock) Ahead() time.Duration { return -c.Offset() }
 
-// Leapt reports whether the machine's clock was set since the last measurement, or the machine has slept: then nobody
+// Leapt reports whether the machine's clock was set since the last measurement, or the machine has slept: then no process
 // knows what time it is until it is measured again.
 func (c *Clock) Leapt() bool {
 	c.mu.Lock()
