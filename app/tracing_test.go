@@ -218,7 +218,8 @@ func TestTraceSMS_keeps_what_a_sender_can_do(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := []string{"Pull", "Refer", "Prove", "Templates"} // of the sender itself
+	// These are asked of the sender itself, before it is wrapped or through Unwrap.
+	asked := []string{"Pull", "Refer", "Prove", "Templates", "Probe", "CheckTemplates"}
 	for _, sender := range senders {
 		traced := reflect.TypeOf(tasks.TraceSMS(sender, noop.NewTracerProvider().Tracer("")))
 		for method := range reflect.TypeOf(sender).Methods() {
