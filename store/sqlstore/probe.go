@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -30,12 +31,13 @@ func (db *DB) ProbeWrite(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, tx.Rebind(insertSpent), "probe/"+secrets.Random(9), at(time.Now())); err != nil {
 			return fmt.Errorf("the database refuses a new row: %w", err)
 		}
+		// All in one trip: the database's own words name the table.
+		var changes strings.Builder
 		for table, column := range probedTables {
-			for _, statement := range []string{"update " + table + " set " + column + " = " + column + " where 1 = 0", "delete from " + table + " where 1 = 0"} {
-				if _, err := tx.ExecContext(ctx, statement); err != nil {
-					return fmt.Errorf("the database refuses to change %s: %w", table, err)
-				}
-			}
+			fmt.Fprintf(&changes, "update %[1]s set %[2]s = %[2]s where 1 = 0; delete from %[1]s where 1 = 0; ", table, column)
+		}
+		if _, err := tx.ExecContext(ctx, changes.String()); err != nil {
+			return fmt.Errorf("the database refuses to change a table: %w", err)
 		}
 		return errUndone
 	})
