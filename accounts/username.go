@@ -78,12 +78,26 @@ func canonicalUsername(s string) (username, Problem) {
 	case isNumber(shown):
 		return username{}, NotAllowed
 	}
-	return username{shown, unconfuse(fold(shown))}, ""
+	return username{shown, lookAlike(shown)}, ""
 }
 
 func usernameRune(r rune) bool {
 	return r == '_' || (unicode.IsLetter(r) || unicode.IsNumber(r)) &&
 		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+}
+
+// lookAlike is the same for all names of one look. What a letter looks like can be a capital whose small letter looks like
+// yet another one, so it goes on until nothing changes; the tables have no circle, and no chain of more than three.
+func lookAlike(shown string) string {
+	name := fold(shown)
+	for range 8 {
+		next := unconfuse(name)
+		if next == name {
+			break
+		}
+		name = next
+	}
+	return name
 }
 
 // unconfuse replaces every letter outside ASCII by the one that it looks like, as the skeleton of UTS 39 does,

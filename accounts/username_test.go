@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode"
 
 	"usher/accounts"
 	"usher/contact"
@@ -51,6 +52,23 @@ func TestCanonicalUsername(t *testing.T) {
 		shown, canonical, ok := accounts.CanonicalUsername(in)
 		if ok != (want[0] != "") || shown != want[0] || canonical != want[1] {
 			t.Errorf("CanonicalUsername(%.40q) = %q, %q, %v, want %q", in, shown, canonical, ok, want)
+		}
+	}
+}
+
+// A letter that looks like a capital, whose small letter looks like another one, is still one name with it.
+func TestCanonicalUsername_of_a_canonical_name_is_the_name(t *testing.T) {
+	t.Parallel()
+	for r := range unicode.MaxRune {
+		if !unicode.IsLetter(r) {
+			continue
+		}
+		_, once, ok := accounts.CanonicalUsername("a" + strings.Repeat(string(r), 4))
+		if !ok {
+			continue
+		}
+		if _, twice, ok := accounts.CanonicalUsername(once); ok && twice != once {
+			t.Errorf("%q is compared as %q, and that as %q", r, once, twice)
 		}
 	}
 }

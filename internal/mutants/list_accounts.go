@@ -17,7 +17,7 @@ func accountMutants() []mutant {
 		{
 			name: "username-look", without: "a Cyrillic name passes beside the Latin one that it looks like",
 			edits: []edit{
-				{"accounts/username.go", "return username{shown, unconfuse(fold(shown))}, \"\"", "_ = unconfuse\n\treturn username{shown, fold(shown)}, \"\""},
+				{"accounts/username.go", "return username{shown, lookAlike(shown)}, \"\"", "_ = lookAlike\n\treturn username{shown, fold(shown)}, \"\""},
 			},
 			pkg: "accounts", tests: []string{"TestUsername_impostors"},
 		},
