@@ -185,8 +185,9 @@ func (s *Server) admitByCaptcha(c echo.Context, body registrationBody, spends []
 		s.noteAnswered(c, body.CaptchaID, challenge.Used, requestTimeout)
 	}
 	ctx, used := c.Request().Context(), err
-	for range secondLooks {
-		if !errors.Is(err, errCaptchaUsed) {
+	for look := range secondLooks {
+		justTaken := look == 0 && errors.Is(err, errCaptchaGone) // its note may be under way
+		if !justTaken && !errors.Is(err, errCaptchaUsed) {
 			break
 		}
 		select {
@@ -198,8 +199,8 @@ func (s *Server) admitByCaptcha(c echo.Context, body registrationBody, spends []
 		if lookErr != nil {
 			return lookErr
 		}
-		if asked.Medium == challenge.Done {
-			err = errCaptchaDone
+		if asked.Medium == challenge.Done || asked.Medium == challenge.Used {
+			err = s.captchaRefusal(body.CaptchaID, asked, "")
 		}
 	}
 	if !errors.Is(err, errCaptchaDone) {
