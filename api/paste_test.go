@@ -128,9 +128,10 @@ func TestBodies_as_clients_write_them(t *testing.T) {
 		return p.do(request{method: "POST", path: "/v1/sms-codes/check", contentType: "application/json", text: `{"sms_code_id":"` +
 			b.codeID(number) + `","mobile":` + mobile + `,"code":` + code + `,"purpose":"login"}`})
 	}
-	asNumber := strings.TrimLeft(code, "0")
-	if got := checked(number, asNumber).want(200, "0"); got.Data["valid"] != true && asNumber == code {
-		t.Errorf("the code %s as a JSON number is not valid", code)
+	if code[0] != '0' { // JSON has no number that begins with 0
+		if got := checked(number, code).want(200, "0"); got.Data["valid"] != true {
+			t.Errorf("the code %s as a JSON number is not valid", code)
+		}
 	}
 	for _, odd := range []string{"1.38e10", "13800138000.0", "-13800138000", "true", "[13800138000]", "13800138000e0"} {
 		if got := checked(odd, `"1"`); got.status != http.StatusBadRequest || got.Errno != "4103" {
