@@ -26,7 +26,7 @@ var (
 	errGivenUp  = errors.New("it may have been sent twice, and nobody knows of it")
 )
 
-// clear finds out what became of an earlier attempt and sends again only when nobody knows of it. A worker that died
+// clear asks for the outcome of an earlier attempt and sends again only when no provider knows of it. A worker that died
 // has not said whom it asked; then all are suspects.
 func (r *round) clear(ctx context.Context, lines []*line) (Receipt, error) {
 	suspects, known := r.suspects(lines)

@@ -43,8 +43,8 @@ var errForeign = reasons.New(reasons.Unclassified, "error of no known kind")
 // A claim with as many doubts may only ask.
 const mostSends = 2
 
-// errGivenUp ends a message that nobody can be asked about.
-var errGivenUp = ourFault(providers.Unknown, reasons.GivenUp, errors.New("it may have been sent twice, and nobody can be asked"))
+// errGivenUp ends a message whose outcome no provider can tell.
+var errGivenUp = ourFault(providers.Unknown, reasons.GivenUp, errors.New("it may have been sent twice, and its provider cannot be asked"))
 
 // ownPause is the pause after an attempt that something of our own kept from being made, by its code. No vendor
 // was bothered, and what stood in the way may be gone any moment, so the pause does not grow.

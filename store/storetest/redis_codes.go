@@ -49,7 +49,7 @@ func Codes(t *testing.T, url string) {
 		"an attempt that is to be repeated frees its own":        requeue,
 		"what must not be sent is dropped":                       dropped,
 		"an attempt at a mail is noted once, and none before it": mailNotes,
-		"a message that nobody takes is delayed":                 delayed,
+		"a message that no provider takes is delayed":            delayed,
 		"a refusal of ours keeps the first cause":                firstCause,
 		"outcomes are recorded once":                             recordTwice,
 		"a claim that ran out is a doubt":                        doubts,
