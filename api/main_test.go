@@ -104,7 +104,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 		Config: api.Config{
 			PublicURL: must(url.Parse("http://localhost:8080"))(t), Registration: accounts.Either,
 			AllowedOrigins: []string{"https://app.example.com"},
-			ReceiptSecret:  receiptSecret,
+			ReportSecret:  reportSecret,
 			CaptchaTTL:     5 * time.Minute, SessionIdle: 30 * time.Minute,
 			SessionLifetime: 12 * time.Hour, SessionRemember: 7 * 24 * time.Hour,
 		},

@@ -74,7 +74,7 @@ func changesNothing(c echo.Context) bool {
 		return true
 	}
 	return slices.Contains([]string{
-		"/v1/captchas", "/v1/captchas/:id/check", "/v1/sms-codes/check", "/v1/receipts/:provider/:secret",
+		"/v1/captchas", "/v1/captchas/:id/check", "/v1/sms-codes/check", "/v1/reports/:provider/:secret",
 	}, c.Path())
 }
 

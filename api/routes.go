@@ -19,7 +19,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/v1/sms-codes/check", s.checkCode)
 	get("/v1/sms-codes/:id", s.codeStatus)
 
-	e.POST("/v1/receipts/:provider/:secret", s.takeReceipts)
+	e.POST("/v1/reports/:provider/:secret", s.takeReports)
 
 	get("/v1/usernames/:username", s.countUsername)
 	get("/v1/mobiles/:mobile", s.countMobile)

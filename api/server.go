@@ -56,7 +56,7 @@ type Config struct {
 	AllowedOrigins []string       // other origins that may call the API with credentials
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none when empty
 	Registration   accounts.Registration
-	ReceiptSecret  string // in the path that vendors push delivery reports to; empty takes none
+	ReportSecret  string // in the path that vendors push delivery reports to; empty takes none
 
 	CaptchaTTL      time.Duration
 	SessionIdle     time.Duration // a session without a request ends

@@ -74,9 +74,9 @@ func shown(text string) map[string]family {
 func TestMetrics_page_tells_what_the_processes_show(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, testkit.Redis(t), testkit.SQLite(t), map[string]string{
-		"USHER_SMS_BUDGET_YUAN": "100", "USHER_SMS_PRICE_YUAN": "0.05", "USHER_RECEIPT_SECRET": receiptSecret,
+		"USHER_SMS_BUDGET_YUAN": "100", "USHER_SMS_PRICE_YUAN": "0.05", "USHER_REPORT_SECRET": reportSecret,
 	})
-	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/receipts/aliyun/"+receiptSecret, ""); err != nil {
+	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/reports/aliyun/"+reportSecret, ""); err != nil {
 		t.Fatal(err)
 	}
 	p := d.person(t)

@@ -13,10 +13,10 @@ func TestCanary_flies_again_and_again_and_is_counted(t *testing.T) {
 	t.Parallel()
 	const number = "13800138000"
 	d := deploy(t, testkit.Redis(t), testkit.SQLite(t), map[string]string{
-		"USHER_SMS_PROVIDERS": "aliyun", "USHER_RECEIPT_SECRET": receiptSecret,
+		"USHER_SMS_PROVIDERS": "aliyun", "USHER_REPORT_SECRET": reportSecret,
 		"USHER_CANARY_TO": number, "USHER_CANARY_INTERVAL": "5m",
 	})
-	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/receipts/aliyun/"+receiptSecret, ""); err != nil {
+	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/reports/aliyun/"+reportSecret, ""); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, 30*time.Second, func() bool {

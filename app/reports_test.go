@@ -12,7 +12,7 @@ import (
 	"usher/sandbox"
 )
 
-const receiptSecret = "the-secret-of-receipts"
+const reportSecret = "the-secret-of-reports"
 
 // wantStatus waits for the state of a code to be what a waiting person should see.
 func wantStatus(t *testing.T, p *person.Person, id, want string) {
@@ -59,13 +59,13 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.settings["USHER_RECEIPT_SECRET"], c.settings["USHER_LIMITS"] = receiptSecret, "status_ip=off"
+			c.settings["USHER_REPORT_SECRET"], c.settings["USHER_LIMITS"] = reportSecret, "status_ip=off"
 			d := deploy(t, testkit.Redis(t), testkit.SQLite(t), c.settings)
 			counts := d.worker.OpsAddr()
 			if c.pushed {
 				counts = d.api.OpsAddr()
-				base := "http://" + d.api.HTTPAddr() + "/v1/receipts/"
-				if err := d.sandbox.PushReports(base+"aliyun/"+receiptSecret, base+"ronglian/"+receiptSecret); err != nil {
+				base := "http://" + d.api.HTTPAddr() + "/v1/reports/"
+				if err := d.sandbox.PushReports(base+"aliyun/"+reportSecret, base+"ronglian/"+reportSecret); err != nil {
 					t.Fatal(err)
 				}
 				if err := d.sandbox.SetFaults(sandbox.Faults{Reports: &sandbox.Fault{Double: true}}); err != nil {
@@ -87,7 +87,7 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 					return strings.Contains(metricsOf(t, counts), want)
 				}, "metrics lack %s", want)
 			}
-			if found := testkit.FindSecrets(d.log.Bytes(), receiptSecret, "13800138000", "13800990001"); len(found) > 0 {
+			if found := testkit.FindSecrets(d.log.Bytes(), reportSecret, "13800138000", "13800990001"); len(found) > 0 {
 				t.Errorf("the log at debug level shows %q", found)
 			}
 		})
@@ -98,9 +98,9 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 func TestReports_may_overtake_the_answer(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, testkit.Miniredis(t), testkit.SQLite(t), map[string]string{
-		"USHER_SMS_PROVIDERS": "aliyun", "USHER_RECEIPT_SECRET": receiptSecret, "USHER_LIMITS": "status_ip=off",
+		"USHER_SMS_PROVIDERS": "aliyun", "USHER_REPORT_SECRET": reportSecret, "USHER_LIMITS": "status_ip=off",
 	})
-	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/receipts/aliyun/"+receiptSecret, ""); err != nil {
+	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/reports/aliyun/"+reportSecret, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.sandbox.SetFaults(sandbox.Faults{Aliyun: &sandbox.Fault{DelayMS: 4000}}); err != nil {

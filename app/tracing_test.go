@@ -74,9 +74,9 @@ func TestTrace_of_a_sign_up_is_one_from_the_click_to_the_vendor(t *testing.T) {
 	t.Parallel()
 	exporter := tracetest.NewInMemoryExporter()
 	d := deployTraced(t, testkit.Redis(t), testkit.SQLite(t), map[string]string{
-		"USHER_RECEIPT_SECRET": receiptSecret, "USHER_SMS_PROVIDERS": "aliyun", "USHER_LIMITS": "status_ip=off",
+		"USHER_REPORT_SECRET": reportSecret, "USHER_SMS_PROVIDERS": "aliyun", "USHER_LIMITS": "status_ip=off",
 	}, exporter)
-	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/receipts/aliyun/"+receiptSecret, ""); err != nil {
+	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/reports/aliyun/"+reportSecret, ""); err != nil {
 		t.Fatal(err)
 	}
 	p := d.person(t)

@@ -100,11 +100,11 @@ func (b *bench) clicks(ctx context.Context, rate int) ([]time.Duration, error) {
 	if _, err := b.stage.vendor.await(ctx, "aliyun", warm.count+o.done, patience); err != nil {
 		return nil, err
 	}
-	receipts, err := b.stage.vendor.receipts(ctx)
+	arrivals, err := b.stage.vendor.arrivals(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return clicked.until(receipts)
+	return clicked.until(arrivals)
 }
 
 // clicks remembers when each number's request was begun.
@@ -128,10 +128,10 @@ func (c *clicks) stamp(request func(n int) []byte) func(n int) []byte {
 }
 
 // until returns how long each number's message took, sorted.
-func (c *clicks) until(receipts map[string]time.Time) ([]time.Duration, error) {
+func (c *clicks) until(arrivals map[string]time.Time) ([]time.Duration, error) {
 	var times []time.Duration
 	for mobile, at := range c.at {
-		if received, found := receipts[mobile]; found {
+		if received, found := arrivals[mobile]; found {
 			times = append(times, received.Sub(at))
 		}
 	}

@@ -85,15 +85,15 @@ func (v *vendor) clear(ctx context.Context) error {
 	return v.ask(ctx, http.MethodDelete, "/api/messages", nil, nil)
 }
 
-// receipts returns when each number got its message.
-func (v *vendor) receipts(ctx context.Context) (map[string]time.Time, error) {
+// arrivals returns when each number got its message.
+func (v *vendor) arrivals(ctx context.Context) (map[string]time.Time, error) {
 	var tally sandbox.Tally
-	if err := v.ask(ctx, http.MethodGet, "/api/tally?receipts", nil, &tally); err != nil {
+	if err := v.ask(ctx, http.MethodGet, "/api/tally?arrivals", nil, &tally); err != nil {
 		return nil, err
 	}
-	times := make(map[string]time.Time, len(tally.Receipts))
-	for _, receipt := range tally.Receipts {
-		times[receipt.To] = time.Unix(0, receipt.At)
+	times := make(map[string]time.Time, len(tally.Arrivals))
+	for _, arrival := range tally.Arrivals {
+		times[arrival.To] = time.Unix(0, arrival.At)
 	}
 	return times, nil
 }

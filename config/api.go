@@ -17,7 +17,7 @@ type API struct {
 	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port: health, metrics, queues. The worker's default is 127.0.0.1:8082."`
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends that may call the API with credentials, such as https://www.example.com; case, the default port and a slash at the end do not matter."`
 	TrustedProxies []string `env:"TRUSTED_PROXIES" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed, in any form that proxies write; none by default. Other headers, such as Forwarded, are not looked at."`
-	ReceiptSecret  Secret   `env:"RECEIPT_SECRET" desc:"Secret part of the path that vendors push delivery reports to, at least 16 letters, digits, - or _ (openssl rand -hex 16); pushed reports are not taken without it. See docs/operations.md."`
+	ReportSecret  Secret   `env:"REPORT_SECRET" desc:"Secret part of the path that vendors push delivery reports to, at least 16 letters, digits, - or _ (openssl rand -hex 16); pushed reports are not taken without it. See docs/operations.md."`
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything; it only shows otherwise."`
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
@@ -67,8 +67,8 @@ func (c API) Validate() Mistakes {
 	if _, err := Proxies(c.TrustedProxies); err != nil {
 		m = append(m, Mistake{"TRUSTED_PROXIES", "want addresses or networks such as 10.0.0.0/8, no names"})
 	}
-	if c.ReceiptSecret != "" && !validReceiptSecret(c.ReceiptSecret.Reveal()) {
-		m = append(m, Mistake{"RECEIPT_SECRET", "want at least 16 letters, digits, - or _"})
+	if c.ReportSecret != "" && !validReportSecret(c.ReportSecret.Reveal()) {
+		m = append(m, Mistake{"REPORT_SECRET", "want at least 16 letters, digits, - or _"})
 	}
 	m = append(m, oneOf("REGISTRATION", c.Registration, "either", "mobile", "email", "both")...)
 	m = append(m, between("ACTIVATION_TTL", c.ActivationTTL, 5*time.Minute, 7*24*time.Hour)...)
@@ -123,8 +123,8 @@ func Proxies(texts []string) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-// validReceiptSecret wants what a console takes as part of an address and no proxy rewrites.
-func validReceiptSecret(text string) bool {
+// validReportSecret wants what a console takes as part of an address and no proxy rewrites.
+func validReportSecret(text string) bool {
 	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	return len(text) >= 16 && strings.Trim(text, alphabet) == ""
 }

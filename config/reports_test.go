@@ -16,7 +16,7 @@ func TestReports_settings_are_checked(t *testing.T) {
 		"": true, "0123456789abcdef": true, "Under_score-and-hyphen": true,
 		"0123456789abcde": false, "0123456789abcdef/": false, "0123456789abc%2Fdef": false, "0123456789abcdef ": false,
 	} {
-		err := load("USHER_RECEIPT_SECRET", value, &config.API{})
+		err := load("USHER_REPORT_SECRET", value, &config.API{})
 		if fine != (err == nil) || err != nil && (value != "" && strings.Contains(err.Error(), value)) {
 			t.Errorf("secret %q: %v", value, err)
 		}

@@ -63,7 +63,7 @@ type Config struct {
 	// CertificateFile keeps the certificate and key of the mail server as PEM, made when the file is
 	// missing, so that clients that trust it go on doing so after a restart; empty makes new ones each time.
 	CertificateFile string
-	// Now tells the time that signatures, limits and receipts are judged by; nil means time.Now.
+	// Now tells the time that signatures, limits and reports are judged by; nil means time.Now.
 	Now func() time.Time
 	// Logger receives one line for each kept message, without its content; nil discards.
 	Logger *slog.Logger

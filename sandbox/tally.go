@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// maxReceipts is how many of the newest receipts a tally tells apart.
-const maxReceipts = 1 << 17
+// maxArrivals is how many of the newest arrivals a tally tells apart.
+const maxArrivals = 1 << 17
 
 // A tally counts messages in the place of a mailbox, for measuring: what a vendor does in its own house must
 // not take time from who is measured on the same machine.
 type tally struct {
 	mu       sync.Mutex
 	vendors  map[string]*VendorTally
-	receipts []Receipt // a ring
+	arrivals []Arrival // a ring
 	total    int
 }
 
 // Tally is what a sandbox that only counts has counted since it was cleared.
 type Tally struct {
 	Vendors  map[string]VendorTally `json:"vendors"`            // by "aliyun", "ronglian" and "smtp"
-	Receipts []Receipt              `json:"receipts,omitempty"` // the newest ones, in order
+	Arrivals []Arrival              `json:"arrivals,omitempty"` // the newest ones, in order
 }
 
 // VendorTally counts the messages of one vendor. Its times are nanoseconds since 1970.
@@ -34,8 +34,8 @@ type VendorTally struct {
 	Last  int64 `json:"last"`
 }
 
-// Receipt says when a message came in, in nanoseconds since 1970.
-type Receipt struct {
+// Arrival says when a message came in, in nanoseconds since 1970.
+type Arrival struct {
 	To string `json:"to"`
 	At int64  `json:"at"`
 }
@@ -53,10 +53,10 @@ func (t *tally) add(vendor, to string, at time.Time) int {
 	}
 	v.Count++
 	v.Last = at.UnixNano()
-	if receipt := (Receipt{to, at.UnixNano()}); len(t.receipts) < maxReceipts {
-		t.receipts = append(t.receipts, receipt)
+	if arrival := (Arrival{to, at.UnixNano()}); len(t.arrivals) < maxArrivals {
+		t.arrivals = append(t.arrivals, arrival)
 	} else {
-		t.receipts[t.total%maxReceipts] = receipt
+		t.arrivals[t.total%maxArrivals] = arrival
 	}
 	t.total++
 	return t.total
@@ -65,22 +65,22 @@ func (t *tally) add(vendor, to string, at time.Time) int {
 func (t *tally) clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.vendors, t.receipts, t.total = map[string]*VendorTally{}, nil, 0
+	t.vendors, t.arrivals, t.total = map[string]*VendorTally{}, nil, 0
 }
 
-func (t *tally) read(receipts bool) Tally {
+func (t *tally) read(arrivals bool) Tally {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := Tally{Vendors: make(map[string]VendorTally, len(t.vendors))}
 	for name, v := range t.vendors {
 		all.Vendors[name] = *v
 	}
-	if receipts {
+	if arrivals {
 		oldest := 0
-		if len(t.receipts) == maxReceipts {
-			oldest = t.total % maxReceipts
+		if len(t.arrivals) == maxArrivals {
+			oldest = t.total % maxArrivals
 		}
-		all.Receipts = append(append(all.Receipts, t.receipts[oldest:]...), t.receipts[:oldest]...)
+		all.Arrivals = append(append(all.Arrivals, t.arrivals[oldest:]...), t.arrivals[:oldest]...)
 	}
 	return all
 }
@@ -102,7 +102,7 @@ func (s *Server) showTally(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	writeJSON(w, http.StatusOK, s.tally.read(r.URL.Query().Has("receipts")))
+	writeJSON(w, http.StatusOK, s.tally.read(r.URL.Query().Has("arrivals")))
 }
 
 // tallyAliyun counts a SendSms of the vendor's older interface without a look at its signature. It reports

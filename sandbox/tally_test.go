@@ -28,25 +28,25 @@ func TestTally_counts_and_keeps_nothing(t *testing.T) {
 	if mails := got.Vendors["smtp"]; mails.Count != 1 {
 		t.Errorf("smtp: got %+v", mails)
 	}
-	if len(got.Receipts) != 3 || got.Receipts[0].To != "13800138000" || got.Receipts[1].At < from {
-		t.Errorf("receipts: got %+v", got.Receipts)
+	if len(got.Arrivals) != 3 || got.Arrivals[0].To != "13800138000" || got.Arrivals[1].At < from {
+		t.Errorf("arrivals: got %+v", got.Arrivals)
 	}
 	aliyun := got.Vendors["aliyun"]
-	if aliyun.Count != 2 || aliyun.First != got.Receipts[0].At || aliyun.Last != got.Receipts[1].At {
+	if aliyun.Count != 2 || aliyun.First != got.Arrivals[0].At || aliyun.Last != got.Arrivals[1].At {
 		t.Errorf("aliyun: got %+v", aliyun)
 	}
 	if kept := b.Messages(""); len(kept) > 0 {
 		t.Errorf("%d messages were kept", len(kept))
 	}
 	b.Clear()
-	if got := readTally(t, b); len(got.Vendors) > 0 || len(got.Receipts) > 0 {
+	if got := readTally(t, b); len(got.Vendors) > 0 || len(got.Arrivals) > 0 {
 		t.Errorf("after Clear: got %+v", got)
 	}
 }
 
 func readTally(t *testing.T, b *bundle) sandbox.Tally {
 	t.Helper()
-	_, _, body := b.do(t, b.request(t, http.MethodGet, "/api/tally?receipts", ""))
+	_, _, body := b.do(t, b.request(t, http.MethodGet, "/api/tally?arrivals", ""))
 	var tally sandbox.Tally
 	if err := json.Unmarshal([]byte(body), &tally); err != nil {
 		t.Fatal(err)

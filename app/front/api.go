@@ -291,7 +291,7 @@ func faceConfig(c config.API, publicURL *url.URL, origins []string, proxies []ne
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
 		Registration:  accounts.Registration(c.Registration),
-		ReceiptSecret: c.ReceiptSecret.Reveal(),
+		ReportSecret: c.ReportSecret.Reveal(),
 		CaptchaTTL:    c.CaptchaTTL, SessionIdle: c.SessionIdle,
 		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
 	}

@@ -90,8 +90,8 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 		fail("settings of the worker", workerErr, settingsHelp),
 		fail("settings of "+strings.Join(worker.Config.SMSProviders, ", "), smsErr, settingsHelp),
 		fail("settings of the mail server", emailErr, settingsHelp),
-		warn("receipts", receiptsProblem(api.Config, worker.Config, sms),
-			"set "+config.Prefix+"RECEIPT_SECRET and enter the address in the vendor's console; see docs/operations.md"),
+		warn("reports", reportsProblem(api.Config, worker.Config, sms),
+			"set "+config.Prefix+"REPORT_SECRET and enter the address in the vendor's console; see docs/operations.md"),
 	}
 	for _, sender := range sms {
 		findings = append(findings, warn("templates of "+sender.Name(), templatesProblem(sender),

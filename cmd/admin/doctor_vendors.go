@@ -70,9 +70,9 @@ func templatesProblem(sender providers.SMSSender) error {
 	return nil
 }
 
-// receiptsProblem is whether vendors are used of which nobody hears what became of the messages.
-func receiptsProblem(api config.API, worker config.Worker, sms []providers.SMSSender) error {
-	if api.ReceiptSecret != "" {
+// reportsProblem is whether vendors are used of which nobody hears what became of the messages.
+func reportsProblem(api config.API, worker config.Worker, sms []providers.SMSSender) error {
+	if api.ReportSecret != "" {
 		return nil
 	}
 	var mute []string

@@ -53,7 +53,7 @@ func environment(
 		"USHER_WORKER_FETCHERS":      "1",
 		"USHER_WORKER_POLL_INTERVAL": "5s",
 		// The sandbox pushes delivery reports; it is told where to once the API is bound.
-		"USHER_RECEIPT_SECRET": rand.Text(),
+		"USHER_REPORT_SECRET": rand.Text(),
 	}
 	closeStores := func() {}
 	if given["USHER_REDIS_URL"] == "" {

@@ -110,7 +110,7 @@ func runProcesses(
 	if err != nil {
 		return err
 	}
-	if err := pushReports(fakes, api, environ["USHER_RECEIPT_SECRET"]); err != nil {
+	if err := pushReports(fakes, api, environ["USHER_REPORT_SECRET"]); err != nil {
 		return err
 	}
 	greet(stdout, api, fakes)
@@ -126,7 +126,7 @@ func pushReports(fakes *sandbox.Server, api *front.API, secret string) error {
 	if err != nil {
 		return fmt.Errorf("api: %w", err)
 	}
-	base := "http://127.0.0.1:" + port + "/v1/receipts/"
+	base := "http://127.0.0.1:" + port + "/v1/reports/"
 	return fakes.PushReports(base+"aliyun/"+secret, base+"ronglian/"+secret)
 }
 

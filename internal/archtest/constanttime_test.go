@@ -19,7 +19,7 @@ import (
 var comparers = map[string]string{
 	"accounts/django.go parseArgon2":  "hashes of passwords, imported",
 	"accounts/django.go parsePBKDF2":  "hashes of passwords, imported",
-	"api/receipts.go isReceiptSecret": "the secret of the path that vendors push to",
+	"api/reports.go isReportSecret": "the secret of the path that vendors push to",
 	"app/ops.go authenticate":         "the token of the operations port",
 	"captcha/match.go Match":          "answers of captchas",
 	"captcha/pow/pow.go equal":        "signatures of proofs of work",

@@ -44,13 +44,13 @@ func requestMutants() []mutant {
 			pkg: "api", tests: []string{"TestCORS_other_origins_learn_nothing_and_change_nothing"},
 		},
 		{
-			name: "receipt-secret", without: "anybody reports that codes arrived",
+			name: "report-secret", without: "anybody reports that codes arrived",
 			edits: []edit{
-				{"api/receipts.go", `if !s.isReceiptSecret(c.Param("secret")) || !known {`, "if !known {"},
+				{"api/reports.go", `if !s.isReportSecret(c.Param("secret")) || !known {`, "if !known {"},
 			},
 			pkg: "api", tests: []string{
-				"TestReceipts_refusals_change_nothing",
-				"TestReceipts_without_a_secret_in_the_settings_are_not_taken",
+				"TestReports_refusals_change_nothing",
+				"TestReports_without_a_secret_in_the_settings_are_not_taken",
 			},
 		},
 		{

@@ -12,8 +12,8 @@ import (
 	"usher/internal/programs"
 )
 
-// receiptSecret is in the path that vendors push to.
-const receiptSecret = "0123456789abcdef"
+// reportSecret is in the path that vendors push to.
+const reportSecret = "0123456789abcdef"
 
 // shapes are the endpoints and pages that take something, each with a body that it would read to its end. PATH in
 // a path is where a stranger's text goes.
@@ -23,8 +23,8 @@ var shapes = []struct{ method, path, media, body string }{
 	{"POST", "/v1/sms-codes", "application/json", `{"mobile":"13800138000","purpose":"login","captcha_id":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","captcha":"x"}`},
 	{"POST", "/v1/sms-codes/check", "application/json", `{"mobile":"13800138000","code":"123456","purpose":"login"}`},
 	{"GET", "/v1/sms-codes/PATH", "", ""},
-	{"POST", "/v1/receipts/aliyun/" + receiptSecret, "application/json", `[{"out_id":"a","success":true,"report_time":"2026-01-02 03:04:05"}]`},
-	{"POST", "/v1/receipts/ronglian/" + receiptSecret, "application/xml", `<Request><reqId>a</reqId><status>0</status></Request>`},
+	{"POST", "/v1/reports/aliyun/" + reportSecret, "application/json", `[{"out_id":"a","success":true,"report_time":"2026-01-02 03:04:05"}]`},
+	{"POST", "/v1/reports/ronglian/" + reportSecret, "application/xml", `<Request><reqId>a</reqId><status>0</status></Request>`},
 	{"GET", "/v1/usernames/PATH", "", ""},
 	{"GET", "/v1/mobiles/PATH", "", ""},
 	{"POST", "/v1/registrations", "application/json", `{"username":"li_lei","password":"correct horse","password_repeat":"correct horse","agree":true,"mobile":"13800138000","sms_code_id":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","sms_code":"123456","email":"a@example.com"}`},
@@ -53,7 +53,7 @@ func httpReaders(t testing.TB) (bodies, headers reader) {
 	t.Helper()
 	environ, _ := programs.Settings(t)
 	environ["USHER_LIMITS"], environ["USHER_LOG_LEVEL"] = noLimits, "error"
-	environ["USHER_RECEIPT_SECRET"], environ["USHER_TRUSTED_PROXIES"] = receiptSecret, "127.0.0.1"
+	environ["USHER_REPORT_SECRET"], environ["USHER_TRUSTED_PROXIES"] = reportSecret, "127.0.0.1"
 	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
@@ -131,7 +131,7 @@ func never5xx(t testing.TB, request *http.Request, input string) {
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	var envelope struct{ Errno string }
-	enveloped := strings.HasPrefix(request.URL.Path, "/v1/") && !strings.HasPrefix(request.URL.Path, "/v1/receipts")
+	enveloped := strings.HasPrefix(request.URL.Path, "/v1/") && !strings.HasPrefix(request.URL.Path, "/v1/reports")
 	switch {
 	case err != nil || response.StatusCode >= 500:
 		t.Errorf("%s %s with %.2000q: %d %s, %v", request.Method, request.URL, input, response.StatusCode, body, err)

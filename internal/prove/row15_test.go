@@ -24,7 +24,7 @@ func TestRow15_no_secret_is_readable_anywhere(t *testing.T) {
 	d := newDeployment(t, plan{apis: 1, sms: 1, email: 1, environ: map[string]string{
 		"USHER_LOG_LEVEL": "debug", "OTEL_TRACES_EXPORTER": "console",
 		"USHER_CAPTCHA_KIND": "letters", "USHER_CAPTCHA_LENGTH": "8", "USHER_CAPTCHA_WIDTH": "240",
-		"USHER_RECEIPT_SECRET": "a-receipt-secret-0123", "USHER_OPS_TOKEN": "an-operators-token-0123", "USHER_SEND_TIMEOUT": "1s",
+		"USHER_REPORT_SECRET": "a-report-secret-0123", "USHER_OPS_TOKEN": "an-operators-token-0123", "USHER_SEND_TIMEOUT": "1s",
 		"OTEL_BSP_SCHEDULE_DELAY": "100",
 		"USHER_LIMITS":            noLimits + noLoginLimits,
 	}})
@@ -73,7 +73,7 @@ func newSearch(d *deployment, monitor *testkit.Buffer) *search {
 		"email1": d.parts["email1"].addr,
 	}}
 	for _, variable := range []string{
-		"USHER_ALIYUN_ACCESS_KEY_SECRET", "USHER_RONGLIAN_AUTH_TOKEN", "USHER_SMTP_PASSWORD", "USHER_RECEIPT_SECRET", "USHER_OPS_TOKEN",
+		"USHER_ALIYUN_ACCESS_KEY_SECRET", "USHER_RONGLIAN_AUTH_TOKEN", "USHER_SMTP_PASSWORD", "USHER_REPORT_SECRET", "USHER_OPS_TOKEN",
 	} {
 		s.secrets = append(s.secrets, d.environ[variable])
 	}
@@ -121,7 +121,7 @@ func (s *search) live(i int) {
 	s.do(http.StatusNotFound, http.MethodGet, "/v1/"+mobile, nil)
 	s.do(0, http.MethodGet, "/activate?token="+token[:len(token)-1], nil)
 	s.do(0, http.MethodGet, "/v1/sms-codes/"+mobile, nil)
-	s.do(http.StatusNotFound, http.MethodPost, "/v1/receipts/aliyun/"+mobile, nil)
+	s.do(http.StatusNotFound, http.MethodPost, "/v1/reports/aliyun/"+mobile, nil)
 	s.post(http.StatusAccepted, "/v1/activations/resend", map[string]any{"email": address})
 }
 

@@ -18,29 +18,29 @@ import (
 )
 
 const (
-	receiptSecret = "a-secret-of-the-console_1"
-	toAliyun      = "/v1/receipts/aliyun/" + receiptSecret
-	toRonglian    = "/v1/receipts/ronglian/" + receiptSecret
+	reportSecret = "a-secret-of-the-console_1"
+	toAliyun      = "/v1/reports/aliyun/" + reportSecret
+	toRonglian    = "/v1/reports/ronglian/" + reportSecret
 )
 
-// receipts is a face that takes reports, with the worker's side of the codes.
-type receipts struct {
+// reportFace is a face that takes reports, with the worker's side of the codes.
+type reportFace struct {
 	*bundle
 	p      *person
 	redis  *redisstore.Store
 	vendor *person // whose client does not hold answers against the contract, which no XML fits
 }
 
-func setupReceipts(t *testing.T, change func(*api.Server)) *receipts {
+func setupReports(t *testing.T, change func(*api.Server)) *reportFace {
 	t.Helper()
 	b := setup(t, change)
 	vendor := b.person()
 	vendor.client = &http.Client{}
-	return &receipts{b, b.person(), redisstore.New(b.client, b.keys, b.clock.Now), vendor}
+	return &reportFace{b, b.person(), redisstore.New(b.client, b.keys, b.clock.Now), vendor}
 }
 
 // sending issues a code and sends it as a worker does, except for the record of the answer.
-func (r *receipts) sending(t *testing.T) (string, messages.Claim) {
+func (r *reportFace) sending(t *testing.T) (string, messages.Claim) {
 	t.Helper()
 	r.p.code(number, "register")
 	all := r.sms.all()
@@ -48,7 +48,7 @@ func (r *receipts) sending(t *testing.T) (string, messages.Claim) {
 	return id, must(r.redis.Codes().Claim(t.Context(), id, time.Minute))(t)
 }
 
-func (r *receipts) record(t *testing.T, claim messages.Claim) {
+func (r *reportFace) record(t *testing.T, claim messages.Claim) {
 	t.Helper()
 	err := r.redis.Codes().Record(t.Context(), claim, messages.Outcome{
 		State: messages.Sent, Provider: "aliyun", ProviderID: "900^0", At: r.clock.Now(),
@@ -58,7 +58,7 @@ func (r *receipts) record(t *testing.T, claim messages.Claim) {
 	}
 }
 
-func (r *receipts) wantStatus(t *testing.T, id, want string) {
+func (r *reportFace) wantStatus(t *testing.T, id, want string) {
 	t.Helper()
 	if got := r.p.get("/v1/sms-codes/"+id).want(200, "0").str("status"); got != want {
 		t.Errorf("status = %s, want %s", got, want)
@@ -66,7 +66,7 @@ func (r *receipts) wantStatus(t *testing.T, id, want string) {
 }
 
 // push sends a body as a vendor does.
-func (r *receipts) push(path, contentType, text string) *reply {
+func (r *reportFace) push(path, contentType, text string) *reply {
 	return r.vendor.do(request{method: "POST", path: path, contentType: contentType, text: text})
 }
 
@@ -78,7 +78,7 @@ func entry(id string, success bool, code string) string {
 	return string(text)
 }
 
-func (r *receipts) wantTaken(t *testing.T, got *reply) {
+func (r *reportFace) wantTaken(t *testing.T, got *reply) {
 	t.Helper()
 	const want = `{"code":0,"msg":"成功"}`
 	if got.status != 200 || got.text != want || got.header.Get("Content-Type") != "application/json; charset=utf-8" {
@@ -86,7 +86,7 @@ func (r *receipts) wantTaken(t *testing.T, got *reply) {
 	}
 }
 
-func TestReceipts_of_Aliyun_show_in_the_status(t *testing.T) {
+func TestReports_of_Aliyun_show_in_the_status(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		success bool
@@ -100,7 +100,7 @@ func TestReceipts_of_Aliyun_show_in_the_status(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := setupReceipts(t, nil)
+			r := setupReports(t, nil)
 			id, claim := r.sending(t)
 			r.record(t, claim)
 			r.wantStatus(t, id, "sent")
@@ -113,18 +113,18 @@ func TestReceipts_of_Aliyun_show_in_the_status(t *testing.T) {
 	}
 }
 
-func TestReceipts_may_come_before_the_answer(t *testing.T) {
+func TestReports_may_come_before_the_answer(t *testing.T) {
 	t.Parallel()
-	r := setupReceipts(t, nil)
+	r := setupReports(t, nil)
 	id, claim := r.sending(t)
 	r.wantTaken(t, r.push(toAliyun, "application/json", "["+entry(id, true, "DELIVERED")+"]"))
 	r.record(t, claim)
 	r.wantStatus(t, id, "delivered")
 }
 
-func TestReceipts_one_bad_entry_costs_the_others_nothing(t *testing.T) {
+func TestReports_one_bad_entry_costs_the_others_nothing(t *testing.T) {
 	t.Parallel()
-	r := setupReceipts(t, nil)
+	r := setupReports(t, nil)
 	id, claim := r.sending(t)
 	r.record(t, claim)
 	strange := []string{
@@ -137,7 +137,7 @@ func TestReceipts_one_bad_entry_costs_the_others_nothing(t *testing.T) {
 	r.wantStatus(t, id, "delivered")
 }
 
-func TestReceipts_of_Ronglian_in_both_forms(t *testing.T) {
+func TestReports_of_Ronglian_in_both_forms(t *testing.T) {
 	t.Parallel()
 	const (
 		inXML = `<?xml version="1.0" encoding="UTF-8"?>
@@ -151,7 +151,7 @@ func TestReceipts_of_Ronglian_in_both_forms(t *testing.T) {
 	for name, form := range map[string]string{"xml": inXML, "json": inJSON} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := setupReceipts(t, nil)
+			r := setupReports(t, nil)
 			id, _ := r.sending(t)
 			if err := r.redis.Reports().Remember(t.Context(), "ronglian", "0123456789abcdef", id); err != nil {
 				t.Fatal(err)
@@ -174,9 +174,9 @@ func TestReceipts_of_Ronglian_in_both_forms(t *testing.T) {
 	}
 }
 
-func TestReceipts_refusals_change_nothing(t *testing.T) {
+func TestReports_refusals_change_nothing(t *testing.T) {
 	t.Parallel()
-	r := setupReceipts(t, nil)
+	r := setupReports(t, nil)
 	id, claim := r.sending(t)
 	r.record(t, claim)
 	good := "[" + entry(id, true, "DELIVERED") + "]"
@@ -185,9 +185,9 @@ func TestReceipts_refusals_change_nothing(t *testing.T) {
 		status     int
 		errno      string
 	}{
-		"wrong secret":     {"/v1/receipts/aliyun/a-secret-of-the-console_2", good, 404, "4002"},
-		"short secret":     {"/v1/receipts/aliyun/a", good, 404, "4002"},
-		"unknown provider": {"/v1/receipts/smtp/" + receiptSecret, good, 404, "4002"},
+		"wrong secret":     {"/v1/reports/aliyun/a-secret-of-the-console_2", good, 404, "4002"},
+		"short secret":     {"/v1/reports/aliyun/a", good, 404, "4002"},
+		"unknown provider": {"/v1/reports/smtp/" + reportSecret, good, 404, "4002"},
 		"huge":             {toAliyun, "[" + strings.Repeat(" ", 1<<20) + "]", 413, "4103"},
 		"huge and good":    {toAliyun, good + strings.Repeat(" ", 1<<20), 413, "4103"},
 		"no body":          {toAliyun, "", 400, "4103"},
@@ -209,15 +209,15 @@ func TestReceipts_refusals_change_nothing(t *testing.T) {
 	}
 	r.wantStatus(t, id, "sent")
 	r.p.do(request{method: "GET", path: toAliyun}).want(405, "4005")
-	if found := testkit.FindSecrets(r.logs.Bytes(), receiptSecret, number); len(found) > 0 {
+	if found := testkit.FindSecrets(r.logs.Bytes(), reportSecret, number); len(found) > 0 {
 		t.Errorf("the log shows %q", found)
 	}
 }
 
-func TestReceipts_without_a_secret_in_the_settings_are_not_taken(t *testing.T) {
+func TestReports_without_a_secret_in_the_settings_are_not_taken(t *testing.T) {
 	t.Parallel()
-	r := setupReceipts(t, func(s *api.Server) { s.Config.ReceiptSecret = "" })
-	for _, path := range []string{toAliyun, "/v1/receipts/aliyun/", "/v1/receipts/aliyun/%00"} {
+	r := setupReports(t, func(s *api.Server) { s.Config.ReportSecret = "" })
+	for _, path := range []string{toAliyun, "/v1/reports/aliyun/", "/v1/reports/aliyun/%00"} {
 		r.p.do(request{method: "POST", path: path, text: "[]"}).want(404, "4002")
 	}
 }
@@ -229,8 +229,8 @@ func (away) Take(context.Context, string, reports.Batch) error {
 	return errors.Join(context.DeadlineExceeded)
 }
 
-func TestReceipts_that_cannot_be_filed_are_to_be_pushed_again(t *testing.T) {
+func TestReports_that_cannot_be_filed_are_to_be_pushed_again(t *testing.T) {
 	t.Parallel()
-	r := setupReceipts(t, func(s *api.Server) { s.Reports = away{} })
+	r := setupReports(t, func(s *api.Server) { s.Reports = away{} })
 	r.p.do(request{method: "POST", path: toAliyun, text: "[]"}).want(503, "4301")
 }

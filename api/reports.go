@@ -13,8 +13,8 @@ import (
 	"usher/reports"
 )
 
-// maxReceipts bounds a body of delivery reports: vendors gather them.
-const maxReceipts = 1 << 20
+// maxReports bounds a body of delivery reports: vendors gather them.
+const maxReports = 1 << 20
 
 // Reports takes delivery reports.
 type Reports interface {
@@ -22,15 +22,15 @@ type Reports interface {
 	Take(ctx context.Context, provider string, batch reports.Batch) error
 }
 
-// takeReceipts takes what a vendor pushes, in its own form, and answers with what it expects to hear.
+// takeReports takes what a vendor pushes, in its own form, and answers with what it expects to hear.
 // Refusals come in our envelope: vendors look at the status alone. A vendor signs nothing, so the path has
 // a secret; whoever lacks it finds nothing here, as if there were no such path.
-func (s *Server) takeReceipts(c echo.Context) error {
+func (s *Server) takeReports(c echo.Context) error {
 	format, known := reports.FormatOf(c.Param("provider"))
-	if !s.isReceiptSecret(c.Param("secret")) || !known {
+	if !s.isReportSecret(c.Param("secret")) || !known {
 		return echo.ErrNotFound
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxReceipts))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxReports))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -48,8 +48,8 @@ func (s *Server) takeReceipts(c echo.Context) error {
 	return c.Blob(http.StatusOK, format.ContentType, []byte(format.Accepted))
 }
 
-// isReceiptSecret compares in constant time. Without a secret in the settings nothing is one.
-func (s *Server) isReceiptSecret(given string) bool {
-	got, want := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(s.Config.ReceiptSecret))
-	return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && s.Config.ReceiptSecret != ""
+// isReportSecret compares in constant time. Without a secret in the settings nothing is one.
+func (s *Server) isReportSecret(given string) bool {
+	got, want := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(s.Config.ReportSecret))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && s.Config.ReportSecret != ""
 }
