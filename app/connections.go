@@ -257,7 +257,7 @@ func newConnectionMetrics(port string) *connectionMetrics {
 	labels := prometheus.Labels{"port": port}
 	m := &connectionMetrics{
 		open: prometheus.NewDesc("usher_http_connections",
-			"Open connections of clients: quiet (new, idle, or still sending a request), busy, and bound, which is how many there may be.",
+			"Client connections by state: idle (new, waiting, or still sending a request), busy (a request is being served), and limit (the maximum number).",
 			[]string{"state"}, labels),
 		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "usher_http_connections_closed_total", ConstLabels: labels,
@@ -279,7 +279,7 @@ func (m *connectionMetrics) Describe(descriptions chan<- *prometheus.Desc) {
 // Collect implements [prometheus.Collector].
 func (m *connectionMetrics) Collect(metrics chan<- prometheus.Metric) {
 	open, quiet := m.of.counts()
-	for state, n := range map[string]int{"quiet": quiet, "busy": open - quiet, "bound": m.of.most} {
+	for state, n := range map[string]int{"idle": quiet, "busy": open - quiet, "limit": m.of.most} {
 		metrics <- prometheus.MustNewConstMetric(m.open, prometheus.GaugeValue, float64(n), state)
 	}
 	m.closed.Collect(metrics)

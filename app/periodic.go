@@ -70,8 +70,8 @@ func (w *Worker) smsJobs() []tasks.Job {
 	if c := w.settings.Config; c.CanaryInterval > 0 && len(w.settings.SMS) > 0 {
 		fates := prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "usher_canary_total",
-			Help: "Canaries by provider and what became of them: delivered, undelivered, refused, unreported, unsent.",
-		}, []string{"provider", "fate"})
+			Help: "Canary messages by provider and outcome: delivered, undelivered, refused, unreported, unsent.",
+		}, []string{"provider", "outcome"})
 		w.ops.Registry.MustRegister(fates)
 		jobs = append(jobs, tasks.Job{
 			Name: "canary", Every: c.CanaryInterval,

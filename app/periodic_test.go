@@ -20,7 +20,7 @@ func TestCanary_flies_again_and_again_and_is_counted(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, 30*time.Second, func() bool {
-		return strings.Contains(metricsOf(t, d.worker.OpsAddr()), `usher_canary_total{fate="delivered",provider="aliyun"} 1`)
+		return strings.Contains(metricsOf(t, d.worker.OpsAddr()), `usher_canary_total{outcome="delivered",provider="aliyun"} 1`)
 	}, "the canary is delivered and counted")
 	if found := testkit.FindSecrets(d.log.Bytes(), number); len(found) > 0 {
 		t.Errorf("the log at debug level shows %q", found)

@@ -109,7 +109,7 @@ type messageView struct {
 	ProviderID   string           `json:"provider_id,omitempty"`
 	ProviderCode string           `json:"provider_code,omitempty"`
 	Attempts     int              `json:"attempts"`
-	Doubts       int              `json:"doubts,omitempty"`
+	Unresolved   int              `json:"unresolved,omitempty"`
 	Enqueues     int              `json:"enqueues,omitempty"`
 	Language     string           `json:"language,omitempty"`
 	AccountID    string           `json:"account_id,omitempty"`
@@ -129,7 +129,7 @@ func viewOf(m sqlstore.Message) messageView {
 	return messageView{
 		ID: m.ID, Channel: m.Channel, Purpose: m.Purpose, To: m.To, State: m.State, Reason: m.Reason,
 		Provider: m.Provider, ProviderID: m.ProviderID, ProviderCode: m.ProviderCode,
-		Attempts: m.Attempt, Doubts: m.Doubts, Enqueues: m.Enqueues,
+		Attempts: m.Attempt, Unresolved: m.Doubts, Enqueues: m.Enqueues,
 		Language: m.Language, AccountID: m.AccountID, RequestID: m.RequestID,
 		CreatedAt: m.CreatedAt, EnqueuedAt: m.EnqueuedAt, LeaseUntil: m.LeaseUntil, AcceptedAt: m.AcceptedAt,
 		DeliveredAt: m.DeliveredAt, UsedAt: m.UsedAt, NotAfter: m.NotAfter, UpdatedAt: m.UpdatedAt,

@@ -97,7 +97,7 @@ func TestQueries_select_by_labels_and_values_that_exist(t *testing.T) {
 				if !slices.Contains(added, label) && !strings.Contains(r.labels, "`"+label+"`") {
 					t.Errorf("%s has no label %s", s.name, label)
 				}
-				if !slices.Contains([]string{"state", "result", "reason", "decision", "cause", "fate"}, label) {
+				if !slices.Contains([]string{"state", "result", "reason", "decision", "cause", "outcome"}, label) {
 					continue
 				}
 				for _, value := range values {
