@@ -21,7 +21,7 @@ import (
 	"usher/app"
 	"usher/app/front"
 	"usher/config"
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 	"usher/providers/catalog"
 	"usher/sandbox"
@@ -171,15 +171,15 @@ func (d *deployment) startWorker(t *testing.T, logger *slog.Logger) {
 	background(t, d.worker.Run)
 }
 
-func (d *deployment) person(t *testing.T) *person.Person {
+func (d *deployment) person(t *testing.T) *testclient.Client {
 	t.Helper()
-	p := person.New(t, d.api.HTTPAddr(), d.sandbox.HTTPAddr())
+	p := testclient.New(t, d.api.HTTPAddr(), d.sandbox.HTTPAddr())
 	p.CaptchaAnswer = captchaAnswer
 	return p
 }
 
-func lilei() person.Journey {
-	return person.Journey{
+func lilei() testclient.Journey {
+	return testclient.Journey{
 		Username: "li_lei", Password: "correct horse 电池", Mobile: "13800138000", Email: "lilei@example.com",
 	}
 }

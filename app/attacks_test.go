@@ -16,7 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/app/front"
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 	"usher/secrets"
 )
@@ -121,7 +121,7 @@ func valueOf(ctx context.Context, client *redis.Client, key string) any {
 }
 
 // cookieOf is the token of the session that an answer starts.
-func cookieOf(t *testing.T, answer person.Answer) string {
+func cookieOf(t *testing.T, answer testclient.Answer) string {
 	t.Helper()
 	cookie, err := http.ParseSetCookie(answer.Header.Get("Set-Cookie"))
 	if err != nil {

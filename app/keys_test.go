@@ -16,7 +16,7 @@ import (
 
 	"usher/app/front"
 	"usher/config"
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -78,9 +78,9 @@ func TestRotation_nobody_notices(t *testing.T) {
 			d.migrate(t)
 			one, two := d.with(t, steps[0]), d.with(t, steps[1])
 			for i, order := range [][]*deployment{{one, two}, {two, one}} {
-				p := person.New(t, balance(t, order...), fakes.HTTPAddr())
+				p := testclient.New(t, balance(t, order...), fakes.HTTPAddr())
 				p.CaptchaAnswer = captchaAnswer
-				p.Walk(person.Journey{
+				p.Walk(testclient.Journey{
 					Username: fmt.Sprintf("li_lei_%d", i), Password: "correct horse 电池",
 					Mobile: fmt.Sprintf("1380013800%d", i), Email: fmt.Sprintf("lilei%d@example.com", i),
 				})
@@ -127,7 +127,7 @@ func TestRotation_during_a_sign_up(t *testing.T) {
 	}}
 	server := httptest.NewServer(proxy)
 	t.Cleanup(func() { server.Close(); transport.CloseIdleConnections() })
-	p := person.New(t, server.Listener.Addr().String(), fakes.HTTPAddr())
+	p := testclient.New(t, server.Listener.Addr().String(), fakes.HTTPAddr())
 	p.CaptchaAnswer = captchaAnswer
 
 	journey := lilei()

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -103,7 +103,7 @@ func (d *deployment) register(t *testing.T) *traffic {
 }
 
 // registerByEmail reports whether the registration was acknowledged; anything but that and 503 is a mistake.
-func registerByEmail(t *testing.T, p *person.Person, name, email string) bool {
+func registerByEmail(t *testing.T, p *testclient.Client, name, email string) bool {
 	t.Helper()
 	captcha, err := p.Try(t.Context(), http.MethodPost, "/v1/captchas", map[string]any{})
 	if err != nil || captcha.Status != http.StatusCreated {
@@ -124,7 +124,7 @@ func registerByEmail(t *testing.T, p *person.Person, name, email string) bool {
 	return false
 }
 
-func expectAway(t *testing.T, answer person.Answer, err error) {
+func expectAway(t *testing.T, answer testclient.Answer, err error) {
 	t.Helper()
 	if t.Context().Err() == nil && (err != nil || answer.Status != http.StatusServiceUnavailable) {
 		t.Errorf("answer %d %s, %v", answer.Status, answer.Body, err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 	"usher/sandbox"
 )
@@ -15,7 +15,7 @@ import (
 const reportSecret = "the-secret-of-reports"
 
 // wantStatus waits for the state of a code to be what a waiting person should see.
-func wantStatus(t *testing.T, p *person.Person, id, want string) {
+func wantStatus(t *testing.T, p *testclient.Client, id, want string) {
 	t.Helper()
 	var last string
 	testkit.Eventually(t, 30*time.Second, func() bool {

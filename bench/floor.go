@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"time"
 )
 
@@ -86,20 +84,10 @@ func (f floor) measure(ctx context.Context, s *stage) (float64, error) {
 		return 0, err
 	}
 	defer p.stop()
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	if err := p.Wait(ctx); err != nil {
+		return 0, fmt.Errorf("%s: %w: %s", p.name, err, p.LastOutput())
 	}
-	if p.err != nil {
-		return 0, fmt.Errorf("%s: %w: %s", p.name, p.err, p.lastWords())
-	}
-	said, err := os.Open(p.log)
-	if err != nil {
-		return 0, err
-	}
-	defer said.Close()
 	var rate float64
-	_, err = fmt.Fscan(bufio.NewReader(said), &rate)
+	_, err = fmt.Sscan(p.Output(), &rate)
 	return rate, err
 }

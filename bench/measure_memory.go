@@ -56,8 +56,8 @@ func (b *bench) memory(ctx context.Context) error {
 
 // resident returns the memory of API and worker in bytes.
 func (p *pair) resident() ([2]float64, error) {
-	api, err := residentOf(p.api.pid())
-	worker, err2 := residentOf(p.worker.pid())
+	api, err := residentOf(p.api.Pid())
+	worker, err2 := residentOf(p.worker.Pid())
 	return [2]float64{api, worker}, errors.Join(err, err2)
 }
 

@@ -142,7 +142,7 @@ func (b *bench) untilCalm(ctx context.Context, l load) error {
 
 // idleCrowd opens connections that say one thing and stay, as many as there may be, and asks as the next person.
 func (b *bench) idleCrowd(ctx context.Context, api *server) error {
-	before, err := residentOf(api.pid())
+	before, err := residentOf(api.Pid())
 	if err != nil {
 		return err
 	}
@@ -179,14 +179,14 @@ func (b *bench) idleCrowd(ctx context.Context, api *server) error {
 		}
 		next.add(ours, inMillis(time.Since(start)))
 	}
-	crowded, err := residentOf(api.pid())
+	crowded, err := residentOf(api.Pid())
 	if err != nil {
 		return err
 	}
 	leave()
 	var after float64
 	err = until(ctx, 10*time.Second, func() (bool, error) {
-		after, err = residentOf(api.pid())
+		after, err = residentOf(api.Pid())
 		return after < (before+crowded)/2, err
 	})
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {

@@ -9,13 +9,13 @@ type usage map[string]time.Duration
 func (b *bench) usage(worker, api *server) usage {
 	u := usage{
 		"Redis": cpuOf(b.stage.redis.Pid()), "PostgreSQL": cpuOf(b.stage.postgres.Pid()),
-		"sandbox": cpuOf(b.stage.vendor.pid()),
+		"sandbox": cpuOf(b.stage.vendor.Pid()),
 	}
 	if worker != nil {
-		u["worker"] = cpuOf(worker.pid())
+		u["worker"] = cpuOf(worker.Pid())
 	}
 	if api != nil {
-		u["API"] = cpuOf(api.pid())
+		u["API"] = cpuOf(api.Pid())
 		own, _ := statusOf("self") // no time on systems without /proc
 		u["load generator"] = own.cpu
 	}

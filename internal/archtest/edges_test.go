@@ -184,10 +184,9 @@ var edges = []edge{
 	{"internal/captchabench", "captcha", "it measures how well machines read the challenges"},
 	{"internal/captchabench", "captcha/speech", "a robot has the recordings too"},
 	{"internal/speechgen", "captcha/speech", "it makes the recordings"},
-	{"internal/person", "captcha/pow", "it does the work that is asked beside a picture"},
+	{"internal/testclient", "captcha/pow", "it does the work that is asked beside a picture"},
 	{"internal/gendocs", "config", "the manual of the settings is made from their tags"},
 	{"internal/gendocs", "providers/catalog", "and from those of the vendors"},
-	{"internal/programs", "internal/testkit", "built programs run on its stores and die with the test"},
 	{"*/*test", "internal/testkit", "conformance suites start what they test"},
 }
 

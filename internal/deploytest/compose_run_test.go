@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -25,7 +25,7 @@ func TestCompose_sandbox_carries_a_sign_up(t *testing.T) {
 		t.Errorf("the mail server's key: %v, %v", info, err)
 	}
 
-	p := person.New(t, s.addr("sandbox_api", 8080), s.addr("sandbox", 8083))
+	p := testclient.New(t, s.addr("sandbox_api", 8080), s.addr("sandbox", 8083))
 	const mobile, email, password = "13900139000", "lilei@example.com", "a long enough secret"
 	id := p.AskCode(mobile, "register")
 	code := p.ReadCode(mobile, 1)
@@ -44,7 +44,7 @@ func TestCompose_sandbox_carries_a_sign_up(t *testing.T) {
 }
 
 // awaitDelivered asks as often as a page does; there is a limit to it.
-func awaitDelivered(t *testing.T, p *person.Person, id string) {
+func awaitDelivered(t *testing.T, p *testclient.Client, id string) {
 	t.Helper()
 	asked := time.NewTicker(time.Second)
 	defer asked.Stop()

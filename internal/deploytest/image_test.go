@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	"usher/internal/programs"
 	"usher/internal/testkit"
 )
 
@@ -98,10 +97,10 @@ func TestImages_lack_what_they_must_not_have(t *testing.T) {
 
 func TestImages_say_that_they_lack_SQLite(t *testing.T) {
 	t.Parallel()
-	environ := programs.Basics("redis://127.0.0.1:1/0", "sqlite:usher.db")
+	environ := testkit.BasicSettings("redis://127.0.0.1:1/0", "sqlite:usher.db")
 	for _, name := range []string{"api", "admin"} {
 		args := map[string][]string{"admin": {"migrate", "up"}}[name]
-		code, said := end(t, programs.Exec(t, environ, program(t, name), args...))
+		code, said := end(t, testkit.StartProgram(t, environ, program(t, name), args...))
 		if code == 0 || !strings.Contains(said, "built without SQLite") {
 			t.Errorf("%s: exit %d, %s", name, code, said)
 		}

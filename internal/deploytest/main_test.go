@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"usher/config"
-	"usher/internal/programs"
 	"usher/internal/testkit"
 	"usher/providers/catalog"
 )
@@ -25,7 +24,7 @@ const root = "../.."
 const patience = time.Minute
 
 // end waits for a program's end and returns its exit code and what it said.
-func end(t testing.TB, p *programs.Program) (code int, said string) {
+func end(t testing.TB, p *testkit.Program) (code int, said string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -41,7 +40,7 @@ func end(t testing.TB, p *programs.Program) (code int, said string) {
 }
 
 // stop tells a program to end and returns the error of its end; when it takes too long it is killed.
-func stop(p *programs.Program, within time.Duration) error {
+func stop(p *testkit.Program, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	p.Signal(syscall.SIGTERM)

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"usher/internal/programs"
 	"usher/internal/testkit"
 )
 
@@ -43,7 +42,7 @@ func procfileRoot(t *testing.T, environ map[string]string) string {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink(filepath.Dir(programs.Build(t, "api")), filepath.Join(dir, "bin")); err != nil {
+	if err := os.Symlink(filepath.Dir(testkit.BuildCommand(t, "api")), filepath.Join(dir, "bin")); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -56,15 +55,15 @@ func TestProcfile_under_foreman(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	environ, _ := programs.Settings(t)
-	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+	environ, _ := testkit.Settings(t)
+	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
 	environ["USHER_OPS_ADDR_EMAIL"] = "127.0.0.1:0"
 	dir := procfileRoot(t, environ)
 	// Without a locale Ruby cannot read Chinese in a sign name.
 	locale := map[string]string{"LANG": "C.UTF-8", "PATH": os.Getenv("PATH"), "HOME": t.TempDir()}
-	p := programs.Exec(t, locale, foreman, "start", "--timeout", "30", "--root", dir,
+	p := testkit.StartProgram(t, locale, foreman, "start", "--timeout", "30", "--root", dir,
 		"--procfile", filepath.Join(dir, "Procfile"), "--env", filepath.Join(dir, ".env"))
 
 	ready := regexp.MustCompile(`"msg":"(api|worker) ready"`)

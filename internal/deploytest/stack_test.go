@@ -14,7 +14,6 @@ import (
 	"github.com/jmoiron/sqlx"
 	_ "github.com/lib/pq"
 
-	"usher/internal/programs"
 	"usher/internal/testkit"
 )
 
@@ -27,7 +26,7 @@ type stack struct {
 	dotenv  map[string]string
 	ports   map[string]string // by "namespace:port"
 	volumes map[string]string // folders by name
-	running map[string]*programs.Program
+	running map[string]*testkit.Program
 	order   []string // in which they were started
 }
 
@@ -35,7 +34,7 @@ func newStack(t *testing.T, dotenv map[string]string) *stack {
 	t.Helper()
 	s := &stack{
 		t: t, file: readCompose(t), images: stages(t), dotenv: dotenv,
-		ports: map[string]string{}, volumes: map[string]string{}, running: map[string]*programs.Program{},
+		ports: map[string]string{}, volumes: map[string]string{}, running: map[string]*testkit.Program{},
 	}
 	redis := s.file.Services["redis"].Command
 	if redis[0] != "redis-server" {
@@ -178,14 +177,14 @@ func (s *stack) up(names ...string) {
 }
 
 // run starts the image's program.
-func (s *stack) run(name string, command ...string) *programs.Program {
+func (s *stack) run(name string, command ...string) *testkit.Program {
 	s.t.Helper()
 	image := s.images[s.file.Services[name].Build.Target]
 	if command == nil {
 		command = image.command
 	}
 	argv := s.hereAll(name, append(slices.Clone(image.entrypoint), command...))
-	return programs.Exec(s.t, s.environ(name), program(s.t, argv[0]), argv[1:]...)
+	return testkit.StartProgram(s.t, s.environ(name), program(s.t, argv[0]), argv[1:]...)
 }
 
 // awaitHealth asks like docker until the service is healthy.
@@ -207,7 +206,7 @@ func (s *stack) health(name string) int {
 		return s.storeHealth(name, test)
 	}
 	argv := s.hereAll(name, s.images[service.Build.Target].health)
-	code, _ := end(s.t, programs.Exec(s.t, s.environ(name), program(s.t, argv[0]), argv[1:]...))
+	code, _ := end(s.t, testkit.StartProgram(s.t, s.environ(name), program(s.t, argv[0]), argv[1:]...))
 	return code
 }
 
@@ -228,7 +227,7 @@ func (s *stack) storeHealth(name string, test []string) int {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	code, _ := end(s.t, programs.Exec(s.t, environ, path, argv[1:]...))
+	code, _ := end(s.t, testkit.StartProgram(s.t, environ, path, argv[1:]...))
 	return code
 }
 

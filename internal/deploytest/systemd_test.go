@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/programs"
+	"usher/internal/testkit"
 )
 
 // units are the files of systemd with what they set, by section and key: all values of a key that is repeated.
@@ -45,7 +45,7 @@ func TestUnits_please_systemd(t *testing.T) {
 	need(t, "systemd-analyze")
 	// It wants programs to be where units say, so both are put into a folder of this test.
 	dir := t.TempDir()
-	bin := filepath.Dir(programs.Build(t, "api")) + "/"
+	bin := filepath.Dir(testkit.BuildCommand(t, "api")) + "/"
 	paths := make([]string, len(units))
 	for i, name := range units {
 		paths[i] = filepath.Join(dir, name)
@@ -107,7 +107,7 @@ func TestUnits_start_programs_with_flags_that_exist(t *testing.T) {
 			continue
 		}
 		// Nothing is set, so what understands its arguments asks for the settings, or does without.
-		code, said := programs.Run(t, map[string]string{"USHER_DATABASE_URL": "postgres://127.0.0.1:1/usher"},
+		code, said := testkit.RunCommand(t, map[string]string{"USHER_DATABASE_URL": "postgres://127.0.0.1:1/usher"},
 			strings.TrimPrefix(argv[0], installed), argv[1:]...)
 		settingsAsked := code == 2 && strings.Contains(said, "USHER_SECRET_KEYS: must be set")
 		databaseAsked := code == 1 && strings.Contains(said, "open postgres")

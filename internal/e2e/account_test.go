@@ -10,13 +10,13 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 )
 
 // owner is somebody with an account who is signed in by a program already, and opens a browser now.
 type owner struct {
 	*browser
-	elsewhere                 *person.Person // the other session
+	elsewhere                 *testclient.Client // the other session
 	base                      string
 	mobile, username, present string
 }
@@ -28,7 +28,7 @@ func newOwner(t *testing.T, mobile, username string) *owner {
 	o := &owner{browser: openBrowser(t), mobile: mobile, username: username, present: "long enough 密码"}
 	pages, inbox := startDev(t)
 	o.base = "http://localhost" + pages[strings.LastIndexByte(pages, ':'):]
-	o.elsewhere = person.New(t, pages, inbox)
+	o.elsewhere = testclient.New(t, pages, inbox)
 	o.elsewhere.CaptchaAnswer = captchaAnswer
 	o.elsewhere.AskCode(mobile, "register")
 	o.elsewhere.Must(http.StatusCreated, http.MethodPost, "/v1/registrations", map[string]any{

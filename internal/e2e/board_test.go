@@ -12,8 +12,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"usher/internal/person"
-	"usher/internal/programs"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -54,11 +53,11 @@ const chartsDrawn = `(() => {
 func TestBoard_shows_real_traffic_to_anybody(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
-	dev := programs.Start(t, map[string]string{"USHER_LIMITS": crowded}, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
+	dev := testkit.StartCommand(t, map[string]string{"USHER_LIMITS": crowded}, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
 		"-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer, "-limits=false")
 	pages := "127.0.0.1" + dev.Await(t, `Sign up +http://localhost(:\d+)/register`)
 	inbox, ops := dev.Await(t, `Inbox +http://(\S+)/inbox`), "http://"+dev.Await(t, `Queues +http://(\S+)/queues`)
-	p := person.New(t, pages, inbox)
+	p := testclient.New(t, pages, inbox)
 	p.CaptchaAnswer = captchaAnswer
 	for _, mobile := range []string{"13912345601", "13812345602", "13812990001", "18612990005"} {
 		p.AskCode(mobile, "register")

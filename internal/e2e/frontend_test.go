@@ -13,8 +13,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
-	"usher/internal/person"
-	"usher/internal/programs"
+	"usher/internal/testclient"
+	"usher/internal/testkit"
 )
 
 // documented takes the files out of docs/frontend.md: the block of code below each heading that names one.
@@ -104,11 +104,11 @@ func TestFrontend_of_another_origin_as_documented(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
 	site, origin := openFrontend(t)
-	dev := programs.Start(t, map[string]string{"USHER_ALLOWED_ORIGINS": origin}, "dev", "-http", "127.0.0.1:0",
+	dev := testkit.StartCommand(t, map[string]string{"USHER_ALLOWED_ORIGINS": origin}, "dev", "-http", "127.0.0.1:0",
 		"-ops", "127.0.0.1:0", "-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer)
 	port := dev.Await(t, `Sign up +http://localhost(:\d+)/register`)
 	site.api = "http://localhost" + port
-	p := person.New(t, "127.0.0.1"+port, dev.Await(t, `Inbox +http://(\S+)/inbox`))
+	p := testclient.New(t, "127.0.0.1"+port, dev.Await(t, `Inbox +http://(\S+)/inbox`))
 	const mobile, email, username, password = "13500135000", "frontend@example.com", "小红_front", "long enough 密码"
 
 	b.onEveryPage(t, loseFirstAnswers)

@@ -8,13 +8,13 @@ import (
 	"testing"
 
 	"usher/accounts"
-	"usher/internal/programs"
+	"usher/internal/testkit"
 )
 
 // The API would hash by itself and only warn if its program could not be started for that.
 func TestAPI_hashes_passwords_for_another_process(t *testing.T) {
 	t.Parallel()
-	path := programs.Build(t, "api")
+	path := testkit.BuildCommand(t, "api")
 	command := func() *exec.Cmd {
 		cmd := exec.CommandContext(context.Background(), path, "-hash-passwords") // it ends with its input
 		cmd.Env = []string{}

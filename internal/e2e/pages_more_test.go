@@ -9,14 +9,14 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 )
 
 // site is cmd/dev, and somebody who knows its API and its inbox.
 type site struct {
 	base         string
 	pages, inbox string
-	p            *person.Person
+	p            *testclient.Client
 }
 
 // crowded are limits for many people behind one address, who register at one moment. It has been signed in from, so that
@@ -32,7 +32,7 @@ func openSite(t testing.TB, pause string) site {
 // visit opens a tab in Chinese, for a person of its own.
 func (s site) visit(t testing.TB, b *browser) (*browser, site) {
 	t.Helper()
-	s.p = person.New(t, s.pages, s.inbox)
+	s.p = testclient.New(t, s.pages, s.inbox)
 	s.p.CaptchaAnswer = captchaAnswer
 	tab := b.fresh(t)
 	tab.do(t, chromedp.Navigate(s.base+"/login?lang=zh")) // is remembered

@@ -15,8 +15,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"usher/internal/person"
-	"usher/internal/programs"
+	"usher/internal/testclient"
+	"usher/internal/testkit"
 )
 
 // pageTime is how long a page may take for anything, on a machine that is busy with other tests.
@@ -144,7 +144,7 @@ func startDev(t testing.TB) (pages, inbox string) { return startDevWith(t, nil) 
 
 func startDevWith(t testing.TB, environ map[string]string) (pages, inbox string) {
 	t.Helper()
-	dev := programs.Start(t, environ, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
+	dev := testkit.StartCommand(t, environ, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
 		"-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer, "-limits=false")
 	pages = dev.Await(t, `Sign up +http://localhost(:\d+)/register`)
 	return "127.0.0.1" + pages, dev.Await(t, `Inbox +http://(\S+)/inbox`)
@@ -175,7 +175,7 @@ func TestPages_register_activate_and_sign_in(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
 	pages, inbox := startDev(t)
-	p := person.New(t, pages, inbox)
+	p := testclient.New(t, pages, inbox)
 	base := "http://localhost" + pages[strings.LastIndexByte(pages, ':'):]
 	const mobile, email, username, password = "13700137000", "xiaoming@example.com", "小明_usher", "long enough 密码"
 
@@ -207,7 +207,7 @@ func TestPages_work_without_JavaScript(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
 	pages, inbox := startDev(t)
-	p := person.New(t, pages, inbox)
+	p := testclient.New(t, pages, inbox)
 	base := "http://localhost" + pages[strings.LastIndexByte(pages, ':'):]
 	const mobile, email, username, password = "13600136000", "xiaohong@example.com", "xiaohong", "long enough 密码"
 	noScript := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {

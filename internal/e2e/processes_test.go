@@ -6,25 +6,24 @@ import (
 	"syscall"
 	"testing"
 
-	"usher/internal/person"
-	"usher/internal/programs"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
 func TestProcesses_carry_a_sign_up_and_end_cleanly(t *testing.T) {
 	t.Parallel()
-	environ, sandboxAddr := programs.Settings(t)
-	if code, said := programs.Run(t, environ, "api"); code != 1 || !strings.Contains(said, "migrate up") {
+	environ, sandboxAddr := testkit.Settings(t)
+	if code, said := testkit.RunCommand(t, environ, "api"); code != 1 || !strings.Contains(said, "migrate up") {
 		t.Errorf("api on an empty database: exit %d, %s", code, said)
 	}
-	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
-	api := programs.Start(t, environ, "api")
-	sms := programs.Start(t, environ, "worker", "-channels", "sms")
-	email := programs.Start(t, environ, "worker", "-channels", "email")
-	p := person.New(t, api.Await(t, `"http_addr":"([^"]+)"`), sandboxAddr)
-	journey := person.Journey{
+	api := testkit.StartCommand(t, environ, "api")
+	sms := testkit.StartCommand(t, environ, "worker", "-channels", "sms")
+	email := testkit.StartCommand(t, environ, "worker", "-channels", "email")
+	p := testclient.New(t, api.Await(t, `"http_addr":"([^"]+)"`), sandboxAddr)
+	journey := testclient.Journey{
 		Username: "韩梅梅_2026", Password: "a long enough secret", Mobile: "13900139000", Email: "hmm@example.cn",
 	}
 	p.Walk(journey)
@@ -37,10 +36,10 @@ func TestProcesses_carry_a_sign_up_and_end_cleanly(t *testing.T) {
 	if strings.Contains(api.Output(), "hashed in the API's own process") {
 		t.Error("passwords are not hashed in processes of their own")
 	}
-	if code, said := programs.Run(t, environ, "admin", "doctor"); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "doctor"); code != 0 {
 		t.Errorf("admin doctor: exit %d\n%s", code, said)
 	}
-	for name, process := range map[string]*programs.Program{"api": api, "worker sms": sms, "worker email": email} {
+	for name, process := range map[string]*testkit.Program{"api": api, "worker sms": sms, "worker email": email} {
 		if err := process.Stop(syscall.SIGTERM); err != nil {
 			t.Errorf("%s after SIGTERM: %v", name, err)
 		}
@@ -64,7 +63,7 @@ func TestProcesses_name_every_wrong_setting(t *testing.T) {
 	for command, variables := range tests {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
-			code, said := programs.Run(t, maps.Clone(wrong), command)
+			code, said := testkit.RunCommand(t, maps.Clone(wrong), command)
 			if code != 2 {
 				t.Errorf("exit %d, want 2", code)
 			}
@@ -85,10 +84,10 @@ func TestCommands_explain_themselves(t *testing.T) {
 	for _, command := range []string{"api", "worker", "dev", "admin", "sandbox"} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
-			if code, said := programs.Run(t, nil, command, "-h"); code != 0 || !strings.Contains(strings.ToLower(said), "usage") {
+			if code, said := testkit.RunCommand(t, nil, command, "-h"); code != 0 || !strings.Contains(strings.ToLower(said), "usage") {
 				t.Errorf("%s -h: exit %d\n%s", command, code, said)
 			}
-			if code, said := programs.Run(t, nil, command, "-nonsense"); code != 2 || said == "" {
+			if code, said := testkit.RunCommand(t, nil, command, "-nonsense"); code != 2 || said == "" {
 				t.Errorf("%s -nonsense: exit %d\n%s", command, code, said)
 			}
 		})

@@ -15,8 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"usher/internal/person"
-	"usher/internal/programs"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -24,7 +23,7 @@ import (
 type load struct {
 	environ     map[string]string
 	sandboxAddr string
-	person      *person.Person
+	person      *testclient.Client
 	ids         []string
 }
 
@@ -37,16 +36,16 @@ const (
 func newLoad(t *testing.T) *load {
 	t.Helper()
 	l := &load{ids: make([]string, loadCodes)}
-	l.environ, l.sandboxAddr = programs.Settings(t)
+	l.environ, l.sandboxAddr = testkit.Settings(t)
 	l.environ["USHER_LIMITS"] = "sms_ip_hour=off,sms_ip_day=off,sms_net_hour=off,sms_prefix=off,sms_total=off,sms_conversion=off,status_ip=off"
 	l.environ["USHER_SMS_PROVIDERS"], l.environ["USHER_SEND_TIMEOUT"] = "aliyun", "4s"
 	l.environ["USHER_WORKER_CONCURRENCY_SMS"], l.environ["USHER_WORKER_FETCHERS"] = fmt.Sprint(loadConcurrency), "1"
-	if code, said := programs.Run(t, l.environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, l.environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
 	l.fault(t, `{"aliyun":{"delay_ms":700}}`)
-	api := programs.Start(t, l.environ, "api")
-	l.person = person.New(t, api.Await(t, `"http_addr":"([^"]+)"`), l.sandboxAddr)
+	api := testkit.StartCommand(t, l.environ, "api")
+	l.person = testclient.New(t, api.Await(t, `"http_addr":"([^"]+)"`), l.sandboxAddr)
 	var group errgroup.Group
 	group.SetLimit(32)
 	for i := range l.ids {
@@ -106,10 +105,10 @@ func (l *load) arrived(t *testing.T) map[string]int {
 }
 
 // worker starts a worker and waits until the vendor has got some more from it.
-func (l *load) worker(t *testing.T) *programs.Program {
+func (l *load) worker(t *testing.T) *testkit.Program {
 	t.Helper()
 	before := len(l.arrived(t))
-	worker := programs.Start(t, l.environ, "worker", "-channels", "sms")
+	worker := testkit.StartCommand(t, l.environ, "worker", "-channels", "sms")
 	testkit.Eventually(t, loadPatience, func() bool { return len(l.arrived(t)) >= before+loadConcurrency },
 		"the worker is in the middle of sending")
 	return worker
@@ -119,7 +118,7 @@ func (l *load) worker(t *testing.T) *programs.Program {
 func (l *load) wantAll(t *testing.T) {
 	t.Helper()
 	l.fault(t, `{}`)
-	programs.Start(t, l.environ, "worker", "-channels", "sms")
+	testkit.StartCommand(t, l.environ, "worker", "-channels", "sms")
 	for _, id := range l.ids {
 		testkit.Eventually(t, loadPatience, func() bool {
 			status := l.person.Must(http.StatusOK, http.MethodGet, "/v1/sms-codes/"+id, nil).Text("status")

@@ -13,8 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"usher/internal/person"
-	"usher/internal/programs"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -42,7 +41,7 @@ func startPrometheus(t *testing.T, addresses map[string]string) *prometheus {
 			t.Fatal(err)
 		}
 	}
-	p := programs.Exec(t, nil, path, "--config.file="+filepath.Join(dir, "prometheus.yml"),
+	p := testkit.StartProgram(t, nil, path, "--config.file="+filepath.Join(dir, "prometheus.yml"),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")
 	return &prometheus{t: t, url: "http://" + p.Await(t, `msg="Listening on" address=(\S+)`)}
 }
@@ -121,8 +120,8 @@ func (p *prometheus) names() map[string]bool {
 // traffic is a sign-up, and two sign-ins, one of them with a wrong password.
 func traffic(t *testing.T, apiAddr, sandboxAddr string) {
 	t.Helper()
-	p := person.New(t, apiAddr, sandboxAddr)
-	p.Walk(person.Journey{
+	p := testclient.New(t, apiAddr, sandboxAddr)
+	p.Walk(testclient.Journey{
 		Username: "li_lei", Password: "correct horse 电池", Mobile: "13800138000", Email: "lilei@example.com",
 	})
 	p.Do(http.MethodPost, "/v1/sessions", map[string]any{"username": "li_lei", "password": "wrong horse 电池"})
@@ -132,20 +131,20 @@ func traffic(t *testing.T, apiAddr, sandboxAddr string) {
 func deployment(t *testing.T) *prometheus {
 	t.Helper()
 	testkit.NeedProgram(t, "prometheus")
-	environ, sandboxAddr := programs.Settings(t)
+	environ, sandboxAddr := testkit.Settings(t)
 	maps.Copy(environ, map[string]string{
 		"USHER_SMS_BUDGET_YUAN": "100", "USHER_SMS_PRICE_YUAN": "0.05",
 		// The vendor whose reports are pulled comes first, so that there are some.
 		"USHER_SMS_PROVIDERS": "ronglian,aliyun", "USHER_REPORT_PULL_INTERVAL": "1s",
 		"USHER_CANARY_TO": "13900139000", "USHER_CANARY_INTERVAL": "5m",
 	})
-	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
 	const opsAddr = `"ops_addr":"([^"]+)"`
-	api := programs.Start(t, environ, "api")
-	sms := programs.Start(t, environ, "worker", "-channels", "sms")
-	email := programs.Start(t, environ, "worker", "-channels", "email")
+	api := testkit.StartCommand(t, environ, "api")
+	sms := testkit.StartCommand(t, environ, "worker", "-channels", "sms")
+	email := testkit.StartCommand(t, environ, "worker", "-channels", "email")
 	watcher := startPrometheus(t, map[string]string{
 		"127.0.0.1:8081": api.Await(t, opsAddr), "127.0.0.1:8082": sms.Await(t, opsAddr),
 		"127.0.0.1:8084": email.Await(t, opsAddr),

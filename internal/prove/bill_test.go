@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/limits"
 )
 
@@ -29,10 +29,10 @@ func TestRow24_a_botnet_costs_at_most_the_stated_bill(t *testing.T) {
 		"USHER_TRUSTED_PROXIES": "127.0.0.0/8", "USHER_SMS_RESEND_INTERVAL": "1s",
 	})
 	set := limits.Defaults().WithBudget(budgetYuan, smsYuan)
-	owner := person.Journey{Username: "owner", Password: longPassword, Mobile: "13800138000", Email: "owner@example.com"}
+	owner := testclient.Journey{Username: "owner", Password: longPassword, Mobile: "13800138000", Email: "owner@example.com"}
 	f.people[0].Walk(owner)
 
-	answers := f.count(t, botnet, func(ctx context.Context, i int) (person.Answer, error) {
+	answers := f.count(t, botnet, func(ctx context.Context, i int) (testclient.Answer, error) {
 		address := fmt.Sprintf("100.%d.%d.7", 64+i/512, i/2%256)
 		if i%2 == 1 {
 			address = fmt.Sprintf("2001:db8:%x::7", i)
@@ -47,7 +47,7 @@ func TestRow24_a_botnet_costs_at_most_the_stated_bill(t *testing.T) {
 	refused := f.people[1].Do(http.MethodPost, "/v1/sms-codes", map[string]any{"mobile": "13900139000", "purpose": "register"})
 	r.exactly("answer to a new person afterwards", refused.Status, http.StatusTooManyRequests)
 	// The pause since the code of the journey may still run.
-	var served person.Answer
+	var served testclient.Answer
 	again := time.NewTicker(400 * time.Millisecond)
 	defer again.Stop()
 	for range 5 {

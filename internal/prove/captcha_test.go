@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"usher/captcha/pow"
-	"usher/internal/person"
+	"usher/internal/testclient"
 )
 
 // Row 23: proofs of work that are replayed, forged, or put together from two; and recordings without a picture.
@@ -38,7 +38,7 @@ func (f *fleet) askWork(t testing.TB) (id string, asked pow.Challenge, proof map
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer.Text("captcha_id"), asked, map[string]any{"challenge": asked, "solution": person.Solve(t, asked)}
+	return answer.Text("captcha_id"), asked, map[string]any{"challenge": asked, "solution": testclient.Solve(t, asked)}
 }
 
 func payload(t testing.TB, proof any) string {

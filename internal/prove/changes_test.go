@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -14,19 +14,19 @@ import (
 type account struct{ name, mobile, address, password string }
 
 // registered signs up, proves the address and stays signed in; it uses the first SMS and mail to them.
-func (a account) registered(r *row, p, mailbox *person.Person) {
+func (a account) registered(r *row, p, mailbox *testclient.Client) {
 	r.t.Helper()
 	a.register(r, p, 1)
 	p.Must(http.StatusOK, http.MethodPost, "/v1/activations", map[string]any{"token": mailbox.ReadToken(a.address, 1)})
 }
 
 // mailbox reads the mails of a deployment.
-func (d *deployment) mailbox() *person.Person {
-	return person.New(d.t, d.parts["api1"].addr, d.parts[partMail].addr)
+func (d *deployment) mailbox() *testclient.Client {
+	return testclient.New(d.t, d.parts["api1"].addr, d.parts[partMail].addr)
 }
 
 // askCode asks for a code as soon as the pause after the one before is over.
-func (r *row) askCode(p *person.Person, mobile, purpose string) (id string) {
+func (r *row) askCode(p *testclient.Client, mobile, purpose string) (id string) {
 	r.t.Helper()
 	testkit.Eventually(r.t, patience, func() bool {
 		got := p.Do(http.MethodPost, "/v1/sms-codes", map[string]any{"mobile": mobile, "purpose": purpose})
@@ -37,7 +37,7 @@ func (r *row) askCode(p *person.Person, mobile, purpose string) (id string) {
 }
 
 // register signs up with the nth SMS to the number.
-func (a account) register(r *row, p *person.Person, nth int) person.Answer {
+func (a account) register(r *row, p *testclient.Client, nth int) testclient.Answer {
 	r.t.Helper()
 	id := r.askCode(p, a.mobile, "register")
 	return p.Must(http.StatusCreated, http.MethodPost, "/v1/registrations", map[string]any{
@@ -47,7 +47,7 @@ func (a account) register(r *row, p *person.Person, nth int) person.Answer {
 }
 
 // byCode does what the nth SMS to the number is for.
-func (r *row) byCode(p *person.Person, method, path, purpose, mobile string, nth int, more map[string]any) person.Answer {
+func (r *row) byCode(p *testclient.Client, method, path, purpose, mobile string, nth int, more map[string]any) testclient.Answer {
 	r.t.Helper()
 	body := map[string]any{"mobile": mobile, "sms_code_id": r.askCode(p, mobile, purpose), "sms_code": p.ReadCode(mobile, nth)}
 	maps.Copy(body, more)
@@ -58,10 +58,10 @@ func twice(password string) map[string]any {
 	return map[string]any{"password": password, "password_repeat": password}
 }
 
-func status(a person.Answer) string { return http.StatusText(a.Status) + " " + a.Errno }
+func status(a testclient.Answer) string { return http.StatusText(a.Status) + " " + a.Errno }
 
 // wantStatus counts answers that are not what they should be.
-func (r *row) wantStatus(wrong *int, title string, got person.Answer, want int, errno string) {
+func (r *row) wantStatus(wrong *int, title string, got testclient.Answer, want int, errno string) {
 	r.t.Helper()
 	if got.Status != want || got.Errno != errno {
 		*wrong++

@@ -14,8 +14,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"usher/internal/person"
-	"usher/internal/programs"
+	"usher/internal/testclient"
+	"usher/internal/testkit"
 )
 
 const (
@@ -26,21 +26,21 @@ const (
 
 // fleet is two API processes and a worker on common stores, for attacks by many at once.
 type fleet struct {
-	people  [2]*person.Person // in front of one API each
-	bases   [2]string         // the addresses of these, as http://host:port
-	proxy   *http.Transport   // in front of both
+	people  [2]*testclient.Client // in front of one API each
+	bases   [2]string             // the addresses of these, as http://host:port
+	proxy   *http.Transport       // in front of both
 	redis   *redis.Client
 	environ map[string]string
 }
 
 func newFleet(t testing.TB, changes map[string]string) *fleet {
 	t.Helper()
-	environ, sandboxAddr := programs.Settings(t)
+	environ, sandboxAddr := testkit.Settings(t)
 	environ["USHER_LIMITS"] = noLimits
 	environ["USHER_LOG_LEVEL"] = "info"
 	environ["USHER_SMS_RESEND_INTERVAL"] = "1m"
 	maps.Copy(environ, changes)
-	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
 	options, err := redis.ParseURL(environ["USHER_REDIS_URL"])
@@ -55,24 +55,24 @@ func newFleet(t testing.TB, changes map[string]string) *fleet {
 		_ = f.redis.Close()
 	})
 	for i := range f.people {
-		api := programs.Start(t, environ, "api")
+		api := testkit.StartCommand(t, environ, "api")
 		addr := api.Await(t, `"http_addr":"([^"]+)"`)
-		f.people[i], f.bases[i] = person.New(t, addr, sandboxAddr), "http://"+addr
+		f.people[i], f.bases[i] = testclient.New(t, addr, sandboxAddr), "http://"+addr
 	}
-	programs.Start(t, environ, "worker", "-channels", "sms,email")
+	testkit.StartCommand(t, environ, "worker", "-channels", "sms,email")
 	return f
 }
 
 // crowd sends n requests through both processes, many at a time, and counts the answers by status and errno.
 func (f *fleet) crowd(t testing.TB, n int, path string, body func(i int) map[string]any) map[string]int {
 	t.Helper()
-	return f.count(t, n, func(ctx context.Context, i int) (person.Answer, error) {
+	return f.count(t, n, func(ctx context.Context, i int) (testclient.Answer, error) {
 		return f.people[i%2].Try(ctx, http.MethodPost, path, body(i))
 	})
 }
 
 // count sends n requests, many at a time, and counts the answers by status and errno.
-func (f *fleet) count(t testing.TB, n int, send func(ctx context.Context, i int) (person.Answer, error)) map[string]int {
+func (f *fleet) count(t testing.TB, n int, send func(ctx context.Context, i int) (testclient.Answer, error)) map[string]int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -119,30 +119,30 @@ func (f *fleet) passed(t testing.TB, counts map[string]int, passed, refused stri
 
 // from sends a request as a proxy does that has it from a client at the address; a nil body sends none. The processes of
 // the fleet have to trust the proxy. It is safe for concurrent use.
-func (f *fleet) from(ctx context.Context, address, method, path string, body map[string]any) (person.Answer, error) {
+func (f *fleet) from(ctx context.Context, address, method, path string, body map[string]any) (testclient.Answer, error) {
 	var reader io.Reader = http.NoBody
 	if body != nil {
 		encoded, err := json.Marshal(body)
 		if err != nil {
-			return person.Answer{}, err
+			return testclient.Answer{}, err
 		}
 		reader = bytes.NewReader(encoded)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, f.bases[len(address)%2]+path, reader)
 	if err != nil {
-		return person.Answer{}, err
+		return testclient.Answer{}, err
 	}
 	request.Header = http.Header{"X-Forwarded-For": {address}, "Content-Type": {"application/json"}}
 	response, err := f.proxy.RoundTrip(request)
 	if err != nil {
-		return person.Answer{}, err
+		return testclient.Answer{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
-		return person.Answer{}, err
+		return testclient.Answer{}, err
 	}
-	answer := person.Answer{Status: response.StatusCode, Header: response.Header, Body: text}
+	answer := testclient.Answer{Status: response.StatusCode, Header: response.Header, Body: text}
 	return answer, json.Unmarshal(text, &answer)
 }
 

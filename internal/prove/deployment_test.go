@@ -13,8 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"usher/internal/person"
-	"usher/internal/programs"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -56,9 +55,9 @@ type deployment struct {
 
 // part is one process of a deployment. It keeps its address.
 type part struct {
-	server  *testkit.Server                               // of a store
-	launch  func(addr string) (*programs.Program, string) // of a program: starts it, and returns its address
-	program *programs.Program
+	server  *testkit.Server                              // of a store
+	launch  func(addr string) (*testkit.Program, string) // of a program: starts it, and returns its address
+	program *testkit.Program
 	addr    string
 }
 
@@ -76,7 +75,7 @@ func newDeployment(t testing.TB, p plan) *deployment {
 	mail := d.addSandbox(partMail, filepath.Join(dir, "mail"), filepath.Join(dir, "mail.pem"))
 	d.at = addresses{redis.Addr(), postgres.Addr(), vendors.HTTPAddr, vendors.HTTPAddr, mail.SMTPAddr}
 
-	d.environ = programs.Basics("", "")
+	d.environ = testkit.BasicSettings("", "")
 	maps.Copy(d.environ, mail.Settings(t)) // all sandboxes take the same keys
 	d.environ["USHER_LOG_LEVEL"] = "info"
 	d.environ["USHER_LIMITS"] = noLimits
@@ -98,16 +97,16 @@ func (d *deployment) add(name string, p *part) {
 	d.parts[name] = p
 }
 
-func (d *deployment) addSandbox(name, journal, certificate string) *programs.Sandbox {
+func (d *deployment) addSandbox(name, journal, certificate string) *testkit.Sandbox {
 	d.t.Helper()
-	var first *programs.Sandbox
+	var first *testkit.Sandbox
 	p := &part{}
-	p.launch = func(addr string) (*programs.Program, string) {
+	p.launch = func(addr string) (*testkit.Program, string) {
 		args := []string{"-journal", journal, "-smtp-cert", certificate, "-log-level", "warn", "-keep", "200000"}
 		if first != nil {
 			args = append(args, "-http", first.HTTPAddr, "-smtp", first.SMTPAddr)
 		}
-		s := programs.StartSandbox(d.t, args...)
+		s := testkit.StartSandbox(d.t, args...)
 		if first == nil {
 			first = s
 		}
@@ -119,12 +118,12 @@ func (d *deployment) addSandbox(name, journal, certificate string) *programs.San
 }
 
 func (d *deployment) addProgram(name, command string, args ...string) {
-	d.add(name, &part{launch: func(addr string) (*programs.Program, string) {
+	d.add(name, &part{launch: func(addr string) (*testkit.Program, string) {
 		environ := d.settings()
 		if addr != "" {
 			environ["USHER_HTTP_ADDR"] = addr
 		}
-		program := programs.Start(d.t, environ, command, args...)
+		program := testkit.StartCommand(d.t, environ, command, args...)
 		if command != "api" {
 			return program, program.Await(d.t, `"worker ready".*"ops_addr":"([^"]+)"`)
 		}
@@ -149,7 +148,7 @@ func (d *deployment) settings() map[string]string {
 // up migrates the database and starts the named programs, or all of them.
 func (d *deployment) up(names ...string) {
 	d.t.Helper()
-	if code, said := programs.Run(d.t, d.settings(), "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(d.t, d.settings(), "admin", "migrate", "up"); code != 0 {
 		d.t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
 	if len(names) == 0 {
@@ -217,10 +216,10 @@ func (d *deployment) kin(kind string) []string {
 }
 
 // people returns one person in front of each API. Only Try may be used by several goroutines.
-func (d *deployment) people() []*person.Person {
-	var list []*person.Person
+func (d *deployment) people() []*testclient.Client {
+	var list []*testclient.Client
 	for _, name := range d.kin("api") {
-		list = append(list, person.New(d.t, d.parts[name].addr, d.parts[partVendors].addr))
+		list = append(list, testclient.New(d.t, d.parts[name].addr, d.parts[partVendors].addr))
 	}
 	return list
 }

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"testing"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -44,17 +44,17 @@ func exchange(method, url, key string, document any) (*http.Response, []byte, er
 }
 
 // call sends a request to an API. The key is its Idempotency-Key, or empty.
-func (m *member) call(method, path, key string, document any) (person.Answer, error) {
+func (m *member) call(method, path, key string, document any) (testclient.Answer, error) {
 	response, body, err := exchange(method, "http://"+m.addr+path, key, document)
 	if err != nil {
-		return person.Answer{}, err
+		return testclient.Answer{}, err
 	}
-	answer := person.Answer{Status: response.StatusCode, Header: response.Header, Body: body}
+	answer := testclient.Answer{Status: response.StatusCode, Header: response.Header, Body: body}
 	return answer, json.Unmarshal(body, &answer)
 }
 
 // post is call for what changes something.
-func (m *member) post(path, key string, document any) (person.Answer, error) {
+func (m *member) post(path, key string, document any) (testclient.Answer, error) {
 	return m.call(http.MethodPost, path, key, document)
 }
 
@@ -64,7 +64,7 @@ func codeFor(mobile string) map[string]any {
 }
 
 // askCode asks for a code for a new number, enters that in the ledger and returns the number and the answer.
-func (s *stage) askCode(t testing.TB, api *member) (mobile string, answer person.Answer) {
+func (s *stage) askCode(t testing.TB, api *member) (mobile string, answer testclient.Answer) {
 	t.Helper()
 	mobile = s.number()
 	s.ledger.ask(sms, mobile)
@@ -117,7 +117,7 @@ func (s *stage) register(t testing.TB, api *member) string {
 // settled waits until every code is known to have been sent: nothing of it is under way any more.
 func settled(t testing.TB, api *member, ids ...string) {
 	t.Helper()
-	var last person.Answer
+	var last testclient.Answer
 	defer func() {
 		if len(ids) > 0 {
 			t.Logf("%d codes are not known to have been sent; %s: %s", len(ids), ids[0], last.Body)

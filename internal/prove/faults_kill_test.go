@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -63,7 +63,7 @@ func killAskedForCode(t *testing.T) (result outcome) {
 			mobile := s.number()
 			s.unanswered(t, p, "/v1/sms-codes", "", codeFor(mobile))
 			api := s.api(t)
-			var answer person.Answer
+			var answer testclient.Answer
 			testkit.Eventually(t, patience, func() bool {
 				answer, _ = api.post("/v1/sms-codes", "", codeFor(mobile))
 				return answer.Status != http.StatusTooManyRequests // the pause of the unanswered one

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"usher/internal/faultproxy"
-	"usher/internal/programs"
 	"usher/internal/testkit"
 )
 
@@ -18,7 +17,7 @@ import (
 // its own: so that one connection of one process can be made to fail at one request.
 type stage struct {
 	environ  map[string]string
-	sandbox  *programs.Sandbox
+	sandbox  *testkit.Sandbox
 	redis    *testkit.Server
 	db       *sql.DB
 	journal  *journal
@@ -38,15 +37,15 @@ func newStage(t testing.TB, changes map[string]string) *stage {
 	}
 	file := filepath.Join(t.TempDir(), "journal")
 	s := &stage{
-		redis: testkit.RedisServer(t), sandbox: programs.StartSandbox(t, "-journal", file),
+		redis: testkit.RedisServer(t), sandbox: testkit.StartSandbox(t, "-journal", file),
 		journal: newJournal(t, file), ledger: newLedger(), killed: map[string]point{},
 		codeLife: codeLife,
 	}
-	s.environ = programs.Basics(s.redis.URL(), database)
+	s.environ = testkit.BasicSettings(s.redis.URL(), database)
 	s.environ["USHER_LIMITS"] = noLimits
 	maps.Copy(s.environ, s.sandbox.Settings(t))
 	maps.Copy(s.environ, changes)
-	if code, said := programs.Run(t, s.environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, s.environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
 	s.reopen(t, database)
@@ -66,7 +65,7 @@ func (s *stage) reopen(t testing.TB, database string) {
 
 // member is one process of the stage with the proxies before what it uses.
 type member struct {
-	*programs.Program
+	*testkit.Program
 
 	addr             string // of the API, or of a worker's operations port
 	redis, postgres  *faultproxy.Proxy
@@ -92,7 +91,7 @@ func (s *stage) start(t testing.TB, ready, command string, args ...string) *memb
 		m.aliyun = before(t, environ, "USHER_ALIYUN_ENDPOINT")
 		m.ronglian = before(t, environ, "USHER_RONGLIAN_ENDPOINT")
 	}
-	m.Program = programs.Start(t, environ, command, args...)
+	m.Program = testkit.StartCommand(t, environ, command, args...)
 	m.addr = m.Await(t, ready)
 	return m
 }

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"usher/internal/programs"
+	"usher/internal/testkit"
 )
 
 // djangoIterations is what Django 5.0 spends on a PBKDF2 hash: some ten times what a hash of ours takes.
@@ -21,9 +21,9 @@ const djangoIterations = 720_000
 func TestRow13_imported_accounts_answer_alike(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 13, "imported against unknown account: sign-in")
-	environ, _ := programs.Settings(t)
+	environ, _ := testkit.Settings(t)
 	environ["USHER_LOG_LEVEL"], environ["USHER_LIMITS"] = "info", noLimits+noLoginLimits
-	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
 	key, err := pbkdf2.Key(sha256.New, longPassword, []byte("seasalt"), djangoIterations, sha256.Size)
@@ -37,10 +37,10 @@ func TestRow13_imported_accounts_answer_alike(t *testing.T) {
 	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, said := programs.Run(t, environ, "admin", "import-users", file); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "import-users", file); code != 0 {
 		t.Fatalf("admin import-users: exit %d, %s", code, said)
 	}
-	api := programs.Start(t, environ, "api")
+	api := testkit.StartCommand(t, environ, "api")
 	base := "http://" + api.Await(t, `"http_addr":"([^"]+)"`)
 	floor := api.Await(t, `"floor":"([^"]+)"`)
 

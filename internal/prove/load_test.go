@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 // used by one request only.
 type load struct {
 	t       testing.TB
-	people  []*person.Person
+	people  []*testclient.Client
 	ledger  *ledger
 	journal *journal
 
@@ -96,7 +96,7 @@ func (l *load) place(ctx context.Context) bool {
 }
 
 // signUp is one try of a new person, and reports whether it ended with an acknowledged account.
-func (l *load) signUp(ctx context.Context, p *person.Person) bool {
+func (l *load) signUp(ctx context.Context, p *testclient.Client) bool {
 	n := l.next.Add(1)
 	body := map[string]any{
 		"username": fmt.Sprintf("user_%08d", n), "agree": true,
@@ -132,7 +132,7 @@ func (l *load) signUp(ctx context.Context, p *person.Person) bool {
 func number(n int64) string { return fmt.Sprintf("138%08d", n) }
 
 // code asks for a code and waits until it arrives or dies.
-func (l *load) code(ctx context.Context, p *person.Person, mobile string) (string, bool) {
+func (l *load) code(ctx context.Context, p *testclient.Client, mobile string) (string, bool) {
 	if !l.ask(ctx, p, mobile) {
 		return "", false
 	}
@@ -154,7 +154,7 @@ func (l *load) code(ctx context.Context, p *person.Person, mobile string) (strin
 }
 
 // ask asks for a code, and reports whether it was promised.
-func (l *load) ask(ctx context.Context, p *person.Person, mobile string) bool {
+func (l *load) ask(ctx context.Context, p *testclient.Client, mobile string) bool {
 	l.ledger.ask(sms, mobile)
 	if !l.send(ctx, p, "/v1/sms-codes", map[string]any{"mobile": mobile, "purpose": "register"}, http.StatusAccepted) {
 		return false
@@ -165,7 +165,7 @@ func (l *load) ask(ctx context.Context, p *person.Person, mobile string) bool {
 
 // send sends one request and reports whether it was acknowledged. No fault of a part makes a right request wrong, or is
 // a mistake of ours: an answer of another 4xx, or of 500, fails the test.
-func (l *load) send(ctx context.Context, p *person.Person, path string, body map[string]any, want int) bool {
+func (l *load) send(ctx context.Context, p *testclient.Client, path string, body map[string]any, want int) bool {
 	within, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	answer, err := p.Try(within, http.MethodPost, path, body)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/limits"
 )
 
@@ -53,12 +53,12 @@ func TestRow21_strangers_shut_nobody_out(t *testing.T) {
 	}
 	requests := 0
 	for _, step := range []struct {
-		do   func() person.Answer
+		do   func() testclient.Answer
 		want int
 	}{
-		{func() person.Answer { return s.code(away, "high") }, http.StatusTooManyRequests},
-		{func() person.Answer { return s.password(away, longPassword, "") }, http.StatusUnprocessableEntity},
-		{func() person.Answer { return s.password(away, longPassword, "high") }, http.StatusCreated},
+		{func() testclient.Answer { return s.code(away, "high") }, http.StatusTooManyRequests},
+		{func() testclient.Answer { return s.password(away, longPassword, "") }, http.StatusUnprocessableEntity},
+		{func() testclient.Answer { return s.password(away, longPassword, "high") }, http.StatusCreated},
 	} {
 		requests++
 		if answer := step.do(); answer.Status != step.want {
@@ -99,7 +99,7 @@ func newLockout(t testing.TB) *lockout {
 }
 
 // at sends a request from an address, with the answer to a new captcha of the price, if any.
-func (s *lockout) at(from, method, path, price string, body map[string]any) person.Answer {
+func (s *lockout) at(from, method, path, price string, body map[string]any) testclient.Answer {
 	s.t.Helper()
 	if price != "" {
 		body = maps.Clone(body)
@@ -114,7 +114,7 @@ func (s *lockout) at(from, method, path, price string, body map[string]any) pers
 }
 
 // code asks for a code to sign in with, again as long as only the pause since the last one refuses.
-func (s *lockout) code(from, price string) person.Answer {
+func (s *lockout) code(from, price string) testclient.Answer {
 	s.t.Helper()
 	for again := time.NewTicker(300 * time.Millisecond); ; <-again.C {
 		answer := s.at(from, http.MethodPost, "/v1/sms-codes", price, map[string]any{"mobile": s.mobile, "purpose": "login"})
@@ -134,12 +134,12 @@ func (s *lockout) granted(from, price string) string {
 	return answer.Text("sms_code_id")
 }
 
-func (s *lockout) enter(from, id, code string) person.Answer {
+func (s *lockout) enter(from, id, code string) testclient.Answer {
 	s.t.Helper()
 	return s.at(from, http.MethodPost, "/v1/sessions", "", map[string]any{"mobile": s.mobile, "sms_code_id": id, "sms_code": code})
 }
 
-func (s *lockout) password(from, secret, price string) person.Answer {
+func (s *lockout) password(from, secret, price string) testclient.Answer {
 	s.t.Helper()
 	return s.at(from, http.MethodPost, "/v1/sessions", price, map[string]any{"login": s.username, "password": secret})
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/limits"
 )
 
@@ -28,7 +28,7 @@ func TestRow22_one_network_gets_the_share_of_one(t *testing.T) {
 	defaults := limits.Defaults()
 
 	lookUps := size(1200, 12_000)
-	looked := s.count(t, lookUps, func(ctx context.Context, i int) (person.Answer, error) {
+	looked := s.count(t, lookUps, func(ctx context.Context, i int) (testclient.Answer, error) {
 		return s.from(ctx, ofNetwork(1, i), http.MethodGet, "/v1/mobiles/"+number(int64(i)), nil)
 	})
 	r.atMost("look-ups that passed", s.passed(t, looked, "200 0", "429 4206"), defaults[limits.LookupIP.Net()].Count)
@@ -44,7 +44,7 @@ func TestRow22_one_network_gets_the_share_of_one(t *testing.T) {
 	r.atMost("passwords compared without a captcha", s.passed(t, guessed, "401 4102", "422 4202"), defaults[limits.LoginAddr.Net()].Count)
 
 	resends, before := size(600, 6000), s.keys(t)
-	resent := s.count(t, resends, func(ctx context.Context, i int) (person.Answer, error) {
+	resent := s.count(t, resends, func(ctx context.Context, i int) (testclient.Answer, error) {
 		return s.from(ctx, ofNetwork(3, i), http.MethodPost, "/v1/activations/resend", map[string]any{
 			"email": fmt.Sprintf("made_up_%d@example.com", i),
 		})
@@ -84,7 +84,7 @@ func (s *lockout) signInBeside(t *testing.T, crowd int) (signedIn int, registrat
 	t.Helper()
 	registrations = map[string]int{}
 	for i := range signIns {
-		var answer person.Answer
+		var answer testclient.Answer
 		var err error
 		var group sync.WaitGroup
 		group.Go(func() {
@@ -92,7 +92,7 @@ func (s *lockout) signInBeside(t *testing.T, crowd int) (signedIn int, registrat
 				"login": s.username, "password": longPassword,
 			})
 		})
-		answers := s.count(t, crowd, func(ctx context.Context, k int) (person.Answer, error) { return s.madeUp(ctx, i*crowd+k) })
+		answers := s.count(t, crowd, func(ctx context.Context, k int) (testclient.Answer, error) { return s.madeUp(ctx, i*crowd+k) })
 		group.Wait()
 		for answer, n := range answers {
 			registrations[answer] += n
@@ -107,7 +107,7 @@ func (s *lockout) signInBeside(t *testing.T, crowd int) (signedIn int, registrat
 }
 
 // madeUp registers from a network of its own, with a code that was never sent.
-func (s *lockout) madeUp(ctx context.Context, i int) (person.Answer, error) {
+func (s *lockout) madeUp(ctx context.Context, i int) (testclient.Answer, error) {
 	return s.from(ctx, fmt.Sprintf("2001:%x:%x::7", 0xdb9+i>>16, i&0xffff), http.MethodPost, "/v1/registrations", map[string]any{
 		"username": fmt.Sprintf("made_up_%d", i), "password": longPassword, "password_repeat": longPassword, "agree": true,
 		"mobile": number(int64(i)), "sms_code_id": strings.Repeat("A", 44), "sms_code": "123456",

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/programs"
 	"usher/internal/testkit"
 )
 
@@ -49,7 +48,7 @@ func TestRow29_deployments_on_one_redis(t *testing.T) {
 	}
 	environ := second.settings()
 	environ["USHER_NAMESPACE"] = "usher"
-	code, said := programs.Run(t, environ, "worker", "-channels", "sms")
+	code, said := testkit.RunCommand(t, environ, "worker", "-channels", "sms")
 	started := 1
 	if code == 2 && strings.Contains(said, "USHER_NAMESPACE") {
 		started = 0
@@ -70,8 +69,8 @@ func TestRow29_a_worker_ten_minutes_ahead(t *testing.T) {
 	r := newRow(t, 29, "the only worker's clock is 600 s ahead")
 	ahead := buildAhead(t)
 	d := newDeployment(t, plan{apis: 1, sms: 1, email: 1})
-	d.parts["sms1"].launch = func(string) (*programs.Program, string) {
-		program := programs.Exec(t, d.settings(), ahead, "-channels", "sms")
+	d.parts["sms1"].launch = func(string) (*testkit.Program, string) {
+		program := testkit.StartProgram(t, d.settings(), ahead, "-channels", "sms")
 		return program, program.Await(t, `"worker ready".*"ops_addr":"([^"]+)"`)
 	}
 	d.up()

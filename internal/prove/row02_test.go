@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -52,7 +52,7 @@ func TestRow02_codes_drain_under_kills(t *testing.T) {
 }
 
 // acknowledge asks for a code for so many numbers, and ends the test unless each is acknowledged.
-func acknowledge(t *testing.T, p *person.Person, l *ledger, codes int, life time.Duration) {
+func acknowledge(t *testing.T, p *testclient.Client, l *ledger, codes int, life time.Duration) {
 	t.Helper()
 	var group errgroup.Group
 	group.SetLimit(32)
@@ -60,7 +60,7 @@ func acknowledge(t *testing.T, p *person.Person, l *ledger, codes int, life time
 		group.Go(func() error {
 			mobile := number(int64(i))
 			l.ask(sms, mobile)
-			var answer person.Answer
+			var answer testclient.Answer
 			var err error
 			for range 10 { // a busy machine may refuse; what it refused it has not sent
 				answer, err = p.Try(t.Context(), http.MethodPost, "/v1/sms-codes",

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"usher/internal/programs"
+	"usher/internal/testkit"
 )
 
 // reportSecret is in the path that vendors push to.
@@ -51,14 +51,14 @@ var shapes = []struct{ method, path, media, body string }{
 // httpReaders are an API process, once by bodies and paths and once by headers.
 func httpReaders(t testing.TB) (bodies, headers reader) {
 	t.Helper()
-	environ, _ := programs.Settings(t)
+	environ, _ := testkit.Settings(t)
 	environ["USHER_LIMITS"], environ["USHER_LOG_LEVEL"] = noLimits, "error"
 	environ["USHER_REPORT_SECRET"], environ["USHER_TRUSTED_PROXIES"] = reportSecret, "127.0.0.1"
-	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
 	environ["USHER_LOG_LEVEL"] = "info"
-	api := programs.Start(t, environ, "api")
+	api := testkit.StartCommand(t, environ, "api")
 	base := "http://" + api.Await(t, `"http_addr":"([^"]+)"`)
 	t.Cleanup(func() {
 		if said := api.Output(); strings.Contains(said, "panicked") || strings.Contains(said, "panic:") {

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
-	"usher/internal/programs"
+	"usher/internal/testclient"
+	"usher/internal/testkit"
 )
 
 const (
@@ -30,14 +30,14 @@ func slowdownBound() int { return size(500, 200) }
 func TestRow11_slow_and_huge_requests_harm_nobody(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 11, "slow headers and bodies, 10 MB, gzip, deep JSON, bad UTF-8, NUL, 1 MB password")
-	environ, sandbox := programs.Settings(t)
+	environ, sandbox := testkit.Settings(t)
 	environ["USHER_LOG_LEVEL"], environ["USHER_LIMITS"] = "info", noLimits+noLoginLimits
-	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
-	api := programs.Start(t, environ, "api")
+	api := testkit.StartCommand(t, environ, "api")
 	address := api.Await(t, `"http_addr":"([^"]+)"`)
-	p := person.New(t, address, sandbox)
+	p := testclient.New(t, address, sandbox)
 	duration := size(10*time.Second, time.Minute)
 	var s *siege
 	slower, grown, before, memory := 0, 0, 0, ""
@@ -64,14 +64,14 @@ func TestRow11_slow_and_huge_requests_harm_nobody(t *testing.T) {
 }
 
 // p99 measures other people's requests.
-func p99(t *testing.T, p *person.Person, duration time.Duration) time.Duration {
+func p99(t *testing.T, p *testclient.Client, duration time.Duration) time.Duration {
 	t.Helper()
 	took, _ := p99While(t, p, duration, os.Getpid())
 	return took
 }
 
 // p99While also returns the most memory that a process has meanwhile.
-func p99While(t *testing.T, p *person.Person, duration time.Duration, pid int) (took time.Duration, most int) {
+func p99While(t *testing.T, p *testclient.Client, duration time.Duration, pid int) (took time.Duration, most int) {
 	t.Helper()
 	var times []time.Duration
 	pace := time.NewTicker(5 * time.Millisecond)

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
-	"usher/internal/programs"
+	"usher/internal/testclient"
+	"usher/internal/testkit"
 )
 
 // gapBound is the median gap in percent. The quick run measures beside all other tests, where medians of few pairs
@@ -39,16 +39,16 @@ type twins struct {
 func TestRow13_known_and_unknown_accounts_answer_alike(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 13, "known against unknown account: sign-in, resend, reset, code")
-	environ, sandbox := programs.Settings(t)
+	environ, sandbox := testkit.Settings(t)
 	environ["USHER_LOG_LEVEL"] = "info"
 	environ["USHER_LIMITS"] = noLimits + noLoginLimits + ",reset_ip=off,resend_pause=off,resend_ip=off"
-	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
-	base := programs.Start(t, environ, "api").Await(t, `"http_addr":"([^"]+)"`)
-	worker := programs.Start(t, environ, "worker", "-channels", "sms")
+	base := testkit.StartCommand(t, environ, "api").Await(t, `"http_addr":"([^"]+)"`)
+	worker := testkit.StartCommand(t, environ, "worker", "-channels", "sms")
 	const mobile, address = "13800000000", "known@example.com"
-	p := person.New(t, base, sandbox)
+	p := testclient.New(t, base, sandbox)
 	p.AskCode(mobile, "register")
 	p.Must(http.StatusCreated, http.MethodPost, "/v1/registrations", map[string]any{
 		"username": "known_name", "password": longPassword, "password_repeat": longPassword, "agree": true,

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"usher/internal/programs"
+	"usher/internal/testkit"
 	"usher/limits"
 )
 
@@ -18,15 +18,15 @@ const forgeries = 1000
 func TestRow14_forged_addresses_share_one_allowance(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 14, "forged X-Forwarded-For, and whatever else names an address")
-	environ, _ := programs.Settings(t)
+	environ, _ := testkit.Settings(t)
 	environ["USHER_LOG_LEVEL"], environ["USHER_LIMITS"] = "warn", "sms_net_hour=off,sms_prefix=off,sms_conversion=off"
-	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
 	environ["USHER_LOG_LEVEL"] = "info"
 	api := func(proxies string) string {
 		environ["USHER_TRUSTED_PROXIES"] = proxies
-		return "http://" + programs.Start(t, environ, "api").Await(t, `"http_addr":"([^"]+)"`)
+		return "http://" + testkit.StartCommand(t, environ, "api").Await(t, `"http_addr":"([^"]+)"`)
 	}
 	direct, behind := api(""), api("127.0.0.0/8")
 	allowance := limits.Defaults()[limits.SMSIPHour].Count

@@ -15,7 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -65,7 +65,7 @@ const spare = 5
 // soak is a steady load.
 type soak struct {
 	d      *deployment
-	p      *person.Person
+	p      *testclient.Client
 	random *rand.Rand
 	ops    map[string]string
 

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"usher/internal/faultproxy"
-	"usher/internal/programs"
+	"usher/internal/testkit"
 )
 
 // Row 26: more requests and more connections than an API can serve. What it takes on it serves in time, the rest hears so,
@@ -83,7 +83,7 @@ type overloaded struct {
 
 func newOverload(t testing.TB) *overloaded {
 	t.Helper()
-	environ, _ := programs.Settings(t)
+	environ, _ := testkit.Settings(t)
 	maps.Copy(environ, map[string]string{
 		"USHER_LIMITS": noLimits, "USHER_LOG_LEVEL": "info",
 		"USHER_HTTP_IN_FLIGHT": size("8", "512"), "USHER_HTTP_CONNECTIONS": size("1000", "10000"),
@@ -91,10 +91,10 @@ func newOverload(t testing.TB) *overloaded {
 	if !long() {
 		environ["USHER_REDIS_URL"] = farRedis(t, environ["USHER_REDIS_URL"])
 	}
-	if code, said := programs.Run(t, environ, "admin", "migrate", "up"); code != 0 {
+	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
-	api := programs.Start(t, environ, "api")
+	api := testkit.StartCommand(t, environ, "api")
 	return &overloaded{t: t, addr: api.Await(t, `"http_addr":"([^"]+)"`), ops: api.Await(t, `"ops_addr":"([^"]+)"`)}
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
@@ -66,7 +66,7 @@ func promisedAgain() time.Duration { return size(30*time.Second, 15*time.Second)
 
 // asker is a crowd that asks for everything that needs a store.
 type asker struct {
-	people []*person.Person
+	people []*testclient.Client
 	next   atomic.Int64
 
 	asked, away, broken, wrong, slowest atomic.Int64

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/programs"
 	"usher/internal/testkit"
 )
 
@@ -109,7 +108,7 @@ func restoreDump(t *testing.T) (result outcome) {
 	}
 	result.verdict = s.verdict() // before an operator has them sent again
 
-	if code, said := programs.Run(t, s.environ, "admin", "messages", "retry", "-all", "-yes", "-code", "set_back"); code != 0 {
+	if code, said := testkit.RunCommand(t, s.environ, "admin", "messages", "retry", "-all", "-yes", "-code", "set_back"); code != 0 {
 		t.Errorf("admin messages retry: exit %d, %s", code, said)
 	}
 	testkit.Eventually(t, patience, func() bool {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/internal/person"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 	"usher/providers/providertest"
 )
@@ -35,7 +35,7 @@ func TestRow30_mail_outage_is_seen_and_loses_nothing(t *testing.T) {
 	began := time.Now()
 	var seen time.Duration
 	for i := range mails {
-		d.people()[0].Register(person.Journey{
+		d.people()[0].Register(testclient.Journey{
 			Username: fmt.Sprint("member_", i), Password: longPassword, Mobile: fmt.Sprint(13810000000 + i), Email: fmt.Sprintf("p%d@example.com", i),
 		})
 		if i == 0 {

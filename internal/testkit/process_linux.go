@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// DieWithParent has the kernel send the signal to the program when this process dies, so that a test that
+// dieWithParent has the kernel send the signal to the program when this process dies, so that a test that
 // panics, runs out of time or is killed leaves nothing running.
-func DieWithParent(cmd *exec.Cmd, onDeath syscall.Signal) {
+func dieWithParent(cmd *exec.Cmd, onDeath syscall.Signal) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}

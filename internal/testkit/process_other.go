@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// DieWithParent does nothing: only Linux can tie a program's life to its parent's. [Main] still stops the
+// dieWithParent does nothing: only Linux can tie a program's life to its parent's. [Main] still stops the
 // servers of tests that end in an orderly way.
-func DieWithParent(*exec.Cmd, syscall.Signal) {}
+func dieWithParent(*exec.Cmd, syscall.Signal) {}
 
 // asOrdinaryUser does nothing: nobody runs tests as root on these systems.
 func asOrdinaryUser(*exec.Cmd, string) error { return nil }

@@ -28,7 +28,7 @@ type Server struct {
 	port int
 
 	mu   sync.Mutex
-	proc *process // nil while stopped
+	proc *Program // nil while stopped
 }
 
 // serverKind is what tells one sort of server from another.
@@ -74,7 +74,7 @@ func (s *Server) Pid() int {
 	if s.proc == nil {
 		return 0
 	}
-	return s.proc.cmd.Process.Pid
+	return s.proc.Pid()
 }
 
 // Stop ends the server in an orderly way. It does nothing when the server is stopped.
@@ -110,31 +110,31 @@ func (s *Server) start() error {
 	if err != nil {
 		return err
 	}
-	proc, err := startProcess(cmd, s.kind.abandoned)
+	proc, err := LaunchProgram(cmd, s.kind.abandoned)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.kind.name, err)
 	}
 	if err := s.awaitReady(proc); err != nil {
-		proc.stop(syscall.SIGKILL)
+		_ = proc.Stop(syscall.SIGKILL)
 		return err
 	}
 	s.proc = proc
 	return nil
 }
 
-func (s *Server) awaitReady(proc *process) error {
+func (s *Server) awaitReady(proc *Program) error {
 	deadline := time.Now().Add(startLimit)
 	for {
-		err := s.kind.ready(s.URL(), s.dir, proc.cmd.Process.Pid)
+		err := s.kind.ready(s.URL(), s.dir, proc.Pid())
 		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, errForeign):
 			return err
-		case proc.ended():
-			return fmt.Errorf("%s ended at once: %s", s.kind.name, proc.lastWords())
+		case proc.Ended():
+			return fmt.Errorf("%s ended at once: %s", s.kind.name, proc.LastOutput())
 		case time.Now().After(deadline):
-			return fmt.Errorf("%s does not answer: %w: %s", s.kind.name, err, proc.lastWords())
+			return fmt.Errorf("%s does not answer: %w: %s", s.kind.name, err, proc.LastOutput())
 		}
 		<-time.After(10 * time.Millisecond)
 	}
@@ -144,7 +144,7 @@ func (s *Server) end(signal os.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.proc != nil {
-		s.proc.stop(signal)
+		_ = s.proc.Stop(signal) // the exit status of a server that was told to stop tells nothing
 		s.proc = nil
 	}
 }

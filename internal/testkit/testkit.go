@@ -52,7 +52,7 @@ func MainNoLeaks(m *testing.M, ignore ...goleak.Option) {
 // IgnoreServers makes goleak overlook the goroutines that watch over the shared servers, for tests that
 // check themselves for leaks while the servers go on running.
 func IgnoreServers() goleak.Option {
-	return goleak.IgnoreAnyFunction("usher/internal/testkit.(*process).supervise")
+	return goleak.IgnoreAnyFunction("usher/internal/testkit.(*Program).supervise")
 }
 
 func run(m *testing.M, leaks func() error) int {

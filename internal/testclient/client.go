@@ -1,6 +1,6 @@
-// Package person walks through a sign-up as a frontend would: over HTTP, with a cookie jar, reading codes
+// Package testclient walks through a sign-up as a frontend would: over HTTP, with a cookie jar, reading codes
 // and links in the sandbox's inbox. The end-to-end tests share it.
-package person
+package testclient
 
 import (
 	"bytes"
@@ -19,8 +19,8 @@ import (
 // patience is how long a person waits for a message; far longer than it ever takes, for slow machines.
 const patience = 20 * time.Second
 
-// Person is one browser. It is not safe for concurrent use.
-type Person struct {
+// Client is one browser. It is not safe for concurrent use.
+type Client struct {
 	t       testing.TB
 	api     string
 	sandbox string
@@ -32,7 +32,7 @@ type Person struct {
 }
 
 // New returns a person in front of an API, both addresses as host:port.
-func New(t testing.TB, api, sandbox string) *Person {
+func New(t testing.TB, api, sandbox string) *Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -41,7 +41,7 @@ func New(t testing.TB, api, sandbox string) *Person {
 	transport := &http.Transport{MaxIdleConnsPerHost: 100} // a crowd that is one person keeps its connections too
 	client := &http.Client{Transport: transport, Jar: jar, Timeout: patience}
 	t.Cleanup(client.CloseIdleConnections)
-	return &Person{t: t, api: "http://" + api, sandbox: "http://" + sandbox, client: client}
+	return &Client{t: t, api: "http://" + api, sandbox: "http://" + sandbox, client: client}
 }
 
 // Answer is the envelope of every answer.
@@ -62,32 +62,32 @@ func (a Answer) Text(field string) string {
 }
 
 // Do sends one request; a nil body sends none.
-func (p *Person) Do(method, path string, body any) Answer {
-	p.t.Helper()
-	answer, err := p.Try(p.t.Context(), method, path, body)
+func (c *Client) Do(method, path string, body any) Answer {
+	c.t.Helper()
+	answer, err := c.Try(c.t.Context(), method, path, body)
 	if err != nil {
-		p.t.Fatalf("%s %s: %v", method, path, err)
+		c.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	return answer
 }
 
 // Try is Do for requests that may fail, and for other goroutines than the test's. As a frontend does, it adds the id
 // of the code that this person asked for last to a body that has a code and no id.
-func (p *Person) Try(ctx context.Context, method, path string, body any) (Answer, error) {
+func (c *Client) Try(ctx context.Context, method, path string, body any) (Answer, error) {
 	fields, _ := body.(map[string]any)
 	if _, chosen := fields["sms_code_id"]; !chosen && (fields["sms_code"] != nil || path == "/v1/sms-codes/check") {
 		fields = maps.Clone(fields)
-		fields["sms_code_id"], _ = p.codes.Load(fields["mobile"])
+		fields["sms_code_id"], _ = c.codes.Load(fields["mobile"])
 		body = fields
 	}
-	answer, err := p.request(ctx, method, path, body)
+	answer, err := c.request(ctx, method, path, body)
 	if id := answer.Text("sms_code_id"); id != "" {
-		p.codes.Store(fields["mobile"], id)
+		c.codes.Store(fields["mobile"], id)
 	}
 	return answer, err
 }
 
-func (p *Person) request(ctx context.Context, method, path string, body any) (Answer, error) {
+func (c *Client) request(ctx context.Context, method, path string, body any) (Answer, error) {
 	var reader io.Reader = http.NoBody
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -96,18 +96,18 @@ func (p *Person) request(ctx context.Context, method, path string, body any) (An
 		}
 		reader = bytes.NewReader(encoded)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, p.api+path, reader)
+	request, err := http.NewRequestWithContext(ctx, method, c.api+path, reader)
 	if err != nil {
 		return Answer{}, err
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	return p.send(request)
+	return c.send(request)
 }
 
-func (p *Person) send(request *http.Request) (Answer, error) {
-	response, err := p.client.Do(request)
+func (c *Client) send(request *http.Request) (Answer, error) {
+	response, err := c.client.Do(request)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -121,34 +121,34 @@ func (p *Person) send(request *http.Request) (Answer, error) {
 }
 
 // Must is Do that ends the test unless the answer has the status.
-func (p *Person) Must(status int, method, path string, body any) Answer {
-	p.t.Helper()
-	answer := p.Do(method, path, body)
+func (c *Client) Must(status int, method, path string, body any) Answer {
+	c.t.Helper()
+	answer := c.Do(method, path, body)
 	if answer.Status != status {
-		p.t.Fatalf("%s %s = %d %s, want %d", method, path, answer.Status, answer.Body, status)
+		c.t.Fatalf("%s %s = %d %s, want %d", method, path, answer.Status, answer.Body, status)
 	}
 	return answer
 }
 
 // Captcha asks for a captcha and adds its id and answer to the body.
-func (p *Person) Captcha(body map[string]any) map[string]any {
-	p.t.Helper()
-	if p.CaptchaAnswer == "" {
+func (c *Client) Captcha(body map[string]any) map[string]any {
+	c.t.Helper()
+	if c.CaptchaAnswer == "" {
 		return body
 	}
-	answer := p.Must(http.StatusCreated, http.MethodPost, "/v1/captchas", map[string]any{})
-	body["captcha_id"], body["captcha"] = answer.Text("captcha_id"), p.CaptchaAnswer
+	answer := c.Must(http.StatusCreated, http.MethodPost, "/v1/captchas", map[string]any{})
+	body["captcha_id"], body["captcha"] = answer.Text("captcha_id"), c.CaptchaAnswer
 	if challenge := answer.Data["challenge"]; challenge != nil {
-		body["captcha"] = p.CaptchaAnswer + " " + p.work(challenge)
+		body["captcha"] = c.CaptchaAnswer + " " + c.work(challenge)
 	}
 	return body
 }
 
 // AskCode asks for an SMS code and returns its id.
-func (p *Person) AskCode(mobile, purpose string) string {
-	p.t.Helper()
-	answer := p.Must(http.StatusAccepted, http.MethodPost, "/v1/sms-codes",
-		p.Captcha(map[string]any{"mobile": mobile, "purpose": purpose}))
+func (c *Client) AskCode(mobile, purpose string) string {
+	c.t.Helper()
+	answer := c.Must(http.StatusAccepted, http.MethodPost, "/v1/sms-codes",
+		c.Captcha(map[string]any{"mobile": mobile, "purpose": purpose}))
 	return answer.Text("sms_code_id")
 }
 
@@ -159,59 +159,59 @@ type Message struct {
 }
 
 // Inbox returns the messages to a number or an address.
-func (p *Person) Inbox(to string) []Message {
-	p.t.Helper()
-	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet,
-		p.sandbox+"/api/messages?to="+url.QueryEscape(to), http.NoBody)
+func (c *Client) Inbox(to string) []Message {
+	c.t.Helper()
+	request, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet,
+		c.sandbox+"/api/messages?to="+url.QueryEscape(to), http.NoBody)
 	if err != nil {
-		p.t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	response, err := p.client.Do(request)
+	response, err := c.client.Do(request)
 	if err != nil {
-		p.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	var list []Message
 	if err := json.NewDecoder(io.LimitReader(response.Body, 10<<20)).Decode(&list); err != nil {
-		p.t.Fatalf("read the inbox: %v", err)
+		c.t.Fatalf("read the inbox: %v", err)
 	}
 	return list
 }
 
 // ReadCode waits for the nth SMS to a number and returns its code.
-func (p *Person) ReadCode(mobile string, nth int) string {
-	p.t.Helper()
-	return p.wait(mobile, nth).Code
+func (c *Client) ReadCode(mobile string, nth int) string {
+	c.t.Helper()
+	return c.wait(mobile, nth).Code
 }
 
 // ReadToken waits for the nth mail to an address and returns the token of its link.
-func (p *Person) ReadToken(email string, nth int) string {
-	p.t.Helper()
-	mail := p.wait(email, nth)
+func (c *Client) ReadToken(email string, nth int) string {
+	c.t.Helper()
+	mail := c.wait(email, nth)
 	if len(mail.Links) == 0 {
-		p.t.Fatalf("mail to %s has no link", email)
+		c.t.Fatalf("mail to %s has no link", email)
 	}
 	link, err := url.Parse(mail.Links[0])
 	if err != nil {
-		p.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	return link.Query().Get("token")
 }
 
-func (p *Person) wait(to string, nth int) Message {
-	p.t.Helper()
+func (c *Client) wait(to string, nth int) Message {
+	c.t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		if list := p.Inbox(to); len(list) >= nth {
+		if list := c.Inbox(to); len(list) >= nth {
 			return list[nth-1]
 		}
 		select {
 		case <-poll.C:
 		case <-deadline.C:
-			p.t.Fatalf("message %d to %s did not arrive", nth, to)
+			c.t.Fatalf("message %d to %s did not arrive", nth, to)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package person
+package testclient
 
 import (
 	"crypto/pbkdf2"
@@ -14,19 +14,19 @@ import (
 )
 
 // work does the work that an answer asks beside a picture.
-func (p *Person) work(asked any) string {
-	p.t.Helper()
+func (c *Client) work(asked any) string {
+	c.t.Helper()
 	var challenge pow.Challenge
 	text, err := json.Marshal(asked)
 	if err == nil {
 		err = json.Unmarshal(text, &challenge)
 	}
 	if err != nil {
-		p.t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	proof, err := json.Marshal(map[string]any{"challenge": challenge, "solution": Solve(p.t, challenge)})
+	proof, err := json.Marshal(map[string]any{"challenge": challenge, "solution": Solve(c.t, challenge)})
 	if err != nil {
-		p.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	return base64.StdEncoding.EncodeToString(proof)
 }

@@ -1,4 +1,4 @@
-package programs
+package testkit
 
 import (
 	"context"
@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"usher/internal/testkit"
 )
 
 // Settings are those of a deployment with a sandbox as its vendors, on the machine's best stores, and the
@@ -20,18 +18,18 @@ import (
 func Settings(t testing.TB) (environ map[string]string, sandboxAddr string) {
 	t.Helper()
 	fakes := StartSandbox(t)
-	database := testkit.Postgres(t)
+	database := Postgres(t)
 	if database == "" {
-		database = testkit.SQLite(t)
+		database = SQLite(t)
 	}
-	environ = Basics(testkit.Redis(t), database)
+	environ = BasicSettings(Redis(t), database)
 	maps.Copy(environ, fakes.Settings(t))
 	return environ, fakes.HTTPAddr
 }
 
-// Basics are the settings of a deployment without its vendors. There are no captchas, a number may have
+// BasicSettings are the settings of a deployment without its vendors. There are no captchas, a number may have
 // another code after a second, a day has no budget, and logs tell everything.
-func Basics(redisURL, databaseURL string) map[string]string {
+func BasicSettings(redisURL, databaseURL string) map[string]string {
 	return map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL,
 		"USHER_SECRET_KEYS": "e2e:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("e2e-key.", 4))),
@@ -53,7 +51,7 @@ type Sandbox struct {
 func StartSandbox(t testing.TB, args ...string) *Sandbox {
 	t.Helper()
 	args = append([]string{"-http", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-limits=false"}, args...)
-	p := Start(t, nil, "sandbox", args...)
+	p := StartCommand(t, nil, "sandbox", args...)
 	return &Sandbox{
 		Program:  p,
 		HTTPAddr: p.Await(t, `Inbox +http://(\S+)/inbox`),
