@@ -6,6 +6,4 @@
 //
 // Neither keeps a code, a token, a password, a full number or a full address in a form that opens without
 // the configured keys, which live in the environment only (package secrets).
-//
-// Package storetest holds what both must keep to.
 package store

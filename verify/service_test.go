@@ -19,7 +19,7 @@ import (
 )
 
 // codes is a store that answers as it is told and keeps what it was asked. What a real one must do is
-// checked in package storetest.
+// checked in store/redisstore.
 type codes struct {
 	verify.Codes // nil: a call that a test does not expect panics
 

@@ -65,17 +65,6 @@ var edges = []edge{
 	{"store/sqlstore", "messages", "it keeps the outbox"},
 	{"store/sqlstore", "secrets", "what is looked up goes by keyed hashes, and columns are sealed"},
 	{"store/sqlstore", "vitals", "it counts what became of messages"},
-	{"store/storetest", "accounts", "the promises of a store of accounts"},
-	{"store/storetest", "captcha", "the promises of a store of challenges"},
-	{"store/storetest", "contact", "the promises are stated with numbers and addresses"},
-	{"store/storetest", "limits", "the promises of a counter"},
-	{"store/storetest", "messages", "the promises of an outbox"},
-	{"store/storetest", "reports", "the promises of what files delivery reports"},
-	{"store/storetest", "providers", "the promises about providers' scores"},
-	{"store/storetest", "secrets", "keyed hashes need keys"},
-	{"store/storetest", "store/*", "the promises are checked on the stores themselves"},
-	{"store/storetest", "verify", "the promises of a store of codes"},
-	{"store/storetest", "vitals", "the promises of what counts messages and lists workers"},
 	{"store/*", "store", "what a store says of a dependency that is away"},
 	{"tasks", "accounts", "the mail of an activation is made from its account"},
 	{"tasks", "contact", "a payload holds a receiver, sealed and masked"},
@@ -202,7 +191,7 @@ type home struct {
 var homes = []home{
 	{"golang.org/x", []string{"*", "*/*", "*/*/*"}, "the Go project's own, as good as the standard library"},
 
-	{"github.com/google/uuid", []string{"accounts", "store/sqlstore", "store/storetest", "sandbox", "bench"}, "rows and messages go by ids that sort by time"},
+	{"github.com/google/uuid", []string{"accounts", "store/sqlstore", "sandbox", "bench"}, "rows and messages go by ids that sort by time"},
 
 	{"github.com/labstack/echo/v4", []string{"api"}, "HTTP is one face of the domain"},
 	{"github.com/alexedwards/scs/v2", []string{"api", "store/redisstore"}, "a session is a matter of HTTP"},
@@ -235,7 +224,7 @@ var homes = []home{
 	{"github.com/alicebob/miniredis/v2", []string{"internal/testkit", "cmd/dev"}, "never in production"},
 	{"github.com/google/go-cmp", []string{"internal/testkit", "*/*test"}, "tests compare with it"},
 	{"github.com/lib/pq", []string{"internal/testkit"}, "it creates databases"},
-	{"github.com/redis/go-redis/v9", []string{"internal/testkit", "store/storetest"}, "tests look at what is stored"},
+	{"github.com/redis/go-redis/v9", []string{"internal/testkit"}, "tests look at what is stored"},
 	{"go.uber.org/goleak", []string{"internal/testkit"}, "tests look for leaks with it"},
 }
 

@@ -11,7 +11,6 @@ import (
 	"usher/internal/testkit"
 	"usher/store"
 	"usher/store/redisstore"
-	"usher/store/storetest"
 )
 
 // The suite runs before a Redis that refuses what scripts do with keys that are not among their KEYS, as Dragonfly and
@@ -19,9 +18,9 @@ import (
 func TestStore_works_where_scripts_must_name_their_keys(t *testing.T) {
 	t.Parallel()
 	for name, suite := range map[string]func(*testing.T, string){
-		"codes": storetest.Codes, "limits": storetest.Limits, "conversion": storetest.Conversion, "reports": storetest.Reports,
-		"outcomes": storetest.Outcomes, "scores": storetest.Scores, "workers": storetest.Workers, "captchas": storetest.Captchas,
-		"answers": storetest.Answers, "sessions": storetest.Sessions, "retry": storetest.CodesRetry,
+		"codes": codesTests.on, "limits": limitsTests.on, "conversion": conversionTests.on, "reports": reportsTests.on,
+		"outcomes": outcomesTests, "scores": scoresTests.on, "workers": workersTests, "captchas": captchasTests.on,
+		"answers": answersTests.on, "sessions": sessionsTests.on, "retry": codesRetryTests.on,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -4,67 +4,80 @@ import (
 	"testing"
 
 	"usher/internal/testkit"
-	"usher/store/storetest"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
+// behaviours are tests of one part of the store, named by what they check.
+type behaviours map[string]func(*testing.T, *fixture)
+
+// on runs the tests in parallel on the Redis at the URL, each with numbers of its own.
+func (b behaviours) on(t *testing.T, url string) {
+	t.Helper()
+	for name, test := range b {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newFixture(t, url))
+		})
+	}
+}
+
 func TestCodes(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Codes)
+	testkit.EachRedis(t, codesTests.on)
 }
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Limits)
+	testkit.EachRedis(t, limitsTests.on)
 }
 
 func TestConversion(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Conversion)
+	testkit.EachRedis(t, conversionTests.on)
 }
 
 func TestReports(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Reports)
+	testkit.EachRedis(t, reportsTests.on)
 }
 
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Outcomes)
+	testkit.EachRedis(t, outcomesTests)
 }
 
 func TestScores(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Scores)
+	testkit.EachRedis(t, scoresTests.on)
 }
 
 func TestWorkers(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Workers)
+	testkit.EachRedis(t, workersTests)
 }
 
 func TestCaptchas(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Captchas)
+	testkit.EachRedis(t, captchasTests.on)
 }
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Answers)
+	testkit.EachRedis(t, answersTests.on)
 }
 
 func TestSessions(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Sessions)
+	testkit.EachRedis(t, sessionsTests.on)
 }
 
 func TestStore_keeps_no_secret_and_forgets_all(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.Redis)
+	testkit.EachRedis(t, keepsNoSecret)
 }
 
 func TestCodes_are_sent_again_only_while_they_are_of_use(t *testing.T) {
 	t.Parallel()
-	testkit.EachRedis(t, storetest.CodesRetry)
+	testkit.EachRedis(t, codesRetryTests.on)
 }

@@ -13,7 +13,6 @@ import (
 	"usher/internal/testkit"
 	"usher/secrets"
 	"usher/store/sqlstore"
-	"usher/store/storetest"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -65,33 +64,17 @@ func migrated(t testing.TB, url string) *sqlstore.DB {
 func TestStores_keep_the_promises(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, newURL func(*testing.T) string) {
-		open := func(t *testing.T, keys *secrets.Keys, now func() time.Time) storetest.SQL {
-			t.Helper()
-			db := migrated(t, newURL(t))
-			return storetest.SQL{
-				Accounts: sqlstore.NewAccounts(db, keys),
-				Changes:  sqlstore.NewAccounts(db, keys),
-				Undos:    sqlstore.NewAccounts(db, keys),
-				Claims:   sqlstore.NewAccounts(db, keys),
-				Tidy:     sqlstore.NewAccounts(db, keys),
-				Imports:  sqlstore.NewAccounts(db, keys),
-				Unproved: sqlstore.NewAccounts(db, keys),
-				Outbox:   sqlstore.NewMails(db, keys, now),
-				History:  sqlstore.NewMessages(db, now),
-				Outcomes: sqlstore.NewOutcomes(db, now),
-				Dump:     func(t *testing.T) string { t.Helper(); return dump(t, db) },
-			}
+		for name, group := range promises {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				for name, test := range group {
+					t.Run(name, func(t *testing.T) {
+						t.Parallel()
+						test(t, newFixture(t, newURL(t)))
+					})
+				}
+			})
 		}
-		t.Run("Accounts", func(t *testing.T) { t.Parallel(); storetest.Accounts(t, open) })
-		t.Run("Changes", func(t *testing.T) { t.Parallel(); storetest.Changes(t, open) })
-		t.Run("Undos", func(t *testing.T) { t.Parallel(); storetest.Undos(t, open) })
-		t.Run("Claims", func(t *testing.T) { t.Parallel(); storetest.Claims(t, open) })
-		t.Run("Pending", func(t *testing.T) { t.Parallel(); storetest.Pending(t, open) })
-		t.Run("Imported", func(t *testing.T) { t.Parallel(); storetest.Imported(t, open) })
-		t.Run("Mails", func(t *testing.T) { t.Parallel(); storetest.Mails(t, open) })
-		t.Run("Outcomes", func(t *testing.T) { t.Parallel(); storetest.SQLOutcomes(t, open) })
-		t.Run("History", func(t *testing.T) { t.Parallel(); storetest.History(t, open) })
-		t.Run("Traffic", func(t *testing.T) { t.Parallel(); storetest.Traffic(t, open) })
 	})
 }
 
