@@ -11,7 +11,7 @@ import (
 	"usher/store/redisstore"
 )
 
-// The default budget, which docs/operations.md states.
+// The default budget, which docs/limits.md states.
 const (
 	budgetYuan   = 45
 	priceOfOne   = 0.045

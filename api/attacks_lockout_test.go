@@ -52,7 +52,7 @@ func (b *bundle) besiege(mobile string) (sent int) {
 func TestStrangers_leave_the_owner_a_share_of_the_codes(t *testing.T) {
 	t.Parallel()
 	b := onRedis(t, func(s *api.Server, _ *redisstore.Store) {
-		delete(s.Limits, limits.SMSPrefix) // of one prefix everybody has a share, see docs/operations.md
+		delete(s.Limits, limits.SMSPrefix) // of one prefix everybody has a share, see docs/limits.md
 	})
 	owner := b.at("192.0.2.1")
 	owner.signUp("li_lei", number)

@@ -104,7 +104,7 @@ func (c *Canary) send(ctx context.Context, timeout time.Duration) (string, error
 }
 
 var errNoReport = errors.New("no report in time: the message may still arrive; " +
-	"are reports pushed to the API, or pulled by a running worker (docs/operations.md)?")
+	"are reports pushed to the API, or pulled by a running worker (docs/messages.md)?")
 
 // follow waits for the report to be filed, and asks the vendor now and then where it can be asked.
 func (c *Canary) follow(ctx context.Context, wait time.Duration) (string, error) {

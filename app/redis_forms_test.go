@@ -118,13 +118,13 @@ func openSocket(t *testing.T) string {
 // openACL makes the user whom the operator's documentation names.
 func openACL(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../docs/operations.md")
+	text, err := os.ReadFile("../docs/redis.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	line := regexp.MustCompile(`(?m)^ACL SETUSER .*$`).Find(text)
 	if line == nil {
-		t.Fatal("docs/operations.md names no user")
+		t.Fatal("docs/redis.md names no user")
 	}
 	form := testkit.RedisForm{}
 	server := form.Server(t)

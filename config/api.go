@@ -17,7 +17,7 @@ type API struct {
 	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port: health, metrics, queues. The worker's default is 127.0.0.1:8082."`
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends that may call the API with credentials, such as https://www.example.com; case, the default port and a slash at the end do not matter."`
 	TrustedProxies []string `env:"TRUSTED_PROXIES" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed, in any form that proxies write; none by default. Other headers, such as Forwarded, are not looked at."`
-	ReportSecret  Secret   `env:"REPORT_SECRET" desc:"Secret part of the path that vendors push delivery reports to, at least 16 letters, digits, - or _ (openssl rand -hex 16); pushed reports are not taken without it. See docs/operations.md."`
+	ReportSecret  Secret   `env:"REPORT_SECRET" desc:"Secret part of the path that vendors push delivery reports to, at least 16 letters, digits, - or _ (openssl rand -hex 16); pushed reports are not taken without it. See docs/messages.md."`
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything; it only shows otherwise."`
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
@@ -37,14 +37,14 @@ type API struct {
 	CaptchaInk        string        `env:"CAPTCHA_INK" desc:"Colour of the characters as #RRGGBB; another dark one each time by default."`
 	CaptchaBackground string        `env:"CAPTCHA_BACKGROUND" desc:"Colour behind them as #RRGGBB; another pale one each time by default."`
 	CaptchaLanguage   string        `env:"CAPTCHA_LANGUAGE" desc:"Language of the recordings: zh or en; that of the listener by default."`
-	CaptchaWork       int           `env:"CAPTCHA_WORK" envDefault:"1600" desc:"Derivations of 1000 rounds that a proof of work takes at most, 100 to 100000; 4 and 16 times as many under pressure. See docs/operations.md."`
+	CaptchaWork       int           `env:"CAPTCHA_WORK" envDefault:"1600" desc:"Derivations of 1000 rounds that a proof of work takes at most, 100 to 100000; 4 and 16 times as many under pressure. See docs/limits.md."`
 	CaptchaTTL        time.Duration `env:"CAPTCHA_TTL" envDefault:"5m" desc:"Life of a captcha."`
 
 	SessionIdle     time.Duration `env:"SESSION_IDLE" envDefault:"30m" desc:"A session ends after this time without a request."`
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"12h" desc:"A session ends after this time in any case."`
 	SessionRemember time.Duration `env:"SESSION_REMEMBER" envDefault:"168h" desc:"Life of a session with \"remember me\"; it does not end by idling."`
 
-	Limits     string `env:"LIMITS" desc:"name=count/period,… over the defaults, name=off; see docs/operations.md for the names."`
+	Limits     string `env:"LIMITS" desc:"name=count/period,… over the defaults, name=off; see docs/limits.md for the names."`
 	LimitsMode string `env:"LIMITS_MODE" envDefault:"enforce" desc:"enforce, or record: count and log what would be refused, refuse nothing."`
 
 	SMSBudgetYuan Yuan    `env:"SMS_BUDGET_YUAN" envDefault:"45" desc:"Money that codes may cost in any 24 hours: 45 pays for 1000 codes, a good day of a small site. The limits sms_budget_day, sms_budget_unknown and sms_total follow it. 0 or off sets no budget."`

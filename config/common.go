@@ -13,10 +13,10 @@ import (
 
 // Stores is what every process and tool reads that connects to them.
 type Stores struct {
-	RedisURL            Secret        `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" desc:"Redis: redis://, rediss://, unix://, redis-sentinel:// or redis-cluster://; user, password and the file of a private CA belong into the URL, see docs/operations.md."`
+	RedisURL            Secret        `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" desc:"Redis: redis://, rediss://, unix://, redis-sentinel:// or redis-cluster://; user, password and the file of a private CA belong into the URL, see docs/redis.md."`
 	RedisTimeout        time.Duration `env:"REDIS_TIMEOUT" envDefault:"450ms" desc:"How long Redis may take to connect, or to take or answer a command, before it counts as away, 50ms to 10s. At least three times the round trip, which admin doctor measures."`
-	Namespace           Namespace     `env:"NAMESPACE" envDefault:"usher" desc:"Name of this deployment among those that share a Redis, alike for all its processes: up to 32 of a-z, 0-9 and -. Its keys and channels in Redis begin with it, and so do its queues unless it is usher. See docs/operations.md."`
-	DatabaseURL         Secret        `env:"DATABASE_URL" envDefault:"postgres://usher@127.0.0.1:5432/usher?sslmode=disable" desc:"postgres://… or sqlite:path; with a host that is not this machine it must say sslmode, and several hosts are tried in turn for the one that takes writes. See docs/operations.md."`
+	Namespace           Namespace     `env:"NAMESPACE" envDefault:"usher" desc:"Name of this deployment among those that share a Redis, alike for all its processes: up to 32 of a-z, 0-9 and -. Its keys and channels in Redis begin with it, and so do its queues unless it is usher. See docs/redis.md."`
+	DatabaseURL         Secret        `env:"DATABASE_URL" envDefault:"postgres://usher@127.0.0.1:5432/usher?sslmode=disable" desc:"postgres://… or sqlite:path; with a host that is not this machine it must say sslmode, and several hosts are tried in turn for the one that takes writes. See docs/postgresql.md."`
 	DatabaseTimeout     time.Duration `env:"DATABASE_TIMEOUT" envDefault:"1200ms" desc:"How long PostgreSQL may take to connect, or to answer a statement or transaction of a request, before it counts as away, 100ms to 30s."`
 	DatabaseConnections int           `env:"DATABASE_CONNECTIONS" envDefault:"16" desc:"Connections to PostgreSQL that one process opens at most, 2 to 500."`
 	DatabasePooler      string        `env:"DATABASE_POOLER" envDefault:"none" desc:"none, or transaction where a pooler such as PgBouncer gives connections out for a transaction at a time: statements are not prepared then."`

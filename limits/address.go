@@ -20,7 +20,7 @@ type addressLimit struct {
 // byAddress lists the limits by address. Totals are about twice the busiest hour (15 % of the day) of a site with
 // 100,000 registrations and 150,000 sign-ins a day;
 // those of captchas and their answers, which stand before every way in, are what 3,333 networks can use up.
-// docs/operations.md has the computations. Many people of one
+// docs/limits.md has the computations. Many people of one
 // company or one mobile network share an IPv4 address: what costs no SMS is allowed more generously.
 func byAddress() []addressLimit {
 	const day = 24 * time.Hour

@@ -91,13 +91,13 @@ func TestBudget_is_counted_in_messages(t *testing.T) {
 
 func TestNames_are_explained_to_operators(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../docs/operations.md")
+	text, err := os.ReadFile("../docs/limits.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range limits.Names() {
 		if !strings.Contains(string(text), "`"+string(name)+"`") {
-			t.Errorf("docs/operations.md does not tell what %s counts", name)
+			t.Errorf("docs/limits.md does not tell what %s counts", name)
 		}
 	}
 }

@@ -91,11 +91,11 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 		fail("settings of "+strings.Join(worker.Config.SMSProviders, ", "), smsErr, settingsHelp),
 		fail("settings of the mail server", emailErr, settingsHelp),
 		warn("reports", reportsProblem(api.Config, worker.Config, sms),
-			"set "+config.Prefix+"REPORT_SECRET and enter the address in the vendor's console; see docs/operations.md"),
+			"set "+config.Prefix+"REPORT_SECRET and enter the address in the vendor's console; see docs/messages.md"),
 	}
 	for _, sender := range sms {
 		findings = append(findings, warn("templates of "+sender.Name(), templatesProblem(sender),
-			"have a template approved for each purpose and set its variable; see docs/operations.md"))
+			"have a template approved for each purpose and set its variable; see docs/sms-providers.md"))
 	}
 	findings = append(findings, examineRedis(ctx, api.Config.Common, api.Keys)...)
 	findings = append(findings, examineDatabase(ctx, api)...)

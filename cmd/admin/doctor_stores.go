@@ -87,11 +87,11 @@ func examineRedis(ctx context.Context, c config.Common, keys *secrets.Keys) []fi
 	defer func() { _ = client.Close() }()
 	kept := redisstore.New(client, keys, time.Now).In(string(c.Namespace))
 	if err := kept.Probe(ctx); err != nil {
-		return []finding{fail("Redis", err, helpOf(err, "start Redis, or correct USHER_REDIS_URL; see docs/operations.md"))}
+		return []finding{fail("Redis", err, helpOf(err, "start Redis, or correct USHER_REDIS_URL; see docs/redis.md"))}
 	}
 	trip := roundTrip(func() error { return client.Ping(ctx).Err() })
 	findings := []finding{examineTrip("Redis", "USHER_REDIS_TIMEOUT", trip, redisTrips, c.RedisTimeout)}
-	const permissions = "docs/operations.md lists the permissions, and what hosted Redis must allow"
+	const permissions = "docs/redis.md lists the permissions, and what hosted Redis must allow"
 	warning, err := kept.ProbeAll(ctx)
 	findings = append(findings, fail("Redis commands, scripts and queues", err, helpOf(err, permissions)),
 		warn("Redis channels", warning, helpOf(warning, permissions)))

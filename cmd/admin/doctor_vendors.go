@@ -24,7 +24,7 @@ func prove(ctx context.Context, name string, sender any) finding {
 	reason, known := reasons.Of(string(providers.ReasonOf(err)))
 	switch {
 	case errors.Is(err, providers.ErrPermission):
-		return warn(name, err, "give the access key the permission that docs/operations.md names beside that to send: "+
+		return warn(name, err, "give the access key the permission that docs/sms-providers.md names beside that to send: "+
 			"without it lost answers are followed by a resend")
 	case err != nil && known && !isKind(reason.Word):
 		return fail(name, fmt.Errorf("%w (%s: %s)", err, reason.Word, reason.Means), reason.Do)

@@ -11,7 +11,7 @@ import (
 	"usher/limits"
 )
 
-// What docs/operations.md states of the default budget.
+// What docs/limits.md states of the default budget.
 const (
 	budgetYuan = 45
 	smsYuan    = 0.045

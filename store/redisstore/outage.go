@@ -26,7 +26,7 @@ var refusals = [...]refusal{
 	{"NOAUTH", store.Away, "redis wants a password", "it belongs into USHER_REDIS_URL"},
 	{"WRONGPASS", store.Away, "redis refuses the user or the password of the URL", "correct USHER_REDIS_URL"},
 	{"ERR AUTH", store.Away, "redis refuses the password of the URL", "correct USHER_REDIS_URL"},
-	{"NOPERM", store.Refused, "the Redis user lacks a permission", "docs/operations.md lists the permissions"},
+	{"NOPERM", store.Refused, "the Redis user lacks a permission", "docs/redis.md lists the permissions"},
 	{"READONLY", store.Unwritable, "redis is a read-only replica", "let USHER_REDIS_URL lead to the primary"},
 	{"NOREPLICAS", store.Unwritable, "redis takes no writes without its replicas", "start the replicas, or lower min-replicas-to-write"},
 	{"MISCONF", store.Unwritable, "redis cannot write to its disk", "look at its log and at the space on its disk"},

@@ -112,7 +112,7 @@ func TestRefusals_are_outages_with_something_to_do(t *testing.T) {
 	}{
 		"NOAUTH Authentication required.":                                                                   {store.Away, "USHER_REDIS_URL"},
 		"WRONGPASS invalid username-password pair or user is disabled.":                                     {store.Away, "USHER_REDIS_URL"},
-		"NOPERM this user has no permissions to run the 'set' command":                                      {store.Refused, "docs/operations.md"},
+		"NOPERM this user has no permissions to run the 'set' command":                                      {store.Refused, "docs/redis.md"},
 		"READONLY You can't write against a read only replica.":                                             {store.Unwritable, "primary"},
 		"READONLY You can't write against a read only replica. script: a, on @user_script:1.":               {store.Unwritable, "primary"},
 		"ERR Error running script (call to f_a): @user_script:1: -OOM command not allowed when used memory": {store.Unwritable, "maxmemory"},

@@ -220,9 +220,9 @@ func (p prober) word() error {
 
 // thingRules are what servers and proxies refuse of a thing that the service does, by their own words. %s is the thing.
 var thingRules = []struct{ word, reason, cure string }{
-	{"NOPERM", "the Redis user lacks a permission for %s", "docs/operations.md lists the permissions"},
-	{"ACL failure", "the Redis user lacks a permission for %s", "docs/operations.md lists the permissions"},
-	{"can't run this command", "the Redis user lacks a permission for %s", "docs/operations.md lists the permissions"},
+	{"NOPERM", "the Redis user lacks a permission for %s", "docs/redis.md lists the permissions"},
+	{"ACL failure", "the Redis user lacks a permission for %s", "docs/redis.md lists the permissions"},
+	{"can't run this command", "the Redis user lacks a permission for %s", "docs/redis.md lists the permissions"},
 	{
 		"KEYS array", "redis, or a proxy before it, refuses %s",
 		"Asynq's scripts need it: with Aliyun's Redis or Tair behind a proxy set the parameter script_check_enable to 0",
@@ -233,9 +233,9 @@ var thingRules = []struct{ word, reason, cure string }{
 	},
 	{"non local key", "redis is a node of a cluster and refuses %s", "want redis-cluster:// or rediss-cluster://"},
 	{"CROSSSLOT", "redis is a cluster and refuses %s", "want redis-cluster:// or rediss-cluster://"},
-	{"unknown command", "redis, or a proxy before it, does not know %s", "docs/operations.md tells what Redis must allow"},
-	{"Unknown Redis command", "redis, or a proxy before it, does not know a command of %s", "docs/operations.md tells what Redis must allow"},
-	{"not support", "redis, or a proxy before it, does not support %s", "docs/operations.md tells what Redis must allow"},
+	{"unknown command", "redis, or a proxy before it, does not know %s", "docs/redis.md tells what Redis must allow"},
+	{"Unknown Redis command", "redis, or a proxy before it, does not know a command of %s", "docs/redis.md tells what Redis must allow"},
+	{"not support", "redis, or a proxy before it, does not support %s", "docs/redis.md tells what Redis must allow"},
 }
 
 // refusedThing explains why Redis did not do a thing: it names the thing when that was refused, and else the outage.

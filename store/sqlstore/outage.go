@@ -54,7 +54,7 @@ var faults = [...]fault{
 	{"40P01", "", again, store.Refused, "transactions waited for each other", "if it goes on, find out what else writes to these tables"},
 	{"28", "", report, store.Away, "the database refuses the user", "correct USHER_DATABASE_URL, or let the role log in"},
 	{"3D000", "", report, store.Away, "there is no such database", "correct USHER_DATABASE_URL, or create it"},
-	{"42501", "", report, store.Refused, "the database user lacks a permission", "grant it: docs/operations.md"},
+	{"42501", "", report, store.Refused, "the database user lacks a permission", "grant it: docs/postgresql.md"},
 	{"53100", "", report, store.Unwritable, "the database's disk is full", "make room on it"},
 	{"53200", "", report, store.Away, "the database has no memory left", "look at its log"},
 	{"53300", "", report, store.Away, "the database has too many connections", "lower USHER_DATABASE_CONNECTIONS, or raise max_connections"},
