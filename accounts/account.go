@@ -90,13 +90,12 @@ type MailFacts struct {
 
 // Errors of this package. [ExistsError] and [FieldErrors] say which field.
 var (
-	ErrNotFound     = errors.New("no such account")
-	ErrCredentials  = errors.New("wrong login or password")
-	ErrNotActive    = errors.New("account is not activated")
-	ErrRegistered   = errors.New("an earlier request with this code has registered the number")
-	ErrPasswordBusy = errors.New("too many passwords are being hashed")
-	ErrLinkExpired  = errors.New("activation link has expired")
-	ErrLinkInvalid  = errors.New("activation link is not valid")
+	ErrNotFound    = errors.New("no such account")
+	ErrCredentials = errors.New("wrong login or password")
+	ErrNotActive   = errors.New("account is not activated")
+	ErrRegistered  = errors.New("an earlier request with this code has registered the number")
+	ErrLinkExpired = errors.New("activation link has expired")
+	ErrLinkInvalid = errors.New("activation link is not valid")
 )
 
 // Field names a part of a registration, as in the HTTP contract.

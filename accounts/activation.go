@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"usher/contact"
+	"usher/passwords"
 	"usher/secrets"
 	"usher/verify"
 )
@@ -53,7 +54,7 @@ func ActivationToken(keys *secrets.Keys, mail ClaimedMail) (string, error) {
 // after the link's end, since people open old mails. The errors are ErrLinkInvalid for what we did not sign for this
 // address, ErrLinkExpired for a link that is too old or has been replaced, an *ExistsError when another account has
 // proved the address first, FieldErrors about the next password, ErrLinkAlone or a *PasswordError about the current
-// one, and ErrPasswordBusy.
+// one, and passwords.ErrBusy.
 func (s *Service) Activate(ctx context.Context, r Activation) (account Account, opened bool, err error) {
 	token, account, err := s.linked(ctx, r.Token)
 	if err != nil || s.isFor(token, account.Email) {
@@ -140,7 +141,7 @@ func (s *Service) permit(ctx context.Context, account Account, r Activation) (ha
 		if len(errs) > 0 {
 			return "", errs
 		}
-		return s.Passwords.Hash(ctx, password, First)
+		return s.Passwords.Hash(ctx, password, passwords.First)
 	case r.Password == "":
 		return "", ErrLinkAlone
 	}

@@ -9,6 +9,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/passwords"
 	"usher/secrets"
 	"usher/verify"
 )
@@ -29,7 +30,7 @@ func TestActivate_is_idempotent(t *testing.T) {
 		}
 	}
 	wantSteps(t, w, "find id", "activate", "release", "find id", "find id")
-	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, passwords.Later); err != nil {
 		t.Errorf("SignIn = %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package accounts_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"usher/accounts"
 	"usher/contact"
 	"usher/internal/testkit"
+	"usher/passwords"
 	"usher/secrets"
 	"usher/verify"
 )
@@ -61,7 +63,7 @@ func newWorld(t testing.TB) *world {
 		Hashes:    memory{w},
 		Codes:     codes{w},
 		Mailer:    memory{w},
-		Passwords: accounts.NewHasherOf(2, accounts.Cost{MemoryKiB: 64, Passes: 1}),
+		Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}),
 		Keys:      keys,
 		Policy:    accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour},
 		Now:       w.clock.Now,
@@ -308,6 +310,17 @@ func (c codes) Restore(ctx context.Context, id string) error {
 	}
 	delete(c.spent, id)
 	return nil
+}
+
+// busyHasher has no free slot.
+type busyHasher struct{}
+
+func (busyHasher) Hash(ctx context.Context, _ string, _ passwords.Priority) (string, error) {
+	return "", cmp.Or(ctx.Err(), passwords.ErrBusy)
+}
+
+func (busyHasher) Compare(ctx context.Context, _, _ string, _ passwords.Priority) (bool, error) {
+	return false, cmp.Or(ctx.Err(), passwords.ErrBusy)
 }
 
 const (

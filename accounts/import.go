@@ -12,6 +12,7 @@ import (
 
 	"usher/contact"
 	"usher/input"
+	"usher/passwords"
 )
 
 // ErrImported is what becomes of a person who is among the accounts already.
@@ -131,7 +132,7 @@ func (i *Importer) account(user ImportUser) (Account, error) {
 		if user.Mobile == "" {
 			errs[FieldMobile] = Missing // nothing else can give them a password
 		}
-	} else if _, ok := parseDjango(user.PasswordHash); !ok {
+	} else if !passwords.IsImported(user.PasswordHash) {
 		errs[FieldPassword] = Malformed
 	}
 	if len(errs) > 0 {

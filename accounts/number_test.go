@@ -7,6 +7,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/passwords"
 	"usher/verify"
 )
 
@@ -43,7 +44,7 @@ func TestSignInByCode_of_an_account_not_seen_for_long(t *testing.T) {
 		t.Error("a refusal has cost a code")
 	}
 	for _, login := range []string{account.Username, someMobile, someEmail} {
-		if got, err := w.SignIn(t.Context(), login, goodPassword, accounts.Later); err != nil || got.ID != account.ID {
+		if got, err := w.SignIn(t.Context(), login, goodPassword, passwords.Later); err != nil || got.ID != account.ID {
 			t.Errorf("SignIn as %q with the password = %v", login, err)
 		}
 	}
@@ -85,7 +86,7 @@ func TestSeen_is_noted_once_a_day(t *testing.T) {
 	wantSteps(t, w, "find id")
 	w.clock.Advance(24 * time.Hour)
 	w.fail["seen"] = errAway
-	if _, err := w.SignIn(t.Context(), someMobile, goodPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), someMobile, goodPassword, passwords.Later); err != nil {
 		t.Errorf("SignIn while the store cannot note it = %v", err)
 	}
 }
@@ -139,7 +140,7 @@ func TestSignIn_ends_a_claim_on_the_number(t *testing.T) {
 	t.Parallel()
 	for title, signIn := range map[string]func(w *world, holder accounts.Account) error{
 		"with the password": func(w *world, holder accounts.Account) error {
-			_, err := w.SignIn(t.Context(), holder.Username, goodPassword, accounts.Later)
+			_, err := w.SignIn(t.Context(), holder.Username, goodPassword, passwords.Later)
 			return err
 		},
 		"by the mail's link": func(w *world, holder accounts.Account) error {
@@ -176,7 +177,7 @@ func TestSignIn_tells_the_account_whose_claim_it_ends(t *testing.T) {
 	}
 	claimer.Email = email(t, nextEmail) // proved since
 	w.people[claimer.ID] = claimer
-	if _, err := w.SignIn(t.Context(), holder.Username, goodPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), holder.Username, goodPassword, passwords.Later); err != nil {
 		t.Fatal(err)
 	}
 	told := w.mails[len(w.mails)-1]

@@ -1,71 +1,67 @@
 package accounts
 
 import (
-	_ "embed"
-	"strings"
-	"sync"
+	"context"
+	"errors"
+	"slices"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
+	"usher/passwords"
 )
 
-// Bounds of a password in code points, after NFKC. None is ever cut short.
-const (
-	minPassword = 8
-	maxPassword = 128
-)
+// minPassword is the shortest password that a person may choose, in code points after NFKC.
+const minPassword = 8
 
-// maxPasswordBytes bounds what is normalised; 128 code points of four bytes in their longest
-// decomposition stay below it.
-const maxPasswordBytes = 4096
+// Hasher hashes passwords; [passwords.Hasher] is the one in use. Both methods return [passwords.ErrBusy] when the
+// hasher has no free slot in time, and the context's error when it ended first.
+type Hasher interface {
+	// Hash returns the hash of a normalised password.
+	Hash(ctx context.Context, password string, priority passwords.Priority) (string, error)
 
-//go:embed common_passwords.txt
-var commonList string
-
-// commonPasswords holds the folded passwords that every guessing program tries first.
-var commonPasswords = sync.OnceValue(func() map[string]bool {
-	list := strings.Fields(commonList)
-	set := make(map[string]bool, len(list))
-	for _, password := range list {
-		set[password] = true
-	}
-	return set
-})
-
-// normalPassword returns the password in NFKC, since keyboards differ in what they send for the same
-// signs. It returns a problem for text that no account can have as its password; short ones may have
-// been imported.
-func normalPassword(s string) (string, Problem) {
-	switch {
-	case s == "":
-		return "", Missing
-	case len(s) > maxPasswordBytes:
-		return "", TooLong
-	case !utf8.ValidString(s) || strings.ContainsRune(s, 0):
-		return "", Malformed
-	}
-	s = norm.NFKC.String(s)
-	if utf8.RuneCountInString(s) > maxPassword {
-		return "", TooLong
-	}
-	return s, ""
+	// Compare reports whether the hash was made from the password as it was typed. It takes the same time for an
+	// empty hash, which matches no password.
+	Compare(ctx context.Context, password, hash string, priority passwords.Priority) (bool, error)
 }
 
-// newPassword checks a password that somebody chose, beside what is known of them, and returns its
-// normal form. Problems go to errs.
+// Rehasher replaces a hash by a better one of the same password.
+type Rehasher interface {
+	// Rehash replaces the hash of an account if it is still the old one. If it is not, the password was changed
+	// meanwhile: Rehash keeps the new one and returns nil. Sessions continue.
+	Rehash(ctx context.Context, id, old, hash string) error
+}
+
+// rehash stores our own hash of a password that has just matched an imported one. It is best effort: the next sign-in
+// tries again.
+func (s *Service) rehash(ctx context.Context, account *Account, normal string) {
+	hash, err := s.Passwords.Hash(ctx, normal, passwords.First)
+	if err == nil {
+		err = s.Hashes.Rehash(ctx, account.ID, account.PasswordHash, hash)
+	}
+	if err != nil {
+		s.Logger.WarnContext(ctx, "imported password hash not replaced; the next sign-in tries again",
+			"account_id", account.ID, "error", err)
+		return
+	}
+	account.PasswordHash = hash
+}
+
+// newPassword checks a password that a person chose, also against what is known of them, and returns its normal form.
+// It adds problems to errs.
 func newPassword(password, repeat string, errs FieldErrors, known ...string) string {
-	normal, problem := normalPassword(password)
+	normal, err := passwords.Normalize(password)
 	switch {
-	case problem != "":
+	case errors.Is(err, passwords.ErrEmpty):
+		errs[FieldPassword] = Missing
+	case errors.Is(err, passwords.ErrTooLong):
+		errs[FieldPassword] = TooLong
+	case err != nil:
+		errs[FieldPassword] = Malformed
 	case utf8.RuneCountInString(normal) < minPassword:
-		problem = TooShort
-	case easyToGuess(normal, known):
-		problem = TooCommon
+		errs[FieldPassword] = TooShort
+	case easyToGuess(normal, known...):
+		errs[FieldPassword] = TooCommon
 	}
-	if problem != "" {
-		errs[FieldPassword] = problem
-	}
-	switch repeated, _ := normalPassword(repeat); {
+	switch repeated, _ := passwords.Normalize(repeat); {
 	case repeat == "":
 		errs[FieldPasswordRepeat] = Missing
 	case repeat != password && (repeated == "" || repeated != normal):
@@ -74,16 +70,10 @@ func newPassword(password, repeat string, errs FieldErrors, known ...string) str
 	return normal
 }
 
-// easyToGuess reports whether the password is on the list or is the person's name, number or address.
-func easyToGuess(password string, known []string) bool {
+// easyToGuess reports whether the password is a common one, or the person's own name, number or address.
+func easyToGuess(password string, known ...string) bool {
 	folded := fold(password)
-	if commonPasswords()[folded] {
-		return true
-	}
-	for _, text := range known {
-		if text != "" && folded == fold(text) {
-			return true
-		}
-	}
-	return false
+	return passwords.IsCommon(folded) || slices.ContainsFunc(known, func(text string) bool {
+		return text != "" && folded == fold(text)
+	})
 }

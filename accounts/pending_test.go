@@ -7,6 +7,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/passwords"
 	"usher/verify"
 )
 
@@ -65,10 +66,10 @@ func TestActivate_outside_the_session_of_the_registration_takes_a_new_password(t
 	if err != nil || opened || again != got {
 		t.Errorf("Activate again = %+v, opened %v, %v, want %+v", again, opened, err, got)
 	}
-	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, passwords.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn with the password of the registration = %v", err)
 	}
-	if _, err := w.SignIn(t.Context(), someEmail, newPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), someEmail, newPassword, passwords.Later); err != nil {
 		t.Errorf("SignIn with the new password = %v", err)
 	}
 }
@@ -153,7 +154,7 @@ func TestActivate_lets_the_first_proof_win(t *testing.T) {
 	if _, err := w.Register(t.Context(), signUp(byEmail, named("too_late"))); !errors.As(err, &exists) || exists.Field != accounts.FieldEmail {
 		t.Errorf("Register with a proved address = %v, want ExistsError", err)
 	}
-	if got, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); err != nil || got.ID != winner.ID {
+	if got, err := w.SignIn(t.Context(), someEmail, goodPassword, passwords.Later); err != nil || got.ID != winner.ID {
 		t.Errorf("SignIn = %v, %v", got.Username, err)
 	}
 }
@@ -308,10 +309,10 @@ func TestSignIn_by_an_address_that_waits_tells_nothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	account := w.registered(t, byEmail)
-	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, passwords.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn by the address = %v, want ErrCredentials", err)
 	}
-	if _, err := w.SignIn(t.Context(), account.Username, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrNotActive) {
+	if _, err := w.SignIn(t.Context(), account.Username, goodPassword, passwords.Later); !errors.Is(err, accounts.ErrNotActive) {
 		t.Errorf("SignIn by the name = %v, want ErrNotActive", err)
 	}
 }

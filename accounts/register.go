@@ -9,11 +9,12 @@ import (
 	"github.com/google/uuid"
 
 	"usher/contact"
+	"usher/passwords"
 	"usher/verify"
 )
 
 // Register makes an account. It returns FieldErrors, what [verify.Service] says about the code, *ExistsError,
-// ErrRegistered, ErrPasswordBusy, or a *verify.LimitError when the owner of the address has declined mails. The code comes before
+// ErrRegistered, passwords.ErrBusy, or a *verify.LimitError when the owner of the address has declined mails. The code comes before
 // the look-ups and the hash, see [Service.withCode]; the caller has checked a captcha when no number is given.
 func (s *Service) Register(ctx context.Context, request SignUp) (Account, error) {
 	a, err := request.parse(s.Policy.Registration)
@@ -21,11 +22,11 @@ func (s *Service) Register(ctx context.Context, request SignUp) (Account, error)
 		return Account{}, err
 	}
 	if a.mobile.IsZero() {
-		return s.create(ctx, a, Later)
+		return s.create(ctx, a, passwords.Later)
 	}
 	var account Account
 	err = s.withCode(ctx, a.mobile, verify.Register, a.code, func() error {
-		account, err = s.create(ctx, a, First)
+		account, err = s.create(ctx, a, passwords.First)
 		return err
 	})
 	if errors.Is(err, verify.ErrUsed) {
@@ -74,7 +75,7 @@ func (s *Service) CheckSignUp(request SignUp) error {
 }
 
 // create writes the account of an applicant whose code or captcha is right.
-func (s *Service) create(ctx context.Context, a applicant, priority Priority) (Account, error) {
+func (s *Service) create(ctx context.Context, a applicant, priority passwords.Priority) (Account, error) {
 	if err := s.refuseTaken(ctx, a); err != nil {
 		return Account{}, err
 	}
@@ -180,7 +181,7 @@ func (s *Service) CreateSuperuser(ctx context.Context, name, password string) (A
 	if len(errs) > 0 {
 		return Account{}, errs
 	}
-	hash, err := s.Passwords.Hash(ctx, normal, First)
+	hash, err := s.Passwords.Hash(ctx, normal, passwords.First)
 	if err != nil {
 		return Account{}, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"usher/accounts"
 	"usher/internal/testkit"
+	"usher/passwords"
 	"usher/verify"
 )
 
@@ -86,7 +87,7 @@ func TestRegister_takes_good_passwords(t *testing.T) {
 	} {
 		w := newWorld(t)
 		w.registered(t, password(p))
-		if _, err := w.SignIn(t.Context(), "lilei_1", p, accounts.Later); err != nil {
+		if _, err := w.SignIn(t.Context(), "lilei_1", p, passwords.Later); err != nil {
 			t.Errorf("%s: SignIn = %v", title, err)
 		}
 	}
@@ -94,7 +95,7 @@ func TestRegister_takes_good_passwords(t *testing.T) {
 	w.registered(t, func(r *accounts.SignUp) {
 		r.Password, r.PasswordRepeat = "ｐａｓｓｐｈｒａｓｅ é", "passphrase e\u0301"
 	})
-	if _, err := w.SignIn(t.Context(), "lilei_1", "ｐassphrase é", accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), "lilei_1", "ｐassphrase é", passwords.Later); err != nil {
 		t.Errorf("the same password from another keyboard: SignIn = %v", err)
 	}
 }
@@ -276,8 +277,8 @@ func TestRegister_survives_what_comes_after_the_commit(t *testing.T) {
 func TestRegister_restores_the_code_when_hashes_are_busy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	defer w.Passwords.Occupy()()
-	if _, err := w.Register(t.Context(), signUp()); !errors.Is(err, accounts.ErrPasswordBusy) {
+	w.Passwords = busyHasher{}
+	if _, err := w.Register(t.Context(), signUp()); !errors.Is(err, passwords.ErrBusy) {
 		t.Errorf("Register = %v, want ErrPasswordBusy", err)
 	}
 	wantSteps(t, w, "spend register", "exists username", "find mobile", "exists claimed_mobile", "restore")
@@ -305,7 +306,7 @@ func TestCreateSuperuser(t *testing.T) {
 	if err != nil || !got.Active || !got.Superuser || !w.people[got.ID].Superuser {
 		t.Fatalf("CreateSuperuser = %+v, %v", got, err)
 	}
-	if _, err := w.SignIn(t.Context(), "root_1", goodPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), "root_1", goodPassword, passwords.Later); err != nil {
 		t.Errorf("SignIn = %v", err)
 	}
 	_, err = w.CreateSuperuser(t.Context(), "ro", "12345678")

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"usher/contact"
+	"usher/passwords"
 	"usher/verify"
 )
 
@@ -18,7 +19,7 @@ type Reset struct {
 }
 
 // ResetPassword replaces the password of the number's account, which ends its sessions, and has a mail
-// tell its proved address. It returns FieldErrors, what [verify.Service] says about the code, ErrPasswordBusy,
+// tell its proved address. It returns FieldErrors, what [verify.Service] says about the code, passwords.ErrBusy,
 // ErrChanged, and only to the owner of the number ErrNotFound, ErrSecondProof, and ErrRecentlyChanged for a number
 // that a change has just brought. Only success costs the code, see [Service.withCode].
 func (s *Service) ResetPassword(ctx context.Context, r Reset) error {
@@ -42,10 +43,10 @@ func (s *Service) replacePassword(ctx context.Context, r Reset, password string)
 	if !settled(account.MobileChangedAt, s.Now()) {
 		return ErrRecentlyChanged
 	}
-	if easyToGuess(password, []string{account.Username, account.Email.Reveal(), account.PendingEmail.Reveal()}) {
+	if easyToGuess(password, account.Username, account.Email.Reveal(), account.PendingEmail.Reveal()) {
 		return FieldErrors{FieldPassword: TooCommon}
 	}
-	hash, err := s.Passwords.Hash(ctx, password, First)
+	hash, err := s.Passwords.Hash(ctx, password, passwords.First)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"usher/accounts"
+	"usher/passwords"
 	"usher/verify"
 )
 
@@ -34,10 +35,10 @@ func TestResetPassword_replaces_the_password(t *testing.T) {
 	if after := w.people[before.ID]; after.SessionGeneration != before.SessionGeneration+1 {
 		t.Errorf("session generation = %d", after.SessionGeneration)
 	}
-	if _, err := w.SignIn(t.Context(), someMobile, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), someMobile, goodPassword, passwords.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("old password: %v", err)
 	}
-	if _, err := w.SignIn(t.Context(), someMobile, newPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), someMobile, newPassword, passwords.Later); err != nil {
 		t.Errorf("new password: %v", err)
 	}
 }

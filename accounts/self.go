@@ -3,6 +3,8 @@ package accounts
 import (
 	"context"
 	"errors"
+
+	"usher/passwords"
 )
 
 // What a signed-in person changes about the own account. Every change asks for the current password, so that
@@ -23,13 +25,13 @@ const FieldPasswordCurrent Field = "password_current"
 // Unchanged is the problem of a new value that is the present one.
 const Unchanged Problem = "unchanged"
 
-// confirm returns nil for the current password, a *PasswordError for another one, or what [Hasher.Compare]
+// confirm returns nil for the current password, a *PasswordError for another one, or what [Hasher]
 // returns.
 func (s *Service) confirm(ctx context.Context, account Account, field Field, password string) error {
-	if _, problem := normalPassword(password); problem != "" { // no account has it
+	if _, err := passwords.Normalize(password); err != nil { // no account has such a password
 		return &PasswordError{field}
 	}
-	match, err := s.Passwords.Compare(ctx, password, account.PasswordHash, First)
+	match, err := s.Passwords.Compare(ctx, password, account.PasswordHash, passwords.First)
 	if err == nil && !match {
 		err = &PasswordError{field}
 	}

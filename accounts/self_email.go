@@ -15,7 +15,7 @@ type EmailChange struct {
 
 // ChangeEmail has an activation mail go to another address, and a notice to the proved one. The proved address
 // stays until the other one is proved, since a mistyped address must not lock its owner out. It returns the
-// account as it is then, or FieldErrors, *PasswordError, ErrPasswordBusy, *ExistsError, ErrChanged or
+// account as it is then, or FieldErrors, *PasswordError, passwords.ErrBusy, *ExistsError, ErrChanged or
 // a *verify.LimitError when the owner of the address has declined mails.
 func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChange) (Account, error) {
 	errs := FieldErrors{}

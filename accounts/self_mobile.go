@@ -18,7 +18,7 @@ type MobileChange struct {
 
 // ChangeMobile replaces the number of the account, which ends its sessions, and has a mail tell its proved address.
 // It returns the account as it is then, or FieldErrors, what
-// [verify.Service] says about the code, *ExistsError, *PasswordError, ErrPasswordBusy or ErrChanged. Only
+// [verify.Service] says about the code, *ExistsError, *PasswordError, passwords.ErrBusy or ErrChanged. Only
 // success costs the code, see [Service.withCode].
 func (s *Service) ChangeMobile(ctx context.Context, account Account, r MobileChange) (Account, error) {
 	errs := r.problems(account)

@@ -1,6 +1,10 @@
 package accounts
 
-import "context"
+import (
+	"context"
+
+	"usher/passwords"
+)
 
 // PasswordChange is a request for another password.
 type PasswordChange struct {
@@ -11,7 +15,7 @@ type PasswordChange struct {
 }
 
 // ChangePassword replaces the password of the account, which ends its sessions, and has a mail tell its
-// proved address. It returns the account as it is then, or FieldErrors, *PasswordError, ErrPasswordBusy or
+// proved address. It returns the account as it is then, or FieldErrors, *PasswordError, passwords.ErrBusy or
 // ErrChanged.
 func (s *Service) ChangePassword(ctx context.Context, account Account, r PasswordChange) (Account, error) {
 	errs := FieldErrors{}
@@ -20,7 +24,7 @@ func (s *Service) ChangePassword(ctx context.Context, account Account, r Passwor
 	}
 	password := newPassword(r.Password, r.PasswordRepeat, errs,
 		account.Username, account.Mobile.Reveal(), account.Email.Reveal(), account.PendingEmail.Reveal())
-	if current, _ := normalPassword(r.Current); current == password && errs[FieldPassword] == "" {
+	if current, _ := passwords.Normalize(r.Current); current == password && errs[FieldPassword] == "" {
 		errs[FieldPassword] = Unchanged
 	}
 	if len(errs) > 0 {
@@ -29,7 +33,7 @@ func (s *Service) ChangePassword(ctx context.Context, account Account, r Passwor
 	if err := s.confirm(ctx, account, FieldPasswordCurrent, r.Current); err != nil {
 		return Account{}, err
 	}
-	hash, err := s.Passwords.Hash(ctx, password, First)
+	hash, err := s.Passwords.Hash(ctx, password, passwords.First)
 	if err != nil {
 		return Account{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"usher/accounts"
 	"usher/contact"
 	"usher/internal/testkit"
+	"usher/passwords"
 	"usher/verify"
 )
 
@@ -105,10 +106,10 @@ func TestChangePassword_replaces_it_and_tells_the_proved_address(t *testing.T) {
 		w.mails[0].Language != "en" || w.mails[0].RequestID != "r-1" {
 		t.Errorf("mails = %+v", w.mails)
 	}
-	if _, err := w.SignIn(t.Context(), before.Username, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), before.Username, goodPassword, passwords.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn with the password before = %v", err)
 	}
-	if _, err := w.SignIn(t.Context(), before.Username, newPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), before.Username, newPassword, passwords.Later); err != nil {
 		t.Errorf("SignIn with the new password = %v", err)
 	}
 }
@@ -190,7 +191,7 @@ func TestChanges_wait_for_a_free_slot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	account := w.proved(t)
-	defer w.Passwords.Occupy()()
+	w.Passwords = busyHasher{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := w.ChangePassword(ctx, account, passwordChange()); !errors.Is(err, context.Canceled) {
@@ -214,19 +215,19 @@ func TestChangeEmail_asks_for_a_proof_and_tells_the_address_before(t *testing.T)
 		w.mails[0].Purpose != accounts.MailEmailAsked || w.mails[0].To != before.Email || w.mails[0].Facts.Present != next.String() {
 		t.Errorf("mails = %+v", w.mails)
 	}
-	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, passwords.Later); err != nil {
 		t.Errorf("SignIn by the address before, while the next one is not proved = %v", err)
 	}
-	if _, err := w.SignIn(t.Context(), "next@example.com", goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), "next@example.com", goodPassword, passwords.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn by an address that is not proved = %v", err)
 	}
 	if got, err := w.prove(t, w.newestLink(t, before.ID)); err != nil || got.Email != next {
 		t.Errorf("Activate = %v, %v", got.Email, err)
 	}
-	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), someEmail, goodPassword, passwords.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn by the address before = %v", err)
 	}
-	if _, err := w.SignIn(t.Context(), "next@example.com", goodPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), "next@example.com", goodPassword, passwords.Later); err != nil {
 		t.Errorf("SignIn by the address after = %v", err)
 	}
 }
@@ -242,7 +243,7 @@ func TestChangeEmail_keeps_an_account_without_a_number_open(t *testing.T) {
 	if _, err := w.ChangeEmail(t.Context(), account, accounts.EmailChange{Email: email(t, "mistyped@example.com"), Password: goodPassword}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.SignIn(t.Context(), account.Username, goodPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), account.Username, goodPassword, passwords.Later); err != nil {
 		t.Errorf("SignIn after a change to a mistyped address = %v", err)
 	}
 }

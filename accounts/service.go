@@ -66,7 +66,7 @@ type Service struct {
 	Hashes    Rehasher
 	Codes     CodeSpender
 	Mailer    Mailer
-	Passwords *Hasher
+	Passwords Hasher
 	Keys      *secrets.Keys
 	Policy    Policy
 	Now       func() time.Time

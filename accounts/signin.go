@@ -5,20 +5,20 @@ import (
 	"errors"
 
 	"usher/contact"
+	"usher/passwords"
 	"usher/verify"
 )
 
 // SignIn returns the account that has this user name, number or address and this password. Whatever is
 // wrong about them gives ErrCredentials after the same work; ErrNotActive is for those who know the
 // password. The priority is that of the comparison: [First] for a network that the login was used from before.
-func (s *Service) SignIn(ctx context.Context, login, password string, priority Priority) (Account, error) {
-	normal, problem := normalPassword(password)
-	if problem != "" { // no account has it, so this tells nothing about any
+func (s *Service) SignIn(ctx context.Context, login, password string, priority passwords.Priority) (Account, error) {
+	normal, err := passwords.Normalize(password)
+	if err != nil { // no account has such a password, so the quick answer tells nothing about any
 		return Account{}, ErrCredentials
 	}
 	var account Account
 	if key := loginKey(login); key.Value != "" {
-		var err error
 		if account, _, err = s.find(ctx, key); err != nil {
 			return Account{}, err
 		}
@@ -32,7 +32,7 @@ func (s *Service) SignIn(ctx context.Context, login, password string, priority P
 	case !account.Active:
 		return Account{}, ErrNotActive
 	}
-	if _, imported := parseDjango(account.PasswordHash); imported {
+	if passwords.IsImported(account.PasswordHash) {
 		s.rehash(ctx, &account, normal)
 	}
 	s.Seen(ctx, account)

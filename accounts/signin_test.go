@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"usher/accounts"
+	"usher/passwords"
 	"usher/verify"
 )
 
@@ -20,7 +21,7 @@ func TestSignIn_knows_three_kinds_of_login(t *testing.T) {
 		"+86 138 0013 8000": "find mobile",
 		"LiLei@Example.com": "find email",
 	} {
-		got, err := w.SignIn(t.Context(), login, goodPassword, accounts.Later)
+		got, err := w.SignIn(t.Context(), login, goodPassword, passwords.Later)
 		if err != nil || got.ID != want.ID {
 			t.Errorf("SignIn(%q) = %v, %v", login, got.ID, err)
 		}
@@ -47,7 +48,7 @@ func TestSignIn_refuses_alike(t *testing.T) {
 		{"no such name", goodPassword},
 		{"nobody_1", "no account has this hash"},
 	} {
-		got, err := w.SignIn(t.Context(), c[0], c[1], accounts.Later)
+		got, err := w.SignIn(t.Context(), c[0], c[1], passwords.Later)
 		if !errors.Is(err, accounts.ErrCredentials) || got != (accounts.Account{}) {
 			t.Errorf("SignIn(%q, %.20q) = %+v, %v, want ErrCredentials", c[0], c[1], got, err)
 		}
@@ -57,10 +58,10 @@ func TestSignIn_refuses_alike(t *testing.T) {
 func TestSignIn_hashes_for_unknown_logins_too(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	defer w.Passwords.Occupy()()
+	w.Passwords = busyHasher{}
 	for _, login := range []string{"nobody_1", "13900139000", "nobody@example.com", "no such name"} {
-		t.Run(login, func(t *testing.T) { // in turn: Occupy ends with this test
-			if _, err := w.SignIn(t.Context(), login, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrPasswordBusy) {
+		t.Run(login, func(t *testing.T) {
+			if _, err := w.SignIn(t.Context(), login, goodPassword, passwords.Later); !errors.Is(err, passwords.ErrBusy) {
 				t.Errorf("SignIn = %v: it did not wait for the hasher", err)
 			}
 		})
@@ -71,10 +72,10 @@ func TestSignIn_tells_only_the_owner_that_the_account_is_not_active(t *testing.T
 	t.Parallel()
 	w := newWorld(t)
 	w.registered(t, byEmail)
-	if _, err := w.SignIn(t.Context(), "lilei_1", "wrong password", accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), "lilei_1", "wrong password", passwords.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("wrong password: SignIn = %v, want ErrCredentials", err)
 	}
-	if _, err := w.SignIn(t.Context(), "lilei_1", goodPassword, accounts.Later); !errors.Is(err, accounts.ErrNotActive) {
+	if _, err := w.SignIn(t.Context(), "lilei_1", goodPassword, passwords.Later); !errors.Is(err, accounts.ErrNotActive) {
 		t.Errorf("right password: SignIn = %v, want ErrNotActive", err)
 	}
 }
@@ -83,7 +84,7 @@ func TestSignIn_passes_on_that_the_store_is_away(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.fail["find username"] = errAway
-	if _, err := w.SignIn(t.Context(), "lilei_1", goodPassword, accounts.Later); !errors.Is(err, errAway) {
+	if _, err := w.SignIn(t.Context(), "lilei_1", goodPassword, passwords.Later); !errors.Is(err, errAway) {
 		t.Errorf("SignIn = %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"usher/contact"
+	"usher/passwords"
 	"usher/secrets"
 	"usher/verify"
 )
@@ -53,7 +54,7 @@ type Undos interface {
 }
 
 // UndoChange takes the account back to what it was before a change, with the password that the request brings. Every
-// session ends. It returns FieldErrors, ErrPasswordBusy; for a link ErrUndoLink and ErrUndoOver, which is also
+// session ends. It returns FieldErrors, passwords.ErrBusy; for a link ErrUndoLink and ErrUndoOver, which is also
 // what a second use gets; for a code what [verify.Service] says about it, and ErrNothingToUndo only to the owner of
 // the number. Only success costs the code, see [Service.withCode].
 func (s *Service) UndoChange(ctx context.Context, r Undo) (Undone, error) {
@@ -148,12 +149,10 @@ func (s *Service) undo(ctx context.Context, change Change, password string, orig
 	if !found {
 		return Undone{}, ErrNothingToUndo
 	}
-	if easyToGuess(password, []string{
-		account.Username, change.Before.Mobile.Reveal(), change.Before.Email.Reveal(),
-	}) {
+	if easyToGuess(password, account.Username, change.Before.Mobile.Reveal(), change.Before.Email.Reveal()) {
 		return Undone{}, FieldErrors{FieldPassword: TooCommon}
 	}
-	hash, err := s.Passwords.Hash(ctx, password, First)
+	hash, err := s.Passwords.Hash(ctx, password, passwords.First)
 	if err != nil {
 		return Undone{}, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/passwords"
 	"usher/verify"
 )
 
@@ -131,10 +132,10 @@ func TestUndoChange_by_link_restores_what_was_before(t *testing.T) {
 	if after.SessionGeneration <= taken.SessionGeneration || after.ActivationGeneration <= taken.ActivationGeneration {
 		t.Error("sessions or activation links from before the undo still work")
 	}
-	if _, err := w.SignIn(t.Context(), before.Username, goodPassword, accounts.Later); !errors.Is(err, accounts.ErrCredentials) {
+	if _, err := w.SignIn(t.Context(), before.Username, goodPassword, passwords.Later); !errors.Is(err, accounts.ErrCredentials) {
 		t.Errorf("SignIn with the password before = %v", err)
 	}
-	if _, err := w.SignIn(t.Context(), before.Username, ownPassword, accounts.Later); err != nil {
+	if _, err := w.SignIn(t.Context(), before.Username, ownPassword, passwords.Later); err != nil {
 		t.Errorf("SignIn with the reader's password = %v", err)
 	}
 	for _, to := range []contact.Email{before.Email, email(t, nextEmail)} {

@@ -55,7 +55,7 @@ func (p *person) wantSignedIn(want bool) {
 	}
 }
 
-func passwords(current, next string) body {
+func newPasswords(current, next string) body {
 	return body{"password_current": current, "password": next, "password_repeat": next}
 }
 
@@ -68,7 +68,7 @@ func TestAccount_change_of_password_ends_the_other_sessions(t *testing.T) {
 	thief.setCookie(p.cookie())
 	thief.wantSignedIn(true)
 
-	got := p.put("/v1/account/password", passwords(password, nextPassword)).want(200, "0")
+	got := p.put("/v1/account/password", newPasswords(password, nextPassword)).want(200, "0")
 	if got.Data["username"] != "li_lei" || p.cookie() == thief.cookie() {
 		t.Errorf("account %v; a new token: %v", got.Data, p.cookie() != thief.cookie())
 	}
@@ -92,7 +92,7 @@ func TestAccount_remembered_session_stays_so_after_a_change_of_password(t *testi
 	b := setup(t, nil)
 	b.proved()
 	p := b.signedIn(true)
-	if cookie := p.put("/v1/account/password", passwords(password, nextPassword)).want(200, "0").header.Get("Set-Cookie"); !strings.Contains(cookie, "Max-Age=") {
+	if cookie := p.put("/v1/account/password", newPasswords(password, nextPassword)).want(200, "0").header.Get("Set-Cookie"); !strings.Contains(cookie, "Max-Age=") {
 		t.Errorf("cookie %q ends with the browser", cookie)
 	}
 	b.clock.Advance(24 * time.Hour)
@@ -198,10 +198,10 @@ func TestAccount_changes_refuse(t *testing.T) {
 		errno  string
 		field  string
 	}{
-		"a wrong password":         {"password", passwords("not this one", nextPassword), 422, "4106", "password_current"},
-		"no password":              {"password", passwords("", nextPassword), 422, "4103", "password_current"},
-		"the same password":        {"password", passwords(password, password), 422, "4103", "password"},
-		"a common password":        {"password", passwords(password, "12345678"), 422, "4103", "password"},
+		"a wrong password":         {"password", newPasswords("not this one", nextPassword), 422, "4106", "password_current"},
+		"no password":              {"password", newPasswords("", nextPassword), 422, "4103", "password_current"},
+		"the same password":        {"password", newPasswords(password, password), 422, "4103", "password"},
+		"a common password":        {"password", newPasswords(password, "12345678"), 422, "4103", "password"},
 		"an email, wrong password": {"email", body{"email": nextAddress, "password": "not this one"}, 422, "4106", "password"},
 		"no email":                 {"email", body{"password": password}, 422, "4103", "email"},
 		"not an email":             {"email", body{"email": "x", "password": password}, 422, "4103", "email"},
@@ -235,7 +235,7 @@ func TestAccount_changes_are_for_people_who_are_signed_in(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	p := b.person()
-	p.put("/v1/account/password", passwords(password, nextPassword)).want(401, "4101")
+	p.put("/v1/account/password", newPasswords(password, nextPassword)).want(401, "4101")
 	p.put("/v1/account/email", body{"email": nextAddress, "password": password}).want(401, "4101")
 	p.put("/v1/account/mobile", body{"mobile": nextNumber, "sms_code": "1", "password": password}).want(401, "4101")
 	p.get("/v1/sessions").want(401, "4101")
@@ -249,20 +249,20 @@ func TestAccount_passwords_cannot_be_guessed_from_inside(t *testing.T) {
 	p := b.proved()
 	for range 3 { // mistakes in the form cost nothing
 		for range 5 {
-			p.put("/v1/account/password", passwords(password, "short")).want(422, "4103")
+			p.put("/v1/account/password", newPasswords(password, "short")).want(422, "4103")
 		}
 	}
 	code := p.code(nextNumber, "change_mobile") // a wrong password does not cost it
 	for range 5 {
-		p.put("/v1/account/password", passwords("not this one", nextPassword)).want(422, "4106")
+		p.put("/v1/account/password", newPasswords("not this one", nextPassword)).want(422, "4106")
 		p.put("/v1/account/mobile", body{"mobile": nextNumber, "sms_code": code, "password": "nor this"}).want(422, "4106")
 	}
-	refused := p.put("/v1/account/password", passwords(password, nextPassword)).want(429, "4206")
+	refused := p.put("/v1/account/password", newPasswords(password, nextPassword)).want(429, "4206")
 	if refused.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
 	b.clock.Advance(16 * time.Minute)
-	p.put("/v1/account/password", passwords(password, nextPassword)).want(200, "0")
+	p.put("/v1/account/password", newPasswords(password, nextPassword)).want(200, "0")
 }
 
 func TestAccount_wrong_password_does_not_cost_the_mail(t *testing.T) {
@@ -281,7 +281,7 @@ func TestAccount_changes_from_elsewhere_are_refused(t *testing.T) {
 	b := setup(t, nil)
 	p := b.proved()
 	p.header = http.Header{"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}}
-	p.put("/v1/account/password", passwords(password, nextPassword)).want(403, "4209")
+	p.put("/v1/account/password", newPasswords(password, nextPassword)).want(403, "4209")
 	p.delete("/v1/sessions").want(403, "4209")
 }
 

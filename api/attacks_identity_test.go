@@ -171,7 +171,7 @@ func TestRegistration_by_an_address_leaves_a_session_that_is_not_signed_in(t *te
 	for _, path := range []string{"/v1/sessions", "/v1/sessions/current"} {
 		p.get(path).want(401, "4101")
 	}
-	p.put("/v1/account/password", passwords(password, nextPassword)).want(401, "4101")
+	p.put("/v1/account/password", newPasswords(password, nextPassword)).want(401, "4101")
 	token := b.lastToken(address)
 	before := p.cookie()
 	p.post("/v1/activations", body{"token": token}).want(200, "0")

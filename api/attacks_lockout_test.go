@@ -10,6 +10,7 @@ import (
 	"usher/accounts"
 	"usher/api"
 	"usher/limits"
+	"usher/passwords"
 	"usher/store/redisstore"
 )
 
@@ -137,7 +138,7 @@ func TestStrangers_are_not_known_by_a_name_that_looks_like_a_number(t *testing.T
 		"captcha_id": stranger.captcha(), "captcha": captchaText,
 	}).want(422, "4103")
 
-	hash := must(b.face.Accounts.Passwords.Hash(t.Context(), password, accounts.First))(t)
+	hash := must(b.face.Accounts.Passwords.Hash(t.Context(), password, passwords.First))(t)
 	older := accounts.Account{
 		ID: uuid.NewString(), Username: lookalike, PasswordHash: hash, Active: true, ActivationGeneration: 1, SessionGeneration: 1,
 		CreatedAt: b.clock.Now(), UpdatedAt: b.clock.Now(),

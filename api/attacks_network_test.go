@@ -221,7 +221,7 @@ func TestTotals_shut_nobody_out_who_is_known(t *testing.T) {
 	b.at(anySite(12)).try("li_lei", password, false).want(422, "4202") // a captcha of the high price
 	owner.try("li_lei", password, false).want(201, "0")
 	owner.post("/v1/sessions", body{"mobile": number, "sms_code": owner.code(number, "login")}).want(201, "0")
-	owner.put("/v1/account/password", passwords(password, nextPassword)).want(200, "0")
+	owner.put("/v1/account/password", newPasswords(password, nextPassword)).want(200, "0")
 	b.at(anySite(12)).post("/v1/sessions", body{"mobile": anyNumber(12), "sms_code": "123456"}).want(429, "4206")
 }
 

@@ -10,6 +10,7 @@ import (
 	"usher/accounts"
 	"usher/captcha"
 	"usher/overload"
+	"usher/passwords"
 	"usher/verify"
 )
 
@@ -79,7 +80,7 @@ var problems = [...]problem{
 	{accounts.ErrLinkInvalid, "4208", http.StatusUnprocessableEntity, "激活链接无效", "The activation link is not valid."},
 
 	{verify.ErrQueue, "4301", http.StatusServiceUnavailable, "短信暂时无法发送，请稍后再试", "Messages cannot be sent just now. Please try again soon."},
-	{accounts.ErrPasswordBusy, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again soon."},
+	{passwords.ErrBusy, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again soon."},
 }
 
 // Problems of errors that carry more than themselves.

@@ -68,7 +68,7 @@ func TestAnswers_are_as_recorded(t *testing.T) {
 	p.post("/v1/activations/resend", body{"email": address}).golden("resend")
 
 	p.get("/v1/sessions/current").golden("session")
-	p.put("/v1/account/password", passwords("not this one", nextPassword)).golden("account_password_wrong")
+	p.put("/v1/account/password", newPasswords("not this one", nextPassword)).golden("account_password_wrong")
 	p.put("/v1/account/email", body{"email": nextAddress, "password": password}).golden("account_email")
 	p.delete("/v1/sessions").golden("sessions_end_others")
 	p.delete("/v1/sessions/current").golden("session_end")

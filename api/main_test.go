@@ -24,6 +24,7 @@ import (
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/limits"
+	"usher/passwords"
 	"usher/reports"
 	"usher/secrets"
 	"usher/store/redisstore"
@@ -88,7 +89,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 	b.face = &api.Server{
 		Verify: codes,
 		Accounts: &accounts.Service{
-			Store: b.store, Sessions: b.store, Changes: b.store, Undos: b.store, Claims: b.store, Hashes: b.store, Codes: codes, Mailer: b.mails, Passwords: accounts.NewHasherOf(2, accounts.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
+			Store: b.store, Sessions: b.store, Changes: b.store, Undos: b.store, Claims: b.store, Hashes: b.store, Codes: codes, Mailer: b.mails, Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
 			Policy: accounts.Policy{
 				Registration: accounts.Either, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour, NumberRecheck: 180 * 24 * time.Hour,
 			},
@@ -104,7 +105,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 		Config: api.Config{
 			PublicURL: must(url.Parse("http://localhost:8080"))(t), Registration: accounts.Either,
 			AllowedOrigins: []string{"https://app.example.com"},
-			ReportSecret:  reportSecret,
+			ReportSecret:   reportSecret,
 			CaptchaTTL:     5 * time.Minute, SessionIdle: 30 * time.Minute,
 			SessionLifetime: 12 * time.Hour, SessionRemember: 7 * 24 * time.Hour,
 		},

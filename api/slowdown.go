@@ -12,6 +12,7 @@ import (
 	"usher/captcha"
 	"usher/contact"
 	"usher/limits"
+	"usher/passwords"
 )
 
 // knownFor is how long a network is known for an account after a sign-in from it.
@@ -44,7 +45,7 @@ func (s *Server) tryPassword(c echo.Context, body signInBody) (accounts.Account,
 // passwordAttempt is one try of a password.
 type passwordAttempt struct {
 	failures []limits.Spend // what a wrong password costs
-	priority accounts.Priority
+	priority passwords.Priority
 }
 
 // passwordAttempt returns what a wrong password costs. Signing in by SMS code costs none of it, and a network that
@@ -54,10 +55,10 @@ func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) pa
 	_, network := limits.Network(clientAddr(c))
 	attempt := passwordAttempt{
 		failures: []limits.Spend{{Limit: s.Limits[limits.LoginNameNet], Subject: from(network, login), Beside: network}},
-		priority: accounts.Later,
+		priority: passwords.Later,
 	}
 	if known {
-		attempt.priority = accounts.First
+		attempt.priority = passwords.First
 	} else {
 		attempt.failures = append(attempt.failures, limits.Spend{Limit: s.Limits[limits.LoginNameAll], Subject: login})
 	}
@@ -81,7 +82,7 @@ func (s *Server) knownNetwork(c echo.Context, login string) (bool, error) {
 // an owner on a new network, whose number strangers keep from getting codes, has this way in left.
 func (s *Server) admitPassword(c echo.Context, body signInBody, attempt *passwordAttempt) error {
 	own := s.byAddress(c, limits.LoginIP)
-	if attempt.priority == accounts.First { // a known network: strangers' tries do not shut a person out
+	if attempt.priority == passwords.First { // a known network: strangers' tries do not shut a person out
 		own, _ = limits.Split(own)
 	}
 	spends := slices.Concat(own, attempt.failures)
@@ -100,7 +101,7 @@ func (s *Server) admitPassword(c echo.Context, body signInBody, attempt *passwor
 	case admitted.price != captcha.High:
 		return errCaptchaCheap
 	}
-	attempt.failures, attempt.priority = withoutStrangers(attempt.failures), accounts.First
+	attempt.failures, attempt.priority = withoutStrangers(attempt.failures), passwords.First
 	return s.spend(c, slices.Concat(withoutStrangers(own), attempt.failures))
 }
 

@@ -190,7 +190,7 @@ func TestChanges_of_an_account_have_a_day_s_limit(t *testing.T) {
 	p := b.proved()
 	both := []string{password, nextPassword}
 	for i := range 20 {
-		p.put("/v1/account/password", passwords(both[i%2], both[(i+1)%2])).want(200, "0")
+		p.put("/v1/account/password", newPasswords(both[i%2], both[(i+1)%2])).want(200, "0")
 	}
-	p.put("/v1/account/password", passwords(both[0], both[1])).want(429, "4206")
+	p.put("/v1/account/password", newPasswords(both[0], both[1])).want(429, "4206")
 }

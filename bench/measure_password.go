@@ -11,6 +11,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/passwords"
 	"usher/store/sqlstore"
 	"usher/tasks"
 )
@@ -91,7 +92,7 @@ func (b *bench) whileRegistering(ctx context.Context, api string, l load) (*outc
 
 func (b *bench) signIn(ctx context.Context) error {
 	const owners = 200
-	hash, err := accounts.NewHasher(1).Hash(ctx, password, accounts.First)
+	hash, err := passwords.NewHasher(1).Hash(ctx, password, passwords.First)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"usher/config"
 	"usher/contact"
 	"usher/limits"
+	"usher/passwords"
 	"usher/secrets"
 	"usher/store"
 	"usher/tasks"
@@ -199,7 +200,7 @@ func (a *API) codes(stores *app.Stores) *verify.Service {
 	}
 }
 
-func (a *API) accounts(stores *app.Stores, codes *verify.Service, hasher *accounts.Hasher) *accounts.Service {
+func (a *API) accounts(stores *app.Stores, codes *verify.Service, hasher *passwords.Hasher) *accounts.Service {
 	c := a.settings.Config
 	return &accounts.Service{
 		Store:     stores.Accounts,
@@ -290,9 +291,9 @@ func (a *API) close() error {
 func faceConfig(c config.API, publicURL *url.URL, origins []string, proxies []netip.Prefix) api.Config {
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
-		Registration:  accounts.Registration(c.Registration),
+		Registration: accounts.Registration(c.Registration),
 		ReportSecret: c.ReportSecret.Reveal(),
-		CaptchaTTL:    c.CaptchaTTL, SessionIdle: c.SessionIdle,
+		CaptchaTTL:   c.CaptchaTTL, SessionIdle: c.SessionIdle,
 		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"time"
 
-	"usher/accounts"
 	"usher/app"
+	"usher/passwords"
 )
 
 // HashFlag is the flag of cmd/api that makes it a process which only hashes passwords, see [HashCommand].
@@ -37,16 +37,16 @@ func HashCommand() *exec.Cmd {
 func ServeHashes(in io.Reader, out io.Writer) error {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	stepBack()
-	return accounts.ServeHashes(in, out)
+	return passwords.Serve(in, out)
 }
 
 // hasher hashes in processes of their own where the program can start them.
-func (a *API) hasher() *accounts.Hasher {
+func (a *API) hasher() *passwords.Hasher {
 	parallel := a.settings.Config.PasswordParallel
 	if a.settings.HashCommand == nil {
-		return accounts.NewHasher(parallel)
+		return passwords.NewHasher(parallel)
 	}
-	h := accounts.NewOutsideHasher(parallel, a.settings.HashCommand, a.logger)
+	h := passwords.NewProcessHasher(parallel, a.settings.HashCommand, a.logger)
 	a.closers = append(a.closers, h.Close)
 	return h
 }
@@ -56,8 +56,8 @@ const floorEvery = time.Hour
 
 // keepFloor has refusals of sign-ins take as long as with the costliest imported hash, at the start and as accounts are
 // imported, or sign in and get a hash of our own.
-func (a *API) keepFloor(ctx context.Context, hasher *accounts.Hasher, stores *app.Stores) {
-	imported, err := stores.Accounts.ImportedHashes(ctx, accounts.ImportSample)
+func (a *API) keepFloor(ctx context.Context, hasher *passwords.Hasher, stores *app.Stores) {
+	imported, err := stores.Accounts.ImportedHashes(ctx, passwords.ImportSample)
 	before := hasher.Floor()
 	if err == nil {
 		err = hasher.SetFloor(ctx, imported)

@@ -17,6 +17,7 @@ import (
 	"usher/app"
 	"usher/contact"
 	"usher/internal/testkit"
+	"usher/passwords"
 	"usher/secrets"
 	"usher/store/sqlstore"
 )
@@ -159,11 +160,11 @@ func TestImportUsers_lets_people_sign_in_as_before(t *testing.T) {
 		}
 		logger, _ := testkit.Logger(t)
 		service := &accounts.Service{
-			Store: b.store, Hashes: b.store, Passwords: accounts.NewHasher(2), Now: time.Now, Logger: logger,
+			Store: b.store, Hashes: b.store, Passwords: passwords.NewHasher(2), Now: time.Now, Logger: logger,
 		}
 		before, _ := b.find(t, "person_1")
 		for range 2 {
-			if _, err := service.SignIn(t.Context(), "13900000001", "123456", accounts.Later); err != nil {
+			if _, err := service.SignIn(t.Context(), "13900000001", "123456", passwords.Later); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"usher/accounts"
 	"usher/app"
 	"usher/app/front"
+	"usher/passwords"
 	"usher/store/sqlstore"
 )
 
@@ -48,7 +49,7 @@ func createSuperuser(ctx context.Context, p app.Process) error {
 		return err
 	}
 	service := &accounts.Service{
-		Store: sqlstore.NewAccounts(db, settings.Keys), Passwords: accounts.NewHasher(1),
+		Store: sqlstore.NewAccounts(db, settings.Keys), Passwords: passwords.NewHasher(1),
 		Keys: settings.Keys, Now: time.Now, Logger: app.NewLogger(p.Stderr, settings.Config.Common),
 	}
 	account, err := service.CreateSuperuser(ctx, *username, password)

@@ -17,8 +17,8 @@ import (
 // What the list cannot know is a secret that is compared in a function it does not name. The sandbox has none:
 // it tells everybody its keys.
 var comparers = map[string]string{
-	"accounts/django.go parseArgon2":  "hashes of passwords, imported",
-	"accounts/django.go parsePBKDF2":  "hashes of passwords, imported",
+	"passwords/django.go parseArgon2":  "hashes of passwords, imported",
+	"passwords/django.go parsePBKDF2":  "hashes of passwords, imported",
 	"api/reports.go isReportSecret": "the secret of the path that vendors push to",
 	"app/ops.go authenticate":         "the token of the operations port",
 	"captcha/match.go Match":          "answers of captchas",

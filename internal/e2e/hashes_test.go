@@ -7,8 +7,8 @@ import (
 	"os/exec"
 	"testing"
 
-	"usher/accounts"
 	"usher/internal/testkit"
+	"usher/passwords"
 )
 
 // The API would hash by itself and only warn if its program could not be started for that.
@@ -21,14 +21,14 @@ func TestAPI_hashes_passwords_for_another_process(t *testing.T) {
 		return cmd
 	}
 	var log bytes.Buffer
-	hasher := accounts.NewOutsideHasher(1, command, slog.New(slog.NewTextHandler(&log, nil)))
+	hasher := passwords.NewProcessHasher(1, command, slog.New(slog.NewTextHandler(&log, nil)))
 	t.Cleanup(func() { _ = hasher.Close() })
 	const password = "a long enough secret"
-	hash, err := hasher.Hash(t.Context(), password, accounts.First)
+	hash, err := hasher.Hash(t.Context(), password, passwords.First)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if match, err := hasher.Compare(t.Context(), password, hash, accounts.First); err != nil || !match || log.Len() > 0 {
+	if match, err := hasher.Compare(t.Context(), password, hash, passwords.First); err != nil || !match || log.Len() > 0 {
 		t.Errorf("Compare = %v, %v; logged %q", match, err, log.String())
 	}
 }

@@ -31,7 +31,7 @@ func limitMutants() []mutant {
 		{
 			name: "way-in", without: "strangers close password and code of an owner on a new network",
 			edits: []edit{
-				{"api/slowdown.go", "\tattempt.failures, attempt.priority = withoutStrangers(attempt.failures), accounts.First\n", ""},
+				{"api/slowdown.go", "\tattempt.failures, attempt.priority = withoutStrangers(attempt.failures), passwords.First\n", ""},
 			},
 			pkg: "api", tests: []string{"TestStrangers_cannot_close_both_password_and_code"},
 		},

@@ -4,27 +4,27 @@ package main
 func passwordMutants() []mutant {
 	return []mutant{
 		{
-			name: "password-turns", without: "so many passwords as arrive are hashed at once",
+			name: "password-slots", without: "so many passwords as arrive are hashed at once",
 			edits: []edit{
-				{"accounts/hasher.go", "place, err := h.queue.acquire(ctx, priority)", "place, err := &hashPlace{}, ctx.Err()"},
-				{"accounts/hasher.go", "\tdefer h.queue.release(place)\n", ""},
+				{"passwords/hasher.go", "w, err := h.slots.acquire(ctx, priority)", "w, err := &worker{}, ctx.Err()"},
+				{"passwords/hasher.go", "\tdefer h.slots.release(w)\n", ""},
 			},
-			pkg: "accounts", tests: []string{"TestHasher_waits_a_second_for_its_turn"},
+			pkg: "passwords", tests: []string{"TestHasher_waits_a_second_for_a_slot"},
 		},
 		{
 			name: "password-priority", without: "a crowd of strangers keeps people from signing in",
 			edits: []edit{
-				{"accounts/hashqueue.go", "q.waiting[priority] = append(", "priority = Later\n\tq.waiting[priority] = append("},
+				{"passwords/slots.go", "s.waiting[priority] = append(", "priority = Later\n\ts.waiting[priority] = append("},
 			},
-			pkg: "accounts", tests: []string{"TestHasher_crowd_of_strangers_does_not_keep_the_proved_waiting"},
+			pkg: "passwords", tests: []string{"TestHasher_serves_the_proved_in_time_despite_a_crowd"},
 		},
 		{
 			name: "code-before-hash", without: "a made-up code costs a hash and tells who has an account",
 			edits: []edit{
 				{
 					"accounts/register.go",
-					"\tif a.mobile.IsZero() {\n\t\treturn s.create(ctx, a, Later)\n\t}\n",
-					"\tif a.mobile.IsZero() {\n\t\treturn s.create(ctx, a, Later)\n\t}\n\tif err := s.refuseTaken(ctx, a); err != nil {\n\t\treturn Account{}, err\n\t}\n",
+					"\tif a.mobile.IsZero() {\n\t\treturn s.create(ctx, a, passwords.Later)\n\t}\n",
+					"\tif a.mobile.IsZero() {\n\t\treturn s.create(ctx, a, passwords.Later)\n\t}\n\tif err := s.refuseTaken(ctx, a); err != nil {\n\t\treturn Account{}, err\n\t}\n",
 				},
 			},
 			pkg: "accounts", tests: []string{"TestRegister_asks_for_the_code_before_anything_else"},
@@ -32,16 +32,16 @@ func passwordMutants() []mutant {
 		{
 			name: "unknown-login-hashes", without: "the time of a sign-in tells whether there is an account",
 			edits: []edit{
-				{"accounts/hasher.go", "\t\thash = h.dummy\n", "\t\treturn false, nil\n"},
+				{"passwords/hasher.go", "\t\thash = h.dummy\n", "\t\treturn false, nil\n"},
 			},
-			pkg: "accounts", tests: []string{"TestHasher_works_as_hard_for_accounts_that_do_not_exist"},
+			pkg: "passwords", tests: []string{"TestHasher_works_as_hard_for_accounts_that_do_not_exist"},
 		},
 		{
 			name: "refusal-floor", without: "the time of a refusal tells imported accounts",
 			edits: []edit{
-				{"accounts/hasher.go", "\th.awaitFloor(ctx, took)\n", ""},
+				{"passwords/hasher.go", "\th.awaitFloor(ctx, took)\n", ""},
 			},
-			pkg: "accounts", tests: []string{"TestCompare_refuses_every_kind_of_hash_after_the_same_time"},
+			pkg: "passwords", tests: []string{"TestCompare_refuses_every_kind_of_hash_after_the_same_time"},
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"usher/accounts"
+	"usher/passwords"
 )
 
 var modelNames = []string{"lilei", "han_meimei", "jim_green", "lucy_king"}
@@ -217,7 +218,7 @@ func (w *accountWorld) signIn(c *rapid.T) {
 	case !owner.active:
 		want = "not active"
 	}
-	account, err := w.service.SignIn(c.Context(), login, password, accounts.First)
+	account, err := w.service.SignIn(c.Context(), login, password, passwords.First)
 	if w.expect(c, "sign in by "+kind, err, want) {
 		if account.ID != owner.id {
 			c.Fatalf("signed in to another account")

@@ -13,6 +13,7 @@ import (
 	"usher/accounts"
 	"usher/contact"
 	"usher/internal/testkit"
+	"usher/passwords"
 	"usher/secrets"
 	"usher/store/sqlstore"
 	"usher/verify"
@@ -97,7 +98,7 @@ func newAccountWorld(t testing.TB, logger *slog.Logger) *accountWorld {
 	w.store, w.outbox = sqlstore.NewAccounts(w.db, keys), sqlstore.NewMails(w.db, keys, w.clock.Now)
 	w.service = &accounts.Service{
 		Store: w.store, Changes: w.store, Undos: w.store, Claims: w.store, Hashes: w.store, Codes: rightCodes{}, Mailer: w,
-		Passwords: accounts.NewHasherOf(2, accounts.Cost{MemoryKiB: 64, Passes: 1}), Keys: keys,
+		Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}), Keys: keys,
 		Policy: accounts.Policy{
 			Registration: accounts.Either, ActivationTTL: linkLife, UnprovedTTL: unprovedTTL, NumberRecheck: numberRecheck,
 		},

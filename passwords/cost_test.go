@@ -1,10 +1,10 @@
-package accounts_test
+package passwords_test
 
 import (
 	"runtime"
 	"testing"
 
-	"usher/accounts"
+	"usher/passwords"
 )
 
 // The time of a hash is in filling its memory, and that can be counted where no clock could be trusted.
@@ -12,14 +12,14 @@ import (
 //nolint:paralleltest // it counts what the whole process allocates
 func TestHasher_works_as_hard_for_accounts_that_do_not_exist(t *testing.T) {
 	const memory = 8 << 20
-	h := accounts.NewHasherOf(1, accounts.Cost{MemoryKiB: memory >> 10, Passes: 1})
-	hash, err := h.Hash(t.Context(), goodPassword, accounts.First)
+	h := passwords.NewHasherOf(1, passwords.Cost{MemoryKiB: memory >> 10, Passes: 1})
+	hash, err := h.Hash(t.Context(), goodPassword, passwords.First)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, stored := range []string{hash, ""} {
 		before := allocated()
-		if _, err := h.Compare(t.Context(), "another password", stored, accounts.First); err != nil {
+		if _, err := h.Compare(t.Context(), "another password", stored, passwords.First); err != nil {
 			t.Fatal(err)
 		}
 		if got := allocated() - before; got < memory {

@@ -1,4 +1,4 @@
-package accounts_test
+package passwords_test
 
 import (
 	"bytes"
@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"usher/accounts"
 	"usher/internal/testkit"
+	"usher/passwords"
 )
 
 // outside returns a hasher whose processes are this program in a role, and what it logs.
-func outside(t *testing.T, parallel int, role string) (*accounts.Hasher, *bytes.Buffer) {
+func outside(t *testing.T, parallel int, role string) (*passwords.Hasher, *bytes.Buffer) {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
@@ -29,7 +29,7 @@ func outside(t *testing.T, parallel int, role string) (*accounts.Hasher, *bytes.
 		return cmd
 	}
 	var log bytes.Buffer
-	h := accounts.NewOutsideHasher(parallel, command, slog.New(slog.NewTextHandler(&log, nil)))
+	h := passwords.NewProcessHasher(parallel, command, slog.New(slog.NewTextHandler(&log, nil)))
 	t.Cleanup(func() {
 		if err := h.Close(); err != nil {
 			t.Error(err)
@@ -39,34 +39,34 @@ func outside(t *testing.T, parallel int, role string) (*accounts.Hasher, *bytes.
 }
 
 // agrees checks that both hashers take what the first has made, and nothing else.
-func agrees(t *testing.T, maker, other *accounts.Hasher) {
+func agrees(t *testing.T, maker, other *passwords.Hasher) {
 	t.Helper()
-	hash, err := maker.Hash(t.Context(), goodPassword, accounts.First)
+	hash, err := maker.Hash(t.Context(), goodPassword, passwords.First)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, h := range []*accounts.Hasher{maker, other} {
+	for _, h := range []*passwords.Hasher{maker, other} {
 		for password, want := range map[string]bool{goodPassword: true, goodPassword + "x": false, "\xff": false} {
-			if got, err := h.Compare(t.Context(), password, hash, accounts.First); err != nil || got != want {
+			if got, err := h.Compare(t.Context(), password, hash, passwords.First); err != nil || got != want {
 				t.Errorf("Compare(%q) = %v, %v, want %v", password, got, err, want)
 			}
 		}
 	}
 }
 
-func TestOutsideHasher_hashes_like_one_inside(t *testing.T) {
+func TestProcessHasher_hashes_like_one_inside(t *testing.T) {
 	t.Parallel()
-	inside := accounts.NewHasher(1)
+	inside := passwords.NewHasher(1)
 	h, log := outside(t, 1, "serve")
 	agrees(t, h, inside)
 	agrees(t, inside, h)
-	if got, err := h.Compare(t.Context(), "ｐassword电池", djangoHash, accounts.First); err != nil || !got {
+	if got, err := h.Compare(t.Context(), "ｐassword电池", djangoHash, passwords.First); err != nil || !got {
 		t.Errorf("Compare with a hash from elsewhere = %v, %v", got, err)
 	}
-	if got, err := h.Compare(t.Context(), goodPassword, "", accounts.First); err != nil || got {
+	if got, err := h.Compare(t.Context(), goodPassword, "", passwords.First); err != nil || got {
 		t.Errorf("Compare with no hash = %v, %v", got, err)
 	}
-	if _, err := h.Compare(t.Context(), goodPassword, "plain text", accounts.First); err == nil || strings.Contains(err.Error(), goodPassword) {
+	if _, err := h.Compare(t.Context(), goodPassword, "plain text", passwords.First); err == nil || strings.Contains(err.Error(), goodPassword) {
 		t.Errorf("Compare with rubbish = %v", err)
 	}
 	if n := len(h.Processes()); n != 1 || log.Len() > 0 {
@@ -74,7 +74,7 @@ func TestOutsideHasher_hashes_like_one_inside(t *testing.T) {
 	}
 }
 
-func TestOutsideHasher_has_a_process_for_each_hash_at_once(t *testing.T) {
+func TestProcessHasher_has_a_process_for_each_hash_at_once(t *testing.T) {
 	t.Parallel()
 	const parallel = 2
 	h, _ := outside(t, parallel, "serve")
@@ -84,7 +84,7 @@ func TestOutsideHasher_has_a_process_for_each_hash_at_once(t *testing.T) {
 	var group sync.WaitGroup
 	for range 3 * parallel {
 		group.Go(func() {
-			if _, err := h.Hash(t.Context(), goodPassword, accounts.First); err != nil && !errors.Is(err, accounts.ErrPasswordBusy) {
+			if _, err := h.Hash(t.Context(), goodPassword, passwords.First); err != nil && !errors.Is(err, passwords.ErrBusy) {
 				t.Error(err)
 			}
 		})
@@ -95,11 +95,11 @@ func TestOutsideHasher_has_a_process_for_each_hash_at_once(t *testing.T) {
 	}
 }
 
-func TestOutsideHasher_ends_processes_that_idle_and_starts_others(t *testing.T) {
+func TestProcessHasher_ends_processes_that_idle_and_starts_others(t *testing.T) {
 	t.Parallel()
 	h, log := outside(t, 1, "serve")
 	hash := func() int {
-		if _, err := h.Hash(t.Context(), goodPassword, accounts.First); err != nil {
+		if _, err := h.Hash(t.Context(), goodPassword, passwords.First); err != nil {
 			t.Fatal(err)
 		}
 		ids := h.Processes()
@@ -123,10 +123,10 @@ func TestOutsideHasher_ends_processes_that_idle_and_starts_others(t *testing.T) 
 	}
 }
 
-func TestOutsideHasher_hashes_here_when_its_process_fails(t *testing.T) {
+func TestProcessHasher_hashes_here_when_its_process_fails(t *testing.T) {
 	t.Parallel()
 	h, log := outside(t, 1, "die")
-	agrees(t, h, accounts.NewHasher(1))
+	agrees(t, h, passwords.NewHasher(1))
 	if n := len(h.Processes()); n != 0 {
 		t.Errorf("%d processes, want none", n)
 	}
@@ -135,25 +135,25 @@ func TestOutsideHasher_hashes_here_when_its_process_fails(t *testing.T) {
 	}
 }
 
-func TestOutsideHasher_waits_once_for_a_process_that_is_frozen(t *testing.T) {
+func TestProcessHasher_waits_once_for_a_process_that_is_frozen(t *testing.T) {
 	t.Parallel()
 	h, log := outside(t, 1, "freeze")
 	began := time.Now()
-	agrees(t, h, accounts.NewHasher(1))
-	if took := time.Since(began); took > 3*accounts.HashLimit {
-		t.Errorf("seven passwords took %v, want little more than the %v for the first", took, accounts.HashLimit)
+	agrees(t, h, passwords.NewHasher(1))
+	if took := time.Since(began); took > 3*passwords.TaskLimit {
+		t.Errorf("seven passwords took %v, want little more than the %v for the first", took, passwords.TaskLimit)
 	}
 	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
 		t.Errorf("logged %q, want one warning", log.String())
 	}
 }
 
-func TestOutsideHasher_hashes_here_when_no_process_starts(t *testing.T) {
+func TestProcessHasher_hashes_here_when_no_process_starts(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	missing := func() *exec.Cmd { return exec.CommandContext(context.Background(), t.TempDir()+"/missing") }
-	h := accounts.NewOutsideHasher(1, missing, slog.New(slog.NewTextHandler(&log, nil)))
-	agrees(t, h, accounts.NewHasher(1))
+	h := passwords.NewProcessHasher(1, missing, slog.New(slog.NewTextHandler(&log, nil)))
+	agrees(t, h, passwords.NewHasher(1))
 	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
 		t.Errorf("logged %q, want one warning for many passwords", log.String())
 	}

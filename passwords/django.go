@@ -1,7 +1,6 @@
-package accounts
+package passwords
 
 import (
-	"context"
 	"crypto/pbkdf2"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -15,8 +14,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Bounds of what a hash from elsewhere may cost: about a second of a core and 128 MiB. Django's own
-// costs are 1,200,000 iterations (in its version 6), cost 12, and 100 MiB twice over.
+// Bounds of what an imported hash may cost: about a second of a core and 128 MiB. Django's own costs are 1,200,000
+// iterations of PBKDF2 (in its version 6), cost 12 of bcrypt, and two passes over 100 MiB of argon2.
 const (
 	maxDjangoHash   = 512 // bytes; the longest of Django's own has 128
 	maxIterations   = 4_000_000
@@ -26,15 +25,22 @@ const (
 	maxArgonThreads = 16
 )
 
-// matcher reports whether a hash was made from a password, which is taken as it was typed: Django does
-// not normalise. It works for up to a second.
+// matcher reports whether a hash was made from a password as it was typed: Django does not normalise. It computes for up
+// to a second.
 type matcher func(password string) bool
 
+// IsImported reports whether a hash is one of Django's that [Hasher.Compare] accepts: pbkdf2_sha256, argon2,
+// bcrypt_sha256 or bcrypt, at a bounded cost.
+func IsImported(hash string) bool {
+	_, ok := parseDjango(hash)
+	return ok
+}
+
 // parseDjango reads a hash as Django stores it: pbkdf2_sha256, argon2, bcrypt_sha256 or bcrypt. It
-// reports false for everything else, for our own hashes too, and for costs out of bounds.
+// reports false for everything else, including our own hashes and costs out of bounds.
 func parseDjango(hash string) (matcher, bool) {
 	if len(hash) > maxDjangoHash || strings.ContainsFunc(hash, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, false // the decoders below overlook line ends
+		return nil, false // the decoders below ignore line ends
 	}
 	algorithm, rest, _ := strings.Cut(hash, "$")
 	switch algorithm {
@@ -53,7 +59,7 @@ func parseDjango(hash string) (matcher, bool) {
 	return nil, false
 }
 
-// parsePBKDF2 reads iterations$salt$hash. The salt is used as it stands there.
+// parsePBKDF2 reads iterations$salt$hash. The bytes of the salt are those of its text.
 func parsePBKDF2(text string) (matcher, bool) {
 	parts := strings.Split(text, "$")
 	if len(parts) != 3 || parts[1] == "" {
@@ -113,10 +119,10 @@ func argonCosts(text string) (memory, passes, threads int, ok bool) {
 	return memory, passes, threads, okM && okT && okP
 }
 
-// bcryptForm is that of the versions that hash alike.
+// bcryptForm matches the versions that compute the same hash.
 var bcryptForm = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
 
-// parseBcrypt reads $2b$cost$salt-and-hash. Of the digest it counts 72 bytes, as every bcrypt does.
+// parseBcrypt reads $2b$cost$salt-and-hash. Only the first 72 bytes of the digest count, as in every bcrypt.
 func parseBcrypt(text string, digest func(password string) string) (matcher, bool) {
 	form := bcryptForm.FindStringSubmatch(text)
 	if form == nil {
@@ -131,29 +137,8 @@ func parseBcrypt(text string, digest func(password string) string) (matcher, boo
 	}, true
 }
 
-// number reads a decimal number in its only form.
+// number reads a decimal number within bounds, without sign or leading zero.
 func number(text string, least, most int) (int, bool) {
 	n, err := strconv.Atoi(text)
 	return n, err == nil && strconv.Itoa(n) == text && n >= least && n <= most
-}
-
-// Rehasher replaces a hash by a better one of the same password.
-type Rehasher interface {
-	// Rehash replaces the hash of an account if it is still the old one; if not, the password was
-	// changed meanwhile, which stays so without an error. Sessions go on.
-	Rehash(ctx context.Context, id, old, hash string) error
-}
-
-// rehash files our own hash of a password that has just matched another system's. It is best effort:
-// the next sign-in tries again.
-func (s *Service) rehash(ctx context.Context, account *Account, normal string) {
-	hash, err := s.Passwords.Hash(ctx, normal, First)
-	if err == nil {
-		err = s.Hashes.Rehash(ctx, account.ID, account.PasswordHash, hash)
-	}
-	if err != nil {
-		s.Logger.WarnContext(ctx, "password keeps its imported hash", "account_id", account.ID, "error", err)
-		return
-	}
-	account.PasswordHash = hash
 }

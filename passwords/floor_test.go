@@ -1,4 +1,4 @@
-package accounts_test
+package passwords_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/accounts"
+	"usher/passwords"
 )
 
 // slowHash is an imported hash of goodPassword that takes some hundred times as long as those of quick.
@@ -25,14 +25,14 @@ func slowHash(t testing.TB, iterations int) string {
 }
 
 // quick is a hasher whose own hashes take less than a millisecond.
-func quick(places int) *accounts.Hasher {
-	return accounts.NewHasherOf(places, accounts.Cost{MemoryKiB: 64, Passes: 1})
+func quick(parallel int) *passwords.Hasher {
+	return passwords.NewHasherOf(parallel, passwords.Cost{MemoryKiB: 64, Passes: 1})
 }
 
-func refused(t testing.TB, h *accounts.Hasher, hash string) time.Duration {
+func refused(t testing.TB, h *passwords.Hasher, hash string) time.Duration {
 	t.Helper()
 	began := time.Now()
-	if match, err := h.Compare(t.Context(), "a wrong password", hash, accounts.Later); err != nil || match {
+	if match, err := h.Compare(t.Context(), "a wrong password", hash, passwords.Later); err != nil || match {
 		t.Fatalf("Compare = %v, %v", match, err)
 	}
 	return time.Since(began)
@@ -41,12 +41,12 @@ func refused(t testing.TB, h *accounts.Hasher, hash string) time.Duration {
 func TestCompare_refuses_every_kind_of_hash_after_the_same_time(t *testing.T) {
 	t.Parallel()
 	h, slow := quick(1), slowHash(t, 80_000)
-	own, err := h.Hash(t.Context(), goodPassword, accounts.First)
+	own, err := h.Hash(t.Context(), goodPassword, passwords.First)
 	if err != nil {
 		t.Fatal(err)
 	}
-	kinds := map[string]string{"no account": "", "own": own, "pbkdf2": slow, "bcrypt": djangoHashes[4].hash}
-	if err := h.SetFloor(t.Context(), []string{slow, djangoHashes[4].hash, slow}); err != nil {
+	kinds := map[string]string{"no account": "", "own": own, "pbkdf2": slow, "bcrypt": djangoHashes(t)[4].Hash}
+	if err := h.SetFloor(t.Context(), []string{slow, djangoHashes(t)[4].Hash, slow}); err != nil {
 		t.Fatal(err)
 	}
 	gap := 0.0
@@ -71,10 +71,10 @@ func TestCompare_refuses_every_kind_of_hash_after_the_same_time(t *testing.T) {
 	t.Errorf("the medians differ by %.1f %%, want less than 5", gap)
 }
 
-func TestFloor_is_for_refusals_and_holds_no_place(t *testing.T) {
+func TestFloor_is_for_refusals_and_holds_no_slot(t *testing.T) {
 	t.Parallel()
 	h := quick(1)
-	own, err := h.Hash(t.Context(), goodPassword, accounts.First)
+	own, err := h.Hash(t.Context(), goodPassword, passwords.First)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestFloor_is_for_refusals_and_holds_no_place(t *testing.T) {
 	for range 20 {
 		group.Go(func() { refused(t, h, "") })
 	}
-	if match, err := h.Compare(t.Context(), goodPassword, own, accounts.First); err != nil || !match {
+	if match, err := h.Compare(t.Context(), goodPassword, own, passwords.First); err != nil || !match {
 		t.Fatalf("Compare = %v, %v", match, err)
 	}
 	if took := time.Since(began); took >= floor {
@@ -94,12 +94,12 @@ func TestFloor_is_for_refusals_and_holds_no_place(t *testing.T) {
 	}
 	group.Wait()
 	if took := time.Since(began); took < floor || took > 10*floor {
-		t.Errorf("20 refusals at once took %v through one place, the floor is %v", took, floor)
+		t.Errorf("20 refusals at once took %v through one slot, the floor is %v", took, floor)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	began = time.Now()
 	time.AfterFunc(floor/10, cancel)
-	if _, err := h.Compare(ctx, "a wrong password", "", accounts.Later); err != nil {
+	if _, err := h.Compare(ctx, "a wrong password", "", passwords.Later); err != nil {
 		t.Errorf("a request that is over: %v", err)
 	}
 	if took := time.Since(began); took >= floor {

@@ -1,4 +1,4 @@
-package accounts_test
+package passwords_test
 
 import (
 	"context"
@@ -9,18 +9,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"usher/accounts"
+	"usher/passwords"
 )
 
-func TestHasher_lets_the_proved_go_first_and_starves_nobody(t *testing.T) {
+func TestHasher_serves_the_proved_first_and_the_others_in_time(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := accounts.NewHasher(1)
+		h := passwords.NewHasher(1)
 		release := h.Occupy()
 		var order string
-		join := func(name string, priority accounts.Priority) {
+		join := func(name string, priority passwords.Priority) {
 			go func() {
-				release, err := h.Turn(t.Context(), priority)
+				release, err := h.Acquire(t.Context(), priority)
 				if err != nil {
 					t.Error(err)
 				}
@@ -30,10 +30,10 @@ func TestHasher_lets_the_proved_go_first_and_starves_nobody(t *testing.T) {
 			synctest.Wait()
 		}
 		for _, name := range []string{"s", "t", "u", "v", "w"} {
-			join(name, accounts.Later)
+			join(name, passwords.Later)
 		}
 		for _, name := range []string{"1", "2", "3", "4", "5"} {
-			join(name, accounts.First)
+			join(name, passwords.First)
 		}
 		release()
 		synctest.Wait()
@@ -43,16 +43,16 @@ func TestHasher_lets_the_proved_go_first_and_starves_nobody(t *testing.T) {
 	})
 }
 
-func TestHasher_crowd_of_strangers_does_not_keep_the_proved_waiting(t *testing.T) {
+func TestHasher_serves_the_proved_in_time_despite_a_crowd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const work = 20 * time.Millisecond
-		h := accounts.NewHasher(2)
+		h := passwords.NewHasher(2)
 		var busy atomic.Int32
 		var group sync.WaitGroup
 		for range 1000 {
 			group.Go(func() {
-				release, err := h.Turn(t.Context(), accounts.Later)
+				release, err := h.Acquire(t.Context(), passwords.Later)
 				if err != nil {
 					busy.Add(1)
 					return
@@ -64,7 +64,7 @@ func TestHasher_crowd_of_strangers_does_not_keep_the_proved_waiting(t *testing.T
 		}
 		for range 9 {
 			start := time.Now()
-			release, err := h.Turn(t.Context(), accounts.First)
+			release, err := h.Acquire(t.Context(), passwords.First)
 			if err != nil || time.Since(start) > 2*work {
 				t.Errorf("waited %v: %v", time.Since(start), err)
 			}
@@ -78,15 +78,15 @@ func TestHasher_crowd_of_strangers_does_not_keep_the_proved_waiting(t *testing.T
 	})
 }
 
-func TestHasher_loses_no_slot_to_those_who_give_up(t *testing.T) {
+func TestHasher_loses_no_slot_when_requests_give_up(t *testing.T) {
 	t.Parallel()
-	h := accounts.NewHasherOf(2, accounts.Cost{MemoryKiB: 8, Passes: 1})
+	h := passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 8, Passes: 1})
 	var group sync.WaitGroup
 	for i := range 200 {
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%20)*100*time.Microsecond)
 			defer cancel()
-			_, err := h.Hash(ctx, goodPassword, accounts.Priority(i%2))
+			_, err := h.Hash(ctx, goodPassword, passwords.Priority(i%2))
 			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
