@@ -1,6 +1,6 @@
-// Command mutants proves that the tests notice when a guard is missing: it takes one guard after the other out
-// of a copy of the working tree, runs the tests that must fail then, and prints who noticed what. It ends with
-// code 1 when a mutant lives.
+// Command mutants proves that the tests notice when a guard is missing: it compiles the code without one guard
+// after the other, runs the tests that must fail then, and prints which test noticed which mutant. It ends with
+// code 1 when a mutant is not noticed. The working tree stays as it is.
 //
 //	go run ./internal/mutants               all of them, in some minutes
 //	go run ./internal/mutants -only NAME    one of them
@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"strings"
@@ -31,29 +32,28 @@ func main() {
 	}
 }
 
-// try tries the chosen mutants, prints the table and returns how many live.
+// try tries the chosen mutants, prints the table and returns how many no test has noticed.
 func try(ctx context.Context, only string) (alive int, err error) {
-	chosen := slices.DeleteFunc(mutants(), func(m mutant) bool { return only != "" && m.name != only })
+	all, err := parse(list)
+	if err != nil {
+		return 0, err
+	}
+	chosen := slices.DeleteFunc(all, func(m mutant) bool { return only != "" && m.name != only })
 	if len(chosen) == 0 {
 		return 0, fmt.Errorf("no mutant is called %q", only)
 	}
-	root, err := repository(ctx)
+	out, err := exec.CommandContext(ctx, "git", "rev-parse", "--show-toplevel").Output()
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("find the working tree: %w", err)
 	}
-	lab, err := newLab(ctx, root)
-	if err != nil {
-		return 0, err
-	}
-	defer lab.remove()
-
+	root := strings.TrimSpace(string(out))
 	fmt.Fprintln(os.Stderr, "the tests without any mutant …")
-	if err := lab.healthy(ctx, chosen); err != nil {
+	if err := checkTests(ctx, root, chosen); err != nil {
 		return 0, err
 	}
 	rows := make([]string, 0, len(chosen))
 	for _, m := range chosen {
-		result, err := lab.try(ctx, m)
+		result, err := m.try(ctx, root)
 		if err != nil {
 			return 0, err
 		}

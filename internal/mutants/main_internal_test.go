@@ -18,7 +18,11 @@ func TestMutants_find_their_guards_and_their_tests(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for _, m := range mutants() {
+	all, err := parse(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
 		if !strings.Contains(string(manual), "| `"+m.name+"` | "+m.without+" |") {
 			t.Errorf("mutant %s is not in docs/security-controls.md as it is", m.name)
 		}
@@ -67,31 +71,43 @@ func TestMutants_of_small_packages_are_noticed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles packages, several times")
 	}
-	lab, err := newLab(t.Context(), root)
+	here, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(lab.remove)
+	all, err := parse(list)
+	if err != nil {
+		t.Fatal(err)
+	}
 	quick := []string{"captcha-empty", "link-signature", "code-purpose-mac"}
-	chosen := slices.DeleteFunc(mutants(), func(m mutant) bool { return !slices.Contains(quick, m.name) })
-	if err := lab.healthy(t.Context(), chosen); err != nil {
+	chosen := slices.DeleteFunc(all, func(m mutant) bool { return !slices.Contains(quick, m.name) })
+	if err := checkTests(t.Context(), here, chosen); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range chosen {
-		if got, err := lab.try(t.Context(), m); err != nil || !got.caught() {
+		if got, err := m.try(t.Context(), here); err != nil || !got.caught() {
 			t.Errorf("%s was noticed by %s, %v", m.name, got, err)
 		}
 	}
 
-	// What takes no guard out must be seen to live: else the verdicts above are worth nothing.
+	// A change that removes no guard must pass unnoticed: else the verdicts above are worth nothing.
 	comment := edit{"captcha/match.go", "package captcha", "package captcha // harmless"}
 	harmless := mutant{name: "harmless", edits: []edit{comment}, pkg: "captcha", tests: []string{"TestMatch"}}
-	if got, err := lab.try(t.Context(), harmless); err != nil || got.caught() {
+	if got, err := harmless.try(t.Context(), here); err != nil || got.caught() {
 		t.Errorf("a harmless change was noticed by %s, %v", got, err)
 	}
 	gone := mutant{name: "gone", edits: []edit{{"captcha/match.go", "no such guard", ""}}}
-	if _, err := lab.try(t.Context(), gone); err == nil || !strings.Contains(err.Error(), "has 0 times") {
+	if _, err := gone.try(t.Context(), here); err == nil || !strings.Contains(err.Error(), "has 0 times") {
 		t.Errorf("a mutant without its guard: %v", err)
+	}
+}
+
+func TestParse_names_the_line_that_it_cannot_read(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"test a TestB", "mutant a: b\n-text before a file", "mutant a: b\nfile c\nnonsense"} {
+		if got, err := parse(text); err == nil || !strings.Contains(err.Error(), "mutants.txt:") {
+			t.Errorf("%q is read as %+v, %v", text, got, err)
+		}
 	}
 }
 
