@@ -1,8 +1,8 @@
 // Package board is the operators' page: whether codes arrive, in one sentence, with the figures behind it.
 //
-// It is HTML and SVG made here, without any script, and asks nobody but its own address. A page that is open
-// asks again every ten seconds; what it asks the stores is kept for some seconds, so that many viewers cost as
-// much as one. Sources that do not answer in time are named on the page, which shows the rest.
+// It is HTML and SVG without a script, and loads nothing from other hosts. An open page reloads itself every ten
+// seconds. The facts are cached for some seconds, so that many viewers cost as much as one. A source that does not
+// answer in time is named on the page, which shows the rest.
 package board
 
 import (
@@ -22,20 +22,20 @@ var files embed.FS
 // Path is where the page is served. Its style and icon are below it.
 const Path = "/ops"
 
-// policy lets the page have its own style and icon and nothing else.
+// policy allows the page its own style and icon and nothing else.
 const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Board answers requests for the page. It is safe for concurrent use; make it with [New].
 type Board struct {
-	sources  Sources
-	now      func() time.Time
-	page     *template.Template
-	texts    map[string]map[string]string
-	version  string // of the style and the icon, for their addresses
-	memories map[string]*memory
+	sources Sources
+	now     func() time.Time
+	page    *template.Template
+	texts   map[string]printer // by language
+	version string             // of the style and the icon: part of their addresses, so that browsers may cache them for ever
+	caches  map[string]*cache  // by the name of the range
 }
 
-// New returns the page of the sources, whose times are shown in the zone of now.
+// New returns the page of the sources. Times are shown in the time zone of now.
 func New(sources Sources, now func() time.Time) (*Board, error) {
 	texts, err := loadTexts()
 	if err != nil {
@@ -54,16 +54,16 @@ func New(sources Sources, now func() time.Time) (*Board, error) {
 		_, _ = sum.Write(content)
 	}
 	b := &Board{
-		sources: sources, now: now, page: page, texts: texts, memories: map[string]*memory{},
+		sources: sources, now: now, page: page, texts: texts, caches: map[string]*cache{},
 		version: hex.EncodeToString(sum.Sum(nil)[:6]),
 	}
 	for _, r := range ranges() {
-		b.memories[r.Name] = &memory{}
+		b.caches[r.Name] = &cache{}
 	}
 	return b, nil
 }
 
-// Register puts the page and what belongs to it on a mux.
+// Register adds the page, its style and its icon to a mux.
 func (b *Board) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+Path, b.servePage)
 	mux.HandleFunc("GET "+Path+"/{version}/{file}", b.serveFile)
@@ -75,7 +75,7 @@ func (b *Board) servePage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Referrer-Policy", "same-origin")
 	asked := readRequest(r)
 	facts := b.facts(r.Context(), asked.Range)
-	var page bytes.Buffer
+	var page bytes.Buffer // a page that fails half-way is answered with 500 instead
 	if err := b.page.Execute(&page, b.view(asked, facts)); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -84,7 +84,6 @@ func (b *Board) servePage(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(page.Bytes())
 }
 
-// serveFile serves the style and the icon, whose address changes with their content.
 func (b *Board) serveFile(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	if r.PathValue("version") != b.version || name != "board.css" && name != "icon.svg" {

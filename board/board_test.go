@@ -132,7 +132,7 @@ func TestBoard_shows_what_it_knows_when_sources_fail(t *testing.T) {
 	s.Budget = func(context.Context) (vitals.Budget, error) { return vitals.Budget{}, fail }
 	get, _ := open(t, s)
 	page := get("/ops").Body.String()
-	wantTexts(t, page, `class="verdict red"`, "Redis does not answer", "Not available just now: ", "workers", "138****8000")
+	wantTexts(t, page, `class="verdict red"`, "Redis does not answer", "Currently unavailable: ", "workers", "138****8000")
 
 	s = sources()
 	s.Traffic = func(context.Context, vitals.Window) (*vitals.Traffic, error) { return nil, fail }
@@ -200,7 +200,7 @@ func TestBoard_says_why_mails_do_not_leave(t *testing.T) {
 	}
 	get, _ := open(t, s)
 	for path, want := range map[string]string{
-		"/ops?lang=en": "Mails do not leave: login refused (1 of 1 workers). Correct USHER_SMTP_USERNAME and USHER_SMTP_PASSWORD",
+		"/ops?lang=en": "Mails are not sent: login refused (1 of 1 workers). Correct USHER_SMTP_USERNAME and USHER_SMTP_PASSWORD",
 		"/ops?lang=zh": "邮件发不出去：登录被拒绝（1/1 个工作进程）。改正 USHER_SMTP_USERNAME",
 	} {
 		if page := get(path).Body.String(); !strings.Contains(page, want) {

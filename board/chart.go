@@ -9,8 +9,8 @@ import (
 	"usher/vitals"
 )
 
-// Charts are drawn in a box of their own, stretched to the room that the page has. All text stands beside it,
-// so that it keeps its size on a phone.
+// A chart is drawn in a box of its own units, which the page stretches to the room that it has. Texts stand beside
+// the box, so that they keep their size on a phone.
 const (
 	slotWidth  = 10
 	barWidth   = 8
@@ -19,36 +19,32 @@ const (
 
 // chart is a drawing with its scales and its legend.
 type chart struct {
-	ID      string
-	Width   int // of the box
+	ID      string // the key of its texts
+	Width   int    // of the box
 	Scale   []string
 	Times   []string
-	Legend  []legend
+	Legend  []string // classes of the style sheet and keys of texts
 	Columns []column
 	Lines   []line
 	Empty   bool
 }
 
-// legend is a class of the style sheet and what it stands for.
-type legend struct{ Class, Text string }
-
-// column is a slot of the chart: the bars that are stacked there, and what a pointer is told.
+// column is one slot: its stacked bars, and the text of its tooltip.
 type column struct {
-	X, HitWidth int
-	Text        string
-	Bars        []bar
+	X    int
+	Text string
+	Bars []bar
 }
 
 type bar struct {
 	Class     string
-	X, Width  int
+	X         int
 	Y, Height string
 }
 
-// line is a path through the slots that have a value, broken where one has none.
 type line struct{ Class, Path string }
 
-// stages are what a message of a bar has become, from the bottom. Each message is in one of them.
+// stages divide the messages of a bar by how far they got, from the bottom. Each message is in one of them.
 var stages = [...]struct {
 	class string
 	count func(vitals.Tally) int
@@ -61,113 +57,109 @@ var stages = [...]struct {
 	{"lost", vitals.Tally.Lost},
 }
 
-// bars draws how many messages each slot had and what became of them.
-func (v view) bars(id string, flow vitals.Flow, classes ...string) chart {
-	c := v.frame(id, len(flow.Slots))
+// Charts are the charts of the page; none where the traffic is not known.
+func (v view) Charts() []chart {
+	if v.Facts.Traffic == nil {
+		return nil
+	}
+	sms, mail := v.traffic.SMS, v.traffic.Mail
+	return []chart{
+		v.bars("codes", sms, "used", "delivered", "accepted", "waiting", "idle", "lost"),
+		v.times("acceptance", sms, func(t vitals.Tally) vitals.Times { return t.Acceptance }),
+		v.times("delivery", sms, func(t vitals.Tally) vitals.Times { return t.Delivery }),
+		v.bars("mails", mail, "accepted", "waiting", "idle", "lost"),
+	}
+}
+
+// bars draws how many messages each slot had and how far they got.
+func (v view) bars(id string, flow vitals.Flow, legend ...string) chart {
 	most := 0
 	for _, slot := range flow.Slots {
 		most = max(most, slot.Asked)
 	}
 	top := niceTop(float64(most))
-	c.Scale = []string{grouped(int(top)), grouped(int(top / 2)), "0"}
+	c := v.frame(id, len(flow.Slots), grouped(int(top)), grouped(int(top/2)), most == 0)
+	c.Legend = legend
 	if top < 2 {
-		c.Scale[1] = ""
+		c.Scale[1] = "" // half a message
 	}
-	c.Empty = most == 0
-	shown := map[string]bool{}
 	for i, slot := range flow.Slots {
-		col := column{X: i * slotWidth, HitWidth: slotWidth}
-		parts, y := []string{v.slotName(i)}, float64(plotHeight)
+		col := column{X: i * slotWidth, Text: v.slotName(i)}
+		y := float64(plotHeight)
 		for _, stage := range stages {
 			n := stage.count(slot)
 			if n == 0 {
 				continue
 			}
-			shown[stage.class] = true
 			height := float64(n) / top * plotHeight
 			y -= height
-			col.Bars = append(col.Bars, bar{
-				Class: stage.class, X: col.X + (slotWidth-barWidth)/2, Width: barWidth, Y: coordinate(y), Height: coordinate(height),
-			})
-			parts = append(parts, v.stageName(id, stage.class)+" "+grouped(n))
+			col.Bars = append(col.Bars, bar{stage.class, col.X + (slotWidth-barWidth)/2, coordinate(y), coordinate(height)})
+			col.Text += " · " + v.Or("stage.", stage.class) + " " + grouped(n)
 		}
-		col.Text = strings.Join(parts, " · ")
 		c.Columns = append(c.Columns, col)
-	}
-	for _, class := range classes {
-		c.Legend = append(c.Legend, legend{class, v.stageName(id, class)})
 	}
 	return c
 }
 
-// times draws the median and the slowest twentieth of each slot.
+// times draws the median and the 95th percentile of each slot.
 func (v view) times(id string, flow vitals.Flow, of func(vitals.Tally) vitals.Times) chart {
-	c := v.frame(id, len(flow.Slots))
 	longest := time.Duration(0)
 	for _, slot := range flow.Slots {
 		p95, _ := of(slot).Percentile(95)
 		longest = max(longest, p95)
 	}
-	unit := time.Second
+	unit := time.Second // the top of the scale is a round number of it
 	if longest < time.Second {
 		unit = time.Millisecond
 	} else if longest > 100*time.Second {
 		unit = time.Minute
 	}
-	top := niceTop(float64(longest) / float64(unit))
-	scale := func(share float64) string { return span(time.Duration(top * share * float64(unit))) }
-	c.Scale = []string{scale(1), scale(0.5), "0"}
-	c.Empty = longest == 0
-	height := func(d time.Duration) string {
-		return coordinate(plotHeight - float64(d)/float64(unit)/top*plotHeight)
-	}
+	top := niceTop(float64(longest)/float64(unit)) * float64(unit)
+	c := v.frame(id, len(flow.Slots), span(time.Duration(top)), span(time.Duration(top/2)), longest == 0)
+	c.Legend = []string{"p95", "p50"}
 	for _, percent := range []float64{95, 50} {
-		class := fmt.Sprintf("p%.0f", percent)
-		path, dots := trace(flow, func(t vitals.Tally) (string, bool) {
+		path := path(flow, func(t vitals.Tally) (float64, bool) {
 			value, ok := of(t).Percentile(percent)
-			return height(value), ok
+			return float64(value) / top, ok
 		})
-		c.Lines = append(c.Lines, line{class, path}, line{"dots " + class, dots})
-		c.Legend = append(c.Legend, legend{class, class})
+		c.Lines = append(c.Lines, line{fmt.Sprintf("p%.0f", percent), path})
 	}
 	for i, slot := range flow.Slots {
 		if p95, ok := of(slot).Percentile(95); ok {
 			p50, _ := of(slot).Percentile(50)
-			c.Columns = append(c.Columns, column{
-				X: i * slotWidth, HitWidth: slotWidth, Text: v.slotName(i) + " · p50 " + span(p50) + " · p95 " + span(p95),
-			})
+			c.Columns = append(c.Columns, column{X: i * slotWidth, Text: v.slotName(i) + " · p50 " + span(p50) + " · p95 " + span(p95)})
 		}
 	}
 	return c
 }
 
-// trace draws through the slots that have a value. One that is alone between empty ones is a dot.
-func trace(flow vitals.Flow, height func(vitals.Tally) (string, bool)) (path, dots string) {
-	var run []string
-	end := func() {
-		if len(run) == 1 {
-			dots += "M" + run[0] + "h0"
-		} else if len(run) > 1 {
-			path += "M" + strings.Join(run, "L")
-		}
-		run = nil
-	}
+// path draws through the slots that have a value, with gaps at the others. A slot between two gaps is a dot.
+func path(flow vitals.Flow, share func(vitals.Tally) (float64, bool)) string {
+	var path strings.Builder
+	drawn := false // the slot before this one is on the path
 	for i, slot := range flow.Slots {
-		if y, ok := height(slot); ok {
-			run = append(run, fmt.Sprintf("%d %s", i*slotWidth+slotWidth/2, y))
-		} else {
-			end()
+		value, ok := share(slot)
+		if ok {
+			command := "M%d %s"
+			if drawn {
+				command = "L%d %s"
+			}
+			_, _ = fmt.Fprintf(&path, command, i*slotWidth+slotWidth/2, coordinate(plotHeight*(1-value)))
+			if !drawn {
+				path.WriteString("h0") // round line ends make this a dot where no line follows
+			}
 		}
+		drawn = ok
 	}
-	end()
-	return path, dots
+	return path.String()
 }
 
-// frame is a chart with its scale of times.
-func (v view) frame(id string, slots int) chart {
-	c := chart{ID: id, Width: slots * slotWidth}
+// frame is a chart with its scales.
+func (v view) frame(id string, slots int, top, half string, empty bool) chart {
+	c := chart{ID: id, Width: slots * slotWidth, Scale: []string{top, half, "0"}, Empty: empty}
+	w := v.traffic.Window
 	for i := range 5 {
-		c.Times = append(c.Times, v.clock(v.window.Since.Add(v.window.Until.Sub(v.window.Since)*time.Duration(i)/4)))
+		c.Times = append(c.Times, v.clock(w.Since.Add(w.Until.Sub(w.Since)*time.Duration(i)/4)))
 	}
 	return c
 }

@@ -13,10 +13,9 @@ import (
 // gatherTime bounds what a page waits for its sources. A statement that runs longer is cancelled.
 const gatherTime = 3 * time.Second
 
-// Sources are asked for what the page shows. They end with their context and are called from several
-// goroutines.
+// Sources return what the page shows. They must stop when their context ends, and are called concurrently.
 type Sources struct {
-	Probes   func(context.Context) map[string]error // the stores by name, with nil for those that answer
+	Probes   func(context.Context) map[string]error // the stores by name; the error is nil for a store that answers
 	Traffic  func(context.Context, vitals.Window) (*vitals.Traffic, error)
 	Workers  func(context.Context) ([]vitals.Worker, error)
 	Queues   func(context.Context) ([]vitals.Queue, error)
@@ -25,38 +24,42 @@ type Sources struct {
 	Budget   func(context.Context) (vitals.Budget, error) // nil without a budget
 }
 
-// memory is what was last learned about a range.
-type memory struct {
-	mu    sync.Mutex
+// cache has the last facts of a range.
+type cache struct {
+	mu    sync.Mutex // also held while the sources are asked: other viewers wait for that answer instead of asking again
 	facts vitals.Facts
 }
 
-// facts returns what is known, learned now or some seconds ago. Whoever comes while it is being learned waits
-// for it: nobody asks twice.
+// facts returns the facts of a range, at most [timeRange.keep] old.
 func (b *Board) facts(ctx context.Context, r timeRange) vitals.Facts {
-	m := b.memories[r.Name]
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	c := b.caches[r.Name]
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	now := b.now()
-	if m.facts.At.IsZero() || now.Sub(m.facts.At) >= r.keep() || now.Before(m.facts.At) {
-		m.facts = b.gather(ctx, r.window(now), now)
+	if c.facts.At.IsZero() || now.Sub(c.facts.At) >= r.keep() || now.Before(c.facts.At) {
+		c.facts = b.gather(ctx, r.window(now), now)
 	}
-	return m.facts
+	return c.facts
 }
 
-// gather asks all sources at the same time. One viewer who leaves takes nothing from the others.
+// gather asks all sources at the same time. It goes on when the viewer leaves, since others may wait for the facts.
 func (b *Board) gather(ctx context.Context, window vitals.Window, now time.Time) vitals.Facts {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherTime)
 	defer cancel()
 	g := &gathering{facts: vitals.Facts{At: now}}
-	g.group.Go(func() { g.keepAway(b.sources.Probes(ctx)) })
+	g.group.Go(func() {
+		probed := b.sources.Probes(ctx)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		maps.DeleteFunc(probed, func(_ string, err error) bool { return err == nil })
+		g.facts.Away = slices.Sorted(maps.Keys(probed))
+	})
+	traffic := func(ctx context.Context) (*vitals.Traffic, error) { return b.sources.Traffic(ctx, window) }
+	ask(ctx, g, vitals.SourceTraffic, traffic, func(found *vitals.Traffic) { g.facts.Traffic = found })
 	ask(ctx, g, vitals.SourceWorkers, b.sources.Workers, func(found []vitals.Worker) { g.facts.Workers = found })
 	ask(ctx, g, vitals.SourceQueues, b.sources.Queues, func(found []vitals.Queue) { g.facts.Queues = found })
 	ask(ctx, g, vitals.SourceOutbox, b.sources.Outbox, func(found vitals.Backlog) { g.facts.Outbox = &found })
 	ask(ctx, g, vitals.SourceOutcomes, b.sources.Outcomes, func(found vitals.Backlog) { g.facts.Outcomes = &found })
-	ask(ctx, g, vitals.SourceTraffic, func(ctx context.Context) (*vitals.Traffic, error) {
-		return b.sources.Traffic(ctx, window)
-	}, func(found *vitals.Traffic) { g.facts.Traffic = found })
 	if b.sources.Budget != nil {
 		ask(ctx, g, vitals.SourceBudget, b.sources.Budget, func(found vitals.Budget) { g.facts.Budget = &found })
 	}
@@ -68,15 +71,14 @@ func (b *Board) gather(ctx context.Context, window vitals.Window, now time.Time)
 // gathering is facts that several goroutines write.
 type gathering struct {
 	group sync.WaitGroup
-	mu    sync.Mutex
+	mu    sync.Mutex // guards facts
 	facts vitals.Facts
 }
 
-func ask[T any](
-	ctx context.Context, g *gathering, source vitals.Source, look func(context.Context) (T, error), keep func(T),
-) {
+// ask calls a source in a goroutine and passes its answer to keep, or notes that the source did not answer.
+func ask[T any](ctx context.Context, g *gathering, source vitals.Source, call func(context.Context) (T, error), keep func(T)) {
 	g.group.Go(func() {
-		found, err := look(ctx)
+		found, err := call(ctx)
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if err != nil {
@@ -85,14 +87,4 @@ func ask[T any](
 		}
 		keep(found)
 	})
-}
-
-func (g *gathering) keepAway(probed map[string]error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, store := range slices.Sorted(maps.Keys(probed)) {
-		if probed[store] != nil {
-			g.facts.Away = append(g.facts.Away, store)
-		}
-	}
 }

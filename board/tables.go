@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"usher/messages"
 	"usher/reasons"
 	"usher/vitals"
 )
@@ -14,44 +15,79 @@ import (
 // mostPrefixes is how many prefixes are shown: those with the most codes.
 const mostPrefixes = 15
 
-// cell is a value of a table, marked when it is bad.
-type cell struct {
-	Text, Note string
-	Class      string
+// table is a table of the page. Title, Columns and Empty are keys of texts; the first cell of a row is its heading.
+type table struct {
+	Title   string
+	Hint    phrase // below the title
+	Command string // to be typed, behind the hint
+	Columns []string
+	Rows    [][]cell
+	Empty   string // shown instead of a table without rows
+	Words   bool   // words are aligned to the left, figures to the right
 }
 
-// rateRow is a provider or a prefix.
-type rateRow struct {
-	Name     string
-	Cells    []cell
-	Breakers []badge
+// cell is a value of a table.
+type cell struct {
+	Text, Note string
+	Class      string // a colour, where the value is bad
+	Code       bool   // text from a vendor, or an id
+	Badges     []badge
 }
 
 // badge is a word in a colour.
 type badge struct{ Class, Text string }
 
-// rateClass marks a share of enough messages.
-func rateClass(p vitals.Percent, of int) string {
-	switch {
-	case of < 10 || p >= 95:
-		return ""
-	case p >= 80:
-		return "amber"
-	default:
-		return "red"
+// Tables are the tables of the page, in its order.
+func (v view) Tables() []table {
+	prefixes := rowsOf(v.traffic.SMS.Prefixes, rates)
+	var hint phrase
+	if more := len(prefixes) - mostPrefixes; more > 0 {
+		hint, prefixes = phrase{"prefixes.more", []any{more}}, prefixes[:mostPrefixes]
+	}
+	rateColumns := []string{"col.asked", "col.accepted", "col.delivered", "col.undelivered", "col.used"}
+	return []table{
+		{
+			Title: "providers", Rows: v.providers(), Empty: v.empty(vitals.SourceTraffic),
+			Columns: slices.Concat([]string{"col.provider"}, rateColumns, []string{"col.to_provider", "col.to_phone", "col.breaker"}),
+		},
+		{
+			Title: "prefixes", Hint: hint, Rows: prefixes, Empty: v.empty(vitals.SourceTraffic),
+			Columns: slices.Concat([]string{"col.prefix"}, rateColumns),
+		},
+		{
+			Title: "workers", Rows: v.workers(), Empty: v.empty(vitals.SourceWorkers), Words: true,
+			Columns: []string{"col.worker", "col.channels", "col.queues", "col.breaker", "col.since", "col.version"},
+		},
+		{
+			Title: "queues", Rows: v.queues(), Empty: v.empty(vitals.SourceQueues),
+			Columns: []string{"col.queue", "col.pending", "col.oldest", "col.active", "col.scheduled", "col.retry", "col.archived"},
+		},
+		{
+			Title: "dead", Rows: v.dead(), Empty: v.empty(vitals.SourceTraffic), Words: true,
+			Columns: []string{"col.why", "col.count", "col.state", "col.channel", "col.provider", "col.last"},
+		},
+		{
+			Title: "dead.last", Hint: phrase{Key: "dead.hint"}, Command: "admin messages show ID", Rows: v.lastDead(),
+			Empty: v.empty(vitals.SourceTraffic), Words: true,
+			Columns: []string{"col.time", "col.to", "col.state", "col.why", "col.channel", "col.provider", "col.id"},
+		},
 	}
 }
 
-func rateCell(rate func() (vitals.Percent, bool), part, of int, judged bool) cell {
+// empty is the key of what is said in place of rows: a source that did not answer is not the same as nothing.
+func (v view) empty(source vitals.Source) string {
+	if v.Facts.Lacks(source) {
+		return "unknown"
+	}
+	return "none"
+}
+
+func rateCell(rate func() (vitals.Percent, bool), part, of int) cell {
 	p, ok := rate()
 	if !ok {
 		return cell{Text: "–"}
 	}
-	c := cell{Text: percent(p), Note: grouped(part) + "/" + grouped(of)}
-	if judged {
-		c.Class = rateClass(p, of)
-	}
-	return c
+	return cell{Text: percent(p), Note: grouped(part) + "/" + grouped(of), Class: rateClass(p, of)}
 }
 
 func timesCell(times vitals.Times) cell {
@@ -64,33 +100,48 @@ func timesCell(times vitals.Times) cell {
 }
 
 func rates(t vitals.Tally) []cell {
+	used := rateCell(t.UsedRate, t.Used, t.Accepted)
+	used.Class = "" // people who do not enter a code are usual; the verdict has a rule of its own for that
 	return []cell{
 		{Text: grouped(t.Asked)},
-		rateCell(t.AcceptedRate, t.Accepted, t.Ended(), true),
-		rateCell(t.DeliveredRate, t.Delivered, t.Reported(), true),
+		rateCell(t.AcceptedRate, t.Accepted, t.Ended()),
+		rateCell(t.DeliveredRate, t.Delivered, t.Reported()),
 		{Text: grouped(t.Undelivered)},
-		rateCell(t.UsedRate, t.Used, t.Accepted, false),
+		used,
 	}
 }
 
-// Providers are those of SMS, the busiest first, also those that workers have and nobody used.
-func (v view) Providers() []rateRow {
-	tallies := map[string]*vitals.Tally{}
+// rowsOf returns a row for each name, that with the most messages first.
+func rowsOf(tallies map[string]*vitals.Tally, cells func(vitals.Tally) []cell) [][]cell {
+	names := slices.SortedFunc(maps.Keys(tallies), func(a, b string) int {
+		return cmp.Or(tallies[b].Asked-tallies[a].Asked, strings.Compare(a, b))
+	})
+	rows := make([][]cell, 0, len(names))
+	for _, name := range names {
+		rows = append(rows, append([]cell{{Text: name}}, cells(*tallies[name])...))
+	}
+	return rows
+}
+
+// providers are those of SMS, also those that workers have and that were not asked, and then the mail servers.
+func (v view) providers() [][]cell {
+	sms := map[string]*vitals.Tally{}
 	for _, w := range v.Facts.Workers {
 		for provider := range w.Breakers {
-			tallies[provider] = &vitals.Tally{}
+			sms[provider] = &vitals.Tally{}
 		}
 	}
-	if v.Facts.Traffic != nil {
-		maps.Copy(tallies, v.Facts.Traffic.SMS.Providers)
-	}
-	rows := rowsOf(tallies, func(t vitals.Tally) []cell {
+	maps.Copy(sms, v.traffic.SMS.Providers)
+	rows := rowsOf(sms, func(t vitals.Tally) []cell {
 		return append(rates(t), timesCell(t.Acceptance), timesCell(t.Delivery))
 	})
 	for i, row := range rows {
-		rows[i].Breakers = v.breakersOf(row.Name)
+		rows[i] = append(row, cell{Badges: v.breakersOf(row[0].Text)})
 	}
-	return rows
+	return append(rows, rowsOf(v.traffic.Mail.Providers, func(t vitals.Tally) []cell {
+		none := cell{Text: "–"} // mails have no delivery reports, codes or breakers by provider
+		return []cell{{Text: grouped(t.Asked)}, rateCell(t.AcceptedRate, t.Accepted, t.Ended()), none, none, none, timesCell(t.Acceptance), none, none}
+	})...)
 }
 
 // breakersOf counts the workers by the state of a provider's breaker.
@@ -119,175 +170,99 @@ func breakerClass(state string) string {
 	}
 }
 
-// MailProviders are those of mails.
-func (v view) MailProviders() []rateRow {
-	if v.Facts.Traffic == nil {
-		return nil
-	}
-	return rowsOf(v.Facts.Traffic.Mail.Providers, func(t vitals.Tally) []cell {
-		return []cell{{Text: grouped(t.Asked)}, rateCell(t.AcceptedRate, t.Accepted, t.Ended(), true), timesCell(t.Acceptance)}
-	})
-}
-
-// Prefixes are those with the most codes.
-func (v view) Prefixes() []rateRow {
-	if v.Facts.Traffic == nil {
-		return nil
-	}
-	rows := rowsOf(v.Facts.Traffic.SMS.Prefixes, rates)
-	return rows[:min(len(rows), mostPrefixes)]
-}
-
-// MorePrefixes is how many are not shown.
-func (v view) MorePrefixes() int {
-	if v.Facts.Traffic == nil {
-		return 0
-	}
-	return max(len(v.Facts.Traffic.SMS.Prefixes)-mostPrefixes, 0)
-}
-
-func rowsOf(tallies map[string]*vitals.Tally, cells func(vitals.Tally) []cell) []rateRow {
-	names := slices.SortedFunc(maps.Keys(tallies), func(a, b string) int {
-		return cmp.Or(tallies[b].Asked-tallies[a].Asked, strings.Compare(a, b))
-	})
-	rows := make([]rateRow, 0, len(names))
-	for _, name := range names {
-		rows = append(rows, rateRow{Name: name, Cells: cells(*tallies[name])})
-	}
-	return rows
-}
-
-// workerRow is a worker in words.
-type workerRow struct {
-	ID, Host, Version, Since string
-	Channels, Queues         []string
-	Breakers                 []badge
-}
-
-// Workers are those that live.
-func (v view) Workers() []workerRow {
-	var rows []workerRow
+func (v view) workers() [][]cell {
+	var rows [][]cell
 	for _, w := range v.Facts.Workers {
-		row := workerRow{ID: w.ID, Host: w.Host, Version: w.Version, Since: v.ago(w.Since), Queues: w.Queues}
+		var channels []string
 		for _, channel := range w.Channels {
-			row.Channels = append(row.Channels, v.Or("channel.", string(channel)))
+			channels = append(channels, v.Or("channel.", string(channel)))
 		}
+		var breakers []badge
 		for _, provider := range slices.Sorted(maps.Keys(w.Breakers)) {
 			state := w.Breakers[provider]
-			row.Breakers = append(row.Breakers, badge{breakerClass(state), provider + " " + v.Or("breaker.", state)})
+			breakers = append(breakers, badge{breakerClass(state), provider + " " + v.Or("breaker.", state)})
 		}
-		rows = append(rows, row)
+		rows = append(rows, []cell{
+			{Text: w.Host, Note: w.ID}, {Text: strings.Join(channels, ", ")}, {Text: strings.Join(w.Queues, ", ")},
+			{Badges: breakers}, {Text: v.ago(w.Since)}, {Text: w.Version},
+		})
 	}
 	return rows
 }
 
-// queueRow is a queue in words.
-type queueRow struct {
-	Name   string
-	Paused bool
-	Cells  []cell
-}
-
-// Queues are all queues, those of shards in one.
-func (v view) Queues() []queueRow {
-	var rows []queueRow
+// queues are all queues, with the shards of one in one row, and then what waits in the stores.
+func (v view) queues() [][]cell {
+	var rows [][]cell
+	none := cell{Text: "–"}
 	for _, q := range v.Facts.Queues {
-		row := queueRow{Name: q.Name, Paused: q.Paused, Cells: []cell{
-			{Text: grouped(q.Pending)},
-			{Text: "–"},
-			{Text: grouped(q.Active)},
-			{Text: grouped(q.Scheduled)},
-			{Text: grouped(q.Retry)},
-			{Text: grouped(q.Archived)},
-		}}
+		name, oldest := cell{Text: q.Name}, none
 		if q.Shards > 1 {
-			row.Name += " × " + strconv.Itoa(q.Shards)
+			name.Text += " × " + strconv.Itoa(q.Shards)
+		}
+		if q.Paused {
+			name.Badges = []badge{{"amber", v.Or("", "queue.paused")}}
 		}
 		if q.Pending > 0 {
-			row.Cells[1].Text = span(q.Oldest)
+			oldest.Text = span(q.Oldest)
 		}
-		rows = append(rows, row)
+		rows = append(rows, []cell{
+			name, {Text: grouped(q.Pending)}, oldest, {Text: grouped(q.Active)}, {Text: grouped(q.Scheduled)},
+			{Text: grouped(q.Retry)}, {Text: grouped(q.Archived)},
+		})
 	}
-	return rows
-}
-
-// backlogRow is what waits outside the queues.
-type backlogRow struct{ Name, Count, Age string }
-
-// Backlogs are the outbox and the outcomes that are not in the database yet.
-func (v view) Backlogs() ([]backlogRow, error) {
-	var rows []backlogRow
 	for _, b := range []struct {
-		source  vitals.Source
+		key     string
 		backlog *vitals.Backlog
-	}{{vitals.SourceOutbox, v.Facts.Outbox}, {vitals.SourceOutcomes, v.Facts.Outcomes}} {
+	}{{"source.outbox", v.Facts.Outbox}, {"source.outcomes", v.Facts.Outcomes}} {
 		if b.backlog == nil {
 			continue
 		}
-		name, err := v.T("source." + string(b.source))
-		if err != nil {
-			return nil, err
-		}
-		row := backlogRow{name, grouped(b.backlog.Count), "–"}
+		oldest := none
 		if b.backlog.Count > 0 {
-			row.Age = span(b.backlog.Age(v.Facts.At))
+			oldest.Text = span(b.backlog.Age(v.Facts.At))
 		}
-		rows = append(rows, row)
+		rows = append(rows, []cell{{Text: v.Or("", b.key)}, {Text: grouped(b.backlog.Count)}, oldest, none, none, none, none})
 	}
-	return rows, nil
+	return rows
 }
 
-// deadRow is messages that reached nobody for one reason, or one of them.
-type deadRow struct {
-	Count, ID, To, When, Clock    string
-	Channel, State, Why, Provider string
-	Class                         string
-}
-
-// Dead are the reasons for which messages reached nobody.
-func (v view) Dead() []deadRow {
-	if v.Facts.Traffic == nil {
-		return nil
-	}
-	var rows []deadRow
-	for _, g := range v.Facts.Traffic.Dead {
-		rows = append(rows, deadRow{
-			Count: grouped(g.Count), Channel: v.Or("channel.", string(g.Channel)), State: v.Or("state.", string(g.State)),
-			Why: v.why(g.Reason, g.Code), Provider: g.Provider, When: v.ago(g.Last), Class: string(g.State),
+// dead are the causes of messages that did not arrive.
+func (v view) dead() [][]cell {
+	var rows [][]cell
+	for _, g := range v.traffic.Dead {
+		rows = append(rows, []cell{
+			v.why(g.Reason, g.Code), {Text: grouped(g.Count)}, v.state(g.State), v.channel(g.Channel), {Text: g.Provider}, {Text: v.ago(g.Last)},
 		})
 	}
 	return rows
 }
 
-// LastDead are the newest of them.
-func (v view) LastDead() []deadRow {
-	if v.Facts.Traffic == nil {
-		return nil
-	}
-	var rows []deadRow
-	for _, m := range v.Facts.Traffic.LastDead {
-		rows = append(rows, deadRow{
-			ID: m.ID, To: m.To, When: v.ago(m.At), Clock: m.At.In(v.Facts.At.Location()).Format("01-02 15:04:05"),
-			Channel: v.Or("channel.", string(m.Channel)), State: v.Or("state.", string(m.State)),
-			Why: v.why(m.Reason, m.Code), Provider: m.Provider, Class: string(m.State),
+// lastDead are the newest messages that did not arrive.
+func (v view) lastDead() [][]cell {
+	var rows [][]cell
+	for _, m := range v.traffic.LastDead {
+		rows = append(rows, []cell{
+			{Text: m.At.In(v.Facts.At.Location()).Format("01-02 15:04:05")}, {Text: m.To}, v.state(m.State), v.why(m.Reason, m.Code),
+			v.channel(m.Channel), {Text: m.Provider}, {Text: m.ID, Code: true},
 		})
 	}
 	return rows
 }
 
-func (v view) why(reason, code string) string {
+func (v view) channel(c messages.Channel) cell { return cell{Text: v.Or("channel.", string(c))} }
+
+func (v view) state(s messages.State) cell {
+	return cell{Badges: []badge{{string(s), v.Or("state.", string(s))}}}
+}
+
+// why is the text of our reason, or the vendor's code where we have none.
+func (v view) why(reason, code string) cell {
+	text := cmp.Or(code, reason, "–")
 	if own, ok := reasons.Of(cmp.Or(reason, code)); ok {
-		text := v.Or("reason.", string(own.Word))
-		if reason != "" && code != "" && code != reason { // what the provider said last
+		text = v.Or("reason.", string(own.Word))
+		if reason != "" && code != "" && code != reason { // the provider's last answer
 			text += " (" + code + ")"
 		}
-		return text
 	}
-	return cmp.Or(code, reason, "–")
-}
-
-// yuan writes an amount of money.
-func yuan(amount float64) string {
-	whole := int(amount)
-	return grouped(whole) + strconv.FormatFloat(amount-float64(whole), 'f', 2, 64)[1:]
+	return cell{Text: text, Code: true}
 }

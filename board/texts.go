@@ -10,14 +10,14 @@ import (
 	"usher/vitals"
 )
 
-func loadTexts() (map[string]map[string]string, error) {
-	all := map[string]map[string]string{}
+func loadTexts() (map[string]printer, error) {
+	all := map[string]printer{}
 	for _, lang := range languages() {
 		raw, err := files.ReadFile("texts/" + lang.String() + ".json")
 		if err != nil {
 			return nil, fmt.Errorf("read texts: %w", err)
 		}
-		texts := map[string]string{}
+		texts := printer{}
 		if err := json.Unmarshal(raw, &texts); err != nil {
 			return nil, fmt.Errorf("parse texts %s: %w", lang, err)
 		}
@@ -26,11 +26,17 @@ func loadTexts() (map[string]map[string]string, error) {
 	return all, nil
 }
 
-// printer writes in one language.
+// printer has the texts of one language by their keys.
 type printer map[string]string
 
-// T returns the text of a key, with what is put into it for people. A missing key is an error, so that no page
-// can ship with a hole in it.
+// phrase is a text by its key, with its arguments.
+type phrase struct {
+	Key  string
+	Args []any
+}
+
+// T returns the text of a key with its arguments, which [printer.Show] formats. A missing key is an error, so that a
+// page never has a gap.
 func (p printer) T(key string, args ...any) (string, error) {
 	text, ok := p[key]
 	if !ok {
@@ -46,8 +52,11 @@ func (p printer) T(key string, args ...any) (string, error) {
 	return fmt.Sprintf(text, shown...), nil
 }
 
-// Or returns the text of a key, or the name itself where there is none: states and reasons may be newer than
-// this program.
+// Say is T of a phrase; templates cannot pass a list of arguments.
+func (p printer) Say(key string, args []any) (string, error) { return p.T(key, args...) }
+
+// Or returns the text of prefix and name, or the name itself where there is none: a worker of a newer version may
+// report states and reasons that this program does not know.
 func (p printer) Or(prefix, name string) string {
 	if text, ok := p[prefix+name]; ok {
 		return text
@@ -55,7 +64,7 @@ func (p printer) Or(prefix, name string) string {
 	return name
 }
 
-// Show writes numbers, shares and times for people.
+// Show formats numbers, rates and times for people.
 func (p printer) Show(value any) string {
 	switch v := value.(type) {
 	case vitals.Reason:
@@ -76,7 +85,7 @@ func (p printer) Show(value any) string {
 // space keeps a number and its unit on one line.
 const space = "\u00a0"
 
-// grouped writes a number with a comma between thousands, as both languages do.
+// grouped formats a number with commas between thousands, as both languages do.
 func grouped(n int) string {
 	digits := strconv.Itoa(n)
 	first := 0
@@ -89,7 +98,7 @@ func grouped(n int) string {
 	return digits
 }
 
-// percent writes 100 % only when there is no exception, and 0 % only when there is nothing else.
+// percent rounds to one decimal. It shows 100 % or 0 % only where that is exact: 9,999 of 10,000 is 99.9 %.
 func percent(p vitals.Percent) string {
 	rounded := math.Round(float64(p)*10) / 10
 	if rounded == 100 && p < 100 {
@@ -101,7 +110,7 @@ func percent(p vitals.Percent) string {
 	return strconv.FormatFloat(rounded, 'f', -1, 64) + space + "%"
 }
 
-// span writes a time with two digits or so: 120 ms, 1.3 s, 42 s, 5 min, 3 h, 2 d.
+// span formats a duration with about two digits: 120 ms, 1.3 s, 42 s, 5 min, 3 h, 2 d.
 func span(d time.Duration) string {
 	number := func(unit time.Duration, name string) string {
 		n := float64(d) / float64(unit)
@@ -123,4 +132,10 @@ func span(d time.Duration) string {
 	default:
 		return number(24*time.Hour, "d")
 	}
+}
+
+// yuan formats an amount of money.
+func yuan(amount float64) string {
+	whole := int(amount)
+	return grouped(whole) + strconv.FormatFloat(amount-float64(whole), 'f', 2, 64)[1:]
 }

@@ -47,7 +47,7 @@ func TestTexts_have_a_sentence_for_every_rule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := regexp.MustCompile(`(?:Finding\{|\{)(?:Green|Amber|Red), "(\w+)"|judge\("(\w+)"`).FindAllStringSubmatch(string(source), -1)
+	rules := regexp.MustCompile(`(?:Green|Amber|Red|level), "(\w+)"|rate\("(\w+)"`).FindAllStringSubmatch(string(source), -1)
 	if len(rules) < 15 {
 		t.Fatalf("only %d rules found", len(rules))
 	}

@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// Times is how many messages took how long. Stores round times before they count them, to 10 ms or to two
-// digits, so that there are few of them; see [Round].
+// Times counts messages by the time they took. Stores round the times before they count, so that there are few
+// different ones; see [Round].
 type Times map[time.Duration]int
 
-// Round is how a store rounds a time: to 10 ms below a second, else to two digits. What a wrong clock makes
-// negative is 0.
+// Round rounds a time to 10 ms below a second, else to two digits. A negative time, which a wrong clock makes, is 0.
 func Round(d time.Duration) time.Duration {
 	step := 10 * time.Millisecond
 	for d >= 100*step && step < 10*time.Second {
@@ -21,7 +20,7 @@ func Round(d time.Duration) time.Duration {
 	return max(d, 0).Round(step)
 }
 
-// Count is how many times there are.
+// Count returns how many messages are counted.
 func (t Times) Count() int {
 	n := 0
 	for _, count := range t {
@@ -30,7 +29,7 @@ func (t Times) Count() int {
 	return n
 }
 
-// Percentile is the time within which so many of a hundred were done; false when there are none.
+// Percentile returns the time within which this share of the messages was done; false when there are none.
 func (t Times) Percentile(percent float64) (time.Duration, bool) {
 	n := t.Count()
 	if n == 0 {

@@ -1,69 +1,68 @@
 package vitals
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"usher/messages"
 )
 
-// Window is the time that is looked at, in slots of one length, of which the last may still run.
+// Window is a time span in slots of one length. The last slot may not be over yet.
 type Window struct {
 	Since, Until time.Time
 	Slot         time.Duration
-	Recent       time.Time // what was asked for since then is recent
+	Recent       time.Time // messages that were requested since then are recent
 }
 
-// Slots is how many slots there are.
+// Slots returns the number of slots.
 func (w Window) Slots() int {
 	return int((w.Until.Sub(w.Since) + w.Slot - 1) / w.Slot)
 }
 
-// Start is when a slot begins.
+// Start returns when a slot begins.
 func (w Window) Start(slot int) time.Time { return w.Since.Add(time.Duration(slot) * w.Slot) }
 
-// Tally counts messages by what became of them. What is delivered or undelivered is among the accepted ones;
-// Asked has all.
+// Tally counts messages by outcome. Those delivered or undelivered are among the accepted ones; Asked counts all. As JSON
+// it is stored in the table of rollups.
 type Tally struct {
 	Asked       int `json:"asked,omitzero"`
-	Accepted    int `json:"accepted,omitzero"`    // a provider took it
-	Delivered   int `json:"delivered,omitzero"`   // the carrier reported that it arrived
-	Undelivered int `json:"undelivered,omitzero"` // the carrier reported that it will not
-	Used        int `json:"used,omitzero"`        // the code was entered
-	Failed      int `json:"failed,omitzero"`      // refused for good, or out of attempts
-	Expired     int `json:"expired,omitzero"`     // never sent: too late, or it could not be queued
-	Idle        int `json:"idle,omitzero"`        // never sent and no loss: another took its place, or it was used or proved
+	Accepted    int `json:"accepted,omitzero"`    // by a provider
+	Delivered   int `json:"delivered,omitzero"`   // the carrier reported that they arrived
+	Undelivered int `json:"undelivered,omitzero"` // the carrier reported that they will not
+	Used        int `json:"used,omitzero"`        // codes that were entered
+	Failed      int `json:"failed,omitzero"`      // permanently refused, or out of attempts
+	Expired     int `json:"expired,omitzero"`     // not sent: too late, or they could not be enqueued
+	Idle        int `json:"idle,omitzero"`        // not sent and no loss: a newer one replaced them, or the address was proved
 	Waiting     int `json:"waiting,omitzero"`     // queued or being sent
-	Refused     int `json:"refused,omitzero"`     // those of the waiting ones that a mail server has refused so far
+	Refused     int `json:"refused,omitzero"`     // of the waiting ones: refused by a mail server so far
 
-	Acceptance Times `json:"acceptance,omitempty"` // from the click until a provider took it
-	Delivery   Times `json:"delivery,omitempty"`   // from the click until it arrived
+	Acceptance Times `json:"acceptance,omitempty"` // from the request until a provider accepted it
+	Delivery   Times `json:"delivery,omitempty"`   // from the request until it arrived
 }
 
-// Lost is what nobody got and nothing replaced.
+// Lost counts messages that did not arrive and that nothing replaced.
 func (t Tally) Lost() int { return t.Undelivered + t.Failed + t.Expired }
 
-// Ended is what a provider took, what will not be taken by any, and what was refused so far.
+// Ended counts the messages whose acceptance is decided: accepted, given up, or refused so far.
 func (t Tally) Ended() int { return t.Accepted + t.Failed + t.Expired + t.Refused }
 
-// Reported is what the carriers said something of.
+// Reported counts messages with a delivery report.
 func (t Tally) Reported() int { return t.Delivered + t.Undelivered }
 
-// Unreported is what was accepted and not heard of since.
-func (t Tally) Unreported() int { return max(t.Accepted-t.Reported(), 0) }
-
-// AcceptedRate is the share of accepted ones among those that have ended; false when there are none.
+// AcceptedRate is the share of accepted messages among [Tally.Ended]; false when there are none.
 func (t Tally) AcceptedRate() (Percent, bool) { return share(t.Accepted, t.Ended()) }
 
-// DeliveredRate is the share of delivered ones among those that were reported; false when there are none.
+// DeliveredRate is the share of delivered messages among [Tally.Reported]; false when there are none.
 func (t Tally) DeliveredRate() (Percent, bool) { return share(t.Delivered, t.Reported()) }
 
 // UsedRate is the share of entered codes among the accepted ones; false when there are none.
 func (t Tally) UsedRate() (Percent, bool) { return share(t.Used, t.Accepted) }
 
-// Percent is a share of a hundred.
+// Percent is a share in percent, 0 to 100.
 type Percent float64
 
-// share is at most 100: what is counted is read from rows that change meanwhile.
+// share is at most 100, although rows that change while they are counted could make it more.
 func share(part, whole int) (Percent, bool) {
 	if whole <= 0 {
 		return 0, false
@@ -71,7 +70,6 @@ func share(part, whole int) (Percent, bool) {
 	return min(Percent(100*float64(part)/float64(whole)), 100), true
 }
 
-// add counts other messages too.
 func (t *Tally) add(o Tally) {
 	t.Asked += o.Asked
 	t.Accepted += o.Accepted
@@ -87,16 +85,16 @@ func (t *Tally) add(o Tally) {
 	t.Delivery = t.Delivery.plus(o.Delivery)
 }
 
-// Flow is the messages of one channel. As JSON it has what [Traffic.Merge] needs.
+// Flow counts the messages of one channel. As JSON it has what [Traffic.Merge] needs.
 type Flow struct {
 	Whole     Tally
-	Recent    Tally             `json:"-"` // of those asked for since [Window.Recent]
+	Recent    Tally             `json:"-"` // of the messages requested since [Window.Recent]
 	Slots     []Tally           `json:"-"` // the oldest first
-	Providers map[string]*Tally // without those that no provider was asked to send
+	Providers map[string]*Tally // without messages that were passed to no provider
 	Prefixes  map[string]*Tally // by the first three digits of a number; no times
 }
 
-// Traffic is the messages of a window, by when they were asked for.
+// Traffic counts the messages of a window, by the time they were requested.
 type Traffic struct {
 	Window    Window `json:"-"`
 	SMS, Mail Flow
@@ -104,7 +102,7 @@ type Traffic struct {
 	LastDead  []DeadMessage `json:"-"` // the newest first
 }
 
-// NewTraffic returns the traffic of a window in which nothing happened.
+// NewTraffic returns the empty traffic of a window.
 func NewTraffic(w Window) *Traffic {
 	flow := func() Flow {
 		return Flow{Slots: make([]Tally, w.Slots()), Providers: map[string]*Tally{}, Prefixes: map[string]*Tally{}}
@@ -112,16 +110,16 @@ func NewTraffic(w Window) *Traffic {
 	return &Traffic{Window: w, SMS: flow(), Mail: flow()}
 }
 
-// Part says which messages a tally is of.
+// Part is which messages a tally counts.
 type Part struct {
 	Channel  messages.Channel
 	Slot     int
-	Provider string // empty when nobody was asked
-	Prefix   string // empty when it is not to be counted by prefixes
+	Provider string // empty without one
+	Prefix   string // empty to leave prefixes out
 	Recent   bool
 }
 
-// Add counts messages of a part. What lies outside the window is left out of the slots.
+// Add adds a tally. A slot outside the window is left out of the slots only.
 func (t *Traffic) Add(part Part, tally Tally) {
 	flow := &t.SMS
 	if part.Channel == messages.Email {
@@ -148,7 +146,7 @@ func addTo(tallies map[string]*Tally, name string, tally Tally) {
 	tallies[name].add(tally)
 }
 
-// DeadGroup is messages that did not reach anybody for the same reason.
+// DeadGroup counts messages that did not arrive for the same cause.
 type DeadGroup struct {
 	Channel  messages.Channel
 	State    messages.State
@@ -156,10 +154,10 @@ type DeadGroup struct {
 	Provider string
 	Code     string // the provider's
 	Count    int
-	Last     time.Time // when the newest was asked for
+	Last     time.Time // when the newest was requested
 }
 
-// DeadMessage is a message that did not reach anybody.
+// DeadMessage is a message that did not arrive.
 type DeadMessage struct {
 	ID       string
 	Channel  messages.Channel
@@ -168,5 +166,55 @@ type DeadMessage struct {
 	Reason   string
 	Provider string
 	Code     string
-	At       time.Time // when it was asked for
+	At       time.Time // when it was requested
+}
+
+// Merge adds the traffic of one past slot, as the table of rollups has it, to a slot of this one. The last dead messages
+// and the recent tally are left out: a past slot has neither.
+func (t *Traffic) Merge(slot int, o *Traffic) {
+	t.SMS.merge(slot, o.SMS)
+	t.Mail.merge(slot, o.Mail)
+	for _, group := range o.Dead {
+		t.AddDead(group)
+	}
+}
+
+func (f *Flow) merge(slot int, o Flow) {
+	f.Whole.add(o.Whole)
+	if slot >= 0 && slot < len(f.Slots) {
+		f.Slots[slot].add(o.Whole)
+	}
+	for name, tally := range o.Providers {
+		addTo(f.Providers, name, *tally)
+	}
+	for name, tally := range o.Prefixes {
+		addTo(f.Prefixes, name, *tally)
+	}
+}
+
+// AddDead adds a group of messages that did not arrive to the group of the same cause.
+func (t *Traffic) AddDead(group DeadGroup) {
+	for i := range t.Dead {
+		if known := &t.Dead[i]; known.cause() == group.cause() {
+			known.Count += group.Count
+			if group.Last.After(known.Last) {
+				known.Last = group.Last
+			}
+			return
+		}
+	}
+	t.Dead = append(t.Dead, group)
+}
+
+// cause is the group without its count and time.
+func (g DeadGroup) cause() DeadGroup {
+	return DeadGroup{Channel: g.Channel, State: g.State, Reason: g.Reason, Provider: g.Provider, Code: g.Code}
+}
+
+// CutDead sorts the groups, the largest first and of equals the newest, and keeps at most so many.
+func (t *Traffic) CutDead(most int) {
+	slices.SortFunc(t.Dead, func(a, b DeadGroup) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), b.Last.Compare(a.Last))
+	})
+	t.Dead = t.Dead[:min(len(t.Dead), most)]
 }

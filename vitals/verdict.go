@@ -16,8 +16,8 @@ type Level int
 // The levels.
 const (
 	Green Level = iota
-	Amber       // somebody should look at it today
-	Red         // codes do not arrive, or are about to stop
+	Amber       // to be fixed today
+	Red         // codes do not arrive, or will stop arriving soon
 )
 
 // String returns the level's name.
@@ -25,194 +25,27 @@ func (l Level) String() string { return [...]string{"green", "amber", "red"}[l] 
 
 // The thresholds of the rules. docs/operations.md has them too.
 const (
-	enough     = 10  // messages that a rate is judged from
-	enoughDead = 3   // lost ones, when none got through, that are no coincidence
-	fewPercent = 95  // below it something is wrong
-	badPercent = 80  // below it codes do not arrive
-	enoughUsed = 50  // accepted codes that the share of entered ones is judged from
-	fewUsed    = 30  // percent of them; the conversion guard has the same
-	budgetLow  = 20  // percent of the budget
-	slowAccept = 5   // seconds until 95 of 100 are accepted
-	stuckSMS   = 5   // seconds that a pending code waits
-	stuckMail  = 60  // seconds that a pending mail waits
-	deadSMS    = 30  // seconds: a worker should have had it long ago
-	oldMail    = 300 // seconds that a mail is in the outbox
-	oldOutcome = 30  // seconds that an outcome waits: the figures lag behind
+	enough     = 10               // messages that a rate is judged from
+	enoughDead = 3                // lost messages, with none accepted, that are no coincidence
+	fewPercent = 95               // below it something is wrong
+	badPercent = 80               // below it codes do not arrive
+	enoughUsed = 50               // accepted codes that the share of entered ones is judged from
+	fewUsed    = 30               // percent of them; the conversion guard has the same
+	budgetLow  = 20               // percent of the budget
+	slowAccept = 5 * time.Second  // within which 95 of 100 codes should be accepted
+	stuckSMS   = 5 * time.Second  // that a pending code waits
+	stuckMail  = time.Minute      // that a pending mail waits
+	deadSMS    = 30 * time.Second // that a pending code waits where no worker runs any more
+	oldMail    = 5 * time.Minute  // that a mail is in the outbox
+	oldOutcome = 30 * time.Second // that an outcome waits: the figures are late
 )
 
-// breakerOpen is the state of a breaker that lets nothing pass, as package providers calls it.
-const breakerOpen = "open"
-
-// Finding is something that is worth a sentence. Rule names the sentence, Args are put into it: numbers,
-// texts, [Percent] and [time.Duration].
+// Finding is one sentence of the verdict. Rule is the key of its text, Args are the arguments of that text: numbers,
+// texts, [Percent], [Reason], [Advice] and [time.Duration].
 type Finding struct {
 	Level Level
 	Rule  string
 	Args  []any
-}
-
-// Judge returns what is to be said, the worst first and at least one sentence: whether codes arrive.
-func (f Facts) Judge() []Finding {
-	var found []Finding
-	rules := []func() []Finding{
-		f.judgeStores, f.judgeWorkers, f.judgeQueues, f.judgeRates, f.judgeBreakers,
-		f.judgeTimes, f.judgeBudget, f.judgeMails, f.judgeLag,
-	}
-	for _, rule := range rules {
-		found = append(found, rule()...)
-	}
-	slices.SortStableFunc(found, func(a, b Finding) int { return int(b.Level) - int(a.Level) })
-	if len(found) == 0 {
-		return []Finding{f.well()}
-	}
-	return found
-}
-
-// well is the sentence when nothing is wrong.
-func (f Facts) well() Finding {
-	recent := f.Traffic.SMS.Recent
-	rate, reported := recent.DeliveredRate()
-	p95, _ := recent.Delivery.Percentile(95)
-	if reported {
-		return Finding{Green, "arrive", []any{rate, recent.Reported(), p95}}
-	}
-	rate, accepted := recent.AcceptedRate()
-	p95, _ = recent.Acceptance.Percentile(95)
-	switch {
-	case accepted:
-		return Finding{Green, "accepted", []any{rate, recent.Ended(), p95}}
-	case recent.Waiting > 0:
-		return Finding{Green, "under_way", []any{recent.Waiting}}
-	default:
-		return Finding{Green, "quiet", nil}
-	}
-}
-
-func (f Facts) judgeStores() []Finding {
-	var found []Finding
-	for _, store := range f.Away {
-		found = append(found, Finding{Red, store + "_away", nil})
-	}
-	if f.Traffic == nil && !slices.Contains(f.Away, "database") {
-		found = append(found, Finding{Amber, "no_figures", nil})
-	}
-	return found
-}
-
-func (f Facts) judgeWorkers() []Finding {
-	if f.Lacks(SourceWorkers) {
-		return nil
-	}
-	var found []Finding
-	if len(f.having(messages.SMS)) == 0 {
-		found = append(found, Finding{Red, "no_sms_worker", nil})
-	}
-	mails := f.Outbox != nil && f.Outbox.Count > 0 || f.Traffic != nil && f.Traffic.Mail.Whole.Asked > 0
-	if mails && len(f.having(messages.Email)) == 0 {
-		found = append(found, Finding{Amber, "no_mail_worker", nil})
-	}
-	return found
-}
-
-// having are the workers of a channel.
-func (f Facts) having(channel messages.Channel) []Worker {
-	return slices.DeleteFunc(slices.Clone(f.Workers), func(w Worker) bool { return !w.Has(channel) })
-}
-
-func (f Facts) judgeQueues() []Finding {
-	var found []Finding
-	for _, q := range f.Queues {
-		slow, dead := seconds(stuckMail), time.Duration(0)
-		if q.Name == string(messages.SMS) {
-			slow, dead = seconds(stuckSMS), seconds(deadSMS)
-		}
-		switch {
-		case q.Paused && dead > 0:
-			found = append(found, Finding{Red, "paused", []any{q.Name}})
-		case q.Paused:
-			found = append(found, Finding{Amber, "paused", []any{q.Name}})
-		case dead > 0 && q.Oldest > dead:
-			found = append(found, Finding{Red, "queue_waits", []any{q.Name, q.Oldest}})
-		case q.Oldest > slow:
-			found = append(found, Finding{Amber, "queue_waits", []any{q.Name, q.Oldest}})
-		}
-	}
-	return found
-}
-
-func (f Facts) judgeRates() []Finding {
-	if f.Traffic == nil {
-		return nil
-	}
-	recent := f.Traffic.SMS.Recent
-	var found []Finding
-	judge := func(rule string, rate Percent, good, of int) {
-		none := good == 0 && of >= enoughDead
-		switch {
-		case none || of >= enough && rate < badPercent:
-			found = append(found, Finding{Red, rule, []any{rate, of}})
-		case of >= enough && rate < fewPercent:
-			found = append(found, Finding{Amber, rule, []any{rate, of}})
-		}
-	}
-	accepted, _ := recent.AcceptedRate()
-	judge("few_accepted", accepted, recent.Accepted, recent.Ended())
-	delivered, _ := recent.DeliveredRate()
-	judge("few_delivered", delivered, recent.Delivered, recent.Reported())
-	if used, ok := recent.UsedRate(); ok && recent.Accepted >= enoughUsed && used < fewUsed {
-		found = append(found, Finding{Amber, "few_used", []any{used, recent.Accepted}})
-	}
-	return found
-}
-
-// judgeBreakers: when no worker has a provider left, nothing is sent.
-func (f Facts) judgeBreakers() []Finding {
-	workers := f.having(messages.SMS)
-	open, asked, stuck := map[string]int{}, map[string]int{}, 0
-	for _, w := range workers {
-		left := 0
-		for provider, state := range w.Breakers {
-			asked[provider]++
-			switch state {
-			case breakerOpen:
-				open[provider]++
-			default: // half open: the next message, or the probe before it, finds out. Without messages that is no fault
-				left++
-			}
-		}
-		if left == 0 && len(w.Breakers) > 0 {
-			stuck++
-		}
-	}
-	var found []Finding
-	if stuck > 0 && stuck == len(workers) {
-		found = append(found, Finding{Red, "all_breakers", nil})
-	}
-	for _, provider := range slices.Sorted(maps.Keys(open)) {
-		found = append(found, Finding{Amber, "breaker", []any{provider, open[provider], asked[provider]}})
-	}
-	return found
-}
-
-func (f Facts) judgeTimes() []Finding {
-	if f.Traffic == nil || f.Traffic.SMS.Recent.Acceptance.Count() < enough {
-		return nil
-	}
-	if p95, _ := f.Traffic.SMS.Recent.Acceptance.Percentile(95); p95 > seconds(slowAccept) {
-		return []Finding{{Amber, "slow", []any{p95}}}
-	}
-	return nil
-}
-
-func (f Facts) judgeBudget() []Finding {
-	if f.Budget == nil || f.Budget.Left*100 >= f.Budget.Count*budgetLow {
-		return nil
-	}
-	if f.Budget.Left <= 0 {
-		return []Finding{{Red, "budget_spent", []any{f.Budget.Count}}}
-	}
-	left, _ := share(f.Budget.Left, f.Budget.Count)
-	return []Finding{{Amber, "budget_low", []any{left, f.Budget.Left}}}
 }
 
 // Reason is a word of package reasons in a finding: pages show its text.
@@ -221,30 +54,187 @@ type Reason string
 // Advice is what to do about the reason of this word.
 type Advice string
 
-// judgeMails says red only when no mail leaves: people do not wait in front of a page for a mail that is late.
-func (f Facts) judgeMails() []Finding {
-	var found []Finding
-	if out := f.mailOutages(); len(out) > 0 {
-		level, workers := Amber, len(f.having(messages.Email))
+// Judge returns what is wrong, the worst first, or one finding that tells that codes arrive. It never returns none.
+func (f Facts) Judge() []Finding {
+	v := &verdict{Facts: f}
+	v.stores()
+	v.workers()
+	v.queues()
+	v.codes()
+	v.breakers()
+	v.budget()
+	v.mails()
+	if f.Outcomes != nil && f.Outcomes.Age(f.At) > oldOutcome {
+		v.add(Amber, "outcomes_wait", f.Outcomes.Count, f.Outcomes.Age(f.At))
+	}
+	slices.SortStableFunc(v.found, func(a, b Finding) int { return int(b.Level) - int(a.Level) })
+	if len(v.found) == 0 {
+		v.well()
+	}
+	return v.found
+}
+
+// verdict collects findings.
+type verdict struct {
+	Facts
+
+	found []Finding
+}
+
+func (v *verdict) add(level Level, rule string, args ...any) {
+	v.found = append(v.found, Finding{level, rule, args})
+}
+
+// well is the finding when nothing is wrong. The traffic is known then.
+func (v *verdict) well() {
+	recent := v.Traffic.SMS.Recent
+	if rate, ok := recent.DeliveredRate(); ok {
+		p95, _ := recent.Delivery.Percentile(95)
+		v.add(Green, "arrive", rate, recent.Reported(), p95)
+	} else if rate, ok := recent.AcceptedRate(); ok {
+		p95, _ := recent.Acceptance.Percentile(95)
+		v.add(Green, "accepted", rate, recent.Ended(), p95)
+	} else if recent.Waiting > 0 {
+		v.add(Green, "under_way", recent.Waiting)
+	} else {
+		v.add(Green, "quiet")
+	}
+}
+
+func (v *verdict) stores() {
+	for _, store := range v.Away {
+		v.add(Red, store+"_away")
+	}
+	if v.Traffic == nil && !slices.Contains(v.Away, "database") {
+		v.add(Amber, "no_figures")
+	}
+}
+
+func (v *verdict) workers() {
+	if v.Lacks(SourceWorkers) {
+		return
+	}
+	if len(v.having(messages.SMS)) == 0 {
+		v.add(Red, "no_sms_worker")
+	}
+	mails := v.Outbox != nil && v.Outbox.Count > 0 || v.Traffic != nil && v.Traffic.Mail.Whole.Asked > 0
+	if mails && len(v.having(messages.Email)) == 0 {
+		v.add(Amber, "no_mail_worker")
+	}
+}
+
+// having returns the workers of a channel.
+func (f Facts) having(channel messages.Channel) []Worker {
+	return slices.DeleteFunc(slices.Clone(f.Workers), func(w Worker) bool { return !w.Has(channel) })
+}
+
+// queues is red for codes only: people wait for a code in front of a page, and not for a mail.
+func (v *verdict) queues() {
+	for _, q := range v.Queues {
+		codes := q.Name == string(messages.SMS)
+		switch {
+		case q.Paused && codes:
+			v.add(Red, "paused", q.Name)
+		case q.Paused:
+			v.add(Amber, "paused", q.Name)
+		case codes && q.Oldest > deadSMS:
+			v.add(Red, "queue_waits", q.Name, q.Oldest)
+		case codes && q.Oldest > stuckSMS || q.Oldest > stuckMail:
+			v.add(Amber, "queue_waits", q.Name, q.Oldest)
+		}
+	}
+}
+
+func (v *verdict) codes() {
+	if v.Traffic == nil {
+		return
+	}
+	recent := v.Traffic.SMS.Recent
+	rate := func(rule string, rate Percent, good, of int) {
+		switch {
+		case good == 0 && of >= enoughDead || of >= enough && rate < badPercent:
+			v.add(Red, rule, rate, of)
+		case of >= enough && rate < fewPercent:
+			v.add(Amber, rule, rate, of)
+		}
+	}
+	accepted, _ := recent.AcceptedRate()
+	rate("few_accepted", accepted, recent.Accepted, recent.Ended())
+	delivered, _ := recent.DeliveredRate()
+	rate("few_delivered", delivered, recent.Delivered, recent.Reported())
+	if used, ok := recent.UsedRate(); ok && recent.Accepted >= enoughUsed && used < fewUsed {
+		v.add(Amber, "few_used", used, recent.Accepted)
+	}
+	if p95, _ := recent.Acceptance.Percentile(95); p95 > slowAccept && recent.Acceptance.Count() >= enough {
+		v.add(Amber, "slow", p95)
+	}
+}
+
+// breakers is red when no worker has a provider left. A breaker that is half open counts as one that is left: the next
+// message or the probe before it tells whether the provider is back, and without messages the state stays.
+func (v *verdict) breakers() {
+	workers := v.having(messages.SMS)
+	open, all, stuck := map[string]int{}, map[string]int{}, 0
+	for _, w := range workers {
+		left := 0
+		for provider, state := range w.Breakers {
+			all[provider]++
+			if state == breakerOpen {
+				open[provider]++
+			} else {
+				left++
+			}
+		}
+		if left == 0 && len(w.Breakers) > 0 {
+			stuck++
+		}
+	}
+	if stuck > 0 && stuck == len(workers) {
+		v.add(Red, "all_breakers")
+	}
+	for _, provider := range slices.Sorted(maps.Keys(open)) {
+		v.add(Amber, "breaker", provider, open[provider], all[provider])
+	}
+}
+
+// breakerOpen is the state of a breaker that lets no message pass, as package providers names it.
+const breakerOpen = "open"
+
+func (v *verdict) budget() {
+	b := v.Budget
+	switch {
+	case b == nil || b.Left*100 >= b.Count*budgetLow:
+	case b.Left <= 0:
+		v.add(Red, "budget_spent", b.Count)
+	default:
+		left, _ := share(b.Left, b.Count)
+		v.add(Amber, "budget_low", left, b.Left)
+	}
+}
+
+// mails is red only when no mail is sent at all: unlike a code, a mail may be late.
+func (v *verdict) mails() {
+	if out := v.mailOutages(); len(out) > 0 {
+		level, workers := Amber, len(v.having(messages.Email))
 		if len(out) == workers {
 			level = Red
 		}
-		found = append(found, Finding{level, "mails_down", []any{Reason(out[0]), len(out), workers, Advice(out[0])}})
+		v.add(level, "mails_down", Reason(out[0]), len(out), workers, Advice(out[0]))
 	}
-	if f.Outbox != nil && f.Outbox.Age(f.At) > seconds(oldMail) {
-		found = append(found, Finding{Amber, "outbox_waits", []any{f.Outbox.Count, f.Outbox.Age(f.At)}})
+	if v.Outbox != nil && v.Outbox.Age(v.At) > oldMail {
+		v.add(Amber, "outbox_waits", v.Outbox.Count, v.Outbox.Age(v.At))
 	}
-	if f.Traffic != nil {
-		recent := f.Traffic.Mail.Recent
-		rate, ok := recent.AcceptedRate()
-		switch {
-		case ok && recent.Accepted == 0 && recent.Ended() >= enoughDead:
-			found = append(found, Finding{Red, "few_mails", []any{rate, recent.Ended()}})
-		case ok && recent.Ended() >= enough && rate < fewPercent:
-			found = append(found, Finding{Amber, "few_mails", []any{rate, recent.Ended()}})
-		}
+	if v.Traffic == nil {
+		return
 	}
-	return found
+	recent := v.Traffic.Mail.Recent
+	rate, ok := recent.AcceptedRate()
+	switch {
+	case ok && recent.Accepted == 0 && recent.Ended() >= enoughDead:
+		v.add(Red, "few_mails", rate, recent.Ended())
+	case ok && recent.Ended() >= enough && rate < fewPercent:
+		v.add(Amber, "few_mails", rate, recent.Ended())
+	}
 }
 
 // mailOutages are the reasons of the workers that keep mails back, the most frequent first.
@@ -260,12 +250,3 @@ func (f Facts) mailOutages() []string {
 	slices.SortStableFunc(out, func(a, b string) int { return cmp.Or(times[b]-times[a], strings.Compare(a, b)) })
 	return out
 }
-
-func (f Facts) judgeLag() []Finding {
-	if f.Outcomes == nil || f.Outcomes.Age(f.At) <= seconds(oldOutcome) {
-		return nil
-	}
-	return []Finding{{Amber, "outcomes_wait", []any{f.Outcomes.Count, f.Outcomes.Age(f.At)}}}
-}
-
-func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -1,5 +1,5 @@
-// Package vitals says whether codes arrive: what is counted of messages, workers and queues, and the rules that
-// make one verdict of it. The stores and the processes fill it in; package board shows it.
+// Package vitals tells whether codes arrive: the figures of messages, workers and queues, and the rules that make one
+// verdict of them. The stores and the processes fill the figures in; package board shows them.
 package vitals
 
 import (
@@ -9,11 +9,11 @@ import (
 	"usher/messages"
 )
 
-// Recent is the time that a verdict about messages looks back, whatever range is shown: whoever asks whether
-// codes arrive asks about now.
+// Recent is the time span that a verdict about messages covers, whatever range is shown: the question is whether codes
+// arrive now.
 const Recent = 15 * time.Minute
 
-// Facts is all that is known at one moment. What could not be learned is nil, and its source is in Missing.
+// Facts is all that is known at one moment. What a source did not tell is nil, and the source is in Missing.
 type Facts struct {
 	At       time.Time
 	Away     []string // stores that do not answer, as /readyz calls them: redis, database
@@ -21,8 +21,8 @@ type Facts struct {
 	Traffic  *Traffic
 	Workers  []Worker
 	Queues   []Queue
-	Outbox   *Backlog // mails that are still to be sent
-	Outcomes *Backlog // what became of SMS and is not in the database yet
+	Outbox   *Backlog // mails to be sent
+	Outcomes *Backlog // outcomes of SMS that are not in the database yet
 	Budget   *Budget  // also nil where there is none
 }
 
@@ -44,9 +44,9 @@ func (f Facts) Lacks(source Source) bool {
 	return slices.Contains(f.Missing, source)
 }
 
-// Worker is what a worker process says of itself.
+// Worker is what a worker process reports about itself.
 type Worker struct {
-	ID       string // drawn at its start
+	ID       string // random, drawn at its start
 	Host     string
 	Version  string
 	Channels []messages.Channel
@@ -54,7 +54,7 @@ type Worker struct {
 	Since    time.Time         // its start
 	Breakers map[string]string // states by provider, as providers.Router has them; none without SMS
 
-	MailOutage string // why it keeps mails back, a word of package reasons; empty while it does not
+	MailOutage string // why it keeps mails back: a word of package reasons, or empty while it does not
 }
 
 // Has tells whether the worker sends messages of a channel.
@@ -62,16 +62,16 @@ func (w Worker) Has(channel messages.Channel) bool {
 	return slices.Contains(w.Channels, channel)
 }
 
-// Queue is what waits on one queue, or on all shards of one.
+// Queue is the state of one queue, or of all shards of one together.
 type Queue struct {
 	Name                                        string
-	Shards                                      int // 1 unless it is spread
+	Shards                                      int // 1 where it has no shards
 	Pending, Active, Scheduled, Retry, Archived int
 	Oldest                                      time.Duration // how long the oldest pending task has waited
-	Paused                                      bool          // it, or one of its shards
+	Paused                                      bool          // the queue or one of its shards
 }
 
-// Backlog is what waits elsewhere, and since when: the zero time when nothing does.
+// Backlog is what waits in a store, and since when: the zero time when nothing waits.
 type Backlog struct {
 	Count  int
 	Oldest time.Time
@@ -85,7 +85,7 @@ func (b Backlog) Age(at time.Time) time.Duration {
 	return max(at.Sub(b.Oldest), 0)
 }
 
-// Budget is the codes that may be sent in any 24 hours.
+// Budget is how many codes may be sent in any 24 hours.
 type Budget struct {
 	Count, Left int
 	Price       float64 // of a code, in yuan

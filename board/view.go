@@ -1,0 +1,188 @@
+package board
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"usher/vitals"
+)
+
+// timeRange is a time span that the page can show.
+type timeRange struct {
+	Name string
+	Long time.Duration
+	Slot time.Duration // of one bar in a chart
+}
+
+func ranges() []timeRange {
+	return []timeRange{
+		{"15m", 15 * time.Minute, time.Minute},
+		{"1h", time.Hour, time.Minute},
+		{"24h", 24 * time.Hour, 15 * time.Minute},
+	}
+}
+
+const defaultRange = "1h"
+
+// window ends with the current slot. Slots begin at full minutes, so that a bar does not change its minutes at the next
+// reload. What is recent does not depend on the range.
+func (r timeRange) window(now time.Time) vitals.Window {
+	until := now.Truncate(r.Slot).Add(r.Slot)
+	return vitals.Window{
+		Since: until.Add(-r.Long), Until: until, Slot: r.Slot, Recent: now.Truncate(time.Minute).Add(time.Minute - vitals.Recent),
+	}
+}
+
+// keep is how long facts of the range are cached: a day takes longer to read and changes more slowly.
+func (r timeRange) keep() time.Duration { return max(5*time.Second, r.Long/1440) }
+
+// request is what a viewer asked for.
+type request struct {
+	Range  timeRange
+	Lang   string // zh or en
+	Paused bool
+	query  url.Values // what the viewer chose, without defaults: links keep it
+}
+
+// languages are those of the texts, the default first.
+func languages() []language.Tag { return []language.Tag{language.Chinese, language.English} }
+
+func readRequest(r *http.Request) request {
+	query := r.URL.Query()
+	asked := request{query: url.Values{}, Paused: query.Get("pause") != ""}
+	for _, known := range ranges() {
+		if known.Name == query.Get("range") {
+			asked.query.Set("range", known.Name)
+			asked.Range = known
+			break
+		}
+		if known.Name == defaultRange {
+			asked.Range = known
+		}
+	}
+	_, index := language.MatchStrings(language.NewMatcher(languages()), query.Get("lang"), r.Header.Get("Accept-Language"))
+	asked.Lang = languages()[index].String()
+	if query.Get("lang") == asked.Lang {
+		asked.query.Set("lang", asked.Lang)
+	}
+	if asked.Paused {
+		asked.query.Set("pause", "1")
+	}
+	return asked
+}
+
+// With returns the address of the same page with one choice changed; an empty value removes it.
+func (r request) With(name, value string) string {
+	query := maps.Clone(r.query)
+	query.Set(name, value)
+	if value == "" {
+		query.Del(name)
+	}
+	if len(query) == 0 {
+		return Path
+	}
+	return Path + "?" + query.Encode()
+}
+
+// view is the input of the template: facts and texts in one language.
+type view struct {
+	printer
+	request
+
+	Facts   vitals.Facts
+	Files   string          // address of the style and the icon, without their names
+	traffic *vitals.Traffic // that of the facts; empty where it is not known
+}
+
+func (b *Board) view(asked request, facts vitals.Facts) view {
+	v := view{printer: b.texts[asked.Lang], request: asked, Facts: facts, Files: Path + "/" + b.version, traffic: facts.Traffic}
+	if v.traffic == nil {
+		v.traffic = &vitals.Traffic{}
+	}
+	return v
+}
+
+// Ranges are the time spans to choose from.
+func (view) Ranges() []timeRange { return ranges() }
+
+// clock formats a time of day in the time zone of the server.
+func (v view) clock(t time.Time) string { return t.In(v.Facts.At.Location()).Format("15:04") }
+
+// slotName is the minute of a slot, or its first and last one.
+func (v view) slotName(i int) string {
+	w := v.traffic.Window
+	if w.Slot > time.Minute {
+		return v.clock(w.Start(i)) + "–" + v.clock(w.Start(i+1))
+	}
+	return v.clock(w.Start(i))
+}
+
+// ago is how long before the facts a time was.
+func (v view) ago(t time.Time) string { return span(max(v.Facts.At.Sub(t), 0)) }
+
+// tile is one figure of the whole range.
+type tile struct {
+	Name         string // the key of its text
+	Value, Class string
+	Note         phrase // empty without one
+}
+
+// Tiles are the figures of the whole range; none where the traffic is not known.
+func (v view) Tiles() []tile {
+	if v.Facts.Traffic == nil {
+		return nil
+	}
+	sms, mail := v.traffic.SMS.Whole, v.traffic.Mail.Whole
+	mailNote := timesNote(mail.Acceptance)
+	if mail.Refused > 0 {
+		mailNote = phrase{"tile.mails_note", []any{mail.Refused, mail.Waiting}}
+	}
+	tiles := []tile{
+		{"tile.asked", grouped(sms.Asked), "", phrase{"tile.asked_note", []any{sms.Lost(), sms.Waiting}}},
+		rateTile("tile.accepted", sms.AcceptedRate, sms.Ended(), timesNote(sms.Acceptance)),
+		rateTile("tile.delivered", sms.DeliveredRate, sms.Reported(), timesNote(sms.Delivery)),
+		rateTile("tile.used", sms.UsedRate, 0, phrase{"tile.used_note", []any{sms.Used, sms.Accepted}}),
+		rateTile("tile.mails", mail.AcceptedRate, mail.Ended(), mailNote),
+	}
+	if budget := v.Facts.Budget; budget != nil {
+		note := phrase{"tile.budget_note", []any{budget.Count}}
+		if budget.Price > 0 {
+			note = phrase{"tile.budget_yuan", []any{budget.Count, yuan(float64(budget.Left) * budget.Price)}}
+		}
+		tiles = append(tiles, tile{"tile.budget", grouped(budget.Left), "", note})
+	}
+	return tiles
+}
+
+func rateTile(name string, rate func() (vitals.Percent, bool), of int, note phrase) tile {
+	p, ok := rate()
+	if !ok {
+		return tile{Name: name, Value: "–", Note: note}
+	}
+	return tile{name, percent(p), rateClass(p, of), note}
+}
+
+func timesNote(times vitals.Times) phrase {
+	p50, ok := times.Percentile(50)
+	if !ok {
+		return phrase{}
+	}
+	p95, _ := times.Percentile(95)
+	return phrase{"tile.times", []any{p50, p95}}
+}
+
+// rateClass is the colour of a rate. A rate of fewer than 10 messages has none: one of them would change it too much.
+func rateClass(p vitals.Percent, of int) string {
+	switch {
+	case of < 10 || p >= 95:
+		return ""
+	case p >= 80:
+		return "amber"
+	default:
+		return "red"
+	}
+}
