@@ -119,7 +119,7 @@ func TestRow20_an_intruder_s_changes_are_undone(t *testing.T) {
 }
 
 // Row 20: a number that changed hands opens nothing by a code, and passes on when the account before does not answer.
-func TestRow20_a_number_that_changed_hands(t *testing.T) {
+func TestRow20_a_number_that_changed_hands_opens_nothing_old(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 20, "a number passes to another person")
 	d := newDeployment(t, plan{apis: 1, sms: 1, email: 1, environ: map[string]string{"USHER_SMS_RESEND_INTERVAL": "1s"}})

@@ -64,7 +64,7 @@ func codeFor(mobile string) map[string]any {
 }
 
 // askCode asks for a code for a new number, enters that in the ledger and returns the number and the answer.
-func (s *stage) askCode(t testing.TB, api *member) (mobile string, answer testclient.Answer) {
+func (s *faultySetup) askCode(t testing.TB, api *member) (mobile string, answer testclient.Answer) {
 	t.Helper()
 	mobile = s.number()
 	s.ledger.ask(sms, mobile)
@@ -79,7 +79,7 @@ func (s *stage) askCode(t testing.TB, api *member) (mobile string, answer testcl
 }
 
 // mustAskCode is askCode that ends the test unless it is acknowledged, and returns the code's id.
-func (s *stage) mustAskCode(t testing.TB, api *member) (mobile, id string) {
+func (s *faultySetup) mustAskCode(t testing.TB, api *member) (mobile, id string) {
 	t.Helper()
 	mobile, answer := s.askCode(t, api)
 	if answer.Status != http.StatusAccepted {
@@ -88,11 +88,11 @@ func (s *stage) mustAskCode(t testing.TB, api *member) (mobile, id string) {
 	return mobile, answer.Text("sms_code_id")
 }
 
-// number is a mobile number that nobody else of this stage has.
-func (s *stage) number() string { return number(s.people.Add(1)) }
+// number is a mobile number that nobody else of this setup has.
+func (s *faultySetup) number() string { return number(s.people.Add(1)) }
 
 // signUp is the body of a registration by mail of somebody new, whom it enters in the ledger.
-func (s *stage) signUp() (address string, form map[string]any) {
+func (s *faultySetup) signUp() (address string, form map[string]any) {
 	name := fmt.Sprintf("person%d", s.people.Add(1))
 	address = name + "@example.com"
 	s.ledger.ask(email, address)
@@ -103,7 +103,7 @@ func (s *stage) signUp() (address string, form map[string]any) {
 }
 
 // register registers somebody by mail, ends the test unless that is acknowledged, and returns the address.
-func (s *stage) register(t testing.TB, api *member) string {
+func (s *faultySetup) register(t testing.TB, api *member) string {
 	t.Helper()
 	address, form := s.signUp()
 	answer, err := api.post("/v1/registrations", "", form)
@@ -136,7 +136,7 @@ func settled(t testing.TB, api *member, ids ...string) {
 }
 
 // faults sets the sandbox's faults, by vendor.
-func (s *stage) faults(t testing.TB, faults map[string]any) {
+func (s *faultySetup) faults(t testing.TB, faults map[string]any) {
 	t.Helper()
 	response, body, err := exchange(http.MethodPut, "http://"+s.sandbox.HTTPAddr+"/api/faults", "", faults)
 	if err != nil || response.StatusCode != http.StatusOK {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"syscall"
 	"testing"
+	"time"
 
 	"usher/internal/faultproxy"
 )
@@ -37,7 +38,7 @@ func cuts() int { return size(10, 250) }
 // cutRedis loses answers of Redis, every second time that to the client's repetition as well.
 func cutRedis(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, nil)
+	s := newFaultySetup(t, nil)
 	api, worker := s.api(t), s.worker(t, sms)
 	_, warm := s.mustAskCode(t, api) // Redis knows all scripts after this
 	settled(t, api, warm)
@@ -84,7 +85,7 @@ func cutRedis(t *testing.T) (result outcome) {
 // cutCommit loses answers of PostgreSQL and, for the mail's task, of Redis: every second time with a reset.
 func cutCommit(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, nil)
+	s := newFaultySetup(t, nil)
 	api, worker := s.api(t), s.worker(t, email)
 	s.arrived(t, s.register(t, api)) // Redis knows all scripts after this
 	for _, c := range []cut{
@@ -123,7 +124,7 @@ func cutCommit(t *testing.T) (result outcome) {
 
 // registerTwice registers somebody who sends the form again when the first answer was no success: then there is
 // an account, made by either. It returns an error when an answer says otherwise.
-func (s *stage) registerTwice(api *member, mayFail bool) error {
+func (s *faultySetup) registerTwice(api *member, mayFail bool) error {
 	address, form := s.signUp()
 	first, err := api.post("/v1/registrations", address, form)
 	if err != nil {
@@ -145,7 +146,7 @@ func (s *stage) registerTwice(api *member, mayFail bool) error {
 // cutSMTP loses the answer to a mail's last dot.
 func cutSMTP(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, nil)
+	s := newFaultySetup(t, nil)
 	api := s.api(t)
 	s.worker(t, email)
 	for range cuts() {
@@ -162,7 +163,7 @@ func cutSMTP(t *testing.T) (result outcome) {
 func cutVendor(vendor string) trial {
 	return func(t *testing.T) (result outcome) {
 		t.Helper()
-		s := newStage(t, map[string]string{"USHER_SMS_PROVIDERS": vendor})
+		s := newFaultySetup(t, map[string]string{"USHER_SMS_PROVIDERS": vendor})
 		api := s.api(t)
 		s.worker(t, sms)
 		var ids []string
@@ -183,7 +184,7 @@ func cutVendor(vendor string) trial {
 
 // judgeVendor fails the test when somebody got more than two SMS, or two from Aliyun, which is asked before it is
 // sent anything again.
-func (s *stage) judgeVendor(t testing.TB, vendor string, result outcome) {
+func (s *faultySetup) judgeVendor(t testing.TB, vendor string, result outcome) {
 	t.Helper()
 	for to, times := range s.perRecipient() {
 		if times > 2 {
@@ -193,4 +194,37 @@ func (s *stage) judgeVendor(t testing.TB, vendor string, result outcome) {
 	if twice := result.twice[sms]; vendor == "aliyun" && twice > 0 {
 		t.Errorf("%d SMS went out twice although their vendor could be asked", twice)
 	}
+}
+
+// loseAgain loses the answer with a task, and then one that the reaper needs to put its message back.
+func loseAgain(t *testing.T) (result outcome) {
+	t.Helper()
+	s := newFaultySetup(t, nil)
+	api, worker := s.api(t), s.worker(t, sms)
+	_, warm := s.mustAskCode(t, api) // Redis knows all scripts after this
+	settled(t, api, warm)
+	for range size(1, 10) {
+		for name, traps := range map[string]func() []*faultproxy.Trap{
+			"the reaper's look, twice": func() []*faultproxy.Trap {
+				return []*faultproxy.Trap{worker.redis.OnReply(looking, 1), worker.redis.OnReply(looking, 2)}
+			},
+			"the task put back": func() []*faultproxy.Trap {
+				return []*faultproxy.Trap{worker.redis.OnAnswer(putBack, 1)}
+			},
+		} {
+			first := worker.redis.OnAnswer(anSMSTask, 1)
+			first.Cut()
+			_, id := s.mustAskCode(t, api)
+			await(t, first, "the task")
+			began := time.Now()
+			for _, trap := range traps() {
+				trap.Cut()
+				await(t, trap, name)
+			}
+			settled(t, api, id)
+			result.lasted("taken up", time.Since(began))
+		}
+	}
+	result.verdict = s.verdict()
+	return result
 }

@@ -42,7 +42,7 @@ func newGate(t testing.TB, vendor string) *gate {
 }
 
 // gated puts a gate before the vendors of these settings.
-func (s *stage) gated(t testing.TB, endpoints ...string) *gate {
+func (s *faultySetup) gated(t testing.TB, endpoints ...string) *gate {
 	t.Helper()
 	s.gate = newGate(t, s.sandbox.HTTPAddr)
 	for _, endpoint := range endpoints {

@@ -2,6 +2,7 @@ package prove_test
 
 import (
 	"net/http"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -47,7 +48,7 @@ func handed(points []point) int {
 // killAskedForCode kills an API that was asked for a code, and asks another one again.
 func killAskedForCode(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, nil)
+	s := newFaultySetup(t, nil)
 	api := s.api(t)
 	s.worker(t, sms)
 	_, warm := s.mustAskCode(t, api) // Redis knows all scripts after this
@@ -86,7 +87,7 @@ func killAskedForCode(t *testing.T) (result outcome) {
 }
 
 // unanswered sends a request to an API that is killed when it reaches a point.
-func (s *stage) unanswered(t *testing.T, p point, path, key string, form map[string]any) {
+func (s *faultySetup) unanswered(t *testing.T, p point, path, key string, form map[string]any) {
 	t.Helper()
 	api := s.api(t)
 	reached, drop := p.arm(t, s, api)
@@ -106,7 +107,7 @@ func (s *stage) unanswered(t *testing.T, p point, path, key string, form map[str
 // killRegistering kills an API with a registration in its hands; the person sends the form again.
 func killRegistering(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, nil)
+	s := newFaultySetup(t, nil)
 	s.worker(t, email)
 	s.arrived(t, s.register(t, s.api(t)))
 	for range kills() {
@@ -145,7 +146,7 @@ func killRegistering(t *testing.T) (result outcome) {
 func killSending(vendor string) trial {
 	return func(t *testing.T) (result outcome) {
 		t.Helper()
-		s := newStage(t, map[string]string{"USHER_SMS_PROVIDERS": vendor})
+		s := newFaultySetup(t, map[string]string{"USHER_SMS_PROVIDERS": vendor})
 		api, first := s.api(t), s.worker(t, sms)
 		_, warm := s.mustAskCode(t, api)
 		settled(t, api, warm)
@@ -175,7 +176,7 @@ func killSending(vendor string) trial {
 // killMailing does the same with mails.
 func killMailing(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, nil)
+	s := newFaultySetup(t, nil)
 	api, first := s.api(t), s.worker(t, email)
 	s.register(t, api)
 	s.mailed(t)
@@ -196,7 +197,7 @@ func killMailing(t *testing.T) (result outcome) {
 }
 
 // killWorker starts a worker, has it take a message and kills it at the point.
-func (s *stage) killWorker(t testing.TB, p point, channel string, ask func() (to string)) {
+func (s *faultySetup) killWorker(t testing.TB, p point, channel string, ask func() (to string)) {
 	t.Helper()
 	worker := s.worker(t, channel)
 	reached, drop := p.arm(t, s, worker)
@@ -209,7 +210,7 @@ func (s *stage) killWorker(t testing.TB, p point, channel string, ask func() (to
 
 // recover lets Asynq itself recover what the killed workers had, at once instead of a minute later, so that
 // what it puts back is judged too.
-func (s *stage) recover(t testing.TB, queue string) {
+func (s *faultySetup) recover(t testing.TB, queue string) {
 	t.Helper()
 	client, leases := s.client(t), "asynq:{"+queue+"}:lease"
 	tasks, err := client.ZRange(t.Context(), leases, 0, -1).Result()
@@ -228,7 +229,7 @@ func (s *stage) recover(t testing.TB, queue string) {
 
 // judgeKilled fails the test when a message arrived more than twice, or again although no vendor had it when its
 // worker was killed.
-func (s *stage) judgeKilled(t testing.TB) {
+func (s *faultySetup) judgeKilled(t testing.TB) {
 	t.Helper()
 	times := s.perRecipient()
 	for to, p := range s.killed {
@@ -240,3 +241,76 @@ func (s *stage) judgeKilled(t testing.TB) {
 
 // kill ends the process as a crash would.
 func (m *member) kill() { _ = m.Stop(syscall.SIGKILL) } // its error says that it was killed
+
+// trial is what a row consists of: a deployment of its own, and one kind of fault.
+type trial func(t *testing.T) outcome
+
+// outcome is what a trial has come to.
+type outcome struct {
+	verdict
+
+	lies    int                      // answers that were not true
+	counts  map[string]int           // of the row, added up
+	longest map[string]time.Duration // of the row, the longest of all trials
+}
+
+// lasted notes a time.
+func (o *outcome) lasted(name string, d time.Duration) {
+	if o.longest == nil {
+		o.longest = map[string]time.Duration{}
+	}
+	o.longest[name] = max(o.longest[name], d)
+}
+
+// counted notes a number.
+func (o *outcome) counted(name string, n int) {
+	if o.counts == nil {
+		o.counts = map[string]int{}
+	}
+	o.counts[name] += n
+}
+
+// together runs a row's trials at the same time, whatever -parallel says, for they spend it waiting, and adds up
+// what they come to.
+func (r *row) together(t *testing.T, trials map[string]trial) (sum outcome) {
+	t.Helper()
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	for name, run := range trials {
+		running.Go(func() {
+			t.Run(name, func(t *testing.T) {
+				o := run(t)
+				t.Logf("%d acknowledged, %d delivered, twice %v", o.acknowledged, o.delivered, o.twice)
+				mu.Lock()
+				defer mu.Unlock()
+				sum.add(o)
+			})
+		})
+	}
+	running.Wait()
+	r.note("%d acknowledged", sum.acknowledged)
+	return sum
+}
+
+func (o *outcome) add(other outcome) {
+	o.requested += other.requested
+	o.acknowledged += other.acknowledged
+	o.delivered += other.delivered
+	o.lost = append(o.lost, other.lost...)
+	o.expired = append(o.expired, other.expired...)
+	o.unasked = append(o.unasked, other.unasked...)
+	o.changed = append(o.changed, other.changed...)
+	if o.twice == nil {
+		o.twice = map[string]int{}
+	}
+	for channel, n := range other.twice {
+		o.twice[channel] += n
+	}
+	o.lies += other.lies
+	for name, n := range other.counts {
+		o.counted(name, n)
+	}
+	for name, d := range other.longest {
+		o.lasted(name, d)
+	}
+}

@@ -11,14 +11,14 @@ type point struct {
 	name string
 	// arm makes a process stop there. The first function returned waits until it does, with somebody's
 	// message; the second throws away what is held.
-	arm func(t testing.TB, s *stage, m *member) (reached func(to string), drop func())
+	arm func(t testing.TB, s *faultySetup, m *member) (reached func(to string), drop func())
 	// handed says that the vendor has the message by then, so that it may arrive again.
 	handed bool
 }
 
 // onWire is a point that passes on a connection of the process.
 func onWire(name string, handed bool, trap func(*member) *faultproxy.Trap) point {
-	return point{name, func(t testing.TB, _ *stage, m *member) (func(string), func()) {
+	return point{name, func(t testing.TB, _ *faultySetup, m *member) (func(string), func()) {
 		t.Helper()
 		held := trap(m)
 		return func(string) { await(t, held, name) }, held.Cut
@@ -76,8 +76,32 @@ func mailPoints() []point {
 
 // atMailServer is the moment at which the mail server has the mail and takes its time to say so: what passes
 // there is encrypted, so the server itself has to wait.
-func atMailServer(t testing.TB, s *stage, _ *member) (reached func(string), drop func()) {
+func atMailServer(t testing.TB, s *faultySetup, _ *member) (reached func(string), drop func()) {
 	t.Helper()
 	s.faults(t, map[string]any{"smtp": map[string]any{"delay_ms": 3000, "count": 1}})
 	return func(to string) { s.arrived(t, to) }, func() {}
 }
+
+// What passes on the wire when these things are done, and at no other time on the same process's connections
+// to the same store or vendor.
+const (
+	issuing      = ":pause\r\n"                // an API: the script that spends the number's limits and writes the code
+	queueingSMS  = "asynq:{sms}:pending\r\n"   // an API; workers look there all the time
+	queueingMail = "asynq:{email}:pending\r\n" // the same
+	anSMSTask    = "sms:code"                  // in the answer to a worker that takes it off the queue
+	aMailTask    = "email:activation"          // the same
+	claimingSMS  = ":outcomes\r\n$44\r\n"      // a worker: the id of the code is the first argument after the keys
+	recordingSMS = "\r\n$4\r\nsent\r\n"        // a worker: that a vendor took the code
+	looking      = "\r\nasynq:{sms}:\r\n"      // a worker's reaper at a task that is active for long
+	putBack      = ":again"                    // in the answer with a task that a reaper has put back
+	doneSMS      = "asynq:{sms}:processed:"    // a worker's acknowledgement to the queue
+	doneMail     = "asynq:{email}:processed:"  // the same
+
+	committing = "COMMIT\x00" // an API: an account with its mail
+
+	// Statements are prepared, so that only their arguments pass: for mails these are arrays, of one element here.
+	claimingMail  = "\x00\x04\x00\x00\x00\x28{\"" // a worker: how many arguments there are, and the length of the first, an id
+	recordingMail = `{"sent"}`                    // a worker: that the server took the mail
+
+	sending = "POST /" // a worker to either SMS vendor
+)

@@ -49,7 +49,7 @@ const every = 100 * time.Millisecond
 func spareProvider(spoil spoiler) trial {
 	return func(t *testing.T) (result outcome) {
 		t.Helper()
-		s := newStage(t, map[string]string{
+		s := newFaultySetup(t, map[string]string{
 			"USHER_SMS_CODE_TTL": shortLife.String(), "USHER_SEND_TIMEOUT": sendTimeout.String(),
 		})
 		g := s.gated(t, "USHER_ALIYUN_ENDPOINT")
@@ -100,7 +100,7 @@ func (m *member) awaitBreaker(t testing.TB, state string) {
 // writing another end into the store.
 func outliveCodes(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, nil)
+	s := newFaultySetup(t, nil)
 	g := s.gated(t, "USHER_ALIYUN_ENDPOINT", "USHER_RONGLIAN_ENDPOINT")
 	g.away()
 	api, worker, client := s.api(t), s.worker(t, sms), s.client(t)
@@ -134,7 +134,7 @@ func outliveCodes(t *testing.T) (result outcome) {
 }
 
 // steadily asks for a code again and again until the returned function is called.
-func (s *stage) steadily(t testing.TB, api *member) (stop func()) {
+func (s *faultySetup) steadily(t testing.TB, api *member) (stop func()) {
 	t.Helper()
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -164,7 +164,7 @@ func (s *stage) steadily(t testing.TB, api *member) (stop func()) {
 }
 
 // late returns how many messages were sent after their end.
-func (s *stage) late() int {
+func (s *faultySetup) late() int {
 	late := 0
 	for _, a := range s.journal.since(0) {
 		if s.ledger.over(a.To, a.ReceivedAt) {

@@ -42,7 +42,7 @@ func TestRow08_Redis_may_forget_fall_back_and_be_full(t *testing.T) {
 func losses() int { return size(1, 10) }
 
 // wait puts a crowd's codes and mails on the queues and returns the ids of the codes and their numbers.
-func (s *stage) wait(t testing.TB, api *member) (ids, numbers []string) {
+func (s *faultySetup) wait(t testing.TB, api *member) (ids, numbers []string) {
 	t.Helper()
 	for range crowd {
 		mobile, id := s.mustAskCode(t, api)
@@ -55,7 +55,7 @@ func (s *stage) wait(t testing.TB, api *member) (ids, numbers []string) {
 // emptyRedis takes everything from Redis, or everything but the queues, while codes and mails wait.
 func emptyRedis(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, map[string]string{"USHER_LIMITS": numberLimits})
+	s := newFaultySetup(t, map[string]string{"USHER_LIMITS": numberLimits})
 	api, client := s.api(t), s.client(t)
 	for round := range losses() {
 		_, numbers := s.wait(t, api)
@@ -101,7 +101,7 @@ func forget(t testing.TB, client *redis.Client, everything bool) {
 // restoreRedis lets Redis crash and come back with what it had some time ago.
 func restoreRedis(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, map[string]string{"USHER_LIMITS": numberLimits})
+	s := newFaultySetup(t, map[string]string{"USHER_LIMITS": numberLimits})
 	api, client := s.api(t), s.client(t)
 	for range losses() {
 		_, numbers := s.wait(t, api)
@@ -138,7 +138,7 @@ func restoreRedis(t *testing.T) (result outcome) {
 // fillRedis lets Redis refuse whatever needs memory, while codes and mails wait and some are on their way.
 func fillRedis(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, map[string]string{"USHER_LIMITS": numberLimits})
+	s := newFaultySetup(t, map[string]string{"USHER_LIMITS": numberLimits})
 	api, client := s.api(t), s.client(t)
 	commands := 0
 	for range losses() {
@@ -175,7 +175,7 @@ func fillRedis(t *testing.T) (result outcome) {
 
 // refused asks a deployment whose Redis is full for a code, which it must refuse, and for an account, for which it
 // needs no Redis.
-func (s *stage) refused(t testing.TB, api *member, result *outcome) {
+func (s *faultySetup) refused(t testing.TB, api *member, result *outcome) {
 	t.Helper()
 	began := time.Now()
 	_, answer := s.askCode(t, api)

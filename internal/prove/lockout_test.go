@@ -15,7 +15,7 @@ import (
 // Row 21: strangers who know a person's name and number use up all that is counted by them: attempts, the pause between
 // codes, codes, passwords, with captchas of either price. The owner enters the code at hand, gets another one where the
 // account was signed in from before, and signs in with the password from a network that nothing is known of.
-func TestRow21_strangers_shut_nobody_out(t *testing.T) {
+func TestRow21_strangers_cannot_lock_an_owner_out(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 21, "strangers use up codes, attempts and passwords of one person")
 	s := newLockout(t)

@@ -26,7 +26,7 @@ func twinKeys() string {
 }
 
 // Two deployments share a Redis, and their keys have the same id. Each worker gets the codes of its own API.
-func TestRow29_deployments_on_one_redis(t *testing.T) {
+func TestRow29_deployments_on_one_redis_keep_apart(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 29, "two deployments with keys of the same id on one Redis")
 	codes := size(20, 200)
@@ -61,7 +61,7 @@ func TestRow29_deployments_on_one_redis(t *testing.T) {
 
 // A worker whose clock is ten minutes ahead sends what it takes. It is built with another time.Now: no setting can move
 // a program's clock.
-func TestRow29_a_worker_ten_minutes_ahead(t *testing.T) {
+func TestRow29_a_worker_ten_minutes_ahead_sends_its_tasks(t *testing.T) {
 	t.Parallel()
 	if size(0, 1) == 0 {
 		t.Skip("it compiles the standard library anew: USHER_PROVE=long")

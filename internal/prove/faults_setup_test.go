@@ -13,9 +13,9 @@ import (
 	"usher/internal/testkit"
 )
 
-// stage is a deployment whose processes reach the stores and the vendors through proxies, each process through
+// faultySetup is a deployment whose processes reach the stores and the vendors through proxies, each process through
 // its own: so that one connection of one process can be made to fail at one request.
-type stage struct {
+type faultySetup struct {
 	environ  map[string]string
 	sandbox  *testkit.Sandbox
 	redis    *testkit.Server
@@ -28,15 +28,15 @@ type stage struct {
 	killed   map[string]point // where the process was that had somebody's message
 }
 
-// newStage prepares the stores. The changes are to the settings.
-func newStage(t testing.TB, changes map[string]string) *stage {
+// newFaultySetup prepares the stores. The changes are to the settings.
+func newFaultySetup(t testing.TB, changes map[string]string) *faultySetup {
 	t.Helper()
 	database := testkit.Postgres(t)
 	if database == "" {
 		t.Skip("no postgres on this machine")
 	}
 	file := filepath.Join(t.TempDir(), "journal")
-	s := &stage{
+	s := &faultySetup{
 		redis: testkit.RedisServer(t), sandbox: testkit.StartSandbox(t, "-journal", file),
 		journal: newJournal(t, file), ledger: newLedger(), killed: map[string]point{},
 		codeLife: codeLife,
@@ -53,7 +53,7 @@ func newStage(t testing.TB, changes map[string]string) *stage {
 }
 
 // reopen opens the test's own connections to the database.
-func (s *stage) reopen(t testing.TB, database string) {
+func (s *faultySetup) reopen(t testing.TB, database string) {
 	t.Helper()
 	db, err := sql.Open("postgres", database)
 	if err != nil {
@@ -63,7 +63,7 @@ func (s *stage) reopen(t testing.TB, database string) {
 	s.db = db
 }
 
-// member is one process of the stage with the proxies before what it uses.
+// member is one process of the setup with the proxies before what it uses.
 type member struct {
 	*testkit.Program
 
@@ -72,17 +72,17 @@ type member struct {
 	aliyun, ronglian *faultproxy.Proxy
 }
 
-func (s *stage) api(t testing.TB) *member {
+func (s *faultySetup) api(t testing.TB) *member {
 	t.Helper()
 	return s.start(t, `"http_addr":"([^"]+)"`, "api")
 }
 
-func (s *stage) worker(t testing.TB, channel string) *member {
+func (s *faultySetup) worker(t testing.TB, channel string) *member {
 	t.Helper()
 	return s.start(t, `"ops_addr":"([^"]+)"`, "worker", "-channels", channel)
 }
 
-func (s *stage) start(t testing.TB, ready, command string, args ...string) *member {
+func (s *faultySetup) start(t testing.TB, ready, command string, args ...string) *member {
 	t.Helper()
 	m, environ := &member{}, maps.Clone(s.environ)
 	m.redis = before(t, environ, "USHER_REDIS_URL")

@@ -23,7 +23,7 @@ type reader struct {
 
 // Row 10: whatever the vendors, strangers and the operator write, nobody crashes over it. The native fuzzing of the
 // same readers is make fuzz; what it finds goes into its corpora, where this row begins.
-func TestRow10_strange_inputs_crash_nobody(t *testing.T) {
+func TestRow10_strange_inputs_crash_no_process(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 10, "mutated bodies, headers, contacts, names, answers, reports, mail dialogues, tasks, settings")
 	inputs := size(5000, 1_000_000)

@@ -10,7 +10,7 @@ import (
 // stopGrace is USHER_SHUTDOWN_GRACE: a part that was told to end has ended by then.
 const stopGrace = 20 * time.Second
 
-func TestRow17_orderly_stops_under_load(t *testing.T) {
+func TestRow17_orderly_stops_under_load_lose_nothing(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 17, "SIGTERM under load of API and workers")
 	rounds := size(1, 20)

@@ -15,7 +15,7 @@ import (
 
 // Every acknowledged code reaches its number although workers are killed while they send, and it goes out
 // twice only where a kill found it in flight.
-func TestRow02_codes_drain_under_kills(t *testing.T) {
+func TestRow02_no_acknowledged_code_is_lost_under_kills(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 2, "SMS drain with kill -9 of the worker")
 	concurrency := size(50, 100)

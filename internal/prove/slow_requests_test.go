@@ -27,7 +27,7 @@ const (
 func slowdownBound() int { return size(500, 200) }
 
 // Row 11: slow and huge requests are refused or cut off, and cost the others next to nothing.
-func TestRow11_slow_and_huge_requests_harm_nobody(t *testing.T) {
+func TestRow11_slow_and_huge_requests_harm_no_other_client(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 11, "slow headers and bodies, 10 MB, gzip, deep JSON, bad UTF-8, NUL, 1 MB password")
 	environ, sandbox := testkit.Settings(t)

@@ -14,7 +14,7 @@ import (
 
 // Row 28: a vendor that answers 500 to everything costs no code while another one is well, and after an older dump of the
 // database was restored no mail goes out twice without an operator's word.
-func TestRow28_a_failing_vendor_and_an_older_database(t *testing.T) {
+func TestRow28_a_failing_vendor_and_an_older_database_cost_no_message(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 28, "Aliyun answers 500 to all, Ronglian well; an older dump of the database restored")
 	r.tried("%d codes through 3 workers, %d mails", failing(), restored)
@@ -36,7 +36,7 @@ const restored = 13
 
 func answerFailing(t *testing.T) (result outcome) {
 	t.Helper()
-	s := newStage(t, nil)
+	s := newFaultySetup(t, nil)
 	api := s.api(t)
 	workers := []*member{s.worker(t, sms), s.worker(t, sms), s.worker(t, sms)}
 	s.faults(t, map[string]any{"aliyun": map[string]any{"status": 500}})
@@ -73,7 +73,7 @@ func answerFailing(t *testing.T) (result outcome) {
 func restoreDump(t *testing.T) (result outcome) {
 	t.Helper()
 	dump, restore := postgresTool(t, "pg_dump"), postgresTool(t, "pg_restore")
-	s := newStage(t, nil)
+	s := newFaultySetup(t, nil)
 	url, file := s.environ["USHER_DATABASE_URL"], filepath.Join(t.TempDir(), "usher.dump")
 	tool := func(name string, args ...string) {
 		t.Helper()

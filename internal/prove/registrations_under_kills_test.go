@@ -32,7 +32,7 @@ type storm struct {
 	victims     map[string]int // by kind
 }
 
-func TestRow01_registrations_under_random_kills(t *testing.T) {
+func TestRow01_no_acknowledged_registration_is_lost_under_random_kills(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 1, "registrations under random kills of API, worker, Redis, SMTP, PostgreSQL")
 	const concurrency = 4

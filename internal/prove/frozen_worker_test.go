@@ -12,7 +12,7 @@ import (
 
 // A worker whose clock stands still while it sends is not waited for, and sends nothing twice when it goes on: what
 // it had in its hands is asked for or sent by the other one, and its own claims are over.
-func TestRow02_a_frozen_worker_goes_on(t *testing.T) {
+func TestRow02_a_frozen_worker_sends_nothing_twice(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 2, "worker frozen while it sends, then continued")
 	const concurrency, life = 20, 30 * time.Minute

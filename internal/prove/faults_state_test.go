@@ -14,10 +14,10 @@ import (
 )
 
 // verdict compares what was promised so far with what has arrived.
-func (s *stage) verdict() verdict { return s.ledger.judge(s.journal.since(0), time.Now()) }
+func (s *faultySetup) verdict() verdict { return s.ledger.judge(s.journal.since(0), time.Now()) }
 
 // perRecipient returns how many messages each number and address has got.
-func (s *stage) perRecipient() map[string]int {
+func (s *faultySetup) perRecipient() map[string]int {
 	times := map[string]int{}
 	for _, a := range s.journal.since(0) {
 		times[a.To]++
@@ -26,20 +26,20 @@ func (s *stage) perRecipient() map[string]int {
 }
 
 // arrived waits for the first message to somebody.
-func (s *stage) arrived(t testing.TB, to string) {
+func (s *faultySetup) arrived(t testing.TB, to string) {
 	t.Helper()
 	testkit.Eventually(t, patience, func() bool { return len(s.journal.to(to)) > 0 }, "a message to %s", to)
 }
 
 // allArrived waits until everything that was promised has arrived, but for what is of no use any more.
-func (s *stage) allArrived(t testing.TB) {
+func (s *faultySetup) allArrived(t testing.TB) {
 	t.Helper()
 	testkit.Eventually(t, patience, func() bool { return len(s.ledger.open(s.journal, time.Now())) == 0 },
 		"everything that was promised has arrived")
 }
 
 // mailed waits until every mail is known to have been sent: nothing is under way that could go out twice.
-func (s *stage) mailed(t testing.TB) {
+func (s *faultySetup) mailed(t testing.TB) {
 	t.Helper()
 	testkit.Eventually(t, patience, func() bool {
 		return s.count(t, "select count(*) from messages where channel = 'email' and state in ('queued', 'sending')") == 0
@@ -47,7 +47,7 @@ func (s *stage) mailed(t testing.TB) {
 }
 
 // count asks the database itself.
-func (s *stage) count(t testing.TB, query string) int {
+func (s *faultySetup) count(t testing.TB, query string) int {
 	t.Helper()
 	var n int
 	if err := s.db.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
@@ -57,7 +57,7 @@ func (s *stage) count(t testing.TB, query string) int {
 }
 
 // client is the test's own connection to Redis.
-func (s *stage) client(t testing.TB) *redis.Client {
+func (s *faultySetup) client(t testing.TB) *redis.Client {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: s.redis.Addr()})
 	t.Cleanup(func() { client.Close() })
@@ -115,7 +115,7 @@ func field(t testing.TB, text, prefix string) int {
 }
 
 // sentBy returns how many messages each vendor has accepted.
-func (s *stage) sentBy(t testing.TB) map[string]int {
+func (s *faultySetup) sentBy(t testing.TB) map[string]int {
 	t.Helper()
 	var list []struct{ Provider string }
 	_, body, err := exchange(http.MethodGet, "http://"+s.sandbox.HTTPAddr+"/api/messages", "", nil)

@@ -9,6 +9,66 @@ import (
 	"usher/internal/testkit"
 )
 
+func TestRow03_1000_sends_to_one_number_are_one_SMS(t *testing.T) {
+	t.Parallel()
+	const sends = 1000
+	r := newRow(t, 3, "parallel sends to one number through two API processes")
+	f := newFleet(t, nil)
+	rounds, arrived := size(3, 100), 0
+	for round := range rounds {
+		mobile := number(int64(round))
+		got := f.crowd(t, sends, "/v1/sms-codes", func(i int) map[string]any {
+			purpose := []string{"register", "login", "reset_password"}[i%3]
+			return map[string]any{"mobile": mobile, "purpose": purpose}
+		})
+		if got["202 0"] != 1 || got["429 4206"] != sends-1 {
+			t.Errorf("answers %v, want one 202 and else 429", got)
+		}
+		// When a later code has arrived, so has everything that was queued before it.
+		last := fmt.Sprintf("139%08d", round)
+		f.people[0].AskCode(last, "register")
+		f.people[0].ReadCode(last, 1)
+		f.people[0].ReadCode(mobile, 1)
+		arrived += len(f.people[0].Inbox(mobile))
+	}
+	r.tried("%d rounds of %d", rounds, sends)
+	r.exactly("SMS", arrived, rounds)
+}
+
+func TestRow04_1000_guesses_are_five_comparisons(t *testing.T) {
+	t.Parallel()
+	const guesses, allowed = 1000, 5
+	r := newRow(t, 4, "parallel guesses at one code, the right one among them")
+	f := newFleet(t, nil)
+	random, rounds := chance(4), size(3, 100)
+	most, successes := 0, 0
+	for round := range rounds {
+		mobile := number(int64(round))
+		id := f.people[0].AskCode(mobile, "register")
+		code := f.people[0].ReadCode(mobile, 1)
+		place := random.IntN(guesses / (1 + round%3*20)) // anywhere, or early enough to be compared sometimes
+		got := f.crowd(t, guesses, "/v1/sms-codes/check", func(i int) map[string]any {
+			guess := fmt.Sprintf("%06d", i)
+			switch {
+			case i == place:
+				guess = code
+			case guess == code:
+				guess = fmt.Sprintf("%06d", guesses)
+			}
+			return map[string]any{"mobile": mobile, "purpose": "register", "sms_code_id": id, "code": guess}
+		})
+		right := got["200 0 right"]
+		compared := got["200 0"] + right
+		if compared != allowed || got["422 4205"] != guesses-allowed {
+			t.Errorf("answers %v, want %d compared and else refused", got, allowed)
+		}
+		most, successes = max(most, compared), max(successes, right)
+	}
+	r.tried("%d rounds of %d", rounds, guesses)
+	r.atMost("comparisons", most, allowed)
+	r.atMost("successes", successes, 1)
+}
+
 // uses is how often a thing that is good for one use is used at the same time.
 const uses = 200
 
