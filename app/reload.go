@@ -102,7 +102,7 @@ type routed struct {
 
 var (
 	_ providers.SMSSender = (*smsSwitch)(nil)
-	_ providers.Asker     = (*smsSwitch)(nil)
+	_ providers.Resolver  = (*smsSwitch)(nil)
 )
 
 func newSMSSwitch(open func([]providers.SMSSender) *providers.Router, senders []providers.SMSSender) *smsSwitch {
@@ -126,9 +126,9 @@ func (s *smsSwitch) SendSMS(ctx context.Context, sms providers.SMS) (providers.R
 	return s.current.Load().SendSMS(ctx, sms)
 }
 
-// AskSMS implements [providers.Asker].
-func (s *smsSwitch) AskSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
-	return s.current.Load().AskSMS(ctx, sms)
+// ResolveSMS implements [providers.Resolver].
+func (s *smsSwitch) ResolveSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
+	return s.current.Load().ResolveSMS(ctx, sms)
 }
 
 // Breakers returns the state of every provider's breaker, by its name.

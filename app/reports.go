@@ -49,11 +49,11 @@ func newPuller(
 func fileReferences(senders []providers.SMSSender, stores *Stores, logger *slog.Logger) {
 	store := stores.Redis.Reports()
 	for _, sender := range senders {
-		referrer, ok := sender.(providers.Referrer)
+		referrer, ok := sender.(providers.Referencer)
 		if !ok {
 			continue
 		}
-		referrer.Refer(func(ctx context.Context, reference, id string) {
+		referrer.OnReference(func(ctx context.Context, reference, id string) {
 			ctx, cancel := context.WithTimeout(ctx, rememberTimeout)
 			defer cancel()
 			if err := store.Remember(ctx, sender.Name(), reference, id); err != nil {

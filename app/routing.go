@@ -25,7 +25,7 @@ func newSMS(
 	}, []string{"provider", "decision"})
 	sms := newSMSSwitch(func(senders []providers.SMSSender) *providers.Router {
 		return &providers.Router{
-			Senders: prepare(senders), Scores: stores.Redis.Scores(), Turnstile: clockedBounds{stores.Redis.Bounds(), stores.Clock}, Logger: logger,
+			Senders: prepare(senders), Scores: stores.Redis.Scores(), Slots: clockedBounds{stores.Redis.Bounds(), stores.Clock}, Logger: logger,
 			Count: func(provider string, decision providers.Decision) {
 				decisions.WithLabelValues(provider, string(decision)).Inc()
 			},
@@ -43,10 +43,10 @@ type clockedBounds struct {
 	clock *redisstore.Clock
 }
 
-// Enter implements [providers.Turnstile].
-func (b clockedBounds) Enter(ctx context.Context, turn providers.Turn) (providers.Decision, time.Duration, error) {
-	turn.Until = turn.Until.Add(b.clock.Offset())
-	return b.Bounds.Enter(ctx, turn)
+// Acquire implements [providers.Slots].
+func (b clockedBounds) Acquire(ctx context.Context, slot providers.Slot) (providers.Decision, time.Duration, error) {
+	slot.Until = slot.Until.Add(b.clock.Offset())
+	return b.Bounds.Acquire(ctx, slot)
 }
 
 // breakers shows the state of every breaker whenever the metrics are read.

@@ -8,7 +8,6 @@ import (
 
 	"usher/providers"
 	"usher/reports"
-	"usher/tasks"
 )
 
 // serviceWorker is the name of the process in traces, unless OTEL_SERVICE_NAME says otherwise.
@@ -18,7 +17,7 @@ const serviceWorker = "usher-worker"
 func traceSMS(senders []providers.SMSSender, tracer trace.Tracer) []providers.SMSSender {
 	traced := make([]providers.SMSSender, len(senders))
 	for i, sender := range senders {
-		traced[i] = tasks.TraceSMS(sender, tracer)
+		traced[i] = providers.TraceSMS(sender, tracer)
 	}
 	return traced
 }

@@ -15,8 +15,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"usher/internal/testkit"
+	"usher/providers"
 	"usher/providers/catalog"
-	"usher/tasks"
 )
 
 // spans is what was exported so far.
@@ -219,9 +219,9 @@ func TestTraceSMS_keeps_what_a_sender_can_do(t *testing.T) {
 		t.Fatal(err)
 	}
 	// These are asked of the sender itself, before it is wrapped or through Unwrap.
-	asked := []string{"Pull", "Refer", "Prove", "Templates", "Probe", "CheckTemplates"}
+	asked := []string{"Pull", "OnReference", "CheckCredentials", "Templates", "Probe", "CheckTemplates"}
 	for _, sender := range senders {
-		traced := reflect.TypeOf(tasks.TraceSMS(sender, noop.NewTracerProvider().Tracer("")))
+		traced := reflect.TypeOf(providers.TraceSMS(sender, noop.NewTracerProvider().Tracer("")))
 		for method := range reflect.TypeOf(sender).Methods() {
 			if _, found := traced.MethodByName(method.Name); !found && !slices.Contains(asked, method.Name) {
 				t.Errorf("%s loses %s", sender.Name(), method.Name)

@@ -263,7 +263,7 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	var email *tasks.EmailHandler
 	if s.Email != nil {
 		email = &tasks.EmailHandler{
-			Claims: tasks.WatchMail(w.stores.Mails, metrics), Notes: w.stores.Redis.Mails(), Sender: tasks.TraceEmail(w.email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
+			Claims: tasks.WatchMail(w.stores.Mails, metrics), Notes: w.stores.Redis.Mails(), Sender: providers.TraceEmail(w.email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
 			Timeout: s.Config.SendTimeout, Metrics: metrics, Places: make(chan struct{}, s.Config.ConcurrencyEmail), Breaker: w.breaker,
 			Clock: w.stores.TaskClock(),
 		}

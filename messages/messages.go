@@ -57,11 +57,11 @@ type Claim struct {
 	LeaseUntil time.Time // past it another worker may claim
 	Reason     string    // with ErrDropped: expired, superseded, used, unproved, sent, missing
 
-	// Doubts is the number of earlier claims that ran out: each may have sent the message, although nobody
+	// UnresolvedClaims is the number of earlier claims that ran out: each may have sent the message, although nobody
 	// knows.
-	Doubts           int
-	DoubtfulProvider string    // who may have it; empty when no worker lived to say so
-	DoubtfulAt       time.Time // when the first doubt arose; zero without doubts
+	UnresolvedClaims   int
+	UnresolvedProvider string    // who may have it; empty when no worker lived to say so
+	UnresolvedAt       time.Time // when the first doubt arose; zero without doubts
 }
 
 // Record is all that is known of an SMS at one revision: the whole of it, so that records may be written
@@ -74,11 +74,11 @@ type Record struct {
 	To        string // masked
 	RequestID string
 
-	State      State
-	Reason     string    // of a dropped one: expired, superseded, used, or unqueued when no queue took it
-	Attempt    int       // number of the last claim; 0 without one
-	LeaseUntil time.Time // of the running claim; zero unless the state is Sending
-	Doubts     int       // as in [Claim]
+	State            State
+	Reason           string    // of a dropped one: expired, superseded, used, or unqueued when no queue took it
+	Attempt          int       // number of the last claim; 0 without one
+	LeaseUntil       time.Time // of the running claim; zero unless the state is Sending
+	UnresolvedClaims int       // as in [Claim]
 
 	Provider     string // who was asked last, or who reported
 	ProviderID   string

@@ -16,22 +16,23 @@ type Bounded interface {
 	Bounds() Bounds
 }
 
-// Turn is one request that asks to go to its provider.
-type Turn struct {
+// Slot is the right to make one request to a provider. It asks for a place within the provider's bounds.
+type Slot struct {
 	Provider string
-	Name     string // no other request's
+	Name     string // unique to the request
 	Bounds   Bounds
-	Until    time.Time // when its slot comes free although nobody gave it back: the worker has died
+	Until    time.Time // when the slot is freed although it was not released, because the worker has died
 }
 
-// Turnstile keeps the requests of all workers within the bounds of their providers.
-type Turnstile interface {
-	// Enter takes a slot and counts the message, as far as the turn's bounds ask for it: both, or neither
-	// and then it says which bound is reached, [RateSpent] or [Busy], and how long until a message may pass
-	// again, 0 when nobody can know. An empty decision lets the request pass. A turn that enters again has
-	// its slot already.
-	Enter(ctx context.Context, turn Turn) (refused Decision, wait time.Duration, err error)
+// Slots keeps the requests of all workers within the bounds of their providers. Implementations are safe for
+// concurrent use.
+type Slots interface {
+	// Acquire takes a slot and counts the message, as far as the slot's bounds ask for it: both or neither. When a
+	// bound is reached it returns which one, [RateSpent] or [Busy], and how long until a message may pass again, 0 when
+	// that cannot be known. An empty decision lets the request pass. Acquiring a slot again succeeds: the request
+	// already has it.
+	Acquire(ctx context.Context, slot Slot) (refused Decision, wait time.Duration, err error)
 
-	// Leave gives the turn's slot back. Leaving without a slot does no harm.
-	Leave(ctx context.Context, turn Turn) error
+	// Release frees the slot. Releasing a slot that was not acquired has no effect.
+	Release(ctx context.Context, slot Slot) error
 }

@@ -3,10 +3,10 @@
 // [SMSSender] and [EmailSender] are the contract: one request a call, never repeated, and every failure an [Error],
 // whose [Kind] is all that anybody decides by. Each vendor is a folder beside this file; package catalog lists them;
 // package providertest checks that a vendor keeps the promises. What else a vendor may be able to do is an interface
-// of its own: [Querier], [Puller], [Referrer], [Bounded].
+// of its own: [Querier], [Puller], [Referencer], [Bounded].
 //
 // [Router] is an SMSSender made of others. It keeps nothing but its breakers and weights; what holds over all workers
-// is behind [Turnstile] and [Scores].
+// is behind [Slots] and [Scores].
 //
 // # A message's way through the router
 //

@@ -17,10 +17,10 @@ type Puller interface {
 	Pull(ctx context.Context) (reports.Batch, error)
 }
 
-// Referrer is an [SMSSender] whose vendor cannot carry our ids and is given references instead, which its
+// Referencer is an [SMSSender] whose vendor cannot carry our ids and is given references instead, which its
 // reports then name.
-type Referrer interface {
+type Referencer interface {
 	// Refer makes every send tell the reference of its message before the request leaves. It may be called
 	// before the first send.
-	Refer(remember func(ctx context.Context, reference, id string))
+	OnReference(remember func(ctx context.Context, reference, id string))
 }

@@ -18,14 +18,14 @@ import (
 //
 // The fields must not change after the first use. It is safe for concurrent use.
 type Router struct {
-	Senders   []SMSSender // in the order of preference; at least one
-	Scores    Scores      // nil: everybody does well
-	Turnstile Turnstile   // nil: each worker keeps to the bound of requests at the same time by itself
-	Count     Count       // nil: nobody counts
-	Logger    *slog.Logger
+	Senders []SMSSender // in the order of preference; at least one
+	Scores  Scores      // nil: everybody does well
+	Slots   Slots       // nil: each worker keeps to the bound of requests at the same time by itself
+	Count   Count       // nil: nobody counts
+	Logger  *slog.Logger
 
-	once  sync.Once
-	lines []*line
+	once   sync.Once
+	routes []*route
 }
 
 // Count is told of every decision about a provider; see [Decision].
@@ -39,40 +39,40 @@ func (r *Router) count(provider string, decision Decision) {
 
 var (
 	_ SMSSender = (*Router)(nil)
-	_ Asker     = (*Router)(nil)
+	_ Resolver  = (*Router)(nil)
 )
 
 // Name returns "router".
 func (r *Router) Name() string { return "router" }
 
 // open makes a line for each sender, once.
-func (r *Router) open() []*line {
+func (r *Router) open() []*route {
 	r.once.Do(func() {
 		for _, sender := range r.Senders {
-			r.lines = append(r.lines, newLine(sender, r.Logger))
+			r.routes = append(r.routes, newRoute(sender, r.Logger))
 		}
 	})
-	return r.lines
+	return r.routes
 }
 
 // SendSMS returns the receipt of the sender that accepted, or the error that ended the round: that of the
 // last sender that was asked when all refused.
 func (r *Router) SendSMS(ctx context.Context, sms SMS) (Receipt, error) {
-	lines := r.open()
-	if len(lines) == 0 {
+	routes := r.open()
+	if len(routes) == 0 {
 		return Receipt{}, &Error{Provider: r.Name(), Kind: Misconfigured, Err: errNoSender}
 	}
-	round := &round{router: r, sms: sms}
-	receipt, err := round.run(ctx, lines)
-	round.log(ctx)
+	a := &attempt{router: r, sms: sms}
+	receipt, err := a.run(ctx, routes)
+	a.log(ctx)
 	return receipt, err
 }
 
-// AskSMS implements [Asker]: those that may have the message are asked once.
-func (r *Router) AskSMS(ctx context.Context, sms SMS) (Receipt, error) {
-	round := &round{router: r, sms: sms}
-	receipt, err := round.giveUp(ctx, r.open())
-	round.log(ctx)
+// ResolveSMS implements [Resolver]: those that may have the message are asked once.
+func (r *Router) ResolveSMS(ctx context.Context, sms SMS) (Receipt, error) {
+	a := &attempt{router: r, sms: sms}
+	receipt, err := a.giveUp(ctx, r.open())
+	a.log(ctx)
 	return receipt, err
 }
 

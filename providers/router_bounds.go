@@ -17,7 +17,7 @@ const (
 	// leaveTimeout bounds giving a slot back: the message's outcome waits to be recorded.
 	leaveTimeout = time.Second
 
-	// waitMost is how long a message waits for a bound that nobody else can take it around. It keeps its place
+	// waitMost is how long a message waits for a bound that nobody else can take it aa. It keeps its place
 	// among what the worker does at the same time, so that a crowd waits on the queue and not in Redis.
 	waitMost = 2 * time.Second
 
@@ -29,45 +29,45 @@ const (
 // turnstile cannot be asked the message goes: the vendor has limits of its own and refuses what is too much,
 // while a message that is kept back helps nobody. Then this worker still keeps to the bound of requests at the
 // same time by itself.
-func (l *line) enter(ctx context.Context, r *Router) (leave func(), refused Decision) {
+func (p *route) enter(ctx context.Context, r *Router) (leave func(), refused Decision) {
 	release := func() {}
-	if l.slots != nil {
+	if p.slots != nil {
 		select {
-		case l.slots <- struct{}{}:
-			release = func() { <-l.slots }
+		case p.slots <- struct{}{}:
+			release = func() { <-p.slots }
 		default:
 			return nil, Busy
 		}
 	}
-	if r.Turnstile == nil || l.bounds == (Bounds{}) {
+	if r.Slots == nil || p.bounds == (Bounds{}) {
 		return release, ""
 	}
-	if time.Now().UnixNano() < l.spent.Load() {
+	if time.Now().UnixNano() < p.spent.Load() {
 		release()
 		return nil, RateSpent
 	}
-	turn := Turn{Provider: l.sender.Name(), Name: rand.Text(), Bounds: l.bounds, Until: slotEnd(ctx)}
-	refused, wait, err := r.Turnstile.Enter(ctx, turn)
+	slot := Slot{Provider: p.sender.Name(), Name: rand.Text(), Bounds: p.bounds, Until: slotEnd(ctx)}
+	refused, wait, err := r.Slots.Acquire(ctx, slot)
 	switch {
 	case err != nil:
-		r.count(turn.Provider, Unbounded)
-		r.Logger.Warn("bounds of provider not looked at", "provider", turn.Provider, "error", err)
+		r.count(slot.Provider, Unbounded)
+		r.Logger.Warn("bounds of provider not looked at", "provider", slot.Provider, "error", err)
 	case refused != "":
 		release()
 		if refused == RateSpent {
-			l.spent.Store(time.Now().Add(wait).UnixNano())
+			p.spent.Store(time.Now().Add(wait).UnixNano())
 		}
 		return nil, refused
 	}
-	if l.bounds.Concurrent <= 0 {
+	if p.bounds.Concurrent <= 0 {
 		return release, ""
 	}
 	return func() {
 		defer release()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 		defer cancel()
-		if err := r.Turnstile.Leave(ctx, turn); err != nil {
-			r.Logger.Warn("slot of provider not given back", "provider", turn.Provider, "error", err)
+		if err := r.Slots.Release(ctx, slot); err != nil {
+			r.Logger.Warn("slot of provider not given back", "provider", slot.Provider, "error", err)
 		}
 	}, ""
 }
@@ -82,11 +82,11 @@ func slotEnd(ctx context.Context) time.Time {
 
 // waitEnd is until when a message waits for a bound: not beyond its life, and the provider needs the greater
 // part of the time that the attempt has.
-func (r *round) waitEnd(ctx context.Context) time.Time {
+func (a *attempt) waitEnd(ctx context.Context) time.Time {
 	now := time.Now()
 	most := waitMost
-	if r.sms.TTL > 0 {
-		most = min(most, r.sms.TTL)
+	if a.sms.TTL > 0 {
+		most = min(most, a.sms.TTL)
 	}
 	if end, ok := ctx.Deadline(); ok {
 		most = min(most, end.Sub(now)/4)

@@ -28,21 +28,21 @@ type turnstile struct {
 	refuse  providers.Decision
 	wait    time.Duration
 	err     error
-	entered []providers.Turn
-	left    []providers.Turn
+	entered []providers.Slot
+	left    []providers.Slot
 }
 
-func (s *turnstile) Enter(_ context.Context, turn providers.Turn) (providers.Decision, time.Duration, error) {
+func (s *turnstile) Acquire(_ context.Context, slot providers.Slot) (providers.Decision, time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entered = append(s.entered, turn)
+	s.entered = append(s.entered, slot)
 	return s.refuse, s.wait, s.err
 }
 
-func (s *turnstile) Leave(_ context.Context, turn providers.Turn) error {
+func (s *turnstile) Release(_ context.Context, slot providers.Slot) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.left = append(s.left, turn)
+	s.left = append(s.left, slot)
 	return s.err
 }
 
@@ -61,7 +61,7 @@ func (s *turnstile) counts() (entered, left int) {
 // bound gives the first sender of a stage bounds and returns the turnstile before it.
 func (s *stage) bound(bounds providers.Bounds) *turnstile {
 	stile := &turnstile{}
-	s.Turnstile = stile
+	s.Slots = stile
 	s.Senders[0] = bounded{s.senders[0], bounds}
 	return stile
 }
@@ -89,9 +89,9 @@ func TestRouter_goes_round_a_provider_whose_bound_is_reached(t *testing.T) {
 			if time.Since(start) > 0 {
 				t.Error("somebody waited although another provider was there")
 			}
-			for _, turn := range stile.entered {
-				if turn.Provider != "a" || turn.Bounds != bounds || turn.Name == "" {
-					t.Errorf("entered with %+v", turn)
+			for _, slot := range stile.entered {
+				if slot.Provider != "a" || slot.Bounds != bounds || slot.Name == "" {
+					t.Errorf("entered with %+v", slot)
 				}
 			}
 		})

@@ -17,7 +17,7 @@ const (
 	askTimeout = 3 * time.Second
 )
 
-// ErrUnsent is what [Asker] returns of a message whose workers all died before they could say whom they asked,
+// ErrUnsent is what [Resolver] returns of a message whose workers all died before they could say whom they asked,
 // when the provider that was first in line for it does not know it: they did not get as far as the call.
 var ErrUnsent = errors.New("the workers that had it died before they sent it")
 
@@ -28,66 +28,66 @@ var (
 
 // clear asks for the outcome of an earlier attempt and sends again only when no provider knows of it. A worker that died
 // has not said whom it asked; then all are suspects.
-func (r *round) clear(ctx context.Context, lines []*line) (Receipt, error) {
-	suspects, known := r.suspects(lines)
-	found := r.inquire(ctx, suspects)
+func (a *attempt) clear(ctx context.Context, routes []*route) (Receipt, error) {
+	suspects, known := a.suspects(routes)
+	found := a.inquire(ctx, suspects)
 	if found.sure {
 		return found.receipt, found.err
 	}
 	if !known {
-		return r.walk(ctx, suspects, Resend)
+		return a.walk(ctx, suspects, Resend)
 	}
-	if found.asked && time.Since(r.sms.Doubt.At) < settling {
+	if found.asked && time.Since(a.sms.Unresolved.At) < settling {
 		return Receipt{}, &Error{
 			Provider: suspects[0].sender.Name(), Kind: Temporary, Code: "own_settling", Err: errSettling,
 		}
 	}
-	return r.walk(ctx, r.resendOrder(lines, suspects[0], found.asked), Resend)
+	return a.walk(ctx, a.resendOrder(routes, suspects[0], found.asked), Resend)
 }
 
 // resendOrder is the order in which the second and last send of a message is tried. The vendor that may have the first
 // one does not know it, or does not answer: another one goes first, since what lost the message may lose it again. Only
 // a vendor that cannot be asked, and has answered all others lately, goes first itself: it may recognize the message.
-func (r *round) resendOrder(lines []*line, suspect *line, askable bool) []*line {
-	var others []*line
-	for _, l := range r.answering(ranked(lines, r.sms.ID)) {
+func (a *attempt) resendOrder(routes []*route, suspect *route, askable bool) []*route {
+	var others []*route
+	for _, l := range a.answering(ranked(routes, a.sms.ID)) {
 		if l != suspect {
 			others = append(others, l)
 		}
 	}
 	if !askable && suspect.well() {
-		return append([]*line{suspect}, others...)
+		return append([]*route{suspect}, others...)
 	}
 	return append(others, suspect)
 }
 
 // giveUp is the end of a message that was sent again and is in doubt again. It comes when the second claim has
 // run out, so that the provider has had its time to file the message.
-func (r *round) giveUp(ctx context.Context, lines []*line) (Receipt, error) {
-	suspects, known := r.suspects(lines)
-	found := r.inquire(ctx, suspects)
+func (a *attempt) giveUp(ctx context.Context, routes []*route) (Receipt, error) {
+	suspects, known := a.suspects(routes)
+	found := a.inquire(ctx, suspects)
 	if found.sure {
 		return found.receipt, found.err
 	}
 	if !known && found.denied {
-		return Receipt{}, &Error{Provider: r.router.Name(), Kind: Temporary, Code: "own_unsent", Err: ErrUnsent}
+		return Receipt{}, &Error{Provider: a.router.Name(), Kind: Temporary, Code: "own_unsent", Err: ErrUnsent}
 	}
-	r.provider, r.decision = r.router.Name(), GivenUp
+	a.provider, a.decision = a.router.Name(), GivenUp
 	if known {
-		r.provider = suspects[0].sender.Name()
+		a.provider = suspects[0].sender.Name()
 	}
-	r.router.count(r.provider, GivenUp)
-	return Receipt{}, &Error{Provider: r.provider, Kind: Unknown, Code: "own_given_up", Err: errGivenUp}
+	a.router.count(a.provider, GivenUp)
+	return Receipt{}, &Error{Provider: a.provider, Kind: Unknown, Code: "own_given_up", Err: errGivenUp}
 }
 
 // suspects returns who may have the message; known says that it is the one who was asked.
-func (r *round) suspects(lines []*line) (_ []*line, known bool) {
-	for _, l := range lines {
-		if l.sender.Name() == r.sms.Doubt.Provider {
-			return []*line{l}, true
+func (a *attempt) suspects(routes []*route) (_ []*route, known bool) {
+	for _, l := range routes {
+		if l.sender.Name() == a.sms.Unresolved.Provider {
+			return []*route{l}, true
 		}
 	}
-	return ranked(lines, r.sms.ID), false
+	return ranked(routes, a.sms.ID), false
 }
 
 // finding is what asking came to.
@@ -100,26 +100,26 @@ type finding struct {
 }
 
 // inquire asks the suspects that can be asked until one of them knows of the message.
-func (r *round) inquire(ctx context.Context, suspects []*line) (found finding) {
+func (a *attempt) inquire(ctx context.Context, suspects []*route) (found finding) {
 	for i, l := range suspects {
 		querier, ok := l.sender.(Querier)
 		if !ok {
 			continue
 		}
 		found.asked = true
-		fate, err := r.ask(ctx, querier)
+		fate, err := a.ask(ctx, querier)
 		switch {
 		case err != nil:
-			r.pass(l, AskedOff, codeOf(err))
+			a.pass(l, AskError, codeOf(err))
 		case fate.State == "":
 			found.denied = found.denied || i == 0
-			r.pass(l, NotFound, "")
+			a.pass(l, NotFound, "")
 		case fate.Refusal != nil:
-			r.choose(l, Asked)
+			a.choose(l, Asked)
 			found.sure, found.err = true, fate.Refusal
 			return found
 		default:
-			r.choose(l, Asked)
+			a.choose(l, Asked)
 			found.sure, found.receipt = true, Receipt{Provider: l.sender.Name()}
 			return found
 		}
@@ -127,10 +127,10 @@ func (r *round) inquire(ctx context.Context, suspects []*line) (found finding) {
 	return found
 }
 
-func (r *round) ask(ctx context.Context, querier Querier) (Fate, error) {
+func (a *attempt) ask(ctx context.Context, querier Querier) (QueryResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	fate, err := querier.QuerySMS(ctx, Query{ID: r.sms.ID, To: r.sms.To, SentAt: r.sms.Doubt.At})
+	fate, err := querier.QuerySMS(ctx, Query{ID: a.sms.ID, To: a.sms.To, SentAt: a.sms.Unresolved.At})
 	if err == nil && fate.State == messages.Undelivered && fate.Refusal == nil {
 		err = errors.New("undelivered without a reason")
 	}

@@ -17,13 +17,13 @@ import (
 // asked is a sender that can be asked what became of a message.
 type asked struct {
 	*scripted
-	fate func(ctx context.Context) (providers.Fate, error)
+	fate func(ctx context.Context) (providers.QueryResult, error)
 }
 
-func (a asked) QuerySMS(ctx context.Context, query providers.Query) (providers.Fate, error) {
+func (a asked) QuerySMS(ctx context.Context, query providers.Query) (providers.QueryResult, error) {
 	a.note("ask " + a.name)
 	if query.ID != "id" || query.To.IsZero() || query.SentAt.IsZero() {
-		return providers.Fate{}, errors.New("an incomplete query")
+		return providers.QueryResult{}, errors.New("an incomplete query")
 	}
 	return a.fate(ctx)
 }
@@ -33,7 +33,7 @@ func (s *stage) doubtful(t *testing.T, provider string, age time.Duration) (call
 	t.Helper()
 	sms := message(t)
 	sms.Attempt = 2
-	sms.Doubt = &providers.Doubt{Provider: provider, At: time.Now().Add(-age)}
+	sms.Unresolved = &providers.Unresolved{Provider: provider, At: time.Now().Add(-age)}
 	_, err = s.SendSMS(t.Context(), sms)
 	calls, decisions = s.taken()
 	return calls, decisions, err
@@ -45,17 +45,17 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		age       time.Duration
-		fate      providers.Fate
+		fate      providers.QueryResult
 		err       error
 		calls     []string
 		decisions []string
 		want      string // of the error; empty: sent
 	}{
-		{"accepted", time.Second, providers.Fate{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
-		{"delivered", time.Hour, providers.Fate{State: messages.Delivered}, nil, []string{"ask b"}, []string{"b asked"}, ""},
+		{"accepted", time.Second, providers.QueryResult{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
+		{"delivered", time.Hour, providers.QueryResult{State: messages.Delivered}, nil, []string{"ask b"}, []string{"b asked"}, ""},
 		{
 			"undelivered", time.Second,
-			providers.Fate{State: messages.Undelivered, Refusal: undelivered},
+			providers.QueryResult{State: messages.Undelivered, Refusal: undelivered},
 			nil,
 			[]string{"ask b"},
 			[]string{"b asked"},
@@ -63,7 +63,7 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 		},
 		{
 			"not found so soon", 14 * time.Second,
-			providers.Fate{},
+			providers.QueryResult{},
 			nil,
 			[]string{"ask b"},
 			[]string{"b not_found"},
@@ -71,7 +71,7 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 		},
 		{
 			"not found", 15 * time.Second,
-			providers.Fate{},
+			providers.QueryResult{},
 			nil,
 			[]string{"ask b", "a"},
 			[]string{"b not_found", "a resend"},
@@ -79,7 +79,7 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 		},
 		{
 			"no answer so soon", 14 * time.Second,
-			providers.Fate{},
+			providers.QueryResult{},
 			refusal(providers.Misconfigured),
 			[]string{"ask b"},
 			[]string{"b ask_error"},
@@ -87,7 +87,7 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 		},
 		{
 			"no answer", 15 * time.Second,
-			providers.Fate{},
+			providers.QueryResult{},
 			refusal(providers.Misconfigured),
 			[]string{"ask b", "a"},
 			[]string{"b ask_error", "a resend"},
@@ -95,7 +95,7 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 		},
 		{
 			"an answer that makes no sense", time.Hour,
-			providers.Fate{State: messages.Undelivered},
+			providers.QueryResult{State: messages.Undelivered},
 			nil,
 			[]string{"ask b", "a"},
 			[]string{"b ask_error", "a resend"},
@@ -106,7 +106,7 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 			t.Parallel()
 			inBubble(t, func(t *testing.T) {
 				s := newStage(t, nil, nil)
-				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.Fate, error) { return test.fate, test.err }}
+				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.QueryResult, error) { return test.fate, test.err }}
 				calls, decisions, err := s.doubtful(t, "b", test.age)
 				if diff := cmp.Diff([][]string{test.calls, test.decisions}, [][]string{calls, decisions}); diff != "" {
 					t.Errorf("called and decided (-want +got):\n%s", diff)
@@ -158,7 +158,7 @@ func TestRouter_sends_a_doubtful_message_by_another_provider(t *testing.T) {
 				s.senders[i].answer = func(context.Context) error { return answer }
 			}
 			if test.askable {
-				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.Fate, error) { return providers.Fate{}, nil }}
+				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.QueryResult, error) { return providers.QueryResult{}, nil }}
 			}
 			calls, _, err := s.doubtful(t, "b", time.Minute)
 			if !slices.Equal(calls, test.calls) {
@@ -178,15 +178,15 @@ func TestRouter_asks_everybody_when_the_worker_died(t *testing.T) {
 			t.Parallel()
 			inBubble(t, func(t *testing.T) {
 				s := newStage(t, nil, nil, nil)
-				fate := providers.Fate{State: messages.Sent}
-				nothing := func(context.Context) (providers.Fate, error) { return providers.Fate{}, nil }
+				fate := providers.QueryResult{State: messages.Sent}
+				nothing := func(context.Context) (providers.QueryResult, error) { return providers.QueryResult{}, nil }
 				s.Senders[0] = asked{s.senders[0], nothing}
-				s.Senders[2] = asked{s.senders[2], func(context.Context) (providers.Fate, error) { return fate, nil }}
+				s.Senders[2] = asked{s.senders[2], func(context.Context) (providers.QueryResult, error) { return fate, nil }}
 				calls, _, err := s.doubtful(t, who, time.Second)
 				if err != nil || !slices.Equal(calls, []string{"ask a", "ask c"}) {
 					t.Errorf("called %v, %v; want both asked and nothing sent", calls, err)
 				}
-				fate = providers.Fate{} // it does not know either
+				fate = providers.QueryResult{} // it does not know either
 				calls, decisions, err := s.doubtful(t, who, time.Second)
 				want := []string{"a not_found", "c not_found", "a resend"}
 				if err != nil || !slices.Equal(calls, []string{"ask a", "ask c", "a"}) || !slices.Equal(decisions, want) {
@@ -201,9 +201,9 @@ func TestRouter_waits_for_an_answer_no_longer_than_it_has_time_to_use_it(t *test
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s, start := newStage(t, nil), time.Now()
-		s.Senders[0] = asked{s.senders[0], func(ctx context.Context) (providers.Fate, error) {
+		s.Senders[0] = asked{s.senders[0], func(ctx context.Context) (providers.QueryResult, error) {
 			<-ctx.Done()
-			return providers.Fate{}, &providers.Error{Provider: "a", Err: ctx.Err()}
+			return providers.QueryResult{}, &providers.Error{Provider: "a", Err: ctx.Err()}
 		}}
 		calls, _, err := s.doubtful(t, "a", time.Minute)
 		if took := time.Since(start); err != nil || !slices.Equal(calls, []string{"ask a", "a"}) || took > 3*time.Second {
@@ -218,16 +218,16 @@ func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testi
 	for _, test := range []struct {
 		name      string
 		provider  string // who may have it; "a" cannot be asked
-		fate      providers.Fate
+		fate      providers.QueryResult
 		err       error
 		calls     []string
 		decisions []string
 		want      string // of the error; empty: sent
 	}{
-		{"accepted", "b", providers.Fate{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
+		{"accepted", "b", providers.QueryResult{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
 		{
 			"undelivered", "b",
-			providers.Fate{State: messages.Undelivered, Refusal: rejected},
+			providers.QueryResult{State: messages.Undelivered, Refusal: rejected},
 			nil,
 			[]string{"ask b"},
 			[]string{"b asked"},
@@ -235,7 +235,7 @@ func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testi
 		},
 		{
 			"not found", "b",
-			providers.Fate{},
+			providers.QueryResult{},
 			nil,
 			[]string{"ask b"},
 			[]string{"b not_found", "b given_up"},
@@ -243,7 +243,7 @@ func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testi
 		},
 		{
 			"no answer", "b",
-			providers.Fate{},
+			providers.QueryResult{},
 			refusal(providers.Temporary),
 			[]string{"ask b"},
 			[]string{"b ask_error", "b given_up"},
@@ -251,16 +251,16 @@ func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testi
 		},
 		{
 			"nobody can be asked", "a",
-			providers.Fate{State: messages.Sent},
+			providers.QueryResult{State: messages.Sent},
 			nil,
 			nil,
 			[]string{"a given_up"},
 			"a: unknown: own_given_up: it may have been sent twice, and nobody knows of it",
 		},
-		{"nobody said whom it asked", "", providers.Fate{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
+		{"nobody said whom it asked", "", providers.QueryResult{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
 		{
 			"nobody said whom it asked, and nobody knows", "",
-			providers.Fate{},
+			providers.QueryResult{},
 			nil,
 			[]string{"ask b"},
 			[]string{"b not_found", "router given_up"}, // "a" was the first in line, and cannot be asked
@@ -271,10 +271,10 @@ func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testi
 			t.Parallel()
 			inBubble(t, func(t *testing.T) {
 				s := newStage(t, nil, nil)
-				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.Fate, error) { return test.fate, test.err }}
+				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.QueryResult, error) { return test.fate, test.err }}
 				sms := message(t)
-				sms.Attempt, sms.Doubt = 3, &providers.Doubt{Provider: test.provider, At: time.Now()}
-				_, err := s.AskSMS(t.Context(), sms)
+				sms.Attempt, sms.Unresolved = 3, &providers.Unresolved{Provider: test.provider, At: time.Now()}
+				_, err := s.ResolveSMS(t.Context(), sms)
 				calls, decisions := s.taken()
 				if diff := cmp.Diff([][]string{test.calls, test.decisions}, [][]string{calls, decisions}); diff != "" {
 					t.Errorf("called and decided (-want +got):\n%s", diff)
@@ -296,23 +296,23 @@ func TestRouter_tells_when_a_message_never_left(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		provider string // who may have it
-		fate     providers.Fate
+		fate     providers.QueryResult
 		err      error
 		unsent   bool
 	}{
-		"not known to the first in line":         {"", providers.Fate{}, nil, true},
-		"known to it":                            {"", providers.Fate{State: messages.Sent}, nil, false},
-		"it does not answer":                     {"", providers.Fate{}, refusal(providers.Temporary), false},
-		"somebody was asked and lost the answer": {"a", providers.Fate{}, nil, false},
+		"not known to the first in line":         {"", providers.QueryResult{}, nil, true},
+		"known to it":                            {"", providers.QueryResult{State: messages.Sent}, nil, false},
+		"it does not answer":                     {"", providers.QueryResult{}, refusal(providers.Temporary), false},
+		"somebody was asked and lost the answer": {"a", providers.QueryResult{}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, func(t *testing.T) {
 				s := newStage(t, nil, nil)
-				s.Senders[0] = asked{s.senders[0], func(context.Context) (providers.Fate, error) { return test.fate, test.err }}
+				s.Senders[0] = asked{s.senders[0], func(context.Context) (providers.QueryResult, error) { return test.fate, test.err }}
 				sms := message(t)
-				sms.Attempt, sms.Doubt = 3, &providers.Doubt{Provider: test.provider, At: time.Now()}
-				_, err := s.AskSMS(t.Context(), sms)
+				sms.Attempt, sms.Unresolved = 3, &providers.Unresolved{Provider: test.provider, At: time.Now()}
+				_, err := s.ResolveSMS(t.Context(), sms)
 				if errors.Is(err, providers.ErrUnsent) != test.unsent {
 					t.Errorf("got %v, want unsent: %t", err, test.unsent)
 				}

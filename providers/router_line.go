@@ -27,8 +27,8 @@ const (
 	stallAfter = 2 * time.Second
 )
 
-// line is one provider with what stands before it: breaker, bounds and weight.
-type line struct {
+// route is one provider with what stands before it: breaker, bounds and weight.
+type route struct {
 	sender  SMSSender
 	prober  Prober // tries the provider after its breaker was open; nil: a message must
 	breaker *gobreaker.CircuitBreaker[Receipt]
@@ -44,8 +44,8 @@ type line struct {
 	spent         atomic.Int64  // Unix nanoseconds until which the bound per second lets nothing pass
 }
 
-func newLine(sender SMSSender, logger *slog.Logger) *line {
-	l := &line{sender: sender, prober: proberOf(sender)}
+func newRoute(sender SMSSender, logger *slog.Logger) *route {
+	l := &route{sender: sender, prober: proberOf(sender)}
 	trials := uint32(1)
 	if l.prober != nil {
 		trials = 2 // the probe, and then one message
@@ -81,57 +81,57 @@ func excluded(err error) bool {
 
 // works reports whether the provider does its work: a refusal that is about the number or the content is
 // part of it. The breaker calls it before it decides whether to open.
-func (l *line) works(err error) bool {
+func (p *route) works(err error) bool {
 	if err == nil {
 		return true
 	}
 	kind := KindOf(err)
-	l.misconfigured = kind == Misconfigured
+	p.misconfigured = kind == Misconfigured
 	if kind == RateLimited || kind == Rejected {
 		return true
 	}
 	if refused, ok := errors.AsType[*Error](err); ok {
-		l.cause.Store(refused)
+		p.cause.Store(refused)
 	}
 	return false
 }
 
 // hangs reports whether the provider takes requests and answers none. Its breaker cannot know before they
 // time out, so meanwhile other providers are asked first, where there are any.
-func (l *line) hangs() bool { return l.stalled.Load() >= breakerFailures }
+func (p *route) hangs() bool { return p.stalled.Load() >= breakerFailures }
 
 // well reports whether the provider has answered its last request as it should.
-func (l *line) well() bool {
-	return l.breaker.State() == gobreaker.StateClosed && l.breaker.Counts().ConsecutiveFailures == 0 && !l.hangs()
+func (p *route) well() bool {
+	return p.breaker.State() == gobreaker.StateClosed && p.breaker.Counts().ConsecutiveFailures == 0 && !p.hangs()
 }
 
 // resting reports whether the pause of an open breaker is over and nothing has tried the provider since.
-func (l *line) resting() bool {
-	return l.breaker.State() == gobreaker.StateHalfOpen && l.breaker.Counts().ConsecutiveSuccesses == 0
+func (p *route) resting() bool {
+	return p.breaker.State() == gobreaker.StateHalfOpen && p.breaker.Counts().ConsecutiveSuccesses == 0
 }
 
-// probe tries a resting provider in the background. When it takes messages again, the next one is let through.
-func (l *line) probe(logger *slog.Logger) {
-	if l.prober == nil || !l.resting() || !l.probing.CompareAndSwap(false, true) {
+// probe tries a resting provider in the backga. When it takes messages again, the next one is let through.
+func (p *route) probe(logger *slog.Logger) {
+	if p.prober == nil || !p.resting() || !p.probing.CompareAndSwap(false, true) {
 		return
 	}
 	go func() {
-		defer l.probing.Store(false)
+		defer p.probing.Store(false)
 		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 		defer cancel()
-		_, err := l.breaker.Execute(func() (Receipt, error) {
-			return Guard(logger, l.sender.Name(), func() (Receipt, error) { return Receipt{}, l.prober.Probe(ctx) })
+		_, err := p.breaker.Execute(func() (Receipt, error) {
+			return Guard(logger, p.sender.Name(), func() (Receipt, error) { return Receipt{}, p.prober.Probe(ctx) })
 		})
-		logger.Info("provider tried without a message", "provider", l.sender.Name(), "error", err)
+		logger.Info("provider tried without a message", "provider", p.sender.Name(), "error", err)
 	}()
 }
 
 // doubted says why other providers are asked first, or "".
-func (l *line) doubted() Decision {
+func (p *route) doubted() Decision {
 	switch {
-	case l.hangs():
+	case p.hangs():
 		return Stalled
-	case l.prober == nil && l.resting():
+	case p.prober == nil && p.resting():
 		return BreakerOpen
 	}
 	return ""
@@ -161,44 +161,44 @@ func Cause(err error) *Error {
 }
 
 // gated is a refusal of our own: surely not sent.
-func (l *line) gated(decision Decision) error {
+func (p *route) gated(decision Decision) error {
 	gate := &gateError{decision: decision}
 	if decision == BreakerOpen {
-		gate.cause = l.cause.Load()
+		gate.cause = p.cause.Load()
 	}
-	return &Error{Provider: l.sender.Name(), Kind: Temporary, Code: decision.OwnCode(), Err: gate}
+	return &Error{Provider: p.sender.Name(), Kind: Temporary, Code: decision.OwnCode(), Err: gate}
 }
 
 // send asks the provider, unless something of our own stands in the way.
-func (l *line) send(ctx context.Context, r *Router, sms SMS) (Receipt, error) {
-	if l.prober != nil && l.resting() {
-		l.probe(r.Logger)
-		return Receipt{}, l.gated(BreakerOpen)
+func (p *route) send(ctx context.Context, r *Router, sms SMS) (Receipt, error) {
+	if p.prober != nil && p.resting() {
+		p.probe(r.Logger)
+		return Receipt{}, p.gated(BreakerOpen)
 	}
-	receipt, err := l.breaker.Execute(func() (Receipt, error) {
-		leave, refused := l.enter(ctx, r)
+	receipt, err := p.breaker.Execute(func() (Receipt, error) {
+		leave, refused := p.enter(ctx, r)
 		if refused != "" {
-			return Receipt{}, l.gated(refused)
+			return Receipt{}, p.gated(refused)
 		}
 		defer leave()
-		defer l.watch()()
-		return Guard(r.Logger, l.sender.Name(), func() (Receipt, error) { return l.sender.SendSMS(ctx, sms) })
+		defer p.watch()()
+		return Guard(r.Logger, p.sender.Name(), func() (Receipt, error) { return p.sender.SendSMS(ctx, sms) })
 	})
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return Receipt{}, l.gated(BreakerOpen)
+		return Receipt{}, p.gated(BreakerOpen)
 	}
 	if err == nil {
-		l.accepted.Add(1)
+		p.accepted.Add(1)
 	}
 	return receipt, err
 }
 
 // watch counts a request as stalled from stallAfter on until the returned function is called.
-func (l *line) watch() (answered func()) {
-	timer := time.AfterFunc(stallAfter, func() { l.stalled.Add(1) })
+func (p *route) watch() (answered func()) {
+	timer := time.AfterFunc(stallAfter, func() { p.stalled.Add(1) })
 	return func() {
 		if !timer.Stop() {
-			l.stalled.Add(-1)
+			p.stalled.Add(-1)
 		}
 	}
 }

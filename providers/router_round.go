@@ -26,7 +26,7 @@ const (
 const (
 	Asked    Decision = "asked"     // the provider knew what became of it
 	NotFound Decision = "not_found" // the provider does not know of it, so far
-	AskedOff Decision = "ask_error" // the provider did not answer the question
+	AskError Decision = "ask_error" // the provider did not answer the question
 	GivenUp  Decision = "given_up"  // it may have been sent twice, and nobody knows of it
 )
 
@@ -41,8 +41,8 @@ const (
 // Unbounded is counted beside the decision for a provider that was asked while nobody could look at its bounds.
 const Unbounded Decision = "unbounded"
 
-// round is the way of one attempt through the providers, and its explanation.
-type round struct {
+// attempt is the way of one attempt through the providers, and its explanation.
+type attempt struct {
 	router   *Router
 	sms      SMS
 	provider string   // who was decided for
@@ -51,25 +51,25 @@ type round struct {
 	alarm    bool     // somebody has to mend a provider's account
 }
 
-func (r *round) run(ctx context.Context, lines []*line) (Receipt, error) {
-	if r.sms.Doubt != nil {
-		return r.clear(ctx, lines)
+func (a *attempt) run(ctx context.Context, routes []*route) (Receipt, error) {
+	if a.sms.Unresolved != nil {
+		return a.clear(ctx, routes)
 	}
-	order := r.answering(ranked(lines, r.sms.ID))
+	order := a.answering(ranked(routes, a.sms.ID))
 	decision := Preferred
 	switch {
-	case len(r.passed) > 0:
+	case len(a.passed) > 0:
 		decision = Failover
-	case order[0] != lines[0]:
+	case order[0] != routes[0]:
 		decision = Weighted
 	}
-	return r.walk(ctx, order, decision)
+	return a.walk(ctx, order, decision)
 }
 
 // answering puts those behind the others that may not answer: who hangs, and who was spared and can only be tried by a
 // message.
-func (r *round) answering(order []*line) []*line {
-	var answer, not []*line
+func (a *attempt) answering(order []*route) []*route {
+	var answer, not []*route
 	var why []Decision
 	for _, l := range order {
 		if doubted := l.doubted(); doubted != "" {
@@ -82,18 +82,18 @@ func (r *round) answering(order []*line) []*line {
 		return order
 	}
 	for i, l := range not {
-		r.pass(l, why[i], "")
+		a.pass(l, why[i], "")
 	}
 	return append(answer, not...)
 }
 
 // walk asks one after the other. When nobody could take the message and a bound was all that stood in
 // somebody's way, it waits a moment for that one.
-func (r *round) walk(ctx context.Context, order []*line, decision Decision) (Receipt, error) {
-	receipt, bounded, err := r.once(ctx, order, decision)
-	for until := r.waitEnd(ctx); len(bounded) > 0 && pause(ctx, until); {
+func (a *attempt) walk(ctx context.Context, order []*route, decision Decision) (Receipt, error) {
+	receipt, bounded, err := a.once(ctx, order, decision)
+	for until := a.waitEnd(ctx); len(bounded) > 0 && pause(ctx, until); {
 		var again error
-		receipt, bounded, again = r.once(ctx, bounded, Waited)
+		receipt, bounded, again = a.once(ctx, bounded, Waited)
 		if _, own := errors.AsType[*gateError](again); !own {
 			err = again
 		}
@@ -103,26 +103,26 @@ func (r *round) walk(ctx context.Context, order []*line, decision Decision) (Rec
 
 // once asks one after the other until one has or may have the message, or will not have it. When all were
 // passed over it returns those that only a bound kept from being asked.
-func (r *round) once(ctx context.Context, order []*line, decision Decision) (_ Receipt, bounded []*line, last error) {
+func (a *attempt) once(ctx context.Context, order []*route, decision Decision) (_ Receipt, bounded []*route, last error) {
 	for i, l := range order {
 		if i > 0 && decision != Waited {
 			decision = Failover
 		}
-		receipt, err := l.send(ctx, r.router, r.sms)
+		receipt, err := l.send(ctx, a.router, a.sms)
 		kind := KindOf(err)
 		if err == nil || kind != Temporary && kind != Misconfigured {
-			r.choose(l, decision)
+			a.choose(l, decision)
 			return receipt, nil, err
 		}
 		gate, own := errors.AsType[*gateError](err)
 		if own {
-			r.pass(l, gate.decision, "")
+			a.pass(l, gate.decision, "")
 			if gate.decision == Busy || gate.decision == RateSpent {
 				bounded = append(bounded, l)
 			}
 		} else {
-			r.pass(l, Decision(kind.String()), codeOf(err))
-			r.alarm = r.alarm || kind == Misconfigured
+			a.pass(l, Decision(kind.String()), codeOf(err))
+			a.alarm = a.alarm || kind == Misconfigured
 		}
 		if last == nil || !own { // what a vendor said tells more than that another was not asked
 			last = err
@@ -134,35 +134,35 @@ func (r *round) once(ctx context.Context, order []*line, decision Decision) (_ R
 	return Receipt{}, bounded, last
 }
 
-func (r *round) choose(l *line, decision Decision) {
-	r.provider, r.decision = l.sender.Name(), decision
-	r.router.count(r.provider, decision)
+func (a *attempt) choose(l *route, decision Decision) {
+	a.provider, a.decision = l.sender.Name(), decision
+	a.router.count(a.provider, decision)
 }
 
 // pass notes who was passed over and why, once however often a bound is looked at.
-func (r *round) pass(l *line, why Decision, code string) {
+func (a *attempt) pass(l *route, why Decision, code string) {
 	text := l.sender.Name() + ": " + string(why)
 	if code != "" {
 		text += " " + code
 	}
-	if slices.Contains(r.passed, text) {
+	if slices.Contains(a.passed, text) {
 		return
 	}
-	r.passed = append(r.passed, text)
-	r.router.count(l.sender.Name(), why)
+	a.passed = append(a.passed, text)
+	a.router.count(l.sender.Name(), why)
 }
 
 // log explains the round in one line.
-func (r *round) log(ctx context.Context) {
+func (a *attempt) log(ctx context.Context) {
 	level := slog.LevelInfo
 	switch {
-	case r.alarm: // although this message may have gone out elsewhere
+	case a.alarm: // although this message may have gone out elsewhere
 		level = slog.LevelError
-	case len(r.passed) > 0:
+	case len(a.passed) > 0:
 		level = slog.LevelWarn
-	case r.decision == Preferred, r.decision == Weighted: // the line "message attempted" says as much
+	case a.decision == Preferred, a.decision == Weighted: // the line "message attempted" says as much
 		level = slog.LevelDebug
 	}
-	r.router.Logger.Log(ctx, level, "message routed", "task_id", r.sms.ID, "attempt", r.sms.Attempt,
-		"provider", r.provider, "decision", string(r.decision), "passed_over", r.passed)
+	a.router.Logger.Log(ctx, level, "message routed", "task_id", a.sms.ID, "attempt", a.sms.Attempt,
+		"provider", a.provider, "decision", string(a.decision), "passed_over", a.passed)
 }

@@ -16,12 +16,12 @@ const (
 	scoresTimeout = 2 * time.Second
 )
 
-// ranked returns the lines in the order in which the message tries them: first those in whose share it
+// ranked returns the routes in the order in which the message tries them: first those in whose share it
 // falls, then the others, each in the order of preference. The share follows from the message's id alone, so
 // that every attempt at one message finds the same order while the weights stand.
-func ranked(lines []*line, id string) []*line {
-	order, rest := make([]*line, 0, len(lines)), make([]*line, 0, len(lines))
-	for _, l := range lines {
+func ranked(routes []*route, id string) []*route {
+	order, rest := make([]*route, 0, len(routes)), make([]*route, 0, len(routes))
+	for _, l := range routes {
 		if weight := math.Float64frombits(l.weight.Load()); weight >= 1 || point(id, l.sender.Name()) < weight {
 			order = append(order, l)
 		} else {
@@ -83,7 +83,7 @@ func (r *Router) weigh(ctx context.Context) error {
 	for _, score := range scores {
 		conversion = conversion || score.Verified > 0
 	}
-	for _, l := range r.lines {
+	for _, l := range r.routes {
 		weight := scores[l.sender.Name()].weight(conversion)
 		if old := l.weight.Swap(math.Float64bits(weight)); (math.Float64frombits(old) < 1) != (weight < 1) {
 			r.Logger.Warn("weight of provider changed", "provider", l.sender.Name(), "weight", weight)

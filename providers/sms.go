@@ -9,13 +9,13 @@ import (
 
 // SMS is one verification code on its way to one number.
 type SMS struct {
-	ID      string         // our id of the message; providers echo it in reports
-	Attempt int            // number of the claim, from 1
-	To      contact.Mobile // exactly one number
-	Purpose string         // what the code is for, one of [Purposes]; empty takes the default template
-	Code    string         // the digits; goes into the provider's template
-	TTL     time.Duration  // how long the code still lives, for templates that say so in minutes
-	Doubt   *Doubt         // for the router: nil unless an earlier attempt may have sent it
+	ID         string         // our id of the message; providers echo it in reports
+	Attempt    int            // number of the claim, from 1
+	To         contact.Mobile // exactly one number
+	Purpose    string         // what the code is for, one of [Purposes]; empty takes the default template
+	Code       string         // the digits; goes into the provider's template
+	TTL        time.Duration  // how long the code still lives, for templates that say so in minutes
+	Unresolved *Unresolved    // for the router: nil unless an earlier attempt may have sent it
 }
 
 // SMSSender sends verification codes through one vendor.

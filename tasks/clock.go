@@ -48,8 +48,8 @@ func (c Clock) known() error {
 func (c Clock) local(claim messages.Claim) messages.Claim {
 	offset := c.offset()
 	claim.LeaseUntil = claim.LeaseUntil.Add(-offset)
-	if !claim.DoubtfulAt.IsZero() {
-		claim.DoubtfulAt = claim.DoubtfulAt.Add(-offset)
+	if !claim.UnresolvedAt.IsZero() {
+		claim.UnresolvedAt = claim.UnresolvedAt.Add(-offset)
 	}
 	return claim
 }

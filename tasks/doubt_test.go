@@ -20,23 +20,25 @@ import (
 // books is a provider that can be asked what became of a message.
 type books struct {
 	*sender
-	fate providers.Fate
+	fate providers.QueryResult
 }
 
-func (b books) QuerySMS(context.Context, providers.Query) (providers.Fate, error) { return b.fate, nil }
+func (b books) QuerySMS(context.Context, providers.Query) (providers.QueryResult, error) {
+	return b.fate, nil
+}
 
 func TestSMSCodeHandler_asks_before_it_sends_what_a_killed_worker_had(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		kills int // of one worker after the other
-		fate  providers.Fate
+		fate  providers.QueryResult
 		sends int
 	}{
-		{"killed after the call", 1, providers.Fate{State: messages.Sent}, 0},
-		{"killed before the call", 1, providers.Fate{}, 1},
-		{"killed three times, once after the call", 3, providers.Fate{State: messages.Sent}, 0},
-		{"killed three times before the call", 3, providers.Fate{}, 1},
+		{"killed after the call", 1, providers.QueryResult{State: messages.Sent}, 0},
+		{"killed before the call", 1, providers.QueryResult{}, 1},
+		{"killed three times, once after the call", 3, providers.QueryResult{State: messages.Sent}, 0},
+		{"killed three times before the call", 3, providers.QueryResult{}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

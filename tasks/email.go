@@ -190,7 +190,7 @@ func (h *EmailHandler) enter(ctx context.Context) (leave func(error), err error)
 
 // send writes and sends the mail, unless it may have been sent often enough: nobody can be asked about a mail.
 func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (providers.Receipt, error) {
-	if mail.Doubts >= mostSends {
+	if mail.UnresolvedClaims >= mostSends {
 		return providers.Receipt{}, errGivenUp
 	}
 	tokens, err := tokensOf(h.Keys, mail)

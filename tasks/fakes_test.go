@@ -50,7 +50,7 @@ func (c *claims) Claim(_ context.Context, id string, lease time.Duration) (messa
 	if c.claimed != nil {
 		c.claimed()
 	}
-	return messages.Claim{ID: id, Attempt: c.attempt, LeaseUntil: c.until, Doubts: c.doubts}, nil
+	return messages.Claim{ID: id, Attempt: c.attempt, LeaseUntil: c.until, UnresolvedClaims: c.doubts}, nil
 }
 
 func (c *claims) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {

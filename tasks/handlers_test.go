@@ -264,9 +264,9 @@ type asker struct {
 	answer error // nil: a vendor has accepted it
 }
 
-func (a *asker) AskSMS(_ context.Context, sms providers.SMS) (providers.Receipt, error) {
+func (a *asker) ResolveSMS(_ context.Context, sms providers.SMS) (providers.Receipt, error) {
 	a.asked++
-	if sms.Doubt == nil {
+	if sms.Unresolved == nil {
 		return providers.Receipt{}, errors.New("asked about a message without a doubt")
 	}
 	return providers.Receipt{Provider: "fake"}, a.answer
@@ -328,7 +328,7 @@ func TestSMSCodeHandler_tells_its_sender_of_a_doubt(t *testing.T) {
 			t.Fatal(err)
 		}
 		sent := b.sender.sentSMS()
-		if len(sent) != 2 || sent[0].Doubt != nil || sent[1].Doubt == nil {
+		if len(sent) != 2 || sent[0].Unresolved != nil || sent[1].Unresolved == nil {
 			t.Errorf("sent %+v, want a doubt with the second only", sent)
 		}
 	})

@@ -95,7 +95,7 @@ func judge(claim messages.Claim, receipt providers.Receipt, err error, now time.
 		return verdict{outcome, refused}
 	case providers.Unknown:
 		// At most one resend, with the same code or link. After that one's doubt it is asked for once more.
-		if claim.Doubts < mostSends {
+		if claim.UnresolvedClaims < mostSends {
 			// The claim is kept until its lease ends: by then the first request has long ended too.
 			outcome.State = messages.Sending
 			return verdict{outcome, &retryAt{claim.LeaseUntil, refused}}

@@ -105,8 +105,8 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 	}
 	claim = h.Clock.local(claim)
 	sms.Attempt = claim.Attempt
-	if claim.Doubts > 0 {
-		sms.Doubt = &providers.Doubt{Provider: claim.DoubtfulProvider, At: claim.DoubtfulAt}
+	if claim.UnresolvedClaims > 0 {
+		sms.Unresolved = &providers.Unresolved{Provider: claim.UnresolvedProvider, At: claim.UnresolvedAt}
 	}
 	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) {
 		return h.attempt(ctx, claim, sms)
@@ -120,15 +120,15 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 // attempt sends the code. When that may have happened often enough, it asks first what became of it, and sends it
 // only when the answer is that nothing ever left.
 func (h *SMSCodeHandler) attempt(ctx context.Context, claim messages.Claim, sms providers.SMS) (providers.Receipt, error) {
-	if claim.Doubts < mostSends {
+	if claim.UnresolvedClaims < mostSends {
 		return whileClaimed(ctx, claim, func(ctx context.Context) (providers.Receipt, error) { return h.Sender.SendSMS(ctx, sms) })
 	}
-	asker, ok := h.Sender.(providers.Asker)
+	asker, ok := h.Sender.(providers.Resolver)
 	if !ok {
 		return providers.Receipt{}, errGivenUp
 	}
 	return whileClaimed(ctx, claim, func(ctx context.Context) (providers.Receipt, error) {
-		receipt, err := asker.AskSMS(ctx, sms)
+		receipt, err := asker.ResolveSMS(ctx, sms)
 		if errors.Is(err, providers.ErrUnsent) {
 			return h.Sender.SendSMS(ctx, sms)
 		}

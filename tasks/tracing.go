@@ -9,8 +9,6 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-
-	"usher/providers"
 )
 
 // HeaderTrace carries the trace of the HTTP request through the queue, as W3C's traceparent. A task without it
@@ -77,100 +75,4 @@ func Trace(tracer trace.Tracer) asynq.MiddlewareFunc {
 			return err
 		})
 	}
-}
-
-// TraceSMS returns the sender with a span for each of its requests to the vendor, and the sender itself without
-// a tracer. What the sender can do beyond sending, it can still do, but for handing out reports and references.
-func TraceSMS(sender providers.SMSSender, tracer trace.Tracer) providers.SMSSender {
-	if tracer == nil {
-		return sender
-	}
-	traced := tracedSMS{sender, tracer}
-	if querier, ok := sender.(providers.Querier); ok {
-		return tracedQuerier{traced, querier}
-	}
-	return traced
-}
-
-// TraceEmail is [TraceSMS] for mails.
-func TraceEmail(sender providers.EmailSender, tracer trace.Tracer) providers.EmailSender {
-	if tracer == nil {
-		return sender
-	}
-	return tracedEmail{sender, tracer}
-}
-
-type tracedSMS struct {
-	providers.SMSSender
-	tracer trace.Tracer
-}
-
-// SendSMS implements [providers.SMSSender].
-func (s tracedSMS) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
-	ctx, span := call(ctx, s.tracer, s.Name(), "send", attrMessage.String(sms.ID), attribute.Int("usher.attempt", sms.Attempt))
-	defer span.End()
-	receipt, err := s.SMSSender.SendSMS(ctx, sms)
-	answered(span, err)
-	return receipt, err
-}
-
-// Unwrap implements [providers.Wrapper].
-func (s tracedSMS) Unwrap() providers.SMSSender { return s.SMSSender }
-
-// Bounds implements [providers.Bounded].
-func (s tracedSMS) Bounds() providers.Bounds {
-	if bounded, ok := s.SMSSender.(providers.Bounded); ok {
-		return bounded.Bounds()
-	}
-	return providers.Bounds{}
-}
-
-type tracedQuerier struct {
-	tracedSMS
-	querier providers.Querier
-}
-
-// QuerySMS implements [providers.Querier].
-func (q tracedQuerier) QuerySMS(ctx context.Context, query providers.Query) (providers.Fate, error) {
-	ctx, span := call(ctx, q.tracer, q.Name(), "query", attrMessage.String(query.ID))
-	defer span.End()
-	fate, err := q.querier.QuerySMS(ctx, query)
-	answered(span, err)
-	span.SetAttributes(attribute.String("usher.state", string(fate.State)))
-	return fate, err
-}
-
-type tracedEmail struct {
-	providers.EmailSender
-	tracer trace.Tracer
-}
-
-// SendEmail implements [providers.EmailSender].
-func (s tracedEmail) SendEmail(ctx context.Context, email providers.Email) (providers.Receipt, error) {
-	ctx, span := call(ctx, s.tracer, s.Name(), "send")
-	defer span.End()
-	receipt, err := s.EmailSender.SendEmail(ctx, email)
-	answered(span, err)
-	return receipt, err
-}
-
-// call begins the span of one request to a vendor.
-func call(
-	ctx context.Context, tracer trace.Tracer, provider, what string, attributes ...attribute.KeyValue,
-) (context.Context, trace.Span) {
-	return tracer.Start(ctx, provider+" "+what, trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(append(attributes, attribute.String("usher.provider", provider))...))
-}
-
-// answered notes the kind and the code of a refusal, and nothing of its text.
-func answered(span trace.Span, err error) {
-	if err == nil {
-		return
-	}
-	kind := providers.KindOf(err).String()
-	span.SetAttributes(attribute.String("usher.kind", kind))
-	if refused, ok := errors.AsType[*providers.Error](err); ok {
-		span.SetAttributes(attribute.String("usher.code", refused.Code))
-	}
-	span.SetStatus(codes.Error, kind)
 }

@@ -42,7 +42,7 @@ func TestTrace_without_a_tracer_leaves_everything_as_it_is(t *testing.T) {
 	if tasks.Trace(nil)(i) != asynq.Handler(i) {
 		t.Error("the handler is wrapped")
 	}
-	if tasks.TraceSMS(i, nil) != providers.SMSSender(i) || tasks.TraceEmail(i, nil) != providers.EmailSender(i) {
+	if providers.TraceSMS(i, nil) != providers.SMSSender(i) || providers.TraceEmail(i, nil) != providers.EmailSender(i) {
 		t.Error("a sender is wrapped")
 	}
 }
@@ -76,7 +76,7 @@ func TestTrace_says_how_it_failed_and_quotes_nothing(t *testing.T) {
 		Provider: "idle", Kind: providers.Rejected, Code: "isv.BAD", Err: errors.New("bad number " + number),
 	}
 	tracer, exporter := newTracer(t)
-	send := tasks.TraceSMS(&idle{refusal}, tracer)
+	send := providers.TraceSMS(&idle{refusal}, tracer)
 	handler := asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
 		_, err := send.SendSMS(ctx, providers.SMS{ID: "m1", Code: number, Attempt: 1})
 		return errors.Join(err, asynq.SkipRetry)

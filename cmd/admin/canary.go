@@ -48,8 +48,8 @@ func canary(ctx context.Context, p app.Process) error {
 	tell := func(format string, args ...any) {
 		_, _ = fmt.Fprintf(p.Stdout, "%s to %s: %s\n", *provider, to, fmt.Sprintf(format, args...))
 	}
-	if referrer, ok := senders[0].(providers.Referrer); ok {
-		referrer.Refer(func(ctx context.Context, reference, id string) {
+	if referrer, ok := senders[0].(providers.Referencer); ok {
+		referrer.OnReference(func(ctx context.Context, reference, id string) {
 			if err := store.Reports().Remember(ctx, *provider, reference, id); err != nil {
 				tell("its report will not be recognised: %v", err)
 			}

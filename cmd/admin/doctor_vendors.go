@@ -14,13 +14,13 @@ import (
 
 // prove tries the credentials of a sender.
 func prove(ctx context.Context, name string, sender any) finding {
-	prover, ok := sender.(providers.Prover)
+	prover, ok := sender.(providers.CredentialChecker)
 	if !ok {
 		return warn(name, errors.New("there is no way to try them without sending"), "run admin canary")
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
-	err := prover.Prove(ctx)
+	err := prover.CheckCredentials(ctx)
 	reason, known := reasons.Of(string(providers.ReasonOf(err)))
 	switch {
 	case errors.Is(err, providers.ErrPermission):

@@ -129,7 +129,7 @@ func viewOf(m sqlstore.Message) messageView {
 	return messageView{
 		ID: m.ID, Channel: m.Channel, Purpose: m.Purpose, To: m.To, State: m.State, Reason: m.Reason,
 		Provider: m.Provider, ProviderID: m.ProviderID, ProviderCode: m.ProviderCode,
-		Attempts: m.Attempt, Unresolved: m.Doubts, Enqueues: m.Enqueues,
+		Attempts: m.Attempt, Unresolved: m.UnresolvedClaims, Enqueues: m.Enqueues,
 		Language: m.Language, AccountID: m.AccountID, RequestID: m.RequestID,
 		CreatedAt: m.CreatedAt, EnqueuedAt: m.EnqueuedAt, LeaseUntil: m.LeaseUntil, AcceptedAt: m.AcceptedAt,
 		DeliveredAt: m.DeliveredAt, UsedAt: m.UsedAt, NotAfter: m.NotAfter, UpdatedAt: m.UpdatedAt,

@@ -129,7 +129,7 @@ func describe(w io.Writer, m sqlstore.Message, inRedis string) error {
 		{"that means", meaning(m).Means},
 		{"what to do", meaning(m).Do},
 		{"attempts", strconv.Itoa(m.Attempt)},
-		{"of them in doubt", counted(m.Doubts)},
+		{"of them in doubt", counted(m.UnresolvedClaims)},
 		{"enqueued again", counted(m.Enqueues)},
 		{"created", moment(m.CreatedAt, m.CreatedAt)},
 		{"enqueued", moment(m.EnqueuedAt, m.CreatedAt)},

@@ -212,7 +212,7 @@ var homes = []home{
 	{"github.com/golang/freetype", []string{"captcha"}, "the fonts of the challenges"},
 	{"github.com/caarlos0/env/v11", []string{"config"}, "settings are read in one place"},
 	{"github.com/prometheus/client_golang", []string{"app", "app/front", "tasks", "api", "reports"}, "the domain counts nothing itself; reports arrive in two processes and are counted alike"},
-	{"go.opentelemetry.io/otel", []string{"telemetry", "api", "tasks", "app"}, "the domain makes no spans; only telemetry knows where they go"},
+	{"go.opentelemetry.io/otel", []string{"telemetry", "api", "tasks", "providers", "app"}, "the domain makes no spans; only telemetry knows where they go"},
 	{"github.com/labstack/echo/v4", []string{"bench"}, "floors are made of the same libraries, and of nothing else"},
 	{"github.com/hibiken/asynq", []string{"bench"}, "the same"},
 	{"github.com/redis/go-redis/v9", []string{"bench"}, "the same"},

@@ -320,7 +320,7 @@ func (w *codeWorld) claim(c *rapid.T) {
 	}
 	code.attempt++
 	code.state, code.lease = messages.Sending, now.Add(claimLease)
-	if err != nil || claim.Attempt != code.attempt || claim.Doubts != code.doubts || !claim.LeaseUntil.Equal(code.lease) {
+	if err != nil || claim.Attempt != code.attempt || claim.UnresolvedClaims != code.doubts || !claim.LeaseUntil.Equal(code.lease) {
 		c.Fatalf("claim = %+v, %v; want attempt %d with %d doubts", claim, err, code.attempt, code.doubts)
 	}
 	code.claims = append(code.claims, claim)

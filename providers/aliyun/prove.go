@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	_ providers.Prover = (*Client)(nil)
-	_ providers.Prober = (*Client)(nil)
+	_ providers.CredentialChecker = (*Client)(nil)
+	_ providers.Prober            = (*Client)(nil)
 )
 
 // lacksPermission are the codes for a right signature without the right to this action. Whether the key may send,
@@ -23,9 +23,9 @@ var lacksPermission = []string{"isp.RAM_PERMISSION_DENY", "Forbidden.RAM", "NoPe
 // nobody is a number whose messages are asked for: any would do, since the books are the account's own.
 const nobody = "13000000000"
 
-// Prove implements [providers.Prover] by QuerySendDetails. An answer of business is as good as a list: the gateway
+// CheckCredentials implements [providers.CredentialChecker] by QuerySendDetails. An answer of business is as good as a list: the gateway
 // looks at key and signature first.
-func (c *Client) Prove(ctx context.Context) error {
+func (c *Client) CheckCredentials(ctx context.Context) error {
 	number, err := contact.ParseMobile(nobody)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"usher/providers"
 )
 
-func TestClient_Prove(t *testing.T) {
+func TestClient_CheckCredentials(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		status     int
@@ -36,7 +36,7 @@ func TestClient_Prove(t *testing.T) {
 				fmt.Fprint(w, row.body)
 			}))
 			defer server.Close()
-			err := open(t, server.URL).Prove(t.Context())
+			err := open(t, server.URL).CheckCredentials(t.Context())
 			if (err == nil) != row.proved || errors.Is(err, providers.ErrPermission) != row.permission {
 				t.Errorf("got %v", err)
 			}

@@ -30,13 +30,13 @@ var beijing = time.FixedZone("UTC+8", 8*60*60)
 // for the one whose OutId is the message's id. A message that was sent twice has the better of two fates.
 //
 // https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-querysenddetails
-func (c *Client) QuerySMS(ctx context.Context, query providers.Query) (providers.Fate, error) {
-	var fate providers.Fate
+func (c *Client) QuerySMS(ctx context.Context, query providers.Query) (providers.QueryResult, error) {
+	var fate providers.QueryResult
 	for _, day := range days(query.SentAt, time.Now()) {
 		for page := 1; page <= maxPages; page++ {
 			found, err := c.details(ctx, query, day, page)
 			if err != nil {
-				return providers.Fate{}, err
+				return providers.QueryResult{}, err
 			}
 			for _, d := range found {
 				if d.OutID == query.ID {
@@ -99,23 +99,23 @@ func (c *Client) details(ctx context.Context, query providers.Query, day string,
 
 // fateOf says what one entry means. What the carrier could not deliver stays so: another message to the same
 // number would fare no better, and the person may ask for one.
-func (c *Client) fateOf(d detail, query providers.Query) providers.Fate {
+func (c *Client) fateOf(d detail, query providers.Query) providers.QueryResult {
 	switch d.SendStatus {
 	case statusDelivered:
-		return providers.Fate{State: messages.Delivered}
+		return providers.QueryResult{State: messages.Delivered}
 	case statusFailed:
 		refusal := c.refusal(d.ErrCode, 0, query.To.Reveal())
 		if refusal.Kind = providers.Rejected; d.ErrCode == "MOBILE_SEND_LIMIT" { // the number's limit at its carrier
 			refusal.Kind = providers.RateLimited
 		}
-		return providers.Fate{State: messages.Undelivered, Refusal: refusal}
+		return providers.QueryResult{State: messages.Undelivered, Refusal: refusal}
 	default:
-		return providers.Fate{State: messages.Sent} // it is in their books
+		return providers.QueryResult{State: messages.Sent} // it is in their books
 	}
 }
 
 // better returns the fate that promises more.
-func better(a, b providers.Fate) providers.Fate {
+func better(a, b providers.QueryResult) providers.QueryResult {
 	rank := map[messages.State]int{messages.Undelivered: 1, messages.Sent: 2, messages.Delivered: 3}
 	if rank[b.State] > rank[a.State] {
 		return b

@@ -37,31 +37,31 @@ func query(t *testing.T) providers.Query {
 func TestClient_QuerySMS(t *testing.T) {
 	t.Parallel()
 	const id = "01JD5V6Z8Q-suite_1"
-	undelivered := func(kind providers.Kind, code string) providers.Fate {
-		return providers.Fate{State: messages.Undelivered, Refusal: &providers.Error{Provider: "aliyun", Kind: kind, Code: code}}
+	undelivered := func(kind providers.Kind, code string) providers.QueryResult {
+		return providers.QueryResult{State: messages.Undelivered, Refusal: &providers.Error{Provider: "aliyun", Kind: kind, Code: code}}
 	}
 	providertest.RunQuery(t, providertest.QueryCase{
 		Provider: "aliyun",
 		New:      func(t testing.TB, endpoint string) providers.Querier { return open(t, endpoint) },
 		Secrets:  []string{keyID, keySecret},
 		Query:    query(t),
-		Answers: map[string]providertest.Fate{
+		Answers: map[string]providertest.QueryResult{
 			"no message":         {Body: listing()},
 			"others only":        {Body: listing(entry("another", 3, "DELIVERED"), entry("", 1, ""))},
-			"on its way":         {Body: listing(entry("another", 3, ""), entry(id, 1, "")), Fate: providers.Fate{State: messages.Sent}},
-			"delivered":          {Body: listing(entry(id, 3, "DELIVERED")), Fate: providers.Fate{State: messages.Delivered}},
-			"a status to come":   {Body: listing(entry(id, 4, "")), Fate: providers.Fate{State: messages.Sent}},
-			"undelivered":        {Body: listing(entry(id, 2, "MOBILE_NOT_ON_SERVICE")), Fate: undelivered(providers.Rejected, "MOBILE_NOT_ON_SERVICE")},
-			"a code of its send": {Body: listing(entry(id, 2, "isp.SYSTEM_ERROR")), Fate: undelivered(providers.Rejected, "isp.SYSTEM_ERROR")},
+			"on its way":         {Body: listing(entry("another", 3, ""), entry(id, 1, "")), QueryResult: providers.QueryResult{State: messages.Sent}},
+			"delivered":          {Body: listing(entry(id, 3, "DELIVERED")), QueryResult: providers.QueryResult{State: messages.Delivered}},
+			"a status to come":   {Body: listing(entry(id, 4, "")), QueryResult: providers.QueryResult{State: messages.Sent}},
+			"undelivered":        {Body: listing(entry(id, 2, "MOBILE_NOT_ON_SERVICE")), QueryResult: undelivered(providers.Rejected, "MOBILE_NOT_ON_SERVICE")},
+			"a code of its send": {Body: listing(entry(id, 2, "isp.SYSTEM_ERROR")), QueryResult: undelivered(providers.Rejected, "isp.SYSTEM_ERROR")},
 			"limit of the carrier": {
-				Body: listing(entry(id, 2, "MOBILE_SEND_LIMIT")), Fate: undelivered(providers.RateLimited, "MOBILE_SEND_LIMIT"),
+				Body: listing(entry(id, 2, "MOBILE_SEND_LIMIT")), QueryResult: undelivered(providers.RateLimited, "MOBILE_SEND_LIMIT"),
 			},
 			"sent twice, lost once": {
-				Body: listing(entry(id, 2, "IS_CLOSE"), entry(id, 1, "")), Fate: providers.Fate{State: messages.Sent},
+				Body: listing(entry(id, 2, "IS_CLOSE"), entry(id, 1, "")), QueryResult: providers.QueryResult{State: messages.Sent},
 			},
 			"a status as text": {
-				Body: strings.Replace(listing(entry(id, 3, "")), `"SendStatus":3`, `"SendStatus":"3"`, 1),
-				Fate: providers.Fate{State: messages.Delivered},
+				Body:        strings.Replace(listing(entry(id, 3, "")), `"SendStatus":3`, `"SendStatus":"3"`, 1),
+				QueryResult: providers.QueryResult{State: messages.Delivered},
 			},
 		},
 		Refusals: []providertest.Refusal{
@@ -86,7 +86,7 @@ func TestClient_QuerySMS_request(t *testing.T) {
 	}))
 	defer server.Close()
 	q := query(t)
-	if fate, err := open(t, server.URL).QuerySMS(t.Context(), q); err != nil || fate != (providers.Fate{}) {
+	if fate, err := open(t, server.URL).QuerySMS(t.Context(), q); err != nil || fate != (providers.QueryResult{}) {
 		t.Fatalf("got %+v, %v", fate, err)
 	}
 	if len(got) == 0 {

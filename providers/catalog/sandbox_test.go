@@ -140,7 +140,7 @@ func TestSMS_askedAfterALostAnswer(t *testing.T) {
 	if _, err := router.SendSMS(t.Context(), sms); err == nil || providers.KindOf(err) != providers.Unknown {
 		t.Fatalf("got %v, want unknown", err)
 	}
-	sms.Attempt, sms.Doubt = 2, &providers.Doubt{Provider: "aliyun", At: start}
+	sms.Attempt, sms.Unresolved = 2, &providers.Unresolved{Provider: "aliyun", At: start}
 	if receipt, err := router.SendSMS(t.Context(), sms); err != nil || receipt.Provider != "aliyun" {
 		t.Errorf("got %+v, %v, want the first attempt found", receipt, err)
 	}
@@ -149,11 +149,11 @@ func TestSMS_askedAfterALostAnswer(t *testing.T) {
 	}
 
 	lost := smsTo(t, "13813800010") // never arrived
-	lost.Attempt, lost.Doubt = 2, &providers.Doubt{Provider: "aliyun", At: start}
+	lost.Attempt, lost.Unresolved = 2, &providers.Unresolved{Provider: "aliyun", At: start}
 	if _, err := router.SendSMS(t.Context(), lost); err == nil || providers.KindOf(err) != providers.Temporary {
 		t.Errorf("got %v, want it to wait", err)
 	}
-	lost.Doubt.At = start.Add(-time.Minute)
+	lost.Unresolved.At = start.Add(-time.Minute)
 	if receipt, err := router.SendSMS(t.Context(), lost); err != nil || receipt.Provider != "ronglian" {
 		t.Errorf("got %+v, %v, want it sent by the other vendor", receipt, err)
 	}

@@ -19,15 +19,15 @@ type QueryCase struct {
 
 	Secrets  []string // keys that New uses
 	Query    providers.Query
-	Answers  map[string]Fate
+	Answers  map[string]QueryResult
 	Refusals []Refusal
 	Echo     func(text string) string // see [SMSCase]
 }
 
-// Fate is an answer of the vendor and what it says of the message.
-type Fate struct {
-	Body string
-	Fate providers.Fate
+// QueryResult is an answer of the vendor and what it says of the message.
+type QueryResult struct {
+	Body        string
+	QueryResult providers.QueryResult
 }
 
 // RunQuery checks every promise of [providers.Querier].
@@ -47,7 +47,7 @@ func (c QueryCase) fails(ctx context.Context, t *testing.T, endpoint string, w w
 	t.Helper()
 	fate, err := c.New(t, endpoint).QuerySMS(ctx, c.Query)
 	check(t, err, c.Provider, w, c.private())
-	if fate != (providers.Fate{}) {
+	if fate != (providers.QueryResult{}) {
 		t.Errorf("got %+v with an error", fate)
 	}
 }
@@ -59,7 +59,7 @@ func (c QueryCase) answers(t *testing.T) {
 			t.Parallel()
 			v := newVendor(t, answer(http.StatusOK, a.Body))
 			fate, err := c.New(t, v.URL).QuerySMS(t.Context(), c.Query)
-			if diff := cmp.Diff(a.Fate, fate); err != nil || diff != "" {
+			if diff := cmp.Diff(a.QueryResult, fate); err != nil || diff != "" {
 				t.Errorf("%v, fate (-want +got):\n%s", err, diff)
 			}
 		})

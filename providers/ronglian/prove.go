@@ -9,16 +9,16 @@ import (
 )
 
 var (
-	_ providers.Prover = (*Client)(nil)
-	_ providers.Prober = (*Client)(nil)
+	_ providers.CredentialChecker = (*Client)(nil)
+	_ providers.Prober            = (*Client)(nil)
 )
 
 // Probe implements [providers.Prober].
-func (c *Client) Probe(ctx context.Context) error { return c.Prove(ctx) }
+func (c *Client) Probe(ctx context.Context) error { return c.CheckCredentials(ctx) }
 
-// Prove implements [providers.Prover] by a send to nobody: without a number the vendor can send nothing. It says so
+// CheckCredentials implements [providers.CredentialChecker] by a send to nobody: without a number the vendor can send nothing. It says so
 // after it has looked at the signature and the application. Its queries are not for this: they hand reports out.
-func (c *Client) Prove(ctx context.Context) error {
+func (c *Client) CheckCredentials(ctx context.Context) error {
 	req, err := c.post(ctx, "TemplateSMS", templateSMS{
 		AppID: c.config.AppID, TemplateID: c.config.TemplateID, Datas: []string{},
 	})

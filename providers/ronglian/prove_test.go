@@ -12,7 +12,7 @@ import (
 	"usher/providers"
 )
 
-func TestClient_Prove(t *testing.T) {
+func TestClient_CheckCredentials(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		body   string
@@ -35,7 +35,7 @@ func TestClient_Prove(t *testing.T) {
 				fmt.Fprint(w, row.body)
 			}))
 			defer server.Close()
-			err := open(t, server.URL).Prove(t.Context())
+			err := open(t, server.URL).CheckCredentials(t.Context())
 			if (err == nil) != row.proved {
 				t.Errorf("got %v", err)
 			}

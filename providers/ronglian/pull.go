@@ -19,12 +19,12 @@ const (
 )
 
 var (
-	_ providers.Puller   = (*Client)(nil)
-	_ providers.Referrer = (*Client)(nil)
+	_ providers.Puller     = (*Client)(nil)
+	_ providers.Referencer = (*Client)(nil)
 )
 
-// Refer implements [providers.Referrer]: a reqId is shorter than our ids.
-func (c *Client) Refer(remember func(ctx context.Context, reference, id string)) {
+// Refer implements [providers.Referencer]: a reqId is shorter than our ids.
+func (c *Client) OnReference(remember func(ctx context.Context, reference, id string)) {
 	c.remember = remember
 }
 

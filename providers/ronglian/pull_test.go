@@ -40,7 +40,7 @@ func vendor(t *testing.T) (client providers.Puller, send func(id, number string)
 	}
 	t.Cleanup(c.HTTP.CloseIdleConnections)
 	references = map[string]string{}
-	c.Refer(func(_ context.Context, reference, id string) { references[reference] = id })
+	c.OnReference(func(_ context.Context, reference, id string) { references[reference] = id })
 	return c, func(id, number string) {
 		t.Helper()
 		to, err := contact.ParseMobile(number)

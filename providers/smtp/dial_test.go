@@ -89,7 +89,7 @@ func TestClient_namesTheWrongModeOfTLS(t *testing.T) {
 			defer func() { _ = client.Close() }()
 			for what, try := range map[string]func(context.Context) error{
 				"send":  func(ctx context.Context) error { _, err := client.SendEmail(ctx, providertest.Email(t)); return err },
-				"prove": client.Prove,
+				"prove": client.CheckCredentials,
 			} {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				err := try(ctx)
@@ -117,7 +117,7 @@ func TestClient_reachesAnIPv6Address(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = client.Prove(t.Context())
+			err = client.CheckCredentials(t.Context())
 			want := reasons.ClientRefused
 			if mode == "implicit" {
 				want = reasons.NoTLS
@@ -130,7 +130,7 @@ func TestClient_reachesAnIPv6Address(t *testing.T) {
 	}
 }
 
-func TestClient_Prove(t *testing.T) {
+func TestClient_CheckCredentials(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		verb, reply string
@@ -154,7 +154,7 @@ func TestClient_Prove(t *testing.T) {
 				}
 				return providertest.Default
 			})
-			err := open(t, server, nil).Prove(t.Context())
+			err := open(t, server, nil).CheckCredentials(t.Context())
 			if row.why == "" && err != nil || row.why != "" && providers.ReasonOf(err) != row.why {
 				t.Errorf("got %v (%s), want %q", err, providers.ReasonOf(err), row.why)
 			}

@@ -31,7 +31,7 @@ type postfixPort struct {
 	kind  providers.Kind
 	why   reasons.Word // empty: accepted
 	code  string
-	proof reasons.Word // of Prove
+	proof reasons.Word // of CheckCredentials
 }
 
 const (
@@ -122,9 +122,9 @@ func TestPostfix(t *testing.T) {
 				t.Errorf("got %v (%s), want %v, %s, %s", err, providers.ReasonOf(err), port.kind, port.why, port.code)
 			}
 			// doctor says the same of us, without a mail.
-			err = client.Prove(t.Context())
+			err = client.CheckCredentials(t.Context())
 			if port.proof == "" && err != nil || port.proof != "" && providers.ReasonOf(err) != port.proof {
-				t.Errorf("Prove: %v (%s), want %q", err, providers.ReasonOf(err), port.proof)
+				t.Errorf("CheckCredentials: %v (%s), want %q", err, providers.ReasonOf(err), port.proof)
 			}
 		})
 	}
@@ -233,17 +233,16 @@ discard unix - - n - - discard
 postlog unix-dgram n - n - 1 postlogd
 `)
 	run(postfix, "-c", conf, "check")
-	master := exec.CommandContext(t.Context(), postfixMaster, "-c", conf, "-d")
-	testkit.DieWithParent(master, syscall.SIGTERM)
-	master.SysProcAttr.Setpgid = true // when it ends it ends its group
-	master.Cancel = func() error { return master.Process.Signal(syscall.SIGTERM) }
-	master.WaitDelay = 10 * time.Second
-	if err := master.Start(); err != nil {
+	cmd := exec.CommandContext(t.Context(), postfixMaster, "-c", conf, "-d")
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // when it ends it ends its group
+	master, err := testkit.LaunchProgram(cmd, syscall.SIGTERM)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = master.Process.Signal(syscall.SIGTERM)
-		_ = master.Wait()
+		_ = master.Stop(syscall.SIGTERM)
 		if log, err := os.ReadFile(filepath.Join(dir, "data", "log")); err == nil && t.Failed() {
 			t.Logf("Postfix:\n%s", log)
 		}

@@ -6,12 +6,12 @@ import (
 	"usher/providers"
 )
 
-var _ providers.Prover = (*Client)(nil)
+var _ providers.CredentialChecker = (*Client)(nil)
 
-// Prove implements [providers.Prover]: it connects, logs in, names the sender, and itself as the recipient, for most
+// CheckCredentials implements [providers.CredentialChecker]: it connects, logs in, names the sender, and itself as the recipient, for most
 // servers refuse a client or sender only then. It takes both back and says goodbye. A refusal that is about the
 // recipient proves the rest: the sender may be an address without a mailbox.
-func (c *Client) Prove(ctx context.Context) error {
+func (c *Client) CheckCredentials(ctx context.Context) error {
 	e, err := enclose(c.from.Address, c.from.Address, nil)
 	if err != nil {
 		return &providers.Error{Provider: Name, Kind: providers.Misconfigured, Err: err}

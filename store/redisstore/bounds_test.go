@@ -52,14 +52,14 @@ func (g *gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	return next
 }
 
-func (g *gate) turn(name string, bounds providers.Bounds) providers.Turn {
-	return providers.Turn{Provider: "vendor", Name: name, Bounds: bounds, Until: g.clock.Now().Add(10 * time.Second)}
+func (g *gate) slot(name string, bounds providers.Bounds) providers.Slot {
+	return providers.Slot{Provider: "vendor", Name: name, Bounds: bounds, Until: g.clock.Now().Add(10 * time.Second)}
 }
 
 // enter enters and compares what is said of it.
 func (g *gate) enter(t *testing.T, name string, bounds providers.Bounds, want providers.Decision) (wait time.Duration) {
 	t.Helper()
-	got, wait, err := g.Enter(t.Context(), g.turn(name, bounds))
+	got, wait, err := g.Acquire(t.Context(), g.slot(name, bounds))
 	if err != nil || got != want {
 		t.Errorf("%s enters: %q, %v, want %q", name, got, err, want)
 	}
@@ -75,7 +75,7 @@ func TestBounds_of_requests_at_the_same_time(t *testing.T) {
 		g.enter(t, "c", two, providers.Busy)
 		g.enter(t, "a", two, "") // asked again because the answer was lost
 		for range 2 {
-			if err := g.Leave(t.Context(), g.turn("a", two)); err != nil {
+			if err := g.Release(t.Context(), g.slot("a", two)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -99,7 +99,7 @@ func TestBounds_of_a_second_and_of_both(t *testing.T) {
 		g.enter(t, "b", both, "")
 		g.enter(t, "c", both, providers.Busy) // costs nothing of the second
 		for _, name := range []string{"a", "b"} {
-			if err := g.Leave(t.Context(), g.turn(name, both)); err != nil {
+			if err := g.Release(t.Context(), g.slot(name, both)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -135,11 +135,11 @@ func TestBounds_cost_one_round_trip(t *testing.T) {
 func TestBounds_tell_when_redis_is_away(t *testing.T) {
 	t.Parallel()
 	g, two := newGate(t, "redis://127.0.0.1:1/0"), providers.Bounds{Concurrent: 2}
-	if refused, _, err := g.Enter(t.Context(), g.turn("a", two)); err == nil || refused != "" {
-		t.Errorf("Enter = %q, %v", refused, err)
+	if refused, _, err := g.Acquire(t.Context(), g.slot("a", two)); err == nil || refused != "" {
+		t.Errorf("Acquire = %q, %v", refused, err)
 	}
-	if err := g.Leave(t.Context(), g.turn("a", two)); err == nil {
-		t.Error("Leave succeeded")
+	if err := g.Release(t.Context(), g.slot("a", two)); err == nil {
+		t.Error("Release succeeded")
 	}
 }
 
@@ -191,7 +191,7 @@ func TestBounds_hold_over_all_workers(t *testing.T) {
 			t.Cleanup(func() { _ = client.Close() })
 			router := &providers.Router{
 				Senders: []providers.SMSSender{v}, Logger: logger,
-				Turnstile: redisstore.New(client, nil, time.Now).Bounds(),
+				Slots: redisstore.New(client, nil, time.Now).Bounds(),
 			}
 			for range crowd {
 				wg.Go(func() {

@@ -34,8 +34,8 @@ func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (mess
 	if r.text(0) == "busy" {
 		return claim, messages.ErrBusy
 	}
-	if claim.Doubts = int(r.number(3)); claim.Doubts > 0 {
-		claim.DoubtfulProvider, claim.DoubtfulAt = r.text(4), time.UnixMilli(r.number(5))
+	if claim.UnresolvedClaims = int(r.number(3)); claim.UnresolvedClaims > 0 {
+		claim.UnresolvedProvider, claim.UnresolvedAt = r.text(4), time.UnixMilli(r.number(5))
 	}
 	return claim, nil
 }

@@ -139,7 +139,7 @@ func doubts(t *testing.T, b *fixture) {
 	issued := b.issue(t, verify.Login)
 	want := func(claim messages.Claim, doubts int, provider string, at time.Time) {
 		t.Helper()
-		if claim.Doubts != doubts || claim.DoubtfulProvider != provider || !claim.DoubtfulAt.Equal(at) {
+		if claim.UnresolvedClaims != doubts || claim.UnresolvedProvider != provider || !claim.UnresolvedAt.Equal(at) {
 			t.Errorf("claim = %+v, want %d doubts, %q, %v", claim, doubts, provider, at)
 		}
 	}

@@ -127,7 +127,7 @@ func decode(values map[string]any) (messages.Record, error) {
 		ID: r.text("id"), Revision: r.number("revision"), Purpose: r.text("purpose"),
 		To: r.text("to"), RequestID: r.text("request_id"),
 		State: messages.State(r.text("state")), Reason: r.text("reason"),
-		Attempt: r.number("attempt"), Doubts: r.number("doubts"),
+		Attempt: r.number("attempt"), UnresolvedClaims: r.number("doubts"),
 		Provider: r.text("provider"), ProviderID: r.text("provider_id"), ProviderCode: r.text("provider_code"),
 		CreatedAt: r.time("issued_at"), NotAfter: r.time("expires_at"), UpdatedAt: r.time("noted_at"),
 		AcceptedAt: r.time("accepted_at"), DeliveredAt: r.time("delivered_at"), UsedAt: r.time("used_at"),

@@ -117,7 +117,7 @@ func outcomesFollow(t *testing.T, b *fixture) {
 
 	b.clock.Advance(time.Minute)
 	b.record(t, b.claim(t, issued.ID), messages.Sent)
-	want.State, want.Attempt, want.Doubts, want.LeaseUntil = messages.Sent, 2, 1, time.Time{}
+	want.State, want.Attempt, want.UnresolvedClaims, want.LeaseUntil = messages.Sent, 2, 1, time.Time{}
 	want.ProviderID, want.AcceptedAt = "biz", b.clock.Now().UTC().Truncate(time.Millisecond)
 	follow("sent")
 
@@ -222,8 +222,8 @@ func outcomesLease(t *testing.T, b *fixture) {
 	b.clock.Advance(policy().CodeTTL) // that worker died
 	b.wantDropped(t, issued.ID, "expired")
 	b.wantNotes(t, issued.ID, "queued", "dropped expired")
-	if last := b.last(t, issued.ID); last.Attempt != 1 || last.Doubts != 1 {
-		t.Errorf("attempt %d with %d doubts, want the one that may have sent it", last.Attempt, last.Doubts)
+	if last := b.last(t, issued.ID); last.Attempt != 1 || last.UnresolvedClaims != 1 {
+		t.Errorf("attempt %d with %d doubts, want the one that may have sent it", last.Attempt, last.UnresolvedClaims)
 	}
 }
 

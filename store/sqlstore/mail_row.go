@@ -20,25 +20,25 @@ const mailColumns = `id, account_id, purpose, language, to_sealed, state, reason
 
 // mailRow is a row of messages as far as the outbox cares.
 type mailRow struct {
-	ID         string               `db:"id"`
-	AccountID  string               `db:"account_id"`
-	Purpose    accounts.MailPurpose `db:"purpose"`
-	Language   string               `db:"language"`
-	ToSealed   *string              `db:"to_sealed"`
-	State      messages.State       `db:"state"`
-	Reason     string               `db:"reason"`
-	Attempt    int                  `db:"attempt"`
-	ClaimName  string               `db:"claim"`
-	LeaseUntil stamp                `db:"lease_until"`
-	Doubts     int                  `db:"doubts"`
-	NotAfter   stamp                `db:"not_after"`
-	Enqueues   int                  `db:"enqueues"`
-	Generation int                  `db:"generation"`
-	KeyID      string               `db:"key_id"`
-	Network    string               `db:"network"`
-	Details    string               `db:"details"`
-	RequestID  string               `db:"request_id"`
-	CreatedAt  stamp                `db:"created_at"`
+	ID               string               `db:"id"`
+	AccountID        string               `db:"account_id"`
+	Purpose          accounts.MailPurpose `db:"purpose"`
+	Language         string               `db:"language"`
+	ToSealed         *string              `db:"to_sealed"`
+	State            messages.State       `db:"state"`
+	Reason           string               `db:"reason"`
+	Attempt          int                  `db:"attempt"`
+	ClaimName        string               `db:"claim"`
+	LeaseUntil       stamp                `db:"lease_until"`
+	UnresolvedClaims int                  `db:"doubts"`
+	NotAfter         stamp                `db:"not_after"`
+	Enqueues         int                  `db:"enqueues"`
+	Generation       int                  `db:"generation"`
+	KeyID            string               `db:"key_id"`
+	Network          string               `db:"network"`
+	Details          string               `db:"details"`
+	RequestID        string               `db:"request_id"`
+	CreatedAt        stamp                `db:"created_at"`
 
 	account *accountRow // nil: not read with it
 }
@@ -103,7 +103,7 @@ func (r mailRow) facts() (facts accounts.MailFacts) {
 }
 
 func (r mailRow) claim() messages.Claim {
-	return messages.Claim{ID: r.ID, Attempt: r.Attempt, LeaseUntil: r.LeaseUntil.Time, Doubts: r.Doubts}
+	return messages.Claim{ID: r.ID, Attempt: r.Attempt, LeaseUntil: r.LeaseUntil.Time, UnresolvedClaims: r.UnresolvedClaims}
 }
 
 // open reports whether the mail is still to be sent.

@@ -44,8 +44,8 @@ func TestMails_Claim_whose_answer_is_lost_leaves_no_doubt(t *testing.T) {
 		default:
 			t.Errorf("the answer to claim %d was not lost", n)
 		}
-		if err != nil || claim.Doubts != 0 {
-			t.Errorf("claim %d after a lost one = %v with %d doubts, want none", n, err, claim.Doubts)
+		if err != nil || claim.UnresolvedClaims != 0 {
+			t.Errorf("claim %d after a lost one = %v with %d doubts, want none", n, err, claim.UnresolvedClaims)
 		}
 	}
 }

@@ -309,7 +309,7 @@ func mailsDoubts(t *testing.T, f *fixture) {
 	_, mail := f.created(t)
 	want := func(claim messages.Claim, attempt, doubts int) {
 		t.Helper()
-		if claim.Attempt != attempt || claim.Doubts != doubts {
+		if claim.Attempt != attempt || claim.UnresolvedClaims != doubts {
 			t.Errorf("claim = %+v, want attempt %d with %d doubts", claim, attempt, doubts)
 		}
 	}

@@ -97,7 +97,7 @@ func TestMails_of_many_at_once_share_their_statements(t *testing.T) {
 	var claims sync.Map
 	c.atOnce(t, c.ids, func(id string) {
 		got, err := mails.Claim(t.Context(), id, time.Minute)
-		if err != nil || got.ID != id || got.Mail.ID != id || got.Account.Username != "user_"+id || got.Attempt != 1 || got.Doubts != 0 {
+		if err != nil || got.ID != id || got.Mail.ID != id || got.Account.Username != "user_"+id || got.Attempt != 1 || got.UnresolvedClaims != 0 {
 			t.Errorf("claim of %s = %+v, %v", id, got, err)
 		}
 		claims.Store(id, got.Claim)
@@ -180,7 +180,7 @@ func TestMails_that_cannot_be_claimed_or_recorded_harm_no_others(t *testing.T) {
 				t.Errorf("claim of a mail that is claimed = %v", err)
 			}
 		default:
-			if err != nil || claim.ID != id || claim.Attempt != 1 || claim.Doubts != 0 {
+			if err != nil || claim.ID != id || claim.Attempt != 1 || claim.UnresolvedClaims != 0 {
 				t.Errorf("claim of %s = %+v, %v", id, claim.Claim, err)
 			}
 		}

@@ -37,11 +37,11 @@ type Message struct {
 	To        string           `db:"to_masked"`
 	RequestID string           `db:"request_id"`
 
-	State    messages.State `db:"state"`
-	Reason   string         `db:"reason"`   // of a dropped one, and of the last attempt at a mail that was not accepted
-	Attempt  int            `db:"attempt"`  // number of the last claim
-	Doubts   int            `db:"doubts"`   // claims that ran out: each may have sent it
-	Enqueues int            `db:"enqueues"` // tasks beyond the first
+	State            messages.State `db:"state"`
+	Reason           string         `db:"reason"`   // of a dropped one, and of the last attempt at a mail that was not accepted
+	Attempt          int            `db:"attempt"`  // number of the last claim
+	UnresolvedClaims int            `db:"doubts"`   // claims that ran out: each may have sent it
+	Enqueues         int            `db:"enqueues"` // tasks beyond the first
 
 	Provider     string `db:"provider"`
 	ProviderID   string `db:"provider_id"`

@@ -109,7 +109,7 @@ func arrays(rows []outcomeRow) []any {
 		column(rows, func(r outcomeRow) string { return r.Reason }),
 		column(rows, func(r outcomeRow) int64 { return int64(r.Attempt) }),
 		column(rows, func(r outcomeRow) int64 { return r.LeaseUntil.micros() }),
-		column(rows, func(r outcomeRow) int64 { return int64(r.Doubts) }),
+		column(rows, func(r outcomeRow) int64 { return int64(r.UnresolvedClaims) }),
 		column(rows, func(r outcomeRow) int64 { return r.NotAfter.micros() }),
 		column(rows, func(r outcomeRow) string { return r.Provider }),
 		column(rows, func(r outcomeRow) string { return r.ProviderID }),
@@ -146,31 +146,31 @@ func newest(records []messages.Record) []*messages.Record {
 
 // outcomeRow is a record as the columns of a row.
 type outcomeRow struct {
-	ID           string         `db:"id"`
-	Purpose      string         `db:"purpose"`
-	To           string         `db:"to_masked"`
-	RequestID    string         `db:"request_id"`
-	State        messages.State `db:"state"`
-	Reason       string         `db:"reason"`
-	Attempt      int            `db:"attempt"`
-	LeaseUntil   stamp          `db:"lease_until"`
-	Doubts       int            `db:"doubts"`
-	NotAfter     stamp          `db:"not_after"`
-	Provider     string         `db:"provider"`
-	ProviderID   string         `db:"provider_id"`
-	ProviderCode string         `db:"provider_code"`
-	AcceptedAt   stamp          `db:"accepted_at"`
-	DeliveredAt  stamp          `db:"delivered_at"`
-	UsedAt       stamp          `db:"used_at"`
-	Revision     int            `db:"revision"`
-	CreatedAt    stamp          `db:"created_at"`
-	UpdatedAt    stamp          `db:"updated_at"`
+	ID               string         `db:"id"`
+	Purpose          string         `db:"purpose"`
+	To               string         `db:"to_masked"`
+	RequestID        string         `db:"request_id"`
+	State            messages.State `db:"state"`
+	Reason           string         `db:"reason"`
+	Attempt          int            `db:"attempt"`
+	LeaseUntil       stamp          `db:"lease_until"`
+	UnresolvedClaims int            `db:"doubts"`
+	NotAfter         stamp          `db:"not_after"`
+	Provider         string         `db:"provider"`
+	ProviderID       string         `db:"provider_id"`
+	ProviderCode     string         `db:"provider_code"`
+	AcceptedAt       stamp          `db:"accepted_at"`
+	DeliveredAt      stamp          `db:"delivered_at"`
+	UsedAt           stamp          `db:"used_at"`
+	Revision         int            `db:"revision"`
+	CreatedAt        stamp          `db:"created_at"`
+	UpdatedAt        stamp          `db:"updated_at"`
 }
 
 func newOutcomeRow(r *messages.Record) outcomeRow {
 	return outcomeRow{
 		ID: r.ID, Purpose: r.Purpose, To: r.To, RequestID: r.RequestID,
-		State: r.State, Reason: r.Reason, Attempt: r.Attempt, LeaseUntil: at(r.LeaseUntil), Doubts: r.Doubts,
+		State: r.State, Reason: r.Reason, Attempt: r.Attempt, LeaseUntil: at(r.LeaseUntil), UnresolvedClaims: r.UnresolvedClaims,
 		NotAfter: at(r.NotAfter), Provider: r.Provider, ProviderID: r.ProviderID, ProviderCode: r.ProviderCode,
 		AcceptedAt: at(r.AcceptedAt), DeliveredAt: at(r.DeliveredAt), UsedAt: at(r.UsedAt),
 		Revision: r.Revision, CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt),

@@ -80,9 +80,9 @@ func outcomesSave(t *testing.T, f *fixture) {
 	}
 
 	r = later(r, 1, messages.Sending)
-	r.LeaseUntil, r.Attempt, r.Doubts, r.Provider, r.ProviderCode = r.UpdatedAt.Add(time.Minute), 2, 1, "aliyun", "timeout"
+	r.LeaseUntil, r.Attempt, r.UnresolvedClaims, r.Provider, r.ProviderCode = r.UpdatedAt.Add(time.Minute), 2, 1, "aliyun", "timeout"
 	f.save(t, r)
-	want.State, want.Attempt, want.Doubts, want.Provider, want.ProviderCode = messages.Sending, 2, 1, "aliyun", "timeout"
+	want.State, want.Attempt, want.UnresolvedClaims, want.Provider, want.ProviderCode = messages.Sending, 2, 1, "aliyun", "timeout"
 	want.LeaseUntil, want.UpdatedAt = r.LeaseUntil, r.UpdatedAt
 	if diff := cmp.Diff(want, f.message(t, r.ID)); diff != "" {
 		t.Errorf("in doubt, -want +got:\n%s", diff)

@@ -213,7 +213,7 @@ func TestMails_wait_for_a_worker_that_knows_the_key(t *testing.T) {
 			}
 		}
 		mail, err := sqlstore.NewMails(r.db, r.known, r.clock.Now).Claim(t.Context(), "m00001", time.Minute)
-		if err != nil || mail.Doubts != 0 || mail.Account.PendingEmail.IsZero() {
+		if err != nil || mail.UnresolvedClaims != 0 || mail.Account.PendingEmail.IsZero() {
 			t.Errorf("claim with the key = %+v, %v, want it at once and without doubts", mail.Claim, err)
 		}
 		if _, err := behind.Claim(t.Context(), "m00001", time.Minute); !errors.Is(err, messages.ErrBusy) && !errors.Is(err, secrets.ErrUnknownKey) {

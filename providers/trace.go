@@ -1,0 +1,109 @@
+package providers
+
+import (
+	"context"
+	"errors"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// attrMessage names the message in spans; package tasks uses the same name, so that one search finds both.
+const attrMessage = attribute.Key("usher.message_id")
+
+// TraceSMS returns the sender with a span for each of its requests to the vendor, and the sender itself without
+// a tracer. What the sender can do beyond sending, it can still do, but for handing out reports and references.
+func TraceSMS(sender SMSSender, tracer trace.Tracer) SMSSender {
+	if tracer == nil {
+		return sender
+	}
+	traced := tracedSMS{sender, tracer}
+	if querier, ok := sender.(Querier); ok {
+		return tracedQuerier{traced, querier}
+	}
+	return traced
+}
+
+// TraceEmail is [TraceSMS] for mails.
+func TraceEmail(sender EmailSender, tracer trace.Tracer) EmailSender {
+	if tracer == nil {
+		return sender
+	}
+	return tracedEmail{sender, tracer}
+}
+
+type tracedSMS struct {
+	SMSSender
+	tracer trace.Tracer
+}
+
+// SendSMS implements [SMSSender].
+func (s tracedSMS) SendSMS(ctx context.Context, sms SMS) (Receipt, error) {
+	ctx, span := startCall(ctx, s.tracer, s.Name(), "send", attrMessage.String(sms.ID), attribute.Int("usher.attempt", sms.Attempt))
+	defer span.End()
+	receipt, err := s.SMSSender.SendSMS(ctx, sms)
+	endCall(span, err)
+	return receipt, err
+}
+
+// Unwrap implements [Wrapper].
+func (s tracedSMS) Unwrap() SMSSender { return s.SMSSender }
+
+// Bounds implements [Bounded].
+func (s tracedSMS) Bounds() Bounds {
+	if bounded, ok := s.SMSSender.(Bounded); ok {
+		return bounded.Bounds()
+	}
+	return Bounds{}
+}
+
+type tracedQuerier struct {
+	tracedSMS
+	querier Querier
+}
+
+// QuerySMS implements [Querier].
+func (q tracedQuerier) QuerySMS(ctx context.Context, query Query) (QueryResult, error) {
+	ctx, span := startCall(ctx, q.tracer, q.Name(), "query", attrMessage.String(query.ID))
+	defer span.End()
+	fate, err := q.querier.QuerySMS(ctx, query)
+	endCall(span, err)
+	span.SetAttributes(attribute.String("usher.state", string(fate.State)))
+	return fate, err
+}
+
+type tracedEmail struct {
+	EmailSender
+	tracer trace.Tracer
+}
+
+// SendEmail implements [EmailSender].
+func (s tracedEmail) SendEmail(ctx context.Context, email Email) (Receipt, error) {
+	ctx, span := startCall(ctx, s.tracer, s.Name(), "send")
+	defer span.End()
+	receipt, err := s.EmailSender.SendEmail(ctx, email)
+	endCall(span, err)
+	return receipt, err
+}
+
+// startCall begins the span of one request to a vendor.
+func startCall(
+	ctx context.Context, tracer trace.Tracer, provider, what string, attributes ...attribute.KeyValue,
+) (context.Context, trace.Span) {
+	return tracer.Start(ctx, provider+" "+what, trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(append(attributes, attribute.String("usher.provider", provider))...))
+}
+
+// endCall records the kind and the code of a refusal, and nothing of its text.
+func endCall(span trace.Span, err error) {
+	if err == nil {
+		return
+	}
+	kind := KindOf(err).String()
+	span.SetAttributes(attribute.String("usher.kind", kind))
+	if refused, ok := errors.AsType[*Error](err); ok {
+		span.SetAttributes(attribute.String("usher.code", refused.Code))
+	}
+	span.SetStatus(codes.Error, kind)
+}
