@@ -1,7 +1,6 @@
 package accounts
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -82,21 +81,4 @@ func (s *Service) tell(change *Change, account Account, to contact.Email, purpos
 		mail.Facts.Change, mail.NotAfter = change.ID, change.EndsAt.Truncate(time.Second)
 	}
 	change.Mails = append(change.Mails, mail)
-}
-
-// Changes replaces parts of an account. Each method finds the account as it was when the caller looked at
-// it, by its generations of sessions and of activation links; when it has been changed since, it returns
-// ErrChanged. When a unique column is taken it returns an *ExistsError. Whatever the error, nothing is written, no
-// mail either. Unless it says otherwise, a change starts a new generation of sessions. The times are those of the
-// change.
-type Changes interface {
-	// ChangePassword replaces the hash.
-	ChangePassword(ctx context.Context, was Account, hash string, change *Change) (Account, error)
-
-	// ChangeEmail has an address wait for its proof, starts a new generation of activation links and files the link's
-	// mail. The sessions go on. A nil change is not kept: the account has nothing to go back to.
-	ChangeEmail(ctx context.Context, was Account, email contact.Email, link *Mail, change *Change) (Account, error)
-
-	// ChangeMobile replaces the number by one that is proved, and ends the account's own claim on another one.
-	ChangeMobile(ctx context.Context, was Account, mobile contact.Mobile, change *Change) (Account, error)
 }

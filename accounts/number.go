@@ -22,18 +22,6 @@ var ErrSecondProof = errors.New("account was not seen for long: a code does not 
 // seenEvery is how exactly [Account.SeenAt] is known: writing each use would cost a write for each request.
 const seenEvery = 24 * time.Hour
 
-// Claims keeps which new account claims the number of which one that was not seen for long.
-type Claims interface {
-	// Seen notes that the account was used at the time, ends the claim on its number and files the mail to the
-	// account of that claim, unless it is nil.
-	Seen(ctx context.Context, account Account, at time.Time, mail *Mail) error
-
-	// CreateClaiming is Store.Create for an account that claims the number of the holder, together with the change of
-	// the holder's. It returns an *ExistsError of the mobile when the holder has been seen since the caller looked at
-	// it, or when another account claims the number.
-	CreateClaiming(ctx context.Context, account Account, mail *Mail, holder Account, change *Change) error
-}
-
 // lastSeen is when the account was used last, to a day.
 func (a Account) lastSeen() time.Time {
 	if a.SeenAt.IsZero() { // it is older than the column
@@ -89,7 +77,7 @@ func (s *Service) seen(ctx context.Context, account Account) error {
 			mail = s.newNotice(MailClaimEnded, claimer.Email, MailFacts{Present: account.Mobile.String()}, Origin{})
 		}
 	}
-	if err := s.Claims.Seen(ctx, account, s.Now(), mail); err != nil {
+	if err := s.Store.Seen(ctx, account, s.Now(), mail); err != nil {
 		return err
 	}
 	s.enqueueAll(ctx, mail)
@@ -127,7 +115,7 @@ func (s *Service) createClaiming(ctx context.Context, account Account, mail *Mai
 	account.PendingMobile, account.PendingMobileAt, account.Mobile = account.Mobile, account.CreatedAt, contact.Mobile{}
 	change := s.newChange(holder, NumberClaimed, ClaimWindow)
 	s.tell(change, holder, holder.Email, MailNumberClaimed, origin, MailFacts{Former: holder.Mobile.String()})
-	if err := s.Claims.CreateClaiming(ctx, account, mail, holder, change); err != nil {
+	if err := s.Store.CreateClaiming(ctx, account, mail, holder, change); err != nil {
 		return Account{}, err
 	}
 	s.enqueueAll(ctx, change.Mails...)

@@ -23,19 +23,12 @@ type Hasher interface {
 	Compare(ctx context.Context, password, hash string, priority passwords.Priority) (bool, error)
 }
 
-// Rehasher replaces a hash by a better one of the same password.
-type Rehasher interface {
-	// Rehash replaces the hash of an account if it is still the old one. If it is not, the password was changed
-	// meanwhile: Rehash keeps the new one and returns nil. Sessions continue.
-	Rehash(ctx context.Context, id, old, hash string) error
-}
-
 // rehash stores our own hash of a password that has just matched an imported one. It is best effort: the next sign-in
 // tries again.
 func (s *Service) rehash(ctx context.Context, account *Account, normal string) {
 	hash, err := s.Passwords.Hash(ctx, normal, passwords.First)
 	if err == nil {
-		err = s.Hashes.Rehash(ctx, account.ID, account.PasswordHash, hash)
+		err = s.Store.Rehash(ctx, account.ID, account.PasswordHash, hash)
 	}
 	if err != nil {
 		s.Logger.WarnContext(ctx, "imported password hash not replaced; the next sign-in tries again",

@@ -58,7 +58,7 @@ func (s *Service) replacePassword(ctx context.Context, r Reset, password string)
 func (s *Service) setPassword(ctx context.Context, account Account, hash string, origin Origin) (Account, error) {
 	change := s.newChange(account, ChangedPassword, UndoWindow)
 	s.tell(change, account, account.Email, MailPasswordChanged, origin, MailFacts{})
-	changed, err := s.Changes.ChangePassword(ctx, account, hash, change)
+	changed, err := s.Store.ChangePassword(ctx, account, hash, change)
 	if err != nil {
 		return Account{}, err
 	}

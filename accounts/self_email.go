@@ -38,7 +38,7 @@ func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChang
 	change := s.newChange(account, AskedForEmail, UndoWindow)
 	s.tell(change, account, account.Email, MailEmailAsked, r.Origin,
 		MailFacts{Former: account.Email.String(), Present: r.Email.String()})
-	changed, err := s.Changes.ChangeEmail(ctx, account, r.Email, link, change)
+	changed, err := s.Store.ChangeEmail(ctx, account, r.Email, link, change)
 	if err != nil {
 		return Account{}, err
 	}

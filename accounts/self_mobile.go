@@ -49,7 +49,7 @@ func (s *Service) replaceMobile(ctx context.Context, account Account, r MobileCh
 	change := s.newChange(account, ChangedMobile, UndoWindow)
 	s.tell(change, account, account.Email, MailMobileChanged, r.Origin,
 		MailFacts{Former: account.Mobile.String(), Present: r.Mobile.String()})
-	changed, err := s.Changes.ChangeMobile(ctx, account, r.Mobile, change)
+	changed, err := s.Store.ChangeMobile(ctx, account, r.Mobile, change)
 	if err != nil {
 		return Account{}, err
 	}

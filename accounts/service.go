@@ -45,25 +45,9 @@ type Mailer interface {
 	EnqueueMail(ctx context.Context, mail Mail) error
 }
 
-// SessionEnds keeps which sessions were ended, outside the store of sessions: what a restored or promoted Redis brings
-// back stays ended.
-type SessionEnds interface {
-	// FindSignedIn returns the account with this id, or ErrNotFound when there is none or the session was ended. It
-	// is one round trip.
-	FindSignedIn(ctx context.Context, id, session string) (Account, error)
-
-	// EndSessions notes that sessions have ended, until a time at which they would be over anyway.
-	EndSessions(ctx context.Context, until time.Time, sessions ...string) error
-}
-
 // Service registers, activates and signs in. All fields are needed; it is safe for concurrent use.
 type Service struct {
 	Store     Store
-	Sessions  SessionEnds
-	Changes   Changes
-	Undos     Undos
-	Claims    Claims
-	Hashes    Rehasher
 	Codes     CodeSpender
 	Mailer    Mailer
 	Passwords Hasher
@@ -75,16 +59,6 @@ type Service struct {
 
 // afterwards bounds what is still done for a request that has failed or gone away.
 const afterwards = 3 * time.Second
-
-// FindSignedIn returns the account with this id, or ErrNotFound when there is none or the session was ended.
-func (s *Service) FindSignedIn(ctx context.Context, id, session string) (Account, error) {
-	return s.Sessions.FindSignedIn(ctx, id, session)
-}
-
-// EndSessions notes that sessions have ended; it goes before their end in the store of sessions.
-func (s *Service) EndSessions(ctx context.Context, until time.Time, sessions ...string) error {
-	return s.Sessions.EndSessions(ctx, until, sessions...)
-}
 
 // UsernameTaken reports whether an account has this user name in any spelling that looks the same.
 // It returns FieldErrors when no account could have it.

@@ -17,22 +17,27 @@ const (
 	ByMobile   By = "mobile"
 	ByEmail    By = "email"
 
-	// ByClaimedMobile finds the account that claims a number which another one still has.
+	// ByClaimedMobile finds the account that claims the number of another account.
 	ByClaimedMobile By = "claimed_mobile"
 )
 
-// Key finds one account. Value is the id, the canonical user name (see [CanonicalUsername]), or the
-// full canonical number or address, which the store turns into its keyed hash.
+// Key finds one account. Value is the id, the canonical user name (see [CanonicalUsername]), or the full canonical
+// number or address, of which the store makes the keyed hash.
 type Key struct {
 	By    By
 	Value string
 }
 
-// Store keeps accounts and, in the same transactions, the mails they owe.
+// Store keeps accounts and, in the same transactions, the mails about them. A method that returns an error has written
+// nothing, no mail either. When a unique column is taken it returns an *ExistsError.
 type Store interface {
-	// Create files a new account and, unless it is nil, its activation mail. When a unique column is
-	// taken it returns an *ExistsError and nothing is written.
+	// Create writes a new account and its activation mail; a nil mail is none.
 	Create(ctx context.Context, account Account, mail *Mail) error
+
+	// CreateClaiming is Create for an account that claims the number of the holder, and records the change of the
+	// holder's account. It returns an *ExistsError of the mobile when the holder was active since the caller read it,
+	// or when another account claims the number.
+	CreateClaiming(ctx context.Context, account Account, mail *Mail, holder Account, change *Change) error
 
 	// Find returns an account or ErrNotFound.
 	Find(ctx context.Context, key Key) (Account, error)
@@ -40,31 +45,74 @@ type Store interface {
 	// Exists reports whether an account has this value: one indexed read.
 	Exists(ctx context.Context, key Key) (bool, error)
 
-	// FindWaiting returns the newest of the accounts that wait for the proof of the address and have nothing
-	// else, or ErrNotFound.
+	// FindWaiting returns the newest of the accounts that wait for the proof of the address and have nothing else, or
+	// ErrNotFound.
 	FindWaiting(ctx context.Context, email contact.Email) (Account, error)
 
-	// Activate makes the address that waits for its proof the account's proved one and the account active, if
-	// generation is still the newest. A hash, unless it is empty, replaces that of the password and starts a new
-	// generation of sessions. A change, unless it is nil, is kept, its mails are filed and the sessions end.
-	// ErrNotFound means that the account, the generation or the waiting address is gone, an *ExistsError that
-	// another account has proved the address.
+	// FindSignedIn returns the account with this id, or ErrNotFound when there is none or the session was ended. It
+	// takes one round trip.
+	FindSignedIn(ctx context.Context, id, session string) (Account, error)
+
+	// EndSessions records that sessions have ended, until a time at which they would have expired. The record is apart
+	// from the store of sessions, so that an ended session stays ended when an older copy of Redis takes over.
+	EndSessions(ctx context.Context, until time.Time, sessions ...string) error
+
+	// Seen records that the account was used at the time, ends the claim on its number and writes the mail to the
+	// account of that claim; a nil mail is none.
+	Seen(ctx context.Context, account Account, at time.Time, mail *Mail) error
+
+	// Activate turns the pending address into the proved one and activates the account, if generation is still the
+	// newest. A hash that is not empty replaces that of the password and starts a new generation of sessions. A change
+	// that is not nil is recorded, its mails are written and the sessions end. ErrNotFound means that the account, the
+	// generation or the pending address does not exist any more, an *ExistsError that another account has proved the
+	// address.
 	Activate(ctx context.Context, id string, generation int, hash string, at time.Time, change *Change) (Account, error)
 
-	// Release takes an address away from every account that waits with it, and deletes those that have nothing
-	// else, see [Account.Waiting], with their mails. The address is given by its keyed hash, as tokens hold it.
+	// RenewActivation starts a new generation of activation links and writes its mail. It returns ErrNotFound when the
+	// account has no pending address any more.
+	RenewActivation(ctx context.Context, id string, mail Mail) error
+
+	// Release removes a pending address from every account, and deletes those that have nothing else, see
+	// [Account.Waiting], with their mails. The address is given by its keyed hash, as tokens contain it.
 	Release(ctx context.Context, address string, at time.Time) error
 
-	// Decline notes that no mail is to ask for the proof of an address, given as for Release, until a time;
-	// DeclinedUntil returns it, or the zero time.
+	// Decline records that no mail may ask for the proof of an address, given as for Release, until a time.
+	// DeclinedUntil returns that time, or the zero time.
 	Decline(ctx context.Context, address string, until time.Time) error
 	DeclinedUntil(ctx context.Context, address string) (time.Time, error)
 
-	// RemoveUnproved deletes an account that waits, with its mails, if its proof was asked for before the time.
-	// It does nothing to any other one.
+	// RemoveUnproved deletes an account that waits, with its mails, if its proof was asked for before the time. It does
+	// nothing to any other account.
 	RemoveUnproved(ctx context.Context, id string, before time.Time) error
 
-	// RenewActivation starts a new generation of activation links and files its mail. It returns
-	// ErrNotFound when no address waits for its proof any more.
-	RenewActivation(ctx context.Context, id string, mail Mail) error
+	// Rehash replaces the hash of an account if it is still the old one. If it is not, the password was changed
+	// meanwhile: Rehash keeps the new hash and returns nil. Sessions continue.
+	Rehash(ctx context.Context, id, old, hash string) error
+
+	// ChangePassword replaces the hash of an account as the caller read it, by its generations of sessions and of
+	// activation links: when it was changed since, this and the next two methods return ErrChanged. It starts a new
+	// generation of sessions.
+	ChangePassword(ctx context.Context, was Account, hash string, change *Change) (Account, error)
+
+	// ChangeEmail sets the pending address, starts a new generation of activation links and writes the link's mail.
+	// The sessions continue. A nil change is not recorded: the account has no former state to go back to.
+	ChangeEmail(ctx context.Context, was Account, email contact.Email, link *Mail, change *Change) (Account, error)
+
+	// ChangeMobile replaces the number by a proved one, ends the account's own claim on another number and starts a new
+	// generation of sessions.
+	ChangeMobile(ctx context.Context, was Account, mobile contact.Mobile, change *Change) (Account, error)
+
+	// FindChange returns a change that can be undone at the time, or ErrNotFound.
+	FindChange(ctx context.Context, id string, at time.Time) (Change, error)
+
+	// ChangesFrom returns the changes before which an account had the number and that can be undone at the time, the
+	// earliest first. There are at most a few dozen.
+	ChangesFrom(ctx context.Context, mobile contact.Mobile, at time.Time) ([]Change, error)
+
+	// Undo restores the contacts from before the change, removes the pending address and every claim on the account's
+	// number, sets the password, starts new generations of sessions and of activation links, deletes this change and
+	// all later ones of the account and writes the mails, in one transaction. A contact that another account has proved
+	// meanwhile is not restored; the account has none then. It returns ErrNotFound when the change cannot be undone any
+	// more.
+	Undo(ctx context.Context, change Change, hash string, at time.Time, mails []*Mail) (Undone, error)
 }

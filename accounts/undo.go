@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"errors"
-	"time"
 
 	"usher/contact"
 	"usher/passwords"
@@ -34,23 +33,6 @@ type Undo struct {
 type Undone struct {
 	Account Account
 	Lost    []Field // contacts that another account has proved meanwhile, and that were not restored
-}
-
-// Undos takes changes back.
-type Undos interface {
-	// FindChange returns a change that can be undone at the time, or ErrNotFound.
-	FindChange(ctx context.Context, id string, at time.Time) (Change, error)
-
-	// ChangesFrom returns the changes before which an account had the number and that can be undone at the time, the
-	// earliest first. There are at most a few dozen.
-	ChangesFrom(ctx context.Context, mobile contact.Mobile, at time.Time) ([]Change, error)
-
-	// Undo restores the contacts from before the change, takes away the address that waits for its proof and every
-	// claim on the account's number, sets the password, starts new generations of sessions and of activation links,
-	// deletes this change and all later ones of the account and files the mails, in one transaction. A contact that
-	// another account has proved meanwhile is not restored; the account has none then. It returns ErrNotFound when
-	// the change cannot be undone any more.
-	Undo(ctx context.Context, change Change, hash string, at time.Time, mails []*Mail) (Undone, error)
 }
 
 // UndoChange takes the account back to what it was before a change, with the password that the request brings. Every
@@ -110,7 +92,7 @@ func (s *Service) changeOfLink(ctx context.Context, text string) (Change, error)
 	case err != nil || token.Kind != undoTokenKind:
 		return Change{}, ErrUndoLink
 	}
-	change, err := s.Undos.FindChange(ctx, token.Address, s.Now())
+	change, err := s.Store.FindChange(ctx, token.Address, s.Now())
 	if errors.Is(err, ErrNotFound) || err == nil && change.AccountID != token.Account {
 		return Change{}, ErrUndoOver
 	}
@@ -121,7 +103,7 @@ func (s *Service) changeOfLink(ctx context.Context, text string) (Change, error)
 // for less than [UndoWindow] is no reason: an intruder's number would undo what the owner has put right. Of several
 // accounts it is the one that had the number last.
 func (s *Service) changeOfNumber(ctx context.Context, mobile contact.Mobile) (Change, error) {
-	changes, err := s.Undos.ChangesFrom(ctx, mobile, s.Now())
+	changes, err := s.Store.ChangesFrom(ctx, mobile, s.Now())
 	if err != nil {
 		return Change{}, err
 	}
@@ -157,7 +139,7 @@ func (s *Service) undo(ctx context.Context, change Change, password string, orig
 		return Undone{}, err
 	}
 	mails := s.tellUndone(account, change, origin)
-	undone, err := s.Undos.Undo(ctx, change, hash, s.Now(), mails)
+	undone, err := s.Store.Undo(ctx, change, hash, s.Now(), mails)
 	if errors.Is(err, ErrNotFound) {
 		return Undone{}, ErrNothingToUndo
 	}

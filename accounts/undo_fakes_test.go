@@ -9,7 +9,7 @@ import (
 	"usher/contact"
 )
 
-// The world's memory of changes and of claims on numbers, as accounts.Undos and accounts.Claims describe it.
+// The world's memory of changes and of claims on numbers, as accounts.Store and accounts.Store describe it.
 
 // file keeps a change with the account's contacts; the caller holds the lock.
 func (w memory) file(change *accounts.Change) {

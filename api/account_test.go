@@ -163,7 +163,7 @@ func TestAccount_code_for_another_number_is_for_people_who_are_signed_in(t *test
 
 func TestAccount_refused_change_of_number_gives_the_code_back(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(s *api.Server) { s.Accounts.Changes = &balking{Changes: s.Accounts.Changes} })
+	b := setup(t, func(s *api.Server) { s.Accounts.Store = &balking{Store: s.Accounts.Store} })
 	p := b.proved()
 	change := body{"mobile": nextNumber, "sms_code": p.code(nextNumber, "change_mobile"), "password": password}
 	p.put("/v1/account/mobile", change).want(409, "4004")
@@ -172,17 +172,17 @@ func TestAccount_refused_change_of_number_gives_the_code_back(t *testing.T) {
 
 // balking refuses the first change of a number.
 type balking struct {
-	accounts.Changes
+	accounts.Store
 	done bool
 }
 
-// ChangeMobile implements [accounts.Changes].
+// ChangeMobile implements [accounts.Store].
 func (f *balking) ChangeMobile(ctx context.Context, was accounts.Account, to contact.Mobile, change *accounts.Change) (accounts.Account, error) {
 	if !f.done {
 		f.done = true
 		return accounts.Account{}, accounts.ErrChanged
 	}
-	return f.Changes.ChangeMobile(ctx, was, to, change)
+	return f.Store.ChangeMobile(ctx, was, to, change)
 }
 
 func TestAccount_changes_refuse(t *testing.T) {

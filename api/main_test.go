@@ -89,7 +89,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 	b.face = &api.Server{
 		Verify: codes,
 		Accounts: &accounts.Service{
-			Store: b.store, Sessions: b.store, Changes: b.store, Undos: b.store, Claims: b.store, Hashes: b.store, Codes: codes, Mailer: b.mails, Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
+			Store: b.store, Codes: codes, Mailer: b.mails, Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
 			Policy: accounts.Policy{
 				Registration: accounts.Either, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour, NumberRecheck: 180 * 24 * time.Hour,
 			},

@@ -133,7 +133,7 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 		return accounts.Account{}, s.over(ctx, c)
 	}
 	generation := s.sessions.GetInt(ctx, sessionGeneration)
-	account, err := s.Accounts.FindSignedIn(ctx, id, sessionName(owner(id, generation), s.sessions.GetString(ctx, sessionID)))
+	account, err := s.Accounts.Store.FindSignedIn(ctx, id, sessionName(owner(id, generation), s.sessions.GetString(ctx, sessionID)))
 	if errors.Is(err, accounts.ErrNotFound) {
 		return accounts.Account{}, s.over(ctx, c)
 	}
@@ -207,7 +207,7 @@ func (s *Server) end(ctx context.Context, owner string, ids ...string) (int, err
 		names[i] = sessionName(owner, id)
 	}
 	until := s.Now().Add(max(s.Config.SessionLifetime, s.Config.SessionRemember))
-	if err := s.Accounts.EndSessions(ctx, until, names...); err != nil {
+	if err := s.Accounts.Store.EndSessions(ctx, until, names...); err != nil {
 		return 0, err
 	}
 	return s.SessionList.End(ctx, owner, ids...)

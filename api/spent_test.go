@@ -99,7 +99,7 @@ func TestSpent_stays_spent_when_Redis_comes_back_as_it_was_before(t *testing.T) 
 
 // counted counts the statements that sessions and codes cost beyond those of accounts.
 type counted struct {
-	accounts.SessionEnds
+	accounts.Store
 	verify.Uses
 
 	n *atomic.Int64
@@ -107,12 +107,12 @@ type counted struct {
 
 func (c counted) FindSignedIn(ctx context.Context, id, session string) (accounts.Account, error) {
 	c.n.Add(1)
-	return c.SessionEnds.FindSignedIn(ctx, id, session)
+	return c.Store.FindSignedIn(ctx, id, session)
 }
 
 func (c counted) EndSessions(ctx context.Context, until time.Time, sessions ...string) error {
 	c.n.Add(1)
-	return c.SessionEnds.EndSessions(ctx, until, sessions...)
+	return c.Store.EndSessions(ctx, until, sessions...)
 }
 
 func (c counted) Use(ctx context.Context, id string, until time.Time) (bool, error) {
@@ -128,8 +128,8 @@ func (c counted) Forget(ctx context.Context, id string) error {
 func TestSpent_costs_one_statement_or_none(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	c := counted{b.face.Accounts.Sessions, b.face.Verify.Uses, &atomic.Int64{}}
-	b.face.Accounts.Sessions, b.face.Verify.Uses = c, c
+	c := counted{b.face.Accounts.Store, b.face.Verify.Uses, &atomic.Int64{}}
+	b.face.Accounts.Store, b.face.Verify.Uses = c, c
 	p := b.person()
 	p.signUp("li_lei", number)
 	b.clock.Advance(time.Minute)

@@ -204,11 +204,6 @@ func (a *API) accounts(stores *app.Stores, codes *verify.Service, hasher *passwo
 	c := a.settings.Config
 	return &accounts.Service{
 		Store:     stores.Accounts,
-		Sessions:  stores.Accounts,
-		Changes:   stores.Accounts,
-		Undos:     stores.Accounts,
-		Claims:    stores.Accounts,
-		Hashes:    stores.Accounts,
 		Codes:     codes,
 		Mailer:    a.enqueuer(stores),
 		Passwords: hasher,

@@ -160,7 +160,7 @@ func TestImportUsers_lets_people_sign_in_as_before(t *testing.T) {
 		}
 		logger, _ := testkit.Logger(t)
 		service := &accounts.Service{
-			Store: b.store, Hashes: b.store, Passwords: passwords.NewHasher(2), Now: time.Now, Logger: logger,
+			Store: b.store, Passwords: passwords.NewHasher(2), Now: time.Now, Logger: logger,
 		}
 		before, _ := b.find(t, "person_1")
 		for range 2 {

@@ -97,7 +97,7 @@ func newAccountWorld(t testing.TB, logger *slog.Logger) *accountWorld {
 	}
 	w.store, w.outbox = sqlstore.NewAccounts(w.db, keys), sqlstore.NewMails(w.db, keys, w.clock.Now)
 	w.service = &accounts.Service{
-		Store: w.store, Changes: w.store, Undos: w.store, Claims: w.store, Hashes: w.store, Codes: rightCodes{}, Mailer: w,
+		Store: w.store, Codes: rightCodes{}, Mailer: w,
 		Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}), Keys: keys,
 		Policy: accounts.Policy{
 			Registration: accounts.Either, ActivationTTL: linkLife, UnprovedTTL: unprovedTTL, NumberRecheck: numberRecheck,

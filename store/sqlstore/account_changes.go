@@ -13,8 +13,6 @@ import (
 	"usher/contact"
 )
 
-var _ accounts.Undos = (*Accounts)(nil)
-
 // contactsRow is the contacts of an account as they are stored, in accounts and in account_changes. Their seals are
 // the account's in both, so that they move as they are.
 type contactsRow struct {
@@ -75,7 +73,7 @@ func (a *Accounts) fileMails(ctx context.Context, tx *sqlx.Tx, row accountRow, m
 	return nil
 }
 
-// FindChange implements accounts.Undos.
+// FindChange implements accounts.Store.
 func (a *Accounts) FindChange(ctx context.Context, id string, when time.Time) (accounts.Change, error) {
 	var row changeRow
 	err := a.db.get(ctx, &row, "select "+changeColumns+" from account_changes where id = ? and ends_at > ?", id, at(when))
@@ -88,7 +86,7 @@ func (a *Accounts) FindChange(ctx context.Context, id string, when time.Time) (a
 	return a.changeOf(row)
 }
 
-// ChangesFrom implements accounts.Undos.
+// ChangesFrom implements accounts.Store.
 func (a *Accounts) ChangesFrom(ctx context.Context, mobile contact.Mobile, when time.Time) ([]accounts.Change, error) {
 	var rows []changeRow
 	err := a.db.list(ctx, &rows, "select "+changeColumns+` from account_changes
@@ -126,7 +124,7 @@ func (a *Accounts) changeOf(row changeRow) (accounts.Change, error) {
 // undoTries bounds how often an undo looks again which contacts are still free.
 const undoTries = 3
 
-// Undo implements accounts.Undos.
+// Undo implements accounts.Store.
 func (a *Accounts) Undo(
 	ctx context.Context, change accounts.Change, hash string, when time.Time, mails []*accounts.Mail,
 ) (accounts.Undone, error) {

@@ -14,7 +14,7 @@ import (
 	"usher/internal/testkit"
 )
 
-// Changes checks that a store keeps the promises of accounts.Changes.
+// Changes checks that a store keeps the promises of accounts.Store.
 var changesTests = behaviours{
 	"ChangePassword_ends_the_generation":      changesPassword,
 	"ChangeEmail_replaces_a_proved_address":   changesEmail,

@@ -15,7 +15,7 @@ import (
 	"usher/internal/testkit"
 )
 
-// Undos checks that a store keeps the promises of accounts.Undos.
+// Undos checks that a store keeps the promises of accounts.Store.
 var undosTests = behaviours{
 	"Undo_restores_the_contacts":              undoRestores,
 	"Undo_drops_later_changes_only":           undoDropsLater,

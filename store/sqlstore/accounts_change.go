@@ -12,9 +12,7 @@ import (
 	"usher/contact"
 )
 
-var _ accounts.Changes = (*Accounts)(nil)
-
-// ChangePassword implements accounts.Changes.
+// ChangePassword implements accounts.Store.
 func (a *Accounts) ChangePassword(
 	ctx context.Context, was accounts.Account, hash string, kept *accounts.Change,
 ) (accounts.Account, error) {
@@ -25,7 +23,7 @@ func (a *Accounts) ChangePassword(
 	})
 }
 
-// ChangeEmail implements accounts.Changes.
+// ChangeEmail implements accounts.Store.
 func (a *Accounts) ChangeEmail(
 	ctx context.Context, was accounts.Account, email contact.Email, link *accounts.Mail, kept *accounts.Change,
 ) (accounts.Account, error) {
@@ -42,7 +40,7 @@ func (a *Accounts) ChangeEmail(
 	})
 }
 
-// ChangeMobile implements accounts.Changes.
+// ChangeMobile implements accounts.Store.
 func (a *Accounts) ChangeMobile(
 	ctx context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change,
 ) (accounts.Account, error) {

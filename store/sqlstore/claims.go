@@ -12,15 +12,13 @@ import (
 	"usher/accounts"
 )
 
-var _ accounts.Claims = (*Accounts)(nil)
-
 // Every transaction here holds the row of the account that has a number before the one that claims it, so that none
 // waits for another in a circle.
 
 // clearClaim takes a claim away.
 const clearClaim = "pending_mobile_key = null, pending_mobile_sealed = null, pending_mobile_masked = '', pending_mobile_at = null"
 
-// Seen implements accounts.Claims.
+// Seen implements accounts.Store.
 func (a *Accounts) Seen(ctx context.Context, account accounts.Account, when time.Time, mail *accounts.Mail) error {
 	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
 		var key *string
@@ -62,7 +60,7 @@ func (a *Accounts) endClaims(ctx context.Context, tx *sqlx.Tx, mobileKey *string
 // errSeen says that the holder of a number is not what the caller has looked at.
 var errSeen = errors.New("the holder of the number was seen")
 
-// CreateClaiming implements accounts.Claims.
+// CreateClaiming implements accounts.Store.
 func (a *Accounts) CreateClaiming(
 	ctx context.Context, account accounts.Account, mail *accounts.Mail, holder accounts.Account, change *accounts.Change,
 ) error {

@@ -10,7 +10,7 @@ import (
 	"usher/internal/testkit"
 )
 
-// Claims checks that a store keeps the promises of accounts.Claims.
+// Claims checks that a store keeps the promises of accounts.Store.
 var claimsTests = behaviours{
 	"Seen_is_the_time_of_the_last_use":          claimsSeen,
 	"CreateClaiming_leaves_the_number":          claimsCreate,

@@ -10,10 +10,7 @@ import (
 	"usher/accounts"
 )
 
-var (
-	_ accounts.ImportStore = (*Accounts)(nil)
-	_ accounts.Rehasher    = (*Accounts)(nil)
-)
+var _ accounts.ImportStore = (*Accounts)(nil)
 
 // errDiscard takes a transaction back whose result is all that was wanted.
 var errDiscard = errors.New("discarded")

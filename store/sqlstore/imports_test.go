@@ -14,7 +14,7 @@ import (
 	"usher/contact"
 )
 
-// Imported checks that a store keeps the promises of accounts.ImportStore and accounts.Rehasher.
+// Imported checks that a store keeps the promises of accounts.ImportStore and accounts.Store.
 var importedTests = behaviours{
 	"CreateAll_files_a_thousand":                 createAllMany,
 	"CreateAll_leaves_out_what_is_taken":         createAllTaken,

@@ -10,8 +10,6 @@ import (
 	"usher/accounts"
 )
 
-var _ accounts.SessionEnds = (*Accounts)(nil)
-
 const insertSpent = "insert into spent (id, until) values (?, ?) on conflict (id) do nothing"
 
 func spentSession(session string) string { return "session/" + session }
