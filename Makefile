@@ -65,7 +65,7 @@ fuzz: ## Look for inputs that break readers of strangers' texts; FUZZTIME=5m for
 	done
 
 .PHONY: bench
-bench: ## Measure the built programs beside their floors, into docs/benchmarks
+bench: ## Measure the built programs beside their floors, into bench/results
 	go run ./bench
 
 # That benchmarks of single functions keep working; their times mean nothing here.

@@ -64,7 +64,7 @@ func parse(args []string) (options, error) {
 	only := flags.String("only", "", "`names` of measures, separated by commas; all by default: "+strings.Join(names(), ", "))
 	flags.IntVar(&o.rounds, "rounds", 0, "rounds of each measure (3; quick: 1)")
 	flags.DurationVar(&o.duration, "duration", 0, "`time` of one round of one side (3s; quick: 400ms)")
-	flags.StringVar(&o.out, "out", "docs/benchmarks", "`folder` for the report; empty writes none")
+	flags.StringVar(&o.out, "out", "bench/results", "`folder` for the report; empty writes none")
 	flags.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of the API and the worker under load")
 	flags.StringVar(&o.logLevel, "log-level", "info", "USHER_LOG_LEVEL of the measured programs")
 	long := flags.Int("long-queue", 0, "`number` of codes in the long queue of the measure growth (1000000; quick: 20000)")

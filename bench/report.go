@@ -173,7 +173,7 @@ func (r *report) write(dir string) error {
 
 func (r *report) markdown(charts []string) string {
 	var b strings.Builder
-	b.WriteString("# Benchmarks\n\nWritten by `go run ./bench`; [performance.md](../performance.md) says what is measured and how.\n\n")
+	b.WriteString("# Benchmarks\n\nWritten by `go run ./bench`; [performance.md](../../docs/performance.md) says what is measured and how.\n\n")
 	for _, line := range r.about {
 		b.WriteString("- " + line + "\n")
 	}
