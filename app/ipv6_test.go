@@ -17,7 +17,7 @@ import (
 	"usher/internal/testkit"
 	"usher/providers/catalog"
 	"usher/sandbox"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 	"usher/store/sqlstore"
 )
 
@@ -108,7 +108,7 @@ func TestStores_are_dialled_on_IPv6(t *testing.T) {
 	t.Parallel()
 	for name, dial := range map[string]func(ctx context.Context, addr string){
 		"redis": func(ctx context.Context, addr string) {
-			client, err := redisstore.Open("redis://" + addr + "/0")
+			client, err := redisconn.Open("redis://" + addr + "/0")
 			if err != nil {
 				t.Error(err)
 				return

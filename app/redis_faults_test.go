@@ -15,7 +15,7 @@ func TestRedisFault_is_told_and_heals_without_a_restart(t *testing.T) {
 		user, reason string
 		with, mended []any // commands of an operator
 	}{
-		"password wanted":  {"", "wants a password", set("requirepass", "s@crt"), set("requirepass", "")},
+		"password wanted":  {"", "requires a password", set("requirepass", "s@crt"), set("requirepass", "")},
 		"password wrong":   {":s@crt@", "refuses the user or the password", set("requirepass", "old"), set("requirepass", "s@crt")},
 		"user not allowed": {"", "lacks a permission", []any{"acl", "setuser", "default", "-set"}, []any{"acl", "setuser", "default", "+set"}},
 		"full":             {"", "redis is full", set("maxmemory", "1"), set("maxmemory", "0")},

@@ -10,6 +10,7 @@ import (
 	"usher/messages"
 	"usher/providers"
 	"usher/reports"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 )
 
@@ -40,7 +41,7 @@ func newSMS(
 type clockedBounds struct {
 	*redisstore.Bounds
 
-	clock *redisstore.Clock
+	clock *redisconn.Clock
 }
 
 // Acquire implements [providers.Slots].

@@ -14,6 +14,7 @@ import (
 	"usher/config"
 	"usher/secrets"
 	"usher/store"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
 	"usher/tasks"
@@ -24,7 +25,7 @@ type Stores struct {
 	Namespace tasks.Namespace
 	Client    redis.UniversalClient
 	Redis     *redisstore.Store
-	Clock     *redisstore.Clock // the time that all processes share
+	Clock     *redisconn.Clock // the time that all processes share
 	SQL       *sqlstore.DB
 	Accounts  *sqlstore.Accounts
 	Mails     *sqlstore.Mails
@@ -37,7 +38,7 @@ type Stores struct {
 
 // OpenRedis makes a client for the Redis of the settings, without connecting yet. The watch may be nil.
 func OpenRedis(c config.Stores, watch *store.Watch) (redis.UniversalClient, error) {
-	return redisstore.OpenWith(c.RedisURL.Reveal(), redisstore.Settings{Timeout: c.RedisTimeout, Watch: watch})
+	return redisconn.OpenWith(c.RedisURL.Reveal(), redisconn.Settings{Timeout: c.RedisTimeout, Watch: watch})
 }
 
 // OpenSQL connects to the database of the settings. The watch may be nil.
@@ -60,10 +61,10 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 	if err != nil {
 		return nil, err
 	}
-	clock := redisstore.NewClock(client, time.Now)
+	clock := redisconn.NewClock(client, time.Now)
 	client.AddHook(tasks.ClockHook{Clock: taskClock(clock)})
 	client.AddHook(tasks.WakeHook{Client: client})
-	redisstore.Coalesce(client)
+	redisconn.Batch(client)
 	db, err := OpenSQL(ctx, c.Stores, watch)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
@@ -90,7 +91,7 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 }
 
 // taskClock is the clock as package tasks wants it.
-func taskClock(clock *redisstore.Clock) tasks.Clock {
+func taskClock(clock *redisconn.Clock) tasks.Clock {
 	return tasks.Clock{Offset: clock.Offset, Leapt: clock.Leapt}
 }
 
@@ -102,7 +103,7 @@ func (s *Stores) TaskClock() tasks.Clock { return taskClock(s.Clock) }
 func (s *Stores) examineRedis(ctx context.Context, patience time.Duration, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	report, err := redisstore.Examine(ctx, s.Client)
+	report, err := redisconn.Inspect(ctx, s.Client)
 	if err != nil {
 		return
 	}

@@ -20,7 +20,7 @@ import (
 	"usher/providers"
 	"usher/secrets"
 	"usher/store"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 	"usher/tasks"
 	"usher/telemetry"
 )
@@ -228,7 +228,7 @@ func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Wai
 	client.AddHook(tasks.ClockHook{Clock: w.stores.TaskClock()})
 	client.AddHook(tasks.AckHook{})
 	client.AddHook(bell)
-	redisstore.Coalesce(client)
+	redisconn.Batch(client)
 	q := &queue{name: name, bell: bell, client: client, waiting: waiting}
 	w.queues = append(w.queues, q)
 	forward := forwardPause

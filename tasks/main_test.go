@@ -20,7 +20,7 @@ import (
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/secrets"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 	"usher/tasks"
 	"usher/verify"
 )
@@ -137,7 +137,7 @@ func wantMetric(t testing.TB, registry *prometheus.Registry, line string) {
 // open returns a client like production's.
 func open(t testing.TB, url string) redis.UniversalClient {
 	t.Helper()
-	client, err := redisstore.Open(url)
+	client, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}

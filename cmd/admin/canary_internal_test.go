@@ -16,6 +16,7 @@ import (
 	"usher/reports"
 	"usher/sandbox"
 	"usher/secrets"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 )
 
@@ -29,7 +30,7 @@ func canarySettings(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := redisstore.Open(redisURL)
+	client, err := redisconn.Open(redisURL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"usher/config"
 	"usher/secrets"
 	"usher/store"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
 )
@@ -99,7 +100,7 @@ func examineRedis(ctx context.Context, c config.Common, keys *secrets.Keys) []fi
 		findings = append(findings, fail("namespace "+string(c.Namespace), kept.CheckClaim(ctx),
 			"set USHER_NAMESPACE to a name of this deployment's own; where the keys were replaced on purpose see docs/keys.md"))
 	}
-	reports, err := redisstore.ExamineAll(ctx, client)
+	reports, err := redisconn.InspectAll(ctx, client)
 	if err != nil {
 		return append(findings, warn("Redis version", err, "let the user of USHER_REDIS_URL run INFO"))
 	}
@@ -109,7 +110,7 @@ func examineRedis(ctx context.Context, c config.Common, keys *secrets.Keys) []fi
 	return findings
 }
 
-func examineNode(r redisstore.Report) []finding {
+func examineNode(r redisconn.Inspection) []finding {
 	name := "Redis"
 	if r.Addr != "" {
 		name += " " + r.Addr
@@ -180,7 +181,7 @@ func examineDatabaseClock(ctx context.Context, db *sqlstore.DB) finding {
 	asked := time.Now()
 	now, err := db.Now(ctx)
 	if err == nil {
-		err = skewProblem(redisstore.Skew(now, asked, time.Now()))
+		err = skewProblem(redisconn.Skew(now, asked, time.Now()))
 	}
 	return warn("database clock", err, clockHelp)
 }

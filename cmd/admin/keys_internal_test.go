@@ -14,6 +14,7 @@ import (
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/secrets"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
 	"usher/tasks"
@@ -67,7 +68,7 @@ func issued(t *testing.T, environ map[string]string, number string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := redisstore.Open(environ["USHER_REDIS_URL"])
+	client, err := redisconn.Open(environ["USHER_REDIS_URL"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,7 @@ func TestKeys_reindex_wants_workers_stopped(t *testing.T) {
 	t.Parallel()
 	redisURL := testkit.Redis(t)
 	environ := keyStores(t, redisURL, testkit.SQLite(t))
-	client, err := redisstore.Open(redisURL)
+	client, err := redisconn.Open(redisURL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"usher/messages"
 	"usher/providers"
 	"usher/secrets"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
 	"usher/tasks"
@@ -69,7 +70,7 @@ func eachMessageBench(t *testing.T, test func(t *testing.T, b *messageBench)) {
 		if err := sqlstore.Migrate(t.Context(), b.db); err != nil {
 			t.Fatal(err)
 		}
-		if b.client, err = redisstore.Open(redisURL); err != nil {
+		if b.client, err = redisconn.Open(redisURL); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = b.client.Close() })

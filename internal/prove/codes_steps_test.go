@@ -16,6 +16,7 @@ import (
 	"usher/messages"
 	"usher/reports"
 	"usher/secrets"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 	"usher/verify"
 )
@@ -54,7 +55,7 @@ func newCodeWorld(t testing.TB, url string, logger *slog.Logger) *codeWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.client, err = redisstore.Open(url); err != nil {
+	if w.client, err = redisconn.Open(url); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.client.Close() })

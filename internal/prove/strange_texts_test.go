@@ -21,7 +21,7 @@ import (
 	"usher/providers"
 	"usher/reports"
 	"usher/secrets"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 	"usher/tasks"
 )
 
@@ -89,7 +89,7 @@ func limitSettings() reader {
 func urlSettings() reader {
 	const mark = "hunter2hunter2"
 	return reader{
-		corpora: []string{"config/testdata/fuzz/FuzzPublicURL", "config/testdata/fuzz/FuzzProxies", "store/redisstore/testdata/fuzz/FuzzOpen"},
+		corpora: []string{"config/testdata/fuzz/FuzzPublicURL", "config/testdata/fuzz/FuzzProxies", "store/redisconn/testdata/fuzz/FuzzOpen"},
 		part:    5, // each makes a client
 		check: func(t testing.TB, _ *rand.Rand, text string) {
 			t.Helper()
@@ -102,7 +102,7 @@ func urlSettings() reader {
 			if prefixes, err := config.Proxies([]string{text}); err == nil && !prefixes[0].IsValid() {
 				t.Errorf("%q is a proxy", text)
 			}
-			client, err := redisstore.Open(text)
+			client, err := redisconn.Open(text)
 			if err == nil {
 				_ = client.Close()
 			} else if strings.Contains(err.Error(), mark) {

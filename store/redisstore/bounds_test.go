@@ -14,6 +14,7 @@ import (
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/providers"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 )
 
@@ -27,7 +28,7 @@ type gate struct {
 
 func newGate(t *testing.T, url string) *gate {
 	t.Helper()
-	client, err := redisstore.Open(url)
+	client, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +185,7 @@ func TestBounds_hold_over_all_workers(t *testing.T) {
 		v := &vendor{bounds: providers.Bounds{Concurrent: bound, PerSecond: 1000}}
 		var wg sync.WaitGroup
 		for range workers {
-			client, err := redisstore.Open(url)
+			client, err := redisconn.Open(url)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"usher/internal/testkit"
 	"usher/secrets"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 )
 
@@ -32,7 +33,7 @@ func parseKeys(t *testing.T, entries ...string) *secrets.Keys {
 func TestClaim_refuses_other_keys_and_takes_rotated_ones(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, func(t *testing.T, url string) {
-		client, err := redisstore.Open(url)
+		client, err := redisconn.Open(url)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,7 @@ func policy() verify.Policy {
 	return verify.Policy{CodeLength: 6, CodeTTL: 5 * time.Minute, ResendInterval: time.Minute, MaxAttempts: 5}
 }
 
-// newRedis opens the database with time-outs that a busy machine keeps; production's are in redisstore.Open.
+// newRedis opens the database with time-outs that a busy machine keeps; production's are in redisconn.Open.
 func newFixture(t *testing.T, url string) *fixture {
 	t.Helper()
 	options, err := redis.ParseURL(url)

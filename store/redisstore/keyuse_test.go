@@ -11,6 +11,7 @@ import (
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/secrets"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 	"usher/verify"
 )
@@ -18,7 +19,7 @@ import (
 func TestStore_KeyUse(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, func(t *testing.T, url string) {
-		client, err := redisstore.Open(url)
+		client, err := redisconn.Open(url)
 		if err != nil {
 			t.Fatal(err)
 		}

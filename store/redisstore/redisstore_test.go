@@ -21,6 +21,7 @@ import (
 	"usher/messages"
 	"usher/reports"
 	"usher/secrets"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 	"usher/verify"
 )
@@ -84,7 +85,7 @@ type bundle struct {
 
 func setup(t testing.TB, url string) *bundle {
 	t.Helper()
-	client, err := redisstore.Open(url)
+	client, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"usher/internal/testkit"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 	"usher/verify"
 )
 
@@ -66,7 +66,7 @@ func TestCodes_Void_works_when_memory_is_full(t *testing.T) {
 	if err := b.store.Codes().Issue(t.Context(), issue); err != nil {
 		t.Fatal(err)
 	}
-	client, err := redisstore.Open(server.URL())
+	client, err := redisconn.Open(server.URL())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"usher/internal/testkit"
 	"usher/store"
+	"usher/store/redisconn"
 	"usher/store/redisstore"
 )
 
@@ -31,7 +32,7 @@ func TestStore_works_where_scripts_must_name_their_keys(t *testing.T) {
 
 func TestStrictRedis_refuses_undeclared_keys(t *testing.T) {
 	t.Parallel()
-	client, err := redisstore.Open(testkit.StrictRedis{}.Before(t, testkit.Redis(t)))
+	client, err := redisconn.Open(testkit.StrictRedis{}.Before(t, testkit.Redis(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +51,7 @@ var (
 	keyless    = map[string]bool{"'TIME'": true}
 )
 
-// Aliyun's proxies read scripts: the name of a command must be a text, and a key must be KEYS[…], not a variable. Only
-// what stands for Asynq in the probe uses another key.
+// Aliyun's proxies read scripts: the name of a command must be a text, and a key must be KEYS[…], not a variable.
 func TestScripts_write_keys_as_proxies_want_them(t *testing.T) {
 	t.Parallel()
 	calls := 0
@@ -59,7 +59,7 @@ func TestScripts_write_keys_as_proxies_want_them(t *testing.T) {
 		for _, call := range scriptCall.FindAllStringSubmatch(text, -1) {
 			calls++
 			isKey := strings.HasPrefix(call[2], "KEYS[") || strings.HasPrefix(call[2], "unpack(KEYS")
-			if !strings.HasPrefix(call[1], "'") || !isKey && !keyless[call[1]] && name != "probe_dequeue.lua" {
+			if !strings.HasPrefix(call[1], "'") || !isKey && !keyless[call[1]] {
 				t.Errorf("%s: %s", name, call[0])
 			}
 		}
@@ -91,7 +91,7 @@ func scripts(t *testing.T) map[string]string {
 // probeAll runs the full probe against a URL.
 func probeAll(t *testing.T, url string) (warning, err error) {
 	t.Helper()
-	client, err := redisstore.Open(url)
+	client, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestProbeAll_leaves_nothing_behind(t *testing.T) {
 		if warning, err := probeAll(t, url); warning != nil || err != nil {
 			t.Fatalf("ProbeAll: %v, %v", warning, err)
 		}
-		client, err := redisstore.Open(url)
+		client, err := redisconn.Open(url)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package redisstore_test
+package redisconn_test
 
 import (
 	"context"
@@ -12,14 +12,14 @@ import (
 
 	"usher/internal/testkit"
 	"usher/store"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 )
 
 // A pool without a free connection is an outage that passes. Callers must be able to tell it from a mistake
 // of ours without knowing the client.
 func TestStore_reports_a_crowded_pool_as_an_outage(t *testing.T) {
 	t.Parallel()
-	client, err := redisstore.Open(testkit.Miniredis(t))
+	client, err := redisconn.Open(testkit.Miniredis(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestStore_reports_a_crowded_pool_as_an_outage(t *testing.T) {
 		return stats.TotalConns == 64 && stats.IdleConns == 0
 	}, "the pool is not full")
 	err = client.Ping(t.Context()).Err()
-	if o := store.AsOutage(err); o == nil || o.Reason != "no connection to redis came free in time" || !errors.Is(err, redis.ErrPoolTimeout) {
+	if o := store.AsOutage(err); o == nil || o.Reason != "no connection to redis became free in time" || !errors.Is(err, redis.ErrPoolTimeout) {
 		t.Errorf("a command without a connection fails with %v", err)
 	}
 }
@@ -42,7 +42,7 @@ func TestStore_reports_a_crowded_pool_as_an_outage(t *testing.T) {
 // expectOutage checks single commands and pipelines of a client that gets through to nobody.
 func expectOutage(t *testing.T, url string) {
 	t.Helper()
-	client, err := redisstore.Open(url)
+	client, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestRefusals_are_outages_with_something_to_do(t *testing.T) {
 		"ERR unknown command 'LPOS'":                                                                        {store.Refused, "admin doctor"},
 		"ERR bad lua script for redis cluster, all the keys that the script uses should be passed":          {store.Refused, "admin doctor"},
 	} {
-		client, err := redisstore.Open("redis://127.0.0.1:1")
+		client, err := redisconn.Open("redis://127.0.0.1:1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestRefusals_that_are_ours_are_no_outages(t *testing.T) {
 		"BUSYGROUP Consumer Group name already exists",
 		"NOT FOUND", "internal error: task id not found in zset", // words of Asynq's scripts
 	} {
-		client, err := redisstore.Open("redis://127.0.0.1:1")
+		client, err := redisconn.Open("redis://127.0.0.1:1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,16 +171,16 @@ func TestRefusals_that_are_ours_are_no_outages(t *testing.T) {
 }
 
 // A batch that finds no Redis carries the reason to each of its commands.
-func TestCoalesce_tells_everybody_of_an_outage(t *testing.T) {
+func TestBatch_tells_everybody_of_an_outage(t *testing.T) {
 	t.Parallel()
 	form := testkit.RedisForm{}
 	server := form.Server(t)
-	client, err := redisstore.Open(server.URL())
+	client, err := redisconn.Open(server.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }()
-	redisstore.Coalesce(client)
+	redisconn.Batch(client)
 	if err := client.Get(t.Context(), "usher:a").Err(); !errors.Is(err, redis.Nil) {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package redisstore
+package redisconn
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"usher/store"
 )
 
-// refusal is a row of the table of what a Redis answers instead of doing what was asked.
+// refusal is a row of the table of errors that Redis replies with instead of executing a command.
 type refusal struct {
-	prefix       string // of its answer
+	prefix       string // of the reply
 	class        store.Class
 	reason, cure string
 }
@@ -23,39 +23,40 @@ type refusal struct {
 // refusals is the only table of Redis' errors. None of the commands was executed. The client itself repeats a command
 // once after READONLY, MASTERDOWN, LOADING, CLUSTERDOWN, TRYAGAIN and NOREPLICAS; nothing else is repeated.
 var refusals = [...]refusal{
-	{"NOAUTH", store.Away, "redis wants a password", "it belongs into USHER_REDIS_URL"},
+	{"NOAUTH", store.Away, "redis requires a password", "add it to USHER_REDIS_URL"},
 	{"WRONGPASS", store.Away, "redis refuses the user or the password of the URL", "correct USHER_REDIS_URL"},
 	{"ERR AUTH", store.Away, "redis refuses the password of the URL", "correct USHER_REDIS_URL"},
 	{"NOPERM", store.Refused, "the Redis user lacks a permission", "docs/redis.md lists the permissions"},
-	{"READONLY", store.Unwritable, "redis is a read-only replica", "let USHER_REDIS_URL lead to the primary"},
-	{"NOREPLICAS", store.Unwritable, "redis takes no writes without its replicas", "start the replicas, or lower min-replicas-to-write"},
-	{"MISCONF", store.Unwritable, "redis cannot write to its disk", "look at its log and at the space on its disk"},
-	{"OOM", store.Unwritable, "redis is full", "raise maxmemory, or find out what fills it: docs/runbooks/RedisMemoryHigh.md"},
-	{"BUSY", store.Away, "redis executes a script that does not end", "SCRIPT KILL on the server; find out which program sent the script"},
-	{"LOADING", store.Away, "redis is still reading its data", "wait: it answers when it has read them"},
-	{"MASTERDOWN", store.Away, "redis is a replica that has lost its primary", "start the primary, or let USHER_REDIS_URL lead to the new one"},
-	{"CLUSTERDOWN", store.Away, "the Redis cluster is not complete", "start the missing nodes"},
-	{"TRYAGAIN", store.Refused, "the Redis cluster is moving keys", "wait: it answers when they have been moved"},
+	{"READONLY", store.Unwritable, "redis is a read-only replica", "point USHER_REDIS_URL to the primary"},
+	{"NOREPLICAS", store.Unwritable, "redis accepts no writes without its replicas", "start the replicas, or lower min-replicas-to-write"},
+	{"MISCONF", store.Unwritable, "redis cannot write to its disk", "check its log and the free space on its disk"},
+	{"OOM", store.Unwritable, "redis is full", "raise maxmemory, or find out what uses the memory: docs/runbooks/RedisMemoryHigh.md"},
+	{"BUSY", store.Away, "redis is busy with a script that does not end", "run SCRIPT KILL on the server, and find out which program sent the script"},
+	{"LOADING", store.Away, "redis is still reading its data", "wait until it has read them"},
+	{"MASTERDOWN", store.Away, "redis is a replica that has lost its primary", "start the primary, or point USHER_REDIS_URL to the new one"},
+	{"CLUSTERDOWN", store.Away, "the Redis cluster is incomplete", "start the missing nodes"},
+	{"TRYAGAIN", store.Refused, "the Redis cluster is moving keys", "wait until they have been moved"},
 	{"MOVED", store.Away, "redis is a node of a cluster", "set USHER_REDIS_URL to redis-cluster:// or rediss-cluster://"},
 	{"ERR This instance has cluster support disabled", store.Away, "redis is not a cluster", "set USHER_REDIS_URL to redis:// or rediss://"},
 	{"ERR DB index is out of range", store.Away, "redis has no database of the URL's number", "correct USHER_REDIS_URL"},
 	{"ERR max number of clients reached", store.Away, "redis has too many connections", "raise maxclients, or run fewer processes"},
-	{"DENIED", store.Away, "redis is in protected mode", "set a password or a user on it, and put it into USHER_REDIS_URL"},
+	{"DENIED", store.Away, "redis is in protected mode", "set a password or a user on it, and add it to USHER_REDIS_URL"},
 }
 
-// ours are refusals that are no outage: callers handle them, or they are mistakes of this program. The last two are of
-// Asynq's scripts: it compares them as they are.
+// ours are refusals that are no outage: callers handle them, or they are mistakes of this program. The last two come from
+// Asynq's scripts; Asynq compares their texts, so they must stay as they are.
 var ours = [...]string{"NOSCRIPT", "WRONGTYPE", "BUSYGROUP", "EXECABORT", "ERR wrong number of arguments", "NOT FOUND", "INTERNAL"}
 
-// outage turns whatever keeps a command from being executed into a [store.Outage], and tells the log of it.
-// It sends nothing when the caller's time is nearly over.
-type outage struct{ watch *store.Watch }
+// outageHook turns whatever prevents a command from being executed into a [store.Outage], and tells the watch. It sends
+// nothing when the caller's time is nearly over.
+type outageHook struct {
+	noDial
 
-// DialHook changes nothing.
-func (outage) DialHook(next redis.DialHook) redis.DialHook { return next }
+	watch *store.Watch
+}
 
-// ProcessHook turns the error of a single command; the client sets it on the command.
-func (h outage) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+// ProcessHook converts the error of a single command; the client sets it on the command.
+func (h outageHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if err := timeLeft(ctx); err != nil {
 			return fail([]redis.Cmder{cmd}, err)
@@ -64,8 +65,8 @@ func (h outage) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook turns the errors of all commands on a pipeline.
-func (h outage) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+// ProcessPipelineHook converts the errors of all commands of a pipeline.
+func (h outageHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		if err := timeLeft(ctx); err != nil {
 			return fail(cmds, err)
@@ -78,8 +79,8 @@ func (h outage) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 				failed++
 			}
 		}
-		// The client takes what a server says while it is connected to, such as that the password is wrong, for
-		// one command's error and sets it on none: they would all look as if they had run.
+		// The client returns an error of the connection's greeting, such as a wrong password, without setting it on any
+		// command: they would all look as if they had been executed.
 		if err != nil && failed == 0 {
 			for _, cmd := range cmds {
 				cmd.SetErr(err)
@@ -89,8 +90,8 @@ func (h outage) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	}
 }
 
-// timeLeft is [store.TimeLeft] but for a context that was cancelled: a hook behind this one may go on with it, as that
-// for Asynq's acknowledgements does, and otherwise the client says so itself.
+// timeLeft is [store.TimeLeft] except for a context that was cancelled: a hook behind this one may continue with it, as that
+// for Asynq's acknowledgements does, and otherwise the client returns the same error.
 func timeLeft(ctx context.Context) error {
 	if err := store.TimeLeft(ctx); !errors.Is(err, context.Canceled) {
 		return err
@@ -98,8 +99,8 @@ func timeLeft(ctx context.Context) error {
 	return nil
 }
 
-// note tells the log whether Redis answered. An error that is no outage is an answer, unless the caller has left.
-func (h outage) note(err error) error {
+// note tells the watch whether Redis answered. An error that is no outage is an answer, unless the caller has left.
+func (h outageHook) note(err error) error {
 	if o := store.AsOutage(err); o != nil {
 		h.watch.Failed(o)
 	} else if !errors.Is(err, context.Canceled) {
@@ -117,23 +118,23 @@ func asOutage(err error) error {
 	if !ok {
 		return err
 	}
-	if errors.Is(err, redis.Nil) { // of a sentinel: on a command it would read as the lack of a key
+	if errors.Is(err, redis.Nil) { // from a sentinel: as a command's error it would mean that the key is missing
 		err = errors.New(err.Error())
 	}
 	return &store.Outage{Of: store.Redis, Class: row.class, Reason: row.reason, Cure: row.cure, Err: err}
 }
 
-// allSentinels begins the client's error when no sentinel has told it the primary.
+// allSentinels begins the client's error when no sentinel has named the primary.
 const allSentinels = "redis: all sentinels specified in configuration are unreachable"
 
-// explain finds what an error of a command means, and reports false for one that is no outage.
+// explain returns the meaning of a command's error, and false for one that is no outage.
 func explain(err error) (refusal, bool) {
 	text := err.Error()
 	if strings.Contains(text, allSentinels) {
 		if errors.Is(err, redis.Nil) {
 			return refusal{reason: "the sentinels know no primary of that name", cure: "correct master= in USHER_REDIS_URL"}, true
 		}
-		return refusal{reason: "no sentinel tells who is the primary", cure: "start the sentinels, or correct USHER_REDIS_URL"}, true
+		return refusal{reason: "no sentinel names the primary", cure: "start the sentinels, or correct USHER_REDIS_URL"}, true
 	}
 	for _, row := range refusals {
 		if begins(text, row.prefix) {
@@ -146,45 +147,45 @@ func explain(err error) (refusal, bool) {
 				return refusal{}, false
 			}
 		}
-		return refusal{class: store.Refused, reason: "redis refuses", cure: "admin doctor tries what the service needs of Redis"}, isCoded(text)
+		return refusal{class: store.Refused, reason: "redis refuses", cure: "admin doctor tests what the service needs of Redis"}, isCoded(text)
 	}
 	return unreached(err, text)
 }
 
-// isCoded tells an answer of a server, which begins with a code such as ERR, from what a script says in its own words.
-// Asynq compares such words, so that they must stay as they are.
+// isCoded tells a server's error, which begins with a code such as ERR, from the text of a script's own error. Asynq compares
+// such texts, so they must stay as they are.
 func isCoded(text string) bool {
 	code, _, _ := strings.Cut(text, " ")
 	return code == "ERR" || len(code) > 3 && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
-// begins reports whether an answer has these words first. The client puts words of its own before what it was told while
-// connecting, and Redis 6 before what a script was told.
+// begins reports whether an error begins with these words. The client puts words of its own before an error of the greeting,
+// and Redis 6 before an error inside a script.
 func begins(text, words string) bool {
 	text, words = text+" ", words+" "
 	return strings.HasPrefix(text, words) || strings.Contains(text, ": "+words) || strings.Contains(text, ": -"+words)
 }
 
-// unreached finds what has kept a command from Redis or its answer from us.
+// unreached explains why a command did not reach Redis, or its reply did not reach us.
 func unreached(err error, text string) (refusal, bool) {
 	network, isNetwork := errors.AsType[net.Error](err)
 	switch {
 	case errors.As(err, new(*tls.CertificateVerificationError)):
-		return refusal{reason: "the certificate of redis is not to be trusted", cure: "put the file of its authority into USHER_REDIS_URL: ca="}, true
+		return refusal{reason: "the certificate of redis is not trusted", cure: "add the file of its authority to USHER_REDIS_URL: ca="}, true
 	case errors.As(err, new(tls.RecordHeaderError)):
-		return refusal{reason: "redis does not speak TLS there", cure: "set USHER_REDIS_URL to redis://, or to its TLS port"}, true
+		return refusal{reason: "redis does not speak TLS on this port", cure: "set USHER_REDIS_URL to redis://, or use its TLS port"}, true
 	case strings.Contains(text, "tls: certificate required"):
-		return refusal{reason: "redis wants a certificate of its clients", cure: "put cert= and key= into USHER_REDIS_URL"}, true
+		return refusal{reason: "redis requires a client certificate", cure: "add cert= and key= to USHER_REDIS_URL"}, true
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return refusal{reason: "redis closed the connection", cure: "start it; if it speaks TLS, set USHER_REDIS_URL to rediss://"}, true
 	case errors.Is(err, redis.ErrPoolTimeout):
-		return refusal{reason: "no connection to redis came free in time", cure: "look at its load; if it is far away, raise USHER_REDIS_TIMEOUT"}, true
+		return refusal{reason: "no connection to redis became free in time", cure: "check its load; if it is far away, raise USHER_REDIS_TIMEOUT"}, true
 	case errors.Is(err, context.Canceled):
 		return refusal{}, false
 	case errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout():
 		return refusal{
 			reason: "redis does not answer in time",
-			cure:   "look at it and at the network; if it is only far away, raise USHER_REDIS_TIMEOUT: admin doctor measures the round trip",
+			cure:   "check it and the network; if it is only far away, raise USHER_REDIS_TIMEOUT: admin doctor measures the round trip",
 		}, true
 	case isNetwork:
 		return refusal{reason: "redis cannot be reached", cure: "start it, or correct USHER_REDIS_URL"}, true

@@ -1,4 +1,4 @@
-package redisstore
+package redisconn
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// sentinelSearch is how many time-outs the client looks for the primary behind the back of the commands that wait for
-// it. When the sentinel that it has been talking to hangs, as it does when a machine dies with it and the
-// primary, the client tries it four times before it turns to the others; when its time is up before that, it
-// begins anew with the same one, for ever (https://github.com/redis/go-redis/issues/3652).
+// sentinelSearch is for how many time-outs the client searches for the primary in the background, while commands wait.
+// When the sentinel that it talks to hangs, as when a machine dies with that sentinel and the primary, the client tries it
+// four times before it asks the others; when its time is up before that, it begins again with the same sentinel, for ever
+// (https://github.com/redis/go-redis/issues/3652).
 const sentinelSearch = 10
 
 func openSentinel(options *redis.UniversalOptions, database string, query url.Values) (redis.UniversalClient, error) {
@@ -39,11 +39,11 @@ func openSentinel(options *redis.UniversalOptions, database string, query url.Va
 	limit := options.DialTimeout
 	options.Dialer, options.DialTimeout = dialWithin(limit, options.TLSConfig), sentinelSearch*limit
 	client := redis.NewUniversalClient(options)
-	client.AddHook(hurry{2*limit + 100*time.Millisecond})
+	client.AddHook(timeoutHook{limit: 2*limit + 100*time.Millisecond})
 	return client, nil
 }
 
-// dialWithin connects like the client itself, but within a time of its own.
+// dialWithin connects like the client itself, but within a time limit of its own.
 func dialWithin(limit time.Duration, config *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	plain := &net.Dialer{Timeout: limit}
 	if config == nil {
@@ -52,14 +52,15 @@ func dialWithin(limit time.Duration, config *tls.Config) func(ctx context.Contex
 	return (&tls.Dialer{NetDialer: plain, Config: config}).DialContext
 }
 
-// hurry bounds a command of a client whose search for a primary may take longer than anybody should wait.
-type hurry struct{ limit time.Duration }
+// timeoutHook bounds the commands of a client whose search for a primary may take longer than a request may wait.
+type timeoutHook struct {
+	noDial
 
-// DialHook changes nothing.
-func (hurry) DialHook(next redis.DialHook) redis.DialHook { return next }
+	limit time.Duration
+}
 
 // ProcessHook bounds a command.
-func (h hurry) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (h timeoutHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		ctx, cancel := context.WithTimeout(ctx, h.limit)
 		defer cancel()
@@ -68,10 +69,16 @@ func (h hurry) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 // ProcessPipelineHook bounds a pipeline.
-func (h hurry) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (h timeoutHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		ctx, cancel := context.WithTimeout(ctx, h.limit)
 		defer cancel()
 		return next(ctx, cmds)
 	}
 }
+
+// noDial is the part of a hook that has nothing to do with connecting.
+type noDial struct{}
+
+// DialHook changes nothing.
+func (noDial) DialHook(next redis.DialHook) redis.DialHook { return next }

@@ -1,11 +1,11 @@
-package redisstore_test
+package redisconn_test
 
 import (
 	"testing"
 	"time"
 
 	"usher/internal/testkit"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 )
 
 // machine is a machine's clock that is so far ahead.
@@ -15,14 +15,14 @@ func (m machine) Now() time.Time { return time.Now().Round(0).Add(time.Duration(
 
 func TestClock_tells_the_time_of_Redis_on_a_machine_that_is_wrong(t *testing.T) {
 	t.Parallel()
-	client, err := redisstore.Open(testkit.Redis(t))
+	client, err := redisconn.Open(testkit.Redis(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	for _, wrong := range []time.Duration{0, 600 * time.Second, -600 * time.Second, 40 * 24 * time.Hour} {
 		m := machine(wrong)
-		clock := redisstore.NewClock(client, m.Now)
+		clock := redisconn.NewClock(client, m.Now)
 		if off := clock.Now().Sub(m.Now()).Abs(); off > time.Second {
 			t.Errorf("before it is measured it differs from the machine's by %v", off)
 		}
@@ -41,13 +41,13 @@ func TestClock_tells_the_time_of_Redis_on_a_machine_that_is_wrong(t *testing.T) 
 func TestClock_keeps_the_machine_s_time_where_Redis_refuses_to_tell_it(t *testing.T) {
 	t.Parallel()
 	rules := testkit.StrictRedis{Undeclared: true, Refused: map[string]string{"TIME": "NOPERM no permissions"}}
-	client, err := redisstore.Open(rules.Before(t, testkit.Redis(t)))
+	client, err := redisconn.Open(rules.Before(t, testkit.Redis(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	m := machine(time.Hour)
-	clock := redisstore.NewClock(client, m.Now)
+	clock := redisconn.NewClock(client, m.Now)
 	if err := clock.Measure(t.Context()); err == nil {
 		t.Fatal("TIME was not refused")
 	}

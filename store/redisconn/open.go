@@ -1,4 +1,6 @@
-package redisstore
+// Package redisconn is how the service connects to Redis: the forms of its URL, time-outs, what counts as an outage, batches
+// of commands, and what a server must be able to do. What is stored there is the business of package redisstore.
+package redisconn
 
 import (
 	"cmp"
@@ -19,31 +21,31 @@ const DefaultTimeout = 450 * time.Millisecond
 
 // Sizes of the client.
 const (
-	poolSize = 64 // commands at once per process, far more than one Redis works on
+	poolSize = 64 // connections per process, far more than the commands that one Redis executes at once
 	retries  = 1  // of a command whose connection broke
 
-	// noPipelinePool has pipelines share the connections of other commands: ours are short, and in the client's pool
-	// for them each connection has 256 KiB of buffers.
+	// noPipelinePool makes pipelines share the connections of other commands: ours are short, and in the client's own pool
+	// for pipelines each connection has 256 KiB of buffers.
 	noPipelinePool = -1
 )
 
-// errURL quotes nothing of the URL: a password that is not escaped can turn up in any part of it.
+// errURL quotes nothing of the URL: a password that is not escaped can appear in any part of it.
 var errURL = errors.New("redis URL: want redis://, rediss:// or unix://, redis-sentinel:// with a master, or " +
 	"redis-cluster://; characters like / ? # @ in a password must be percent-encoded")
 
-// Open returns a client for a URL without connecting yet. The forms are
+// Open returns a client for a URL with the default [Settings], without connecting yet. The forms are
 //
 //	redis://user:password@host:6379/0             one server
 //	unix://user:password@/path/to/redis.sock?db=0
 //	redis-sentinel://user:password@host1:26379,host2:26379/0?master=name
 //	redis-cluster://user:password@host1:6379,host2:6379
 //
-// and rediss, rediss-sentinel, rediss-cluster with TLS. User and password are those of the servers that hold
-// the data; the sentinels' own are sentinel_username=… and sentinel_password=…. With TLS ca=file replaces the
-// system's authorities, and cert=file with key=file is shown to servers that ask for a certificate; all three
-// are PEM and read here. The client honours the deadlines of contexts and gives up by itself after twice the
-// time-out, about a second by default, half a second later where commands wait for each other; see [Coalesce]. Errors quote nothing of the URL.
-// Whatever keeps a command from being executed is a [*store.Outage].
+// and rediss, rediss-sentinel, rediss-cluster with TLS. User and password are those of the data servers; the sentinels' own
+// are sentinel_username=… and sentinel_password=…. With TLS, ca=file replaces the system's authorities, and cert=file with
+// key=file is presented to servers that ask for a certificate; all three are PEM files and are read here. The client honours
+// the deadlines of contexts and gives up by itself after twice the time-out, about a second by default, half a second later
+// where commands wait for each other; see [Batch]. Errors quote nothing of the URL. Whatever prevents a command from being
+// executed is a [*store.Outage].
 func Open(text string) (redis.UniversalClient, error) { return OpenWith(text, Settings{}) }
 
 // Settings are what a URL does not say. The zero value has the defaults.
@@ -51,10 +53,10 @@ type Settings struct {
 	// Timeout bounds connecting, writing a command, reading its answer and waiting for a free connection, each of them;
 	// 0 is DefaultTimeout. It must be longer than a round trip.
 	Timeout time.Duration
-	Watch   *store.Watch // tells the log when Redis goes and comes; may be nil
+	Watch   *store.Watch // logs when an outage of Redis begins and ends; may be nil
 }
 
-// OpenWith is [Open] with settings.
+// OpenWith is [Open] with other settings.
 func OpenWith(text string, s Settings) (redis.UniversalClient, error) {
 	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
 	scheme, rest, found := strings.Cut(text, "://")
@@ -74,7 +76,7 @@ func OpenWith(text string, s Settings) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	client.AddHook(outage{s.Watch})
+	client.AddHook(outageHook{watch: s.Watch})
 	return client, nil
 }
 
@@ -103,7 +105,7 @@ func openServer(text string, timeout time.Duration) (redis.UniversalClient, erro
 	return redis.NewClient(options), nil
 }
 
-// openServers reads the forms with several hosts, which net/url refuses.
+// openServers reads the forms with several hosts, which net/url does not parse.
 func openServers(scheme, rest string, timeout time.Duration) (redis.UniversalClient, error) {
 	end := strings.IndexAny(rest, "/?")
 	if end < 0 {
@@ -155,7 +157,7 @@ func openCluster(options *redis.UniversalOptions, database string, query url.Val
 	return redis.NewUniversalClient(options), nil
 }
 
-// take returns an option of the URL and removes it, so that what is left are mistakes.
+// take returns an option of the URL and removes it, so that the options that are left are mistakes.
 func take(query url.Values, name string) string {
 	value := query.Get(name)
 	query.Del(name)

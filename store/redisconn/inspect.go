@@ -1,4 +1,4 @@
-package redisstore
+package redisconn
 
 import (
 	"context"
@@ -12,51 +12,51 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Report is what an operator should know of a Redis server before it is relied on. Fields that a server does not
-// tell, as hosted ones may, are zero.
-type Report struct {
+// Inspection is what an operator should know about a Redis server before relying on it. Fields that a server does not
+// disclose, as hosted ones may, are zero.
+type Inspection struct {
 	Addr       string        // of a node of a cluster; empty otherwise
 	Version    string        // such as 7.0.15
 	Policy     string        // maxmemory-policy
-	Used, Most int64         // bytes of memory used, and allowed; Most 0: nothing but the machine bounds it
+	Used, Most int64         // bytes of memory used, and allowed; Most 0: bounded by the machine only
 	Machine    int64         // bytes of memory of the machine
 	AppendOnly string        // "1" with an append-only file, "0" without
-	Unwritten  bool          // the last attempt to write to disk failed
-	Skew       time.Duration // of its clock against ours, beyond what the question itself took; only of [ExamineAll]
-	Clockless  bool          // the user may not ask for its time; only of [ExamineAll]
+	Unwritten  bool          // the last write to disk failed
+	Skew       time.Duration // how far its clock is ahead of ours, beyond what the round trip explains; set by [InspectAll] only
+	Clockless  bool          // the user lacks the permission for TIME; set by [InspectAll] only
 }
 
-// Examine asks a server about itself; of a cluster, any node.
-func Examine(ctx context.Context, client redis.UniversalClient) (Report, error) {
-	return examine(ctx, client)
+// Inspect asks a server about itself; of a cluster, any node.
+func Inspect(ctx context.Context, client redis.UniversalClient) (Inspection, error) {
+	return inspect(ctx, client)
 }
 
-// ExamineAll asks a server, or every primary of a cluster, and compares clocks.
-func ExamineAll(ctx context.Context, client redis.UniversalClient) ([]Report, error) {
+// InspectAll asks a server, or every primary of a cluster, about itself and compares clocks.
+func InspectAll(ctx context.Context, client redis.UniversalClient) ([]Inspection, error) {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
-		report, err := examineClock(ctx, client)
-		return []Report{report}, err
+		found, err := inspectClock(ctx, client)
+		return []Inspection{found}, err
 	}
 	var (
 		mu  sync.Mutex
-		all []Report
+		all []Inspection
 	)
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		report, err := examineClock(ctx, node)
-		report.Addr = node.Options().Addr
+		found, err := inspectClock(ctx, node)
+		found.Addr = node.Options().Addr
 		mu.Lock()
 		defer mu.Unlock()
-		all = append(all, report)
+		all = append(all, found)
 		return err
 	})
 	return all, err
 }
 
-func examine(ctx context.Context, node redis.Cmdable) (Report, error) {
+func inspect(ctx context.Context, node redis.Cmdable) (Inspection, error) {
 	info, err := node.Info(ctx).Result() // servers before 7.0 take no list of sections
 	if err != nil {
-		return Report{}, fmt.Errorf("ask redis: %w", err)
+		return Inspection{}, fmt.Errorf("ask redis: %w", err)
 	}
 	fields := map[string]string{}
 	for line := range strings.Lines(info) {
@@ -68,7 +68,7 @@ func examine(ctx context.Context, node redis.Cmdable) (Report, error) {
 		n, _ := strconv.ParseInt(fields[name], 10, 64)
 		return n
 	}
-	return Report{
+	return Inspection{
 		Version: fields["redis_version"], Policy: fields["maxmemory_policy"],
 		Used: number("used_memory"), Most: number("maxmemory"), Machine: number("total_system_memory"),
 		AppendOnly: fields["aof_enabled"],
@@ -76,23 +76,23 @@ func examine(ctx context.Context, node redis.Cmdable) (Report, error) {
 	}, nil
 }
 
-func examineClock(ctx context.Context, node redis.Cmdable) (Report, error) {
-	report, err := examine(ctx, node)
+func inspectClock(ctx context.Context, node redis.Cmdable) (Inspection, error) {
+	found, err := inspect(ctx, node)
 	if err != nil {
-		return report, err
+		return found, err
 	}
 	asked := time.Now()
 	theirs, err := node.Time(ctx).Result()
 	if err != nil {
-		report.Clockless = true
-		return report, nil //nolint:nilerr // the report says it: a user may lack the permission
+		found.Clockless = true
+		return found, nil //nolint:nilerr // the inspection says it: a user may lack the permission
 	}
-	report.Skew = Skew(theirs, asked, time.Now())
-	return report, nil
+	found.Skew = Skew(theirs, asked, time.Now())
+	return found, nil
 }
 
-// Skew is how far a clock is ahead of ours, or behind when negative, that told its time between two times of ours:
-// no more than what that surely proves.
+// Skew returns how far another clock is ahead of ours, or behind when negative, given that it told its time between two
+// times of ours: no more than what this proves.
 func Skew(theirs, asked, answered time.Time) time.Duration {
 	switch {
 	case theirs.After(answered):
@@ -105,10 +105,10 @@ func Skew(theirs, asked, answered time.Time) time.Duration {
 }
 
 // VersionProblem returns an error for a server older than Redis 6.2, whose commands Asynq and our scripts use.
-func (r Report) VersionProblem() error {
+func (r Inspection) VersionProblem() error {
 	var major, minor int
 	if _, err := fmt.Sscanf(r.Version, "%d.%d", &major, &minor); err != nil {
-		return errors.New("the server does not tell its version")
+		return errors.New("the server does not disclose its version")
 	}
 	if major < 6 || major == 6 && minor < 2 {
 		return fmt.Errorf("version %s is too old", r.Version)
@@ -117,18 +117,18 @@ func (r Report) VersionProblem() error {
 }
 
 // PolicyProblem returns an error for a server that may drop queued messages when its memory is short.
-func (r Report) PolicyProblem() error {
+func (r Inspection) PolicyProblem() error {
 	if r.Policy != "" && r.Policy != "noeviction" {
 		return fmt.Errorf("maxmemory-policy is %s", r.Policy)
 	}
 	return nil
 }
 
-// headroom is what should be free: outcomes of SMS alone may take 250 MB while the database is away.
+// headroom is the memory that should be free: outcomes of SMS alone may take 250 MB while the database is unavailable.
 const headroom = 256 << 20
 
-// MemoryProblem returns an error for a server that little is missing from being full.
-func (r Report) MemoryProblem() error {
+// MemoryProblem returns an error for a server that is nearly full.
+func (r Inspection) MemoryProblem() error {
 	most, name := r.Most, "maxmemory"
 	if most == 0 {
 		most, name = r.Machine, "the machine's memory"
@@ -142,8 +142,8 @@ func (r Report) MemoryProblem() error {
 	return nil
 }
 
-// KeepingProblem returns an error for a server that loses more than a moment's changes when it ends badly.
-func (r Report) KeepingProblem() error {
+// KeepingProblem returns an error for a server that loses more than a moment's changes when it crashes.
+func (r Inspection) KeepingProblem() error {
 	if r.AppendOnly == "0" {
 		return errors.New("appendonly is no: codes and queued SMS of the last minutes are lost with the server")
 	}

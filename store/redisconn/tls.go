@@ -1,4 +1,4 @@
-package redisstore
+package redisconn
 
 import (
 	"crypto/tls"
@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// newTLS leaves the server's name to the client, which knows whom it dials.
+// newTLS leaves the server's name to the client, which knows the host that it dials.
 func newTLS() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
 
 // tlsFiles are the options of a URL that name files; all are optional.

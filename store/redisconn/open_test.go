@@ -1,4 +1,4 @@
-package redisstore_test
+package redisconn_test
 
 import (
 	"strings"
@@ -8,8 +8,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/internal/testkit"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 )
+
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // target is where a client would connect to, and as whom.
 type target struct {
@@ -21,7 +23,7 @@ type target struct {
 
 func targetOf(t *testing.T, url string) target {
 	t.Helper()
-	client, err := redisstore.Open(url)
+	client, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
@@ -85,7 +87,7 @@ func TestOpen_refuses_without_quoting_the_password(t *testing.T) {
 		"rediss://:SECRET@h:1?cert=SECRET&key=SECRET", "rediss-cluster://:SECRET@h:1?ca=/dev/null",
 		"redis-cluster://:SECRET@h:1/2", "redis-cluster://:SECRET@h:1,", "redis-cluster://:SECRET@h:1?db=1",
 	} {
-		client, err := redisstore.Open(url)
+		client, err := redisconn.Open(url)
 		if err == nil {
 			_ = client.Close()
 			t.Errorf("Open(%q) was accepted", url)
@@ -100,7 +102,7 @@ func TestOpen_refuses_without_quoting_the_password(t *testing.T) {
 func TestOpen_connects(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, func(t *testing.T, url string) {
-		client, err := redisstore.Open(url)
+		client, err := redisconn.Open(url)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package redisstore_test
+package redisconn_test
 
 import (
 	"context"
@@ -10,19 +10,19 @@ import (
 
 	"usher/internal/testkit"
 	"usher/store"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 )
 
 // A request whose time is nearly over makes no trip more, alone or on a pipeline, and Redis is not said to be away.
 func TestOpen_makes_no_trip_that_cannot_end_in_time(t *testing.T) {
 	t.Parallel()
 	server := testkit.NewMiniredis(t)
-	client, err := redisstore.Open("redis://" + server.Addr() + "/0")
+	client, err := redisconn.Open("redis://" + server.Addr() + "/0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	redisstore.Coalesce(client)
+	redisconn.Batch(client)
 	if err := client.Set(t.Context(), "before", "1", 0).Err(); err != nil {
 		t.Fatal(err)
 	}

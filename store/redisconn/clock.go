@@ -1,4 +1,4 @@
-package redisstore
+package redisconn
 
 import (
 	"context"
@@ -9,22 +9,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// leap is how far the machine's clock may move against the time that passed before it counts as set anew, or the machine
-// as having slept.
+// leap is how far the machine's clock may deviate from the time that passed before it counts as having been set, or the
+// machine as having slept.
 const leap = 2 * time.Second
 
 // Clock tells the time of Redis, which all processes of a deployment share: times that one process writes and another
-// compares come from it. It goes on by itself between two measurements, whatever is done to the machine's clock. Until
-// it is first measured it tells the machine's time. It is safe for concurrent use; make it with [NewClock].
+// compares come from it. Between two measurements it advances by itself, whatever happens to the machine's clock. Before
+// the first measurement it tells the machine's time. It is safe for concurrent use; make it with [NewClock].
 type Clock struct {
 	client redis.UniversalClient
-	local  func() time.Time     // what the machine's clock says
-	passed func() time.Duration // what has passed since some moment, whatever is done to the machine's clock
+	local  func() time.Time     // the machine's clock
+	passed func() time.Duration // since some moment, by the monotonic clock
 
 	mu       sync.Mutex
 	base     time.Time     // local, at the last measurement
-	at       time.Duration // passed, then
-	ahead    time.Duration // of the local clock against Redis then
+	at       time.Duration // passed, at the last measurement
+	ahead    time.Duration // of the local clock against Redis, at the last measurement
 	measured bool
 }
 
@@ -34,11 +34,11 @@ func NewClock(client redis.UniversalClient, local func() time.Time) *Clock {
 	return &Clock{client: client, local: local, passed: func() time.Duration { return time.Since(start) }}
 }
 
-// clockKey is what decides which node of a cluster tells the time: always the same one.
+// clockKey decides which node of a cluster tells the time: always the same one.
 const clockKey = "{clock}"
 
-// Measure compares the machine's clock with that of Redis. What it corrects later is only what the answer proves, so
-// clocks that agree to within a round trip stay as they are. A Redis that refuses TIME leaves the clock as it was.
+// Measure compares the machine's clock with that of Redis. It corrects only what the answer proves, so clocks that agree
+// to within a round trip stay as they are. When Redis refuses TIME, the clock stays as it was.
 func (c *Clock) Measure(ctx context.Context) error {
 	node := redis.Cmdable(c.client)
 	if cluster, ok := c.client.(*redis.ClusterClient); ok {
@@ -61,7 +61,7 @@ func (c *Clock) Measure(ctx context.Context) error {
 	return nil
 }
 
-// Now is the time of Redis.
+// Now returns the time of Redis.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,14 +71,14 @@ func (c *Clock) Now() time.Time {
 	return c.base.Add(c.passed() - c.at - c.ahead)
 }
 
-// Offset is what the machine's clock lacks to be that of Redis: negative where it is ahead.
+// Offset returns what must be added to the machine's clock to get the time of Redis: negative where it is ahead.
 func (c *Clock) Offset() time.Duration { return c.Now().Round(0).Sub(c.local().Round(0)) }
 
-// Ahead is how far the machine's clock is ahead of Redis; negative where it is behind, 0 where nothing is known.
+// Ahead returns how far the machine's clock is ahead of Redis: negative where it is behind, 0 before the first measurement.
 func (c *Clock) Ahead() time.Duration { return -c.Offset() }
 
-// Leapt reports whether the machine's clock was set since the last measurement, or the machine has slept: then no process
-// knows what time it is until it is measured again.
+// Leapt reports whether the machine's clock was set since the last measurement, or the machine has slept: then the clock
+// must be measured again.
 func (c *Clock) Leapt() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

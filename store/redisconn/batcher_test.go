@@ -1,4 +1,4 @@
-package redisstore_test
+package redisconn_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/internal/testkit"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 )
 
 // holdup is a hook that holds what is on its way to Redis, and notes in which company it went.
@@ -67,9 +67,9 @@ func (h *holdup) seen() string {
 // held returns a client whose commands stop before Redis, which nobody needs.
 func held(t *testing.T) (redis.UniversalClient, *holdup) {
 	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", ReadTimeout: redisstore.DefaultTimeout})
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", ReadTimeout: redisconn.DefaultTimeout})
 	t.Cleanup(func() { _ = client.Close() })
-	redisstore.Coalesce(client)
+	redisconn.Batch(client)
 	h := &holdup{release: make(chan struct{})}
 	client.AddHook(h) // behind it, where Redis would be
 	return client, h
@@ -111,7 +111,7 @@ func pipeline(t *testing.T, client redis.UniversalClient, keys ...string) {
 	}
 }
 
-func TestCoalesce_sends_together_what_waits(t *testing.T) {
+func TestBatch_sends_together_what_waits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
@@ -129,7 +129,7 @@ func TestCoalesce_sends_together_what_waits(t *testing.T) {
 	})
 }
 
-func TestCoalesce_takes_short_pipelines_along(t *testing.T) {
+func TestBatch_takes_short_pipelines_along(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
@@ -150,7 +150,7 @@ func TestCoalesce_takes_short_pipelines_along(t *testing.T) {
 	})
 }
 
-func TestCoalesce_asks_again_alone_for_answers_that_were_lost(t *testing.T) {
+func TestBatch_asks_again_alone_for_answers_that_were_lost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
@@ -168,7 +168,7 @@ func TestCoalesce_asks_again_alone_for_answers_that_were_lost(t *testing.T) {
 	})
 }
 
-func TestCoalesce_lets_go_of_who_waits_no_more(t *testing.T) {
+func TestBatch_lets_go_of_who_waits_no_more(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
@@ -194,7 +194,7 @@ func TestCoalesce_lets_go_of_who_waits_no_more(t *testing.T) {
 
 // Whoever has waited as long as for a connection is told so, as by a pool without one: behind a Redis that does not
 // answer the queue must not grow.
-func TestCoalesce_waits_no_longer_than_for_a_connection(t *testing.T) {
+func TestBatch_waits_no_longer_than_for_a_connection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
@@ -224,18 +224,18 @@ func TestCoalesce_waits_no_longer_than_for_a_connection(t *testing.T) {
 }
 
 // On a real Redis, under the race detector: nothing is lost, done twice, or answered to somebody else.
-func TestCoalesce_gives_everybody_their_own_answer(t *testing.T) {
+func TestBatch_gives_everybody_their_own_answer(t *testing.T) {
 	t.Parallel()
 	url := testkit.Redis(t)
 	if url == "" {
 		t.Skip("no redis-server on this machine")
 	}
-	client, err := redisstore.Open(url)
+	client, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	redisstore.Coalesce(client)
+	redisconn.Batch(client)
 	script := redis.NewScript(`return {KEYS[1], redis.call('INCR', KEYS[1])}`)
 	var callers sync.WaitGroup
 	for i := range 64 {

@@ -1,4 +1,4 @@
-package redisstore_test
+package redisconn_test
 
 import (
 	"context"
@@ -9,20 +9,20 @@ import (
 	"time"
 
 	"usher/internal/testkit"
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 )
 
 // probe tries a URL as a process would at its start, and checks that no secret is told.
 func probe(t *testing.T, url string) error {
 	t.Helper()
-	client, err := redisstore.Open(url)
+	client, err := redisconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	err = redisstore.New(client, nil, time.Now).Probe(ctx)
+	err = client.Set(ctx, "usher:probe", "", redisconn.ProbeTTL).Err()
 	if err != nil && strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("%v quotes the password", err)
 	}
@@ -52,7 +52,7 @@ func TestProbe_says_what_a_server_refuses(t *testing.T) {
 
 	for url, want := range map[string]string{
 		"redis://:right@" + locked:              "",
-		"redis://" + locked:                     "wants a password",
+		"redis://" + locked:                     "requires a password",
 		"redis://:SECRET@" + locked:             "refuses the user or the password",
 		"redis://nobody:SECRET@" + locked:       "refuses the user or the password",
 		"redis://" + openAddr + "/99":           "no database of the URL's number",
@@ -64,7 +64,7 @@ func TestProbe_says_what_a_server_refuses(t *testing.T) {
 		"unix:///no/such.sock":                  "cannot be reached",
 		"redis://127.0.0.1:1":                   "cannot be reached",
 		"redis-cluster://127.0.0.1:1":           "cannot be reached",
-		"redis-sentinel://127.0.0.1:1?master=m": "no sentinel tells",
+		"redis-sentinel://127.0.0.1:1?master=m": "no sentinel names",
 	} {
 		sentence(t, url, want)
 	}
@@ -82,11 +82,11 @@ func TestProbe_says_what_is_wrong_with_TLS(t *testing.T) {
 
 	for url, want := range map[string]string{
 		"rediss://:@localhost:" + port + ca:                                       "",
-		"rediss://127.0.0.1:" + port + ca:                                         "not to be trusted",
-		"rediss://localhost:" + port:                                              "not to be trusted",
-		"rediss://localhost:" + port + "?ca=" + other.File:                        "not to be trusted",
+		"rediss://127.0.0.1:" + port + ca:                                         "not trusted",
+		"rediss://localhost:" + port:                                              "not trusted",
+		"rediss://localhost:" + port + "?ca=" + other.File:                        "not trusted",
 		"redis://localhost:" + port:                                               "closed the connection",
-		"rediss://localhost:" + mutualPort + ca:                                   "wants a certificate of its clients",
+		"rediss://localhost:" + mutualPort + ca:                                   "requires a client certificate",
 		"rediss://localhost:" + mutualPort + ca + "&cert=" + cert + "&key=" + key: "",
 	} {
 		sentence(t, url, want)
@@ -100,8 +100,8 @@ func TestProbe_says_what_sentinels_refuse(t *testing.T) {
 	for url, want := range map[string]string{
 		"redis-sentinel://:right@" + addr + "?master=usher&sentinel_password=right":  "",
 		"redis-sentinel://:right@" + addr + "?master=other&sentinel_password=right":  "know no primary",
-		"redis-sentinel://:right@" + addr + "?master=usher&sentinel_password=SECRET": "no sentinel tells",
-		"redis-sentinel://:right@" + addr + "?master=usher":                          "no sentinel tells",
+		"redis-sentinel://:right@" + addr + "?master=usher&sentinel_password=SECRET": "no sentinel names",
+		"redis-sentinel://:right@" + addr + "?master=usher":                          "no sentinel names",
 		"redis-sentinel://:SECRET@" + addr + "?master=usher&sentinel_password=right": "refuses the user or the password",
 	} {
 		sentence(t, url, want)

@@ -1,10 +1,10 @@
-package redisstore_test
+package redisconn_test
 
 import (
 	"strings"
 	"testing"
 
-	"usher/store/redisstore"
+	"usher/store/redisconn"
 )
 
 // FuzzOpen reads addresses of any shape: none brings the process down, and no error quotes the password.
@@ -12,7 +12,7 @@ func FuzzOpen(f *testing.F) {
 	const password = "hunter2hunter2"
 	f.Add("redis://user:" + password + "@127.0.0.1:6379/0")
 	f.Fuzz(func(t *testing.T, text string) {
-		client, err := redisstore.Open(text)
+		client, err := redisconn.Open(text)
 		if err == nil {
 			_ = client.Close()
 			return
