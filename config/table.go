@@ -25,19 +25,19 @@ func Table(targets ...any) []Variable {
 		if t.Kind() == reflect.Pointer {
 			t = t.Elem()
 		}
-		table = appendFields(table, t)
+		table = appendFields(table, t, "")
 	}
 	return table
 }
 
-func appendFields(table []Variable, t reflect.Type) []Variable {
+func appendFields(table []Variable, t reflect.Type, prefix string) []Variable {
 	for field := range t.Fields() {
 		tag, tagged := field.Tag.Lookup("env")
 		name, option, _ := strings.Cut(tag, ",")
 		switch {
 		case tagged:
 			table = append(table, Variable{
-				Name:    Prefix + name,
+				Name:    Prefix + prefix + name,
 				Default: field.Tag.Get("envDefault"),
 				Desc:    field.Tag.Get("desc"),
 				Must:    option == "required",
@@ -46,7 +46,7 @@ func appendFields(table []Variable, t reflect.Type) []Variable {
 				field:   field.Name,
 			})
 		case field.Type.Kind() == reflect.Struct:
-			table = appendFields(table, field.Type)
+			table = appendFields(table, field.Type, prefix+field.Tag.Get("envPrefix"))
 		}
 	}
 	return table

@@ -13,6 +13,7 @@ import (
 
 	"usher/providers"
 	"usher/providers/aliyun"
+	"usher/providers/internal/wire"
 	"usher/providers/providertest"
 )
 
@@ -191,7 +192,7 @@ func TestConfig_Validate(t *testing.T) {
 	}
 	bad := aliyun.Config{
 		AccessKeySecret: " " + keySecret, SignName: "【测试】", TemplateCode: "71390007", Endpoint: "http://example.com/?k=" + keyID,
-		QPS: -1, Concurrency: 10_001,
+		Bounds: wire.Bounds{QPS: -1, Concurrency: 10_001},
 	}
 	var names []string
 	for _, m := range bad.Validate() {

@@ -15,7 +15,7 @@ func BenchmarkClient_request(b *testing.B) {
 	sms := providertest.SMS(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := client.request(b.Context(), sms); err != nil {
+		if _, err := client.request(b.Context(), sms.To.Reveal(), sms); err != nil {
 			b.Fatal(err)
 		}
 	}

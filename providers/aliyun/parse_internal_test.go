@@ -22,7 +22,7 @@ func FuzzClient_receipt(f *testing.F) {
 		f.Add(http.StatusBadRequest, body)
 	}
 	sms := providertest.SMS(f)
-	client := &Client{config: Config{AccessKeyID: "key", AccessKeySecret: "secret"}}
+	client := &Client{Vendor: wire.NewVendor(Name, wire.Bounds{}, providers.Templates{}, "key", "secret")}
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		receipt, err := client.receipt(sms, wire.Answer{Status: status, Body: []byte(body)})
 		if err == nil {

@@ -3,9 +3,15 @@ package aliyun
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"usher/contact"
 	"usher/messages"
 	"usher/providers"
 	"usher/providers/internal/wire"
@@ -13,8 +19,8 @@ import (
 
 const (
 	pageSize = 20 // entries hold the messages' texts, and an answer is bounded
-	maxPages = 3  // of one day, the last ones first: the vendor itself allows one number 40 codes a day
-	maxDays  = 2  // a code lives for minutes, so that its sends lie around one midnight at most
+	maxPages = 3  // of one day, newest first: the vendor itself allows one number 40 codes a day
+	maxDays  = 2  // a code lives for minutes, so its sends lie on both sides of one midnight at most
 )
 
 // The values of SendStatus.
@@ -26,12 +32,12 @@ const (
 // beijing is the time zone of the vendor's days.
 var beijing = time.FixedZone("UTC+8", 8*60*60)
 
-// QuerySMS implements [providers.Querier] by QuerySendDetails: it looks through the messages to the number
-// for the one whose OutId is the message's id. A message that was sent twice has the better of two fates.
+// QuerySMS implements [providers.Querier] by QuerySendDetails: it looks through the messages to the number for those whose
+// OutId is the message's id. Of a message that was sent twice it returns the better result.
 //
 // https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-querysenddetails
 func (c *Client) QuerySMS(ctx context.Context, query providers.Query) (providers.QueryResult, error) {
-	var fate providers.QueryResult
+	var result providers.QueryResult
 	for _, day := range days(query.SentAt, time.Now()) {
 		for page := 1; page <= maxPages; page++ {
 			found, err := c.details(ctx, query, day, page)
@@ -40,7 +46,7 @@ func (c *Client) QuerySMS(ctx context.Context, query providers.Query) (providers
 			}
 			for _, d := range found {
 				if d.OutID == query.ID {
-					fate = better(fate, c.fateOf(d, query))
+					result = better(result, c.resultOf(d, query))
 				}
 			}
 			if len(found) < pageSize {
@@ -48,7 +54,7 @@ func (c *Client) QuerySMS(ctx context.Context, query providers.Query) (providers
 			}
 		}
 	}
-	return fate, nil
+	return result, nil
 }
 
 // days lists the vendor's days from one time to another, the last ones when there are too many.
@@ -72,53 +78,110 @@ type detail struct {
 
 // details returns one page of the messages to the number on one day, newest first.
 func (c *Client) details(ctx context.Context, query providers.Query, day string, page int) ([]detail, error) {
-	req, err := c.sign(ctx, c.list,
+	var found struct {
+		SmsSendDetailDTOs struct{ SmsSendDetailDTO []detail }
+	}
+	err := c.call(ctx, c.list, &found, []string{query.To.Reveal()},
 		newParam("PhoneNumber", query.To.Reveal()),
 		newParam("SendDate", day),
 		newParam("CurrentPage", strconv.Itoa(page)))
-	if err != nil {
-		return nil, &providers.Error{Provider: Name, Kind: providers.Misconfigured, Err: errRequest}
-	}
-	answer, failure := wire.Do(c.HTTP, req)
-	if failure != nil {
-		failure.Provider = Name
-		return nil, failure
-	}
-	var found struct {
-		Code              string
-		SmsSendDetailDTOs struct{ SmsSendDetailDTO []detail }
-	}
-	switch err := json.Unmarshal(answer.Body, &found); {
-	case err != nil, found.Code == "", found.Code == accepted && !answer.OK():
-		return nil, &providers.Error{Provider: Name, Kind: providers.Unknown, Err: answer.Err()}
-	case found.Code != accepted:
-		return nil, c.refusal(found.Code, answer.Status, query.To.Reveal())
-	}
-	return found.SmsSendDetailDTOs.SmsSendDetailDTO, nil
+	return found.SmsSendDetailDTOs.SmsSendDetailDTO, err
 }
 
-// fateOf says what one entry means. What the carrier could not deliver stays so: another message to the same
-// number would fare no better, and the person may ask for one.
-func (c *Client) fateOf(d detail, query providers.Query) providers.QueryResult {
+// resultOf says what one entry means. What the carrier could not deliver is not sent again: another message to the same
+// number would not arrive either, and the person may ask for one.
+func (c *Client) resultOf(d detail, query providers.Query) providers.QueryResult {
 	switch d.SendStatus {
 	case statusDelivered:
 		return providers.QueryResult{State: messages.Delivered}
 	case statusFailed:
-		refusal := c.refusal(d.ErrCode, 0, query.To.Reveal())
-		if refusal.Kind = providers.Rejected; d.ErrCode == "MOBILE_SEND_LIMIT" { // the number's limit at its carrier
-			refusal.Kind = providers.RateLimited
+		kind := providers.Rejected
+		if d.ErrCode == "MOBILE_SEND_LIMIT" { // the number's limit at its carrier
+			kind = providers.RateLimited
 		}
-		return providers.QueryResult{State: messages.Undelivered, Refusal: refusal}
+		return providers.QueryResult{State: messages.Undelivered, Refusal: wire.Refusal(&c.Vendor, kind, d.ErrCode, query.To.Reveal())}
 	default:
-		return providers.QueryResult{State: messages.Sent} // it is in their books
+		return providers.QueryResult{State: messages.Sent} // the vendor has filed it
 	}
 }
 
-// better returns the fate that promises more.
+// better returns the result that is further on the way to delivery.
 func better(a, b providers.QueryResult) providers.QueryResult {
 	rank := map[messages.State]int{messages.Undelivered: 1, messages.Sent: 2, messages.Delivered: 3}
 	if rank[b.State] > rank[a.State] {
 		return b
 	}
 	return a
+}
+
+// lacksPermission are the codes for a right signature without the right to this action. They do not tell whether the key
+// may send.
+var lacksPermission = []string{"isp.RAM_PERMISSION_DENY", "Forbidden.RAM", "NoPermission"}
+
+// withPermission marks a refusal that is about a lacking permission alone with [providers.ErrPermission].
+func withPermission(err error) error {
+	if refused, ok := errors.AsType[*providers.Error](err); ok && slices.Contains(lacksPermission, refused.Code) {
+		refused.Err = providers.ErrPermission
+	}
+	return err
+}
+
+// anyNumber is the number whose messages a check of the credentials asks for. Any number would do: an account sees its own
+// messages only.
+const anyNumber = "13000000000"
+
+// CheckCredentials implements [providers.CredentialChecker] by QuerySendDetails. A refusal of the number serves as well as
+// a list: the gateway checks key and signature first.
+func (c *Client) CheckCredentials(ctx context.Context) error {
+	number, err := contact.ParseMobile(anyNumber)
+	if err != nil {
+		return err
+	}
+	_, err = c.details(ctx, providers.Query{To: number}, time.Now().In(beijing).Format("20060102"), 1)
+	return wire.Usable(withPermission(err))
+}
+
+// The values of TemplateStatus, with what is wrong with the template.
+var templateStates = map[json.Number]string{
+	"0": "is still being audited", "1": "", "2": "was refused by the audit", "10": "was withdrawn from the audit",
+}
+
+// CheckTemplates implements [providers.TemplateChecker] by GetSmsTemplate.
+//
+// https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-getsmstemplate
+func (c *Client) CheckTemplates(ctx context.Context) error {
+	var wrong []string
+	for _, template := range slices.Sorted(maps.Keys(c.send)) {
+		state, err := c.templateState(ctx, template)
+		if err != nil {
+			return err
+		}
+		if state != "" {
+			wrong = append(wrong, template+" "+state)
+		}
+	}
+	if len(wrong) > 0 {
+		return &providers.Error{
+			Provider: Name, Kind: providers.Misconfigured, Err: fmt.Errorf("%w: %s", providers.ErrTemplate, strings.Join(wrong, ", ")),
+		}
+	}
+	return nil
+}
+
+// templateState says what is wrong with a template, or "".
+func (c *Client) templateState(ctx context.Context, template string) (string, error) {
+	var found struct{ TemplateStatus json.Number }
+	err := c.call(ctx, c.describe, &found, nil, newParam("TemplateCode", template))
+	refused, ok := errors.AsType[*providers.Error](err)
+	if ok && strings.HasPrefix(refused.Code, "isv.") && strings.Contains(refused.Code, "TEMPLATE") {
+		return "is not a template of this account", nil
+	}
+	if err != nil {
+		return "", withPermission(err)
+	}
+	state, known := templateStates[found.TemplateStatus]
+	if !known {
+		return "", wire.Unreadable(&c.Vendor, wire.Answer{Status: 200})
+	}
+	return state, nil
 }

@@ -48,21 +48,21 @@ func TestClient_signsAsTheSDK(t *testing.T) {
 			send := dysmsapi.CreateSendSmsRequest()
 			send.SignName, send.TemplateCode = cfg.SignName, cfg.TemplateCode
 			send.PhoneNumbers, send.TemplateParam, send.OutId = value+"1", value, value
-			agree(t, c, c.send[cfg.TemplateCode], send,
+			agree(t, cfg, c, c.send[cfg.TemplateCode], send,
 				newParam("PhoneNumbers", send.PhoneNumbers), newParam("TemplateParam", value), newParam("OutId", value))
 			list := dysmsapi.CreateQuerySendDetailsRequest()
 			list.PhoneNumber, list.SendDate = value, "20310507"
 			list.PageSize, list.CurrentPage = requests.NewInteger(pageSize), requests.NewInteger(2)
-			agree(t, c, c.list, list,
+			agree(t, cfg, c, c.list, list,
 				newParam("PhoneNumber", value), newParam("SendDate", "20310507"), newParam("CurrentPage", "2"))
 		})
 	}
 }
 
 // agree compares with the SDK's request, whose nonce and time are taken over.
-func agree(t *testing.T, c *Client, a action, r requests.AcsRequest, own ...param) {
+func agree(t *testing.T, cfg Config, c *Client, a action, r requests.AcsRequest, own ...param) {
 	t.Helper()
-	keys := credentials.NewStaticAKCredentialsProvider(c.config.AccessKeyID.Reveal(), c.config.AccessKeySecret.Reveal())
+	keys := credentials.NewStaticAKCredentialsProvider(cfg.AccessKeyID.Reveal(), cfg.AccessKeySecret.Reveal())
 	if err := requests.InitParams(r); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestClient_requestIsBuiltCheaply(t *testing.T) { //nolint:paralleltest // c
 	}
 	sms := providertest.SMS(t)
 	allocs := testing.AllocsPerRun(100, func() {
-		if _, err := c.request(t.Context(), sms); err != nil {
+		if _, err := c.request(t.Context(), sms.To.Reveal(), sms); err != nil {
 			t.Error(err)
 		}
 	})

@@ -101,7 +101,7 @@ var spans = []span{
 	{172003, 172003, providers.Unknown},       // answer not understood, the same
 }
 
-// kindOf returns the kind of a status code other than success, and Unknown for those that nobody lists:
+// kindOf returns the kind of a status code other than success, and Unknown for a code that is not listed:
 // only a known meaning says that the message was not sent.
 func kindOf(code string) providers.Kind {
 	if len(code) != len(accepted) {

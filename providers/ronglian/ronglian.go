@@ -14,13 +14,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"usher/config"
 	"usher/providers"
 	"usher/providers/internal/wire"
-	"usher/reasons"
+	"usher/reports"
 )
 
 // Name is the provider's name in settings, logs and metrics.
@@ -29,30 +31,64 @@ const Name = "ronglian"
 const (
 	accepted  = "000000"
 	duplicate = "160054" // reqId was used before on the same day
+	noReports = "112351" // no report has arrived since the last request for them
 )
 
-var errRequest = reasons.New(reasons.BadRequest, "request cannot be built")
+// pulledAtOnce is how many reports one request asks for, of the 500 that the vendor allows: their text must fit the bound
+// of an answer.
+const pulledAtOnce = 100
+
+// Config is how Ronglian is reached. Every field without a default must be set, except the templates for a purpose.
+type Config struct {
+	AccountSID     config.Secret `env:"RONGLIAN_ACCOUNT_SID" desc:"Ronglian: ACCOUNT SID of the console."`
+	AuthToken      config.Secret `env:"RONGLIAN_AUTH_TOKEN" desc:"Ronglian: AUTH TOKEN of the console."`
+	AppID          string        `env:"RONGLIAN_APP_ID" desc:"Ronglian: APP ID of an application that is online."`
+	TemplateID     string        `env:"RONGLIAN_TEMPLATE_ID" desc:"Ronglian: approved template with two variables, the code and its life in minutes, for every purpose without its own template."`
+	wire.Templates `envPrefix:"RONGLIAN_TEMPLATE_ID_"`
+	Endpoint       string `env:"RONGLIAN_ENDPOINT" envDefault:"https://app.cloopen.com:8883" desc:"Ronglian: address of the API; http:// is accepted for loopback only."`
+	wire.Bounds    `envPrefix:"RONGLIAN_"`
+}
+
+var (
+	alphanumeric = regexp.MustCompile(`^[0-9A-Za-z]*$`)
+	numeric      = regexp.MustCompile(`^[0-9]*$`)
+)
+
+// Validate returns every mistake by the name of its variable, without the prefix that all variables have.
+func (c Config) Validate() config.Mistakes {
+	var check wire.Check
+	check.Match("RONGLIAN_ACCOUNT_SID", c.AccountSID.Reveal(), alphanumeric, "letters and digits only")
+	check.Match("RONGLIAN_AUTH_TOKEN", c.AuthToken.Reveal(), alphanumeric, "letters and digits only")
+	check.Match("RONGLIAN_APP_ID", c.AppID, alphanumeric, "letters and digits only")
+	check.Templates("RONGLIAN_TEMPLATE_ID", c.Templates.With(c.TemplateID), numeric, "digits only")
+	check.Endpoint("RONGLIAN_ENDPOINT", c.Endpoint)
+	check.Bounds("RONGLIAN_", c.Bounds)
+	return check.Mistakes
+}
 
 // Client is a [providers.SMSSender]. It is safe for concurrent use.
 type Client struct {
-	// HTTP carries the requests. It may be replaced before the first send by one that follows no
-	// redirects and repeats nothing.
-	HTTP *http.Client
+	wire.Vendor
+
 	// Now tells the time that is signed. It may be replaced before the first send.
 	Now func() time.Time
 
 	config   Config
 	endpoint string
-	remember func(ctx context.Context, reference, id string) // see Refer
+	remember func(ctx context.Context, reference, id string) // see OnReference; may be nil
 }
 
 var (
-	_ providers.SMSSender = (*Client)(nil)
-	_ providers.Bounded   = (*Client)(nil)
-	_ providers.Templated = (*Client)(nil)
+	_ providers.SMSSender         = (*Client)(nil)
+	_ providers.Bounded           = (*Client)(nil)
+	_ providers.Templated         = (*Client)(nil)
+	_ providers.CredentialChecker = (*Client)(nil)
+	_ providers.Prober            = (*Client)(nil)
+	_ providers.Puller            = (*Client)(nil)
+	_ providers.Referencer        = (*Client)(nil)
 )
 
-// New returns a client. The error is of type [config.Mistakes].
+// New returns a client. The error for a wrong setting is of type [config.Mistakes].
 func New(cfg Config) (*Client, error) {
 	if mistakes := cfg.Validate(); len(mistakes) > 0 {
 		return nil, mistakes
@@ -61,38 +97,46 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{HTTP: wire.NewClient(), Now: time.Now, config: cfg, endpoint: endpoint}, nil
+	vendor := wire.NewVendor(Name, cfg.Bounds, cfg.Templates.With(cfg.TemplateID), cfg.AccountSID, cfg.AuthToken)
+	return &Client{Vendor: vendor, Now: time.Now, config: cfg, endpoint: endpoint}, nil
 }
 
-// Name returns "ronglian".
-func (c *Client) Name() string { return Name }
-
-// Templates implements [providers.Templated].
-func (c *Client) Templates() providers.Templates { return c.config.templates() }
-
-// Bounds implements [providers.Bounded].
-func (c *Client) Bounds() providers.Bounds {
-	return providers.Bounds{PerSecond: c.config.QPS, Concurrent: c.config.Concurrency}
+// OnReference implements [providers.Referencer]: a reqId is shorter than our ids.
+func (c *Client) OnReference(remember func(ctx context.Context, reference, id string)) {
+	c.remember = remember
 }
 
-// SendSMS implements [providers.SMSSender]. All attempts of one message carry the same reqId, which
-// Ronglian takes once a day (UTC+8): refused as a duplicate, a further attempt was accepted before, and
-// the receipt then has no id.
+// SendSMS implements [providers.SMSSender]. All attempts of one message carry the same reqId, which Ronglian accepts once
+// a day (UTC+8). When a further attempt is refused as a duplicate, an earlier one was accepted, and the receipt has no id.
 func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
 	req, err := c.request(ctx, sms)
-	if err != nil {
-		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Misconfigured, Err: errRequest}
-	}
-	if c.remember != nil {
+	if err == nil && c.remember != nil {
 		c.remember(ctx, reqID(sms.ID), sms.ID)
 	}
-	answer, failure := wire.Do(c.HTTP, req)
-	if failure != nil {
-		failure.Provider = Name
-		return providers.Receipt{}, failure
+	answer, err := wire.Call(&c.Vendor, req, err)
+	if err != nil {
+		return providers.Receipt{}, err
 	}
 	return c.receipt(sms, answer)
 }
+
+// CheckCredentials implements [providers.CredentialChecker] by a send without a number, which the vendor must refuse. It
+// does so after it has checked the signature and the application. The vendor's queries cannot serve: they hand reports out,
+// once.
+func (c *Client) CheckCredentials(ctx context.Context) error {
+	req, err := c.post(ctx, "TemplateSMS", templateSMS{
+		AppID: c.config.AppID, TemplateID: c.config.TemplateID, Datas: []string{},
+	})
+	answer, err := wire.Call(&c.Vendor, req, err)
+	if err != nil {
+		return err
+	}
+	_, err = c.receipt(providers.SMS{}, answer)
+	return wire.Usable(err)
+}
+
+// Probe implements [providers.Prober].
+func (c *Client) Probe(ctx context.Context) error { return c.CheckCredentials(ctx) }
 
 type templateSMS struct {
 	To         string   `json:"to"`
@@ -106,10 +150,57 @@ func (c *Client) request(ctx context.Context, sms providers.SMS) (*http.Request,
 	return c.post(ctx, "TemplateSMS", templateSMS{
 		To:         sms.To.Reveal(),
 		AppID:      c.config.AppID,
-		TemplateID: c.config.templates().For(sms.Purpose),
+		TemplateID: c.Vendor.Templates().For(sms.Purpose),
 		Datas:      []string{sms.Code, minutes(sms.TTL)},
 		ReqID:      reqID(sms.ID),
 	})
+}
+
+// receipt reads the answer to a send. An answer that is no JSON of the vendor's form has no status code and is of kind
+// Unknown.
+func (c *Client) receipt(sms providers.SMS, answer wire.Answer) (providers.Receipt, error) {
+	var sent struct {
+		StatusCode  string `json:"statusCode"` // with leading zeros
+		TemplateSMS struct {
+			SMSMessageSID string `json:"smsMessageSid"`
+		} `json:"templateSMS"`
+	}
+	err := json.Unmarshal(answer.Body, &sent)
+	switch {
+	case err != nil || sent.StatusCode == "" || sent.StatusCode == accepted && !answer.OK():
+		return providers.Receipt{}, wire.Unreadable(&c.Vendor, answer)
+	case sent.StatusCode == accepted, sent.StatusCode == duplicate && sms.Attempt > 1:
+		return providers.Receipt{Provider: Name, ID: wire.ID(sent.TemplateSMS.SMSMessageSID, sms.To.Reveal())}, nil
+	}
+	return providers.Receipt{}, wire.Refusal(&c.Vendor, kindOf(sent.StatusCode), sent.StatusCode, sms.To.Reveal(), sms.Code)
+}
+
+type getArrived struct {
+	AppID   string `json:"appId"`
+	SMSType string `json:"smsType"` // "1": reports
+	Count   int    `json:"count"`
+}
+
+// Pull implements [providers.Puller] with GetArrived.
+func (c *Client) Pull(ctx context.Context) (reports.Batch, error) {
+	req, err := c.post(ctx, "GetArrived", getArrived{AppID: c.config.AppID, SMSType: "1", Count: pulledAtOnce})
+	answer, err := wire.Call(&c.Vendor, req, err)
+	if err != nil {
+		return reports.Batch{}, err
+	}
+	var arrived struct {
+		StatusCode string            `json:"statusCode"`
+		Reports    []json.RawMessage `json:"reports"`
+	}
+	if json.Unmarshal(answer.Body, &arrived) != nil || arrived.StatusCode == "" {
+		return reports.Batch{}, wire.Unreadable(&c.Vendor, answer)
+	}
+	if arrived.StatusCode != accepted && arrived.StatusCode != noReports {
+		return reports.Batch{}, wire.Refusal(&c.Vendor, kindOf(arrived.StatusCode), arrived.StatusCode)
+	}
+	batch := reports.PulledRonglian(arrived.Reports)
+	batch.More = len(arrived.Reports) >= pulledAtOnce
+	return batch, nil
 }
 
 // post makes the signed request of one operation.
@@ -131,37 +222,6 @@ func (c *Client) post(ctx context.Context, operation string, document any) (*htt
 	return req, nil
 }
 
-func (c *Client) receipt(sms providers.SMS, answer wire.Answer) (providers.Receipt, error) {
-	switch code, id := parse(answer.Body); {
-	case code == accepted && answer.OK(), code == duplicate && sms.Attempt > 1:
-		return providers.Receipt{Provider: Name, ID: wire.ID(id, sms.To.Reveal())}, nil
-	case code == "", code == accepted:
-		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Unknown, Err: answer.Err()}
-	default:
-		return providers.Receipt{}, &providers.Error{
-			Provider: Name,
-			Kind:     kindOf(code),
-			Code: wire.Code(code, sms.To.Reveal(), sms.Code,
-				c.config.AccountSID.Reveal(), c.config.AuthToken.Reveal()),
-		}
-	}
-}
-
-// parse returns the answer's statusCode, a string with leading zeros, and the id of an accepted message.
-// Both are empty when the answer is no JSON of that form.
-func parse(body []byte) (code, id string) {
-	var answer struct {
-		StatusCode  string `json:"statusCode"`
-		TemplateSMS struct {
-			SMSMessageSID string `json:"smsMessageSid"`
-		} `json:"templateSMS"`
-	}
-	if json.Unmarshal(body, &answer) != nil {
-		return "", ""
-	}
-	return answer.StatusCode, answer.TemplateSMS.SMSMessageSID
-}
-
 // sig signs the address: MD5 in upper-case hexadecimal.
 func sig(sid, token, stamp string) string {
 	sum := md5.Sum([]byte(sid + token + stamp)) //nolint:gosec // the vendor's signature
@@ -179,7 +239,7 @@ func timestamp(t time.Time) string {
 	return t.In(time.FixedZone("UTC+8", 8*60*60)).Format("20060102150405")
 }
 
-// reqID fits any id of ours into the 32 letters and digits that a reqId may have.
+// reqID turns any id of ours into the 32 letters and digits that a reqId may have.
 func reqID(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:])[:32]

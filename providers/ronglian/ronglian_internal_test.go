@@ -59,7 +59,7 @@ func FuzzClient_receipt(f *testing.F) {
 		f.Add(http.StatusBadRequest, body)
 	}
 	sms := providertest.SMS(f)
-	client := &Client{config: Config{AccountSID: "sid", AuthToken: "token"}}
+	client := &Client{Vendor: wire.NewVendor(Name, wire.Bounds{}, providers.Templates{}, "sid", "token")}
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		receipt, err := client.receipt(sms, wire.Answer{Status: status, Body: []byte(body)})
 		if err == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"usher/providers"
+	"usher/providers/internal/wire"
 	"usher/providers/providertest"
 	"usher/providers/ronglian"
 )
@@ -178,7 +179,7 @@ func TestConfig_Validate(t *testing.T) {
 	if m := settings("https://app.cloopen.com:8883").Validate(); len(m) > 0 {
 		t.Errorf("got %v, want no mistakes", m)
 	}
-	bad := ronglian.Config{AccountSID: "x/../" + accountSID, AuthToken: " " + authToken, TemplateID: "SMS_1", Endpoint: "http://203.0.113.7", QPS: -1, Concurrency: 10_001}
+	bad := ronglian.Config{AccountSID: "x/../" + accountSID, AuthToken: " " + authToken, TemplateID: "SMS_1", Endpoint: "http://203.0.113.7", Bounds: wire.Bounds{QPS: -1, Concurrency: 10_001}}
 	var names []string
 	for _, m := range bad.Validate() {
 		names = append(names, m.Variable)

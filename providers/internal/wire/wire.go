@@ -58,7 +58,7 @@ func Do(client *http.Client, req *http.Request) (Answer, *providers.Error) {
 		GotConn: func(info httptrace.GotConnInfo) {
 			connecting.Store(false)
 			if limited {
-				limit.take(info)
+				limit.bind(info)
 			}
 		},
 	}

@@ -60,14 +60,14 @@ func TestDo_writes_nothing_past_its_deadline(t *testing.T) {
 	}
 }
 
-func TestPunctual_tells_what_may_have_left(t *testing.T) {
+func TestDeadlineConn_tells_what_may_have_left(t *testing.T) {
 	t.Parallel()
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	defer theirs.Close()
 	go func() { _, _ = theirs.Read(make([]byte, 10)) }()
-	conn, limit := &punctual{Conn: ours}, &deadline{at: time.Now().Add(time.Hour)}
-	limit.take(httptrace.GotConnInfo{Conn: conn})
+	conn, limit := &deadlineConn{Conn: ours}, &deadline{at: time.Now().Add(time.Hour)}
+	limit.bind(httptrace.GotConnInfo{Conn: conn})
 	if _, err := conn.Write([]byte("half")); err != nil {
 		t.Fatal(err)
 	}

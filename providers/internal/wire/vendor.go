@@ -1,0 +1,167 @@
+package wire
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"usher/config"
+	"usher/providers"
+	"usher/reasons"
+)
+
+// Vendor is what the clients of all SMS vendors have in common. A client embeds it; the functions of this package that
+// begin with a Vendor do the rest.
+type Vendor struct {
+	// HTTP carries the requests. It may be replaced before the first send by one that follows no redirects and repeats
+	// nothing.
+	HTTP *http.Client
+
+	name      string
+	bounds    providers.Bounds
+	templates providers.Templates
+	secrets   []string
+}
+
+// NewVendor returns a vendor with connections of its own. No error will quote the secrets.
+func NewVendor(name string, bounds Bounds, templates providers.Templates, secrets ...config.Secret) Vendor {
+	v := Vendor{HTTP: NewClient(), name: name, bounds: providers.Bounds{PerSecond: bounds.QPS, Concurrent: bounds.Concurrency}, templates: templates}
+	for _, secret := range secrets {
+		v.secrets = append(v.secrets, secret.Reveal())
+	}
+	return v
+}
+
+// Name implements [providers.SMSSender].
+func (v *Vendor) Name() string { return v.name }
+
+// Bounds implements [providers.Bounded].
+func (v *Vendor) Bounds() providers.Bounds { return v.bounds }
+
+// Templates implements [providers.Templated].
+func (v *Vendor) Templates() providers.Templates { return v.templates }
+
+// ErrRequest is the cause of a request that cannot be built.
+var ErrRequest = reasons.New(reasons.BadRequest, "request cannot be built")
+
+// Call sends the request once and returns the answer, as [Do] does. The error is a [providers.Error]. buildErr is why the
+// request could not be built; it is not quoted, because it may hold the request's parameters.
+func Call(v *Vendor, req *http.Request, buildErr error) (Answer, error) {
+	if buildErr != nil {
+		return Answer{}, &providers.Error{Provider: v.name, Kind: providers.Misconfigured, Err: ErrRequest}
+	}
+	answer, failure := Do(v.HTTP, req)
+	if failure != nil {
+		failure.Provider = v.name
+		return Answer{}, failure
+	}
+	return answer, nil
+}
+
+// Refusal is an answer with the vendor's code, without the private texts that the code may quote.
+func Refusal(v *Vendor, kind providers.Kind, code string, private ...string) *providers.Error {
+	return &providers.Error{Provider: v.name, Kind: kind, Code: Code(code, append(private, v.secrets...)...)}
+}
+
+// Unreadable is an answer that says neither that the vendor accepted the request nor that it refused it.
+func Unreadable(v *Vendor, answer Answer) *providers.Error {
+	return &providers.Error{Provider: v.name, Kind: providers.Unknown, Err: answer.Err()}
+}
+
+// Usable interprets the error of a request that the vendor should refuse because of its number or content. Vendors check
+// the credentials first, so that refusal shows that they are right: it becomes nil. Other errors stay.
+func Usable(err error) error {
+	refused, ok := errors.AsType[*providers.Error](err)
+	if ok && (refused.Kind == providers.Rejected || refused.Kind == providers.RateLimited) {
+		return nil
+	}
+	return err
+}
+
+// Bounds are the settings that bound what is asked of a vendor. A vendor's Config embeds them with its own prefix.
+type Bounds struct {
+	QPS         int `env:"QPS" envDefault:"0" desc:"Messages to this provider in any second by all workers together; 0 for no bound."`
+	Concurrency int `env:"CONCURRENCY" envDefault:"0" desc:"Requests to this provider at the same time by all workers together; 0 for no bound."`
+}
+
+// Templates are the settings with a template for each purpose. A vendor's Config embeds them with its own prefix.
+type Templates struct {
+	TemplateRegister      string `env:"REGISTER" desc:"Template of codes for a registration, whose text says so. Empty: the provider's default template."`
+	TemplateLogin         string `env:"LOGIN" desc:"Template of codes for a sign-in, whose text says so. Empty: the provider's default template."`
+	TemplateResetPassword string `env:"RESET_PASSWORD" desc:"Template of codes for a new password, whose text says so. Empty: the provider's default template."`
+	TemplateChangeMobile  string `env:"CHANGE_MOBILE" desc:"Template of codes for a change of number, whose text says so. Empty: the provider's default template."`
+	TemplateUndoChange    string `env:"UNDO_CHANGE" desc:"Template of codes that undo a change, whose text says so. Empty: the provider's default template."`
+}
+
+// With returns the templates with the default one.
+func (t Templates) With(standard string) providers.Templates {
+	return providers.Templates{Default: standard, ByPurpose: map[string]string{
+		"register": t.TemplateRegister, "login": t.TemplateLogin, "reset_password": t.TemplateResetPassword,
+		"change_mobile": t.TemplateChangeMobile, "undo_change": t.TemplateUndoChange,
+	}}
+}
+
+// Check collects the mistakes in a vendor's settings. The zero value has none.
+type Check struct{ Mistakes config.Mistakes }
+
+// Add adds a mistake in a variable, which is named without the prefix that all variables have.
+func (c *Check) Add(variable, text string) {
+	c.Mistakes = append(c.Mistakes, config.Mistake{Variable: variable, Text: text})
+}
+
+// Match checks a value that must be set and have the form of the pattern, which wanted describes.
+func (c *Check) Match(variable, value string, pattern *regexp.Regexp, wanted string) {
+	switch {
+	case value == "":
+		c.Add(variable, "must be set")
+	case !pattern.MatchString(value):
+		c.Add(variable, "want "+wanted)
+	}
+}
+
+// Templates checks the default template, whose variable is given, and those for a purpose that are set.
+func (c *Check) Templates(variable string, templates providers.Templates, pattern *regexp.Regexp, wanted string) {
+	c.Match(variable, templates.Default, pattern, wanted)
+	for purpose, template := range templates.ByPurpose {
+		if template != "" {
+			c.Match(variable+"_"+strings.ToUpper(purpose), template, pattern, wanted)
+		}
+	}
+}
+
+// maxBound is far above what a vendor's gateway can serve.
+const maxBound = 10_000
+
+// Bounds checks the bounds of a vendor whose variables begin with the prefix.
+func (c *Check) Bounds(prefix string, b Bounds) {
+	for i, value := range []int{b.QPS, b.Concurrency} {
+		if value < 0 || value > maxBound {
+			c.Add(prefix+[]string{"QPS", "CONCURRENCY"}[i], "want 0 to "+strconv.Itoa(maxBound))
+		}
+	}
+}
+
+// Endpoint checks a vendor's address.
+func (c *Check) Endpoint(variable, address string) {
+	if _, err := Endpoint(address); err != nil {
+		c.Add(variable, err.Error())
+	}
+}
+
+var errEndpoint = errors.New("want an https address such as https://api.example.com; http is accepted for loopback only")
+
+// Endpoint returns a vendor's address without a slash at its end. The path is kept, so that one test server can play
+// several vendors. The error does not quote the address.
+func Endpoint(address string) (string, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil, u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return "", errEndpoint
+	case u.Scheme != "https" && (u.Scheme != "http" || !config.IsLoopback(u.Hostname())):
+		return "", errEndpoint
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
