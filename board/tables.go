@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"usher/messages"
 	"usher/reasons"
 	"usher/vitals"
 )
@@ -231,7 +230,7 @@ func (v view) dead() [][]cell {
 	var rows [][]cell
 	for _, g := range v.traffic.Dead {
 		rows = append(rows, []cell{
-			v.why(g.Reason, g.Code), {Text: grouped(g.Count)}, v.state(g.State), v.channel(g.Channel), {Text: g.Provider}, {Text: v.ago(g.Last)},
+			v.why(g.Reason, g.Code), {Text: grouped(g.Count)}, v.state(string(g.State)), v.channel(string(g.Channel)), {Text: g.Provider}, {Text: v.ago(g.Last)},
 		})
 	}
 	return rows
@@ -242,17 +241,17 @@ func (v view) lastDead() [][]cell {
 	var rows [][]cell
 	for _, m := range v.traffic.LastDead {
 		rows = append(rows, []cell{
-			{Text: m.At.In(v.Facts.At.Location()).Format("01-02 15:04:05")}, {Text: m.To}, v.state(m.State), v.why(m.Reason, m.Code),
-			v.channel(m.Channel), {Text: m.Provider}, {Text: m.ID, Code: true},
+			{Text: m.At.In(v.Facts.At.Location()).Format("01-02 15:04:05")}, {Text: m.To}, v.state(string(m.State)), v.why(m.Reason, m.Code),
+			v.channel(string(m.Channel)), {Text: m.Provider}, {Text: m.ID, Code: true},
 		})
 	}
 	return rows
 }
 
-func (v view) channel(c messages.Channel) cell { return cell{Text: v.Or("channel.", string(c))} }
+func (v view) channel(name string) cell { return cell{Text: v.Or("channel.", name)} }
 
-func (v view) state(s messages.State) cell {
-	return cell{Badges: []badge{{string(s), v.Or("state.", string(s))}}}
+func (v view) state(name string) cell {
+	return cell{Badges: []badge{{name, v.Or("state.", name)}}}
 }
 
 // why is the text of our reason, or the vendor's code where we have none.

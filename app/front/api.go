@@ -1,5 +1,5 @@
-// Package front assembles the API process; its command and the tests start it here. The worker, which has no part of
-// it, and what both share are in [app].
+// Package front assembles the API process; cmd/api, cmd/dev and the tests start it here. What the API and the worker
+// share is in package app.
 package front
 
 import (
@@ -7,10 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"net/url"
-	"os"
-	"os/exec"
 	"runtime/debug"
 	"time"
 
@@ -21,11 +17,11 @@ import (
 	"usher/api"
 	"usher/app"
 	"usher/captcha"
+	"usher/captcha/pow"
 	"usher/config"
 	"usher/contact"
 	"usher/limits"
 	"usher/passwords"
-	"usher/secrets"
 	"usher/store"
 	"usher/tasks"
 	"usher/telemetry"
@@ -33,55 +29,25 @@ import (
 	"usher/web"
 )
 
-// service is the name of the process in traces, unless OTEL_SERVICE_NAME says otherwise.
+// service is the name of the process in traces, unless OTEL_SERVICE_NAME has another.
 const service = "usher-api"
-
-// Settings is what the API process needs, checked.
-type Settings struct {
-	Config config.API
-	Keys   *secrets.Keys
-	Limits limits.Set
-	Traces telemetry.Settings
-
-	Hangups <-chan os.Signal // what arrives there is logged; nil in tests
-
-	// HashCommand starts a process for hashes of passwords, see [HashCommand]; nil makes them in this process.
-	HashCommand func() *exec.Cmd
-
-	// FixedCaptcha is the answer of every captcha; only cmd/dev and tests set it, no variable can.
-	FixedCaptcha string
-}
-
-// Load reads the API's settings and reports every mistake at once, as [config.Mistakes].
-func Load(environ map[string]string) (Settings, error) {
-	s := Settings{Traces: telemetry.Parse(environ)}
-	mistakes := []error{config.Load(environ, &s.Config)}
-	var err error
-	s.Keys, err = app.CheckCommon(s.Config.Common)
-	mistakes = append(mistakes, err, checkCaptcha(s.Config))
-	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan).
-		WithCodeLength(s.Config.SMSCodeLength)
-	if s.Limits, err = funded.Parse(s.Config.Limits); err != nil {
-		mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "LIMITS", Text: err.Error()}})
-	}
-	return s, config.Join(mistakes...)
-}
 
 // API is the process that answers requests.
 type API struct {
 	settings Settings
 	logger   *slog.Logger
-	http     *app.Server
-	ops      *app.Ops
-	metrics  *api.Metrics
 	traces   *telemetry.Traces
+	stores   *app.Stores
+	metrics  *api.Metrics
+	hasher   *passwords.Hasher
+	enqueuer *tasks.Enqueuer
+	http     *app.Server // the port of people and clients
+	ops      *app.Ops    // the port of operators
 	closers  []func() error
-
-	refreshFloor func(context.Context) // see keepFloor
 }
 
-// Open opens the stores and binds the addresses. It fails when the database does not answer or its
-// schema is older than this program's.
+// Open opens the stores and binds the addresses. It fails when the database does not answer or its schema is older than
+// this program's. A Redis that does not answer is logged only.
 func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err error) {
 	a := &API{settings: s, logger: logger, traces: telemetry.Open(ctx, s.Traces, service, logger)}
 	defer func() {
@@ -89,37 +55,36 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 			err = errors.Join(err, a.close())
 		}
 	}()
-	stores, err := app.OpenStores(ctx, s.Config.Common, s.Keys, logger)
-	if err != nil {
+	c := s.Config
+	if a.stores, err = app.OpenStores(ctx, c.Common, s.Keys, logger); err != nil {
 		return nil, err
 	}
-	a.closers = append(a.closers, stores.Close)
-	a.ops = app.NewOps(s.Config.Common, stores)
-	a.ops.Registry.MustRegister(newBacklog(stores, s.Config.SMSShards), newOutcomeBacklog(stores), newTotals(stores, s.Limits))
+	a.closers = append(a.closers, a.stores.Close)
+	a.ops = app.NewOps(c.Common, a.stores)
 	a.metrics = api.NewMetrics(a.ops.Registry)
-	stores.Redis.Rules = a.rules()
-	face, err := a.face(stores)
+	a.stores.Redis.Rules = a.rules()
+	a.enqueuer = &tasks.Enqueuer{
+		Client: asynq.NewClientFromRedisClient(a.stores.Client), Keys: s.Keys, Namespace: a.stores.Namespace,
+		Clock: a.stores.TaskClock(), SMSShards: c.SMSShards, Tracer: a.traces.Tracer(),
+	}
+	a.openHasher(ctx)
+	server, err := a.server()
 	if err != nil {
 		return nil, err
 	}
-	a.refreshFloor(ctx)
-	if a.http, err = app.Listen(ctx, s.Config.HTTPAddr, face.Handler(), app.Port{
-		Name: "http", Connections: s.Config.HTTPConnections, Registry: a.ops.Registry,
+	if a.http, err = app.Listen(ctx, c.HTTPAddr, server.Handler(), app.Port{
+		Name: "http", Connections: c.HTTPConnections, Registry: a.ops.Registry,
 	}, logger); err != nil {
 		return nil, fmt.Errorf("listen on %sHTTP_ADDR: %w", config.Prefix, err)
 	}
-	if err = a.openOps(ctx, stores); err != nil {
+	if err = a.openOps(ctx); err != nil {
 		return nil, err
 	}
-	a.announceBudget()
-	a.announceGuesses()
-	if s.Config.CaptchaKind == string(captcha.Off) {
-		logger.Warn("captchas are off: something else must keep robots out")
-	}
+	s.logRisks(logger)
 	return a, nil
 }
 
-// rules are the limits as configured; what the record mode lets pass is counted and logged.
+// rules are the limits. In record mode what a limit would refuse is counted and logged.
 func (a *API) rules() limits.Rules {
 	return limits.Rules{
 		Set:  a.settings.Limits,
@@ -131,118 +96,131 @@ func (a *API) rules() limits.Rules {
 	}
 }
 
-// face assembles the HTTP face and the domain behind it.
-func (a *API) face(stores *app.Stores) (*api.Server, error) {
-	c := a.settings.Config
-	publicURL, err := config.PublicURL(c.PublicURL)
+// server assembles the endpoints and pages with the domain behind them.
+func (a *API) server() (*api.Server, error) {
+	c, stores, tracer := a.settings.Config, a.stores, a.traces.Tracer()
+	endpoints, err := endpointConfig(c)
 	if err != nil {
 		return nil, err
 	}
-	proxies, err := config.Proxies(c.TrustedProxies)
+	images := captchaConfig(c)
+	images.Fixed = a.settings.FixedCaptcha
+	captchas, err := captcha.New(images)
 	if err != nil {
 		return nil, err
 	}
-	origins, err := config.Origins(c.AllowedOrigins)
-	if err != nil {
-		return nil, err
-	}
-	look := captchaConfig(c)
-	look.Fixed = a.settings.FixedCaptcha
-	maker, err := captcha.New(look)
-	if err != nil {
-		return nil, err
+	work := &pow.Maker{Most: c.CaptchaWork}
+	for _, secrets := range a.settings.Keys.WorkSecrets() {
+		work.Secrets = append(work.Secrets, pow.Secrets(secrets))
 	}
 	pages, err := web.New()
 	if err != nil {
 		return nil, err
 	}
-	codes, hasher := a.codes(stores), a.hasher()
-	a.refreshFloor = func(ctx context.Context) { a.keepFloor(ctx, hasher, stores) }
+	codes := a.codes()
 	return &api.Server{
 		Verify:      codes,
-		Accounts:    a.accounts(stores, codes, hasher),
-		Captcha:     maker,
-		Work:        workMaker(a.settings),
+		Accounts:    a.accounts(codes),
+		Captcha:     captchas,
+		Work:        work,
 		Captchas:    stores.Redis.Captchas(),
 		Gate:        stores.Redis.Gate(),
 		Answers:     stores.Redis.Answers(),
-		Reports:     app.NewReports(stores, a.ops.Registry, a.traces.Tracer(), a.logger),
+		Reports:     app.NewReports(stores, a.ops.Registry, tracer, a.logger),
 		Limits:      a.settings.Limits,
 		Sessions:    stores.Redis.Sessions(),
 		SessionList: stores.Redis.Sessions(),
 		Web:         pages,
 		Metrics:     a.metrics,
 		Gates:       api.NewGates(api.GateConfig{InFlight: c.HTTPInFlight, Connections: c.HTTPConnections, Passwords: c.PasswordParallel}, a.ops.Registry, a.logger),
-		Tracer:      a.traces.Tracer(),
-		Config:      faceConfig(c, publicURL, origins, proxies),
+		Tracer:      tracer,
+		Config:      endpoints,
 		Logger:      a.logger,
 		Now:         stores.Clock.Now,
 	}, nil
 }
 
-func (a *API) codes(stores *app.Stores) *verify.Service {
+func endpointConfig(c config.API) (api.Config, error) {
+	publicURL, err := config.PublicURL(c.PublicURL)
+	if err != nil {
+		return api.Config{}, err
+	}
+	proxies, err := config.Proxies(c.TrustedProxies)
+	if err != nil {
+		return api.Config{}, err
+	}
+	origins, err := config.Origins(c.AllowedOrigins)
+	if err != nil {
+		return api.Config{}, err
+	}
+	return api.Config{
+		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
+		Registration: accounts.Registration(c.Registration),
+		ReportSecret: c.ReportSecret.Reveal(),
+		CaptchaTTL:   c.CaptchaTTL, SessionIdle: c.SessionIdle,
+		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
+	}, nil
+}
+
+func (a *API) codes() *verify.Service {
 	c := a.settings.Config
 	return &verify.Service{
-		Codes: stores.Redis.Codes(),
-		Queue: a.enqueuer(stores),
+		Codes: a.stores.Redis.Codes(),
+		Queue: a.enqueuer,
 		Keys:  a.settings.Keys,
 		Policy: verify.Policy{
 			CodeLength: c.SMSCodeLength, CodeTTL: c.SMSCodeTTL,
 			ResendInterval: c.SMSResendInterval, MaxAttempts: c.SMSCodeAttempts,
 		},
-		Now:    stores.Clock.Now,
+		Now:    a.stores.Clock.Now,
 		Logger: a.logger,
-		Uses:   stores.Spent,
+		Uses:   a.stores.Spent,
 		Entered: func(ctx context.Context, mobile contact.Mobile) error {
 			a.metrics.Entered()
-			return stores.Redis.Limiter().Entered(ctx, mobile)
+			return a.stores.Redis.Limiter().Entered(ctx, mobile)
 		},
 	}
 }
 
-func (a *API) accounts(stores *app.Stores, codes *verify.Service, hasher *passwords.Hasher) *accounts.Service {
+func (a *API) accounts(codes *verify.Service) *accounts.Service {
 	c := a.settings.Config
 	return &accounts.Service{
-		Store:     stores.Accounts,
+		Store:     a.stores.Accounts,
 		Codes:     codes,
-		Mailer:    a.enqueuer(stores),
-		Passwords: hasher,
+		Mailer:    a.enqueuer,
+		Passwords: a.hasher,
 		Keys:      a.settings.Keys,
 		Policy: accounts.Policy{
 			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL, UnprovedTTL: c.UnprovedTTL,
 			NumberRecheck: c.NumberRecheck,
 		},
-		Now:    stores.Clock.Now,
+		Now:    a.stores.Clock.Now,
 		Logger: a.logger,
 	}
 }
 
-func (a *API) enqueuer(stores *app.Stores) *tasks.Enqueuer {
-	return &tasks.Enqueuer{
-		Client: asynq.NewClientFromRedisClient(stores.Client), Keys: a.settings.Keys, Namespace: stores.Namespace, Clock: stores.TaskClock(), SMSShards: a.settings.Config.SMSShards,
-		Tracer: a.traces.Tracer(),
-	}
-}
-
-func (a *API) openOps(ctx context.Context, stores *app.Stores) error {
+// openOps adds the operators' pages and metrics to their port and binds it.
+func (a *API) openOps(ctx context.Context) error {
 	c := a.settings.Config
-	client, err := app.OpenRedis(c.Stores, store.WatchOf(a.logger))
-	if err != nil {
-		return err
-	}
-	dashboard, closeDashboard := queuesDashboard(client, stores.Namespace, c.OpsWrite, c.OpsToken == "", a.logger)
-	a.closers = append(a.closers, closeDashboard)
-	warnOfMemory(ctx, client, a.logger)
-	page, err := a.newBoard(stores, client)
+	found := inspector{a.stores, a.settings.Limits, c.SMSShards}
+	a.ops.Registry.MustRegister(found)
+	page, err := found.board(a.ops.Look, c.SMSPriceYuan)
 	if err != nil {
 		return err
 	}
 	page.Register(a.ops.Mux)
+	client, err := app.OpenRedis(c.Stores, store.WatchOf(a.logger))
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, client.Close)
+	warnOfMemory(ctx, client, a.logger)
+	dashboard := queuesDashboard(client, a.stores.Namespace, c.OpsWrite, c.OpsToken == "", a.logger)
+	a.ops.Mux.Handle(queuesPath, dashboard)
+	a.ops.Mux.Handle(queuesPath+"/", dashboard)
 	if c.OpsPprof {
 		a.ops.Profiles()
 	}
-	a.ops.Mux.Handle(queuesPath, dashboard)
-	a.ops.Mux.Handle(queuesPath+"/", dashboard)
 	return a.ops.Listen(ctx, c.OpsAddr, a.logger)
 }
 
@@ -252,9 +230,9 @@ func (a *API) HTTPAddr() string { return a.http.Addr() }
 // OpsAddr is the address that the operations port is bound to.
 func (a *API) OpsAddr() string { return a.ops.Addr() }
 
-// Run answers until ctx ends, lets what is in flight finish and closes everything. It is called once.
+// Run answers until ctx ends, lets requests in flight finish and closes everything. It is called once.
 func (a *API) Run(ctx context.Context) error {
-	debug.FreeOSMemory() // what starting took is not needed again
+	debug.FreeOSMemory() // the start needs memory that is not needed again
 	a.logger.Info("api ready", "http_addr", a.HTTPAddr(), "ops_addr", a.OpsAddr())
 	defer func() { _ = a.close() }()
 	stop := context.AfterFunc(ctx, a.ops.Drain)
@@ -263,7 +241,7 @@ func (a *API) Run(ctx context.Context) error {
 	grace := a.settings.Config.ShutdownGrace
 	group.Go(func() error { return a.http.Run(ctx, grace) })
 	group.Go(func() error { return a.ops.Run(ctx, grace) })
-	group.Go(func() error { a.runFloor(ctx); return nil })
+	group.Go(func() error { a.keepFloor(ctx); return nil })
 	group.Go(func() error { app.HintRestarts(ctx, a.settings.Hangups, a.logger); return nil })
 	return group.Wait()
 }
@@ -281,14 +259,4 @@ func (a *API) close() error {
 	}
 	a.traces.Close()
 	return errors.Join(errs...)
-}
-
-func faceConfig(c config.API, publicURL *url.URL, origins []string, proxies []netip.Prefix) api.Config {
-	return api.Config{
-		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
-		Registration: accounts.Registration(c.Registration),
-		ReportSecret: c.ReportSecret.Reveal(),
-		CaptchaTTL:   c.CaptchaTTL, SessionIdle: c.SessionIdle,
-		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
-	}
 }

@@ -18,17 +18,17 @@ import (
 )
 
 const (
-	mostWritten = 1 << 20 // bytes of a request to the dashboard that changes something
+	mostWritten = 1 << 20 // bytes of a request that changes something
 	mostIDs     = 20      // tasks that a log line names
 )
 
-// dashboardWrites logs what operators change in the dashboard, and by whom, and answers a pause of a queue that is
-// paused already, and its opposite, as done: the dashboard itself answers 500.
+// dashboardWrites logs which operator changes what in the dashboard. It also answers 204 to the pause of a paused queue
+// and to the resumption of a running one, where asynqmon answers 500.
 type dashboardWrites struct {
 	next   http.Handler
 	client redis.UniversalClient
 	logger *slog.Logger
-	open   bool // the port asks for no token: everybody is an operator
+	open   bool // the port needs no token
 }
 
 func (d dashboardWrites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +38,7 @@ func (d dashboardWrites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostWritten))
 	if err != nil {
-		http.Error(w, "the request is too long", http.StatusRequestEntityTooLarge)
+		http.Error(w, "the request is longer than 1 MiB", http.StatusRequestEntityTooLarge)
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -46,7 +46,7 @@ func (d dashboardWrites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.next.ServeHTTP(answer, r)
 	status := max(answer.status, http.StatusOK)
 	change := readChange(r.URL.Path, r.Method)
-	if status == http.StatusInternalServerError && d.isSo(r.Context(), change) {
+	if status == http.StatusInternalServerError && d.isDone(r.Context(), change) {
 		status = http.StatusNoContent
 		answer.body.Reset()
 	}
@@ -60,8 +60,8 @@ func (d dashboardWrites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer.body.Bytes())
 }
 
-// isSo reports whether a queue is as a change wants it to be.
-func (d dashboardWrites) isSo(ctx context.Context, change dashboardChange) bool {
+// isDone reports whether a queue already has the state that a change asks for.
+func (d dashboardWrites) isDone(ctx context.Context, change dashboardChange) bool {
 	if change.action != "pause" && change.action != "resume" {
 		return false
 	}
@@ -71,7 +71,7 @@ func (d dashboardWrites) isSo(ctx context.Context, change dashboardChange) bool 
 	return err == nil && paused == (change.action == "pause")
 }
 
-// operator is who changes something, as far as it is known: the name that came with the token is the caller's own.
+// operator is the name that came with the token. The token does not prove the name.
 func (d dashboardWrites) operator(r *http.Request) string {
 	if name, _, ok := r.BasicAuth(); ok && name != "" {
 		return short(name)
@@ -109,7 +109,8 @@ func readChange(path, method string) dashboardChange {
 	return change
 }
 
-// isAction tells an action from the end of a task's id, which has a colon too: its last part is a number or "again".
+// isAction distinguishes an action from the end of a task's id, which has a colon too: its last part is a number or
+// "again".
 func isAction(text string) bool {
 	if text == "" || text == "again" {
 		return false
@@ -117,7 +118,7 @@ func isAction(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') })
 }
 
-// idsIn are the ids in the body of a change of several tasks.
+// idsIn returns the ids in the body of a change of several tasks.
 func idsIn(body []byte) []string {
 	var some struct {
 		IDs []string `json:"task_ids"`
@@ -135,7 +136,7 @@ func idsIn(body []byte) []string {
 	return ids
 }
 
-// short makes a text of a request fit for a log line.
+// short bounds a text of a request and removes control characters, for a log line.
 func short(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {

@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// niceness leaves a process for hashes about a third of the weight that others have when all want a core at the
-// same time: requests hardly wait, and people can still register.
+// niceness gives a hash process about a third of the weight of other processes when all want the same core: requests
+// hardly wait, and passwords are still hashed.
 const niceness = 5
 
-// setApart gives the process a session of its own. The system shares the cores between sessions first, where no
-// control group does that, and a terminal's signals stay with the API, which ends the process when it is done.
-func setApart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+// startSession gives the process a session of its own. Linux shares the cores between sessions first, unless a control
+// group does, and a terminal's signals do not reach it: the API ends it.
+func startSession(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
-// stepBack lowers the priority of this process, all of its threads, and of its session. Where that is not
-// allowed, or means nothing, it goes on as it is.
-func stepBack() {
-	_ = syscall.Setpriority(syscall.PRIO_PGRP, 0, niceness) // a filter of system calls may forbid it
+// lowerPriority lowers the priority of this process with all its threads, and of its session. Where that is forbidden,
+// as by a filter of system calls, the priority stays.
+func lowerPriority() {
+	_ = syscall.Setpriority(syscall.PRIO_PGRP, 0, niceness)
 	go func() {
 		for range 10 {
 			err := os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(niceness)), 0o600)
-			if !errors.Is(err, syscall.EAGAIN) { // one session in a tenth of a second
+			if !errors.Is(err, syscall.EAGAIN) { // Linux allows one change in a tenth of a second
 				return
 			}
 			<-time.After(150 * time.Millisecond)

@@ -4,8 +4,8 @@ package front
 
 import "os/exec"
 
-// setApart does nothing: without lower priorities, sessions make no difference.
-func setApart(*exec.Cmd) {}
+// startSession does nothing: a session of its own helps on Linux only.
+func startSession(*exec.Cmd) {}
 
-// stepBack does nothing: only Linux is known to share the cores better for it.
-func stepBack() {}
+// lowerPriority does nothing: only Linux is known to share the cores better for it.
+func lowerPriority() {}

@@ -3,83 +3,95 @@ package front
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
 
-	"usher/board"
 	"usher/tasks"
 )
+
+// Asynq lists the queues, servers and schedules of all deployments on its Redis. The dashboard shows and changes those
+// of its own namespace only.
 
 // queuesPath is where operators find the dashboard.
 const queuesPath = "/queues"
 
-// queuesPolicy lets the dashboard run its own inline script and styles, and nothing from elsewhere: it
-// asks for two outside font sheets, which it does without.
+// queuesPolicy allows the dashboard its own inline script and styles, and nothing from other hosts: it asks for two
+// font sheets, which it works without.
 const queuesPolicy = "default-src 'self'; script-src 'self' 'unsafe-inline'; " +
 	"style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 
-// connection hands asynqmon a client of ours, whatever form the Redis URL has.
+// connection gives asynqmon a client of ours, whatever form the Redis URL has.
 type connection struct{ client redis.UniversalClient }
 
 // MakeRedisClient returns the client.
 func (c connection) MakeRedisClient() any { return c.client }
 
-// hidden shows no result: no task of ours has one, and nobody knows what another's would hold.
-func hidden(string, []byte) string { return "" }
-
-// queuesDashboard serves asynqmon, for the queues of the namespace alone. It owns the client from here on.
-func queuesDashboard(
-	client redis.UniversalClient, namespace tasks.Namespace, write, open bool, logger *slog.Logger,
-) (http.Handler, func() error) {
+// queuesDashboard serves asynqmon. It adds a hook to the client, which therefore must be its own; close the client
+// after the handler.
+func queuesDashboard(client redis.UniversalClient, namespace tasks.Namespace, write, open bool, logger *slog.Logger) http.Handler {
 	client.AddHook(ownQueues{namespace})
 	monitor := asynqmon.New(asynqmon.Options{
 		RootPath:         queuesPath,
 		RedisConnOpt:     connection{client},
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(tasks.FormatPayload),
-		ResultFormatter:  asynqmon.ResultFormatterFunc(hidden),
-		ReadOnly:         !write,
+		// Our tasks have no results. One of other origin could have anything in it.
+		ResultFormatter: asynqmon.ResultFormatterFunc(func(string, []byte) string { return "" }),
+		ReadOnly:        !write,
 	})
-	mux := http.NewServeMux()
-	mux.Handle("/", linked(monitor))
-	mux.Handle(queuesPath+"/api/", dashboardWrites{own(namespace, monitor), client, logger, open})
-	if one, ok := client.(*redis.Client); ok {
-		mux.Handle("GET "+redisInfoPath, redisInfo(one))
-	}
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", queuesPolicy)
-		mux.ServeHTTP(w, r)
-	})
-	// Both of the monitor's halves share the client, so that closing them closes it twice: close it here.
-	return handler, client.Close
-}
-
-// boardLink leads from the dashboard to the operators' page. The dashboard has no place for it of its own.
-const boardLink = `<a href="` + board.Path + `" style="position:fixed;right:16px;bottom:16px;z-index:2000;padding:8px 16px;` +
-	`border-radius:99px;background:#0b6b57;color:#fff;font:500 14px/20px system-ui,sans-serif;text-decoration:none;` +
-	`box-shadow:0 2px 8px #0006">Are codes arriving?</a></body>`
-
-// linked adds the link to the dashboard's one page; scripts and styles go through as they are.
-func linked(monitor http.Handler) http.Handler {
+	api := dashboardWrites{own(namespace, monitor), client, logger, open}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, queuesPath+"/static/") {
-			monitor.ServeHTTP(w, r)
+		w.Header().Set("Content-Security-Policy", queuesPolicy)
+		if strings.HasPrefix(r.URL.Path, queuesPath+"/api/") {
+			api.ServeHTTP(w, r)
 			return
 		}
-		page := &heldAnswer{ResponseWriter: w}
-		monitor.ServeHTTP(page, r)
-		body := bytes.Replace(page.body.Bytes(), []byte("</body>"), []byte(boardLink), 1)
-		w.WriteHeader(max(page.status, http.StatusOK))
-		_, _ = w.Write(body)
+		monitor.ServeHTTP(w, r)
 	})
 }
 
-// heldAnswer keeps an answer back until it is whole.
+// warnOfMemory logs once that Redis refuses MEMORY, as some hosted ones do: the dashboard asks for it.
+func warnOfMemory(ctx context.Context, client redis.UniversalClient, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	err := client.MemoryUsage(ctx, "asynq:queues").Err()
+	if refused, ok := errors.AsType[redis.Error](err); ok && !errors.Is(refused, redis.Nil) {
+		logger.Warn("Redis refuses MEMORY, so /queues cannot show queues: allow the command, or use /ops and the metrics", "error", err)
+	}
+}
+
+// ownQueues is a hook that removes the queues of other deployments from Asynq's list.
+type ownQueues struct{ namespace tasks.Namespace }
+
+// DialHook changes nothing.
+func (ownQueues) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook filters the list of queues.
+func (o ownQueues) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		args := cmd.Args()
+		isList := cmd.Name() == "smembers" && len(args) == 2 && args[1] == "asynq:queues"
+		if list, ok := cmd.(*redis.StringSliceCmd); ok && err == nil && isList {
+			list.SetVal(slices.DeleteFunc(list.Val(), func(queue string) bool { return !o.namespace.Owns(queue) }))
+		}
+		return err
+	}
+}
+
+// ProcessPipelineHook changes nothing: Asynq asks for the list with a single command.
+func (ownQueues) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// heldAnswer buffers an answer until it is whole, so that it can be changed.
 type heldAnswer struct {
 	http.ResponseWriter
 
@@ -93,12 +105,66 @@ func (h *heldAnswer) WriteHeader(status int) { h.status = status }
 // Write keeps the bytes.
 func (h *heldAnswer) Write(b []byte) (int, error) { return h.body.Write(b) }
 
-// warnOfMemory says once that Redis refuses MEMORY, as some managed ones do: the dashboard asks for it.
-func warnOfMemory(ctx context.Context, client redis.UniversalClient, logger *slog.Logger) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	err := client.MemoryUsage(ctx, "asynq:queues").Err()
-	if refused, ok := errors.AsType[redis.Error](err); ok && !errors.Is(refused, redis.Nil) {
-		logger.Warn("Redis refuses MEMORY: the dashboard at /queues cannot show queues; metrics and /ops do without", "error", err)
+// own restricts the dashboard's API to the namespace: it answers 404 for the queues of other deployments, and removes
+// their servers and schedules from its lists.
+func own(namespace tasks.Namespace, monitor http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rest := strings.TrimPrefix(r.URL.Path, queuesPath+"/api/")
+		if after, ok := strings.CutPrefix(rest, "queues/"); ok {
+			queue, _, _ := strings.Cut(after, "/")
+			if !namespace.Owns(queue) {
+				http.Error(w, "this queue belongs to another deployment", http.StatusNotFound)
+				return
+			}
+		}
+		if r.Method != http.MethodGet || rest != "servers" && rest != "scheduler_entries" {
+			monitor.ServeHTTP(w, r)
+			return
+		}
+		answer := &heldAnswer{ResponseWriter: w}
+		monitor.ServeHTTP(answer, r)
+		body := answer.body.Bytes()
+		if answer.status < http.StatusMultipleChoices {
+			body = ownItems(namespace, body)
+		}
+		w.WriteHeader(max(answer.status, http.StatusOK))
+		_, _ = w.Write(body)
+	})
+}
+
+// ownItems removes the servers and schedules of other deployments from an answer, and those that it cannot read.
+func ownItems(namespace tasks.Namespace, body []byte) []byte {
+	var answer map[string]json.RawMessage
+	if json.Unmarshal(body, &answer) != nil {
+		return body // a message for people
 	}
+	for name, raw := range answer {
+		var items []json.RawMessage
+		if json.Unmarshal(raw, &items) != nil {
+			continue
+		}
+		kept := slices.DeleteFunc(items, func(item json.RawMessage) bool { return !isOwnItem(namespace, item) })
+		answer[name], _ = json.Marshal(append([]json.RawMessage{}, kept...)) // an empty list is not null; what was JSON can be encoded
+	}
+	body, _ = json.Marshal(answer)
+	return body
+}
+
+func isOwnItem(namespace tasks.Namespace, raw json.RawMessage) bool {
+	var item struct {
+		Queues  map[string]int `json:"queue_priorities"` // of a server
+		Options []string       `json:"options"`          // of a schedule: Queue("name") and others
+	}
+	if json.Unmarshal(raw, &item) != nil {
+		return false
+	}
+	for queue := range item.Queues {
+		if namespace.Owns(queue) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(item.Options, func(option string) bool {
+		quoted, ok := strings.CutPrefix(option, `Queue("`)
+		return ok && namespace.Owns(strings.TrimSuffix(quoted, `")`))
+	})
 }

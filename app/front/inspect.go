@@ -1,0 +1,146 @@
+package front
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/app"
+	"usher/board"
+	"usher/limits"
+	"usher/store/sqlstore"
+	"usher/tasks"
+	"usher/vitals"
+)
+
+// inspector reads what waits in the stores and what is left of limits, for the metrics and the operators' page. The API
+// does this, since the figures matter most when no worker runs.
+type inspector struct {
+	stores *app.Stores
+	limits limits.Set
+	shards int
+}
+
+// outbox counts the mails to be sent.
+func (i inspector) outbox(ctx context.Context) (vitals.Backlog, error) {
+	count, oldest, err := i.stores.Mails.Backlog(ctx)
+	if count == 0 {
+		oldest = time.Time{}
+	}
+	return vitals.Backlog{Count: count, Oldest: oldest}, err
+}
+
+// outcomes counts the outcomes of SMS that are not in the database yet.
+func (i inspector) outcomes(ctx context.Context) (vitals.Backlog, error) {
+	count, oldest, err := i.stores.Redis.Outcomes().Waiting(ctx)
+	return vitals.Backlog{Count: count, Oldest: oldest}, err
+}
+
+// left is what all processes together may still spend of a limit that counts all requests together.
+func (i inspector) left(ctx context.Context, limit limits.Limit) (int, error) {
+	return i.stores.Redis.Limiter().Left(ctx, limits.Spend{Limit: limit, Subject: limits.Everybody})
+}
+
+// queues counts the shards of a queue as one.
+func (i inspector) queues(ctx context.Context) ([]vitals.Queue, error) {
+	namespace := i.stores.Namespace
+	groups := [][]string{
+		namespace.SMSQueues(i.shards),
+		{namespace.Queue(tasks.QueueEmail)},
+		{namespace.Queue(tasks.QueuePeriodic)},
+		{namespace.Queue(tasks.QueuePeriodicSMS)},
+	}
+	found, err := tasks.LookAtQueues(ctx, i.stores.Client, slices.Concat(groups...), i.stores.Clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	var all []vitals.Queue
+	for _, shards := range groups {
+		sum := vitals.Queue{Name: tasks.PlainQueue(shards[0]), Shards: len(shards)}
+		for _, shard := range shards {
+			q := found[shard]
+			sum.Pending += q.Pending
+			sum.Active += q.Active
+			sum.Scheduled += q.Scheduled
+			sum.Retry += q.Retry
+			sum.Archived += q.Archived
+			sum.Oldest = max(sum.Oldest, q.Oldest)
+			sum.Paused = sum.Paused || q.Paused
+		}
+		all = append(all, sum)
+	}
+	return all, nil
+}
+
+// board makes the operators' page.
+func (i inspector) board(probes func(context.Context) map[string]error, price float64) (*board.Board, error) {
+	sources := board.Sources{
+		Probes:   probes,
+		Traffic:  sqlstore.NewMessages(i.stores.SQL, i.stores.Clock.Now).Traffic,
+		Workers:  i.stores.Redis.Workers().List,
+		Queues:   i.queues,
+		Outbox:   i.outbox,
+		Outcomes: i.outcomes,
+	}
+	if budget := i.limits[limits.SMSBudgetDay]; !budget.Off() {
+		sources.Budget = func(ctx context.Context) (vitals.Budget, error) {
+			left, err := i.left(ctx, budget)
+			return vitals.Budget{Count: budget.Count, Left: left, Price: price}, err
+		}
+	}
+	return board.New(sources, i.stores.Clock.Now)
+}
+
+// metricsTimeout bounds how long a scrape waits for the stores.
+const metricsTimeout = time.Second
+
+// Describe implements [prometheus.Collector]. It describes nothing, since a store that does not answer in time has no
+// metrics in that scrape.
+func (inspector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements [prometheus.Collector]. It reads the stores at every scrape.
+func (i inspector) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), metricsTimeout)
+	defer cancel()
+	gauge := func(name, help string, value float64, labels prometheus.Labels) {
+		metrics <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, labels), prometheus.GaugeValue, value)
+	}
+	now := i.stores.Clock.Now()
+	if mails, err := i.outbox(ctx); err == nil {
+		gauge("usher_outbox_mails", "Mails in the outbox that are to be sent.", float64(mails.Count), nil)
+		gauge("usher_outbox_age_seconds", "Age of the oldest mail in the outbox; 0 when it is empty.", mails.Age(now).Seconds(), nil)
+	}
+	if outcomes, err := i.outcomes(ctx); err == nil {
+		gauge("usher_outcomes_waiting", "Outcomes of SMS in Redis that are not in the database yet.", float64(outcomes.Count), nil)
+		gauge("usher_outcomes_lag_seconds", "Age of the oldest outcome that is not in the database yet; 0 when there is none.",
+			outcomes.Age(now).Seconds(), nil)
+	}
+	for _, limit := range i.limits.Totals() {
+		labels := prometheus.Labels{"limit": string(limit.Name)}
+		gauge("usher_limits_allowed", "What all requests together may spend of a limit in its period.", float64(limit.Count), labels)
+		if n, err := i.left(ctx, limit); err == nil {
+			gauge("usher_limits_left", "What is left of the limit.", float64(n), labels)
+		}
+	}
+	queues, err := tasks.LookAtQueues(ctx, i.stores.Client, i.stores.Namespace.Queues(i.shards), now)
+	if err != nil {
+		return
+	}
+	for name, q := range queues {
+		name = tasks.PlainQueue(name)
+		for state, n := range map[string]int{
+			"pending": q.Pending, "active": q.Active, "scheduled": q.Scheduled, "retry": q.Retry, "archived": q.Archived,
+		} {
+			gauge("usher_queue_tasks", "Tasks on a queue by state: pending, active, scheduled, retry, archived.",
+				float64(n), prometheus.Labels{"queue": name, "state": state})
+		}
+		labels, paused := prometheus.Labels{"queue": name}, 0.0
+		if q.Paused {
+			paused = 1
+		}
+		gauge("usher_queue_wait_seconds", "Time that the oldest pending task of a queue has waited; 0 when there is none.", q.Oldest.Seconds(), labels)
+		gauge("usher_queue_paused", "1 while a queue is paused, else 0.", paused, labels)
+	}
+}

@@ -1,0 +1,87 @@
+package front
+
+import (
+	"log/slog"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+
+	"usher/app"
+	"usher/captcha"
+	"usher/config"
+	"usher/limits"
+	"usher/secrets"
+	"usher/telemetry"
+)
+
+// Settings is what the API process needs, checked.
+type Settings struct {
+	Config config.API
+	Keys   *secrets.Keys
+	Limits limits.Set
+	Traces telemetry.Settings
+
+	// Hangups delivers SIGHUP, which is logged. It is nil in tests.
+	Hangups <-chan os.Signal
+
+	// HashCommand starts a process that hashes passwords, see [HashCommand]. Where it is nil, this process hashes them.
+	HashCommand func() *exec.Cmd
+
+	// FixedCaptcha is the answer of every captcha. Only cmd/dev and tests set it: there is no variable for it.
+	FixedCaptcha string
+}
+
+// Load reads the API's settings and reports every mistake at once, as [config.Mistakes].
+func Load(environ map[string]string) (Settings, error) {
+	s := Settings{Traces: telemetry.Parse(environ)}
+	mistakes := []error{config.Load(environ, &s.Config)}
+	var err error
+	s.Keys, err = app.CheckCommon(s.Config.Common)
+	mistakes = append(mistakes, err, checkCaptcha(s.Config))
+	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan).
+		WithCodeLength(s.Config.SMSCodeLength)
+	if s.Limits, err = funded.Parse(s.Config.Limits); err != nil {
+		mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "LIMITS", Text: err.Error()}})
+	}
+	return s, config.Join(mistakes...)
+}
+
+func captchaConfig(c config.API) captcha.Config {
+	return captcha.Config{
+		Kind: captcha.Kind(c.CaptchaKind), Length: c.CaptchaLength, Width: c.CaptchaWidth, Height: c.CaptchaHeight,
+		Noise: c.CaptchaNoise, Background: c.CaptchaBackground, Ink: c.CaptchaInk, Language: c.CaptchaLanguage,
+	}
+}
+
+// checkCaptcha names the variable of each mistake.
+func checkCaptcha(c config.API) error {
+	var mistakes config.Mistakes
+	for _, m := range captchaConfig(c).Validate() {
+		variable := config.Prefix + "CAPTCHA_" + strings.ToUpper(m.Field)
+		mistakes = append(mistakes, config.Mistake{Variable: variable, Text: m.Problem})
+	}
+	return config.Join(mistakes)
+}
+
+// logRisks logs what codes may cost, and warns of settings that leave the service open to abuse.
+func (s Settings) logRisks(logger *slog.Logger) {
+	day, unknown, hour := s.Limits[limits.SMSBudgetDay], s.Limits[limits.SMSBudgetUnknown], s.Limits[limits.SMSTotal]
+	if day.Off() {
+		logger.Warn("no budget for SMS, so an attack can cause an unlimited bill: set the variable",
+			"variable", config.Prefix+"SMS_BUDGET_YUAN", "sms_total", hour.Count)
+	} else {
+		logger.Info("budget for SMS", "codes_in_24h", day.Count, "of_them_for_unknown_networks", unknown.Count,
+			"codes_in_1h", hour.Count, "yuan_in_24h", float64(day.Count)*s.Config.SMSPriceYuan)
+	}
+	// The count is infinite without a budget, which has a warning of its own. The limits are whole numbers, so that their
+	// rounding can give a little more than the one lucky guess a year that they are made for.
+	lucky := s.Limits.LuckyGuesses(s.Config.SMSCodeLength)
+	if !math.IsInf(lucky, 1) && lucky >= 1.1 {
+		logger.Warn("codes may be guessed more than once a year: use longer codes or a smaller budget",
+			"variable", config.Prefix+"SMS_CODE_LENGTH", "lucky_guesses_a_year_at_worst", lucky)
+	}
+	if s.Config.CaptchaKind == string(captcha.Off) {
+		logger.Warn("captchas are off: protect the API from robots by other means", "variable", config.Prefix+"CAPTCHA_KIND")
+	}
+}
