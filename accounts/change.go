@@ -1,16 +1,15 @@
 package accounts
 
 import (
+	"context"
 	"errors"
 	"time"
-
-	"github.com/google/uuid"
 
 	"usher/contact"
 )
 
-// UndoWindow is how long a change can be undone, and how long a contact that a change has brought neither resets
-// the password nor undoes other changes.
+// UndoWindow is how long a change can be undone. As long, a contact that a change has brought neither resets the
+// password nor undoes other changes.
 const UndoWindow = 72 * time.Hour
 
 // ErrRecentlyChanged means that the contact came with a change that can still be undone.
@@ -23,13 +22,13 @@ type ChangeKind string
 const (
 	ChangedMobile   ChangeKind = "mobile"
 	ChangedEmail    ChangeKind = "email"       // the new address is proved
-	AskedForEmail   ChangeKind = "email_asked" // another address waits for its proof
+	AskedForEmail   ChangeKind = "email_asked" // another address is pending
 	ChangedPassword ChangeKind = "password"
-	NumberClaimed   ChangeKind = "claim" // by a new account, see [Claims]
+	NumberClaimed   ChangeKind = "claim" // by a new account, see [ClaimWindow]
 )
 
-// Contacts are the proved number and address of an account. The times say when a change has brought them; zero
-// means that they came with the account.
+// Contacts are the proved number and address of an account. The times say when a change has brought them; zero means
+// that they came with the account.
 type Contacts struct {
 	Mobile          contact.Mobile
 	MobileChangedAt time.Time
@@ -37,8 +36,8 @@ type Contacts struct {
 	EmailChangedAt  time.Time
 }
 
-// Change is a change of an account that can be undone: the store files it in the change's own transaction, together
-// with the contacts that the account had before.
+// Change is a change of an account that can be undone. The store records it in the transaction of the change, with the
+// contacts that the account had before.
 type Change struct {
 	ID        string // UUID
 	AccountID string
@@ -46,11 +45,11 @@ type Change struct {
 	At        time.Time
 	EndsAt    time.Time // it cannot be undone from then on
 	Before    Contacts  // filled in by the store
-	Mails     []*Mail   // tell of the change; not read back
+	Mails     []*Mail   // notices of the change; not read back
 }
 
-// settled reports whether a contact that a change has brought may by now reset the password and undo other changes:
-// an intruder's contact may not. It is the only place of this rule.
+// settled reports whether a contact that a change has brought may reset the password and undo other changes: until
+// then it may be an intruder's. No other place decides this.
 func settled(changedAt, now time.Time) bool {
 	return changedAt.IsZero() || now.Sub(changedAt) >= UndoWindow
 }
@@ -58,21 +57,19 @@ func settled(changedAt, now time.Time) bool {
 // newChange returns a change that is made now.
 func (s *Service) newChange(account Account, kind ChangeKind, window time.Duration) *Change {
 	now := s.Now()
-	return &Change{
-		ID: uuid.Must(uuid.NewV7()).String(), AccountID: account.ID, Kind: kind, At: now, EndsAt: now.Add(window),
-	}
+	return &Change{ID: newID(), AccountID: account.ID, Kind: kind, At: now, EndsAt: now.Add(window)}
 }
 
-// Origin is what the mails that a request causes say of it.
+// Origin is what the mails that a request causes say about it.
 type Origin struct {
-	Language  string // in which they are written: zh or en; empty means zh
+	Language  string // of the mails: zh or en; empty means zh
 	Network   string // from which the request came, such as 203.0.113.0/24
 	RequestID string
 }
 
-// tell adds a mail to the change, unless the address is zero. It carries the link that undoes the change if the
+// notify adds a notice to the change, unless the address is zero. It contains the link that undoes the change if the
 // address was the account's before the change and is settled.
-func (s *Service) tell(change *Change, account Account, to contact.Email, purpose MailPurpose, origin Origin, facts MailFacts) {
+func (s *Service) notify(change *Change, account Account, to contact.Email, purpose MailPurpose, origin Origin, facts MailFacts) {
 	if to.IsZero() {
 		return
 	}
@@ -81,4 +78,18 @@ func (s *Service) tell(change *Change, account Account, to contact.Email, purpos
 		mail.Facts.Change, mail.NotAfter = change.ID, change.EndsAt.Truncate(time.Second)
 	}
 	change.Mails = append(change.Mails, mail)
+}
+
+// enqueueAll enqueues mails that were written together; nil is none. It is best effort: an acknowledged account must
+// not depend on Redis, and the relay enqueues the mails that are left in the outbox.
+func (s *Service) enqueueAll(ctx context.Context, mails ...*Mail) {
+	for _, mail := range mails {
+		if mail == nil {
+			continue
+		}
+		if err := s.Mailer.EnqueueMail(ctx, *mail); err != nil {
+			s.Logger.WarnContext(ctx, "mail not enqueued; the relay will enqueue it",
+				"task_id", mail.ID, "purpose", mail.Purpose, "request_id", mail.RequestID, "error", err)
+		}
+	}
 }

@@ -3,26 +3,22 @@ package accounts
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"usher/contact"
 	"usher/input"
 	"usher/passwords"
 )
 
-// ErrImported is what becomes of a person who is among the accounts already.
-var ErrImported = errors.New("account is there already")
+// ErrImported is the outcome for a person who has an account already.
+var ErrImported = errors.New("account exists already")
 
-// ImportUser is a person of another system as an export has them: nothing in it has been looked at. The
-// number counts as proved.
+// ImportUser is a user of another system, from its export, without any check. The number counts as proved.
 type ImportUser struct {
 	Username     string
-	PasswordHash string // a hash of Django; empty or with an exclamation mark in front when unusable
+	PasswordHash string // a hash of Django; empty, or starting with an exclamation mark, when unusable
 	Mobile       string
 	Email        string
 	Active       bool
@@ -31,7 +27,7 @@ type ImportUser struct {
 	JoinedAt     time.Time // zero when unknown
 }
 
-// ImportStore is where people are imported to.
+// ImportStore keeps imported accounts.
 type ImportStore interface {
 	// Find returns an account or ErrNotFound.
 	Find(ctx context.Context, key Key) (Account, error)
@@ -39,38 +35,37 @@ type ImportStore interface {
 	// Exists reports whether an account has this value.
 	Exists(ctx context.Context, key Key) (bool, error)
 
-	// CreateAll files in one transaction those accounts of which nothing is taken, neither by an account
-	// that is there nor by an earlier one of the list, and returns their ids. Unless keep is true it
-	// finds out the same and files nothing. The list may have a thousand accounts.
+	// CreateAll writes, in one transaction, the accounts whose unique values are free: neither an existing account nor
+	// an earlier one of the list has them. It returns their ids. Unless keep is true it returns the same and writes
+	// nothing. The list may have a thousand accounts.
 	CreateAll(ctx context.Context, list []Account, keep bool) (created map[string]bool, err error)
 }
 
-// Importer brings people of another system along. It is not safe for concurrent use; several may run at
-// once.
+// Importer imports the users of another system. It is not safe for concurrent use; several importers may run at once.
 type Importer struct {
 	Store ImportStore
 	Now   func() time.Time
-	// DryRun leaves the store as it is. It remembers those who would have been imported, a hundred bytes
-	// or so for each, to find twins.
+	// DryRun writes nothing. It remembers the accounts that it would have imported, with about a hundred bytes for
+	// each, to find duplicates.
 	DryRun bool
 
 	seed maphash.Seed
-	seen map[uint64]uint64 // what is unique of a person, and who it is
+	seen map[uint64]uint64 // fingerprints of accounts by the hashes of their unique values
 }
 
-// Import files people and says what became of each: nil, ErrImported, FieldErrors or an *ExistsError. An
-// error beside that means that the store has failed and nobody was imported. The users may be a thousand.
+// Import writes accounts and returns the outcome of each user: nil, ErrImported, FieldErrors or an *ExistsError. The
+// second result is an error of the store: then no user was imported. There may be a thousand users.
 func (i *Importer) Import(ctx context.Context, users []ImportUser) ([]error, error) {
 	outcomes := make([]error, len(users))
 	list := make([]Account, 0, len(users))
-	places := make([]int, 0, len(users)) // of the list's accounts among the users
+	indexes := make([]int, 0, len(users)) // of the list's accounts among the users
 	for n, user := range users {
 		account, err := i.account(user)
 		if err == nil {
 			err = i.remembered(account)
 		}
 		if outcomes[n] = err; err == nil {
-			list, places = append(list, account), append(places, n)
+			list, indexes = append(list, account), append(indexes, n)
 		}
 	}
 	if len(list) == 0 {
@@ -89,14 +84,14 @@ func (i *Importer) Import(ctx context.Context, users []ImportUser) ([]error, err
 		if created[account.ID] {
 			continue
 		}
-		if outcomes[places[n]], err = i.explain(ctx, account); err != nil {
+		if outcomes[indexes[n]], err = i.explain(ctx, account); err != nil {
 			return nil, err
 		}
 	}
 	return outcomes, nil
 }
 
-// account returns FieldErrors for a person who cannot become an account, or could never sign in.
+// account returns FieldErrors for a user who cannot have an account, or could never sign in.
 func (i *Importer) account(user ImportUser) (Account, error) {
 	errs := FieldErrors{}
 	user.Mobile, user.Email = input.Trim(user.Mobile), input.Trim(user.Email)
@@ -108,7 +103,7 @@ func (i *Importer) account(user ImportUser) (Account, error) {
 		Username: name.shown, PasswordHash: user.PasswordHash,
 		Active: user.Active, Superuser: user.Superuser,
 		ActivationGeneration: 1, SessionGeneration: 1,
-		CreatedAt: user.JoinedAt, UpdatedAt: i.Now(), SeenAt: i.Now(), // the export says that they are in use
+		CreatedAt: user.JoinedAt, UpdatedAt: i.Now(), SeenAt: i.Now(), // an exported account counts as in use
 	}
 	if a.CreatedAt.IsZero() {
 		a.CreatedAt = a.UpdatedAt
@@ -130,7 +125,7 @@ func (i *Importer) account(user ImportUser) (Account, error) {
 	if user.PasswordHash == "" || strings.HasPrefix(user.PasswordHash, "!") {
 		a.PasswordHash = ""
 		if user.Mobile == "" {
-			errs[FieldMobile] = Missing // nothing else can give them a password
+			errs[FieldMobile] = Missing // without a number they can never set a password
 		}
 	} else if !passwords.IsImported(user.PasswordHash) {
 		errs[FieldPassword] = Malformed
@@ -138,15 +133,11 @@ func (i *Importer) account(user ImportUser) (Account, error) {
 	if len(errs) > 0 {
 		return Account{}, errs
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Account{}, fmt.Errorf("make account id: %w", err)
-	}
-	a.ID = id.String()
+	a.ID = newID()
 	return a, nil
 }
 
-// explain finds out why an account was not created.
+// explain returns the reason why an account was not created.
 func (i *Importer) explain(ctx context.Context, account Account) (outcome, err error) {
 	if outcome := i.remembered(account); outcome != nil { // in a dry run only
 		return outcome, nil
@@ -172,10 +163,10 @@ func (i *Importer) explain(ctx context.Context, account Account) (outcome, err e
 			return &ExistsError{unique.field}, nil
 		}
 	}
-	return nil, errors.New("account was refused although nothing of it is taken")
+	return nil, errors.New("account was refused although its unique values are free")
 }
 
-// samePerson compares two accounts of one user name. The hash may have been replaced since.
+// samePerson compares two accounts of one user name. The hash may have been replaced since the import.
 func samePerson(existing, imported Account) bool {
 	if existing.Mobile != imported.Mobile || anyEmail(existing) != anyEmail(imported) {
 		return false
@@ -185,7 +176,7 @@ func samePerson(existing, imported Account) bool {
 		existing.CreatedAt.Equal(imported.CreatedAt.Truncate(time.Microsecond))
 }
 
-// anyEmail is the proved address, else the one that waits for its proof: people prove what was imported.
+// anyEmail is the proved address, or else the pending one: people prove imported addresses later.
 func anyEmail(a Account) contact.Email {
 	if a.Email.IsZero() {
 		return a.PendingEmail
@@ -211,7 +202,7 @@ func uniques(a Account) []unique {
 	return list
 }
 
-// remember notes, in a dry run, what an account would have taken.
+// remember records, in a dry run, the unique values that an account would have.
 func (i *Importer) remember(account Account) {
 	if !i.DryRun {
 		return
@@ -225,7 +216,7 @@ func (i *Importer) remember(account Account) {
 	}
 }
 
-// remembered returns what an account noted earlier makes of this one.
+// remembered returns the outcome of an account that has the values of an earlier one.
 func (i *Importer) remembered(account Account) error {
 	if len(i.seen) == 0 {
 		return nil
@@ -242,7 +233,7 @@ func (i *Importer) remembered(account Account) error {
 	return nil
 }
 
-// fingerprint is the same for the same person.
+// fingerprint is equal for the same person.
 func (i *Importer) fingerprint(account Account) uint64 {
 	_, canonical, _ := CanonicalUsername(account.Username)
 	return maphash.Comparable(i.seed, [3]string{canonical, account.Mobile.Reveal(), anyEmail(account).Reveal()})

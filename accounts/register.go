@@ -3,19 +3,110 @@ package accounts
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
-
-	"github.com/google/uuid"
 
 	"usher/contact"
 	"usher/passwords"
 	"usher/verify"
 )
 
-// Register makes an account. It returns FieldErrors, what [verify.Service] says about the code, *ExistsError,
-// ErrRegistered, passwords.ErrBusy, or a *verify.LimitError when the owner of the address has declined mails. The code comes before
-// the look-ups and the hash, see [Service.withCode]; the caller has checked a captcha when no number is given.
+// SignUp is a request to register as it was received, without any check.
+type SignUp struct {
+	Username       string
+	Password       string
+	PasswordRepeat string
+	Agree          bool
+	Mobile         string
+	SMSCodeID      string
+	SMSCode        string
+	Email          string
+	Origin
+}
+
+// applicant is a sign-up in which everything is valid.
+type applicant struct {
+	username username
+	password string
+	mobile   contact.Mobile
+	code     smsCode
+	email    contact.Email
+	origin   Origin
+}
+
+// smsCode is a code as it was typed, and the id of the code that was sent.
+type smsCode struct{ id, digits string }
+
+// newSMSCode adds to errs what is missing of a code.
+func newSMSCode(id, digits string, errs FieldErrors) smsCode {
+	if id == "" {
+		errs[FieldSMSCodeID] = Missing
+	}
+	if digits == "" {
+		errs[FieldSMSCode] = Missing
+	}
+	return smsCode{id, digits}
+}
+
+// parse returns all mistakes at once: people should not have to correct one field after the other.
+func (r SignUp) parse(registration Registration) (applicant, error) {
+	errs := FieldErrors{}
+	a := applicant{origin: r.Origin}
+	if !r.Agree {
+		errs[FieldAgree] = MustBeAgreed
+	}
+	var problem Problem
+	if a.username, problem = parseUsername(r.Username); problem != "" {
+		errs[FieldUsername] = problem
+	}
+	r.parseContacts(&a, errs)
+	r.demand(registration, errs)
+	a.password = newPassword(r.Password, r.PasswordRepeat, errs,
+		a.username.canonical, a.mobile.Reveal(), a.email.Reveal())
+	if len(errs) > 0 {
+		return applicant{}, errs
+	}
+	return a, nil
+}
+
+func (r SignUp) parseContacts(a *applicant, errs FieldErrors) {
+	if r.Mobile == "" && r.SMSCode != "" { // the caller asks for no captcha where a code is given
+		errs[FieldMobile] = Missing
+	}
+	if r.Mobile != "" {
+		mobile, err := contact.ParseMobile(r.Mobile)
+		if err != nil {
+			errs[FieldMobile] = Malformed
+		}
+		a.mobile = mobile
+		a.code = newSMSCode(r.SMSCodeID, r.SMSCode, errs)
+	}
+	if r.Email != "" {
+		email, err := contact.ParseEmail(r.Email)
+		if err != nil {
+			errs[FieldEmail] = Malformed
+		}
+		a.email = email
+	}
+}
+
+// demand refuses a sign-up without the contacts that this kind of registration proves.
+func (r SignUp) demand(registration Registration, errs FieldErrors) {
+	neither := r.Mobile == "" && r.Email == "" // wrong for every kind
+	if r.Mobile == "" && (neither && registration != EmailOnly || registration == MobileOnly || registration == Both) {
+		errs[FieldMobile] = Missing
+		if registration == MobileOnly || registration == Both {
+			newSMSCode(r.SMSCodeID, r.SMSCode, errs)
+		}
+	}
+	if r.Email == "" && (neither && registration != MobileOnly || registration == EmailOnly || registration == Both) {
+		errs[FieldEmail] = Missing
+	}
+}
+
+// Register makes an account. The errors are FieldErrors, those of [verify.Service] about the code, *ExistsError,
+// ErrRegistered, [passwords.ErrBusy] and, when the owner of the address has declined mails, a *verify.LimitError. The
+// code is checked before the look-ups and the hash, see [Service.withCode]. Without a number the caller has checked a
+// captcha.
 func (s *Service) Register(ctx context.Context, request SignUp) (Account, error) {
 	a, err := request.parse(s.Policy.Registration)
 	if err != nil {
@@ -35,24 +126,24 @@ func (s *Service) Register(ctx context.Context, request SignUp) (Account, error)
 	return account, err
 }
 
-// A request that comes second waits for the first one, which may still hash its password.
+// A repeated request waits for the first one, which may still hash its password.
 const (
-	secondLooks = 10
-	secondPause = 200 * time.Millisecond
+	repeatTries = 10
+	repeatPause = 200 * time.Millisecond
 )
 
-// justRegistered is how old the account of a first request can be: no code lives longer.
+// justRegistered is the greatest age of a first request's account: no code lives longer.
 const justRegistered = 30 * time.Minute
 
-// registeredBefore returns ErrRegistered to a request whose right code another one has used to register the number, and
-// used when the other one has made no account. Only the owner of the number comes here.
+// registeredBefore returns ErrRegistered when another request has registered the number with the same right code, and
+// used when that request has made no account. Only the owner of the number gets this far.
 func (s *Service) registeredBefore(ctx context.Context, mobile contact.Mobile, used error) error {
-	for look := range secondLooks {
-		if look > 0 {
+	for try := range repeatTries {
+		if try > 0 {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(secondPause):
+			case <-time.After(repeatPause):
 			}
 		}
 		for _, by := range []By{ByMobile, ByClaimedMobile} {
@@ -68,13 +159,13 @@ func (s *Service) registeredBefore(ctx context.Context, mobile contact.Mobile, u
 	return used
 }
 
-// CheckSignUp returns FieldErrors for what is wrong with the form of a request to register, before anything is spent.
+// CheckSignUp returns FieldErrors for mistakes in the form of a request to register, before anything is spent.
 func (s *Service) CheckSignUp(request SignUp) error {
 	_, err := request.parse(s.Policy.Registration)
 	return err
 }
 
-// create writes the account of an applicant whose code or captcha is right.
+// create writes the account of an applicant whose code or captcha was right.
 func (s *Service) create(ctx context.Context, a applicant, priority passwords.Priority) (Account, error) {
 	if err := s.refuseTaken(ctx, a); err != nil {
 		return Account{}, err
@@ -87,10 +178,7 @@ func (s *Service) create(ctx context.Context, a applicant, priority passwords.Pr
 	if err != nil {
 		return Account{}, err
 	}
-	account, mail, err := s.newAccount(a, hash)
-	if err != nil {
-		return Account{}, err
-	}
+	account, mail := s.newAccount(a, hash)
 	if holder != nil {
 		account, err = s.createClaiming(ctx, account, mail, *holder, a.origin)
 	} else {
@@ -99,13 +187,11 @@ func (s *Service) create(ctx context.Context, a applicant, priority passwords.Pr
 	if err != nil {
 		return Account{}, err
 	}
-	if mail != nil {
-		s.enqueue(ctx, *mail)
-	}
+	s.enqueueAll(ctx, mail)
 	return account, nil
 }
 
-// refuseTaken spares us the hash; the store's unique columns decide races.
+// refuseTaken saves the hash of a refused request; the store's unique columns decide races.
 func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
 	if err := s.freeUsername(ctx, a.username); err != nil {
 		return err
@@ -116,21 +202,8 @@ func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
 	return s.refuseEmail(ctx, a.email)
 }
 
-// refuseEmail returns an *ExistsError for an address that an account has proved, and a *verify.LimitError while its
-// owner wants no mails that ask for its proof.
-func (s *Service) refuseEmail(ctx context.Context, email contact.Email) error {
-	taken, err := s.Store.Exists(ctx, Key{ByEmail, email.Reveal()})
-	if err != nil {
-		return err
-	}
-	if taken {
-		return &ExistsError{FieldEmail}
-	}
-	return s.refuseDeclined(ctx, email)
-}
-
-// freeUsername deletes an account that has the user name and waits for a proof that did not come in time. It returns
-// an *ExistsError for any other account.
+// freeUsername deletes an account of this user name that waits for a proof that did not come in time. It returns an
+// *ExistsError for any other account.
 func (s *Service) freeUsername(ctx context.Context, name username) error {
 	holder, err := s.holder(ctx, name)
 	switch {
@@ -142,15 +215,11 @@ func (s *Service) freeUsername(ctx context.Context, name username) error {
 	return s.Store.RemoveUnproved(ctx, holder.ID, s.unprovedBefore())
 }
 
-// newAccount is active when a number is proved; an address alone has to be activated first.
-func (s *Service) newAccount(a applicant, hash string) (Account, *Mail, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Account{}, nil, fmt.Errorf("make account id: %w", err)
-	}
+// newAccount returns an account and its activation mail, if any. It is active when its number is proved.
+func (s *Service) newAccount(a applicant, hash string) (Account, *Mail) {
 	now := s.Now()
 	account := Account{
-		ID:                   id.String(),
+		ID:                   newID(),
 		Username:             a.username.shown,
 		Mobile:               a.mobile,
 		PendingEmail:         a.email,
@@ -163,14 +232,14 @@ func (s *Service) newAccount(a applicant, hash string) (Account, *Mail, error) {
 		UpdatedAt:            now,
 	}
 	if a.email.IsZero() {
-		return account, nil, nil
+		return account, nil
 	}
 	account.PendingEmailAt = now
-	return account, s.newMail(MailActivation, s.Policy.ActivationTTL, a.origin), nil
+	return account, s.newMail(MailActivation, s.Policy.ActivationTTL, a.origin)
 }
 
-// CreateSuperuser makes an active account with neither number nor address, for the command line. It
-// returns FieldErrors or *ExistsError.
+// CreateSuperuser makes an active account with neither number nor address, for the command line. It returns FieldErrors
+// or an *ExistsError.
 func (s *Service) CreateSuperuser(ctx context.Context, name, password string) (Account, error) {
 	errs := FieldErrors{}
 	parsed, problem := parseUsername(name)
@@ -185,10 +254,7 @@ func (s *Service) CreateSuperuser(ctx context.Context, name, password string) (A
 	if err != nil {
 		return Account{}, err
 	}
-	account, _, err := s.newAccount(applicant{username: parsed}, hash)
-	if err != nil {
-		return Account{}, err
-	}
+	account, _ := s.newAccount(applicant{username: parsed}, hash)
 	account.Active, account.Superuser = true, true
 	if err := s.Store.Create(ctx, account, nil); err != nil {
 		return Account{}, err

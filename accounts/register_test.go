@@ -279,7 +279,7 @@ func TestRegister_restores_the_code_when_hashes_are_busy(t *testing.T) {
 	w := newWorld(t)
 	w.Passwords = busyHasher{}
 	if _, err := w.Register(t.Context(), signUp()); !errors.Is(err, passwords.ErrBusy) {
-		t.Errorf("Register = %v, want ErrPasswordBusy", err)
+		t.Errorf("Register = %v, want ErrBusy", err)
 	}
 	wantSteps(t, w, "spend register", "exists username", "find mobile", "exists claimed_mobile", "restore")
 }

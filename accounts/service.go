@@ -17,8 +17,8 @@ type Registration string
 // The kinds of registration. A given number always needs its code, whatever the kind.
 const (
 	Either     Registration = "either" // a number, an address, or both
-	MobileOnly Registration = "mobile" // a number; an address may come along
-	EmailOnly  Registration = "email"  // an address; a number may come along
+	MobileOnly Registration = "mobile" // a number; an address is optional
+	EmailOnly  Registration = "email"  // an address; a number is optional
 	Both       Registration = "both"
 )
 
@@ -26,8 +26,8 @@ const (
 type Policy struct {
 	Registration  Registration
 	ActivationTTL time.Duration // life of an activation link
-	NumberRecheck time.Duration // a code alone does not open an account that was not seen for so long; 0: it always does
-	UnprovedTTL   time.Duration // how long an account waits for the proof of its address; zero: for ever
+	NumberRecheck time.Duration // a code alone does not open an account unused for as long; 0: it always does
+	UnprovedTTL   time.Duration // how long an account waits for the proof of its address; 0: for ever
 }
 
 // CodeSpender uses codes up and gives them back; [verify.Service] is one.
@@ -39,9 +39,9 @@ type CodeSpender interface {
 	Restore(ctx context.Context, id string) error
 }
 
-// Mailer puts the task of a filed mail on the queue.
+// Mailer enqueues the task of a mail that is in the outbox.
 type Mailer interface {
-	// EnqueueMail may fail without harm: the mail is in the outbox, and the relay finds it there.
+	// EnqueueMail may fail without harm: the relay finds the mail in the outbox.
 	EnqueueMail(ctx context.Context, mail Mail) error
 }
 
@@ -57,11 +57,11 @@ type Service struct {
 	Logger    *slog.Logger
 }
 
-// afterwards bounds what is still done for a request that has failed or gone away.
-const afterwards = 3 * time.Second
+// cleanupTimeout bounds the work that follows a request which has failed or was cancelled.
+const cleanupTimeout = 3 * time.Second
 
-// UsernameTaken reports whether an account has this user name in any spelling that looks the same.
-// It returns FieldErrors when no account could have it.
+// UsernameTaken reports whether an account has this user name in any spelling that looks the same. It returns
+// FieldErrors for a name that no account can have.
 func (s *Service) UsernameTaken(ctx context.Context, username string) (bool, error) {
 	name, problem := parseUsername(username)
 	if problem != "" {
@@ -71,7 +71,8 @@ func (s *Service) UsernameTaken(ctx context.Context, username string) (bool, err
 	return holder != nil && !s.ranOut(*holder), err
 }
 
-// holder returns the account that has the user name, or nil. Most names that are asked for are free.
+// holder returns the account of the user name, or nil. Most names that clients look up are free, so it asks for
+// existence first, which is cheaper.
 func (s *Service) holder(ctx context.Context, name username) (*Account, error) {
 	key := Key{ByUsername, name.canonical}
 	taken, err := s.Store.Exists(ctx, key)
@@ -90,7 +91,7 @@ func (s *Service) MobileTaken(ctx context.Context, mobile contact.Mobile) (bool,
 	return s.Store.Exists(ctx, Key{ByMobile, mobile.Reveal()})
 }
 
-// find is Store.Find with "there is none" as an answer instead of an error.
+// find is [Store].Find that returns false instead of ErrNotFound.
 func (s *Service) find(ctx context.Context, key Key) (account Account, found bool, err error) {
 	account, err = s.Store.Find(ctx, key)
 	if errors.Is(err, ErrNotFound) {
@@ -99,9 +100,9 @@ func (s *Service) find(ctx context.Context, key Key) (account Account, found boo
 	return account, err == nil, err
 }
 
-// withCode spends a code and does the work that it was asked for; the code is given back when the work fails. All
-// that asks the store about other accounts, or hashes a password, belongs in the work: with a made-up code nothing
-// is told of anybody, and no core is kept busy.
+// withCode spends a code and does the work that it was issued for. When the work fails it restores the code. Everything
+// that asks the store about other accounts, or hashes a password, belongs in the work: a made-up code must neither
+// learn about accounts nor keep a core busy.
 func (s *Service) withCode(
 	ctx context.Context, mobile contact.Mobile, purpose verify.Purpose, code smsCode, work func() error,
 ) error {
@@ -115,20 +116,11 @@ func (s *Service) withCode(
 	return nil
 }
 
-// restore gives a code back although the request may have been given up meanwhile.
+// restore makes a code usable again, even if the request was cancelled meanwhile.
 func (s *Service) restore(ctx context.Context, codeID string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	if err := s.Codes.Restore(ctx, codeID); err != nil {
-		s.Logger.WarnContext(ctx, "code not restored", "code_id", codeID, "error", err)
-	}
-}
-
-// enqueue is best effort: an acknowledged account must not depend on Redis, and the relay sweeps what
-// stays behind.
-func (s *Service) enqueue(ctx context.Context, mail Mail) {
-	if err := s.Mailer.EnqueueMail(ctx, mail); err != nil {
-		s.Logger.WarnContext(ctx, "mail left to the relay",
-			"task_id", mail.ID, "purpose", mail.Purpose, "request_id", mail.RequestID, "error", err)
+		s.Logger.WarnContext(ctx, "code not restored; the person must ask for another one", "code_id", codeID, "error", err)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"usher/verify"
 )
 
-// SignIn returns the account that has this user name, number or address and this password. Whatever is
-// wrong about them gives ErrCredentials after the same work; ErrNotActive is for those who know the
-// password. The priority is that of the comparison: [First] for a network that the login was used from before.
+// SignIn returns the account that has this user name, number or address and this password. It returns ErrCredentials
+// for every mistake, after the same work, and ErrNotActive only to a person who knows the password. The priority is that
+// of the comparison: [passwords.First] for a network that the login was used from before.
 func (s *Service) SignIn(ctx context.Context, login, password string, priority passwords.Priority) (Account, error) {
 	normal, err := passwords.Normalize(password)
 	if err != nil { // no account has such a password, so the quick answer tells nothing about any
@@ -39,8 +39,8 @@ func (s *Service) SignIn(ctx context.Context, login, password string, priority p
 	return account, nil
 }
 
-// loginKey tells the three kinds of login apart; see [CanonicalUsername] for why they never overlap.
-// Its value is empty when no account can have the login.
+// loginKey decides which kind of login a text is; see [CanonicalUsername] for why the kinds never overlap. Its value is
+// empty when no account can have the login.
 func loginKey(login string) Key {
 	if email, err := contact.ParseEmail(login); err == nil {
 		return Key{ByEmail, email.Reveal()}
@@ -52,14 +52,14 @@ func loginKey(login string) Key {
 	return Key{ByUsername, canonical}
 }
 
-// SignInByCode returns the account that a code sent to its number opens, see [Service.ofNumber]. It returns ErrNotFound
-// when there is none and ErrSecondProof when a code is not enough, but only to the owner of the number, or what
-// [verify.Service] says about the code. ErrSecondProof does not cost the code.
+// SignInByCode returns the account that a code sent to its number opens, see [Service.ofNumber]. The errors are those of
+// [verify.Service] about the code and, only for the owner of the number, ErrNotFound, ErrNotActive, and ErrSecondProof
+// when a code is not enough. ErrSecondProof does not use the code up.
 func (s *Service) SignInByCode(ctx context.Context, mobile contact.Mobile, codeID, code string) (Account, error) {
 	if err := s.Codes.Spend(ctx, mobile, verify.Login, codeID, code); err != nil {
 		return Account{}, err
 	}
-	// Only now: who has no code must not see by the time it takes whether the number has an account.
+	// After the code: without one, the time of the answer must not show whether the number has an account.
 	account, err := s.ofNumber(ctx, mobile)
 	switch {
 	case errors.Is(err, ErrNotFound):

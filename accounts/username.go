@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,20 +19,19 @@ const (
 	maxUsername = 20
 )
 
-// maxUsernameBytes bounds what is normalised: no acceptable name comes near it, however it is encoded.
+// maxUsernameBytes bounds what is normalised. Every acceptable name is much shorter, in any encoding.
 const maxUsernameBytes = 512
 
 // username is a valid user name: as it is shown, and as it is compared.
 type username struct{ shown, canonical string }
 
-// CanonicalUsername returns a user name in NFKC, as it is shown, and in the form in which it is compared and
-// kept unique: names that differ in case, width or composition, or by letters of another script that look the
-// same, have one such form. Marks that show nothing and white space around it are not part of a name, see
-// [input.Trim]. It reports false unless the name has 5 to 20 letters, digits and underscores and is not a mere
-// number. Letters that show nothing, such as the Hangul fillers, are refused. No name can be taken for a number
-// or an address at sign-in.
+// CanonicalUsername returns a user name in NFKC, as it is shown, and its canonical form, which is compared and kept
+// unique: names that differ in case, width or composition, or by letters of another script that look the same, have
+// the same canonical form. Invisible marks and white space around a name are not part of it, see [input.Trim]. It
+// reports false unless the name has 5 to 20 letters, digits and underscores and is more than a number. Invisible
+// letters, such as the Hangul fillers, are refused. No name can be confused with a number or an address at sign-in.
 //
-// A name that mixes scripts is canonical as well, since an older version may have registered it.
+// A name that mixes scripts has a canonical form too, since an older version may have registered it.
 func CanonicalUsername(s string) (shown, canonical string, ok bool) {
 	name, problem := canonicalUsername(s)
 	return name.shown, name.canonical, problem == ""
@@ -43,7 +43,7 @@ func parseUsername(s string) (username, Problem) {
 	if problem == "" && mixesScripts(name.shown) {
 		return username{}, MixedScripts
 	}
-	if problem == "" && isNumber(name.canonical) { // of letters that look like digits
+	if problem == "" && isNumber(name.canonical) { // letters that look like digits
 		return username{}, NotAllowed
 	}
 	return name, problem
@@ -86,8 +86,8 @@ func usernameRune(r rune) bool {
 		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
-// lookAlike is the same for all names of one look. What a letter looks like can be a capital whose small letter looks like
-// yet another one, so it goes on until nothing changes; the tables have no circle, and no chain of more than three.
+// lookAlike returns the same text for all names that look the same. A letter can look like a capital whose small letter
+// looks like a third one, so it repeats until nothing changes. The tables have no cycle, and no chain of more than three.
 func lookAlike(shown string) string {
 	name := fold(shown)
 	for range 8 {
@@ -100,9 +100,9 @@ func lookAlike(shown string) string {
 	return name
 }
 
-// unconfuse replaces every letter outside ASCII by the one that it looks like, as the skeleton of UTS 39 does,
-// so that a Cyrillic name and a Latin name of one look are one name. ASCII stays as it is: the skeleton would
-// take user1 and userl, or modern and modem, for the same name.
+// unconfuse replaces every letter outside ASCII by the one that it looks like, as the skeleton of UTS 39 does, so that a
+// Cyrillic name and a Latin name that look the same are one name. It keeps ASCII: the skeleton would make user1 and
+// userl, or modern and modem, the same name.
 func unconfuse(folded string) string {
 	if isASCII(folded) {
 		return folded
@@ -122,17 +122,75 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// fold makes texts equal that differ in case or in compatible forms only. Folding can undo the
-// normalisation, so it comes in between. The caser is made anew since it keeps state.
+// fold returns the same text for texts that differ only in case or in compatible forms. Folding can undo the
+// normalisation, so it normalises before and after. The caser keeps state, so each call makes a new one.
 func fold(s string) string {
 	return norm.NFKC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFKC.String(s))))
 }
 
-// foldCherokee makes up for x/text, which folds Cherokee's capitals to small letters and the small ones to
-// capitals, so that two names that differ in case alone would be two names.
+// foldCherokee corrects x/text, which folds Cherokee's capitals to small letters and the small ones to capitals: two
+// names that differ only in case would stay different.
 func foldCherokee(r rune) rune {
 	if unicode.Is(unicode.Cherokee, r) {
 		return unicode.ToUpper(r)
 	}
 	return r
+}
+
+// writtenTogether are the sets of scripts that one name may use, from the restriction level "highly restrictive" of UTS
+// 39: Chinese, Japanese and Korean are written beside Latin letters.
+var writtenTogether = [][]string{
+	{"Latin", "Han", "Hiragana", "Katakana"},
+	{"Latin", "Han", "Bopomofo"},
+	{"Latin", "Han", "Hangul"},
+}
+
+// mixesScripts reports whether a name has letters of scripts that are not written together, or digits of several
+// scripts. The purpose of such a name is to look like another one.
+func mixesScripts(name string) bool {
+	scripts, zeros := map[string]bool{}, map[rune]bool{}
+	for _, r := range name {
+		scripts[scriptOf(r)] = true
+		zeros[zeroOf(r)] = true
+	}
+	delete(scripts, "")
+	delete(zeros, 0)
+	together := slices.ContainsFunc(writtenTogether, func(set []string) bool {
+		for script := range scripts {
+			if !slices.Contains(set, script) {
+				return false
+			}
+		}
+		return true
+	})
+	return len(zeros) > 1 || len(scripts) > 1 && !together
+}
+
+// scriptOf returns the script of a letter, or "" for a character that all scripts share, such as the underscore.
+func scriptOf(r rune) string {
+	if unicode.Is(unicode.Latin, r) { // nearly always
+		return "Latin"
+	}
+	for name, table := range unicode.Scripts {
+		if name != "Common" && name != "Inherited" && unicode.Is(table, r) {
+			return name
+		}
+	}
+	return ""
+}
+
+// zeroOf returns the zero of the ten digits that r belongs to, or 0 if r is not a decimal digit. In Unicode,
+// decimal digits are runs of ten that begin with a zero.
+func zeroOf(r rune) rune {
+	for _, run := range unicode.Nd.R16 {
+		if lo := rune(run.Lo); r >= lo && r <= rune(run.Hi) {
+			return lo + (r-lo)/10*10
+		}
+	}
+	for _, run := range unicode.Nd.R32 {
+		if lo := rune(run.Lo); r >= lo && r <= rune(run.Hi) { //nolint:gosec // code points fit
+			return lo + (r-lo)/10*10
+		}
+	}
+	return 0
 }
