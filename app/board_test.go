@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/internal/testkit"
+	"usher/queue"
 	"usher/tasks"
 )
 
@@ -65,19 +66,19 @@ func TestQueues_show_nobody(t *testing.T) {
 	}
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() })
-	queue, inspector := asynq.NewClientFromRedisClient(client), asynq.NewInspectorFromRedisClient(client)
+	enqueuer, inspector := asynq.NewClientFromRedisClient(client), asynq.NewInspectorFromRedisClient(client)
 	for i, payload := range []string{
 		number, `{"id":` + number + `}`, `{"id":"x","mobile":"` + number + `"}`, `{"sealed":"` + number + `"}`, `["` + number + `"]`,
 	} {
 		for state, option := range map[string]asynq.Option{"now": asynq.MaxRetry(1), "later": asynq.ProcessIn(time.Hour)} {
 			task := asynq.NewTask(tasks.TypeSMSCode, []byte(payload))
-			if _, err := queue.Enqueue(task, asynq.Queue(tasks.QueueSMS), asynq.TaskID(fmt.Sprint(state, i)), option); err != nil {
+			if _, err := enqueuer.Enqueue(task, asynq.Queue(queue.SMS), asynq.TaskID(fmt.Sprint(state, i)), option); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	testkit.Eventually(t, 20*time.Second, func() bool {
-		info, err := inspector.GetQueueInfo(tasks.QueueSMS)
+		info, err := inspector.GetQueueInfo(queue.SMS)
 		return err == nil && info.Archived == 5 && info.Scheduled == 5
 	}, "what does not decode is archived")
 

@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/internal/testkit"
-	"usher/tasks"
+	"usher/queue"
 )
 
 const opsToken = "an operator's long token"
@@ -48,7 +48,7 @@ func TestDashboard_buries_no_mail_and_logs_who_changed_what(t *testing.T) {
 	inspector := asynq.NewInspectorFromRedisClient(client)
 
 	for i, action := range []string{"pause", "pause", "resume", "resume", "pause"} {
-		if got := d.operate(t, "hanmeimei", http.MethodPost, tasks.QueueEmail+":"+action, ""); got != http.StatusNoContent {
+		if got := d.operate(t, "hanmeimei", http.MethodPost, queue.Email+":"+action, ""); got != http.StatusNoContent {
 			t.Errorf("%d: %s of the queue = %d, want 204", i, action, got)
 		}
 	}
@@ -57,17 +57,17 @@ func TestDashboard_buries_no_mail_and_logs_who_changed_what(t *testing.T) {
 	p.Register(journey)
 	var id string
 	testkit.Eventually(t, 20*time.Second, func() bool {
-		pending, err := inspector.ListPendingTasks(tasks.QueueEmail)
+		pending, err := inspector.ListPendingTasks(queue.Email)
 		if err == nil && len(pending) == 1 {
 			id = pending[0].ID
 		}
 		return id != ""
 	}, "the mail's task waits")
-	if got := d.operate(t, "hanmeimei", http.MethodPost, tasks.QueueEmail+"/pending_tasks/"+id+":archive", ""); got != http.StatusNoContent {
+	if got := d.operate(t, "hanmeimei", http.MethodPost, queue.Email+"/pending_tasks/"+id+":archive", ""); got != http.StatusNoContent {
 		t.Errorf("archive = %d", got)
 	}
-	d.operate(t, "hanmeimei", http.MethodPost, tasks.QueueEmail+"/pending_tasks:batch_delete", fmt.Sprintf(`{"task_ids":[%q]}`, "gone:0"))
-	d.operate(t, "hanmeimei", http.MethodPost, tasks.QueueEmail+":resume", "")
+	d.operate(t, "hanmeimei", http.MethodPost, queue.Email+"/pending_tasks:batch_delete", fmt.Sprintf(`{"task_ids":[%q]}`, "gone:0"))
+	d.operate(t, "hanmeimei", http.MethodPost, queue.Email+":resume", "")
 	testkit.Eventually(t, 60*time.Second, func() bool { return len(d.sandbox.Messages(journey.Email)) == 1 }, "the archived mail arrives")
 
 	log := d.log.String()

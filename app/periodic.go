@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"usher/queue"
 	"usher/store/sqlstore"
 	"usher/tasks"
 )
@@ -20,30 +21,29 @@ const canaryWait = 3 * time.Minute
 
 // addPeriodic makes the queues of periodic work that this worker takes part in.
 func (w *Worker) addPeriodic() error {
-	for queue, jobs := range map[string][]tasks.Job{
-		tasks.QueuePeriodic: w.jobs(), tasks.QueuePeriodicSMS: w.smsJobs(),
+	for name, jobs := range map[string][]queue.Job{
+		queue.Periodic: w.jobs(), queue.PeriodicSMS: w.smsJobs(),
 	} {
-		queue = w.stores.Namespace.Queue(queue)
+		name = w.stores.Namespace.Queue(name)
 		if len(jobs) == 0 {
 			continue
 		}
-		if err := w.addQueue(queue, 1, periodicConcurrency, nil); err != nil {
+		if err := w.addQueue(name, 1, periodicConcurrency, nil); err != nil {
 			return err
 		}
-		w.periodic = append(w.periodic, &tasks.Periodic{
-			Queue: queue, Jobs: jobs, Client: w.stores.Client, Leaders: w.stores.Redis.Leaders(),
-			Logger: w.logger, Asynq: asynqLogger{w.logger.With("queue", queue)},
+		w.periodic = append(w.periodic, &queue.Scheduler{
+			Queue: name, Jobs: jobs, Client: w.stores.Client, Leaders: w.stores.Redis.Leaders(), Logger: w.logger,
 		})
 	}
 	return nil
 }
 
 // jobs are those that any worker can do.
-func (w *Worker) jobs() []tasks.Job {
+func (w *Worker) jobs() []queue.Job {
 	unproved := &tasks.Unproved{
 		Store: w.stores.Accounts, TTL: w.settings.Config.UnprovedTTL, Now: w.stores.Clock.Now, Logger: w.logger,
 	}
-	return slices.Concat(w.outcomes.Jobs(), unproved.Jobs(), []tasks.Job{
+	return slices.Concat(w.outcomes.Jobs(), unproved.Jobs(), []queue.Job{
 		tasks.ChangesJob(w.stores.Accounts, w.stores.Clock.Now, w.logger),
 		{Name: "spent", Every: pruneEvery, Run: w.pruneSpent},
 		{Name: "traffic", Every: time.Minute, Run: func(ctx context.Context) error {
@@ -62,10 +62,10 @@ func (w *Worker) pruneSpent(ctx context.Context) error {
 }
 
 // smsJobs are those that need the SMS providers.
-func (w *Worker) smsJobs() []tasks.Job {
-	var jobs []tasks.Job
+func (w *Worker) smsJobs() []queue.Job {
+	var jobs []queue.Job
 	if interval := w.settings.Config.ReportInterval; interval > 0 && len(w.puller.Sources) > 0 {
-		jobs = append(jobs, tasks.Job{Name: "reports", Every: interval.Round(time.Second), Run: w.puller.Pull})
+		jobs = append(jobs, queue.Job{Name: "reports", Every: interval.Round(time.Second), Run: w.puller.Pull})
 	}
 	if c := w.settings.Config; c.CanaryInterval > 0 && len(w.settings.SMS) > 0 {
 		fates := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -73,7 +73,7 @@ func (w *Worker) smsJobs() []tasks.Job {
 			Help: "Canary messages by provider and outcome: delivered, undelivered, refused, unreported, unsent.",
 		}, []string{"provider", "outcome"})
 		w.ops.Registry.MustRegister(fates)
-		jobs = append(jobs, tasks.Job{
+		jobs = append(jobs, queue.Job{
 			Name: "canary", Every: c.CanaryInterval,
 			Run: func(ctx context.Context) error { return w.canary(ctx, fates) },
 		})

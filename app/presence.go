@@ -49,7 +49,7 @@ func (w *Worker) presence() vitals.Worker {
 		self.Channels = append(self.Channels, messages.Email)
 	}
 	for _, q := range w.queues {
-		self.Queues = append(self.Queues, q.name)
+		self.Queues = append(self.Queues, q.Queue)
 	}
 	return self
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/config"
+	"usher/queue"
 	"usher/secrets"
 	"usher/store"
 	"usher/store/redisconn"
@@ -22,7 +23,7 @@ import (
 
 // Stores is both stores, opened: the connections, and what is kept there.
 type Stores struct {
-	Namespace tasks.Namespace
+	Namespace queue.Namespace
 	Client    redis.UniversalClient
 	Redis     *redisstore.Store
 	Clock     *redisconn.Clock // the time that all processes share
@@ -62,15 +63,15 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 		return nil, err
 	}
 	clock := redisconn.NewClock(client, time.Now)
-	client.AddHook(tasks.ClockHook{Clock: taskClock(clock)})
-	client.AddHook(tasks.WakeHook{Client: client})
+	client.AddHook(queue.ClockHook(clock.Offset))
+	client.AddHook(queue.NotifyHook(client))
 	redisconn.Batch(client)
 	db, err := OpenSQL(ctx, c.Stores, watch)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	s := &Stores{
-		Namespace: tasks.Namespace(c.Namespace),
+		Namespace: queue.Namespace(c.Namespace),
 		shards:    c.SMSShards,
 		Client:    client, Clock: clock, Redis: redisstore.New(client, keys, clock.Now).In(string(c.Namespace)), SQL: db,
 		Accounts: sqlstore.NewAccounts(db, keys), Mails: sqlstore.NewMails(db, keys, clock.Now),

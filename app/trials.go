@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"usher/config"
+	"usher/queue"
 	"usher/store/redisstore"
-	"usher/tasks"
 )
 
 // Both stores are tried for all that the service does with them, now and then and not at each question, since that takes
@@ -182,14 +182,14 @@ func (s *Stores) tryRedis(ctx context.Context) (warning, err error) {
 // pausedQueues returns the deployment's queues that were paused in the dashboard, or by Asynq's command. A Redis that does
 // not answer has none.
 func (s *Stores) pausedQueues(ctx context.Context) []string {
-	looks, err := tasks.LookAtQueues(ctx, s.Client, s.Namespace.Queues(s.shards), s.Clock.Now())
+	snapshots, err := queue.Inspect(ctx, s.Client, s.Namespace.Queues(s.shards), s.Clock.Now())
 	if err != nil {
 		return nil
 	}
 	var paused []string
-	for queue, look := range looks {
-		if look.Paused {
-			paused = append(paused, queue)
+	for name, snapshot := range snapshots {
+		if snapshot.Paused {
+			paused = append(paused, name)
 		}
 	}
 	slices.Sort(paused)

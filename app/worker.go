@@ -3,21 +3,21 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"usher/config"
 	"usher/contact"
 	"usher/providers"
+	"usher/queue"
 	"usher/secrets"
 	"usher/store"
 	"usher/store/redisconn"
@@ -88,12 +88,12 @@ type Worker struct {
 	settings WorkerSettings
 	logger   *slog.Logger
 	stores   *Stores
-	queues   []*queue
+	queues   []*consumer
 	relay    *tasks.Relay
 	expired  *tasks.Expired
 	puller   *tasks.Puller
 	outcomes *tasks.OutcomeWriter
-	periodic []*tasks.Periodic
+	periodic []*queue.Scheduler
 	router   *smsSwitch              // nil without SMS
 	email    *emailSwitch            // nil without mails
 	breaker  *providers.EmailBreaker // nil without mails
@@ -101,25 +101,11 @@ type Worker struct {
 	traces   *telemetry.Traces
 }
 
-// queue is what takes tasks off one queue. An Asynq server has one fetch loop and takes turns between its
-// queues, so no two queues share a server, and a busy queue has several.
-type queue struct {
-	name    string
-	servers []*asynq.Server
-	bell    *tasks.Bell
-	client  redis.UniversalClient
-	waiting tasks.Waiting
+// consumer takes the tasks off one queue. Its messages are nil where no message belongs to a task.
+type consumer struct {
+	*queue.Consumer
+	messages queue.Messages
 }
-
-// fetchPause is what Asynq waits after a fetch that found nothing, beyond the sleep of [tasks.Bell].
-const fetchPause = time.Millisecond
-
-// forwardPause is how often tasks that are due again are put back on their queue. One server of each queue in a process
-// does that; the others, which end with it, only do it now and then.
-const (
-	forwardPause     = time.Second
-	forwardSometimes = time.Minute
-)
 
 // mailsAhead is how many tasks of mails a worker has for each mail that it sends: the others wait unclaimed, or record
 // what became of theirs.
@@ -152,7 +138,7 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		}
 	}
 	if s.Email != nil {
-		if err = w.addQueue(w.stores.Namespace.Queue(tasks.QueueEmail), mailLoops, mailsAhead*s.Config.ConcurrencyEmail, w.stores.Mails); err != nil {
+		if err = w.addQueue(w.stores.Namespace.Queue(queue.Email), mailLoops, mailsAhead*s.Config.ConcurrencyEmail, w.stores.Mails); err != nil {
 			return nil, err
 		}
 	}
@@ -161,7 +147,7 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 		Tracer: w.traces.Tracer(),
 	}
 	w.relay = &tasks.Relay{
-		Outbox: w.stores.Mails, Enqueuer: enqueuer, Turns: w.stores.Redis.Reports(), Logger: logger,
+		Outbox: w.stores.Mails, Enqueuer: enqueuer, Locks: w.stores.Redis.Reports(), Logger: logger,
 		Inspector: asynq.NewInspectorFromRedisClient(w.stores.Client),
 	}
 	if err = w.openOps(ctx); err != nil {
@@ -215,36 +201,18 @@ func (w *Worker) openOps(ctx context.Context) error {
 	return w.ops.Listen(ctx, c.OpsAddr, w.logger)
 }
 
-// addQueue makes the Asynq servers of one queue, with a client of their own that can still acknowledge
-// after a short absence of Redis.
-func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Waiting) error {
+// addQueue makes the consumer of one queue, with a client of its own.
+func (w *Worker) addQueue(name string, loops, concurrency int, messages queue.Messages) error {
 	c := w.settings.Config
-	loops = min(loops, concurrency)
 	client, err := OpenRedis(c.Stores, store.WatchOf(w.logger))
 	if err != nil {
 		return err
 	}
-	bell := tasks.NewBell(name, loops, c.PollInterval)
-	client.AddHook(tasks.ClockHook{Clock: w.stores.TaskClock()})
-	client.AddHook(tasks.AckHook{})
-	client.AddHook(bell)
+	w.queues = append(w.queues, &consumer{queue.NewConsumer(client, queue.ConsumerSettings{
+		Queue: name, Loops: loops, Concurrency: concurrency, Idle: c.PollInterval, Grace: c.ShutdownGrace,
+		Offset: w.stores.Clock.Offset, RetryDelay: tasks.RetryDelay, IsFailure: tasks.IsFailure, Logger: w.logger,
+	}), messages})
 	redisconn.Batch(client)
-	q := &queue{name: name, bell: bell, client: client, waiting: waiting}
-	w.queues = append(w.queues, q)
-	forward := forwardPause
-	for i := range loops {
-		q.servers = append(q.servers, asynq.NewServerFromRedisClient(client, asynq.Config{
-			Concurrency:              (concurrency + i) / loops, // all of them together have what was asked for
-			Queues:                   map[string]int{name: 1},
-			TaskCheckInterval:        fetchPause,
-			DelayedTaskCheckInterval: forward,
-			RetryDelayFunc:           tasks.RetryDelay,
-			IsFailure:                tasks.IsFailure,
-			ShutdownTimeout:          c.ShutdownGrace,
-			Logger:                   asynqLogger{w.logger.With("queue", name)},
-		}))
-		forward = forwardSometimes
-	}
 	return nil
 }
 
@@ -252,7 +220,7 @@ func (w *Worker) addQueue(name string, loops, concurrency int, waiting tasks.Wai
 func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	s := w.settings
 	mux := asynq.NewServeMux()
-	mux.Use(tasks.GrowStack, tasks.Trace(w.traces.Tracer()), tasks.Observe(w.logger, metrics))
+	mux.Use(tasks.Trace(w.traces.Tracer()), tasks.Observe(w.logger, metrics))
 	var sms *tasks.SMSCodeHandler
 	if s.SMS != nil {
 		sms = &tasks.SMSCodeHandler{
@@ -270,7 +238,7 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	}
 	tasks.Register(mux, sms, email)
 	for _, periodic := range w.periodic {
-		periodic.Metrics = metrics
+		periodic.Count = metrics.JobRan
 		periodic.Handle(mux)
 	}
 	return mux
@@ -290,20 +258,18 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	defer giveUp()
 	mux.Use(tasks.Stoppable(ctx, stop))
 	var names []string
-	var bells []*tasks.Bell
+	var waiters []*queue.Waiter
 	for _, q := range w.queues {
-		for _, server := range q.servers {
-			if err := server.Start(mux); err != nil {
-				return fmt.Errorf("start queue %s: %w", q.name, err)
-			}
+		if err := q.Start(mux); err != nil {
+			return err
 		}
-		names, bells = append(names, q.name), append(bells, q.bell)
+		names, waiters = append(names, q.Queue), append(waiters, q.Waiter)
 	}
 	debug.FreeOSMemory() // what starting took is not needed again
 	w.logger.Info("worker ready", "queues", names, "ops_addr", w.OpsAddr())
 	defer context.AfterFunc(ctx, w.drain)()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { tasks.Listen(ctx, w.stores.Client, bells...); return nil })
+	group.Go(func() error { queue.Listen(ctx, w.stores.Client, waiters...); return nil })
 	group.Go(func() error { w.relay.Run(ctx); return nil })
 	group.Go(func() error { w.expired.Run(ctx); return nil })
 	group.Go(func() error { w.announce(ctx); return nil })
@@ -320,12 +286,12 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		group.Go(func() error { periodic.Run(ctx); return nil })
 	}
 	for _, q := range w.queues {
-		if q.waiting == nil { // nobody waits for what is due again
+		if q.messages == nil { // a periodic task that is lost is due again
 			continue
 		}
-		reaper := &tasks.Reaper{
-			Queue: q.name, Client: w.stores.Client, Waiting: q.waiting, Metrics: metrics, Logger: w.logger, Clock: w.stores.TaskClock(),
-			Turns: tasks.PlainQueue(q.name) == tasks.QueueEmail,
+		reaper := &queue.Reaper{
+			Queue: q.Queue, Client: w.stores.Client, Messages: q.messages, Count: metrics.Reaped, Logger: w.logger,
+			Offset: w.stores.Clock.Offset, Slots: queue.Plain(q.Queue) == queue.Email,
 		}
 		group.Go(func() error { reaper.Run(ctx); return nil })
 	}
@@ -345,10 +311,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 func (w *Worker) drain() {
 	w.ops.Drain()
 	for _, q := range w.queues {
-		q.bell.Stop()
-		for _, server := range q.servers {
-			server.Stop()
-		}
+		q.Drain()
 	}
 }
 
@@ -358,13 +321,11 @@ func recordShare(grace time.Duration) time.Duration { return min(grace/4, 2*time
 
 // shutdown waits for the tasks in flight, all queues at the same time.
 func (w *Worker) shutdown() {
-	var group errgroup.Group
+	var group sync.WaitGroup
 	for _, q := range w.queues {
-		for _, server := range q.servers {
-			group.Go(func() error { server.Shutdown(); return nil })
-		}
+		group.Go(q.Shutdown)
 	}
-	_ = group.Wait()
+	group.Wait()
 }
 
 func (w *Worker) close() error {
@@ -373,7 +334,7 @@ func (w *Worker) close() error {
 		errs = append(errs, w.ops.Close())
 	}
 	for _, q := range w.queues {
-		errs = append(errs, q.client.Close())
+		errs = append(errs, q.Close())
 	}
 	if w.stores != nil {
 		errs = append(errs, w.stores.Close())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"usher/queue"
 
 	"github.com/hibiken/asynq"
 )
@@ -12,25 +13,24 @@ import (
 var (
 	// ErrTaskGone means that no task of the message is left, and with it the only copy of its sealed number.
 	ErrTaskGone = errors.New("no task of the message is left")
-	// ErrTaskLive means that a task of the message is being worked or waits for its turn.
+	// ErrTaskLive means that a task of the message is being worked, or waits for a worker or its next attempt.
 	ErrTaskLive = errors.New("a task of the message is on its queue")
 )
 
-// Archive finds the tasks of codes that Asynq has put aside. Asynq's inspector honours no context, but the
-// client's own time-outs.
+// Archive finds tasks that Asynq has archived. Asynq's inspector honours no context, but the client's own time-outs.
 type Archive struct {
 	Inspector *asynq.Inspector
-	Namespace Namespace
+	Namespace queue.Namespace
 }
 
-// ArchivedTask is a task that was put aside.
+// ArchivedTask is a task that [Archive.FindSMSCode] has found.
 type ArchivedTask struct{ queue, id string }
 
-// archiveDeaths bounds the tasks that are looked for: the reaper made one more only when a worker died.
+// archiveDeaths bounds the ids that are tried: the reaper made one more task only when a worker died.
 const archiveDeaths = 5
 
 // FindSMSCode returns the newest archived task of a code, ErrTaskGone when there is none, and ErrTaskLive when
-// another task of it is at work: nothing needs to be put back then.
+// another task of it is live: nothing needs to be requeued then.
 func (a *Archive) FindSMSCode(id string) (ArchivedTask, error) {
 	queues, err := a.Inspector.Queues()
 	if err != nil {
@@ -38,23 +38,23 @@ func (a *Archive) FindSMSCode(id string) (ArchivedTask, error) {
 	}
 	names := []string{id} // the newest first
 	for range archiveDeaths {
-		names = slices.Insert(names, 0, againID(names[0]))
+		names = slices.Insert(names, 0, queue.RequeueID(names[0]))
 	}
 	found := ArchivedTask{}
-	for _, queue := range a.Namespace.SMSQueues(MaxSMSShards) {
-		if !slices.Contains(queues, queue) {
+	for _, in := range a.Namespace.SMSQueues(queue.MaxSMSShards) {
+		if !slices.Contains(queues, in) {
 			continue
 		}
 		for _, name := range names {
-			info, err := a.Inspector.GetTaskInfo(queue, name)
+			info, err := queue.Find(a.Inspector, in, name)
 			switch {
-			case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 			case err != nil:
-				return ArchivedTask{}, fmt.Errorf("look for task: %w", err)
+				return ArchivedTask{}, fmt.Errorf("find task: %w", err)
+			case info == nil:
 			case info.State != asynq.TaskStateArchived:
 				return ArchivedTask{}, ErrTaskLive
 			case found.id == "":
-				found = ArchivedTask{queue, name}
+				found = ArchivedTask{in, name}
 			}
 		}
 	}
@@ -64,23 +64,23 @@ func (a *Archive) FindSMSCode(id string) (ArchivedTask, error) {
 	return found, nil
 }
 
-// Run puts the task on its queue again, under the id that it has: whoever runs it a second time finds it there.
+// Run requeues the task under the id that it has, so that a second call finds it live.
 func (a *Archive) Run(task ArchivedTask) error {
 	if err := a.Inspector.RunTask(task.queue, task.id); err != nil {
-		return fmt.Errorf("put task back: %w", err)
+		return fmt.Errorf("requeue task: %w", err)
 	}
 	return nil
 }
 
-// MailIsLive reports whether a task of a mail that was enqueued anew so often waits for a worker or is being worked.
-// It is false for one that waits for its next attempt, lies in the archive, or is gone.
+// MailIsLive reports whether the task of a mail that was requeued so often waits for a worker or is being worked.
+// It is false for a task that waits for its next attempt, is archived, or is gone.
 func (a *Archive) MailIsLive(id string, enqueues int) (bool, error) {
-	for _, name := range []string{MailTaskID(id, enqueues), againID(MailTaskID(id, enqueues))} {
-		info, err := a.Inspector.GetTaskInfo(a.Namespace.Queue(QueueEmail), name)
+	for _, name := range []string{MailTaskID(id, enqueues), queue.RequeueID(MailTaskID(id, enqueues))} {
+		info, err := queue.Find(a.Inspector, a.Namespace.Queue(queue.Email), name)
 		switch {
-		case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 		case err != nil:
-			return false, fmt.Errorf("look for task: %w", err)
+			return false, fmt.Errorf("find task: %w", err)
+		case info == nil:
 		case info.State == asynq.TaskStatePending || info.State == asynq.TaskStateActive:
 			return true, nil
 		}

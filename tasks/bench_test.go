@@ -14,6 +14,7 @@ import (
 	"usher/internal/testkit"
 	"usher/limits"
 	"usher/providers"
+	"usher/queue"
 	"usher/store/redisstore"
 	"usher/tasks"
 	"usher/verify"
@@ -43,7 +44,7 @@ func newLine(b *testing.B) *line {
 	b.Helper()
 	keys, url := testKeys(b), testkit.Redis(b)
 	client := open(b, url)
-	client.AddHook(tasks.WakeHook{Client: client})
+	client.AddHook(queue.NotifyHook(client))
 	l := &line{
 		url: url, store: redisstore.New(client, keys, time.Now),
 		enqueuer: newEnqueuer(client, keys), called: make(chan struct{}, 1024),
@@ -55,9 +56,7 @@ func newLine(b *testing.B) *line {
 		Claims: l.store.Codes(), Sender: stopwatch{l.called}, Keys: keys, Timeout: sendTimeout, Metrics: metrics,
 	}, nil)
 	l.start = func() {
-		bell := tasks.NewBell(tasks.QueueSMS, 1, 250*time.Millisecond)
-		go tasks.Listen(b.Context(), client, bell)
-		serveQueue(b, url, discard, mux, bell)
+		go queue.Listen(b.Context(), client, serveQueue(b, url, discard, mux).Waiter)
 	}
 	return l
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"usher/accounts"
+	"usher/queue"
 )
 
 const (
@@ -25,8 +26,8 @@ type ChangeStore interface {
 }
 
 // ChangesJob hands numbers over whose account did not answer, and forgets changes that cannot be undone any more.
-func ChangesJob(store ChangeStore, now func() time.Time, logger *slog.Logger) Job {
-	return Job{Name: "changes", Every: changesInterval, Run: func(ctx context.Context) error {
+func ChangesJob(store ChangeStore, now func() time.Time, logger *slog.Logger) queue.Job {
+	return queue.Job{Name: "changes", Every: changesInterval, Run: func(ctx context.Context) error {
 		if err := handOver(ctx, store, now, logger); err != nil {
 			return err
 		}

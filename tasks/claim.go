@@ -21,9 +21,6 @@ const (
 	// again within 12 s.
 	leaseMargin = 4 * time.Second
 
-	// handlerTimeout bounds a task from outside. Our own, shorter time-outs end it in good order first.
-	handlerTimeout = 90 * time.Second
-
 	// recordTimeout is how long the recording of an outcome is tried at least, and recordPause the wait
 	// between two tries. It goes on when the task's context has ended: an SMS that went out must be known
 	// to have gone out.

@@ -13,6 +13,7 @@ import (
 	"usher/accounts"
 	"usher/messages"
 	"usher/providers"
+	"usher/queue"
 	"usher/reasons"
 	"usher/secrets"
 )
@@ -60,11 +61,7 @@ func MailTaskID(id string, enqueues int) string { return fmt.Sprintf("%s:%d", id
 
 func (e *Enqueuer) enqueueDue(ctx context.Context, due accounts.DueMail) (existed bool, err error) {
 	return e.enqueueNew(ctx, emailType(due.Purpose), due.RequestID, emailTask{ID: due.ID},
-		asynq.Queue(e.Namespace.Queue(QueueEmail)),
-		asynq.TaskID(MailTaskID(due.ID, due.Enqueues)),
-		asynq.MaxRetry(maxRetry),
-		asynq.Timeout(handlerTimeout),
-	)
+		queue.Options(e.Namespace.Queue(queue.Email), MailTaskID(due.ID, due.Enqueues))...)
 }
 
 // MailClaims is where mails are claimed and their outcomes recorded; see [SMSClaims].

@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/trace"
 
+	"usher/queue"
 	"usher/secrets"
 )
 
@@ -16,8 +17,8 @@ import (
 type Enqueuer struct {
 	Client    *asynq.Client
 	Keys      *secrets.Keys
-	Namespace Namespace // of the deployment
-	SMSShards int       // queues that codes are spread over; 0 and 1 are one
+	Namespace queue.Namespace // of the deployment
+	SMSShards int             // queues that codes are spread over; 0 and 1 are one
 	Clock     Clock
 	Tracer    trace.Tracer // nil makes no spans
 }
@@ -37,7 +38,7 @@ func (e *Enqueuer) enqueueNew(
 	if err != nil {
 		return false, fmt.Errorf("encode %s: %w", typename, err)
 	}
-	headers := map[string]string{HeaderRequestID: requestID, HeaderIssuedAt: issuedHeader(ctx, e.Clock.now())}
+	headers := map[string]string{queue.HeaderRequestID: requestID, HeaderIssuedAt: issuedHeader(ctx, e.Clock.now())}
 	ctx, end := e.publish(ctx, typename, headers)
 	info, err := e.Client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(typename, body, headers), opts...)
 	end(info, err)

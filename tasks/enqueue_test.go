@@ -9,6 +9,7 @@ import (
 
 	"usher/accounts"
 	"usher/internal/testkit"
+	"usher/queue"
 	"usher/tasks"
 )
 
@@ -26,7 +27,7 @@ func TestEnqueuer_puts_a_task_there_once(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		for _, queue := range []string{tasks.QueueSMS, tasks.QueueEmail} {
+		for _, queue := range []string{queue.SMS, queue.Email} {
 			info, err := newInspector(client).GetQueueInfo(queue)
 			if err != nil {
 				t.Fatal(err)
@@ -39,7 +40,7 @@ func TestEnqueuer_puts_a_task_there_once(t *testing.T) {
 		if err := enqueuer.EnqueueDue(t.Context(), accounts.DueMail{Mail: mail, Enqueues: 1}); err != nil {
 			t.Error(err)
 		}
-		if info, err := newInspector(client).GetQueueInfo(tasks.QueueEmail); err != nil || info.Pending != 2 {
+		if info, err := newInspector(client).GetQueueInfo(queue.Email); err != nil || info.Pending != 2 {
 			t.Errorf("a further task of a mail was not made: %v, %v", info, err)
 		}
 	})
@@ -51,7 +52,7 @@ func TestEnqueuer_lets_the_lifetime_of_a_mail_end_its_retries(t *testing.T) {
 	if err := newEnqueuer(client, testKeys(t)).EnqueueMail(t.Context(), accounts.Mail{ID: mailID}); err != nil {
 		t.Fatal(err)
 	}
-	info, err := newInspector(client).GetTaskInfo(tasks.QueueEmail, mailID+":0")
+	info, err := newInspector(client).GetTaskInfo(queue.Email, mailID+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,5 +107,29 @@ func TestEnqueuer_gives_up_at_the_callers_deadline(t *testing.T) {
 	defer cancel()
 	if err := enqueuer.EnqueueSMSCode(ctx, queued(t, codeID)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+func TestSMSQueues_share_codes_evenly_and_keep_the_first_name(t *testing.T) {
+	t.Parallel()
+	url := testkit.Redis(t)
+	client := open(t, url)
+	enqueuer := newEnqueuer(client, testKeys(t))
+	enqueuer.SMSShards = 4
+	const codes = 400
+	for i := range codes {
+		if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, "code-"+string(rune('A'+i%26))+string(rune('a'+i/26)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queues := queue.Namespace("").SMSQueues(4)
+	if len(queues) != 4 || queues[0] != queue.SMS {
+		t.Fatalf("queues = %q", queues)
+	}
+	for _, name := range queues {
+		info, err := newInspector(client).GetQueueInfo(name)
+		if err != nil || info.Pending < codes/8 {
+			t.Errorf("queue %s = %+v, %v, want about %d codes", name, info, err, codes/4)
+		}
 	}
 }

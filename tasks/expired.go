@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -14,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"usher/messages"
+	"usher/queue"
 )
 
 const (
@@ -92,107 +91,60 @@ func (e *Expired) Run(ctx context.Context) {
 	_ = group.Wait()
 }
 
-func (e *Expired) sweep(ctx context.Context, queue string) error {
+func (e *Expired) sweep(ctx context.Context, name string) error {
 	var removed []string
 	var err error
 	for size := expiredFirst; len(removed) < expiredMost; size = expiredNext {
-		var looked int
-		var over, gone []string
-		if looked, over, err = e.look(ctx, queue, size); err != nil || len(over) == 0 {
+		var inspected int
+		var ended, gone []string
+		if inspected, ended, err = e.inspect(ctx, name, size); err != nil || len(ended) == 0 {
 			break
 		}
-		if gone, err = e.remove(ctx, queue, over); err != nil {
+		if gone, err = e.remove(ctx, name, ended); err != nil {
 			break
 		}
 		removed = append(removed, gone...)
-		if 2*len(over) < looked {
+		if 2*len(ended) < inspected {
 			break
 		}
 	}
 	if len(removed) > 0 {
-		e.Logger.Info("expired codes taken off the queue", "queue", queue, "count", len(removed))
+		e.Logger.Info("expired codes taken off the queue", "queue", name, "count", len(removed))
 	}
 	return errors.Join(err, e.record(ctx, removed))
 }
 
-// look reads so many of the oldest pending tasks, and returns how many there are and which of them have ended, the
-// oldest first.
-func (e *Expired) look(ctx context.Context, queue string, size int) (looked int, over []string, err error) {
+func (e *Expired) remove(ctx context.Context, name string, ids []string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, expiredTimeout)
 	defer cancel()
-	var clock *redis.TimeCmd
-	var oldest *redis.StringSliceCmd
-	_, err = e.Client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		clock, oldest = p.Time(ctx), p.LRange(ctx, pendingKey(queue), int64(-size), -1)
-		return nil
-	})
+	return queue.RemovePending(ctx, e.Client, name, ids)
+}
+
+// inspect reads so many of the oldest pending tasks, and returns how many there are and which of them have ended, the
+// oldest first.
+func (e *Expired) inspect(ctx context.Context, name string, size int) (inspected int, ended []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, expiredTimeout)
+	defer cancel()
+	oldest, now, err := queue.Oldest(ctx, e.Client, name, size)
 	if err != nil {
 		return 0, nil, err
 	}
-	ids := oldest.Val()
-	slices.Reverse(ids)
-	texts := make([]*redis.StringCmd, len(ids))
-	_, err = e.Client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, id := range ids {
-			texts[i] = p.HGet(ctx, taskKey(queue, id), "msg")
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, redis.Nil) { // nil: fetched or deleted meanwhile
-		return 0, nil, err
-	}
-	for i, text := range texts {
-		if end, ok := endOf(text.Val()); ok && end.Add(expiredGrace).Before(clock.Val()) {
-			over = append(over, ids[i])
+	for _, task := range oldest {
+		if end, ok := endOf(task); ok && end.Add(expiredGrace).Before(now) {
+			ended = append(ended, task.ID)
 		}
 	}
-	return len(ids), over, nil
+	return len(oldest), ended, nil
 }
 
-// endOf reads in a task as Asynq stores it when the code ends. Asynq's form begins with the type and the payload; a
-// task of another type or form is left to its handler.
-func endOf(task string) (time.Time, bool) {
-	rest, ok := strings.CutPrefix(task, "\x0a"+string(rune(len(TypeSMSCode)))+TypeSMSCode+"\x12")
-	start := strings.IndexByte(rest, '{')
-	if !ok || start < 0 {
-		return time.Time{}, false
-	}
+// endOf returns when the code of a task ends. A task of another type or form is left to its handler.
+func endOf(task queue.PendingTask) (time.Time, bool) {
 	var payload smsCode
-	if json.NewDecoder(strings.NewReader(rest[start:])).Decode(&payload) != nil || payload.validate() != nil {
+	if task.Type != TypeSMSCode || json.Unmarshal(task.Payload, &payload) != nil || payload.validate() != nil {
 		return time.Time{}, false
 	}
 	return time.Unix(payload.ExpiresAt, 0), true
 }
-
-func pendingKey(queue string) string { return "asynq:{" + queue + "}:pending" }
-
-// remove takes those of the tasks off the queue that no worker has fetched meanwhile, and returns them.
-func (e *Expired) remove(ctx context.Context, queue string, ids []string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, expiredTimeout)
-	defer cancel()
-	keys, args := []string{pendingKey(queue)}, make([]any, len(ids))
-	for i, id := range ids {
-		keys, args[i] = append(keys, taskKey(queue, id)), id
-	}
-	return expiredScript.Run(ctx, e.Client, keys, args...).StringSlice()
-}
-
-// expiredScript deletes pending tasks. They are the oldest, which are the last of the list.
-//
-//	KEYS[1] -> pending list   KEYS[2…] -> tasks
-//	ARGV[…] -> their ids
-//
-// Returns the ids of those that were pending.
-var expiredScript = redis.NewScript(`
-local removed = {}
-for i, id in ipairs(ARGV) do
-  if redis.call('LREM', KEYS[1], -1, id) == 1 then
-    redis.call('DEL', KEYS[i + 1])
-    removed[#removed + 1] = id
-  end
-end
-return removed
-`)
 
 // record lets the store see that the codes have ended: a claim says so, and closes them.
 func (e *Expired) record(ctx context.Context, ids []string) error {
@@ -202,7 +154,7 @@ func (e *Expired) record(ctx context.Context, ids []string) error {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, expiredTimeout)
 			defer cancel()
-			claim, err := e.Claims.Claim(ctx, messageID(id), time.Second)
+			claim, err := e.Claims.Claim(ctx, queue.MessageID(id), time.Second)
 			if !errors.Is(err, messages.ErrDropped) {
 				return err
 			}

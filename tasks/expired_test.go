@@ -14,6 +14,7 @@ import (
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/messages"
+	"usher/queue"
 	"usher/secrets"
 	"usher/store/redisstore"
 	"usher/tasks"
@@ -77,7 +78,7 @@ func (e *ending) serve(t testing.TB, registry *prometheus.Registry) *sender {
 	t.Helper()
 	logger, _ := testkit.Logger(t)
 	metrics, client, to := tasks.NewMetrics(registry), open(t, e.url), &sender{}
-	expired := tasks.NewExpired(client, e.store.Codes(), metrics, logger, []string{tasks.QueueSMS})
+	expired := tasks.NewExpired(client, e.store.Codes(), metrics, logger, []string{queue.SMS})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { expired.Run(ctx) })
@@ -110,7 +111,7 @@ func TestExpired_takes_ended_codes_off_the_queue_and_closes_each(t *testing.T) {
 			t.Fatalf("claimed an ended code: %+v, %v", claim, err)
 		}
 	}
-	info, err := newInspector(open(t, e.url)).GetQueueInfo(tasks.QueueSMS)
+	info, err := newInspector(open(t, e.url)).GetQueueInfo(queue.SMS)
 	if err != nil || info.Size != 0 {
 		t.Errorf("%d tasks are left, %v", info.Size, err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"usher/internal/testkit"
 	"usher/messages"
+	"usher/queue"
 	"usher/secrets"
 	"usher/tasks"
 )
@@ -44,14 +45,14 @@ func TestTasks_of_another_deployment_are_left_to_its_workers(t *testing.T) {
 		}
 	}
 	testkit.Eventually(t, patience, func() bool {
-		info, err := newInspector(client).GetQueueInfo(tasks.QueueSMS)
+		info, err := newInspector(client).GetQueueInfo(queue.SMS)
 		return err == nil && info.Retry == codes && info.Archived == 0
 	}, "the stranger puts every code back")
 	wantMetric(t, registry, `usher_tasks_foreign_total{queue="sms"} 40`)
 	serve(t, urlOf(client), logger, newMux(logger, tasks.NewMetrics(prometheus.NewRegistry()),
 		&tasks.SMSCodeHandler{Claims: &claims{}, Sender: &sender{}, Keys: testKeys(t), Timeout: sendTimeout}, nil))
 	testkit.Eventually(t, patience, func() bool {
-		info, err := newInspector(client).GetQueueInfo(tasks.QueueSMS)
+		info, err := newInspector(client).GetQueueInfo(queue.SMS)
 		return err == nil && info.Size == 0
 	}, "their own worker takes every code, and none is archived")
 }
@@ -77,18 +78,18 @@ func TestTask_of_an_unknown_mail_waits_a_day(t *testing.T) {
 
 func TestNamespace_keeps_queues_apart(t *testing.T) {
 	t.Parallel()
-	for namespace, want := range map[tasks.Namespace]string{"": "sms", "usher": "sms", "blue": "blue.sms"} {
-		if got := namespace.Queue(tasks.QueueSMS); got != want {
+	for namespace, want := range map[queue.Namespace]string{"": "sms", "usher": "sms", "blue": "blue.sms"} {
+		if got := namespace.Queue(queue.SMS); got != want {
 			t.Errorf("%q: %s", namespace, got)
 		}
-		for queue, owner := range map[string]tasks.Namespace{"sms": "usher", "sms-3": "usher", "blue.email": "blue", "green.email": "green"} {
+		for queue, owner := range map[string]queue.Namespace{"sms": "usher", "sms-3": "usher", "blue.email": "blue", "green.email": "green"} {
 			owns := namespace == owner || namespace == "" && owner == "usher"
 			if namespace.Owns(queue) != owns {
 				t.Errorf("%q owns %s: %v", namespace, queue, !owns)
 			}
 		}
 	}
-	if got := tasks.PlainQueue("blue.periodic-sms"); got != "periodic-sms" {
+	if got := queue.Plain("blue.periodic-sms"); got != "periodic-sms" {
 		t.Error(got)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"net/url"
@@ -19,6 +18,7 @@ import (
 
 	"usher/contact"
 	"usher/internal/testkit"
+	"usher/queue"
 	"usher/secrets"
 	"usher/store/redisconn"
 	"usher/tasks"
@@ -162,12 +162,12 @@ func serve(t testing.TB, url string, logger *slog.Logger, handler asynq.Handler,
 	}
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:              8,
-		Queues:                   map[string]int{tasks.QueueSMS: 1, tasks.QueueEmail: 1},
+		Queues:                   map[string]int{queue.SMS: 1, queue.Email: 1},
 		TaskCheckInterval:        10 * time.Millisecond,
 		DelayedTaskCheckInterval: 50 * time.Millisecond,
 		RetryDelayFunc:           tasks.RetryDelay,
 		ShutdownTimeout:          time.Second,
-		Logger:                   asynqLogger{logger},
+		Logger:                   queue.Logger{Log: logger},
 	})
 	if err := server.Start(handler); err != nil {
 		t.Fatal(err)
@@ -175,20 +175,18 @@ func serve(t testing.TB, url string, logger *slog.Logger, handler asynq.Handler,
 	t.Cleanup(server.Shutdown)
 }
 
-// serveQueue works the SMS queue as a production worker does, behind a bell.
-func serveQueue(t testing.TB, url string, logger *slog.Logger, handler asynq.Handler, bell *tasks.Bell) {
+// serveQueue works the SMS queue as a production worker does.
+func serveQueue(t testing.TB, url string, logger *slog.Logger, handler asynq.Handler) *queue.Consumer {
 	t.Helper()
-	client := open(t, url)
-	client.AddHook(tasks.AckHook{})
-	client.AddHook(bell)
-	server := asynq.NewServerFromRedisClient(client, asynq.Config{
-		Concurrency: 50, Queues: map[string]int{tasks.QueueSMS: 1}, TaskCheckInterval: time.Millisecond,
-		RetryDelayFunc: tasks.RetryDelay, ShutdownTimeout: time.Second, Logger: asynqLogger{logger},
+	consumer := queue.NewConsumer(open(t, url), queue.ConsumerSettings{
+		Queue: queue.SMS, Loops: 1, Concurrency: 50, Idle: 250 * time.Millisecond, Grace: time.Second,
+		Offset: func() time.Duration { return 0 }, RetryDelay: tasks.RetryDelay, IsFailure: tasks.IsFailure, Logger: logger,
 	})
-	if err := server.Start(handler); err != nil {
+	if err := consumer.Start(handler); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { bell.Stop(); server.Shutdown() })
+	t.Cleanup(func() { consumer.Drain(); consumer.Shutdown() })
+	return consumer
 }
 
 // newMux registers what is not nil, behind the middleware.
@@ -200,12 +198,3 @@ func newMux(
 	tasks.Register(mux, sms, email)
 	return mux
 }
-
-// asynqLogger keeps what Asynq says, for the tests that search all logs.
-type asynqLogger struct{ logger *slog.Logger }
-
-func (l asynqLogger) Debug(args ...any) { l.logger.Debug("asynq", "detail", fmt.Sprint(args...)) }
-func (l asynqLogger) Info(args ...any)  { l.logger.Info("asynq", "detail", fmt.Sprint(args...)) }
-func (l asynqLogger) Warn(args ...any)  { l.logger.Warn("asynq", "detail", fmt.Sprint(args...)) }
-func (l asynqLogger) Error(args ...any) { l.logger.Error("asynq", "detail", fmt.Sprint(args...)) }
-func (l asynqLogger) Fatal(args ...any) { l.logger.Error("asynq", "detail", fmt.Sprint(args...)) }

@@ -9,6 +9,7 @@ import (
 
 	"usher/messages"
 	"usher/providers"
+	"usher/queue"
 )
 
 // Metrics counts what becomes of tasks and messages. The nil value counts nothing.
@@ -97,9 +98,9 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) foreign(queue string) {
+func (m *Metrics) foreign(name string) {
 	if m != nil {
-		m.foreigns.WithLabelValues(PlainQueue(queue)).Inc()
+		m.foreigns.WithLabelValues(queue.Plain(name)).Inc()
 	}
 }
 
@@ -177,13 +178,15 @@ func (m *Metrics) unrecorded(channel messages.Channel) {
 	}
 }
 
-func (m *Metrics) reaped(queue, reason string) {
+// Reaped counts a task that the reaper has healed.
+func (m *Metrics) Reaped(name, reason string) {
 	if m != nil {
-		m.reaps.WithLabelValues(PlainQueue(queue), reason).Inc()
+		m.reaps.WithLabelValues(queue.Plain(name), reason).Inc()
 	}
 }
 
-func (m *Metrics) job(name string, err error, took time.Duration) {
+// JobRan counts a run of a periodic job.
+func (m *Metrics) JobRan(name string, err error, took time.Duration) {
 	if m == nil {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"usher/providers"
+	"usher/queue"
 	"usher/telemetry"
 )
 
@@ -29,7 +30,7 @@ func Observe(base *slog.Logger, metrics *Metrics) asynq.MiddlewareFunc {
 	return func(next asynq.Handler) asynq.Handler {
 		return asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) (err error) {
 			id, _ := asynq.GetTaskID(ctx)
-			request := task.Headers()[HeaderRequestID]
+			request := task.Headers()[queue.HeaderRequestID]
 			l := base.With("task_id", id, "task_type", task.Type(), "request_id", request)
 			if id := telemetry.TraceID(ctx); id != "" {
 				l = l.With("trace_id", id)

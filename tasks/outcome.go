@@ -10,6 +10,7 @@ import (
 
 	"usher/messages"
 	"usher/providers"
+	"usher/queue"
 	"usher/reasons"
 )
 
@@ -64,6 +65,41 @@ func ownPause(code string) (pause time.Duration, ok bool) {
 func IsFailure(err error) bool {
 	_, ok := askedFor(err)
 	return !ok
+}
+
+// The longest pauses. A server that answers "not now" is asked again in a minute. A server that does not answer, a store as
+// much as a mail server, may be back any moment, and people wait: together with a claim's lease the shorter pause lets all
+// be well again within a quarter of a minute.
+const (
+	longestPause = time.Minute
+	absencePause = 8 * time.Second
+)
+
+// The pauses of a mail that the server refuses because of our settings while it accepts others: an operator has to mend them.
+const (
+	firstMendPause   = 15 * time.Second
+	longestMendPause = 5 * time.Minute
+)
+
+// RetryDelay is the pause before a task's next attempt: until the time that a [retryAt] error asks for, else 1 s (15 s where a
+// mail server refuses us), doubled with each retry up to the longest pause, give or take a quarter so that a crowd does not
+// come back at once.
+func RetryDelay(retried int, err error, _ *asynq.Task) time.Duration {
+	if at, ok := askedFor(err); ok {
+		return max(time.Until(at), 0) + queue.Jitter(200*time.Millisecond)
+	}
+	shortest, longest := time.Second, absencePause
+	if answer, ok := errors.AsType[*providers.Error](err); ok {
+		reason, _ := reasons.Of(string(answer.Reason()))
+		switch {
+		case answer.Kind == providers.Misconfigured && reason.Effect == reasons.Counts:
+			shortest, longest = firstMendPause, longestMendPause
+		case answer.Code != "":
+			longest = longestPause
+		}
+	}
+	delay := min(shortest<<min(retried, 6), longest)
+	return delay*3/4 + queue.Jitter(delay/2)
 }
 
 // judge turns a provider's answer into a verdict: the only place where a [providers.Kind] decides.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"usher/messages"
+	"usher/queue"
 )
 
 // OutcomeLog is where what became of SMS waits to be written down.
@@ -17,8 +18,8 @@ type OutcomeLog interface {
 	// Remove takes away what was read.
 	Remove(ctx context.Context, entries []messages.Entry) error
 
-	// Waiting returns how many entries there are, and since when the oldest of them has been waiting.
-	Waiting(ctx context.Context) (n int, since time.Time, err error)
+	// Backlog returns how many entries there are, and since when the oldest of them has been waiting.
+	Backlog(ctx context.Context) (n int, since time.Time, err error)
 }
 
 // OutcomeTable is where it is written down.
@@ -51,6 +52,12 @@ const (
 	expireBatch    = 1000
 )
 
+// Locks lets one of several workers do something at a time.
+type Locks interface {
+	// TryLock gives the named lock to one of several callers for the given time, and reports whether this one has it.
+	TryLock(ctx context.Context, name string, ttl time.Duration) (bool, error)
+}
+
 // OutcomeWriter writes down in SQL what became of SMS, and tidies up there. Any number of workers may run one:
 // whoever has the turn works, and the turn of a worker that died ends by itself.
 //
@@ -60,7 +67,7 @@ const (
 type OutcomeWriter struct {
 	Log       OutcomeLog
 	Table     OutcomeTable
-	Turns     Turns
+	Locks     Locks
 	Retention time.Duration // of closed messages; 0 keeps them for ever
 	Metrics   *Metrics
 	Logger    *slog.Logger
@@ -99,13 +106,13 @@ func (w *OutcomeWriter) Run(ctx context.Context) {
 // take writes if this worker gets the turn.
 func (w *OutcomeWriter) take(ctx context.Context, pace *outcomePace) (mine bool, err error) {
 	until := time.Now().Add(pace.turn)
-	if mine, err = w.Turns.Turn(ctx, "outcomes", outcomeTurn); err != nil || !mine {
+	if mine, err = w.Locks.TryLock(ctx, "outcomes", outcomeTurn); err != nil || !mine {
 		return mine, err
 	}
 	more, err := w.write(ctx, until)
 	waiting := 0
 	if more && err == nil {
-		waiting, _, err = w.Log.Waiting(ctx)
+		waiting, _, err = w.Log.Backlog(ctx)
 	}
 	if err == nil {
 		pace.next(waiting)
@@ -169,14 +176,14 @@ func (p *outcomePace) next(waiting int) {
 }
 
 // Jobs returns what tidies up: SMS of which nothing is heard any more are closed, and old messages deleted.
-func (w *OutcomeWriter) Jobs() []Job {
-	jobs := []Job{{Name: "expire", Every: expireInterval, Run: func(ctx context.Context) error {
+func (w *OutcomeWriter) Jobs() []queue.Job {
+	jobs := []queue.Job{{Name: "expire", Every: expireInterval, Run: func(ctx context.Context) error {
 		n, err := w.expire(ctx)
 		w.tidied("sms of which nothing was heard closed", n)
 		return err
 	}}}
 	if w.Retention > 0 {
-		jobs = append(jobs, Job{Name: "prune", Every: pruneInterval, Run: func(ctx context.Context) error {
+		jobs = append(jobs, queue.Job{Name: "prune", Every: pruneInterval, Run: func(ctx context.Context) error {
 			n, err := w.Table.Prune(ctx, w.Retention)
 			w.tidied("old messages deleted", n)
 			return err

@@ -56,7 +56,7 @@ func eachHistory(t *testing.T, test func(t *testing.T, h *history)) {
 func (h *history) writer(t *testing.T) *tasks.OutcomeWriter {
 	t.Helper()
 	logger, _ := testkit.Logger(t)
-	return &tasks.OutcomeWriter{Log: h.store.Outcomes(), Table: h.table, Turns: h.store.Reports(), Logger: logger}
+	return &tasks.OutcomeWriter{Log: h.store.Outcomes(), Table: h.table, Locks: h.store.Reports(), Logger: logger}
 }
 
 // service issues codes whose tasks go nowhere.
@@ -113,7 +113,7 @@ func (h *history) deliver(t *testing.T, ids ...string) {
 func (h *history) awaitEmpty(t *testing.T) {
 	t.Helper()
 	testkit.Eventually(t, patience, func() bool {
-		n, _, err := h.store.Outcomes().Waiting(t.Context())
+		n, _, err := h.store.Outcomes().Backlog(t.Context())
 		return err == nil && n == 0
 	}, "all outcomes are written down")
 }
@@ -323,7 +323,7 @@ func TestOutcomeWriter_many_may_write_at_the_same_time(t *testing.T) {
 	eachHistory(t, func(t *testing.T, h *history) {
 		for range 3 {
 			writer := h.writer(t)
-			writer.Turns = turns{mine: true} // all at once, as when turns get lost
+			writer.Locks = locks{mine: true} // all at once, as when locks get lost
 			runs(t, writer)
 		}
 		var ids []string

@@ -52,7 +52,7 @@ func (l *outcomeLog) Remove(_ context.Context, entries []messages.Entry) error {
 	return nil
 }
 
-func (l *outcomeLog) Waiting(context.Context) (int, time.Time, error) {
+func (l *outcomeLog) Backlog(context.Context) (int, time.Time, error) {
 	return l.left(), time.Time{}, nil
 }
 
@@ -130,19 +130,19 @@ func (o *outcomeTable) fail(err error) {
 	o.saveErr = err
 }
 
-// turns gives every turn, or none, or fails.
-type turns struct {
+// locks gives every lock, or none, or fails.
+type locks struct {
 	mine bool
 	err  error
 }
 
-func (t turns) Turn(context.Context, string, time.Duration) (bool, error) { return t.mine, t.err }
+func (l locks) TryLock(context.Context, string, time.Duration) (bool, error) { return l.mine, l.err }
 
 // newWriter returns a writer of fakes.
 func newWriter() (*tasks.OutcomeWriter, *outcomeLog, *outcomeTable) {
 	log, table := &outcomeLog{}, &outcomeTable{saved: map[string]int{}}
 	return &tasks.OutcomeWriter{
-		Log: log, Table: table, Turns: turns{mine: true}, Retention: 24 * time.Hour,
+		Log: log, Table: table, Locks: locks{mine: true}, Retention: 24 * time.Hour,
 		Logger: slog.New(slog.DiscardHandler),
 	}, log, table
 }
@@ -226,7 +226,7 @@ func TestOutcomeWriter_waits_for_its_turn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, log, table := newWriter()
-		w.Turns = turns{}
+		w.Locks = locks{}
 		log.add(10)
 		stop := runs(t, w)
 		<-time.After(time.Minute)
@@ -245,7 +245,7 @@ func TestOutcomeWriter_stops_in_time_when_the_database_hangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, log, table := newWriter()
-		w.Turns, table.block = turns{}, true
+		w.Locks, table.block = locks{}, true
 		log.add(10)
 		stop := runs(t, w)
 		<-time.After(time.Second)

@@ -18,6 +18,7 @@ import (
 	"usher/internal/testkit"
 	"usher/messages"
 	"usher/providers"
+	"usher/queue"
 	"usher/tasks"
 	"usher/verify"
 )
@@ -90,12 +91,12 @@ func TestEnqueuer_writes_the_golden_payloads(t *testing.T) {
 		if err := enqueuer.EnqueueSMSCode(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
-		info, err := inspector.GetTaskInfo(tasks.QueueSMS, codeID)
+		info, err := inspector.GetTaskInfo(queue.SMS, codeID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		samePayload(t, "sms_code.v1.json", info.Payload)
-		if got := info.Headers[tasks.HeaderRequestID]; got != "req-1" {
+		if got := info.Headers[queue.HeaderRequestID]; got != "req-1" {
 			t.Errorf("request id %q travels, want req-1", got)
 		}
 
@@ -114,7 +115,7 @@ func TestEnqueuer_writes_the_golden_payloads(t *testing.T) {
 			if err := enqueuer.EnqueueDue(t.Context(), due); err != nil {
 				t.Fatal(err)
 			}
-			info, err = inspector.GetTaskInfo(tasks.QueueEmail, fmt.Sprintf("%s:%d", mailID, i))
+			info, err = inspector.GetTaskInfo(queue.Email, fmt.Sprintf("%s:%d", mailID, i))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +123,7 @@ func TestEnqueuer_writes_the_golden_payloads(t *testing.T) {
 			if info.Type != mail.typename {
 				t.Errorf("a mail about %q travels as %s, want %s", mail.purpose, info.Type, mail.typename)
 			}
-			if got := info.Headers[tasks.HeaderRequestID]; got != "req-2" {
+			if got := info.Headers[queue.HeaderRequestID]; got != "req-2" {
 				t.Errorf("request id %q travels, want req-2", got)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/internal/testkit"
+	"usher/queue"
 	"usher/store/redisstore"
 	"usher/tasks"
 	"usher/verify"
@@ -27,7 +28,7 @@ type reaping struct {
 	metrics  *tasks.Metrics
 	logger   *slog.Logger
 	clock    *testkit.Clock
-	turns    bool
+	slots    bool
 }
 
 const (
@@ -74,9 +75,9 @@ func (r *reaping) reap(t *testing.T, reapers int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for range reapers {
-		reaper := &tasks.Reaper{
-			Queue: tasks.QueueSMS, Client: r.client, Waiting: r.store.Codes(), Metrics: r.metrics, Logger: r.logger,
-			Turns: r.turns,
+		reaper := &queue.Reaper{
+			Queue: queue.SMS, Client: r.client, Messages: r.store.Codes(), Count: r.metrics.Reaped, Logger: r.logger,
+			Slots: r.slots,
 		}
 		wg.Go(func() { reaper.Run(ctx) })
 	}
@@ -146,7 +147,7 @@ func (r *reaping) leaves(t *testing.T, what string) {
 func TestReaper_leaves_what_waits_for_its_turn_in_a_live_worker(t *testing.T) {
 	t.Parallel()
 	r := newReaping(t)
-	r.turns = true
+	r.slots = true
 	r.take(t)
 	r.client.ZAdd(t.Context(), smsLease, redis.Z{Score: float64(time.Now().Add(time.Hour).Unix()), Member: r.id})
 	r.leaves(t, "a message whose worker lives")
@@ -155,7 +156,7 @@ func TestReaper_leaves_what_waits_for_its_turn_in_a_live_worker(t *testing.T) {
 func TestReaper_puts_back_what_waited_for_its_turn_in_a_dead_worker(t *testing.T) {
 	t.Parallel()
 	r := newReaping(t)
-	r.turns = true
+	r.slots = true
 	r.take(t)
 	r.reap(t, 1)
 	to := r.serve(t)
@@ -168,7 +169,7 @@ func TestReaper_puts_back_again_what_is_lost_again(t *testing.T) {
 	r := newReaping(t)
 	r.take(t)
 	r.reap(t, 1)
-	again := r.id + ":again"
+	again := queue.RequeueID(r.id)
 	testkit.Eventually(t, patience, func() bool {
 		return r.client.LIndex(t.Context(), smsPending, 0).Val() == again
 	}, "the task is put back")
@@ -228,14 +229,14 @@ func TestReaper_buries_what_does_not_decode_and_gives_leases(t *testing.T) {
 	r.client.ZRem(t.Context(), smsLease, r.id)
 	r.push(t, "stranger", "garbage")
 	r.client.ZAdd(t.Context(), smsLease, redis.Z{Score: 1, Member: "stranger"})
-	if _, err := newInspector(r.client).ListActiveTasks(tasks.QueueSMS); err == nil {
+	if _, err := newInspector(r.client).ListActiveTasks(queue.SMS); err == nil {
 		t.Error("Asynq copes with an undecodable task by now: the reaper need not")
 	}
 	r.reap(t, 2)
 	testkit.Eventually(t, patience, func() bool {
 		return !r.isActive(t, "stranger") && r.client.ZScore(t.Context(), smsLease, r.id).Err() == nil
 	}, "both are healed")
-	if _, err := newInspector(r.client).ListActiveTasks(tasks.QueueSMS); err != nil {
+	if _, err := newInspector(r.client).ListActiveTasks(queue.SMS); err != nil {
 		t.Errorf("after the burial: %v", err)
 	}
 	if ttl := r.client.TTL(t.Context(), "asynq:{sms}:t:stranger:buried").Val(); ttl <= 0 {
@@ -286,3 +287,10 @@ func (r *reaping) isActive(t *testing.T, id string) bool {
 	t.Helper()
 	return r.client.LPos(t.Context(), smsActive, id, redis.LPosArgs{}).Err() == nil
 }
+
+// redisError is an error that the server answered with.
+type redisError string
+
+func (e redisError) Error() string { return string(e) }
+
+func (redisError) RedisError() {}

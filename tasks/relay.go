@@ -10,6 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"usher/accounts"
+	"usher/queue"
 )
 
 // Outbox is where mails wait that were committed with an account.
@@ -45,9 +46,9 @@ type Relay struct {
 	Enqueuer *Enqueuer
 	Logger   *slog.Logger
 
-	// Turns keeps a mark that is lost with the tasks when Redis is emptied. Then every waiting mail is looked at soon,
+	// Locks keeps a mark that is lost with the tasks when Redis is emptied. Then every waiting mail is checked soon,
 	// however old it is. Nil: that is not noticed.
-	Turns Turns
+	Locks Locks
 
 	// Inspector finds tasks that were archived although their mail waits. Nil: they stay there.
 	Inspector *asynq.Inspector
@@ -122,17 +123,15 @@ func (r *Relay) revive(mail accounts.DueMail) error {
 	if r.Inspector == nil {
 		return nil
 	}
-	queue, id := r.Enqueuer.Namespace.Queue(QueueEmail), MailTaskID(mail.ID, mail.Enqueues)
-	info, err := r.Inspector.GetTaskInfo(queue, id)
+	in, id := r.Enqueuer.Namespace.Queue(queue.Email), MailTaskID(mail.ID, mail.Enqueues)
+	info, err := queue.Find(r.Inspector, in, id)
 	switch {
-	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
-		return nil // it has just ended
 	case err != nil:
-		return fmt.Errorf("look at task of mail: %w", err)
-	case info.State != asynq.TaskStateArchived:
+		return fmt.Errorf("find task of mail: %w", err)
+	case info == nil, info.State != asynq.TaskStateArchived: // it has just ended, or is live
 		return nil
 	}
-	if err := r.Inspector.RunTask(queue, id); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
+	if err := r.Inspector.RunTask(in, id); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
 		return fmt.Errorf("run archived task of mail: %w", err)
 	}
 	r.Logger.Warn("archived task of a waiting mail put back", "message_id", mail.ID, "task_id", id, "request_id", mail.RequestID)
@@ -140,10 +139,10 @@ func (r *Relay) revive(mail accounts.DueMail) error {
 }
 
 func (r *Relay) ping(ctx context.Context) error {
-	if r.Turns == nil {
+	if r.Locks == nil {
 		return r.Enqueuer.Client.Ping()
 	}
-	emptied, err := r.Turns.Turn(ctx, "relay mark", relayMark)
+	emptied, err := r.Locks.TryLock(ctx, "relay mark", relayMark)
 	r.hurry = r.hurry || emptied
 	return err
 }

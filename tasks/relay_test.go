@@ -13,6 +13,7 @@ import (
 	"usher/accounts"
 	"usher/internal/testkit"
 	"usher/messages"
+	"usher/queue"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
 	"usher/tasks"
@@ -77,7 +78,7 @@ func TestRelay_enqueues_more_than_a_batch_and_ends_with_its_context(t *testing.T
 	box := &outbox{due: dueMails(250)}
 	stop := relay(t, &tasks.Relay{Outbox: box, Enqueuer: newEnqueuer(client, testKeys(t)), Logger: logger})
 	testkit.Eventually(t, patience, func() bool {
-		info, err := newInspector(client).GetQueueInfo(tasks.QueueEmail)
+		info, err := newInspector(client).GetQueueInfo(queue.Email)
 		return err == nil && info.Pending == 250
 	}, "250 mails are on the queue")
 	stop()
@@ -108,7 +109,7 @@ func TestRelay_goes_on_when_redis_and_the_outbox_come_back(t *testing.T) {
 
 	server.Start(t)
 	testkit.Eventually(t, patience, func() bool {
-		info, err := newInspector(client).GetQueueInfo(tasks.QueueEmail)
+		info, err := newInspector(client).GetQueueInfo(queue.Email)
 		return err == nil && info.Pending == 3
 	}, "the mails are on the queue")
 	for _, want := range []string{"ping queue", "database is away", "mail seen to by the relay"} {
@@ -130,14 +131,14 @@ func TestRelay_runs_an_archived_task_of_a_mail_that_waits(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i == 0 {
-			if err := inspector.ArchiveTask(tasks.QueueEmail, tasks.MailTaskID(mail.ID, i)); err != nil {
+			if err := inspector.ArchiveTask(queue.Email, tasks.MailTaskID(mail.ID, i)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	relay(t, &tasks.Relay{Outbox: &outbox{due: due}, Enqueuer: enqueuer, Inspector: inspector, Logger: logger})
 	testkit.Eventually(t, patience, func() bool {
-		info, err := inspector.GetQueueInfo(tasks.QueueEmail)
+		info, err := inspector.GetQueueInfo(queue.Email)
 		return err == nil && info.Pending == 2 && info.Archived == 0
 	}, "both tasks are on the queue")
 	testkit.Eventually(t, patience, func() bool {
@@ -151,7 +152,7 @@ func TestRelay_hurries_after_redis_was_emptied(t *testing.T) {
 	logger, _ := testkit.Logger(t)
 	box := &outbox{due: dueMails(1500)} // more than one sweep hands out
 	store := redisstore.New(client, testKeys(t), time.Now)
-	relay(t, &tasks.Relay{Outbox: box, Enqueuer: newEnqueuer(client, testKeys(t)), Logger: logger, Turns: store.Reports()})
+	relay(t, &tasks.Relay{Outbox: box, Enqueuer: newEnqueuer(client, testKeys(t)), Logger: logger, Locks: store.Reports()})
 	hurried := func() (soon, late int) {
 		box.mu.Lock()
 		defer box.mu.Unlock()

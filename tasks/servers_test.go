@@ -15,6 +15,7 @@ import (
 	"usher/internal/testkit"
 	"usher/messages"
 	"usher/providers"
+	"usher/queue"
 	"usher/store/redisstore"
 	"usher/tasks"
 	"usher/verify"
@@ -59,7 +60,7 @@ func TestSMSCodeHandler_sends_once_although_its_task_was_delivered_twice(t *test
 	issued, err := service(t, store, queueFunc(func(_ context.Context, q verify.Queued) error {
 		for range copies { // under names of their own, as no enqueuer would
 			task := asynq.NewTask(tasks.TypeSMSCode, smsPayload(t, keys, q))
-			if _, err := raw.Enqueue(task, asynq.Queue(tasks.QueueSMS)); err != nil {
+			if _, err := raw.Enqueue(task, asynq.Queue(queue.SMS)); err != nil {
 				return err
 			}
 		}
@@ -70,19 +71,19 @@ func TestSMSCodeHandler_sends_once_although_its_task_was_delivered_twice(t *test
 	}
 	inspector := newInspector(client)
 	testkit.Eventually(t, patience, func() bool {
-		info, err := inspector.GetQueueInfo(tasks.QueueSMS)
+		info, err := inspector.GetQueueInfo(queue.SMS)
 		return err == nil && info.Retry == copies-1 && len(to.sentSMS()) == 1
 	}, "one task sends and the others wait")
 	close(release)
 	testkit.Eventually(t, patience, func() bool {
-		info, err := inspector.GetQueueInfo(tasks.QueueSMS)
+		info, err := inspector.GetQueueInfo(queue.SMS)
 		return err == nil && info.Active == 0
 	}, "the sender is done")
-	if _, err := inspector.RunAllRetryTasks(tasks.QueueSMS); err != nil {
+	if _, err := inspector.RunAllRetryTasks(queue.SMS); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, patience, func() bool {
-		info, err := inspector.GetQueueInfo(tasks.QueueSMS)
+		info, err := inspector.GetQueueInfo(queue.SMS)
 		return err == nil && info.Size == 0
 	}, "all tasks are done")
 	if got := len(to.sentSMS()); got != 1 {
@@ -117,7 +118,7 @@ func TestObserve_keeps_a_worker_going_after_a_panic(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, patience, func() bool {
-		info, err := inspector.GetTaskInfo(tasks.QueueSMS, "panics")
+		info, err := inspector.GetTaskInfo(queue.SMS, "panics")
 		return err == nil && info.State == asynq.TaskStateRetry && strings.Contains(info.LastErr, "own_panic")
 	}, "the task waits for the end of its claim")
 	if found := testkit.FindSecrets(append(dump(t, client), log.Bytes()...), number); len(found) > 0 {
@@ -146,7 +147,7 @@ func TestAckHook_lets_a_task_be_acknowledged_after_redis_was_away(t *testing.T) 
 		started <- struct{}{}
 		<-release
 		return nil
-	}), tasks.AckHook{})
+	}), queue.AckHook())
 	if err := newEnqueuer(client, testKeys(t)).EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func TestAckHook_lets_a_task_be_acknowledged_after_redis_was_away(t *testing.T) 
 
 	// Long before the task's lease could end and the task run again.
 	testkit.Eventually(t, 20*time.Second, func() bool {
-		info, err := newInspector(client).GetQueueInfo(tasks.QueueSMS)
+		info, err := newInspector(client).GetQueueInfo(queue.SMS)
 		return err == nil && info.Size == 0
 	}, "the task is acknowledged")
 	if got := runs.Load(); got != 1 {
@@ -172,7 +173,7 @@ func TestAckHook_lets_a_task_be_acknowledged_after_redis_was_away(t *testing.T) 
 func TestAckHook_leaves_other_contexts_alone(t *testing.T) {
 	t.Parallel()
 	var seen context.Context
-	process := tasks.AckHook{}.ProcessHook(func(ctx context.Context, _ redis.Cmder) error {
+	process := queue.AckHook().ProcessHook(func(ctx context.Context, _ redis.Cmder) error {
 		seen = ctx //nolint:fatcontext // the test looks at what the hook made of it
 		return ctx.Err()
 	})
@@ -271,11 +272,11 @@ func TestHandlers_leave_no_number_code_or_token_behind(t *testing.T) {
 	}
 	inspector := newInspector(client)
 	testkit.Eventually(t, patience, func() bool {
-		sms, err := inspector.GetQueueInfo(tasks.QueueSMS)
+		sms, err := inspector.GetQueueInfo(queue.SMS)
 		if err != nil {
 			return false
 		}
-		email, err := inspector.GetQueueInfo(tasks.QueueEmail)
+		email, err := inspector.GetQueueInfo(queue.Email)
 		return err == nil && sms.Processed >= 5 && sms.Archived >= 1 && sms.Retry >= 2 && email.Archived == 1
 	}, "every task has ended or waits")
 

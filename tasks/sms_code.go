@@ -12,6 +12,7 @@ import (
 	"usher/contact"
 	"usher/messages"
 	"usher/providers"
+	"usher/queue"
 	"usher/secrets"
 	"usher/verify"
 )
@@ -50,12 +51,7 @@ func (e *Enqueuer) EnqueueSMSCode(ctx context.Context, code verify.Queued) error
 	return e.enqueue(ctx, TypeSMSCode, code.RequestID, smsCode{
 		ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(),
 		Sealed: sealed, Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(),
-	},
-		asynq.Queue(e.Namespace.Queue(smsShard(code.ID, e.SMSShards))),
-		asynq.TaskID(code.ID),
-		asynq.MaxRetry(maxRetry),
-		asynq.Timeout(handlerTimeout),
-	)
+	}, queue.Options(e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards)), code.ID)...)
 }
 
 // SMSClaims is where the codes of SMS tasks are claimed and their outcomes recorded.

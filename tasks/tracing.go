@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"usher/queue"
 )
 
 // HeaderTrace carries the trace of the HTTP request through the queue, as W3C's traceparent. A task without it
@@ -34,12 +36,12 @@ func (e *Enqueuer) publish(
 		return ctx, func(*asynq.TaskInfo, error) {}
 	}
 	ctx, span := e.Tracer.Start(ctx, typename+" publish", trace.WithSpanKind(trace.SpanKindProducer),
-		trace.WithAttributes(attrSystem.String(asynqName), attrRequest.String(headers[HeaderRequestID])))
+		trace.WithAttributes(attrSystem.String(asynqName), attrRequest.String(headers[queue.HeaderRequestID])))
 	propagation.TraceContext{}.Inject(ctx, propagation.MapCarrier(headers))
 	return ctx, func(info *asynq.TaskInfo, err error) {
 		if info != nil {
 			span.SetAttributes(attrQueue.String(info.Queue), attrTask.String(info.ID),
-				attrMessage.String(messageID(info.ID)))
+				attrMessage.String(queue.MessageID(info.ID)))
 		}
 		if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 			span.SetStatus(codes.Error, "not enqueued")
@@ -57,12 +59,12 @@ func Trace(tracer trace.Tracer) asynq.MiddlewareFunc {
 		}
 		return asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
 			id, _ := asynq.GetTaskID(ctx)
-			queue, _ := asynq.GetQueueName(ctx)
+			name, _ := asynq.GetQueueName(ctx)
 			retried, _ := asynq.GetRetryCount(ctx)
 			ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier(task.Headers()))
 			ctx, span := tracer.Start(ctx, task.Type()+" process", trace.WithSpanKind(trace.SpanKindConsumer),
-				trace.WithAttributes(attrSystem.String(asynqName), attrQueue.String(queue), attrTask.String(id),
-					attrMessage.String(messageID(id)), attrRequest.String(task.Headers()[HeaderRequestID]),
+				trace.WithAttributes(attrSystem.String(asynqName), attrQueue.String(name), attrTask.String(id),
+					attrMessage.String(queue.MessageID(id)), attrRequest.String(task.Headers()[queue.HeaderRequestID]),
 					attribute.Int("usher.retries", retried)))
 			defer span.End()
 			err := next.ProcessTask(ctx, task)

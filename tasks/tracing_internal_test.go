@@ -2,11 +2,12 @@ package tasks
 
 import (
 	"testing"
+	"usher/queue"
 )
 
 func TestPublish_costs_nothing_without_a_tracer(t *testing.T) { //nolint:paralleltest // counts allocations
 	e := new(Enqueuer)
-	headers := map[string]string{HeaderRequestID: "request-1"}
+	headers := map[string]string{queue.HeaderRequestID: "request-1"}
 	allocations := testing.AllocsPerRun(100, func() {
 		_, end := e.publish(t.Context(), TypeSMSCode, headers)
 		end(nil, nil)

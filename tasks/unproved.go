@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"time"
+	"usher/queue"
 )
 
 // UnprovedStore is where addresses wait for their proof.
@@ -29,9 +30,9 @@ type Unproved struct {
 	Logger *slog.Logger
 }
 
-// Jobs is the work for [Periodic].
-func (u *Unproved) Jobs() []Job {
-	return []Job{{Name: "unproved", Every: unprovedEvery, Run: u.Drop}}
+// Jobs is the work for [queue.Scheduler].
+func (u *Unproved) Jobs() []queue.Job {
+	return []queue.Job{{Name: "unproved", Every: unprovedEvery, Run: u.Drop}}
 }
 
 // Drop does the work once.

@@ -11,10 +11,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"usher/queue"
 
 	"github.com/redis/go-redis/v9"
-
-	"usher/tasks"
 )
 
 const (
@@ -67,7 +66,7 @@ func (d dashboardWrites) isDone(ctx context.Context, change dashboardChange) boo
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	paused, err := tasks.IsPaused(ctx, d.client, change.queue)
+	paused, err := queue.IsPaused(ctx, d.client, change.queue)
 	return err == nil && paused == (change.action == "pause")
 }
 

@@ -10,8 +10,8 @@ import (
 	"usher/app"
 	"usher/board"
 	"usher/limits"
+	"usher/queue"
 	"usher/store/sqlstore"
-	"usher/tasks"
 	"usher/vitals"
 )
 
@@ -34,7 +34,7 @@ func (i inspector) outbox(ctx context.Context) (vitals.Backlog, error) {
 
 // outcomes counts the outcomes of SMS that are not in the database yet.
 func (i inspector) outcomes(ctx context.Context) (vitals.Backlog, error) {
-	count, oldest, err := i.stores.Redis.Outcomes().Waiting(ctx)
+	count, oldest, err := i.stores.Redis.Outcomes().Backlog(ctx)
 	return vitals.Backlog{Count: count, Oldest: oldest}, err
 }
 
@@ -48,17 +48,17 @@ func (i inspector) queues(ctx context.Context) ([]vitals.Queue, error) {
 	namespace := i.stores.Namespace
 	groups := [][]string{
 		namespace.SMSQueues(i.shards),
-		{namespace.Queue(tasks.QueueEmail)},
-		{namespace.Queue(tasks.QueuePeriodic)},
-		{namespace.Queue(tasks.QueuePeriodicSMS)},
+		{namespace.Queue(queue.Email)},
+		{namespace.Queue(queue.Periodic)},
+		{namespace.Queue(queue.PeriodicSMS)},
 	}
-	found, err := tasks.LookAtQueues(ctx, i.stores.Client, slices.Concat(groups...), i.stores.Clock.Now())
+	found, err := queue.Inspect(ctx, i.stores.Client, slices.Concat(groups...), i.stores.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
 	var all []vitals.Queue
 	for _, shards := range groups {
-		sum := vitals.Queue{Name: tasks.PlainQueue(shards[0]), Shards: len(shards)}
+		sum := vitals.Queue{Name: queue.Plain(shards[0]), Shards: len(shards)}
 		for _, shard := range shards {
 			q := found[shard]
 			sum.Pending += q.Pending
@@ -124,12 +124,12 @@ func (i inspector) Collect(metrics chan<- prometheus.Metric) {
 			gauge("usher_limits_left", "What is left of the limit.", float64(n), labels)
 		}
 	}
-	queues, err := tasks.LookAtQueues(ctx, i.stores.Client, i.stores.Namespace.Queues(i.shards), now)
+	queues, err := queue.Inspect(ctx, i.stores.Client, i.stores.Namespace.Queues(i.shards), now)
 	if err != nil {
 		return
 	}
 	for name, q := range queues {
-		name = tasks.PlainQueue(name)
+		name = queue.Plain(name)
 		for state, n := range map[string]int{
 			"pending": q.Pending, "active": q.Active, "scheduled": q.Scheduled, "retry": q.Retry, "archived": q.Archived,
 		} {

@@ -14,6 +14,7 @@ import (
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
 
+	"usher/queue"
 	"usher/tasks"
 )
 
@@ -36,7 +37,7 @@ func (c connection) MakeRedisClient() any { return c.client }
 
 // queuesDashboard serves asynqmon. It adds a hook to the client, which therefore must be its own; close the client
 // after the handler.
-func queuesDashboard(client redis.UniversalClient, namespace tasks.Namespace, write, open bool, logger *slog.Logger) http.Handler {
+func queuesDashboard(client redis.UniversalClient, namespace queue.Namespace, write, open bool, logger *slog.Logger) http.Handler {
 	client.AddHook(ownQueues{namespace})
 	monitor := asynqmon.New(asynqmon.Options{
 		RootPath:         queuesPath,
@@ -61,14 +62,14 @@ func queuesDashboard(client redis.UniversalClient, namespace tasks.Namespace, wr
 func warnOfMemory(ctx context.Context, client redis.UniversalClient, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	err := client.MemoryUsage(ctx, "asynq:queues").Err()
+	err := client.MemoryUsage(ctx, queue.SetKey).Err()
 	if refused, ok := errors.AsType[redis.Error](err); ok && !errors.Is(refused, redis.Nil) {
 		logger.Warn("Redis refuses MEMORY, so /queues cannot show queues: allow the command, or use /ops and the metrics", "error", err)
 	}
 }
 
 // ownQueues is a hook that removes the queues of other deployments from Asynq's list.
-type ownQueues struct{ namespace tasks.Namespace }
+type ownQueues struct{ namespace queue.Namespace }
 
 // DialHook changes nothing.
 func (ownQueues) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -78,7 +79,7 @@ func (o ownQueues) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
 		args := cmd.Args()
-		isList := cmd.Name() == "smembers" && len(args) == 2 && args[1] == "asynq:queues"
+		isList := cmd.Name() == "smembers" && len(args) == 2 && args[1] == queue.SetKey
 		if list, ok := cmd.(*redis.StringSliceCmd); ok && err == nil && isList {
 			list.SetVal(slices.DeleteFunc(list.Val(), func(queue string) bool { return !o.namespace.Owns(queue) }))
 		}
@@ -107,7 +108,7 @@ func (h *heldAnswer) Write(b []byte) (int, error) { return h.body.Write(b) }
 
 // own restricts the dashboard's API to the namespace: it answers 404 for the queues of other deployments, and removes
 // their servers and schedules from its lists.
-func own(namespace tasks.Namespace, monitor http.Handler) http.Handler {
+func own(namespace queue.Namespace, monitor http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rest := strings.TrimPrefix(r.URL.Path, queuesPath+"/api/")
 		if after, ok := strings.CutPrefix(rest, "queues/"); ok {
@@ -133,7 +134,7 @@ func own(namespace tasks.Namespace, monitor http.Handler) http.Handler {
 }
 
 // ownItems removes the servers and schedules of other deployments from an answer, and those that it cannot read.
-func ownItems(namespace tasks.Namespace, body []byte) []byte {
+func ownItems(namespace queue.Namespace, body []byte) []byte {
 	var answer map[string]json.RawMessage
 	if json.Unmarshal(body, &answer) != nil {
 		return body // a message for people
@@ -150,7 +151,7 @@ func ownItems(namespace tasks.Namespace, body []byte) []byte {
 	return body
 }
 
-func isOwnItem(namespace tasks.Namespace, raw json.RawMessage) bool {
+func isOwnItem(namespace queue.Namespace, raw json.RawMessage) bool {
 	var item struct {
 		Queues  map[string]int `json:"queue_priorities"` // of a server
 		Options []string       `json:"options"`          // of a schedule: Queue("name") and others

@@ -13,9 +13,9 @@ import (
 
 	"usher/app"
 	"usher/config"
+	"usher/queue"
 	"usher/secrets"
 	"usher/store/sqlstore"
-	"usher/tasks"
 )
 
 const keysUsage = `usage: admin keys [COMMAND]
@@ -59,7 +59,7 @@ type keyDesk struct {
 	db        *sqlstore.DB
 	seals     *sqlstore.Seals
 	client    redis.UniversalClient
-	namespace tasks.Namespace
+	namespace queue.Namespace
 }
 
 func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
@@ -82,7 +82,7 @@ func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	d := &keyDesk{keys: keys, db: db, seals: sqlstore.NewSeals(db, keys, time.Now), client: client, namespace: tasks.Namespace(stores.Namespace)}
+	d := &keyDesk{keys: keys, db: db, seals: sqlstore.NewSeals(db, keys, time.Now), client: client, namespace: queue.Namespace(stores.Namespace)}
 	if err := sqlstore.CheckSchema(ctx, db); err != nil && !errors.Is(err, sqlstore.ErrSchemaNew) {
 		d.close()
 		return nil, err

@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"usher/queue"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-
-	"usher/tasks"
 )
 
 const (
@@ -21,14 +20,14 @@ const (
 
 // countTasks counts the tasks of codes that have not ended by the key that they need. It looks at a bounded number
 // of them; partial says that there are more.
-func countTasks(ctx context.Context, client redis.UniversalClient, namespace tasks.Namespace) (byKey map[string]int, partial bool, err error) {
+func countTasks(ctx context.Context, client redis.UniversalClient, namespace queue.Namespace) (byKey map[string]int, partial bool, err error) {
 	inspector := asynq.NewInspectorFromRedisClient(client)
 	known, err := inspector.Queues()
 	if err != nil {
 		return nil, false, fmt.Errorf("list queues: %w", err)
 	}
 	byKey = map[string]int{}
-	for _, queue := range namespace.SMSQueues(tasks.MaxSMSShards) {
+	for _, queue := range namespace.SMSQueues(queue.MaxSMSShards) {
 		if !slices.Contains(known, queue) {
 			continue
 		}

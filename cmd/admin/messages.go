@@ -12,9 +12,9 @@ import (
 
 	"usher/app"
 	"usher/config"
+	"usher/queue"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
-	"usher/tasks"
 )
 
 const messagesUsage = `usage: admin messages COMMAND
@@ -92,7 +92,7 @@ type desk struct {
 	client    redis.UniversalClient
 	codes     *redisstore.Codes
 	notes     *redisstore.Mails
-	namespace tasks.Namespace
+	namespace queue.Namespace
 	away      error // what Redis said when it did not answer; it is not asked again
 }
 
@@ -118,7 +118,7 @@ func openDesk(ctx context.Context, p app.Process) (*desk, error) {
 	stored := redisstore.New(client, nil, time.Now).In(string(settings.Namespace))
 	return &desk{
 		db: db, messages: sqlstore.NewMessages(db, time.Now), client: client, codes: stored.Codes(), notes: stored.Mails(),
-		namespace: tasks.Namespace(settings.Namespace),
+		namespace: queue.Namespace(settings.Namespace),
 	}, nil
 }
 

@@ -23,6 +23,7 @@ import (
 	"usher/internal/testkit"
 	"usher/messages"
 	"usher/providers"
+	"usher/queue"
 	"usher/secrets"
 	"usher/store/redisconn"
 	"usher/store/redisstore"
@@ -162,7 +163,7 @@ func (b *messageBench) failedCode(t *testing.T) string {
 	t.Helper()
 	id := b.issue(t)
 	b.attempt(t, id, messages.Outcome{State: messages.Failed, Provider: "aliyun", Code: "isv.OUT_OF_SERVICE"})
-	if err := asynq.NewInspectorFromRedisClient(b.client).ArchiveTask(tasks.QueueSMS, id); err != nil {
+	if err := asynq.NewInspectorFromRedisClient(b.client).ArchiveTask(queue.SMS, id); err != nil {
 		t.Fatal(err)
 	}
 	return id
@@ -194,7 +195,7 @@ func (b *messageBench) failedMail(t *testing.T) (accounts.Account, accounts.Mail
 		t.Fatal(err)
 	}
 	b.end(t, mail.ID, messages.Failed)
-	if err := asynq.NewInspectorFromRedisClient(b.client).ArchiveTask(tasks.QueueEmail, mail.ID+":0"); err != nil {
+	if err := asynq.NewInspectorFromRedisClient(b.client).ArchiveTask(queue.Email, mail.ID+":0"); err != nil {
 		t.Fatal(err)
 	}
 	return account, mail
@@ -235,7 +236,7 @@ func (b *messageBench) work(t *testing.T, taskID string) *mailbox {
 	if err := b.queue.EnqueueDue(t.Context(), due[0]); err != nil {
 		t.Fatal(err)
 	}
-	info, err := asynq.NewInspectorFromRedisClient(b.client).GetTaskInfo(tasks.QueueEmail, taskID)
+	info, err := asynq.NewInspectorFromRedisClient(b.client).GetTaskInfo(queue.Email, taskID)
 	if err != nil || info.State != asynq.TaskStatePending {
 		t.Fatalf("task %s: %+v, %v, want it pending", taskID, info, err)
 	}
@@ -382,7 +383,7 @@ func TestMessages_retry_tells_the_truth_of_a_mail_that_waits(t *testing.T) {
 		out, err := b.run(t, "messages", "retry", mail.ID)
 		want(t, out, err, "not put back: it is on its way")
 		for i, put := range []func(queue, id string) error{inspector.ArchiveTask, inspector.DeleteTask} {
-			if err := put(tasks.QueueEmail, tasks.MailTaskID(mail.ID, i)); err != nil {
+			if err := put(queue.Email, tasks.MailTaskID(mail.ID, i)); err != nil {
 				t.Fatal(err)
 			}
 			want(t, b.must(t, "messages", "retry", "-dry-run", mail.ID), nil, "would be put back")
@@ -422,7 +423,7 @@ func TestMessages_retry_puts_the_task_of_a_code_back(t *testing.T) {
 		id := b.failedCode(t)
 		want(t, b.must(t, "messages", "retry", id, "-dry-run"), nil, "would be put back")
 		want(t, b.must(t, "messages", "retry", id), nil, "put back")
-		info, err := asynq.NewInspectorFromRedisClient(b.client).GetTaskInfo(tasks.QueueSMS, id)
+		info, err := asynq.NewInspectorFromRedisClient(b.client).GetTaskInfo(queue.SMS, id)
 		if err != nil || info.State != asynq.TaskStatePending {
 			t.Errorf("task: %+v, %v, want it pending", info, err)
 		}
@@ -434,7 +435,7 @@ func TestMessages_retry_puts_the_task_of_a_code_back(t *testing.T) {
 		out, err = b.run(t, "messages", "retry", id)
 		want(t, out, err, "a code is not sent twice")
 
-		if err := asynq.NewInspectorFromRedisClient(b.client).DeleteTask(tasks.QueueSMS, id); err != nil {
+		if err := asynq.NewInspectorFromRedisClient(b.client).DeleteTask(queue.SMS, id); err != nil {
 			t.Fatal(err)
 		}
 		out, err = b.run(t, "messages", "retry", verify.NewID(b.keys.Index("mobile", "13900139000")))
@@ -449,7 +450,7 @@ func TestMessages_retry_leaves_a_code_alone_whose_task_is_gone(t *testing.T) {
 	t.Parallel()
 	eachMessageBench(t, func(t *testing.T, b *messageBench) {
 		id := b.failedCode(t)
-		if err := asynq.NewInspectorFromRedisClient(b.client).DeleteTask(tasks.QueueSMS, id); err != nil {
+		if err := asynq.NewInspectorFromRedisClient(b.client).DeleteTask(queue.SMS, id); err != nil {
 			t.Fatal(err)
 		}
 		out, err := b.run(t, "messages", "retry", id)

@@ -72,6 +72,7 @@ var edges = []edge{
 	{"tasks", "contact", "a payload holds a receiver, sealed and masked"},
 	{"tasks", "messages", "a task claims its message and records the outcome"},
 	{"tasks", "providers", "the contract; no vendor"},
+	{"tasks", "queue", "a task has a queue, options and an id"},
 	{"tasks", "reports", "a worker asks vendors for their reports"},
 	{"tasks", "secrets", "payloads are sealed; codes and tokens are derived again"},
 	{"tasks", "telemetry", "a task's log lines say which request it belongs to"},
@@ -99,6 +100,7 @@ var edges = []edge{
 	{"app", "contact", "receivers pass through the wiring"},
 	{"app", "messages", "outcomes pass through the wiring"},
 	{"app", "providers", "it routes between senders that it is handed"},
+	{"app", "queue", "it assembles consumers, reapers and schedulers"},
 	{"app", "reports", "it builds the service"},
 	{"app", "secrets", "it derives the keys"},
 	{"app", "store", "its logger leaves out what is known of a store that is away"},
@@ -116,6 +118,7 @@ var edges = []edge{
 	{"app/front", "config", "it reads the settings"},
 	{"app/front", "contact", "receivers pass through the wiring"},
 	{"app/front", "limits", "it builds the limiter"},
+	{"app/front", "queue", "it shows the queues, and notifies workers"},
 	{"app/front", "secrets", "it derives the keys"},
 	{"app/front", "store", "its client tells the log of a Redis that is away"},
 	{"app/front", "store/*", "it hands the stores to the services"},
@@ -156,6 +159,7 @@ var edges = []edge{
 	{"cmd/admin", "secrets", "it checks a rotation of keys"},
 	{"cmd/admin", "store", "it tells what an operator can do about a store that is away"},
 	{"cmd/admin", "store/*", "it migrates and looks messages up"},
+	{"cmd/admin", "queue", "it reads the tasks of every queue"},
 	{"cmd/admin", "tasks", "it shows the queues and the mails, and enqueues again"},
 
 	// Beside the layers.
@@ -201,9 +205,9 @@ var homes = []home{
 
 	{"github.com/labstack/echo/v4", []string{"api"}, "HTTP is one face of the domain"},
 	{"github.com/alexedwards/scs/v2", []string{"api", "store/redisstore"}, "a session is a matter of HTTP"},
-	{"github.com/hibiken/asynq", []string{"tasks", "app", "app/front", "cmd/admin"}, "the queue is one way to run the domain"},
+	{"github.com/hibiken/asynq", []string{"queue", "tasks", "app", "app/front", "cmd/admin"}, "the queue is one way to run the domain"},
 	{"github.com/hibiken/asynqmon", []string{"app/front"}, "the dashboard is on the operations port"},
-	{"github.com/redis/go-redis/v9", []string{"store/redisconn", "store/redisstore", "app", "app/front", "tasks", "cmd/admin"}, "all keys have their TTL there"},
+	{"github.com/redis/go-redis/v9", []string{"store/redisconn", "store/redisstore", "app", "app/front", "queue", "tasks", "cmd/admin"}, "all keys have their TTL there"},
 	{"github.com/jmoiron/sqlx", []string{"store/sqlstore"}, "all SQL is there"},
 	{"github.com/lib/pq", []string{"store/sqlstore"}, "all SQL is there"},
 	{"modernc.org/sqlite", []string{"store/sqlstore"}, "all SQL is there"},

@@ -11,9 +11,9 @@ import (
 	"usher/verify"
 )
 
-// Waiting returns those of the codes that a worker could claim now. It asks only: whether a code is still worth
+// Unclaimed returns those of the codes that a worker could claim now. It asks only: whether a code is still worth
 // sending is decided by the claim.
-func (c *Codes) Waiting(ctx context.Context, ids []string) ([]string, error) {
+func (c *Codes) Unclaimed(ctx context.Context, ids []string) ([]string, error) {
 	now := c.store.now().UnixMilli()
 	asked := make(map[string]*redis.SliceCmd, len(ids))
 	_, err := c.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {

@@ -91,9 +91,9 @@ func (o *Outcomes) Remove(ctx context.Context, entries []messages.Entry) error {
 	return nil
 }
 
-// Waiting returns how many entries there are, and since when the oldest of them has been waiting: the zero
+// Backlog returns how many entries there are, and since when the oldest of them has been waiting: the zero
 // time when there is none.
-func (o *Outcomes) Waiting(ctx context.Context) (n int, since time.Time, err error) {
+func (o *Outcomes) Backlog(ctx context.Context) (n int, since time.Time, err error) {
 	var lengths []*redis.IntCmd
 	var oldest []*redis.XMessageSliceCmd
 	_, err = o.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {

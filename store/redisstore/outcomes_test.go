@@ -303,7 +303,7 @@ func outcomesOvertaken(t *testing.T, b *fixture) {
 func outcomesRead(t *testing.T, b *fixture) {
 	b.unlimited()
 	outcomes := b.store.Outcomes()
-	if n, since, err := outcomes.Waiting(t.Context()); n != 0 || !since.IsZero() || err != nil {
+	if n, since, err := outcomes.Backlog(t.Context()); n != 0 || !since.IsZero() || err != nil {
 		t.Errorf("Waiting = %d, %v, %v of none", n, since, err)
 	}
 	began := b.clock.Now().UTC().Truncate(time.Millisecond)
@@ -332,7 +332,7 @@ func outcomesRead(t *testing.T, b *fixture) {
 				t.Fatal(err)
 			}
 		}
-		n, since, err := outcomes.Waiting(t.Context())
+		n, since, err := outcomes.Backlog(t.Context())
 		if err != nil || n != 5-len(got) || n > 0 && !since.Equal(began.Add(time.Duration(len(got))*time.Minute)) {
 			t.Errorf("Waiting = %d, %v, %v after %d", n, since, err, len(got))
 		}

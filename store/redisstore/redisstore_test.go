@@ -142,7 +142,7 @@ func (b *bundle) steps(ctx context.Context) []step {
 			return err
 		}},
 		{"Remember", func() error { return b.store.Reports().Remember(ctx, "ronglian", "reference", issue.ID) }},
-		{"Turn", func() error { _, err := b.store.Reports().Turn(ctx, "pull", time.Minute); return err }},
+		{"TryLock", func() error { _, err := b.store.Reports().TryLock(ctx, "pull", time.Minute); return err }},
 		{"Status", func() error { _, err := codes.Status(ctx, issue.ID); return err }},
 		{"Try", func() error { _, err := codes.Try(ctx, issue.ID, issue.Purpose); return err }},
 		{"Use", func() error { _, err := codes.Use(ctx, issue.ID); return err }},
@@ -154,7 +154,7 @@ func (b *bundle) steps(ctx context.Context) []step {
 		{"Retry", func() error { _, err := codes.Retry(ctx, issue.ID, false); return err }},
 		{"Void", func() error { return codes.Void(ctx, issue.ID, "") }},
 		{"Read", func() (err error) { entries, _, err = b.store.Outcomes().Read(ctx, 1000); return err }},
-		{"Waiting", func() error { _, _, err := b.store.Outcomes().Waiting(ctx); return err }},
+		{"Backlog", func() error { _, _, err := b.store.Outcomes().Backlog(ctx); return err }},
 		{"Remove", func() error {
 			return b.store.Outcomes().Remove(ctx, append(entries, messages.Entry{Log: "usher:{AA}:outcomes", ID: "1-1"}))
 		}},

@@ -38,11 +38,12 @@ func (r *Reports) reference(provider, reference string) string {
 	return r.store.space.referenceKey(r.store.keys.Index("reference", provider+" "+reference))
 }
 
-// Turn gives one of several callers the turn to do something, for the given time; it cannot be given back.
-func (r *Reports) Turn(ctx context.Context, name string, ttl time.Duration) (bool, error) {
+// TryLock gives the named lock to one of several callers for the given time, and reports whether this one has it. It ends by
+// itself only.
+func (r *Reports) TryLock(ctx context.Context, name string, ttl time.Duration) (bool, error) {
 	mine, err := r.store.client.SetNX(ctx, r.store.space.turnKey(r.store.keys.Index("turn", name)), "1", ttl).Result()
 	if err != nil {
-		return false, fmt.Errorf("take turn: %w", err)
+		return false, fmt.Errorf("try lock: %w", err)
 	}
 	return mine, nil
 }

@@ -23,7 +23,7 @@ var reportsTests = behaviours{
 	"a code is found by its reference":                    reportByReference,
 	"unknown ids are ignored among known ones":            reportUnknown,
 	"a late report of a code that is over is known":       reportLate,
-	"of many one has the turn":                            oneTurn}
+	"of many one has the turn":                            oneLock}
 
 // report is what Aliyun says of a code, under the id that the bundle's record gives it.
 func (b *fixture) report(id string, state messages.State) reports.Report {
@@ -170,16 +170,16 @@ func reportLate(t *testing.T, b *fixture) {
 	b.wantState(t, issued.ID, messages.Undelivered)
 }
 
-func oneTurn(t *testing.T, b *fixture) {
+func oneLock(t *testing.T, b *fixture) {
 	name := secrets.Random(8)
-	turns := testkit.Parallel(20, func(int) bool {
-		mine, err := b.store.Reports().Turn(t.Context(), name, time.Minute)
+	locks := testkit.Parallel(20, func(int) bool {
+		mine, err := b.store.Reports().TryLock(t.Context(), name, time.Minute)
 		return mine && err == nil
 	})
-	if n := testkit.Count(turns, func(mine bool) bool { return mine }); n != 1 {
-		t.Errorf("%d have the turn", n)
+	if n := testkit.Count(locks, func(mine bool) bool { return mine }); n != 1 {
+		t.Errorf("%d have the lock", n)
 	}
-	if mine, err := b.store.Reports().Turn(t.Context(), "another "+name, time.Minute); err != nil || !mine {
-		t.Errorf("another thing's turn = %v, %v", mine, err)
+	if mine, err := b.store.Reports().TryLock(t.Context(), "another "+name, time.Minute); err != nil || !mine {
+		t.Errorf("another thing's lock = %v, %v", mine, err)
 	}
 }

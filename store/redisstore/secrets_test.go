@@ -75,7 +75,7 @@ func keepsNoSecret(t *testing.T, url string) {
 	if err := b.store.Reports().Remember(t.Context(), "ronglian", reference, second.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.store.Reports().Turn(t.Context(), reference, time.Minute); err != nil {
+	if _, err := b.store.Reports().TryLock(t.Context(), reference, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 

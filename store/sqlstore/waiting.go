@@ -7,9 +7,9 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Waiting returns those of the mails that a worker could claim now. It asks only: whether a mail is still worth
+// Unclaimed returns those of the mails that a worker could claim now. It asks only: whether a mail is still worth
 // sending is decided by the claim.
-func (m *Mails) Waiting(ctx context.Context, ids []string) ([]string, error) {
+func (m *Mails) Unclaimed(ctx context.Context, ids []string) ([]string, error) {
 	query, args, err := sqlx.In("select id from messages where id in (?) and "+free, ids, at(m.now()))
 	if err != nil {
 		return nil, fmt.Errorf("look for waiting mails: %w", err)

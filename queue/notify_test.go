@@ -1,4 +1,4 @@
-package tasks_test
+package queue_test
 
 import (
 	"context"
@@ -13,29 +13,29 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/internal/testkit"
-	"usher/tasks"
+	"usher/queue"
 )
 
-// patient is far longer than any test: a loop that wakes before was woken.
+// patient is far longer than any test: a loop that fetches before was notified.
 const patient = time.Hour
 
-// fetcher is a worker of the SMS queue whose loops sleep behind a bell, and counts their looks.
+// fetcher is a worker of the SMS queue whose loops sleep with a waiter, and counts their fetches.
 type fetcher struct {
-	bell  *tasks.Bell
-	looks *atomic.Int64
-	done  chan string // ids of the tasks that were worked
+	waiter  *queue.Waiter
+	fetched *atomic.Int64
+	done    chan string // ids of the tasks that were worked
 }
 
 func newFetcher(t testing.TB, url string, loops int, idle time.Duration) *fetcher {
 	t.Helper()
-	f := &fetcher{bell: tasks.NewBell(tasks.QueueSMS, loops, idle), looks: &atomic.Int64{}, done: make(chan string, 100)}
+	f := &fetcher{waiter: queue.NewWaiter(queue.SMS, loops, idle), fetched: &atomic.Int64{}, done: make(chan string, 100)}
 	client := open(t, url)
-	client.AddHook(f.bell)
-	client.AddHook(fetches{f.looks})
+	client.AddHook(f.waiter.Hook())
+	client.AddHook(fetches{f.fetched})
 	for range loops {
 		server := asynq.NewServerFromRedisClient(client, asynq.Config{
-			Concurrency: 4, Queues: map[string]int{tasks.QueueSMS: 1}, TaskCheckInterval: time.Millisecond,
-			ShutdownTimeout: time.Second, Logger: asynqLogger{slog.New(slog.DiscardHandler)},
+			Concurrency: 4, Queues: map[string]int{queue.SMS: 1}, TaskCheckInterval: time.Millisecond,
+			ShutdownTimeout: time.Second, Logger: queue.Logger{Log: slog.New(slog.DiscardHandler)},
 		})
 		err := server.Start(asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
 			id, _ := asynq.GetTaskID(ctx)
@@ -45,7 +45,7 @@ func newFetcher(t testing.TB, url string, loops int, idle time.Duration) *fetche
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { f.bell.Stop(); server.Shutdown() })
+		t.Cleanup(func() { f.waiter.Stop(); server.Shutdown() })
 	}
 	return f
 }
@@ -70,23 +70,23 @@ func (fetches) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	return next
 }
 
-// listen rings the bell until the test's end, and returns when the subscription stands.
+// listen notifies the waiter until the test's end, and returns when the subscription stands.
 func (f *fetcher) listen(t testing.TB, url string) {
 	t.Helper()
 	client := open(t, url)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); tasks.Listen(ctx, client, f.bell) }()
+	go func() { defer close(ended); queue.Listen(ctx, client, f.waiter) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	testkit.Eventually(t, 10*time.Second, func() bool {
 		return client.PubSubNumSub(ctx, "usher:wake:sms").Val()["usher:wake:sms"] == 1
 	}, "the worker listens")
 }
 
-// asleep waits until all loops have looked once and sleep.
+// asleep waits until all loops have fetched once and sleep.
 func (f *fetcher) asleep(t testing.TB, loops int64) {
 	t.Helper()
-	testkit.Eventually(t, 10*time.Second, func() bool { return f.looks.Load() >= loops }, "the loops have looked")
+	testkit.Eventually(t, 10*time.Second, func() bool { return f.fetched.Load() >= loops }, "the loops have fetched")
 }
 
 func (f *fetcher) await(t testing.TB, id string) {
@@ -101,57 +101,53 @@ func (f *fetcher) await(t testing.TB, id string) {
 	}
 }
 
-func waker(t testing.TB, url string) redis.UniversalClient {
+func notifier(t testing.TB, url string) redis.UniversalClient {
 	t.Helper()
 	client := open(t, url)
-	client.AddHook(tasks.WakeHook{Client: client})
+	client.AddHook(queue.NotifyHook(client))
 	return client
 }
 
-func TestWakeHook_wakes_a_worker_that_would_sleep_on(t *testing.T) {
+func TestNotifyHook_notifies_a_worker_that_would_sleep_on(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, func(t *testing.T, url string) {
 		f := newFetcher(t, url, 2, patient)
 		f.listen(t, url)
 		f.asleep(t, 2)
-		enqueuer := newEnqueuer(waker(t, url), testKeys(t))
+		client := notifier(t, url)
 		for _, id := range []string{"first", "second", "third"} {
-			if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, id)); err != nil {
-				t.Fatal(err)
-			}
+			enqueue(t, client, id)
 			f.await(t, id)
 		}
 	})
 }
 
-func TestBell_lets_a_loop_look_by_itself_when_no_word_comes(t *testing.T) {
+func TestWaiter_lets_a_loop_fetch_by_itself_when_no_notification_comes(t *testing.T) {
 	t.Parallel()
 	url := testkit.Redis(t)
 	f := newFetcher(t, url, 1, 20*time.Millisecond)
 	f.asleep(t, 1)
-	if err := newEnqueuer(open(t, url), testKeys(t)).EnqueueSMSCode(t.Context(), queued(t, "quiet")); err != nil {
-		t.Fatal(err)
-	}
+	enqueue(t, open(t, url), "quiet")
 	f.await(t, "quiet")
 }
 
-func TestBell_wakes_its_loops_to_end(t *testing.T) {
+func TestWaiter_lets_its_loops_end(t *testing.T) {
 	t.Parallel()
 	url := testkit.Redis(t)
-	bell, client := tasks.NewBell(tasks.QueueSMS, 1, patient), open(t, url)
-	looks := &atomic.Int64{}
-	client.AddHook(bell)
-	client.AddHook(fetches{looks})
+	waiter, client := queue.NewWaiter(queue.SMS, 1, patient), open(t, url)
+	fetched := &atomic.Int64{}
+	client.AddHook(waiter.Hook())
+	client.AddHook(fetches{fetched})
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
-		Concurrency: 1, Queues: map[string]int{tasks.QueueSMS: 1}, TaskCheckInterval: time.Millisecond,
-		Logger: asynqLogger{slog.New(slog.DiscardHandler)},
+		Concurrency: 1, Queues: map[string]int{queue.SMS: 1}, TaskCheckInterval: time.Millisecond,
+		Logger: queue.Logger{Log: slog.New(slog.DiscardHandler)},
 	})
 	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return nil })); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, 10*time.Second, func() bool { return looks.Load() > 0 }, "the loop has looked")
+	testkit.Eventually(t, 10*time.Second, func() bool { return fetched.Load() > 0 }, "the loop has fetched")
 	ended := make(chan struct{})
-	go func() { bell.Stop(); server.Shutdown(); close(ended) }()
+	go func() { waiter.Stop(); server.Shutdown(); close(ended) }()
 	select {
 	case <-ended:
 	case <-time.After(10 * time.Second):
@@ -160,12 +156,12 @@ func TestBell_wakes_its_loops_to_end(t *testing.T) {
 }
 
 // Asynq tries again at once when a fetch fails, which keeps a full Redis from its work.
-func TestBell_leaves_a_failing_Redis_alone(t *testing.T) {
+func TestWaiter_leaves_a_failing_Redis_alone(t *testing.T) {
 	t.Parallel()
 	url := testkit.Redis(t)
 	failing := &refusal{}
-	bell, client := tasks.NewBell(tasks.QueueSMS, 1, patient), open(t, url)
-	client.AddHook(bell)
+	waiter, client := queue.NewWaiter(queue.SMS, 1, patient), open(t, url)
+	client.AddHook(waiter.Hook())
 	client.AddHook(failing)
 	fetch := redis.NewScript("return nil")
 	began := time.Now()
@@ -205,7 +201,7 @@ func (e redisError) Error() string { return string(e) }
 
 func (redisError) RedisError() {}
 
-func TestWakeHook_enqueues_although_word_is_forbidden(t *testing.T) {
+func TestNotifyHook_enqueues_although_notifications_are_forbidden(t *testing.T) {
 	t.Parallel()
 	server := testkit.RedisServer(t)
 	admin := open(t, server.URL())
@@ -213,35 +209,17 @@ func TestWakeHook_enqueues_although_word_is_forbidden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := waker(t, "redis://mute:a-password@"+server.Addr()+"/0")
-	if err := newEnqueuer(client, testKeys(t)).EnqueueSMSCode(t.Context(), queued(t, "forbidden")); err != nil {
-		t.Fatalf("enqueue = %v", err)
-	}
-	if info, err := newInspector(admin).GetQueueInfo(tasks.QueueSMS); err != nil || info.Pending != 1 {
+	enqueue(t, notifier(t, "redis://mute:a-password@"+server.Addr()+"/0"), "forbidden")
+	if info, err := asynq.NewInspectorFromRedisClient(admin).GetQueueInfo(queue.SMS); err != nil || info.Pending != 1 {
 		t.Errorf("queue = %+v, %v, want the task", info, err)
 	}
 }
 
-func TestSMSQueues_share_codes_evenly_and_keep_the_first_name(t *testing.T) {
-	t.Parallel()
-	url := testkit.Redis(t)
-	client := open(t, url)
-	enqueuer := newEnqueuer(client, testKeys(t))
-	enqueuer.SMSShards = 4
-	const codes = 400
-	for i := range codes {
-		if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, "code-"+string(rune('A'+i%26))+string(rune('a'+i/26)))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	queues := tasks.Namespace("").SMSQueues(4)
-	if len(queues) != 4 || queues[0] != tasks.QueueSMS {
-		t.Fatalf("queues = %q", queues)
-	}
-	for _, queue := range queues {
-		info, err := newInspector(client).GetQueueInfo(queue)
-		if err != nil || info.Pending < codes/8 {
-			t.Errorf("queue %s = %+v, %v, want about %d codes", queue, info, err, codes/4)
-		}
+// enqueue puts a task on the SMS queue.
+func enqueue(t testing.TB, client redis.UniversalClient, id string) {
+	t.Helper()
+	task := asynq.NewTask("sms:code", []byte("{}"))
+	if _, err := asynq.NewClientFromRedisClient(client).EnqueueContext(t.Context(), task, queue.Options(queue.SMS, id)...); err != nil {
+		t.Fatalf("enqueue: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package tasks
+package queue
 
 import (
 	"context"
@@ -10,17 +10,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// QueueLook is what waits on one queue. A queue that was never used is the zero look.
-type QueueLook struct {
+// Snapshot counts the tasks of one queue. A queue that was never used has the zero snapshot.
+type Snapshot struct {
 	Pending, Active, Scheduled, Retry, Archived int
 
 	Oldest time.Duration // how long the oldest pending task has waited
 	Paused bool
 }
 
-// LookAtQueues counts what waits on queues now, in two round trips for all of them. Asynq's own inspector also asks for
-// the memory that they take, with MEMORY, which managed Redis may refuse, and knows no context.
-func LookAtQueues(ctx context.Context, client redis.UniversalClient, queues []string, now time.Time) (map[string]QueueLook, error) {
+// Inspect takes snapshots of queues, in two round trips for all of them. Asynq's own inspector, and with it the collector of
+// asynq/x/metrics, also asks for the memory that they take, with MEMORY, which managed Redis may refuse and which costs a scan
+// of each queue; it knows no context and no namespace.
+func Inspect(ctx context.Context, client redis.UniversalClient, queues []string, now time.Time) (map[string]Snapshot, error) {
 	type answers struct {
 		pending, active, scheduled, retry, archived, paused *redis.IntCmd
 		oldest                                              *redis.StringCmd
@@ -29,16 +30,16 @@ func LookAtQueues(ctx context.Context, client redis.UniversalClient, queues []st
 	_, err := client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, queue := range queues {
 			asked[i] = answers{
-				pending: pipe.LLen(ctx, queueKey(queue, "pending")), active: pipe.LLen(ctx, activeKey(queue)),
-				scheduled: pipe.ZCard(ctx, queueKey(queue, "scheduled")), retry: pipe.ZCard(ctx, queueKey(queue, "retry")),
-				archived: pipe.ZCard(ctx, queueKey(queue, "archived")), paused: pipe.Exists(ctx, queueKey(queue, "paused")),
-				oldest: pipe.LIndex(ctx, queueKey(queue, "pending"), -1),
+				pending: pipe.LLen(ctx, pendingKey(queue)), active: pipe.LLen(ctx, activeKey(queue)),
+				scheduled: pipe.ZCard(ctx, key(queue, "scheduled")), retry: pipe.ZCard(ctx, key(queue, "retry")),
+				archived: pipe.ZCard(ctx, key(queue, "archived")), paused: pipe.Exists(ctx, key(queue, "paused")),
+				oldest: pipe.LIndex(ctx, pendingKey(queue), -1),
 			}
 		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("look at queues: %w", err)
+		return nil, fmt.Errorf("inspect queues: %w", err)
 	}
 	since := map[string]*redis.StringCmd{}
 	if _, err = client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -49,29 +50,27 @@ func LookAtQueues(ctx context.Context, client redis.UniversalClient, queues []st
 		}
 		return nil
 	}); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("look at oldest tasks: %w", err)
+		return nil, fmt.Errorf("inspect oldest tasks: %w", err)
 	}
-	found := make(map[string]QueueLook, len(queues))
+	found := make(map[string]Snapshot, len(queues))
 	for i, queue := range queues {
 		a := asked[i]
-		look := QueueLook{
+		snapshot := Snapshot{
 			Pending: int(a.pending.Val()), Active: int(a.active.Val()), Scheduled: int(a.scheduled.Val()),
 			Retry: int(a.retry.Val()), Archived: int(a.archived.Val()), Paused: a.paused.Val() > 0,
 		}
 		if cmd := since[queue]; cmd != nil {
-			if ns, err := strconv.ParseInt(cmd.Val(), 10, 64); err == nil { // it may have been fetched meanwhile
-				look.Oldest = max(now.Sub(time.Unix(0, ns)), 0)
+			if ns, err := strconv.ParseInt(cmd.Val(), 10, 64); err == nil { // else it was fetched meanwhile
+				snapshot.Oldest = max(now.Sub(time.Unix(0, ns)), 0)
 			}
 		}
-		found[queue] = look
+		found[queue] = snapshot
 	}
 	return found, nil
 }
 
 // IsPaused reports whether a queue is paused.
 func IsPaused(ctx context.Context, client redis.UniversalClient, queue string) (bool, error) {
-	n, err := client.Exists(ctx, queueKey(queue, "paused")).Result()
+	n, err := client.Exists(ctx, key(queue, "paused")).Result()
 	return n > 0, err
 }
-
-func queueKey(queue, part string) string { return "asynq:{" + queue + "}:" + part }

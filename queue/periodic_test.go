@@ -1,4 +1,4 @@
-package tasks_test
+package queue_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/internal/testkit"
+	"usher/queue"
 	"usher/store/redisstore"
 	"usher/tasks"
 )
@@ -23,20 +24,20 @@ type crew struct {
 	registry *prometheus.Registry
 }
 
-func newCrew(t *testing.T, url string, jobs ...tasks.Job) *crew {
+func newCrew(t *testing.T, url string, jobs ...queue.Job) *crew {
 	t.Helper()
 	logger, _ := testkit.Logger(t)
 	client := open(t, url)
 	c := &crew{registry: prometheus.NewRegistry()}
-	periodic := &tasks.Periodic{
-		Queue: tasks.QueuePeriodic, Jobs: jobs, Client: client, Logger: logger, Asynq: asynqLogger{logger},
-		Leaders: redisstore.New(client, testKeys(t), time.Now).Leaders(), Metrics: tasks.NewMetrics(c.registry),
+	periodic := &queue.Scheduler{
+		Queue: queue.Periodic, Jobs: jobs, Client: client, Logger: logger,
+		Leaders: redisstore.New(client, testKeys(t), time.Now).Leaders(), Count: tasks.NewMetrics(c.registry).JobRan,
 	}
 	mux := asynq.NewServeMux()
 	periodic.Handle(mux)
 	server := asynq.NewServerFromRedisClient(open(t, url), asynq.Config{
-		Concurrency: 2, Queues: map[string]int{tasks.QueuePeriodic: 1}, TaskCheckInterval: 10 * time.Millisecond,
-		ShutdownTimeout: time.Second, Logger: asynqLogger{logger},
+		Concurrency: 2, Queues: map[string]int{queue.Periodic: 1}, TaskCheckInterval: 10 * time.Millisecond,
+		ShutdownTimeout: time.Second, Logger: queue.Logger{Log: logger},
 	})
 	if err := server.Start(mux); err != nil {
 		t.Fatal(err)
@@ -50,9 +51,9 @@ func newCrew(t *testing.T, url string, jobs ...tasks.Job) *crew {
 }
 
 // counting is a job that counts its runs.
-func counting(every time.Duration) (tasks.Job, *atomic.Int64) {
+func counting(every time.Duration) (queue.Job, *atomic.Int64) {
 	var runs atomic.Int64
-	return tasks.Job{Name: "count", Every: every, Run: func(context.Context) error { runs.Add(1); return nil }}, &runs
+	return queue.Job{Name: "count", Every: every, Run: func(context.Context) error { runs.Add(1); return nil }}, &runs
 }
 
 func TestPeriodic_does_a_job_again_and_again_with_one_leader(t *testing.T) {
@@ -61,7 +62,7 @@ func TestPeriodic_does_a_job_again_and_again_with_one_leader(t *testing.T) {
 		job, runs := counting(time.Second)
 		first, second := newCrew(t, url, job), newCrew(t, url, job)
 		testkit.Eventually(t, 20*time.Second, func() bool { return runs.Load() >= 3 }, "the job was done three times")
-		if entries, err := newInspector(open(t, url)).SchedulerEntries(); err != nil || len(entries) > 1 {
+		if entries, err := asynq.NewInspectorFromRedisClient(open(t, url)).SchedulerEntries(); err != nil || len(entries) > 1 {
 			t.Errorf("%d schedulers, %v, want one at most", len(entries), err)
 		}
 		first.stop() // hands over what it leads
@@ -98,7 +99,7 @@ func TestPeriodic_catches_up_with_what_was_missed(t *testing.T) {
 			job, runs := counting(time.Hour)
 			// The jobs are caught up with in their order, so the second is done after the first would have been.
 			last := make(chan struct{})
-			newCrew(t, url, job, tasks.Job{Name: "last", Every: time.Hour, Run: func(context.Context) error {
+			newCrew(t, url, job, queue.Job{Name: "last", Every: time.Hour, Run: func(context.Context) error {
 				close(last)
 				return nil
 			}})
@@ -116,7 +117,7 @@ func TestPeriodic_tries_a_failed_job_when_it_is_due_again(t *testing.T) {
 	t.Parallel()
 	url := testkit.Redis(t)
 	var runs atomic.Int64
-	c := newCrew(t, url, tasks.Job{Name: "count", Every: time.Second, Run: func(context.Context) error {
+	c := newCrew(t, url, queue.Job{Name: "count", Every: time.Second, Run: func(context.Context) error {
 		if runs.Add(1) == 1 {
 			return errors.New("not today")
 		}
@@ -124,7 +125,7 @@ func TestPeriodic_tries_a_failed_job_when_it_is_due_again(t *testing.T) {
 	}})
 	testkit.Eventually(t, 20*time.Second, func() bool { return runs.Load() >= 2 }, "it is tried again")
 	wantMetric(t, c.registry, `usher_periodic_runs_total{name="count",result="failed"} 1`)
-	if info, err := newInspector(open(t, url)).GetQueueInfo(tasks.QueuePeriodic); err != nil || info.Retry+info.Archived > 0 {
+	if info, err := asynq.NewInspectorFromRedisClient(open(t, url)).GetQueueInfo(queue.Periodic); err != nil || info.Retry+info.Archived > 0 {
 		t.Errorf("queue = %+v, %v, want no retry of Asynq's own", info, err)
 	}
 }

@@ -1,4 +1,4 @@
-package tasks_test
+package queue_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/internal/testkit"
-	"usher/tasks"
+	"usher/queue"
 )
 
 // Asynq's clock cannot be set, but what the hook thinks of it can: on a machine that the hook takes for ten minutes
@@ -21,7 +21,7 @@ func TestClockHook_gives_Asynq_the_time_of_all_processes(t *testing.T) {
 	url := testkit.Redis(t)
 	plain := open(t, url)
 	corrected := open(t, url)
-	corrected.AddHook(tasks.ClockHook{Clock: tasks.Clock{Offset: func() time.Duration { return lacks }}})
+	corrected.AddHook(queue.ClockHook(func() time.Duration { return lacks }))
 
 	near := func(what string, at time.Time, want time.Time) {
 		t.Helper()
