@@ -1,39 +1,38 @@
-// Package providers defines what a vendor must do to send one message, and which vendor gets an SMS.
+// Package providers defines what a vendor must do to send one message, and decides which vendor gets an SMS.
 //
-// [SMSSender] and [EmailSender] are the contract: one request a call, never repeated, and every failure an [Error],
-// whose [Kind] is all that anybody decides by. Each vendor is a folder beside this file; package catalog lists them;
-// package providertest checks that a vendor keeps the promises. What else a vendor may be able to do is an interface
-// of its own: [Querier], [Puller], [Referencer], [Bounded].
+// [SMSSender] and [EmailSender] are the contract: one request a call, never repeated, and every failure is an [Error], whose
+// [Kind] decides what follows. Each vendor is a folder beside this file. Package catalog lists them, and package
+// providertest checks that a vendor keeps the promises. Each further ability of a vendor is an interface: [Querier],
+// [Puller], [Referencer], [CredentialChecker], [Prober], [TemplateChecker], [Templated], [Bounded].
 //
-// [Router] is an SMSSender made of others. It keeps nothing but its breakers and weights; what holds over all workers
-// is behind [Slots] and [Scores].
+// [Router] is an SMSSender made of others. It keeps nothing but its breakers and weights. What holds for all workers is
+// behind [Slots] and [Scores].
 //
 // # A message's way through the router
 //
-//	               in doubt? ──yes──▶ ask who may have it ──▶ known: sent or refused, nothing goes out
+//	               unresolved? ──yes──▶ ask who may have it ──▶ known: sent or refused, nothing is sent
 //	                   │                    │
-//	                   │ no                 └─▶ not known: resend, to that provider only; once, then give up
-//	                                              (unless whoever sent it died, and it never left)
+//	                   │ no                 └─▶ not known: send once more; unresolved again: ask, then give up
 //	                   ▼
-//	order of preference, by weight, those who hang last
+//	order of preference, by weight, providers that do not answer last
 //	                   │
 //	                   ▼
 //	  ┌─▶ breaker ──▶ bounds ──▶ send ──▶ accepted: done
 //	  │      │           │         │
-//	  │    open        full        ├─▶ Temporary, Misconfigured: surely not sent
+//	  │    open        full        ├─▶ Temporary, Misconfigured: certainly not sent
 //	  │      └───────────┴─────────┤
-//	  └────── next provider ◀──────┘   RateLimited, Rejected, Unknown: nobody else may have it
+//	  └────── next provider ◀──────┘   RateLimited, Rejected, Unknown: no other provider may have it
 //	                   │
 //	                   ▼
-//	        nobody left: a moment's wait where only a bound was in the way, then Temporary
+//	        none left: a short wait where only a bound was reached, then Temporary
 //
 // What each kind does:
 //
-//	Temporary      next provider; counts against the breaker
+//	Temporary      next provider; counts as a failure for the breaker
 //	Misconfigured  next provider; opens the breaker at once, logged as an error
-//	RateLimited    ends the round: the number's limit, which another vendor would only evade
-//	Rejected       ends the round: this number or content
-//	Unknown        ends the round: it may have been sent; counts against the breaker. A panic is Unknown too
+//	RateLimited    ends the attempt: it is the number's limit, which another vendor would only evade
+//	Rejected       ends the attempt: it is about this number or content
+//	Unknown        ends the attempt: it may have been sent; counts as a failure. A panic is Unknown too
 //
 // A breaker belongs to one provider on one worker:
 //
@@ -42,17 +41,16 @@
 //	   │                                                  └─────fails───────┘            │
 //	   └────────────────────────────────succeeds─────────────────────────────────────────┘
 //
-// A refusal for the number or the content is work well done. What was never asked, and what we broke off ourselves,
-// does not count. A provider that takes requests and answers none is found out by the breaker only when they time
-// out; with five requests older than two seconds it comes last in the order meanwhile.
+// A refusal of the number or the content counts as success. A provider that was not asked and a request that we cancelled do
+// not count. When a provider takes requests without answering, the breaker learns it only when they time out. With five
+// requests older than two seconds, the provider comes last in the order until then.
 //
 // How each step fails:
 //
-//	ask       No answer: as if nobody knew. For 15 seconds after the doubt arose, not known proves nothing, and
-//	          the message waits. A message that may have been sent twice is asked for once and never sent.
-//	bounds    Redis is away: the message goes, counted as unbounded, and this worker alone keeps to the bound of
-//	          requests at the same time. The worker dies: its slots come free two seconds after its requests
-//	          have ended for sure.
-//	send      Everything is an Error; one that is none counts as Unknown.
-//	scores    Redis is away: weights stay as they are, and what was accepted is told later.
+//	ask       No answer: as if no provider knew the message. For 15 seconds after the lost answer, "not known" proves
+//	          nothing, and the message waits. A message that may have been sent twice is asked for once and not sent.
+//	bounds    Redis is unavailable: the message is sent and counted as unbounded, and this worker alone keeps to the bound
+//	          of concurrent requests. The worker dies: its slots are freed two seconds after its requests must have ended.
+//	send      Every failure is an Error; another error counts as Unknown.
+//	scores    Redis is unavailable: weights stay as they are, and accepted messages are added later.
 package providers

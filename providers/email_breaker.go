@@ -12,17 +12,17 @@ import (
 	"usher/reasons"
 )
 
-// The pauses between two probes of a mail server. They double from the first to the last: what a person must mend is
-// tried seldom, for a mailbox is locked after some wrong logins.
+// The pauses between two probes of a mail server. They double from the first to the last. What an operator must correct is
+// tried seldom, because servers lock a mailbox after some wrong logins.
 const (
-	firstProbe, lastProbe         = time.Second, 8 * time.Second       // it is away, and may be back any moment
+	firstProbe, lastProbe         = time.Second, 8 * time.Second       // it is unavailable, and may be back at any moment
 	firstCalmProbe, lastCalmProbe = 10 * time.Second, time.Minute      // it says "not now"
-	firstSlowProbe, lastSlowProbe = 30 * time.Second, 10 * time.Minute // it has to be mended
+	firstSlowProbe, lastSlowProbe = 30 * time.Second, 10 * time.Minute // an operator has to correct it
 )
 
-// EmailBreaker spares a mail server that fails, as a router's breakers do with vendors of SMS. What a mail meets
-// that opens it is told by [reasons.Effect]. While it is open one mail at a time tries. The others wait, and are
-// neither claimed nor attempted.
+// EmailBreaker stops mails to a mail server that fails, as a router's breakers stop SMS. [reasons.Effect] tells which
+// outcomes open it. While it is open, one mail at a time tries the server. The others wait, and are neither claimed nor
+// attempted.
 //
 // It is safe for concurrent use; make it with [NewEmailBreaker].
 type EmailBreaker struct {
@@ -36,7 +36,7 @@ type EmailBreaker struct {
 	probeAt time.Time     // no probe before
 	since   time.Time     // when it opened
 	waiting int           // mails in Enter
-	changed chan struct{} // closed when a mail that waits should look again
+	changed chan struct{} // closed when waiting mails should check the breaker again
 }
 
 // NewEmailBreaker returns a closed breaker of a provider.
@@ -53,7 +53,7 @@ func (b *EmailBreaker) Reset() {
 	b.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:        b.name,
 		MaxRequests: 1,
-		Timeout:     time.Nanosecond, // probeAt is what bounds the probes
+		Timeout:     time.Nanosecond, // probeAt decides when a probe may pass
 		IsExcluded:  saysNothing,
 		IsSuccessful: func(err error) bool {
 			return err == nil || isAnswer(err)
@@ -65,7 +65,7 @@ func (b *EmailBreaker) Reset() {
 	b.closed()
 }
 
-// ErrNotAsked is the outcome of a mail that was let pass and for which the server was not asked.
+// ErrNotAsked is the outcome of a mail that passed the breaker and was not sent to the server.
 var ErrNotAsked = errors.New("the provider was not asked")
 
 func effectOf(err error) reasons.Effect {
@@ -73,13 +73,13 @@ func effectOf(err error) reasons.Effect {
 	return reason.Effect
 }
 
-// isAnswer tells of a refusal that shows that the server is well: it is about one mail.
+// isAnswer reports whether an error is a refusal of one mail, which shows that the server works.
 func isAnswer(err error) bool {
 	kind := KindOf(err)
 	return kind == RateLimited || kind == Rejected || ReasonOf(err) == reasons.NotNow
 }
 
-// saysNothing tells of an outcome that says nothing about the server.
+// saysNothing reports whether an outcome says nothing about the server.
 func saysNothing(err error) bool {
 	if err == nil || isAnswer(err) {
 		return false
@@ -87,8 +87,8 @@ func saysNothing(err error) bool {
 	return errors.Is(err, ErrNotAsked) || errors.Is(err, context.Canceled) || effectOf(err) == reasons.None
 }
 
-// Enter waits until a mail may be tried and returns what its outcome must be told to, once. The error, when ctx ends
-// first, is an [Error]: surely not sent.
+// Enter waits until a mail may be sent. The caller must call done once, with the outcome. When ctx ends first, the error is an
+// [Error]: certainly not sent.
 func (b *EmailBreaker) Enter(ctx context.Context) (done func(error), err error) {
 	b.wait(1)
 	defer b.wait(-1)
@@ -104,7 +104,7 @@ func (b *EmailBreaker) Enter(ctx context.Context) (done func(error), err error) 
 		case <-ctx.Done():
 			timer.Stop()
 			return nil, &Error{
-				Provider: b.name, Kind: Temporary, Code: BreakerOpen.OwnCode(), Err: &gateError{BreakerOpen, b.cause()},
+				Provider: b.name, Kind: Temporary, Code: BreakerOpen.OwnCode(), Err: &notAskedError{BreakerOpen, b.cause()},
 			}
 		}
 		timer.Stop()
@@ -123,7 +123,7 @@ func (b *EmailBreaker) wait(more int) {
 	b.waiting += more
 }
 
-// try lets a mail pass, or says how long to wait at most and what ends the wait.
+// try lets a mail pass, or returns how long to wait at most and a channel that ends the wait.
 func (b *EmailBreaker) try() (done func(error), wait time.Duration, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -134,7 +134,7 @@ func (b *EmailBreaker) try() (done func(error), wait time.Duration, changed <-ch
 			breaker := b.breaker
 			return func(err error) { b.done(breaker, tell, err) }, 0, nil
 		}
-		wait = time.Minute // another one tries: its end ends the wait
+		wait = time.Minute // another mail tries: its outcome ends the wait
 	}
 	return nil, wait, b.changed
 }
@@ -142,7 +142,7 @@ func (b *EmailBreaker) try() (done func(error), wait time.Duration, changed <-ch
 func (b *EmailBreaker) done(breaker *gobreaker.TwoStepCircuitBreaker[struct{}], tell func(error), err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if breaker != b.breaker { // there are new settings since
+	if breaker != b.breaker { // the settings have changed since
 		return
 	}
 	before := breaker.State()
@@ -150,18 +150,18 @@ func (b *EmailBreaker) done(breaker *gobreaker.TwoStepCircuitBreaker[struct{}], 
 		b.last = e
 	}
 	tell(err)
-	after := breaker.State() // half open where it has just opened: its own pause is over at once
+	after := breaker.State() // half open where it has just opened, because its own pause is over at once
 	switch {
 	case after == gobreaker.StateClosed && before != gobreaker.StateClosed:
-		b.logger.Warn("mail server takes mails again", "provider", b.name, "after", time.Since(b.since).Round(time.Second).String())
+		b.logger.Warn("mail server accepts mails again", "provider", b.name, "after", time.Since(b.since).Round(time.Second).String())
 		b.closed()
 	case after == gobreaker.StateClosed:
 	case before == gobreaker.StateClosed:
 		b.since = time.Now()
 		b.open()
-	case saysNothing(err): // the probe was none
-		b.wake()
-	case err != nil && !isAnswer(err): // a probe failed, or what was under way when the breaker opened
+	case saysNothing(err): // the probe did not reach the server
+		b.notify()
+	case err != nil && !isAnswer(err): // a probe failed, or a mail that was under way when the breaker opened
 		if !time.Now().Before(b.probeAt) {
 			b.open()
 		}
@@ -180,32 +180,32 @@ func (b *EmailBreaker) open() {
 	b.pause = min(max(2*b.pause, first), last)
 	b.probeAt = time.Now().Add(b.pause)
 	reason, _ := reasons.Of(string(b.last.Reason()))
-	b.logger.Error("mail server is spared: mails wait in the database", "provider", b.name, "reason", reason.Word,
+	b.logger.Error("breaker of the mail server opened: mails wait in the database", "provider", b.name, "reason", reason.Word,
 		"error", b.last, "next_try_in", b.pause.String(), "do", reason.Do)
-	b.wake()
+	b.notify()
 }
 
 // closed forgets the outage. The caller has the lock.
 func (b *EmailBreaker) closed() {
 	b.last, b.pause, b.probeAt, b.since = nil, 0, time.Time{}, time.Time{}
-	b.wake()
+	b.notify()
 }
 
-// wake has those that wait look again. The caller has the lock.
-func (b *EmailBreaker) wake() {
+// notify has waiting mails check the breaker again. The caller has the lock.
+func (b *EmailBreaker) notify() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
 
-// untried is how long after the time of a probe the breaker still counts as open while no mail is there to try.
-const untried = time.Minute
+// untriedFor is how long after the time of a probe the breaker still counts as open although no mail has tried.
+const untriedFor = time.Minute
 
-// Outage returns why mails are kept back, and since when. It is false while the breaker is closed, and when there is
-// no mail that could show whether the server is well again.
+// Outage returns why mails wait, and since when. It is false while the breaker is closed, and when there is no mail that could
+// show whether the server works again.
 func (b *EmailBreaker) Outage() (why reasons.Word, since time.Time, out bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.since.IsZero() || b.waiting == 0 && time.Since(b.probeAt) > untried {
+	if b.since.IsZero() || b.waiting == 0 && time.Since(b.probeAt) > untriedFor {
 		return "", time.Time{}, false
 	}
 	return b.last.Reason(), b.since, true

@@ -4,21 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
 
 	"usher/reasons"
 )
 
-// Kind is all that a worker looks at to decide what follows a refusal.
+// Kind is what a worker decides by after a send that was not accepted.
 type Kind int
 
 // The kinds of refusal.
 const (
-	// Unknown may have been sent: the answer was lost or made no sense. It is the zero value, so an
-	// error that nobody classified is never repeated blindly.
+	// Unknown may have been sent: the answer was lost or not understood. It is the zero value, so that a message with an
+	// unclassified error is never sent again without a query.
 	Unknown Kind = iota
-	// Temporary was surely not sent, and the same request may succeed later.
+	// Temporary was certainly not sent, and the same request may succeed later.
 	Temporary
-	// RateLimited is the vendor's limit for this number. Another vendor would only evade it.
+	// RateLimited is the vendor's limit for this number. Sending through another vendor would evade that limit.
 	RateLimited
 	// Rejected can never be sent: this number or this content.
 	Rejected
@@ -69,7 +72,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Reason returns our word for why it was not accepted, which is never empty: Why, the cause's, or the kind's.
+// Reason returns our word for why the message was not accepted: Why, the word of the cause, or that of the kind. It is never
+// empty.
 func (e *Error) Reason() reasons.Word {
 	if e.Why != "" {
 		return e.Why
@@ -103,4 +107,35 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return Unknown
+}
+
+var errPanicked = errors.New("panicked; the log has the stack")
+
+// Guard calls a sender, or code that leads to one, and turns a panic into an [Error] of kind Unknown: the request may have
+// left. Neither log nor error quotes the panic's value, which may hold a number or a code.
+func Guard(logger *slog.Logger, provider string, call func() (Receipt, error)) (receipt Receipt, err error) {
+	defer func() {
+		if recover() != nil {
+			logger.Error("sender panicked", "provider", provider, "stack", Stack())
+			receipt, err = Receipt{}, &Error{Provider: provider, Kind: Unknown, Code: "own_panic", Err: errPanicked}
+		}
+	}()
+	return call()
+}
+
+// maxFrames bounds a stack in the log.
+const maxFrames = 32
+
+// Stack names the running functions, the innermost first. It leaves out their arguments, which may hold a number or a code.
+func Stack() string {
+	counters := make([]uintptr, maxFrames)
+	frames := runtime.CallersFrames(counters[:runtime.Callers(2, counters)])
+	var text strings.Builder
+	for {
+		frame, more := frames.Next()
+		fmt.Fprintf(&text, "%s %s:%d\n", frame.Function, frame.File, frame.Line)
+		if !more {
+			return text.String()
+		}
+	}
 }

@@ -4,31 +4,33 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	"usher/reasons"
 )
 
-// Router sends through one of its senders. Which one it is follows from three things: the order of
-// preference, the weights that [Scores] give, and who can be asked now (breaker, bounds).
+// Router sends each SMS through one of its senders. Three things decide which one: the order of preference, the weights
+// that follow from [Scores], and which providers can be asked now (breaker, bounds).
 //
-// It goes on to the next one only when the message was surely not sent and the refusal is not about this
-// number or content: another vendor must not evade a number's limit, and a message that may be on its way
-// must not be doubled. For a message in doubt it asks before it sends again; see [SMS].
+// It goes on to the next provider only when the message was certainly not sent and the refusal is not about this number or
+// content: another vendor must not evade a number's limit, and a message that may have been sent must not be sent twice.
+// For an unresolved message it asks the providers before it sends again; see [SMS].
 //
 // The fields must not change after the first use. It is safe for concurrent use.
 type Router struct {
 	Senders []SMSSender // in the order of preference; at least one
-	Scores  Scores      // nil: everybody does well
-	Slots   Slots       // nil: each worker keeps to the bound of requests at the same time by itself
-	Count   Count       // nil: nobody counts
+	Scores  Scores      // nil: every provider has the weight 1
+	Slots   Slots       // nil: each worker keeps to the bound of concurrent requests by itself
+	Count   Count       // nil: decisions are not counted
 	Logger  *slog.Logger
 
 	once   sync.Once
 	routes []*route
 }
 
-// Count is told of every decision about a provider; see [Decision].
+// Count is called with every decision about a provider; see [Decision].
 type Count func(provider string, decision Decision)
 
 func (r *Router) count(provider string, decision Decision) {
@@ -45,7 +47,7 @@ var (
 // Name returns "router".
 func (r *Router) Name() string { return "router" }
 
-// open makes a line for each sender, once.
+// open makes a route for each sender, once.
 func (r *Router) open() []*route {
 	r.once.Do(func() {
 		for _, sender := range r.Senders {
@@ -55,8 +57,19 @@ func (r *Router) open() []*route {
 	return r.routes
 }
 
-// SendSMS returns the receipt of the sender that accepted, or the error that ended the round: that of the
-// last sender that was asked when all refused.
+// Breakers returns the state of every provider's breaker by the provider's name: closed, half_open or open.
+func (r *Router) Breakers() map[string]string {
+	states := map[string]string{}
+	for _, rt := range r.open() {
+		states[rt.sender.Name()] = stateName(rt.breaker.State())
+	}
+	return states
+}
+
+var errNoSender = reasons.New(reasons.NoProvider, "no provider is configured")
+
+// SendSMS returns the receipt of the sender that accepted, or the error that ended the attempt. When all senders refused,
+// it is the error of the last one that was asked.
 func (r *Router) SendSMS(ctx context.Context, sms SMS) (Receipt, error) {
 	routes := r.open()
 	if len(routes) == 0 {
@@ -68,7 +81,7 @@ func (r *Router) SendSMS(ctx context.Context, sms SMS) (Receipt, error) {
 	return receipt, err
 }
 
-// ResolveSMS implements [Resolver]: those that may have the message are asked once.
+// ResolveSMS implements [Resolver].
 func (r *Router) ResolveSMS(ctx context.Context, sms SMS) (Receipt, error) {
 	a := &attempt{router: r, sms: sms}
 	receipt, err := a.giveUp(ctx, r.open())
@@ -76,7 +89,202 @@ func (r *Router) ResolveSMS(ctx context.Context, sms SMS) (Receipt, error) {
 	return receipt, err
 }
 
-var errNoSender = reasons.New(reasons.NoProvider, "no provider is configured")
+// Decision says in logs and metrics why a provider got a message or was passed over.
+type Decision string
+
+// OwnCode is the code of an error when we refused for this reason and the provider was not asked: certainly not sent.
+func (d Decision) OwnCode() string { return "own_" + string(d) }
+
+// Why a provider was asked to send.
+const (
+	Preferred Decision = "preferred" // it is the first in the order of preference
+	Weighted  Decision = "weighted"  // a preferred provider has a lower weight at the moment
+	Failover  Decision = "failover"  // the providers before it were passed over
+	Waited    Decision = "waited"    // no other provider could take the message, and the bound let it pass a moment later
+	Resend    Decision = "resend"    // an earlier attempt may have been lost
+)
+
+// Why a message did not have to be sent again, must wait, or is given up.
+const (
+	Asked    Decision = "asked"     // the provider knew the outcome
+	NotFound Decision = "not_found" // the provider does not know the message, so far
+	AskError Decision = "ask_error" // the provider did not answer the query
+	GivenUp  Decision = "given_up"  // it may have been sent twice, and no provider knows it
+)
+
+// Why a provider was passed over, beside the kinds temporary and misconfigured of its answer.
+const (
+	BreakerOpen Decision = "breaker_open" // its last requests failed
+	Stalled     Decision = "stalled"      // it takes requests and does not answer: asked last
+	RateSpent   Decision = "rate"         // its bound per second is reached
+	Busy        Decision = "busy"         // its bound of concurrent requests is reached
+)
+
+// Unbounded is counted beside the decision for a provider that was asked while its bounds could not be read.
+const Unbounded Decision = "unbounded"
+
+// attempt takes one message through the providers and explains the way it went.
+type attempt struct {
+	router   *Router
+	sms      SMS
+	provider string   // the provider that was decided for
+	decision Decision // why
+	passed   []string // the providers that were passed over, and why
+	alarm    bool     // an operator has to correct a provider's account
+}
+
+func (a *attempt) run(ctx context.Context, routes []*route) (Receipt, error) {
+	if a.sms.Unresolved != nil {
+		return a.resolve(ctx, routes)
+	}
+	order := a.answeringFirst(ranked(routes, a.sms.ID))
+	decision := Preferred
+	switch {
+	case len(a.passed) > 0:
+		decision = Failover
+	case order[0] != routes[0]:
+		decision = Weighted
+	}
+	return a.walk(ctx, order, decision)
+}
+
+// answeringFirst moves the providers to the end that may not answer: those that take requests without answering, and those
+// whose breaker was open and that only a message can try.
+func (a *attempt) answeringFirst(order []*route) []*route {
+	var first, last []*route
+	for _, rt := range order {
+		if rt.demotion() == "" {
+			first = append(first, rt)
+		} else {
+			last = append(last, rt)
+		}
+	}
+	if len(first) == 0 {
+		return order
+	}
+	for _, rt := range last {
+		a.pass(rt, rt.demotion(), "")
+	}
+	return append(first, last...)
+}
+
+const (
+	// maxBoundWait is how long a message waits for a bound when no other provider can take it. It keeps its slot among the
+	// worker's concurrent messages, so that many messages wait on the queue and not in Redis.
+	maxBoundWait = 2 * time.Second
+
+	// boundPause is how long it waits before it tries the bound again.
+	boundPause = 20 * time.Millisecond
+)
+
+// walk asks one provider after the other. When none could take the message and at least one was passed over for a bound
+// only, it waits a moment for those.
+func (a *attempt) walk(ctx context.Context, order []*route, decision Decision) (Receipt, error) {
+	receipt, bounded, err := a.once(ctx, order, decision)
+	for until := a.waitEnd(ctx); len(bounded) > 0 && pause(ctx, until); {
+		var again error
+		receipt, bounded, again = a.once(ctx, bounded, Waited)
+		if _, own := errors.AsType[*notAskedError](again); !own {
+			err = again
+		}
+	}
+	return receipt, err
+}
+
+// once asks one provider after the other until one accepts the message, may have it, or refuses it for good. When all were
+// passed over it returns those that were not asked because of a bound.
+func (a *attempt) once(ctx context.Context, order []*route, decision Decision) (_ Receipt, bounded []*route, last error) {
+	for i, rt := range order {
+		if i > 0 && decision != Waited {
+			decision = Failover
+		}
+		receipt, err := rt.send(ctx, a.router, a.sms)
+		kind := KindOf(err)
+		if err == nil || kind != Temporary && kind != Misconfigured {
+			a.choose(rt, decision)
+			return receipt, nil, err
+		}
+		refusal, own := errors.AsType[*notAskedError](err)
+		if own {
+			a.pass(rt, refusal.decision, "")
+			if refusal.decision == Busy || refusal.decision == RateSpent {
+				bounded = append(bounded, rt)
+			}
+		} else {
+			a.pass(rt, Decision(kind.String()), codeOf(err))
+			a.alarm = a.alarm || kind == Misconfigured
+		}
+		if last == nil || !own { // a vendor's answer says more than that another provider was not asked
+			last = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return Receipt{}, bounded, last
+}
+
+// waitEnd is until when a message waits for a bound: not longer than it is valid, and most of the attempt's time is left
+// for the provider.
+func (a *attempt) waitEnd(ctx context.Context) time.Time {
+	now := time.Now()
+	longest := maxBoundWait
+	if a.sms.TTL > 0 {
+		longest = min(longest, a.sms.TTL)
+	}
+	if end, ok := ctx.Deadline(); ok {
+		longest = min(longest, end.Sub(now)/4)
+	}
+	return now.Add(longest)
+}
+
+// pause waits before another try and reports whether there is time for one.
+func pause(ctx context.Context, until time.Time) bool {
+	if !time.Now().Add(boundPause).Before(until) {
+		return false
+	}
+	timer := time.NewTimer(boundPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *attempt) choose(rt *route, decision Decision) {
+	a.provider, a.decision = rt.sender.Name(), decision
+	a.router.count(a.provider, decision)
+}
+
+// pass records that a provider was passed over and why, once however often a bound is tried.
+func (a *attempt) pass(rt *route, why Decision, code string) {
+	text := rt.sender.Name() + ": " + string(why)
+	if code != "" {
+		text += " " + code
+	}
+	if slices.Contains(a.passed, text) {
+		return
+	}
+	a.passed = append(a.passed, text)
+	a.router.count(rt.sender.Name(), why)
+}
+
+// log explains the attempt in one log line.
+func (a *attempt) log(ctx context.Context) {
+	level := slog.LevelInfo
+	switch {
+	case a.alarm: // although another provider may have taken this message
+		level = slog.LevelError
+	case len(a.passed) > 0:
+		level = slog.LevelWarn
+	case a.decision == Preferred, a.decision == Weighted: // the log line "message attempted" says as much
+		level = slog.LevelDebug
+	}
+	a.router.Logger.Log(ctx, level, "message routed", "task_id", a.sms.ID, "attempt", a.sms.Attempt,
+		"provider", a.provider, "decision", string(a.decision), "passed_over", a.passed)
+}
 
 // codeOf is the vendor's code of a refusal, or our word for it where there is none.
 func codeOf(err error) string {

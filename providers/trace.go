@@ -12,8 +12,8 @@ import (
 // attrMessage names the message in spans; package tasks uses the same name, so that one search finds both.
 const attrMessage = attribute.Key("usher.message_id")
 
-// TraceSMS returns the sender with a span for each of its requests to the vendor, and the sender itself without
-// a tracer. What the sender can do beyond sending, it can still do, but for handing out reports and references.
+// TraceSMS returns the sender with a span for each of its sends and queries, and the sender itself without a tracer. What
+// else it can do is found through [Wrapper].
 func TraceSMS(sender SMSSender, tracer trace.Tracer) SMSSender {
 	if tracer == nil {
 		return sender
@@ -50,14 +50,6 @@ func (s tracedSMS) SendSMS(ctx context.Context, sms SMS) (Receipt, error) {
 // Unwrap implements [Wrapper].
 func (s tracedSMS) Unwrap() SMSSender { return s.SMSSender }
 
-// Bounds implements [Bounded].
-func (s tracedSMS) Bounds() Bounds {
-	if bounded, ok := s.SMSSender.(Bounded); ok {
-		return bounded.Bounds()
-	}
-	return Bounds{}
-}
-
 type tracedQuerier struct {
 	tracedSMS
 	querier Querier
@@ -67,10 +59,10 @@ type tracedQuerier struct {
 func (q tracedQuerier) QuerySMS(ctx context.Context, query Query) (QueryResult, error) {
 	ctx, span := startCall(ctx, q.tracer, q.Name(), "query", attrMessage.String(query.ID))
 	defer span.End()
-	fate, err := q.querier.QuerySMS(ctx, query)
+	result, err := q.querier.QuerySMS(ctx, query)
 	endCall(span, err)
-	span.SetAttributes(attribute.String("usher.state", string(fate.State)))
-	return fate, err
+	span.SetAttributes(attribute.String("usher.state", string(result.State)))
+	return result, err
 }
 
 type tracedEmail struct {

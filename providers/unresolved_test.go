@@ -67,7 +67,7 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 			nil,
 			[]string{"ask b"},
 			[]string{"b not_found"},
-			"b: temporary: own_settling: the provider may not know of it yet",
+			"b: temporary: own_settling: the provider may not know it yet",
 		},
 		{
 			"not found", 15 * time.Second,
@@ -83,7 +83,7 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 			refusal(providers.Misconfigured),
 			[]string{"ask b"},
 			[]string{"b ask_error"},
-			"b: temporary: own_settling: the provider may not know of it yet",
+			"b: temporary: own_settling: the provider may not know it yet",
 		},
 		{
 			"no answer", 15 * time.Second,
@@ -129,7 +129,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-func TestRouter_sends_a_doubtful_message_by_another_provider(t *testing.T) {
+func TestRouter_sends_an_unresolved_message_by_another_provider(t *testing.T) {
 	t.Parallel()
 	unknown, temporary := refusal(providers.Unknown), refusal(providers.Temporary)
 	for _, test := range []struct {
@@ -239,7 +239,7 @@ func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testi
 			nil,
 			[]string{"ask b"},
 			[]string{"b not_found", "b given_up"},
-			"b: unknown: own_given_up: it may have been sent twice, and nobody knows of it",
+			"b: unknown: own_given_up: it may have been sent twice, and no provider knows it",
 		},
 		{
 			"no answer", "b",
@@ -247,7 +247,7 @@ func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testi
 			refusal(providers.Temporary),
 			[]string{"ask b"},
 			[]string{"b ask_error", "b given_up"},
-			"b: unknown: own_given_up: it may have been sent twice, and nobody knows of it",
+			"b: unknown: own_given_up: it may have been sent twice, and no provider knows it",
 		},
 		{
 			"nobody can be asked", "a",
@@ -255,7 +255,7 @@ func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testi
 			nil,
 			nil,
 			[]string{"a given_up"},
-			"a: unknown: own_given_up: it may have been sent twice, and nobody knows of it",
+			"a: unknown: own_given_up: it may have been sent twice, and no provider knows it",
 		},
 		{"nobody said whom it asked", "", providers.QueryResult{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
 		{
@@ -264,7 +264,7 @@ func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testi
 			nil,
 			[]string{"ask b"},
 			[]string{"b not_found", "router given_up"}, // "a" was the first in line, and cannot be asked
-			"router: unknown: own_given_up: it may have been sent twice, and nobody knows of it",
+			"router: unknown: own_given_up: it may have been sent twice, and no provider knows it",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -22,48 +22,48 @@ type bounded struct {
 
 func (b bounded) Bounds() providers.Bounds { return b.bounds }
 
-// turnstile lets everything pass until it is told otherwise.
-type turnstile struct {
-	mu      sync.Mutex
-	refuse  providers.Decision
-	wait    time.Duration
-	err     error
-	entered []providers.Slot
-	left    []providers.Slot
+// slotsFake lets everything pass until it is told otherwise.
+type slotsFake struct {
+	mu       sync.Mutex
+	refuse   providers.Decision
+	wait     time.Duration
+	err      error
+	acquired []providers.Slot
+	released []providers.Slot
 }
 
-func (s *turnstile) Acquire(_ context.Context, slot providers.Slot) (providers.Decision, time.Duration, error) {
+func (s *slotsFake) Acquire(_ context.Context, slot providers.Slot) (providers.Decision, time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entered = append(s.entered, slot)
+	s.acquired = append(s.acquired, slot)
 	return s.refuse, s.wait, s.err
 }
 
-func (s *turnstile) Release(_ context.Context, slot providers.Slot) error {
+func (s *slotsFake) Release(_ context.Context, slot providers.Slot) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.left = append(s.left, slot)
+	s.released = append(s.released, slot)
 	return s.err
 }
 
-func (s *turnstile) set(refuse providers.Decision, wait time.Duration) {
+func (s *slotsFake) set(refuse providers.Decision, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refuse, s.wait = refuse, wait
 }
 
-func (s *turnstile) counts() (entered, left int) {
+func (s *slotsFake) counts() (acquired, released int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.entered), len(s.left)
+	return len(s.acquired), len(s.released)
 }
 
-// bound gives the first sender of a stage bounds and returns the turnstile before it.
-func (s *stage) bound(bounds providers.Bounds) *turnstile {
-	stile := &turnstile{}
-	s.Slots = stile
+// bound gives the first sender of a stage bounds and returns the slotsFake before it.
+func (s *stage) bound(bounds providers.Bounds) *slotsFake {
+	slots := &slotsFake{}
+	s.Slots = slots
 	s.Senders[0] = bounded{s.senders[0], bounds}
-	return stile
+	return slots
 }
 
 func TestRouter_goes_round_a_provider_whose_bound_is_reached(t *testing.T) {
@@ -73,11 +73,11 @@ func TestRouter_goes_round_a_provider_whose_bound_is_reached(t *testing.T) {
 	} {
 		inBubble(t, func(t *testing.T) {
 			s := newStage(t, nil, nil)
-			stile := s.bound(bounds)
+			slots := s.bound(bounds)
 			if asked, _, err := s.send(t); err != nil || !slices.Equal(asked, []string{"a"}) {
 				t.Errorf("asked %v, %v within the bound", asked, err)
 			}
-			stile.set(refused, time.Second)
+			slots.set(refused, time.Second)
 			start := time.Now()
 			want := []string{"a " + string(refused), "b failover"}
 			for range 10 { // more than the failures that open a breaker
@@ -89,20 +89,20 @@ func TestRouter_goes_round_a_provider_whose_bound_is_reached(t *testing.T) {
 			if time.Since(start) > 0 {
 				t.Error("somebody waited although another provider was there")
 			}
-			for _, slot := range stile.entered {
+			for _, slot := range slots.acquired {
 				if slot.Provider != "a" || slot.Bounds != bounds || slot.Name == "" {
-					t.Errorf("entered with %+v", slot)
+					t.Errorf("acquired with %+v", slot)
 				}
 			}
 		})
 	}
 }
 
-func TestRouter_asks_the_turnstile_once_and_only_where_there_are_bounds(t *testing.T) {
+func TestRouter_asks_for_slots_once_and_only_where_there_are_bounds(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		bounds        providers.Bounds
-		entered, left int
+		bounds             providers.Bounds
+		acquired, released int
 	}{
 		{providers.Bounds{}, 0, 0},
 		{providers.Bounds{PerSecond: 1}, 1, 0},
@@ -110,10 +110,10 @@ func TestRouter_asks_the_turnstile_once_and_only_where_there_are_bounds(t *testi
 		{providers.Bounds{PerSecond: 1, Concurrent: 1}, 1, 1},
 	} {
 		s := newStage(t, nil)
-		stile := s.bound(test.bounds)
+		slots := s.bound(test.bounds)
 		_, _, err := s.send(t)
-		if entered, left := stile.counts(); err != nil || entered != test.entered || left != test.left {
-			t.Errorf("%+v: entered %d times, left %d, %v; want %d and %d", test.bounds, entered, left, err, test.entered, test.left)
+		if acquired, released := slots.counts(); err != nil || acquired != test.acquired || released != test.released {
+			t.Errorf("%+v: acquired %d times, released %d, %v; want %d and %d", test.bounds, acquired, released, err, test.acquired, test.released)
 		}
 	}
 }
@@ -140,10 +140,10 @@ func TestRouter_waits_a_moment_for_the_only_providers_bound(t *testing.T) {
 	} {
 		inBubble(t, func(t *testing.T) {
 			s := newStage(t, nil)
-			stile := s.bound(bounds)
-			stile.set(refused, 300*time.Millisecond)
+			slots := s.bound(bounds)
+			slots.set(refused, 300*time.Millisecond)
 			start := time.Now()
-			time.AfterFunc(290*time.Millisecond, func() { stile.set("", 0) })
+			time.AfterFunc(290*time.Millisecond, func() { slots.set("", 0) })
 			_, decisions, err := s.send(t)
 			if want := []string{"a " + string(refused), "a waited"}; err != nil || !slices.Equal(decisions, want) {
 				t.Errorf("decided %v, %v, want %v", decisions, err, want)
@@ -151,8 +151,8 @@ func TestRouter_waits_a_moment_for_the_only_providers_bound(t *testing.T) {
 			if took := time.Since(start); took < 290*time.Millisecond || took > 350*time.Millisecond {
 				t.Errorf("it went after %v, want soon after there was room", took)
 			}
-			if entered, _ := stile.counts(); refused == providers.RateSpent && entered != 2 {
-				t.Errorf("asked the turnstile %d times, want once and when the second has room", entered)
+			if acquired, _ := slots.counts(); refused == providers.RateSpent && acquired != 2 {
+				t.Errorf("asked for slots %d times, want once and when the second has room", acquired)
 			}
 		})
 	}
@@ -218,7 +218,7 @@ func TestRouter_gives_up_waiting_with_its_context(t *testing.T) {
 	})
 }
 
-func TestRouter_keeps_to_a_bound_of_requests_at_the_same_time_without_a_turnstile(t *testing.T) {
+func TestRouter_keeps_to_a_bound_of_requests_at_the_same_time_without_slots(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newStage(t, nil, nil)
@@ -249,7 +249,7 @@ func TestRouter_keeps_to_a_bound_of_requests_at_the_same_time_without_a_turnstil
 func TestRouter_gives_a_slot_back_whatever_becomes_of_the_request(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
-	stile := s.bound(providers.Bounds{Concurrent: 1})
+	slots := s.bound(providers.Bounds{Concurrent: 1})
 	for i, answer := range []func(context.Context) error{
 		func(context.Context) error { return nil },
 		func(context.Context) error { return refusal(providers.Unknown) },
@@ -263,8 +263,8 @@ func TestRouter_gives_a_slot_back_whatever_becomes_of_the_request(t *testing.T) 
 		}
 		_, err := s.SendSMS(ctx, message(t))
 		cancel()
-		if entered, left := stile.counts(); entered != i+1 || left != i+1 || stile.entered[i].Name != stile.left[i].Name {
-			t.Errorf("request %d: entered %d, left %d, %v", i, entered, left, err)
+		if acquired, released := slots.counts(); acquired != i+1 || released != i+1 || slots.acquired[i].Name != slots.released[i].Name {
+			t.Errorf("request %d: acquired %d, released %d, %v", i, acquired, released, err)
 		}
 	}
 }
