@@ -14,12 +14,12 @@ import (
 	"usher/store/redisstore"
 )
 
-// canary sends one real message through one vendor and follows it, on the way that codes and their reports
-// take: so it shows whether credentials, template, route and reports work.
+// canary sends one real message through one provider and waits for its report, in the same way as codes and reports of
+// users: this tests credentials, template, route and reports.
 func canary(ctx context.Context, p app.Process) error {
 	flags := flag.NewFlagSet("canary", flag.ContinueOnError)
 	provider := flags.String("provider", "", "`name` of the provider: aliyun or ronglian")
-	number := flags.String("to", "", "`number` that gets the message")
+	number := flags.String("to", "", "`number` to send the message to")
 	wait := flags.Duration("wait", 2*time.Minute, "how long to wait for the report, at most 5m")
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err
@@ -27,7 +27,7 @@ func canary(ctx context.Context, p app.Process) error {
 	to, err := contact.ParseMobile(*number)
 	switch {
 	case *provider == "" || *number == "" || flags.NArg() > 0:
-		return &app.UsageError{Text: "want canary -provider NAME -to NUMBER"}
+		return &app.UsageError{Text: "want: admin canary -provider NAME -to NUMBER"}
 	case err != nil:
 		return &app.UsageError{Text: "-to: want a mainland mobile number"}
 	case *wait < 0 || *wait > app.CanaryLife:
@@ -44,14 +44,13 @@ func canary(ctx context.Context, p app.Process) error {
 	}
 	defer func() { _ = client.Close() }()
 	store := redisstore.New(client, settings.Keys, time.Now).In(string(settings.Config.Namespace))
-	// Numbers show masked.
 	tell := func(format string, args ...any) {
-		_, _ = fmt.Fprintf(p.Stdout, "%s to %s: %s\n", *provider, to, fmt.Sprintf(format, args...))
+		_, _ = fmt.Fprintf(p.Stdout, "%s to %s: %s\n", *provider, to, fmt.Sprintf(format, args...)) // the number is masked
 	}
 	if referrer, ok := senders[0].(providers.Referencer); ok {
 		referrer.OnReference(func(ctx context.Context, reference, id string) {
 			if err := store.Reports().Remember(ctx, *provider, reference, id); err != nil {
-				tell("its report will not be recognised: %v", err)
+				tell("its report cannot be matched: %v", err)
 			}
 		})
 	}

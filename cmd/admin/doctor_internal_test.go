@@ -57,7 +57,7 @@ func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sa
 	accepted := fakes.Credentials()
 	environ := map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL, "USHER_SECRET_KEYS": keySpec("k1"),
-		"USHER_REPORT_SECRET":           "0123456789abcdef",
+		"USHER_REPORT_SECRET":            "0123456789abcdef",
 		"USHER_ALIYUN_ACCESS_KEY_ID":     accepted.Aliyun.AccessKeyID,
 		"USHER_ALIYUN_ACCESS_KEY_SECRET": accepted.Aliyun.AccessKeySecret,
 		"USHER_ALIYUN_SIGN_NAME":         "Usher",
@@ -153,7 +153,7 @@ func TestDoctor_finds_wrong_credentials_and_shows_none(t *testing.T) {
 		"one template":    {map[string]string{"ALIYUN_TEMPLATE_CODE_LOGIN": ""}, []string{"warn templates of aliyun"}},
 		"in audit":        {map[string]string{"ALIYUN_TEMPLATE_CODE_LOGIN": "SMS_990001"}, []string{"fail approval of templates of aliyun"}},
 		"refused":         {map[string]string{"ALIYUN_TEMPLATE_CODE": "SMS_990002"}, []string{"fail approval of templates of aliyun"}},
-		"no reports":     {map[string]string{"REPORT_SECRET": ""}, []string{"warn reports"}},
+		"no reports":      {map[string]string{"REPORT_SECRET": ""}, []string{"warn reports"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

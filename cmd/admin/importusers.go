@@ -18,15 +18,15 @@ import (
 	"usher/store/sqlstore"
 )
 
-// importBatch is how many lines share a transaction: one round trip for all, and no lock held for long.
+// importBatch is how many lines share a transaction: enough to save round trips, and few enough for short locks.
 const importBatch = 500
 
-// importUsers reads people of a Django service from a file; docs/from-django.md says how to make it.
+// importUsers imports the users of a Django service from a file; docs/from-django.md tells how to make it.
 func importUsers(ctx context.Context, p app.Process) error {
 	flags := flag.NewFlagSet("import-users", flag.ContinueOnError)
-	dryRun := flags.Bool("dry-run", false, "say what would become of each line, and import nobody")
-	fromLine := flags.Int("from-line", 2, "first `line` to import, for going on where a run has stopped")
-	rejects := flags.String("rejects", "", "`file` to which rejected lines are reported too; appended to")
+	dryRun := flags.Bool("dry-run", false, "show what would be done with each line, and import no user")
+	fromLine := flags.Int("from-line", 2, "first `line` to import, to continue after a run that stopped")
+	rejects := flags.String("rejects", "", "`file` to append the reports of rejected lines to")
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err
 	}
@@ -57,28 +57,33 @@ func importUsers(ctx context.Context, p app.Process) error {
 		defer func() { _ = out.Close() }()
 		report = append(report, out)
 	}
-	store, closeStore, err := openAccounts(ctx, p)
+	settings, err := front.Load(p.Environ)
 	if err != nil {
 		return err
 	}
-	defer closeStore()
+	db, err := openDatabase(ctx, settings.Config.Stores)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
 	run := &importRun{
 		reader:   reader,
-		importer: &accounts.Importer{Store: store, Now: time.Now, DryRun: *dryRun},
+		importer: &accounts.Importer{Store: sqlstore.NewAccounts(db, settings.Keys), Now: time.Now, DryRun: *dryRun},
 		rejects:  io.MultiWriter(report...),
-		progress: newProgress(p.Stderr, size, reader.line),
+		progress: progress(p.Stderr),
+		size:     size,
+		started:  time.Now(),
 	}
 	err = run.all(ctx)
-	run.progress.clear()
 	if _, printErr := fmt.Fprintln(p.Stdout, run.summary()); err == nil {
 		err = printErr
 	}
 	return err
 }
 
-// openExport opens a file that has an end.
+// openExport opens a regular file and returns its size.
 func openExport(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path) // before opening, which waits at a pipe
+	info, err := os.Stat(path) // before opening, which would block at a pipe
 	if err != nil {
 		return nil, 0, err
 	}
@@ -89,40 +94,26 @@ func openExport(path string) (*os.File, int64, error) {
 	return file, info.Size(), err
 }
 
-// openAccounts opens the database that the settings name, whose schema must be as new as this program.
-func openAccounts(ctx context.Context, p app.Process) (*sqlstore.Accounts, func(), error) {
-	settings, err := front.Load(p.Environ)
-	if err != nil {
-		return nil, nil, err
-	}
-	db, err := app.OpenSQL(ctx, settings.Config.Stores, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := sqlstore.CheckSchema(ctx, db); err != nil && !errors.Is(err, sqlstore.ErrSchemaNew) {
-		return nil, nil, errors.Join(err, db.Close())
-	}
-	return sqlstore.NewAccounts(db, settings.Keys), func() { _ = db.Close() }, nil
-}
-
 // importRun is one pass over a file.
 type importRun struct {
 	reader   *userReader
 	importer *accounts.Importer
 	rejects  io.Writer
-	progress *progress
+	progress func(format string, args ...any)
+	size     int64 // of the file, in bytes
+	started  time.Time
 
 	imported, there, rejected int
 }
 
-// importLine is a line on its way.
+// importLine is a line and its outcome; an error that is set before the import rejects it.
 type importLine struct {
 	number  int
 	user    accounts.ImportUser
 	outcome error
 }
 
-// all imports to the end of the file. The error says how to go on after anything but the end.
+// all imports to the end of the file. Where it stops before, the error tells how to continue.
 func (r *importRun) all(ctx context.Context) error {
 	for {
 		done := r.reader.line
@@ -132,9 +123,9 @@ func (r *importRun) all(ctx context.Context) error {
 			done, err = r.reader.line, readErr
 		}
 		if err != nil {
-			return fmt.Errorf("stopped behind line %d; go on with -from-line %d: %w", done, done+1, err)
+			return fmt.Errorf("stopped after line %d; continue with -from-line %d: %w", done, done+1, err)
 		}
-		r.progress.at(r.reader.line, r.reader.offset)
+		r.progress("line %d, %.0f%%", r.reader.line, 100*float64(r.reader.offset)/float64(max(r.size, 1)))
 		if readErr == nil {
 			continue
 		}
@@ -145,7 +136,7 @@ func (r *importRun) all(ctx context.Context) error {
 	}
 }
 
-// read returns the next lines, fewer with the error that ended them.
+// read returns the next lines: fewer than a batch only with an error.
 func (r *importRun) read() ([]importLine, error) {
 	lines := make([]importLine, 0, importBatch)
 	for len(lines) < importBatch {
@@ -158,7 +149,7 @@ func (r *importRun) read() ([]importLine, error) {
 	return lines, nil
 }
 
-// file imports lines and counts and reports what became of them.
+// file imports lines, counts their outcomes and reports rejected ones.
 func (r *importRun) file(ctx context.Context, lines []importLine) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -184,7 +175,6 @@ func (r *importRun) file(ctx context.Context, lines []importLine) error {
 			r.there++
 		default:
 			r.rejected++
-			r.progress.clear()
 			if _, err := fmt.Fprintf(r.rejects, "line %d: %s\n", line.number, reason(line.outcome)); err != nil {
 				return fmt.Errorf("report a rejected line: %w", err)
 			}
@@ -193,7 +183,7 @@ func (r *importRun) file(ctx context.Context, lines []importLine) error {
 	return nil
 }
 
-// reason is a text without anything of the line in it.
+// reason tells why a line was rejected and quotes nothing of the line.
 func reason(outcome error) string {
 	if taken, ok := errors.AsType[*accounts.ExistsError](outcome); ok {
 		return string(taken.Field) + ": another account has it"
@@ -210,7 +200,7 @@ func reason(outcome error) string {
 		case field == accounts.FieldPassword:
 			text = "not a hash that can be verified"
 		case field == accounts.FieldMobile && problem == accounts.Missing:
-			text = "missing, and without a usable password nothing else lets the person in"
+			text = "missing, and without a usable password the user has no other way to sign in"
 		}
 		texts = append(texts, string(field)+": "+text)
 	}
@@ -222,6 +212,6 @@ func (r *importRun) summary() string {
 	if r.importer.DryRun {
 		verb = "would be imported"
 	}
-	return fmt.Sprintf("%d %s, %d there already, %d rejected, in %s", r.imported, verb, r.there, r.rejected,
-		time.Since(r.progress.started).Round(100*time.Millisecond))
+	return fmt.Sprintf("%d %s, %d already there, %d rejected, in %s", r.imported, verb, r.there, r.rejected,
+		time.Since(r.started).Round(100*time.Millisecond))
 }

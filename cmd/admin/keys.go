@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -20,40 +21,31 @@ import (
 
 const keysUsage = `usage: admin keys [COMMAND]
 
-  (none), list [-json]    what each key of USHER_SECRET_KEYS does, what still needs it, and which can be dropped
-  rotate-check [-json]    the same, and exit 1 when these keys would lose something
-  reseal                  seal every number and address under the first key; may run while everything else does
-  reindex -to ID          make the last key, ID, index all numbers and addresses; API and workers must be stopped
+  list [-json]            show what each key of USHER_SECRET_KEYS is used for, what needs it, and which can be removed;
+                          the default command
+  rotate-check [-json]    the same, and exit 1 when these keys would make stored data unreadable
+  reseal                  seal every number and address with the first key; all processes may run meanwhile
+  reindex -to ID          index all numbers and addresses with the last key, ID; API and workers must be stopped
 
-docs/keys.md tells when to use which. No key is ever shown.
+docs/keys.md tells when to use which. No key is shown.
 `
 
-// keysTimeout bounds the count of what keys are needed for, which reads whole tables.
+// keysTimeout bounds the count of what needs each key, which reads whole tables.
 const keysTimeout = 10 * time.Minute
 
 func keysCommand(ctx context.Context, p app.Process) error {
-	name := "list"
-	if len(p.Args) > 0 && p.Args[0] != "" && p.Args[0][0] != '-' {
-		name, p.Args = p.Args[0], p.Args[1:]
+	if len(p.Args) == 0 || strings.HasPrefix(p.Args[0], "-") {
+		p.Args = append([]string{"list"}, p.Args...)
 	}
-	switch name {
-	case "list":
-		return listKeys(ctx, p, false)
-	case "rotate-check":
-		return listKeys(ctx, p, true)
-	case "reseal":
-		return resealContacts(ctx, p)
-	case "reindex":
-		return reindexContacts(ctx, p)
-	case "help":
-		_, err := fmt.Fprint(p.Stdout, keysUsage)
-		return err
-	default:
-		return &app.UsageError{Text: fmt.Sprintf("unknown command %q\n%s", name, keysUsage)}
-	}
+	return dispatch(ctx, p, keysUsage, commands{
+		"list":         func(ctx context.Context, p app.Process) error { return listKeys(ctx, p, false) },
+		"rotate-check": func(ctx context.Context, p app.Process) error { return listKeys(ctx, p, true) },
+		"reseal":       resealContacts,
+		"reindex":      reindexContacts,
+	})
 }
 
-// keyDesk is where keys are looked after: both stores.
+// keyDesk reads and changes what is sealed in both stores.
 type keyDesk struct {
 	keys      *secrets.Keys
 	db        *sqlstore.DB
@@ -78,19 +70,20 @@ func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
 	if err != nil {
 		return nil, config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
 	}
-	db, err := app.OpenSQL(ctx, stores, nil)
+	db, err := openDatabase(ctx, stores)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	d := &keyDesk{keys: keys, db: db, seals: sqlstore.NewSeals(db, keys, time.Now), client: client, namespace: queue.Namespace(stores.Namespace)}
-	if err := sqlstore.CheckSchema(ctx, db); err != nil && !errors.Is(err, sqlstore.ErrSchemaNew) {
-		d.close()
-		return nil, err
-	}
-	return d, nil
+	return &keyDesk{keys: keys, db: db, seals: sqlstore.NewSeals(db, keys, time.Now), client: client, namespace: queue.Namespace(stores.Namespace)}, nil
 }
 
 func (d *keyDesk) close() { _, _ = d.db.Close(), d.client.Close() }
+
+// changed returns a function that prints how many numbers and addresses a run has changed so far.
+func changed(p app.Process) func(int) {
+	show := progress(p.Stderr)
+	return func(n int) { show("%d done", n) }
+}
 
 func resealContacts(ctx context.Context, p app.Process) error {
 	if err := app.ParseFlags(newFlags("keys reseal", keysUsage), p); err != nil {
@@ -101,13 +94,13 @@ func resealContacts(ctx context.Context, p app.Process) error {
 		return err
 	}
 	defer d.close()
-	result, err := d.seals.Reseal(ctx, told(p))
-	return concludeRun(p, result, err, "sealed under "+d.keys.SigningID())
+	result, err := d.seals.Reseal(ctx, changed(p))
+	return concludeRun(p, result, err, "sealed with "+d.keys.SigningID())
 }
 
 func reindexContacts(ctx context.Context, p app.Process) error {
 	flags := newFlags("keys reindex", keysUsage)
-	to := flags.String("to", "", "`id` of the key that is to index: the last one of USHER_SECRET_KEYS")
+	to := flags.String("to", "", "`id` of the key to index with: the last one of USHER_SECRET_KEYS")
 	yes := flags.Bool("yes", false, "do not ask")
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err
@@ -118,11 +111,11 @@ func reindexContacts(ctx context.Context, p app.Process) error {
 	}
 	defer d.close()
 	if *to != d.keys.IndexID() {
-		return &app.UsageError{Text: fmt.Sprintf("keys reindex: -to must name the last key of USHER_SECRET_KEYS, which is %s", d.keys.IndexID())}
+		return &app.UsageError{Text: fmt.Sprintf("keys reindex: -to must be the last key of USHER_SECRET_KEYS, which is %s", d.keys.IndexID())}
 	}
 	servers, err := asynq.NewInspectorFromRedisClient(d.client).Servers()
 	if err != nil {
-		return fmt.Errorf("look for workers: %w", err)
+		return fmt.Errorf("list workers: %w", err)
 	}
 	servers = slices.DeleteFunc(servers, func(s *asynq.ServerInfo) bool {
 		for queue := range s.Queues {
@@ -133,41 +126,29 @@ func reindexContacts(ctx context.Context, p app.Process) error {
 		return true
 	})
 	if len(servers) > 0 {
-		return fmt.Errorf("%d workers are alive: stop them and the API first (one that was killed is forgotten within a minute)", len(servers))
+		return fmt.Errorf("%d workers are running: stop them and the API first (a worker that was killed counts for up to a minute)", len(servers))
 	}
 	if !*yes {
-		_, _ = fmt.Fprintln(p.Stdout, "The API must be stopped. Everybody will be signed out, and codes and links in flight will be of no use.")
+		_, _ = fmt.Fprintln(p.Stdout, "The API must be stopped. All users will be signed out, and codes and links that were sent will become invalid.")
 		if !confirmed(os.Stdin, p.Stdout) {
-			_, err := fmt.Fprintln(p.Stdout, "Nothing was done.")
-			return err
+			return notConfirmed(p)
 		}
 	}
-	result, err := d.seals.Reindex(ctx, told(p))
+	result, err := d.seals.Reindex(ctx, changed(p))
 	return concludeRun(p, result, err, "indexed with "+d.keys.IndexID())
 }
 
-// told shows now and then that a run goes on.
-func told(p app.Process) func(int) {
-	last := time.Now()
-	return func(changed int) {
-		if time.Since(last) >= 5*time.Second {
-			last = time.Now()
-			_, _ = fmt.Fprintf(p.Stderr, "%d done\n", changed)
-		}
-	}
-}
-
-// concludeRun says what a run has done. What it has left behind makes it fail.
+// concludeRun prints the result of a run. It returns an error when the run skipped something.
 func concludeRun(p app.Process, result sqlstore.Resealed, err error, what string) error {
-	_, _ = fmt.Fprintf(p.Stdout, "%d numbers and addresses %s, %d left behind\n", result.Changed, what, result.Left)
+	_, _ = fmt.Fprintf(p.Stdout, "%d numbers and addresses %s, %d skipped\n", result.Changed, what, result.Left)
 	for _, line := range result.Named {
 		_, _ = fmt.Fprintf(p.Stdout, "  %s\n", line)
 	}
 	if err != nil {
-		return fmt.Errorf("broken off, begin again to go on: %w", err)
+		return fmt.Errorf("stopped; run the command again to continue: %w", err)
 	}
 	if result.Left > 0 {
-		return fmt.Errorf("%d numbers and addresses were left behind", result.Left)
+		return fmt.Errorf("%d numbers and addresses were skipped", result.Left)
 	}
 	return nil
 }

@@ -139,13 +139,13 @@ func TestKeys_follow_a_rotation(t *testing.T) {
 		if _, problems, err := keysTold(t, environ, "rotate-check"); err == nil || !strings.Contains(fmt.Sprint(problems), "indexed") {
 			t.Errorf("another key is to index: %v, %v", err, problems)
 		}
-		if out, err := command(t, environ, "keys", "reseal"); err != nil || !strings.Contains(out, "2 numbers and addresses sealed under k2, 0 left") {
+		if out, err := command(t, environ, "keys", "reseal"); err != nil || !strings.Contains(out, "2 numbers and addresses sealed with k2, 0 skipped") {
 			t.Errorf("reseal: %v\n%s", err, out)
 		}
 		if out, err := command(t, environ, "keys", "reindex", "-to", "k1", "-yes"); err == nil {
 			t.Errorf("reindex to a key that does not index: %s", out)
 		}
-		if out, err := command(t, environ, "keys", "reindex", "-to", "k2", "-yes"); err != nil || !strings.Contains(out, "4 numbers and addresses indexed with k2, 0 left") {
+		if out, err := command(t, environ, "keys", "reindex", "-to", "k2", "-yes"); err != nil || !strings.Contains(out, "4 numbers and addresses indexed with k2, 0 skipped") {
 			t.Errorf("reindex: %v\n%s", err, out)
 		}
 		byID, problems, err = keysTold(t, environ, "rotate-check")
@@ -190,6 +190,6 @@ func TestKeys_reindex_wants_workers_stopped(t *testing.T) {
 	defer worker.Shutdown()
 	testkit.Eventually(t, 20*time.Second, func() bool {
 		_, err := command(t, environ, "keys", "reindex", "-to", "k1", "-yes")
-		return err != nil && strings.Contains(err.Error(), "workers are alive")
+		return err != nil && strings.Contains(err.Error(), "workers are running")
 	}, "a worker is noticed")
 }

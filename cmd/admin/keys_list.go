@@ -6,18 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
 	"usher/app"
+	"usher/queue"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
 )
 
-// keyReport is what one key does and what still needs it.
+// keyReport is what one key is used for, and what needs it.
 type keyReport struct {
 	ID         string     `json:"id"`
 	Configured bool       `json:"configured"`
@@ -26,8 +31,8 @@ type keyReport struct {
 	Contacts   int        `json:"contacts"` // sealed numbers and addresses of accounts
 	Mails      int        `json:"mails"`    // sealed addresses of mails that may still be sent
 	Links      int        `json:"links"`    // activation links that still work
-	Codes      int        `json:"codes"`    // that may still be entered
-	Answers    int        `json:"answers"`  // kept for requests that are sent again
+	Codes      int        `json:"codes"`    // that can still be entered
+	Answers    int        `json:"answers"`  // kept for requests that are repeated
 	Tasks      int        `json:"tasks"`    // of codes, on the queues
 	Until      *time.Time `json:"until,omitempty"`
 	Droppable  bool       `json:"droppable"`
@@ -37,8 +42,8 @@ type keyReport struct {
 // keysReport is what the command prints.
 type keysReport struct {
 	Keys     []keyReport `json:"keys"`
-	Problems []string    `json:"problems"` // why these keys would lose something
-	Partial  bool        `json:"partial"`  // more tasks wait than were looked at
+	Problems []string    `json:"problems"` // data that these keys cannot read
+	Partial  bool        `json:"partial"`  // not all tasks were counted
 }
 
 func listKeys(ctx context.Context, p app.Process, check bool) error {
@@ -62,7 +67,7 @@ func listKeys(ctx context.Context, p app.Process, check bool) error {
 		return err
 	}
 	if n := len(report.Problems); check && n > 0 {
-		return fmt.Errorf("these keys would lose something: %s", report.Problems[0])
+		return fmt.Errorf("these keys would make stored data unreadable: %s", report.Problems[0])
 	}
 	return nil
 }
@@ -77,16 +82,16 @@ func (d *keyDesk) report(ctx context.Context) (keysReport, error) {
 	if err != nil {
 		return report, err
 	}
-	tasks, partial, err := countTasks(ctx, d.client, d.namespace)
+	queued, partial, err := countTasks(ctx, d.client, d.namespace)
 	if err != nil {
 		return report, err
 	}
 	report.Partial = partial
-	for _, id := range d.ids(rows, kept, tasks) {
+	for _, id := range d.ids(rows, kept, queued) {
 		k := keyReport{
 			ID: id, Configured: d.keys.Knows(id), Signs: id == d.keys.SigningID(), Indexes: id == d.keys.IndexID(),
 			Contacts: rows[id].Contacts, Mails: rows[id].Mails, Links: rows[id].Links,
-			Codes: kept[id].Codes, Answers: kept[id].Answers, Tasks: tasks[id],
+			Codes: kept[id].Codes, Answers: kept[id].Answers, Tasks: queued[id],
 		}
 		until := rows[id].LinksUntil
 		if kept[id].Until.After(until) {
@@ -106,23 +111,19 @@ func (d *keyDesk) report(ctx context.Context) (keysReport, error) {
 	if err != nil && ctx.Err() != nil {
 		return report, err
 	}
-	if err != nil && !errors.Is(err, sqlstore.ErrSealedUnknown) { // told above
+	if err != nil && !errors.Is(err, sqlstore.ErrSealedUnknown) { // already in the problems
 		report.Problems = append(report.Problems, err.Error())
 	}
 	return report, nil
 }
 
-// ids lists the configured keys in their order and then those that only something stored names.
-func (d *keyDesk) ids(rows map[string]sqlstore.KeyUse, kept map[string]redisstore.KeyUse, tasks map[string]int) []string {
+// ids lists the configured keys in their order, and then the keys that only stored data names.
+func (d *keyDesk) ids(rows map[string]sqlstore.KeyUse, kept map[string]redisstore.KeyUse, queued map[string]int) []string {
 	others := map[string]bool{}
-	for id := range rows {
-		others[id] = true
-	}
-	for id := range kept {
-		others[id] = true
-	}
-	for id := range tasks {
-		others[id] = true
+	for _, names := range []iter.Seq[string]{maps.Keys(rows), maps.Keys(kept), maps.Keys(queued)} {
+		for id := range names {
+			others[id] = true
+		}
 	}
 	ids := d.keys.IDs()
 	for _, id := range ids {
@@ -131,7 +132,7 @@ func (d *keyDesk) ids(rows map[string]sqlstore.KeyUse, kept map[string]redisstor
 	return append(ids, slices.Sorted(maps.Keys(others))...)
 }
 
-// judge says what still needs the key.
+// judge tells what needs the key and whether it can be removed.
 func (k *keyReport) judge() {
 	var needs []string
 	need := func(n int, what string) {
@@ -150,18 +151,18 @@ func (k *keyReport) judge() {
 	}
 	switch {
 	case k.Signs:
-		k.Reason = "it signs and seals"
+		k.Reason = "signs and seals"
 	case k.Indexes:
-		k.Reason = "it indexes numbers and addresses"
+		k.Reason = "indexes numbers and addresses"
 	case len(needs) > 0:
 		k.Reason = strings.Join(needs, ", ")
 	default:
 		k.Droppable = true
-		k.Reason = "nothing needs it: it can be dropped once no running process signs with it"
+		k.Reason = "nothing needs it: it can be removed once no running process signs with it"
 	}
 }
 
-func (k *keyReport) place() string {
+func (k *keyReport) use() string {
 	switch {
 	case !k.Configured:
 		return "MISSING"
@@ -178,16 +179,13 @@ func (k *keyReport) place() string {
 
 func printKeys(out io.Writer, report keysReport, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(report)
+		return printJSON(out, report)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "KEY\tPLACE\tCONTACTS\tMAILS\tLINKS\tCODES\tTASKS\tANSWERS\t")
+	_, _ = fmt.Fprintln(table, "KEY\tUSE\tCONTACTS\tMAILS\tLINKS\tCODES\tTASKS\tANSWERS\t")
 	for _, k := range report.Keys {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
-			k.ID, k.place(), k.Contacts, k.Mails, k.Links, k.Codes, k.Tasks, k.Answers)
+			k.ID, k.use(), k.Contacts, k.Mails, k.Links, k.Codes, k.Tasks, k.Answers)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -196,10 +194,70 @@ func printKeys(out io.Writer, report keysReport, asJSON bool) error {
 		_, _ = fmt.Fprintf(out, "%s: %s\n", k.ID, k.Reason)
 	}
 	if report.Partial {
-		_, _ = fmt.Fprintln(out, "More tasks wait than were looked at; each belongs to a code that is counted.")
+		_, _ = fmt.Fprintln(out, "Not all tasks were counted; each belongs to a code that is counted.")
 	}
 	for _, problem := range report.Problems {
 		_, _ = fmt.Fprintf(out, "PROBLEM: %s\n", problem)
 	}
 	return nil
+}
+
+const (
+	taskPage  = 500
+	taskPages = 20 // of each state of each queue
+)
+
+// countTasks counts the tasks of codes that have not expired, by the key that they need. It reads a bounded number of
+// tasks; partial tells that there are more.
+func countTasks(ctx context.Context, client redis.UniversalClient, namespace queue.Namespace) (byKey map[string]int, partial bool, err error) {
+	inspector := asynq.NewInspectorFromRedisClient(client)
+	known, err := inspector.Queues()
+	if err != nil {
+		return nil, false, fmt.Errorf("list queues: %w", err)
+	}
+	byKey = map[string]int{}
+	for _, name := range namespace.SMSQueues(queue.MaxSMSShards) {
+		if !slices.Contains(known, name) {
+			continue
+		}
+		for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
+			inspector.ListPendingTasks, inspector.ListActiveTasks, inspector.ListScheduledTasks,
+			inspector.ListRetryTasks, inspector.ListArchivedTasks,
+		} {
+			more, err := countPages(ctx, byKey, func(page int) ([]*asynq.TaskInfo, error) {
+				return list(name, asynq.PageSize(taskPage), asynq.Page(page))
+			})
+			if err != nil {
+				return nil, false, fmt.Errorf("list tasks of %s: %w", name, err)
+			}
+			partial = partial || more
+		}
+	}
+	return byKey, partial, nil
+}
+
+func countPages(ctx context.Context, byKey map[string]int, list func(page int) ([]*asynq.TaskInfo, error)) (more bool, err error) {
+	for page := 1; page <= taskPages; page++ {
+		found, err := list(page)
+		if errors.Is(err, asynq.ErrQueueNotFound) {
+			return false, nil
+		}
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return false, err
+		}
+		for _, task := range found {
+			var payload struct {
+				KeyID     string `json:"key_id"`
+				ExpiresAt int64  `json:"expires_at"`
+			}
+			// A task that does not decode or has expired is never sent, so it needs no key.
+			if json.Unmarshal(task.Payload, &payload) == nil && payload.KeyID != "" && time.Now().Unix() < payload.ExpiresAt {
+				byKey[payload.KeyID]++
+			}
+		}
+		if len(found) < taskPage {
+			return false, nil
+		}
+	}
+	return true, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,15 +13,15 @@ import (
 	"usher/providers/smtp"
 )
 
-// mailSettings are the few settings that the look of mails depends on: a designer has no keys.
+// mailSettings are the settings that change the look of mails: a designer has no other ones.
 type mailSettings struct {
 	PublicURL string `env:"PUBLIC_URL" envDefault:"http://localhost:8080"`
 	Templates string `env:"MAIL_TEMPLATES"`
 	From      string `env:"MAIL_FROM" envDefault:"Usher <noreply@example.com>"`
 }
 
-// mails writes every mail in every language with sample data: the parts, and the mail as it goes out.
-func mails(p app.Process) error {
+// mails writes every mail in every language with sample data: its parts, and the message as it is sent.
+func mails(_ context.Context, p app.Process) error {
 	if len(p.Args) != 2 || p.Args[0] != "preview" || p.Args[1] == "" {
 		return &app.UsageError{Text: "want: admin mails preview DIR"}
 	}
@@ -41,7 +42,7 @@ func mails(p app.Process) error {
 		return fmt.Errorf("make directory: %w", err)
 	}
 	if settings.Templates != "" && sameDirectory(dir, settings.Templates) {
-		return &app.UsageError{Text: "mails preview: the directory of the templates would be overwritten"}
+		return &app.UsageError{Text: "mails preview: this is the directory of the templates, which would be overwritten; name another one"}
 	}
 	for _, sample := range samples {
 		message, err := smtp.Render(settings.From, sample.Email, time.Now())

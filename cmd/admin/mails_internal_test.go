@@ -13,16 +13,17 @@ import (
 	"usher/config"
 )
 
-func preview(environ map[string]string, args ...string) (string, error) {
+func preview(t *testing.T, environ map[string]string, args ...string) (string, error) {
+	t.Helper()
 	var out bytes.Buffer
-	err := mails(app.Process{Args: append([]string{"preview"}, args...), Environ: environ, Stdout: &out})
+	err := mails(t.Context(), app.Process{Args: append([]string{"preview"}, args...), Environ: environ, Stdout: &out})
 	return out.String(), err
 }
 
 func TestMails_preview_writes_every_mail_without_any_key(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new", "folder")
-	out, err := preview(map[string]string{"USHER_MAIL_FROM": "海马 <a@example.com>"}, dir)
+	out, err := preview(t, map[string]string{"USHER_MAIL_FROM": "海马 <a@example.com>"}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func TestMails_preview_says_which_template_is_broken(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(templates, "activation.en.txt"), []byte("{{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := preview(map[string]string{"USHER_MAIL_TEMPLATES": templates}, t.TempDir())
+	_, err := preview(t, map[string]string{"USHER_MAIL_TEMPLATES": templates}, t.TempDir())
 	mistakes, ok := errors.AsType[config.Mistakes](err)
 	if !ok || len(mistakes) != 1 || mistakes[0].Variable != "USHER_MAIL_TEMPLATES" ||
 		!strings.Contains(mistakes[0].Text, "activation.en.txt") {
@@ -75,7 +76,7 @@ func TestMails_preview_does_not_overwrite_the_templates(t *testing.T) {
 	if err := os.WriteFile(mine, []byte("mine {{.Link}}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := preview(map[string]string{"USHER_MAIL_TEMPLATES": templates}, templates+"/.")
+	_, err := preview(t, map[string]string{"USHER_MAIL_TEMPLATES": templates}, templates+"/.")
 	if _, ok := errors.AsType[*app.UsageError](err); !ok {
 		t.Errorf("got %v, want a usage error", err)
 	}
@@ -87,7 +88,7 @@ func TestMails_preview_does_not_overwrite_the_templates(t *testing.T) {
 func TestMails_preview_wants_a_directory(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {""}, {"a", "b"}} {
-		if _, err := preview(nil, args...); err == nil {
+		if _, err := preview(t, nil, args...); err == nil {
 			t.Errorf("preview %q succeeded", args)
 		}
 	}

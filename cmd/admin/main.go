@@ -1,30 +1,31 @@
-// Command admin migrates the database, makes a superuser, imports users, looks after messages and keys, and checks
-// settings.
+// Command admin is the operators' tool: it migrates the database, creates superusers, imports users, shows and retries
+// messages, replaces keys, and checks a deployment.
 package main
 
 import (
 	"context"
-	"fmt"
+	"flag"
 	"os"
 
 	"usher/app"
+	"usher/config"
 )
 
 const usage = `usage: admin COMMAND
 
   migrate up                        bring the database schema up to date
-  migrate status                    list the migrations and when they were applied
-  createsuperuser -username NAME    make an account with all rights; asks for the password
-  import-users [FLAGS] FILE.csv     bring the users of a Django service along (docs/from-django.md);
+  migrate status                    list the migrations and when each was applied
+  createsuperuser -username NAME    create an account with all rights; asks for the password
+  import-users [FLAGS] FILE.csv     import the users of a Django service (docs/from-django.md);
                                     -dry-run, -from-line N, -rejects FILE
   mails preview DIR                 write every mail with sample data to files in DIR
-  messages list|show|retry          look at SMS and mails, and put back what did not go out
-  trace ID                          tell the story of one sign-up, by the id of a request, message or account
+  messages list|show|retry          show SMS and mails, and retry those that were not sent
+  trace ID                          show one sign-up step by step, by the id of a request, message or account
   canary -provider NAME -to NUMBER  send one real SMS and wait for its delivery report; -wait 2m
   keys list|rotate-check|reseal|reindex
-                                    what each secret key is needed for, and how to replace it (docs/keys.md)
+                                    show what needs each secret key, and replace keys (docs/keys.md)
   doctor [-json] [-offline]         check settings, Redis, database, keys and credentials
-  health -url URL                   exit 0 when a process answers 200 there, for container health checks
+  health -url URL                   exit 0 when a process answers 200 at URL, for container health checks
 
 Settings come from the environment (docs/configuration.md).
 `
@@ -34,36 +35,32 @@ func main() {
 }
 
 func run(ctx context.Context, p app.Process) error {
-	if len(p.Args) == 0 {
-		return &app.UsageError{Text: "which command?\n" + usage}
-	}
-	name := p.Args[0]
-	p.Args = p.Args[1:]
-	switch name {
-	case "migrate":
-		return migrate(ctx, p)
-	case "createsuperuser":
-		return createSuperuser(ctx, p)
-	case "import-users":
-		return importUsers(ctx, p)
-	case "mails":
-		return mails(p)
-	case "messages":
-		return messagesCommand(ctx, p)
-	case "trace":
-		return trace(ctx, p)
-	case "canary":
-		return canary(ctx, p)
-	case "keys":
-		return keysCommand(ctx, p)
-	case "doctor":
-		return doctor(ctx, p)
-	case "health":
-		return health(ctx, p)
-	case "help", "-h", "-help", "--help":
-		_, err := fmt.Fprint(p.Stdout, usage)
+	return dispatch(ctx, p, usage, commands{
+		"migrate":         migrate,
+		"createsuperuser": createSuperuser,
+		"import-users":    importUsers,
+		"mails":           mails,
+		"messages":        messagesCommand,
+		"trace":           trace,
+		"canary":          canary,
+		"keys":            keysCommand,
+		"doctor":          doctor,
+		"health":          health,
+	})
+}
+
+// health is for container images, which have no curl.
+func health(ctx context.Context, p app.Process) error {
+	flags := flag.NewFlagSet("health", flag.ContinueOnError)
+	url := flags.String("url", "http://127.0.0.1:8081/readyz", "`address` to ask")
+	if err := app.ParseFlags(flags, p); err != nil {
 		return err
-	default:
-		return &app.UsageError{Text: fmt.Sprintf("unknown command %q\n%s", name, usage)}
 	}
+	var settings struct {
+		OpsToken config.Secret `env:"OPS_TOKEN"`
+	}
+	if err := config.Load(p.Environ, &settings); err != nil {
+		return err
+	}
+	return app.AskHealth(ctx, *url, settings.OpsToken)
 }

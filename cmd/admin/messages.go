@@ -3,89 +3,39 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"usher/app"
 	"usher/config"
+	"usher/messages"
 	"usher/queue"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
+	"usher/verify"
 )
 
 const messagesUsage = `usage: admin messages COMMAND
 
-  list [FLAGS]            the newest messages, SMS and mails; -state dead: those that did not arrive
-  show ID                 all that is known of one
-  retry ID...             put back what has ended although somebody waits for it
-  retry -all [FLAGS]      the same for all that the flags of list let pass
+  list [FLAGS]            list the newest messages, SMS and mails; -state dead: those that did not arrive
+  show ID                 show all that is known about one message
+  retry ID...             retry messages that ended although they are still wanted
+  retry -all [FLAGS]      the same for all messages that match the flags of list
 
-Each says more with -h. Nothing shows a whole number or address, a code or a link, and no keys are needed:
+-h after a command shows its flags. No command shows a full number or address, a code or a link. No keys are needed:
 USHER_DATABASE_URL and USHER_REDIS_URL are enough.
 `
 
-// lookTimeout bounds each question to a store.
+// lookTimeout bounds each request to a store.
 const lookTimeout = 15 * time.Second
 
 func messagesCommand(ctx context.Context, p app.Process) error {
-	if len(p.Args) == 0 {
-		return &app.UsageError{Text: "which command?\n" + messagesUsage}
-	}
-	name := p.Args[0]
-	p.Args = p.Args[1:]
-	switch name {
-	case "list":
-		return listMessages(ctx, p)
-	case "show":
-		return showMessage(ctx, p)
-	case "retry":
-		return retryMessages(ctx, p)
-	case "help", "-h", "-help", "--help":
-		_, err := fmt.Fprint(p.Stdout, messagesUsage)
-		return err
-	default:
-		return &app.UsageError{Text: fmt.Sprintf("unknown command %q\n%s", name, messagesUsage)}
-	}
+	return dispatch(ctx, p, messagesUsage, commands{"list": listMessages, "show": showMessage, "retry": retryMessages})
 }
 
-// newFlags returns flags whose help begins with a text.
-func newFlags(name, help string) *flag.FlagSet {
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.Usage = func() {
-		_, _ = fmt.Fprint(flags.Output(), help+"\nFlags:\n")
-		flags.PrintDefaults()
-	}
-	return flags
-}
-
-// parseIDs parses flags that may stand before and behind ids, and returns the ids. One id in 64 begins with a
-// hyphen: it is told from a flag by its length.
-func parseIDs(flags *flag.FlagSet, p app.Process) ([]string, error) {
-	const shortestID = 22
-	var ids, rest []string
-	for _, arg := range p.Args {
-		if len(arg) >= shortestID && arg[0] == '-' && !strings.Contains(arg, "=") {
-			ids = append(ids, arg)
-		} else {
-			rest = append(rest, arg)
-		}
-	}
-	for p.Args = rest; ; p.Args = p.Args[1:] {
-		if err := app.ParseFlags(flags, p); err != nil {
-			return nil, err
-		}
-		if p.Args = flags.Args(); len(p.Args) == 0 {
-			return ids, nil
-		}
-		ids = append(ids, p.Args[0])
-	}
-}
-
-// desk is where messages are looked at: both stores, of which Redis may be away.
+// desk reads messages from both stores. It works without Redis as far as it can.
 type desk struct {
 	db        *sqlstore.DB
 	messages  *sqlstore.Messages
@@ -93,10 +43,10 @@ type desk struct {
 	codes     *redisstore.Codes
 	notes     *redisstore.Mails
 	namespace queue.Namespace
-	away      error // what Redis said when it did not answer; it is not asked again
+	away      error // of a Redis that did not answer; it is not asked again
 }
 
-// openDesk needs no keys: codes are found by their ids, and nothing is opened.
+// openDesk needs no keys: ids are enough to find codes, and sealed fields stay sealed.
 func openDesk(ctx context.Context, p app.Process) (*desk, error) {
 	var settings config.Stores
 	if err := config.Load(p.Environ, &settings); err != nil {
@@ -108,12 +58,9 @@ func openDesk(ctx context.Context, p app.Process) (*desk, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	db, err := app.OpenSQL(ctx, settings, nil)
+	db, err := openDatabase(ctx, settings)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
-	}
-	if err := sqlstore.CheckSchema(ctx, db); err != nil && !errors.Is(err, sqlstore.ErrSchemaNew) {
-		return nil, errors.Join(err, db.Close(), client.Close())
 	}
 	stored := redisstore.New(client, nil, time.Now).In(string(settings.Namespace))
 	return &desk{
@@ -124,7 +71,7 @@ func openDesk(ctx context.Context, p app.Process) (*desk, error) {
 
 func (d *desk) close() { _, _ = d.db.Close(), d.client.Close() }
 
-// askRedis calls do unless Redis was found to be away, and finds that out when do fails.
+// askRedis calls do, unless Redis did not answer before. When do fails, it checks whether Redis answers at all.
 func (d *desk) askRedis(ctx context.Context, do func(context.Context) error) error {
 	if d.away != nil {
 		return d.away
@@ -140,4 +87,46 @@ func (d *desk) askRedis(ctx context.Context, do func(context.Context) error) err
 		return d.away
 	}
 	return err
+}
+
+// errUnknown is for an id that neither store knows.
+var errUnknown = errors.New("no message has this id; use messages list or trace to find ids")
+
+// look returns a message and its state in Redis. The state is empty for mails, and for codes that Redis does not know or
+// that it cannot be asked about. A code that has not reached the database yet has only the fields that Redis knows.
+func (d *desk) look(ctx context.Context, id string) (sqlstore.Message, messages.State, error) {
+	asked, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	message, err := d.messages.Find(asked, id)
+	missing := errors.Is(err, messages.ErrNotFound)
+	if err != nil && !missing {
+		return message, "", err
+	}
+	status, redisErr := d.status(ctx, id)
+	switch {
+	case missing && redisErr == nil && status.State != "":
+		message = sqlstore.Message{
+			ID: id, Channel: messages.SMS, Purpose: string(status.Purpose), State: status.State, NotAfter: status.ExpiresAt,
+		}
+	case missing && redisErr != nil:
+		return message, "", fmt.Errorf("the database has no message with this id, and %w", redisErr)
+	case missing:
+		return message, "", errUnknown
+	}
+	return message, status.State, nil
+}
+
+// status is what Redis knows of a code. It is zero where Redis does not know the code, or the id is that of a mail.
+func (d *desk) status(ctx context.Context, id string) (status verify.Status, err error) {
+	if _, code := verify.SubjectOf(id); !code {
+		return verify.Status{}, nil
+	}
+	err = d.askRedis(ctx, func(ctx context.Context) error {
+		status, err = d.codes.Status(ctx, id)
+		if errors.Is(err, verify.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return status, err
 }

@@ -289,7 +289,7 @@ func TestMessages_list_shows_SMS_and_mails_with_the_newest_first(t *testing.T) {
 			}
 		}
 		want(t, b.must(t, "messages", "list", "-to", "LiLei@example.com"), nil, mail.ID)
-		want(t, b.must(t, "messages", "list", "-until", "1h"), nil, "No messages fit.")
+		want(t, b.must(t, "messages", "list", "-until", "1h"), nil, "No messages match.")
 	})
 }
 
@@ -330,7 +330,7 @@ func TestMessages_show_says_what_both_stores_know(t *testing.T) {
 		want(t, b.must(t, "messages", "show", code), nil, "register", "queued; the database does not have it yet")
 		b.attempt(t, code, messages.Outcome{State: messages.Sent, Provider: "aliyun", ProviderID: "biz-1"})
 		want(t, b.must(t, "messages", "show", code), nil,
-			"request-of-code", "138****8000", "biz-1", "accepted ", "ms", "of use until", "+5m0s")
+			"request-of-code", "138****8000", "biz-1", "accepted ", "ms", "useful until", "+5m0s")
 		want(t, b.must(t, "messages", "show", code, "-json"), nil, `"redis_state":"sent"`, `"provider_id":"biz-1"`)
 
 		_, mail := b.register(t)
@@ -353,17 +353,17 @@ func TestMessages_retry_sends_a_mail_that_failed(t *testing.T) {
 	t.Parallel()
 	eachMessageBench(t, func(t *testing.T, b *messageBench) {
 		_, mail := b.failedMail(t)
-		want(t, b.must(t, "messages", "retry", "-dry-run", mail.ID), nil, "would be put back")
+		want(t, b.must(t, "messages", "retry", "-dry-run", mail.ID), nil, "would be requeued")
 		want(t, b.must(t, "messages", "list", "-state", "failed"), nil, mail.ID)
-		want(t, b.must(t, "messages", "retry", mail.ID), nil, "put back")
+		want(t, b.must(t, "messages", "retry", mail.ID), nil, "requeued")
 		box := b.work(t, mail.ID+":1")
 		if len(box.mails) != 1 || box.mails[0].To != b.email {
 			t.Errorf("%d mails went out, want one", len(box.mails))
 		}
-		want(t, b.must(t, "messages", "show", mail.ID), nil, "sent", "mailbox", "enqueued again")
+		want(t, b.must(t, "messages", "show", mail.ID), nil, "sent", "mailbox", "requeued")
 
 		out, err := b.run(t, "messages", "retry", mail.ID)
-		want(t, out, err, "not put back: it was sent; -force", "0 of 1")
+		want(t, out, err, "not requeued: it was sent; -force", "0 of 1")
 		b.must(t, "messages", "retry", mail.ID, "-force")
 		if box := b.work(t, mail.ID+":2"); len(box.mails) != 1 {
 			t.Errorf("%d mails went out by force, want one", len(box.mails))
@@ -381,13 +381,13 @@ func TestMessages_retry_tells_the_truth_of_a_mail_that_waits(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := b.run(t, "messages", "retry", mail.ID)
-		want(t, out, err, "not put back: it is on its way")
+		want(t, out, err, "not requeued: it is being sent")
 		for i, put := range []func(queue, id string) error{inspector.ArchiveTask, inspector.DeleteTask} {
 			if err := put(queue.Email, tasks.MailTaskID(mail.ID, i)); err != nil {
 				t.Fatal(err)
 			}
-			want(t, b.must(t, "messages", "retry", "-dry-run", mail.ID), nil, "would be put back")
-			want(t, b.must(t, "messages", "retry", mail.ID), nil, "put back")
+			want(t, b.must(t, "messages", "retry", "-dry-run", mail.ID), nil, "would be requeued")
+			want(t, b.must(t, "messages", "retry", mail.ID), nil, "requeued")
 			due, err := b.mails.Due(t.Context(), 0, 0, 10)
 			if err != nil || len(due) != 1 || due[0].ID != mail.ID || due[0].Enqueues != i+1 {
 				t.Fatalf("%d: due %+v, %v, want it at once, under a new name", i, due, err)
@@ -410,7 +410,7 @@ func TestMessages_retry_says_why_nobody_gets_a_mail(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := b.run(t, "messages", "retry", mail.ID, uuid.NewString())
-		want(t, out, err, "the address is proved already", "no message has this id", "0 of 2")
+		want(t, out, err, "the address is already proved", "no message has this id", "0 of 2")
 		if _, usage := errors.AsType[*app.UsageError](err); usage || err == nil {
 			t.Errorf("got %v, want an error that is none of usage", err)
 		}
@@ -421,8 +421,8 @@ func TestMessages_retry_puts_the_task_of_a_code_back(t *testing.T) {
 	t.Parallel()
 	eachMessageBench(t, func(t *testing.T, b *messageBench) {
 		id := b.failedCode(t)
-		want(t, b.must(t, "messages", "retry", id, "-dry-run"), nil, "would be put back")
-		want(t, b.must(t, "messages", "retry", id), nil, "put back")
+		want(t, b.must(t, "messages", "retry", id, "-dry-run"), nil, "would be requeued")
+		want(t, b.must(t, "messages", "retry", id), nil, "requeued")
 		info, err := asynq.NewInspectorFromRedisClient(b.client).GetTaskInfo(queue.SMS, id)
 		if err != nil || info.State != asynq.TaskStatePending {
 			t.Errorf("task: %+v, %v, want it pending", info, err)
@@ -442,7 +442,7 @@ func TestMessages_retry_puts_the_task_of_a_code_back(t *testing.T) {
 		want(t, out, err, "Redis does not know this code any more")
 		b.environ["USHER_REDIS_URL"] = "redis://127.0.0.1:1/0"
 		out, err = b.run(t, "messages", "retry", id)
-		want(t, out, err, "Redis, where codes live, does not answer")
+		want(t, out, err, "Redis, where codes are kept, does not answer")
 	})
 }
 
@@ -464,7 +464,7 @@ func TestMessages_retry_leaves_a_code_alone_whose_task_is_gone(t *testing.T) {
 func TestMessages_retry_all_takes_what_is_still_of_use(t *testing.T) {
 	t.Parallel()
 	eachMessageBench(t, func(t *testing.T, b *messageBench) {
-		want(t, b.must(t, "messages", "retry", "-all", "-yes"), nil, "No messages fit")
+		want(t, b.must(t, "messages", "retry", "-all", "-yes"), nil, "No messages match")
 		code := b.failedCode(t)
 		account, mail := b.failedMail(t)
 		ended := accounts.Mail{ID: uuid.NewString(), NotAfter: time.Now(), CreatedAt: time.Now(), Purpose: accounts.MailPasswordChanged}
@@ -487,7 +487,7 @@ func TestMessages_retry_all_takes_what_is_still_of_use(t *testing.T) {
 			t.Errorf("the filter did not hold:\n%s", out)
 		}
 		b.must(t, "messages", "retry", "-all", "-yes")
-		want(t, b.must(t, "messages", "retry", "-all", "-yes", "-channel", "email"), nil, "No messages fit")
+		want(t, b.must(t, "messages", "retry", "-all", "-yes", "-channel", "email"), nil, "No messages match")
 	})
 }
 

@@ -2,26 +2,28 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"usher/app"
+	"usher/contact"
 	"usher/messages"
 	"usher/store/sqlstore"
 )
 
 const listHelp = `usage: admin messages list [FLAGS]
 
-Lists the newest messages that fit all flags, the newest first. WHY is the reason of a dropped message or the
-provider's code. SMS come from Redis about a second late.
+Lists the newest messages that match all flags, the newest first. WHY is the reason of a dropped message or the
+provider's code. A new SMS appears after about a second.
 `
 
-// listed is how long a list is unless a flag says otherwise.
+// listed is the default of -limit.
 const listed = 50
 
 func listMessages(ctx context.Context, p app.Process) error {
@@ -33,7 +35,7 @@ func listMessages(ctx context.Context, p app.Process) error {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return &app.UsageError{Text: "messages list: want flags only; messages show takes an id"}
+		return &app.UsageError{Text: "messages list: want flags only; use messages show for one id"}
 	}
 	filter, err := wanted.parse(time.Now())
 	if err != nil {
@@ -51,17 +53,17 @@ func listMessages(ctx context.Context, p app.Process) error {
 		return err
 	}
 	if *asJSON {
-		return printLines(p.Stdout, list, viewOf)
+		return printLines(p.Stdout, list)
 	}
 	if len(list) == 0 {
-		_, err := fmt.Fprintln(p.Stdout, "No messages fit.")
+		_, err := fmt.Fprintln(p.Stdout, "No messages match.")
 		return err
 	}
 	if err := printTable(p.Stdout, list); err != nil {
 		return err
 	}
 	if len(list) == filter.Limit && len(list) < sqlstore.ListMost {
-		_, _ = fmt.Fprintf(p.Stderr, "These are the newest %d; there may be more: see -limit and -until.\n", len(list))
+		_, _ = fmt.Fprintf(p.Stderr, "These are the newest %d messages. There may be more: use -limit or -until.\n", len(list))
 	}
 	return nil
 }
@@ -76,7 +78,7 @@ func printTable(w io.Writer, list []sqlstore.Message) error {
 	return table.Flush()
 }
 
-// why is what an operator asks first.
+// why is the reason and the provider's code, once where they are the same.
 func why(m sqlstore.Message) string {
 	if m.Reason == m.ProviderCode {
 		return m.Reason
@@ -84,66 +86,99 @@ func why(m sqlstore.Message) string {
 	return strings.TrimSpace(m.Reason + " " + m.ProviderCode)
 }
 
-// cell makes a text that came from outside safe for a terminal, and visible when it is empty.
-func cell(text string) string {
+// deadStates are the states of messages that did not arrive.
+func deadStates() []messages.State {
+	return []messages.State{messages.Failed, messages.Undelivered, messages.Dropped}
+}
+
+// filterFlags are the flags of list and of retry -all.
+type filterFlags struct {
+	channel, states, to, since, until string
+	filter                            sqlstore.Filter
+}
+
+func (f *filterFlags) register(flags *flag.FlagSet, limit int) {
+	flags.StringVar(&f.channel, "channel", "", "`channel`: sms or email")
+	flags.StringVar(&f.states, "state", "", "`states`, separated by commas: queued, sending, sent, delivered, undelivered, "+
+		"failed, dropped;\ndead means undelivered,failed,dropped")
+	flags.StringVar(&f.filter.Purpose, "purpose", "", "`purpose`, such as register, login, activation or password_changed")
+	flags.StringVar(&f.filter.Provider, "provider", "", "`name` of the provider of the last attempt")
+	flags.StringVar(&f.filter.Code, "code", "", "the provider's `code`, such as isv.BUSINESS_LIMIT_CONTROL")
+	flags.StringVar(&f.to, "to", "", "`number or address`, full or masked (138****8000, l***@example.com). Only masks are compared,\n"+
+		"and many numbers and addresses share one")
+	flags.StringVar(&f.filter.RequestID, "request-id", "", "`id` of the request that caused the message")
+	flags.StringVar(&f.since, "since", "", "not before this `time`, such as 2026-01-02T15:04:05Z, or this long ago, such as 1h30m")
+	flags.StringVar(&f.until, "until", "", "before this `time`, in the same form")
+	flags.IntVar(&f.filter.Limit, "limit", limit, "maximum number, 1 to 10000")
+}
+
+// parse returns the filter of the flags. A mistake is an *app.UsageError that quotes no number.
+func (f *filterFlags) parse(now time.Time) (sqlstore.Filter, error) {
+	filter := f.filter
+	filter.Channel = messages.Channel(f.channel)
+	if f.channel != "" && filter.Channel != messages.SMS && filter.Channel != messages.Email {
+		return filter, &app.UsageError{Text: "-channel: want sms or email"}
+	}
+	if filter.Limit < 1 || filter.Limit > sqlstore.ListMost {
+		return filter, &app.UsageError{Text: "-limit: want 1 to 10000"}
+	}
+	var errs [4]error
+	filter.States, errs[0] = parseStates(f.states)
+	filter.To, errs[1] = parseMask(f.to)
+	filter.Since, errs[2] = parseTime(f.since, now)
+	filter.Until, errs[3] = parseTime(f.until, now)
+	for i, name := range []string{"-state: ", "-to: ", "-since: ", "-until: "} {
+		if errs[i] != nil {
+			return filter, &app.UsageError{Text: name + errs[i].Error()}
+		}
+	}
+	return filter, nil
+}
+
+func parseStates(text string) ([]messages.State, error) {
 	if text == "" {
-		return "-"
+		return nil, nil
 	}
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) {
-			return '?'
-		}
-		return r
-	}, text)
-}
-
-// messageView is a message in JSON; what is not known is left out.
-type messageView struct {
-	ID           string           `json:"id"`
-	Channel      messages.Channel `json:"channel"`
-	Purpose      string           `json:"purpose"`
-	To           string           `json:"to"`
-	State        messages.State   `json:"state"`
-	Reason       string           `json:"reason,omitempty"`
-	Provider     string           `json:"provider,omitempty"`
-	ProviderID   string           `json:"provider_id,omitempty"`
-	ProviderCode string           `json:"provider_code,omitempty"`
-	Attempts     int              `json:"attempts"`
-	Unresolved   int              `json:"unresolved,omitempty"`
-	Enqueues     int              `json:"enqueues,omitempty"`
-	Language     string           `json:"language,omitempty"`
-	AccountID    string           `json:"account_id,omitempty"`
-	RequestID    string           `json:"request_id,omitempty"`
-	RedisState   messages.State   `json:"redis_state,omitempty"` // of a code that Redis still knows
-	CreatedAt    time.Time        `json:"created_at"`
-	EnqueuedAt   time.Time        `json:"enqueued_at,omitzero"`
-	LeaseUntil   time.Time        `json:"lease_until,omitzero"`
-	AcceptedAt   time.Time        `json:"accepted_at,omitzero"`
-	DeliveredAt  time.Time        `json:"delivered_at,omitzero"`
-	UsedAt       time.Time        `json:"used_at,omitzero"`
-	NotAfter     time.Time        `json:"not_after"`
-	UpdatedAt    time.Time        `json:"updated_at"`
-}
-
-func viewOf(m sqlstore.Message) messageView {
-	return messageView{
-		ID: m.ID, Channel: m.Channel, Purpose: m.Purpose, To: m.To, State: m.State, Reason: m.Reason,
-		Provider: m.Provider, ProviderID: m.ProviderID, ProviderCode: m.ProviderCode,
-		Attempts: m.Attempt, Unresolved: m.UnresolvedClaims, Enqueues: m.Enqueues,
-		Language: m.Language, AccountID: m.AccountID, RequestID: m.RequestID,
-		CreatedAt: m.CreatedAt, EnqueuedAt: m.EnqueuedAt, LeaseUntil: m.LeaseUntil, AcceptedAt: m.AcceptedAt,
-		DeliveredAt: m.DeliveredAt, UsedAt: m.UsedAt, NotAfter: m.NotAfter, UpdatedAt: m.UpdatedAt,
-	}
-}
-
-// printLines writes one JSON object a line.
-func printLines[T, V any](w io.Writer, list []T, view func(T) V) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	for _, one := range list {
-		if err := encoder.Encode(view(one)); err != nil {
-			return err
+	known := append([]messages.State{messages.Queued, messages.Sending, messages.Sent, messages.Delivered}, deadStates()...)
+	var states []messages.State
+	for name := range strings.SplitSeq(text, ",") {
+		state := messages.State(strings.TrimSpace(name))
+		switch {
+		case state == "dead":
+			states = append(states, deadStates()...)
+		case slices.Contains(known, state):
+			states = append(states, state)
+		default:
+			return nil, errors.New("want some of queued, sending, sent, delivered, undelivered, failed, dropped, dead")
 		}
 	}
-	return nil
+	return states, nil
+}
+
+// parseMask masks a number or an address as the table has it. A full one is used for nothing else.
+func parseMask(text string) (string, error) {
+	if text == "" || strings.Contains(text, "***") {
+		return text, nil
+	}
+	if mobile, err := contact.ParseMobile(text); err == nil {
+		return mobile.String(), nil
+	}
+	if email, err := contact.ParseEmail(text); err == nil {
+		return email.String(), nil
+	}
+	return "", errors.New("want a number or an address, full or masked")
+}
+
+// parseTime reads a time, or a duration before now.
+func parseTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	return time.Time{}, errors.New("want a time such as 2026-01-02T15:04:05Z, or a duration before now, such as 1h30m")
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -9,7 +8,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -25,12 +23,12 @@ import (
 const retryHelp = `usage: admin messages retry [FLAGS] ID...
        admin messages retry -all [FLAGS]
 
-Puts messages back that failed, were dropped or did not arrive, while somebody still waits for them: a mail until its
-link ends, is used or is replaced; a code until it ends, is used or is replaced, and only when no provider has taken
-it. Workers try them within seconds.
+Requeues messages that failed, were dropped or did not arrive, as long as they are useful: a mail until its link expires,
+is used or is replaced; a code until it expires, is used or is replaced, and only if no provider has accepted it. Workers
+send them within seconds.
 
--all takes the flags of list (without -state: -state dead) and leaves out what has ended. It shows what it would do
-and asks. Exit codes: 0 all were put back, 1 some were not, each with the reason, 2 wrong flags.
+-all accepts the flags of list; -state dead is the default. It leaves out messages that are not useful any more, shows
+what it would do, and asks. Exit codes: 0 all were requeued, 1 some were not, each with the reason, 2 wrong flags.
 `
 
 type retryFlags struct {
@@ -39,14 +37,14 @@ type retryFlags struct {
 }
 
 func (f *retryFlags) register(flags *flag.FlagSet) {
-	flags.BoolVar(&f.all, "all", false, "every message that the other flags let pass")
+	flags.BoolVar(&f.all, "all", false, "every message that matches the other flags")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would become of each, and do nothing")
-	flags.BoolVar(&f.force, "force", false, "also mails that were sent: people get them twice")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show what would be done with each message, and change nothing")
+	flags.BoolVar(&f.force, "force", false, "also mails that were sent: they arrive twice")
 	f.wanted.register(flags, sqlstore.ListMost)
 }
 
-// check refuses what does not go together, and questions that nobody is there to answer.
+// check refuses flags that contradict each other, and a question where no terminal can answer it.
 func (f *retryFlags) check(flags *flag.FlagSet, ids []string, terminal bool) error {
 	own := []string{"all", "yes", "dry-run", "force"}
 	filtered := ""
@@ -59,10 +57,9 @@ func (f *retryFlags) check(flags *flag.FlagSet, ids []string, terminal bool) err
 	case f.all == (len(ids) > 0):
 		return &app.UsageError{Text: "want: admin messages retry ID..., or admin messages retry -all [FLAGS]"}
 	case !f.all && filtered != "":
-		return &app.UsageError{Text: "-" + filtered + " goes with -all only"}
+		return &app.UsageError{Text: "-" + filtered + " needs -all"}
 	case f.all && !f.yes && !f.dryRun && !terminal:
-		return &app.UsageError{Text: "-all asks before it does anything, and there is no terminal: " +
-			"-yes goes on without, -dry-run only looks"}
+		return &app.UsageError{Text: "-all asks before it changes anything, and there is no terminal: use -yes to skip the question, or -dry-run"}
 	}
 	return nil
 }
@@ -96,7 +93,7 @@ func retryMessages(ctx context.Context, p app.Process) error {
 		return err
 	}
 	if len(ids) == 0 {
-		_, err := fmt.Fprintln(p.Stdout, "No messages fit that could still be of use.")
+		_, err := fmt.Fprintln(p.Stdout, "No messages match that are still useful.")
 		return err
 	}
 	if f.dryRun {
@@ -108,14 +105,13 @@ func retryMessages(ctx context.Context, p app.Process) error {
 			return planErr
 		}
 		if !confirmed(os.Stdin, p.Stdout) {
-			_, err := fmt.Fprintln(p.Stdout, "Nothing was done.")
-			return err
+			return notConfirmed(p)
 		}
 	}
 	return r.all(ctx, ids, false)
 }
 
-// retryable lists the ids of messages that fit and have not ended, the oldest first.
+// retryable lists the ids of messages that match and are still useful, the oldest first.
 func (d *desk) retryable(ctx context.Context, filter sqlstore.Filter) ([]string, error) {
 	if len(filter.States) == 0 {
 		filter.States = deadStates()
@@ -131,18 +127,10 @@ func (d *desk) retryable(ctx context.Context, filter sqlstore.Filter) ([]string,
 	return ids, err
 }
 
-// confirmed asks; anything but a clear yes is a no.
-func confirmed(in io.Reader, out io.Writer) bool {
-	_, _ = fmt.Fprint(out, "Go on? [y/N] ")
-	line, _ := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
-	answer := strings.ToLower(strings.TrimSpace(line))
-	return answer == "y" || answer == "yes"
-}
+// errNotAll is the error of a run that could not requeue every message.
+var errNotAll = errors.New("not every message can be requeued")
 
-// errNotAll is the end of a run that could not put everything back.
-var errNotAll = errors.New("not every message can be put back")
-
-// retrier puts messages back, each with a sentence on what became of it.
+// retrier requeues messages and prints the result of each.
 type retrier struct {
 	desk    *desk
 	archive *tasks.Archive
@@ -151,9 +139,9 @@ type retrier struct {
 }
 
 func (r *retrier) all(ctx context.Context, ids []string, dryRun bool) error {
-	done, put, not, were := 0, "put back; a worker tries it within seconds", "not put back", "were"
+	done, put, not, were := 0, "requeued; a worker sends it within seconds", "not requeued", "were"
 	if dryRun {
-		put, not, were = "would be put back", "would not be put back", "would be"
+		put, not, were = "would be requeued", "would not be requeued", "would be"
 	}
 	for _, id := range ids {
 		reason, err := r.one(ctx, id, dryRun)
@@ -176,18 +164,19 @@ func (r *retrier) all(ctx context.Context, ids []string, dryRun bool) error {
 	return nil
 }
 
-// one puts a message back, and returns a sentence when it did not. An error is one that the others would meet too.
+// one requeues a message, or returns a sentence that tells why it did not. An error ends the run: it would be the same
+// for all messages.
 func (r *retrier) one(ctx context.Context, id string, dryRun bool) (sentence string, err error) {
 	if _, code := verify.SubjectOf(id); code {
 		reason, err := r.code(ctx, id, dryRun)
 		switch {
 		case r.desk.away != nil:
-			return "Redis, where codes live, does not answer", nil
+			return "Redis, where codes are kept, does not answer", nil
 		case errors.Is(err, tasks.ErrTaskLive):
-			return "its task is on the queue already; look again in a minute", nil
+			return "its task is on the queue already; check again in a minute", nil
 		case errors.Is(err, tasks.ErrTaskGone):
-			return "its task is gone, and with it the number, as when a provider took the message; " +
-				"the person can ask for a new code", nil
+			return "its task is gone, and the number with it, for example because a provider accepted the message; " +
+				"the user can request a new code", nil
 		case err != nil:
 			return "", err
 		}
@@ -199,15 +188,15 @@ func (r *retrier) one(ctx context.Context, id string, dryRun bool) (sentence str
 	reason, err := r.desk.messages.Retry(ctx, id, how)
 	how.DryRun = dryRun
 	if err == nil && reason == "" && !dryRun {
-		// The operator's word counts more than the note of an attempt that the database does not know any more. With
-		// Redis away the note stays, and the mail may be refused once more.
+		// The operator decides against the note of an attempt that a restored database does not know. While Redis is
+		// unavailable the note stays, and the mail may be held back again.
 		_ = r.desk.askRedis(ctx, func(ctx context.Context) error { return r.desk.notes.Forget(ctx, id) })
 		reason, err = r.desk.messages.Retry(ctx, id, how)
 	}
 	if err != nil || reason != string(messages.Queued) {
 		return mailSentence(reason), err
 	}
-	// It waits: whether for its turn, for its next attempt, or for a task that an operator archived or deleted.
+	// The mail waits: either its task is on the queue, or an operator archived or deleted the task.
 	var live bool
 	err = r.desk.askRedis(ctx, func(context.Context) error {
 		message, err := r.desk.messages.Find(ctx, id)
@@ -218,7 +207,7 @@ func (r *retrier) one(ctx context.Context, id string, dryRun bool) (sentence str
 	})
 	switch {
 	case r.desk.away != nil:
-		return "it waits in the database, and Redis, where its task is, does not answer", nil
+		return "it waits in the database, and Redis, which has its task, does not answer", nil
 	case err != nil:
 		return "", err
 	case live:
@@ -229,8 +218,7 @@ func (r *retrier) one(ctx context.Context, id string, dryRun bool) (sentence str
 	return mailSentence(reason), err
 }
 
-// code sees that the task is there before it changes anything: a code that counts as queued without a task
-// would never be sent.
+// code checks that the task exists before it changes anything: a queued code without a task would never be sent.
 func (r *retrier) code(ctx context.Context, id string, dryRun bool) (reason string, err error) {
 	err = r.desk.askRedis(ctx, func(ctx context.Context) error {
 		refused, err := r.desk.codes.Retry(ctx, id, true)
@@ -254,19 +242,19 @@ func codeSentence(reason string) string {
 	case "":
 		return ""
 	case "missing":
-		return "Redis does not know this code any more; the person can ask for a new one"
+		return "Redis does not know this code any more; the user can request a new one"
 	case "used":
-		return "the code has been used"
+		return "the code was used"
 	case "expired":
-		return "the code has ended; the person can ask for a new one"
+		return "the code has expired; the user can request a new one"
 	case "superseded":
-		return "a newer code has replaced it"
+		return "a newer code replaced it"
 	case string(messages.Queued), string(messages.Sending):
-		return "it is on its way"
+		return "it is being sent"
 	case string(messages.Sent), string(messages.Delivered):
-		return "a provider has taken it: a code is not sent twice; the person can ask for a new one"
+		return "a provider has accepted it: a code is not sent twice; the user can request a new one"
 	default:
-		return "it is " + reason + "; the person can ask for a new one"
+		return "it is " + reason + "; the user can request a new one"
 	}
 }
 
@@ -277,18 +265,18 @@ func mailSentence(reason string) string {
 	case "missing":
 		return "no message has this id"
 	case "used":
-		return "the address is proved already"
+		return "the address is already proved"
 	case "superseded":
-		return "a newer mail has replaced its link"
+		return "a newer mail replaced its link"
 	case "unproved":
-		return "the account has no proved address that it could go to"
+		return "the account has no proved address for it"
 	case "expired":
-		return "its time is over; for an activation the person can ask for a new link"
+		return "it has expired; for an activation the user can request a new link"
 	case string(messages.Queued), string(messages.Sending):
-		return "it is on its way"
+		return "it is being sent"
 	case string(messages.Sent), string(messages.Delivered):
 		return "it was sent; -force sends it a second time"
 	default:
-		return "somebody else changed it at this moment; look at it again"
+		return "it was changed at the same moment; check it again"
 	}
 }

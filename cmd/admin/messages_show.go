@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -13,87 +12,44 @@ import (
 	"usher/messages"
 	"usher/reasons"
 	"usher/store/sqlstore"
-	"usher/verify"
 )
 
 const showHelp = `usage: admin messages show ID [FLAGS]
 
-Shows all that is known of one message: of a code also its state in Redis while it is known there. Behind each
-time stands how long after the message's creation it was.
+Shows all that is known about one message. For a code this includes its state in Redis, as long as Redis knows it. Each
+time is followed by the time since the message was created.
 `
 
 func showMessage(ctx context.Context, p app.Process) error {
 	flags := newFlags("messages show", showHelp)
 	asJSON := flags.Bool("json", false, "print a JSON object")
-	ids, err := parseIDs(flags, p)
+	id, err := parseID(flags, p)
 	if err != nil {
 		return err
-	}
-	if len(ids) != 1 {
-		return &app.UsageError{Text: "want: admin messages show ID"}
 	}
 	d, err := openDesk(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	message, inRedis, err := d.look(ctx, ids[0])
+	message, inRedis, err := d.look(ctx, id)
 	if err != nil {
 		return err
 	}
 	if *asJSON {
-		return printLines(p.Stdout, []sqlstore.Message{message}, func(m sqlstore.Message) messageView {
-			view := viewOf(m)
-			view.RedisState = inRedis
-			return view
-		})
+		return printLines(p.Stdout, []messageView{{message, inRedis}})
 	}
 	return describe(p.Stdout, message, d.redisNote(message, inRedis))
 }
 
-// errUnknown is a message that neither store knows.
-var errUnknown = errors.New("no message has this id; messages list and trace find ids")
+// messageView is a message in JSON.
+type messageView struct {
+	sqlstore.Message
 
-// look returns a message with its state in Redis, which is empty for mails and for codes that Redis does not
-// know or cannot be asked about. A code that has not reached SQL yet is what Redis says of it.
-func (d *desk) look(ctx context.Context, id string) (sqlstore.Message, messages.State, error) {
-	asked, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	message, err := d.messages.Find(asked, id)
-	missing := errors.Is(err, messages.ErrNotFound)
-	if err != nil && !missing {
-		return message, "", err
-	}
-	status, redisErr := d.status(ctx, id)
-	switch {
-	case missing && redisErr == nil && status.State != "":
-		message = sqlstore.Message{
-			ID: id, Channel: messages.SMS, Purpose: string(status.Purpose), State: status.State, NotAfter: status.ExpiresAt,
-		}
-	case missing && redisErr != nil:
-		return message, "", fmt.Errorf("the database has no message of this id, and %w", redisErr)
-	case missing:
-		return message, "", errUnknown
-	}
-	return message, status.State, nil
+	RedisState messages.State `json:"redis_state,omitempty"` // of a code that Redis still knows
 }
 
-// status is what Redis knows of a code; the zero status means that it knows nothing, or that the id is a mail's.
-func (d *desk) status(ctx context.Context, id string) (status verify.Status, err error) {
-	if _, code := verify.SubjectOf(id); !code {
-		return verify.Status{}, nil
-	}
-	err = d.askRedis(ctx, func(ctx context.Context) error {
-		status, err = d.codes.Status(ctx, id)
-		if errors.Is(err, verify.ErrNotFound) {
-			return nil
-		}
-		return err
-	})
-	return status, err
-}
-
-// redisNote says what is to be said of Redis; nothing for a mail.
+// redisNote is the state in Redis, for people; empty for a mail.
 func (d *desk) redisNote(m sqlstore.Message, state messages.State) string {
 	switch {
 	case m.Channel != messages.SMS:
@@ -101,7 +57,7 @@ func (d *desk) redisNote(m sqlstore.Message, state messages.State) string {
 	case d.away != nil:
 		return "does not answer"
 	case state == "":
-		return "knows it no more"
+		return "not known any more"
 	case m.CreatedAt.IsZero():
 		return string(state) + "; the database does not have it yet"
 	default:
@@ -109,7 +65,7 @@ func (d *desk) redisNote(m sqlstore.Message, state messages.State) string {
 	}
 }
 
-// describe prints a line for everything that is known.
+// describe prints a line for every field that is known.
 func describe(w io.Writer, m sqlstore.Message, inRedis string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, line := range []struct{ name, value string }{
@@ -126,11 +82,11 @@ func describe(w io.Writer, m sqlstore.Message, inRedis string) error {
 		{"provider", m.Provider},
 		{"provider's id", m.ProviderID},
 		{"provider's code", m.ProviderCode},
-		{"that means", meaning(m).Means},
+		{"meaning", meaning(m).Means},
 		{"what to do", meaning(m).Do},
 		{"attempts", strconv.Itoa(m.Attempt)},
-		{"of them in doubt", counted(m.UnresolvedClaims)},
-		{"enqueued again", counted(m.Enqueues)},
+		{"attempts unresolved", counted(m.UnresolvedClaims)},
+		{"requeued", counted(m.Enqueues)},
 		{"created", moment(m.CreatedAt, m.CreatedAt)},
 		{"enqueued", moment(m.EnqueuedAt, m.CreatedAt)},
 		{"claimed until", moment(m.LeaseUntil, m.CreatedAt)},
@@ -138,7 +94,7 @@ func describe(w io.Writer, m sqlstore.Message, inRedis string) error {
 		{"delivered", moment(m.DeliveredAt, m.CreatedAt)},
 		{"used", moment(m.UsedAt, m.CreatedAt)},
 		{"last changed", moment(m.UpdatedAt, m.CreatedAt)},
-		{"of use until", moment(m.NotAfter, m.CreatedAt)},
+		{"useful until", moment(m.NotAfter, m.CreatedAt)},
 	} {
 		if line.value != "" {
 			_, _ = fmt.Fprintf(table, "%s\t%s\n", line.name, cell(line.value))
@@ -147,7 +103,7 @@ func describe(w io.Writer, m sqlstore.Message, inRedis string) error {
 	return table.Flush()
 }
 
-// meaning is the reason of what did not go well, if it is one of ours; zero otherwise.
+// meaning explains the reason of a failure. It is zero where the reason is a vendor's code.
 func meaning(m sqlstore.Message) reasons.Reason {
 	reason, ok := reasons.Of(m.Reason)
 	if !ok {
@@ -166,7 +122,7 @@ func counted(n int) string {
 // momentLayout is RFC 3339 with milliseconds.
 const momentLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// moment is a time with how long after the start it was.
+// moment is a time, followed by the time since the start.
 func moment(at, start time.Time) string {
 	switch {
 	case at.IsZero():
@@ -178,7 +134,7 @@ func moment(at, start time.Time) string {
 	}
 }
 
-// after is how long after the start a time was, such as +6ms or +1.2s.
+// after is the time since the start, such as +6ms or +1.2s.
 func after(at, start time.Time) string {
 	d := at.Sub(start)
 	unit := time.Millisecond

@@ -14,7 +14,7 @@ func migrate(ctx context.Context, p app.Process) error {
 	if len(p.Args) != 1 || p.Args[0] != "up" && p.Args[0] != "status" {
 		return &app.UsageError{Text: "want: admin migrate up, or admin migrate status"}
 	}
-	var settings config.Stores // no key is needed
+	var settings config.Stores // migrations need no secret keys
 	if err := config.Load(p.Environ, &settings); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ import (
 	"usher/store/sqlstore"
 )
 
-// maxPassword bounds what is read as a password: its 128 code points, four bytes each.
+// maxPassword is the maximum length of a password in bytes: 128 code points of four bytes.
 const maxPassword = 4 * 128
 
 func createSuperuser(ctx context.Context, p app.Process) error {
@@ -30,20 +30,17 @@ func createSuperuser(ctx context.Context, p app.Process) error {
 		return err
 	}
 	if *username == "" {
-		return &app.UsageError{Text: "createsuperuser: -username is missing"}
+		return &app.UsageError{Text: "createsuperuser: want -username NAME"}
 	}
 	settings, err := front.Load(p.Environ)
 	if err != nil {
 		return err
 	}
-	db, err := app.OpenSQL(ctx, settings.Config.Stores, nil)
+	db, err := openDatabase(ctx, settings.Config.Stores)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	if err := sqlstore.CheckSchema(ctx, db); err != nil && !errors.Is(err, sqlstore.ErrSchemaNew) {
-		return err
-	}
 	password, err := readPassword(p.Stdout)
 	if err != nil {
 		return err
@@ -59,7 +56,7 @@ func createSuperuser(ctx context.Context, p app.Process) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.Stdout, "Superuser %s is ready.\n", account.Username)
+	_, err = fmt.Fprintf(p.Stdout, "Created the superuser %s.\n", account.Username)
 	return err
 }
 
@@ -69,10 +66,10 @@ func superuserMistakes(fields accounts.FieldErrors) error {
 		lines = append(lines, fmt.Sprintf("%s is %s", field, strings.ReplaceAll(string(problem), "_", " ")))
 	}
 	return &app.UsageError{Text: strings.Join(lines, "; ") +
-		". A user name has 5 to 20 letters, digits or underscores, a password 8 to 128 characters"}
+		". A user name has 5 to 20 letters, digits or underscores; a password has 8 to 128 characters"}
 }
 
-// readPassword asks at a terminal without showing what is typed, and takes one line from a pipe.
+// readPassword asks twice at a terminal, without echo, and reads one line from a pipe.
 func readPassword(out io.Writer) (string, error) {
 	fd := int(os.Stdin.Fd())
 	if !term.IsTerminal(fd) {
@@ -87,14 +84,14 @@ func readPassword(out io.Writer) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}
-	_, _ = fmt.Fprint(out, "\nAgain: ")
+	_, _ = fmt.Fprint(out, "\nRepeat the password: ")
 	second, err := term.ReadPassword(fd)
 	_, _ = fmt.Fprintln(out)
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}
 	if string(first) != string(second) {
-		return "", &app.UsageError{Text: "the passwords differ"}
+		return "", &app.UsageError{Text: "the two passwords differ"}
 	}
 	return string(first), nil
 }

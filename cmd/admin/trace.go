@@ -3,56 +3,59 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
+	"time"
 
+	"usher/accounts"
 	"usher/app"
 	"usher/messages"
 	"usher/store/sqlstore"
+	"usher/verify"
 )
 
 const traceHelp = `usage: admin trace ID [FLAGS]
 
-Tells the story of one sign-up in the order of time. ID is that of a request (answers, logs and tasks name it), of a
-message (a code's or a mail's) or of an account. Codes are found by the number: those of the hour before and the day
-after the account was made, or else the message was. No keys are needed.
+Shows one sign-up step by step, in the order of time. ID is the id of a request (answers, logs and tasks have it), of a
+message (a code or a mail) or of an account. Codes are found by the number: those from an hour before to a day after the
+account, or else the message, was created. No keys are needed.
 `
 
 func trace(ctx context.Context, p app.Process) error {
 	flags := newFlags("trace", traceHelp)
 	asJSON := flags.Bool("json", false, "print the events as JSON, one a line")
-	ids, err := parseIDs(flags, p)
+	id, err := parseID(flags, p)
 	if err != nil {
 		return err
-	}
-	if len(ids) != 1 {
-		return &app.UsageError{Text: "want: admin trace ID"}
 	}
 	d, err := openDesk(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	s, err := d.story(ctx, ids[0])
+	s, err := d.story(ctx, id)
 	if err != nil {
 		return err
 	}
 	if d.away != nil {
-		_, _ = fmt.Fprintln(p.Stderr, "Redis does not answer: what it knows of codes is missing.")
+		_, _ = fmt.Fprintln(p.Stderr, "Redis does not answer, so the states of codes in Redis are missing.")
 	}
 	if *asJSON {
-		return printLines(p.Stdout, s.events(), func(e event) event { return e })
+		return printLines(p.Stdout, s.events())
 	}
 	return s.tell(p.Stdout)
 }
 
-// tell prints who and what first, then what happened.
+// tell prints the account and its messages first, and then the events.
 func (s *story) tell(w io.Writer) error {
 	if s.person != nil {
 		_, _ = fmt.Fprintf(w, "account %s%s%s: %s\n", s.person.ID, spaced(s.person.Mobile), spaced(cmp.Or(s.person.Email, s.person.Pending)), standing(*s.person))
 	} else {
-		_, _ = fmt.Fprintln(w, "No account belongs to this.")
+		_, _ = fmt.Fprintln(w, "No account belongs to this id.")
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, m := range s.messages {
@@ -83,7 +86,7 @@ func spaced(text string) string {
 func standing(p sqlstore.Person) string {
 	switch {
 	case p.Active && p.Email != "" && p.Pending != "":
-		return "active, address proved, " + p.Pending + " waits for its proof"
+		return "active, address proved, new address " + p.Pending + " not proved yet"
 	case p.Active && p.Email != "":
 		return "active, address proved"
 	case p.Active && p.Pending != "":
@@ -95,7 +98,7 @@ func standing(p sqlstore.Person) string {
 	}
 }
 
-// stateOf is what both stores say: they differ while something is on its way from Redis to the database.
+// stateOf is the state in both stores. They differ until an outcome is copied from Redis to the database.
 func (s *story) stateOf(m sqlstore.Message) string {
 	state := string(m.State)
 	if why := why(m); why != "" {
@@ -107,17 +110,17 @@ func (s *story) stateOf(m sqlstore.Message) string {
 	return state
 }
 
-// sentence says what happened.
+// sentence describes an event for people.
 func (e event) sentence() string {
 	switch e.Event {
 	case string(messages.Queued):
 		return "queued"
 	case "waiting":
-		return fmt.Sprintf("waits for another attempt after %d%s", e.Attempt, because(e))
+		return fmt.Sprintf("waiting for the next attempt after attempt %d%s", e.Attempt, because(e))
 	case string(messages.Sending):
 		return fmt.Sprintf("attempt %d is being sent", e.Attempt)
 	case "enqueued":
-		return "a task was put on the queue again"
+		return "requeued"
 	case "accepted":
 		return "accepted by " + cell(e.Provider) + because(event{ProviderCode: e.ProviderID})
 	case string(messages.Undelivered), string(messages.Failed):
@@ -127,7 +130,7 @@ func (e event) sentence() string {
 	case "used":
 		return "code used"
 	case "changed":
-		return "changed last: " + e.Reason
+		return "last changed: " + e.Reason
 	default:
 		return e.Event
 	}
@@ -138,4 +141,210 @@ func because(e event) string {
 		return ": " + cell(text)
 	}
 	return ""
+}
+
+// Bounds of a story.
+const (
+	storyMost   = 200            // messages
+	storyBefore = time.Hour      // before the account, in which its codes were requested
+	storyAfter  = 24 * time.Hour // after it, in which mails and codes follow
+)
+
+// story is what both stores know about one sign-up.
+type story struct {
+	person   *sqlstore.Person   // nil without an account
+	messages []sqlstore.Message // in the order of time
+	inRedis  map[string]messages.State
+}
+
+var errNoStory = errors.New("no request, message or account has this id; an SMS is in the database after about a second, and old messages are deleted")
+
+// story returns the account and the messages of an id.
+func (d *desk) story(ctx context.Context, id string) (*story, error) {
+	found, err := d.begin(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	s := &story{inRedis: map[string]messages.State{}}
+	if s.person, err = d.personOf(ctx, id, found); err != nil {
+		return nil, err
+	}
+	if s.person == nil && len(found) == 0 {
+		return nil, cmp.Or(d.away, errNoStory)
+	}
+	if s.messages, err = d.related(ctx, s.person, found); err != nil {
+		return nil, err
+	}
+	for _, m := range s.messages {
+		if m.Channel != messages.SMS {
+			continue
+		}
+		status, err := d.status(ctx, m.ID)
+		if err != nil && d.away == nil {
+			return nil, err
+		}
+		s.inRedis[m.ID] = status.State
+	}
+	return s, nil
+}
+
+// begin returns the message with this id, or the messages of the request with it.
+func (d *desk) begin(ctx context.Context, id string) ([]sqlstore.Message, error) {
+	message, _, err := d.look(ctx, id)
+	if err == nil {
+		return []sqlstore.Message{message}, nil
+	}
+	if !errors.Is(err, errUnknown) && d.away == nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	return d.messages.List(ctx, sqlstore.Filter{RequestID: id, Limit: storyMost})
+}
+
+// personOf returns the account with this id, or the account of the messages; nil where there is none.
+func (d *desk) personOf(ctx context.Context, id string, found []sqlstore.Message) (*sqlstore.Person, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	ask := []func() (sqlstore.Person, error){
+		func() (sqlstore.Person, error) { return d.messages.Person(ctx, id) },
+	}
+	for _, m := range found {
+		ask = append(ask, func() (sqlstore.Person, error) {
+			if subject, code := verify.SubjectOf(m.ID); code {
+				return d.messages.PersonOf(ctx, subject)
+			}
+			return d.messages.Person(ctx, m.AccountID)
+		})
+	}
+	for _, person := range ask {
+		p, err := person()
+		if err == nil {
+			return &p, nil
+		}
+		if !errors.Is(err, accounts.ErrNotFound) {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// related adds the account's mails and the number's codes, and sorts all by time.
+func (d *desk) related(ctx context.Context, person *sqlstore.Person, found []sqlstore.Message) ([]sqlstore.Message, error) {
+	all := map[string]sqlstore.Message{}
+	add := func(list []sqlstore.Message) {
+		for _, m := range list {
+			all[m.ID] = m
+		}
+	}
+	var filters []sqlstore.Filter
+	if person != nil {
+		filters = append(filters, sqlstore.Filter{AccountID: person.ID}, codesAround(person.Subject, person.CreatedAt))
+	} else {
+		for _, m := range found {
+			if subject, code := verify.SubjectOf(m.ID); code {
+				filters = append(filters, codesAround(subject, m.CreatedAt))
+				break
+			}
+		}
+	}
+	add(found)
+	for _, filter := range filters {
+		if filter.AccountID == "" && filter.Subject == "" {
+			continue
+		}
+		filter.Limit = storyMost
+		asked, cancel := context.WithTimeout(ctx, lookTimeout)
+		list, err := d.messages.List(asked, filter)
+		cancel()
+		if err != nil {
+			return nil, err
+		}
+		add(list)
+	}
+	return slices.SortedFunc(maps.Values(all), func(a, b sqlstore.Message) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	}), nil
+}
+
+func codesAround(subject string, at time.Time) sqlstore.Filter {
+	if at.IsZero() { // a code that is not in the database yet
+		at = time.Now()
+	}
+	return sqlstore.Filter{Subject: subject, Since: at.Add(-storyBefore), Until: at.Add(storyAfter)}
+}
+
+// event is one step of a story.
+type event struct {
+	At        time.Time        `json:"at"`
+	Event     string           `json:"event"`
+	AccountID string           `json:"account_id,omitempty"`
+	MessageID string           `json:"message_id,omitempty"`
+	Channel   messages.Channel `json:"channel,omitempty"`
+	Purpose   string           `json:"purpose,omitempty"`
+	To        string           `json:"to,omitempty"`
+	RequestID string           `json:"request_id,omitempty"`
+	Attempt   int              `json:"attempt,omitempty"`
+
+	Provider     string `json:"provider,omitempty"`
+	ProviderID   string `json:"provider_id,omitempty"`
+	ProviderCode string `json:"provider_code,omitempty"`
+	Reason       string `json:"reason,omitempty"`
+
+	number int // of its message in the story, from 1
+}
+
+// events returns the steps in the order of time.
+func (s *story) events() []event {
+	var all []event
+	if p := s.person; p != nil {
+		all = append(all, event{At: p.CreatedAt, Event: "created", AccountID: p.ID})
+		if p.UpdatedAt.After(p.CreatedAt) {
+			all = append(all, event{At: p.UpdatedAt, Event: "changed", AccountID: p.ID, Reason: standing(*p)})
+		}
+	}
+	for i, m := range s.messages {
+		for _, e := range eventsOf(m) {
+			e.number = i + 1
+			e.MessageID, e.Channel, e.Purpose, e.To = m.ID, m.Channel, m.Purpose, m.To
+			e.RequestID, e.AccountID = m.RequestID, m.AccountID
+			all = append(all, e)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b event) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// eventsOf returns the steps that the times of a message tell. Its row has the last time of each kind.
+func eventsOf(m sqlstore.Message) []event {
+	if m.CreatedAt.IsZero() {
+		return nil
+	}
+	events := []event{{At: m.CreatedAt, Event: string(messages.Queued)}}
+	if m.EnqueuedAt.Sub(m.CreatedAt) >= time.Second {
+		events = append(events, event{At: m.EnqueuedAt, Event: "enqueued"})
+	}
+	if !m.AcceptedAt.IsZero() {
+		events = append(events, event{At: m.AcceptedAt, Event: "accepted", Provider: m.Provider, ProviderID: m.ProviderID})
+	}
+	if !m.DeliveredAt.IsZero() {
+		events = append(events, event{At: m.DeliveredAt, Event: string(messages.Delivered), ProviderCode: m.ProviderCode})
+	}
+	if !m.UsedAt.IsZero() {
+		events = append(events, event{At: m.UsedAt, Event: "used"})
+	}
+	last := event{
+		At: m.UpdatedAt, Event: string(m.State), Attempt: m.Attempt, Reason: m.Reason,
+		Provider: m.Provider, ProviderCode: m.ProviderCode,
+	}
+	switch m.State {
+	case messages.Failed, messages.Undelivered, messages.Dropped, messages.Sending:
+		events = append(events, last)
+	case messages.Queued:
+		if last.Event = "waiting"; m.Attempt > 0 {
+			events = append(events, last)
+		}
+	default:
+	}
+	return events
 }

@@ -15,25 +15,25 @@ import (
 	"usher/accounts"
 )
 
-// maxLine bounds a line of an export in bytes; a person has less than a thousand.
+// maxLine is the maximum length of a line in bytes; usual lines have less than a thousand.
 const maxLine = 16 << 10
 
-// userColumns are the names that the first line of an export has, in any order.
+// userColumns are the names in the first line of an export, in any order.
 var userColumns = []string{
 	"username", "password", "mobile", "email", "is_active", "is_superuser", "email_active", "date_joined",
 }
 
-// errHeader is what a file gets whose first line has other names.
+// errHeader is the error of a file whose first line has other names.
 var errHeader = errors.New("the first line must have the columns " + strings.Join(userColumns, ",") + ", in any order")
 
-// badLine says why a line was not understood.
+// badLine is the error of a line that cannot be read.
 type badLine string
 
-// Error returns the reason, which quotes nothing of the line.
+// Error returns the reason. It quotes nothing of the line.
 func (e badLine) Error() string { return string(e) }
 
-// userReader reads people from an export, one a line. A line is what ends with a line feed, also within
-// quotes, so that its number is the one that an editor shows and a broken one harms no other.
+// userReader reads users from an export, one a line. A line feed ends a line even within quotes, so that line numbers are
+// those of an editor and a broken line affects no other.
 type userReader struct {
 	in     *bufio.Reader
 	order  []int // of userColumns in a line
@@ -66,7 +66,7 @@ func newUserReader(in io.Reader) (*userReader, error) {
 	return r, nil
 }
 
-// skip passes over all lines before the one of this number.
+// skip reads all lines before the one with this number.
 func (r *userReader) skip(before int) error {
 	for r.line < before-1 {
 		_, err := r.read()
@@ -77,8 +77,8 @@ func (r *userReader) skip(before int) error {
 	return nil
 }
 
-// next returns the person of the next line that is not empty, a badLine, io.EOF behind the last one, or
-// what reading the file has come to.
+// next returns the user of the next line that is not empty. The error is a badLine, io.EOF after the last line, or an
+// error of the file.
 func (r *userReader) next() (accounts.ImportUser, error) {
 	for {
 		line, err := r.read()
@@ -102,7 +102,7 @@ func (r *userReader) next() (accounts.ImportUser, error) {
 	}
 }
 
-// read returns the next line without its end. The bytes are good until the next call.
+// read returns the next line without its end. The bytes are valid until the next call.
 func (r *userReader) read() ([]byte, error) {
 	line, err := r.in.ReadSlice('\n')
 	r.offset += int64(len(line))
@@ -126,10 +126,10 @@ func (r *userReader) read() ([]byte, error) {
 	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), nil
 }
 
-// split takes a line apart.
+// split returns the fields of a line.
 func (r *userReader) split(line []byte) ([]string, error) {
 	r.fields.Reset(bytes.NewReader(line))
-	return csv.NewReader(r.fields).Read() // which uses a bufio.Reader as it is
+	return csv.NewReader(r.fields).Read() // it uses a bufio.Reader without copying it
 }
 
 func (r *userReader) user(columns []string) (accounts.ImportUser, error) {
@@ -152,7 +152,7 @@ func (r *userReader) user(columns []string) (accounts.ImportUser, error) {
 	return user, err
 }
 
-// parseJoined reads a time as PostgreSQL, MySQL and Django write it; one without a zone is in UTC.
+// parseJoined reads a time in the format of PostgreSQL, MySQL or Django. A time without a zone is in UTC.
 func parseJoined(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -163,5 +163,5 @@ func parseJoined(text string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, badLine("date_joined: no time such as 2024-05-06 07:08:09+08")
+	return time.Time{}, badLine("date_joined: want a time such as 2024-05-06 07:08:09+08")
 }

@@ -133,7 +133,7 @@ func TestRunbooks_belong_to_alerts_and_have_one_form(t *testing.T) {
 func TestRunbooks_name_what_exists(t *testing.T) {
 	t.Parallel()
 	commands := map[string]bool{}
-	for _, command := range regexp.MustCompile(`case "([a-z-]+)":`).FindAllStringSubmatch(read(t, "cmd/admin/main.go"), -1) {
+	for _, command := range regexp.MustCompile(`(?m)^\t\t"([a-z-]+)": `).FindAllStringSubmatch(read(t, "cmd/admin/main.go"), -1) {
 		commands[command[1]] = true
 	}
 	settings := read(t, "docs/configuration.md")

@@ -26,35 +26,35 @@ type Messages struct {
 // NewMessages returns the messages in db, SMS and mails alike.
 func NewMessages(db *DB, now func() time.Time) *Messages { return &Messages{db.slowly(), now} }
 
-// Message is all that SQL knows of a message but for what is sealed. Times that are not known are zero, texts
-// empty.
+// Message is all that SQL knows of a message, except sealed fields. Times that are not known are zero, texts empty. As
+// JSON it is the output of admin messages.
 type Message struct {
-	ID        string           `db:"id"`
-	Channel   messages.Channel `db:"channel"`
-	Purpose   string           `db:"purpose"`
-	AccountID string           `db:"account_id"` // empty for a code: its number may have no account yet
-	Language  string           `db:"language"`
-	To        string           `db:"to_masked"`
-	RequestID string           `db:"request_id"`
+	ID        string           `db:"id" json:"id"`
+	Channel   messages.Channel `db:"channel" json:"channel"`
+	Purpose   string           `db:"purpose" json:"purpose"`
+	AccountID string           `db:"account_id" json:"account_id,omitempty"` // empty for a code: its number may have no account yet
+	Language  string           `db:"language" json:"language,omitempty"`
+	To        string           `db:"to_masked" json:"to"`
+	RequestID string           `db:"request_id" json:"request_id,omitempty"`
 
-	State            messages.State `db:"state"`
-	Reason           string         `db:"reason"`   // of a dropped one, and of the last attempt at a mail that was not accepted
-	Attempt          int            `db:"attempt"`  // number of the last claim
-	UnresolvedClaims int            `db:"doubts"`   // claims that ran out: each may have sent it
-	Enqueues         int            `db:"enqueues"` // tasks beyond the first
+	State            messages.State `db:"state" json:"state"`
+	Reason           string         `db:"reason" json:"reason,omitempty"`     // of a dropped one, and of the last attempt at a mail that was not accepted
+	Attempt          int            `db:"attempt" json:"attempts"`            // number of the last claim
+	UnresolvedClaims int            `db:"doubts" json:"unresolved,omitempty"` // claims that ran out: each may have sent it
+	Enqueues         int            `db:"enqueues" json:"enqueues,omitempty"` // tasks beyond the first
 
-	Provider     string `db:"provider"`
-	ProviderID   string `db:"provider_id"`
-	ProviderCode string `db:"provider_code"`
+	Provider     string `db:"provider" json:"provider,omitempty"`
+	ProviderID   string `db:"provider_id" json:"provider_id,omitempty"`
+	ProviderCode string `db:"provider_code" json:"provider_code,omitempty"`
 
-	CreatedAt   time.Time `db:"-"`
-	EnqueuedAt  time.Time `db:"-"`
-	LeaseUntil  time.Time `db:"-"`
-	AcceptedAt  time.Time `db:"-"`
-	DeliveredAt time.Time `db:"-"`
-	UsedAt      time.Time `db:"-"`
-	NotAfter    time.Time `db:"-"` // worthless past it
-	UpdatedAt   time.Time `db:"-"`
+	CreatedAt   time.Time `db:"-" json:"created_at"`
+	EnqueuedAt  time.Time `db:"-" json:"enqueued_at,omitzero"`
+	LeaseUntil  time.Time `db:"-" json:"lease_until,omitzero"`
+	AcceptedAt  time.Time `db:"-" json:"accepted_at,omitzero"`
+	DeliveredAt time.Time `db:"-" json:"delivered_at,omitzero"`
+	UsedAt      time.Time `db:"-" json:"used_at,omitzero"`
+	NotAfter    time.Time `db:"-" json:"not_after"` // worthless past it
+	UpdatedAt   time.Time `db:"-" json:"updated_at"`
 }
 
 const messageColumns = `id, channel, purpose, coalesce(account_id, '') as account_id, language, to_masked, request_id,
