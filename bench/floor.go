@@ -68,8 +68,8 @@ func runFloor(ctx context.Context, spec string, out io.Writer) error {
 	return err
 }
 
-// start runs the floor beside the stage.
-func (f floor) start(s *stage) (*process, error) {
+// start runs the floor beside the testbed.
+func (f floor) start(s *testbed) (*process, error) {
 	spec, err := json.Marshal(f)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (f floor) start(s *stage) (*process, error) {
 }
 
 // measure runs a floor that is no server to its end and returns what it has measured.
-func (f floor) measure(ctx context.Context, s *stage) (float64, error) {
+func (f floor) measure(ctx context.Context, s *testbed) (float64, error) {
 	p, err := f.start(s)
 	if err != nil {
 		return 0, err

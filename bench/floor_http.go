@@ -24,7 +24,7 @@ type floorServer struct {
 	trips int
 }
 
-// script is of the size of ours: it looks, then writes a code, its place and its history.
+// script is of the size of ours: it lookUps, then writes a code, its place and its history.
 var script = redis.NewScript(`
 if redis.call('SET', KEYS[1], 1, 'NX', 'PX', 60000) == false then return 'pause' end
 redis.call('HSET', KEYS[2], 'mac', ARGV[1], 'attempts', 0, 'expires_at', ARGV[2])
@@ -53,7 +53,7 @@ func (f floor) serve(ctx context.Context) error {
 	e.GET("/ready", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
 	e.POST("/codes", s.send)
 	e.POST("/checks", s.check)
-	e.GET("/names/:name", s.look)
+	e.GET("/names/:name", s.find)
 	server := &http.Server{Addr: f.Addr, Handler: e, ReadHeaderTimeout: 5 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
@@ -113,8 +113,8 @@ func (s *floorServer) check(c echo.Context) error {
 	return c.JSON(http.StatusOK, floorAnswer{"0", "OK", map[string]any{"valid": false, "attempts_left": 4}})
 }
 
-// look takes one read of an indexed column.
-func (s *floorServer) look(c echo.Context) error {
+// find takes one read of an indexed column.
+func (s *floorServer) find(c echo.Context) error {
 	var found bool
 	err := s.db.QueryRowContext(c.Request().Context(),
 		"select exists (select 1 from accounts where username_key = $1)", c.Param("name")).Scan(&found)

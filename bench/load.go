@@ -7,36 +7,44 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// load is a crowd of callers. It ends with its duration or its count, whichever comes first.
+// load is a number of callers that send requests at the same time. It ends with its duration or its count,
+// whichever comes first.
 type load struct {
 	addr     string
 	conns    int
 	duration time.Duration
 	count    int     // 0 for no bound
 	rate     float64 // requests a second in all; 0 for as many as are answered
-	make     func(n int) []byte
-	want     int                       // status of a good answer
-	busy     int                       // status of an answer that is neither good nor bad, 0 for none
-	sent     func(k int, at time.Time) // told of each request's start; may be nil
-	next     func() int                // number for make
-	open     bool                      // connects all callers before the clock starts
+	make     func(n int) request
+	want     int        // status of a good answer
+	busy     int        // status of an answer that is neither good nor bad, 0 for none
+	next     func() int // number for make
+	open     bool       // connects all callers before the clock starts
 }
 
-// outcome is what became of a load.
+// outcome is the result of a load.
 type outcome struct {
+	mu           sync.Mutex
 	done, failed int
 	busy         int
 	elapsed      time.Duration
-	times        histogram // of good answers
-	status       int       // of one bad answer, 0 for a broken connection
-	err          error     // of one broken connection
+	times        *hdrhistogram.Histogram // of good answers, in microseconds
+	status       int                     // of one bad answer, 0 for a broken connection
+	err          error                   // of one broken connection
 }
 
 func (o *outcome) rate() float64 { return float64(o.done) / o.elapsed.Seconds() }
 
-// check returns an error when more than one request in two hundred went wrong: a figure of refusals would be
+// quantile returns the time that the given percentage of good answers did not exceed, exact to one per cent.
+func (o *outcome) quantile(percent float64) time.Duration {
+	return time.Duration(o.times.ValueAtQuantile(percent)) * time.Microsecond
+}
+
+// check returns an error when more than one request in two hundred failed: a figure of refusals would be
 // worse than none.
 func (o *outcome) check() error {
 	switch {
@@ -51,86 +59,67 @@ func (o *outcome) check() error {
 	}
 }
 
+// add counts one answer.
+func (o *outcome) add(l *load, took time.Duration, status int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case err == nil && status == l.want:
+		o.done++
+		_ = o.times.RecordValue(took.Microseconds()) // no answer takes longer than the histogram's largest value
+	case err == nil && status == l.busy:
+		o.busy++
+	default:
+		o.failed++
+		o.status, o.err = status, err
+	}
+}
+
 // patience is how long answers may take after the last request was made.
 const patience = 15 * time.Second
 
 // run makes the requests. The rate is that from the first start to the last answer.
 func (l load) run(ctx context.Context) (*outcome, error) {
 	var ticket atomic.Int64
-	outcomes := make([]outcome, l.conns)
-	wires, err := l.wires()
-	defer func() {
-		for _, w := range wires {
-			w.close()
-		}
-	}()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.duration)
-	defer cancel()
-	began := time.Now()
-	var group sync.WaitGroup
-	for i := range outcomes {
-		group.Go(func() { l.call(ctx, wires[i], began, &ticket, &outcomes[i]) })
-	}
-	group.Wait()
-	all := &outcome{elapsed: time.Since(began)}
-	for i := range outcomes {
-		o := &outcomes[i]
-		all.done, all.failed, all.busy = all.done+o.done, all.failed+o.failed, all.busy+o.busy
-		all.times.merge(&o.times)
-		if o.failed > 0 {
-			all.status, all.err = o.status, o.err
-		}
-	}
-	return all, all.check()
-}
-
-// wires are the connections of the callers; they connect when they are first used, unless they are to be open before.
-func (l load) wires() ([]*wire, error) {
-	wires := make([]*wire, l.conns)
-	until := time.Now().Add(l.duration + patience)
-	for i := range wires {
-		wires[i] = &wire{addr: l.addr, until: until}
+	clients := make([]*client, l.conns)
+	for i := range clients {
+		clients[i] = newClient(l.addr, time.Now().Add(l.duration+patience))
+		defer clients[i].CloseIdleConnections()
 		if !l.open {
 			continue
 		}
-		if err := wires[i].dial(); err != nil {
-			return wires, fmt.Errorf("connection %d of %d: %w", i+1, l.conns, err)
+		if err := clients[i].open(); err != nil {
+			return nil, fmt.Errorf("connection %d of %d: %w", i+1, l.conns, err)
 		}
 	}
-	return wires, nil
+	ctx, cancel := context.WithTimeout(ctx, l.duration)
+	defer cancel()
+	o := &outcome{times: hdrhistogram.New(1, (time.Hour).Microseconds(), 2)}
+	began := time.Now()
+	var group sync.WaitGroup
+	for _, c := range clients {
+		group.Go(func() { l.call(ctx, c, began, &ticket, o) })
+	}
+	group.Wait()
+	o.elapsed = time.Since(began)
+	return o, o.check()
 }
 
 // call is one caller on one connection.
-func (l load) call(ctx context.Context, w *wire, began time.Time, ticket *atomic.Int64, o *outcome) {
+func (l load) call(ctx context.Context, c *client, began time.Time, ticket *atomic.Int64, o *outcome) {
 	for ctx.Err() == nil {
 		k := int(ticket.Add(1)) - 1
 		if l.count > 0 && k >= l.count || !l.await(ctx, began, k) {
 			return
 		}
-		request := l.make(l.next())
+		r := l.make(l.next())
 		start := time.Now()
-		if l.sent != nil {
-			l.sent(k, start)
-		}
-		status, err := w.do(request)
-		if err == nil && status == l.busy {
-			o.busy++
-			continue
-		}
-		if err != nil || status != l.want {
-			o.failed++
-			o.status, o.err = status, err
-			continue
-		}
-		o.done++
-		o.times.add(time.Since(start))
+		status, err := c.do(r)
+		o.add(&l, time.Since(start), status, err)
 	}
 }
 
-// await waits for the k-th request's turn, and reports whether it comes.
+// await waits for the time of the k-th request, and reports false when ctx ends before.
 func (l load) await(ctx context.Context, began time.Time, k int) bool {
 	if l.rate == 0 {
 		return true

@@ -37,12 +37,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := openStage(ctx, o)
+	s, err := openTestbed(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	b := &bench{options: o, stage: s, out: out, report: &report{quick: o.quick}}
+	b := &bench{options: o, testbed: s, out: out, report: &report{quick: o.quick}}
 	b.report.about = s.about(ctx)
 	for _, m := range b.chosen() {
 		b.sayf("%s: %s", m.name, m.about)
@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // bench is one run of the program.
 type bench struct {
 	options
-	stage   *stage
+	testbed *testbed
 	out     io.Writer
 	report  *report
 	numbers numbers

@@ -5,13 +5,17 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
-	"time"
 )
 
 // codeRequest asks for a code for a number that has not asked before.
-func codeRequest(addr string) func(n int) []byte {
-	return func(n int) []byte {
-		return post(addr, "/v1/sms-codes", `{"mobile":"`+mobileOf(n)+`","purpose":"register"}`)
+func codeRequest(n int) request { return post("/v1/sms-codes", codeBody(n)) }
+
+func codeBody(n int) string { return `{"mobile":"` + mobileOf(n) + `","purpose":"register"}` }
+
+// codes are 64 callers that ask for codes as long as a round lasts.
+func (b *bench) codes(addr string) load {
+	return load{
+		addr: addr, conns: 64, duration: b.duration, make: codeRequest, want: http.StatusAccepted, next: b.numbers.next,
 	}
 }
 
@@ -26,14 +30,14 @@ func (b *bench) sendLimited(ctx context.Context) error {
 }
 
 func (b *bench) sendWith(ctx context.Context, name, what string, trips int, settings map[string]string) error {
-	c := contest{
+	c := comparison{
 		name: name, what: what, levels: b.size.levels, target: ofFloor(0.80),
 		floor: fmt.Sprintf("Echo, %d round trips to Redis", trips),
 	}
 	return b.against(ctx, settings, floor{Kind: floorHTTP, Trips: trips}, func(api, floorAddr string) (err error) {
-		c.callers[ours] = caller{api, codeRequest(api), http.StatusAccepted}
-		c.callers[theFloor] = caller{floorAddr, func(n int) []byte {
-			return post(floorAddr, "/codes", `{"mobile":"`+mobileOf(n)+`","purpose":"register"}`)
+		c.callers[ours] = caller{api, codeRequest, http.StatusAccepted}
+		c.callers[theFloor] = caller{floorAddr, func(n int) request {
+			return post("/codes", codeBody(n))
 		}, http.StatusAccepted}
 		if c.callers[thePeer], err = b.peers["send"].caller(); err != nil {
 			return err
@@ -42,12 +46,12 @@ func (b *bench) sendWith(ctx context.Context, name, what string, trips int, sett
 	})
 }
 
-// against runs a contest between the API and a floor that serves HTTP.
+// against runs a comparison between the API and a floor that serves HTTP.
 func (b *bench) against(ctx context.Context, settings map[string]string, f floor, hold func(api, floorAddr string) error) error {
-	if err := b.stage.clear(ctx); err != nil {
+	if err := b.testbed.clear(ctx); err != nil {
 		return err
 	}
-	api, err := b.stage.api(ctx, settings)
+	api, err := b.testbed.api(ctx, settings)
 	if err != nil {
 		return err
 	}
@@ -55,8 +59,8 @@ func (b *bench) against(ctx context.Context, settings map[string]string, f floor
 	if f.Addr, err = freeAddr(); err != nil {
 		return err
 	}
-	f.RedisURL, f.DatabaseURL = b.stage.redis.URL()+"/1", b.stage.postgres.URL()
-	p, err := f.start(b.stage)
+	f.RedisURL, f.DatabaseURL = b.testbed.redis.URL()+"/1", b.testbed.postgres.URL()
+	p, err := f.start(b.testbed)
 	if err != nil {
 		return err
 	}
@@ -75,7 +79,7 @@ func (b *bench) check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		ids, err := b.stage.codeIDs(ctx, first, b.size.codes)
+		ids, err := b.testbed.codeIDs(ctx, first, b.size.codes)
 		if err != nil {
 			return err
 		}
@@ -84,13 +88,13 @@ func (b *bench) check(ctx context.Context) error {
 			k %= b.size.codes
 			return `{"sms_code_id":"` + ids[k] + `","mobile":"` + mobileOf(first+k) + `","purpose":"register","code":"000000"}`
 		}
-		return b.hold(ctx, contest{
+		return b.hold(ctx, comparison{
 			name: "check", what: "check a code", levels: b.size.levels, floor: "Echo, one round trip to Redis",
 			callers: [sides]caller{
-				ours: {api, func(int) []byte {
-					return post(api, "/v1/sms-codes/check", body(int(tried.Add(1))))
+				ours: {api, func(int) request {
+					return post("/v1/sms-codes/check", body(int(tried.Add(1))))
 				}, http.StatusOK},
-				theFloor: {floorAddr, func(n int) []byte { return post(floorAddr, "/checks", body(n)) }, http.StatusOK},
+				theFloor: {floorAddr, func(n int) request { return post("/checks", body(n)) }, http.StatusOK},
 			},
 			count: tries * b.size.codes / (b.rounds*len(b.size.levels) + 1), // and the warm-up
 		})
@@ -100,10 +104,8 @@ func (b *bench) check(ctx context.Context) error {
 // issue has so many codes issued and returns the number of the first; the others follow it.
 func (b *bench) issue(ctx context.Context, api string, count int) (first int, err error) {
 	first = int(b.numbers.last.Load()) + 1
-	l := load{
-		addr: api, conns: 64, duration: 10 * time.Minute, count: count, make: codeRequest(api),
-		want: http.StatusAccepted, next: b.numbers.next,
-	}
+	l := b.codes(api)
+	l.duration, l.count = drainLimit, count
 	_, err = l.run(ctx)
 	return first, err
 }
@@ -115,16 +117,16 @@ func (b *bench) lookUp(ctx context.Context) error {
 		return err
 	}
 	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api, floorAddr string) error {
-		names := contest{
+		names := comparison{
 			name: "lookup", what: "look up a user name", levels: b.size.levels, target: ofFloor(0.70),
 			floor: "Echo, one indexed read from PostgreSQL",
 		}
 		var err error
-		names.callers[ours] = caller{api, func(n int) []byte {
-			return get(api, "/v1/usernames/"+usernameOf(first+seeded(n, accounts)))
+		names.callers[ours] = caller{api, func(n int) request {
+			return get("/v1/usernames/" + usernameOf(first+seeded(n, accounts)))
 		}, http.StatusOK}
-		names.callers[theFloor] = caller{floorAddr, func(n int) []byte {
-			return get(floorAddr, "/names/"+usernameOf(first+seeded(n, accounts)))
+		names.callers[theFloor] = caller{floorAddr, func(n int) request {
+			return get("/names/" + usernameOf(first+seeded(n, accounts)))
 		}, http.StatusOK}
 		if names.callers[thePeer], err = b.peers["lookup"].caller(); err != nil {
 			return err
@@ -134,8 +136,8 @@ func (b *bench) lookUp(ctx context.Context) error {
 		}
 		mobiles := names
 		mobiles.what, mobiles.callers[thePeer] = "look up a mobile number", caller{}
-		mobiles.callers[ours].make = func(n int) []byte {
-			return get(api, "/v1/mobiles/"+mobileOf(first+seeded(n, accounts)))
+		mobiles.callers[ours].make = func(n int) request {
+			return get("/v1/mobiles/" + mobileOf(first+seeded(n, accounts)))
 		}
 		return b.hold(ctx, mobiles)
 	})

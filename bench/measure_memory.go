@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -77,7 +76,7 @@ func (b *bench) peak(ctx context.Context, p *pair) (highest [2]float64, err erro
 	})
 	_, err = b.issue(ctx, p.api.addr, b.size.sends)
 	if err == nil {
-		_, err = b.stage.vendor.await(ctx, "aliyun", b.size.sends, drainLimit)
+		_, err = b.testbed.vendor.await(ctx, "aliyun", b.size.sends, drainLimit)
 	}
 	stop()
 	group.Wait()
@@ -134,7 +133,7 @@ func (b *bench) growth(ctx context.Context) error {
 
 // withQueued fills the queue and looks how fast it grows and shrinks then.
 func (b *bench) withQueued(ctx context.Context, length int) (d depth, err error) {
-	if err := b.stage.clear(ctx); err != nil {
+	if err := b.testbed.clear(ctx); err != nil {
 		return d, err
 	}
 	if err := pause(ctx, time.Second); err != nil { // Redis frees what it was told to forget
@@ -144,7 +143,7 @@ func (b *bench) withQueued(ctx context.Context, length int) (d depth, err error)
 	if err != nil {
 		return d, err
 	}
-	api, err := b.stage.api(ctx, nil)
+	api, err := b.testbed.api(ctx, nil)
 	if err != nil {
 		return d, err
 	}
@@ -162,10 +161,8 @@ func (b *bench) withQueued(ctx context.Context, length int) (d depth, err error)
 	}
 	some := b.size.depths[0] / 2 // sent and drained in each round
 	for range b.rounds {
-		l := load{
-			addr: api.addr, conns: 64, duration: drainLimit, make: codeRequest(api.addr), want: http.StatusAccepted,
-			next: b.numbers.next, count: some,
-		}
+		l := b.codes(api.addr)
+		l.duration, l.count = drainLimit, some
 		o, err := l.run(ctx)
 		if err != nil {
 			return d, err
@@ -188,13 +185,13 @@ const pendingKey = "asynq:{sms}:pending"
 
 // taskMemory returns what the newest tasks take, without their place in the list.
 func (b *bench) taskMemory(ctx context.Context) (sample, error) {
-	ids, err := b.stage.client.LRange(ctx, pendingKey, 0, 4).Result()
+	ids, err := b.testbed.client.LRange(ctx, pendingKey, 0, 4).Result()
 	if err != nil {
 		return nil, err
 	}
 	var all sample
 	for _, id := range ids {
-		used, err := b.stage.client.MemoryUsage(ctx, "asynq:{sms}:t:"+id).Result()
+		used, err := b.testbed.client.MemoryUsage(ctx, "asynq:{sms}:t:"+id).Result()
 		if err != nil {
 			return nil, err
 		}
@@ -205,20 +202,20 @@ func (b *bench) taskMemory(ctx context.Context) (sample, error) {
 
 // drainSome lets a worker send so many codes, or a few more.
 func (b *bench) drainSome(ctx context.Context, count int) (float64, error) {
-	if err := b.stage.vendor.clear(ctx); err != nil {
+	if err := b.testbed.vendor.clear(ctx); err != nil {
 		return 0, err
 	}
-	worker, err := b.stage.worker(ctx, "sms", nil)
+	worker, err := b.testbed.worker(ctx, "sms", nil)
 	if err != nil {
 		return 0, err
 	}
 	defer worker.stop()
-	tally, err := b.stage.vendor.await(ctx, "aliyun", count, drainLimit)
+	tally, err := b.testbed.vendor.await(ctx, "aliyun", count, drainLimit)
 	return perSecond(tally), err
 }
 
 func (b *bench) usedMemory(ctx context.Context) (float64, error) {
-	info, err := b.stage.client.Info(ctx, "memory").Result()
+	info, err := b.testbed.client.Info(ctx, "memory").Result()
 	if err != nil {
 		return 0, err
 	}

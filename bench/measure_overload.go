@@ -26,18 +26,16 @@ const (
 // the more of them the more it asks: the rates are those of the API and its caller together. What a good answer takes of the processors, all processes together, is not changed by other
 // work on the machine.
 func (b *bench) overload(ctx context.Context) error {
-	if err := b.stage.clear(ctx); err != nil {
+	if err := b.testbed.clear(ctx); err != nil {
 		return err
 	}
-	api, err := b.stage.api(ctx, map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")})
+	api, err := b.testbed.api(ctx, map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")})
 	if err != nil {
 		return err
 	}
 	defer api.stop()
-	l := load{
-		addr: api.addr, conns: 64, duration: b.duration, make: codeRequest(api.addr), want: http.StatusAccepted,
-		busy: http.StatusServiceUnavailable, next: b.numbers.next,
-	}
+	l := b.codes(api.addr)
+	l.busy = http.StatusServiceUnavailable
 	if _, err := l.run(ctx); err != nil { // warms up
 		return err
 	}
@@ -108,15 +106,15 @@ func (b *bench) overloadRound(ctx context.Context, l load, round int, rows []*ro
 	among := each(retried)
 	others := 100 * float64(flooded.failed) / float64(flooded.done+flooded.busy+flooded.failed)
 	for i, v := range []float64{
-		calm.rate(), 100 * good(flooded) / calm.rate(), others, inMillis(flooded.times.quantile(0.99)), inMillis(recovered),
-		100 * good(retried) / calm.rate(), inMillis(retried.times.quantile(0.99)), calmly, amid, among,
+		calm.rate(), 100 * good(flooded) / calm.rate(), others, inMillis(flooded.quantile(99)), inMillis(recovered),
+		100 * good(retried) / calm.rate(), inMillis(retried.quantile(99)), calmly, amid, among,
 	} {
 		rows[i].add(ours, v)
 	}
 	b.sayf("  round %d: calm %.0f/s; asked %.0f/s: %.0f/s good, %.0f/s refused, p50 %v, p99 %v, well after %v; %d that retry: %.0f/s good, %.0f/s refused, p99 %v; processors %.0f, %.0f, %.0f µs a good answer",
 		round, calm.rate(), crowd.rate, good(flooded), float64(flooded.busy)/flooded.elapsed.Seconds(),
-		flooded.times.quantile(0.5), flooded.times.quantile(0.99), recovered, again.conns, good(retried),
-		float64(retried.busy)/retried.elapsed.Seconds(), retried.times.quantile(0.99), calmly, amid, among)
+		flooded.quantile(50), flooded.quantile(99), recovered, again.conns, good(retried),
+		float64(retried.busy)/retried.elapsed.Seconds(), retried.quantile(99), calmly, amid, among)
 	select {
 	case <-time.After(overloadRest):
 		return nil
@@ -127,12 +125,12 @@ func (b *bench) overloadRound(ctx context.Context, l load, round int, rows []*ro
 
 // untilCalm returns when ten requests in a row, one after the other, are answered well within 100 ms each.
 func (b *bench) untilCalm(ctx context.Context, l load) error {
-	w := &wire{addr: l.addr, until: time.Now().Add(startLimit)}
-	defer w.close()
+	c := newClient(l.addr, time.Now().Add(startLimit))
+	defer c.CloseIdleConnections()
 	well := 0
 	return until(ctx, startLimit, func() (bool, error) {
 		start := time.Now()
-		status, err := w.do(l.make(l.next()))
+		status, err := c.do(l.make(l.next()))
 		if well++; err != nil || status != l.want || time.Since(start) > 100*time.Millisecond {
 			well = 0
 		}
@@ -153,7 +151,7 @@ func (b *bench) idleCrowd(ctx context.Context, api *server) error {
 		}
 	}
 	defer leave()
-	request, answer := get(api.addr, "/"), make([]byte, 4<<10)
+	request, answer := []byte("GET / HTTP/1.1\r\nHost: "+api.addr+"\r\n\r\n"), make([]byte, 4<<10)
 	for range b.size.idle {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", api.addr)
 		if err != nil {
@@ -170,10 +168,10 @@ func (b *bench) idleCrowd(ctx context.Context, api *server) error {
 	}
 	next := row{measure: "overload", what: fmt.Sprintf("the next person beside %d idle connections", b.size.idle), unit: millis, target: most(500)}
 	for range 3 {
-		w := &wire{addr: api.addr, until: time.Now().Add(startLimit)}
+		c := newClient(api.addr, time.Now().Add(startLimit))
 		start := time.Now()
-		status, err := w.do(codeRequest(api.addr)(b.numbers.next()))
-		w.close()
+		status, err := c.do(codeRequest(b.numbers.next()))
+		c.CloseIdleConnections()
 		if err != nil || status != http.StatusAccepted {
 			return errors.Join(err, fmt.Errorf("the next person is answered %d", status))
 		}

@@ -31,44 +31,42 @@ func (b *bench) register(ctx context.Context) error {
 	if err := b.hashing(ctx, "register", "registration", ofFloor(0.90), peer, registration); err != nil {
 		return err
 	}
-	return b.lookBesides(ctx)
+	return b.lookUpBesides(ctx)
 }
 
-func registration(api string) func(n int) []byte {
-	return func(n int) []byte {
-		return post(api, "/v1/registrations", `{"username":"`+usernameOf(n)+`","email":"`+emailOf(n)+
-			`","password":"`+password+`","password_repeat":"`+password+`","agree":true}`)
-	}
+func registration(n int) request {
+	return post("/v1/registrations", `{"username":"`+usernameOf(n)+`","email":"`+emailOf(n)+
+		`","password":"`+password+`","password_repeat":"`+password+`","agree":true}`)
 }
 
-// lookBesides compares look-ups while registrations keep every core busy with look-ups in peace.
-func (b *bench) lookBesides(ctx context.Context) error {
-	api, err := b.stage.api(ctx, nil)
+// lookUpBesides compares look-ups while registrations keep every core busy with look-ups in peace.
+func (b *bench) lookUpBesides(ctx context.Context) error {
+	api, err := b.testbed.api(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer api.stop()
-	looks := load{
+	lookUps := load{
 		addr: api.addr, conns: 8, duration: b.duration, next: b.numbers.next, want: http.StatusOK,
-		make: func(n int) []byte { return get(api.addr, "/v1/usernames/"+usernameOf(n)) },
+		make: func(n int) request { return get("/v1/usernames/" + usernameOf(n)) },
 	}
 	r := row{
 		measure: "register", what: "look-up beside registrations, 8 connections, p99", unit: millis,
 		floor: "the same in peace", target: atMostTimes(3),
 	}
 	for round := range b.rounds {
-		quiet, err := looks.run(ctx)
+		quiet, err := lookUps.run(ctx)
 		if err != nil {
 			return err
 		}
-		busy, err := b.whileRegistering(ctx, api.addr, looks)
+		busy, err := b.whileRegistering(ctx, api.addr, lookUps)
 		if err != nil {
 			return err
 		}
-		r.add(theFloor, inMillis(quiet.times.quantile(0.99)))
-		r.add(ours, inMillis(busy.times.quantile(0.99)))
+		r.add(theFloor, inMillis(quiet.quantile(99)))
+		r.add(ours, inMillis(busy.quantile(99)))
 		b.sayf("  round %d: look-ups %.0f/s, p99 %v, in peace %.0f/s, p99 %v", round+1,
-			busy.rate(), busy.times.quantile(0.99), quiet.rate(), quiet.times.quantile(0.99))
+			busy.rate(), busy.quantile(99), quiet.rate(), quiet.quantile(99))
 	}
 	b.report.add(r)
 	return nil
@@ -78,7 +76,7 @@ func (b *bench) lookBesides(ctx context.Context) error {
 func (b *bench) whileRegistering(ctx context.Context, api string, l load) (*outcome, error) {
 	registrations := load{
 		addr: api, conns: people, duration: l.duration + time.Second, next: b.numbers.next,
-		make: registration(api), want: http.StatusCreated, busy: http.StatusServiceUnavailable,
+		make: registration, want: http.StatusCreated, busy: http.StatusServiceUnavailable,
 	}
 	registered := make(chan error, 1)
 	go func() { _, err := registrations.run(ctx); registered <- err }()
@@ -101,31 +99,28 @@ func (b *bench) signIn(ctx context.Context) error {
 		return err
 	}
 	return b.hashing(ctx, "signin", "sign-in", target{}, caller{},
-		func(api string) func(n int) []byte {
-			return func(n int) []byte {
-				return post(api, "/v1/sessions",
-					`{"login":"`+usernameOf(first+n%owners)+`","password":"`+password+`"}`)
-			}
+		func(n int) request {
+			return post("/v1/sessions", `{"login":"`+usernameOf(first+n%owners)+`","password":"`+password+`"}`)
 		})
 }
 
 // hashing compares requests that each cost a password hash with hashes alone.
 func (b *bench) hashing(
-	ctx context.Context, name, what string, t target, peer caller, request func(api string) func(n int) []byte,
+	ctx context.Context, name, what string, t target, peer caller, build func(n int) request,
 ) error {
-	api, err := b.stage.api(ctx, nil)
+	api, err := b.testbed.api(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer api.stop()
 	r := row{measure: name, what: what + ", " + connections(people), unit: perSec, floor: "argon2id on all cores", target: t}
-	c := contest{callers: [sides]caller{ours: {api.addr, request(api.addr), http.StatusCreated}, thePeer: peer}}
+	c := comparison{callers: [sides]caller{ours: {api.addr, build, http.StatusCreated}, thePeer: peer}}
 	for round := range b.rounds {
 		for _, s := range []side{ours, theFloor, thePeer} {
 			var rate float64
 			switch {
 			case s == theFloor:
-				rate, err = floor{Kind: floorHash, Duration: b.duration}.measure(ctx, b.stage)
+				rate, err = floor{Kind: floorHash, Duration: b.duration}.measure(ctx, b.testbed)
 			case c.callers[s].addr == "":
 				continue
 			default:
@@ -152,7 +147,7 @@ func (b *bench) hashing(
 // seed files so many active accounts and returns the number of the first; the others follow it. A hash of ""
 // lets nobody in.
 func (b *bench) seed(ctx context.Context, count int, hash string) (first int, err error) {
-	store := sqlstore.NewAccounts(b.stage.db, b.stage.keys)
+	store := sqlstore.NewAccounts(b.testbed.db, b.testbed.keys)
 	for i := range count {
 		n := b.numbers.next()
 		if i == 0 {
@@ -185,9 +180,9 @@ func accountOf(n int) (accounts.Account, error) {
 
 // fileMails files so many activation mails and puts their tasks on the queue, as registrations do.
 func (b *bench) fileMails(ctx context.Context, count int) error {
-	store := sqlstore.NewAccounts(b.stage.db, b.stage.keys)
-	client := asynq.NewClientFromRedisClient(b.stage.client)
-	enqueuer := &tasks.Enqueuer{Client: client, Keys: b.stage.keys}
+	store := sqlstore.NewAccounts(b.testbed.db, b.testbed.keys)
+	client := asynq.NewClientFromRedisClient(b.testbed.client)
+	enqueuer := &tasks.Enqueuer{Client: client, Keys: b.testbed.keys}
 	for range count {
 		account, err := accountOf(b.numbers.next())
 		if err != nil {
@@ -195,7 +190,7 @@ func (b *bench) fileMails(ctx context.Context, count int) error {
 		}
 		now := time.Now()
 		letter := accounts.Mail{
-			ID: uuid.Must(uuid.NewV7()).String(), Purpose: accounts.MailActivation, KeyID: b.stage.keys.SigningID(),
+			ID: uuid.Must(uuid.NewV7()).String(), Purpose: accounts.MailActivation, KeyID: b.testbed.keys.SigningID(),
 			CreatedAt: now, NotAfter: now.Add(time.Hour),
 		}
 		if err := store.Create(ctx, account, &letter); err != nil {

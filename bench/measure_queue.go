@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"time"
 )
@@ -21,26 +20,25 @@ func (b *bench) drainSlow(ctx context.Context) error {
 
 // drain fills a queue, starts the worker and looks when the vendor got the first code and the last.
 func (b *bench) drain(ctx context.Context, name, what string, count int, delay time.Duration, t target) error {
-	if err := b.stage.vendor.delay(ctx, delay); err != nil {
+	if err := b.testbed.vendor.delay(ctx, delay); err != nil {
 		return err
 	}
-	defer func() { _ = b.stage.vendor.delay(context.WithoutCancel(ctx), 0) }() // the stage may be closing
+	defer func() { _ = b.testbed.vendor.delay(context.WithoutCancel(ctx), 0) }() // the testbed may be closing
 	with := row{measure: name, what: what, unit: perSec, floor: "Asynq, one call signed by hand", target: t}
 	without := row{
 		measure: name, what: "the same, against tasks that do nothing", unit: perSec, floor: "Asynq alone",
 		target: least(8_000, "5 × the 1,600/s that Celery has done elsewhere"),
 	}
 	used := usage{}
-	keys := b.stage.vendor.keys.Aliyun
 	floors := floor{
-		Kind: floorQueue, RedisURL: b.stage.redis.URL() + "/1", Count: count, Concurrency: 50,
-		KeyID: keys.AccessKeyID, KeySecret: keys.AccessKeySecret,
+		Kind: floorQueue, RedisURL: b.testbed.redis.URL() + "/1", Count: count, Concurrency: 50,
+		KeyID: b.testbed.environ["USHER_ALIYUN_ACCESS_KEY_ID"], KeySecret: b.testbed.environ["USHER_ALIYUN_ACCESS_KEY_SECRET"],
 	}
 	if delay > 0 {
 		floors.Concurrency = 500
 	}
 	calls := floors
-	calls.VendorURL = "http://" + b.stage.vendor.http + "/aliyun/"
+	calls.VendorURL = "http://" + b.testbed.vendor.http + "/aliyun/"
 	for round := range b.rounds {
 		rate, err := b.drainOnce(ctx, count, used)
 		if err != nil {
@@ -48,14 +46,14 @@ func (b *bench) drain(ctx context.Context, name, what string, count int, delay t
 		}
 		with.add(ours, rate)
 		without.add(ours, rate)
-		calling, err := calls.measure(ctx, b.stage)
+		calling, err := calls.measure(ctx, b.testbed)
 		if err != nil {
 			return err
 		}
 		with.add(theFloor, calling)
 		b.sayf("  round %d: ours %.0f/s, floor %.0f/s", round+1, rate, calling)
 		if delay == 0 {
-			idle, err := floors.measure(ctx, b.stage)
+			idle, err := floors.measure(ctx, b.testbed)
 			if err != nil {
 				return err
 			}
@@ -72,7 +70,7 @@ func (b *bench) drain(ctx context.Context, name, what string, count int, delay t
 
 // fill has the API queue so many codes, and stops it.
 func (b *bench) fill(ctx context.Context, count int) error {
-	api, err := b.stage.api(ctx, nil)
+	api, err := b.testbed.api(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -82,19 +80,19 @@ func (b *bench) fill(ctx context.Context, count int) error {
 }
 
 func (b *bench) drainOnce(ctx context.Context, count int, used usage) (float64, error) {
-	if err := b.stage.clear(ctx); err != nil {
+	if err := b.testbed.clear(ctx); err != nil {
 		return 0, err
 	}
 	if err := b.fill(ctx, count); err != nil {
 		return 0, err
 	}
 	before := b.usage(nil, nil) // the worker's start counts as well
-	worker, err := b.stage.worker(ctx, "sms", nil)
+	worker, err := b.testbed.worker(ctx, "sms", nil)
 	if err != nil {
 		return 0, err
 	}
 	defer worker.stop()
-	tally, err := b.stage.vendor.await(ctx, "aliyun", count, drainLimit)
+	tally, err := b.testbed.vendor.await(ctx, "aliyun", count, drainLimit)
 	used.add(before, b.usage(worker, nil))
 	return perSecond(tally), err
 }
@@ -105,31 +103,30 @@ func (b *bench) mail(ctx context.Context) error {
 		measure: "mail", what: "queue of mails, STARTTLS, 4 connections", unit: perSec,
 		floor: "go-mail, 4 live connections", target: ofFloor(0.60),
 	}
-	keys := b.stage.vendor.keys.SMTP
 	f := floor{
-		Kind: floorMail, Count: b.size.mails, Concurrency: 4, SMTPAddr: b.stage.vendor.smtp,
-		CAFile: b.stage.environ["USHER_SMTP_CA_FILE"], Username: keys.Username, Password: keys.Password,
+		Kind: floorMail, Count: b.size.mails, Concurrency: 4, SMTPAddr: b.testbed.vendor.smtp,
+		CAFile: b.testbed.environ["USHER_SMTP_CA_FILE"], Username: b.testbed.environ["USHER_SMTP_USERNAME"], Password: b.testbed.environ["USHER_SMTP_PASSWORD"],
 	}
 	used := usage{}
 	for round := range b.rounds {
-		if err := b.stage.clear(ctx); err != nil {
+		if err := b.testbed.clear(ctx); err != nil {
 			return err
 		}
 		if err := b.fileMails(ctx, b.size.mails); err != nil {
 			return err
 		}
 		before := b.usage(nil, nil) // the worker's start counts as well
-		worker, err := b.stage.worker(ctx, "email", nil)
+		worker, err := b.testbed.worker(ctx, "email", nil)
 		if err != nil {
 			return err
 		}
-		tally, err := b.stage.vendor.await(ctx, "smtp", b.size.mails, drainLimit)
+		tally, err := b.testbed.vendor.await(ctx, "smtp", b.size.mails, drainLimit)
 		used.add(before, b.usage(worker, nil))
 		worker.stop()
 		if err != nil {
 			return err
 		}
-		bare, err := f.measure(ctx, b.stage)
+		bare, err := f.measure(ctx, b.testbed)
 		if err != nil {
 			return err
 		}
@@ -175,14 +172,10 @@ func (b *bench) throughBoth(ctx context.Context, delay time.Duration, used usage
 	}
 	defer pair.stop()
 	before, began := b.usage(pair.worker, pair.api), time.Now()
-	l := load{
-		addr: pair.api.addr, conns: 64, duration: drainLimit, count: b.size.sends, make: codeRequest(pair.api.addr),
-		want: http.StatusAccepted, next: b.numbers.next,
-	}
-	if _, err := l.run(ctx); err != nil {
+	if _, err := b.issue(ctx, pair.api.addr, b.size.sends); err != nil {
 		return 0, err
 	}
-	tally, err := b.stage.vendor.await(ctx, "aliyun", b.size.sends, drainLimit)
+	tally, err := b.testbed.vendor.await(ctx, "aliyun", b.size.sends, drainLimit)
 	used.add(before, b.usage(pair.worker, pair.api))
 	return float64(tally.Count) / time.Unix(0, tally.Last).Sub(began).Seconds(), err
 }
@@ -190,19 +183,19 @@ func (b *bench) throughBoth(ctx context.Context, delay time.Duration, used usage
 // pair is both programs, ready.
 type pair struct{ api, worker *server }
 
-// both starts them on an empty stage.
+// both starts them on an empty testbed.
 func (b *bench) both(ctx context.Context, delay time.Duration) (*pair, error) {
-	if err := b.stage.vendor.delay(ctx, delay); err != nil {
+	if err := b.testbed.vendor.delay(ctx, delay); err != nil {
 		return nil, err
 	}
-	if err := b.stage.clear(ctx); err != nil {
+	if err := b.testbed.clear(ctx); err != nil {
 		return nil, err
 	}
-	api, err := b.stage.api(ctx, nil)
+	api, err := b.testbed.api(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	worker, err := b.stage.worker(ctx, "sms", nil)
+	worker, err := b.testbed.worker(ctx, "sms", nil)
 	if err != nil {
 		api.stop()
 		return nil, err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -14,13 +13,13 @@ func (b *bench) startUp(ctx context.Context) error {
 	api := row{measure: "startup", what: "API, start to ready", unit: millis, target: most(300)}
 	worker := row{measure: "startup", what: "worker, start to ready", unit: millis, target: most(300)}
 	for range b.size.starts {
-		p, err := b.stage.api(ctx, nil)
+		p, err := b.testbed.api(ctx, nil)
 		if err != nil {
 			return err
 		}
 		p.stop()
 		api.add(ours, inMillis(p.readyAt.Sub(p.started)))
-		if p, err = b.stage.worker(ctx, "sms,email", nil); err != nil {
+		if p, err = b.testbed.worker(ctx, "sms,email", nil); err != nil {
 			return err
 		}
 		p.stop()
@@ -73,10 +72,8 @@ func (b *bench) clicks(ctx context.Context, rate int) ([]time.Duration, error) {
 		return nil, err
 	}
 	defer pair.stop()
-	l := load{
-		addr: pair.api.addr, conns: 64, duration: max(b.duration, time.Second), rate: float64(rate),
-		make: codeRequest(pair.api.addr), want: http.StatusAccepted, next: b.numbers.next,
-	}
+	l := b.codes(pair.api.addr)
+	l.duration, l.rate = max(b.duration, time.Second), float64(rate)
 	l.count = int(l.duration.Seconds() * l.rate)
 	warm := l
 	warm.count = 64
@@ -84,7 +81,7 @@ func (b *bench) clicks(ctx context.Context, rate int) ([]time.Duration, error) {
 	if _, err := warm.run(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := b.stage.vendor.await(ctx, "aliyun", warm.count, patience); err != nil {
+	if _, err := b.testbed.vendor.await(ctx, "aliyun", warm.count, patience); err != nil {
 		return nil, err
 	}
 	clicked := &clicks{next: b.numbers.next, at: map[string]time.Time{}}
@@ -97,10 +94,10 @@ func (b *bench) clicks(ctx context.Context, rate int) ([]time.Duration, error) {
 	if o.rate() < 0.9*l.rate {
 		b.sayf("  only %.0f/s were reached", o.rate())
 	}
-	if _, err := b.stage.vendor.await(ctx, "aliyun", warm.count+o.done, patience); err != nil {
+	if _, err := b.testbed.vendor.await(ctx, "aliyun", warm.count+o.done, patience); err != nil {
 		return nil, err
 	}
-	arrivals, err := b.stage.vendor.arrivals(ctx)
+	arrivals, err := b.testbed.vendor.arrivals(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +114,9 @@ type clicks struct {
 func (c *clicks) number() int { return c.next() }
 
 // stamp notes the time when a request is about to be sent.
-func (c *clicks) stamp(request func(n int) []byte) func(n int) []byte {
-	return func(n int) []byte {
-		made := request(n)
+func (c *clicks) stamp(build func(n int) request) func(n int) request {
+	return func(n int) request {
+		made := build(n)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.at[mobileOf(n)] = time.Now()

@@ -1,57 +1,24 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // tick is the unit of /proc's times on every Linux.
 const tick = 10 * time.Millisecond
 
-// status is one process as /proc/PID/stat shows it.
-type status struct {
-	parent int
-	cpu    time.Duration // of itself and of its children that have ended
-}
-
-func statusOf(pid string) (status, error) {
-	text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
-	if err != nil {
-		return status{}, err
-	}
-	// The name, in parentheses, may hold anything.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 15 {
-		return status{}, fmt.Errorf("unknown form of /proc/%s/stat", pid)
-	}
-	var s status
-	s.parent, _ = strconv.Atoi(fields[1])
-	for _, field := range fields[11:15] { // user and system time, own and of children
-		ticks, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return status{}, err
-		}
-		s.cpu += time.Duration(ticks) * tick
-	}
-	return s, nil
-}
-
-// cpuOf returns the processor time that a process and its children have used, as far as anybody can tell.
+// cpuOf returns the processor time that a process and its children, ended or not, have used; 0 where it cannot
+// be read.
 func cpuOf(pid int) time.Duration {
-	own, err := statusOf(strconv.Itoa(pid))
-	if err != nil {
-		return 0
-	}
-	total := own.cpu
-	all, _ := filepath.Glob("/proc/[0-9]*") // a valid pattern
-	for _, path := range all {
-		if child, err := statusOf(filepath.Base(path)); err == nil && child.parent == pid {
-			total += child.cpu
+	var total time.Duration
+	all, _ := procfs.AllProcs() // a system without /proc has none
+	for _, process := range all {
+		s, err := process.Stat()
+		if err == nil && (s.PID == pid || s.PPID == pid) {
+			total += time.Duration(int(s.UTime+s.STime)+s.CUTime+s.CSTime) * tick
 		}
 	}
 	return total
@@ -59,38 +26,55 @@ func cpuOf(pid int) time.Duration {
 
 // residentOf returns the resident memory of a process in bytes.
 func residentOf(pid int) (float64, error) {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	process, err := procfs.NewProc(pid)
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(text)) {
-		if value, found := strings.CutPrefix(line, "VmRSS:"); found {
-			kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
-			return kib * 1024, err
-		}
-	}
-	return 0, fmt.Errorf("process %d has no memory", pid)
+	status, err := process.NewStatus()
+	return float64(status.VmRSS), err
 }
 
-// machine says what the figures were measured on.
-func machine() string {
-	model := "unknown processor"
-	text, _ := os.ReadFile("/proc/cpuinfo") // another system has none
-	for line := range strings.Lines(string(text)) {
-		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
-			model = strings.TrimSpace(value)
-			break
-		}
-	}
-	return model
-}
-
-// others is the load of the machine before anything of ours runs.
-func others() string {
-	text, err := os.ReadFile("/proc/loadavg")
+// machine returns the processor's name and the load of the last minute, for the report.
+func machine() (processor, load string) {
+	processor, load = "unknown processor", "unknown"
+	fs, err := procfs.NewDefaultFS()
 	if err != nil {
-		return "unknown"
+		return processor, load
 	}
-	first, _, _ := strings.Cut(string(text), " ")
-	return first
+	if all, err := fs.CPUInfo(); err == nil && len(all) > 0 {
+		processor = all[0].ModelName
+	}
+	if average, err := fs.LoadAvg(); err == nil {
+		load = fmt.Sprintf("%.2f", average.Load1)
+	}
+	return processor, load
+}
+
+// usage is processor time by process.
+type usage map[string]time.Duration
+
+// usage returns what the processes have used so far; a nil server is left out.
+func (b *bench) usage(worker, api *server) usage {
+	u := usage{
+		"Redis": cpuOf(b.testbed.redis.Pid()), "PostgreSQL": cpuOf(b.testbed.postgres.Pid()),
+		"sandbox": cpuOf(b.testbed.vendor.Pid()),
+	}
+	if worker != nil {
+		u["worker"] = cpuOf(worker.Pid())
+	}
+	if api != nil {
+		u["API"] = cpuOf(api.Pid())
+		if self, err := procfs.Self(); err == nil {
+			stat, _ := self.Stat() // without its children, which are the measured programs
+			u["load generator"] = time.Duration(stat.UTime+stat.STime) * tick
+		}
+	}
+	return u
+}
+
+// add adds what was used between two readings.
+func (u usage) add(before, after usage) {
+	for name, used := range after {
+		u[name] += used - before[name]
+	}
 }

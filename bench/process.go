@@ -38,13 +38,13 @@ const startLimit = 30 * time.Second
 
 // ready waits until the program answers 200 at the path, and notes when that was.
 func (p *process) ready(ctx context.Context, addr, path string) error {
-	w := &wire{addr: addr, until: time.Now().Add(startLimit)}
-	defer w.close()
+	c := newClient(addr, time.Now().Add(startLimit))
+	defer c.CloseIdleConnections()
 	err := until(ctx, startLimit, func() (bool, error) {
 		if p.Ended() {
 			return false, fmt.Errorf("it has ended: %w", p.Wait(ctx))
 		}
-		answer, err := w.do(get(addr, path))
+		answer, err := c.do(get(path))
 		return err == nil && answer == http.StatusOK, nil
 	})
 	p.readyAt = time.Now()

@@ -17,21 +17,18 @@ func (b *bench) profiles(ctx context.Context) error {
 	if err := os.MkdirAll(b.profile, 0o755); err != nil {
 		return err
 	}
-	if err := b.stage.clear(ctx); err != nil {
+	if err := b.testbed.clear(ctx); err != nil {
 		return err
 	}
 	withProfiles := map[string]string{"USHER_OPS_PPROF": "true"}
-	api, err := b.stage.api(ctx, withProfiles)
+	api, err := b.testbed.api(ctx, withProfiles)
 	if err != nil {
 		return err
 	}
 	defer api.stop()
 	seconds := max(int(b.duration.Seconds()), 2)
-	// Enough codes for the worker to be busy as long.
-	l := load{
-		addr: api.addr, conns: 64, duration: time.Duration(seconds)*time.Second + time.Second,
-		make: codeRequest(api.addr), want: http.StatusAccepted, next: b.numbers.next,
-	}
+	l := b.codes(api.addr)
+	l.duration = time.Duration(seconds+1) * time.Second // enough codes for the worker to be busy as long
 	loaded := make(chan error, 1)
 	go func() { _, err := l.run(ctx); loaded <- err }()
 	err = errors.Join(b.saveProfiles(ctx, api, seconds, "api"), <-loaded)
@@ -53,7 +50,7 @@ const mailsASecond = 4000
 
 // profileWorker looks at a worker that clears the queue of a channel.
 func (b *bench) profileWorker(ctx context.Context, channel string, environ map[string]string, seconds int) error {
-	worker, err := b.stage.worker(ctx, channel, environ)
+	worker, err := b.testbed.worker(ctx, channel, environ)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -64,8 +62,8 @@ func figure(v float64) string {
 type timing struct{ p50, p99 sample }
 
 func (t *timing) add(o *outcome) {
-	t.p50 = append(t.p50, inMillis(o.times.quantile(0.50)))
-	t.p99 = append(t.p99, inMillis(o.times.quantile(0.99)))
+	t.p50 = append(t.p50, inMillis(o.quantile(50)))
+	t.p99 = append(t.p99, inMillis(o.quantile(99)))
 }
 
 // row is one line of the report.
@@ -162,16 +160,10 @@ func (r *report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	files := r.charts()
-	files["README.md"] = r.markdown(slices.Sorted(maps.Keys(files)))
-	var errs []error
-	for name, text := range files {
-		errs = append(errs, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
-	}
-	return errors.Join(errs...)
+	return os.WriteFile(filepath.Join(dir, "README.md"), []byte(r.markdown()), 0o644)
 }
 
-func (r *report) markdown(charts []string) string {
+func (r *report) markdown() string {
 	var b strings.Builder
 	b.WriteString("# Benchmarks\n\nWritten by `go run ./bench`; [performance.md](../../docs/performance.md) says what is measured and how.\n\n")
 	for _, line := range r.about {
@@ -193,9 +185,6 @@ func (r *report) markdown(charts []string) string {
 	}
 	r.latencies(&b)
 	r.processors(&b)
-	for _, name := range charts {
-		fmt.Fprintf(&b, "\n![%s](%s)\n", strings.TrimSuffix(name, ".svg"), name)
-	}
 	return b.String()
 }
 

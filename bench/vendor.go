@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -21,7 +19,6 @@ type vendor struct {
 
 	http, smtp string
 	client     *http.Client
-	keys       sandbox.Credentials
 }
 
 func openVendor(ctx context.Context, dir string) (*vendor, error) {
@@ -37,39 +34,11 @@ func openVendor(ctx context.Context, dir string) (*vendor, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = v.ready(ctx, v.http, "/api/credentials")
-	if err == nil {
-		err = v.ask(ctx, http.MethodGet, "/api/credentials", nil, &v.keys)
-	}
-	if err != nil {
+	if err := v.ready(ctx, v.http, "/api/credentials"); err != nil {
 		v.stop()
 		return nil, err
 	}
 	return v, nil
-}
-
-// settings are those that make a worker take the sandbox for its vendors; the file is written.
-func (v *vendor) settings(ctx context.Context, caFile string) (map[string]string, error) {
-	var ca json.RawMessage
-	if err := v.ask(ctx, http.MethodGet, "/api/smtp-ca.pem", nil, &ca); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(caFile, ca, 0o600); err != nil {
-		return nil, err
-	}
-	host, port, err := net.SplitHostPort(v.smtp)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]string{
-		"USHER_ALIYUN_ACCESS_KEY_ID":     v.keys.Aliyun.AccessKeyID,
-		"USHER_ALIYUN_ACCESS_KEY_SECRET": v.keys.Aliyun.AccessKeySecret,
-		"USHER_ALIYUN_SIGN_NAME":         "测试签名", "USHER_ALIYUN_TEMPLATE_CODE": "SMS_71390007",
-		"USHER_ALIYUN_ENDPOINT": "http://" + v.http + "/aliyun/",
-		"USHER_SMTP_HOST":       host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": caFile,
-		"USHER_SMTP_USERNAME": v.keys.SMTP.Username, "USHER_SMTP_PASSWORD": v.keys.SMTP.Password,
-		"USHER_MAIL_FROM": v.keys.SMTP.Username,
-	}, nil
 }
 
 // delay makes Aliyun take so long for every answer from now on.
@@ -116,7 +85,7 @@ func perSecond(t sandbox.VendorTally) float64 {
 	return float64(t.Count-1) / time.Duration(t.Last-t.First).Seconds()
 }
 
-// ask calls the sandbox's own API. A result of type *json.RawMessage takes the answer as it is.
+// ask calls the sandbox's own API. A nil result ignores the answer.
 func (v *vendor) ask(ctx context.Context, method, path string, body, result any) error {
 	sent, err := json.Marshal(body)
 	if err != nil {
@@ -138,13 +107,8 @@ func (v *vendor) ask(ctx context.Context, method, path string, body, result any)
 	if response.StatusCode/100 != 2 {
 		return fmt.Errorf("the sandbox answers %s to %s %s: %.200s", response.Status, method, path, got)
 	}
-	switch result := result.(type) {
-	case nil:
+	if result == nil {
 		return nil
-	case *json.RawMessage:
-		*result = got
-		return nil
-	default:
-		return json.Unmarshal(got, result)
 	}
+	return json.Unmarshal(got, result)
 }

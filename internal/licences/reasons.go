@@ -2,6 +2,9 @@ package main
 
 // reasons say what each module that we import ourselves is for.
 var reasons = map[string]string{
+	"github.com/HdrHistogram/hdrhistogram-go":                         "percentiles of benchmarks",
+	"github.com/prometheus/procfs":                                    "processor time and memory of measured programs",
+	"github.com/valyala/fasthttp":                                     "the load generator's client: net/http's takes as much of the cores as the server does",
 	"github.com/alexedwards/argon2id":                                 "hashes of passwords, with their parameters in the text",
 	"github.com/alexedwards/scs/v2":                                   "sessions; the store is ours",
 	"github.com/alicebob/miniredis/v2":                                "Redis in memory for development and tests",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -62,6 +63,16 @@ func StartSandbox(t testing.TB, args ...string) *Sandbox {
 // Settings are those that make a worker take the sandbox for its vendors.
 func (s *Sandbox) Settings(t testing.TB) map[string]string {
 	t.Helper()
+	settings, err := SandboxSettings(context.WithoutCancel(t.Context()), s.HTTPAddr, s.SMTPAddr, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings
+}
+
+// SandboxSettings are those that make a worker take the sandbox at the addresses for its vendors. The
+// certificate authority of its mail server is written to dir.
+func SandboxSettings(ctx context.Context, httpAddr, smtpAddr, dir string) (map[string]string, error) {
 	var keys struct {
 		Aliyun struct {
 			ID     string `json:"access_key_id"`
@@ -74,54 +85,61 @@ func (s *Sandbox) Settings(t testing.TB) map[string]string {
 		}
 		SMTP struct{ Username, Password string }
 	}
-	if err := json.Unmarshal(fetch(t, "http://"+s.HTTPAddr+"/api/credentials"), &keys); err != nil {
-		t.Fatal(err)
-	}
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, fetch(t, "http://"+s.HTTPAddr+"/api/smtp-ca.pem"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	host, port, _ := strings.Cut(s.SMTPAddr, ":")
-	settings := map[string]string{
-		"USHER_ALIYUN_ACCESS_KEY_ID": keys.Aliyun.ID, "USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.Secret,
-		"USHER_ALIYUN_SIGN_NAME": "测试签名", "USHER_ALIYUN_TEMPLATE_CODE": "SMS_71390007",
-		"USHER_ALIYUN_ENDPOINT":      "http://" + s.HTTPAddr + "/aliyun/",
-		"USHER_RONGLIAN_ACCOUNT_SID": keys.Ronglian.SID, "USHER_RONGLIAN_AUTH_TOKEN": keys.Ronglian.Token,
-		"USHER_RONGLIAN_APP_ID": keys.Ronglian.App, "USHER_RONGLIAN_TEMPLATE_ID": "1",
-		"USHER_RONGLIAN_ENDPOINT": "http://" + s.HTTPAddr + "/ronglian",
-		"USHER_SMTP_HOST":         host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
-		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
-		"USHER_MAIL_FROM": keys.SMTP.Username,
-	}
 	var templates []struct {
 		Purpose  string
 		Aliyun   string `json:"aliyun_template_code"`
 		Ronglian string `json:"ronglian_template_id"`
 	}
-	if err := json.Unmarshal(fetch(t, "http://"+s.HTTPAddr+"/api/templates"), &templates); err != nil {
-		t.Fatal(err)
+	var ca json.RawMessage
+	for path, result := range map[string]any{"credentials": &keys, "templates": &templates, "smtp-ca.pem": &ca} {
+		if err := fetch(ctx, "http://"+httpAddr+"/api/"+path, result); err != nil {
+			return nil, err
+		}
+	}
+	caFile := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(caFile, ca, 0o600); err != nil {
+		return nil, err
+	}
+	host, port, _ := strings.Cut(smtpAddr, ":")
+	settings := map[string]string{
+		"USHER_ALIYUN_ACCESS_KEY_ID": keys.Aliyun.ID, "USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.Secret,
+		"USHER_ALIYUN_SIGN_NAME": "测试签名", "USHER_ALIYUN_TEMPLATE_CODE": "SMS_71390007",
+		"USHER_ALIYUN_ENDPOINT":      "http://" + httpAddr + "/aliyun/",
+		"USHER_RONGLIAN_ACCOUNT_SID": keys.Ronglian.SID, "USHER_RONGLIAN_AUTH_TOKEN": keys.Ronglian.Token,
+		"USHER_RONGLIAN_APP_ID": keys.Ronglian.App, "USHER_RONGLIAN_TEMPLATE_ID": "1",
+		"USHER_RONGLIAN_ENDPOINT": "http://" + httpAddr + "/ronglian",
+		"USHER_SMTP_HOST":         host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": caFile,
+		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
+		"USHER_MAIL_FROM": keys.SMTP.Username,
 	}
 	for _, template := range templates {
 		settings["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
 		settings["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
 	}
-	return settings
+	return settings, nil
 }
 
-func fetch(t testing.TB, url string) []byte {
-	t.Helper()
-	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, url, http.NoBody)
+// fetch reads a JSON document, or any answer into a *json.RawMessage.
+func fetch(ctx context.Context, url string, result any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	response, err := http.DefaultTransport.RoundTrip(request)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("%s = %d, %v", url, response.StatusCode, err)
+	if err != nil {
+		return err
 	}
-	return body
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	if raw, ok := result.(*json.RawMessage); ok {
+		*raw = body
+		return nil
+	}
+	return json.Unmarshal(body, result)
 }

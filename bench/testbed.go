@@ -23,8 +23,8 @@ import (
 	"usher/store/sqlstore"
 )
 
-// stage is all that stands around the measured programs, and the programs as built.
-type stage struct {
+// testbed is all that stands around the measured programs, and the programs as built.
+type testbed struct {
 	dir      string
 	self     string // this program, which the floors are
 	redis    *testkit.Server
@@ -37,9 +37,9 @@ type stage struct {
 	closers  []func()
 }
 
-// openStage builds the programs and starts the stores and the vendors, each private and empty.
-func openStage(ctx context.Context, o options) (_ *stage, err error) {
-	s := &stage{}
+// openTestbed builds the programs and starts the stores and the vendors, each private and empty.
+func openTestbed(ctx context.Context, o options) (_ *testbed, err error) {
+	s := &testbed{}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -69,7 +69,7 @@ func openStage(ctx context.Context, o options) (_ *stage, err error) {
 }
 
 // build makes the programs as those of the images are made, or as everything else is, which is there sooner.
-func (s *stage) build(ctx context.Context, quick bool) error {
+func (s *testbed) build(ctx context.Context, quick bool) error {
 	args := []string{"build", "-o", s.dir + "/"}
 	environ := os.Environ()
 	if !quick {
@@ -84,7 +84,7 @@ func (s *stage) build(ctx context.Context, quick bool) error {
 	return nil
 }
 
-func (s *stage) openStores() (err error) {
+func (s *testbed) openStores() (err error) {
 	if s.redis, err = testkit.OpenRedis(); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *stage) openStores() (err error) {
 
 // settings are those of a deployment with everything as by default, but for what stands in the way of one
 // caller who asks for thousands of codes.
-func (s *stage) settings(ctx context.Context, logLevel string) error {
+func (s *testbed) settings(ctx context.Context, logLevel string) error {
 	key := "bench:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("b"), 32))
 	var err error
 	if s.keys, err = secrets.ParseKeys(key); err != nil {
@@ -116,7 +116,7 @@ func (s *stage) settings(ctx context.Context, logLevel string) error {
 		"USHER_LOG_LEVEL": logLevel, "USHER_CAPTCHA_KIND": "off", "USHER_SMS_CODE_TTL": "30m", "USHER_SMS_CODE_ATTEMPTS": "10",
 		"USHER_SMS_PROVIDERS": "aliyun", "USHER_LIMITS": everyLimit("off"),
 	}
-	vendors, err := s.vendor.settings(ctx, filepath.Join(s.dir, "ca.pem"))
+	vendors, err := testkit.SandboxSettings(ctx, s.vendor.http, s.vendor.smtp, s.dir)
 	maps.Copy(s.environ, vendors)
 	return err
 }
@@ -130,7 +130,7 @@ func everyLimit(value string) string {
 	return strings.Join(all, ",")
 }
 
-func (s *stage) migrate(ctx context.Context) (err error) {
+func (s *testbed) migrate(ctx context.Context) (err error) {
 	if s.db, err = sqlstore.Open(ctx, s.postgres.URL()); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (s *stage) migrate(ctx context.Context) (err error) {
 }
 
 // close stops everything, what was started last first.
-func (s *stage) close() {
+func (s *testbed) close() {
 	for _, end := range slices.Backward(s.closers) {
 		end()
 	}
@@ -152,8 +152,8 @@ type server struct {
 	addr, ops string // addr is empty for a worker
 }
 
-// api starts cmd/api with settings on top of the stage's.
-func (s *stage) api(ctx context.Context, settings map[string]string) (*server, error) {
+// api starts cmd/api with settings on top of the testbed's.
+func (s *testbed) api(ctx context.Context, settings map[string]string) (*server, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -162,12 +162,12 @@ func (s *stage) api(ctx context.Context, settings map[string]string) (*server, e
 }
 
 // worker starts cmd/worker for a channel.
-func (s *stage) worker(ctx context.Context, channel string, settings map[string]string) (*server, error) {
+func (s *testbed) worker(ctx context.Context, channel string, settings map[string]string) (*server, error) {
 	return s.serve(ctx, "", settings, "worker", "-channels", channel)
 }
 
 // serve starts a program and returns when it says that it is ready.
-func (s *stage) serve(ctx context.Context, addr string, settings map[string]string, name string, args ...string) (*server, error) {
+func (s *testbed) serve(ctx context.Context, addr string, settings map[string]string, name string, args ...string) (*server, error) {
 	ops, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -190,13 +190,13 @@ func (s *stage) serve(ctx context.Context, addr string, settings map[string]stri
 }
 
 // clear empties Redis, the table of messages and what the vendor has counted. No worker may run.
-func (s *stage) clear(ctx context.Context) error {
+func (s *testbed) clear(ctx context.Context) error {
 	_, err := s.db.Unwrap().ExecContext(ctx, "truncate messages")
 	return errors.Join(err, s.client.FlushAll(ctx).Err(), s.vendor.clear(ctx))
 }
 
 // about says what the figures were measured on.
-func (s *stage) about(ctx context.Context) []string {
+func (s *testbed) about(ctx context.Context) []string {
 	redisVersion := ""
 	info, _ := s.client.Info(ctx, "server").Result() // a version that is missing harms no figure
 	for line := range strings.Lines(info) {
@@ -206,10 +206,11 @@ func (s *stage) about(ctx context.Context) []string {
 	}
 	var postgresVersion string
 	_ = s.db.Unwrap().GetContext(ctx, &postgresVersion, "show server_version") // the same
+	processor, load := machine()
 	return []string{
-		fmt.Sprintf("%d × %s", runtime.NumCPU(), machine()),
+		fmt.Sprintf("%d × %s", runtime.NumCPU(), processor),
 		fmt.Sprintf("%s, Redis %s without AOF, PostgreSQL %s without fsync", runtime.Version(), redisVersion, postgresVersion),
-		"load of the machine when the run began: " + others(),
+		"load of the machine when the run began: " + load,
 	}
 }
 
@@ -225,7 +226,7 @@ func freeAddr() (string, error) {
 
 // codeIDs returns the ids of the newest codes of so many numbers, which are one after the other: the generator throws
 // answers away, but Redis names its codes.
-func (s *stage) codeIDs(ctx context.Context, first, count int) ([]string, error) {
+func (s *testbed) codeIDs(ctx context.Context, first, count int) ([]string, error) {
 	bySubject := map[string]string{}
 	scan := s.client.Scan(ctx, 0, "usher:*:code:*", 1000).Iterator()
 	for scan.Next(ctx) {

@@ -23,12 +23,12 @@ func (s side) String() string { return [sides]string{"ours", "floor", "peer"}[s]
 // caller says where a side is asked and how. The zero value is asked nothing.
 type caller struct {
 	addr string
-	make func(n int) []byte
+	make func(n int) request
 	want int
 }
 
-// contest asks the same of all sides, in turns.
-type contest struct {
+// comparison asks the same of all sides, in turns.
+type comparison struct {
 	name, what string
 	callers    [sides]caller
 	levels     []int // connections
@@ -53,22 +53,22 @@ func (p *peer) caller() (caller, error) {
 		return caller{}, fmt.Errorf("want http://host:port/…, got %q", p.url)
 	}
 	path := p.url[len("http://")+len(u.Host):]
-	c := caller{addr: u.Host, make: func(n int) []byte {
+	c := caller{addr: u.Host, make: func(n int) request {
 		if p.body == "" {
-			return send(p.method, u.Host, fillIn(path, n), "text/plain", "")
+			return request{method: p.method, path: fillIn(path, n)}
 		}
-		return send(p.method, u.Host, fillIn(path, n), p.media, fillIn(p.body, n))
+		return request{p.method, fillIn(path, n), p.media, fillIn(p.body, n)}
 	}}
-	w := &wire{addr: c.addr, until: time.Now().Add(patience)}
-	defer w.close()
-	if c.want, err = w.do(c.make(0)); err != nil || c.want >= 400 {
+	asking := newClient(c.addr, time.Now().Add(patience))
+	defer asking.CloseIdleConnections()
+	if c.want, err = asking.do(c.make(0)); err != nil || c.want >= 400 {
 		return caller{}, fmt.Errorf("the peer answers %d: %w", c.want, err)
 	}
 	return c, nil
 }
 
-// hold runs the contest and reports one row for each number of connections.
-func (b *bench) hold(ctx context.Context, c contest) error {
+// hold runs the comparison and reports one row for each number of connections.
+func (b *bench) hold(ctx context.Context, c comparison) error {
 	if err := b.warmUp(ctx, c); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (b *bench) hold(ctx context.Context, c contest) error {
 				r.add(s, o.rate())
 				r.times[s].add(o)
 				b.sayf("  round %d, %d connections, %s: %.0f/s, p50 %v, p99 %v",
-					round+1, conns, s, o.rate(), o.times.quantile(0.5), o.times.quantile(0.99))
+					round+1, conns, s, o.rate(), o.quantile(50), o.quantile(99))
 			}
 		}
 		b.report.add(r)
@@ -105,7 +105,7 @@ func connections(n int) string {
 }
 
 // warmUp lets every side open its connections and fill its caches.
-func (b *bench) warmUp(ctx context.Context, c contest) error {
+func (b *bench) warmUp(ctx context.Context, c comparison) error {
 	for s := range sides {
 		if c.callers[s].addr == "" {
 			continue
@@ -119,7 +119,7 @@ func (b *bench) warmUp(ctx context.Context, c contest) error {
 	return nil
 }
 
-func (b *bench) load(c contest, s side, conns int) load {
+func (b *bench) load(c comparison, s side, conns int) load {
 	next := b.numbers.next
 	if c.from != nil {
 		next = c.from

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// request is one request without its address. A body has a media type.
+type request struct{ method, path, media, body string }
+
+const typeJSON = "application/json"
+
+func get(path string) request { return request{method: http.MethodGet, path: path} }
+
+func post(path, body string) request { return request{http.MethodPost, path, typeJSON, body} }
+
+// fillIn replaces the placeholders of a peer's request.
+func fillIn(template string, n int) string {
+	if !strings.Contains(template, "{") {
+		return template
+	}
+	return strings.NewReplacer(
+		"{mobile}", mobileOf(n), "{username}", usernameOf(n), "{email}", emailOf(n), "{n}", fmt.Sprint(n),
+	).Replace(template)
+}
+
+// client is one caller with one connection, which stays open between requests. It is fasthttp's: the generator
+// shares its cores with the measured programs, and net/http's client takes as much of them as the server does.
+// It is for one goroutine.
+type client struct {
+	fasthttp.HostClient
+
+	deadline time.Time // of every request
+	request  fasthttp.Request
+	response fasthttp.Response
+}
+
+func newClient(addr string, deadline time.Time) *client {
+	c := &client{deadline: deadline}
+	c.Addr, c.MaxConns = addr, 1
+	c.MaxIdemponentCallAttempts = 1 // a repeated request would hide a broken connection
+	c.MaxIdleConnDuration = 2 * patience
+	return c
+}
+
+// do sends a request and returns the status of the answer.
+func (c *client) do(r request) (status int, err error) {
+	c.request.Reset()
+	c.request.Header.SetMethod(r.method)
+	c.request.SetRequestURI("http://" + c.Addr + r.path)
+	if r.body != "" {
+		c.request.Header.SetContentType(r.media)
+		c.request.SetBodyString(r.body)
+	}
+	err = c.DoDeadline(&c.request, &c.response, c.deadline)
+	return c.response.StatusCode(), err
+}
+
+// open connects now; without it the first request connects.
+func (c *client) open() error {
+	conn, err := net.DialTimeout("tcp", c.Addr, time.Until(c.deadline))
+	c.Dial = func(addr string) (net.Conn, error) {
+		if first := conn; first != nil {
+			conn = nil
+			return first, nil
+		}
+		return fasthttp.Dial(addr)
+	}
+	return err
+}
