@@ -276,13 +276,13 @@ func TestRouter_takes_a_panic_for_a_lost_answer(t *testing.T) {
 	calls, _, err := s.send(t)
 	var refused *providers.Error
 	if !errors.As(err, &refused) || refused.Kind != providers.Unknown || refused.Provider != "a" || refused.Code != "own_panic" {
-		t.Errorf("got %v, want an unknown fate with the provider's name", err)
+		t.Errorf("got %v, want an unknown outcome with the provider's name", err)
 	}
 	if !slices.Equal(calls, []string{"a"}) {
 		t.Errorf("asked %v", calls)
 	}
 	log := s.log.String()
-	if !strings.Contains(log, "router_bounds_test.go") || strings.Contains(log, "0x") {
+	if !strings.Contains(log, "bounds_test.go") || strings.Contains(log, "0x") {
 		t.Errorf("want the functions and nothing of their arguments in: %s", log)
 	}
 	if found := testkit.FindSecrets([]byte(log+err.Error()), message(t).To.Reveal(), message(t).Code); len(found) > 0 {

@@ -19,6 +19,7 @@ var (
 	errHeader    = reasons.New(reasons.MailNotRendered, "line break or NUL in a header")
 	errMessageID = reasons.New(reasons.MailNotRendered, "message id is empty or has characters that it must not have")
 	errText      = reasons.New(reasons.MailNotRendered, "mail has no recipient, subject or text")
+	errAddress   = reasons.New(reasons.MailNotRendered, "line break or NUL in an address")
 	errRender    = reasons.New(reasons.MailNotRendered, "mail cannot be rendered")
 )
 
@@ -32,7 +33,7 @@ func Render(from string, email providers.Email, now time.Time) ([]byte, error) {
 	return render(email, *sender, now)
 }
 
-// render makes the bytes of a mail. Its error says why the mail can never go; it quotes nothing.
+// render makes the bytes of a mail. Its error says why the mail can never be sent, and quotes none of it.
 func render(email providers.Email, from netmail.Address, now time.Time) ([]byte, error) {
 	switch {
 	case strings.ContainsAny(email.Subject+email.MessageID, "\r\n\x00"):
@@ -40,7 +41,7 @@ func render(email providers.Email, from netmail.Address, now time.Time) ([]byte,
 	case email.MessageID == "" || strings.ContainsAny(email.MessageID, "<> \t"):
 		return nil, errMessageID
 	case email.To.IsZero() || email.Subject == "" || strings.TrimSpace(email.Text) == "":
-		return nil, errText // mail without a text part is taken for spam
+		return nil, errText // filters classify a mail without a text part as spam
 	}
 	// Base64, because mails are mostly Chinese and quoted-printable would triple them.
 	m := mail.NewMsg(mail.WithEncoding(mail.EncodingB64), mail.WithNoDefaultUserAgent())
@@ -64,7 +65,7 @@ func render(email providers.Email, from netmail.Address, now time.Time) ([]byte,
 	return data.Bytes(), nil
 }
 
-// roomForHeaders is about what a mail has beside its texts, in bytes; more is no mistake.
+// roomForHeaders is the usual size of a mail without its texts, in bytes. The buffer grows when it is more.
 const roomForHeaders = 1 << 10
 
 // Sizes of a subject in bytes: what fits on its line as it is, and what one encoded word carries.
@@ -73,9 +74,8 @@ const (
 	wordSubject  = 30
 )
 
-// encodeSubject encodes and folds a subject so that its first word stays on the header's own line. The
-// library's words are as long as they may be: the first one goes to the second line, and some readers then
-// show a blank in front of the subject.
+// encodeSubject encodes and folds a subject so that its first word stays on the header's own line. The library makes words of
+// the greatest length. Then the first word goes to the second line, and some mail readers show a blank before the subject.
 func encodeSubject(subject string) string {
 	plain := len(subject) <= plainSubject && !strings.Contains(subject, "=?") &&
 		!strings.ContainsFunc(subject, func(r rune) bool { return r < ' ' || r > '~' })
@@ -92,4 +92,53 @@ func encodeSubject(subject string) string {
 		}
 	}
 	return strings.Join(words, "\r\n ")
+}
+
+// command is one line of the dialogue, with the first digits of the reply that accepts it.
+type command struct {
+	line  string
+	at    stage
+	reply int
+}
+
+// envelope is one mail as it is sent.
+type envelope struct {
+	commands [3]command
+	body     []byte // with the final dot
+}
+
+// enclose makes the envelope of a rendered mail, which is 7 bit. Its error quotes none of it.
+func enclose(from, to string, mail []byte) (envelope, error) {
+	if strings.ContainsAny(from+to, "\r\n\x00") {
+		return envelope{}, errAddress
+	}
+	return envelope{
+		commands: [...]command{
+			{"MAIL FROM:<" + from + ">\r\n", atMail, 250},
+			{"RCPT TO:<" + to + ">\r\n", atRcpt, 25},
+			{"DATA\r\n", atData, 354},
+		},
+		body: dotted(mail),
+	}, nil
+}
+
+// dotted returns a mail whose lines end in CRLF, with a dot before each line that begins with one, and the final dot. The
+// result is the same as that of [textproto.Writer.DotWriter], which writes one byte at a time and is slower.
+func dotted(mail []byte) []byte {
+	out := make([]byte, 0, len(mail)+len(mail)/64+8) // some room for dots
+	for line := range bytes.Lines(mail) {
+		if line[0] == '.' {
+			out = append(out, '.')
+		}
+		text := bytes.TrimSuffix(line, []byte("\n"))
+		out = append(out, text...)
+		if returns := len(text) - len(bytes.TrimRight(text, "\r")); returns%2 == 0 {
+			out = append(out, '\r') // after a pair of CR the line still lacks its own, as the standard library sees it
+		}
+		out = append(out, '\n')
+	}
+	if len(mail) == 0 {
+		out = append(out, "\r\n"...)
+	}
+	return append(out, ".\r\n"...)
 }

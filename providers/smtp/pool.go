@@ -11,35 +11,35 @@ import (
 )
 
 const (
-	// maxConns is how many connections a login may have at once; servers of mailboxes allow few.
+	// maxConns is how many connections one login may have at once: mailbox providers allow few.
 	maxConns = 4
-	// idleTTL is shorter than the time after which servers hang up.
+	// idleTTL is shorter than the time after which servers close an idle connection.
 	idleTTL = 30 * time.Second
 )
 
 var errBusy = reasons.New(reasons.ConnectionsInUse, "all connections are in use")
 
-// pool keeps a few connections alive between mails.
+// pool keeps a few connections open between mails. It is safe for concurrent use.
 type pool struct {
 	dial  func(context.Context) (*conn, *failure)
 	slots chan struct{} // one for each connection in use
-	turn  chan struct{} // held while a connection is opened
+	dials chan struct{} // a lock: held while a connection is opened
 
 	mu       sync.Mutex
-	idle     []*conn  // the one used last is at the end and goes first
+	idle     []*conn  // the one that was used last is at the end and is used first
 	failures int      // dials that failed
 	failed   *failure // the last of them
 	closed   bool
 }
 
 func newPool(dial func(context.Context) (*conn, *failure)) *pool {
-	return &pool{dial: dial, slots: make(chan struct{}, maxConns), turn: make(chan struct{}, 1)}
+	return &pool{dial: dial, slots: make(chan struct{}, maxConns), dials: make(chan struct{}, 1)}
 }
 
-// send carries the mail over an idle connection or a new one.
+// send sends the mail over an idle connection or a new one.
 func (p *pool) send(ctx context.Context, e envelope) (string, *failure) {
 	began := p.failedDials()
-	if failed := p.enter(ctx); failed != nil {
+	if failed := p.acquire(ctx); failed != nil {
 		return "", failed
 	}
 	defer func() { <-p.slots }()
@@ -49,7 +49,7 @@ func (p *pool) send(ctx context.Context, e envelope) (string, *failure) {
 		if failed == nil || !failed.stale() || ctx.Err() != nil {
 			return reply, failed
 		}
-		// The server had hung up before this mail began.
+		// The server had closed the connection before this mail began.
 	}
 	c, failed := p.open(ctx, began)
 	if failed != nil {
@@ -66,12 +66,12 @@ func (p *pool) failedDials() int {
 	return p.failures
 }
 
-// open opens a connection, one at a time. A dial that failed since began speaks for all that waited meanwhile: a crowd
-// of mails makes one wrong login, not one each, which would lock the mailbox.
+// open opens one connection at a time. When a dial has failed since the count of failures was began, its failure is that of
+// all mails that waited meanwhile: many mails make one wrong login and not one each, which would lock the mailbox.
 func (p *pool) open(ctx context.Context, began int) (*conn, *failure) {
 	select {
-	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
+	case p.dials <- struct{}{}:
+		defer func() { <-p.dials }()
 	case <-ctx.Done():
 		return nil, &failure{at: atConnect, err: ctx.Err()}
 	}
@@ -94,9 +94,9 @@ func (p *pool) open(ctx context.Context, began int) (*conn, *failure) {
 	return c, failed
 }
 
-// enter waits until a connection may be used, for half of the mail's time at most: a mail that begins late is cut off
-// before the server's last answer, and then nobody knows what became of it.
-func (p *pool) enter(ctx context.Context) *failure {
+// acquire waits until a connection may be used, for half of the mail's time at most. A mail that begins late could be cut off
+// before the server's last reply, and its outcome would be unknown.
+func (p *pool) acquire(ctx context.Context) *failure {
 	waiting := ctx
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -127,7 +127,7 @@ func (p *pool) take() *conn {
 	return c
 }
 
-// put keeps the connection for the next mail, or ends it.
+// put keeps the connection for the next mail, or closes it.
 func (p *pool) put(c *conn) {
 	p.mu.Lock()
 	if keep := !c.broken && !p.closed; keep {
@@ -140,7 +140,7 @@ func (p *pool) put(c *conn) {
 	c.quit()
 }
 
-// expire ends a connection that nobody has taken since the timer was set.
+// expire closes a connection that was not used since the timer was set.
 func (p *pool) expire(c *conn) {
 	p.mu.Lock()
 	i := slices.Index(p.idle, c)

@@ -1,96 +1,24 @@
 package smtp
 
 import (
-	"regexp"
-	"slices"
-	"strings"
-
 	"usher/providers"
 	"usher/reasons"
 )
 
-// meaning is what a reply says.
+// meaning is the kind and the reason of a refusal.
 type meaning struct {
 	kind providers.Kind
 	why  reasons.Word
 }
 
-// ours is a refusal because of us: kept, tried again slowly, and an alarm.
+// ours is a refusal because of us: the mail is kept and tried again slowly, and an alert fires.
 func ours(why reasons.Word) meaning { return meaning{providers.Misconfigured, why} }
 
-// theirs is a refusal because of this mail or its recipient: the end of it.
+// theirs is a refusal because of this mail or its recipient: the mail is not tried again.
 func theirs(why reasons.Word) meaning { return meaning{providers.Rejected, why} }
 
-// later is a refusal that does not last.
+// later is a refusal that may end by itself.
 func later(why reasons.Word) meaning { return meaning{providers.Temporary, why} }
-
-// classify returns what a reply means that is a refusal; the text is in lower case. The stage decides first, since
-// what comes before RCPT is about us; then the enhanced status code (RFC 3463); wording comes last, for servers that
-// send no such code or one that means anything.
-func classify(at stage, code int, text string) meaning {
-	enhanced := ""
-	if d := detail.FindString(text); strings.Contains(d, ".") {
-		enhanced = d
-	}
-	switch {
-	case code/100 == 4:
-		return passing(at, code, enhanced, text)
-	case code/100 != 5: // no refusal at all: the dialogue is out of step
-		if at == atDot {
-			return meaning{providers.Unknown, reasons.NoSMTP}
-		}
-		return later(reasons.NoSMTP)
-	}
-	if at < atRcpt {
-		return beforeRecipient(at, code, enhanced, text)
-	}
-	if m, ok := byStatus(at, enhanced, text); ok {
-		return m
-	}
-	if m, ok := byWords(5, text); ok {
-		return m
-	}
-	return byCode(at, code)
-}
-
-// passing is the meaning of a 4yz.
-func passing(at stage, code int, enhanced, text string) meaning {
-	switch {
-	case code == 432 && (enhanced == "" || enhanced == "4.7.12"): // the password has to be changed first
-		return ours(reasons.LoginDisabled)
-	case at == atLogin && strings.Contains(text, "too many login"): // Gmail, 454 4.7.0
-		return ours(reasons.LoginLimited)
-	}
-	if m, ok := byWords(4, text); ok {
-		return m
-	}
-	if at < atRcpt {
-		return later(reasons.ServerNotReady)
-	}
-	return later(reasons.NotNow)
-}
-
-// beforeRecipient is the meaning of a 5yz to what comes before a recipient is named: it is about us.
-func beforeRecipient(at stage, code int, enhanced, text string) meaning {
-	if m, ok := byWords(5, text); ok && m.kind != providers.Rejected {
-		return m
-	}
-	if m, ok := byStatus(at, enhanced, text); ok && at == atMail && (m.kind == providers.Misconfigured || m.why == reasons.TooBig) {
-		return m
-	}
-	switch {
-	case slices.Contains(loginCodes, code):
-		return ours(reasons.LoginRequired)
-	case at == atLogin && enhanced == "5.7.139": // Exchange: basic authentication is off for the mailbox
-		return ours(reasons.LoginDisabled)
-	case at < atMail:
-		return ours(stageReasons[at])
-	case slices.Contains(syntaxCodes, code):
-		return ours(reasons.CommandRefused)
-	default:
-		return ours(reasons.SenderRefused)
-	}
-}
 
 var (
 	loginCodes  = []int{530, 534, 538}           // log in first; mechanism too weak; TLS wanted
@@ -101,8 +29,8 @@ var (
 	}
 )
 
-// statuses are enhanced status codes whose meaning at RCPT and later does not depend on wording. The first that is
-// equal, or a prefix with a dot at its end, decides.
+// statuses are enhanced status codes whose meaning at RCPT and later does not depend on wording. The first one decides that is
+// equal, or that ends in a dot and is a prefix.
 var statuses = []struct {
 	status string
 	means  meaning
@@ -135,85 +63,17 @@ var statuses = []struct {
 	{"5.7.32", ours(reasons.PolicyRefused)},
 }
 
-// exchangeBlock is what Exchange Online answers to addresses and tenants that it blocks.
-var exchangeBlock = regexp.MustCompile(`^5\.7\.[67]\d\d$`)
-
-// byStatus is the meaning of a 5yz at RCPT or later by its enhanced status code; false where that says nothing.
-func byStatus(at stage, enhanced, text string) (meaning, bool) {
-	if strings.HasPrefix(enhanced, "5.1.") && strings.Contains(text, "sender address rejected") { // Postfix, 5.1.0
-		return ours(reasons.SenderRefused), true
-	}
-	for _, s := range statuses {
-		if enhanced == s.status || strings.HasSuffix(s.status, ".") && strings.HasPrefix(enhanced, s.status) {
-			return s.means, true
-		}
-	}
-	switch {
-	case strings.HasPrefix(enhanced, "5.5."):
-		if strings.Contains(text, "helo") {
-			return ours(reasons.HELORefused), true
-		}
-		if enhanced == "5.5.3" {
-			return later(reasons.NotNow), true // too many recipients
-		}
-		if enhanced == "5.5.0" { // Postfix and Exchange put it on what has no better one
-			return meaning{}, false
-		}
-		return ours(reasons.CommandRefused), true
-	case exchangeBlock.MatchString(enhanced):
-		return ours(reasons.ClientRefused), true
-	case strings.HasPrefix(enhanced, "5.7."):
-		if m, ok := byWords(5, text); ok {
-			return m, true
-		}
-		if at == atRcpt {
-			return ours(reasons.PolicyRefused), true
-		}
-		return theirs(reasons.ContentRefused), true
-	}
-	return meaning{}, false
-}
-
-// byCode is what is left: at RCPT a 5yz is about this recipient, later about this mail.
-func byCode(at stage, code int) meaning {
-	switch {
-	case slices.Contains(syntaxCodes, code):
-		return ours(reasons.CommandRefused)
-	case slices.Contains(loginCodes, code) || code == 535:
-		return ours(reasons.LoginRequired)
-	case code == 552 && at == atRcpt:
-		return theirs(reasons.RecipientFull)
-	case code == 552:
-		return theirs(reasons.TooBig)
-	case at == atRcpt && (code == 550 || code == 551 || code == 553):
-		return theirs(reasons.RecipientUnknown)
-	}
-	if at == atRcpt {
-		return theirs(reasons.RecipientRefused)
-	}
-	return theirs(reasons.ContentRefused)
-}
-
-// words is a reply whose text says more than its code.
+// words is a part of a reply whose text says more than its code.
 type words struct {
 	class int // first digit of the code
 	text  string
 	means meaning
 }
 
-func byWords(class int, text string) (meaning, bool) {
-	for _, w := range wordings {
-		if class == w.class && strings.Contains(text, w.text) {
-			return w.means, true
-		}
-	}
-	return meaning{}, false
-}
-
-// wordings are the words of servers, in lower case. The first that fits decides.
+// wordings are parts of servers' replies, in lower case. The first one that matches decides.
 var wordings = []words{
 	// QQ, which sends no enhanced codes.
-	{4, "open smtp flag", ours(reasons.LoginDisabled)},                     // 454: SMTP is switched off in the mailbox; never heals
+	{4, "open smtp flag", ours(reasons.LoginDisabled)},                     // 454: SMTP is switched off in the mailbox; it does not end by itself
 	{5, "must be same as authorization user", ours(reasons.SenderRefused)}, // 501: MAIL FROM is not the login
 	{5, `"from" header`, ours(reasons.SenderRefused)},                      // 550: header missing, or not the login
 	{5, "frequency limited", later(reasons.NotNow)},                        // 550: address, domain, sender or connection, for minutes to a day
@@ -247,8 +107,8 @@ var wordings = []words{
 	{5, "hl:ihu", ours(reasons.HELORefused)},                       // 554
 	{5, "hl:ipb", ours(reasons.ClientRefused)},                     // 554: our address is blocked
 
-	// Postfix, Exim, Exchange and others. What is about the recipient stands before what is about us, for its words
-	// are longer.
+	// Postfix, Exim, Exchange and others. Words about the recipient come before words about us, because they are more
+	// specific.
 	{5, "too many recipients", later(reasons.NotNow)}, // 552 where 452 is meant (RFC 5321, 4.5.3.1.10)
 	{5, "recipient table", theirs(reasons.RecipientUnknown)},
 	{5, "alias table", theirs(reasons.RecipientUnknown)},
