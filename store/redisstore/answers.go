@@ -3,25 +3,18 @@ package redisstore
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"usher/secrets"
 )
 
-// How long a record counts.
-const (
-	runLease   = 30 * time.Second // longer than any request may take; a run that died blocks its key that long
-	answerLife = 24 * time.Hour
-)
-
-// Answers keeps the answers to requests that name themselves by a key of the client's, so that a request
-// sent again is answered and not done again. Answers are sealed, and of a body there is only a keyed hash: it
-// holds a password or six digits, which a plain hash would give away. It is safe for concurrent use.
+// Answers keeps the answers to requests with an idempotency key, so that a request that is sent again gets the same answer
+// without being executed again. Answers are sealed. Of a body only a keyed hash is kept: a body contains a password or six
+// digits, which a plain hash would reveal. It is safe for concurrent use.
 type Answers struct{ store *Store }
 
-// Begin takes the key for a run, which it names, until Keep, Drop or half a minute later. When the key is
-// taken, run is empty: same tells whether for the same body, and answer is what was kept, empty while the
-// run that has the key lasts.
+// Begin takes the key for a run of the request and returns the run's name. The run ends with [Answers.Keep],
+// [Answers.Drop] or after half a minute. When another run has the key, run is empty: same tells whether the body was the
+// same, and answer is the kept one, empty while that run lasts.
 func (a *Answers) Begin(ctx context.Context, key, body string) (run, answer string, same bool, err error) {
 	hash, now := a.hash(key), a.store.now()
 	run = secrets.Random(16)
@@ -41,8 +34,8 @@ func (a *Answers) Begin(ctx context.Context, key, body string) (run, answer stri
 	return "", answer, r.text(0) != "other", nil
 }
 
-// Keep ends a run with an answer, which must not be empty, for a day. It is no error when the run has
-// lasted for too long; the answer is not kept then.
+// Keep ends a run with an answer, which must not be empty, and keeps it for a day. After a run whose lease is over the
+// answer is not kept, which is no error.
 func (a *Answers) Keep(ctx context.Context, key, run, answer string) error {
 	hash := a.hash(key)
 	sealed, err := a.store.keys.Seal(answer, sealContext(hash))
@@ -52,7 +45,7 @@ func (a *Answers) Keep(ctx context.Context, key, run, answer string) error {
 	return a.end(ctx, hash, run, sealed)
 }
 
-// Drop ends a run and gives its key up: the next request with it is done anew.
+// Drop ends a run and releases its key: the next request with it is executed.
 func (a *Answers) Drop(ctx context.Context, key, run string) error {
 	return a.end(ctx, a.hash(key), run, "")
 }
@@ -68,5 +61,5 @@ func (a *Answers) end(ctx context.Context, hash, run, sealed string) error {
 
 func (a *Answers) hash(key string) string { return a.store.keys.Index("answer", key) }
 
-// sealContext ties an answer to its record.
+// sealContext binds an answer to its key: moved to another one it does not open.
 func sealContext(hash string) string { return "answer " + hash }

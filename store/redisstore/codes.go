@@ -14,26 +14,23 @@ import (
 	"usher/verify"
 )
 
-// keepCode is how long a code stays known after its end, for its state and its delivery report: vendors
-// repeat a report for at most a quarter of an hour, and nobody waits for an SMS longer than that.
-const keepCode = time.Hour
-
 // Codes keeps issued codes. It is safe for concurrent use.
 type Codes struct{ store *Store }
 
 var _ verify.Codes = (*Codes)(nil)
 
-// Issue files a new code, unless the pause or a limit of the number refuses: then it returns a *[verify.LimitError]
-// and nothing has changed.
+// Issue stores a new code, unless the pause or a limit of the number refuses: then it returns a *[verify.LimitError] and
+// changes nothing.
 func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	if !issue.ExpiresAt.After(issue.IssuedAt) {
-		return errors.New("issue code: it would be over before it is issued")
+		return errors.New("issue code: it ends before it is issued")
 	}
-	windows := c.windows(limitsOf(issue.Standing)...)
+	space, windows := c.store.space, c.windows(limitsOf(issue.Standing)...)
 	replaced := cmp.Or(issue.Replaces, issue.ID)
 	keys := append([]string{
-		c.store.space.codeKey(issue.Subject, issue.ID), c.store.space.outcomesKey(issue.Subject), c.store.space.codeKey(issue.Subject, replaced), c.store.space.pauseKey(issue.Subject),
-	}, c.store.space.limitKeys(issue.Subject, windows)...)
+		space.codeKey(issue.Subject, issue.ID), space.outcomesKey(issue.Subject), space.codeKey(issue.Subject, replaced),
+		space.pauseKey(issue.Subject),
+	}, space.limitKeys(issue.Subject, windows)...)
 	args := append([]any{
 		issue.ID, string(issue.Purpose), issue.KeyID, issue.MAC, issue.IssuedAt.UnixMilli(), issue.ExpiresAt.UnixMilli(),
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
@@ -56,9 +53,9 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	}
 }
 
-// Void takes back an issue that could not be queued, together with what it spent of the limits; the code that it
-// replaced counts again; replaced is its id, or empty. A code that a worker has claimed stays as it is, because its
-// message may be on its way. An unknown id is none of its business.
+// Void takes back a code that could not be enqueued, with the units that it spent. The code that it replaced counts again;
+// replaced is that code's id, or empty. A code that a worker has claimed stays as it is, because its message may have been
+// sent. An unknown id is ignored.
 func (c *Codes) Void(ctx context.Context, id, replaced string) error {
 	subject, ok := verify.SubjectOf(id)
 	if !ok {
@@ -75,16 +72,16 @@ func (c *Codes) Void(ctx context.Context, id, replaced string) error {
 	return nil
 }
 
-// Try counts an attempt on the code that has this id and returns what to compare with. It returns
-// [verify.ErrExpired] for an id that is unknown, of another purpose, superseded or over, and
-// [verify.ErrAttempts] when the code's attempts are used up. An attempt after a code's first counts for all codes
-// together as well, see [limits.CodeWrongAll]: where nothing is left of that, the first is all that a code has.
+// Try counts a guess at the code with this id and returns what to compare the guess with. It returns [verify.ErrExpired]
+// for an id that is unknown, of another purpose, superseded or over, and [verify.ErrAttempts] when the code has no guess
+// left. A guess after the code's first also spends [limits.CodeWrongAll], which counts all codes together: when nothing is
+// left of that, each code has only its first guess.
 func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (verify.Pending, error) {
-	subject, ok := verify.SubjectOf(id)
+	keys, ok := c.keys(id)
 	if !ok {
 		return verify.Pending{}, verify.ErrExpired
 	}
-	r, err := read(codeTryScript.Run(ctx, c.store.client, []string{c.store.space.codeKey(subject, id)},
+	r, err := read(codeTryScript.Run(ctx, c.store.client, keys[:1],
 		string(purpose), c.store.now().UnixMilli()), 1)
 	if err != nil {
 		return verify.Pending{}, fmt.Errorf("try code: %w", err)
@@ -105,7 +102,7 @@ func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (ver
 	}
 }
 
-// countAgain counts an attempt after a code's first for all codes together, before it is compared.
+// countAgain counts a guess after a code's first for all codes together, before it is compared.
 func (c *Codes) countAgain(ctx context.Context, pending verify.Pending) (verify.Pending, error) {
 	spends := c.store.wrongCode()
 	decision, err := c.store.Limiter().Spend(ctx, spends)
@@ -119,23 +116,22 @@ func (c *Codes) countAgain(ctx context.Context, pending verify.Pending) (verify.
 	return pending, nil
 }
 
-// wrongCode is what a guess after a code's first costs.
+// wrongCode returns what a guess after a code's first spends.
 func (s *Store) wrongCode() []limits.Spend {
 	return []limits.Spend{{Limit: s.Rules.Set[limits.CodeWrongAll], Subject: limits.Everybody}}
 }
 
-// Confirm notes that the code was entered rightly, and gives back what the attempt counted for all codes together.
+// Confirm notes that the code was entered correctly, and refunds what the guess spent for all codes together.
 func (c *Codes) Confirm(ctx context.Context, id string, pending verify.Pending) error {
-	subject, ok := verify.SubjectOf(id)
+	keys, ok := c.keys(id)
 	if !ok {
 		return nil
 	}
-	calls := []*call{{script: codeConfirmScript, keys: []string{c.store.space.codeKey(subject, id)}}}
+	calls := []*call{{script: codeConfirmScript, keys: keys[:1]}}
 	if pending.CountedForAll {
 		batch := c.store.batch(c.store.wrongCode())
 		for i := range batch.groups {
-			refund := batch.refunding(&batch.groups[i])
-			calls = append(calls, &refund)
+			calls = append(calls, batch.refunding(&batch.groups[i]))
 		}
 	}
 	if err := c.store.runAll(ctx, calls); err != nil {
@@ -144,14 +140,14 @@ func (c *Codes) Confirm(ctx context.Context, id string, pending verify.Pending) 
 	return nil
 }
 
-// Use marks a code as used, once: of parallel calls one gets nil, the others [verify.ErrUsed]. It is not
-// the first use when the code was restored after an earlier one.
+// Use marks a code as used: of parallel calls one gets nil, the others [verify.ErrUsed]. A use is not the first when the
+// code was restored after an earlier one.
 func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
-	subject, ok := verify.SubjectOf(id)
+	keys, ok := c.keys(id)
 	if !ok {
 		return false, verify.ErrExpired
 	}
-	r, err := read(codeUseScript.Run(ctx, c.store.client, []string{c.store.space.codeKey(subject, id), c.store.space.outcomesKey(subject)},
+	r, err := read(codeUseScript.Run(ctx, c.store.client, keys,
 		c.store.now().UnixMilli(), secrets.Random(8)), 2)
 	if err != nil {
 		return false, fmt.Errorf("use code: %w", err)
@@ -165,19 +161,19 @@ func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 		return false, verify.ErrUsed
 	}
 	if provider := r.text(1); provider != "" {
-		// Best effort: what it says of a provider is worth less than the code's use.
+		// Best effort: the provider's score matters less than the code's use.
 		_ = c.store.Scores().AddScore(ctx, provider, providers.Score{Verified: 1})
 	}
 	return true, nil
 }
 
-// Restore makes a used code usable again until its old end. A code that is gone stays so.
+// Restore makes a used code usable again until its end. An unknown code is ignored.
 func (c *Codes) Restore(ctx context.Context, id string) error {
-	subject, ok := verify.SubjectOf(id)
+	keys, ok := c.keys(id)
 	if !ok {
 		return nil
 	}
-	err := codeRestoreScript.Run(ctx, c.store.client, []string{c.store.space.codeKey(subject, id), c.store.space.outcomesKey(subject)},
+	err := codeRestoreScript.Run(ctx, c.store.client, keys,
 		c.store.now().UnixMilli()).Err()
 	if err != nil {
 		return fmt.Errorf("restore code: %w", err)
@@ -185,7 +181,7 @@ func (c *Codes) Restore(ctx context.Context, id string) error {
 	return nil
 }
 
-// Status returns what is known of a code, or [verify.ErrNotFound].
+// Status returns the status of a code, or [verify.ErrNotFound].
 func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
 	subject, ok := verify.SubjectOf(id)
 	if !ok {
@@ -212,17 +208,17 @@ func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
 	return status, nil
 }
 
-// delayedAfter is when a person is told that no provider has taken the message so far. Most are taken within a second.
+// delayedAfter is how long a message may wait for a provider before its status says so. Most are accepted within a second.
 const delayedAfter = 5 * time.Second
 
-// shown is the state that tells the waiting person most: what became of the code, or else of its message.
+// shown returns the state that tells a waiting person most: that of the code, or else that of its message.
 func shown(status verify.Status, over bool) messages.State {
 	switch {
 	case status.Used:
 		return verify.StateUsed
 	case status.State == messages.Failed, status.State == messages.Undelivered:
 		return status.State
-	case over, status.State == messages.Dropped: // nobody sends it any more
+	case over, status.State == messages.Dropped: // it will not be sent any more
 		return verify.StateExpired
 	case status.State == messages.Sending:
 		return messages.Queued

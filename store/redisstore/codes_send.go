@@ -3,25 +3,28 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"usher/messages"
 	"usher/secrets"
 	"usher/verify"
 )
 
-// Claim gives the right to send a code's message until the lease ends, to one worker at a time. It returns
-// [messages.ErrDropped] with the claim's Reason for a code that must not go out (any more), and
-// [messages.ErrBusy] with the claim's LeaseUntil while another worker has it.
+// Claim gives a worker the exclusive right to send a code's message until the lease ends. It returns [messages.ErrDropped]
+// with the claim's Reason for a code that must not be sent (any more), and [messages.ErrBusy] with the claim's LeaseUntil
+// while another worker has the claim.
 func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (messages.Claim, error) {
 	claim := messages.Claim{ID: id}
-	subject, ok := verify.SubjectOf(id)
+	keys, ok := c.keys(id)
 	if !ok {
 		claim.Reason = "missing"
 		return claim, messages.ErrDropped
 	}
 	now := c.store.now()
-	r, err := read(codeClaimScript.Run(ctx, c.store.client, []string{c.store.space.codeKey(subject, id), c.store.space.outcomesKey(subject)},
+	r, err := read(codeClaimScript.Run(ctx, c.store.client, keys,
 		id, now.UnixMilli(), now.Add(lease).UnixMilli(), secrets.Random(8)), 2)
 	if err != nil {
 		return claim, fmt.Errorf("claim code: %w", err)
@@ -40,16 +43,16 @@ func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (mess
 	return claim, nil
 }
 
-// Record files how a claimed attempt ended; Sending notes only who may have the message, and leaves the
-// claim to run out. A lease that is over does not matter while nobody else has claimed; after that, and for
-// a code that is gone, it returns [messages.ErrStale].
+// Record stores the outcome of a claimed attempt. The state Sending only notes which provider may have the message, and
+// lets the claim run out. The outcome counts after the end of the lease too, unless another worker has claimed the code:
+// then, and for a code that is gone, Record returns [messages.ErrStale].
 func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {
 	switch outcome.State {
 	case messages.Queued, messages.Sending, messages.Sent, messages.Failed:
 	default:
 		return fmt.Errorf("record outcome: %q ends no attempt", outcome.State)
 	}
-	subject, ok := verify.SubjectOf(claim.ID)
+	keys, ok := c.keys(claim.ID)
 	if !ok {
 		return messages.ErrStale
 	}
@@ -57,8 +60,7 @@ func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messag
 	if outcome.Own() {
 		own = "1"
 	}
-	recorded, err := codeRecordScript.Run(ctx, c.store.client,
-		[]string{c.store.space.codeKey(subject, claim.ID), c.store.space.outcomesKey(subject)},
+	recorded, err := codeRecordScript.Run(ctx, c.store.client, keys,
 		claim.Attempt, string(outcome.State), outcome.Provider, outcome.ProviderID, outcome.Code,
 		outcome.At.UnixMilli(), c.store.now().UnixMilli(), own).Int()
 	if err != nil {
@@ -68,4 +70,64 @@ func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messag
 		return messages.ErrStale
 	}
 	return nil
+}
+
+// Retry makes a code claimable again whose message failed or was not delivered; a dry run only asks. It returns the reason
+// for refusing, or "": missing; used, expired or superseded when the code cannot be entered any more; or the state of a
+// message that is being sent or was delivered.
+//
+// The message still needs a task: make sure before that one can be enqueued, and enqueue it afterwards.
+func (c *Codes) Retry(ctx context.Context, id string, dryRun bool) (reason string, err error) {
+	keys, ok := c.keys(id)
+	if !ok {
+		return "missing", nil
+	}
+	ask := "0"
+	if dryRun {
+		ask = "1"
+	}
+	r, err := read(codeRetryScript.Run(ctx, c.store.client, keys, c.store.now().UnixMilli(), ask), 1)
+	if err != nil {
+		return "", fmt.Errorf("retry code: %w", err)
+	}
+	if r.text(0) == "refused" {
+		return r.text(1), nil
+	}
+	return "", nil
+}
+
+// Unclaimed returns those of the codes that a worker could claim now. Whether a code is still worth sending is decided by
+// its claim.
+func (c *Codes) Unclaimed(ctx context.Context, ids []string) ([]string, error) {
+	now := c.store.now().UnixMilli()
+	asked := make(map[string]*redis.SliceCmd, len(ids))
+	_, err := c.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, id := range ids {
+			if keys, ok := c.keys(id); ok {
+				asked[id] = pipe.HMGet(ctx, keys[0], "state", "lease_until")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find unclaimed codes: %w", err)
+	}
+	var unclaimed []string
+	for id, cmd := range asked {
+		fields := cmd.Val()
+		state, _ := fields[0].(string)
+		lease, _ := fields[1].(string)
+		ends, _ := strconv.ParseInt(lease, 10, 64) // never claimed: 0
+		if state == string(messages.Queued) || state == string(messages.Sending) && ends <= now {
+			unclaimed = append(unclaimed, id)
+		}
+	}
+	return unclaimed, nil
+}
+
+// keys returns the keys that the scripts of codes begin with, the code and its partition's outcomes, and false for an id
+// that is no code's.
+func (c *Codes) keys(id string) ([]string, bool) {
+	subject, ok := verify.SubjectOf(id)
+	return []string{c.store.space.codeKey(subject, id), c.store.space.outcomesKey(subject)}, ok
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,21 +16,21 @@ import (
 	"usher/secrets"
 )
 
-// scanPage is how many keys Redis looks at between two commands of others.
+// scanPage is how many keys Redis scans between two commands of other clients.
 const scanPage = 1000
 
-// KeyUse is what Redis holds that is lost without a certain key.
+// KeyUse counts the records in Redis that are lost without a certain secret key.
 type KeyUse struct {
-	Codes   int       // that may still be entered
-	Answers int       // kept for requests that are sent again
+	Codes   int       // codes that may still be entered
+	Answers int       // answers kept for requests that are sent again
 	Until   time.Time // when the last of them ends
 }
 
-// KeyUse returns what each key of the settings is needed for, by its id, whether it is configured or not. It looks
-// at every key that Redis has, page by page, so that the server goes on serving others.
+// KeyUse returns what each secret key is needed for, by its id, whether it is configured or not. It scans all keys of Redis
+// page by page, so that the server keeps serving other clients.
 func (s *Store) KeyUse(ctx context.Context) (map[string]KeyUse, error) {
 	use, mu := map[string]KeyUse{}, sync.Mutex{}
-	look := func(ctx context.Context, node redis.Cmdable) error {
+	count := func(ctx context.Context, node redis.Cmdable) error {
 		return errors.Join(
 			s.scan(ctx, node, s.space.codeKey("*", "*"), "key_id", "expires_at", func(id string, until time.Time) {
 				mu.Lock()
@@ -46,9 +49,9 @@ func (s *Store) KeyUse(ctx context.Context) (map[string]KeyUse, error) {
 	}
 	var err error
 	if cluster, ok := s.client.(*redis.ClusterClient); ok {
-		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return look(ctx, node) })
+		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return count(ctx, node) })
 	} else {
-		err = look(ctx, s.client)
+		err = count(ctx, s.client)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("count uses of keys: %w", err)
@@ -63,7 +66,7 @@ func (u KeyUse) until(end time.Time) KeyUse {
 	return u
 }
 
-// scan tells the two fields of every hash under a pattern that has the first one and has not ended.
+// scan calls tell with the two fields of every hash under a pattern that has the first field and has not ended.
 func (s *Store) scan(
 	ctx context.Context, node redis.Cmdable, pattern, field, ends string, tell func(value string, until time.Time),
 ) error {
@@ -94,4 +97,42 @@ func (s *Store) scan(
 			return nil
 		}
 	}
+}
+
+// ForeignError says that a deployment with other secret keys uses the namespace.
+type ForeignError struct {
+	Namespace string
+	Own       []string // ids of our keys
+	Theirs    []string // ids of the other deployment's keys
+}
+
+// Error names keys by their ids only.
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("another deployment uses the namespace %s of this Redis with other keys (theirs: %s; ours: %s)",
+		e.Namespace, strings.Join(e.Theirs, ", "), strings.Join(e.Own, ", "))
+}
+
+// Claim stores the fingerprints of the secret keys that are used in the namespace, and returns a *[ForeignError] when other
+// keys are used there. Fingerprints reveal no key. During a rotation the old and the new set of keys have one in common.
+func (s *Store) Claim(ctx context.Context) error { return s.claim(ctx, "0") }
+
+// CheckClaim is [Store.Claim] without writing anything.
+func (s *Store) CheckClaim(ctx context.Context) error { return s.claim(ctx, "1") }
+
+func (s *Store) claim(ctx context.Context, dryRun string) error {
+	prints := s.keys.Fingerprints()
+	ids := slices.Sorted(maps.Keys(prints))
+	args := []any{keepFingerprint.Milliseconds(), dryRun}
+	for _, id := range ids {
+		args = append(args, id, prints[id])
+	}
+	theirs, err := fingerprintScript.Run(ctx, s.client, []string{s.space.fingerprintKey()}, args...).StringSlice()
+	if err != nil {
+		return fmt.Errorf("compare keys: %w", err)
+	}
+	if len(theirs) > 0 {
+		slices.Sort(theirs)
+		return &ForeignError{Namespace: strings.TrimSuffix(string(s.space), ":"), Own: ids, Theirs: theirs}
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	_ "embed" // for the scripts
 	"errors"
 	"fmt"
 	"time"
@@ -10,28 +9,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-var (
-	//go:embed scripts/leader_lead.lua
-	leaderLead string
-	//go:embed scripts/leader_resign.lua
-	leaderResign string
-
-	leaderLeadScript   = redis.NewScript(leaderLead)
-	leaderResignScript = redis.NewScript(leaderResign)
-)
-
-// keepRan is how long it is known when something was last done, far longer than the longest interval.
-const keepRan = 90 * 24 * time.Hour
-
-// Leaders agrees on who of several workers does something, and when it was last done. It is safe for
-// concurrent use.
+// Leaders elects one of several workers for each periodic task, and keeps the time when the task was last done. It is safe
+// for concurrent use.
 type Leaders struct{ store *Store }
 
-// Leaders returns the leaders kept in the store.
-func (s *Store) Leaders() *Leaders { return &Leaders{s} }
-
-// Lead makes the caller the leader of something for the given time, or keeps it so, and reports whether it
-// leads. Callers differ in their names.
+// Lead makes the caller the leader of a task for the given time, or extends its lead, and reports whether it leads. Each
+// caller has a name of its own.
 func (l *Leaders) Lead(ctx context.Context, name, caller string, ttl time.Duration) (bool, error) {
 	leads, err := leaderLeadScript.Run(ctx, l.store.client, []string{l.store.space.leaderKey(name)}, caller, ttl.Milliseconds()).Int()
 	if err != nil {
@@ -40,7 +23,7 @@ func (l *Leaders) Lead(ctx context.Context, name, caller string, ttl time.Durati
 	return leads == 1, nil
 }
 
-// Resign lets another lead at once. Of one who does not lead it changes nothing.
+// Resign ends the caller's lead, so that another can lead at once. It does nothing for a caller that does not lead.
 func (l *Leaders) Resign(ctx context.Context, name, caller string) error {
 	if err := leaderResignScript.Run(ctx, l.store.client, []string{l.store.space.leaderKey(name)}, caller).Err(); err != nil {
 		return fmt.Errorf("resign %s: %w", name, err)
@@ -48,15 +31,15 @@ func (l *Leaders) Resign(ctx context.Context, name, caller string) error {
 	return nil
 }
 
-// Ran files that something was done now.
+// Ran stores that the task was done now.
 func (l *Leaders) Ran(ctx context.Context, name string) error {
 	if err := l.store.client.Set(ctx, l.store.space.ranKey(name), l.store.now().UnixMilli(), keepRan).Err(); err != nil {
-		return fmt.Errorf("file run of %s: %w", name, err)
+		return fmt.Errorf("store run of %s: %w", name, err)
 	}
 	return nil
 }
 
-// LastRan returns when something was last done; zero when nobody knows.
+// LastRan returns when the task was last done; zero when that is not known.
 func (l *Leaders) LastRan(ctx context.Context, name string) (time.Time, error) {
 	at, err := l.store.client.Get(ctx, l.store.space.ranKey(name)).Int64()
 	switch {
@@ -67,9 +50,3 @@ func (l *Leaders) LastRan(ctx context.Context, name string) (time.Time, error) {
 	}
 	return time.UnixMilli(at), nil
 }
-
-// leaderKey is a string: the name of who leads.
-func (k keyspace) leaderKey(name string) string { return string(k) + "leader:" + name }
-
-// ranKey is a string: when something was last done, in Unix milliseconds.
-func (k keyspace) ranKey(name string) string { return string(k) + "ran:" + name }

@@ -10,7 +10,7 @@ import (
 	"usher/limits"
 )
 
-// refundTimeout bounds giving units back after the caller's own time may be over.
+// refundTimeout bounds a refund, which may have to run after the caller's own time is over.
 const refundTimeout = time.Second
 
 // Limiter spends limits. It is safe for concurrent use.
@@ -18,8 +18,8 @@ type Limiter struct{ store *Store }
 
 var _ limits.Limiter = (*Limiter)(nil)
 
-// Spend takes one unit of each limit, or of none when one of them has nothing left, in one round trip; a
-// second one gives back what was taken beside a refusal.
+// Spend takes one unit of each limit, or of none when one of them has none left. It takes one round trip, and after a
+// refusal a second one that returns the units of other places.
 func (l *Limiter) Spend(ctx context.Context, spends []limits.Spend) (limits.Decision, error) {
 	batch := l.store.batch(spends)
 	if len(batch.groups) == 0 {
@@ -31,67 +31,37 @@ func (l *Limiter) Spend(ctx context.Context, spends []limits.Spend) (limits.Deci
 	return batch.decide(ctx)
 }
 
-// Left returns how much is left of a limit, without spending.
+// Left returns how many units are left of a limit, without spending.
 func (l *Limiter) Left(ctx context.Context, spend limits.Spend) (int, error) {
-	place, subject := l.store.place(spend)
-	key := l.store.space.limitKey(place, subject, spend.Limit)
-	left, err := limitLeftScript.Run(ctx, l.store.client, []string{key},
-		l.store.now().UnixMilli(), spend.Limit.Count, spend.Limit.Period.Milliseconds()).Int()
+	c := l.store.leftCall(spend)
+	left, err := c.script.Run(ctx, l.store.client, c.keys, c.args...).Int()
 	if err != nil {
-		return 0, fmt.Errorf("look at limit: %w", err)
+		return 0, fmt.Errorf("read limit: %w", err)
 	}
 	return left, nil
 }
 
-// Fill returns the share of the fullest of some limits that is used, 0 to 1, without spending; 0 where limits are only
-// recorded. It takes one round trip.
-func (g *Gate) Fill(ctx context.Context, spends []limits.Spend) (float64, error) {
-	if g.store.Rules.Mode == limits.Record {
-		return 0, nil
+// leftCall asks how many units are left of a limit.
+func (s *Store) leftCall(spend limits.Spend) *call {
+	place, subject := s.place(spend)
+	return &call{
+		script: limitLeftScript, keys: []string{s.space.limitKey(place, subject, spend.Limit)},
+		args: []any{s.now().UnixMilli(), spend.Limit.Count, spend.Limit.Period.Milliseconds()},
 	}
-	pipe, now := g.store.client.Pipeline(), g.store.now().UnixMilli()
-	var sent []*call
-	var counts []int
-	for _, spend := range spends {
-		if spend.Limit.Off() {
-			continue
-		}
-		place, subject := g.store.place(spend)
-		looking := &call{
-			script: limitLeftScript, keys: []string{g.store.space.limitKey(place, subject, spend.Limit)},
-			args: []any{now, spend.Limit.Count, spend.Limit.Period.Milliseconds()},
-		}
-		looking.queue(ctx, pipe)
-		sent, counts = append(sent, looking), append(counts, spend.Limit.Count)
-	}
-	if len(sent) == 0 {
-		return 0, nil
-	}
-	_, _ = pipe.Exec(ctx) // every command has its own error
-	sendUnknown(ctx, g.store.client, sent)
-	fill := 0.0
-	for i, looking := range sent {
-		left, err := looking.cmd.Int()
-		if err != nil {
-			return 0, fmt.Errorf("look at limits: %w", err)
-		}
-		fill = max(fill, 1-float64(left)/float64(counts[i]))
-	}
-	return fill, nil
 }
 
-// batch is the spends of one call.
+// batch is the spends of one request.
 type batch struct {
 	store  *Store
 	at     time.Time
 	groups []group
 }
 
-// group is the spends of one place: their windows share a slot, so one script takes them all or none.
+// group is the spends of one place: their windows share a cluster slot, so one script takes all units or none.
 type group struct {
 	place     string
 	subjects  []string
-	limits    []limits.Limit // a guard is the last
+	limits    []limits.Limit // a guard comes last
 	positions []int          // of the limits among all spends
 	call      call
 	reply     reply
@@ -112,7 +82,7 @@ func (s *Store) batch(spends []limits.Spend) *batch {
 	return b
 }
 
-// place returns the hash of a spend's subject, and the one whose partition it is kept in.
+// place returns the hash whose partition a spend's window is in, and the hash of its subject.
 func (s *Store) place(spend limits.Spend) (place, subject string) {
 	subject = s.keys.Index("limit", spend.Subject)
 	if spend.Beside == "" {
@@ -121,8 +91,8 @@ func (s *Store) place(spend limits.Spend) (place, subject string) {
 	return s.keys.Index("limit", spend.Beside), subject
 }
 
-// group returns the group that a spend of the place belongs to. A script names the first limit that refuses: while
-// limits only record, each has one of its own, so that every one of them is reported.
+// group returns the group that a spend of the place joins. A script names only the first limit that refuses. While limits
+// are only recorded, each has a group of its own, so that all of them are reported.
 func (b *batch) group(place string) *group {
 	for i := range b.groups {
 		if b.store.Rules.Mode != limits.Record && b.groups[i].place == place && b.groups[i].guard() == 0 {
@@ -133,7 +103,7 @@ func (b *batch) group(place string) *group {
 	return &b.groups[len(b.groups)-1]
 }
 
-// guard returns the percentage of the guard that a group ends with, or 0.
+// guard returns the percentage of the guard that the group ends with, or 0.
 func (g *group) guard() int {
 	if len(g.limits) == 0 {
 		return 0
@@ -149,7 +119,7 @@ func (g *group) keys(space keyspace) []string {
 	return keys
 }
 
-// spending is the call that takes a group's units.
+// spending returns the call that takes a group's units.
 func (b *batch) spending(g *group) call {
 	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli(), b.store.recording(), g.guard()}, limitArgs(g.limits)...)
 	if last := len(keys) - 1; g.guard() > 0 {
@@ -161,30 +131,30 @@ func (b *batch) spending(g *group) call {
 	return call{script: limitSpendScript, keys: keys, args: args}
 }
 
-// refunding is the call that gives a group's units back.
-func (b *batch) refunding(g *group) call {
+// refunding returns the call that gives a group's units back.
+func (b *batch) refunding(g *group) *call {
 	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli()}, limitPeriods(g.limits)...)
 	if last := len(keys) - 1; g.guard() > 0 {
 		keys = append(keys, b.store.space.historyKey(g.place, g.subjects[last], g.limits[last]))
 		args = append(args, g.limits[last].Judged().Milliseconds())
 	}
-	return call{script: limitRefundScript, keys: keys, args: args}
+	return &call{script: limitRefundScript, keys: keys, args: args}
 }
 
-// queue puts the scripts on a pipeline.
+// queue puts the calls on a pipeline.
 func (b *batch) queue(ctx context.Context, pipe redis.Pipeliner) {
 	for i := range b.groups {
 		b.groups[i].call.queue(ctx, pipe)
 	}
 }
 
-// decide reads the answers once the pipeline has been executed.
+// decide reads the replies after the pipeline was executed.
 func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
 	sent := make([]*call, len(b.groups))
 	for i := range b.groups {
 		sent[i] = &b.groups[i].call
 	}
-	sendUnknown(ctx, b.store.client, sent)
+	b.store.sendUnknown(ctx, sent)
 	for i := range b.groups {
 		r, err := read(b.groups[i].call.cmd, 4)
 		if err != nil {
@@ -200,13 +170,13 @@ func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
 	if d.Allowed() {
 		return b.tightest(), nil
 	}
-	// What other groups' limits granted goes back. When it cannot, their units are forgotten with their
-	// period: that errs on the safe side, so the refusal stays the answer.
+	// The units of the groups that granted theirs go back. When that fails they are forgotten with their period, which is
+	// the safe side, so the refusal stays the answer.
 	_ = b.refund(ctx, func(g *group) bool { _, _, refused := g.refused(); return !refused })
 	return d, nil
 }
 
-// refused returns the limit of the group that had nothing left, and its position among all spends.
+// refused returns the limit of the group that had no unit left, and its position among all spends.
 func (g *group) refused() (limits.Limit, int, bool) {
 	i := g.reply.number(0)
 	if i == 0 {
@@ -230,8 +200,8 @@ func (b *batch) refusal() limits.Decision {
 	return d
 }
 
-// tightest returns the decision that allows, with what is left of the limit that has least. A group of nothing but
-// a guard has no such limit.
+// tightest returns the decision that allows, with the units left of the limit that has fewest. A group that consists of a
+// guard has no such limit.
 func (b *batch) tightest() limits.Decision {
 	var d limits.Decision
 	for i := range b.groups {
@@ -253,15 +223,14 @@ func (b *batch) report(ctx context.Context) {
 	}
 }
 
-// refund gives back the units of some groups, even when the caller's own time is over.
+// refund returns the units of some groups, also after the caller's own time is over.
 func (b *batch) refund(ctx context.Context, which func(*group) bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refundTimeout)
 	defer cancel()
 	var back []*call
 	for i := range b.groups {
 		if g := &b.groups[i]; which(g) {
-			refund := b.refunding(g)
-			back = append(back, &refund)
+			back = append(back, b.refunding(g))
 		}
 	}
 	if len(back) == 0 {

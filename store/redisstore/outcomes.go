@@ -16,16 +16,16 @@ import (
 	"usher/verify"
 )
 
-// Outcomes holds what became of codes until somebody has written it down elsewhere. Whoever changes a code
-// appends to it in the same step, see outcome.lua. It is safe for concurrent use.
+// Outcomes keeps the outcomes of codes until they are copied to the database. Each script that changes a code appends an
+// entry in the same step, see outcome.lua. It is safe for concurrent use.
 //
-// Readers do not own what they read. An entry stays until it is removed, so a reader that dies loses nothing,
-// and two readers may get the same entry: records are made to be written down twice.
+// An entry stays until it is removed, so a reader that dies loses nothing, and two readers may get the same entry: a record
+// may be saved twice.
 type Outcomes struct{ store *Store }
 
-// Read returns the oldest entries, about as many as the limit at most, in one round trip (on Redis Cluster one
-// to each node). More tells that there are others behind them. An entry that cannot be read has its Err set
-// and is to be removed like any other, or it stands in the way for ever.
+// Read returns the oldest entries, at most about as many as the limit, in one round trip (on Redis Cluster one to each node).
+// More says that there are further entries. An entry that cannot be decoded has its Err set and must be removed like any
+// other: it would block the entries behind it for ever.
 func (o *Outcomes) Read(ctx context.Context, limit int) (entries []messages.Entry, more bool, err error) {
 	each := max(limit/len(partitions), 1)
 	streams, err := o.oldest(ctx, each)
@@ -70,7 +70,7 @@ func (o *Outcomes) oldest(ctx context.Context, each int) (map[string][]redis.XMe
 	return streams, nil
 }
 
-// Remove takes entries away that have been read. Those that are gone already do not matter.
+// Remove removes entries that have been read. Entries that are already gone are ignored.
 func (o *Outcomes) Remove(ctx context.Context, entries []messages.Entry) error {
 	ids := map[string][]string{}
 	for _, entry := range entries {
@@ -91,8 +91,7 @@ func (o *Outcomes) Remove(ctx context.Context, entries []messages.Entry) error {
 	return nil
 }
 
-// Backlog returns how many entries there are, and since when the oldest of them has been waiting: the zero
-// time when there is none.
+// Backlog returns the number of entries and the time of the oldest one, the zero time when there is none.
 func (o *Outcomes) Backlog(ctx context.Context) (n int, since time.Time, err error) {
 	var lengths []*redis.IntCmd
 	var oldest []*redis.XMessageSliceCmd
@@ -119,8 +118,8 @@ func (o *Outcomes) Backlog(ctx context.Context) (n int, since time.Time, err err
 	return n, since, nil
 }
 
-// decode reads an entry as outcome.lua writes it. It refuses what no database takes, for one such record would
-// keep all others of its batch from being written down.
+// decode reads an entry as outcome.lua writes it. It refuses values that a database would refuse, because one such record
+// would prevent all others of its batch from being saved. The field doubts counts unresolved claims: stored words stay.
 func decode(values map[string]any) (messages.Record, error) {
 	r := entryReader{values: values}
 	record := messages.Record{
@@ -160,7 +159,7 @@ type entryReader struct {
 	err    error
 }
 
-// latest is past every time that makes sense and within what databases take, in milliseconds: the year 8307.
+// latest is the end of the times that are read, in milliseconds: the year 8307, which databases still store.
 const latest = 200_000_000_000_000
 
 func (r *entryReader) text(field string) string {
@@ -172,7 +171,7 @@ func (r *entryReader) text(field string) string {
 	return text
 }
 
-// number reads a number that is 0 when it is missing.
+// number reads a number; a missing one is 0.
 func (r *entryReader) number(field string) int {
 	text := r.text(field)
 	if text == "" {
@@ -185,7 +184,7 @@ func (r *entryReader) number(field string) int {
 	return int(n)
 }
 
-// time reads milliseconds; nothing and what is not after 1970 is the zero time.
+// time reads milliseconds; a missing time and one before 1970 is the zero time.
 func (r *entryReader) time(field string) time.Time {
 	text := r.text(field)
 	if text == "" {
@@ -201,7 +200,7 @@ func (r *entryReader) time(field string) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// fail does not quote the text: nobody knows what it is.
+// fail keeps the first error. It does not quote the text, which may be private.
 func (r *entryReader) fail(field string) {
 	if r.err == nil {
 		r.err = fmt.Errorf("outcome with a malformed %s", field)

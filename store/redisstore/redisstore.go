@@ -1,31 +1,34 @@
 // Package redisstore keeps codes, limits, captchas, sessions and answers in Redis, each with its time to live.
 //
-// Every decision is one script, so it holds for any number of processes. Keys that one script touches
-// share a hash tag, as Redis Cluster demands; keys.go has them all. There are 64 tags. Nothing in a key or a value opens a
-// number, an address, a code or a session token: keys hold keyed hashes.
+// Each decision is one script, so it holds for any number of processes. Keys that one script uses share a hash tag, as
+// Redis Cluster requires; keys.go lists all keys. There are 64 tags. Nothing in a key or a value reveals a number, an
+// address, a code or a session token: they contain keyed hashes.
 //
-// Scripts are given the time by their caller and compare times themselves; Redis's own expiry only clears
-// away. So tests can move time on any Redis. The price is that the clocks of all processes must agree to
-// within a second or so, as NTP keeps them; one that is behind can only make a limit count for longer.
+// Scripts receive the time from their caller and compare times themselves; the expiry of Redis only removes what is over. So
+// tests can move time on any Redis. In return the clocks of all processes must agree to within about a second; a clock that
+// is behind can only make a limit count for longer. [redisconn.Clock] provides such a clock.
 //
-// A request that was lost on its way is repeated once by the client. Scripts whose second run would harm
-// recognise it.
+// The client repeats a command once whose reply was lost. Scripts that must not run twice recognise the repetition by a name
+// that their caller has chosen.
 package redisstore
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"usher/limits"
 	"usher/secrets"
+	"usher/store/redisconn"
 )
 
 // Store is what the parts of this package share. It is safe for concurrent use.
 type Store struct {
-	// Rules are the limits of a number, for [Codes], and what becomes of a refused spend. They are
-	// enforced as by default unless replaced before the first use.
+	// Rules are the limits of a number, for [Codes], and what happens to a refused spend. By default the limits are
+	// enforced; other rules must be set before the first use.
 	Rules limits.Rules
 
 	client redis.UniversalClient
@@ -34,49 +37,72 @@ type Store struct {
 	space  keyspace
 }
 
-// New returns a store on the client, which stays the caller's to close. Its keys are in the [DefaultNamespace], unless
-// [Store.In] says otherwise.
+// New returns a store on the client, which its caller closes. Its keys are in the [DefaultNamespace], unless [Store.In]
+// sets another.
 func New(client redis.UniversalClient, keys *secrets.Keys, now func() time.Time) *Store {
 	return &Store{
 		Rules: limits.Rules{Set: limits.Defaults()}, client: client, keys: keys, now: now, space: newKeyspace(DefaultNamespace),
 	}
 }
 
-// In puts the store's keys into a namespace and returns the store. It is called before the first use. An empty
+// In moves the store's keys to a namespace and returns the store. It must be called before the first use. An empty
 // namespace is the [DefaultNamespace].
 func (s *Store) In(namespace string) *Store {
 	s.space = newKeyspace(namespace)
 	return s
 }
 
-// Codes returns the part that keeps issued codes.
-func (s *Store) Codes() *Codes { return &Codes{s} }
-
-// Reports returns the part that files what vendors report about codes.
-func (s *Store) Reports() *Reports { return &Reports{s} }
-
-// Outcomes returns the part that holds what became of codes until it is written down elsewhere.
-func (s *Store) Outcomes() *Outcomes { return &Outcomes{s} }
-
-// Scores returns the part that keeps what became of the messages of each provider.
-func (s *Store) Scores() *Scores { return &Scores{s} }
-
-// Limiter returns the part that spends limits.
-func (s *Store) Limiter() *Limiter { return &Limiter{s} }
-
-// Captchas returns the part that keeps captchas.
-func (s *Store) Captchas() *Captchas { return &Captchas{s} }
-
-// Gate returns the part that spends a captcha together with limits.
-func (s *Store) Gate() *Gate { return &Gate{s} }
-
-// Answers returns the part that keeps answers for requests that are sent again.
+// Answers returns the answers to requests that are sent again.
 func (s *Store) Answers() *Answers { return &Answers{s} }
 
-// Sessions returns the part that keeps sessions.
+// Bounds returns the slots of providers.
+func (s *Store) Bounds() *Bounds { return &Bounds{s} }
+
+// Captchas returns the captchas.
+func (s *Store) Captchas() *Captchas { return &Captchas{s} }
+
+// Codes returns the issued codes.
+func (s *Store) Codes() *Codes { return &Codes{s} }
+
+// Gate returns the gate, which spends a captcha together with limits.
+func (s *Store) Gate() *Gate { return &Gate{s} }
+
+// Leaders returns the leaders of periodic tasks.
+func (s *Store) Leaders() *Leaders { return &Leaders{s} }
+
+// Limiter returns the limiter.
+func (s *Store) Limiter() *Limiter { return &Limiter{s} }
+
+// Mails returns the notes about mails.
+func (s *Store) Mails() *Mails { return &Mails{s} }
+
+// Outcomes returns the outcomes of codes that are not in the database yet.
+func (s *Store) Outcomes() *Outcomes { return &Outcomes{s} }
+
+// Reports returns the store of delivery reports.
+func (s *Store) Reports() *Reports { return &Reports{s} }
+
+// Scores returns the scores of providers.
+func (s *Store) Scores() *Scores { return &Scores{s} }
+
+// Sessions returns the sessions.
 func (s *Store) Sessions() *Sessions { return &Sessions{s} }
 
-// recording is how scripts are told that limits only record.
+// Workers returns the list of workers.
+func (s *Store) Workers() *Workers { return &Workers{s} }
+
+// Probe tests whether Redis accepts writes, which a replica or a full server does not although it answers. The error says
+// in a sentence for operators what is wrong, followed by the server's own words. [Store.ProbeAll] tests more.
+func (s *Store) Probe(ctx context.Context) error {
+	return s.client.Set(ctx, s.space.probeKey(), "", redisconn.ProbeTTL).Err()
+}
+
+// ProbeAll is [redisconn.ProbeAll] with the store's client and namespace.
+func (s *Store) ProbeAll(ctx context.Context) (warning, err error) {
+	return redisconn.ProbeAll(ctx, s.client, string(s.space))
+}
+
+// recording tells scripts whether limits are only recorded.
 func (s *Store) recording() string {
 	if s.Rules.Mode == limits.Record {
 		return "1"
@@ -84,9 +110,27 @@ func (s *Store) recording() string {
 	return "0"
 }
 
-// report tells of a spend that only the mode let pass.
+// report reports a refused spend that was let pass because limits are only recorded.
 func (s *Store) report(ctx context.Context, name limits.Name, retryAfter time.Duration) {
 	if s.Rules.Report != nil {
 		s.Rules.Report(ctx, name, retryAfter)
 	}
+}
+
+// span converts the milliseconds that a script returned.
+func span(milliseconds int64) time.Duration { return time.Duration(milliseconds) * time.Millisecond }
+
+// stamp puts the end of a value in front of it, for readers that find the value before Redis has removed it.
+func stamp(ends time.Time, value string) string {
+	return strconv.FormatInt(ends.UnixMilli(), 10) + " " + value
+}
+
+// unstamp returns the value, and false when it is over or missing.
+func unstamp(stamped string, now time.Time) (string, bool) {
+	ends, value, found := strings.Cut(stamped, " ")
+	at, err := strconv.ParseInt(ends, 10, 64)
+	if !found || err != nil || at <= now.UnixMilli() {
+		return "", false
+	}
+	return value, true
 }

@@ -12,21 +12,16 @@ import (
 	"usher/verify"
 )
 
-const (
-	// keepReference is how long a vendor may take to report: carriers try for three days at most.
-	keepReference = 3 * 24 * time.Hour
+// reportsAtOnce bounds one pipeline.
+const reportsAtOnce = 500
 
-	// reportsAtOnce bounds one pipeline.
-	reportsAtOnce = 500
-)
-
-// Reports files what vendors report about codes. It is safe for concurrent use.
+// Reports stores the delivery reports of codes. It is safe for concurrent use.
 type Reports struct{ store *Store }
 
 var _ reports.Store = (*Reports)(nil)
 
-// Remember files the reference that a vendor was given in the place of a code's id, for
-// [Reports.Apply] to find the code by.
+// Remember stores the reference that a vendor has for a code's message instead of the code's id, so that [Reports.Apply]
+// finds the code.
 func (r *Reports) Remember(ctx context.Context, provider, reference, id string) error {
 	if err := r.store.client.Set(ctx, r.reference(provider, reference), id, keepReference).Err(); err != nil {
 		return fmt.Errorf("remember reference: %w", err)
@@ -38,18 +33,16 @@ func (r *Reports) reference(provider, reference string) string {
 	return r.store.space.referenceKey(r.store.keys.Index("reference", provider+" "+reference))
 }
 
-// TryLock gives the named lock to one of several callers for the given time, and reports whether this one has it. It ends by
-// itself only.
+// TryLock takes a lock for the given time and reports whether it was free. The lock ends by itself and cannot be released.
 func (r *Reports) TryLock(ctx context.Context, name string, ttl time.Duration) (bool, error) {
-	mine, err := r.store.client.SetNX(ctx, r.store.space.turnKey(r.store.keys.Index("turn", name)), "1", ttl).Result()
+	mine, err := r.store.client.SetNX(ctx, r.store.space.lockKey(r.store.keys.Index("turn", name)), "1", ttl).Result()
 	if err != nil {
-		return false, fmt.Errorf("try lock: %w", err)
+		return false, fmt.Errorf("take lock: %w", err)
 	}
 	return mine, nil
 }
 
-// Apply implements [reports.Store]. It takes one round trip, and one more when a vendor names messages by
-// references.
+// Apply implements [reports.Store]. It takes one round trip, and one more for a vendor that names messages by references.
 func (r *Reports) Apply(ctx context.Context, all []reports.Report) ([]reports.Result, error) {
 	results := make([]reports.Result, 0, len(all))
 	for len(all) > 0 {
@@ -68,7 +61,6 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 	if err != nil {
 		return nil, fmt.Errorf("find reported codes: %w", err)
 	}
-	pipe := r.store.client.Pipeline()
 	calls := make([]*call, len(all))
 	var sent []*call
 	for i, report := range all {
@@ -84,12 +76,9 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 		calls[i] = &call{script: codeReportScript, keys: keys, args: []any{
 			string(report.State), report.Provider, report.ProviderID, report.Code, at.UnixMilli(), now.UnixMilli(),
 		}}
-		calls[i].queue(ctx, pipe)
 		sent = append(sent, calls[i])
 	}
-	_, _ = pipe.Exec(ctx) // every command has its own error
-	sendUnknown(ctx, r.store.client, sent)
-
+	r.store.run(ctx, sent)
 	results := make([]reports.Result, len(all))
 	for i, c := range calls {
 		if c == nil {
@@ -97,7 +86,7 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 		}
 		answer, err := read(c.cmd, 0)
 		if err != nil {
-			return nil, fmt.Errorf("file report: %w", err)
+			return nil, fmt.Errorf("store report: %w", err)
 		}
 		if len(answer) > 0 {
 			results[i] = reports.Result{
@@ -108,8 +97,8 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 	return results, nil
 }
 
-// find returns the id of each report's code: its own when it is one of ours, else the one that was
-// remembered for it, or "".
+// find returns the id of each report's code: the one in the report when it is a code's, else the one that was remembered for
+// the report's reference, or "".
 func (r *Reports) find(ctx context.Context, all []reports.Report) ([]string, error) {
 	ids := make([]string, len(all))
 	asked := map[int]*redis.StringCmd{}

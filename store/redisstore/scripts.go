@@ -2,90 +2,60 @@ package redisstore
 
 import (
 	"context"
-	_ "embed" // for the scripts
+	"embed"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// The texts of the scripts. Each says in its header what KEYS and ARGV are and what it returns.
+//go:embed scripts/*.lua
+var scriptFiles embed.FS
+
+// The scripts, by the files that they are made of. The header of each file says what KEYS and ARGV are and what the script
+// returns. A script is run by its hash, and sent in full only to a server that does not know it.
 var (
-	//go:embed scripts/window.lua
-	window string
-	//go:embed scripts/outcome.lua
-	outcome string
-	//go:embed scripts/limit_spend.lua
-	limitSpend string
-	//go:embed scripts/limit_refund.lua
-	limitRefund string
-	//go:embed scripts/limit_left.lua
-	limitLeft string
-	//go:embed scripts/bound_enter.lua
-	boundEnter string
-	//go:embed scripts/conversion_enter.lua
-	conversionEnter string
-	//go:embed scripts/code_issue.lua
-	codeIssue string
-	//go:embed scripts/code_void.lua
-	codeVoid string
-	//go:embed scripts/code_try.lua
-	codeTry string
-	//go:embed scripts/code_confirm.lua
-	codeConfirm string
-	//go:embed scripts/code_use.lua
-	codeUse string
-	//go:embed scripts/code_restore.lua
-	codeRestore string
-	//go:embed scripts/code_status.lua
-	codeStatus string
-	//go:embed scripts/code_claim.lua
-	codeClaim string
-	//go:embed scripts/code_record.lua
-	codeRecord string
-	//go:embed scripts/code_report.lua
-	codeReport string
-	//go:embed scripts/captcha_peek.lua
-	captchaPeek string
-	//go:embed scripts/captcha_fail.lua
-	captchaFail string
-	//go:embed scripts/answer_begin.lua
-	answerBegin string
-	//go:embed scripts/known_note.lua
-	knownNote string
-	//go:embed scripts/answer_end.lua
-	answerEnd string
-	//go:embed scripts/session_commit.lua
-	sessionCommit string
-	//go:embed scripts/session_enter.lua
-	sessionEnter string
+	answerBeginScript     = newScript("answer_begin")
+	answerEndScript       = newScript("answer_end")
+	captchaFailScript     = newScript("captcha_fail")
+	captchaPeekScript     = newScript("captcha_peek")
+	codeClaimScript       = newScript("outcome", "code_claim")
+	codeConfirmScript     = newScript("code_confirm")
+	codeIssueScript       = newScript("window", "outcome", "code_issue")
+	codeRecordScript      = newScript("outcome", "code_record")
+	codeReportScript      = newScript("outcome", "code_report")
+	codeRestoreScript     = newScript("outcome", "code_restore")
+	codeRetryScript       = newScript("outcome", "code_retry")
+	codeStatusScript      = newScript("code_status")
+	codeTryScript         = newScript("code_try")
+	codeUseScript         = newScript("outcome", "code_use")
+	codeVoidScript        = newScript("window", "outcome", "code_void")
+	conversionEnterScript = newScript("window", "conversion_enter")
+	fingerprintScript     = newScript("fingerprint")
+	knownNoteScript       = newScript("known_note")
+	leaderLeadScript      = newScript("leader_lead")
+	leaderResignScript    = newScript("leader_resign")
+	limitLeftScript       = newScript("window", "limit_left")
+	limitRefundScript     = newScript("window", "limit_refund")
+	limitSpendScript      = newScript("window", "limit_spend")
+	mailNoteScript        = newScript("mail_note")
+	sessionCommitScript   = newScript("session_commit")
+	sessionEnterScript    = newScript("session_enter")
+	slotAcquireScript     = newScript("window", "slot_acquire")
 )
 
-// The scripts, run by their hash and sent in full only to a server that does not know them.
-var (
-	limitSpendScript      = redis.NewScript(window + limitSpend)
-	limitRefundScript     = redis.NewScript(window + limitRefund)
-	limitLeftScript       = redis.NewScript(window + limitLeft)
-	boundEnterScript      = redis.NewScript(window + boundEnter)
-	conversionEnterScript = redis.NewScript(window + conversionEnter)
-	codeIssueScript       = redis.NewScript(window + outcome + codeIssue)
-	codeVoidScript        = redis.NewScript(window + outcome + codeVoid)
-	codeTryScript         = redis.NewScript(codeTry)
-	codeConfirmScript     = redis.NewScript(codeConfirm)
-	codeUseScript         = redis.NewScript(outcome + codeUse)
-	codeRestoreScript     = redis.NewScript(outcome + codeRestore)
-	codeStatusScript      = redis.NewScript(codeStatus)
-	codeClaimScript       = redis.NewScript(outcome + codeClaim)
-	codeRecordScript      = redis.NewScript(outcome + codeRecord)
-	codeReportScript      = redis.NewScript(outcome + codeReport)
-	captchaPeekScript     = redis.NewScript(captchaPeek)
-	captchaFailScript     = redis.NewScript(captchaFail)
-	answerBeginScript     = redis.NewScript(answerBegin)
-	answerEndScript       = redis.NewScript(answerEnd)
-	knownNoteScript       = redis.NewScript(knownNote)
-
-	sessionCommitScript = redis.NewScript(sessionCommit)
-	sessionEnterScript  = redis.NewScript(sessionEnter)
-)
+// newScript joins files of the folder scripts. It panics for a name that is not there.
+func newScript(names ...string) *redis.Script {
+	var text strings.Builder
+	for _, name := range names {
+		part, err := scriptFiles.ReadFile("scripts/" + name + ".lua")
+		if err != nil {
+			panic(err)
+		}
+		text.Write(part)
+	}
+	return redis.NewScript(text.String())
+}
 
 // call is one script on a pipeline.
 type call struct {
@@ -95,19 +65,20 @@ type call struct {
 	cmd    *redis.Cmd
 }
 
-// queue puts the call on the pipeline by its script's hash.
-func (c *call) queue(ctx context.Context, pipe redis.Pipeliner) {
-	c.cmd = c.script.EvalSha(ctx, pipe, c.keys, c.args...)
-}
-
-// runAll runs scripts in one round trip, and returns the first error.
-func (s *Store) runAll(ctx context.Context, calls []*call) error {
+// run executes the calls in one round trip, and in a second one those that a server did not know, as after its restart.
+// Every call has its own error afterwards.
+func (s *Store) run(ctx context.Context, calls []*call) {
 	pipe := s.client.Pipeline()
 	for _, c := range calls {
 		c.queue(ctx, pipe)
 	}
-	_, _ = pipe.Exec(ctx) // every command has its own error
-	sendUnknown(ctx, s.client, calls)
+	_, _ = pipe.Exec(ctx)
+	s.sendUnknown(ctx, calls)
+}
+
+// runAll is run for callers that need all calls to succeed. It returns the first error.
+func (s *Store) runAll(ctx context.Context, calls []*call) error {
+	s.run(ctx, calls)
 	for _, c := range calls {
 		if err := c.cmd.Err(); err != nil {
 			return err
@@ -116,23 +87,28 @@ func (s *Store) runAll(ctx context.Context, calls []*call) error {
 	return nil
 }
 
-// sendUnknown sends scripts in full to servers that did not know them: after a restart, or at first use.
-func sendUnknown(ctx context.Context, client redis.UniversalClient, sent []*call) {
-	pipe := client.Pipeline()
+// queue puts the call on the pipeline by its script's hash.
+func (c *call) queue(ctx context.Context, pipe redis.Pipeliner) {
+	c.cmd = c.script.EvalSha(ctx, pipe, c.keys, c.args...)
+}
+
+// sendUnknown sends scripts in full that the server did not know.
+func (s *Store) sendUnknown(ctx context.Context, sent []*call) {
+	pipe := s.client.Pipeline()
 	for _, c := range sent {
 		if redis.HasErrorPrefix(c.cmd.Err(), "NOSCRIPT") {
 			c.cmd = c.script.Eval(ctx, pipe, c.keys, c.args...)
 		}
 	}
 	if pipe.Len() > 0 {
-		_, _ = pipe.Exec(ctx)
+		_, _ = pipe.Exec(ctx) // every command has its own error
 	}
 }
 
 // reply is the list that a script returned.
 type reply []any
 
-// read takes a script's list of at least so many elements.
+// read returns a script's list, which must have at least so many elements.
 func read(cmd *redis.Cmd, least int) (reply, error) {
 	list, err := cmd.Slice()
 	if err != nil {
@@ -144,7 +120,7 @@ func read(cmd *redis.Cmd, least int) (reply, error) {
 	return list, nil
 }
 
-// text returns an element as text; it is empty for one that is missing.
+// text returns an element as text; a missing one is empty.
 func (r reply) text(i int) string {
 	if i < len(r) {
 		s, _ := r[i].(string)
@@ -153,7 +129,7 @@ func (r reply) text(i int) string {
 	return ""
 }
 
-// number returns an element as a number; it is 0 for one that is missing.
+// number returns an element as a number; a missing one is 0.
 func (r reply) number(i int) int64 {
 	if i < len(r) {
 		n, _ := r[i].(int64)

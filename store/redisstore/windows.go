@@ -2,21 +2,23 @@ package redisstore
 
 import (
 	"context"
-	"time"
+	"fmt"
 
+	"usher/contact"
 	"usher/limits"
 	"usher/verify"
 )
 
-// numberLimits are those of a number's codes: pairs of an hour and a day, first what counts for everybody, then what
-// counts for networks that its account is not known to, then what counts for those of them that paid no high price.
+// numberLimits are the limits of a number's codes: pairs of an hour and a day. The first pair counts all requests, the second
+// those from networks that the number's account was not signed in from, the third those of the second without a captcha of
+// the high price.
 var numberLimits = []limits.Name{
 	limits.SMSMobileHour, limits.SMSMobileDay,
 	limits.SMSUnknownHour, limits.SMSUnknownDay,
 	limits.SMSStrangerHour, limits.SMSStrangerDay,
 }
 
-// limitsOf returns the limits of a number that count for a standing: the fewer, the better it is.
+// limitsOf returns the limits of a number that count for a standing: the better it is, the fewer.
 func limitsOf(standing verify.Standing) []limits.Name {
 	switch standing {
 	case verify.Known:
@@ -39,14 +41,14 @@ func (c *Codes) windows(names ...limits.Name) []limits.Limit {
 	return on
 }
 
-// reportWindow tells of the window at a position counted from 1; 0 is none.
+// reportWindow reports the window at a position counted from 1; 0 is none.
 func (c *Codes) reportWindow(ctx context.Context, windows []limits.Limit, position, wait int64) {
 	if position > 0 {
 		c.store.report(ctx, windows[position-1].Name, span(wait))
 	}
 }
 
-// limitKeys are the keys of a subject's windows in its own place.
+// limitKeys returns the keys of a subject's windows in its own place.
 func (k keyspace) limitKeys(subject string, windows []limits.Limit) []string {
 	keys := make([]string, len(windows))
 	for i, limit := range windows {
@@ -55,7 +57,7 @@ func (k keyspace) limitKeys(subject string, windows []limits.Limit) []string {
 	return keys
 }
 
-// limitArgs is what window.lua's spend reads for each window.
+// limitArgs returns the arguments that spend of window.lua reads for each window.
 func limitArgs(windows []limits.Limit) []any {
 	args := make([]any, 0, 2*len(windows))
 	for _, limit := range windows {
@@ -64,7 +66,7 @@ func limitArgs(windows []limits.Limit) []any {
 	return args
 }
 
-// limitPeriods is what scripts that refund read for each window.
+// limitPeriods returns the arguments that scripts read for each window that they refund.
 func limitPeriods(windows []limits.Limit) []any {
 	args := make([]any, len(windows))
 	for i, limit := range windows {
@@ -73,5 +75,18 @@ func limitPeriods(windows []limits.Limit) []any {
 	return args
 }
 
-// span reads the milliseconds that a script returned.
-func span(milliseconds int64) time.Duration { return time.Duration(milliseconds) * time.Millisecond }
+// Entered counts a code that was entered, for the guard of its number's prefix. It must be called once for a code.
+func (l *Limiter) Entered(ctx context.Context, mobile contact.Mobile) error {
+	guard := l.store.Rules.Set[limits.SMSConversion]
+	if guard.Off() {
+		return nil
+	}
+	subject := l.store.keys.Index("limit", mobile.Prefix())
+	keys := []string{l.store.space.enteredKey(subject, subject, guard), l.store.space.historyEnteredKey(subject, subject, guard)}
+	err := conversionEnterScript.Run(ctx, l.store.client, keys,
+		l.store.now().UnixMilli(), guard.Period.Milliseconds(), guard.Judged().Milliseconds()).Err()
+	if err != nil {
+		return fmt.Errorf("count entered code: %w", err)
+	}
+	return nil
+}

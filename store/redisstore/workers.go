@@ -14,24 +14,16 @@ import (
 	"usher/vitals"
 )
 
-const (
-	// WorkerPause is how often a worker says that it lives.
-	WorkerPause = 5 * time.Second
+// WorkerPause is the time between two heartbeats of a worker.
+const WorkerPause = 5 * time.Second
 
-	// workerLife is how long it is believed: three pauses and a round trip that is tried twice.
-	workerLife = 20 * time.Second
+// maxWorkers bounds the workers that are listed.
+const maxWorkers = 200
 
-	// maxWorkers bounds the workers that are listed.
-	maxWorkers = 200
-)
-
-// Workers is the list of the workers that live, as each says of itself. It is safe for concurrent use.
+// Workers is the list of the running workers, from the heartbeat of each. It is safe for concurrent use.
 type Workers struct{ store *Store }
 
-// Workers returns the part that lists workers.
-func (s *Store) Workers() *Workers { return &Workers{s} }
-
-// The fields of a worker. What a breaker's provider is called follows its prefix.
+// The fields of a worker. The name of a breaker's provider follows the prefix.
 const (
 	workerHost     = "host"
 	workerVersion  = "version"
@@ -42,8 +34,8 @@ const (
 	workerMails    = "mail_outage"
 )
 
-// Publish says that a worker lives, until the pause has passed a few times. It is one round trip (on Redis
-// Cluster one to each of two nodes).
+// Publish writes a worker's heartbeat, which counts for a few times the pause. It takes one round trip (on Redis Cluster one
+// to each of two nodes).
 func (w *Workers) Publish(ctx context.Context, worker vitals.Worker) error {
 	fields := map[string]any{
 		workerHost: worker.Host, workerVersion: worker.Version, workerQueues: strings.Join(worker.Queues, ","),
@@ -58,8 +50,8 @@ func (w *Workers) Publish(ctx context.Context, worker vitals.Worker) error {
 		pipe.HSet(ctx, w.store.space.workerKey(worker.ID), fields)
 		pipe.Expire(ctx, w.store.space.workerKey(worker.ID), workerLife)
 		pipe.ZAdd(ctx, w.store.space.workersKey(), redis.Z{Score: float64(now.UnixMilli()), Member: worker.ID})
-		pipe.ZRemRangeByScore(ctx, w.store.space.workersKey(), "-inf", strconv.FormatInt(now.Add(-time.Minute).UnixMilli(), 10))
-		pipe.Expire(ctx, w.store.space.workersKey(), time.Minute)
+		pipe.ZRemRangeByScore(ctx, w.store.space.workersKey(), "-inf", strconv.FormatInt(now.Add(-workersLife).UnixMilli(), 10))
+		pipe.Expire(ctx, w.store.space.workersKey(), workersLife)
 		return nil
 	})
 	if err != nil {
@@ -68,7 +60,7 @@ func (w *Workers) Publish(ctx context.Context, worker vitals.Worker) error {
 	return nil
 }
 
-// Withdraw takes a worker off the list that has ended.
+// Withdraw removes a worker that has ended from the list.
 func (w *Workers) Withdraw(ctx context.Context, id string) error {
 	_, err := w.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.ZRem(ctx, w.store.space.workersKey(), id)
@@ -81,7 +73,7 @@ func (w *Workers) Withdraw(ctx context.Context, id string) error {
 	return nil
 }
 
-// List returns the workers that live, the oldest first. It is two round trips.
+// List returns the running workers, the oldest first. It takes two round trips.
 func (w *Workers) List(ctx context.Context) ([]vitals.Worker, error) {
 	oldest := strconv.FormatInt(w.store.now().Add(-workerLife).UnixMilli(), 10)
 	ids, err := w.store.client.ZRevRangeByScore(ctx, w.store.space.workersKey(),
@@ -103,7 +95,7 @@ func (w *Workers) List(ctx context.Context) ([]vitals.Worker, error) {
 	}
 	workers := make([]vitals.Worker, 0, len(ids))
 	for i, id := range ids {
-		if fields := found[i].Val(); len(fields) > 0 { // it may have ended just now
+		if fields := found[i].Val(); len(fields) > 0 { // its heartbeat may just have ended
 			workers = append(workers, workerOf(id, fields))
 		}
 	}
@@ -154,9 +146,3 @@ func split[T ~string](text string) []T {
 	}
 	return all
 }
-
-// workerKey is a hash: what a worker says of itself.
-func (k keyspace) workerKey(id string) string { return string(k) + "worker:" + id }
-
-// workersKey is a sorted set: ids of workers by the times at which they were last heard of.
-func (k keyspace) workersKey() string { return string(k) + "workers" }

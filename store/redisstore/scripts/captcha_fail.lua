@@ -1,7 +1,7 @@
 -- Counts a wrong answer to a captcha; the last one allowed spends it.
 --
 -- KEYS[1] -> captcha
--- KEYS[2] -> what was tried on it
+-- KEYS[2] -> counts of reads and wrong answers
 -- ARGV[1] -> wrong answers allowed
 --
 -- Returns 1.

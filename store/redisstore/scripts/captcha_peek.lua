@@ -1,11 +1,11 @@
--- Returns a captcha's answer and leaves it there, a few times.
+-- Reads a captcha without spending it, a few times.
 --
 -- KEYS[1] -> captcha
--- KEYS[2] -> what was tried on it
--- ARGV[1] -> looks allowed
+-- KEYS[2] -> counts of reads and wrong answers
+-- ARGV[1] -> reads allowed
 --
--- Returns the stamped answer, or nil when the captcha is gone. Looks are counted before anybody compares:
--- many requests at once must not all see the answer before the first wrong one is counted.
+-- Returns the stamped answer, or nil when the captcha is gone. Reads are counted before any comparison: parallel requests
+-- must not all read the answer before the first wrong one is counted. The field is still called looks.
 local value = redis.call('GET', KEYS[1])
 if not value then return nil end
 if redis.call('HINCRBY', KEYS[2], 'looks', 1) > tonumber(ARGV[1]) then

@@ -1,34 +1,34 @@
--- Gives one worker the right to send a code until its lease ends, or drops a code that nobody needs sent.
+-- Gives one worker the exclusive right to send a code until its lease ends, or drops a code that need not be sent.
 --
 -- KEYS[1] -> code
 -- KEYS[2] -> outcomes
 -- ARGV[1] -> id
 -- ARGV[2] -> now in milliseconds
 -- ARGV[3] -> when the lease ends, in milliseconds
--- ARGV[4] -> name of this claim: the client repeats a request whose answer was lost
+-- ARGV[4] -> name of this claim: the client repeats a command whose reply was lost
 --
--- Returns {"dropped", reason}, {"busy", attempt, when the other lease ends} or {"ok", attempt, when the lease
--- ends, doubts: claims that ran out, the provider that may have the message or "", when the first doubt arose in
--- milliseconds or 0}.
+-- Returns {"dropped", reason}, {"busy", attempt, end of the other lease}, or {"ok", attempt, end of the lease, number of
+-- unresolved claims, provider that may have the message or "", time of the first unresolved claim or 0}. Times are in
+-- milliseconds. The stored fields of unresolved claims are called doubts, doubt_provider and doubt_at.
 local code = redis.call('HMGET', KEYS[1], 'superseded', 'state', 'used', 'expires_at', 'lease_until', 'claim', 'attempt',
   'claimed_at', 'reason', 'doubts', 'doubt_provider', 'doubt_at')
 if not code[2] then return {'dropped', 'missing'} end
 local now, state, lease = tonumber(ARGV[2]), code[2], tonumber(code[5])
 local open = state == 'queued' or state == 'sending'
 
--- doubt counts a claim that ran out: nobody knows whether the code was sent.
-local function doubt()
+-- unresolve counts a claim that ran out: it is unknown whether the code was sent.
+local function unresolve()
   code[10] = redis.call('HINCRBY', KEYS[1], 'doubts', 1)
   code[12] = code[12] or code[8] or ARGV[2]
   redis.call('HSET', KEYS[1], 'doubt_at', code[12])
 end
 
--- drop closes a code, but for one that is being sent: its worker says what becomes of it. The lease of a claim
--- that ran out stays, for that worker may still come and say that it did send.
+-- drop closes a code unless it is being sent: then its worker records the outcome. The lease of a claim that ran out
+-- stays, because that worker may still record that it has sent the code.
 local function drop(reason)
   if open and lease <= now then
     redis.call('HSET', KEYS[1], 'state', 'dropped', 'reason', reason)
-    if state == 'sending' then doubt() end
+    if state == 'sending' then unresolve() end
     note(ARGV[2])
   end
   return {'dropped', reason}
@@ -47,7 +47,7 @@ if state == 'sending' and lease > now then
   if code[6] ~= ARGV[4] then return {'busy', tonumber(code[7]), lease} end
   return granted(tonumber(code[7]), lease)
 end
-if state == 'sending' then doubt() end
+if state == 'sending' then unresolve() end
 local attempt = redis.call('HINCRBY', KEYS[1], 'attempt', 1)
 redis.call('HSET', KEYS[1], 'state', 'sending', 'lease_until', ARGV[3], 'claim', ARGV[4], 'claimed_at', ARGV[2])
 return granted(attempt, tonumber(ARGV[3]))

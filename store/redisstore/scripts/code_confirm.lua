@@ -1,4 +1,4 @@
--- Notes that a code was entered rightly: a further try is that of its person, and no guess of a stranger.
+-- Notes that a code was entered correctly: a further entry comes from its person and is no guess of a stranger.
 --
 -- KEYS[1] -> code
 --

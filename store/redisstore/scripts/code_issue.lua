@@ -1,7 +1,7 @@
--- Files a new code, unless the pause since the number's last one or a limit of the number refuses. Asked again for a
--- code that is there, it changes nothing and agrees: the client repeats a request whose answer was lost.
+-- Stores a new code, unless the pause since the number's last one or a limit of the number refuses. For a code that is
+-- already stored it changes nothing and returns ok: the client repeats a command whose reply was lost.
 --
--- Codes of one number and purpose live side by side. One ends another only when its asker knows the other's id.
+-- Codes of one number and purpose exist side by side. A code replaces another only when its request names the other's id.
 --
 -- KEYS[1]  -> code
 -- KEYS[2]  -> outcomes
@@ -17,7 +17,7 @@
 -- ARGV[7]  -> pause in milliseconds
 -- ARGV[8]  -> guesses allowed
 -- ARGV[9]  -> how long the code stays known after its end, in milliseconds
--- ARGV[10] -> "1": windows only record
+-- ARGV[10] -> "1": limits are only recorded
 -- ARGV[11] -> masked number
 -- ARGV[12] -> id of the request
 -- ARGV[13] -> id of the code that this one replaces, or ""
@@ -46,7 +46,7 @@ if pause > 0 then
   redis.call('HSET', KEYS[4], 'until', string.format('%.0f', now + pause), 'id', ARGV[1])
   redis.call('PEXPIRE', KEYS[4], pause)
 end
--- What note would read again is all here.
+-- Not note: all that it would read again is at hand.
 append({'noted_at', ARGV[5], 'id', ARGV[1], 'purpose', ARGV[2], 'to', ARGV[11], 'request_id', ARGV[12],
   'state', 'queued', 'issued_at', ARGV[5], 'expires_at', ARGV[6], 'revision', 1})
 return {'ok', refused, retry}

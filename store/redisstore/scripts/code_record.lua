@@ -1,16 +1,16 @@
--- Records how a claimed attempt ended. Asked again for the same outcome it changes nothing and agrees. When
--- nobody knows how, it notes who may have the message: the claim that runs out is then the doubt.
+-- Records the outcome of a claimed attempt. For the same outcome again it changes nothing and returns 1. An unknown outcome
+-- only notes the provider that may have the message: the claim then runs out and counts as unresolved.
 --
 -- KEYS[1] -> code
 -- KEYS[2] -> outcomes
 -- ARGV[1] -> attempt of the claim
--- ARGV[2] -> state: queued, sent, failed, or sending when nobody knows
+-- ARGV[2] -> state: queued, sent, failed, or sending for an unknown outcome
 -- ARGV[3] -> provider
 -- ARGV[4] -> the provider's id of the message
 -- ARGV[5] -> the provider's code
 -- ARGV[6] -> when it ended, in milliseconds
 -- ARGV[7] -> now in milliseconds
--- ARGV[8] -> "1": the refusal is ours and no provider's, and does not replace the code of a provider
+-- ARGV[8] -> "1": the refusal is our own, and does not replace the code of a provider
 --
 -- Returns 1, or 0 when the claim was taken over or the code is gone.
 local code = redis.call('HMGET', KEYS[1], 'attempt', 'state', 'recorded', 'lease_until')
@@ -18,10 +18,10 @@ if code[1] ~= ARGV[1] then return 0 end
 local this, state = ARGV[1] .. ' ' .. ARGV[2], code[2]
 local ended = ARGV[2] == 'sent' or ARGV[2] == 'failed'
 if state == 'dropped' and code[4] ~= '0' then
-  -- The claim ran out and nobody needs the code any more. That it went out is worth knowing all the same.
+  -- The claim ran out and the code is not needed any more. That it was sent is still worth recording.
   if not ended then return 1 end
 elseif state ~= 'sending' then
-  -- A report that was quicker stands for whatever this worker knows.
+  -- A report that arrived first replaces what this worker knows.
   if ARGV[2] == 'sending' then this = ARGV[1] .. ' sent' end
   return code[3] == this and 1 or 0
 end

@@ -1,9 +1,8 @@
--- Files what a vendor reports of a code's message. Asked again it changes nothing.
+-- Stores a vendor's delivery report of a code's message. The same report again changes nothing.
 --
--- A message that arrived stays so, whatever else is said of it. That it will not arrive counts only while
--- nothing better is known and no other attempt is on its way: of the attempt that is recorded, or of the one
--- that is being sent, whose answer the report has overtaken. Such a report stands for the answer, so that
--- nobody sends the message again and its record, when it comes, finds itself recorded.
+-- A delivered message stays delivered, whatever is reported later. A report of failure counts only for the attempt that is
+-- recorded, or for the one that is being sent, whose answer the report has overtaken. Such a report replaces the answer, so
+-- that the message is not sent again, and the worker's own record finds the attempt already recorded.
 --
 -- KEYS[1] -> code
 -- KEYS[2] -> outcomes
@@ -14,8 +13,8 @@
 -- ARGV[5] -> when, in milliseconds
 -- ARGV[6] -> now in milliseconds
 --
--- Returns {} when no such message was ever sent, or {1 when it changed something and else 0, when the code
--- was issued in milliseconds}.
+-- Returns {} when no such message was ever sent, or {1 when something changed, else 0; when the code was issued, in
+-- milliseconds}.
 local code = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'issued_at', 'provider', 'provider_id')
 if not code[1] or code[2] == '0' then return {} end
 local state, provider, id = code[1], code[4] or '', code[5] or ''

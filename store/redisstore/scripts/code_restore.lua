@@ -1,4 +1,4 @@
--- Makes a used code usable again. The attempt that used it is given back too: it was no guess.
+-- Makes a used code usable again. The guess that used it is given back too.
 --
 -- KEYS[1] -> code
 -- KEYS[2] -> outcomes

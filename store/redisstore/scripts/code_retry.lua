@@ -1,13 +1,13 @@
--- Makes a code's message one to be sent again, while the code can still be entered.
+-- Puts a code's message back to queued, while the code can still be entered.
 --
 -- KEYS[1] -> code
 -- KEYS[2] -> outcomes
 -- ARGV[1] -> now in milliseconds
--- ARGV[2] -> "1": ask only
+-- ARGV[2] -> "1": change nothing
 --
--- Returns {"ok"} or {"refused", reason}: missing, used, expired, superseded, or the
--- state of a message that is on its way or has arrived. A message that is queued is fine as it is: its task may
--- have got lost all the same, as when whoever asked before died in between.
+-- Returns {"ok"} or {"refused", reason}: missing, used, expired, superseded, or the state of a message that is being sent
+-- or was delivered. A queued message is ok as it is: its task may have been lost, as when an earlier caller died before it
+-- enqueued the task.
 local code = redis.call('HMGET', KEYS[1], 'superseded', 'state', 'used', 'expires_at')
 if not code[2] then return {'refused', 'missing'} end
 if code[3] ~= '' then return {'refused', 'used'} end

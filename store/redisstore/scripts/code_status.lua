@@ -1,14 +1,14 @@
--- Says what is known of a code.
+-- Returns the status of a code.
 --
 -- KEYS[1] -> code
 -- KEYS[2] -> pause
 --
--- Returns {} when nothing is, or {state, purpose, name of its use or "", when it ends in milliseconds,
--- 1 when another code has replaced it, when the pause ends in milliseconds, when it was issued in milliseconds}.
+-- Returns {} for an unknown code, or {state, purpose, name of its use or "", end, 1 when another code has replaced it, end
+-- of the pause, time of issue}. Times are in milliseconds.
 local code = redis.call('HMGET', KEYS[1], 'state', 'purpose', 'used', 'expires_at', 'reason', 'superseded', 'issued_at')
 if not code[1] then return {} end
 local state = code[1]
--- Somebody entered it, so it has arrived. Its use may have been taken back since.
+-- It was entered, so it was delivered. Its use may have been taken back since.
 if state == 'dropped' and code[5] == 'used' then state = 'sent' end
 local pause = tonumber(redis.call('HGET', KEYS[2], 'until') or 0)
 return {state, code[2], code[3], tonumber(code[4]), code[6] and 1 or 0, pause, tonumber(code[7])}

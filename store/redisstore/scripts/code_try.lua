@@ -5,8 +5,8 @@
 -- ARGV[2] -> now in milliseconds
 --
 -- Returns {"expired"} when the code cannot be entered for the purpose, {"attempts"} when it has no guess left, or
--- {"ok", key id, MAC, guesses left, 1 for a guess after the first of a code that was not entered rightly yet, else 0},
--- or {"used", key id, MAC, 0, 0} for a code that was used. Guesses at such a one are counted apart, as many as it had.
+-- {"ok", key id, MAC, guesses left, 1 for a guess after the first at a code that was not entered correctly yet, else 0},
+-- or {"used", key id, MAC, 0, 0} for a used code. Guesses at a used code are counted separately, with the same maximum.
 local code = redis.call('HMGET', KEYS[1], 'purpose', 'expires_at', 'used', 'attempts', 'max_attempts', 'key_id', 'mac', 'superseded',
   'confirmed')
 if code[1] ~= ARGV[1] or tonumber(code[2]) <= tonumber(ARGV[2]) then return {'expired'} end

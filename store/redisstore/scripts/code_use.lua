@@ -3,10 +3,10 @@
 -- KEYS[1] -> code
 -- KEYS[2] -> outcomes
 -- ARGV[1] -> now in milliseconds
--- ARGV[2] -> name of this use: the client repeats a request whose answer was lost
+-- ARGV[2] -> name of this use: the client repeats a command whose reply was lost
 --
--- Returns {2, the provider that sent it or ""} at the code's first use, {1, ...} when it was used and restored
--- before, {3, ""} when another use came first, or {0, ""} when the code is over, superseded or gone.
+-- Returns {2, provider that sent the code or ""} for the code's first use, {1, ...} after it was used and restored,
+-- {3, ""} when another use came first, or {0, ""} when the code is over, superseded or gone.
 local code = redis.call('HMGET', KEYS[1], 'expires_at', 'used', 'first_use', 'provider', 'superseded')
 if not code[1] then return {0, ''} end
 local first = not code[3] or code[3] == ARGV[2]

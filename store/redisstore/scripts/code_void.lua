@@ -1,5 +1,5 @@
--- Takes a code back that could not be queued, with the pause and the units it spent; the code that it replaced counts
--- again. A code that a worker has claimed stays as it is: it may be on its way already.
+-- Takes back a code that could not be enqueued, with the pause and the units it spent; the code that it replaced counts
+-- again. A code that a worker has claimed stays as it is: it may have been sent.
 --
 -- KEYS[1]  -> code
 -- KEYS[2]  -> outcomes
@@ -13,8 +13,8 @@
 -- Returns 1 when the code was taken back, else 0.
 local code = redis.call('HMGET', KEYS[1], 'issued_at', 'attempt', 'windows')
 if not code[1] or code[2] ~= '0' then return 0 end
--- A full Redis takes no task either, and it must take the code back. It refuses what needs memory only until a
--- script has written something.
+-- When Redis is full it refuses tasks, and then codes must be taken back. After a script has written something, such as this
+-- removal, a full Redis allows what needs memory too.
 redis.call('HDEL', KEYS[1], 'mac')
 redis.call('HSET', KEYS[1], 'state', 'dropped', 'reason', 'unqueued')
 note(ARGV[2])

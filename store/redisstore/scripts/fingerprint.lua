@@ -1,12 +1,12 @@
--- Says that these keys are used here, unless others are.
+-- Stores which secret keys are used here, unless other keys are.
 --
--- KEYS[1]  -> fingerprints of the keys that are used, by their ids
+-- KEYS[1]  -> fingerprints of the used keys, by their ids
 -- ARGV[1]  -> milliseconds to live
--- ARGV[2]  -> "1": only look
+-- ARGV[2]  -> "1": change nothing
 -- ARGV[3…] -> id and fingerprint of each key
 --
--- Returns {} when they are used now, or may be. Else they are another deployment's: no key is the same, or one of the same id is
--- another; then it returns the ids that are known here.
+-- Returns {} when the keys are or may be used here. When another deployment uses other keys (none is the same, or two of the
+-- same id differ), it returns their ids.
 local known, ids, same = {}, {}, false
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do

@@ -1,4 +1,4 @@
--- Makes the caller the leader for some time, or keeps it so, unless somebody else is.
+-- Makes the caller the leader for some time, or extends its lead, unless another caller leads.
 --
 -- KEYS[1] -> leader
 -- ARGV[1] -> name of the caller

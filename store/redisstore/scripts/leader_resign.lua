@@ -1,4 +1,4 @@
--- Lets another lead at once.
+-- Ends the caller's lead, so that another can lead at once.
 --
 -- KEYS[1] -> leader
 -- ARGV[1] -> name of the caller

@@ -1,4 +1,4 @@
--- Looks at a limit without spending.
+-- Reads a limit without spending.
 --
 -- KEYS[1] -> window
 -- ARGV[1] -> now in milliseconds
@@ -6,5 +6,5 @@
 -- ARGV[3] -> period in milliseconds
 --
 -- Returns the units left.
-local w = look(1, redis.call('GET', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))
+local w = read(1, redis.call('GET', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))
 return math.max(w.count - w.units, 0)

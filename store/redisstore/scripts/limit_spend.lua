@@ -1,12 +1,12 @@
--- Spends one unit of each limit of one place, or of none when one has nothing left.
+-- Spends one unit of each limit of one place, or of none when one has no unit left.
 --
--- KEYS[1…] -> windows, all of one place; behind a guard's, which is the last, those of the codes entered, of the codes
---             sent in its history, and of those of them that were entered
+-- KEYS[1…] -> windows, all of one place; a guard's window comes last and is followed by those of the codes entered, of the
+--             codes sent in its history, and of the codes entered in its history
 -- ARGV[1]  -> now in milliseconds
--- ARGV[2]  -> "1": take the units even where nothing is left
--- ARGV[3]  -> percentage that the guard wants entered, or 0 when the last window is no guard
--- ARGV[4…] -> count and period in milliseconds of each window; behind a guard's, the period of its history
+-- ARGV[2]  -> "1": take the units even when none is left
+-- ARGV[3]  -> percentage of codes that must be entered, or 0 when the last window is no guard
+-- ARGV[4…] -> count and period in milliseconds of each window; after a guard's, the period of its history
 --
--- Returns {position of the first window with nothing left or 0, milliseconds until it has a unit again,
--- position of the tightest window or 0 when there is none but a guard, units left of it}.
+-- Returns {position of the first window with no unit left or 0, milliseconds until it has one again, position of the
+-- tightest window or 0 when there is only a guard, units left of it}.
 return {spend(1, ARGV, 4, tonumber(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3]))}

@@ -1,5 +1,5 @@
--- Notes that a mail is about to be sent, unless a later attempt is noted: then the database is older than what was
--- sent. Asked again by the same caller, it agrees: the client repeats a request whose answer was lost.
+-- Notes that a mail is about to be sent, unless the same or a later attempt is noted: then the database is older than the
+-- note. For the same caller again it returns 1: the client repeats a command whose reply was lost.
 --
 -- KEYS[1] -> note
 -- ARGV[1] -> attempt of the claim

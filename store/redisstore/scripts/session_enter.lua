@@ -1,12 +1,12 @@
--- Puts a session on the list of its owner. Running it again does no harm.
+-- Puts a session on the list of its owner. It may run twice.
 --
 -- KEYS[1] -> list of the owner's sessions by their ends
 -- ARGV[1] -> id of the session
 -- ARGV[2] -> its end, milliseconds
 -- ARGV[3] -> now
--- ARGV[4] -> sessions an owner may have
+-- ARGV[4] -> most sessions of an owner
 --
--- Returns the ids of those that are too many: of the others, the ones that end first.
+-- Returns the ids of the surplus sessions: those other than this one that end first.
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')

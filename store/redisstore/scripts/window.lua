@@ -1,16 +1,16 @@
--- Counts spends in a rolling period. Put in front of the scripts that spend. A window is named by its position in KEYS:
--- some proxies read scripts, and let a key be nothing but KEYS[…].
+-- Functions that count spends in a rolling period. They stand in front of the scripts that spend. A window is named by its
+-- position in KEYS: some proxies parse scripts and accept a key only in the form KEYS[…].
 --
--- A period has sixty slots. A unit counts until the sixtieth slot after its own is over: at least for the
--- period, at most for a slot more. A caller whose clock is behind spends in the newest slot: nothing is
--- forgotten early, as long as clocks agree to within a second.
+-- A period has sixty slots. A unit counts until the sixtieth slot after its own is over: at least for the period, at most
+-- for one slot more. A caller whose clock is behind spends in the newest slot: nothing is forgotten early, as long as clocks
+-- agree to within a second.
 --
 -- A window is a text: the units that count, the newest slot, and the units of each slot before it, as in
--- "7 480013 480002=1 480011=4". The others are the newest slot's own, so that most spends change nothing but
--- the first number. What Lua and Redis do with numbers takes most of a spend's time.
+-- "7 480013 480002=1 480011=4". The units that no slot names belong to the newest slot, so that most spends change only the
+-- first number. Converting numbers in Lua and Redis takes most of a spend's time.
 local SLOTS = 61
 
--- slots returns the slots of a window that count in a slot to come, oldest first, and their units.
+-- slots returns the slots of a window that still count in the given slot, oldest first, and their units.
 local function slots(text, slot)
   local units, newest, before = string.match(text, '^(%d+) (%d+)(.*)$')
   local list, own, sum = {}, tonumber(units), 0
@@ -27,7 +27,7 @@ local function slots(text, slot)
   return list, sum
 end
 
--- join returns what follows the units in a window's text.
+-- join returns the part of a window's text that follows the units.
 local function join(list, newest)
   local parts = {'', newest}
   for _, s in ipairs(list) do
@@ -36,8 +36,8 @@ local function join(list, newest)
   return table.concat(parts, ' ')
 end
 
--- look returns what counts now; it changes nothing. The text is that of KEYS[at], or false.
-local function look(at, text, now, count, period)
+-- read returns a window as it counts now, without changing it. The text is that of KEYS[at], or false.
+local function read(at, text, now, count, period)
   local w = {at = at, now = now, count = count, period = period, units = 0, slot = math.floor(now * 60 / period)}
   if not text then return w end
   local units, rest, newest = string.match(text, '^(%d+)() (%d+)')
@@ -52,8 +52,8 @@ local function look(at, text, now, count, period)
   return w
 end
 
--- take spends one unit. To set the time to live more than doubles what that takes, and the slot's first spend has done
--- it: for as long as the slot counts and, since clocks differ, a second more.
+-- take spends one unit. Only the first spend of a slot sets the time to live, which more than doubles the cost: for as long as
+-- the slot counts, and one second more because clocks differ.
 local function take(w)
   w.units = w.units + 1
   if w.open then
@@ -73,26 +73,25 @@ local function wait(w)
   return 0
 end
 
--- judge takes the texts of three windows that belong to a guard off the end of the list: what was entered in the
--- guard's period, and what was sent and entered in its history. Their keys follow each other from KEYS[at] on;
--- args[a] on are the guard's count and period and the history's period. It returns the history's window, and whether
--- enough was entered: in the period, in the history, or the history is too short to tell. So a good day outweighs one
--- bad quarter of an hour, and after a bad day the guard's allowance stays small.
+-- judge removes the texts of a guard's three windows from the end of the list: the codes entered in the guard's period, and the
+-- codes sent and entered in its history. Their keys follow each other from KEYS[at] on; args[a] and the next are the guard's
+-- count and period and the history's period. It returns the history's window, and whether enough codes were entered: in the
+-- period, in the history, or the history is too short to judge. So a good day outweighs a bad quarter of an hour, and after a
+-- bad day the guard's allowance stays small.
 local function judge(at, texts, args, a, now, percent)
   local count, period, span = tonumber(args[a]), tonumber(args[a + 1]), tonumber(args[a + 2])
-  local used = look(nil, table.remove(texts), now, 0, span).units
-  local history = look(at + 1, table.remove(texts), now, 0, span)
-  local entered = look(nil, table.remove(texts), now, 0, period).units
-  local sent = look(nil, texts[#texts], now, 0, period).units
+  local used = read(nil, table.remove(texts), now, 0, span).units
+  local history = read(at + 1, table.remove(texts), now, 0, span)
+  local entered = read(nil, table.remove(texts), now, 0, period).units
+  local sent = read(nil, texts[#texts], now, 0, period).units
   local isGood = history.units < count or used * 100 >= history.units * percent or entered * 100 >= sent * percent
   return history, isGood
 end
 
--- spend takes one unit of every window, or of none when one has nothing left and record is not set. The
--- arguments from args[first] on are a count and a period for each key from KEYS[from] on. With a percentage the
--- last window is a guard: see judge. It returns the position of the first window without a unit (0 when there is
--- none), the milliseconds until it has one, the position of the tightest window and what is left of it. Nothing can
--- be left of a guard.
+-- spend takes one unit of each window, or of none when one has none left and record is not set. The arguments from
+-- args[first] on are a count and a period for each key from KEYS[from] on. With a percentage the last window is a guard: see
+-- judge. It returns the position of the first window without a unit (0 when there is none), the milliseconds until it has
+-- one, the position of the tightest window and the units left of it. A guard is never the tightest.
 local function spend(from, args, first, now, record, percent)
   local windows, guard, refused, retry, tightest, left = {}, 0, 0, 0, 0, 0
   if #KEYS < from then return refused, retry, tightest, left end
@@ -106,7 +105,7 @@ local function spend(from, args, first, now, record, percent)
     local a = first + 2 * (i - 1)
     local count = tonumber(args[a])
     if i == guard then count = math.ceil(count / 3) end
-    local w = look(from + i - 1, text, now, count, tonumber(args[a + 1]))
+    local w = read(from + i - 1, text, now, count, tonumber(args[a + 1]))
     local full = w.units >= w.count and (i ~= guard or not isGood)
     if refused == 0 and full then refused, retry = i, wait(w) end
     windows[i] = w
@@ -121,8 +120,8 @@ local function spend(from, args, first, now, record, percent)
   return refused, retry, tightest, left
 end
 
--- refund gives one unit of KEYS[i] back that was spent at the given time. Where a clock that was behind has put it in
--- a newer slot, the newest one gives.
+-- refund returns one unit to KEYS[i] that was spent at the given time. When a clock that was behind has put it in a newer slot,
+-- the unit is taken from the newest slot.
 local function refund(i, at, period)
   local text = redis.call('GET', KEYS[i])
   if not text then return end
@@ -135,7 +134,7 @@ local function refund(i, at, period)
   end
   if not giver then return end
   if units < 2 then
-    redis.call('DEL', KEYS[i]) -- what came to nothing leaves nothing behind
+    redis.call('DEL', KEYS[i]) -- a window without units leaves no key
     return
   end
   giver.units = giver.units - 1

@@ -11,8 +11,7 @@ import (
 	"usher/providers"
 )
 
-// Scores keeps what became of the messages of each provider, minute by minute. It is safe for concurrent
-// use.
+// Scores keeps the outcomes of each provider's messages, minute by minute. It is safe for concurrent use.
 type Scores struct{ store *Store }
 
 var _ providers.Scores = (*Scores)(nil)
@@ -25,7 +24,7 @@ const (
 	scoreVerified    = "verified"
 )
 
-// minute is the number of the minute that it is.
+// minute returns the number of the current minute.
 func (s *Scores) minute() int64 { return s.store.now().Unix() / 60 }
 
 // AddScore implements [providers.Scores] in one round trip.
@@ -49,7 +48,7 @@ func (s *Scores) AddScore(ctx context.Context, provider string, score providers.
 	return nil
 }
 
-// RecentScores implements [providers.Scores] in one round trip. The window ends with the minute that runs.
+// RecentScores implements [providers.Scores] in one round trip. The window ends with the current minute.
 func (s *Scores) RecentScores(ctx context.Context, names []string) (map[string]providers.Score, error) {
 	now := s.minute()
 	minutes := map[string][]*redis.SliceCmd{}
@@ -83,4 +82,28 @@ func scoreOf(fields []any) providers.Score {
 		return n
 	}
 	return providers.Score{Accepted: number(0), Delivered: number(1), Undelivered: number(2), Verified: number(3)}
+}
+
+// Bounds gives the workers' requests slots within the bounds of their providers. It is safe for concurrent use.
+type Bounds struct{ store *Store }
+
+var _ providers.Slots = (*Bounds)(nil)
+
+// Acquire implements [providers.Slots] in one round trip, whichever bounds there are.
+func (b *Bounds) Acquire(ctx context.Context, slot providers.Slot) (providers.Decision, time.Duration, error) {
+	r, err := read(slotAcquireScript.Run(ctx, b.store.client,
+		[]string{b.store.space.slotsKey(slot.Provider), b.store.space.secondKey(slot.Provider)},
+		slot.Name, b.store.now().UnixMilli(), slot.Until.UnixMilli(), slot.Bounds.Concurrent, slot.Bounds.PerSecond), 2)
+	if err != nil {
+		return "", 0, fmt.Errorf("acquire slot: %w", err)
+	}
+	return providers.Decision(r.text(0)), span(r.number(1)), nil
+}
+
+// Release implements [providers.Slots] in one round trip.
+func (b *Bounds) Release(ctx context.Context, slot providers.Slot) error {
+	if err := b.store.client.ZRem(ctx, b.store.space.slotsKey(slot.Provider), slot.Name).Err(); err != nil {
+		return fmt.Errorf("release slot: %w", err)
+	}
+	return nil
 }

@@ -1,14 +1,14 @@
--- Lets a request to a provider pass when neither of the provider's bounds is reached.
+-- Gives a request to a provider a slot when neither of the provider's bounds is reached.
 --
--- KEYS[1] -> slots that are taken, by the times at which they come free
+-- KEYS[1] -> slots in use, by the times at which they become free
 -- KEYS[2] -> window of a second
--- ARGV[1] -> name of the request: the client repeats a command whose answer was lost
+-- ARGV[1] -> name of the request: the client repeats a command whose reply was lost
 -- ARGV[2] -> now in milliseconds
--- ARGV[3] -> when the request's slot comes free although nobody gave it back, in milliseconds
--- ARGV[4] -> requests at the same time, or 0 for no such bound
--- ARGV[5] -> messages in any second, or 0 for no such bound
+-- ARGV[3] -> when the slot becomes free even if it is not released, in milliseconds
+-- ARGV[4] -> most requests at the same time, or 0 for no such bound
+-- ARGV[5] -> most messages in any second, or 0 for no such bound
 --
--- Returns {"", 0} when the request may pass, {"busy", 0} or {"rate", milliseconds until the second has room}.
+-- Returns {"", 0} when the request has a slot, {"busy", 0}, or {"rate", milliseconds until the second has room}.
 local now, slots = tonumber(ARGV[2]), tonumber(ARGV[4])
 if slots > 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)

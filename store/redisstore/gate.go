@@ -1,0 +1,124 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"usher/captcha/challenge"
+	"usher/limits"
+)
+
+// Gate spends a captcha together with limits. It is safe for concurrent use.
+type Gate struct{ store *Store }
+
+// Admit removes the captcha and returns what it asks, which is zero when the captcha is gone or the id is empty; and it
+// spends all of the limits or none. Both go in one round trip, so the captcha is spent whatever the limits decide. Of
+// parallel calls with one id only one gets the answer.
+func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
+	asked challenge.Asked, decision limits.Decision, err error,
+) {
+	pipe := g.store.client.Pipeline()
+	var taken *redis.StringCmd
+	if captchaID != "" {
+		taken = pipe.GetDel(ctx, g.store.space.captchaKey(g.store.Captchas().hash(captchaID)))
+	}
+	batch := g.store.batch(spends)
+	batch.queue(ctx, pipe)
+	if pipe.Len() == 0 {
+		return challenge.Asked{}, limits.Decision{}, nil
+	}
+	_, _ = pipe.Exec(ctx) // every command has its own error
+	decision, err = batch.decide(ctx)
+	if err != nil || taken == nil {
+		return challenge.Asked{}, decision, err
+	}
+	value, err := taken.Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return challenge.Asked{}, limits.Decision{}, fmt.Errorf("take captcha: %w", err)
+	}
+	return decodeAsked(value, g.store.now()), decision, nil
+}
+
+// Refund returns what [Gate.Admit] granted, for a request that turned out to cost nothing.
+func (g *Gate) Refund(ctx context.Context, spends []limits.Spend) error {
+	return g.store.batch(spends).refund(ctx, func(*group) bool { return true })
+}
+
+// Fill returns the used share of the fullest of the limits, 0 to 1, without spending; 0 while limits are only recorded. It
+// takes one round trip.
+func (g *Gate) Fill(ctx context.Context, spends []limits.Spend) (float64, error) {
+	if g.store.Rules.Mode == limits.Record {
+		return 0, nil
+	}
+	var calls []*call
+	var counts []int
+	for _, spend := range spends {
+		if !spend.Limit.Off() {
+			calls, counts = append(calls, g.store.leftCall(spend)), append(counts, spend.Limit.Count)
+		}
+	}
+	if len(calls) == 0 {
+		return 0, nil
+	}
+	if err := g.store.runAll(ctx, calls); err != nil {
+		return 0, fmt.Errorf("read limits: %w", err)
+	}
+	fill := 0.0
+	for i, c := range calls {
+		left, err := c.cmd.Int()
+		if err != nil {
+			return 0, fmt.Errorf("read limits: %w", err)
+		}
+		fill = max(fill, 1-float64(left)/float64(counts[i]))
+	}
+	return fill, nil
+}
+
+// maxNetworks is how many networks are remembered for a login name. A person uses a few; for a program that signs in from
+// many the last ones are enough.
+const maxNetworks = 20
+
+// Know remembers a network for the given time, for each of an account's login names. Of more than twenty networks of a name
+// those that end first are forgotten.
+func (g *Gate) Know(ctx context.Context, ttl time.Duration, network string, logins ...string) error {
+	now := g.store.now()
+	var notes []*call
+	for _, login := range logins {
+		notes = append(notes, &call{
+			script: knownNoteScript, keys: []string{g.networksKey(login)},
+			args: []any{g.networkOf(login, network), now.Add(ttl).UnixMilli(), now.UnixMilli(), maxNetworks},
+		})
+	}
+	if len(notes) == 0 {
+		return nil
+	}
+	if err := g.store.runAll(ctx, notes); err != nil {
+		return fmt.Errorf("remember network: %w", err)
+	}
+	return nil
+}
+
+// Known reports whether a network is remembered for a login name.
+func (g *Gate) Known(ctx context.Context, network, login string) (bool, error) {
+	until, err := g.store.client.ZScore(ctx, g.networksKey(login), g.networkOf(login, network)).Result()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("find network: %w", err)
+	}
+	return until > float64(g.store.now().UnixMilli()), nil
+}
+
+func (g *Gate) networksKey(login string) string {
+	return g.store.space.networksKey(g.store.keys.Index("known", login))
+}
+
+// networkOf differs for each login name: Redis does not show that two people use the same network.
+func (g *Gate) networkOf(login, network string) string {
+	return g.store.keys.Index("known network", network+" "+login)
+}
