@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"net/http"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -13,8 +11,8 @@ import (
 	"usher/limits"
 )
 
-// What people change about their own account, and what a change costs of the limits. Every change asks for
-// the current password.
+// Changes of the own account, and what they cost of the limits. Each asks for the current password; a reset asks for a
+// code instead.
 
 type passwordBody struct {
 	PasswordCurrent string `json:"password_current"`
@@ -22,19 +20,7 @@ type passwordBody struct {
 	PasswordRepeat  string `json:"password_repeat"`
 }
 
-func (s *Server) changePassword(c echo.Context) error {
-	var body passwordBody
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	account, err := s.setOwnPassword(c, body)
-	if err != nil {
-		return err
-	}
-	return answer(c, http.StatusOK, viewOf(account))
-}
-
-func (s *Server) setOwnPassword(c echo.Context, body passwordBody) (accounts.Account, error) {
+func (s *Server) changePassword(c echo.Context, body passwordBody) (accounts.Account, error) {
 	account, err := s.current(c)
 	if err != nil {
 		return accounts.Account{}, err
@@ -45,21 +31,10 @@ func (s *Server) setOwnPassword(c echo.Context, body passwordBody) (accounts.Acc
 			Origin: originOf(c),
 		})
 	})
-	if err != nil {
-		return accounts.Account{}, err
+	if err == nil {
+		s.renewSession(c, account)
 	}
-	s.goOn(c, account)
-	return account, nil
-}
-
-// goOn starts this session anew after a change that has ended every session of the account.
-func (s *Server) goOn(c echo.Context, account accounts.Account) {
-	remembered := s.sessions.GetBool(c.Request().Context(), sessionRemembered)
-	if err := s.startSession(c, account, remembered); err != nil {
-		// The change is made: an error now would make the person try it again.
-		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "account changed without a new session",
-			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
-	}
+	return account, err
 }
 
 type emailBody struct {
@@ -67,32 +42,18 @@ type emailBody struct {
 	Password string `json:"password"`
 }
 
-func (s *Server) changeEmail(c echo.Context) error {
-	var body emailBody
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	account, err := s.setOwnEmail(c, body)
-	if err != nil {
-		return err
-	}
-	return answer(c, http.StatusOK, viewOf(account))
-}
-
-func (s *Server) setOwnEmail(c echo.Context, body emailBody) (accounts.Account, error) {
+func (s *Server) changeEmail(c echo.Context, body emailBody) (accounts.Account, error) {
 	account, err := s.current(c)
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	refused := accounts.FieldErrors{}
-	email := parseEmail(body.Email, refused)
-	if body.Password == "" {
-		refused[accounts.FieldPassword] = accounts.Missing
+	wrong := mistakes{}
+	email := wrong.email(body.Email)
+	wrong.require(accounts.FieldPassword, body.Password)
+	if err := wrong.err(); err != nil {
+		return accounts.Account{}, err
 	}
-	if len(refused) > 0 {
-		return accounts.Account{}, refused
-	}
-	// A mail goes to whatever address is given.
+	// It costs as much as a resend: both send a mail to an address without proof.
 	return s.change(c, account, s.ownResendSpends(c, account, email), func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangeEmail(ctx, account, accounts.EmailChange{
 			Email: email, Password: body.Password, Origin: originOf(c),
@@ -100,53 +61,38 @@ func (s *Server) setOwnEmail(c echo.Context, body emailBody) (accounts.Account, 
 	})
 }
 
-type ownMobileBody struct {
+type mobileBody struct {
 	Mobile    string `json:"mobile"`
 	SMSCodeID string `json:"sms_code_id"`
 	SMSCode   string `json:"sms_code"`
 	Password  string `json:"password"`
 }
 
-func (s *Server) changeMobile(c echo.Context) error {
-	var body ownMobileBody
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	account, err := s.setOwnMobile(c, body)
-	if err != nil {
-		return err
-	}
-	return answer(c, http.StatusOK, viewOf(account))
-}
-
-func (s *Server) setOwnMobile(c echo.Context, body ownMobileBody) (accounts.Account, error) {
+func (s *Server) changeMobile(c echo.Context, body mobileBody) (accounts.Account, error) {
 	account, err := s.current(c)
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	refused := accounts.FieldErrors{}
-	mobile := parseCode(body.Mobile, body.SMSCodeID, body.SMSCode, refused)
-	if body.Password == "" {
-		refused[accounts.FieldPassword] = accounts.Missing
-	}
-	if len(refused) > 0 {
-		return accounts.Account{}, refused
+	wrong := mistakes{}
+	mobile := wrong.code(body.Mobile, body.SMSCodeID, body.SMSCode)
+	wrong.require(accounts.FieldPassword, body.Password)
+	if err := wrong.err(); err != nil {
+		return accounts.Account{}, err
 	}
 	account, err = s.change(c, account, []limits.Spend{s.changeOfDay(account)}, func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangeMobile(ctx, account, accounts.MobileChange{
 			Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Password: body.Password, Origin: originOf(c),
 		})
 	})
-	if err != nil {
-		return accounts.Account{}, err
+	if err == nil {
+		s.renewSession(c, account)
 	}
-	s.goOn(c, account)
-	return account, nil
+	return account, err
 }
 
-// change makes a change within the limits: of passwords tried, and of what the change costs. Both are given back
-// when nothing came of them: the costs unless the change is made, the password's after a mistake in the form. A
-// wrong password stays spent, and so does a question whether an address is taken.
+// change makes a change within two kinds of limits: tried passwords, and the costs of the change. It refunds the costs
+// unless the change is made, and the try after success or a mistake in the form. A wrong password stays spent, and so
+// does a request that learns whether an address is taken.
 func (s *Server) change(
 	c echo.Context, account accounts.Account, costs []limits.Spend, do func(context.Context) (accounts.Account, error),
 ) (accounts.Account, error) {
@@ -163,6 +109,92 @@ func (s *Server) change(
 		s.refund(c, costs)
 		return accounts.Account{}, err
 	}
-	s.know(c, account) // by its new number or address too
+	s.know(c, account) // also by its new number or address
 	return account, nil
+}
+
+// renewSession signs this browser in again after a change that has ended every session of the account.
+func (s *Server) renewSession(c echo.Context, account accounts.Account) {
+	remembered := s.sessions.GetBool(c.Request().Context(), sessionRemembered)
+	if err := s.startSession(c, account, remembered); err != nil {
+		// The change is made: after an error the person would try it again.
+		s.warn(c, "account changed without a new session; the person has to sign in", err)
+	}
+}
+
+type resetBody struct {
+	Mobile         string `json:"mobile"`
+	SMSCodeID      string `json:"sms_code_id"`
+	SMSCode        string `json:"sms_code"`
+	Password       string `json:"password"`
+	PasswordRepeat string `json:"password_repeat"`
+}
+
+// resetPassword sets a new password, which ends every session of the account.
+func (s *Server) resetPassword(c echo.Context, body resetBody) (none, error) {
+	wrong := mistakes{}
+	mobile := wrong.code(body.Mobile, body.SMSCodeID, body.SMSCode)
+	wrong.require(accounts.FieldPassword, body.Password)
+	wrong.require(accounts.FieldPasswordRepeat, body.PasswordRepeat)
+	if err := wrong.err(); err != nil {
+		return none{}, err
+	}
+	tries := s.byAddress(c, limits.ResetIP)
+	if err := s.spend(c, tries); err != nil {
+		return none{}, err
+	}
+	err := s.Accounts.ResetPassword(c.Request().Context(), accounts.Reset{
+		Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode,
+		Password: body.Password, PasswordRepeat: body.PasswordRepeat,
+		Origin: originOf(c),
+	})
+	if err != nil {
+		s.refundTotals(c, tries)
+	}
+	return none{}, err
+}
+
+type undoBody struct {
+	Token          string `json:"token"`
+	Mobile         string `json:"mobile"`
+	SMSCodeID      string `json:"sms_code_id"`
+	SMSCode        string `json:"sms_code"`
+	Password       string `json:"password"`
+	PasswordRepeat string `json:"password_repeat"`
+}
+
+type undoView struct {
+	Account     accountView      `json:"account"`
+	NotRestored []accounts.Field `json:"not_restored"`
+}
+
+// undo restores an account as it was before a change: by the link of a mail, or by a code that is sent to the number
+// that the account had. It ends every session of the account; the person signs in with the new password.
+func (s *Server) undo(c echo.Context, body undoBody) (accounts.Undone, error) {
+	r := accounts.Undo{
+		Token: body.Token, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Password: body.Password, PasswordRepeat: body.PasswordRepeat,
+		Origin: originOf(c),
+	}
+	wrong := mistakes{}
+	if body.Token == "" {
+		r.Mobile = wrong.code(body.Mobile, body.SMSCodeID, body.SMSCode)
+	}
+	wrong.require(accounts.FieldPassword, body.Password)
+	wrong.require(accounts.FieldPasswordRepeat, body.PasswordRepeat)
+	if err := wrong.err(); err != nil {
+		return accounts.Undone{}, err
+	}
+	if body.Token != "" && s.Accounts.LinkAccount(body.Token) == "" { // made-up tokens must leave nothing in Redis
+		return accounts.Undone{}, accounts.ErrUndoLink
+	}
+	if err := s.spend(c, s.byAddress(c, limits.UndoIP)); err != nil {
+		return accounts.Undone{}, err
+	}
+	return s.Accounts.UndoChange(c.Request().Context(), r)
+}
+
+// originOf is what the mails about a change say about its request.
+func originOf(c echo.Context) accounts.Origin {
+	_, network := limits.Network(clientAddr(c))
+	return accounts.Origin{Language: languageOf(c), Network: network, RequestID: idOf(c)}
 }

@@ -11,7 +11,7 @@ import (
 	"usher/web"
 )
 
-// accountPage shows one of the forms as well when the query asks for it: password, email or mobile.
+// accountPage also shows the form that the query asks for: password, email or mobile.
 func (s *Server) accountPage(c echo.Context) error {
 	account, err := s.current(c)
 	if err != nil {
@@ -22,8 +22,7 @@ func (s *Server) accountPage(c echo.Context) error {
 
 // accountForm does what a button on the page asks for and shows the page again.
 func (s *Server) accountForm(c echo.Context) error {
-	var none struct{} // each action takes its own fields
-	typed, err := readForm(c, &none)
+	typed, err := readForm(c)
 	if err != nil {
 		return err
 	}
@@ -32,83 +31,52 @@ func (s *Server) accountForm(c echo.Context) error {
 		return s.strangerPage(c, err)
 	}
 	p := web.Page{Mode: typed["mode"], Form: typed}
-	if typed["action"] == "send_code" {
-		err = s.sendOwnCode(c, &p)
-	} else if do := s.accountAction(typed["action"]); do != nil {
-		var changed accounts.Account
-		changed, err = do(c, account, typed)
-		if err == nil {
-			account, p = changed, done(c, typed["action"])
-		}
+	changed, err := s.accountAction(c, account, &p)
+	if err == nil {
+		account = changed
 	}
 	return s.showAccount(c, account, p, err)
 }
 
-// done is the page after an action, which says that it was done.
-func done(c echo.Context, action string) web.Page {
-	if action == "resend" {
-		return web.Page{Notice: resent.in(languageOf(c))}
+// accountAction does what a button asks for and returns the account after it. A page after success says what was done.
+func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.Page) (accounts.Account, error) {
+	form, action := p.Form, p.Form["action"]
+	var err error
+	switch action {
+	case "send_code":
+		return account, s.sendCodeForm(c, p, verify.ChangeMobile)
+	case "password":
+		account, err = fromForm(c, form, s.changePassword)
+	case "email":
+		account, err = fromForm(c, form, s.changeEmail)
+	case "mobile":
+		account, err = fromForm(c, form, s.changeMobile)
+	case "resend":
+		if err = s.resendOwn(c, account); err == nil {
+			*p = web.Page{Notice: resent.in(languageOf(c))}
+		}
+		return account, err
+	case "end_session":
+		err = s.endOne(c, form["session"])
+	case "end_others":
+		_, err = s.endOtherSessions(c)
+	default:
+		return account, nil
 	}
-	return web.Page{Said: "said_" + action}
+	if err == nil {
+		*p = web.Page{Said: "said_" + action}
+	}
+	return account, err
 }
 
-// accountAction returns what a button does; the account comes back as it is then. It is nil for those that
-// only show the page again.
-func (s *Server) accountAction(name string) func(echo.Context, accounts.Account, map[string]string) (accounts.Account, error) {
-	type account = accounts.Account
-	return map[string]func(echo.Context, account, map[string]string) (account, error){
-		"password": func(c echo.Context, _ account, typed map[string]string) (account, error) {
-			return s.setOwnPassword(c, passwordBody{
-				PasswordCurrent: typed["password_current"], Password: typed["password"], PasswordRepeat: typed["password_repeat"],
-			})
-		},
-		"email": func(c echo.Context, _ account, typed map[string]string) (account, error) {
-			return s.setOwnEmail(c, emailBody{Email: typed["email"], Password: typed["password"]})
-		},
-		"mobile": func(c echo.Context, _ account, typed map[string]string) (account, error) {
-			return s.setOwnMobile(c, ownMobileBody{
-				Mobile: typed["mobile"], SMSCodeID: typed["sms_code_id"], SMSCode: typed["sms_code"], Password: typed["password"],
-			})
-		},
-		"resend": func(c echo.Context, a account, _ map[string]string) (account, error) {
-			return a, s.resendOwn(c, a)
-		},
-		"end_session": func(c echo.Context, a account, typed map[string]string) (account, error) {
-			return a, s.endOne(c, typed["session"])
-		},
-		"end_others": func(c echo.Context, a account, _ map[string]string) (account, error) {
-			_, err := s.endOthers(c)
-			return a, err
-		},
-	}[name]
+// fromForm calls the work of an endpoint with a body from the fields of a form.
+func fromForm[B, R any](c echo.Context, form map[string]string, do func(echo.Context, B) (R, error)) (R, error) {
+	var body B
+	fill(&body, form)
+	return do(c, body)
 }
 
-func (s *Server) sendOwnCode(c echo.Context, p *web.Page) error {
-	view, err := s.issueCode(c, codeBody{
-		ID: p.Form["sms_code_id"], Mobile: p.Form["mobile"], Purpose: string(verify.ChangeMobile),
-		CaptchaID: p.Form["captcha_id"], Captcha: p.Form["captcha"],
-	})
-	noteSent(p, view, err)
-	return err
-}
-
-// resendOwn has another activation mail sent to the account's own address, which the page knows in part only.
-func (s *Server) resendOwn(c echo.Context, account accounts.Account) error {
-	if account.PendingEmail.IsZero() {
-		return nil
-	}
-	spends := s.ownResendSpends(c, account, account.PendingEmail)
-	if err := s.spend(c, spends); err != nil {
-		return err
-	}
-	err := s.Accounts.ResendOwnActivation(c.Request().Context(), account, originOf(c))
-	if err != nil {
-		s.refund(c, spends)
-	}
-	return err
-}
-
-// strangerPage tells somebody who is not signed in where to do that.
+// strangerPage tells a person who is not signed in where to sign in.
 func (s *Server) strangerPage(c echo.Context, err error) error {
 	if errors.Is(err, errNotSignedIn) {
 		return s.page(c, http.StatusUnauthorized, "account", web.Page{})

@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"encoding/base64"
-	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -21,7 +20,7 @@ type captchaBody struct {
 	Replaces string `json:"replaces"`
 }
 
-// captchaView has an image or a recording, as a data URI, or a proof of work to do, or one of the first two and that.
+// captchaView has an image or a recording, as a data URI, a proof of work to compute, or one of the first two and that.
 type captchaView struct {
 	ID        string         `json:"captcha_id"`
 	Image     string         `json:"image,omitempty"`
@@ -30,51 +29,44 @@ type captchaView struct {
 	ExpiresIn int            `json:"expires_in"`
 }
 
-func (s *Server) createCaptcha(c echo.Context) error {
+func (s *Server) createCaptcha(c echo.Context) (any, error) {
 	var body captchaBody
 	if c.Request().ContentLength != 0 { // everything in the body has a default
 		if err := decode(c, &body); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	medium, price, err := s.parseCaptcha(body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if medium == captcha.Audio {
 		if err := s.replacePicture(c, body.Replaces); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	view, err := s.newCaptcha(c, medium, price, true)
-	if err != nil {
-		return err
-	}
-	return answer(c, http.StatusCreated, view)
+	return s.newCaptcha(c, medium, price, true)
 }
 
-// parseCaptcha fills in defaults. A recording has to name the picture that it replaces, and work alone is worth less
-// than a picture: it is enough only where the settings say so.
+// parseCaptcha fills in defaults. A recording must name the picture that it replaces. A proof of work alone is weaker
+// than a picture and is accepted only where the settings say so.
 func (s *Server) parseCaptcha(b captchaBody) (captcha.Medium, captcha.Price, error) {
 	medium, price := captcha.Medium(cmp.Or(b.Kind, string(captcha.Image))), captcha.Price(cmp.Or(b.Price, string(captcha.Normal)))
-	refused := accounts.FieldErrors{}
+	wrong := mistakes{}
 	if medium != captcha.Image && medium != captcha.Audio && (medium != challenge.Work || s.Captcha.Kind() != captcha.Work) {
-		refused[fieldKind] = accounts.Malformed
+		wrong[fieldKind] = accounts.Malformed
 	}
 	if !price.Valid() {
-		refused[fieldPrice] = accounts.Malformed
+		wrong[fieldPrice] = accounts.Malformed
 	}
-	if medium == captcha.Audio && b.Replaces == "" {
-		refused[fieldReplaces] = accounts.Missing
+	if medium == captcha.Audio {
+		wrong.require(fieldReplaces, b.Replaces)
 	}
-	if len(refused) > 0 {
-		return "", "", refused
-	}
-	return medium, price, nil
+	return medium, price, wrong.err()
 }
 
-// replacePicture takes away the picture that a recording is asked for in place of. Machines understand recordings
-// better than they read pictures, so a recording is not given alone: each costs a picture, and has a limit of its own.
+// replacePicture spends the picture that a recording replaces. Machines understand recordings better than they read
+// pictures, so each recording costs a picture and has a limit of its own.
 func (s *Server) replacePicture(c echo.Context, id string) error {
 	if !s.Captcha.Enabled() {
 		return errCaptchaIsOff
@@ -94,7 +86,7 @@ func (s *Server) replacePicture(c echo.Context, id string) error {
 	return nil
 }
 
-// newCaptcha asks a challenge and keeps its answer. Scripted says that the client can do work.
+// newCaptcha makes a challenge and stores its answer. Scripted means that the client can compute a proof of work.
 func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium, price captcha.Price, scripted bool) (captchaView, error) {
 	if !s.Captcha.Enabled() {
 		return captchaView{}, errCaptchaIsOff
@@ -142,8 +134,8 @@ func (v *captchaView) show(made captcha.Challenge) {
 	}
 }
 
-// right reports whether given answers what was asked under an id. Where a proof of work is asked beside an answer, it
-// follows it after a space.
+// right reports whether given answers what was asked under an id. A proof of work that is asked beside an answer follows
+// it after a space.
 func (s *Server) right(id string, asked captcha.Asked, given string) bool {
 	proof := given
 	if asked.Work {
@@ -169,35 +161,27 @@ type captchaCheckView struct {
 	Valid bool `json:"valid"`
 }
 
-// checkCaptcha tells a person early that an answer is wrong. It does not spend a right one, and it
-// is no oracle: the third wrong answer spends the captcha.
-func (s *Server) checkCaptcha(c echo.Context) error {
-	var body captchaCheckBody
-	if err := decode(c, &body); err != nil {
-		return err
-	}
+// checkCaptcha tells a person early that an answer is wrong. It does not spend a right one. It cannot be used to try
+// answers out: the third wrong answer spends the captcha.
+func (s *Server) checkCaptcha(c echo.Context, body captchaCheckBody) (captchaCheckView, error) {
 	if body.Answer == "" {
-		return accounts.FieldErrors{fieldAnswer: accounts.Missing}
+		return captchaCheckView{}, accounts.FieldErrors{fieldAnswer: accounts.Missing}
 	}
 	ctx, id := c.Request().Context(), c.Param("id")
 	if !captcha.ValidID(id) {
-		return errCaptchaGone
+		return captchaCheckView{}, errCaptchaGone
 	}
 	if err := s.spend(c, s.byAddress(c, limits.CheckIP)); err != nil {
-		return err
+		return captchaCheckView{}, err
 	}
 	asked, err := s.Captchas.Peek(ctx, id)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return captchaCheckView{}, err
+	case asked.Answer == "":
+		return captchaCheckView{}, errCaptchaGone
+	case s.right(id, asked, body.Answer):
+		return captchaCheckView{Valid: true}, nil
 	}
-	if asked.Answer == "" {
-		return errCaptchaGone
-	}
-	valid := s.right(id, asked, body.Answer)
-	if !valid {
-		if err := s.Captchas.Fail(ctx, id); err != nil {
-			return err
-		}
-	}
-	return answer(c, http.StatusOK, captchaCheckView{valid})
+	return captchaCheckView{}, s.Captchas.Fail(ctx, id)
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"usher/captcha"
 	"usher/overload"
 	"usher/passwords"
+	"usher/store"
 	"usher/verify"
 )
 
@@ -85,13 +87,15 @@ var problems = [...]problem{
 
 // Problems of errors that carry more than themselves.
 var (
-	badFields  = problem{errno: "4103", status: http.StatusUnprocessableEntity, zh: "请检查填写的内容", en: "Please check what was entered."}
-	badBody    = problem{errno: "4103", status: http.StatusBadRequest, zh: "请求格式有误", en: "The request is malformed."}
-	registered = problem{errno: "4003", status: http.StatusConflict, zh: "注册已经成功，请直接登录", en: "You are registered. Please sign in."}
-	exists     = problem{errno: "4003", status: http.StatusConflict, zh: "已被注册", en: "Already registered."}
-	password   = problem{errno: "4106", status: http.StatusUnprocessableEntity, zh: "密码不正确", en: "Wrong password."}
-	tooSoon    = problem{errno: "4206", status: http.StatusTooManyRequests, zh: "操作过于频繁，请稍后再试", en: "Too many requests. Please try again later."}
-	internal   = problem{errno: "4500", status: http.StatusInternalServerError, zh: "服务器内部错误", en: "Something went wrong on our side."}
+	badFields      = problem{errno: "4103", status: http.StatusUnprocessableEntity, zh: "请检查填写的内容", en: "Please check what was entered."}
+	badBody        = problem{errno: "4103", status: http.StatusBadRequest, zh: "请求格式有误", en: "The request is malformed."}
+	registered     = problem{errno: "4003", status: http.StatusConflict, zh: "注册已经成功，请直接登录", en: "You are registered. Please sign in."}
+	exists         = problem{errno: "4003", status: http.StatusConflict, zh: "已被注册", en: "Already registered."}
+	password       = problem{errno: "4106", status: http.StatusUnprocessableEntity, zh: "密码不正确", en: "Wrong password."}
+	tooSoon        = problem{errno: "4206", status: http.StatusTooManyRequests, zh: "操作过于频繁，请稍后再试", en: "Too many requests. Please try again later."}
+	databaseAway   = problem{errno: "4001", status: http.StatusServiceUnavailable, zh: "服务暂时不可用，请稍后再试", en: "The service is temporarily unavailable. Please try again later."}
+	dependencyAway = problem{errno: "4301", status: http.StatusServiceUnavailable, zh: "系统繁忙，请稍后再试", en: "The service is busy. Please try again later."}
+	internal       = problem{errno: "4500", status: http.StatusInternalServerError, zh: "服务器内部错误", en: "Something went wrong on our side."}
 )
 
 // describe finds what to say about an error in a language. An error that is not in the table is ours.
@@ -156,4 +160,16 @@ func (r reply) about(fields accounts.FieldErrors, lang string) reply {
 		r.fields[string(field)] = sentence(field, problem, lang)
 	}
 	return r
+}
+
+// outage recognises an unavailable store, and a request that took too long: neither is a bug of ours. The stores classify
+// the errors of databases and Redis.
+func outage(err error) (problem, bool) {
+	switch o := store.AsOutage(err); {
+	case o != nil && o.Of == store.Database:
+		return databaseAway, true
+	case o != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return dependencyAway, true
+	}
+	return problem{}, false
 }

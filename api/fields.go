@@ -1,6 +1,9 @@
 package api
 
-import "usher/accounts"
+import (
+	"usher/accounts"
+	"usher/contact"
+)
 
 // Problems that only requests have, beside those of package accounts.
 const (
@@ -23,6 +26,53 @@ const (
 	fieldCaptcha  accounts.Field = "captcha"
 	fieldToken    accounts.Field = "token"
 )
+
+// mistakes collects what is wrong with the fields of a request: people should not have to correct one after the other.
+type mistakes accounts.FieldErrors
+
+// err is nil when there are none.
+func (m mistakes) err() error {
+	if len(m) == 0 {
+		return nil
+	}
+	return accounts.FieldErrors(m)
+}
+
+// require refuses an empty text.
+func (m mistakes) require(field accounts.Field, text string) {
+	if text == "" {
+		m[field] = accounts.Missing
+	}
+}
+
+// malformed refuses a text of the wrong form, or an empty one as missing.
+func (m mistakes) malformed(field accounts.Field, text string) {
+	m[field] = accounts.Malformed
+	m.require(field, text)
+}
+
+func (m mistakes) mobile(text string) contact.Mobile {
+	mobile, err := contact.ParseMobile(text)
+	if err != nil {
+		m.malformed(accounts.FieldMobile, text)
+	}
+	return mobile
+}
+
+func (m mistakes) email(text string) contact.Email {
+	email, err := contact.ParseEmail(text)
+	if err != nil {
+		m.malformed(accounts.FieldEmail, text)
+	}
+	return email
+}
+
+// code is mobile for a number with a code that was sent to it.
+func (m mistakes) code(number, id, digits string) contact.Mobile {
+	m.require(accounts.FieldSMSCodeID, id)
+	m.require(accounts.FieldSMSCode, digits)
+	return m.mobile(number)
+}
 
 // wording is a sentence in both languages.
 type wording struct{ zh, en string }

@@ -3,6 +3,8 @@ package api
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -11,100 +13,103 @@ import (
 	"usher/web"
 )
 
-// The forms of people without a script, who press buttons called action. Each does what the endpoint
-// for programs does and shows the page again, or the next one.
+// The forms of the pages for people without JavaScript. The buttons are named action. Each does what the endpoint for
+// programs does and shows the page again, or the next one.
 
-// resent is told to everybody who asks for another activation mail.
-var resent = wording{"如果这个邮箱正在等待激活，新邮件已经发出。", "If this address is waiting for activation, a new mail is on its way."}
+// resent is the answer to every request for another activation mail.
+var resent = wording{"如果这个邮箱正在等待激活，我们已重新发送激活邮件。", "If this address is waiting for activation, we have sent it a new email."}
 
-func (s *Server) registerForm(c echo.Context) error {
-	var body registrationBody
-	typed, err := readForm(c, &body)
-	if err != nil {
-		return err
+// showForm shows a page before anything was typed. It changes nothing: mail scanners follow links, so the person has to
+// press the button.
+func (s *Server) showForm(name string) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		return s.form(c, name, web.Page{Mode: c.QueryParam("mode"), Token: linkToken(c)}, nil)
 	}
-	p := web.Page{Mode: typed["mode"], Form: typed}
-	switch typed["action"] {
-	case "captcha":
-	case "send_code":
-		return s.sendCodeForm(c, "register", p, verify.Register)
-	case "resend":
-		p.Done = true
-		err = s.resendForm(c, &p)
-	default:
-		account, refused := s.signUp(c, body)
-		if refused == nil && account.Active {
-			return c.Redirect(http.StatusSeeOther, "/account")
-		}
-		if errors.Is(refused, errRegistered) { // the button was pressed twice: the person sees this answer only
-			refused = nil
-		}
-		p.Done, err = refused == nil, refused
-	}
-	return s.form(c, "register", p, err)
 }
 
-func (s *Server) loginForm(c echo.Context) error {
-	var body signInBody
-	typed, err := readForm(c, &body)
-	if err != nil {
-		return err
+// linkToken is the token in the URL of a page that a mail links to.
+func linkToken(c echo.Context) string {
+	token := c.QueryParam("token")
+	if badText(token) != "" {
+		return ""
 	}
-	// Once asked, the captcha stays on the form, whatever else is wrong.
-	p := web.Page{Mode: typed["mode"], Form: typed, PasswordCaptcha: body.CaptchaID != ""}
-	switch typed["action"] {
-	case "captcha":
-	case "send_code":
-		return s.sendCodeForm(c, "login", p, verify.Login)
-	default:
-		if _, err = s.openSession(c, body, p.Mode == "code"); err == nil {
-			return c.Redirect(http.StatusSeeOther, "/account")
+	return trimmed(fieldToken, token)
+}
+
+// handleForm handles the buttons of a page. do handles the main one: it returns the error to show, and may change the
+// page or redirect. Codes are sent for the purpose.
+func handleForm[B any](
+	s *Server, name string, purpose verify.Purpose, do func(c echo.Context, body B, p *web.Page) error,
+) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		typed, err := readForm(c)
+		if err != nil {
+			return err
 		}
-	}
-	return s.form(c, "login", p, err)
-}
-
-func (s *Server) forgotForm(c echo.Context) error {
-	var body resetBody
-	typed, err := readForm(c, &body)
-	if err != nil {
-		return err
-	}
-	p := web.Page{Form: typed}
-	switch typed["action"] {
-	case "captcha":
-	case "send_code":
-		return s.sendCodeForm(c, "forgot", p, verify.ResetPassword)
-	default:
-		err = s.reset(c, body)
-		p.Done = err == nil
-	}
-	return s.form(c, "forgot", p, err)
-}
-
-func (s *Server) activateForm(c echo.Context) error {
-	var body activationBody
-	typed, err := readForm(c, &body)
-	if err != nil {
-		return err
-	}
-	p := web.Page{Token: body.Token, Form: typed}
-	if typed["action"] == "resend" {
-		p.Token = "" // the old link is worthless once there is a new one
-		err = s.resendForm(c, &p)
-	} else {
-		_, err = s.prove(c, body)
-		p.Done = err == nil
-		p.Mode = activationMode(err)
-		if body.Password == "" && body.PasswordRepeat == "" && p.Mode != "" {
-			return s.page(c, describe(err, languageOf(c)).status, "activate", p) // asked for the first time: no mistake
+		p := web.Page{Mode: typed["mode"], Token: typed["token"], Form: typed}
+		// Once asked, the captcha stays on the form until the password is right.
+		p.PasswordCaptcha = name == "login" && typed["captcha_id"] != ""
+		switch typed["action"] {
+		case "captcha": // show the page with another one
+		case "send_code":
+			err = s.sendCodeForm(c, &p, purpose)
+		case "resend":
+			p.Token, p.Done = "", name == "register" // an old link does not work once there is a new one
+			if _, err = s.resend(c, resendBody{Email: typed["email"]}); err == nil {
+				p.Notice = resent.in(languageOf(c))
+			}
+		default:
+			var body B
+			fill(&body, typed)
+			err = do(c, body, &p)
 		}
+		if c.Response().Committed {
+			return nil
+		}
+		return s.form(c, name, p, err)
 	}
-	return s.form(c, "activate", p, err)
 }
 
-// activationMode names the fields that the page has to ask for after a refusal: the next password of an account that
-// waits, or the current one of another.
+func (s *Server) registerForm(c echo.Context, body registrationBody, p *web.Page) error {
+	account, err := s.signUp(c, body)
+	if err == nil && account.Active {
+		return c.Redirect(http.StatusSeeOther, "/account")
+	}
+	if errors.Is(err, errRegistered) { // the button was pressed twice: the person sees only this answer
+		err = nil
+	}
+	p.Done = err == nil
+	return err
+}
+
+func (s *Server) loginForm(c echo.Context, body signInBody, p *web.Page) error {
+	if _, err := s.openSession(c, body, p.Mode == "code"); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/account")
+}
+
+func (s *Server) forgotForm(c echo.Context, body resetBody, p *web.Page) error {
+	_, err := s.resetPassword(c, body)
+	p.Done = err == nil
+	return err
+}
+
+func (s *Server) activateForm(c echo.Context, body activationBody, p *web.Page) error {
+	if body.Token == "" {
+		return accounts.ErrLinkInvalid
+	}
+	_, err := s.activate(c, body)
+	p.Done = err == nil
+	p.Mode = activationMode(err)
+	if body.Password == "" && body.PasswordRepeat == "" && p.Mode != "" {
+		return s.page(c, describe(err, languageOf(c)).status, "activate", *p) // the first question for a password: not a mistake
+	}
+	return err
+}
+
+// activationMode names the fields that the page must show after a refusal: the new password of an account that waits, or
+// the current password of another account.
 func activationMode(err error) string {
 	fields, _ := errors.AsType[accounts.FieldErrors](err)
 	_, wrong := errors.AsType[*accounts.PasswordError](err)
@@ -117,42 +122,90 @@ func activationMode(err error) string {
 	return ""
 }
 
-func (s *Server) declineForm(c echo.Context) error {
-	var body declineBody
-	if _, err := readForm(c, &body); err != nil {
-		return err
+func (s *Server) undoForm(c echo.Context, body undoBody, p *web.Page) error {
+	undone, err := s.undo(c, body)
+	p.Done = err == nil
+	p.Notice = lostContacts(undone.Lost, languageOf(c))
+	return err
+}
+
+// lostContacts says which contacts were not restored; it is empty for none.
+func lostContacts(lost []accounts.Field, lang string) string {
+	if len(lost) == 0 {
+		return ""
 	}
-	err := s.decline(c, body.Token)
-	return s.form(c, "decline", web.Page{Token: body.Token, Done: err == nil}, err)
+	names := map[accounts.Field]wording{
+		accounts.FieldMobile: {"手机号", "mobile number"},
+		accounts.FieldEmail:  {"邮箱", "email address"},
+	}
+	var list []string
+	for _, field := range lost {
+		list = append(list, names[field].in(lang))
+	}
+	return wording{"以下信息现已属于其他账号，未能恢复：", "Not restored, because another account uses it now: "}.in(lang) +
+		strings.Join(list, wording{"、", ", "}.in(lang))
+}
+
+func (s *Server) declineForm(c echo.Context, body declineBody, p *web.Page) error {
+	if body.Token == "" {
+		return accounts.ErrLinkInvalid
+	}
+	_, err := s.decline(c, body)
+	p.Done = err == nil
+	return err
 }
 
 func (s *Server) logoutForm(c echo.Context) error {
-	if err := s.endSession(c); err != nil {
+	if _, err := s.signOut(c); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/login")
 }
 
-func (s *Server) sendCodeForm(c echo.Context, name string, p web.Page, purpose verify.Purpose) error {
-	view, err := s.issueCode(c, codeBody{
-		ID: p.Form["sms_code_id"], Mobile: p.Form["mobile"], Purpose: string(purpose),
-		CaptchaID: p.Form["captcha_id"], Captcha: p.Form["captcha"],
-	})
-	noteSent(&p, view, err)
-	return s.form(c, name, p, err)
-}
-
-// noteSent has the page carry the id of the code that was sent: what is typed is held against that one.
-func noteSent(p *web.Page, view codeView, err error) {
+// sendCodeForm sends a code and stores its id in the page: the digits that are typed next are compared with that code.
+func (s *Server) sendCodeForm(c echo.Context, p *web.Page, purpose verify.Purpose) error {
+	var body codeBody
+	fill(&body, p.Form)
+	body.Purpose = string(purpose)
+	view, err := s.issueCode(c, body)
 	if p.CodeSent = err == nil; p.CodeSent {
 		p.ResendAfter, p.Form["sms_code_id"] = view.ResendAfter, view.ID
 	}
+	return err
 }
 
-func (s *Server) resendForm(c echo.Context, p *web.Page) error {
-	err := s.resend(c, p.Form["email"])
-	if err == nil {
-		p.Notice = resent.in(languageOf(c))
+// readForm returns the fields of a plain form, see [decode] for what it refuses.
+func readForm(c echo.Context) (map[string]string, error) {
+	if !strings.HasPrefix(c.Request().Header.Get(echo.HeaderContentType), echo.MIMEApplicationForm) {
+		return nil, errMediaType
 	}
-	return err
+	body, err := readBody(c)
+	if err != nil {
+		return nil, err
+	}
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, errMalformed
+	}
+	form := make(map[string]string, len(values))
+	for name := range values {
+		text := values.Get(name)
+		if badText(name) != "" || badText(text) != "" {
+			return nil, errMalformed
+		}
+		form[name] = trimmed(accounts.Field(name), text)
+	}
+	return form, nil
+}
+
+// fill sets the fields of dst from those of a form, see [fieldsOf].
+func fill(dst any, form map[string]string) {
+	for name, field := range fieldsOf(dst) {
+		switch field := field.(type) {
+		case *string:
+			*field = form[name]
+		case *bool:
+			*field = form[name] != "" && form[name] != "false"
+		}
+	}
 }

@@ -15,19 +15,18 @@ import (
 	"usher/verify"
 )
 
-// admission says how a request was let in, or refused.
+// admission is the result of admitting a request, or of refusing it.
 type admission struct {
 	decision limits.Decision // for [setRateLimit]
 
-	// price is that of the captcha, which was answered rightly; empty for a wrong answer and where none was asked.
-	// It is known after a limit has refused, too: with a high one the caller may pass a limit that strangers have
-	// used up.
+	// price is that of the captcha after a right answer; empty after a wrong answer and where no captcha was asked. It is
+	// set also when a limit has refused: with a high price the client may pass a limit that strangers have used up.
 	price captcha.Price
 }
 
-// admit lets a person in who has answered a captcha and has something left of every limit. The captcha is
-// spent whatever the answer, so that there is one try for each, and captchas are limited themselves. The
-// limits come back after a wrong answer: whoever solves nothing could else use up a prefix's or everybody's.
+// admit admits a client that has answered a captcha and has units left in every limit. Every answer spends the captcha,
+// so that there is one try for each, and captchas are limited themselves. A wrong answer refunds the limits: otherwise
+// clients without a right answer could use up those of a prefix or of all.
 func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.Spend) (admission, error) {
 	if !s.Captcha.Enabled() {
 		captchaID = ""
@@ -57,8 +56,8 @@ func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.
 	return admitted, wrong
 }
 
-// withCaptcha adds a captcha that was not answered to a refusal of fields: people should not have to fix one after the
-// other. Alone it has an errno of its own, see admit.
+// withCaptcha adds a missing captcha to a refusal of fields: people should not have to correct one after the other. A
+// missing captcha alone has an errno of its own, see admit.
 func (s *Server) withCaptcha(err error, captchaID, given string) error {
 	fields, ok := errors.AsType[accounts.FieldErrors](err)
 	if ok && s.Captcha.Enabled() && (captchaID == "" || given == "") {
@@ -67,7 +66,7 @@ func (s *Server) withCaptcha(err error, captchaID, given string) error {
 	return err
 }
 
-// captchaRefusal is what is wrong with an answer to what was asked; nil where nothing was.
+// captchaRefusal returns what is wrong with an answer; nil where no captcha was asked.
 func (s *Server) captchaRefusal(captchaID string, asked captcha.Asked, given string) error {
 	switch {
 	case captchaID == "":
@@ -85,7 +84,7 @@ func (s *Server) captchaRefusal(captchaID string, asked captcha.Asked, given str
 	}
 }
 
-// captchaResult is what the metric calls an answer.
+// captchaResult is the label of an answer in the metric.
 func captchaResult(refused error) string {
 	switch {
 	case refused == nil:
@@ -97,7 +96,7 @@ func captchaResult(refused error) string {
 	}
 }
 
-// spend takes from limits where no captcha is asked.
+// spend spends limits where no captcha is asked.
 func (s *Server) spend(c echo.Context, spends []limits.Spend) error {
 	_, decision, err := s.Gate.Admit(c.Request().Context(), "", spends)
 	if err != nil {
@@ -109,17 +108,31 @@ func (s *Server) spend(c echo.Context, spends []limits.Spend) error {
 	return nil
 }
 
+// refund returns units to their limits. When it fails, they come back with the end of the period.
+func (s *Server) refund(c echo.Context, spends []limits.Spend) {
+	if err := s.Gate.Refund(c.Request().Context(), spends); err != nil {
+		s.warn(c, "limits not refunded; the units come back with the end of the period", err)
+	}
+}
+
+// refundTotals refunds what a failed request took from the limits that all clients share. Its address and its network
+// pay for the try; made-up codes must not use up what belongs to all.
+func (s *Server) refundTotals(c echo.Context, spends []limits.Spend) {
+	_, totals := limits.Split(spends)
+	s.refund(c, totals)
+}
+
 func refusal(d limits.Decision) error {
 	return &verify.LimitError{Name: string(d.Refused), RetryAfter: d.RetryAfter}
 }
 
-// byAddress is what a request costs of limits by address, with their companions by network and of everybody.
+// byAddress returns the spends of limits by address, with those by network and of all clients that belong to them.
 func (s *Server) byAddress(c echo.Context, names ...limits.Name) []limits.Spend {
 	return s.Limits.ByAddress(clientAddr(c), names...)
 }
 
-// sendSpends is everything that one code costs, but for the limits of its number: those are spent in
-// one step with the code itself, see [verify.Codes].
+// sendSpends returns the spends of one code except those of its number, which are spent in one step with the code itself,
+// see [verify.Codes].
 func (s *Server) sendSpends(c echo.Context, mobile contact.Mobile) []limits.Spend {
 	return append(s.byAddress(c, limits.SMSIPHour, limits.SMSIPDay),
 		limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()},
@@ -139,8 +152,8 @@ func shared(name limits.Name) bool {
 	}
 }
 
-// admitSend is admit for one code, and returns what it has spent. What strangers have used up does not stop the owner
-// of a number on a network that they have signed in from: their code costs the limits of their own and the day's budget.
+// admitSend is admit for one code, and returns what it has spent. Limits that strangers have used up do not stop the owner
+// of a number on a known network: that code costs only the owner's own limits and the budget of the day.
 func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile) ([]limits.Spend, admission, error) {
 	spends := s.sendSpends(c, mobile)
 	admitted, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
@@ -162,8 +175,8 @@ func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile)
 	return own, admitted, err
 }
 
-// mailSpends is what one activation mail costs, whatever request causes it. The mailbox counts in all its spellings.
-// It is nothing for the zero Email.
+// mailSpends returns the spends of one activation mail, for every request that causes one. All spellings of a mailbox
+// count together. The zero Email costs nothing.
 func (s *Server) mailSpends(email contact.Email) []limits.Spend {
 	if email.IsZero() {
 		return nil
@@ -172,23 +185,23 @@ func (s *Server) mailSpends(email contact.Email) []limits.Spend {
 		{Limit: s.Limits[limits.MailTotalHour], Subject: limits.Everybody},
 		{Limit: s.Limits[limits.ResendEmail], Subject: email.Mailbox()},
 	}
-	if email.PublicProvider() { // its bound is the total
+	if email.PublicProvider() { // bounded by the total alone
 		return spends
 	}
 	return append(spends, limits.Spend{Limit: s.Limits[limits.MailDomainHour], Subject: email.Domain()})
 }
 
-// askSpends is what a stranger's request for an activation mail costs, whether one is sent or not: the address that asks,
-// a pause, and as many a day as a mailbox may get mails. They are counted apart from these: who asks for nothing five
-// times must not keep a mailbox from getting the mail of its owner's registration.
+// askSpends returns the spends of a stranger's request for an activation mail, sent or not: of the client's address, a
+// pause, and the daily number of a mailbox. They are counted apart from the mails themselves: five requests that send
+// nothing must not stop the mail of the owner's registration.
 func (s *Server) askSpends(c echo.Context, email contact.Email) []limits.Spend {
 	return append(s.byAddress(c, limits.ResendIP),
 		limits.Spend{Limit: s.Limits[limits.ResendPause], Subject: email.Mailbox()},
 		limits.Spend{Limit: s.Limits[limits.ResendEmail], Subject: "asked for " + email.Mailbox()})
 }
 
-// ownResendSpends is what an activation mail costs an account that is signed in or has just been registered: the mail, the
-// address that asks, a pause, and one of its changes of the day. The total of resends is for strangers.
+// ownResendSpends returns the spends of an activation mail for an account that is signed in or was just registered: the
+// mail, the client's address, a pause, and one of its changes of the day. The total of resends is for strangers.
 func (s *Server) ownResendSpends(c echo.Context, account accounts.Account, email contact.Email) []limits.Spend {
 	own, _ := limits.Split(s.byAddress(c, limits.ResendIP))
 	return slices.Concat(own, []limits.Spend{
@@ -197,13 +210,76 @@ func (s *Server) ownResendSpends(c echo.Context, account accounts.Account, email
 	}, s.mailSpends(email))
 }
 
-// changeOfDay is one of the changes that an account has in a day.
+// changeOfDay is one of the daily changes of an account.
 func (s *Server) changeOfDay(account accounts.Account) limits.Spend {
 	return limits.Spend{Limit: s.Limits[limits.ChangesDay], Subject: account.ID}
 }
 
-// clientAddr is the zero Addr for somebody whose address cannot be told.
+// clientAddr is the zero Addr when the client's address is unknown.
 func clientAddr(c echo.Context) netip.Addr {
 	addr, _ := netip.ParseAddr(c.RealIP())
 	return addr
+}
+
+// pressure is how much of the shared limits is used. Captchas become more expensive with it, before the limits refuse.
+type pressure int
+
+const (
+	relaxed pressure = iota
+	some             // half of a limit is used: a normal captcha adds a proof of work, four times the usual one
+	strong           // three quarters: captchas have the high price
+)
+
+// times is the factor of the proof of work.
+func (p pressure) times() int {
+	if p == relaxed {
+		return 1
+	}
+	return 4
+}
+
+// minLimit is the smallest limit whose used share is meaningful.
+const minLimit = 20
+
+// keepForPayers reserves the last quarter of a prefix's limit for captchas of the high price and for known networks. It
+// cannot happen when the captcha is made, which is before the number is known. The prefix can have so little left only
+// when the tightest of all limits has, so most codes cost no further round trip.
+func (s *Server) keepForPayers(c echo.Context, mobile contact.Mobile, spends []limits.Spend, spent limits.Decision) error {
+	prefix := limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()}
+	if prefix.Limit.Count < minLimit || spent.Remaining > prefix.Limit.Count/4 {
+		return nil
+	}
+	fill, err := s.Gate.Fill(c.Request().Context(), []limits.Spend{prefix})
+	if err != nil || fill <= 0.75 {
+		return err
+	}
+	if known, err := s.knownNetwork(c, mobile.Reveal()); err != nil || known {
+		return err
+	}
+	s.refund(c, spends)
+	return errCaptchaCheap
+}
+
+// pressure reads the fill of a network's limit of the hour, of the total, and of the budget of the day.
+func (s *Server) pressure(c echo.Context) (pressure, error) {
+	_, network := limits.Network(clientAddr(c))
+	spends := []limits.Spend{
+		{Limit: s.Limits[limits.SMSIPHour.Net()], Subject: network},
+		{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
+		{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody},
+		{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody},
+	}
+	fill, err := s.Gate.Fill(c.Request().Context(), slices.DeleteFunc(spends, func(spend limits.Spend) bool {
+		return spend.Limit.Count < minLimit
+	}))
+	switch {
+	case err != nil:
+		return relaxed, err
+	case fill >= 0.75:
+		return strong, nil
+	case fill >= 0.5:
+		return some, nil
+	default:
+		return relaxed, nil
+	}
 }

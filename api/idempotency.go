@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"regexp"
 	"time"
 
@@ -15,52 +14,46 @@ import (
 
 // Answers keeps the answers to requests with an Idempotency-Key.
 type Answers interface {
-	// Begin takes the key for a run, which it names, until Keep, Drop or half a minute later. When the
-	// key is taken, run is empty: same tells whether for the same body, and answer is what was kept,
-	// empty while the run that has the key lasts.
+	// Begin takes the key for a run, whose name it returns, until Keep, Drop or half a minute later. When the key is
+	// taken, run is empty; same reports whether it was taken for the same body, and answer is the kept one, empty while
+	// the other run lasts.
 	Begin(ctx context.Context, key, body string) (run, answer string, same bool, err error)
 
 	// Keep ends a run with an answer for a day.
 	Keep(ctx context.Context, key, run, answer string) error
 
-	// Drop ends a run and gives its key up.
+	// Drop ends a run and frees its key.
 	Drop(ctx context.Context, key, run string) error
 }
 
-// The header by which a client names a request, so that it can send it again when the answer was lost.
+// With the first header a client names a request, so that it can send it again when the answer was lost.
 const (
 	headerKey      = "Idempotency-Key"
 	headerReplayed = "Idempotency-Replayed"
 )
 
-// keyPattern is long enough for a client to draw keys that nobody else has.
+// keyPattern is long enough for random keys that are unique.
 var keyPattern = regexp.MustCompile(`^[!-~]{8,128}$`)
 
-// endTimeout bounds the ending of a run whose own time may be up.
+// endTimeout bounds the end of a run whose own context may have ended.
 const endTimeout = time.Second
 
 // Errors of the header.
 var (
 	errBadKey    = errors.New("idempotency key is malformed")
 	errOtherBody = errors.New("idempotency key was used with another body")
-	errRunning   = errors.New("request with this idempotency key is being worked on")
+	errRunning   = errors.New("request with this idempotency key is still running")
 )
 
-// work is an endpoint that leaves answering to its caller.
-type work func(echo.Context) (data any, err error)
-
-// once lets a request with an Idempotency-Key do its work once: sent again with the same body it gets the
-// same data. Only success is kept; a refusal gives the key up, so that the next try is a new one. Cookies are
-// not kept either: a session is given to the one who waits for the answer, and else by signing in.
+// once is endpoint for work that a request with an Idempotency-Key does once: sent again with the same body it gets the
+// same data. Only success is kept; a refusal frees the key, so that the next try is a new one. Cookies are not kept: only
+// the client that waits for the first answer gets a session, any other has to sign in.
 func (s *Server) once(status int, do work) echo.HandlerFunc {
+	withoutKey := endpoint(status, do)
 	return func(c echo.Context) error {
 		keys := c.Request().Header.Values(headerKey)
 		if len(keys) == 0 {
-			data, err := do(c)
-			if err != nil {
-				return err
-			}
-			return answer(c, status, data)
+			return withoutKey(c)
 		}
 		if len(keys) > 1 || !keyPattern.MatchString(keys[0]) {
 			return errBadKey
@@ -70,7 +63,7 @@ func (s *Server) once(status int, do work) echo.HandlerFunc {
 			return err
 		}
 		c.Request().Body = io.NopCloser(bytes.NewReader(body))
-		// Of other methods and paths the same key is another one.
+		// For another method or path the same text is another key.
 		key := method(c) + " " + c.Path() + " " + keys[0]
 		run, kept, same, err := s.Answers.Begin(c.Request().Context(), key, string(body))
 		switch {
@@ -93,8 +86,8 @@ func (s *Server) once(status int, do work) echo.HandlerFunc {
 	}
 }
 
-// runOnce does the work to its end even when the client has gone away: its next try asks for the answer.
-// The answer is kept before it is sent, for after that nobody knows whether it has arrived.
+// runOnce does the work to its end even when the client has disconnected: its next try asks for the answer. It keeps the
+// answer before it sends it, since whether an answer arrives is unknown.
 func (s *Server) runOnce(c echo.Context, do work, key, run string) (json.RawMessage, error) {
 	background := context.WithoutCancel(c.Request().Context())
 	ctx, cancel := context.WithTimeout(background, requestTimeout)
@@ -102,17 +95,16 @@ func (s *Server) runOnce(c echo.Context, do work, key, run string) (json.RawMess
 	c.SetRequest(c.Request().WithContext(ctx))
 
 	var kept string
-	defer func() { // deferred for the sake of panics
+	defer func() { // also after a panic
 		ctx, cancel := context.WithTimeout(background, endTimeout)
 		defer cancel()
 		end := func() error { return s.Answers.Drop(ctx, key, run) }
 		if kept != "" {
 			end = func() error { return s.Answers.Keep(ctx, key, run, kept) }
 		}
-		// The work is done or refused whatever becomes of the key, which will be free in half a minute.
+		// The work is done or refused even if this fails.
 		if err := end(); err != nil {
-			s.Logger.LogAttrs(ctx, slog.LevelWarn, "idempotency key is stuck",
-				slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
+			s.warn(c, "idempotency key not ended; it is free again in half a minute", err)
 		}
 	}()
 	data, err := do(c)

@@ -98,7 +98,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 		},
 		Captcha:  must(captcha.New(captcha.Config{Fixed: captchaText}))(t),
 		Work:     &pow.Maker{Secrets: []pow.Secrets{{Challenge: "c", Key: "k"}}, Most: 20},
-		Captchas: redis.Captchas(), Gate: redis.Gate(), Answers: redis.Answers(), Sessions: redis.Sessions(), SessionList: redis.Sessions(),
+		Captchas: redis.Captchas(), Gate: redis.Gate(), Answers: redis.Answers(), Sessions: redis.Sessions(),
 		Reports: &reports.Service{
 			Store: redis.Reports(), Metrics: reports.NewMetrics(b.metrics), Now: b.clock.Now, Logger: logger,
 		},

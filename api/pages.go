@@ -3,57 +3,26 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
 	"io/fs"
 	"maps"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
-	"usher/accounts"
 	"usher/captcha"
 	"usher/web"
 )
 
-// cached is for files whose name changes with their content.
+// cached is for files whose names change with their content.
 const cached = "public, max-age=31536000, immutable"
 
 func home(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/register") }
 
-func (s *Server) registerPage(c echo.Context) error {
-	return s.form(c, "register", web.Page{Mode: c.QueryParam("mode")}, nil)
-}
-
-func (s *Server) loginPage(c echo.Context) error {
-	return s.form(c, "login", web.Page{Mode: c.QueryParam("mode")}, nil)
-}
-
-func (s *Server) forgotPage(c echo.Context) error {
-	return s.form(c, "forgot", web.Page{}, nil)
-}
-
-// activatePage changes nothing: mail scanners follow links, so the person has to press the button.
-func (s *Server) activatePage(c echo.Context) error {
-	return s.form(c, "activate", web.Page{Token: linkToken(c)}, nil)
-}
-
-// declinePage changes nothing either.
-func (s *Server) declinePage(c echo.Context) error {
-	return s.form(c, "decline", web.Page{Token: linkToken(c)}, nil)
-}
-
-// linkToken is the token in the address of a page that a mail links to.
-func linkToken(c echo.Context) string {
-	token := c.QueryParam("token")
-	if badText(token) != "" {
-		return ""
-	}
-	return trimmed(fieldToken, token)
-}
-
-// form shows a page with a form, after a refusal with what was wrong, and with a fresh captcha where
-// it asks one: the old one may be spent.
+// form shows a page with a form, with the mistakes after a refusal, and with a new captcha where it needs one: the old one
+// may be spent.
 func (s *Server) form(c echo.Context, name string, p web.Page, refused error) error {
 	status := http.StatusOK
 	if refused != nil {
@@ -76,10 +45,10 @@ func (s *Server) form(c echo.Context, name string, p web.Page, refused error) er
 	return s.page(c, status, name, p)
 }
 
-// onForm puts a refusal beside the field that it is about.
+// onForm returns the sentences of a refusal by the field of the page that shows them.
 func (r reply) onForm() map[string]string {
 	switch {
-	case r.fields["sms_code_id"] != "": // hidden on the form: no code has been asked for
+	case r.fields["sms_code_id"] != "": // a hidden field: no code was sent
 		fields := maps.Clone(r.fields)
 		fields["sms_code"] = fields["sms_code_id"]
 		return fields
@@ -93,8 +62,8 @@ func (r reply) onForm() map[string]string {
 	return nil
 }
 
-// attachCaptcha puts a challenge into the page, so that a person without a script sees one. Without
-// it the page is still good for everybody else, whose script asks again.
+// attachCaptcha puts a challenge into the page for people without JavaScript. When it fails, the script of the page asks
+// for one again.
 func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 	if !s.Captcha.Enabled() || c.Request().Method == http.MethodHead {
 		return
@@ -127,8 +96,8 @@ func (s *Server) page(c echo.Context, status int, name string, p web.Page) error
 		})
 	}
 	if name == "activate" || name == "decline" || name == "undo" {
-		// The address of these pages carries the token, and no request may pass it on. Under "no-referrer" browsers would
-		// send a form with "Origin: null" too, and where a proxy takes Sec-Fetch-Site away nothing else tells whose it is.
+		// The URL of these pages contains the token, and no request may pass it on. "no-referrer" would make browsers send
+		// the form with "Origin: null", and behind a proxy that removes Sec-Fetch-Site only the Origin shows its source.
 		c.Response().Header().Set("Referrer-Policy", "strict-origin")
 	}
 	return c.HTMLBlob(status, out.Bytes())
@@ -137,7 +106,7 @@ func (s *Server) page(c echo.Context, status int, name string, p web.Page) error
 func (s *Server) renderErrorPage(c echo.Context, r reply) {
 	p := web.Page{Status: r.status, Error: r.sentence}
 	if r.status == http.StatusNotFound {
-		p.Error = "" // the page has its own words
+		p.Error = "" // the page has a text of its own
 	}
 	if err := s.page(c, r.status, "error", p); err != nil {
 		s.logError(c, http.StatusInternalServerError, err)
@@ -145,7 +114,7 @@ func (s *Server) renderErrorPage(c echo.Context, r reply) {
 	}
 }
 
-// static serves what the pages load. Only names that carry the hash of their content exist.
+// static serves the files of the pages. Every name contains the hash of its content.
 func (s *Server) static() echo.HandlerFunc {
 	files := web.Static()
 	return func(c echo.Context) error {
@@ -159,34 +128,22 @@ func (s *Server) static() echo.HandlerFunc {
 	}
 }
 
-// readForm reads what a plain form sent into dst, see [decode], and returns it as typed.
-func readForm(c echo.Context, dst any) (map[string]string, error) {
-	if !strings.HasPrefix(c.Request().Header.Get(echo.HeaderContentType), echo.MIMEApplicationForm) {
-		return nil, errMediaType
-	}
-	body, err := readBody(c)
-	if err != nil {
-		return nil, err
-	}
-	values, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil, errMalformed
-	}
-	form := make(map[string]string, len(values))
-	for name := range values {
-		text := values.Get(name)
-		if badText(name) != "" || badText(text) != "" {
-			return nil, errMalformed
-		}
-		form[name] = trimmed(accounts.Field(name), text)
-	}
-	for name, field := range fieldsOf(dst) {
-		switch field := field.(type) {
-		case *string:
-			*field = form[name]
-		case *bool:
-			*field = form[name] != "" && form[name] != "false"
-		}
-	}
-	return form, nil
+// The contract, and a page about it that a test generates.
+var (
+	//go:embed openapi.yaml
+	openAPIText []byte
+	//go:embed docs.html
+	docsPage []byte
+)
+
+func openAPI(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openAPIText) }
+
+// docs allows the page its one style sheet and nothing else: no script, nothing from another origin.
+func docs(c echo.Context) error {
+	_, style, _ := bytes.Cut(docsPage, []byte("<style>"))
+	style, _, _ = bytes.Cut(style, []byte("</style>"))
+	sum := sha256.Sum256(style)
+	c.Response().Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+
+		base64.StdEncoding.EncodeToString(sum[:])+"'; base-uri 'none'; frame-ancestors 'none'")
+	return c.HTMLBlob(http.StatusOK, docsPage)
 }

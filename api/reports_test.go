@@ -19,8 +19,8 @@ import (
 
 const (
 	reportSecret = "a-secret-of-the-console_1"
-	toAliyun      = "/v1/reports/aliyun/" + reportSecret
-	toRonglian    = "/v1/reports/ronglian/" + reportSecret
+	toAliyun     = "/v1/reports/aliyun/" + reportSecret
+	toRonglian   = "/v1/reports/ronglian/" + reportSecret
 )
 
 // reportFace is a face that takes reports, with the worker's side of the codes.

@@ -4,60 +4,59 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
+	"usher/verify"
 )
 
 // routes is the table of contents of the HTTP face.
 func (s *Server) routes(e *echo.Echo) {
-	get := func(path string, endpoint echo.HandlerFunc) {
-		e.Match([]string{http.MethodGet, http.MethodHead}, path, endpoint)
+	get := func(path string, handler echo.HandlerFunc) {
+		e.Match([]string{http.MethodGet, http.MethodHead}, path, handler)
 	}
 
-	e.POST("/v1/captchas", s.createCaptcha)
-	e.POST("/v1/captchas/:id/check", s.checkCaptcha)
+	e.POST("/v1/captchas", endpoint(http.StatusCreated, s.createCaptcha))
+	e.POST("/v1/captchas/:id/check", endpoint(http.StatusOK, withBody(s.checkCaptcha)))
 
-	e.POST("/v1/sms-codes", s.once(http.StatusAccepted, s.sendCode))
-	e.POST("/v1/sms-codes/check", s.checkCode)
-	get("/v1/sms-codes/:id", s.codeStatus)
+	e.POST("/v1/sms-codes", s.once(http.StatusAccepted, withBody(s.issueCode)))
+	e.POST("/v1/sms-codes/check", endpoint(http.StatusOK, withBody(s.checkCode)))
+	get("/v1/sms-codes/:id", endpoint(http.StatusOK, noBody(s.codeStatus)))
 
 	e.POST("/v1/reports/:provider/:secret", s.takeReports)
 
-	get("/v1/usernames/:username", s.countUsername)
-	get("/v1/mobiles/:mobile", s.countMobile)
-	e.POST("/v1/registrations", s.once(http.StatusCreated, s.register))
-	e.POST("/v1/activations", s.activate)
-	e.POST("/v1/activations/resend", s.resendActivation)
-	e.POST("/v1/activations/decline", s.declineActivation)
+	get("/v1/usernames/:username", endpoint(http.StatusOK, noBody(s.countUsername)))
+	get("/v1/mobiles/:mobile", endpoint(http.StatusOK, noBody(s.countMobile)))
+	e.POST("/v1/registrations", s.once(http.StatusCreated, withBody(s.signUp)))
+	e.POST("/v1/activations", endpoint(http.StatusOK, withBody(s.activate)))
+	e.POST("/v1/activations/resend", endpoint(http.StatusAccepted, withBody(s.resend)))
+	e.POST("/v1/activations/decline", endpoint(http.StatusOK, withBody(s.decline)))
 
-	e.POST("/v1/sessions", s.signIn)
-	get("/v1/sessions", s.listSessions)
-	e.DELETE("/v1/sessions", s.endOtherSessions)
-	e.DELETE("/v1/sessions/:id", s.endSessionByID)
-	get("/v1/sessions/current", s.currentSession)
-	e.DELETE("/v1/sessions/current", s.signOut)
-	e.POST("/v1/password-resets", s.resetPassword)
+	e.POST("/v1/sessions", endpoint(http.StatusCreated, withBody(s.signIn)))
+	get("/v1/sessions", endpoint(http.StatusOK, noBody(s.listSessions)))
+	e.DELETE("/v1/sessions", endpoint(http.StatusOK, noBody(s.endOtherSessions)))
+	e.DELETE("/v1/sessions/:id", endpoint(http.StatusOK, noBody(s.endSessionByID)))
+	get("/v1/sessions/current", endpoint(http.StatusOK, noBody(s.current)))
+	e.DELETE("/v1/sessions/current", endpoint(http.StatusOK, noBody(s.signOut)))
+	e.POST("/v1/password-resets", endpoint(http.StatusOK, withBody(s.resetPassword)))
 
-	e.PUT("/v1/account/password", s.changePassword)
-	e.PUT("/v1/account/email", s.changeEmail)
-	e.PUT("/v1/account/mobile", s.changeMobile)
+	e.PUT("/v1/account/password", endpoint(http.StatusOK, withBody(s.changePassword)))
+	e.PUT("/v1/account/email", endpoint(http.StatusOK, withBody(s.changeEmail)))
+	e.PUT("/v1/account/mobile", endpoint(http.StatusOK, withBody(s.changeMobile)))
 
-	e.POST("/v1/account-changes/undo", s.undoChange)
+	e.POST("/v1/account-changes/undo", endpoint(http.StatusOK, withBody(s.undo)))
 
 	get("/openapi.yaml", openAPI)
 	get("/docs", docs)
 
 	get("/", home)
-	get("/register", s.registerPage)
-	e.POST("/register", s.registerForm)
-	get("/login", s.loginPage)
-	e.POST("/login", s.loginForm)
-	get("/forgot", s.forgotPage)
-	e.POST("/forgot", s.forgotForm)
-	get("/activate", s.activatePage)
-	e.POST("/activate", s.activateForm)
-	get("/undo", s.undoPage)
-	e.POST("/undo", s.undoForm)
-	get("/decline", s.declinePage)
-	e.POST("/decline", s.declineForm)
+	for _, page := range []string{"register", "login", "forgot", "activate", "undo", "decline"} {
+		get("/"+page, s.showForm(page))
+	}
+	e.POST("/register", handleForm(s, "register", verify.Register, s.registerForm))
+	e.POST("/login", handleForm(s, "login", verify.Login, s.loginForm))
+	e.POST("/forgot", handleForm(s, "forgot", verify.ResetPassword, s.forgotForm))
+	e.POST("/activate", handleForm(s, "activate", "", s.activateForm))
+	e.POST("/undo", handleForm(s, "undo", verify.UndoChange, s.undoForm))
+	e.POST("/decline", handleForm(s, "decline", "", s.declineForm))
 	get("/account", s.accountPage)
 	e.POST("/account", s.accountForm)
 	e.POST("/logout", s.logoutForm)

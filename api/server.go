@@ -36,16 +36,14 @@ type Server struct {
 	Answers  Answers
 	Reports  Reports
 	Limits   limits.Set
-	Sessions scs.CtxStore // keeps sessions under hashed tokens
-	// SessionList knows who has which of the Sessions.
-	SessionList SessionList
-	Web         *web.Renderer
-	Metrics     *Metrics
-	Gates       Gates        // nil admits everything at once
-	Tracer      trace.Tracer // nil makes no spans
-	Config      Config
-	Logger      *slog.Logger
-	Now         func() time.Time
+	Sessions Sessions
+	Web      *web.Renderer
+	Metrics  *Metrics
+	Gates    Gates        // nil admits every request
+	Tracer   trace.Tracer // nil makes no spans
+	Config   Config
+	Logger   *slog.Logger
+	Now      func() time.Time
 
 	sessions *scs.SessionManager // made by Handler
 }
@@ -56,7 +54,7 @@ type Config struct {
 	AllowedOrigins []string       // other origins that may call the API with credentials
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none when empty
 	Registration   accounts.Registration
-	ReportSecret  string // in the path that vendors push delivery reports to; empty takes none
+	ReportSecret   string // in the path that vendors push delivery reports to; empty takes none
 
 	CaptchaTTL      time.Duration
 	SessionIdle     time.Duration // a session without a request ends

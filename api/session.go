@@ -15,52 +15,54 @@ import (
 	"usher/limits"
 )
 
-// What a session holds.
+// The contents of a session.
 const (
 	sessionAccount    = "account"    // id of the account that is signed in
-	sessionRegistered = "registered" // id of an account that was registered and waits for its proof: not signed in
+	sessionRegistered = "registered" // id of an account that the session has registered and that waits for its proof
 	sessionGeneration = "generation" // of the account's sessions; a password change starts a new one
-	sessionID         = "id"         // by which its owner may end it; opens nothing
+	sessionID         = "id"         // for its owner to end it; opens nothing
 	sessionCreated    = "created"    // Unix time of the sign-in
 	sessionSeen       = "seen"       // Unix time of a recent request
-	sessionRemembered = "remembered" // lives on while nobody uses it
+	sessionRemembered = "remembered" // does not end when idle
 	sessionClient     = "client"     // see clientOf
-	sessionNetwork    = "network"    // from which it was seen, see limits.Network
+	sessionNetwork    = "network"    // of a recent request, see limits.Network
 )
 
-// SessionList knows the sessions of each owner: an account in one generation of its sessions. An id there
-// opens nothing. redisstore.Sessions, which keeps the sessions, is one.
-type SessionList interface {
-	// Enter puts a session on its owner's list and returns its id. It is called before the session is
-	// first committed. An owner with too many sessions loses one.
+// Sessions keeps sessions under hashed tokens, and the list of each owner's sessions. An owner is an account in one
+// generation of its sessions. The ids on the list open nothing.
+type Sessions interface {
+	scs.CtxStore
+
+	// Enter puts a session on its owner's list and returns its id. It is called before the session is first committed.
+	// An owner with too many sessions loses one.
 	Enter(ctx context.Context, owner, token string, expiry time.Time) (id string, err error)
 
 	// List returns the data of the owner's sessions by their ids.
 	List(ctx context.Context, owner string) (map[string][]byte, error)
 
-	// End ends those of the sessions that are the owner's, and returns how many these were.
+	// End ends those of the sessions that are the owner's, and returns their number.
 	End(ctx context.Context, owner string, ids ...string) (int, error)
 }
 
-// owner names whose session it is. A password change makes a new owner, whose list is empty.
+// owner names the owner of a session. A password change makes a new owner, whose list is empty.
 func owner(account string, generation int) string {
 	return account + "/" + strconv.Itoa(generation)
 }
 
-// seenEvery is the share of the idle time after which a request is noted: writing each one would
-// double what a look at the session costs.
-const seenEvery = 30
+// seenShare is the share of the idle time after which a request is recorded: to record every one would double the cost of
+// a session.
+const seenShare = 30
 
-// newSessions does without scs.New, which starts a goroutine for a store in memory that nobody can
-// stop without a data race. What New adds, a context key of its own, matters to those who have two.
-// The store hashes the tokens, with a key that scs does not have.
+// newSessions does not call scs.New, which starts a goroutine for a store in memory that cannot be stopped without a data
+// race. New also makes a context key, which only programs with two managers need. The store hashes the tokens, with a key
+// that scs does not have.
 func newSessions(store scs.CtxStore, config Config) *scs.SessionManager {
 	m := &scs.SessionManager{
 		Store: store, Codec: scs.GobCodec{}, Lifetime: config.SessionLifetime,
 		Cookie: scs.SessionCookie{Name: "usher", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode},
 	}
 	if isHTTPS(config.PublicURL) {
-		// Browsers refuse the prefix without Secure, and Secure where development has no TLS.
+		// Browsers refuse this prefix without Secure, and Secure without TLS, which development does not have.
 		m.Cookie.Name, m.Cookie.Secure = "__Host-usher", true
 	}
 	return m
@@ -68,7 +70,7 @@ func newSessions(store scs.CtxStore, config Config) *scs.SessionManager {
 
 func isHTTPS(u *url.URL) bool { return u != nil && u.Scheme == "https" }
 
-// openCookie loads the session that the cookie names, or an empty one, once in a request.
+// openCookie loads the session of the cookie, or an empty one, once in a request.
 func (s *Server) openCookie(c echo.Context) (context.Context, error) {
 	token := ""
 	if cookie, err := c.Cookie(s.sessions.Cookie.Name); err == nil {
@@ -81,8 +83,8 @@ func (s *Server) openCookie(c echo.Context) (context.Context, error) {
 	return ctx, err
 }
 
-// startSession signs an account in under a new token: one that was known before the sign-in, to
-// whomever, is worth nothing after it.
+// startSession signs an account in under a new token: a token that another person knew before the sign-in opens nothing
+// after it.
 func (s *Server) startSession(c echo.Context, account accounts.Account, remember bool) error {
 	ctx, err := s.openCookie(c)
 	if err != nil {
@@ -99,8 +101,8 @@ func (s *Server) startSession(c echo.Context, account accounts.Account, remember
 		lifetime = s.Config.SessionRemember
 	}
 	now := s.Now()
-	deadline := now.Add(lifetime).UTC() // by our clock, not by that of scs
-	id, err := s.SessionList.Enter(ctx, owner(account.ID, account.SessionGeneration), s.sessions.Token(ctx), deadline)
+	deadline := now.Add(lifetime).UTC() // by our clock, which tests set; scs has its own
+	id, err := s.Sessions.Enter(ctx, owner(account.ID, account.SessionGeneration), s.sessions.Token(ctx), deadline)
 	if err != nil {
 		return err
 	}
@@ -118,8 +120,18 @@ func (s *Server) startSession(c echo.Context, account accounts.Account, remember
 	return s.commit(ctx, c)
 }
 
-// current returns the signed-in account, or errNotSignedIn when the session is missing, idle for too
-// long, or older than the account's password.
+// commit writes the session and its cookie.
+func (s *Server) commit(ctx context.Context, c echo.Context) error {
+	token, expiry, err := s.sessions.Commit(ctx)
+	if err != nil {
+		return err
+	}
+	s.sessions.WriteSessionCookie(ctx, c.Response(), token, expiry)
+	return nil
+}
+
+// current returns the signed-in account, or errNotSignedIn when the session is missing, idle for too long, or older than
+// the account's password.
 func (s *Server) current(c echo.Context) (accounts.Account, error) {
 	ctx, err := s.openCookie(c)
 	if err != nil {
@@ -130,18 +142,18 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 		return accounts.Account{}, errNotSignedIn
 	}
 	if s.isIdle(ctx) {
-		return accounts.Account{}, s.over(ctx, c)
+		return accounts.Account{}, s.expire(ctx, c)
 	}
 	generation := s.sessions.GetInt(ctx, sessionGeneration)
 	account, err := s.Accounts.Store.FindSignedIn(ctx, id, sessionName(owner(id, generation), s.sessions.GetString(ctx, sessionID)))
 	if errors.Is(err, accounts.ErrNotFound) {
-		return accounts.Account{}, s.over(ctx, c)
+		return accounts.Account{}, s.expire(ctx, c)
 	}
 	if err != nil {
 		return accounts.Account{}, err
 	}
 	if !account.Active || account.SessionGeneration != generation {
-		return accounts.Account{}, s.over(ctx, c)
+		return accounts.Account{}, s.expire(ctx, c)
 	}
 	s.Accounts.Seen(ctx, account)
 	return account, s.noteSeen(ctx, c)
@@ -151,14 +163,14 @@ func (s *Server) isIdle(ctx context.Context) bool {
 	return !s.sessions.GetBool(ctx, sessionRemembered) && s.tooLongAgo(s.sessions.GetInt64(ctx, sessionSeen))
 }
 
-// tooLongAgo says of the time when a session was last seen whether the session is over, unless remembered.
+// tooLongAgo reports whether a session that was last seen at a Unix time has ended, unless it is remembered.
 func (s *Server) tooLongAgo(seen int64) bool {
 	return s.Now().Sub(time.Unix(seen, 0)) >= s.Config.SessionIdle
 }
 
 func (s *Server) noteSeen(ctx context.Context, c echo.Context) error {
 	seen := time.Unix(s.sessions.GetInt64(ctx, sessionSeen), 0)
-	if s.Now().Sub(seen) < s.Config.SessionIdle/seenEvery {
+	if s.Now().Sub(seen) < s.Config.SessionIdle/seenShare {
 		return nil
 	}
 	_, network := limits.Network(clientAddr(c))
@@ -168,20 +180,21 @@ func (s *Server) noteSeen(ctx context.Context, c echo.Context) error {
 	return err
 }
 
-// over ends a session that has lost its worth and says so.
-func (s *Server) over(ctx context.Context, c echo.Context) error {
+// expire ends a session that is not valid any more and returns errNotSignedIn.
+func (s *Server) expire(ctx context.Context, c echo.Context) error {
 	if err := s.destroy(ctx, c); err != nil {
 		return err
 	}
 	return errNotSignedIn
 }
 
-func (s *Server) endSession(c echo.Context) error {
+// signOut succeeds also for a client that is signed out already.
+func (s *Server) signOut(c echo.Context) (none, error) {
 	ctx, err := s.openCookie(c)
 	if err != nil {
-		return err
+		return none{}, err
 	}
-	return s.destroy(ctx, c)
+	return none{}, s.destroy(ctx, c)
 }
 
 func (s *Server) destroy(ctx context.Context, c echo.Context) error {
@@ -195,12 +208,12 @@ func (s *Server) destroy(ctx context.Context, c echo.Context) error {
 	return nil
 }
 
-// sessionName is what the end of a session is noted under. Its owner is part of it, so that nobody can note the end
-// of another's.
+// sessionName is the key of the record that a session has ended. It contains the owner, so that an account cannot record
+// the end of another account's session.
 func sessionName(owner, id string) string { return owner + "/" + id }
 
-// end ends those of the sessions that are the owner's, and returns how many these were. SQL is told first: a Redis that
-// comes back with an older state must not bring them to life again.
+// end ends those of the sessions that are the owner's, and returns their number. It writes to SQL first: an older copy of
+// Redis must not bring them back.
 func (s *Server) end(ctx context.Context, owner string, ids ...string) (int, error) {
 	names := make([]string, len(ids))
 	for i, id := range ids {
@@ -210,10 +223,10 @@ func (s *Server) end(ctx context.Context, owner string, ids ...string) (int, err
 	if err := s.Accounts.Store.EndSessions(ctx, until, names...); err != nil {
 		return 0, err
 	}
-	return s.SessionList.End(ctx, owner, ids...)
+	return s.Sessions.End(ctx, owner, ids...)
 }
 
-// unlist takes the loaded session off its owner's list, if it is on one.
+// unlist removes the loaded session from its owner's list, if it is on one.
 func (s *Server) unlist(ctx context.Context) error {
 	id := s.sessions.GetString(ctx, sessionID)
 	if id == "" {

@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"slices"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 	"usher/accounts"
 )
 
-// sessionView is what an owner sees of a session. Neither the id nor anything else opens it.
+// sessionView is what an owner sees of a session. Nothing of it opens the session.
 type sessionView struct {
 	ID         string    `json:"id"`
 	CreatedAt  time.Time `json:"created_at"`
@@ -27,21 +26,18 @@ type sessionsView struct {
 	Sessions []sessionView `json:"sessions"`
 }
 
-func (s *Server) listSessions(c echo.Context) error {
+func (s *Server) listSessions(c echo.Context) (sessionsView, error) {
 	account, err := s.current(c)
 	if err != nil {
-		return err
+		return sessionsView{}, err
 	}
 	list, err := s.sessionsOf(c.Request().Context(), account)
-	if err != nil {
-		return err
-	}
-	return answer(c, http.StatusOK, sessionsView{list})
+	return sessionsView{list}, err
 }
 
-// sessionsOf returns the sessions of an account, the one of this request first, then the latest.
+// sessionsOf returns the sessions of an account: that of this request first, then by the time of last use.
 func (s *Server) sessionsOf(ctx context.Context, account accounts.Account) ([]sessionView, error) {
-	held, err := s.SessionList.List(ctx, owner(account.ID, account.SessionGeneration))
+	held, err := s.Sessions.List(ctx, owner(account.ID, account.SessionGeneration))
 	if err != nil {
 		return nil, err
 	}
@@ -78,14 +74,11 @@ func (s *Server) sessionsOf(ctx context.Context, account accounts.Account) ([]se
 	return list, nil
 }
 
-func (s *Server) endSessionByID(c echo.Context) error {
-	if err := s.endOne(c, c.Param("id")); err != nil {
-		return err
-	}
-	return answer(c, http.StatusOK, none{})
+func (s *Server) endSessionByID(c echo.Context) (none, error) {
+	return none{}, s.endOne(c, c.Param("id"))
 }
 
-// endOne ends one of one's own sessions, this one too.
+// endOne ends a session of the account, which may be this one.
 func (s *Server) endOne(c echo.Context, id string) error {
 	account, err := s.current(c)
 	if err != nil {
@@ -100,7 +93,7 @@ func (s *Server) endOne(c echo.Context, id string) error {
 		return err
 	}
 	if !slices.ContainsFunc(list, func(session sessionView) bool { return session.ID == id }) {
-		return echo.ErrNotFound // no end is noted of what is no session
+		return echo.ErrNotFound // record the end of sessions only
 	}
 	_, err = s.end(ctx, owner(account.ID, account.SessionGeneration), id)
 	return err
@@ -110,24 +103,16 @@ type endedView struct {
 	Ended int `json:"ended"`
 }
 
-func (s *Server) endOtherSessions(c echo.Context) error {
-	ended, err := s.endOthers(c)
-	if err != nil {
-		return err
-	}
-	return answer(c, http.StatusOK, endedView{ended})
-}
-
-// endOthers ends all of one's own sessions but this one and returns how many these were.
-func (s *Server) endOthers(c echo.Context) (int, error) {
+// endOtherSessions ends all sessions of the account except this one.
+func (s *Server) endOtherSessions(c echo.Context) (endedView, error) {
 	account, err := s.current(c)
 	if err != nil {
-		return 0, err
+		return endedView{}, err
 	}
 	ctx := c.Request().Context()
 	list, err := s.sessionsOf(ctx, account)
 	if err != nil {
-		return 0, err
+		return endedView{}, err
 	}
 	var others []string
 	for _, session := range list {
@@ -135,5 +120,6 @@ func (s *Server) endOthers(c echo.Context) (int, error) {
 			others = append(others, session.ID)
 		}
 	}
-	return s.end(ctx, owner(account.ID, account.SessionGeneration), others...)
+	ended, err := s.end(ctx, owner(account.ID, account.SessionGeneration), others...)
+	return endedView{ended}, err
 }

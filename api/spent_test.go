@@ -23,7 +23,7 @@ func onServer(t *testing.T, server *testkit.Server) *bundle {
 	store := redisstore.New(b.client, b.keys, b.clock.Now)
 	b.face.Verify.Codes = store.Codes()
 	b.face.Captchas, b.face.Gate, b.face.Answers = store.Captchas(), store.Gate(), store.Answers()
-	b.face.Sessions, b.face.SessionList = store.Sessions(), store.Sessions()
+	b.face.Sessions = store.Sessions()
 	b.server = httptest.NewServer(b.face.Handler())
 	t.Cleanup(b.server.Close)
 	return b

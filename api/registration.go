@@ -2,8 +2,6 @@ package api
 
 import (
 	"errors"
-	"log/slog"
-	"net/http"
 	"slices"
 	"time"
 
@@ -16,7 +14,7 @@ import (
 	"usher/limits"
 )
 
-// accountView is what a person sees of an account; numbers and addresses encode masked.
+// accountView is what a person sees of an account; numbers and addresses are masked.
 type accountView struct {
 	ID          string         `json:"id"`
 	Username    string         `json:"username"`
@@ -25,12 +23,12 @@ type accountView struct {
 	Active      bool           `json:"active"`
 	EmailActive bool           `json:"email_active"`
 
-	// PendingEmail waits for its proof while another address is proved.
+	// PendingEmail is shown apart only while another address is proved.
 	PendingEmail  *contact.Email  `json:"pending_email,omitempty"`
-	PendingMobile *contact.Mobile `json:"pending_mobile,omitempty"` // claimed from an account that was not seen for long
+	PendingMobile *contact.Mobile `json:"pending_mobile,omitempty"` // claimed from an account that was unused for long
 }
 
-func viewOf(a accounts.Account) accountView {
+func newAccountView(a accounts.Account) accountView {
 	view := accountView{
 		ID: a.ID, Username: a.Username, Mobile: a.Mobile, Email: a.Email, Active: a.Active, EmailActive: !a.Email.IsZero(),
 	}
@@ -52,19 +50,19 @@ type usernameView struct {
 	Count    int    `json:"count"`
 }
 
-func (s *Server) countUsername(c echo.Context) error {
+func (s *Server) countUsername(c echo.Context) (usernameView, error) {
 	username, err := pathText(c, "username")
 	if err != nil {
-		return err
+		return usernameView{}, err
 	}
 	if err := s.spend(c, s.byAddress(c, limits.LookupIP)); err != nil {
-		return err
+		return usernameView{}, err
 	}
 	taken, err := s.Accounts.UsernameTaken(c.Request().Context(), username)
 	if err != nil {
-		return err
+		return usernameView{}, err
 	}
-	return answer(c, http.StatusOK, usernameView{username, count(taken)})
+	return usernameView{username, count(taken)}, nil
 }
 
 type mobileView struct {
@@ -72,23 +70,23 @@ type mobileView struct {
 	Count  int    `json:"count"`
 }
 
-func (s *Server) countMobile(c echo.Context) error {
+func (s *Server) countMobile(c echo.Context) (mobileView, error) {
 	number, err := pathText(c, "mobile")
 	if err != nil {
-		return err
+		return mobileView{}, err
 	}
 	mobile, err := contact.ParseMobile(number)
 	if err != nil {
-		return accounts.FieldErrors{accounts.FieldMobile: accounts.Malformed}
+		return mobileView{}, accounts.FieldErrors{accounts.FieldMobile: accounts.Malformed}
 	}
 	if err := s.spend(c, s.byAddress(c, limits.LookupIP)); err != nil {
-		return err
+		return mobileView{}, err
 	}
 	taken, err := s.Accounts.MobileTaken(c.Request().Context(), mobile)
 	if err != nil {
-		return err
+		return mobileView{}, err
 	}
-	return answer(c, http.StatusOK, mobileView{number, count(taken)})
+	return mobileView{number, count(taken)}, nil
 }
 
 func count(taken bool) int {
@@ -111,17 +109,8 @@ type registrationBody struct {
 	Captcha        string `json:"captcha"`
 }
 
-func (s *Server) register(c echo.Context) (any, error) {
-	var body registrationBody
-	if err := decode(c, &body); err != nil {
-		return nil, err
-	}
-	account, err := s.signUp(c, body)
-	return viewOf(account), err
-}
-
-// signUp registers and, when nothing is left to prove, signs in; else the session only knows what it has
-// registered. A number was guarded by a captcha when its code was sent; an address alone is guarded here.
+// signUp registers an account. When nothing is left to prove it signs in; otherwise the session only records which
+// account it has registered. The code of a number needed a captcha; an address alone needs one here.
 func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
 	request := accounts.SignUp{
 		Username: body.Username, Password: body.Password, PasswordRepeat: body.PasswordRepeat, Agree: body.Agree,
@@ -135,11 +124,9 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 		}
 		return accounts.Account{}, s.withCaptcha(err, body.CaptchaID, body.Captcha)
 	}
-	email, err := contact.ParseEmail(body.Email)
-	if err != nil { // there is none
-		email = contact.Email{}
-	}
+	email, _ := contact.ParseEmail(body.Email) // checked above; an error means that there is none
 	tries, mails := s.byAddress(c, limits.RegisterIP), s.mailSpends(email)
+	var err error
 	if byCode {
 		err = s.spend(c, slices.Concat(tries, mails))
 	} else {
@@ -163,41 +150,40 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 		s.know(c, account)
 		begin = func(c echo.Context, account accounts.Account) error { return s.startSession(c, account, false) }
 	}
-	// The account is there: an error now would make the person register again, in vain.
+	// The account exists: after an error the person would try to register it again.
 	if err := begin(c, account); err != nil {
-		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "registered without a session",
-			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
+		s.warn(c, "registered without a session; the person has to sign in", err)
 	}
 	return account, nil
 }
 
-// A form that is sent twice comes second with a captcha that is spent. Its id is a secret of the one who asked for it, so
-// only that one hears that the first request was done. The second waits for it as long as hashing a password takes.
+// The second request of a form that is sent twice has a spent captcha. Only its client knows the captcha's id, so only
+// that client may learn that the first request succeeded. The second one waits for it while it hashes a password.
 const (
-	secondLooks = 10
-	secondPause = 200 * time.Millisecond
+	repeatTries = 10
+	repeatPause = 200 * time.Millisecond
 )
 
-// admitByCaptcha is admit for a registration by an address alone. It returns errRegistered to a request that comes second.
+// admitByCaptcha is admit for a registration by an address alone. It returns errRegistered to a repeated request.
 func (s *Server) admitByCaptcha(c echo.Context, body registrationBody, spends []limits.Spend) error {
 	_, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
 	if err == nil {
 		s.noteAnswered(c, body.CaptchaID, challenge.Used, requestTimeout)
 	}
 	ctx, used := c.Request().Context(), err
-	for look := range secondLooks {
-		justTaken := look == 0 && errors.Is(err, errCaptchaGone) // its note may be under way
+	for try := range repeatTries {
+		justTaken := try == 0 && errors.Is(err, errCaptchaGone) // the first request may be about to leave its note
 		if !justTaken && !errors.Is(err, errCaptchaUsed) {
 			break
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(secondPause):
+		case <-time.After(repeatPause):
 		}
-		asked, _, lookErr := s.Gate.Admit(ctx, body.CaptchaID, nil)
-		if lookErr != nil {
-			return lookErr
+		asked, _, admitErr := s.Gate.Admit(ctx, body.CaptchaID, nil)
+		if admitErr != nil {
+			return admitErr
 		}
 		if asked.Medium == challenge.Done || asked.Medium == challenge.Used {
 			err = s.captchaRefusal(body.CaptchaID, asked, "")
@@ -206,28 +192,18 @@ func (s *Server) admitByCaptcha(c echo.Context, body registrationBody, spends []
 	if !errors.Is(err, errCaptchaDone) {
 		return used
 	}
-	s.noteAnswered(c, body.CaptchaID, challenge.Done, s.Config.CaptchaTTL) // for a third one
+	s.noteAnswered(c, body.CaptchaID, challenge.Done, s.Config.CaptchaTTL) // for a third request
 	return errRegistered
 }
 
-// noteAnswered leaves a note in the place of a captcha that was answered. Without it a second request hears that the
-// captcha has expired.
+// noteAnswered stores a note in place of an answered captcha. Without it a repeated request is told that the captcha has
+// expired.
 func (s *Server) noteAnswered(c echo.Context, id string, note captcha.Medium, ttl time.Duration) {
 	if !s.Captcha.Enabled() {
 		return
 	}
 	err := s.Captchas.Put(c.Request().Context(), id, captcha.Asked{Medium: note, Price: captcha.Normal}, ttl)
 	if err != nil {
-		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "answered captcha not noted",
-			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
+		s.warn(c, "note of an answered captcha not stored; a repeated request is told that it has expired", err)
 	}
-}
-
-// parseEmail notes in refused what is wrong with an address.
-func parseEmail(address string, refused accounts.FieldErrors) contact.Email {
-	email, err := contact.ParseEmail(address)
-	if err != nil {
-		refused[accounts.FieldEmail] = missingOr(address, accounts.Malformed)
-	}
-	return email
 }

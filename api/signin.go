@@ -1,0 +1,215 @@
+package api
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"usher/accounts"
+	"usher/captcha"
+	"usher/contact"
+	"usher/limits"
+	"usher/passwords"
+)
+
+type signInBody struct {
+	Login     string `json:"login"`
+	Password  string `json:"password"`
+	Remember  bool   `json:"remember"`
+	CaptchaID string `json:"captcha_id"`
+	Captcha   string `json:"captcha"`
+	Mobile    string `json:"mobile"`
+	SMSCodeID string `json:"sms_code_id"`
+	SMSCode   string `json:"sms_code"`
+}
+
+func (s *Server) signIn(c echo.Context, body signInBody) (accounts.Account, error) {
+	return s.openSession(c, body, body.Login == "" && (body.Mobile != "" || body.SMSCode != ""))
+}
+
+// openSession signs in by password or by code.
+func (s *Server) openSession(c echo.Context, body signInBody, byCode bool) (accounts.Account, error) {
+	signIn := s.signInByPassword
+	if byCode {
+		signIn = s.signInByCode
+	}
+	account, err := signIn(c, body)
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	s.know(c, account)
+	return account, s.startSession(c, account, body.Remember)
+}
+
+func (s *Server) signInByPassword(c echo.Context, body signInBody) (accounts.Account, error) {
+	wrong := mistakes{}
+	wrong.require(fieldLogin, body.Login)
+	wrong.require(accounts.FieldPassword, body.Password)
+	if err := wrong.err(); err != nil {
+		return accounts.Account{}, err
+	}
+	return s.tryPassword(c, body)
+}
+
+// loginSubject is the same for every spelling of a login name. Its kind is part of it: the canonical form of a user name
+// may be a number, and the owner of the name must not count as the owner of that number.
+func loginSubject(login string) string {
+	if email, err := contact.ParseEmail(login); err == nil {
+		return "email " + email.Reveal()
+	}
+	if mobile, err := contact.ParseMobile(login); err == nil {
+		return "mobile " + mobile.Reveal()
+	}
+	if _, canonical, ok := accounts.CanonicalUsername(login); ok {
+		return "username " + canonical
+	}
+	return "other " + login // no account can have such a name; it is counted like all others
+}
+
+func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account, error) {
+	wrong := mistakes{}
+	mobile := wrong.code(body.Mobile, body.SMSCodeID, body.SMSCode)
+	if err := wrong.err(); err != nil {
+		return accounts.Account{}, err
+	}
+	if err := s.admitCode(c, mobile); err != nil {
+		return accounts.Account{}, err
+	}
+	account, err := s.Accounts.SignInByCode(c.Request().Context(), mobile, body.SMSCodeID, body.SMSCode)
+	if err == nil {
+		s.Metrics.signIns.WithLabelValues("code").Inc()
+	}
+	return account, err
+}
+
+// knownTTL is how long a network is known for an account after a sign-in from it.
+const knownTTL = 30 * 24 * time.Hour
+
+// tryPassword compares a password within the limits of wrong ones. It spends all of them before it compares, so that
+// simultaneous guesses count, and refunds them unless the password was wrong.
+func (s *Server) tryPassword(c echo.Context, body signInBody) (accounts.Account, error) {
+	known, err := s.knownNetwork(c, body.Login)
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	attempt := s.passwordAttempt(c, body, known)
+	if err := s.admitPassword(c, body, &attempt); err != nil {
+		return accounts.Account{}, err
+	}
+	account, err := s.Accounts.SignIn(c.Request().Context(), body.Login, body.Password, attempt.priority)
+	switch {
+	case errors.Is(err, accounts.ErrCredentials):
+		s.Metrics.signIns.WithLabelValues("wrong").Inc()
+		return accounts.Account{}, err
+	case err == nil:
+		s.Metrics.signIns.WithLabelValues("right").Inc()
+	}
+	s.refund(c, attempt.failures)
+	return account, err
+}
+
+// passwordAttempt is one try of a password.
+type passwordAttempt struct {
+	failures []limits.Spend // the cost of a wrong password
+	priority passwords.Priority
+}
+
+// passwordAttempt returns the cost of a wrong password. A sign-in by SMS code costs nothing of it, and the tries of others
+// do not count for a network that the owner has signed in from: strangers cannot lock an owner out for ever.
+func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) passwordAttempt {
+	login := loginSubject(body.Login)
+	_, network := limits.Network(clientAddr(c))
+	attempt := passwordAttempt{
+		failures: []limits.Spend{{Limit: s.Limits[limits.LoginNameNet], Subject: from(network, login), Beside: network}},
+		priority: passwords.Later,
+	}
+	if known {
+		attempt.priority = passwords.First
+	} else {
+		attempt.failures = append(attempt.failures, limits.Spend{Limit: s.Limits[limits.LoginNameAll], Subject: login})
+	}
+	if s.Captcha.Enabled() && body.CaptchaID == "" {
+		if !known { // otherwise strangers would decide when the owner needs a captcha
+			attempt.failures = append(attempt.failures, limits.Spend{Limit: s.Limits[limits.LoginName], Subject: login})
+		}
+		attempt.failures = append(attempt.failures, s.byAddress(c, limits.LoginAddr)...)
+	}
+	return attempt
+}
+
+// knownNetwork reports whether the account of a login name was signed in from this network recently.
+func (s *Server) knownNetwork(c echo.Context, login string) (bool, error) {
+	_, network := limits.Network(clientAddr(c))
+	return s.Gate.Known(c.Request().Context(), network, loginSubject(login))
+}
+
+// admitPassword admits a try of a password: after a few wrong ones only with a captcha, after many wrong ones from unknown
+// networks only with a captcha of the high price. A client that pays the high price passes the limits that strangers can
+// use up. It is the last way in for an owner on a new network whose number gets no codes because of strangers.
+func (s *Server) admitPassword(c echo.Context, body signInBody, attempt *passwordAttempt) error {
+	own := s.byAddress(c, limits.LoginIP)
+	if attempt.priority == passwords.First { // a known network: the tries of strangers do not count
+		own, _ = limits.Split(own)
+	}
+	spends := slices.Concat(own, attempt.failures)
+	var admitted admission
+	var err error
+	if body.CaptchaID != "" {
+		admitted, err = s.admit(c, body.CaptchaID, body.Captcha, spends)
+	} else {
+		err = s.spend(c, spends)
+	}
+	switch {
+	case refusedBy(err, limits.LoginName, limits.LoginAddr, limits.LoginAddr.Net()):
+		return errCaptchaNeeded
+	case !refusedBy(err, strangersLimits...) || !s.Captcha.Enabled():
+		return err
+	case admitted.price != captcha.High:
+		return errCaptchaCheap
+	}
+	attempt.failures, attempt.priority = withoutStrangers(attempt.failures), passwords.First
+	return s.spend(c, slices.Concat(withoutStrangers(own), attempt.failures))
+}
+
+// strangersLimits are the limits of sign-ins by password that strangers from many networks can use up.
+var strangersLimits = []limits.Name{limits.LoginNameAll, limits.LoginIP.All()}
+
+// withoutStrangers returns the spends that count this client alone.
+func withoutStrangers(spends []limits.Spend) []limits.Spend {
+	return slices.DeleteFunc(slices.Clone(spends), func(s limits.Spend) bool {
+		return slices.Contains(strangersLimits, s.Limit.Name)
+	})
+}
+
+// admitCode admits a try of a code to sign in. When strangers have used the total up, it still admits networks that the
+// number was signed in from.
+func (s *Server) admitCode(c echo.Context, mobile contact.Mobile) error {
+	tries := s.byAddress(c, limits.LoginIP)
+	err := s.spend(c, tries)
+	if !refusedBy(err, limits.LoginIP.All()) {
+		return err
+	}
+	if known, failed := s.knownNetwork(c, mobile.Reveal()); failed != nil || !known {
+		return errors.Join(failed, err)
+	}
+	own, _ := limits.Split(tries)
+	return s.spend(c, own)
+}
+
+// know remembers the network that an account was signed in from, under each of its login names.
+func (s *Server) know(c echo.Context, account accounts.Account) {
+	_, network := limits.Network(clientAddr(c))
+	var logins []string
+	for _, login := range []string{account.Username, account.Mobile.Reveal(), account.Email.Reveal()} {
+		if login != "" {
+			logins = append(logins, loginSubject(login))
+		}
+	}
+	if err := s.Gate.Know(c.Request().Context(), knownTTL, network, logins...); err != nil {
+		s.warn(c, "network of a sign-in not remembered; it counts as unknown", err)
+	}
+}
+
+func from(network, login string) string { return network + " " + login }
