@@ -6,17 +6,21 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 const (
 	module = "usher"
 	table  = "internal/archtest/edges_test.go"
+	list   = "internal/licences/dependencies.yaml"
 	root   = "../.." // seen from this package
 )
 
@@ -32,7 +36,7 @@ func TestPackages_import_only_what_the_table_allows(t *testing.T) {
 	if len(packages) == 0 {
 		t.Fatal("go list found no package")
 	}
-	for _, complaint := range check(packages, edges, homes) {
+	for _, complaint := range check(packages, edges, readHomes(t)) {
 		t.Error(complaint)
 	}
 }
@@ -104,8 +108,28 @@ func noteSources(t *testing.T) {
 	}
 }
 
-// check returns a sentence for every import that neither table allows.
-func check(packages []listed, edges []edge, homes []home) []string {
+// homes are the packages that may import each module, by its path: those of [list] and no others.
+type homes map[string][]string
+
+func readHomes(t *testing.T) homes {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, list))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var modules map[string]struct{ In []string }
+	if err := yaml.Unmarshal(text, &modules); err != nil {
+		t.Fatal(err)
+	}
+	all := homes{}
+	for name, module := range modules {
+		all[name] = module.In
+	}
+	return all
+}
+
+// check returns a sentence for every import that neither the edges nor the homes allow.
+func check(packages []listed, edges []edge, homes homes) []string {
 	var complaints []string
 	for _, p := range packages {
 		from := strings.TrimPrefix(p.ImportPath, module+"/")
@@ -116,10 +140,9 @@ func check(packages []listed, edges []edge, homes []home) []string {
 				complaints = append(complaints, fmt.Sprintf(
 					"%s imports %s, which no edge allows: turn the import round, or add the edge to %s with its reason",
 					from, to, table))
-			case !ours && strings.Contains(strings.Split(imported, "/")[0], ".") && !atHome(homes, from, imported):
+			case !ours && strings.Contains(strings.Split(imported, "/")[0], ".") && !homes.allow(from, imported):
 				complaints = append(complaints, fmt.Sprintf(
-					"%s imports %s, which has no home there: use the package that has, or add the home to %s with its reason",
-					from, imported, table))
+					"%s imports %s, which %s does not allow: use a package that may, or add this one", from, imported, list))
 			}
 		}
 	}
@@ -132,11 +155,15 @@ func allowed(edges []edge, from, to string) bool {
 
 func (e edge) covers(from, to string) bool { return matches(e.from, from) && matches(e.to, to) }
 
-func atHome(homes []home, from, imported string) bool {
-	return slices.ContainsFunc(homes, func(h home) bool {
-		return within(imported, h.lib) &&
-			slices.ContainsFunc(h.in, func(pattern string) bool { return matches(pattern, from) })
-	})
+// allow reports whether the package from may import the package: the module with the longest path decides.
+func (h homes) allow(from, imported string) bool {
+	var module string
+	for name := range h {
+		if within(imported, name) && len(name) > len(module) {
+			module = name
+		}
+	}
+	return slices.ContainsFunc(h[module], func(pattern string) bool { return pattern == "any" || matches(pattern, from) })
 }
 
 // matches tells whether the name fits the pattern; a pattern that cannot be read fits nothing.

@@ -189,58 +189,6 @@ var edges = []edge{
 	{"*/*test", "internal/testkit", "conformance suites start what they test"},
 }
 
-// A home lets the packages in use the module behind the import path prefix lib, for the reason why.
-type home struct {
-	lib string
-	in  []string
-	why string
-}
-
-// homes are all imports from other modules that tests do not make. A library with one home can be replaced
-// there.
-var homes = []home{
-	{"golang.org/x", []string{"*", "*/*", "*/*/*"}, "the Go project's own, as good as the standard library"},
-
-	{"github.com/google/uuid", []string{"accounts", "store/sqlstore", "sandbox", "bench"}, "rows and messages go by ids that sort by time"},
-
-	{"github.com/labstack/echo/v4", []string{"api"}, "HTTP is one face of the domain"},
-	{"github.com/alexedwards/scs/v2", []string{"api", "store/redisstore"}, "a session is a matter of HTTP"},
-	{"github.com/hibiken/asynq", []string{"queue", "tasks", "app", "app/front", "cmd/admin"}, "the queue is one way to run the domain"},
-	{"github.com/hibiken/asynqmon", []string{"app/front"}, "the dashboard is on the operations port"},
-	{"github.com/redis/go-redis/v9", []string{"store/redisconn", "store/redisstore", "app", "app/front", "queue", "tasks", "cmd/admin"}, "all keys have their TTL there"},
-	{"github.com/jmoiron/sqlx", []string{"store/sqlstore"}, "all SQL is there"},
-	{"github.com/lib/pq", []string{"store/sqlstore"}, "all SQL is there"},
-	{"modernc.org/sqlite", []string{"store/sqlstore"}, "all SQL is there"},
-	{"github.com/pressly/goose/v3", []string{"store/sqlstore"}, "all SQL is there"},
-	{"github.com/alexedwards/argon2id", []string{"passwords"}, "hashes are made there"},
-	{"github.com/mtibben/confusables", []string{"accounts"}, "user names are compared there"},
-	{"github.com/golang/freetype", []string{"captcha"}, "the fonts of the challenges"},
-	{"github.com/caarlos0/env/v11", []string{"config"}, "settings are read in one place"},
-	{"github.com/prometheus/client_golang", []string{"app", "app/front", "tasks", "api", "reports"}, "the domain counts nothing itself; reports arrive in two processes and are counted alike"},
-	{"go.opentelemetry.io/otel", []string{"telemetry", "api", "tasks", "providers", "app"}, "the domain makes no spans; only telemetry knows where they go"},
-	{"github.com/labstack/echo/v4", []string{"bench"}, "floors are made of the same libraries, and of nothing else"},
-	{"github.com/hibiken/asynq", []string{"bench"}, "the same"},
-	{"github.com/redis/go-redis/v9", []string{"bench"}, "the same"},
-	{"github.com/lib/pq", []string{"bench"}, "the same"},
-	{"github.com/wneessen/go-mail", []string{"bench"}, "the same"},
-	{"github.com/valyala/fasthttp", []string{"bench"}, "the load generator has to be light"},
-	{"github.com/HdrHistogram/hdrhistogram-go", []string{"bench"}, "percentiles"},
-	{"github.com/prometheus/procfs", []string{"bench"}, "processor time and memory of other processes"},
-	{"github.com/go-logr/logr", []string{"telemetry"}, "the form in which OpenTelemetry complains"},
-	{"github.com/aliyun/alibaba-cloud-sdk-go", []string{"providers/aliyun"}, "a vendor is one folder"},
-	{"github.com/failsafe-go/failsafe-go", []string{"overload"}, "one package finds out how much is too much"},
-	{"github.com/sony/gobreaker/v2", []string{"providers"}, "only the router spares a vendor that fails"},
-	{"github.com/wneessen/go-mail", []string{"providers/smtp"}, "a vendor is one folder"},
-	{"github.com/emersion/go-smtp", []string{"sandbox"}, "the mail server that is played"},
-	{"github.com/emersion/go-sasl", []string{"sandbox"}, "how one signs in to it"},
-
-	{"github.com/alicebob/miniredis/v2", []string{"internal/testkit", "cmd/dev"}, "never in production"},
-	{"github.com/google/go-cmp", []string{"internal/testkit", "*/*test"}, "tests compare with it"},
-	{"github.com/lib/pq", []string{"internal/testkit"}, "it creates databases"},
-	{"github.com/redis/go-redis/v9", []string{"internal/testkit"}, "tests look at what is stored"},
-	{"go.uber.org/goleak", []string{"internal/testkit"}, "tests look for leaks with it"},
-}
-
 // A ban keeps packages whose import path begins with one of the prefixes out of a program, however many
 // imports away they are.
 type ban struct {

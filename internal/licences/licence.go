@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// kind is a licence by its SPDX name, with a sentence that no other one has.
+// kind is a licence by its SPDX name, with a sentence that no other licence has.
 type kind struct{ spdx, sentence string }
 
 // kinds are in the order in which they are looked for: those of the BSD licences are part of one another.
@@ -39,7 +39,7 @@ var chosen = map[string]string{
 
 var blanks = regexp.MustCompile(`[\s#=*]+`)
 
-// licenceOf reads what a module says of itself. Its error asks a person to look.
+// licenceOf returns the licence that a module's own files state. Its error asks a maintainer to read them.
 func licenceOf(m module) (string, error) {
 	if spdx, found := chosen[m.path]; found {
 		return spdx, nil
@@ -64,5 +64,5 @@ func licenceOf(m module) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("%s %s: no licence that is known here: look at %s, and name it in internal/licences", m.path, m.version, m.dir)
+	return "", fmt.Errorf("%s %s: unknown licence: read %s, and add the licence to internal/licences/licence.go", m.path, m.version, m.dir)
 }

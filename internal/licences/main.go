@@ -1,5 +1,5 @@
-// Command licences writes docs/dependencies.md: every module that ours is built from, with its licence as its
-// own files state it, and why the direct ones are there. It runs in the repository's root: go generate ./...
+// Command licences writes docs/dependencies.md: every module that ours is built from, with the licence that its
+// own files state, and the reason for the direct ones. It runs in the repository's root: go generate ./...
 package main
 
 import (
@@ -10,8 +10,8 @@ import (
 
 //go:generate go run . ../..
 
-// page is the file that is written, relative to the root.
-const page = "docs/dependencies.md"
+// target is the file that is written, relative to the root.
+const target = "docs/dependencies.md"
 
 func main() {
 	root := "."
@@ -33,5 +33,5 @@ func run(root string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(root, page), []byte(text), 0o644)
+	return os.WriteFile(filepath.Join(root, target), []byte(text), 0o644)
 }

@@ -25,12 +25,12 @@ func TestPage_is_up_to_date(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(filepath.Join(root, page))
+	got, err := os.ReadFile(filepath.Join(root, target))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("%s differs: run go generate ./...\n%s", page, diff)
+		t.Errorf("%s differs: run go generate ./...\n%s", target, diff)
 	}
 }
 
@@ -41,8 +41,12 @@ func TestShipped_modules_have_no_copyleft_licence(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range modules {
-		if spdx, err := licenceOf(m); err != nil || m.ships && copyleft(spdx) {
-			t.Errorf("%s: licence %q, %v", m.path, spdx, err)
+		spdx, err := licenceOf(m)
+		if err != nil {
+			t.Error(err)
+		}
+		if m.ships && copyleft(spdx) {
+			t.Errorf("%s ships with the copyleft licence %s", m.path, spdx)
 		}
 	}
 }
@@ -77,7 +81,7 @@ func Test_write_wants_a_reason_for_each_direct_module(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := write([]module{{path: "example.org/new", dir: dir, direct: true}})
-	if err == nil || !strings.Contains(err.Error(), "example.org/new is new") || !strings.Contains(err.Error(), "nothing imports it") {
+	if err == nil || !strings.Contains(err.Error(), "example.org/new is new") {
 		t.Errorf("write = %v", err)
 	}
 }

@@ -1,33 +1,45 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
+	_ "embed"
 	"fmt"
 	"maps"
 	"os/exec"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // shipped are the commands that run in production.
 var shipped = []string{"./cmd/api", "./cmd/worker", "./cmd/admin"}
 
-// module is one that something of ours imports, be it by way of others.
-type module struct {
-	path, version, dir string
-	direct             bool
-	ships              bool // part of a command that runs in production
+// dependenciesFile is the list of the modules that we import ourselves.
+//
+//go:embed dependencies.yaml
+var dependenciesFile []byte
+
+// dependency is why a module is there, and the packages that may import it.
+type dependency struct {
+	For string
+	In  []string
 }
 
-// list returns the modules in order of their paths. What go.mod names and nothing of ours imports, not even a
-// test, is left out: it is there for the versions that it asks for, and nobody has its files.
+// module is one that a package of ours imports, directly or through others.
+type module struct {
+	path, version, dir string
+	direct             bool // go.mod names it without "// indirect"
+	ships              bool // part of a command that runs in production
+	dependency
+}
+
+// list returns the modules in order of their paths. A module that go.mod names and no package imports, not even
+// a test, is left out: it is there for the versions that it asks for, and its files may not be downloaded.
 func list(root string) ([]module, error) {
-	direct, err := required(root)
-	if err != nil {
-		return nil, err
+	var dependencies map[string]dependency
+	if err := yaml.Unmarshal(dependenciesFile, &dependencies); err != nil {
+		return nil, fmt.Errorf("read dependencies.yaml: %w", err)
 	}
 	all, err := imported(root, "-test", "./...")
 	if err != nil {
@@ -37,64 +49,40 @@ func list(root string) ([]module, error) {
 	if err != nil {
 		return nil, err
 	}
+	for path := range dependencies {
+		if _, found := all[path]; !found {
+			return nil, fmt.Errorf("dependencies.yaml names %s, and nothing imports it: remove it", path)
+		}
+	}
 	modules := make([]module, 0, len(all))
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		m := all[path]
-		m.direct = direct[path] || reasons[path] != ""
+		m.dependency = dependencies[path]
+		m.direct = m.direct || m.For != ""
 		_, m.ships = ships[path]
 		modules = append(modules, m)
 	}
 	return modules, nil
 }
 
-// required tells of each module in go.mod whether we import it ourselves.
-func required(root string) (map[string]bool, error) {
-	out, err := command(root, "mod", "edit", "-json")
-	if err != nil {
-		return nil, err
-	}
-	var mod struct {
-		Require []struct {
-			Path     string
-			Indirect bool
-		}
-	}
-	if err := json.Unmarshal(out, &mod); err != nil {
-		return nil, fmt.Errorf("read go.mod: %w", err)
-	}
-	direct := map[string]bool{}
-	for _, r := range mod.Require {
-		direct[r.Path] = !r.Indirect
-	}
-	return direct, nil
-}
-
-// imported returns the modules of all packages that those of the patterns import, but not our own.
+// imported returns the modules of all packages that those of the patterns import, without our own.
 func imported(root string, patterns ...string) (map[string]module, error) {
-	const format = `{{with .Module}}{{if not .Main}}{{.Path}}{{"\t"}}{{.Version}}{{"\t"}}{{.Dir}}{{end}}{{end}}`
-	out, err := command(root, append([]string{"list", "-e", "-deps", "-f", format}, patterns...)...)
-	if err != nil {
-		return nil, err
-	}
-	modules := map[string]module{}
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-		if fields := strings.Split(lines.Text(), "\t"); len(fields) == 3 {
-			modules[fields[0]] = module{path: fields[0], version: fields[1], dir: fields[2]}
-		}
-	}
-	return modules, nil
-}
-
-// command runs go where an image is built: what a module is used for may depend on the system.
-func command(root string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(context.Background(), "go", args...)
+	const format = `{{with .Module}}{{if not .Main}}{{.Path}}{{"\t"}}{{.Version}}{{"\t"}}{{.Dir}}{{"\t"}}{{.Indirect}}{{end}}{{end}}`
+	cmd := exec.CommandContext(context.Background(), "go", append([]string{"list", "-e", "-deps", "-f", format}, patterns...)...)
 	cmd.Dir = root
+	// As an image is built: a module's use may depend on the system.
 	cmd.Env = append(cmd.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("go %s: %w: %s", args[0], err, &stderr)
+		return nil, fmt.Errorf("go list: %w: %s", err, &stderr)
 	}
-	return out, nil
+	modules := map[string]module{}
+	for line := range strings.Lines(string(out)) {
+		if fields := strings.Split(strings.TrimSpace(line), "\t"); len(fields) == 4 {
+			modules[fields[0]] = module{path: fields[0], version: fields[1], dir: fields[2], direct: fields[3] == "false"}
+		}
+	}
+	return modules, nil
 }
