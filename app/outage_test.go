@@ -86,12 +86,12 @@ func TestIdleWorker_beside_a_stopped_Redis_writes_a_line_when_it_goes_and_one_wh
 	redis.Stop()
 	<-time.After(8 * time.Second)
 	lines := strings.SplitAfter(strings.TrimSpace(log.String()[before:]), "\n")
-	if len(lines) != 1 || !strings.Contains(lines[0], `"dependency away"`) || !strings.Contains(lines[0], `"to_do":"start it`) {
+	if len(lines) != 1 || !strings.Contains(lines[0], `"dependency unavailable"`) || !strings.Contains(lines[0], `"to_do":"start it`) {
 		t.Errorf("in 8 s without Redis %d lines are written, want one:\n%s", len(lines), strings.Join(lines, ""))
 	}
 	before = len(log.String())
 	redis.Start(t)
-	testkit.Eventually(t, 20*time.Second, func() bool { return strings.Contains(log.String(), `"dependency back"`) }, "it is said to be back")
+	testkit.Eventually(t, 20*time.Second, func() bool { return strings.Contains(log.String(), `"dependency available again"`) }, "it is said to be back")
 	<-time.After(2 * time.Second)
 	if after := log.String()[before:]; strings.Count(after, "\n") != 1 || !strings.Contains(after, `"lines_left_out":`) {
 		t.Errorf("when Redis is back %d lines are written, want one:\n%s", strings.Count(after, "\n"), after)

@@ -2,7 +2,7 @@ package store
 
 import "errors"
 
-// The two dependencies that an [Outage] can be of.
+// The two dependencies that an [Outage] can concern.
 const (
 	Database Dependency = "database"
 	Redis    Dependency = "redis"
@@ -11,23 +11,23 @@ const (
 // Dependency names a store in log lines and metrics.
 type Dependency string
 
-// Class says how much of a dependency an [Outage] concerns.
+// Class says which calls to a dependency an [Outage] affects.
 type Class int
 
 // The classes of an outage.
 const (
-	// Away means that the dependency does nothing for this process: it cannot be reached, does not answer in time or
-	// refuses everything.
-	Away Class = iota
+	// Unavailable means that the dependency does nothing for this process: it cannot be reached, does not answer in time
+	// or refuses everything.
+	Unavailable Class = iota
 	// Unwritable means that it still answers reads.
 	Unwritable
 	// Refused means that it refused one command or statement. Others may pass.
 	Refused
 )
 
-// Outage is the error of a store whose dependency did not do what was asked, through no fault of the caller: the same
-// call succeeds once an operator or time has removed the cause. Packages that know neither Redis nor SQL tell it from a
-// mistake with [AsOutage].
+// Outage is the error of a store whose dependency failed through no fault of the caller: the same call succeeds once an
+// operator or time has removed the cause. Packages that know neither Redis nor SQL distinguish it from a programming mistake
+// with [AsOutage].
 type Outage struct {
 	Of     Dependency
 	Class  Class
@@ -48,7 +48,7 @@ func AsOutage(err error) *Outage {
 	return o
 }
 
-// Advise returns the error's text and, behind it, what an operator can do about it. It returns "" for nil.
+// Advise returns the error's text followed by what an operator can do about it. It returns "" for nil.
 func Advise(err error) string {
 	if err == nil {
 		return ""

@@ -11,34 +11,35 @@ import (
 )
 
 const (
-	// reminder is how often the log says that a dependency is still away.
+	// reminder is how often the log repeats that a dependency is still unavailable.
 	reminder = time.Minute
-	// calm is how long nothing must have failed before a dependency counts as back, so that one which answers every
-	// other command is one outage. While it only refuses writes, reads say nothing, and writes may be rare.
+
+	// calm is how long no call may have failed before a dependency counts as available again, so that failures of every
+	// other call are one outage. calmUnwritable is longer: reads succeed meanwhile, and writes may be rare.
 	calm           = time.Second
 	calmUnwritable = 15 * time.Second
 )
 
-// Watch tells the log of a process about its dependencies: one line when one goes, one a minute while it is away, one
-// when it is back. What other code logs about the same outage is left out meanwhile, see [Quiet]. Outages of the class
-// [Refused] are not its subject. It is safe for concurrent use. A nil Watch does nothing.
+// Watch logs the outages of a process's dependencies: one line when one begins, one a minute while it lasts, and one when it
+// is over. Other lines about the same outage are left out meanwhile, see [Quiet]. Outages of the class [Refused] are ignored.
+// It is safe for concurrent use. A nil Watch does nothing.
 type Watch struct {
-	log  slog.Handler
-	now  func() time.Time
-	mu   sync.Mutex
-	away atomic.Int32 // how many are away; read without the lock by every answer
-	of   map[Dependency]*absence
+	log    slog.Handler
+	now    func() time.Time
+	lasts  atomic.Int32 // number of unavailable dependencies; every successful call reads it, without the lock
+	mu     sync.Mutex
+	states map[Dependency]*unavailability
 }
 
-// absence is an outage that lasts.
-type absence struct {
-	since, failed, told time.Time // when it began, when something failed last, when the log was told last
-	class               Class
-	reasons             []string // of all that failed: a handful
-	hidden              int      // lines of other code that were left out
+// unavailability is an outage that lasts.
+type unavailability struct {
+	since, failed, logged time.Time // when it began, and the times of the last failure and of the last line in the log
+	class                 Class
+	reasons               []string // of all failures: a handful
+	hidden                int      // lines of other code that were left out
 }
 
-// Failed notes that something failed because the dependency is away.
+// Failed notes that a call failed with the outage.
 func (w *Watch) Failed(o *Outage) {
 	if w == nil || o.Class == Refused {
 		return
@@ -46,73 +47,63 @@ func (w *Watch) Failed(o *Outage) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.now()
-	a := w.of[o.Of]
+	u := w.states[o.Of]
 	switch {
-	case a == nil:
-		a = &absence{since: now, told: now}
-		w.of[o.Of] = a
-		w.away.Add(1)
-		w.tell(slog.LevelWarn, "dependency away", "dependency", o.Of, "error", o, "to_do", o.Cure)
-	case now.Sub(a.told) >= reminder:
-		a.told = now
-		w.tell(slog.LevelWarn, "dependency still away", "dependency", o.Of, "error", o, "to_do", o.Cure,
-			"away_seconds", int(now.Sub(a.since).Seconds()), "lines_left_out", a.hidden)
+	case u == nil:
+		u = &unavailability{since: now, logged: now}
+		w.states[o.Of] = u
+		w.lasts.Add(1)
+		w.write(slog.LevelWarn, "dependency unavailable", "dependency", o.Of, "error", o, "to_do", o.Cure)
+	case now.Sub(u.logged) >= reminder:
+		u.logged = now
+		w.write(slog.LevelWarn, "dependency still unavailable", "dependency", o.Of, "error", o, "to_do", o.Cure,
+			"unavailable_seconds", int(now.Sub(u.since).Seconds()), "lines_left_out", u.hidden)
 	}
-	a.failed, a.class = now, o.Class
-	if !slices.Contains(a.reasons, o.Reason) {
-		a.reasons = append(a.reasons, o.Reason)
+	u.failed, u.class = now, o.Class
+	if !slices.Contains(u.reasons, o.Reason) {
+		u.reasons = append(u.reasons, o.Reason)
 	}
 }
 
-// Answered notes that the dependency did what was asked.
+// Answered notes that a call succeeded.
 func (w *Watch) Answered(d Dependency) {
-	if w == nil || w.away.Load() == 0 {
+	if w == nil || w.lasts.Load() == 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a := w.of[d]
-	if a == nil {
+	u := w.states[d]
+	if u == nil {
 		return
 	}
 	rest := calm
-	if a.class == Unwritable {
+	if u.class == Unwritable {
 		rest = calmUnwritable
 	}
-	if w.now().Sub(a.failed) < rest {
+	if w.now().Sub(u.failed) < rest {
 		return
 	}
-	delete(w.of, d)
-	w.away.Add(-1)
-	w.tell(slog.LevelInfo, "dependency back", "dependency", d,
-		"away_seconds", int(a.failed.Sub(a.since).Seconds()), "lines_left_out", a.hidden)
+	delete(w.states, d)
+	w.lasts.Add(-1)
+	w.write(slog.LevelInfo, "dependency available again", "dependency", d,
+		"unavailable_seconds", int(u.failed.Sub(u.since).Seconds()), "lines_left_out", u.hidden)
 }
 
-// Away reports whether the dependency is away.
-func (w *Watch) Away(d Dependency) bool {
-	if w == nil || w.away.Load() == 0 {
-		return false
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.of[d] != nil
-}
-
-// hide reports whether a line with such a text is about something that is away, and counts it then.
+// hide reports whether a text quotes an outage that lasts, and counts the hidden line.
 func (w *Watch) hide(text string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, a := range w.of {
-		if slices.ContainsFunc(a.reasons, func(reason string) bool { return strings.Contains(text, reason) }) {
-			a.hidden++
+	for _, u := range w.states {
+		if slices.ContainsFunc(u.reasons, func(reason string) bool { return strings.Contains(text, reason) }) {
+			u.hidden++
 			return true
 		}
 	}
 	return false
 }
 
-// tell writes a line of the watch's own.
-func (w *Watch) tell(level slog.Level, text string, args ...any) {
+// write logs a line of the watch's own.
+func (w *Watch) write(level slog.Level, text string, args ...any) {
 	ctx := context.Background()
 	if !w.log.Enabled(ctx, level) {
 		return
@@ -122,7 +113,7 @@ func (w *Watch) tell(level slog.Level, text string, args ...any) {
 	_ = w.log.Handle(ctx, r)
 }
 
-// quiet is a handler that leaves out what a watch has told already.
+// quiet is a handler that leaves out lines about outages that its watch has logged.
 type quiet struct {
 	slog.Handler
 
@@ -130,12 +121,12 @@ type quiet struct {
 	one   bool // the logger belongs to one message or request
 }
 
-// Quiet returns a handler with a [Watch] of its own, which [WatchOf] finds. While a dependency is away it passes lines
-// on at the level of debugging that tell of its [Outage] in an attribute and belong to no single message or request:
-// what runs again and again in the background would repeat the same line for every try. An outage is known by its
-// reason: libraries keep an error's text only.
+// Quiet returns a handler with a [Watch] of its own, which [WatchOf] returns. While a dependency is unavailable, the handler
+// lowers lines to the level of debugging that quote the [Outage] in an attribute and belong to no single message or request:
+// what runs again and again in the background would otherwise repeat the same line. An outage is recognised by its reason,
+// because libraries keep an error's text only.
 func Quiet(next slog.Handler) slog.Handler {
-	return quiet{Handler: next, watch: &Watch{log: next, now: time.Now, of: map[Dependency]*absence{}}}
+	return quiet{Handler: next, watch: &Watch{log: next, now: time.Now, states: map[Dependency]*unavailability{}}}
 }
 
 // WatchOf returns the watch of a logger that [Quiet] made, or a new one that writes to the logger.
@@ -153,7 +144,7 @@ var ones = map[string]bool{
 
 // Handle implements [slog.Handler].
 func (q quiet) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level < slog.LevelWarn || q.one || q.watch.away.Load() == 0 {
+	if r.Level < slog.LevelWarn || q.one || q.watch.lasts.Load() == 0 {
 		return q.Handler.Handle(ctx, r)
 	}
 	one, hidden := false, false

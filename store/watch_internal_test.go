@@ -27,11 +27,11 @@ func outageOf(d Dependency, class Class) *Outage {
 	return &Outage{Of: d, Class: class, Reason: string(d) + " cannot be reached", Cure: "start it", Err: errors.New("connection refused")}
 }
 
-func TestWatch_writes_a_line_when_it_goes_one_a_minute_and_one_when_it_is_back(t *testing.T) {
+func TestWatch_writes_a_line_at_the_beginning_one_a_minute_and_one_at_the_end(t *testing.T) {
 	t.Parallel()
 	logger, watch, now, lines := watched(slog.LevelInfo)
 	watch.Answered(Redis)
-	o := outageOf(Redis, Away)
+	o := outageOf(Redis, Unavailable)
 	for range 150 * 10 { // ten tries a second
 		watch.Failed(o)
 		logger.Warn("due mails not enqueued", "error", fmt.Errorf("ping queue: %w", o))
@@ -42,9 +42,9 @@ func TestWatch_writes_a_line_when_it_goes_one_a_minute_and_one_when_it_is_back(t
 	watch.Answered(Redis)
 	watch.Answered(Redis)
 	got := lines()
-	if len(got) != 4 || !strings.Contains(got[0], `msg="dependency away" dependency=redis`) || !strings.Contains(got[0], `to_do="start it"`) ||
-		!strings.Contains(got[1], "still away") || !strings.Contains(got[1], "away_seconds=60") || !strings.Contains(got[2], "away_seconds=120") ||
-		!strings.Contains(got[3], "dependency back") || !strings.Contains(got[3], "lines_left_out=3000") {
+	if len(got) != 4 || !strings.Contains(got[0], `msg="dependency unavailable" dependency=redis`) || !strings.Contains(got[0], `to_do="start it"`) ||
+		!strings.Contains(got[1], "still unavailable") || !strings.Contains(got[1], "unavailable_seconds=60") || !strings.Contains(got[2], "unavailable_seconds=120") ||
+		!strings.Contains(got[3], "dependency available again") || !strings.Contains(got[3], "lines_left_out=3000") {
 		t.Errorf("the log has %d lines:\n%s", len(got), strings.Join(got, "\n"))
 	}
 	logger.Warn("due mails not enqueued", "error", o)
@@ -56,11 +56,11 @@ func TestWatch_writes_a_line_when_it_goes_one_a_minute_and_one_when_it_is_back(t
 func TestWatch_leaves_out_nothing_else(t *testing.T) {
 	t.Parallel()
 	logger, watch, _, lines := watched(slog.LevelInfo)
-	o := outageOf(Redis, Away)
+	o := outageOf(Redis, Unavailable)
 	watch.Failed(o)
 	lines()
 	for name, log := range map[string]func(){
-		"another dependency": func() { logger.Warn("line", "error", outageOf(Database, Away)) },
+		"another dependency": func() { logger.Warn("line", "error", outageOf(Database, Unavailable)) },
 		"another error":      func() { logger.Warn("line", "error", errors.New("no such template")) },
 		"one message":        func() { logger.Warn("line", "sms_code_id", "abc", "error", o) },
 		"one request":        func() { logger.With("request_id", "abc").Warn("line", "error", o) },
@@ -77,13 +77,13 @@ func TestWatch_leaves_out_nothing_else(t *testing.T) {
 	watch.Failed(o)
 	lines()
 	if verbose.WarnContext(context.Background(), "line", "error", o); !strings.Contains(lines()[0], "level=DEBUG msg=line") {
-		t.Error("who debugs does not get the line")
+		t.Error("at the level of debugging the line is left out")
 	}
 }
 
-func TestWatch_takes_what_flickers_for_one_outage(t *testing.T) {
+func TestWatch_counts_repeated_failures_as_one_outage(t *testing.T) {
 	t.Parallel()
-	for class, rest := range map[Class]time.Duration{Away: calm, Unwritable: calmUnwritable} {
+	for class, rest := range map[Class]time.Duration{Unavailable: calm, Unwritable: calmUnwritable} {
 		_, watch, now, lines := watched(slog.LevelInfo)
 		for range 20 {
 			watch.Failed(outageOf(Database, class))
@@ -93,16 +93,16 @@ func TestWatch_takes_what_flickers_for_one_outage(t *testing.T) {
 		*now = now.Add(rest)
 		watch.Answered(Database)
 		got := strings.Join(lines(), "\n")
-		if strings.Count(got, "dependency away") != 1 || strings.Count(got, "dependency back") != 1 {
+		if strings.Count(got, "dependency unavailable") != 1 || strings.Count(got, "dependency available again") != 1 {
 			t.Errorf("class %d: %s", class, got)
 		}
 	}
 	_, watch, _, lines := watched(slog.LevelInfo)
 	watch.Failed(outageOf(Redis, Refused)) // one command: the others may pass
-	if watch.Away(Redis) || lines()[0] != "" {
+	if watch.states[Redis] != nil || lines()[0] != "" {
 		t.Error("one command that is refused counts as an outage")
 	}
 	var none *Watch
-	none.Failed(outageOf(Redis, Away))
+	none.Failed(outageOf(Redis, Unavailable))
 	none.Answered(Redis)
 }

@@ -23,24 +23,24 @@ type refusal struct {
 // refusals is the only table of Redis' errors. None of the commands was executed. The client itself repeats a command
 // once after READONLY, MASTERDOWN, LOADING, CLUSTERDOWN, TRYAGAIN and NOREPLICAS; nothing else is repeated.
 var refusals = [...]refusal{
-	{"NOAUTH", store.Away, "redis requires a password", "add it to USHER_REDIS_URL"},
-	{"WRONGPASS", store.Away, "redis refuses the user or the password of the URL", "correct USHER_REDIS_URL"},
-	{"ERR AUTH", store.Away, "redis refuses the password of the URL", "correct USHER_REDIS_URL"},
+	{"NOAUTH", store.Unavailable, "redis requires a password", "add it to USHER_REDIS_URL"},
+	{"WRONGPASS", store.Unavailable, "redis refuses the user or the password of the URL", "correct USHER_REDIS_URL"},
+	{"ERR AUTH", store.Unavailable, "redis refuses the password of the URL", "correct USHER_REDIS_URL"},
 	{"NOPERM", store.Refused, "the Redis user lacks a permission", "docs/redis.md lists the permissions"},
 	{"READONLY", store.Unwritable, "redis is a read-only replica", "point USHER_REDIS_URL to the primary"},
 	{"NOREPLICAS", store.Unwritable, "redis accepts no writes without its replicas", "start the replicas, or lower min-replicas-to-write"},
 	{"MISCONF", store.Unwritable, "redis cannot write to its disk", "check its log and the free space on its disk"},
 	{"OOM", store.Unwritable, "redis is full", "raise maxmemory, or find out what uses the memory: docs/runbooks/RedisMemoryHigh.md"},
-	{"BUSY", store.Away, "redis is busy with a script that does not end", "run SCRIPT KILL on the server, and find out which program sent the script"},
-	{"LOADING", store.Away, "redis is still reading its data", "wait until it has read them"},
-	{"MASTERDOWN", store.Away, "redis is a replica that has lost its primary", "start the primary, or point USHER_REDIS_URL to the new one"},
-	{"CLUSTERDOWN", store.Away, "the Redis cluster is incomplete", "start the missing nodes"},
+	{"BUSY", store.Unavailable, "redis is busy with a script that does not end", "run SCRIPT KILL on the server, and find out which program sent the script"},
+	{"LOADING", store.Unavailable, "redis is still reading its data", "wait until it has read them"},
+	{"MASTERDOWN", store.Unavailable, "redis is a replica that has lost its primary", "start the primary, or point USHER_REDIS_URL to the new one"},
+	{"CLUSTERDOWN", store.Unavailable, "the Redis cluster is incomplete", "start the missing nodes"},
 	{"TRYAGAIN", store.Refused, "the Redis cluster is moving keys", "wait until they have been moved"},
-	{"MOVED", store.Away, "redis is a node of a cluster", "set USHER_REDIS_URL to redis-cluster:// or rediss-cluster://"},
-	{"ERR This instance has cluster support disabled", store.Away, "redis is not a cluster", "set USHER_REDIS_URL to redis:// or rediss://"},
-	{"ERR DB index is out of range", store.Away, "redis has no database of the URL's number", "correct USHER_REDIS_URL"},
-	{"ERR max number of clients reached", store.Away, "redis has too many connections", "raise maxclients, or run fewer processes"},
-	{"DENIED", store.Away, "redis is in protected mode", "set a password or a user on it, and add it to USHER_REDIS_URL"},
+	{"MOVED", store.Unavailable, "redis is a node of a cluster", "set USHER_REDIS_URL to redis-cluster:// or rediss-cluster://"},
+	{"ERR This instance has cluster support disabled", store.Unavailable, "redis is not a cluster", "set USHER_REDIS_URL to redis:// or rediss://"},
+	{"ERR DB index is out of range", store.Unavailable, "redis has no database of the URL's number", "correct USHER_REDIS_URL"},
+	{"ERR max number of clients reached", store.Unavailable, "redis has too many connections", "raise maxclients, or run fewer processes"},
+	{"DENIED", store.Unavailable, "redis is in protected mode", "set a password or a user on it, and add it to USHER_REDIS_URL"},
 }
 
 // ours are refusals that are no outage: callers handle them, or they are mistakes of this program. The last two come from

@@ -110,8 +110,8 @@ func TestRefusals_are_outages_with_something_to_do(t *testing.T) {
 		class store.Class
 		todo  string // part of it
 	}{
-		"NOAUTH Authentication required.":                                                                   {store.Away, "USHER_REDIS_URL"},
-		"WRONGPASS invalid username-password pair or user is disabled.":                                     {store.Away, "USHER_REDIS_URL"},
+		"NOAUTH Authentication required.":                                                                   {store.Unavailable, "USHER_REDIS_URL"},
+		"WRONGPASS invalid username-password pair or user is disabled.":                                     {store.Unavailable, "USHER_REDIS_URL"},
 		"NOPERM this user has no permissions to run the 'set' command":                                      {store.Refused, "docs/redis.md"},
 		"READONLY You can't write against a read only replica.":                                             {store.Unwritable, "primary"},
 		"READONLY You can't write against a read only replica. script: a, on @user_script:1.":               {store.Unwritable, "primary"},
@@ -119,12 +119,12 @@ func TestRefusals_are_outages_with_something_to_do(t *testing.T) {
 		"NOREPLICAS Not enough good replicas to write.":                                                     {store.Unwritable, "replicas"},
 		"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.":  {store.Unwritable, "disk"},
 		"OOM command not allowed when used memory > 'maxmemory'.":                                           {store.Unwritable, "maxmemory"},
-		"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.":            {store.Away, "SCRIPT KILL"},
-		"LOADING Redis is loading the dataset in memory":                                                    {store.Away, "wait"},
-		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.":                  {store.Away, "primary"},
-		"CLUSTERDOWN The cluster is down":                                                                   {store.Away, "nodes"},
+		"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.":            {store.Unavailable, "SCRIPT KILL"},
+		"LOADING Redis is loading the dataset in memory":                                                    {store.Unavailable, "wait"},
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.":                  {store.Unavailable, "primary"},
+		"CLUSTERDOWN The cluster is down":                                                                   {store.Unavailable, "nodes"},
 		"TRYAGAIN Multiple keys request during rehashing of slot":                                           {store.Refused, "wait"},
-		"ERR max number of clients reached":                                                                 {store.Away, "maxclients"},
+		"ERR max number of clients reached":                                                                 {store.Unavailable, "maxclients"},
 		"ERR unknown command 'LPOS'":                                                                        {store.Refused, "admin doctor"},
 		"ERR bad lua script for redis cluster, all the keys that the script uses should be passed":          {store.Refused, "admin doctor"},
 	} {

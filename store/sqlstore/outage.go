@@ -52,26 +52,26 @@ var faults = [...]fault{
 	{"0A000", "cached plan must not change result type", reconnect, store.Refused, "a table has changed under its statements", ""},
 	{"40001", "", again, store.Refused, "transactions were in each other's way", "if it goes on, find out what else writes to these tables"},
 	{"40P01", "", again, store.Refused, "transactions waited for each other", "if it goes on, find out what else writes to these tables"},
-	{"28", "", report, store.Away, "the database refuses the user", "correct USHER_DATABASE_URL, or let the role log in"},
-	{"3D000", "", report, store.Away, "there is no such database", "correct USHER_DATABASE_URL, or create it"},
+	{"28", "", report, store.Unavailable, "the database refuses the user", "correct USHER_DATABASE_URL, or let the role log in"},
+	{"3D000", "", report, store.Unavailable, "there is no such database", "correct USHER_DATABASE_URL, or create it"},
 	{"42501", "", report, store.Refused, "the database user lacks a permission", "grant it: docs/postgresql.md"},
 	{"53100", "", report, store.Unwritable, "the database's disk is full", "make room on it"},
-	{"53200", "", report, store.Away, "the database has no memory left", "look at its log"},
-	{"53300", "", report, store.Away, "the database has too many connections", "lower USHER_DATABASE_CONNECTIONS, or raise max_connections"},
-	{"53", "", report, store.Away, "the database is short of something", "look at its log"},
-	{"57014", "", report, store.Away, "the database does not answer in time", tooSlow},
-	{"57P01", "", report, store.Away, "the database was stopped", waitUp},
-	{"57P02", "", report, store.Away, "the database crashed", "look at its log; it restarts by itself"},
-	{"57P03", "", report, store.Away, "the database is starting or stopping", waitUp},
-	{"57", "", report, store.Away, "an operator ended it", waitUp},
+	{"53200", "", report, store.Unavailable, "the database has no memory left", "look at its log"},
+	{"53300", "", report, store.Unavailable, "the database has too many connections", "lower USHER_DATABASE_CONNECTIONS, or raise max_connections"},
+	{"53", "", report, store.Unavailable, "the database is short of something", "look at its log"},
+	{"57014", "", report, store.Unavailable, "the database does not answer in time", tooSlow},
+	{"57P01", "", report, store.Unavailable, "the database was stopped", waitUp},
+	{"57P02", "", report, store.Unavailable, "the database crashed", "look at its log; it restarts by itself"},
+	{"57P03", "", report, store.Unavailable, "the database is starting or stopping", waitUp},
+	{"57", "", report, store.Unavailable, "an operator ended it", waitUp},
 	{"55P03", "", report, store.Refused, "a row is locked for too long", "find out what holds it: pg_stat_activity"},
-	{"58", "", report, store.Away, "the database's machine fails", "look at its log"},
+	{"58", "", report, store.Unavailable, "the database's machine fails", "look at its log"},
 	{"XX", "", report, store.Refused, "the database has an internal error", "look at its log"},
-	{"26000", "", report, store.Away, pooled, setPooler},
-	{"42P05", "", report, store.Away, pooled, setPooler},
-	{"08P01", "bind message", report, store.Away, pooled, setPooler},
-	{"08P01", "unsupported startup parameter", report, store.Away, "the pooler refuses an option of the URL", "remove it, or list it in ignore_startup_parameters"},
-	{"08", "", report, store.Away, "the connection to the database broke", "look at its log and at the network"},
+	{"26000", "", report, store.Unavailable, pooled, setPooler},
+	{"42P05", "", report, store.Unavailable, pooled, setPooler},
+	{"08P01", "bind message", report, store.Unavailable, pooled, setPooler},
+	{"08P01", "unsupported startup parameter", report, store.Unavailable, "the pooler refuses an option of the URL", "remove it, or list it in ignore_startup_parameters"},
+	{"08", "", report, store.Unavailable, "the connection to the database broke", "look at its log and at the network"},
 }
 
 // tooSlow is the advice about a time that is over.
@@ -114,16 +114,16 @@ func asOutage(err error) error {
 	network, isNetwork := errors.AsType[net.Error](err)
 	switch text := err.Error(); {
 	case strings.Contains(text, "server is in hot standby mode"), strings.Contains(text, "session is read-only"):
-		return outage(store.Away, standby, findPrimary) // of the driver, while it connects
+		return outage(store.Unavailable, standby, findPrimary) // of the driver, while it connects
 	case errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout(), isBusySQLite(err),
 		errors.Is(err, sql.ErrTxDone): // its time was over between two statements
-		return outage(store.Away, "the database does not answer in time", tooSlow)
+		return outage(store.Unavailable, "the database does not answer in time", tooSlow)
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return outage(store.Away, "the connection to the database broke", "look at its log and at the network")
+		return outage(store.Unavailable, "the connection to the database broke", "look at its log and at the network")
 	case isNetwork:
-		return outage(store.Away, "the database cannot be reached", "start it, or correct USHER_DATABASE_URL")
+		return outage(store.Unavailable, "the database cannot be reached", "start it, or correct USHER_DATABASE_URL")
 	}
 	return err
 }

@@ -229,7 +229,7 @@ func (c *pgConn) judge(ctx context.Context, err error, safe bool) error {
 // lost is the error of a statement that may have been executed.
 func lost() error {
 	return &store.Outage{
-		Of: store.Database, Class: store.Away, Reason: "the connection to the database broke",
+		Of: store.Database, Class: store.Unavailable, Reason: "the connection to the database broke",
 		Cure: "look at its log and at the network", Err: errors.New("in the middle of a statement"),
 	}
 }
