@@ -68,7 +68,7 @@ func TestRun_health_is_that_of_the_running_sandbox(t *testing.T) {
 		}
 	}
 	if err := run(t.Context(), []string{"-health", "-http", "127.0.0.1:1"}, io.Discard, io.Discard); err == nil {
-		t.Error("nobody is healthy")
+		t.Error("a port without a sandbox is healthy")
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 // listed is what go list says of a package, as far as it matters here.
 type listed struct {
 	ImportPath string
+	Standard   bool
 	Imports    []string
 }
 

@@ -228,5 +228,4 @@ var bans = []ban{
 	{"cmd/worker", front, "a worker answers nobody: fonts, pages and the dashboard would be memory and attack surface for nothing"},
 	{"cmd/worker", development, "what plays a part in development is no part of production"},
 	{"cmd/admin", development, "what plays a part in development is no part of production"},
-	{"cmd/sandbox", []string{"usher/providers", "usher/tasks", "usher/app", "usher/store"}, "a fake made of the real thing proves nothing"},
 }
