@@ -51,6 +51,10 @@ prove-long: ## The same at the long sizes
 mutants: ## Take each guard out in turn and see that the tests notice, in some minutes
 	go run ./internal/mutants
 
+.PHONY: screenshots
+screenshots: ## Make the pictures of the README again, from the running program
+	USHER_SCREENSHOTS=$(CURDIR)/docs/images USHER_TEST_REAL=1 go test -count=1 -run '^TestScreenshots$$' ./internal/e2e
+
 .PHONY: vulns
 vulns: ## Compare the modules with Go's database of vulnerabilities, which needs the network
 	$(GOVULNCHECK) ./...

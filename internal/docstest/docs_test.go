@@ -1,0 +1,121 @@
+// Package docstest checks the documents: that links lead somewhere, that long pages have a table of contents, and that
+// the Chinese README keeps up with the English one.
+package docstest
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+const root = "../.."
+
+// pages are all Markdown files of the repository's root and of docs, by path from the root.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "bench/results/*.md"} {
+		names, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[strings.TrimPrefix(filepath.ToSlash(name), root+"/")] = string(text)
+		}
+	}
+	if len(found) < 50 {
+		t.Fatalf("only %d pages", len(found))
+	}
+	return found
+}
+
+var (
+	fence   = regexp.MustCompile("(?ms)^```.*?^```$")
+	heading = regexp.MustCompile(`(?m)^(#+) (.+)$`)
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+)
+
+// anchor is the fragment that GitHub gives a heading.
+func anchor(title string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(title) {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+			b.WriteRune(r)
+		case r == ' ':
+			b.WriteRune('-')
+		}
+	}
+	return b.String()
+}
+
+func TestLinks_lead_to_files_and_headings(t *testing.T) {
+	t.Parallel()
+	all := pages(t)
+	for name, text := range all {
+		for _, found := range link.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+			target, fragment, _ := strings.Cut(found[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			path := name
+			if target != "" {
+				path = filepath.ToSlash(filepath.Join(filepath.Dir(name), target))
+			}
+			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+				t.Errorf("%s: %s does not exist", name, found[1])
+				continue
+			}
+			page, readable := all[path]
+			if fragment == "" || !readable {
+				continue
+			}
+			known := func(h []string) bool { return anchor(h[2]) == fragment }
+			if !slices.ContainsFunc(heading.FindAllStringSubmatch(fence.ReplaceAllString(page, ""), -1), known) {
+				t.Errorf("%s: %s has no heading of that name", name, found[1])
+			}
+		}
+	}
+}
+
+func TestLong_pages_have_a_table_of_contents(t *testing.T) {
+	t.Parallel()
+	for name, text := range pages(t) {
+		if !strings.HasPrefix(name, "docs/") || strings.Count(text, "\n") <= 100 {
+			continue
+		}
+		if before, _, _ := strings.Cut(text, "\n## "); strings.Count(before, "](#") < 2 {
+			t.Errorf("%s has %d lines and links to none of its headings before the first", name, strings.Count(text, "\n"))
+		}
+	}
+}
+
+func TestREADME_is_told_in_Chinese_too(t *testing.T) {
+	t.Parallel()
+	all := pages(t)
+	english, chinese := all["README.md"], all["README.zh-CN.md"]
+	for what, pattern := range map[string]string{
+		"levels of headings": `(?m)^(#+) `,
+		"commands":           "(?ms)^```sh\n(.*?)^```$",
+		"first column":       "(?m)^\\| ((?:`[^`]+`|<[^>]+>)[^|]*) \\|",
+		"pictures":           `!\[[^]]*\]\(([^)]+)\)`,
+	} {
+		of := func(text string) (found []string) {
+			for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+				found = append(found, match[1])
+			}
+			return found
+		}
+		if here, there := of(english), of(chinese); !slices.Equal(here, there) || len(here) == 0 {
+			t.Errorf("%s of README.md and README.zh-CN.md differ:\n%q\n%q", what, here, there)
+		}
+	}
+}
