@@ -10,17 +10,17 @@ type Worker struct {
 	Common
 
 	OpsAddr          string        `env:"OPS_ADDR" envDefault:"127.0.0.1:8082" desc:"Operations port: health and metrics."`
-	SMSProviders     []string      `env:"SMS_PROVIDERS" envDefault:"aliyun,ronglian" desc:"Providers of the sms channel in the order of preference."`
-	ConcurrencySMS   int           `env:"WORKER_CONCURRENCY_SMS" envDefault:"500" desc:"SMS sent at the same time by one worker; vendors' own bounds are set with the vendor."`
-	ConcurrencyEmail int           `env:"WORKER_CONCURRENCY_EMAIL" envDefault:"24" desc:"Mails claimed and sent at the same time by one worker; four times as many tasks wait for that."`
-	SendTimeout      time.Duration `env:"SEND_TIMEOUT" envDefault:"8s" desc:"Time that a provider gets to answer one request."`
+	SMSProviders     []string      `env:"SMS_PROVIDERS" envDefault:"aliyun,ronglian" desc:"Providers of SMS in order of preference."`
+	ConcurrencySMS   int           `env:"WORKER_CONCURRENCY_SMS" envDefault:"500" desc:"SMS sent at the same time by one worker."`
+	ConcurrencyEmail int           `env:"WORKER_CONCURRENCY_EMAIL" envDefault:"24" desc:"Mails claimed and sent at the same time by one worker."`
+	SendTimeout      time.Duration `env:"SEND_TIMEOUT" envDefault:"8s" desc:"Time for a provider's answer."`
 	MailTemplates    string        `env:"MAIL_TEMPLATES" desc:"Directory whose files replace the built-in templates of mails; see docs/mail-templates.md."`
-	ReportInterval   time.Duration `env:"REPORT_PULL_INTERVAL" envDefault:"30s" desc:"How often vendors that hand out delivery reports (Ronglian) are asked for them, by all workers together; 0 never asks, for accounts whose reports are pushed."`
-	CanaryTo         Secret        `env:"CANARY_TO" desc:"Mobile number of yours that gets a real SMS in every CANARY_INTERVAL, through one provider after the other; each is followed to its delivery report and counted."`
+	ReportInterval   time.Duration `env:"REPORT_PULL_INTERVAL" envDefault:"30s" desc:"How often the workers fetch Ronglian's delivery reports; 0 never, for accounts whose reports are pushed."`
+	CanaryTo         Secret        `env:"CANARY_TO" desc:"Your mobile number for a real SMS in every CANARY_INTERVAL, through one provider after the other."`
 	CanaryInterval   time.Duration `env:"CANARY_INTERVAL" envDefault:"0" desc:"How often a canary is sent, 5m to 24h; 0 sends none."`
-	MessageRetention time.Duration `env:"MESSAGE_RETENTION" envDefault:"2160h" desc:"How long the database keeps what became of messages, SMS and mails, after the last that was heard of them; 0 keeps it for ever."`
-	PollInterval     time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"250ms" desc:"How often a worker looks at an empty queue when no word of a new task comes; word comes with every new task, so this is about the delay when it got lost."`
-	Fetchers         int           `env:"WORKER_FETCHERS" envDefault:"8" desc:"Loops that fetch from one sms queue in each worker, 1 to 16; a busy core lets one fetch some thousand codes a second."`
+	MessageRetention time.Duration `env:"MESSAGE_RETENTION" envDefault:"2160h" desc:"How long outcomes of messages stay in the database; 0 for ever."`
+	PollInterval     time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"250ms" desc:"How often a worker looks at an empty queue; the delay after a lost notification."`
+	Fetchers         int           `env:"WORKER_FETCHERS" envDefault:"8" desc:"Loops that fetch from one sms queue in each worker, 1 to 16."`
 }
 
 // Validate checks what the types cannot.

@@ -119,3 +119,28 @@ func TestREADME_is_told_in_Chinese_too(t *testing.T) {
 		}
 	}
 }
+
+func TestControls_name_tests_that_exist(t *testing.T) {
+	t.Parallel()
+	var source strings.Builder
+	err := filepath.WalkDir(root, func(name string, entry os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		source.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)`").FindAllStringSubmatch(pages(t)["docs/security-controls.md"], -1)
+	if len(named) < 100 {
+		t.Fatalf("only %d tests are named", len(named))
+	}
+	for _, name := range named {
+		if !strings.Contains(source.String(), "func "+name[1]+"(") {
+			t.Errorf("docs/security-controls.md names %s, which does not exist", name[1])
+		}
+	}
+}
