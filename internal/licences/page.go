@@ -17,6 +17,8 @@ modules: do not edit. A new direct dependency needs its reason in that list; an 
 Copyleft licences (MPL-2.0 covers only changes to its own files):
 
 %s
+- [Direct](#direct) · [Indirect](#indirect)
+
 ## Direct
 
 | Module | Version | Licence | Ships | In | For |
