@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"strings"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -23,6 +24,10 @@ type Settings struct {
 
 	// Mistake says why Exporter is None although somebody wants traces; it is empty when nothing is wrong.
 	Mistake string
+
+	// Collector opens the exporter that OTLP names: [usher/telemetry/otlp.Open]. A program that leaves it nil, as cmd/dev
+	// does, is spared what that package links; it warns when OTLP is asked for.
+	Collector func(context.Context) (sdktrace.SpanExporter, error)
 
 	// Spans takes every span as soon as it ends, in place of the Exporter; for tests.
 	Spans sdktrace.SpanExporter

@@ -8,18 +8,22 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
+
+// errNoCollector is the answer of cmd/dev to a setting that only cmd/api and cmd/worker can follow.
+var errNoCollector = errors.New("this program cannot send spans to a collector: run cmd/api and cmd/worker for that, " +
+	"or set OTEL_TRACES_EXPORTER=console to print them")
 
 // flushTimeout bounds what a process that ends waits for its last spans to be taken.
 const flushTimeout = 5 * time.Second
@@ -43,7 +47,7 @@ func Open(ctx context.Context, s Settings, service string, logger *slog.Logger) 
 		options = append(options, sdktrace.WithSyncer(s.Spans))
 	case s.Exporter == OTLP || s.Exporter == Console:
 		complain(logger)
-		exporter, err := open(ctx, s.Exporter)
+		exporter, err := s.open(ctx)
 		if err != nil {
 			logger.Warn("traces are off", "error", harmless(err))
 			return nil
@@ -58,11 +62,15 @@ func Open(ctx context.Context, s Settings, service string, logger *slog.Logger) 
 	return &Traces{sdktrace.NewTracerProvider(options...), logger}
 }
 
-func open(ctx context.Context, exporter Exporter) (sdktrace.SpanExporter, error) {
-	if exporter == Console {
+func (s Settings) open(ctx context.Context) (sdktrace.SpanExporter, error) {
+	switch {
+	case s.Exporter == Console:
 		return stdouttrace.New()
+	case s.Collector == nil:
+		return nil, errNoCollector
+	default:
+		return s.Collector(ctx)
 	}
-	return otlptracehttp.New(ctx)
 }
 
 // describe says who makes the spans. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have the last word.

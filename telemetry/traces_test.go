@@ -12,6 +12,7 @@ import (
 
 	"usher/internal/testkit"
 	"usher/telemetry"
+	"usher/telemetry/otlp"
 )
 
 func TestParse(t *testing.T) {
@@ -60,6 +61,17 @@ func TestOpen_makes_nothing_unless_asked(t *testing.T) {
 	}
 }
 
+func TestOpen_warns_of_a_collector_that_the_program_cannot_reach(t *testing.T) {
+	logger, log := testkit.Logger(t)
+	traces := telemetry.Open(t.Context(), telemetry.Settings{Exporter: telemetry.OTLP}, "test", logger)
+	if traces.Tracer() != nil {
+		t.Error("there is a tracer")
+	}
+	if !strings.Contains(log.String(), "OTEL_TRACES_EXPORTER=console") {
+		t.Errorf("log: %s", log)
+	}
+}
+
 // The variables belong to the whole process, so this test runs alone.
 func TestOTLP_with_a_collector_that_refuses(t *testing.T) {
 	const key = "key-of-the-collector"
@@ -77,7 +89,7 @@ func TestOTLP_with_a_collector_that_refuses(t *testing.T) {
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "malformed "+key)
 	t.Setenv("OTEL_TRACES_SAMPLER", "sometimes")
 	logger, log := testkit.Logger(t)
-	traces := telemetry.Open(t.Context(), telemetry.Settings{Exporter: telemetry.OTLP}, "test", logger)
+	traces := telemetry.Open(t.Context(), telemetry.Settings{Exporter: telemetry.OTLP, Collector: otlp.Open}, "test", logger)
 	_, span := traces.Tracer().Start(t.Context(), "work")
 	span.End()
 	traces.Close()
@@ -111,7 +123,7 @@ func TestOTLP_with_a_collector_that_hangs(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000")
 	t.Setenv("OTEL_BSP_EXPORT_TIMEOUT", "3600000")
 	logger, log := testkit.Logger(t)
-	traces := telemetry.Open(t.Context(), telemetry.Settings{Exporter: telemetry.OTLP}, "test", logger)
+	traces := telemetry.Open(t.Context(), telemetry.Settings{Exporter: telemetry.OTLP, Collector: otlp.Open}, "test", logger)
 	tracer := traces.Tracer()
 	// Both would last as long as the time-out if anybody waited for the collector.
 	for range 10_000 { // more than the queue holds

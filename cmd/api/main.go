@@ -11,6 +11,7 @@ import (
 	"usher/app"
 	"usher/app/front"
 	"usher/config"
+	"usher/telemetry/otlp"
 )
 
 func main() {
@@ -40,7 +41,7 @@ func run(ctx context.Context, p app.Process) error {
 	if err != nil {
 		return err
 	}
-	settings.Hangups = hangups
+	settings.Hangups, settings.Traces.Collector = hangups, otlp.Open
 	settings.HashCommand = front.HashCommand
 	api, err := front.Open(ctx, settings, app.NewLogger(p.Stderr, settings.Config.Common))
 	if err != nil {

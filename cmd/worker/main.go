@@ -12,6 +12,7 @@ import (
 	"usher/app"
 	"usher/config"
 	"usher/providers/catalog"
+	"usher/telemetry/otlp"
 )
 
 func main() {
@@ -40,7 +41,7 @@ func run(ctx context.Context, p app.Process) error {
 	if err != nil {
 		return err
 	}
-	settings.Hangups = hangups
+	settings.Hangups, settings.Traces.Collector = hangups, otlp.Open
 	worker, err := app.OpenWorker(ctx, settings, app.NewLogger(p.Stderr, settings.Config.Common))
 	if err != nil {
 		return err

@@ -132,6 +132,8 @@ var edges = []edge{
 	{"cmd/api", "app", "what every program starts with"},
 	{"cmd/api", "app/front", "the program is the assembly with its settings"},
 	{"cmd/api", "config", "the program is the assembly with its settings"},
+	{"cmd/api", "telemetry/otlp", "it sends spans to a collector"},
+	{"cmd/worker", "telemetry/otlp", "it sends spans to a collector"},
 	{"cmd/worker", "app", "the program is the assembly with its settings"},
 	{"cmd/worker", "config", "the program is the assembly with its settings"},
 	{"cmd/worker", "providers", "it hands senders to the assembly"},
@@ -228,4 +230,5 @@ var bans = []ban{
 	{"cmd/worker", front, "a worker answers nobody: fonts, pages and the dashboard would be memory and attack surface for nothing"},
 	{"cmd/worker", development, "what plays a part in development is no part of production"},
 	{"cmd/admin", development, "what plays a part in development is no part of production"},
+	{"cmd/dev", []string{"usher/telemetry/otlp", "google.golang.org/grpc", "modernc.org/"}, "it is what people build first: see decision 30"},
 }

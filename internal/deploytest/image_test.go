@@ -85,7 +85,7 @@ func TestImages_lack_what_they_must_not_have(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, module := range append(modules, "modernc.org/sqlite") {
+		for _, module := range append(modules, "github.com/ncruces/go-sqlite3") {
 			for _, found := range info.Deps {
 				if found.Path == module {
 					t.Errorf("%s holds %s", name, module)

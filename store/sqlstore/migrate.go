@@ -139,8 +139,14 @@ func (db *DB) migrations() (*goose.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open migrations: %w", err)
 	}
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(db.usernames(), db.seen())}
-	provider, err := goose.NewProvider(database.Dialect(db.dialect), db.sqlx.DB, files, options...)
+	dialect, options := database.Dialect(db.dialect), []goose.ProviderOption(nil)
+	if db.dialect == onSQLite {
+		if dialect, options, err = migrationsOnSQLite(); err != nil {
+			return nil, fmt.Errorf("open migrations: %w", err)
+		}
+	}
+	options = append(options, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(db.usernames(), db.seen()))
+	provider, err := goose.NewProvider(dialect, db.sqlx.DB, files, options...)
 	if err != nil {
 		return nil, fmt.Errorf("open migrations: %w", err)
 	}

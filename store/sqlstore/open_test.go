@@ -16,6 +16,7 @@ import (
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/secrets"
+	storage "usher/store"
 	"usher/store/sqlstore"
 )
 
@@ -101,6 +102,45 @@ func TestAccounts_of_two_processes_share_one_SQLite_file(t *testing.T) {
 	}
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestOpen_sets_SQLite_up_for_several_processes(t *testing.T) {
+	t.Parallel()
+	db := openAt(t, testkit.SQLite(t)).Unwrap()
+	for pragma, want := range map[string]string{
+		"journal_mode": "wal",  // readers do not wait for the writer
+		"synchronous":  "2",    // full: an acknowledged commit survives a power failure
+		"busy_timeout": "5000", // milliseconds
+		"foreign_keys": "1",
+	} {
+		var got string
+		if err := db.Get(&got, "pragma "+pragma); err != nil || got != want {
+			t.Errorf("pragma %s = %q, %v; want %q", pragma, got, err, want)
+		}
+	}
+}
+
+func TestOpen_tells_that_another_process_holds_the_SQLite_file(t *testing.T) {
+	t.Parallel()
+	url := testkit.SQLite(t)
+	db := migrated(t, url)
+	other := openAt(t, url)
+	lock, err := other.Unwrap().BeginTxx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := sqlstore.NewAccounts(db, keys(t))
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := store.Create(short, person(t), nil); storage.AsOutage(err) == nil {
+		t.Errorf("Create on a locked file = %v, want an outage", err)
+	}
+	if err := lock.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Create(t.Context(), person(t), nil); err != nil {
+		t.Errorf("Create after the lock = %v", err)
 	}
 }
 

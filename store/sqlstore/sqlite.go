@@ -3,16 +3,20 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jmoiron/sqlx"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"github.com/ncruces/go-sqlite3"
+	_ "github.com/ncruces/go-sqlite3/driver" // registers "sqlite3"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 
 	"usher/accounts"
 )
@@ -21,13 +25,16 @@ import (
 // honours the context where waiting for the file's lock does not.
 func openSQLite(path string) (*DB, error) {
 	query := url.Values{
-		"_busy_timeout":        {"5000"}, // milliseconds, for other processes
-		"_journal_mode":        {"WAL"},
-		"_foreign_keys":        {"1"},
-		"_txlock":              {"immediate"},  // a transaction that reads first cannot fail to write later
-		"_time_integer_format": {"unix_micro"}, // compares and sorts; see stamp
+		"_pragma": {
+			"busy_timeout(5000)", // milliseconds, for other processes; first, since the next one waits by it
+			"journal_mode(wal)",
+			"synchronous(full)", // a commit is on the disk before it is acknowledged; the driver's own choice in WAL is normal
+			"foreign_keys(1)",
+		},
+		"_txlock":  {"immediate"},       // a transaction that reads first cannot fail to write later
+		"_timefmt": {"unixepoch_micro"}, // compares and sorts; see stamp
 	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+query.Encode())
+	db, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+query.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("open sqlite: %w", err)
 	}
@@ -35,17 +42,47 @@ func openSQLite(path string) (*DB, error) {
 	return &DB{sqlx: sqlx.NewDb(db, "sqlite3"), dialect: onSQLite, prepared: &sync.Map{}}, nil
 }
 
-// isBusySQLite reports whether another process had the file for too long.
+// migrationsOnSQLite makes goose read its table of versions through [versions].
+func migrationsOnSQLite() (database.Dialect, []goose.ProviderOption, error) {
+	store, err := database.NewStore(database.DialectSQLite3, goose.DefaultTablename)
+	if err != nil {
+		return "", nil, err
+	}
+	return goose.DialectCustom, []goose.ProviderOption{goose.WithStore(versions{store})}, nil
+}
+
+// versions is goose's own store, except that it reads the time of a migration, which goose writes as text: the driver
+// is told above that times are integers, and would refuse to make a time of that text.
+type versions struct{ database.Store }
+
+// GetMigration implements [database.Store].
+func (v versions) GetMigration(
+	ctx context.Context, db database.DBTxConn, version int64,
+) (*database.GetMigrationResult, error) {
+	var seconds int64
+	var result database.GetMigrationResult
+	err := db.QueryRowContext(ctx, "select unixepoch(tstamp), is_applied from "+goose.DefaultTablename+
+		" where version_id = ? order by tstamp desc limit 1", version).Scan(&seconds, &result.IsApplied)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("%w: %d", database.ErrVersionNotFound, version)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read migration %d: %w", version, err)
+	}
+	result.Timestamp = time.Unix(seconds, 0).UTC()
+	return &result, nil
+}
+
+// isBusySQLite reports whether another process had the file for too long, or the caller's time was over meanwhile: the
+// driver interrupts a statement whose context ends.
 func isBusySQLite(err error) bool {
-	refused, ok := errors.AsType[*sqlite.Error](err)
-	return ok && (refused.Code()&0xff == sqlite3.SQLITE_BUSY || refused.Code()&0xff == sqlite3.SQLITE_LOCKED)
+	return errors.Is(err, sqlite3.BUSY) || errors.Is(err, sqlite3.LOCKED) || errors.Is(err, sqlite3.INTERRUPT)
 }
 
 // takenOnSQLite is [takenField] for SQLite, which has no constraint name to offer, only a text that ends in
 // table.column (code).
 func takenOnSQLite(err error) accounts.Field {
-	var refused *sqlite.Error
-	if !errors.As(err, &refused) || refused.Code() != sqlite3.SQLITE_CONSTRAINT_UNIQUE {
+	if !errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) {
 		return ""
 	}
 	for column, field := range map[string]accounts.Field{
@@ -54,7 +91,7 @@ func takenOnSQLite(err error) accounts.Field {
 		"accounts.email_key":          accounts.FieldEmail,
 		"accounts.pending_mobile_key": accounts.FieldMobile,
 	} {
-		if strings.Contains(refused.Error(), column) {
+		if strings.Contains(err.Error(), column) {
 			return field
 		}
 	}

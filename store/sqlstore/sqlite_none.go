@@ -2,11 +2,20 @@
 
 package sqlstore
 
-import "usher/accounts"
+import (
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+
+	"usher/accounts"
+)
 
 // The images are built without SQLite: it is a fifth of a program that has no use for it beside PostgreSQL.
 
 func openSQLite(string) (*DB, error) { return nil, ErrNoSQLite }
+
+func migrationsOnSQLite() (database.Dialect, []goose.ProviderOption, error) {
+	return "", nil, ErrNoSQLite
+}
 
 func isBusySQLite(error) bool { return false }
 
