@@ -40,10 +40,8 @@ func (w *Worker) addPeriodic() error {
 
 // jobs are those that any worker can do.
 func (w *Worker) jobs() []queue.Job {
-	unproved := &tasks.Unproved{
-		Store: w.stores.Accounts, TTL: w.settings.Config.UnprovedTTL, Now: w.stores.Clock.Now, Logger: w.logger,
-	}
-	return slices.Concat(w.outcomes.Jobs(), unproved.Jobs(), []queue.Job{
+	return slices.Concat(w.outcomes.Jobs(), []queue.Job{
+		tasks.UnprovedJob(w.stores.Accounts, w.settings.Config.UnprovedTTL, w.stores.Clock.Now, w.logger),
 		tasks.ChangesJob(w.stores.Accounts, w.stores.Clock.Now, w.logger),
 		{Name: "spent", Every: pruneEvery, Run: w.pruneSpent},
 		{Name: "traffic", Every: time.Minute, Run: func(ctx context.Context) error {

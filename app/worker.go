@@ -224,15 +224,15 @@ func (w *Worker) mux(metrics *tasks.Metrics) *asynq.ServeMux {
 	var sms *tasks.SMSCodeHandler
 	if s.SMS != nil {
 		sms = &tasks.SMSCodeHandler{
-			Claims: tasks.WatchSMS(w.stores.Redis.Codes(), metrics), Sender: w.router, Keys: s.Keys,
+			Claims: w.stores.Redis.Codes(), Sender: w.router, Keys: s.Keys,
 			Timeout: s.Config.SendTimeout, Metrics: metrics, Expired: w.expired, Clock: w.stores.TaskClock(),
 		}
 	}
 	var email *tasks.EmailHandler
 	if s.Email != nil {
 		email = &tasks.EmailHandler{
-			Claims: tasks.WatchMail(w.stores.Mails, metrics), Notes: w.stores.Redis.Mails(), Sender: providers.TraceEmail(w.email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
-			Timeout: s.Config.SendTimeout, Metrics: metrics, Places: make(chan struct{}, s.Config.ConcurrencyEmail), Breaker: w.breaker,
+			Claims: w.stores.Mails, Notes: w.stores.Redis.Mails(), Sender: providers.TraceEmail(w.email, w.traces.Tracer()), Keys: s.Keys, Mails: s.Mails,
+			Timeout: s.Config.SendTimeout, Metrics: metrics, Slots: make(chan struct{}, s.Config.ConcurrencyEmail), Breaker: w.breaker,
 			Clock: w.stores.TaskClock(),
 		}
 	}

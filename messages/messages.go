@@ -64,6 +64,15 @@ type Claim struct {
 	UnresolvedAt       time.Time // when the first doubt arose; zero without doubts
 }
 
+// MaxSends is how often one message is sent at most: once, and once more, with the same code or link, when the outcome of the
+// first attempt is unresolved. After two unresolved claims the outcome can only be asked for, and when no provider knows it
+// the message has failed. This is the one rule of "two sends at most": handlers and their verdicts (package tasks) apply it by
+// [Claim.MaySend]; the stores only count, and the router (package providers) asks before the second send.
+const MaxSends = 2
+
+// MaySend reports whether the claim may send the message, and not only ask for its outcome; see [MaxSends].
+func (c Claim) MaySend() bool { return c.UnresolvedClaims < MaxSends }
+
 // Record is all that is known of an SMS at one revision: the whole of it, so that records may be written
 // down late, twice and in any order, as long as the highest revision stays. Nothing in it opens the number
 // or the code.

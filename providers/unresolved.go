@@ -78,7 +78,13 @@ func (a *attempt) giveUp(ctx context.Context, routes []*route) (Receipt, error) 
 		a.provider = suspects[0].sender.Name()
 	}
 	a.router.count(a.provider, GivenUp)
-	return Receipt{}, &Error{Provider: a.provider, Kind: Unknown, Code: "own_given_up", Err: errGivenUp}
+	return Receipt{}, GivenUpError(a.provider)
+}
+
+// GivenUpError ends a message that may have been sent as often as [messages.MaxSends] allows and whose outcome no provider
+// can tell.
+func GivenUpError(provider string) *Error {
+	return &Error{Provider: provider, Kind: Unknown, Code: "own_given_up", Err: errGivenUp}
 }
 
 // suspects returns the providers that may have the message: the one that was recorded, or all of them.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"usher/messages"
 	"usher/providers"
@@ -16,20 +18,16 @@ import (
 )
 
 const (
-	// leaseMargin is how much longer a claim lasts than the time a provider gets to answer: for the
-	// outcome to be recorded in. With the default time-out of 8 s a killed worker's message is free
+	// leaseMargin is how much longer a claim lasts than the time a provider gets to answer: the
+	// outcome is recorded in it. With the default time-out of 8 s a killed worker's message can be claimed
 	// again within 12 s.
 	leaseMargin = 4 * time.Second
 
 	// recordTimeout is how long the recording of an outcome is tried at least, and recordPause the wait
-	// between two tries. It goes on when the task's context has ended: an SMS that went out must be known
-	// to have gone out.
+	// between two tries. It goes on when the task's context has ended: that an SMS was sent must be recorded.
 	recordTimeout = 5 * time.Second
 	recordPause   = 200 * time.Millisecond
 )
-
-// codeStopping is the code of attempts that a worker gave up because it ends.
-const codeStopping = string(reasons.Stopping)
 
 // Attempts that ended before a provider was called.
 var (
@@ -42,14 +40,14 @@ func ourFault(kind providers.Kind, why reasons.Word, err error) error {
 	return &providers.Error{Provider: "worker", Kind: kind, Code: string(why), Why: why, Err: err}
 }
 
-// whileClaimed calls a provider and gives it what is left of its time: when the claim runs out and the next
-// worker may send, this call has ended. So it has when the worker must end; see [Stoppable].
+// whileClaimed calls a provider, with the rest of the claim as its deadline: when the claim runs out and another
+// worker may send, this call has ended. It also ends when the worker must end; see [Stoppable].
 func whileClaimed(
 	ctx context.Context, claim messages.Claim, call func(context.Context) (providers.Receipt, error),
 ) (providers.Receipt, error) {
 	ctx, cancel := context.WithDeadline(ctx, claim.LeaseUntil.Add(-leaseMargin))
 	defer cancel()
-	stop := stopOf(ctx)
+	stop := shutdownOf(ctx).stop
 	defer context.AfterFunc(stop, cancel)()
 	switch {
 	case stop.Err() != nil:
@@ -76,15 +74,15 @@ func refusedClaim(
 	case errors.Is(err, secrets.ErrUnknownKey):
 		return unknownKey(err)
 	default:
-		return err // the store is away: Asynq tries again
+		return err // the store is unavailable: Asynq retries
 	}
 }
 
-// foreignKept is how long after its end a code's task is left to workers that may have its key. It is of no use then;
-// its worker may still note that it was never sent.
+// foreignKept is how long after its end a code's task is left to workers that may have its key. It is not sent then, but
+// its worker can still record that it was never sent.
 const foreignKept = time.Hour
 
-// foreignPause is the pause of a task that this worker cannot work and that does not hurry.
+// foreignPause is the pause of a task that this worker cannot work and that is not urgent.
 const foreignPause = time.Minute
 
 // isForeign reports whether a task was sealed with a key that is not ours: by processes that have a newer key, or by
@@ -93,15 +91,15 @@ func isForeign(err error) bool {
 	return errors.Is(err, secrets.ErrUnknownKey) || errors.Is(err, secrets.ErrForged)
 }
 
-// leftToOthers leaves a task to workers that can open it, with a short pause until its end, which was over ago, and long
+// leftToOthers leaves a task to workers that can open it: with short pauses until its end, which was over ago, and with long
 // ones for some time after.
 func leftToOthers(ctx context.Context, metrics *Metrics, err error, over time.Duration) error {
 	if over >= foreignKept {
 		return undecodable(err)
 	}
-	queue, _ := asynq.GetQueueName(ctx)
-	metrics.foreign(queue)
-	logger(ctx).Warn("task of another deployment, or sealed with a key that this process lacks, is left to other workers",
+	name, _ := asynq.GetQueueName(ctx)
+	metrics.foreign(name)
+	logger(ctx).Warn("task is of another deployment, or sealed with a key that this process lacks: left to other workers",
 		"error", err, "see", "docs/runbooks/UsherForeignTasks.md")
 	pause := keyPause
 	if over > 0 {
@@ -113,15 +111,15 @@ func leftToOthers(ctx context.Context, metrics *Metrics, err error, over time.Du
 // mailKept is how long a mail's task is left to workers whose database may have the mail.
 const mailKept = 24 * time.Hour
 
-// unknownMail is the run of a task whose mail is not in this database: it is another deployment's, or was deleted with
+// unknownMail ends the run of a task whose mail is not in this database: it is another deployment's, or was deleted with
 // its account.
 func unknownMail(ctx context.Context, metrics *Metrics, err error, now time.Time) error {
 	if old, known := age(ctx, now); !known || old >= mailKept {
 		return archived(err)
 	}
-	queue, _ := asynq.GetQueueName(ctx)
-	metrics.foreign(queue)
-	logger(ctx).Warn("task of a mail that this database does not have is left to other workers",
+	name, _ := asynq.GetQueueName(ctx)
+	metrics.foreign(name)
+	logger(ctx).Warn("task's mail is not in this database: left to other workers",
 		"see", "docs/runbooks/UsherForeignTasks.md")
 	return &retryAt{time.Now().Add(foreignPause), err}
 }
@@ -132,7 +130,7 @@ const keyPause = 2 * time.Second
 
 func unknownKey(err error) error { return &retryAt{time.Now().Add(keyPause), err} }
 
-// conclusion is an attempt that has ended and is to be written down.
+// conclusion is an attempt that has ended and whose outcome is to be recorded.
 type conclusion struct {
 	claim   messages.Claim
 	verdict verdict
@@ -140,9 +138,10 @@ type conclusion struct {
 	to      string // masked
 	record  func(context.Context, messages.Claim, messages.Outcome) error
 	metrics *Metrics
+	clock   Clock
 }
 
-// conclude records an outcome. When the message may be on its way, the record notes only who may have it, and
+// conclude records an outcome. When it is unresolved, the record only says which provider may have the message, and
 // the claim is left to run out.
 func conclude(ctx context.Context, c conclusion) error {
 	o := c.verdict.outcome
@@ -153,10 +152,18 @@ func conclude(ctx context.Context, c conclusion) error {
 		fields = append(fields, "code", o.Code, "reason", o.Reason)
 	}
 	c.metrics.sent(c.channel, o)
-	if err := c.write(ctx); err != nil {
+	o.At = o.At.Add(c.clock.offset())
+	if err := c.write(ctx, o); err != nil {
 		c.metrics.unrecorded(c.channel)
 		logger(ctx).ErrorContext(ctx, "outcome not recorded", append(fields, "provider_id", o.ProviderID, "error", err)...)
 		return unrecorded(c.verdict, err)
+	}
+	if age, known := age(ctx, o.At); known && o.State == messages.Sent {
+		c.metrics.accepted(c.channel, o.Provider, age)
+	}
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetAttributes(attribute.String("usher.state", string(o.State)),
+			attribute.String("usher.provider", o.Provider), attribute.Int("usher.attempt", c.claim.Attempt))
 	}
 	level := slog.LevelInfo
 	if c.verdict.err != nil {
@@ -172,9 +179,9 @@ func conclude(ctx context.Context, c conclusion) error {
 	return c.verdict.err
 }
 
-// write tries until the claim runs out: nobody else sends the message before, so a store that is away for
-// some seconds makes none go out twice.
-func (c conclusion) write(ctx context.Context) error {
+// write tries until the claim runs out: no other worker sends the message before, so a store that is unavailable for
+// some seconds causes no second send.
+func (c conclusion) write(ctx context.Context, o messages.Outcome) error {
 	until := c.claim.LeaseUntil
 	if least := time.Now().Add(recordTimeout); until.Before(least) {
 		until = least
@@ -182,7 +189,7 @@ func (c conclusion) write(ctx context.Context) error {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	defer cancel()
 	for {
-		err := c.record(ctx, c.claim, c.verdict.outcome)
+		err := c.record(ctx, c.claim, o)
 		if err == nil || errors.Is(err, messages.ErrStale) {
 			return err
 		}
@@ -191,16 +198,57 @@ func (c conclusion) write(ctx context.Context) error {
 		case <-time.After(recordPause):
 		}
 		if ctx.Err() != nil {
-			return err
+			return err // the store's own error, which another try would replace by the context's
 		}
 	}
 }
 
-// unrecorded says what follows when the store did not take an outcome. A message that was surely accepted
-// goes to the archive, for another attempt would send it again; everything else goes on as judged.
+// unrecorded is the error of a run whose outcome could not be recorded. The task of an accepted message
+// is archived, since another attempt would send it again; every other outcome goes on as judged.
 func unrecorded(v verdict, err error) error {
 	if v.err == nil {
 		return archived(fmt.Errorf("sent, but not recorded: %w", err))
 	}
 	return fmt.Errorf("%w (and not recorded: %w)", v.err, err)
+}
+
+// Clock knows how far this machine's clock is off the time that all processes share. The zero value takes the machine's
+// clock for right.
+type Clock struct {
+	Offset func() time.Duration // what the machine's clock lacks; negative where it is ahead
+	Leapt  func() bool          // whether it is unknown at this moment
+}
+
+func (c Clock) offset() time.Duration {
+	if c.Offset == nil {
+		return 0
+	}
+	return c.Offset()
+}
+
+// now is the time that all processes share.
+func (c Clock) now() time.Time { return time.Now().Add(c.offset()) }
+
+// errClock is the end of a run on a machine whose clock has just been set. It is no attempt.
+var errClock = errors.New("the machine's clock was set: nothing is claimed until it is compared with that of Redis")
+
+// clockPause is longer than it takes to compare it.
+const clockPause = 2 * time.Second
+
+// known returns an error while the time is not known.
+func (c Clock) known() error {
+	if c.Leapt != nil && c.Leapt() {
+		return &retryAt{time.Now().Add(clockPause), errClock}
+	}
+	return nil
+}
+
+// local turns the times of a claim into those of this machine, whose timers and deadlines go by its own clock.
+func (c Clock) local(claim messages.Claim) messages.Claim {
+	offset := c.offset()
+	claim.LeaseUntil = claim.LeaseUntil.Add(-offset)
+	if !claim.UnresolvedAt.IsZero() {
+		claim.UnresolvedAt = claim.UnresolvedAt.Add(-offset)
+	}
+	return claim
 }

@@ -18,8 +18,8 @@ import (
 	"usher/secrets"
 )
 
-// The types of tasks that send one mail. The mail's row says what is written; the type keeps a worker that
-// knows no notices from taking one for an activation.
+// The types of tasks that send one mail. The mail's row says what is written; the type keeps a worker of an old release that
+// knows no notices from sending one as an activation.
 const (
 	TypeEmailActivation = "email:activation"
 	TypeEmailNotice     = "email:notice" // tells of a change: every purpose but the activation
@@ -44,8 +44,8 @@ func (p emailTask) validate() error {
 	return nil
 }
 
-// EnqueueMail puts a new mail's task on the queue; it implements [accounts.Mailer]. When it fails the relay
-// does it later.
+// EnqueueMail puts a new mail's task on the queue; it implements [accounts.Mailer]. When it fails, the relay enqueues it
+// later.
 func (e *Enqueuer) EnqueueMail(ctx context.Context, mail accounts.Mail) error {
 	return e.EnqueueDue(ctx, accounts.DueMail{Mail: mail})
 }
@@ -56,12 +56,12 @@ func (e *Enqueuer) EnqueueDue(ctx context.Context, due accounts.DueMail) error {
 	return err
 }
 
-// MailTaskID is the id of the task of a mail that was enqueued anew so often.
+// MailTaskID is the id of the task of a mail that was requeued so often.
 func MailTaskID(id string, enqueues int) string { return fmt.Sprintf("%s:%d", id, enqueues) }
 
 func (e *Enqueuer) enqueueDue(ctx context.Context, due accounts.DueMail) (existed bool, err error) {
-	return e.enqueueNew(ctx, emailType(due.Purpose), due.RequestID, emailTask{ID: due.ID},
-		queue.Options(e.Namespace.Queue(queue.Email), MailTaskID(due.ID, due.Enqueues))...)
+	return e.enqueue(ctx, emailType(due.Purpose), due.RequestID, emailTask{ID: due.ID},
+		e.Namespace.Queue(queue.Email), MailTaskID(due.ID, due.Enqueues))
 }
 
 // MailClaims is where mails are claimed and their outcomes recorded; see [SMSClaims].
@@ -72,12 +72,12 @@ type MailClaims interface {
 
 // MailNotes remembers attempts at mails outside of the database.
 type MailNotes interface {
-	// Note files that an attempt is about to be made and reports false when it must not be: a later one is known, so
-	// that the database was set back.
+	// Note files that an attempt is about to be made. It reports false when it must not be made: a later one is known, so
+	// the database was restored from an older dump.
 	Note(ctx context.Context, id string, attempt int, until time.Time) (bool, error)
 }
 
-// The ends of attempts that the notes forbid.
+// Attempts that the notes forbid.
 var (
 	errSetBack = ourFault(providers.Rejected, reasons.SetBack,
 		errors.New("a later attempt is noted: the database was restored from an older dump"))
@@ -96,15 +96,15 @@ type EmailHandler struct {
 	Metrics *Metrics
 	Clock   Clock
 
-	// Places bounds how many mails are claimed and not yet sent: a claim must not run out while its mail waits for
+	// Slots bounds how many mails are claimed and not yet sent: a claim must not run out while its mail waits for
 	// a connection. Nil bounds nothing.
-	Places chan struct{}
+	Slots chan struct{}
 
-	// Breaker keeps mails back, unclaimed, while the mail server fails. Nil keeps none.
+	// Breaker keeps mails back, unclaimed, while the mail server fails. Nil keeps none back.
 	Breaker *providers.EmailBreaker
 }
 
-// ProcessTask claims the mail, writes it, sends it and records how that ended.
+// ProcessTask claims the mail, writes it, sends it and records the outcome.
 func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	var payload emailTask
 	if err := decode(task, &payload); err != nil {
@@ -132,63 +132,63 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	if !errors.Is(err, errSetBack) {
 		outcome = err
 	}
-	end() // to record an outcome takes no place
+	end() // to record an outcome takes no slot
 	return conclude(ctx, conclusion{
 		claim: mail.Claim, verdict: judge(mail.Claim, receipt, err, time.Now()),
 		channel: messages.Email, to: mail.Recipient().String(),
-		record: h.Clock.record(h.Claims.Record), metrics: h.Metrics,
+		record: h.Claims.Record, metrics: h.Metrics, clock: h.Clock,
 	})
 }
 
-// placeWait bounds the wait for a place: what comes after it must fit into a task's time, and whoever waits longer is
-// taken for stuck.
-const placeWait = 20 * time.Second
+// slotWait bounds the wait for a slot: the attempt after it must fit into a task's time, and a task that waits longer
+// counts as stuck.
+const slotWait = 20 * time.Second
 
-// errNoPlace is the end of a task that waited for a place in vain. It is no attempt.
-var errNoPlace = errors.New("the worker has no place to send the mail from")
+// errNoSlot is the end of a task that got no slot in time. It is no attempt.
+var errNoSlot = errors.New("the worker has no free slot to send the mail in")
 
-// sparedPause is the pause of a mail that has waited for the mail server in vain.
-const sparedPause = 4 * time.Second
+// breakerPause is the pause of a mail that the open breaker has kept back for as long as a task may wait.
+const breakerPause = 4 * time.Second
 
-// enter waits for a place, and until the breaker lets a mail pass; leave gives both back and tells the breaker how the
-// attempt ended. A task that waits when the worker begins to end leaves the mail to other workers.
+// enter waits for a slot, and until the breaker lets a mail pass; leave gives the slot back and tells the breaker the
+// outcome. A task that waits when the worker begins to end leaves the mail to other workers.
 func (h *EmailHandler) enter(ctx context.Context) (leave func(error), err error) {
-	drain := drainOf(ctx)
-	ctx, cancel := context.WithTimeout(ctx, placeWait)
+	drain := shutdownOf(ctx).drain
+	ctx, cancel := context.WithTimeout(ctx, slotWait)
 	defer cancel()
 	defer context.AfterFunc(drain, cancel)()
-	places := h.Places
-	if places == nil {
-		places = make(chan struct{}, 1)
+	slots := h.Slots
+	if slots == nil {
+		slots = make(chan struct{}, 1)
 	}
 	select {
-	case places <- struct{}{}:
+	case slots <- struct{}{}:
 	case <-ctx.Done():
 		if drain.Err() != nil {
 			return nil, &retryAt{time.Now(), errStopping}
 		}
-		return nil, &retryAt{time.Now(), errNoPlace}
+		return nil, &retryAt{time.Now(), errNoSlot}
 	}
-	told := func(error) {}
+	report := func(error) {}
 	if h.Breaker != nil {
-		if told, err = h.Breaker.Enter(ctx); err != nil {
-			<-places
+		if report, err = h.Breaker.Enter(ctx); err != nil {
+			<-slots
 			if drain.Err() != nil {
 				return nil, &retryAt{time.Now(), errStopping}
 			}
-			return nil, &retryAt{time.Now().Add(sparedPause), err}
+			return nil, &retryAt{time.Now().Add(breakerPause), err}
 		}
 	}
 	return func(err error) {
-		told(err)
-		<-places
+		report(err)
+		<-slots
 	}, nil
 }
 
-// send writes and sends the mail, unless it may have been sent often enough: nobody can be asked about a mail.
+// send writes and sends the mail, unless [messages.MaxSends] is reached: a mail server cannot be asked for an outcome.
 func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (providers.Receipt, error) {
-	if mail.UnresolvedClaims >= mostSends {
-		return providers.Receipt{}, errGivenUp
+	if !mail.MaySend() {
+		return providers.Receipt{}, providers.GivenUpError("worker")
 	}
 	tokens, err := tokensOf(h.Keys, mail)
 	if err != nil {

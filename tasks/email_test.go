@@ -20,7 +20,7 @@ func narrow(t *testing.T) (*tasks.EmailHandler, *bundle, *asynq.Task) {
 	claimed := activation(t)
 	handler := &tasks.EmailHandler{
 		Claims: mailClaims{b.claims, claimed.Mail, claimed.Account}, Sender: b.sender, Keys: testKeys(t),
-		Mails: mustMails(t), Timeout: sendTimeout, Metrics: metrics, Places: make(chan struct{}, 1),
+		Mails: mustMails(t), Timeout: sendTimeout, Metrics: metrics, Slots: make(chan struct{}, 1),
 	}
 	return handler, b, asynq.NewTask(tasks.TypeEmailActivation, []byte(`{"id":"`+mailID+`"}`))
 }
@@ -30,9 +30,9 @@ func TestEmailHandler_claims_no_mail_before_it_can_be_sent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		handler, b, task := narrow(t)
-		handler.Places <- struct{}{} // another mail is being sent
+		handler.Slots <- struct{}{} // another mail is being sent
 		start := time.Now()
-		time.AfterFunc(15*time.Second, func() { <-handler.Places })
+		time.AfterFunc(15*time.Second, func() { <-handler.Slots })
 		b.claims.claimed = func() {
 			if waited := time.Since(start); waited != 15*time.Second {
 				t.Errorf("claimed after %v, want it after 15 s", waited)
@@ -53,7 +53,7 @@ func TestEmailHandler_gives_its_place_back_however_a_mail_ends(t *testing.T) {
 		b.claims.claimErr = nil
 		b.sender.answer = func(context.Context, int) error { panic("a sender that breaks down") }
 		_ = handler.ProcessTask(t.Context(), task)
-		if len(handler.Places) != 0 {
+		if len(handler.Slots) != 0 {
 			t.Error("a place is lost")
 		}
 	})
@@ -63,7 +63,7 @@ func TestEmailHandler_waits_for_a_place_no_longer_than_the_worker_runs(t *testin
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		handler, b, task := narrow(t)
-		handler.Places <- struct{}{}
+		handler.Slots <- struct{}{}
 		drain, end := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, end)
 		err := tasks.Stoppable(drain, t.Context())(handler).ProcessTask(t.Context(), task)

@@ -6,13 +6,14 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"usher/messages"
 	"usher/providers"
 	"usher/queue"
 )
 
-// Metrics counts what becomes of tasks and messages. The nil value counts nothing.
+// Metrics counts tasks, messages and their outcomes. The nil value counts nothing.
 type Metrics struct {
 	tasks      *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
@@ -31,70 +32,45 @@ type Metrics struct {
 
 // NewMetrics registers the metrics of this package.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
-	m := &Metrics{
-		tasks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "usher_tasks_total",
-			Help: "Runs of a task by type and result: ok, retry, archived, undecodable.",
-		}, []string{"type", "result"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "usher_task_seconds",
-			Help:    "Time of one run of a task.",
-			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"type"}),
-		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "usher_messages_attempts_total",
-			Help: "Attempts to send a message by channel, provider and the state they left it in.",
-		}, []string{"channel", "provider", "state"}),
-		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "usher_messages_refusals_total",
-			Help: "Attempts to send a message that were not accepted by channel, provider and reason, a word of docs/reasons.md.",
-		}, []string{"channel", "provider", "reason"}),
-		drops: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "usher_messages_dropped_total",
-			Help: "Messages that were not sent since they had become useless, by channel and reason.",
-		}, []string{"channel", "reason"}),
-		recordLost: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "usher_messages_unrecorded_total",
-			Help: "Attempts whose outcome could not be recorded; the message may go out once more.",
-		}, []string{"channel"}),
-		reaps: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "usher_tasks_reaped_total",
-			Help: "Active tasks that had to be healed, by queue and reason: abandoned, leaseless, taskless, undecodable.",
-		}, []string{"queue", "reason"}),
+	factory := promauto.With(registry)
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return factory.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
-	m.jobs = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "usher_periodic_runs_total",
-		Help: "Runs of a periodic job by name and result: ok, failed.",
-	}, []string{"name", "result"})
-	m.jobSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "usher_periodic_seconds",
-		Help:    "Time of one run of a periodic job.",
-		Buckets: []float64{.01, .1, 1, 10, 60, 600},
-	}, []string{"name"})
-	m.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "usher_outcomes_total",
-		Help: "Outcomes of SMS that were written down in the database, by result: written, undecodable.",
-	}, []string{"result"})
-	m.foreigns = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "usher_tasks_foreign_total",
-		Help: "Runs of tasks that were left to other workers, by queue: sealed with a key that this process lacks, or of a " +
-			"mail that its database does not have.",
-	}, []string{"queue"})
-	registry.MustRegister(m.foreigns)
-	m.outcomesWritten(0, 0)
-	registry.MustRegister(m.outcomes)
-	m.archives = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "usher_tasks_archived_total",
-		Help: "Tasks that were given up by type and reason: a provider's kind (rejected, rate_limited, unknown), " +
-			"undecodable, panic, missing, stale, store.",
-	}, []string{"type", "reason"})
-	m.accepts = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "usher_acceptance_seconds",
-		Help:    "Time from the issue of a code, or from the writing of a mail, until a provider had accepted it.",
-		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
-	}, []string{"channel", "provider"})
-	registry.MustRegister(m.archives, m.accepts)
-	registry.MustRegister(m.tasks, m.seconds, m.attempts, m.refusals, m.drops, m.recordLost, m.reaps, m.jobs, m.jobSeconds)
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return factory.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+	}
+	m := &Metrics{
+		tasks: counter("usher_tasks_total",
+			"Runs of a task by type and result: ok, retry, archived, undecodable.", "type", "result"),
+		seconds: histogram("usher_task_seconds", "Time of one run of a task.",
+			[]float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, "type"),
+		attempts: counter("usher_messages_attempts_total",
+			"Attempts to send a message by channel, provider and the state that they left it in.", "channel", "provider", "state"),
+		refusals: counter("usher_messages_refusals_total",
+			"Attempts to send a message that were not accepted by channel, provider and reason, a word of docs/reasons.md.",
+			"channel", "provider", "reason"),
+		drops: counter("usher_messages_dropped_total",
+			"Messages that were not sent since they had become useless, by channel and reason.", "channel", "reason"),
+		recordLost: counter("usher_messages_unrecorded_total",
+			"Attempts whose outcome could not be recorded; the message may be sent once more.", "channel"),
+		reaps: counter("usher_tasks_reaped_total",
+			"Active tasks that had to be healed, by queue and reason: abandoned, leaseless, taskless, undecodable.", "queue", "reason"),
+		archives: counter("usher_tasks_archived_total",
+			"Tasks that were archived by type and reason: a provider's kind (rejected, rate_limited, unknown), "+
+				"undecodable, panic, missing, stale, store.", "type", "reason"),
+		accepts: histogram("usher_acceptance_seconds",
+			"Time from the issue of a code, or from the writing of a mail, until a provider had accepted it.",
+			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}, "channel", "provider"),
+		jobs: counter("usher_periodic_runs_total", "Runs of a periodic job by name and result: ok, failed.", "name", "result"),
+		jobSeconds: histogram("usher_periodic_seconds", "Time of one run of a periodic job.",
+			[]float64{.01, .1, 1, 10, 60, 600}, "name"),
+		outcomes: counter("usher_outcomes_total",
+			"Outcomes of SMS that were written to the database, by result: written, undecodable.", "result"),
+		foreigns: counter("usher_tasks_foreign_total",
+			"Runs of tasks that were left to other workers, by queue: sealed with a key that this process lacks, or of a "+
+				"mail that its database does not have.", "queue"),
+	}
+	m.outcomesWritten(0, 0) // shown from the start, so that a rate can be computed
 	return m
 }
 
@@ -115,7 +91,7 @@ func (m *Metrics) task(typename string, err error, took time.Duration) {
 	}
 }
 
-// resultOf says what becomes of a task after a run.
+// resultOf is the result of a run in one word.
 func resultOf(err error) string {
 	switch {
 	case err == nil:
@@ -129,7 +105,7 @@ func resultOf(err error) string {
 	}
 }
 
-// reasonOf says in one word why a run did not end well.
+// reasonOf is the reason of a run that failed, in one word.
 func reasonOf(err error) string {
 	if refused, ok := errors.AsType[*providers.Error](err); ok {
 		return refused.Kind.String()

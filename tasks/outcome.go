@@ -37,21 +37,14 @@ type verdict struct {
 	err     error            // nil ends the task
 }
 
-// errForeign replaces errors that are no [providers.Error]: nobody promises that their texts are safe.
-var errForeign = reasons.New(reasons.Unclassified, "error of no known kind")
+// errForeign replaces errors that are no [providers.Error]: their texts may quote numbers.
+var errForeign = reasons.New(reasons.Unclassified, "unclassified error")
 
-// mostSends is how often one message is sent at most: once, and once more when nobody knows what became of it.
-// A claim with as many doubts may only ask.
-const mostSends = 2
-
-// errGivenUp ends a message whose outcome no provider can tell.
-var errGivenUp = ourFault(providers.Unknown, reasons.GivenUp, errors.New("it may have been sent twice, and its provider cannot be asked"))
-
-// ownPause is the pause after an attempt that something of our own kept from being made, by its code. No vendor
-// was bothered, and what stood in the way may be gone any moment, so the pause does not grow.
+// ownPause is the pause after an attempt that this service itself prevented, by its code. No vendor was called, and the
+// obstacle may be gone any moment, so the pause does not grow.
 func ownPause(code string) (pause time.Duration, ok bool) {
 	switch code {
-	case codeStopping:
+	case string(reasons.Stopping):
 		return 0, true // another worker can have it now
 	case providers.Busy.OwnCode(), providers.RateSpent.OwnCode():
 		return 100 * time.Millisecond, true
@@ -123,16 +116,16 @@ func judge(claim messages.Claim, receipt providers.Receipt, err error, now time.
 	}
 	switch refused.Kind {
 	case providers.Temporary, providers.Misconfigured:
-		// Surely not sent. A misconfigured account may be mended, or its breaker closed, in time.
+		// Surely not sent. A misconfigured account may be corrected, or its breaker closed, in time.
 		outcome.State = messages.Queued
 		if pause, ok := ownPause(refused.Code); ok {
 			return verdict{outcome, &retryAt{now.Add(pause), refused}}
 		}
 		return verdict{outcome, refused}
 	case providers.Unknown:
-		// At most one resend, with the same code or link. After that one's doubt it is asked for once more.
-		if claim.UnresolvedClaims < mostSends {
-			// The claim is kept until its lease ends: by then the first request has long ended too.
+		if claim.MaySend() {
+			// The claim is kept until its lease ends: by then the first request has long ended too. The next claim sends
+			// once more, or only asks for the outcome.
 			outcome.State = messages.Sending
 			return verdict{outcome, &retryAt{claim.LeaseUntil, refused}}
 		}
@@ -141,10 +134,10 @@ func judge(claim messages.Claim, receipt providers.Receipt, err error, now time.
 	return verdict{outcome, archived(refused)}
 }
 
-// errPayload marks the tasks that no retry can help.
+// errPayload marks tasks for which a retry is of no use.
 var errPayload = errors.New("payload does not decode")
 
-// undecodable ends a task whose payload says nothing that we could do.
+// undecodable ends a task whose payload cannot be used.
 func undecodable(err error) error { return archived(fmt.Errorf("%w: %w", errPayload, err)) }
 
 // archived ends a task at once and keeps it in the archive, where operators see its error.

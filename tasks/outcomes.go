@@ -9,25 +9,25 @@ import (
 	"usher/queue"
 )
 
-// OutcomeLog is where what became of SMS waits to be written down.
+// OutcomeLog keeps the outcomes of SMS until they are written to the database.
 type OutcomeLog interface {
 	// Read returns the oldest entries, about as many as the limit, and whether there are more. They stay where
 	// they are, and others may read them as well.
 	Read(ctx context.Context, limit int) (entries []messages.Entry, more bool, err error)
 
-	// Remove takes away what was read.
+	// Remove deletes entries that were read.
 	Remove(ctx context.Context, entries []messages.Entry) error
 
 	// Backlog returns how many entries there are, and since when the oldest of them has been waiting.
 	Backlog(ctx context.Context) (n int, since time.Time, err error)
 }
 
-// OutcomeTable is where it is written down.
+// OutcomeTable keeps outcomes in the database.
 type OutcomeTable interface {
 	// Save files records, of each message the last revision, however often and in whatever order they come.
 	Save(ctx context.Context, records []messages.Record) error
 
-	// Expire closes up to limit SMS of which nothing was heard since their end, and returns how many.
+	// Expire closes up to limit SMS whose time is over and whose outcome never came, and returns how many.
 	Expire(ctx context.Context, limit int) (int, error)
 
 	// Prune deletes the closed messages that are older, and returns how many, also when it fails before the end.
@@ -36,12 +36,12 @@ type OutcomeTable interface {
 
 const (
 	outcomeInterval = time.Second
-	// outcomeTurn is a little less than the interval, so that the same worker may have the next turn.
-	outcomeTurn = outcomeInterval * 9 / 10
-	// outcomeBatch is what Redis reads in two or three milliseconds, in which it answers nobody else. Of a code that
-	// was asked for and sent within one batch only the last is written.
+	// outcomeLock is a little less than the interval, so that the same worker may get the next lock.
+	outcomeLock = outcomeInterval * 9 / 10
+	// outcomeBatch is what Redis reads in two or three milliseconds, in which it answers no other client. Of a code that
+	// was issued and sent within one batch only the last revision is written.
 	outcomeBatch = 2048
-	// outcomeCalm is how many may wait before anybody hurries: of a thousand codes a second, those of eight seconds.
+	// outcomeCalm is how many may wait before writing speeds up: of a thousand codes a second, those of eight seconds.
 	outcomeCalm = 16 * 1024
 
 	outcomeTimeout = 10 * time.Second // for one batch
@@ -58,12 +58,12 @@ type Locks interface {
 	TryLock(ctx context.Context, name string, ttl time.Duration) (bool, error)
 }
 
-// OutcomeWriter writes down in SQL what became of SMS, and tidies up there. Any number of workers may run one:
-// whoever has the turn works, and the turn of a worker that died ends by itself.
+// OutcomeWriter copies the outcomes of SMS from Redis to the database. Any number of workers may run one:
+// the worker that has the lock writes, and the lock of a worker that died ends by itself.
 //
-// A batch is read, saved, then removed. Each step may fail, or the worker die after it, and the next one begins
-// anew with the same entries: saving twice changes nothing, so each outcome is written down once. While the
-// database is away the entries wait in Redis, and nobody who sends notices.
+// A batch is read, saved, then removed. Each step may fail, or the worker die after it, and the next worker begins
+// again with the same entries: saving twice changes nothing, so each outcome is written once. While the
+// database is unavailable the entries wait in Redis, and sending goes on.
 type OutcomeWriter struct {
 	Log       OutcomeLog
 	Table     OutcomeTable
@@ -73,8 +73,8 @@ type OutcomeWriter struct {
 	Logger    *slog.Logger
 }
 
-// Run writes every second until ctx ends, and then what is left, as far as that goes within five seconds. It
-// warns once when it begins to fail, and says when that is over.
+// Run writes every second until ctx ends, and then what is left, as much as five seconds allow. It
+// logs a warning when writing begins to fail, and a line when it works again.
 func (w *OutcomeWriter) Run(ctx context.Context) {
 	ticker := time.NewTicker(outcomeInterval)
 	defer ticker.Stop()
@@ -85,10 +85,10 @@ func (w *OutcomeWriter) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 		case err != nil && !failing:
 			failing = true
-			w.Logger.Warn("outcomes not written down; they wait", "error", err)
+			w.Logger.Warn("outcomes not written to the database; they wait in redis", "error", err)
 		case err == nil && mine && failing:
 			failing = false
-			w.Logger.Debug("outcomes are written down again")
+			w.Logger.Debug("outcomes are written again")
 		}
 		select {
 		case <-ctx.Done():
@@ -103,10 +103,10 @@ func (w *OutcomeWriter) Run(ctx context.Context) {
 	}
 }
 
-// take writes if this worker gets the turn.
+// take writes if this worker gets the lock.
 func (w *OutcomeWriter) take(ctx context.Context, pace *outcomePace) (mine bool, err error) {
-	until := time.Now().Add(pace.turn)
-	if mine, err = w.Locks.TryLock(ctx, "outcomes", outcomeTurn); err != nil || !mine {
+	until := time.Now().Add(pace.lasts)
+	if mine, err = w.Locks.TryLock(ctx, "outcomes", outcomeLock); err != nil || !mine {
 		return mine, err
 	}
 	more, err := w.write(ctx, until)
@@ -157,56 +157,37 @@ func (w *OutcomeWriter) batch(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// outcomePace is how long a turn lasts. Codes are sent first: what piles up in a rush is written down a batch at a
-// time, for it wants the same processors. When too much waits, turns last longer until it becomes less, by more than
-// a little: full streams, which lose their oldest entries, stay as they are.
+// outcomePace is how long a worker writes in a row. Sending comes first: in a rush outcomes are written a batch at a
+// time, since both need the same processors. When too many wait, writing lasts longer until they become fewer, by more than
+// a little: full streams, which lose their oldest entries, keep their length.
 type outcomePace struct {
-	turn    time.Duration // 0 for one batch
+	lasts   time.Duration // 0 for one batch
 	waiting int
 }
 
 func (p *outcomePace) next(waiting int) {
 	switch {
 	case waiting <= outcomeCalm:
-		p.turn = 0
+		p.lasts = 0
 	case waiting > p.waiting-p.waiting/256:
-		p.turn = min(max(2*p.turn, outcomeInterval/8), outcomeTurn)
+		p.lasts = min(max(2*p.lasts, outcomeInterval/8), outcomeLock)
 	}
 	p.waiting = waiting
 }
 
-// Jobs returns what tidies up: SMS of which nothing is heard any more are closed, and old messages deleted.
+// Jobs are the housekeeping of the table: SMS without any news are closed, and old messages deleted.
 func (w *OutcomeWriter) Jobs() []queue.Job {
 	jobs := []queue.Job{{Name: "expire", Every: expireInterval, Run: func(ctx context.Context) error {
-		n, err := w.expire(ctx)
-		w.tidied("sms of which nothing was heard closed", n)
+		n, err := inBatches(ctx, expireBatch, 0, func(ctx context.Context) (int, error) { return w.Table.Expire(ctx, expireBatch) })
+		logCleaned(ctx, w.Logger, "expired sms without an outcome closed", n)
 		return err
 	}}}
 	if w.Retention > 0 {
 		jobs = append(jobs, queue.Job{Name: "prune", Every: pruneInterval, Run: func(ctx context.Context) error {
 			n, err := w.Table.Prune(ctx, w.Retention)
-			w.tidied("old messages deleted", n)
+			logCleaned(ctx, w.Logger, "old messages deleted", n)
 			return err
 		}})
 	}
 	return jobs
-}
-
-func (w *OutcomeWriter) tidied(what string, n int) {
-	if n > 0 {
-		w.Logger.Info("messages tidied up", "what", what, "count", n)
-	}
-}
-
-// expire closes batches until none is full, so that no statement holds many rows for long.
-func (w *OutcomeWriter) expire(ctx context.Context) (total int, err error) {
-	for {
-		bounded, cancel := context.WithTimeout(ctx, outcomeTimeout)
-		n, err := w.Table.Expire(bounded, expireBatch)
-		cancel()
-		total += n
-		if err != nil || n < expireBatch {
-			return total, err
-		}
-	}
 }

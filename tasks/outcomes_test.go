@@ -278,7 +278,7 @@ func TestOutcomeWriter_keeps_entries_while_the_database_is_away_and_warns_once(t
 			if log.left() != 0 {
 				t.Errorf("%d are left after an outage", log.left())
 			}
-			warned, over := strings.Count(text.String(), "outcomes not written down"), strings.Count(text.String(), "written down again")
+			warned, over := strings.Count(text.String(), "outcomes not written to the database"), strings.Count(text.String(), "outcomes are written again")
 			if warned != outage+1 || over != outage+1 {
 				t.Errorf("%d warnings and %d all-clears in %d outages:\n%s", warned, over, outage+1, text)
 			}

@@ -107,7 +107,7 @@ func (r *Relay) enqueueDue(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			r.Logger.Debug("mail seen to by the relay", "message_id", mail.ID, "request_id", mail.RequestID)
+			r.Logger.Debug("mail re-enqueued by the relay", "message_id", mail.ID, "request_id", mail.RequestID)
 		}
 		if len(due) < relayBatch {
 			r.hurry = false

@@ -112,7 +112,7 @@ func TestRelay_goes_on_when_redis_and_the_outbox_come_back(t *testing.T) {
 		info, err := newInspector(client).GetQueueInfo(queue.Email)
 		return err == nil && info.Pending == 3
 	}, "the mails are on the queue")
-	for _, want := range []string{"ping queue", "database is away", "mail seen to by the relay"} {
+	for _, want := range []string{"ping queue", "database is away", "mail re-enqueued by the relay"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q", want)
 		}

@@ -41,23 +41,24 @@ func (p smsCode) validate() error {
 
 func smsCodeContext(id string) string { return TypeSMSCode + "/" + id }
 
-// EnqueueSMSCode puts a code's task on the queue; it implements [verify.Queue]. The task is named after
-// the code, so a conflict means that our own earlier write arrived although its answer was lost.
+// EnqueueSMSCode puts a code's task on the queue; it implements [verify.Queue]. The task has the code's id, so that a call
+// that is repeated queues it once.
 func (e *Enqueuer) EnqueueSMSCode(ctx context.Context, code verify.Queued) error {
 	sealed, err := e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID))
 	if err != nil {
 		return fmt.Errorf("seal number: %w", err)
 	}
-	return e.enqueue(ctx, TypeSMSCode, code.RequestID, smsCode{
+	_, err = e.enqueue(ctx, TypeSMSCode, code.RequestID, smsCode{
 		ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(),
 		Sealed: sealed, Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(),
-	}, queue.Options(e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards)), code.ID)...)
+	}, e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards)), code.ID)
+	return err
 }
 
 // SMSClaims is where the codes of SMS tasks are claimed and their outcomes recorded.
 type SMSClaims interface {
-	// Claim gives the right to send the code until the lease ends, to one worker at a time. It returns
-	// messages.ErrDropped with the claim's Reason for a code that must not go out any more, and
+	// Claim gives one worker at a time the right to send the code, until the lease ends. It returns
+	// messages.ErrDropped with the claim's Reason for a code that must not be sent any more, and
 	// messages.ErrBusy with the claim's LeaseUntil while another worker has it.
 	Claim(ctx context.Context, id string, lease time.Duration) (messages.Claim, error)
 
@@ -73,10 +74,10 @@ type SMSCodeHandler struct {
 	Timeout time.Duration // for the providers' answer, all of them together
 	Metrics *Metrics
 	Clock   Clock
-	Expired *Expired // is told of codes that had ended; may be nil
+	Expired *Expired // is notified of codes that had ended; may be nil
 }
 
-// ProcessTask claims the code, derives it, sends it and records how that ended.
+// ProcessTask claims the code, derives it, sends it and records the outcome.
 func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	var payload smsCode
 	if err := decode(task, &payload); err != nil {
@@ -109,22 +110,22 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 	})
 	return conclude(ctx, conclusion{
 		claim: claim, verdict: judge(claim, receipt, err, time.Now()), channel: messages.SMS, to: payload.To,
-		record: h.Clock.record(h.Claims.Record), metrics: h.Metrics,
+		record: h.Claims.Record, metrics: h.Metrics, clock: h.Clock,
 	})
 }
 
-// attempt sends the code. When that may have happened often enough, it asks first what became of it, and sends it
-// only when the answer is that nothing ever left.
+// attempt sends the code. A claim that may only ask (see [messages.MaxSends]) asks the provider for the outcome, and the
+// code is sent only when the answer is that it never was.
 func (h *SMSCodeHandler) attempt(ctx context.Context, claim messages.Claim, sms providers.SMS) (providers.Receipt, error) {
-	if claim.UnresolvedClaims < mostSends {
+	if claim.MaySend() {
 		return whileClaimed(ctx, claim, func(ctx context.Context) (providers.Receipt, error) { return h.Sender.SendSMS(ctx, sms) })
 	}
-	asker, ok := h.Sender.(providers.Resolver)
+	resolver, ok := h.Sender.(providers.Resolver)
 	if !ok {
-		return providers.Receipt{}, errGivenUp
+		return providers.Receipt{}, providers.GivenUpError("worker")
 	}
 	return whileClaimed(ctx, claim, func(ctx context.Context) (providers.Receipt, error) {
-		receipt, err := asker.ResolveSMS(ctx, sms)
+		receipt, err := resolver.ResolveSMS(ctx, sms)
 		if errors.Is(err, providers.ErrUnsent) {
 			return h.Sender.SendSMS(ctx, sms)
 		}

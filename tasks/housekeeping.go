@@ -1,0 +1,83 @@
+package tasks
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"usher/accounts"
+	"usher/queue"
+)
+
+const (
+	housekeepingEvery   = 10 * time.Minute
+	housekeepingTimeout = 10 * time.Second // for one batch
+	changesBatch        = 500
+	unprovedBatch       = 200
+	// unprovedBatches bounds one run; the next one goes on.
+	unprovedBatches = 100
+)
+
+// ChangeStore is where changes of accounts and claims on numbers are kept; sqlstore.Accounts is one.
+type ChangeStore interface {
+	// HandOver ends claims from before the time: their numbers leave accounts that were not seen since.
+	HandOver(ctx context.Context, before time.Time, limit int) (int, error)
+
+	// DropEndedChanges deletes changes that cannot be undone any more.
+	DropEndedChanges(ctx context.Context, at time.Time) (int, error)
+}
+
+// ChangesJob hands numbers over whose account did not answer, and deletes changes that cannot be undone any more.
+func ChangesJob(store ChangeStore, now func() time.Time, logger *slog.Logger) queue.Job {
+	return queue.Job{Name: "changes", Every: housekeepingEvery, Run: func(ctx context.Context) error {
+		n, err := inBatches(ctx, changesBatch, 0, func(ctx context.Context) (int, error) {
+			return store.HandOver(ctx, now().Add(-accounts.ClaimWindow), changesBatch)
+		})
+		logCleaned(ctx, logger, "numbers handed over", n)
+		if err != nil {
+			return err
+		}
+		n, err = store.DropEndedChanges(ctx, now())
+		logCleaned(ctx, logger, "ended changes deleted", n)
+		return err
+	}}
+}
+
+// UnprovedStore is where addresses wait for their proof.
+type UnprovedStore interface {
+	// DropUnproved removes the addresses of up to limit accounts whose proof was asked for before a time, or which
+	// another account has proved or their owner has declined, and deletes accounts that have nothing else. It
+	// returns how many accounts it has changed.
+	DropUnproved(ctx context.Context, now, before time.Time, limit int) (int, error)
+}
+
+// UnprovedJob removes addresses whose proof did not come within the TTL.
+func UnprovedJob(store UnprovedStore, ttl time.Duration, now func() time.Time, logger *slog.Logger) queue.Job {
+	return queue.Job{Name: "unproved", Every: housekeepingEvery, Run: func(ctx context.Context) error {
+		n, err := inBatches(ctx, unprovedBatch, unprovedBatches, func(ctx context.Context) (int, error) {
+			return store.DropUnproved(ctx, now(), now().Add(-ttl), unprovedBatch)
+		})
+		logCleaned(ctx, logger, "unproved addresses removed", n)
+		return err
+	}}
+}
+
+// inBatches repeats work until a batch is smaller than size, so that no statement locks many rows for long; most bounds the
+// batches, and 0 does not. It returns how many were worked in all, also with an error.
+func inBatches(ctx context.Context, size, most int, work func(context.Context) (int, error)) (total int, err error) {
+	for batches := 1; ; batches++ {
+		bounded, cancel := context.WithTimeout(ctx, housekeepingTimeout)
+		n, err := work(bounded)
+		cancel()
+		total += n
+		if err != nil || n < size || batches == most {
+			return total, err
+		}
+	}
+}
+
+func logCleaned(ctx context.Context, logger *slog.Logger, what string, n int) {
+	if n > 0 {
+		logger.InfoContext(ctx, "housekeeping", "what", what, "count", n)
+	}
+}
