@@ -2,8 +2,6 @@ package app_test
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -79,13 +77,7 @@ func (d *deployment) loot(t *testing.T) []byte {
 	}
 	client := redis.NewClient(options)
 	defer func() { _ = client.Close() }()
-	keys, err := client.Keys(t.Context(), "*").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range keys {
-		fmt.Fprintf(&all, "%s %v\n", key, valueOf(t.Context(), client, key))
-	}
+	all.Write(testkit.DumpRedis(t, client))
 	file := strings.TrimPrefix(d.environ["USHER_DATABASE_URL"], "sqlite:")
 	for _, name := range []string{file, file + "-wal"} {
 		text, err := os.ReadFile(name)
@@ -101,23 +93,6 @@ func (d *deployment) loot(t *testing.T) []byte {
 		all.Write(d.get(t, path))
 	}
 	return all.Bytes()
-}
-
-func valueOf(ctx context.Context, client *redis.Client, key string) any {
-	switch client.Type(ctx, key).Val() {
-	case "hash":
-		return client.HGetAll(ctx, key).Val()
-	case "list":
-		return client.LRange(ctx, key, 0, -1).Val()
-	case "set":
-		return client.SMembers(ctx, key).Val()
-	case "zset":
-		return client.ZRangeWithScores(ctx, key, 0, -1).Val()
-	case "stream":
-		return client.XRange(ctx, key, "-", "+").Val()
-	default:
-		return client.Get(ctx, key).Val()
-	}
 }
 
 // cookieOf is the token of the session that an answer starts.

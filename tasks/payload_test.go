@@ -154,7 +154,7 @@ func TestEnqueuer_leaves_neither_number_nor_code_in_redis(t *testing.T) {
 		if err := newEnqueuer(client, testKeys(t)).EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
 			t.Fatal(err)
 		}
-		content := dump(t, client)
+		content := testkit.DumpRedis(t, client)
 		if found := testkit.FindSecrets(content, number, goldenCode(t)); len(found) > 0 {
 			t.Errorf("redis holds %v:\n%s", found, content)
 		}

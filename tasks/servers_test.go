@@ -121,7 +121,7 @@ func TestObserve_keeps_a_worker_going_after_a_panic(t *testing.T) {
 		info, err := inspector.GetTaskInfo(queue.SMS, "panics")
 		return err == nil && info.State == asynq.TaskStateRetry && strings.Contains(info.LastErr, "own_panic")
 	}, "the task waits for the end of its claim")
-	if found := testkit.FindSecrets(append(dump(t, client), log.Bytes()...), number); len(found) > 0 {
+	if found := testkit.FindSecrets(append(testkit.DumpRedis(t, client), log.Bytes()...), number); len(found) > 0 {
 		t.Errorf("redis or the log hold %v", found)
 	}
 	wantMetric(t, registry, `usher_tasks_total{result="retry",type="sms:code"} 1`)
@@ -287,7 +287,7 @@ func TestHandlers_leave_no_number_code_or_token_behind(t *testing.T) {
 		t.Fatalf("only %d secrets went through the senders", len(found.secrets))
 	}
 	for where, content := range map[string][]byte{
-		"log": log.Bytes(), "redis": dump(t, client), "metrics": []byte(metricsText(t, registry)),
+		"log": log.Bytes(), "redis": testkit.DumpRedis(t, client), "metrics": []byte(metricsText(t, registry)),
 	} {
 		if hits := testkit.FindSecrets(content, found.secrets...); len(hits) > 0 {
 			t.Errorf("%s: %v\n%s", where, hits, content)

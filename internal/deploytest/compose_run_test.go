@@ -58,7 +58,7 @@ func awaitDelivered(t *testing.T, p *testclient.Client, id string) {
 func filled(t *testing.T) map[string]string {
 	t.Helper()
 	dotenv := map[string]string{}
-	for line := range strings.Lines(read(t, ".env.example")) {
+	for line := range strings.Lines(testkit.RepositoryFile(t, ".env.example")) {
 		line = strings.TrimSpace(line)
 		if name, value, found := strings.Cut(line, "="); found && !strings.HasPrefix(line, "#") {
 			dotenv[name] = value
@@ -96,7 +96,7 @@ func TestCompose_services_become_healthy_and_end_cleanly(t *testing.T) {
 	for _, name := range []string{"api", "worker_sms", "worker_email"} {
 		s.awaitHealth(name)
 	}
-	if code, said := end(t, s.run("admin", "doctor", "-offline")); code != 0 {
+	if code, said := s.run("admin", "doctor", "-offline").AwaitEnd(t); code != 0 {
 		t.Errorf("doctor: exit %d\n%s", code, said)
 	}
 	s.down()
@@ -107,7 +107,7 @@ func TestCompose_services_without_settings_say_so(t *testing.T) {
 	s := newStack(t, nil)
 	s.up("migrate")
 	for _, name := range []string{"api", "worker_sms", "worker_email"} {
-		code, said := end(t, s.run(name, s.file.Services[name].Command...))
+		code, said := s.run(name, s.file.Services[name].Command...).AwaitEnd(t)
 		if code != 2 || !strings.Contains(said, "USHER_SECRET_KEYS: must be set") {
 			t.Errorf("%s: exit %d, %s", name, code, said)
 		}

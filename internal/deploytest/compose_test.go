@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"usher/internal/testkit"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -53,7 +54,7 @@ var passwords = map[string]string{"POSTGRES_PASSWORD": "0a1b2c3d4e5f", "REDIS_PA
 // readCompose reads the file as compose does, with the variables of .env in place.
 func readCompose(t testing.TB) compose {
 	t.Helper()
-	text := regexp.MustCompile(`\$\{(\w+)(:\?[^}]*)?\}`).ReplaceAllStringFunc(read(t, "docker-compose.yml"),
+	text := regexp.MustCompile(`\$\{(\w+)(:\?[^}]*)?\}`).ReplaceAllStringFunc(testkit.RepositoryFile(t, "docker-compose.yml"),
 		func(found string) string {
 			name := regexp.MustCompile(`\w+`).FindString(found)
 			if passwords[name] == "" {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"usher/internal/testkit"
 )
 
 // stage is one FROM of the Dockerfile, with what it has from the stage that it is built on.
@@ -26,7 +27,7 @@ func stages(t testing.TB) map[string]*stage {
 	t.Helper()
 	byName := map[string]*stage{}
 	var now *stage
-	for line := range strings.Lines(read(t, "Dockerfile")) {
+	for line := range strings.Lines(testkit.RepositoryFile(t, "Dockerfile")) {
 		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch word {
 		case "", "#":
@@ -104,7 +105,7 @@ func TestDockerfile_images_hold_one_program_and_no_rights(t *testing.T) {
 func ignored(t testing.TB) *regexp.Regexp {
 	t.Helper()
 	var patterns []string
-	for line := range strings.Lines(read(t, ".dockerignore")) {
+	for line := range strings.Lines(testkit.RepositoryFile(t, ".dockerignore")) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue

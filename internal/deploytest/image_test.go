@@ -100,7 +100,7 @@ func TestImages_say_that_they_lack_SQLite(t *testing.T) {
 	environ := testkit.BasicSettings("redis://127.0.0.1:1/0", "sqlite:usher.db")
 	for _, name := range []string{"api", "admin"} {
 		args := map[string][]string{"admin": {"migrate", "up"}}[name]
-		code, said := end(t, testkit.StartProgram(t, environ, program(t, name), args...))
+		code, said := testkit.StartProgram(t, environ, program(t, name), args...).AwaitEnd(t)
 		if code == 0 || !strings.Contains(said, "built without SQLite") {
 			t.Errorf("%s: exit %d, %s", name, code, said)
 		}

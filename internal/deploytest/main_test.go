@@ -2,9 +2,6 @@ package deploytest_test
 
 import (
 	"context"
-	"errors"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,22 +20,6 @@ const root = "../.."
 // patience is how long something may take that takes a second; the machine may be busy.
 const patience = time.Minute
 
-// end waits for a program's end and returns its exit code and what it said.
-func end(t testing.TB, p *testkit.Program) (code int, said string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	err := p.Wait(ctx)
-	exit, ended := errors.AsType[*exec.ExitError](err)
-	if err != nil && !ended {
-		t.Fatal(err)
-	}
-	if ended {
-		code = exit.ExitCode()
-	}
-	return code, p.Output()
-}
-
 // stop tells a program to end and returns the error of its end; when it takes too long it is killed.
 func stop(p *testkit.Program, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
@@ -48,28 +29,6 @@ func stop(p *testkit.Program, within time.Duration) error {
 }
 
 func TestMain(m *testing.M) { testkit.Main(m) }
-
-// read returns a file of the repository.
-func read(t testing.TB, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// need skips the test where the program is missing, unless the environment demands that nothing is.
-func need(t testing.TB, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if os.Getenv("USHER_TEST_REAL") == "1" {
-		t.Fatalf("USHER_TEST_REAL=1, and there is no %s on this machine", program)
-	}
-	t.Skipf("no %s on this machine", program)
-}
 
 // settings are all that the programs read, by name.
 func settings() map[string]config.Variable {
@@ -106,7 +65,7 @@ func TestFiles_name_settings_that_exist(t *testing.T) {
 		}
 	}
 	for _, file := range append(files, "Dockerfile", "docker-compose.yml", "Procfile", "docs/deployment.md") {
-		names := regexp.MustCompile(`\bUSHER_[A-Z0-9_]*[A-Z0-9]\b`).FindAllString(read(t, file), -1)
+		names := regexp.MustCompile(`\bUSHER_[A-Z0-9_]*[A-Z0-9]\b`).FindAllString(testkit.RepositoryFile(t, file), -1)
 		slices.Sort(names)
 		for _, name := range slices.Compact(names) {
 			if _, found := known[name]; !found && name != "USHER_OPS_ADDR_EMAIL" { // the Procfile's own

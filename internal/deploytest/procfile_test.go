@@ -16,13 +16,13 @@ import (
 
 func TestProcfile_runs_what_make_build_has_built(t *testing.T) {
 	t.Parallel()
-	need(t, "make")
+	testkit.NeedProgram(t, "make")
 	cmd := exec.Command("make", "--dry-run", "build")
 	cmd.Dir = root
 	if out, err := cmd.Output(); err != nil || !strings.Contains(string(out), "go build -o bin/ ./cmd/...") {
 		t.Errorf("make build does %s, %v", out, err)
 	}
-	for _, command := range regexp.MustCompile(`\bbin/(\w+)`).FindAllStringSubmatch(read(t, "Procfile"), -1) {
+	for _, command := range regexp.MustCompile(`\bbin/(\w+)`).FindAllStringSubmatch(testkit.RepositoryFile(t, "Procfile"), -1) {
 		if _, err := os.Stat(filepath.Join(root, "cmd", command[1])); err != nil {
 			t.Errorf("Procfile: %v", err)
 		}
@@ -37,7 +37,7 @@ func procfileRoot(t *testing.T, environ map[string]string) string {
 	for _, name := range slices.Sorted(maps.Keys(environ)) {
 		fmt.Fprintf(&env, "%s='%s'\n", name, environ[name])
 	}
-	for name, text := range map[string]string{"Procfile": read(t, "Procfile"), ".env": env.String()} {
+	for name, text := range map[string]string{"Procfile": testkit.RepositoryFile(t, "Procfile"), ".env": env.String()} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -50,11 +50,7 @@ func procfileRoot(t *testing.T, environ map[string]string) string {
 
 func TestProcfile_under_foreman(t *testing.T) {
 	t.Parallel()
-	need(t, "foreman")
-	foreman, err := exec.LookPath("foreman")
-	if err != nil {
-		t.Fatal(err)
-	}
+	foreman := testkit.NeedProgram(t, "foreman")
 	environ, _ := testkit.Settings(t)
 	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)

@@ -3,7 +3,6 @@ package deploytest_test
 import (
 	"maps"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -162,7 +161,7 @@ func (s *stack) up(names ...string) {
 			case "service_healthy":
 				s.awaitHealth(other)
 			case "service_completed_successfully":
-				if code, said := end(s.t, s.running[other]); code != 0 {
+				if code, said := s.running[other].AwaitEnd(s.t); code != 0 {
 					s.t.Fatalf("%s: exit %d\n%s", other, code, said)
 				}
 			default:
@@ -206,7 +205,7 @@ func (s *stack) health(name string) int {
 		return s.storeHealth(name, test)
 	}
 	argv := s.hereAll(name, s.images[service.Build.Target].health)
-	code, _ := end(s.t, testkit.StartProgram(s.t, s.environ(name), program(s.t, argv[0]), argv[1:]...))
+	code, _ := testkit.StartProgram(s.t, s.environ(name), program(s.t, argv[0]), argv[1:]...).AwaitEnd(s.t)
 	return code
 }
 
@@ -222,12 +221,7 @@ func (s *stack) storeHealth(name string, test []string) int {
 	if test[0] == "CMD" {
 		argv = strings.Fields(line)
 	}
-	need(s.t, argv[0])
-	path, err := exec.LookPath(argv[0])
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	code, _ := end(s.t, testkit.StartProgram(s.t, environ, path, argv[1:]...))
+	code, _ := testkit.StartProgram(s.t, environ, testkit.NeedProgram(s.t, argv[0]), argv[1:]...).AwaitEnd(s.t)
 	return code
 }
 

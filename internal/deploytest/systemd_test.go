@@ -21,7 +21,7 @@ func readUnit(t testing.TB, name string) map[string][]string {
 	t.Helper()
 	values := map[string][]string{}
 	section := ""
-	for line := range strings.Lines(read(t, "ops/systemd/"+name)) {
+	for line := range strings.Lines(testkit.RepositoryFile(t, "ops/systemd/"+name)) {
 		line = strings.TrimSpace(line)
 		key, value, found := strings.Cut(line, "=")
 		switch {
@@ -42,14 +42,14 @@ const installed = "/opt/usher/bin/"
 
 func TestUnits_please_systemd(t *testing.T) {
 	t.Parallel()
-	need(t, "systemd-analyze")
+	testkit.NeedProgram(t, "systemd-analyze")
 	// It wants programs to be where units say, so both are put into a folder of this test.
 	dir := t.TempDir()
 	bin := filepath.Dir(testkit.BuildCommand(t, "api")) + "/"
 	paths := make([]string, len(units))
 	for i, name := range units {
 		paths[i] = filepath.Join(dir, name)
-		text := strings.ReplaceAll(read(t, "ops/systemd/"+name), installed, bin)
+		text := strings.ReplaceAll(testkit.RepositoryFile(t, "ops/systemd/"+name), installed, bin)
 		if err := os.WriteFile(paths[i], []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

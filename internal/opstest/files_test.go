@@ -48,7 +48,7 @@ func TestAlerts_each_has_a_case_that_fires_and_one_that_does_not(t *testing.T) {
 				} `yaml:"alert_rule_test"`
 			}
 		}
-		if err := yaml.Unmarshal([]byte(read(t, name)), &file); err != nil {
+		if err := yaml.Unmarshal([]byte(testkit.RepositoryFile(t, name)), &file); err != nil {
 			t.Fatal(err)
 		}
 		for _, test := range file.Tests {
@@ -67,7 +67,7 @@ func TestAlerts_each_has_a_case_that_fires_and_one_that_does_not(t *testing.T) {
 
 func TestAlerts_say_what_whoever_is_woken_needs(t *testing.T) {
 	t.Parallel()
-	page := read(t, "docs/alerts.md")
+	page := testkit.RepositoryFile(t, "docs/alerts.md")
 	for _, r := range rules(t) {
 		if r.Alert == "" {
 			continue
@@ -98,7 +98,7 @@ func runbooks(t *testing.T) map[string]string {
 	pages := map[string]string{}
 	for _, file := range files {
 		name := filepath.Base(file)
-		pages[strings.TrimSuffix(name, ".md")] = read(t, "docs/runbooks/"+name)
+		pages[strings.TrimSuffix(name, ".md")] = testkit.RepositoryFile(t, "docs/runbooks/"+name)
 	}
 	return pages
 }
@@ -133,10 +133,10 @@ func TestRunbooks_belong_to_alerts_and_have_one_form(t *testing.T) {
 func TestRunbooks_name_what_exists(t *testing.T) {
 	t.Parallel()
 	commands := map[string]bool{}
-	for _, command := range regexp.MustCompile(`(?m)^\t\t"([a-z-]+)": `).FindAllStringSubmatch(read(t, "cmd/admin/main.go"), -1) {
+	for _, command := range regexp.MustCompile(`(?m)^\t\t"([a-z-]+)": `).FindAllStringSubmatch(testkit.RepositoryFile(t, "cmd/admin/main.go"), -1) {
 		commands[command[1]] = true
 	}
-	settings := read(t, "docs/configuration.md")
+	settings := testkit.RepositoryFile(t, "docs/configuration.md")
 	titles := map[string]bool{}
 	for _, p := range panels(t) {
 		titles[p.Title] = true

@@ -2,8 +2,6 @@ package opstest_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -22,16 +20,6 @@ const patience = time.Minute
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// read returns a file of the repository.
-func read(t testing.TB, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 // rule is one of ops/alerts.yml, a recorded series or an alert.
 type rule struct {
 	Record, Alert, Expr, For string
@@ -41,7 +29,7 @@ type rule struct {
 func rules(t testing.TB) (all []rule) {
 	t.Helper()
 	var file struct{ Groups []struct{ Rules []rule } }
-	if err := yaml.Unmarshal([]byte(read(t, "ops/alerts.yml")), &file); err != nil {
+	if err := yaml.Unmarshal([]byte(testkit.RepositoryFile(t, "ops/alerts.yml")), &file); err != nil {
 		t.Fatal(err)
 	}
 	for _, group := range file.Groups {
@@ -77,7 +65,7 @@ func panels(t testing.TB) []panel {
 		SchemaVersion int
 		Panels        []panel
 	}
-	text := strings.ReplaceAll(read(t, "ops/dashboard.json"), "$__rate_interval", "1m")
+	text := strings.ReplaceAll(testkit.RepositoryFile(t, "ops/dashboard.json"), "$__rate_interval", "1m")
 	if err := json.Unmarshal([]byte(text), &board); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func documented(t *testing.T) map[string]row {
 	t.Helper()
 	rows := map[string]row{}
 	for _, line := range regexp.MustCompile("(?m)^\\| `(usher_[a-z_]+)` \\|[^|]*\\|([^|]*)\\|.*$").
-		FindAllStringSubmatch(read(t, "docs/metrics.md"), -1) {
+		FindAllStringSubmatch(testkit.RepositoryFile(t, "docs/metrics.md"), -1) {
 		rows[line[1]] = row{labels: line[2], text: line[0]}
 	}
 	return rows
@@ -80,7 +80,7 @@ func exist(t *testing.T, p *prometheus) {
 // A misspelt label or value makes a query that never finds anything, and an alert that never fires.
 func TestQueries_select_by_labels_and_values_that_exist(t *testing.T) {
 	t.Parallel()
-	rows, page := documented(t), read(t, "docs/metrics.md")
+	rows, page := documented(t), testkit.RepositoryFile(t, "docs/metrics.md")
 	looked := 0
 	for _, query := range queries(t) {
 		for _, s := range series(query) {

@@ -29,14 +29,14 @@ func startPrometheus(t *testing.T, addresses map[string]string) *prometheus {
 	t.Helper()
 	path := testkit.NeedProgram(t, "prometheus")
 	dir := t.TempDir()
-	config := strings.ReplaceAll(read(t, "ops/prometheus.yml"), "15s", "1s")
+	config := strings.ReplaceAll(testkit.RepositoryFile(t, "ops/prometheus.yml"), "15s", "1s")
 	for usual, actual := range addresses {
 		if !strings.Contains(config, usual) {
 			t.Fatalf("ops/prometheus.yml does not name %s", usual)
 		}
 		config = strings.ReplaceAll(config, usual, actual)
 	}
-	for name, text := range map[string]string{"prometheus.yml": config, "alerts.yml": read(t, "ops/alerts.yml")} {
+	for name, text := range map[string]string{"prometheus.yml": config, "alerts.yml": testkit.RepositoryFile(t, "ops/alerts.yml")} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

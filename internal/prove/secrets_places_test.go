@@ -3,7 +3,6 @@ package prove_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -59,7 +58,7 @@ func (s *search) places() map[string][]byte {
 	places["dashboard"] = append(places["dashboard"], s.operate(s.ops["api1"], board.Path)...)
 	client := s.d.redis()
 	defer func() { _ = client.Close() }()
-	places["Redis keys"] = everyKey(s.t, client)
+	places["Redis keys"] = testkit.DumpRedis(s.t, client)
 	places["Redis RDB"], places["Redis AOF"] = filesOf(s.t, client)
 	return places
 }
@@ -122,38 +121,6 @@ func (s *search) tables() []byte {
 		list(fmt.Sprintf(`select t::text from %q t`, name), func(row string) { fmt.Fprintln(&all, name, row) })
 	}
 	return all.Bytes()
-}
-
-// everyKey returns every key and its value. DUMP is no use: it compresses.
-func everyKey(t testing.TB, client *redis.Client) []byte {
-	t.Helper()
-	ctx := t.Context()
-	var all bytes.Buffer
-	keys := client.Scan(ctx, 0, "*", 1000).Iterator()
-	for keys.Next(ctx) {
-		fmt.Fprintf(&all, "%s %v\n", keys.Val(), valueOf(ctx, client, keys.Val()))
-	}
-	if err := keys.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all.Bytes()
-}
-
-func valueOf(ctx context.Context, client *redis.Client, key string) any {
-	switch client.Type(ctx, key).Val() {
-	case "hash":
-		return client.HGetAll(ctx, key).Val()
-	case "list":
-		return client.LRange(ctx, key, 0, -1).Val()
-	case "set":
-		return client.SMembers(ctx, key).Val()
-	case "zset":
-		return client.ZRangeWithScores(ctx, key, 0, -1).Val()
-	case "stream":
-		return client.XRange(ctx, key, "-", "+").Val()
-	default:
-		return client.Get(ctx, key).Val()
-	}
 }
 
 // filesOf returns what Redis writes to disk, uncompressed.

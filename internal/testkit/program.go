@@ -18,7 +18,7 @@ import (
 const (
 	// programTimeout is how long a program may take to print what a test waits for, or to end. It is generous
 	// because other packages' tests may keep the machine busy.
-	programTimeout = 30 * time.Second
+	programTimeout = time.Minute
 	// printedOutput is how many bytes of a program's output an error or a failed test prints.
 	printedOutput = 8 << 10
 )
@@ -88,7 +88,7 @@ func (p *Program) Ended() bool {
 func (p *Program) Signal(signal os.Signal) { _ = p.cmd.Process.Signal(signal) }
 
 // Stop ends the program with a signal and returns the error of its end: nil after exit code 0, else mostly an
-// [exec.ExitError]. A program stopped by SIGSTOP is continued, so that it gets the signal. After 30 seconds
+// [exec.ExitError]. A program stopped by SIGSTOP is continued, so that it gets the signal. After a minute
 // the program is killed. Calling it again is harmless.
 func (p *Program) Stop(signal os.Signal) error {
 	p.Signal(signal)
@@ -209,18 +209,21 @@ func Command(home string, environ map[string]string, path string, args ...string
 // RunCommand runs a command of this module to its end and returns its exit code and its output.
 func RunCommand(t testing.TB, environ map[string]string, command string, args ...string) (code int, output string) {
 	t.Helper()
-	p := StartCommand(t, environ, command, args...)
+	return StartCommand(t, environ, command, args...).AwaitEnd(t)
+}
+
+// AwaitEnd waits for the program's end and returns its exit code and its output. The test ends when the
+// program takes too long.
+func (p *Program) AwaitEnd(t testing.TB) (code int, output string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), programTimeout)
 	defer cancel()
 	err := p.Wait(ctx)
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	switch {
-	case err == nil:
-		return 0, p.Output()
-	case ok:
+	if exit, exited := errors.AsType[*exec.ExitError](err); exited {
 		return exit.ExitCode(), p.Output()
-	default:
-		t.Fatalf("%s: %v\n%s", command, err, p.LastOutput())
-		return 0, ""
 	}
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", filepath.Base(p.cmd.Path), err, p.LastOutput())
+	}
+	return 0, p.Output()
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -94,30 +93,18 @@ func keepsNoSecret(t *testing.T, url string) {
 	}
 }
 
-// dumpRedis returns every key with its value, and complains of a key without a time to live.
+// dumpRedis is [testkit.DumpRedis], and complains of a key without a time to live.
 func dumpRedis(t *testing.T, client redis.UniversalClient) []byte {
 	t.Helper()
 	ctx := context.Background()
-	var dump bytes.Buffer
 	keys := client.Scan(ctx, 0, "*", 1000).Iterator()
 	for keys.Next(ctx) {
-		key := keys.Val()
-		if ttl := client.PTTL(ctx, key).Val(); ttl <= 0 {
-			t.Errorf("%s has no time to live", key)
+		if ttl := client.PTTL(ctx, keys.Val()).Val(); ttl <= 0 {
+			t.Errorf("%s has no time to live", keys.Val())
 		}
-		var value any = client.Get(ctx, key).Val()
-		switch client.Type(ctx, key).Val() {
-		case "hash":
-			value = client.HGetAll(ctx, key).Val()
-		case "zset":
-			value = client.ZRangeWithScores(ctx, key, 0, -1).Val()
-		case "stream":
-			value = client.XRange(ctx, key, "-", "+").Val()
-		}
-		fmt.Fprintf(&dump, "%s %v\n", key, value)
 	}
 	if err := keys.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return dump.Bytes()
+	return testkit.DumpRedis(t, client)
 }
