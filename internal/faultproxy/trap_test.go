@@ -2,6 +2,7 @@ package faultproxy_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"syscall"
 	"testing"
@@ -9,56 +10,44 @@ import (
 	"usher/internal/faultproxy"
 )
 
-func TestTrap_holds_a_request_before_the_server_has_it(t *testing.T) {
+func TestTrap_holds_a_piece_until_it_is_told(t *testing.T) {
 	t.Parallel()
-	for _, cut := range []bool{false, true} {
-		s, proxy := open(t)
-		trap := proxy.OnRequest("commit", 2)
-		c, other := dial(t, proxy), dial(t, proxy)
-		c.send("commit 1\n")
-		c.reads("re commit 1")
-		c.send("commit 2\n")
-		await(t, trap)
-		other.send("commit 3\n") // others go on meanwhile
-		other.reads("re commit 3")
-		if s.saw("commit 2") {
-			t.Error("the server has what is held")
-		}
-		if cut {
-			trap.Cut()
-			c.isCut()
-		} else {
-			trap.Release()
-			c.reads("re commit 2")
-		}
-		if s.saw("commit 2") == cut {
-			t.Errorf("cut: %v, the server has it: %v", cut, s.saw("commit 2"))
-		}
-	}
-}
-
-func TestTrap_holds_the_answer_after_the_server_has_worked(t *testing.T) {
-	t.Parallel()
-	for _, cut := range []bool{false, true} {
-		s, proxy := open(t)
-		trap := proxy.OnReply("commit", 1)
-		c := dial(t, proxy)
-		c.send("begin\n")
-		c.reads("re begin")
-		c.send("commit\n")
-		await(t, trap)
-		if !s.saw("commit") {
-			t.Error("the server was not asked")
-		}
-		c.isSilent()
-		if cut {
-			trap.Cut()
-			if _, err := c.in.ReadString('\n'); !errors.Is(err, syscall.ECONNRESET) {
-				t.Errorf("read %v, want a reset", err)
-			}
-		} else {
-			trap.Release()
-			c.reads("re commit")
+	for name, test := range map[string]struct {
+		set    func(p *faultproxy.Proxy, pattern string, nth int) *faultproxy.Trap
+		worked bool // the server has the request while the trap holds something
+	}{
+		"a request before the server has it":    {(*faultproxy.Proxy).OnRequest, false},
+		"an answer after the server has worked": {(*faultproxy.Proxy).OnReply, true},
+	} {
+		for _, cut := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, cut %v", name, cut), func(t *testing.T) {
+				t.Parallel()
+				s, proxy := open(t)
+				trap := test.set(proxy, "commit", 2)
+				c, other := dial(t, proxy), dial(t, proxy)
+				c.send("commit 1\n")
+				c.reads("re commit 1")
+				c.send("commit 2\n")
+				await(t, trap)
+				c.isSilent()
+				other.send("commit 3\n") // others go on meanwhile
+				other.reads("re commit 3")
+				if s.saw("commit 2") != test.worked {
+					t.Errorf("while it is held, the server has the request: %v, want %v", !test.worked, test.worked)
+				}
+				if cut {
+					trap.Cut()
+					if _, err := c.in.ReadString('\n'); !errors.Is(err, syscall.ECONNRESET) {
+						t.Errorf("read %v, want a reset", err)
+					}
+				} else {
+					trap.Release()
+					c.reads("re commit 2")
+				}
+				if want := test.worked || !cut; s.saw("commit 2") != want {
+					t.Errorf("afterwards the server has the request: %v, want %v", !want, want)
+				}
+			})
 		}
 	}
 }

@@ -1,10 +1,13 @@
 package testkit
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // RepositoryFile returns the text of a file, named from the repository's root. The package of the test has to be
@@ -28,4 +31,35 @@ func NeedProgram(t testing.TB, program string) string {
 		t.Skipf("no %s on this machine", program)
 	}
 	return path
+}
+
+// update is registered here once, since two packages of one binary cannot both define the flag.
+var update = flag.Bool("update", false, "rewrite the golden files in testdata with what the tests produce")
+
+// Golden compares got with the file testdata/<name> of the package under test. With -update it writes the
+// file instead.
+func Golden(t testing.TB, name string, got []byte) {
+	t.Helper()
+	golden(t, name, got, *update)
+}
+
+func golden(t testing.TB, name string, got []byte, rewrite bool) {
+	t.Helper()
+	path := filepath.Join("testdata", filepath.FromSlash(name))
+	if rewrite {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (run the test with -update to write it)", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s differs (-want +got); -update rewrites it:\n%s", path, diff)
+	}
 }

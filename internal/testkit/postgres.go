@@ -64,11 +64,7 @@ func EachDatabase(t *testing.T, test func(t *testing.T, url string)) {
 // its URL leads to the empty database "postgres". The test is skipped where the program is missing.
 func PostgresServer(t testing.TB) *Server {
 	t.Helper()
-	program := findPostgres()
-	if program == "" {
-		demandReal(t, "postgres")
-		t.Skip("no postgres on this machine")
-	}
+	program := needPostgres(t)
 	server, remove, err := newPostgres(program)
 	if err != nil {
 		t.Fatalf("testkit: %v", err)
@@ -77,8 +73,30 @@ func PostgresServer(t testing.TB) *Server {
 		server.Stop()
 		remove()
 	})
-	use("postgres " + version(program))
 	return server
+}
+
+// needPostgres returns the path of the postgres program and skips the test where there is none.
+func needPostgres(t testing.TB) string {
+	t.Helper()
+	program := findPostgres()
+	if program == "" {
+		demandReal(t, "postgres")
+		t.Skip("no postgres on this machine")
+	}
+	use("postgres " + version(program))
+	return program
+}
+
+// dataDir returns a folder that goes with the test and that the user whom PostgreSQL runs as may enter.
+func dataDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(tempRoot(), dataPrefix) //nolint:usetesting // the test's own folder is closed to that user
+	if err != nil {
+		t.Fatalf("testkit: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // newPostgres makes a data folder and starts a server over it; remove deletes the folder again.

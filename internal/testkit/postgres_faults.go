@@ -18,12 +18,8 @@ import (
 // it follows the primary.
 func PostgresStandby(t testing.TB, primary *Server) *Server {
 	t.Helper()
-	program := findPostgres()
-	dir, err := os.MkdirTemp(tempRoot(), dataPrefix) //nolint:usetesting // postgres runs as another user, who cannot enter the test's own
-	if err != nil {
-		t.Fatalf("testkit: %v", err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	program := needPostgres(t)
+	dir := dataDir(t)
 	host, port, _ := net.SplitHostPort(primary.Addr())
 	copying := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(program), "pg_basebackup"), "--pgdata", dir, "--host", host,
 		"--port", port, "--username", "postgres", "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
@@ -106,11 +102,7 @@ func PgBouncer(t testing.TB, postgres *Server, mode string, size int, lines ...s
 	if _, err := os.Stat(program); err != nil {
 		program = NeedProgram(t, "pgbouncer")
 	}
-	dir, err := os.MkdirTemp(tempRoot(), dataPrefix) //nolint:usetesting // pgbouncer runs as another user, who cannot enter the test's own
-	if err != nil {
-		t.Fatalf("testkit: %v", err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := dataDir(t)
 	host, port, _ := net.SplitHostPort(postgres.Addr())
 	settings := fmt.Sprintf("[databases]\n* = host=%s port=%s\n[pgbouncer]\nlisten_addr = 127.0.0.1\nunix_socket_dir =\n"+
 		"auth_type = any\npool_mode = %s\ndefault_pool_size = %d\nmax_client_conn = 500\n%s\n", host, port, mode, size, strings.Join(lines, "\n"))

@@ -12,17 +12,7 @@ import (
 // where the program is missing.
 func PostgresTLS(t testing.TB, a *Authority, names ...string) *Server {
 	t.Helper()
-	program := findPostgres()
-	if program == "" {
-		demandReal(t, "postgres")
-		t.Skip("no postgres on this machine")
-	}
-	//nolint:usetesting // postgres runs as another user, who cannot enter the test's own
-	dir, err := os.MkdirTemp(tempRoot(), dataPrefix)
-	if err != nil {
-		t.Fatalf("testkit: %v", err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	program, dir := needPostgres(t), dataDir(t)
 	if err := initDB(program, dir); err != nil {
 		t.Fatalf("testkit: %v", err)
 	}
@@ -38,7 +28,6 @@ func PostgresTLS(t testing.TB, a *Authority, names ...string) *Server {
 		t.Fatalf("testkit: %v", err)
 	}
 	t.Cleanup(server.Stop)
-	use("postgres " + version(program))
 	return server
 }
 

@@ -3,11 +3,9 @@ package testkit
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
@@ -90,43 +88,15 @@ func EachRedis(t *testing.T, test func(t *testing.T, url string)) {
 // is missing.
 func RedisServer(t testing.TB, args ...string) *Server {
 	t.Helper()
-	program := findRedis()
-	if program == "" {
-		demandReal(t, "redis-server")
-		t.Skip("no redis-server on this machine")
-	}
-	server, err := newServer(redisKind(program, args...), t.TempDir())
-	if err != nil {
-		t.Fatalf("testkit: %v", err)
-	}
-	t.Cleanup(server.Kill)
-	use("redis-server " + version(program))
-	return server
+	return RedisForm{}.Server(t, args...)
 }
 
+// redisKind is that of servers without TLS and passwords, with many databases.
 func redisKind(program string, args ...string) serverKind {
-	return serverKind{
-		name: "redis-server",
-		command: func(dir string, port int) (*exec.Cmd, error) {
-			all := append([]string{
-				"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir,
-				"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction",
-				"--databases", strconv.Itoa(redisDatabases), "--hz", "100",
-			}, args...)
-			return exec.Command(program, all...), nil
-		},
-		url:       func(addr string) string { return "redis://" + addr },
-		ready:     redisReady,
-		orderly:   syscall.SIGTERM,
-		abandoned: syscall.SIGKILL,
-	}
+	return RedisForm{}.kind(program, nil, append([]string{"--databases", strconv.Itoa(redisDatabases)}, args...)...)
 }
 
 var redisProcess = regexp.MustCompile(`process_id:(\d+)`)
-
-func redisReady(url, _ string, pid int) error {
-	return redisAnswers(&redis.Options{Addr: addrOf(url), MaxRetries: -1, DialerRetries: 1}, pid)
-}
 
 // redisClient never retries: its callers do, and a server that starts is quicker than a backoff.
 func redisClient(url string) (*redis.Client, error) {

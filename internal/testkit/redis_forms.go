@@ -28,7 +28,7 @@ type RedisForm struct {
 // ("--tls-auth-clients", "yes") demands certificates of clients.
 func (f RedisForm) Server(t testing.TB, args ...string) *Server {
 	t.Helper()
-	return f.start(t, f.kind(t, args...))
+	return f.start(t, f.kind(needRedis(t), f.settings(t), args...))
 }
 
 // Client returns a client of one of the servers, for a look behind the scenes. It is closed when the test
@@ -54,11 +54,8 @@ func (f RedisForm) start(t testing.TB, kind serverKind) *Server {
 	return server
 }
 
-// kind is that of servers which hold data.
-func (f RedisForm) kind(t testing.TB, args ...string) serverKind {
-	t.Helper()
-	program := needRedis(t)
-	settings := f.settings(t)
+// kind is that of servers which hold data; the settings and the arguments are added to the command line.
+func (f RedisForm) kind(program string, settings []string, args ...string) serverKind {
 	return serverKind{
 		name: "redis-server",
 		command: func(dir string, port int) (*exec.Cmd, error) {

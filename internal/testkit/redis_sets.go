@@ -61,7 +61,7 @@ func (f RedisForm) sentinelKind(t testing.TB, host, port string, quorum int) ser
 	t.Helper()
 	program := needRedis(t)
 	settings := f.settings(t)
-	kind := f.kind(t)
+	kind := f.kind(program, settings)
 	kind.name = "redis-sentinel"
 	kind.command = func(dir string, own int) (*exec.Cmd, error) {
 		file := filepath.Join(dir, strconv.Itoa(own)+".conf")
@@ -99,7 +99,7 @@ func (f RedisForm) Cluster(t testing.TB, count int) []*Server {
 	const slots = 16384
 	var servers []*Server
 	for i := range count {
-		server := f.start(t, f.kind(t, args...))
+		server := f.Server(t, args...)
 		client := f.Client(t, server)
 		err := client.Do(t.Context(), "cluster", "set-config-epoch", i+1).Err()
 		own := client.ClusterAddSlotsRange(t.Context(), i*slots/count, (i+1)*slots/count-1).Err()

@@ -49,12 +49,6 @@ func MainNoLeaks(m *testing.M, ignore ...goleak.Option) {
 	os.Exit(run(m, func() error { return goleak.Find(ignore...) }))
 }
 
-// IgnoreServers makes goleak overlook the goroutines that watch over the shared servers, for tests that
-// check themselves for leaks while the servers go on running.
-func IgnoreServers() goleak.Option {
-	return goleak.IgnoreAnyFunction("usher/internal/testkit.(*Program).supervise")
-}
-
 func run(m *testing.M, leaks func() error) int {
 	shared.mu.Lock()
 	shared.main = true
