@@ -13,8 +13,8 @@ import (
 	"usher/contact"
 )
 
-// contactsRow is the contacts of an account as they are stored, in accounts and in account_changes. Their seals are
-// the account's in both, so that they move as they are.
+// contactsRow is the contacts of an account as they are stored, in accounts and in account_changes. They are sealed for the
+// account in both tables, so that they can be moved without opening them.
 type contactsRow struct {
 	MobileKey       *string `db:"mobile_key"`
 	MobileSealed    *string `db:"mobile_sealed"`
@@ -40,15 +40,15 @@ type changeRow struct {
 
 const changeColumns = "id, account_id, kind, changed_at, ends_at, " + contactColumns
 
-// lock holds an account's row until the transaction ends, or returns sql.ErrNoRows.
+// lock locks an account's row until the transaction ends, or returns sql.ErrNoRows.
 func (a *Accounts) lock(ctx context.Context, tx *sqlx.Tx, id string) error {
 	var locked string
 	return tx.GetContext(ctx, &locked, tx.Rebind("select id from accounts where id = ? "+a.db.dialect.forUpdate()), id)
 }
 
-// fileChange files a change with the contacts that the account has, and holds the account's row: what the
-// transaction writes next is what the change has changed. Nil is no change.
-func (a *Accounts) fileChange(ctx context.Context, tx *sqlx.Tx, change *accounts.Change) error {
+// storeChange stores a change with the account's present contacts, and locks the account's row, so that the transaction
+// changes the account as it was stored. Nil is no change.
+func (a *Accounts) storeChange(ctx context.Context, tx *sqlx.Tx, change *accounts.Change) error {
 	if change == nil {
 		return nil
 	}
@@ -63,8 +63,8 @@ func (a *Accounts) fileChange(ctx context.Context, tx *sqlx.Tx, change *accounts
 	return err
 }
 
-// fileMails files the mails of a change with the account as it is after it.
-func (a *Accounts) fileMails(ctx context.Context, tx *sqlx.Tx, row accountRow, mails ...*accounts.Mail) error {
+// storeMails stores the mails of a change, for the account as it is after the change.
+func (a *Accounts) storeMails(ctx context.Context, tx *sqlx.Tx, row accountRow, mails ...*accounts.Mail) error {
 	for _, mail := range mails {
 		if err := a.insertMail(ctx, tx, mail, row); err != nil {
 			return err
@@ -121,7 +121,7 @@ func (a *Accounts) changeOf(row changeRow) (accounts.Change, error) {
 	return change, nil
 }
 
-// undoTries bounds how often an undo looks again which contacts are still free.
+// undoTries bounds how often an undo checks again which contacts are still free.
 const undoTries = 3
 
 // Undo implements accounts.Store.
@@ -159,7 +159,7 @@ func (a *Accounts) undo(
 		if undone.Lost, err = a.dropLost(ctx, tx, change.AccountID, &before); err != nil {
 			return err
 		}
-		if row, err = a.takeBack(ctx, tx, change.AccountID, before, hash, when); err != nil {
+		if row, err = a.restore(ctx, tx, change.AccountID, before, hash, when); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, tx.Rebind("delete from account_changes where account_id = ? and changed_at >= ?"),
@@ -170,7 +170,7 @@ func (a *Accounts) undo(
 		if _, err := a.endClaims(ctx, tx, before.MobileKey); err != nil {
 			return err
 		}
-		return a.fileMails(ctx, tx, row, mails...)
+		return a.storeMails(ctx, tx, row, mails...)
 	})
 	if err != nil {
 		return accounts.Undone{}, err
@@ -179,7 +179,7 @@ func (a *Accounts) undo(
 	return undone, err
 }
 
-// dropLost takes out of the contacts what another account has by now, and returns which.
+// dropLost removes those of the contacts that another account has by now, and returns their fields.
 func (a *Accounts) dropLost(ctx context.Context, tx *sqlx.Tx, id string, before *contactsRow) ([]accounts.Field, error) {
 	var lost []accounts.Field
 	for _, it := range []struct {
@@ -212,8 +212,8 @@ func (a *Accounts) dropLost(ctx context.Context, tx *sqlx.Tx, id string, before 
 	return lost, nil
 }
 
-// takeBack gives the account the contacts and the password.
-func (a *Accounts) takeBack(
+// restore sets the account's contacts and password.
+func (a *Accounts) restore(
 	ctx context.Context, tx *sqlx.Tx, id string, before contactsRow, hash string, when time.Time,
 ) (row accountRow, err error) {
 	err = tx.GetContext(ctx, &row, tx.Rebind(`
@@ -230,7 +230,7 @@ func (a *Accounts) takeBack(
 	return row, err
 }
 
-// DropEndedChanges deletes changes that cannot be undone any more, and returns how many.
+// DropEndedChanges deletes changes that cannot be undone any more, and returns their number.
 func (a *Accounts) DropEndedChanges(ctx context.Context, when time.Time) (int, error) {
 	dropped, err := a.db.prune(ctx, pruning{"account_changes", "ends_at", "true"}, when)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"usher/contact"
 )
 
-// Kinds under which numbers and addresses are hashed, and contexts in which they are sealed: a seal
-// moved to another account or column does not open.
+// Kinds under which numbers and addresses are hashed, and contexts in which they are sealed: a sealed value that is moved to
+// another account or another kind of column does not open.
 const (
 	indexMobile = "mobile"
 	indexEmail  = "email"
@@ -17,8 +17,8 @@ const (
 	sealEmail   = "accounts.email/"
 )
 
-// accountColumns are those that accounts are read from. They are named one by one, so that a column of
-// a newer schema does no harm.
+// accountColumns are the columns that accounts are read from and written to. They are named, so that a column of a newer
+// schema does no harm.
 const accountColumns = `id, username, username_key, mobile_key, mobile_sealed, mobile_masked,
 	email_key, email_sealed, email_masked,
 	pending_email_key, pending_email_sealed, pending_email_masked, pending_email_at,
@@ -58,6 +58,7 @@ type accountRow struct {
 	UpdatedAt            stamp   `db:"updated_at"`
 }
 
+// row converts an account to the columns of a row.
 func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 	_, canonical, ok := accounts.CanonicalUsername(account.Username)
 	if !ok {
@@ -99,7 +100,7 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 	return row, err
 }
 
-// hide returns the two forms in which a number or an address is stored.
+// hide returns the two forms in which a number or an address is stored: its keyed hash, and sealed.
 func (a *Accounts) hide(kind, full, context string) (key, sealed *string, err error) {
 	box, err := a.keys.Seal(full, context)
 	if err != nil {
@@ -109,6 +110,7 @@ func (a *Accounts) hide(kind, full, context string) (key, sealed *string, err er
 	return &index, &box, nil
 }
 
+// account converts the columns of a row to an account.
 func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 	account := accounts.Account{
 		ID:                   row.ID,
@@ -130,7 +132,7 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 	if account.Mobile, err = unseal(a, row.MobileSealed, sealMobile+row.ID, contact.ParseMobile); err != nil {
 		return accounts.Account{}, fmt.Errorf("open mobile: %w", err)
 	}
-	if row.EmailActive { // else a process of an older version wrote it, to whom the column held unproved ones too
+	if row.EmailActive { // otherwise an older version wrote it, which kept unproved addresses in this column too
 		account.Email, err = unseal(a, row.EmailSealed, sealEmail+row.ID, contact.ParseEmail)
 	}
 	if err != nil {
@@ -147,7 +149,7 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 	return account, nil
 }
 
-// unseal reads a sealed column; NULL is the zero value.
+// unseal opens the value of a sealed column; NULL is the zero value.
 func unseal[T any](a *Accounts, sealed *string, context string, parse func(string) (T, error)) (T, error) {
 	var none T
 	if sealed == nil {

@@ -5,11 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/contact"
 	"usher/secrets"
 )
 
@@ -24,24 +26,20 @@ var _ accounts.Store = (*Accounts)(nil)
 // NewAccounts returns the accounts in db. The keys hash and seal numbers and addresses.
 func NewAccounts(db *DB, keys *secrets.Keys) *Accounts { return &Accounts{db, keys} }
 
-const insertAccount = `
-	insert into accounts (
-		id, username, username_key, mobile_key, mobile_sealed, mobile_masked,
-		email_key, email_sealed, email_masked,
-		pending_email_key, pending_email_sealed, pending_email_masked, pending_email_at,
-		password_hash, active, email_active, superuser,
-		activation_generation, session_generation,
-		pending_mobile_key, pending_mobile_sealed, pending_mobile_masked, pending_mobile_at, seen_at, created_at, updated_at)
-	values (
-		:id, :username, :username_key, :mobile_key, :mobile_sealed, :mobile_masked,
-		:email_key, :email_sealed, :email_masked,
-		:pending_email_key, :pending_email_sealed, :pending_email_masked, :pending_email_at,
-		:password_hash, :active, :email_active, :superuser,
-		:activation_generation, :session_generation,
-		:pending_mobile_key, :pending_mobile_sealed, :pending_mobile_masked, :pending_mobile_at, :seen_at, :created_at, :updated_at)`
+// insertAccount has an argument for each column of an [accountRow].
+var insertAccount = "insert into accounts (" + accountColumns + ") values (" + named(accountColumns) + ")"
 
-// Create files the account and its mail in one transaction. Of parallel calls with the same name, number or
-// proved address one succeeds, the others get an *accounts.ExistsError.
+// named returns the named arguments of a list of columns.
+func named(columns string) string {
+	names := strings.Split(columns, ",")
+	for i, name := range names {
+		names[i] = ":" + strings.TrimSpace(name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Create stores the account and its mail in one transaction. Of parallel calls with the same name, number or proved address
+// one succeeds, and the others return an *accounts.ExistsError.
 func (a *Accounts) Create(ctx context.Context, account accounts.Account, mail *accounts.Mail) error {
 	row, err := a.row(account)
 	if err != nil {
@@ -53,13 +51,7 @@ func (a *Accounts) Create(ctx context.Context, account accounts.Account, mail *a
 		}
 		return a.insertMail(ctx, tx, mail, row)
 	})
-	if field := takenField(err); field != "" {
-		return &accounts.ExistsError{Field: field}
-	}
-	if err != nil {
-		return fmt.Errorf("create account: %w", err)
-	}
-	return nil
+	return accountError("create account", err)
 }
 
 // Find returns the account, or accounts.ErrNotFound.
@@ -82,13 +74,13 @@ func (a *Accounts) Exists(ctx context.Context, key accounts.Key) (bool, error) {
 	var exists bool
 	err = a.db.get(ctx, &exists, "select exists (select 1 from accounts where "+condition+")", value)
 	if err != nil {
-		return false, fmt.Errorf("look for account: %w", err)
+		return false, fmt.Errorf("find account: %w", err)
 	}
 	return exists, nil
 }
 
-// Activate proves the address in one statement: of accounts that wait with the same address the unique column of
-// proved ones lets one win.
+// Activate implements accounts.Store. It proves the address in one statement: of several accounts that wait with the same
+// address, the unique column of proved addresses lets one win.
 func (a *Accounts) Activate(
 	ctx context.Context, id string, generation int, hash string, when time.Time, kept *accounts.Change,
 ) (accounts.Account, error) {
@@ -102,7 +94,7 @@ func (a *Accounts) Activate(
 	}
 	var row accountRow
 	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		if err := a.fileChange(ctx, tx, kept); err != nil {
+		if err := a.storeChange(ctx, tx, kept); err != nil {
 			return err
 		}
 		err := tx.GetContext(ctx, &row, tx.Rebind(`
@@ -116,16 +108,13 @@ func (a *Accounts) Activate(
 		if err != nil {
 			return err
 		}
-		return a.fileMails(ctx, tx, row, mails...)
+		return a.storeMails(ctx, tx, row, mails...)
 	})
-	if field := takenField(err); field != "" {
-		return accounts.Account{}, &accounts.ExistsError{Field: field}
-	}
 	return a.found("activate account", row, err)
 }
 
-// RenewActivation counts the generation up and files its mail in one transaction. Mails of older
-// generations are dropped when a worker claims them.
+// RenewActivation increments the generation and stores its mail in one transaction. Mails of older generations are dropped
+// when a worker claims them.
 func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts.Mail) error {
 	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
 		var row accountRow
@@ -141,16 +130,10 @@ func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts
 		}
 		return a.insertMail(ctx, tx, &mail, row)
 	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return accounts.ErrNotFound
-	}
-	if err != nil {
-		return fmt.Errorf("renew activation: %w", err)
-	}
-	return nil
+	return accountError("renew activation", err)
 }
 
-// where returns the condition of a key and its argument.
+// where returns the condition for a key, and the condition's argument.
 func (a *Accounts) where(key accounts.Key) (condition, value string, err error) {
 	switch key.By {
 	case accounts.ByID:
@@ -167,17 +150,107 @@ func (a *Accounts) where(key accounts.Key) (condition, value string, err error) 
 	return "", "", fmt.Errorf("no account column %q", key.By)
 }
 
-// found turns what a statement returned into an account.
+// found converts the result of a statement to an account.
 func (a *Accounts) found(operation string, row accountRow, err error) (accounts.Account, error) {
-	if errors.Is(err, sql.ErrNoRows) {
-		return accounts.Account{}, accounts.ErrNotFound
-	}
 	if err != nil {
-		return accounts.Account{}, fmt.Errorf("%s: %w", operation, err)
+		return accounts.Account{}, accountError(operation, err)
 	}
 	account, err := a.account(row)
-	if err != nil {
-		return accounts.Account{}, fmt.Errorf("%s: %w", operation, err)
+	return account, accountError(operation, err)
+}
+
+// accountError converts the error of a statement: a missing row to accounts.ErrNotFound, and a value that another account has
+// to an *accounts.ExistsError. It returns nil for nil.
+func accountError(operation string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return account, nil
+	if errors.Is(err, sql.ErrNoRows) {
+		return accounts.ErrNotFound
+	}
+	if field := takenField(err); field != "" {
+		return &accounts.ExistsError{Field: field}
+	}
+	return fmt.Errorf("%s: %w", operation, err)
+}
+
+// ChangePassword implements accounts.Store.
+func (a *Accounts) ChangePassword(
+	ctx context.Context, was accounts.Account, hash string, kept *accounts.Change,
+) (accounts.Account, error) {
+	return a.change(ctx, "change password", change{
+		was: was, kept: kept, mails: kept.Mails,
+		set:  "password_hash = ?, " + endSessions,
+		args: []any{hash},
+	})
+}
+
+// ChangeEmail implements accounts.Store.
+func (a *Accounts) ChangeEmail(
+	ctx context.Context, was accounts.Account, email contact.Email, link *accounts.Mail, kept *accounts.Change,
+) (accounts.Account, error) {
+	key, sealed, err := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	return a.change(ctx, "change email", change{
+		was: was, kept: kept, mails: append([]*accounts.Mail{link}, kept.Mails...),
+		set: `pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?, pending_email_at = ?,
+			email_changed_at = case when email_key is null then ? else email_changed_at end,
+			activation_generation = activation_generation + 1`,
+		args: []any{key, sealed, email.String(), at(kept.At), at(kept.At)},
+	})
+}
+
+// ChangeMobile implements accounts.Store.
+func (a *Accounts) ChangeMobile(
+	ctx context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change,
+) (accounts.Account, error) {
+	key, sealed, err := a.hide(indexMobile, mobile.Reveal(), sealMobile+was.ID)
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	return a.change(ctx, "change mobile", change{
+		was: was, kept: kept, mails: kept.Mails,
+		set:  "mobile_key = ?, mobile_sealed = ?, mobile_masked = ?, mobile_changed_at = ?, " + clearClaim + ", " + endSessions,
+		args: []any{key, sealed, mobile.String(), at(kept.At)},
+	})
+}
+
+// endSessions ends all sessions of an account: each belongs to a generation.
+const endSessions = "session_generation = session_generation + 1"
+
+// change is an update of one account.
+type change struct {
+	was   accounts.Account // as the caller has read it
+	kept  *accounts.Change // what is kept to undo the update
+	set   string           // the assignments, with their arguments
+	args  []any
+	mails []*accounts.Mail
+}
+
+// change makes the update if the account is still in the generations that the caller has read, keeps the previous contacts
+// and stores the mails, in one transaction.
+func (a *Accounts) change(ctx context.Context, operation string, c change) (accounts.Account, error) {
+	var row accountRow
+	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		if err := a.storeChange(ctx, tx, c.kept); err != nil {
+			return err
+		}
+		args := append(c.args, at(c.kept.At), c.was.ID, c.was.SessionGeneration, c.was.ActivationGeneration)
+		err := tx.GetContext(ctx, &row, tx.Rebind(`
+			update accounts
+			set `+c.set+`, updated_at = ?
+			where id = ? and session_generation = ? and activation_generation = ?
+			returning `+accountColumns),
+			args...)
+		if err != nil {
+			return err
+		}
+		return a.storeMails(ctx, tx, row, c.mails...)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return accounts.Account{}, accounts.ErrChanged
+	}
+	return a.found(operation, row, err)
 }

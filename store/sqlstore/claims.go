@@ -12,10 +12,10 @@ import (
 	"usher/accounts"
 )
 
-// Every transaction here holds the row of the account that has a number before the one that claims it, so that none
-// waits for another in a circle.
+// Each transaction here locks the row of the account that has a number before the row of the account that claims it, so that
+// transactions do not deadlock.
 
-// clearClaim takes a claim away.
+// clearClaim removes an account's claim on a number.
 const clearClaim = "pending_mobile_key = null, pending_mobile_sealed = null, pending_mobile_masked = '', pending_mobile_at = null"
 
 // Seen implements accounts.Store.
@@ -38,12 +38,12 @@ func (a *Accounts) Seen(ctx context.Context, account accounts.Account, when time
 		return a.insertMail(ctx, tx, mail, *claimer)
 	})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("note use of account: %w", err)
+		return fmt.Errorf("store use of account: %w", err)
 	}
 	return nil
 }
 
-// endClaims ends the claim on a number, if there are both, and returns the account that claimed it.
+// endClaims ends the claim on a number and returns the account that claimed it, or nil when there is no number or no claim.
 func (a *Accounts) endClaims(ctx context.Context, tx *sqlx.Tx, mobileKey *string) (*accountRow, error) {
 	if mobileKey == nil {
 		return nil, nil
@@ -57,7 +57,7 @@ func (a *Accounts) endClaims(ctx context.Context, tx *sqlx.Tx, mobileKey *string
 	return &row, err
 }
 
-// errSeen says that the holder of a number is not what the caller has looked at.
+// errSeen means that the holder of a number has been used, or has changed, since the caller read it.
 var errSeen = errors.New("the holder of the number was seen")
 
 // CreateClaiming implements accounts.Store.
@@ -69,7 +69,7 @@ func (a *Accounts) CreateClaiming(
 		return fmt.Errorf("create claiming account: %w", err)
 	}
 	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		if err := a.fileChange(ctx, tx, change); err != nil {
+		if err := a.storeChange(ctx, tx, change); err != nil {
 			return err
 		}
 		var held accountRow
@@ -85,22 +85,16 @@ func (a *Accounts) CreateClaiming(
 		if err := a.insertMail(ctx, tx, mail, row); err != nil {
 			return err
 		}
-		return a.fileMails(ctx, tx, held, change.Mails...)
+		return a.storeMails(ctx, tx, held, change.Mails...)
 	})
 	if errors.Is(err, errSeen) || errors.Is(err, sql.ErrNoRows) {
 		return &accounts.ExistsError{Field: accounts.FieldMobile}
 	}
-	if field := takenField(err); field != "" {
-		return &accounts.ExistsError{Field: field}
-	}
-	if err != nil {
-		return fmt.Errorf("create claiming account: %w", err)
-	}
-	return nil
+	return accountError("create claiming account", err)
 }
 
-// HandOver gives numbers that were claimed before the time to the accounts that claim them, unless the account
-// before has been seen since. It returns how many claims have ended, at most the limit.
+// HandOver moves numbers that were claimed before the time to the accounts that claim them, unless the present holder has been
+// used since the claim. It returns how many claims have ended, at most the limit.
 func (a *Accounts) HandOver(ctx context.Context, before time.Time, limit int) (int, error) {
 	var claims []struct {
 		ID  string `db:"id"`

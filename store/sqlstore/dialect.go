@@ -1,7 +1,10 @@
 package sqlstore
 
 import (
+	"database/sql/driver"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -18,7 +21,7 @@ const (
 	onSQLite   = dialect(database.DialectSQLite3)
 )
 
-// skipLocked makes parallel relays take different rows. SQLite has one writer and needs no such thing.
+// skipLocked makes parallel relays take different rows. SQLite has one writer and does not need it.
 func (d dialect) skipLocked() string {
 	if d == onPostgres {
 		return "for update skip locked"
@@ -26,7 +29,7 @@ func (d dialect) skipLocked() string {
 	return ""
 }
 
-// forUpdate holds the rows that a statement reads, in its order. SQLite has one writer and needs no such thing.
+// forUpdate locks the rows that a statement reads, in its order. SQLite has one writer and does not need it.
 func (d dialect) forUpdate() string {
 	if d == onPostgres {
 		return "for update"
@@ -43,7 +46,7 @@ func (d dialect) micros(column string) string {
 	return column
 }
 
-// tableExists asks whether there is a table of a name, without an error when there is none.
+// tableExists asks whether a table exists, without an error when it does not.
 func (d dialect) tableExists() string {
 	if d == onPostgres {
 		return "select to_regclass(?) is not null"
@@ -51,7 +54,7 @@ func (d dialect) tableExists() string {
 	return "select exists (select 1 from sqlite_master where type = 'table' and name = ?)"
 }
 
-// sealedBy is the id of the key that has sealed a column's value: what stands before the first dot.
+// sealedBy is the id of the key that has sealed a column's value: the text before the first dot.
 func (d dialect) sealedBy(column string) string {
 	if d == onPostgres {
 		return "split_part(" + column + ", '.', 1)"
@@ -59,7 +62,7 @@ func (d dialect) sealedBy(column string) string {
 	return "substr(" + column + ", 1, instr(" + column + ", '.') - 1)"
 }
 
-// takenField returns the field whose unique column refused a row, or "" for every other error.
+// takenField returns the field whose unique column has refused a row, or "" for any other error.
 func takenField(err error) accounts.Field {
 	var pqErr *pq.Error
 	if !errors.As(err, &pqErr) {
@@ -74,4 +77,42 @@ func takenField(err error) accounts.Field {
 		"accounts_email":          accounts.FieldEmail,
 		"accounts_pending_mobile": accounts.FieldMobile,
 	}[pqErr.Constraint]
+}
+
+// stamp is a time in a column: timestamptz on PostgreSQL, an integer of microseconds since 1970 on
+// SQLite, UTC and whole microseconds on both. The zero time is NULL.
+type stamp struct{ time.Time }
+
+// at truncates t to the precision of a column, so that a written time equals the one that is read back.
+func at(t time.Time) stamp { return stamp{t.UTC().Truncate(time.Microsecond)} }
+
+// Value implements driver.Valuer. The SQLite driver makes the integer.
+func (s stamp) Value() (driver.Value, error) {
+	if s.IsZero() {
+		return nil, nil
+	}
+	return s.Time, nil
+}
+
+// Scan implements sql.Scanner.
+func (s *stamp) Scan(column any) error {
+	switch value := column.(type) {
+	case nil:
+		*s = stamp{}
+	case time.Time:
+		*s = stamp{value.UTC()}
+	case int64:
+		*s = stamp{time.UnixMicro(value).UTC()}
+	default:
+		return fmt.Errorf("column of type %T is no time", column)
+	}
+	return nil
+}
+
+// micros returns the time in microseconds since 1970, and 0 for none.
+func (s stamp) micros() int64 {
+	if s.IsZero() {
+		return 0
+	}
+	return s.UnixMicro()
 }

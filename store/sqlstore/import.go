@@ -12,11 +12,8 @@ import (
 
 var _ accounts.ImportStore = (*Accounts)(nil)
 
-// errDiscard takes a transaction back whose result is all that was wanted.
-var errDiscard = errors.New("discarded")
-
-// CreateAll files the accounts with one statement for all of them: it takes as long as a few calls of
-// Create.
+// CreateAll implements [accounts.ImportStore]. It stores all accounts with one statement, which takes as long as a few calls of
+// [Accounts.Create].
 func (a *Accounts) CreateAll(ctx context.Context, list []accounts.Account, keep bool) (map[string]bool, error) {
 	rows := make([]accountRow, 0, len(list))
 	for _, account := range list {
@@ -37,11 +34,11 @@ func (a *Accounts) CreateAll(ctx context.Context, list []accounts.Account, keep 
 			return err
 		}
 		if !keep {
-			return errDiscard
+			return errRollback
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errDiscard) {
+	if err != nil && !errors.Is(err, errRollback) {
 		return nil, fmt.Errorf("create accounts: %w", err)
 	}
 	created := make(map[string]bool, len(ids))
@@ -51,8 +48,8 @@ func (a *Accounts) CreateAll(ctx context.Context, list []accounts.Account, keep 
 	return created, nil
 }
 
-// Rehash replaces the hash unless it is another than the old one by now. The time of the last change
-// stays: nothing has changed for the person.
+// Rehash replaces the hash unless it is no longer the old one. The time of the last change stays, because the password is the
+// same.
 func (a *Accounts) Rehash(ctx context.Context, id, old, hash string) error {
 	_, err := a.db.exec(ctx, "update accounts set password_hash = ? where id = ? and password_hash = ?", hash, id, old)
 	if err != nil {
@@ -61,8 +58,8 @@ func (a *Accounts) Rehash(ctx context.Context, id, old, hash string) error {
 	return nil
 }
 
-// ImportedHashes returns up to n hashes of passwords that came from elsewhere. An index of these alone finds them, or
-// that there are none.
+// ImportedHashes returns up to n hashes of passwords that were imported from another system. An index of these alone makes it
+// fast, also when there are none.
 func (a *Accounts) ImportedHashes(ctx context.Context, n int) ([]string, error) {
 	var hashes []string
 	err := a.db.list(ctx, &hashes, `
@@ -70,7 +67,7 @@ func (a *Accounts) ImportedHashes(ctx context.Context, n int) ([]string, error) 
 		where password_hash > '' and substr(password_hash, 1, 1) <> '$'
 		order by id limit ?`, n)
 	if err != nil {
-		return nil, fmt.Errorf("look for imported hashes: %w", err)
+		return nil, fmt.Errorf("find imported hashes: %w", err)
 	}
 	return hashes, nil
 }

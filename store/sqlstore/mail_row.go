@@ -18,7 +18,7 @@ const sealTo = "messages.to/"
 const mailColumns = `id, account_id, purpose, language, to_sealed, state, reason, attempt, claim, lease_until, doubts, not_after, enqueues,
 	generation, key_id, network, details, request_id, created_at`
 
-// mailRow is a row of messages as far as the outbox cares.
+// mailRow is the part of a row of messages that the outbox uses. The column doubts counts unresolved claims: stored words stay.
 type mailRow struct {
 	ID               string               `db:"id"`
 	AccountID        string               `db:"account_id"`
@@ -40,11 +40,11 @@ type mailRow struct {
 	RequestID        string               `db:"request_id"`
 	CreatedAt        stamp                `db:"created_at"`
 
-	account *accountRow // nil: not read with it
+	account *accountRow // nil when it was not read with the mail
 }
 
-// insertMail files a mail of the account as it is now; nil is none. It counts as enqueued: the API does
-// that right after the commit, and the relay looks after it when it is still waiting some time later.
+// insertMail stores a mail of the account as it is now; nil is no mail. The mail counts as enqueued: the API enqueues it right
+// after the commit, and the relay enqueues it again when it still waits some time later.
 func (a *Accounts) insertMail(ctx context.Context, tx *sqlx.Tx, mail *accounts.Mail, account accountRow) error {
 	if mail == nil {
 		return nil
@@ -72,7 +72,7 @@ func (a *Accounts) insertMail(ctx context.Context, tx *sqlx.Tx, mail *accounts.M
 	return err
 }
 
-// mail leaves the address of its own sealed: only the worker that sends the mail needs it.
+// mail returns the mail without its own address: only the worker that sends the mail opens that.
 func (r mailRow) mail() accounts.Mail {
 	return accounts.Mail{
 		ID:        r.ID,
@@ -87,7 +87,7 @@ func (r mailRow) mail() accounts.Mail {
 	}
 }
 
-// detailsOf is what a notice tells, as it is stored; the empty text is nothing.
+// detailsOf returns the stored form of a notice's facts; the empty text is none.
 func detailsOf(facts accounts.MailFacts) string {
 	if facts == (accounts.MailFacts{}) {
 		return ""
@@ -96,7 +96,7 @@ func detailsOf(facts accounts.MailFacts) string {
 	return string(text)
 }
 
-// facts reads what [detailsOf] wrote; what a newer version added is left out.
+// facts reads what [detailsOf] wrote; facts that a newer version added are ignored.
 func (r mailRow) facts() (facts accounts.MailFacts) {
 	_ = json.Unmarshal([]byte(r.Details), &facts)
 	return facts
@@ -111,7 +111,7 @@ func (r mailRow) open() bool {
 	return r.State == messages.Queued || r.State == messages.Sending
 }
 
-// closed says why a mail that is not open is not to be sent again.
+// closed returns the reason why a mail that is not open must not be sent again.
 func (r mailRow) closed() string {
 	switch r.State {
 	case messages.Dropped:
@@ -123,18 +123,18 @@ func (r mailRow) closed() string {
 	}
 }
 
-// wanted is the condition under which somebody needs a mail, but for its end: a link that still works, or
-// a notice with an address that is its own or the account's proved one.
+// wanted is the condition under which a mail is still useful, apart from its end: a link that still works, or a notice with an
+// address of its own or a proved address of the account.
 const wanted = `exists (select 1 from accounts where accounts.id = messages.account_id and ` + needed + `)`
 
-// needed is [wanted] where the mail's account is at hand.
+// needed is [wanted] for statements that join the mail's account.
 const needed = `case
 		when messages.purpose = 'activation' then
 			accounts.pending_email_key is not null and accounts.activation_generation = messages.generation
 		else messages.to_sealed is not null or accounts.email_active
 	end`
 
-// standing is what [wanted] asks of an account.
+// standing is the part of an account that [wanted] depends on.
 type standing struct {
 	Proved     bool `db:"proved"`  // it has a proved address
 	Pending    bool `db:"pending"` // an address waits for its proof
@@ -145,7 +145,7 @@ func standingOf(a accounts.Account) standing {
 	return standing{!a.Email.IsZero(), !a.PendingEmail.IsZero(), a.ActivationGeneration}
 }
 
-// obsolete says why nobody needs the mail any more, or "": what [wanted] says, with the reason.
+// obsolete returns the reason why the mail is not useful any more, or "": it is [wanted] with a reason.
 func (r mailRow) obsolete(account standing, now stamp) string {
 	link := r.Purpose == accounts.MailActivation
 	switch {

@@ -14,32 +14,32 @@ import (
 	"usher/secrets"
 )
 
-// Mails hands the mails of the outbox to workers, each to one at a time. It is safe for concurrent use;
-// make it with [NewMails].
+// Mails is the outbox of mails, which gives each mail to one worker at a time. It is safe for concurrent use; make it with
+// [NewMails].
 type Mails struct {
 	db       *DB
 	accounts *Accounts
 	now      func() time.Time
-	claims   *together[claiming, mailRow]
-	records  *together[recording, struct{}]
+	claims   *batcher[claiming, mailRow]
+	records  *batcher[recording, struct{}]
 }
 
 // NewMails returns the mails in db. The clocks of all workers must agree within a small part of a lease.
 func NewMails(db *DB, keys *secrets.Keys, now func() time.Time) *Mails {
 	m := &Mails{db: db, accounts: NewAccounts(db, keys), now: now}
-	m.claims = newTogether(m.claimMany)
-	m.records = newTogether(m.recordMany)
+	m.claims = newBatcher(m.claimMany)
+	m.records = newBatcher(m.recordMany)
 	return m
 }
 
-// free is the condition under which a worker may take a message: it waits, or the lease of the one who
-// had it is over. Its argument is the time.
+// free is the condition under which a worker may claim a message: it is queued, or the lease of its last claim is over. Its
+// argument is the time.
 const free = `(state = 'queued' or state = 'sending' and lease_until <= ?)`
 
-// Claim gives the caller the right to send the mail, once, until the lease is over, and returns the mail
-// with its account as it is now. It returns messages.ErrBusy while another lease runs, with its end in
-// LeaseUntil, and messages.ErrDropped when the mail must not be sent, with the cause in Reason: sent,
-// failed, used, superseded, unproved, expired or missing.
+// Claim gives the caller the exclusive right to send the mail once, until the lease is over, and returns the mail with its
+// account as it is now. It returns [messages.ErrBusy] while another lease runs, whose end is in LeaseUntil, and
+// [messages.ErrDropped] when the mail must not be sent, with the Reason: sent, failed, used, superseded, unproved, expired or
+// missing.
 func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (accounts.ClaimedMail, error) {
 	now := m.now()
 	c := claiming{id: id, name: secrets.Random(8), now: at(now), until: at(now.Add(lease))}
@@ -51,7 +51,7 @@ func (m *Mails) Claim(ctx context.Context, id string, lease time.Duration) (acco
 	return m.claimAlone(ctx, c)
 }
 
-// claimAlone claims a mail or finds out why not.
+// claimAlone claims a mail in a statement of its own, or finds out why it cannot be claimed.
 func (m *Mails) claimAlone(ctx context.Context, c claiming) (accounts.ClaimedMail, error) {
 	var row mailRow
 	err := m.db.get(ctx, &row, `
@@ -70,8 +70,8 @@ func (m *Mails) claimAlone(ctx context.Context, c claiming) (accounts.ClaimedMai
 	return m.keep(ctx, row, c.now)
 }
 
-// keep returns the mail of a claim, or takes the claim back when that cannot be: nothing was sent, so that nobody
-// has to doubt. Other workers may know a key that this one does not, and a database that went away comes back.
+// keep returns the mail of a claim. When that fails it takes the claim back: nothing was sent, so the claim must not count as
+// unresolved. Another worker may have a key that this one lacks, and an unavailable database becomes available again.
 func (m *Mails) keep(ctx context.Context, row mailRow, now stamp) (accounts.ClaimedMail, error) {
 	claimed, err := m.claimed(ctx, row, now)
 	if err != nil && !errors.Is(err, messages.ErrDropped) {
@@ -80,11 +80,11 @@ func (m *Mails) keep(ctx context.Context, row mailRow, now stamp) (accounts.Clai
 	return claimed, err
 }
 
-// unclaimTimeout bounds the taking back of a claim when the caller's own time may be over.
+// unclaimTimeout bounds taking a claim back, which may have to be done after the caller's own time is over.
 const unclaimTimeout = 2 * time.Second
 
-// unclaim takes back a claim that nobody sends by, as when its answer was lost: nobody has to doubt, and the next
-// worker need not wait for its end. The mail counts as enqueued now: its task is on the queue for a retry.
+// unclaim takes back a claim that will not be used, as when its reply was lost: it does not count as unresolved, and the next
+// worker does not wait for its end. The mail counts as enqueued now, because its task is queued for a retry.
 func (m *Mails) unclaim(ctx context.Context, id, name string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unclaimTimeout)
 	defer cancel()
@@ -99,14 +99,14 @@ func (m *Mails) unclaim(ctx context.Context, id, name string) error {
 	return nil
 }
 
-// claimed is what a worker needs to send the mail whose claim it has.
+// claimed returns what a worker needs to send the mail that it has claimed.
 func (m *Mails) claimed(ctx context.Context, row mailRow, now stamp) (accounts.ClaimedMail, error) {
 	account, err := m.account(ctx, row)
 	if err != nil {
 		return accounts.ClaimedMail{}, fmt.Errorf("claim mail: %w", err)
 	}
 	claimed := accounts.ClaimedMail{Claim: row.claim(), Mail: row.mail(), Account: account}
-	if reason := row.obsolete(standingOf(account), now); reason != "" { // since the claim, a moment ago
+	if reason := row.obsolete(standingOf(account), now); reason != "" { // the account has changed since the claim
 		claimed.Reason = reason
 		return claimed, messages.ErrDropped
 	}
@@ -117,7 +117,7 @@ func (m *Mails) claimed(ctx context.Context, row mailRow, now stamp) (accounts.C
 	return claimed, nil
 }
 
-// account returns the account of a mail, which may have been read with it.
+// account returns the account of a mail, which may have been read with the mail.
 func (m *Mails) account(ctx context.Context, row mailRow) (accounts.Account, error) {
 	if row.account != nil {
 		return m.accounts.found("find account", *row.account, nil)
@@ -125,8 +125,8 @@ func (m *Mails) account(ctx context.Context, row mailRow) (accounts.Account, err
 	return m.accounts.Find(ctx, accounts.Key{By: accounts.ByID, Value: row.AccountID})
 }
 
-// refuse finds out why a mail could not be claimed and closes it when that will never change. A claim of the
-// caller's name is the caller's own: database/sql repeats a statement whose connection was closed.
+// refuse finds out why a mail could not be claimed, and closes the mail when that will never change. A claim with the caller's
+// name is the caller's own: database/sql repeats a statement whose connection was closed.
 func (m *Mails) refuse(ctx context.Context, id string, now stamp, name string) (accounts.ClaimedMail, error) {
 	refused := accounts.ClaimedMail{Claim: messages.Claim{ID: id, Reason: "missing"}}
 	var row mailRow
@@ -153,7 +153,7 @@ func (m *Mails) refuse(ctx context.Context, id string, now stamp, name string) (
 		return refused, fmt.Errorf("read mail: %w", err)
 	}
 	refused.Reason = row.obsolete(standingOf(account), now)
-	if refused.Reason == "" { // it became free after the claim was refused: the caller comes back
+	if refused.Reason == "" { // it was freed after the claim was refused: the caller tries again
 		refused.LeaseUntil = now.Time
 		return refused, messages.ErrBusy
 	}
@@ -167,9 +167,9 @@ func (m *Mails) refuse(ctx context.Context, id string, now stamp, name string) (
 	return refused, messages.ErrDropped
 }
 
-// Record files how a claim ended, or returns messages.ErrStale when another worker has claimed the mail
-// meanwhile. A mail that is to be tried again counts as enqueued at the outcome's time: its task is on
-// the queue for a retry. Sending keeps the claim: nobody knows what became of the mail.
+// Record stores the outcome of a claim, or returns [messages.ErrStale] when another worker has claimed the mail meanwhile. A
+// mail that is to be tried again counts as enqueued at the outcome's time, because its task is queued for a retry. Sending
+// keeps the claim: the outcome is unknown.
 func (m *Mails) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {
 	r := recording{claim: claim, outcome: outcome}
 	switch outcome.State {
@@ -187,11 +187,12 @@ func (m *Mails) Record(ctx context.Context, claim messages.Claim, outcome messag
 	return m.recordAlone(ctx, r)
 }
 
-// vendorCause is the condition under which the last refusal of a message was a provider's: a later one of ours does not
-// replace it, see [messages.Outcome.Own].
+// vendorCause is the condition under which the last refusal of a message came from a provider: a later refusal of our own does
+// not replace it, see [messages.Outcome.Own].
 var vendorCause = `(messages.provider_code <> '' and messages.provider_code not like 'own$_%' escape '$' and messages.provider not in ('` +
 	strings.Join(messages.OwnProviders(), "', '") + `'))`
 
+// recordAlone records an outcome in a statement of its own.
 func (m *Mails) recordAlone(ctx context.Context, r recording) error {
 	changed, err := m.db.exec(ctx, `
 		update messages

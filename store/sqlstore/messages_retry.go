@@ -10,20 +10,20 @@ import (
 	"usher/messages"
 )
 
-// Retry is how a mail is put back.
+// Retry says how a mail is requeued.
 type Retry struct {
-	Force  bool // also one that was sent, which people then get twice
-	DryRun bool // ask only
-	Stuck  bool // also one that waits: the caller knows that no task of it is about to run
+	Force  bool // also requeue a mail that was sent, which is then delivered twice
+	DryRun bool // change nothing
+	Stuck  bool // also requeue a mail that is queued: the caller knows that it has no task
 }
 
-// retryRow is a mail with what its account says of it.
+// retryRow is a mail with the part of its account that decides whether the mail is useful.
 type retryRow struct {
 	mailRow
 	standing
 }
 
-// refusal says why the mail is not put back, or "".
+// refusal returns the reason why the mail is not requeued, or "".
 func (r retryRow) refusal(how Retry, now stamp) string {
 	if reason := r.obsolete(r.standing, now); reason != "" {
 		return reason
@@ -44,11 +44,11 @@ func (r retryRow) refusal(how Retry, now stamp) string {
 	return ""
 }
 
-// Retry puts a mail back that has ended although somebody still needs it: a relay enqueues it on its next
-// sweep. It returns "", or why it did not: missing; used, superseded, unproved or expired when nobody needs it; the mail's state when it waits for its turn or was sent; busy when somebody else changed it at the
-// same moment.
+// Retry requeues a mail that has ended although it is still useful: a relay enqueues it on its next sweep. It returns "", or the
+// reason for refusing: missing; used, superseded, unproved or expired when the mail is not useful any more; the mail's state
+// when it is queued or was sent; busy when it was changed at the same moment.
 //
-// The task gets a new id, for the old one may lie in Asynq's archive.
+// The task gets a new id, because the old one may be in Asynq's archive.
 func (m *Messages) Retry(ctx context.Context, id string, how Retry) (reason string, err error) {
 	now := at(m.now())
 	row, err := m.retryable(ctx, id)
@@ -68,9 +68,9 @@ func (m *Messages) Retry(ctx context.Context, id string, how Retry) (reason stri
 		where id = ? and channel = 'email' and state = ? and attempt = ? and enqueues = ? and not_after > ? and `+wanted,
 		row.CreatedAt, now, id, row.State, row.Attempt, row.Enqueues, now)
 	if err != nil {
-		return "", fmt.Errorf("put mail back: %w", err)
+		return "", fmt.Errorf("requeue mail: %w", err)
 	}
-	if changed == 0 { // somebody was faster: what they made of it is the reason
+	if changed == 0 { // another process was faster: the state that it has set is the reason
 		if row, err = m.retryable(ctx, id); err != nil {
 			return "", fmt.Errorf("read mail: %w", err)
 		}

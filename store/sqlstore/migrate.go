@@ -3,11 +3,15 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"time"
+	"usher/accounts"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
@@ -19,20 +23,20 @@ var migrationFiles embed.FS
 
 // Errors of [CheckSchema].
 var (
-	// ErrSchemaOld means that this program needs tables or columns that are not there yet.
+	// ErrSchemaOld means that this program needs tables or columns that do not exist yet.
 	ErrSchemaOld = errors.New("database schema is older than this program: run `go run ./cmd/admin migrate up`")
-	// ErrSchemaNew means that a newer program has migrated. Migrations keep the program before them
-	// running, so this is worth a line in the log and no more.
+	// ErrSchemaNew means that a newer program has migrated. Migrations keep the previous version of the program working, so
+	// this needs no more than a line in the log.
 	ErrSchemaNew = errors.New("database schema is newer than this program")
 )
 
 // Migration is one step of the schema.
 type Migration struct {
-	Name      string    // the file's
+	Name      string    // of the file
 	AppliedAt time.Time // zero when it is still to be applied
 }
 
-// Migrate brings the schema up to date. Several processes may do so at once.
+// Migrate brings the schema up to date. Several processes may call it at once.
 func Migrate(ctx context.Context, db *DB) error {
 	provider, err := db.migrations()
 	if err != nil {
@@ -41,8 +45,8 @@ func Migrate(ctx context.Context, db *DB) error {
 	if db.dialect == onPostgres {
 		err = db.alone(ctx, func() error { _, err := provider.Up(ctx); return err })
 	} else {
-		// SQLite has no lock that outlives a transaction: a process that came second fails on the step that the other
-		// one has just made, and goes on behind it.
+		// SQLite has no lock that outlives a transaction: a second process fails on the migration that the first one has
+		// just applied, and continues after it.
 		for range len(provider.ListSources()) + 1 {
 			if _, err = provider.Up(ctx); err == nil || ctx.Err() != nil {
 				break
@@ -55,11 +59,11 @@ func Migrate(ctx context.Context, db *DB) error {
 	return nil
 }
 
-// migrateWait is how long another process that migrates is waited for: longer than any migration should take.
+// migrateWait is how long to wait for another process that migrates: longer than any migration should take.
 const migrateWait = time.Minute
 
-// alone does something while no other process does it. The lock is that of goose, but belongs to an open transaction: one
-// that belongs to a session would stay with a pooler's connection. Nothing else happens in that transaction.
+// alone calls do while no other process does. Its lock is the one of goose, but belongs to an open transaction: a lock of a
+// session would stay with a pooler's connection. The transaction does nothing else.
 func (db *DB) alone(ctx context.Context, do func() error) error {
 	tx, err := db.sqlx.BeginTx(ctx, nil)
 	if err != nil {
@@ -106,8 +110,8 @@ func Status(ctx context.Context, db *DB) ([]Migration, error) {
 	return list, nil
 }
 
-// CheckSchema returns nil when the schema is the one of this program, ErrSchemaOld or ErrSchemaNew when
-// it is not. It changes nothing, not even in an empty database.
+// CheckSchema returns nil when the schema is that of this program, and otherwise ErrSchemaOld or ErrSchemaNew. It changes
+// nothing, not even in an empty database.
 func CheckSchema(ctx context.Context, db *DB) error {
 	provider, err := db.migrations()
 	if err != nil {
@@ -151,4 +155,74 @@ func (db *DB) migrations() (*goose.Provider, error) {
 		return nil, fmt.Errorf("open migrations: %w", err)
 	}
 	return provider, nil
+}
+
+// goMigrations are the names of the migrations that cannot be written in SQL for both databases, by their versions.
+var goMigrations = map[int64]string{7: "0007_usernames.go", 10: "0010_seen.go"}
+
+// usernamesAtOnce is how many accounts the migration reads at a time.
+const usernamesAtOnce = 1000
+
+// usernames returns the migration that gives names outside ASCII the key of this version, which is the same for names that look
+// alike; see [accounts.CanonicalUsername]. Where two accounts have such names already, the second keeps its old key: its owner
+// signs in by number or address.
+func (db *DB) usernames() *goose.Migration {
+	up := func(ctx context.Context, tx *sql.Tx) error {
+		after := ""
+		for {
+			names, last, err := db.usernamesAfter(ctx, tx, after)
+			if err != nil {
+				return err
+			}
+			if last == "" {
+				return nil
+			}
+			for _, id := range slices.Sorted(maps.Keys(names)) { // of names that look alike the first gets the key
+				key := names[id]
+				_, err := tx.ExecContext(ctx, db.sqlx.Rebind(`
+					update accounts set username_key = ?
+					where id = ? and not exists (select 1 from accounts where username_key = ?)`), key, id, key)
+				if err != nil {
+					return fmt.Errorf("write key of user name: %w", err)
+				}
+			}
+			after = last
+		}
+	}
+	return goose.NewGoMigration(7, &goose.GoFunc{RunTx: up}, nil)
+}
+
+// usernamesAfter returns the new keys of the next accounts, by their ids, and the id after which to continue; it is empty when
+// there are no more accounts.
+func (db *DB) usernamesAfter(ctx context.Context, tx *sql.Tx, after string) (keys map[string]string, last string, err error) {
+	rows, err := tx.QueryContext(ctx, db.sqlx.Rebind(`
+		select id, username, username_key from accounts where id > ? order by id limit ?`), after, usernamesAtOnce)
+	if err != nil {
+		return nil, "", fmt.Errorf("read user names: %w", err)
+	}
+	defer rows.Close()
+	keys = map[string]string{}
+	for rows.Next() {
+		var name, key string
+		if err := rows.Scan(&last, &name, &key); err != nil {
+			return nil, "", fmt.Errorf("read user names: %w", err)
+		}
+		if _, canonical, ok := accounts.CanonicalUsername(name); ok && canonical != key {
+			keys[last] = canonical
+		}
+	}
+	return keys, last, rows.Err()
+}
+
+// seen returns the migration that marks every account as seen now. It is unknown when the accounts of an older version were used
+// last, and those that are used every day must still be opened by a code.
+func (db *DB) seen() *goose.Migration {
+	up := func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, db.sqlx.Rebind("update accounts set seen_at = ? where seen_at is null"), at(time.Now()))
+		if err != nil {
+			return fmt.Errorf("mark accounts as seen: %w", err)
+		}
+		return nil
+	}
+	return goose.NewGoMigration(10, &goose.GoFunc{RunTx: up}, nil)
 }

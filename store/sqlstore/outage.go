@@ -15,69 +15,69 @@ import (
 	"usher/store"
 )
 
-// cure says what is done about an error before the caller hears of it. A statement is made once more only where the server
-// has surely not executed it, or has taken all of it back.
-type cure int
+// reaction says what is done about an error before it is returned to the caller. A statement is repeated only when the server
+// has certainly not executed it, or has rolled all of it back.
+type reaction int
 
 const (
-	report    cure = iota // the caller hears of it
-	again                 // the same statement or transaction once more
-	reconnect             // the connections of this kind are closed, and it is made once more on a new one
+	giveUp    reaction = iota // return the error
+	repeat                    // execute the same statement or transaction once more
+	reconnect                 // close the connections, and execute it once more on a new one
 )
 
-// fault is a row of the table of what PostgreSQL answers instead of doing what was asked.
+// fault is a row of the table of errors that PostgreSQL returns instead of executing a statement.
 type fault struct {
 	state        string // SQLSTATE, or the beginning of it
-	text         string // part of the message, where the state alone does not tell; "" is any
-	cure         cure
+	text         string // part of the message, where the state alone is ambiguous; "" is any
+	reaction     reaction
 	class        store.Class
 	reason, todo string
 }
 
-// What several rows say.
+// Texts of several rows.
 const (
 	standby     = "the database is a standby"
-	findPrimary = "list all hosts in USHER_DATABASE_URL, postgres://user@one,two/name: the one that takes writes is found"
+	findPrimary = "list all hosts in USHER_DATABASE_URL, postgres://user@one,two/name: the primary is found by itself"
 	pooled      = "a pooler gives each transaction another connection"
 	setPooler   = "set USHER_DATABASE_POOLER=transaction, or have the pooler pool sessions"
-	waitUp      = "wait: it answers when it is up"
+	waitUp      = "wait until it has started"
 )
 
-// faults is the only table of SQLSTATEs. The first row that fits counts.
+// faults is the only table of SQLSTATEs. The first row that matches counts.
 var faults = [...]fault{
 	{"25006", "", reconnect, store.Unwritable, standby, findPrimary},
 	{"0A000", "recovery", reconnect, store.Unwritable, standby, findPrimary},
 	{"0A000", "read-only", reconnect, store.Unwritable, standby, findPrimary},
 	{"55000", "recovery is in progress", reconnect, store.Unwritable, standby, findPrimary},
 	{"0A000", "cached plan must not change result type", reconnect, store.Refused, "a table has changed under its statements", ""},
-	{"40001", "", again, store.Refused, "transactions were in each other's way", "if it goes on, find out what else writes to these tables"},
-	{"40P01", "", again, store.Refused, "transactions waited for each other", "if it goes on, find out what else writes to these tables"},
-	{"28", "", report, store.Unavailable, "the database refuses the user", "correct USHER_DATABASE_URL, or let the role log in"},
-	{"3D000", "", report, store.Unavailable, "there is no such database", "correct USHER_DATABASE_URL, or create it"},
-	{"42501", "", report, store.Refused, "the database user lacks a permission", "grant it: docs/postgresql.md"},
-	{"53100", "", report, store.Unwritable, "the database's disk is full", "make room on it"},
-	{"53200", "", report, store.Unavailable, "the database has no memory left", "look at its log"},
-	{"53300", "", report, store.Unavailable, "the database has too many connections", "lower USHER_DATABASE_CONNECTIONS, or raise max_connections"},
-	{"53", "", report, store.Unavailable, "the database is short of something", "look at its log"},
-	{"57014", "", report, store.Unavailable, "the database does not answer in time", tooSlow},
-	{"57P01", "", report, store.Unavailable, "the database was stopped", waitUp},
-	{"57P02", "", report, store.Unavailable, "the database crashed", "look at its log; it restarts by itself"},
-	{"57P03", "", report, store.Unavailable, "the database is starting or stopping", waitUp},
-	{"57", "", report, store.Unavailable, "an operator ended it", waitUp},
-	{"55P03", "", report, store.Refused, "a row is locked for too long", "find out what holds it: pg_stat_activity"},
-	{"58", "", report, store.Unavailable, "the database's machine fails", "look at its log"},
-	{"XX", "", report, store.Refused, "the database has an internal error", "look at its log"},
-	{"26000", "", report, store.Unavailable, pooled, setPooler},
-	{"42P05", "", report, store.Unavailable, pooled, setPooler},
-	{"08P01", "bind message", report, store.Unavailable, pooled, setPooler},
-	{"08P01", "unsupported startup parameter", report, store.Unavailable, "the pooler refuses an option of the URL", "remove it, or list it in ignore_startup_parameters"},
-	{"08", "", report, store.Unavailable, "the connection to the database broke", "look at its log and at the network"},
+	{"40001", "", repeat, store.Refused, "transactions conflicted", "if it continues, find out what else writes to these tables"},
+	{"40P01", "", repeat, store.Refused, "transactions deadlocked", "if it continues, find out what else writes to these tables"},
+	{"28", "", giveUp, store.Unavailable, "the database refuses the user", "correct USHER_DATABASE_URL, or allow the role to log in"},
+	{"3D000", "", giveUp, store.Unavailable, "there is no such database", "correct USHER_DATABASE_URL, or create it"},
+	{"42501", "", giveUp, store.Refused, "the database user lacks a permission", "grant it: docs/postgresql.md"},
+	{"53100", "", giveUp, store.Unwritable, "the database's disk is full", "free space on it"},
+	{"53200", "", giveUp, store.Unavailable, "the database is out of memory", "check its log"},
+	{"53300", "", giveUp, store.Unavailable, "the database has too many connections", "lower USHER_DATABASE_CONNECTIONS, or raise max_connections"},
+	{"53", "", giveUp, store.Unavailable, "the database lacks a resource", "check its log"},
+	{"57014", "", giveUp, store.Unavailable, "the database does not answer in time", tooSlow},
+	{"57P01", "", giveUp, store.Unavailable, "the database was stopped", waitUp},
+	{"57P02", "", giveUp, store.Unavailable, "the database crashed", "check its log; it restarts by itself"},
+	{"57P03", "", giveUp, store.Unavailable, "the database is starting or stopping", waitUp},
+	{"57", "", giveUp, store.Unavailable, "an operator ended the statement", waitUp},
+	{"55P03", "", giveUp, store.Refused, "a row is locked for too long", "find out what holds it: pg_stat_activity"},
+	{"58", "", giveUp, store.Unavailable, "the database's machine has a fault", "check its log"},
+	{"XX", "", giveUp, store.Refused, "the database has an internal error", "check its log"},
+	{"26000", "", giveUp, store.Unavailable, pooled, setPooler},
+	{"42P05", "", giveUp, store.Unavailable, pooled, setPooler},
+	{"08P01", "bind message", giveUp, store.Unavailable, pooled, setPooler},
+	{"08P01", "unsupported startup parameter", giveUp, store.Unavailable, "the pooler refuses an option of the URL", "remove it, or list it in ignore_startup_parameters"},
+	{"08", "", giveUp, store.Unavailable, "the connection to the database broke", "check its log and the network"},
 }
 
-// tooSlow is the advice about a time that is over.
-const tooSlow = "look at its load; if it is only far away, raise USHER_DATABASE_TIMEOUT: admin doctor measures the round trip"
+// tooSlow is the advice about a time-out.
+const tooSlow = "check its load; if it is only far away, raise USHER_DATABASE_TIMEOUT: admin doctor measures the round trip"
 
-// faultOf finds the row of an error, or nil.
+// faultOf returns the row of an error, or nil.
 func faultOf(err error) *fault {
 	refused, ok := errors.AsType[*pq.Error](err)
 	if !ok {
@@ -92,12 +92,12 @@ func faultOf(err error) *fault {
 	return nil
 }
 
-// cureOf tells what is to be done about an error.
-func cureOf(err error) cure {
+// reactionTo returns what is to be done about an error.
+func reactionTo(err error) reaction {
 	if row := faultOf(err); row != nil {
-		return row.cure
+		return row.reaction
 	}
-	return report
+	return giveUp
 }
 
 // asOutage returns an error as a [*store.Outage] if it is one, and otherwise as it is.
@@ -114,22 +114,22 @@ func asOutage(err error) error {
 	network, isNetwork := errors.AsType[net.Error](err)
 	switch text := err.Error(); {
 	case strings.Contains(text, "server is in hot standby mode"), strings.Contains(text, "session is read-only"):
-		return outage(store.Unavailable, standby, findPrimary) // of the driver, while it connects
+		return outage(store.Unavailable, standby, findPrimary) // errors of the driver while it connects
 	case errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout(), isBusySQLite(err),
-		errors.Is(err, sql.ErrTxDone): // its time was over between two statements
+		errors.Is(err, sql.ErrTxDone): // the transaction timed out between two statements
 		return outage(store.Unavailable, "the database does not answer in time", tooSlow)
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return outage(store.Unavailable, "the connection to the database broke", "look at its log and at the network")
+		return outage(store.Unavailable, "the connection to the database broke", "check its log and the network")
 	case isNetwork:
 		return outage(store.Unavailable, "the database cannot be reached", "start it, or correct USHER_DATABASE_URL")
 	}
 	return err
 }
 
-// note returns the error of a statement as an outage, and tells the log whether the database answered. That a caller has
-// left is no outage.
+// note returns the error of a statement as an outage, and tells the watch whether the database answered. A caller that has left
+// is no outage.
 func (db *DB) note(ctx context.Context, err error) error {
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%w: %w", ctx.Err(), err)

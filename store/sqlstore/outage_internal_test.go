@@ -28,7 +28,7 @@ func TestFaults_are_outages_with_something_to_do(t *testing.T) {
 			t.Errorf("%s %q is taken for another row", row.state, row.text)
 		}
 		o := store.AsOutage(asOutage(err))
-		if o == nil || o.Of != store.Database || o.Class != row.class || o.Reason == "" || o.Cure == "" && row.cure != reconnect {
+		if o == nil || o.Of != store.Database || o.Class != row.class || o.Reason == "" || o.Cure == "" && row.reaction != reconnect {
 			t.Errorf("%s %q is %+v", row.state, row.text, o)
 		}
 	}

@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// savedAtOnce bounds one statement: a record is 19 arguments, of which SQLite takes 32,766.
+	// savedAtOnce bounds one statement: a record has 19 arguments, and SQLite allows 32,766.
 	savedAtOnce = 1000
 
-	// overdue is how long after a code's end its outcome may still be on its way here.
+	// overdue is how long after a code's end its outcome may still be in Redis.
 	overdue = time.Minute
 )
 
-// Outcomes is the history of SMS, whose own life is in Redis: nothing is sent because of it. It is safe for
-// concurrent use; make it with [NewOutcomes].
+// Outcomes is the history of SMS, which are kept in Redis while they are sent: nothing is sent because of the history. It is
+// safe for concurrent use; make it with [NewOutcomes].
 type Outcomes struct {
 	db  *DB
 	now func() time.Time
@@ -32,7 +32,7 @@ type Outcomes struct {
 // NewOutcomes returns the history in db.
 func NewOutcomes(db *DB, now func() time.Time) *Outcomes { return &Outcomes{db.slowly(), now} }
 
-// saveOutcome writes the rows that stand in the place of %s.
+// saveOutcome writes the rows that replace %s.
 const saveOutcome = `
 	insert into messages (
 		id, channel, purpose, to_masked, request_id, state, reason, attempt, lease_until, doubts, not_after, enqueued_at,
@@ -50,8 +50,8 @@ var saveValues = fmt.Sprintf(saveOutcome, `values (
 	:id, 'sms', :purpose, :to_masked, :request_id, :state, :reason, :attempt, :lease_until, :doubts, :not_after, :created_at,
 	:provider, :provider_id, :provider_code, :accepted_at, :delivered_at, :used_at, :revision, :created_at, :updated_at)`)
 
-// saveArrays has one argument for each column, which PostgreSQL reads in less time than an argument for each field.
-// Times are microseconds since 1970, and 0 for none: those are quicker than texts.
+// saveArrays has one argument for each column, which PostgreSQL reads faster than one for each field of each row. Times are
+// microseconds since 1970, and 0 for none, which is faster than texts.
 var saveArrays = fmt.Sprintf(saveOutcome, `select
 	id, 'sms', purpose, to_masked, request_id, state, reason, attempt, `+moment("lease_until")+`, doubts,
 	`+moment("not_after")+`, `+moment("created_at")+`, provider, provider_id, provider_code,
@@ -64,14 +64,14 @@ var saveArrays = fmt.Sprintf(saveOutcome, `select
 		id, purpose, to_masked, request_id, state, reason, attempt, lease_until, doubts, not_after,
 		provider, provider_id, provider_code, accepted_at, delivered_at, used_at, revision, created_at, updated_at)`)
 
-// moment is the time in a column of [saveArrays].
+// moment converts a column of microseconds, as in [saveArrays], to a time.
 func moment(column string) string {
 	return "timestamptz 'epoch' + nullif(" + column + ", 0) * interval '1 microsecond'"
 }
 
-// Save files records, of which each replaces an earlier revision and gives way to a later one. It may be
-// repeated, in whole or in part and in any order, and parallel callers may have the same records: what stays is
-// each message's last revision. When it fails, a part of the records may be filed.
+// Save stores records. A record replaces earlier revisions of its message only, so that each message's last revision stays,
+// also when calls are repeated in whole or in part, in any order or in parallel. When Save fails, some of the records may
+// have been stored.
 func (o *Outcomes) Save(ctx context.Context, records []messages.Record) error {
 	for some := range slices.Chunk(newest(records), savedAtOnce) {
 		rows := make([]outcomeRow, len(some))
@@ -90,7 +90,7 @@ func (o *Outcomes) save(ctx context.Context, rows []outcomeRow) (err error) {
 		_, err = o.db.exec(ctx, saveArrays, arrays(rows)...)
 		return err
 	}
-	query, args, err := sqlx.Named(saveValues, rows) // another one for each number of rows
+	query, args, err := sqlx.Named(saveValues, rows) // not prepared: its text differs for each number of rows
 	if err == nil {
 		_, err = o.db.sqlx.ExecContext(ctx, query, args...)
 		err = o.db.note(ctx, err)
@@ -123,6 +123,7 @@ func arrays(rows []outcomeRow) []any {
 	}
 }
 
+// column returns one column of the rows as an array.
 func column[R, T any](rows []R, of func(R) T) any {
 	values := make([]T, len(rows))
 	for i, row := range rows {
@@ -131,8 +132,8 @@ func column[R, T any](rows []R, of func(R) T) any {
 	return pq.Array(values)
 }
 
-// newest returns the last revision of each message: a statement cannot write a row twice. They are in the order
-// of their ids, so that parallel callers wait for each other's rows and never in a circle.
+// newest returns the last revision of each message, because a statement cannot write a row twice. The records are in the order
+// of their ids, so that parallel callers lock rows in the same order and do not deadlock.
 func newest(records []messages.Record) []*messages.Record {
 	last := make(map[string]*messages.Record, len(records))
 	for i := range records {
@@ -144,7 +145,7 @@ func newest(records []messages.Record) []*messages.Record {
 	return slices.SortedFunc(maps.Values(last), func(a, b *messages.Record) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// outcomeRow is a record as the columns of a row.
+// outcomeRow is a [messages.Record] as the columns of a row.
 type outcomeRow struct {
 	ID               string         `db:"id"`
 	Purpose          string         `db:"purpose"`
@@ -177,9 +178,8 @@ func newOutcomeRow(r *messages.Record) outcomeRow {
 	}
 }
 
-// Expire closes up to limit SMS whose code ended a minute ago and of which nothing came since, and returns how
-// many: Redis was emptied, or nobody ever claimed them. The revision stays, so whatever is still heard of one
-// replaces this.
+// Expire closes up to limit SMS whose code ended a minute ago without an outcome, and returns their number: Redis was emptied, or
+// they were never claimed. The revision stays, so that an outcome that arrives later replaces this one.
 func (o *Outcomes) Expire(ctx context.Context, limit int) (int, error) {
 	now := o.now()
 	ended, err := o.db.exec(ctx, `
@@ -196,8 +196,8 @@ func (o *Outcomes) Expire(ctx context.Context, limit int) (int, error) {
 	return ended, nil
 }
 
-// Prune deletes the messages of every channel that are closed and of which nothing was heard for longer than the given
-// time, and returns how many.
+// Prune deletes the messages of every channel that are closed and have not changed for longer than the given time, and returns
+// their number.
 func (o *Outcomes) Prune(ctx context.Context, olderThan time.Duration) (int, error) {
 	deleted, err := o.db.prune(ctx, pruning{"messages", "updated_at", closed}, o.now().Add(-olderThan))
 	if err != nil {
@@ -206,5 +206,5 @@ func (o *Outcomes) Prune(ctx context.Context, olderThan time.Duration) (int, err
 	return deleted, nil
 }
 
-// closed holds for messages that nothing more is done with. It is the condition of the index messages_closed.
+// closed is the condition under which a message has its final state. It is the condition of the index messages_closed.
 const closed = "state <> 'queued' and state <> 'sending'"

@@ -13,13 +13,13 @@ import (
 	"usher/contact"
 )
 
-// Addresses that wait for their proof, and the accounts that have nothing else.
+// This file is about addresses that wait for their proof, and about accounts that have no other contact.
 
 const (
 	// isWaiting is the condition of accounts.Account.Waiting.
 	isWaiting = "not active and mobile_key is null and email_key is null and pending_email_key is not null"
 
-	// clearPending takes the address away that waits for its proof.
+	// clearPending removes the address that waits for its proof.
 	clearPending = `pending_email_key = null, pending_email_sealed = null, pending_email_masked = '', pending_email_at = null`
 )
 
@@ -27,11 +27,12 @@ const (
 	// pendingBatch is how many accounts one transaction changes: few enough that no other transaction waits long for their locks.
 	pendingBatch = 200
 
-	// releaseBatches bounds what one request does for an address that many accounts wait with. Periodic work does the rest.
+	// releaseBatches bounds the work of one request for an address that many accounts wait with. A periodic task does the
+	// rest.
 	releaseBatches = 10
 )
 
-// FindWaiting returns the newest of the accounts that wait for the proof of the address and have nothing else.
+// FindWaiting returns the newest of the accounts that wait for the proof of the address and have no other contact.
 func (a *Accounts) FindWaiting(ctx context.Context, email contact.Email) (accounts.Account, error) {
 	var row accountRow
 	err := a.db.get(ctx, &row, "select "+accountColumns+" from accounts where pending_email_key = ? and "+isWaiting+
@@ -39,8 +40,8 @@ func (a *Accounts) FindWaiting(ctx context.Context, email contact.Email) (accoun
 	return a.found("find waiting account", row, err)
 }
 
-// Release implements accounts.Store. Accounts that another transaction has locked are passed over: they are being
-// released there, or lose a race for the proof.
+// Release implements accounts.Store. Accounts that another transaction has locked are skipped: it releases them, or they are
+// losing a race for the proof.
 func (a *Accounts) Release(ctx context.Context, address string, when time.Time) error {
 	for range releaseBatches {
 		n, err := a.db.slowly().dropPending(ctx, at(when), pendingBatch, "pending_email_key = ?", address)
@@ -71,7 +72,7 @@ func (a *Accounts) DeclinedUntil(ctx context.Context, address string) (time.Time
 	var until stamp
 	err := a.db.get(ctx, &until, "select until from declined_emails where email_key = ?", address)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, fmt.Errorf("look for declined address: %w", err)
+		return time.Time{}, fmt.Errorf("find declined address: %w", err)
 	}
 	return until.Time, nil
 }
@@ -85,9 +86,9 @@ func (a *Accounts) RemoveUnproved(ctx context.Context, id string, before time.Ti
 	return nil
 }
 
-// DropUnproved takes away the addresses of up to limit accounts whose proof was asked for before a time, and those that
-// a proof of another account or their owner has decided about; accounts that have nothing else are deleted with their
-// mails. It returns how many accounts it has changed. Parallel calls do no harm.
+// DropUnproved removes the unproved addresses of up to limit accounts: those whose proof was requested before a time, those that
+// another account has proved, and those that their owner has declined. Accounts without another contact are deleted with their
+// mails. It returns the number of accounts that it has changed. Calls may run in parallel.
 func (a *Accounts) DropUnproved(ctx context.Context, now, before time.Time, limit int) (int, error) {
 	if err := a.forgetDeclined(ctx, now); err != nil {
 		return 0, err
@@ -98,7 +99,7 @@ func (a *Accounts) DropUnproved(ctx context.Context, now, before time.Time, limi
 		args      []any
 	}{
 		{"pending_email_at < ?", []any{at(before)}},
-		// What a process did not come to do after a proof or a refusal.
+		// A process may have ended before it released the address after a proof or a refusal.
 		{`exists (select 1 from accounts as owner where owner.email_key = accounts.pending_email_key and owner.email_active)`, nil},
 		{`exists (select 1 from declined_emails where declined_emails.email_key = accounts.pending_email_key)`, nil},
 	} {
@@ -113,10 +114,11 @@ func (a *Accounts) DropUnproved(ctx context.Context, now, before time.Time, limi
 	return changed, nil
 }
 
-// forgetDeclined also moves what a process of an older version has filed where only proved addresses are now.
+// forgetDeclined deletes expired refusals. It also moves unproved addresses that an older version has stored in the columns that
+// are now for proved ones.
 func (a *Accounts) forgetDeclined(ctx context.Context, now time.Time) error {
 	if _, err := a.db.slowly().exec(ctx, "delete from declined_emails where until <= ?", at(now)); err != nil {
-		return fmt.Errorf("forget declined addresses: %w", err)
+		return fmt.Errorf("delete declined addresses: %w", err)
 	}
 	_, err := a.db.slowly().exec(ctx, `
 		update accounts
@@ -129,8 +131,8 @@ func (a *Accounts) forgetDeclined(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// dropPending takes the address that waits for its proof away from up to limit accounts that meet the condition, in one
-// transaction. Those that have nothing else are deleted, with their mails.
+// dropPending removes the unproved address from up to limit accounts that meet the condition, in one transaction. Accounts without
+// another contact are deleted, with their mails.
 func (db *DB) dropPending(ctx context.Context, now stamp, limit int, condition string, args ...any) (int, error) {
 	var rows []struct {
 		ID      string `db:"id"`
@@ -153,7 +155,7 @@ func (db *DB) dropPending(ctx context.Context, now stamp, limit int, condition s
 			}
 		}
 		return errors.Join(
-			// In the order in which workers claim, so that neither waits for the other in a circle.
+			// In the order in which workers claim, so that the transactions do not deadlock.
 			execIn(ctx, tx, "delete from messages where id in (select id from messages where account_id in (?) order by id "+
 				db.dialect.forUpdate()+")", waiting),
 			execIn(ctx, tx, "delete from account_changes where account_id in (?)", waiting),

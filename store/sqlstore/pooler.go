@@ -8,9 +8,9 @@ import (
 	"usher/store"
 )
 
-// checkPooler returns ErrPooler where a prepared statement gets lost between two transactions of one connection. Behind a
-// pooler two connections of ours share one of the database's; then one of them holds that in a transaction, and the
-// statement that the other has prepared on it must still be there.
+// checkPooler returns ErrPooler when a prepared statement is lost between two transactions of one connection. Behind a pooler,
+// two of our connections may share one of the database's: then one of them keeps that one in a transaction, and the statement
+// that the other has prepared on it must still exist.
 func (db *DB) checkPooler(ctx context.Context) error {
 	ctx, cancel := db.slowly().bounded(ctx)
 	defer cancel()
@@ -28,7 +28,7 @@ func (db *DB) checkPooler(ctx context.Context) error {
 	if err != nil {
 		return poolerError(db.note(ctx, err))
 	}
-	// A pooler that takes its connections in turn shows another process at the next question.
+	// A pooler that rotates its connections shows another server process at the next query.
 	for range 4 {
 		if next, err := scanPid(prepared.QueryRowContext(ctx)); err != nil {
 			return poolerError(db.note(ctx, err))
@@ -50,18 +50,18 @@ func (db *DB) checkPooler(ctx context.Context) error {
 	if err != nil {
 		return db.note(ctx, err)
 	}
-	if held != backend { // each connection has one of its own
+	if held != backend { // each of our connections has its own
 		return nil
 	}
 	asking, enough := db.bounded(ctx)
 	defer enough()
 	if _, err := scanPid(prepared.QueryRowContext(asking)); err != nil {
-		return ErrPooler // also where the pooler has no second connection to give
+		return ErrPooler // also when the pooler has no second connection
 	}
 	return nil
 }
 
-// poolerError is ErrPooler for errors that only a pooler brings about.
+// poolerError returns ErrPooler for errors that only a pooler causes.
 func poolerError(err error) error {
 	if o := store.AsOutage(err); o != nil && o.Reason == pooled {
 		return ErrPooler
@@ -71,7 +71,7 @@ func poolerError(err error) error {
 
 func scanPid(row *sql.Row) (pid int, err error) {
 	if err = row.Scan(&pid); errors.Is(err, sql.ErrNoRows) {
-		err = errors.New("the server does not tell its process")
+		err = errors.New("the server does not tell its process id")
 	}
 	return pid, err
 }

@@ -8,16 +8,15 @@ import (
 	"time"
 )
 
-// pruneBatch bounds one statement, so that none holds many rows for long: it takes 10 to 50 ms.
+// pruneBatch bounds one statement, so that none locks many rows for long: it takes 10 to 50 ms.
 const pruneBatch = 5000
 
-// pruning says which rows are deleted: those of a table whose time, in an indexed column, has come and for which the
-// condition holds.
+// pruning selects the rows to be deleted: those of a table whose time, in an indexed column, is over and that meet the condition.
 type pruning struct{ table, column, condition string }
 
-// prune deletes batch after batch and returns how many rows are gone, also when it fails between two batches. Each
-// batch begins at the time where the last one ended. A statement that looked for the oldest rows anew would read the
-// index entries of all rows deleted before it, for as long as any old transaction may still see them.
+// prune deletes batch after batch and returns the number of deleted rows, also when it fails between two batches. Each batch
+// begins at the time at which the last one ended: a statement that searched for the oldest rows again would read the index
+// entries of all rows deleted before, for as long as an old transaction may still see them.
 func (db *DB) prune(ctx context.Context, p pruning, now time.Time) (int, error) {
 	deleted := 0
 	from, after := at(time.Unix(0, 0)), at(now.Add(time.Microsecond)) // a column holds microseconds

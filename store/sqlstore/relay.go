@@ -2,25 +2,27 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
 	"usher/accounts"
+
+	"github.com/jmoiron/sqlx"
 )
 
-// Due returns the mails whose task the caller must look at now, and notes them as enqueued: those whose worker's lease
-// is over, and those that have waited since they were last enqueued. How long a mail must have waited grows with its age
-// then: as long as before, but no less than soonest and no more than latest. Parallel callers get different mails.
+// Due returns the mails that the caller must enqueue again, and notes them as enqueued: those whose worker's lease is over, and
+// those that have waited since they were last enqueued. The wait grows with the mail's age at its last enqueueing: it is as
+// long as that age, but no less than soonest and no more than latest. Parallel callers get different mails.
 //
-// Enqueues is part of the task's id. It grows when a worker died with the mail in its hands, whose task
-// may hold the old id for minutes; a mail that only waits keeps its id, so that enqueueing it again is of
-// no effect while its task is still there.
+// Enqueues is part of the task's id. It increases when a worker died while it had the mail, because that worker's task may keep
+// the old id for minutes. A mail that only waits keeps its id, so that enqueueing it again has no effect while its task exists.
 func (m *Mails) Due(ctx context.Context, soonest, latest time.Duration, limit int) ([]accounts.DueMail, error) {
 	now := at(m.now())
 	before := at(now.Add(-soonest))
 	enqueued, created := m.db.dialect.micros("enqueued_at"), m.db.dialect.micros("created_at")
-	// The list is made before anything is updated ("materialized"): a planner that ran it once per row
-	// would lock more rows than the limit.
+	// "materialized" makes the planner compute the list once. Computed for each row it would lock more rows than the limit.
 	query := `
 		with due as materialized (
 			select id from messages
@@ -49,8 +51,7 @@ func (m *Mails) Due(ctx context.Context, soonest, latest time.Duration, limit in
 	return due, nil
 }
 
-// Expire closes mails that nobody sends and whose link has ended, at most so many at once, and returns
-// how many.
+// Expire closes up to limit mails that are not being sent and whose use has ended, and returns their number.
 func (m *Mails) Expire(ctx context.Context, limit int) (int, error) {
 	now := at(m.now())
 	closed, err := m.db.slowly().exec(ctx, `
@@ -65,4 +66,36 @@ func (m *Mails) Expire(ctx context.Context, limit int) (int, error) {
 		return 0, fmt.Errorf("expire mails: %w", err)
 	}
 	return closed, nil
+}
+
+// Backlog returns the number of mails that are still to be sent or being sent, and the time when the oldest of them was stored;
+// the zero time when there are none.
+func (m *Mails) Backlog(ctx context.Context) (count int, oldest time.Time, err error) {
+	var row struct {
+		Count     int   `db:"open"`
+		CreatedAt stamp `db:"created_at"`
+	}
+	err = m.db.get(ctx, &row, `
+		select count(*) over () as open, created_at from messages
+		where channel = 'email' and (state = 'queued' or state = 'sending')
+		order by created_at
+		limit 1`)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, time.Time{}, fmt.Errorf("count the backlog: %w", err)
+	}
+	return row.Count, row.CreatedAt.Time, nil
+}
+
+// Unclaimed returns those of the mails that a worker could claim now. Whether a mail is still worth sending is decided by its
+// claim.
+func (m *Mails) Unclaimed(ctx context.Context, ids []string) ([]string, error) {
+	query, args, err := sqlx.In("select id from messages where id in (?) and "+free, ids, at(m.now()))
+	if err != nil {
+		return nil, fmt.Errorf("find unclaimed mails: %w", err)
+	}
+	var unclaimed []string
+	if err := m.db.slowly().listOnce(ctx, &unclaimed, query, args...); err != nil {
+		return nil, fmt.Errorf("find unclaimed mails: %w", err)
+	}
+	return unclaimed, nil
 }

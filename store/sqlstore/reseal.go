@@ -12,17 +12,17 @@ import (
 	"usher/secrets"
 )
 
-// resealBatch is how many rows one transaction changes: few enough that nobody waits for their locks.
+// resealBatch is how many rows one transaction changes: few enough that no other transaction waits long for their locks.
 const resealBatch = 200
 
 // maxNamed bounds the rows that are named as left behind.
 const maxNamed = 20
 
-// Resealed is what a run over the tables has done.
+// Resealed is the result of a run over the tables.
 type Resealed struct {
-	Changed int
-	Left    int      // that could not be changed
-	Named   []string // the first of those left, each with the reason: table, id and key, nothing private
+	Changed int      // rows that were changed
+	Left    int      // rows that could not be changed
+	Named   []string // the first of the rows left, each with table, id and reason, and nothing private
 }
 
 func (r *Resealed) leave(column sealedColumn, row sealedRow, reason string) {
@@ -32,14 +32,14 @@ func (r *Resealed) leave(column sealedColumn, row sealedRow, reason string) {
 	}
 }
 
-// Reseal seals every number and address under the first key that another key has sealed. It may run while
-// everything else does, may be broken off and begun again, and changes no row that somebody else has changed
-// since it was read. Rows that no configured key opens are left. told, unless nil, hears how many rows are done.
-func (s *Seals) Reseal(ctx context.Context, told func(changed int)) (Resealed, error) {
+// Reseal seals with the first key every number and address that another key has sealed. It may run beside all other programs,
+// may be interrupted and started again, and leaves a row alone that was changed since it was read. Rows that no configured key
+// opens are left. It calls progress, unless nil, with the number of rows changed so far.
+func (s *Seals) Reseal(ctx context.Context, progress func(changed int)) (Resealed, error) {
 	var result Resealed
 	prefix := s.keys.SigningID() + "."
 	for _, column := range sealedColumns {
-		// What begins with the first key's id is done; the comparison minds upper and lower case everywhere.
+		// A value that begins with the first key's id is done. substr compares upper and lower case on both databases.
 		condition := "substr(" + column.name + ", 1, ?) <> ? and id > ?"
 		err := s.walk(ctx, column, condition, []any{len(prefix), prefix}, func(tx *sqlx.Tx, row sealedRow) error {
 			plain, err := s.keys.Open(row.Sealed, column.context+row.Owner)
@@ -56,7 +56,7 @@ func (s *Seals) Reseal(ctx context.Context, told func(changed int)) (Resealed, e
 				sealed, row.ID, row.Sealed))
 			result.Changed += n
 			return err
-		}, func() { tell(told, result) })
+		}, func() { tellProgress(progress, result) })
 		if err != nil {
 			return result, fmt.Errorf("reseal: %w", err)
 		}
@@ -64,10 +64,10 @@ func (s *Seals) Reseal(ctx context.Context, told func(changed int)) (Resealed, e
 	return result, nil
 }
 
-// Reindex hashes every number and address with the key that indexes. Nobody else may write accounts meanwhile:
-// one who hashes with another key could file a number a second time. It may be broken off and begun again. Rows
-// that no configured key opens are left, and so is a number or an address that another account has already.
-func (s *Seals) Reindex(ctx context.Context, told func(changed int)) (Resealed, error) {
+// Reindex hashes every number and address with the key that indexes. No other program may write accounts meanwhile: with
+// another key it could store a number a second time. Reindex may be interrupted and started again. Rows that no configured key
+// opens are left, and so are a number and an address that another account has already.
+func (s *Seals) Reindex(ctx context.Context, progress func(changed int)) (Resealed, error) {
 	var result Resealed
 	for _, column := range sealedColumns {
 		if column.index == "" {
@@ -83,7 +83,7 @@ func (s *Seals) Reindex(ctx context.Context, told func(changed int)) (Resealed, 
 			if hash == row.Index {
 				return nil
 			}
-			// Of a column that is not unique nothing is in the way.
+			// In a column that is not unique the same hash may be there already.
 			n, err := changed(tx.ExecContext(ctx, tx.Rebind(
 				"update "+column.table+" set "+column.index+" = ? where id = ? and "+column.name+" = ?"+
 					" and not exists (select 1 from "+column.table+" where ? and "+column.index+" = ?)"),
@@ -93,7 +93,7 @@ func (s *Seals) Reindex(ctx context.Context, told func(changed int)) (Resealed, 
 				result.leave(column, row, "another account has the same "+column.kind+", or it has just been changed")
 			}
 			return err
-		}, func() { tell(told, result) })
+		}, func() { tellProgress(progress, result) })
 		if err != nil {
 			return result, fmt.Errorf("reindex: %w", err)
 		}
@@ -101,8 +101,8 @@ func (s *Seals) Reindex(ctx context.Context, told func(changed int)) (Resealed, 
 	return result, nil
 }
 
-// walk does something with each row that meets the condition, whose last argument is the id before it, in
-// transactions of a batch, and calls done after each of them.
+// walk calls do for each row that meets the condition, in one transaction for each batch, and calls done after each batch. The
+// condition's last argument is the id behind which it continues.
 func (s *Seals) walk(
 	ctx context.Context, column sealedColumn, condition string, args []any,
 	do func(*sqlx.Tx, sealedRow) error, done func(),
@@ -134,7 +134,7 @@ func unopened(row sealedRow, err error) string {
 	return err.Error()
 }
 
-// changed is how many rows a statement has changed.
+// changed returns the number of rows that a statement has changed.
 func changed(result sql.Result, err error) (int, error) {
 	if err != nil {
 		return 0, err
@@ -143,8 +143,8 @@ func changed(result sql.Result, err error) (int, error) {
 	return int(rows), err
 }
 
-func tell(told func(int), result Resealed) {
-	if told != nil {
-		told(result.Changed)
+func tellProgress(progress func(int), result Resealed) {
+	if progress != nil {
+		progress(result.Changed)
 	}
 }

@@ -12,22 +12,21 @@ import (
 )
 
 const (
-	// quarter is the time that is counted together. Ranges whose slots are whole quarters are read from the counts.
+	// quarter is the time that one row counts. Windows whose slots are whole quarters are read from these rows.
 	quarter = 15 * time.Minute
 
 	// quartersKept is a little more than the longest range that is shown.
 	quartersKept = 25 * time.Hour
 
-	// settled is how old a quarter is when it is first counted: its codes have ended, and none of it is recent.
+	// settled is the age of a quarter when it is first counted: its codes have ended, and none of it is recent.
 	settled = vitals.Recent + time.Minute
 
-	// unseen is how much later than its updated_at a change may be committed, by a clock that is wrong or in a
-	// transaction that is slow.
+	// unseen is how much later than its updated_at a change may be committed, because of a wrong clock or a slow transaction.
 	unseen = 2 * time.Minute
 )
 
-// RollUp counts the messages of the quarters of an hour that are over and were not counted yet, or whose messages have
-// changed since, the oldest first. It may run more than once at a time. It returns how many it has counted.
+// RollUp counts the messages of those quarters of an hour that are over and were not counted yet, or whose messages have changed
+// since, the oldest first. It may run in several processes at a time. It returns the number of quarters that it has counted.
 func (m *Messages) RollUp(ctx context.Context) (int, error) {
 	began := m.now().UTC()
 	first := began.Add(-quartersKept).Truncate(quarter)
@@ -41,7 +40,7 @@ func (m *Messages) RollUp(ctx context.Context) (int, error) {
 			return i, fmt.Errorf("count a quarter of an hour: %w", err)
 		}
 	}
-	// All of them are as of now: what changes from here on is found by the earliest of these times.
+	// All rows are up to date now: later changes are found by the earliest of these times.
 	if _, err := m.db.slowly().exec(ctx, "update traffic set counted_at = ? where counted_at < ?", at(began), at(began)); err != nil {
 		return len(stale), fmt.Errorf("note that messages were counted: %w", err)
 	}
@@ -136,7 +135,7 @@ func (m *Messages) counted(ctx context.Context, t *vitals.Traffic) (time.Time, e
 		var one vitals.Traffic
 		unreadable := json.Unmarshal([]byte(row.Tally), &one)
 		if unreadable != nil || !row.Quarter.Equal(next) { // from here on the messages themselves are counted
-			return next, nil //nolint:nilerr // they are the truth
+			return next, nil //nolint:nilerr // the messages have the same figures
 		}
 		t.Merge(int(next.Sub(t.Window.Since)/t.Window.Slot), &one)
 		next = next.Add(quarter)

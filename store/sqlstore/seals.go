@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"usher/secrets"
 )
 
-// Seals looks after what the tables hold sealed and hashed when keys change. It is safe for concurrent use; make
-// it with [NewSeals].
+// Seals checks and renews the sealed and hashed columns of the tables when secret keys change. It is safe for concurrent use;
+// make it with [NewSeals].
 type Seals struct {
 	db   *DB
 	keys *secrets.Keys
@@ -22,13 +23,12 @@ func NewSeals(db *DB, keys *secrets.Keys, now func() time.Time) *Seals {
 	return &Seals{db.slowly(), keys, now}
 }
 
-// sealedColumn is a column whose values are sealed in a context that ends with what stands in the row's column owner.
-// An index is the column beside it that holds a keyed hash of the same value, and its kind; messages have none. No two
-// rows may have the same value of a unique one.
+// sealedColumn is a column with sealed values.
 type sealedColumn struct {
-	table, name, context, owner string
-	index, kind                 string
-	unique                      bool
+	table, name    string
+	context, owner string // the context of a value's seal ends with the row's column owner
+	index, kind    string // the column with a keyed hash of the same value, and its kind; messages have none
+	unique         bool   // no two rows may have the same hash
 }
 
 var sealedColumns = []sealedColumn{
@@ -41,7 +41,7 @@ var sealedColumns = []sealedColumn{
 	{"messages", "to_sealed", sealTo, "id", "", "", false},
 }
 
-// KeyUse is what the tables hold that is lost without a certain key.
+// KeyUse counts the records in the tables that are lost without a certain secret key.
 type KeyUse struct {
 	Contacts   int       // sealed numbers and addresses of accounts
 	Mails      int       // sealed addresses of mails that may still be sent
@@ -49,43 +49,28 @@ type KeyUse struct {
 	LinksUntil time.Time // when the last of them ends; zero without links
 }
 
-// Use returns what each key is needed for, by its id, whether the key is configured or not. It reads whole tables.
+// Use returns what each secret key is needed for, by its id, whether it is configured or not. It reads whole tables.
 func (s *Seals) Use(ctx context.Context) (map[string]KeyUse, error) {
-	now, sealedBy := at(s.now()), s.db.dialect.sealedBy
-	use := map[string]KeyUse{}
+	var uses []string
+	for _, c := range sealedColumns {
+		part, end, condition := "contacts", "cast(null as timestamptz)", ""
+		if c.table == "messages" {
+			part, end, condition = "mails", "not_after", " and not_after > ?"
+		}
+		uses = append(uses, "select "+s.db.dialect.sealedBy(c.name)+" as key_id, '"+part+"' as part, "+end+" as until from "+c.table+
+			" where "+c.name+" is not null"+condition)
+	}
+	uses = append(uses, `select key_id, 'links', not_after from messages
+		where channel = 'email' and (purpose = 'activation' or details like '%"change":%') and key_id <> '' and not_after > ?`)
+	use, now := map[string]KeyUse{}, at(s.now())
 	var rows []struct {
 		ID    string `db:"key_id"`
 		Part  string `db:"part"`
 		Count int    `db:"number"`
 		Until stamp  `db:"until"`
 	}
-	err := s.db.listOnce(ctx, &rows, `
-		select key_id, part, count(*) as number, max(until) as until from (
-			select `+sealedBy("mobile_sealed")+` as key_id, 'contacts' as part, created_at as until
-			from accounts where mobile_sealed is not null
-			union all
-			select `+sealedBy("email_sealed")+`, 'contacts', created_at
-			from accounts where email_sealed is not null
-			union all
-			select `+sealedBy("pending_email_sealed")+`, 'contacts', created_at
-			from accounts where pending_email_sealed is not null
-			union all
-			select `+sealedBy("pending_mobile_sealed")+`, 'contacts', created_at
-			from accounts where pending_mobile_sealed is not null
-			union all
-			select `+sealedBy("mobile_sealed")+`, 'contacts', changed_at
-			from account_changes where mobile_sealed is not null
-			union all
-			select `+sealedBy("email_sealed")+`, 'contacts', changed_at
-			from account_changes where email_sealed is not null
-			union all
-			select `+sealedBy("to_sealed")+`, 'mails', not_after
-			from messages where to_sealed is not null and not_after > ?
-			union all
-			select key_id, 'links', not_after
-			from messages where channel = 'email' and (purpose = 'activation' or details like '%"change":%') and key_id <> '' and not_after > ?
-		) as uses
-		group by key_id, part`, now, now)
+	err := s.db.listOnce(ctx, &rows, "select key_id, part, count(*) as number, max(until) as until from ("+
+		strings.Join(uses, " union all ")+") as uses group by key_id, part", now, now)
 	if err != nil {
 		return nil, fmt.Errorf("count uses of keys: %w", err)
 	}
@@ -106,15 +91,15 @@ func (s *Seals) Use(ctx context.Context) (map[string]KeyUse, error) {
 
 // Errors of [Seals.Check].
 var (
-	// ErrSealedUnknown means that a key is missing: accounts have numbers or addresses that it has sealed.
+	// ErrSealedUnknown means that a key is missing which has sealed numbers or addresses of accounts.
 	ErrSealedUnknown = errors.New("accounts are sealed with a key that is not configured")
-	// ErrIndexed means that another key is to index than the one that did: nobody would be found by number or
-	// address, and both could be registered twice.
+	// ErrIndexed means that the key that indexes is not the one that did: accounts would not be found by number or address,
+	// and both could be registered twice.
 	ErrIndexed = errors.New("accounts are indexed with another key than the last one configured")
 )
 
-// Check opens numbers and addresses of so many accounts and compares their hashes. Which accounts, follows from the
-// hashes, which are as good as random. It returns ErrSealedUnknown, ErrIndexed or another error.
+// Check opens the numbers and addresses of a sample of accounts and compares their hashes. The sample is taken in the order of
+// the hashes, which is as good as random. It returns ErrSealedUnknown, ErrIndexed or another error.
 func (s *Seals) Check(ctx context.Context, sample int) error {
 	for _, column := range sealedColumns {
 		if column.index == "" {

@@ -16,7 +16,7 @@ func spentSession(session string) string { return "session/" + session }
 
 func spentCode(id string) string { return "code/" + id }
 
-// FindSignedIn is one statement, so that a session that was ended costs nothing to look for.
+// FindSignedIn implements accounts.Store. It is one statement, so that the test for an ended session costs no round trip.
 func (a *Accounts) FindSignedIn(ctx context.Context, id, session string) (accounts.Account, error) {
 	var row accountRow
 	err := a.db.get(ctx, &row, "select "+accountColumns+` from accounts
@@ -24,7 +24,7 @@ func (a *Accounts) FindSignedIn(ctx context.Context, id, session string) (accoun
 	return a.found("find account of session", row, err)
 }
 
-// EndSessions notes all of them or none.
+// EndSessions implements accounts.Store. It stores the end of all sessions or of none.
 func (a *Accounts) EndSessions(ctx context.Context, until time.Time, sessions ...string) error {
 	var err error
 	switch len(sessions) {
@@ -42,31 +42,31 @@ func (a *Accounts) EndSessions(ctx context.Context, until time.Time, sessions ..
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("note ends of sessions: %w", err)
+		return fmt.Errorf("store ends of sessions: %w", err)
 	}
 	return nil
 }
 
-// Spent keeps the uses of codes for package verify, and forgets what has run out. It is safe for concurrent use;
-// make it with [NewSpent].
+// Spent keeps the uses of codes for package verify, and deletes expired uses of codes and ends of sessions. It is safe for
+// concurrent use; make it with [NewSpent].
 type Spent struct {
 	db  *DB
 	now func() time.Time
 }
 
-// NewSpent returns what was spent according to db.
+// NewSpent returns the uses of codes in db.
 func NewSpent(db *DB, now func() time.Time) *Spent { return &Spent{db, now} }
 
-// Use notes the use of a code. Of parallel calls one gets true.
+// Use stores the use of a code. Of parallel calls one returns true.
 func (s *Spent) Use(ctx context.Context, id string, until time.Time) (first bool, err error) {
 	rows, err := s.db.exec(ctx, insertSpent, spentCode(id), at(until))
 	if err != nil {
-		return false, fmt.Errorf("note use of code: %w", err)
+		return false, fmt.Errorf("store use of code: %w", err)
 	}
 	return rows == 1, nil
 }
 
-// Forget takes the use of a code back; it is no error when there was none.
+// Forget takes the use of a code back. It is no error when there was none.
 func (s *Spent) Forget(ctx context.Context, id string) error {
 	if _, err := s.db.exec(ctx, "delete from spent where id = ?", spentCode(id)); err != nil {
 		return fmt.Errorf("take back use of code: %w", err)
@@ -74,11 +74,11 @@ func (s *Spent) Forget(ctx context.Context, id string) error {
 	return nil
 }
 
-// Prune deletes the notes that have run out and returns how many.
+// Prune deletes the expired rows and returns their number.
 func (s *Spent) Prune(ctx context.Context) (int, error) {
 	deleted, err := s.db.prune(ctx, pruning{"spent", "until", "true"}, s.now())
 	if err != nil {
-		return deleted, fmt.Errorf("prune what was spent: %w", err)
+		return deleted, fmt.Errorf("prune spent: %w", err)
 	}
 	return deleted, nil
 }

@@ -1,7 +1,7 @@
 // Package sqlstore keeps accounts and messages in PostgreSQL, or in SQLite for the embedded default.
 //
-// Both databases get the same statements, written with ? for arguments; what differs between them is in
-// dialect.go. Numbers and addresses are stored sealed and hashed, see package secrets.
+// Both databases get the same statements, written with ? for arguments; dialect.go has the differences. Numbers and addresses
+// are stored sealed and hashed, see package secrets.
 package sqlstore
 
 import (
@@ -19,26 +19,26 @@ import (
 	"usher/store"
 )
 
-// Errors of [Open]. They do not quote the URL, for its password.
+// Errors of [Open]. They do not quote the URL, which contains a password.
 var (
 	// ErrURL is returned for a database URL of another form.
 	ErrURL = errors.New("database URL: want postgres://user:password@host/name or sqlite:path")
 	// ErrSSLMode is returned for the URL of another machine that does not say whether the connection is encrypted: the
-	// driver's own choice changes with its versions.
-	ErrSSLMode = errors.New("database URL: say for a host that is not this machine sslmode=verify-full (encrypted, and the " +
+	// driver's default differs between its versions.
+	ErrSSLMode = errors.New("database URL: for a host other than this machine add sslmode=verify-full (encrypted, and the " +
 		"server's certificate is checked), sslmode=require (encrypted only), or sslmode=disable (in clear text, on a network of your own)")
-	// ErrPooler is returned by [Open] behind a pooler that gives each transaction another connection, while statements are
-	// to be prepared: they would be missing on that one.
+	// ErrPooler is returned by [Open] behind a pooler that gives each transaction another connection, unless
+	// [Settings.Transactions] is set: prepared statements would be missing on that connection.
 	ErrPooler = errors.New("database URL leads to a pooler that gives each transaction another connection, where prepared " +
-		"statements get lost: set USHER_DATABASE_POOLER=transaction, or have the pooler pool sessions")
+		"statements are lost: set USHER_DATABASE_POOLER=transaction, or have the pooler pool sessions")
 	// ErrNoSQLite is returned for sqlite:path by programs built with the tag nosqlite, as those of the
 	// images are.
 	ErrNoSQLite = errors.New("database URL: this program was built without SQLite (build tag nosqlite): " +
 		"want postgres://user:password@host/name")
 )
 
-// Defaults of [Settings]. Statements take a millisecond or so; a server has a hundred connections by default, which
-// several processes share.
+// Defaults of [Settings]. Statements take about a millisecond. A server allows a hundred connections by default, which several
+// processes share.
 const (
 	DefaultConnections = 16
 	DefaultTimeout     = 1200 * time.Millisecond
@@ -48,7 +48,7 @@ const (
 	// slowTimeout bounds statements of the background and of operators.
 	slowTimeout = 15 * time.Second
 
-	connLifetime = 30 * time.Minute // follows a failover or a changed address
+	connLifetime = 30 * time.Minute // so that a failover or a changed address is followed
 	connIdle     = 5 * time.Minute
 )
 
@@ -57,31 +57,31 @@ type DB struct {
 	sqlx     *sqlx.DB
 	dialect  dialect
 	prepared *sync.Map     // statement -> *sqlx.Stmt; nil where statements are not prepared
-	timeout  time.Duration // of a statement or transaction; 0 leaves that to the caller
+	timeout  time.Duration // of a statement or transaction; 0: the caller's context alone bounds it
 	watch    *store.Watch
 }
 
-// Settings are what a URL does not say. They are for PostgreSQL. The zero value has the defaults.
+// Settings are what a URL does not say. Apart from Watch they concern PostgreSQL only. The zero value has the defaults.
 type Settings struct {
 	Connections int // at most, at least 2; 0 is DefaultConnections
 
 	// Timeout bounds connecting, and a statement or transaction together with the wait for a free connection; 0 is
-	// DefaultTimeout. Statements of the background and of operators have fifteen seconds, migrations all the time of
-	// their context.
+	// DefaultTimeout. Statements of the background and of operators have fifteen seconds, migrations as long as their
+	// context.
 	Timeout time.Duration
 
 	// Transactions says that a pooler gives each transaction another connection: statements are not prepared.
 	Transactions bool
-	Watch        *store.Watch // tells the log when the database goes and comes; may be nil
+	Watch        *store.Watch // logs when an outage of the database begins and ends; may be nil
 }
 
-// Open connects to postgres://… or sqlite:path and fails at once when the database cannot be reached.
-// The tables are made by [Migrate].
+// Open connects to postgres://… or sqlite:path with the default [Settings], and fails at once when the database cannot be reached.
+// [Migrate] creates the tables.
 func Open(ctx context.Context, databaseURL string) (*DB, error) {
 	return OpenWith(ctx, databaseURL, Settings{})
 }
 
-// OpenWith is [Open] with settings.
+// OpenWith is [Open] with other settings.
 func OpenWith(ctx context.Context, databaseURL string, s Settings) (*DB, error) {
 	db, err := openDialect(databaseURL, s)
 	if err != nil {
@@ -136,7 +136,7 @@ func openDialect(databaseURL string, s Settings) (*DB, error) {
 	return db, nil
 }
 
-// Unwrap returns the pool itself, for tools that look at the tables.
+// Unwrap returns the pool itself, for tools that read the tables.
 func (db *DB) Unwrap() *sqlx.DB { return db.sqlx }
 
 // Ping reports whether the database answers.
@@ -149,7 +149,7 @@ func (db *DB) Ping(ctx context.Context) error {
 // Close waits for running statements and closes every connection.
 func (db *DB) Close() error { return db.sqlx.Close() }
 
-// slowly returns the same database for statements that may take longer than a person waits.
+// slowly returns the same database with a longer time-out, for statements that no person waits for.
 func (db *DB) slowly() *DB {
 	slow := *db
 	if slow.timeout > 0 {
@@ -176,7 +176,7 @@ func (db *DB) list(ctx context.Context, dest any, query string, args ...any) err
 	return db.run(ctx, query, func(ctx context.Context, on statement) error { return on.SelectContext(ctx, dest, args...) })
 }
 
-// listOnce is list for a statement that is made anew each time, and so is not kept prepared.
+// listOnce is list for a statement whose text differs from call to call, so that it is not prepared.
 func (db *DB) listOnce(ctx context.Context, dest any, query string, args ...any) error {
 	if err := store.TimeLeft(ctx); err != nil {
 		return err
@@ -207,8 +207,7 @@ type statement interface {
 	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
 }
 
-// run executes a statement, once more where the table of faults says so, and not at all when the caller's time is
-// nearly over.
+// run executes a statement, repeats it where the table of faults says so, and does nothing when the caller's time is nearly over.
 func (db *DB) run(ctx context.Context, query string, do func(context.Context, statement) error) error {
 	if err := store.TimeLeft(ctx); err != nil {
 		return err
@@ -224,7 +223,7 @@ func (db *DB) run(ctx context.Context, query string, do func(context.Context, st
 		on = prepared
 	}
 	err := do(ctx, on)
-	if err != nil && cureOf(err) == again && store.TimeLeft(ctx) == nil {
+	if err != nil && reactionTo(err) == repeat && store.TimeLeft(ctx) == nil {
 		err = do(ctx, on)
 	}
 	return db.note(ctx, err)
@@ -251,8 +250,8 @@ func (t text) ExecContext(ctx context.Context, args ...any) (sql.Result, error) 
 	return t.db.ExecContext(ctx, t.db.Rebind(t.query), args...)
 }
 
-// prepare has a statement read and planned once on each connection: that takes longer than to find a row. The
-// statements are the constants of this package, so that there is a bound to how many are kept.
+// prepare makes the server parse and plan a statement once on each connection, which takes longer than finding a row. The
+// statements are constants of this package, so their number is bounded.
 func (db *DB) prepare(ctx context.Context, query string) (*sqlx.Stmt, error) {
 	if known, ok := db.prepared.Load(query); ok {
 		return known.(*sqlx.Stmt), nil
@@ -268,8 +267,8 @@ func (db *DB) prepare(ctx context.Context, query string) (*sqlx.Stmt, error) {
 	return known.(*sqlx.Stmt), nil
 }
 
-// inTx commits what do has done unless it returns an error. It calls do once more where the table of faults says so, and
-// the database has taken everything back then: do must begin anew with what it leaves to its caller.
+// inTx commits what do has done unless it returns an error. Where the table of faults says so it calls do once more after the
+// database has rolled everything back: do must then reset the results that it leaves to its caller.
 func (db *DB) inTx(ctx context.Context, do func(tx *sqlx.Tx) error) error {
 	if err := store.TimeLeft(ctx); err != nil {
 		return err
@@ -277,13 +276,13 @@ func (db *DB) inTx(ctx context.Context, do func(tx *sqlx.Tx) error) error {
 	ctx, cancel := db.bounded(ctx)
 	defer cancel()
 	err := db.tryTx(ctx, do)
-	if err != nil && cureOf(err) != report && store.TimeLeft(ctx) == nil {
+	if err != nil && reactionTo(err) != giveUp && store.TimeLeft(ctx) == nil {
 		err = db.tryTx(ctx, do)
 	}
 	return db.note(ctx, err)
 }
 
-// inTxOnce is inTx for what must not be done twice.
+// inTxOnce is inTx for a do that must not be called twice.
 func (db *DB) inTxOnce(ctx context.Context, do func(tx *sqlx.Tx) error) error {
 	if err := store.TimeLeft(ctx); err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// readURL reads a URL of PostgreSQL, which may name several hosts, each with its port: one configuration for each. Errors
-// quote nothing of the URL but the values of its options.
+// readURL reads a URL of PostgreSQL, which may name several hosts, each with its port, and returns a configuration for each.
+// Errors quote nothing of the URL but the values of its options.
 func readURL(text string) ([]pq.Config, error) {
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found || scheme != "postgres" && scheme != "postgresql" {
@@ -42,11 +42,11 @@ func readURL(text string) ([]pq.Config, error) {
 	return configs, nil
 }
 
-// readHost reads a URL with one host in its usual place; more may be in the option host.
+// readHost reads a URL with one host in its usual place; the option host may name more.
 func readHost(u *url.URL) ([]pq.Config, error) {
 	query := u.Query()
 	if !query.Has("binary_parameters") {
-		query.Set("binary_parameters", "yes") // half the round trips
+		query.Set("binary_parameters", "yes") // saves half of the round trips
 	}
 	u.RawQuery = query.Encode()
 	config, err := pq.NewConfig(u.String())

@@ -10,14 +10,15 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"usher/accounts"
 	"usher/messages"
 )
 
 // ListMost is the largest [Filter.Limit].
 const ListMost = 10_000
 
-// Messages shows people what became of messages, and lets them put a mail back. It needs no keys, for it
-// opens no seal. It is safe for concurrent use; make it with [NewMessages].
+// Messages shows operators the outcomes of messages, and lets them requeue a mail. It needs no secret keys, because it opens
+// nothing that is sealed. It is safe for concurrent use; make it with [NewMessages].
 type Messages struct {
 	db  *DB
 	now func() time.Time
@@ -26,7 +27,7 @@ type Messages struct {
 // NewMessages returns the messages in db, SMS and mails alike.
 func NewMessages(db *DB, now func() time.Time) *Messages { return &Messages{db.slowly(), now} }
 
-// Message is all that SQL knows of a message, except sealed fields. Times that are not known are zero, texts empty. As
+// Message is all that the database knows of a message, except sealed fields. Unknown times are zero, unknown texts empty. As
 // JSON it is the output of admin messages.
 type Message struct {
 	ID        string           `db:"id" json:"id"`
@@ -82,7 +83,7 @@ func (r messageRow) message() Message {
 	return m
 }
 
-// Filter says which messages are looked for. What is zero asks for nothing.
+// Filter selects messages. A zero field selects all.
 type Filter struct {
 	Channel   messages.Channel
 	States    []messages.State
@@ -95,8 +96,8 @@ type Filter struct {
 	Subject   string    // what the ids of a number's codes begin with
 	Since     time.Time // created then or later
 	Until     time.Time // created before
-	Alive     time.Time // worth something at that time still
-	Limit     int       // 1 to [ListMost]; more is cut
+	Alive     time.Time // useful beyond that time
+	Limit     int       // 1 to [ListMost]; a larger one is reduced to that
 }
 
 // where returns the condition with its arguments.
@@ -139,7 +140,7 @@ func (f Filter) where() (string, []any) {
 	return strings.Join(conditions, " and "), args
 }
 
-// List returns the newest messages that the filter lets pass, the newest first.
+// List returns the newest messages that the filter selects, the newest first.
 func (m *Messages) List(ctx context.Context, f Filter) ([]Message, error) {
 	where, args := f.where()
 	query, args, err := sqlx.In("select "+messageColumns+" from messages where "+where+
@@ -170,3 +171,47 @@ func (m *Messages) Find(ctx context.Context, id string) (Message, error) {
 	}
 	return row.message(), nil
 }
+
+// Person is an account as operators of messages may see it: without its name, which may be a number.
+type Person struct {
+	ID        string
+	Mobile    string // masked
+	Email     string // masked; proved
+	Pending   string // masked: an address that waits for its proof
+	Active    bool
+	Subject   string // what the ids of codes to its number begin with; empty without a number
+	CreatedAt time.Time
+	UpdatedAt time.Time // when it was changed last, not counting sign-ins
+}
+
+// Person returns the account, or accounts.ErrNotFound.
+func (m *Messages) Person(ctx context.Context, id string) (Person, error) {
+	return m.person(ctx, "id = ?", id)
+}
+
+// PersonOf returns the account whose number's codes have ids that begin with the subject, or
+// accounts.ErrNotFound.
+func (m *Messages) PersonOf(ctx context.Context, subject string) (Person, error) {
+	return m.person(ctx, "mobile_key = ?", subject)
+}
+
+func (m *Messages) person(ctx context.Context, condition, value string) (Person, error) {
+	var row accountRow
+	err := m.db.get(ctx, &row, "select "+personColumns+" from accounts where "+condition, value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Person{}, accounts.ErrNotFound
+	}
+	if err != nil {
+		return Person{}, fmt.Errorf("find account: %w", err)
+	}
+	person := Person{
+		ID: row.ID, Mobile: row.MobileMasked, Email: row.EmailMasked, Pending: row.PendingEmailMasked, Active: row.Active,
+		CreatedAt: row.CreatedAt.Time, UpdatedAt: row.UpdatedAt.Time,
+	}
+	if row.MobileKey != nil {
+		person.Subject = *row.MobileKey
+	}
+	return person, nil
+}
+
+const personColumns = `id, mobile_key, mobile_masked, email_masked, pending_email_masked, active, created_at, updated_at`

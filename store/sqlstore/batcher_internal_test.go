@@ -12,7 +12,7 @@ import (
 
 // answerer answers questions with their tenfold, but for negative ones, and remembers what was asked together.
 type answerer struct {
-	*together[int, int]
+	*batcher[int, int]
 
 	takes time.Duration
 	err   error
@@ -24,11 +24,11 @@ type answerer struct {
 
 func newAnswerer(takes time.Duration) *answerer {
 	b := &answerer{takes: takes}
-	b.together = newTogether(b.answer)
+	b.batcher = newBatcher(b.answer)
 	return b
 }
 
-func (b *answerer) answer(ctx context.Context, questions []int, yes func(int, int)) error {
+func (b *answerer) answer(ctx context.Context, questions []int, reply func(int, int)) error {
 	b.mu.Lock()
 	b.asked = append(b.asked, slices.Sorted(slices.Values(questions)))
 	b.mu.Unlock()
@@ -41,7 +41,7 @@ func (b *answerer) answer(ctx context.Context, questions []int, yes func(int, in
 	b.ended = append(b.ended, ctx.Err())
 	for n, question := range questions {
 		if question >= 0 {
-			yes(n, 10*question)
+			reply(n, 10*question)
 		}
 	}
 	return errors.Join(b.err, ctx.Err())
@@ -55,7 +55,7 @@ func (b *answerer) sizes() (sizes []int) {
 	return sizes
 }
 
-func TestTogether_asks_at_once_for_who_comes_alone(t *testing.T) {
+func TestBatcher_asks_at_once_for_who_comes_alone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, start := newAnswerer(0), time.Now()
@@ -66,13 +66,13 @@ func TestTogether_asks_at_once_for_who_comes_alone(t *testing.T) {
 			if took := time.Since(start); took != 0 {
 				t.Errorf("it took %v", took)
 			}
-			<-time.After(togetherPause)
+			<-time.After(batchPause)
 			start = time.Now()
 		}
 	})
 }
 
-func TestTogether_asks_once_for_all_who_came_meanwhile(t *testing.T) {
+func TestBatcher_asks_once_for_all_who_came_meanwhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newAnswerer(time.Second)
@@ -92,7 +92,7 @@ func TestTogether_asks_once_for_all_who_came_meanwhile(t *testing.T) {
 	})
 }
 
-func TestTogether_gathers_those_who_come_within_its_pause(t *testing.T) {
+func TestBatcher_gathers_those_who_come_within_its_pause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newAnswerer(0)
@@ -100,7 +100,7 @@ func TestTogether_gathers_those_who_come_within_its_pause(t *testing.T) {
 		var group sync.WaitGroup
 		for question := range 5 {
 			group.Go(func() { b.do(t.Context(), question) })
-			<-time.After(togetherPause / 10)
+			<-time.After(batchPause / 10)
 		}
 		group.Wait()
 		if got := b.sizes(); !slices.Equal(got, []int{1, 5}) {
@@ -109,7 +109,7 @@ func TestTogether_gathers_those_who_come_within_its_pause(t *testing.T) {
 	})
 }
 
-func TestTogether_tells_only_those_with_an_answer_of_it(t *testing.T) {
+func TestBatcher_tells_only_those_with_an_answer_of_it(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newAnswerer(time.Second)
@@ -129,17 +129,17 @@ func TestTogether_tells_only_those_with_an_answer_of_it(t *testing.T) {
 	})
 }
 
-func TestTogether_bounds_what_nobody_else_does(t *testing.T) {
+func TestBatcher_bounds_what_nobody_else_does(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, start := newAnswerer(time.Hour), time.Now()
-		if answer := b.do(t.Context(), 1); answer != nil || time.Since(start) != togetherTimeout {
+		if answer := b.do(t.Context(), 1); answer != nil || time.Since(start) != batchTimeout {
 			t.Errorf("answer = %v after %v", answer, time.Since(start))
 		}
 	})
 }
 
-func TestTogether_lets_go_of_those_whose_time_is_over(t *testing.T) {
+func TestBatcher_lets_go_of_those_whose_time_is_over(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newAnswerer(time.Second)

@@ -11,14 +11,14 @@ import (
 
 const (
 	deadGroups   = 30 // most frequent reasons that are shown
-	quarterKinds = 90 // and that are kept of each quarter of an hour
+	quarterKinds = 90 // most frequent reasons that are kept for each quarter of an hour
 	lastDead     = 20 // newest lost messages that are shown
 )
 
-// Traffic counts the messages of a window, by when they were asked for. Quarters of an hour that [Messages.RollUp]
-// has counted are taken from there, if the slots of the window are made of them, and may be behind by a minute or
-// two. Of the rest each statement reads the rows once along an index. The statements run one after the other, on one
-// connection at a time, and end with ctx.
+// Traffic counts the messages of a window by the times at which they were requested. Quarters of an hour that
+// [Messages.RollUp] has counted are read from its table, if the slots of the window consist of whole quarters; they may be a
+// minute or two behind. For the rest each statement reads the rows once along an index. The statements run one after the
+// other, on one connection at a time, and end with ctx.
 func (m *Messages) Traffic(ctx context.Context, w vitals.Window) (*vitals.Traffic, error) {
 	t := vitals.NewTraffic(w)
 	counted, err := m.counted(ctx, t)
@@ -54,7 +54,7 @@ func (m *Messages) read(ctx context.Context, rows any, since, until time.Time, q
 	return m.db.slowly().listOnce(ctx, rows, query, args...)
 }
 
-// parts are the columns that say which part a row counts for.
+// parts returns the columns that say which part a row counts for.
 func (m *Messages) parts(w vitals.Window) string {
 	created := m.db.dialect.micros("created_at")
 	return fmt.Sprintf("channel, provider, (%s - %d) / %d as slot, case when %s >= %d then 1 else 0 end as recent",
@@ -91,32 +91,19 @@ func (m *Messages) counts(ctx context.Context, t *vitals.Traffic, since time.Tim
 		inWindow + " group by 1, 2, 3, 4, 5"
 	var rows []struct {
 		partRow
-
-		Asked       int `db:"asked"`
-		Accepted    int `db:"accepted"`
-		Delivered   int `db:"delivered"`
-		Undelivered int `db:"undelivered"`
-		Used        int `db:"used"`
-		Failed      int `db:"failed"`
-		Expired     int `db:"expired"`
-		Idle        int `db:"idle"`
-		Waiting     int `db:"waiting"`
-		Refused     int `db:"refused"`
+		vitals.Tally // its fields have the names of the columns
 	}
 	if err := m.read(ctx, &rows, since, t.Window.Until, query); err != nil {
 		return err
 	}
 	for _, r := range rows {
-		t.Add(r.part(), vitals.Tally{
-			Asked: r.Asked, Accepted: r.Accepted, Delivered: r.Delivered, Undelivered: r.Undelivered, Used: r.Used,
-			Failed: r.Failed, Expired: r.Expired, Idle: r.Idle, Waiting: r.Waiting, Refused: r.Refused,
-		})
+		t.Add(r.part(), r.Tally)
 	}
 	return nil
 }
 
-// times reads how many messages took how long, in the steps of [vitals.Round]: percentiles are taken from that,
-// since SQLite has none.
+// times reads how many messages took how long, in the steps of [vitals.Round]. Percentiles are computed from that, because
+// SQLite has none.
 func (m *Messages) times(ctx context.Context, t *vitals.Traffic, since time.Time) error {
 	passed := func(column, kind string) string {
 		return "select " + m.parts(t.Window) + ", '" + kind + "' as kind, (" + m.db.dialect.micros(column) + " - " +

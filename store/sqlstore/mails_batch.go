@@ -9,8 +9,8 @@ import (
 	"usher/messages"
 )
 
-// Claims and records of one process go to PostgreSQL together, see [together], and a claim brings its account along.
-// SQLite is no server: there is nothing to share.
+// The claims and records of one process share statements on PostgreSQL, see [batcher], and a claim returns its account as
+// well. SQLite runs inside the process: a shared statement would save nothing.
 
 // claiming is the claim of one mail.
 type claiming struct {
@@ -25,8 +25,9 @@ type recording struct {
 	accepted, enqueued stamp
 }
 
-// claimMany is the statement of claimAlone for the rows of arrays, and the account's as [Accounts.Find] reads it. What
-// is free is hidden from the planner, which would go through all that is queued instead of looking up a few ids.
+// claimMany is the statement of claimAlone for many claims, given as arrays; it also returns the account as [Accounts.Find]
+// reads it. The condition [free] is inside coalesce, so that the planner does not use it: it would scan all queued mails
+// instead of finding a few ids.
 var claimMany = `
 	update messages
 	set state = 'sending', attempt = attempt + 1, claim = asked.name, lease_until = asked.until, updated_at = asked.now,
@@ -40,8 +41,8 @@ var claimMany = `
 		and coalesce(` + strings.Replace(free, "?", "asked.now", 1) + `, false)
 	returning asked.n, ` + columnsOf("messages", mailColumns, "") + `, ` + columnsOf("accounts", accountColumns, "account.")
 
-// arraysOf makes rows of arrays, numbered from 1. Each stands in a query of its own, so that the planner does not see how
-// long it is: it would plan every statement anew.
+// arraysOf converts arrays to rows that are numbered from 1. Each array is in a subquery, so that the planner does not see its
+// length: otherwise it would plan the statement again for each length.
 func arraysOf(types ...string) string {
 	for i, name := range types {
 		types[i] = "(select ?::" + name + "[])"
@@ -49,7 +50,7 @@ func arraysOf(types ...string) string {
 	return "unnest(" + strings.Join(types, ", ") + ") with ordinality"
 }
 
-// columnsOf names the columns by their table, and gives the result's a prefix.
+// columnsOf qualifies columns with their table, and names those of the result with a prefix.
 func columnsOf(table, columns, prefix string) string {
 	var named []string
 	for column := range strings.SplitSeq(columns, ",") {
@@ -59,8 +60,8 @@ func columnsOf(table, columns, prefix string) string {
 	return strings.Join(named, ", ")
 }
 
-// claimMany claims what can be claimed.
-func (m *Mails) claimMany(ctx context.Context, claims []claiming, yes func(int, mailRow)) error {
+// claimMany claims those mails that can be claimed.
+func (m *Mails) claimMany(ctx context.Context, claims []claiming, reply func(int, mailRow)) error {
 	order := inOrder(claims, func(c claiming) string { return c.id })
 	var rows []struct {
 		mailRow
@@ -75,12 +76,12 @@ func (m *Mails) claimMany(ctx context.Context, claims []claiming, yes func(int, 
 		column(order, func(i int) int64 { return claims[i].until.micros() }))
 	for _, row := range rows {
 		row.account = &row.Account
-		yes(order[row.N-1], row.mailRow)
+		reply(order[row.N-1], row.mailRow)
 	}
 	return err
 }
 
-// recordMany is the statement of recordAlone for the rows of arrays.
+// recordMany is the statement of recordAlone for many records, given as arrays.
 var recordMany = `
 	update messages
 	set state = ended.state, lease_until = case ended.state when 'sending' then lease_until end, accepted_at = ended.accepted,
@@ -100,8 +101,8 @@ var recordMany = `
 		and (messages.state = 'sending' or messages.state = ended.state and messages.updated_at = ended.now)
 	returning n`
 
-// recordMany records what can be recorded.
-func (m *Mails) recordMany(ctx context.Context, records []recording, yes func(int, struct{})) error {
+// recordMany records those outcomes that can be recorded.
+func (m *Mails) recordMany(ctx context.Context, records []recording, reply func(int, struct{})) error {
 	order := inOrder(records, func(r recording) string { return r.claim.ID })
 	var rows []int
 	err := m.db.list(ctx, &rows, recordMany,
@@ -117,13 +118,13 @@ func (m *Mails) recordMany(ctx context.Context, records []recording, yes func(in
 		column(order, func(i int) int64 { return records[i].enqueued.micros() }),
 		column(order, func(i int) int64 { return at(records[i].outcome.At).micros() }))
 	for _, n := range rows {
-		yes(order[n-1], struct{}{})
+		reply(order[n-1], struct{}{})
 	}
 	return err
 }
 
-// inOrder returns the numbers of the questions in the order of their ids: workers wait for each other's rows and never in
-// a circle.
+// inOrder returns the numbers of the questions in the order of their ids: all workers lock rows in this order, so that none
+// deadlocks with another.
 func inOrder[Q any](questions []Q, id func(Q) string) []int {
 	order := make([]int, len(questions))
 	for i := range order {
