@@ -1,12 +1,12 @@
-// Package messages says what is known of a message on its way to a person: its state, who is sending
-// it, and how that ended. SMS codes (kept in Redis) and mails (kept in SQL) share these words.
+// Package messages defines the state of a message on its way to a person, the claim of the worker that sends it, and the outcome.
+// SMS codes (kept in Redis) and mails (kept in SQL) share these definitions.
 //
 //	queued ──claim──▶ sending ──accepted──▶ sent ──report──▶ delivered | undelivered
 //	   │                 │ lease over: claim again
 //	   └──▶ dropped      └─ refused ─▶ failed
 //
-// A worker claims a message right before it calls a provider and records the outcome with the number
-// of that claim. An outcome whose claim has been taken over counts for nothing.
+// A worker claims a message right before it calls a provider, and records the outcome with the number of that claim. When
+// another worker has taken the claim over, the outcome is not recorded.
 package messages
 
 import (
@@ -16,18 +16,18 @@ import (
 	"time"
 )
 
-// State is where a message stands. Its text is stored and shown.
+// State is the state of a message. Its text is stored and shown.
 type State string
 
 // The states of a message.
 const (
-	Queued      State = "queued"      // waits for a worker, also between two attempts
-	Sending     State = "sending"     // claimed; the provider may have it already
+	Queued      State = "queued"      // waits for a worker, for its first attempt or a retry
+	Sending     State = "sending"     // claimed by a worker; the provider may have it already
 	Sent        State = "sent"        // a provider accepted it
-	Delivered   State = "delivered"   // the carrier reported that the person has it
-	Undelivered State = "undelivered" // the carrier reported that the person will not get it
-	Failed      State = "failed"      // refused for good, or out of attempts
-	Dropped     State = "dropped"     // never sent: expired, superseded or used before its turn
+	Delivered   State = "delivered"   // the carrier reported that it arrived
+	Undelivered State = "undelivered" // the carrier reported that it will not arrive
+	Failed      State = "failed"      // refused permanently, or out of attempts
+	Dropped     State = "dropped"     // never sent: it expired, was superseded, or its code was used before
 )
 
 // Channel is a way to a person.
@@ -50,18 +50,17 @@ var (
 	ErrStale = errors.New("claim was taken over")
 )
 
-// Claim is the right to send one message until LeaseUntil.
+// Claim is a worker's exclusive right to send one message until LeaseUntil.
 type Claim struct {
 	ID         string
 	Attempt    int       // number of this claim, from 1; goes with the outcome
-	LeaseUntil time.Time // past it another worker may claim
+	LeaseUntil time.Time // after it another worker may claim
 	Reason     string    // with ErrDropped: expired, superseded, used, unproved, sent, missing
 
-	// UnresolvedClaims is the number of earlier claims that ran out: each may have sent the message, although nobody
-	// knows.
+	// UnresolvedClaims is the number of earlier claims that ran out without an outcome: each may have sent the message.
 	UnresolvedClaims   int
-	UnresolvedProvider string    // who may have it; empty when no worker lived to say so
-	UnresolvedAt       time.Time // when the first doubt arose; zero without doubts
+	UnresolvedProvider string    // which provider may have it; empty when the worker died before it recorded one
+	UnresolvedAt       time.Time // when the first of these claims was made or given up; zero without any
 }
 
 // MaxSends is how often one message is sent at most: once, and once more, with the same code or link, when the outcome of the
@@ -73,30 +72,29 @@ const MaxSends = 2
 // MaySend reports whether the claim may send the message, and not only ask for its outcome; see [MaxSends].
 func (c Claim) MaySend() bool { return c.UnresolvedClaims < MaxSends }
 
-// Record is all that is known of an SMS at one revision: the whole of it, so that records may be written
-// down late, twice and in any order, as long as the highest revision stays. Nothing in it opens the number
-// or the code.
+// Record is all that is known of an SMS at one revision. Because it is complete, records may be stored late, twice and in any
+// order: the highest revision wins. It reveals neither the number nor the code.
 type Record struct {
 	ID        string
 	Revision  int    // grows with every change, from 1
-	Purpose   string // what the code is good for
+	Purpose   string // what the code is for
 	To        string // masked
 	RequestID string
 
 	State            State
-	Reason           string    // of a dropped one: expired, superseded, used, or unqueued when no queue took it
+	Reason           string    // of a dropped message: expired, superseded, used, or unqueued when it could not be enqueued
 	Attempt          int       // number of the last claim; 0 without one
 	LeaseUntil       time.Time // of the running claim; zero unless the state is Sending
 	UnresolvedClaims int       // as in [Claim]
 
-	Provider     string // who was asked last, or who reported
+	Provider     string // the provider that was asked last, or that reported
 	ProviderID   string
 	ProviderCode string
 
 	CreatedAt   time.Time
-	NotAfter    time.Time // worthless past it
-	UpdatedAt   time.Time // when this revision came about
-	AcceptedAt  time.Time // when a provider took it; zero when none is known to have
+	NotAfter    time.Time // the code is invalid after it
+	UpdatedAt   time.Time // when this revision was made
+	AcceptedAt  time.Time // when a provider accepted it; zero when that is not known
 	DeliveredAt time.Time // zero unless a carrier reported it
 	UsedAt      time.Time // when the code was entered; zero unless it was
 }
@@ -106,15 +104,15 @@ type Entry struct {
 	Log    string // which of the logs
 	ID     string // of the entry, within its log
 	Record Record
-	Err    error // why the entry cannot be read; Record is of no use then
+	Err    error // why the entry cannot be read; Record is empty then
 }
 
 // Outcome is how one attempt ended.
 type Outcome struct {
-	State      State  // Queued (to be tried again), Sent, Failed, or Sending: nobody knows, the claim runs out
-	Provider   string // who was asked last; empty when nobody was
+	State      State  // Queued (to be tried again), Sent, Failed, or Sending: unresolved until the claim runs out
+	Provider   string // the provider that was asked last; empty when none was
 	ProviderID string // the provider's id of an accepted message
-	Code       string // the provider's code of a refusal, such as isv.BUSINESS_LIMIT_CONTROL; where there is none, Reason
+	Code       string // the provider's code of a refusal, such as isv.BUSINESS_LIMIT_CONTROL; Reason where there is none
 	Reason     string // our word for the refusal, of package reasons; empty when it was accepted
 	At         time.Time
 }
@@ -122,11 +120,24 @@ type Outcome struct {
 // OwnCodePrefix begins the codes of refusals that are ours and not a provider's.
 const OwnCodePrefix = "own_"
 
-// OwnProviders stand in the place of a provider that was not asked.
+// OwnProviders are the names in the place of a provider when none was asked.
 func OwnProviders() []string { return []string{"worker", "router"} }
 
-// Own reports whether we refused and not a provider. Such an outcome does not replace the code of a provider that is
-// recorded: the first cause says what is to be mended.
+// Own reports whether we refused, and not a provider. Such an outcome does not replace a provider's recorded code, because the
+// first cause tells an operator what to correct.
 func (o Outcome) Own() bool {
 	return strings.HasPrefix(o.Code, OwnCodePrefix) || slices.Contains(OwnProviders(), o.Provider)
+}
+
+// Keep returns the ASCII letters and digits of a text, and the given punctuation, up to a length. What vendors write becomes
+// safe to log and to store: no character is left that could end a line, a key or a header.
+func Keep(text string, length int, punctuation string) string {
+	var b strings.Builder
+	for i := 0; i < len(text) && b.Len() < length; i++ {
+		c := text[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(punctuation, c) >= 0 {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }

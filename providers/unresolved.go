@@ -45,7 +45,7 @@ func (a *attempt) resolve(ctx context.Context, routes []*route) (Receipt, error)
 	return a.walk(ctx, a.resendOrder(routes, suspects[0], found.asked), Resend)
 }
 
-// resendOrder is the order in which the second and last send of a message is tried. The provider that may have the first one
+// resendOrder is the order in which the second and last send of a message (see [messages.MaxSends]) is tried. The provider that may have the first one
 // does not know it or does not answer. Another provider goes first, because what lost the first message may lose the second
 // too. Only a provider that has no query and has answered all its last requests goes first itself: it may recognize the
 // message.

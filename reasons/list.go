@@ -1,6 +1,6 @@
 package reasons
 
-// The way to a provider.
+// Failures of the connection to a provider.
 const (
 	ConnectionRefused Word = "connection_refused"
 	NameNotResolved   Word = "name_not_resolved"
@@ -13,7 +13,7 @@ const (
 	HTTPStatus        Word = "http_status"
 )
 
-// The mail server's way of speaking.
+// Failures of the dialogue with a mail server.
 const (
 	NoGreeting       Word = "no_greeting"
 	NoTLS            Word = "no_tls"
@@ -27,7 +27,7 @@ const (
 	ConnectionsInUse Word = "busy"
 )
 
-// What a mail server refuses because of us.
+// Refusals of a mail server that are about us.
 const (
 	LoginRefused  Word = "login_refused"
 	LoginLimited  Word = "login_limited"
@@ -41,7 +41,7 @@ const (
 	PolicyRefused Word = "policy_refused"
 )
 
-// What a mail server refuses because of one mail or its recipient.
+// Refusals of a mail server that are about one mail or its recipient.
 const (
 	ContentRefused   Word = "content_refused"
 	RecipientUnknown Word = "recipient_unknown"
@@ -50,7 +50,7 @@ const (
 	TooBig           Word = "too_big"
 )
 
-// What keeps us from asking a provider.
+// Reasons why we did not ask a provider, or do not send again.
 const (
 	BreakerOpen  Word = "breaker_open"
 	RateSpent    Word = "rate"
@@ -70,7 +70,7 @@ const (
 	Unclassified Word = "unclassified"
 )
 
-// The kinds of a vendor's refusals, where its code says more than a word of ours could.
+// The kinds of a vendor's refusals, whose code says more than one of these words.
 const (
 	Temporary     Word = "temporary"
 	RateLimited   Word = "rate_limited"
@@ -79,7 +79,7 @@ const (
 	Unknown       Word = "unknown"
 )
 
-// Why a message is not needed any more, or ended without being sent.
+// Reasons why a message is no longer needed, or ended without being sent.
 const (
 	Expired    Word = "expired"
 	Missing    Word = "missing"
@@ -93,76 +93,76 @@ const (
 
 const (
 	nothing = "Nothing."
-	retries = "Nothing: it is tried again."
+	retries = "Nothing: the worker tries again."
 )
 
 var list = []Reason{
-	{ConnectionRefused, Counts, "Nothing listens at the provider's address and port.", "Check host and port (USHER_SMTP_HOST, USHER_SMTP_PORT; some clouds block port 25), and that the server runs."},
-	{NameNotResolved, Counts, "The provider's host name has no address here.", "Check the name's spelling, and DNS on the worker's machine."},
-	{Certificate, Opens, "The server's certificate is not trusted, has ended, or is for another name.", "Set the name that the certificate is for as USHER_SMTP_HOST; name a private authority in USHER_SMTP_CA_FILE; check the clock."},
-	{TLSFailed, Counts, "The TLS handshake failed.", "The server must speak TLS 1.2 or newer; see what it says: openssl s_client -connect HOST:PORT."},
-	{Timeout, Counts, "The provider did not answer in time.", "Check the way to it from the worker's machine: firewall, proxy, route. USHER_SEND_TIMEOUT bounds the wait."},
-	{ConnectionClosed, Counts, "The provider closed the connection in the middle.", "Check the way to it; a mail server closes when it dislikes a client: see its log."},
+	{ConnectionRefused, Counts, "No program listens at the provider's address and port.", "Check host and port (USHER_SMTP_HOST, USHER_SMTP_PORT; some clouds block port 25), and whether the server runs."},
+	{NameNotResolved, Counts, "The provider's host name could not be resolved.", "Check the spelling of the name, and DNS on the worker's machine."},
+	{Certificate, Opens, "The server's certificate is not trusted, has expired, or is for another name.", "Set the name that the certificate is for as USHER_SMTP_HOST; name a private authority in USHER_SMTP_CA_FILE; check the clock."},
+	{TLSFailed, Counts, "The TLS handshake failed.", "The server must support TLS 1.2 or newer; test it with openssl s_client -connect HOST:PORT."},
+	{Timeout, Counts, "The provider did not answer in time.", "Check the network path from the worker's machine: firewall, proxy, route. USHER_SEND_TIMEOUT bounds the wait."},
+	{ConnectionClosed, Counts, "The provider closed the connection during the request.", "Check the network path to it; a mail server also closes connections of clients that it does not accept: see its log."},
 	{NetworkError, Counts, "The connection failed in another way.", "Check network and firewall on the worker's machine."},
-	{BadAnswer, Counts, "The provider's answer made no sense.", "See whether a proxy answers in the provider's place; if not, write to the provider."},
-	{HTTPStatus, Counts, "The provider answered with an HTTP status and no code of its own.", "See the status in the log; a proxy may have answered. If it lasts, write to the provider."},
+	{BadAnswer, Counts, "The provider's answer could not be read.", "Check whether a proxy answers in the provider's place; if not, contact the provider."},
+	{HTTPStatus, Counts, "The provider answered with an HTTP status and no code of its own.", "See the status in the log; a proxy may have answered. If it lasts, contact the provider."},
 
-	{NoGreeting, Counts, "The mail server accepts connections and says nothing.", "The port may want TLS from the first byte: set USHER_SMTP_TLS=implicit (port 465 or 994), or use the port of STARTTLS (587)."},
-	{NoTLS, Opens, "The mail server speaks in clear where TLS from the first byte was expected.", "Set USHER_SMTP_TLS=starttls (port 587), or use the port of implicit TLS (465)."},
-	{NoStartTLS, Opens, "The mail server offers no STARTTLS.", "Use a port that does (587), or USHER_SMTP_TLS=implicit (465)."},
-	{NoLoginOffered, Opens, "The mail server offers neither PLAIN nor LOGIN.", "Switch password logins on at the server, or leave USHER_SMTP_USERNAME empty where none is needed."},
-	{NoSMTP, Counts, "The mail server's reply is no SMTP.", "Another service may listen on this port: check USHER_SMTP_HOST and USHER_SMTP_PORT."},
-	{MailNotRendered, None, "The mail could not be put together.", "Check USHER_MAIL_FROM and the templates with admin mails preview."},
-	{CommandRefused, Counts, "The mail server does not know a command or refuses its form.", "See the code and the mail server's log; a gateway between may rewrite the dialogue."},
-	{NotNow, None, "The mail server does not take this mail now: greylisting, a full mailbox, or a limit.", retries},
-	{ServerNotReady, Counts, "The mail server takes no mail at all just now.", "If it lasts, see the server's log or status page."},
-	{ConnectionsInUse, None, "All connections that we allow ourselves to this provider are in use.", retries},
+	{NoGreeting, Counts, "The mail server accepts connections and sends no greeting.", "The port may expect TLS from the first byte: set USHER_SMTP_TLS=implicit (port 465 or 994), or use the port of STARTTLS (587)."},
+	{NoTLS, Opens, "The mail server answers without TLS where TLS from the first byte was expected.", "Set USHER_SMTP_TLS=starttls (port 587), or use the port of implicit TLS (465)."},
+	{NoStartTLS, Opens, "The mail server offers no STARTTLS.", "Use a port that offers it (587), or USHER_SMTP_TLS=implicit (465)."},
+	{NoLoginOffered, Opens, "The mail server offers neither PLAIN nor LOGIN.", "Enable password logins at the server, or leave USHER_SMTP_USERNAME empty if it needs no login."},
+	{NoSMTP, Counts, "The mail server's reply is not SMTP.", "Another service may listen on this port: check USHER_SMTP_HOST and USHER_SMTP_PORT."},
+	{MailNotRendered, None, "The mail could not be rendered.", "Check USHER_MAIL_FROM and the templates with admin mails preview."},
+	{CommandRefused, Counts, "The mail server does not know a command or refuses its form.", "See the code and the mail server's log; a gateway on the way may change the dialogue."},
+	{NotNow, None, "The mail server does not accept this mail now: greylisting, a full mailbox, or a limit.", retries},
+	{ServerNotReady, Counts, "The mail server accepts no mail at the moment.", "If it lasts, see the server's log or status page."},
+	{ConnectionsInUse, None, "All connections that this worker may open to the provider are in use.", retries},
 
 	{LoginRefused, Opens, "The mail server refuses the login.", "Set the right USHER_SMTP_USERNAME and USHER_SMTP_PASSWORD (QQ and 163: the authorisation code), then restart the mail workers or send them SIGHUP."},
-	{LoginLimited, Opens, "The mail server has had too many wrong logins and refuses more.", "Correct the password first, then wait; a locked mailbox is opened in its web console."},
-	{LoginDisabled, Opens, "The mailbox does not allow logins by SMTP.", "Switch SMTP on in the mailbox's settings, or change the password there when it asks for that."},
-	{LoginRequired, Opens, "The mail server wants a login, or a safer one.", "Set USHER_SMTP_USERNAME and USHER_SMTP_PASSWORD, and TLS."},
-	{ClientRefused, Counts, "The mail server refuses our address.", "Have the workers' addresses allowed at the server, or taken off the blocklist that its log names; a reverse DNS entry may be missing."},
-	{HELORefused, Counts, "The mail server refuses the name by which we greet it.", "Set USHER_SMTP_HELO to the full host name that the workers' address resolves to."},
-	{SenderRefused, Counts, "The mail server refuses our sender address.", "USHER_MAIL_FROM must be the address of the login, or one that the login may send as; SPF and DKIM of its domain must allow the server."},
-	{SenderQuota, Counts, "Our mailbox has sent what it may in a day or an hour.", "Wait, raise the quota, or send through a server that is made for it."},
-	{RelayDenied, Counts, "The mail server does not forward mails for us.", "Log in, or have the workers' addresses allowed to relay."},
-	{PolicyRefused, Counts, "A rule of the mail server refuses us.", "See the server's log for the rule; SPF, DKIM, DMARC and reverse DNS are the usual ones."},
+	{LoginLimited, Opens, "The mail server has seen too many wrong logins and refuses more.", "Correct the password first, then wait. A locked mailbox is unlocked in its web console."},
+	{LoginDisabled, Opens, "The mailbox does not allow logins by SMTP.", "Enable SMTP in the mailbox's settings, or change the password there if it asks for that."},
+	{LoginRequired, Opens, "The mail server requires a login, or a more secure one.", "Set USHER_SMTP_USERNAME and USHER_SMTP_PASSWORD, and TLS."},
+	{ClientRefused, Counts, "The mail server refuses our address.", "Ask the server's operator to allow the workers' addresses, or have them removed from the blocklist that its log names; a reverse DNS entry may be missing."},
+	{HELORefused, Counts, "The mail server refuses the host name in our greeting.", "Set USHER_SMTP_HELO to the full host name that the workers' address resolves to."},
+	{SenderRefused, Counts, "The mail server refuses our sender address.", "Set USHER_MAIL_FROM to the address of the login, or one that the login may use; SPF and DKIM of its domain must allow the server."},
+	{SenderQuota, Counts, "Our mailbox has reached its limit of mails an hour or a day.", "Wait, raise the limit, or use a mail server for bulk senders."},
+	{RelayDenied, Counts, "The mail server does not forward mails for us.", "Configure a login, or ask the server's operator to let the workers' addresses relay."},
+	{PolicyRefused, Counts, "A policy of the mail server refuses us.", "See the server's log for the policy; usual ones are SPF, DKIM, DMARC and reverse DNS."},
 
-	{ContentRefused, None, "The mail server takes the mail for spam or dislikes its content.", "If many are refused, look at the templates and the reputation of address and domain."},
-	{RecipientUnknown, None, "There is no such mailbox.", "Nothing: the person mistyped it and can register again."},
+	{ContentRefused, None, "The mail server classifies the mail as spam, or refuses its content.", "If many are refused, check the templates and the reputation of address and domain."},
+	{RecipientUnknown, None, "There is no such mailbox.", "Nothing: the person mistyped the address and can register again."},
 	{RecipientFull, None, "The recipient's mailbox is full.", nothing},
-	{RecipientRefused, None, "The mail server refuses this recipient.", "Nothing, unless it refuses many: then see its log."},
-	{TooBig, None, "The mail is too big for the server.", "Make the templates smaller."},
+	{RecipientRefused, None, "The mail server refuses this recipient.", "Nothing. If it refuses many recipients, see its log."},
+	{TooBig, None, "The mail is too large for the server.", "Make the templates smaller."},
 
-	{BreakerOpen, None, "The provider failed lately and is spared for a moment.", "Mend the cause that stands in the log before it."},
-	{RateSpent, None, "Our own bound of requests a second is reached.", "Nothing; raise the provider's bound if its contract allows more."},
-	{Stalled, None, "The worker was frozen, or the provider takes requests and answers none.", "Look at the load of the worker's machine and at the provider's answers."},
-	{Settling, None, "The provider may not know of the first attempt yet.", retries},
+	{BreakerOpen, None, "The provider failed, and its breaker is open for a moment.", "Correct the cause that the log shows before it."},
+	{RateSpent, None, "Our own bound of requests per second is reached.", "Nothing. Raise the provider's bound if its contract allows more."},
+	{Stalled, None, "The worker was frozen, or the provider takes requests without answering.", "Check the load of the worker's machine, and the provider's answers."},
+	{Settling, None, "The provider may not know the first attempt yet.", retries},
 	{Unsent, None, "No provider has the message.", retries},
-	{GivenUp, None, "The message may have been sent twice, and no provider can say.", "Nothing: a third would only annoy. The person can ask for another."},
-	{Panic, None, "A part of the program broke down.", "The log has the stack: report it."},
-	{Stopping, None, "The worker is ending.", "Nothing: another worker sends it."},
-	{Token, None, "The link of the mail could not be made.", "Check USHER_SECRET_KEYS with admin doctor: keys of the past must stay."},
-	{Template, None, "The mail's template failed.", "Check USHER_MAIL_TEMPLATES with admin mails preview."},
-	{SetBack, None, "A later attempt at the mail is noted in Redis: the database was restored from an older dump, and the mail may have been sent since.", "See the runbook MailsSetBack: admin messages retry sends what people still need."},
-	{NotNoted, None, "Redis did not take the note that belongs to each attempt.", retries},
-	{NoProvider, None, "No provider of SMS is configured.", "Set USHER_SMS_PROVIDERS."},
-	{BadRequest, None, "The request to the provider could not be made.", "Check the provider's endpoint and keys with admin doctor."},
-	{Unclassified, None, "An error that the program does not know.", "See the log line; report it."},
+	{GivenUp, None, "The message may have been sent twice, and no provider knows.", "Nothing: it is never sent a third time. The person can ask for another message."},
+	{Panic, None, "The program panicked.", "The log has the stack: report it as a bug."},
+	{Stopping, None, "The worker is stopping.", "Nothing: another worker sends it."},
+	{Token, None, "The link of the mail could not be made.", "Check USHER_SECRET_KEYS with admin doctor: earlier keys must stay in the list."},
+	{Template, None, "The mail's template could not be executed.", "Check USHER_MAIL_TEMPLATES with admin mails preview."},
+	{SetBack, None, "Redis knows a later attempt at the mail: the database was restored from an older dump, and the mail may have been sent since.", "See the runbook MailsSetBack: admin messages retry sends what people still need."},
+	{NotNoted, None, "The attempt could not be recorded in Redis.", retries},
+	{NoProvider, None, "No SMS provider is configured.", "Set USHER_SMS_PROVIDERS."},
+	{BadRequest, None, "The request to the provider could not be built.", "Check the provider's endpoint and keys with admin doctor."},
+	{Unclassified, None, "An unclassified error.", "See the log line, and report it as a bug."},
 
-	{Temporary, None, "The provider has a passing problem; its code says which.", "If it lasts, look the code up at the vendor."},
+	{Temporary, None, "The provider has a temporary problem; its code says which.", "If it lasts, look the code up at the vendor."},
 	{RateLimited, None, "The vendor's limit for this number.", "Nothing: the person can ask again later."},
-	{Rejected, None, "The vendor never sends to this number, or this content.", "Look the code up at the vendor when there are many."},
-	{Misconfigured, None, "Our account at the vendor is at fault: key, balance, sign name or template.", "Look the code up in the vendor's console and correct the account or its settings."},
+	{Rejected, None, "The vendor does not send to this number, or not this content.", "Look the code up at the vendor if there are many."},
+	{Misconfigured, None, "Our account at the vendor is misconfigured: key, balance, sign name or template.", "Look the code up in the vendor's console and correct the account or its settings."},
 	{Unknown, None, "The answer was lost: the message may have been sent.", "Nothing: the worker asks the vendor, or sends once more with the same code or link."},
 
-	{Expired, None, "It was not sent before its time was over.", "If there are many, see why messages wait: workers, queues, breakers."},
-	{Missing, None, "No store knows the message any more.", nothing},
-	{Sent, None, "It was sent already.", nothing},
-	{Superseded, None, "A newer one took its place.", nothing},
-	{Unproved, None, "The account has no proved address that it could go to.", nothing},
-	{Unqueued, None, "No queue took it.", "See whether Redis was away: admin doctor."},
-	{Used, None, "It is not needed any more: the code or link has been used.", nothing},
-	{Failed, None, "It failed for good in an earlier attempt.", "admin messages show ID tells why."},
+	{Expired, None, "It expired before it was sent.", "If there are many, find out why messages wait: workers, queues, breakers."},
+	{Missing, None, "The message is no longer stored.", nothing},
+	{Sent, None, "It was already sent.", nothing},
+	{Superseded, None, "A newer message replaced it.", nothing},
+	{Unproved, None, "The account has no proved address to send it to.", nothing},
+	{Unqueued, None, "It could not be enqueued.", "Check whether Redis was unavailable: admin doctor."},
+	{Used, None, "It is no longer needed: the code or link has been used.", nothing},
+	{Failed, None, "An earlier attempt failed permanently.", "admin messages show ID tells why."},
 }

@@ -1,24 +1,23 @@
-// Package reasons is the list of why a message did not go out, in words of our own: one word for each reason, what
-// it means, and what an operator does about it. Log lines, metrics, rows, the operations page, admin messages show
-// and admin doctor all use these words; docs/reasons.md is generated from the list.
+// Package reasons is the list of reasons why a message was not sent: one word for each, what it means, and what an operator does
+// about it. Log lines, metrics, database rows, the operations page, admin messages show and admin doctor all use these words.
+// docs/reasons.md is generated from the list.
 //
-// To add a reason, add a [Word] and its row in the list. A test compares the two, and looks through the code for
-// words that are missing.
+// To add a reason, add a [Word] and its row in the list. A test compares the two, and searches the code for missing words.
 package reasons
 
 import "strings"
 
-// Word names a reason, such as login_refused. Words are stored and counted: one that was released never changes.
+// Word names a reason, such as login_refused. Words are stored and counted, so a released word never changes.
 type Word string
 
-// Effect says what a reason tells about the way to the mail server as a whole.
+// Effect is what a reason says about the mail server as a whole.
 type Effect int
 
 // The effects.
 const (
-	None   Effect = iota // it concerns one message, or the server answers otherwise: no outage
+	None   Effect = iota // it concerns one message, or the server answers other mails: no outage
 	Counts               // several in a row are an outage
-	Opens                // one is enough: the next message would meet the same, and a mailbox may be locked
+	Opens                // one is an outage: the next mail would fail too, and repeated logins may lock the mailbox
 )
 
 // Reason is one row of the list.
@@ -29,14 +28,14 @@ type Reason struct {
 	Do     string // what an operator does
 }
 
-// Of returns the reason of a word; the code of a refusal of our own may have "own_" in front of it. It is false for
+// Of returns the reason of a word. The word may have the prefix "own_", which marks the code of a refusal of ours. It is false for
 // the codes of vendors.
 func Of(word string) (Reason, bool) {
 	reason, ok := byWord[Word(strings.TrimPrefix(word, ownPrefix))]
 	return reason, ok
 }
 
-// ownPrefix marks codes of our own where they stand beside a vendor's.
+// ownPrefix marks our own codes where vendors' codes are stored too.
 const ownPrefix = "own_"
 
 var byWord = func() map[Word]Reason {

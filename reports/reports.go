@@ -1,35 +1,47 @@
-// Package reports reads what vendors report about the messages that they accepted, and files it.
+// Package reports reads the delivery reports of vendors and stores their outcomes.
 //
-// A vendor pushes its reports to the API or hands them out to a worker that asks. Neither way is signed;
-// reports come late, more than once, in any order, and before the answer to the very request that sent the
-// message. So a report only ever sets a state, and a repeated or unknown one changes nothing.
+// A vendor pushes its reports to the API, or returns them to a worker that asks. Neither way is signed. Reports come late, more
+// than once, in any order, and even before the answer to the request that sent the message. So a report only sets a state, and
+// a repeated or unknown one changes nothing.
 //
 //	push: body ──[Format.Parse]──▶ [Batch] ──[Service.Take]──▶ [Store]
-//	pull: asked by a worker  ────▶ [Batch] ──[Service.Take]──▶ [Store]
+//	pull: asked by a worker   ────▶ [Batch] ──[Service.Take]──▶ [Store]
 package reports
 
 import (
-	"strings"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"usher/messages"
 )
 
-// Report is what a vendor says became of one accepted message.
+// Report is the outcome of one accepted message, as the vendor reports it.
 type Report struct {
 	Provider   string
-	MessageID  string         // our id, or the reference that a vendor with shorter ids was given instead
+	MessageID  string         // our id, or the reference that was sent in its place to a vendor with shorter ids
 	ProviderID string         // the vendor's own id
-	State      messages.State // Delivered, Undelivered, or Sent while the vendor itself still waits
+	State      messages.State // Delivered, Undelivered, or Sent while the carrier has not answered the vendor
 	Code       string         // the vendor's code, bounded and free of personal data; may be empty
-	At         time.Time      // by the vendor's clock, to the second; zero when it did not say
+	At         time.Time      // by the vendor's clock, to the second; zero when the report has no time
 }
 
-// Batch is what one request brought.
+// Batch is the content of one request with reports.
 type Batch struct {
 	Reports []Report
-	Skipped int  // entries that are no report of a message of ours, or make no sense
-	More    bool // the vendor has more to hand out
+	Skipped int  // entries that are not a report of our message, or cannot be read
+	More    bool // the vendor has more reports
+}
+
+// parseRows reads each row by itself, so that an unreadable row does not affect the others.
+func parseRows[T interface{ report() (Report, bool) }](rows []json.RawMessage) (batch Batch) {
+	for _, row := range rows {
+		var entry T
+		err := json.Unmarshal(row, &entry)
+		report, ok := entry.report()
+		batch.add(report, ok && err == nil)
+	}
+	return batch
 }
 
 func (b *Batch) add(report Report, ok bool) {
@@ -40,17 +52,17 @@ func (b *Batch) add(report Report, ok bool) {
 	b.Reports = append(b.Reports, report)
 }
 
-// Format is how one vendor pushes reports and what it wants to hear.
+// Format is how one vendor pushes reports and which answer it expects.
 type Format struct {
 	Provider    string
 	ContentType string // of the answer
-	Accepted    string // the answer that keeps the vendor from sending the same reports again
-	// Parse reads a body, which the caller has bounded. An entry that makes no sense is skipped; the
-	// error, which quotes nothing, is for a body that is not of this form at all.
+	Accepted    string // the answer after which the vendor does not push the same reports again
+	// Parse reads a body, whose size the caller has bounded. It skips entries that it cannot read. The error is for a body
+	// of another form, and does not quote it.
 	Parse func(body []byte) (Batch, error)
 }
 
-// FormatOf returns the format of a provider; ok is false for one that pushes nothing.
+// FormatOf returns the format of a provider; ok is false for one that pushes no reports.
 func FormatOf(provider string) (format Format, ok bool) {
 	for _, f := range []Format{aliyun(), ronglian()} {
 		if f.Provider == provider {
@@ -60,10 +72,13 @@ func FormatOf(provider string) (format Format, ok bool) {
 	return Format{}, false
 }
 
+// errBody is the error of [Format].Parse.
+var errBody = errors.New("body is not what this vendor pushes")
+
 // beijing is the time zone of both vendors' times.
 var beijing = time.FixedZone("UTC+8", 8*60*60)
 
-// timeOf reads a vendor's time; what cannot be read counts as not said.
+// timeOf reads a vendor's time. It is zero when the text is no time.
 func timeOf(text string) time.Time {
 	for _, layout := range []string{time.DateTime, "20060102150405"} {
 		if at, err := time.ParseInLocation(layout, text, beijing); err == nil {
@@ -79,12 +94,12 @@ const (
 	maxDigits = 6 // of a code: more could be a number
 )
 
-// cleanID bounds an id and leaves nothing in it that could end a key or a line.
-func cleanID(text string) string { return keep(text, maxID, "._-^") }
+// cleanID bounds an id and removes characters that could end a key or a line.
+func cleanID(text string) string { return messages.Keep(text, maxID, "._-^") }
 
-// cleanCode bounds a code. One with as many digits as a phone number is not kept at all.
+// cleanCode bounds a code. It is empty when the code has as many digits as a phone number.
 func cleanCode(text string) string {
-	code, digits := keep(text, maxCode, "._-:"), 0
+	code, digits := messages.Keep(text, maxCode, "._-:"), 0
 	for i := range len(code) {
 		if code[i] >= '0' && code[i] <= '9' {
 			digits++
@@ -94,15 +109,4 @@ func cleanCode(text string) string {
 		return ""
 	}
 	return code
-}
-
-func keep(text string, length int, punctuation string) string {
-	var b strings.Builder
-	for i := 0; i < len(text) && b.Len() < length; i++ {
-		c := text[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(punctuation, c) >= 0 {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }

@@ -16,7 +16,7 @@ const Ronglian = "ronglian"
 
 // The values of smsType and of status that matter.
 const (
-	ronglianUpstream  = "0" // an SMS that somebody wrote to us
+	ronglianUpstream  = "0" // an SMS that a person sent to us
 	ronglianDelivered = "0"
 )
 
@@ -31,7 +31,7 @@ func ronglian() Format {
 	}
 }
 
-// ronglianReport is one report, pushed or handed out.
+// ronglianReport is one report, pushed or pulled.
 type ronglianReport struct {
 	Action      string `json:"action" xml:"action"`
 	SMSType     text   `json:"smsType" xml:"smsType"`
@@ -45,9 +45,9 @@ type ronglianReport struct {
 // text is a value that the vendor writes as a string or as a bare number.
 type text string
 
-// UnmarshalJSON takes both.
+// UnmarshalJSON accepts both.
 func (t *text) UnmarshalJSON(raw []byte) error {
-	var number json.Number // which takes a string of one too
+	var number json.Number // accepts a string with a number too
 	if err := json.Unmarshal(raw, &number); err == nil {
 		*t = text(number)
 		return nil
@@ -81,7 +81,7 @@ func readRonglianXML(body []byte) (entry ronglianReport, err error) {
 	return entry, nil
 }
 
-// readRonglianJSON takes the report with and without Request around it.
+// readRonglianJSON accepts the report with and without Request around it.
 func readRonglianJSON(body []byte) (ronglianReport, error) {
 	var push struct {
 		Request *ronglianReport `json:"Request"`
@@ -96,21 +96,12 @@ func readRonglianJSON(body []byte) (ronglianReport, error) {
 	return push.ronglianReport, nil
 }
 
-// PulledRonglian reads the rows that Ronglian hands out when it is asked.
+// PulledRonglian reads the rows of Ronglian's GetArrived.
 func PulledRonglian(rows []json.RawMessage) Batch {
-	var batch Batch
-	for _, row := range rows {
-		var entry ronglianReport
-		if err := json.Unmarshal(row, &entry); err != nil {
-			batch.Skipped++
-			continue
-		}
-		batch.add(entry.report())
-	}
-	return batch
+	return parseRows[ronglianReport](rows)
 }
 
-// report is false for what is no report: an SMS that somebody wrote, or an entry without a status.
+// report is false for an SMS that a person sent, and for an entry without a status.
 func (r ronglianReport) report() (report Report, ok bool) {
 	status, kind := strings.TrimSpace(string(r.Status)), strings.TrimSpace(string(r.SMSType))
 	report = Report{

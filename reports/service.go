@@ -4,26 +4,29 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/messages"
 )
 
-// Store is where the messages are that reports are about.
+// Store keeps the messages that reports are about. Implementations are safe for concurrent use.
 type Store interface {
-	// Apply files reports of the states delivered and undelivered and returns a result for each, in their
-	// order. A report of an unknown message changes nothing, and neither does a repeated one.
+	// Apply stores reports of the states delivered and undelivered and returns a result for each, in their order. A report
+	// of an unknown message and a repeated report change nothing.
 	Apply(ctx context.Context, reports []Report) ([]Result, error)
 }
 
-// Result is what became of one report.
+// Result is the effect of one report.
 type Result struct {
 	ID       string    // our id of the message; empty when it is unknown
-	Changed  bool      // false for a repeat, and when something better was known already
+	Changed  bool      // false for a repeated report, and when a later state was known already
 	IssuedAt time.Time // of the message, unless it is unknown
 }
 
-// Service files reports and counts them. All fields must be set. It is safe for concurrent use.
+// Service stores reports and counts them. All fields must be set. It is safe for concurrent use.
 type Service struct {
 	Store   Store
 	Metrics *Metrics
@@ -31,8 +34,8 @@ type Service struct {
 	Logger  *slog.Logger
 }
 
-// Take files a provider's batch. An error means that some of it may not be filed, and that the vendor, or
-// whoever asked it, should come again with all of it.
+// Take stores a provider's batch. After an error some reports may not be stored: the vendor should push the whole batch again,
+// or the caller should call Take again with it.
 func (s *Service) Take(ctx context.Context, provider string, batch Batch) error {
 	final, waiting := make([]Report, 0, len(batch.Reports)), 0
 	for _, report := range batch.Reports {
@@ -44,7 +47,7 @@ func (s *Service) Take(ctx context.Context, provider string, batch Batch) error 
 	}
 	results, err := s.Store.Apply(ctx, final)
 	if err != nil {
-		return fmt.Errorf("file reports: %w", err)
+		return fmt.Errorf("store reports: %w", err)
 	}
 	s.Metrics.count(provider, "waiting", waiting)
 	s.Metrics.count(provider, "unreadable", batch.Skipped)
@@ -54,7 +57,7 @@ func (s *Service) Take(ctx context.Context, provider string, batch Batch) error 
 	return nil
 }
 
-// note tells operators of one filed report.
+// note counts and logs one stored report.
 func (s *Service) note(ctx context.Context, report Report, result Result) {
 	switch {
 	case result.ID == "":
@@ -69,7 +72,7 @@ func (s *Service) note(ctx context.Context, report Report, result Result) {
 	if report.State == messages.Undelivered {
 		s.Metrics.undelivered(report)
 		if cause = CauseOf(report.Provider, report.Code); cause == CauseAccount {
-			level = slog.LevelError // nobody gets messages until somebody mends it
+			level = slog.LevelError // no message arrives until an operator corrects the account
 		}
 	} else {
 		s.Metrics.seconds.WithLabelValues(report.Provider).Observe(s.took(report, result).Seconds())
@@ -78,7 +81,7 @@ func (s *Service) note(ctx context.Context, report Report, result Result) {
 		"provider", report.Provider, "provider_id", report.ProviderID, "code", report.Code, "cause", string(cause))
 }
 
-// took is the time to the arrival by the vendor's clock, when that can be: it may be wrong or not said.
+// took is the time until the message arrived, by the vendor's clock. Where that time is missing or in the future it is now.
 func (s *Service) took(report Report, result Result) time.Duration {
 	now := s.Now()
 	at := report.At
@@ -86,4 +89,70 @@ func (s *Service) took(report Report, result Result) time.Duration {
 		at = now
 	}
 	return max(at.Sub(result.IssuedAt), 0)
+}
+
+// maxUnlisted bounds how many codes outside the table get a label of their own: they come from outside, and each label costs
+// memory.
+const maxUnlisted = 50
+
+// Metrics counts reports. It is safe for concurrent use.
+type Metrics struct {
+	reports *prometheus.CounterVec
+	causes  *prometheus.CounterVec
+	seconds *prometheus.HistogramVec
+
+	mu       sync.Mutex
+	unlisted map[string]bool
+}
+
+// NewMetrics registers the metrics of this package.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		reports: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_reports_total",
+			Help: "Delivery reports by provider and state (delivered, undelivered, waiting), " +
+				"or why they had no effect (repeated, unknown, unreadable).",
+		}, []string{"provider", "state"}),
+		causes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_undelivered_total",
+			Help: "Messages reported as undelivered by provider, cause and the vendor's code.",
+		}, []string{"provider", "cause", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "usher_delivery_seconds",
+			Help:    "Time from the issue of a code to its arrival, as the vendor reported it to the second.",
+			Buckets: []float64{1, 2, 3, 5, 8, 12, 20, 30, 60, 120, 300, 600},
+		}, []string{"provider"}),
+		unlisted: map[string]bool{},
+	}
+	registry.MustRegister(m.reports, m.causes, m.seconds)
+	return m
+}
+
+func (m *Metrics) count(provider, state string, n int) {
+	if n > 0 {
+		m.reports.WithLabelValues(provider, state).Add(float64(n))
+	}
+}
+
+func (m *Metrics) undelivered(report Report) {
+	cause := CauseOf(report.Provider, report.Code)
+	m.causes.WithLabelValues(report.Provider, string(cause), m.label(report, cause)).Inc()
+}
+
+// label is the code, or "other" when there are too many codes.
+func (m *Metrics) label(report Report, cause Cause) string {
+	if cause != CauseUnlisted {
+		return report.Code
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name := report.Provider + " " + report.Code
+	switch {
+	case m.unlisted[name]:
+		return report.Code
+	case report.Code == "" || len(m.unlisted) >= maxUnlisted:
+		return "other"
+	}
+	m.unlisted[name] = true
+	return report.Code
 }

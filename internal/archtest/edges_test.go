@@ -48,7 +48,7 @@ var edges = []edge{
 	{"providers/*", "reports", "a vendor that is asked for its reports reads them"},
 	{"providers/*", "providers/internal/wire", "bounded requests and answers, alike for all vendors"},
 	{"providers/internal/*", "config", "a vendor's address and secrets are settings"},
-	{"providers/internal/*", "contact", "a receiver must be scrubbed from a vendor's texts"},
+	{"providers/internal/*", "messages", "ids and codes of vendors are made safe to store, as those of reports are"},
 	{"providers/internal/*", "providers", "what goes wrong on the wire has a kind"},
 
 	// Layer 3: the adapters, which know the domain and never one another.

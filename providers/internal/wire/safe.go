@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"usher/messages"
 	"usher/reasons"
 )
 
@@ -23,8 +24,8 @@ var (
 	ErrNetwork     = reasons.New(reasons.NetworkError, "network error")
 )
 
-// Cause turns a network error, whose text may quote addresses, numbers and keys, into the end of the
-// context or one of this package's sentinels.
+// Cause turns a network error, whose text may quote addresses, numbers and keys, into the error of the context or one of this
+// package's sentinels.
 func Cause(ctx context.Context, err error) error {
 	var (
 		name        *net.DNSError
@@ -57,34 +58,21 @@ func Cause(ctx context.Context, err error) error {
 // maxToken bounds what is kept of a vendor's codes and ids.
 const maxToken = 64
 
-// Code returns a vendor's code made safe to store and log: its letters, digits, dots, underscores and
-// hyphens, 64 at most. It is empty when the code holds one of the private texts, because a vendor may
-// well quote what it was sent.
+// Code returns a vendor's code made safe to store and log: its letters, digits, dots, underscores and hyphens, at most 64. It
+// is empty when the code contains one of the private texts, because vendors may quote what they were sent.
 func Code(code string, private ...string) string { return clean(code, "._-", private) }
 
-// ID returns a vendor's message id made safe to store and log: as [Code], and a caret, which Aliyun
-// writes into its BizId. A code of six digits is not private here: one id in seventy thousand holds it by chance.
+// ID returns a vendor's message id made safe to store and log: as [Code], with the caret that Aliyun writes into its BizId. A
+// code of six digits is not private here, because one id in seventy thousand contains it by chance.
 func ID(id string, private ...string) string { return clean(id, "._-^", private) }
 
-// clean looks for private texts in what is kept: what is left out may have hidden one.
+// clean looks for private texts in what is kept, because removed characters may have separated one.
 func clean(text, punctuation string, private []string) string {
-	text = keep(text, punctuation)
+	text = messages.Keep(text, maxToken, punctuation)
 	for _, p := range private {
-		if p != "" && strings.Contains(text, keep(p, punctuation)) {
+		if p != "" && strings.Contains(text, messages.Keep(p, maxToken, punctuation)) {
 			return ""
 		}
 	}
 	return text
-}
-
-func keep(text, punctuation string) string {
-	var b strings.Builder
-	for i := 0; i < len(text) && b.Len() < maxToken; i++ {
-		c := text[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-			strings.IndexByte(punctuation, c) >= 0 {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
