@@ -18,7 +18,7 @@ import (
 
 const (
 	password = "Quite-a-l0ng-password"
-	// people is how many want their passwords hashed at once; who waits for a second is told to come back.
+	// people is how many clients register or sign in at once. A request that has waited for a second gets 503.
 	people = 32
 )
 
@@ -144,8 +144,8 @@ func (b *bench) hashing(
 	return nil
 }
 
-// seed files so many active accounts and returns the number of the first; the others follow it. A hash of ""
-// lets nobody in.
+// seed files so many active accounts and returns the number of the first; the others follow it. With a hash
+// of "" no password is right.
 func (b *bench) seed(ctx context.Context, count int, hash string) (first int, err error) {
 	store := sqlstore.NewAccounts(b.testbed.db, b.testbed.keys)
 	for i := range count {

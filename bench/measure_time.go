@@ -33,7 +33,7 @@ func (b *bench) startUp(ctx context.Context) error {
 
 func inMillis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// idleRate is how often somebody asks on an idle system.
+// idleRate is the requests a second on an idle system.
 const idleRate = 10
 
 // latency measures from the moment in which a caller begins to send until the vendor has the request. Both

@@ -212,7 +212,7 @@ func (r *report) latencies(b *strings.Builder) {
 	}
 }
 
-// processors lists who worked how long for one message.
+// processors lists the processor time of one message by process.
 func (r *report) processors(b *strings.Builder) {
 	if len(r.uses) == 0 {
 		return

@@ -214,7 +214,7 @@ func (s *testbed) about(ctx context.Context) []string {
 	}
 }
 
-// freeAddr is an address that nobody listens on.
+// freeAddr returns a loopback address with a port that is free.
 func freeAddr() (string, error) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // comparers are all functions that hold something secret against what a stranger has sent. No test can tell by
 // the clock that they take the same time wherever the two first differ, so it is their source that is looked at.
 // What the list cannot know is a secret that is compared in a function it does not name. The sandbox has none:
-// it tells everybody its keys.
+// it publishes its keys.
 var comparers = map[string]string{
 	"passwords/django.go parseArgon2": "hashes of passwords, imported",
 	"passwords/django.go parsePBKDF2": "hashes of passwords, imported",

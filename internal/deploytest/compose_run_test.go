@@ -54,7 +54,7 @@ func awaitDelivered(t *testing.T, p *testclient.Client, id string) {
 	}, "the sandbox reports that the code was delivered")
 }
 
-// filled is .env.example, filled in by somebody with accounts at all vendors.
+// filled is .env.example, filled in for an operator with accounts at all vendors.
 func filled(t *testing.T) map[string]string {
 	t.Helper()
 	dotenv := map[string]string{}
@@ -75,7 +75,7 @@ func filled(t *testing.T) map[string]string {
 		"USHER_RONGLIAN_AUTH_TOKEN":      "0123456789abcdef0123456789abcdef",
 		"USHER_RONGLIAN_APP_ID":          "8a216da800000000000000000000cafe",
 		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
-		"USHER_REPORT_PULL_INTERVAL":     "0", // asks nobody outside
+		"USHER_REPORT_PULL_INTERVAL":     "0", // asks no vendor
 		"USHER_SMTP_HOST":                "smtp.example.com",
 		"USHER_SMTP_USERNAME":            "noreply@example.com",
 		"USHER_SMTP_PASSWORD":            "made-up-password",

@@ -58,7 +58,7 @@ func readCompose(t testing.TB) compose {
 		func(found string) string {
 			name := regexp.MustCompile(`\w+`).FindString(found)
 			if passwords[name] == "" {
-				t.Errorf("docker-compose.yml: nobody is told to set %s", name)
+				t.Errorf("docker-compose.yml: no comment says to set %s", name)
 			}
 			return passwords[name]
 		})
@@ -145,7 +145,7 @@ func TestCompose_hardens_what_is_ours(t *testing.T) {
 			image := images[needed.Build.Target]
 			healthy := needed.Healthcheck.Test != nil || image != nil && image.health != nil
 			if d.Condition == "service_healthy" && !healthy {
-				t.Errorf("%s waits for the health of %s, which nobody checks", name, other)
+				t.Errorf("%s waits for the health of %s, which has no health check", name, other)
 			}
 		}
 	}
@@ -161,7 +161,7 @@ func TestCompose_keeps_what_Redis_holds(t *testing.T) {
 	}
 }
 
-// Keys are in one file for everybody; each service blanks those that are not for it.
+// Keys are in one file for all services; each service blanks those that are not for it.
 func TestCompose_gives_keys_to_those_who_use_them(t *testing.T) {
 	t.Parallel()
 	dotenv := map[string]string{}

@@ -49,7 +49,7 @@ func grace(t testing.TB) time.Duration {
 	return d
 }
 
-// Whoever stops a process gives it more than that, to close what it has open.
+// closing is what a supervisor has to grant on top of the grace, for connections to be closed.
 const closing = 5 * time.Second
 
 func TestFiles_name_settings_that_exist(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"usher/internal/testclient"
 )
 
-// owner is somebody with an account who is signed in by a program already, and opens a browser now.
+// owner has an account, is signed in by a program already, and opens a browser now.
 type owner struct {
 	*browser
 	elsewhere                 *testclient.Client // the other session

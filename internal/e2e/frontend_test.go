@@ -166,7 +166,7 @@ func TestFrontend_of_another_origin_as_documented(t *testing.T) {
 }
 
 // strangerIsRefused opens the same page under an origin that the API was not told about, in the same browser,
-// where somebody is signed in.
+// where a person is signed in.
 func (b *browser) strangerIsRefused(t *testing.T, api string) {
 	t.Helper()
 	stranger, origin := openFrontend(t)

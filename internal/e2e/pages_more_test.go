@@ -12,7 +12,7 @@ import (
 	"usher/internal/testclient"
 )
 
-// site is cmd/dev, and somebody who knows its API and its inbox.
+// site is cmd/dev with a client of its API and its inbox.
 type site struct {
 	base         string
 	pages, inbox string
@@ -41,7 +41,7 @@ func (s site) visit(t testing.TB, b *browser) (*browser, site) {
 
 const oldPassword, newPassword = "the first password", "another password"
 
-// account registers somebody with a number.
+// account registers a person with a number.
 func (s site) account(t testing.TB, username, mobile string) {
 	t.Helper()
 	s.p.AskCode(mobile, "register")

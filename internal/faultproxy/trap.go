@@ -31,7 +31,7 @@ type Trap struct {
 	what fate // what was told; valid after told
 }
 
-// fate is what becomes of a held piece and its connection.
+// fate is the outcome of a held piece and its connection.
 type fate int
 
 const (

@@ -88,7 +88,7 @@ func (p *prometheus) down() (addresses []string, all int) {
 	return addresses, len(data.ActiveTargets)
 }
 
-// ruleState is what became of a rule.
+// ruleState is the state of a rule after its evaluation.
 type ruleState struct {
 	Name, Query, Health, LastError, State string
 }

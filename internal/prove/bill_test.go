@@ -19,7 +19,7 @@ const (
 )
 
 // Row 24: a botnet that stays below every limit of an address, a network, a number and a prefix, and solves every captcha,
-// spends the strangers' part of a day's budget and no more. What is left is for those who have signed in here.
+// spends the strangers' part of a day's budget and no more. The rest is for accounts that have signed in before.
 func TestRow24_a_botnet_costs_at_most_the_stated_bill(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 24, "a botnet asks for codes of fresh numbers")

@@ -10,7 +10,7 @@ import (
 	"usher/internal/testkit"
 )
 
-// account is what somebody types to register and to sign in.
+// account is the data with which a person registers and signs in.
 type account struct{ name, mobile, address, password string }
 
 // registered signs up, proves the address and stays signed in; it uses the first SMS and mail to them.

@@ -77,7 +77,7 @@ func (c *modelCode) over(now time.Time) bool { return !now.Before(c.expires) }
 
 func (c *modelCode) open() bool { return c.state == messages.Queued || c.state == messages.Sending }
 
-// drop is a claim of what nobody needs sent any more. A code that is being sent stays as it is.
+// drop is a claim of a code that is of no use any more. A code that is being sent stays as it is.
 func (c *modelCode) drop(reason string, now time.Time) string {
 	if c.open() && !c.lease.After(now) {
 		if c.state == messages.Sending {

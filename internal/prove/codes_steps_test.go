@@ -162,7 +162,7 @@ func (w *codeWorld) issue(c *rapid.T) {
 	w.count["issued"]++
 }
 
-// issueInVain asks for a code that no queue takes: afterwards it is as if nobody had asked.
+// issueInVain asks for a code that no queue takes: afterwards the state is as before.
 func (w *codeWorld) issueInVain(c *rapid.T) {
 	number, purpose := w.place(c)
 	w.refuse = true
@@ -194,7 +194,7 @@ func (w *codeWorld) refused(c *rapid.T, n *modelNumber, err error) bool {
 	return isLimit
 }
 
-// entered draws what somebody types for a code.
+// entered draws the text that a client sends as a code.
 func (w *codeWorld) entered(c *rapid.T, code *modelCode) string {
 	right := "000000"
 	if code != nil {
@@ -217,7 +217,7 @@ func (w *codeWorld) entered(c *rapid.T, code *modelCode) string {
 }
 
 // ask draws whose code is guessed at, for which number and purpose, and with which digits: mostly the owner with the
-// current one, and else anybody with any id.
+// current one, and else any number with any id.
 func (w *codeWorld) ask(c *rapid.T) (number int, purpose verify.Purpose, id, text string) {
 	number, purpose = w.place(c)
 	id = w.id(c, number, purpose)

@@ -51,7 +51,7 @@ func (d *deployment) sql() *sql.DB {
 	return db
 }
 
-// ageLeases ends the leases of all active tasks, which nobody works any more.
+// ageLeases ends the leases of all active tasks, which no worker runs any more.
 func (d *deployment) ageLeases(client *redis.Client) {
 	d.t.Helper()
 	ctx := context.WithoutCancel(d.t.Context())

@@ -88,10 +88,10 @@ func (s *faultySetup) mustAskCode(t testing.TB, api *member) (mobile, id string)
 	return mobile, answer.Text("sms_code_id")
 }
 
-// number is a mobile number that nobody else of this setup has.
+// number is a mobile number that is used once in this setup.
 func (s *faultySetup) number() string { return number(s.people.Add(1)) }
 
-// signUp is the body of a registration by mail of somebody new, whom it enters in the ledger.
+// signUp is the body of a registration by mail of a new person, which it enters in the ledger.
 func (s *faultySetup) signUp() (address string, form map[string]any) {
 	name := fmt.Sprintf("person%d", s.people.Add(1))
 	address = name + "@example.com"
@@ -102,7 +102,7 @@ func (s *faultySetup) signUp() (address string, form map[string]any) {
 	}
 }
 
-// register registers somebody by mail, ends the test unless that is acknowledged, and returns the address.
+// register registers a person by mail, ends the test unless that is acknowledged, and returns the address.
 func (s *faultySetup) register(t testing.TB, api *member) string {
 	t.Helper()
 	address, form := s.signUp()

@@ -122,7 +122,7 @@ func cutCommit(t *testing.T) (result outcome) {
 	return result
 }
 
-// registerTwice registers somebody who sends the form again when the first answer was no success: then there is
+// registerTwice registers a person whose client sends the form again when the first answer was no success: then there is
 // an account, made by either. It returns an error when an answer says otherwise.
 func (s *faultySetup) registerTwice(api *member, mayFail bool) error {
 	address, form := s.signUp()
@@ -182,7 +182,7 @@ func cutVendor(vendor string) trial {
 	}
 }
 
-// judgeVendor fails the test when somebody got more than two SMS, or two from Aliyun, which is asked before it is
+// judgeVendor fails the test when a number got more than two SMS, or two from Aliyun, which is asked before it is
 // sent anything again.
 func (s *faultySetup) judgeVendor(t testing.TB, vendor string, result outcome) {
 	t.Helper()

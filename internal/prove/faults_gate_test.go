@@ -109,7 +109,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// sayHTML is a login page of somebody's network, which accepts nothing.
+// sayHTML is the login page of a guest network, which accepts nothing.
 func sayHTML(w http.ResponseWriter, _ *http.Request, _ func() *httptest.ResponseRecorder) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write([]byte("<!doctype html><title>Welcome</title><form>Please sign in</form>"))

@@ -9,8 +9,8 @@ import (
 // point is a moment in a message's way.
 type point struct {
 	name string
-	// arm makes a process stop there. The first function returned waits until it does, with somebody's
-	// message; the second throws away what is held.
+	// arm makes a process stop there. The first function returned waits until the process
+	// has stopped with the message; the second throws away what is held.
 	arm func(t testing.TB, s *faultySetup, m *member) (reached func(to string), drop func())
 	// handed says that the vendor has the message by then, so that it may arrive again.
 	handed bool

@@ -67,7 +67,7 @@ func spareProvider(spoil spoiler) trial {
 			<-time.After(size(3*time.Second, 30*time.Second)) // the outage
 			others := s.sentBy(t)["ronglian"] - before
 			if others == 0 {
-				t.Error("nobody else sends while the breaker is open")
+				t.Error("no other provider sends while the breaker is open")
 			}
 			result.counted("others", others)
 
@@ -78,15 +78,15 @@ func spareProvider(spoil spoiler) trial {
 			stop()
 			s.allArrived(t)
 		}
-		result.counted("in doubt", worker.metric(t, doubtful))
+		result.counted("in doubt", worker.metric(t, unresolvedAttempts))
 		result.counted("late", s.late())
 		result.verdict = s.verdict()
 		return result
 	}
 }
 
-// doubtful is the metric of attempts whose outcome nobody knew.
-const doubtful = `usher_messages_attempts_total{channel="sms",provider="aliyun",state="sending"}`
+// unresolvedAttempts is the metric of attempts whose outcome is unknown.
+const unresolvedAttempts = `usher_messages_attempts_total{channel="sms",provider="aliyun",state="sending"}`
 
 // awaitBreaker waits until Aliyun's breaker on the worker is in a state.
 func (m *member) awaitBreaker(t testing.TB, state string) {
@@ -174,7 +174,7 @@ func (s *faultySetup) late() int {
 	return late
 }
 
-// over reports whether what somebody was promised was of no use any more at a time.
+// over reports whether an acknowledged message was of no use any more at a time.
 func (l *ledger) over(to string, at time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -121,7 +121,7 @@ func restoreRedis(t *testing.T) (result outcome) {
 		s.allArrived(t)
 		s.mailed(t)
 		drained(t, client, sms)
-		for _, mobile := range numbers { // who have had the one code that their limit allows
+		for _, mobile := range numbers { // each has had the one code that its limit allows
 			answer, err := api.post("/v1/sms-codes", "", codeFor(mobile))
 			if err != nil || answer.Status != http.StatusTooManyRequests {
 				t.Errorf("a number without its limit: %d %s, %v", answer.Status, answer.Body, err)

@@ -25,7 +25,7 @@ type faultySetup struct {
 	gate     *gate // before vendors; nil: every process has proxies there, too
 	people   atomic.Int64
 	codeLife time.Duration    // what the settings give a code
-	killed   map[string]point // where the process was that had somebody's message
+	killed   map[string]point // the point where the process with the message was killed, by receiver
 }
 
 // newFaultySetup prepares the stores. The changes are to the settings.

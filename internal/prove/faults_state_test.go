@@ -25,7 +25,7 @@ func (s *faultySetup) perRecipient() map[string]int {
 	return times
 }
 
-// arrived waits for the first message to somebody.
+// arrived waits for the first message to a number or an address.
 func (s *faultySetup) arrived(t testing.TB, to string) {
 	t.Helper()
 	testkit.Eventually(t, patience, func() bool { return len(s.journal.to(to)) > 0 }, "a message to %s", to)

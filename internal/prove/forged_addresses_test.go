@@ -14,7 +14,7 @@ import (
 // forgeries is how many addresses one client pretends to have.
 const forgeries = 1000
 
-// Row 14: whoever says that the request comes from elsewhere has one address's allowance all the same.
+// Row 14: a client that names other addresses as the origin of its requests has the allowance of one address.
 func TestRow14_forged_addresses_share_one_allowance(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 14, "forged X-Forwarded-For, and whatever else names an address")

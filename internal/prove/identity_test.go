@@ -27,7 +27,7 @@ func TestRow19_an_address_belongs_to_the_account_that_proves_it(t *testing.T) {
 	r.exactly("sign-ins by an address that waits", 10-signedIn["401 4102"], 0)
 
 	won := 0
-	for range 3 { // a hash may take too long: who is told to come back does
+	for range 3 { // a hash may take too long: a 503 is tried again
 		got := f.crowd(t, rivals, "/v1/activations", func(i int) map[string]any {
 			return map[string]any{"token": tokens[i], "password": chosen, "password_repeat": chosen}
 		})

@@ -60,7 +60,7 @@ func (l *ledger) open(j *journal, before time.Time) []string {
 
 func (p promise) expired(now time.Time) bool { return !p.expires.IsZero() && now.After(p.expires) }
 
-// verdict is what became of the promises: acknowledged ⊆ delivered ⊆ requested.
+// verdict compares the messages that were acknowledged with those that arrived: acknowledged ⊆ delivered ⊆ requested.
 type verdict struct {
 	requested, acknowledged, delivered int
 

@@ -22,7 +22,7 @@ const (
 )
 
 // load is people who sign up, by number, by address or by both in turn, until each has an account. A request
-// that fails is forgotten: the person comes back as somebody else, so that every number, address and name is
+// that fails is forgotten: the client tries again as another person, so that every number, address and name is
 // used by one request only.
 type load struct {
 	t       testing.TB

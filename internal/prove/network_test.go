@@ -15,7 +15,7 @@ import (
 // What is in Redis after resends to made-up addresses.
 const (
 	keysOfResend = 3  // a pause and a day of the mailbox, and an hour of the address that asked
-	otherKeys    = 20 // an hour of the network and of everybody, and what the processes note of themselves
+	otherKeys    = 20 // limits of the network and of all clients, and what the processes note about themselves
 )
 
 // Row 22: one customer with a /48 changes the address with each request. All its addresses together get what the limits

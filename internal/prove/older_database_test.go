@@ -64,7 +64,7 @@ func answerFailing(t *testing.T) (result outcome) {
 	wait.Wait()
 	drained(t, s.client(t), sms)
 	for _, worker := range workers {
-		result.counted("in doubt", worker.metric(t, doubtful))
+		result.counted("in doubt", worker.metric(t, unresolvedAttempts))
 	}
 	result.verdict = s.verdict()
 	return result

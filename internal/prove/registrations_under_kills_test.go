@@ -13,8 +13,8 @@ import (
 )
 
 // recoveryBound is how long after the end of an outage everything that was acknowledged before has arrived, and
-// somebody new gets a code and a mail. What waits longest is a mail that was acknowledged while Redis was away, for
-// the relay, and a killed worker's code, until its claim has run out. The quick run shares its machine with all other
+// a new client gets a code and a mail. The longest wait is that of a mail acknowledged while Redis was unavailable
+// and of a killed worker's code, until its claim has run out. The quick run shares its machine with all other
 // tests.
 func recoveryBound() time.Duration { return size(30*time.Second, 15*time.Second) }
 
@@ -115,7 +115,7 @@ func (s *storm) allow(victim string) {
 }
 
 // recovery returns how long it takes until everything that was acknowledged before now has arrived, and
-// somebody new gets a code and a mail.
+// a new client gets a code and a mail.
 func (s *storm) recovery() time.Duration {
 	s.t.Helper()
 	start := time.Now()

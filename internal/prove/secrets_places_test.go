@@ -39,7 +39,7 @@ func (d *deployment) monitor() *testkit.Buffer {
 	return &all
 }
 
-// places returns all that can be read by whoever runs, watches or robs the deployment.
+// places returns all that an operator, an observer or a thief of the deployment can read.
 func (s *search) places() map[string][]byte {
 	s.t.Helper()
 	places := map[string][]byte{"answers": s.said.Bytes(), "Redis MONITOR": s.monitor.Bytes(), "SQL": s.tables()}

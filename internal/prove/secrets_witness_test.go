@@ -166,7 +166,7 @@ func (s *search) burden() (stop func()) {
 		select {
 		case <-answered:
 		case <-time.After(patience):
-			s.t.Fatal("nobody answers under load")
+			s.t.Fatal("the API does not answer under load")
 		}
 	}
 	return func() {

@@ -70,7 +70,7 @@ func opener(path, header string) string {
 	return "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n" + header + "\r\n\r\n"
 }
 
-// requests are what nobody in his senses sends.
+// requests are those that no real client sends.
 func (s *siege) requests() [][]byte {
 	post := func(body string, headers ...string) []byte {
 		headers = append(headers, fmt.Sprintf("Content-Length: %d", len(body)))

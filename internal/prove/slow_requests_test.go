@@ -18,7 +18,7 @@ import (
 const (
 	slowConnections = 500
 	mebibyte        = 1 << 20
-	// quickEnough is a p99 in which nobody notices an attack, however quick the answers are in peace.
+	// quickEnough is a p99 that counts as undisturbed, however quick the answers are without an attack.
 	quickEnough = 20 * time.Millisecond
 )
 

@@ -45,7 +45,7 @@ func anSMS(t testing.TB) providers.SMS {
 	return providers.SMS{ID: "a-message-id", Attempt: 1, To: mobile, Code: "796025", TTL: 5 * time.Minute}
 }
 
-// judgeID looks for the number in what is kept of an accepted SMS, whoever wrote it there.
+// judgeID looks for the number in what is kept of an accepted SMS.
 func judgeID(t testing.TB, s said, receipt providers.Receipt, number string) {
 	t.Helper()
 	if strings.Contains(receipt.ID, number) {
@@ -129,7 +129,7 @@ func ronglianAnswers(t testing.TB) reader {
 	}
 }
 
-// dialogue is a mail server that says a whole text to everybody, whatever is said to it.
+// dialogue is a mail server that sends a whole text to each client and ignores its commands.
 type dialogue struct {
 	net.Listener
 

@@ -21,7 +21,7 @@ type reader struct {
 	check   func(t testing.TB, random *rand.Rand, input string)
 }
 
-// Row 10: whatever the vendors, strangers and the operator write, nobody crashes over it. The native fuzzing of the
+// Row 10: no text of a vendor, a stranger or the operator crashes a process. The native fuzzing of the
 // same readers is make fuzz; what it finds goes into its corpora, where this row begins.
 func TestRow10_strange_inputs_crash_no_process(t *testing.T) {
 	t.Parallel()

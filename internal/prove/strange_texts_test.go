@@ -134,7 +134,7 @@ func pushedReports() reader {
 // nothing is a claim of every message and a sender of none.
 type nothing struct {
 	t    testing.TB
-	to   string // the only one who may be sent something
+	to   string // the only receiver that may get a message
 	text string
 }
 

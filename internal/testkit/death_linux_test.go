@@ -78,7 +78,7 @@ func removeLater(t *testing.T, postgres int) {
 	}
 }
 
-// gone tells whether there is no such process, or only what is left of one that nobody waited for.
+// gone tells whether there is no such process, or only the entry of one whose parent has not waited for it.
 func gone(pid int) bool {
 	if pid == 0 || syscall.Kill(pid, 0) == syscall.ESRCH {
 		return true

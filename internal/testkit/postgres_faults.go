@@ -106,7 +106,7 @@ func PgBouncer(t testing.TB, postgres *Server, mode string, size int, lines ...s
 	host, port, _ := net.SplitHostPort(postgres.Addr())
 	settings := fmt.Sprintf("[databases]\n* = host=%s port=%s\n[pgbouncer]\nlisten_addr = 127.0.0.1\nunix_socket_dir =\n"+
 		"auth_type = any\npool_mode = %s\ndefault_pool_size = %d\nmax_client_conn = 500\n%s\n", host, port, mode, size, strings.Join(lines, "\n"))
-	// The user of the server has to be named where anybody may come.
+	// With auth_type = any the user of the server has to be named.
 	settings = strings.Replace(settings, "port="+port, "port="+port+" user=postgres", 1)
 	if err := os.WriteFile(filepath.Join(dir, "pgbouncer.ini"), []byte(settings), 0o644); err != nil {
 		t.Fatalf("testkit: %v", err)

@@ -31,7 +31,7 @@ func PostgresTLS(t testing.TB, a *Authority, names ...string) *Server {
 	return server
 }
 
-// giveAway copies a file for the user that the server runs as, who insists on being its owner.
+// giveAway copies a file for the user that the server runs as: PostgreSQL refuses a key of another owner.
 func giveAway(t testing.TB, program, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(from)

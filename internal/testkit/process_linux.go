@@ -17,7 +17,7 @@ func dieWithParent(cmd *exec.Cmd, onDeath syscall.Signal) {
 	cmd.SysProcAttr.Pdeathsig = onDeath
 }
 
-// asOrdinaryUser makes the program run as somebody other than root, which PostgreSQL insists on, and gives
+// asOrdinaryUser makes the program run as another user than root, since PostgreSQL refuses root, and gives
 // that user the folder. It changes nothing when this process is not root's.
 func asOrdinaryUser(cmd *exec.Cmd, dir string) error {
 	if os.Getuid() != 0 {

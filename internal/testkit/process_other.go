@@ -11,5 +11,5 @@ import (
 // servers of tests that end in an orderly way.
 func dieWithParent(*exec.Cmd, syscall.Signal) {}
 
-// asOrdinaryUser does nothing: nobody runs tests as root on these systems.
+// asOrdinaryUser does nothing: tests do not run as root on these systems.
 func asOrdinaryUser(*exec.Cmd, string) error { return nil }

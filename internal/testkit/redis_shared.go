@@ -71,8 +71,8 @@ func (r *sharedRedis) take(t testing.TB) string {
 	return target
 }
 
-// next returns a free database. The one unused for longest comes first, so that a straggler of an ended
-// test writes where nobody looks.
+// next returns a free database. The one unused for longest comes first, so that a late write of an ended
+// test harms no other test.
 func (r *sharedRedis) next(ctx context.Context) (int, error) {
 	for {
 		select {

@@ -149,7 +149,7 @@ func (s *Server) end(signal os.Signal) {
 	}
 }
 
-// freePort asks the kernel for a port that nobody listens on.
+// freePort asks the kernel for a free port.
 func freePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
