@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// side is one of those that are compared.
+// side is one of the compared implementations.
 type side int
 
 const (
@@ -20,14 +20,14 @@ const (
 
 func (s side) String() string { return [sides]string{"ours", "floor", "peer"}[s] }
 
-// caller says where a side is asked and how. The zero value is asked nothing.
+// caller is the address and the requests of one side. The zero value gets no requests.
 type caller struct {
 	addr string
 	make func(n int) request
 	want int
 }
 
-// comparison asks the same of all sides, in turns.
+// comparison sends the same requests to all sides, in turns.
 type comparison struct {
 	name, what string
 	callers    [sides]caller
@@ -67,8 +67,8 @@ func (p *peer) caller() (caller, error) {
 	return c, nil
 }
 
-// hold runs the comparison and reports one row for each number of connections.
-func (b *bench) hold(ctx context.Context, c comparison) error {
+// compare runs the comparison and reports one row for each number of connections.
+func (b *bench) compare(ctx context.Context, c comparison) error {
 	if err := b.warmUp(ctx, c); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func connections(n int) string {
 	return strconv.Itoa(n) + " connections"
 }
 
-// warmUp lets every side open its connections and fill its caches.
+// warmUp makes every side open its connections and fill its caches.
 func (b *bench) warmUp(ctx context.Context, c comparison) error {
 	for s := range sides {
 		if c.callers[s].addr == "" {

@@ -40,8 +40,8 @@ const (
 	floorMail  = "mail"  // go-mail
 )
 
-// runFloor is the other main function of this program. A floor that is no server says what it has measured
-// in one line, a rate.
+// runFloor is the other main function of this program. A floor that is not a server prints its result, a rate, in
+// one line.
 func runFloor(ctx context.Context, spec string, out io.Writer) error {
 	var f floor
 	if err := json.Unmarshal([]byte(spec), &f); err != nil {
@@ -68,7 +68,7 @@ func runFloor(ctx context.Context, spec string, out io.Writer) error {
 	return err
 }
 
-// start runs the floor beside the testbed.
+// start starts the floor as a process of its own.
 func (f floor) start(s *testbed) (*process, error) {
 	spec, err := json.Marshal(f)
 	if err != nil {
@@ -77,7 +77,7 @@ func (f floor) start(s *testbed) (*process, error) {
 	return start(s.dir, "floor-"+f.Kind, nil, s.self, floorFlag, string(spec))
 }
 
-// measure runs a floor that is no server to its end and returns what it has measured.
+// measure runs a floor that is not a server to its end and returns its result.
 func (f floor) measure(ctx context.Context, s *testbed) (float64, error) {
 	p, err := f.start(s)
 	if err != nil {

@@ -24,7 +24,7 @@ type floorServer struct {
 	trips int
 }
 
-// script is of the size of ours: it lookUps, then writes a code, its place and its history.
+// script is of the size of ours: it checks the pause, then writes a code, the number's current code and the history.
 var script = redis.NewScript(`
 if redis.call('SET', KEYS[1], 1, 'NX', 'PX', 60000) == false then return 'pause' end
 redis.call('HSET', KEYS[2], 'mac', ARGV[1], 'attempts', 0, 'expires_at', ARGV[2])
@@ -74,7 +74,7 @@ type floorAnswer struct {
 	Data   map[string]any `json:"data"`
 }
 
-// send takes a pipeline, a script and an enqueue, or only the last two.
+// send costs a pipeline, a script and an enqueue, or only the last two.
 func (s *floorServer) send(c echo.Context) error {
 	var body floorBody
 	if err := c.Bind(&body); err != nil {
@@ -99,7 +99,7 @@ func (s *floorServer) send(c echo.Context) error {
 	return c.JSON(http.StatusAccepted, floorAnswer{"0", "OK", map[string]any{"sms_code_id": id, "expires_in": 300}})
 }
 
-// check takes one script.
+// check costs one script.
 func (s *floorServer) check(c echo.Context) error {
 	var body floorBody
 	if err := c.Bind(&body); err != nil {
@@ -113,7 +113,7 @@ func (s *floorServer) check(c echo.Context) error {
 	return c.JSON(http.StatusOK, floorAnswer{"0", "OK", map[string]any{"valid": false, "attempts_left": 4}})
 }
 
-// find takes one read of an indexed column.
+// find costs one read of an indexed column.
 func (s *floorServer) find(c echo.Context) error {
 	var found bool
 	err := s.db.QueryRowContext(c.Request().Context(),

@@ -100,5 +100,5 @@ func (b *bench) chosen() []measure {
 	})
 }
 
-// sayf tells how far the run is.
+// sayf prints the progress of the run.
 func (b *bench) sayf(format string, args ...any) { fmt.Fprintf(b.out, format+"\n", args...) }

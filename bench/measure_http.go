@@ -42,7 +42,7 @@ func (b *bench) sendWith(ctx context.Context, name, what string, trips int, sett
 		if c.callers[thePeer], err = b.peers["send"].caller(); err != nil {
 			return err
 		}
-		return b.hold(ctx, c)
+		return b.compare(ctx, c)
 	})
 }
 
@@ -88,7 +88,7 @@ func (b *bench) check(ctx context.Context) error {
 			k %= b.size.codes
 			return `{"sms_code_id":"` + ids[k] + `","mobile":"` + mobileOf(first+k) + `","purpose":"register","code":"000000"}`
 		}
-		return b.hold(ctx, comparison{
+		return b.compare(ctx, comparison{
 			name: "check", what: "check a code", levels: b.size.levels, floor: "Echo, one round trip to Redis",
 			callers: [sides]caller{
 				ours: {api, func(int) request {
@@ -131,7 +131,7 @@ func (b *bench) lookUp(ctx context.Context) error {
 		if names.callers[thePeer], err = b.peers["lookup"].caller(); err != nil {
 			return err
 		}
-		if err := b.hold(ctx, names); err != nil {
+		if err := b.compare(ctx, names); err != nil {
 			return err
 		}
 		mobiles := names
@@ -139,6 +139,6 @@ func (b *bench) lookUp(ctx context.Context) error {
 		mobiles.callers[ours].make = func(n int) request {
 			return get("/v1/mobiles/" + mobileOf(first+seeded(n, accounts)))
 		}
-		return b.hold(ctx, mobiles)
+		return b.compare(ctx, mobiles)
 	})
 }

@@ -11,10 +11,11 @@ import (
 
 const mib = 1 << 20
 
-// rests are how often a rest is watched for processor time, which the system counts in hundredths of a second.
+// rests is how many times the settling time is watched for processor time, which the system counts in hundredths of a
+// second.
 const rests = 4
 
-// memory looks at both programs before and during a load.
+// memory measures both programs before and during a load.
 func (b *bench) memory(ctx context.Context) error {
 	pair, err := b.both(ctx, 0)
 	if err != nil {
@@ -95,7 +96,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// depth is what was found with a queue of some length.
+// depth has the figures with a queue of some length.
 type depth struct{ send, drain, memory, task sample }
 
 func (d *depth) join(more depth) {
@@ -104,7 +105,7 @@ func (d *depth) join(more depth) {
 }
 
 // growth compares a long queue with a short one, which is measured before and after it: filling the long one takes
-// minutes, in which the machine may become another.
+// minutes, in which the load of the machine may change.
 func (b *bench) growth(ctx context.Context) error {
 	var found [2]depth
 	for _, i := range []int{0, 1, 0} {
@@ -131,7 +132,7 @@ func (b *bench) growth(ctx context.Context) error {
 	return nil
 }
 
-// withQueued fills the queue and looks how fast it grows and shrinks then.
+// withQueued fills the queue and measures how fast it grows and shrinks then.
 func (b *bench) withQueued(ctx context.Context, length int) (d depth, err error) {
 	if err := b.testbed.clear(ctx); err != nil {
 		return d, err
@@ -183,7 +184,7 @@ func (b *bench) withQueued(ctx context.Context, length int) (d depth, err error)
 // pendingKey is Asynq's list of waiting codes.
 const pendingKey = "asynq:{sms}:pending"
 
-// taskMemory returns what the newest tasks take, without their place in the list.
+// taskMemory returns the bytes of the newest tasks, without their entries in the list.
 func (b *bench) taskMemory(ctx context.Context) (sample, error) {
 	ids, err := b.testbed.client.LRange(ctx, pendingKey, 0, 4).Result()
 	if err != nil {
@@ -225,5 +226,5 @@ func (b *bench) usedMemory(ctx context.Context) (float64, error) {
 			return used, nil
 		}
 	}
-	return 0, errors.New("redis does not tell its memory")
+	return 0, errors.New("INFO memory has no used_memory")
 }

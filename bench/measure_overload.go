@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// overloadTimes is how many times the rate that is served in calm is asked for.
+	// overloadTimes is the multiple of the calm rate that the open loop requests.
 	overloadTimes = 3
 
-	// overloadRounds is how many times as long as a round of calm it is asked: a crowd is there for a while.
+	// overloadRounds is how many times as long as a calm round the overload lasts: a real one lasts for a while.
 	overloadRounds = 3
 
-	// overloadRest is the pause in which refusals that are held back come to their end.
+	// overloadRest is the pause in which delayed refusals end.
 	overloadRest = 3 * time.Second
 )
 
-// overload asks for more than the API can do, with every limit counted. The generator runs on the same cores and takes
-// the more of them the more it asks: the rates are those of the API and its caller together. What a good answer takes of the processors, all processes together, is not changed by other
-// work on the machine.
+// overload requests more than the API can serve, with every limit counted. The generator runs on the same cores and
+// needs more of them the more it requests: the rates are those of the API and its caller together. The processor time
+// of a good answer, of all processes together, does not depend on other work on the machine.
 func (b *bench) overload(ctx context.Context) error {
 	if err := b.testbed.clear(ctx); err != nil {
 		return err
@@ -138,7 +138,7 @@ func (b *bench) untilCalm(ctx context.Context, l load) error {
 	})
 }
 
-// idleCrowd opens connections that say one thing and stay, as many as there may be, and asks as the next person.
+// idleCrowd opens as many idle connections as the API may have after one request on each, and times the next client.
 func (b *bench) idleCrowd(ctx context.Context, api *server) error {
 	before, err := residentOf(api.Pid())
 	if err != nil {
@@ -166,14 +166,14 @@ func (b *bench) idleCrowd(ctx context.Context, api *server) error {
 			return fmt.Errorf("idle connection %d is not answered: %w", len(crowd), err)
 		}
 	}
-	next := row{measure: "overload", what: fmt.Sprintf("the next person beside %d idle connections", b.size.idle), unit: millis, target: most(500)}
+	next := row{measure: "overload", what: fmt.Sprintf("the next client beside %d idle connections", b.size.idle), unit: millis, target: most(500)}
 	for range 3 {
 		c := newClient(api.addr, time.Now().Add(startLimit))
 		start := time.Now()
 		status, err := c.do(codeRequest(b.numbers.next()))
 		c.CloseIdleConnections()
 		if err != nil || status != http.StatusAccepted {
-			return errors.Join(err, fmt.Errorf("the next person is answered %d", status))
+			return errors.Join(err, fmt.Errorf("the next client is answered %d", status))
 		}
 		next.add(ours, inMillis(time.Since(start)))
 	}
@@ -196,7 +196,7 @@ func (b *bench) idleCrowd(ctx context.Context, api *server) error {
 		memory.add(ours, v/(1<<20))
 		b.report.add(memory)
 	}
-	b.sayf("  %d idle connections: the next person waits %v ms; memory %.0f MiB before, %.0f beside them, %.0f when they have gone",
+	b.sayf("  %d idle connections: the next client waits %v ms; memory %.0f MiB before, %.0f beside them, %.0f when they have gone",
 		b.size.idle, next.samples[ours], before/(1<<20), crowded/(1<<20), after/(1<<20))
 	return nil
 }

@@ -130,7 +130,7 @@ func (b *bench) hashing(
 				if o, err = l.run(ctx); err == nil {
 					rate = o.rate()
 					r.times[s].add(o)
-					b.sayf("  %d of %d were told to come back", o.busy, o.busy+o.done)
+					b.sayf("  %d of %d got 503", o.busy, o.busy+o.done)
 				}
 			}
 			if err != nil {

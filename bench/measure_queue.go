@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// drainLimit bounds how long a vendor may wait for the last message.
+// drainLimit bounds the time until the vendor has the last message.
 const drainLimit = 15 * time.Minute
 
 func (b *bench) drainFast(ctx context.Context) error {
@@ -18,7 +18,7 @@ func (b *bench) drainSlow(ctx context.Context) error {
 		least(7_350, "15 × the 490/s that a Celery worker has done elsewhere"))
 }
 
-// drain fills a queue, starts the worker and looks when the vendor got the first code and the last.
+// drain fills a queue, starts the worker and measures from the vendor's first code to its last.
 func (b *bench) drain(ctx context.Context, name, what string, count int, delay time.Duration, t target) error {
 	if err := b.testbed.vendor.delay(ctx, delay); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (b *bench) mail(ctx context.Context) error {
 	return nil
 }
 
-// endToEnd has both programs at work at the same time.
+// endToEnd measures both programs at work at the same time.
 func (b *bench) endToEnd(ctx context.Context) error {
 	for _, delay := range []time.Duration{0, 50 * time.Millisecond} {
 		r := row{measure: "endtoend", what: b.sizeText(delay), unit: perSec}
@@ -183,7 +183,7 @@ func (b *bench) throughBoth(ctx context.Context, delay time.Duration, used usage
 // pair is both programs, ready.
 type pair struct{ api, worker *server }
 
-// both starts them on an empty testbed.
+// both starts both programs on an empty testbed.
 func (b *bench) both(ctx context.Context, delay time.Duration) (*pair, error) {
 	if err := b.testbed.vendor.delay(ctx, delay); err != nil {
 		return nil, err

@@ -36,8 +36,8 @@ func inMillis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000
 // idleRate is the requests a second on an idle system.
 const idleRate = 10
 
-// latency measures from the moment in which a caller begins to send until the vendor has the request. Both
-// look at the same clock.
+// latency measures from the moment when a caller begins to send until the vendor has the request. Both use
+// the same clock.
 func (b *bench) latency(ctx context.Context) error {
 	for _, rate := range b.size.rates {
 		name, t := fmt.Sprintf("at %d/s", rate), target{}
@@ -104,7 +104,7 @@ func (b *bench) clicks(ctx context.Context, rate int) ([]time.Duration, error) {
 	return clicked.until(arrivals)
 }
 
-// clicks remembers when each number's request was begun.
+// clicks has the start of each number's request.
 type clicks struct {
 	next func() int
 	mu   sync.Mutex

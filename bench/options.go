@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// options is what the command line asks for.
+// options are those of the command line.
 type options struct {
 	quick    bool
 	only     []string
@@ -23,11 +23,11 @@ type options struct {
 	size     sizes
 }
 
-// sizes are how much of everything is measured.
+// sizes are the amounts that each measure uses.
 type sizes struct {
 	levels    []int // connections
 	drain     int   // codes that wait for a vendor that answers at once
-	drainSlow int   // codes that wait for one that takes its time
+	drainSlow int   // codes that wait for one that takes 50 ms
 	mails     int
 	sends     int   // of the way from end to end
 	codes     int   // that are checked
@@ -36,8 +36,8 @@ type sizes struct {
 	rates     []int // requests a second; 0 is one now and then
 	settle    time.Duration
 	crowd     int // connections of an open loop that asks for too much
-	retrying  int // clients that come again at once
-	idle      int // connections that say nothing more
+	retrying  int // clients that retry at once
+	idle      int // idle connections
 }
 
 func fullSizes() sizes {
@@ -94,7 +94,7 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-// fill sets what was not given.
+// fill sets the defaults of the options that were not given.
 func (o *options) fill(longQueue int) {
 	rounds, duration := 3, 3*time.Second
 	o.size = fullSizes()

@@ -48,7 +48,7 @@ func (b *bench) profiles(ctx context.Context) error {
 // mailsASecond is more than a worker sends, so that it stays busy.
 const mailsASecond = 4000
 
-// profileWorker looks at a worker that clears the queue of a channel.
+// profileWorker profiles a worker that clears the queue of a channel.
 func (b *bench) profileWorker(ctx context.Context, channel string, environ map[string]string, seconds int) error {
 	worker, err := b.testbed.worker(ctx, channel, environ)
 	if err != nil {
@@ -58,7 +58,7 @@ func (b *bench) profileWorker(ctx context.Context, channel string, environ map[s
 	return b.saveProfiles(ctx, worker, seconds, "worker-"+channel)
 }
 
-// saveProfiles saves what a program's processor time was spent on in so many seconds, and what it has allocated.
+// saveProfiles saves a program's CPU profile of so many seconds, and its allocations.
 func (b *bench) saveProfiles(ctx context.Context, s *server, seconds int, name string) error {
 	path := filepath.Join(b.profile, name)
 	return errors.Join(

@@ -22,7 +22,7 @@ const (
 	percent   unit = "%"
 )
 
-// sample is what the rounds have measured.
+// sample has one figure for each round.
 type sample []float64
 
 func (s sample) median() float64 {
@@ -49,7 +49,7 @@ func (s sample) text(u unit) string {
 	}
 }
 
-// figure has three digits that count.
+// figure writes three significant digits.
 func figure(v float64) string {
 	digits := 2 - int(math.Floor(math.Log10(max(math.Abs(v), 0.01))))
 	if digits <= 0 {
@@ -81,7 +81,7 @@ func (r *row) add(s side, v float64) { r.samples[s] = append(r.samples[s], v) }
 // ratio is ours over the floor's, NaN without a floor.
 func (r *row) ratio() float64 { return r.samples[ours].median() / r.samples[theFloor].median() }
 
-// target is what a row has to reach; the zero value asks for nothing.
+// target is the bound of a row; the zero value has no bound.
 type target struct {
 	ratio, least, most float64
 	times              float64 // of the floor at most
@@ -128,7 +128,7 @@ func (r *row) verdict() string {
 	return "**missed**"
 }
 
-// report is everything that a run has found.
+// report has the results of a run.
 type report struct {
 	quick bool
 	about []string
@@ -192,7 +192,7 @@ func line(b *strings.Builder, cells ...string) {
 	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }
 
-// latencies lists how long requests took.
+// latencies lists the durations of requests.
 func (r *report) latencies(b *strings.Builder) {
 	b.WriteString("\n## How long requests take\n\nMilliseconds, p50 / p99.\n\n| What | Ours | Floor | Peer |\n|---|---|---|---|\n")
 	for i := range r.rows {

@@ -23,7 +23,7 @@ import (
 	"usher/store/sqlstore"
 )
 
-// testbed is all that stands around the measured programs, and the programs as built.
+// testbed has the built programs, and the stores and the vendors that they use.
 type testbed struct {
 	dir      string
 	self     string // this program, which the floors are
@@ -68,7 +68,7 @@ func openTestbed(ctx context.Context, o options) (_ *testbed, err error) {
 	return s, s.migrate(ctx)
 }
 
-// build makes the programs as those of the images are made, or as everything else is, which is there sooner.
+// build builds the programs as for the images, or, for a quick run, without those flags: the build cache has them then.
 func (s *testbed) build(ctx context.Context, quick bool) error {
 	args := []string{"build", "-o", s.dir + "/"}
 	environ := os.Environ()
@@ -103,8 +103,7 @@ func (s *testbed) openStores() (err error) {
 	return nil
 }
 
-// settings are those of a deployment with everything as by default, but for what stands in the way of one
-// caller who asks for thousands of codes.
+// settings are the defaults of a deployment, except those that would refuse thousands of codes to one client.
 func (s *testbed) settings(ctx context.Context, logLevel string) error {
 	key := "bench:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("b"), 32))
 	var err error
@@ -121,7 +120,7 @@ func (s *testbed) settings(ctx context.Context, logLevel string) error {
 	return err
 }
 
-// everyLimit is the setting that gives all limits one value.
+// everyLimit is a value of USHER_LIMITS that gives all limits the same value.
 func everyLimit(value string) string {
 	var all []string
 	for _, name := range limits.Names() {
@@ -166,7 +165,7 @@ func (s *testbed) worker(ctx context.Context, channel string, settings map[strin
 	return s.serve(ctx, "", settings, "worker", "-channels", channel)
 }
 
-// serve starts a program and returns when it says that it is ready.
+// serve starts a program and returns when /readyz answers 200.
 func (s *testbed) serve(ctx context.Context, addr string, settings map[string]string, name string, args ...string) (*server, error) {
 	ops, err := freeAddr()
 	if err != nil {
@@ -189,13 +188,13 @@ func (s *testbed) serve(ctx context.Context, addr string, settings map[string]st
 	return &server{p, addr, ops}, nil
 }
 
-// clear empties Redis, the table of messages and what the vendor has counted. No worker may run.
+// clear empties Redis, the table of messages and the vendor's counts. No worker may run.
 func (s *testbed) clear(ctx context.Context) error {
 	_, err := s.db.Unwrap().ExecContext(ctx, "truncate messages")
 	return errors.Join(err, s.client.FlushAll(ctx).Err(), s.vendor.clear(ctx))
 }
 
-// about says what the figures were measured on.
+// about describes the machine and the versions behind the figures.
 func (s *testbed) about(ctx context.Context) []string {
 	redisVersion := ""
 	info, _ := s.client.Info(ctx, "server").Result() // a version that is missing harms no figure
@@ -224,8 +223,8 @@ func freeAddr() (string, error) {
 	return listener.Addr().String(), nil
 }
 
-// codeIDs returns the ids of the newest codes of so many numbers, which are one after the other: the generator throws
-// answers away, but Redis names its codes.
+// codeIDs returns the ids of the newest codes of so many numbers, which are consecutive: the generator discards
+// answers, but Redis has the ids in its keys.
 func (s *testbed) codeIDs(ctx context.Context, first, count int) ([]string, error) {
 	bySubject := map[string]string{}
 	scan := s.client.Scan(ctx, 0, "usher:*:code:*", 1000).Iterator()

@@ -13,7 +13,7 @@ import (
 	"usher/sandbox"
 )
 
-// vendor is the sandbox, which counts what it gets and tells when that was.
+// vendor is the sandbox, which counts messages and notes when each arrived.
 type vendor struct {
 	*process
 
@@ -41,7 +41,7 @@ func openVendor(ctx context.Context, dir string) (*vendor, error) {
 	return v, nil
 }
 
-// delay makes Aliyun take so long for every answer from now on.
+// delay delays every answer of Aliyun from now on.
 func (v *vendor) delay(ctx context.Context, d time.Duration) error {
 	var faults sandbox.Faults
 	if d > 0 {
@@ -54,7 +54,7 @@ func (v *vendor) clear(ctx context.Context) error {
 	return v.ask(ctx, http.MethodDelete, "/api/messages", nil, nil)
 }
 
-// arrivals returns when each number got its message.
+// arrivals returns the time of each number's message.
 func (v *vendor) arrivals(ctx context.Context) (map[string]time.Time, error) {
 	var tally sandbox.Tally
 	if err := v.ask(ctx, http.MethodGet, "/api/tally?arrivals", nil, &tally); err != nil {

@@ -24,7 +24,7 @@ import (
 // differ by themselves.
 func gapBound() int { return size(25, 5) }
 
-// noLoginLimits come behind noLimits where the wrong passwords of many come from one address.
+// noLoginLimits are added to noLimits where many clients send wrong passwords from one address.
 const noLoginLimits = ",login_name=off,login_addr=off,login_name_net=off,login_name_all=off"
 
 // twins are two requests that a stranger must not be able to tell apart.
@@ -80,7 +80,7 @@ func TestRow13_known_and_unknown_accounts_answer_alike(t *testing.T) {
 	r.note("same bytes, but for ids and times")
 }
 
-// strangers lists what strangers ask. A sign-in costs a hash, and a resend waits on purpose.
+// strangers are the requests that strangers send. A sign-in costs a hash, and a resend waits on purpose.
 func strangers(mobile, address string) map[string]twins {
 	const other, nobody = "13900000000", "nobodyy@example.com"
 	body := func(format string, args ...any) func(int) string {
@@ -132,7 +132,7 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// different is what differs between any two answers.
+// different matches the parts that differ between any two answers.
 var different = regexp.MustCompile(`(?m)"request_id":"[^"]*"|^X-Request-Id: .*$|^Date: .*$`)
 
 func wholeAnswer(t *testing.T, address, body string) []byte {

@@ -95,7 +95,7 @@ func isSettled(changed, now time.Time) bool {
 	return changed.IsZero() || now.Sub(changed) >= accounts.UndoWindow
 }
 
-// keep notes what the account has before a change.
+// keep saves the account's data before a change.
 func (a *modelAccount) keep(kind accounts.ChangeKind, now time.Time, window time.Duration) *modelChange {
 	change := &modelChange{kind, now, now.Add(window), a.number, a.address, a.numberAt, a.addressAt}
 	a.changes = append(a.changes, change)

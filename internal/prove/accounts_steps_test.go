@@ -267,7 +267,7 @@ func (w *accountWorld) newPasswordOf(a *modelAccount, password string, now time.
 	a.sessions++
 }
 
-// signedIn draws an account that a person can be signed in to.
+// signedIn draws an account that can have a session.
 func (w *accountWorld) signedIn(c *rapid.T) *modelAccount {
 	a := w.anyone(c)
 	if !a.active || a.password == "" {
@@ -387,7 +387,7 @@ func (m *modelAccounts) changeOfNumber(number int, now time.Time) (*modelAccount
 	return owner[chosen], chosen
 }
 
-// imports brings a person of another system along.
+// imports imports an account of another system.
 func (w *accountWorld) imports(c *rapid.T) {
 	name := rapid.SampledFrom(modelNames).Draw(c, "name")
 	number, address := rapid.IntRange(0, 3).Draw(c, "number"), rapid.IntRange(0, 3).Draw(c, "address")

@@ -19,7 +19,7 @@ import (
 	"usher/verify"
 )
 
-// Row 25: whatever people do to their accounts and to each other's, in whatever order, an account belongs to the
+// Row 25: after any steps of any people in any order, an account belongs to the
 // person who proved its number or its address: the real service and database do what the model in docs/accounts.md says.
 func TestRow25_accounts_do_what_the_model_says(t *testing.T) {
 	t.Parallel()

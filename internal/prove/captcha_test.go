@@ -104,7 +104,7 @@ func (f *fleet) forgeWork(t *testing.T, round int) (taken int) {
 	return taken
 }
 
-// hearAlone asks for recordings without a picture, with one that is spent and in place of a recording.
+// hearAlone requests recordings without a picture, with a spent picture, and with a recording in its place.
 func (f *fleet) hearAlone() (heard int) {
 	p := f.people[0]
 	hear := func(replaces string) string {

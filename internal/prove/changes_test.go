@@ -46,7 +46,7 @@ func (a account) register(r *row, p *testclient.Client, nth int) testclient.Answ
 	})
 }
 
-// byCode does what the nth SMS to the number is for.
+// byCode sends the request for which the nth SMS to the number has the code.
 func (r *row) byCode(p *testclient.Client, method, path, purpose, mobile string, nth int, more map[string]any) testclient.Answer {
 	r.t.Helper()
 	body := map[string]any{"mobile": mobile, "sms_code_id": r.askCode(p, mobile, purpose), "sms_code": p.ReadCode(mobile, nth)}
@@ -70,7 +70,7 @@ func (r *row) wantStatus(wrong *int, title string, got testclient.Answer, want i
 }
 
 // Row 20: an intruder with a session and the password moves an account to a number and an address of their own; the mail to
-// the owner takes everything back.
+// the owner undoes all of it.
 func TestRow20_an_intruder_s_changes_are_undone(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 20, "an intruder changes number, address and password")

@@ -9,7 +9,7 @@ import (
 	"usher/verify"
 )
 
-// What the codes of row 12 are allowed.
+// The limits of the codes of row 12.
 const (
 	maxAttempts = 5
 	resendPause = time.Minute
@@ -53,7 +53,7 @@ type modelNumber struct {
 	issued []time.Time
 }
 
-// within counts what happened in the time before now. What lies exactly as far back is over.
+// within counts the events in the time before now. An event exactly that long ago does not count.
 func within(times []time.Time, now time.Time, period time.Duration) int {
 	n := 0
 	for _, at := range times {
@@ -88,7 +88,7 @@ func (c *modelCode) drop(reason string, now time.Time) string {
 	return reason
 }
 
-// refusal says why a claim is dropped, or nothing.
+// refusal returns the reason for which a claim is dropped, or "".
 func (c *modelCode) refusal(now time.Time) string {
 	switch {
 	case c.state == messages.Dropped:
@@ -130,7 +130,7 @@ func (c *modelCode) file(claim messages.Claim, state messages.State) bool {
 	return true
 }
 
-// hear is a vendor's report, and reports whether it changes anything.
+// hear applies a vendor's report, and returns whether it changes the model.
 func (c *modelCode) hear(state messages.State) bool {
 	underWay := c.state == messages.Sending || c.state == messages.Sent
 	if c.attempt == 0 || c.state == state || c.state == messages.Delivered || state != messages.Delivered && !underWay {
@@ -141,7 +141,7 @@ func (c *modelCode) hear(state messages.State) bool {
 	return true
 }
 
-// shown is what the waiting person is told.
+// shown is the status that the API answers.
 func (c *modelCode) shown(now time.Time) messages.State {
 	state := c.state
 	if state == messages.Dropped && c.reason == "used" {

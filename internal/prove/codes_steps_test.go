@@ -109,7 +109,7 @@ func (w *codeWorld) place(c *rapid.T) (int, verify.Purpose) {
 		rapid.SampledFrom([]verify.Purpose{verify.Login, verify.Register}).Draw(c, "purpose")
 }
 
-// code draws one of the newest codes, so that what is done to it has an effect mostly.
+// code draws one of the newest codes, so that most steps have an effect.
 func (w *codeWorld) code(c *rapid.T) *modelCode {
 	if len(w.all) == 0 {
 		c.Skip("no code yet")
@@ -148,7 +148,7 @@ func (w *codeWorld) issue(c *rapid.T) {
 		if !replaced.over(now) && !replaced.replaced {
 			w.count["superseded"]++
 		}
-		// What Redis has forgotten cannot be replaced, and makes no difference: it is over.
+		// A code that Redis has lost cannot be superseded: it counts as over.
 		replaced.replaced = true
 	}
 	if newest := n.newest[purpose]; newest != nil && newest.id != old && !newest.over(now) {
@@ -361,7 +361,7 @@ func (w *codeWorld) report(c *rapid.T) {
 	}
 }
 
-// check is done after every step: each code of the last ones has the status that the model gives it.
+// check runs after every step: each of the newest codes has the status that the model gives it.
 func (w *codeWorld) check(c *rapid.T) {
 	w.steps++
 	now := w.clock.Now()

@@ -13,8 +13,8 @@ import (
 	"usher/internal/testkit"
 )
 
-// Row 12: whatever people, workers and vendors do to codes in whatever order, the store says what a model of it
-// says that fits on a page.
+// Row 12: after any steps of people, workers and vendors in any order, the store agrees with a model of it that
+// fits on a page.
 func TestRow12_codes_do_what_the_model_says(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 12, "state machine of codes against a model: issue, guess, spend, restore, claim, record, report, expire, wipe")

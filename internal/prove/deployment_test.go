@@ -25,7 +25,7 @@ const (
 	partMail     = "mail"    // the sandbox that plays the mail server
 )
 
-// noLimits switches every limit off that stands in the way of a crowd at one address.
+// noLimits switches off every limit that a crowd at one address would reach.
 const noLimits = "sms_ip_hour=off,sms_ip_day=off,sms_net_hour=off,sms_prefix=off,sms_total=off,sms_conversion=off," +
 	"sms_mobile_hour=off,sms_mobile_day=off,check_ip=off," +
 	"register_ip=off,login_ip=off,activate_ip=off,lookup_ip=off,status_ip=off,captcha_ip=off," +
@@ -157,8 +157,8 @@ func (d *deployment) up(names ...string) {
 	d.start(names...)
 }
 
-// start starts parts, or starts them again, the stores first, as whatever watches over processes does. It does
-// nothing for what is running, and returns when all of them answer.
+// start starts parts, or restarts them, the stores first, as a supervisor does. It skips parts that are running, and
+// returns when all of them answer.
 func (d *deployment) start(names ...string) {
 	d.t.Helper()
 	for _, name := range d.names {
@@ -187,7 +187,7 @@ func (d *deployment) kill(names ...string) {
 // stop ends a program with SIGTERM and returns the error of its end, nil for exit code 0.
 func (d *deployment) stop(name string) error { return d.parts[name].program.Stop(syscall.SIGTERM) }
 
-// freeze stops a part's clock; thaw lets it run on.
+// freeze stops a part with SIGSTOP; thaw continues it.
 func (d *deployment) freeze(name string) { d.signal(name, syscall.SIGSTOP) }
 
 func (d *deployment) thaw(name string) { d.signal(name, syscall.SIGCONT) }

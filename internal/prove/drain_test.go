@@ -12,8 +12,8 @@ import (
 	"usher/internal/testkit"
 )
 
-// drain lets everything come to its end: the workers finish what they have in their hands, and new ones find
-// what the dead have left, at once instead of after Asynq's fixed 90 seconds. When it returns no message is
+// drain waits for the end of all work: the workers finish their tasks, and new ones recover
+// those of killed workers, at once instead of after Asynq's fixed 90 seconds. When it returns no message is
 // under way any more that could go out late or twice. All parts must be alive.
 func (d *deployment) drain() {
 	d.t.Helper()
@@ -36,7 +36,7 @@ func (d *deployment) drain() {
 	}, "everything has come to its end")
 }
 
-// redis returns a client of the deployment's Redis itself, whatever stands before it.
+// redis returns a client of the deployment's Redis itself, past every proxy.
 func (d *deployment) redis() *redis.Client {
 	return redis.NewClient(&redis.Options{Addr: d.parts[partRedis].server.Addr()})
 }
@@ -74,7 +74,7 @@ func (d *deployment) ageLeases(client *redis.Client) {
 	}
 }
 
-// undone says what is still under way, or nothing.
+// undone describes the messages that are still under way, or returns "".
 func (d *deployment) undone(client *redis.Client, db *sql.DB) string {
 	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
 	defer cancel()

@@ -43,7 +43,7 @@ func exchange(method, url, key string, document any) (*http.Response, []byte, er
 	return response, body, err
 }
 
-// call sends a request to an API. The key is its Idempotency-Key, or empty.
+// call sends a request to an API with the key as its Idempotency-Key, unless that is "".
 func (m *member) call(method, path, key string, document any) (testclient.Answer, error) {
 	response, body, err := exchange(method, "http://"+m.addr+path, key, document)
 	if err != nil {
@@ -53,7 +53,7 @@ func (m *member) call(method, path, key string, document any) (testclient.Answer
 	return answer, json.Unmarshal(body, &answer)
 }
 
-// post is call for what changes something.
+// post is [member.call] with POST.
 func (m *member) post(path, key string, document any) (testclient.Answer, error) {
 	return m.call(http.MethodPost, path, key, document)
 }

@@ -16,7 +16,7 @@ type cut struct {
 	trap func(nth int) *faultproxy.Trap
 }
 
-// Row 6: whatever took a request and lost the connection before its answer was told, it has one effect.
+// Row 6: a request has one effect when the connection is lost between the work and the answer, at every store and vendor.
 func TestRow06_answers_lost_after_the_work_leave_one_effect(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 6, "accepted, then reset")

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// gate stands before a vendor and spoils its answers, in ways that a sandbox does not know.
+// gate is a proxy before a vendor that replaces its answers in ways that the sandbox cannot.
 type gate struct {
 	t       testing.TB
 	addr    string
@@ -26,7 +26,7 @@ type gate struct {
 	server *http.Server
 }
 
-// spoiler answers instead of a vendor. accept has the vendor do what it was asked and returns its answer.
+// spoiler answers instead of a vendor. accept forwards the request to the vendor and returns its answer.
 type spoiler func(w http.ResponseWriter, r *http.Request, accept func() *httptest.ResponseRecorder)
 
 // newGate starts a gate that passes everything on.
@@ -82,7 +82,7 @@ func (g *gate) fail(spoil spoiler) {
 	g.spoil = spoil
 }
 
-// mend ends what fail has begun.
+// mend ends the fault of [gate.fail].
 func (g *gate) mend(spoil spoiler) {
 	if spoil == nil {
 		g.back()
@@ -137,7 +137,7 @@ func sayHalf(w http.ResponseWriter, _ *http.Request, accept func() *httptest.Res
 	panic(http.ErrAbortHandler) // the documented way
 }
 
-// saySlowly accepts and takes ten seconds to say so.
+// saySlowly accepts and answers after ten seconds.
 func saySlowly(w http.ResponseWriter, r *http.Request, accept func() *httptest.ResponseRecorder) {
 	answer := accept()
 	select {

@@ -13,11 +13,11 @@ import (
 	"usher/internal/testkit"
 )
 
-// takenUp is how long a message of a killed worker may wait for another one to be through with it.
+// takenUp bounds the time until another worker has sent a killed worker's message.
 const takenUp = 15 * time.Second
 
-// Row 7: a process that is killed at any point of a message's way loses nothing and doubles only what the vendor
-// had.
+// Row 7: killing a process at any point of a message's way loses no message, and repeats only messages that the
+// vendor had.
 func TestRow07_killed_anywhere_nothing_acknowledged_is_lost(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 7, "killed at every point")
@@ -104,7 +104,7 @@ func (s *faultySetup) unanswered(t *testing.T, p point, path, key string, form m
 	}
 }
 
-// killRegistering kills an API with a registration in its hands; the person sends the form again.
+// killRegistering kills an API during a registration; the client sends the form again.
 func killRegistering(t *testing.T) (result outcome) {
 	t.Helper()
 	s := newFaultySetup(t, nil)
@@ -142,7 +142,7 @@ func killRegistering(t *testing.T) (result outcome) {
 	return result
 }
 
-// killSending kills a worker with an SMS at each point, and lets another one take all of them up.
+// killSending kills a worker with an SMS at each point, and lets another worker send all of them.
 func killSending(vendor string) trial {
 	return func(t *testing.T) (result outcome) {
 		t.Helper()
@@ -208,8 +208,8 @@ func (s *faultySetup) killWorker(t testing.TB, p point, channel string, ask func
 	s.killed[to] = p
 }
 
-// recover lets Asynq itself recover what the killed workers had, at once instead of a minute later, so that
-// what it puts back is judged too.
+// recover lets Asynq itself recover the tasks of killed workers, at once instead of a minute later, so that
+// its repetitions are judged too.
 func (s *faultySetup) recover(t testing.TB, queue string) {
 	t.Helper()
 	client, leases := s.client(t), "asynq:{"+queue+"}:lease"
@@ -245,7 +245,7 @@ func (m *member) kill() { _ = m.Stop(syscall.SIGKILL) } // its error says that i
 // trial is what a row consists of: a deployment of its own, and one kind of fault.
 type trial func(t *testing.T) outcome
 
-// outcome is what a trial has come to.
+// outcome is the result of a trial.
 type outcome struct {
 	verdict
 
@@ -270,8 +270,8 @@ func (o *outcome) counted(name string, n int) {
 	o.counts[name] += n
 }
 
-// together runs a row's trials at the same time, whatever -parallel says, for they spend it waiting, and adds up
-// what they come to.
+// together runs a row's trials at the same time, regardless of -parallel, since they mostly wait, and adds up
+// their outcomes.
 func (r *row) together(t *testing.T, trials map[string]trial) (sum outcome) {
 	t.Helper()
 	var running sync.WaitGroup

@@ -82,7 +82,7 @@ func atMailServer(t testing.TB, s *faultySetup, _ *member) (reached func(string)
 	return func(to string) { s.arrived(t, to) }, func() {}
 }
 
-// What passes on the wire when these things are done, and at no other time on the same process's connections
+// Patterns of bytes that pass on the wire at these steps, and at no other time on the same process's connections
 // to the same store or vendor.
 const (
 	issuing      = ":pause\r\n"                // an API: the script that spends the number's limits and writes the code

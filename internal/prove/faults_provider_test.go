@@ -11,8 +11,7 @@ import (
 )
 
 const (
-	// sendTimeout is what a worker of this row gives a vendor to answer; a failure that comes of it is known no
-	// sooner.
+	// sendTimeout is USHER_SEND_TIMEOUT of this row; a time-out is known no sooner.
 	sendTimeout = 3 * time.Second
 	// shortLife is the shortest life that a code may be given.
 	shortLife = time.Minute
@@ -22,8 +21,8 @@ const (
 	recovers = 35 * time.Second
 )
 
-// Row 9: a provider that fails in whatever way is spared within seconds, the other one sends meanwhile, and it
-// gets messages again by itself.
+// Row 9: a provider that fails in any way gets no more messages within seconds, the other one sends meanwhile, and
+// the first gets messages again after it has recovered, without an operator.
 func TestRow09_a_provider_that_fails_is_spared_and_comes_back(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 9, "provider away, slow, HTML, 10 MB, truncated")
@@ -45,7 +44,7 @@ func outages() int { return size(1, 5) }
 // every is the pause between two codes that are asked for.
 const every = 100 * time.Millisecond
 
-// spareProvider spoils what Aliyun answers, or takes it away, under a steady load.
+// spareProvider replaces Aliyun's answers, or closes its port, under a steady load.
 func spareProvider(spoil spoiler) trial {
 	return func(t *testing.T) (result outcome) {
 		t.Helper()
@@ -96,7 +95,7 @@ func (m *member) awaitBreaker(t testing.TB, state string) {
 	}, "the breaker is %s", state)
 }
 
-// outliveCodes lets codes wait for vendors that are away until every second one is over. Time is made to pass by
+// outliveCodes lets codes wait for vendors that are down until every second one has expired. Time is made to pass by
 // writing another end into the store.
 func outliveCodes(t *testing.T) (result outcome) {
 	t.Helper()

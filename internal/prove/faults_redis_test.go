@@ -16,7 +16,7 @@ const (
 	crowd = 10
 	// refusedWithin is how long a request may take that Redis cannot serve.
 	refusedWithin = 1500 * time.Millisecond
-	// fullCommands is how many commands a second the API and two workers may send to a Redis that takes none.
+	// fullCommands bounds the commands a second that the API and two workers send to a Redis that is full.
 	fullCommands = 500
 )
 
@@ -24,8 +24,8 @@ const (
 const numberLimits = "sms_ip_hour=off,sms_ip_day=off,sms_net_hour=off,sms_prefix=off,sms_total=off,sms_conversion=off," +
 	"status_ip=off,register_ip=off,register_all=off,resend_email=off,mail_domain_hour=off,mail_total_hour=off,sms_mobile_hour=1/1h"
 
-// Row 8: whatever Redis forgets, remembers of old or refuses to take, no mail is lost, no SMS goes out without its
-// limits, and nothing needs a restart.
+// Row 8: when Redis is emptied, restored from an old state or full, no mail is lost, no SMS goes out without its
+// limits, and no process needs a restart.
 func TestRow08_Redis_may_forget_fall_back_and_be_full(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 8, "Redis emptied, restored from an old snapshot, full")
@@ -52,7 +52,7 @@ func (s *faultySetup) wait(t testing.TB, api *member) (ids, numbers []string) {
 	return ids, numbers
 }
 
-// emptyRedis takes everything from Redis, or everything but the queues, while codes and mails wait.
+// emptyRedis deletes all keys of Redis, or all but the queues, while codes and mails wait.
 func emptyRedis(t *testing.T) (result outcome) {
 	t.Helper()
 	s := newFaultySetup(t, map[string]string{"USHER_LIMITS": numberLimits})
@@ -80,7 +80,7 @@ func emptyRedis(t *testing.T) (result outcome) {
 	return result
 }
 
-// forget takes everything from Redis, or everything but the queues.
+// forget deletes all keys of Redis, or all but the queues.
 func forget(t testing.TB, client *redis.Client, everything bool) {
 	t.Helper()
 	if everything {
@@ -98,7 +98,7 @@ func forget(t testing.TB, client *redis.Client, everything bool) {
 	}
 }
 
-// restoreRedis lets Redis crash and come back with what it had some time ago.
+// restoreRedis crashes Redis and restarts it with an earlier state.
 func restoreRedis(t *testing.T) (result outcome) {
 	t.Helper()
 	s := newFaultySetup(t, map[string]string{"USHER_LIMITS": numberLimits})
@@ -135,7 +135,7 @@ func restoreRedis(t *testing.T) (result outcome) {
 	return result
 }
 
-// fillRedis lets Redis refuse whatever needs memory, while codes and mails wait and some are on their way.
+// fillRedis makes Redis refuse every command that needs memory, while codes and mails wait and some are being sent.
 func fillRedis(t *testing.T) (result outcome) {
 	t.Helper()
 	s := newFaultySetup(t, map[string]string{"USHER_LIMITS": numberLimits})
@@ -147,7 +147,7 @@ func fillRedis(t *testing.T) (result outcome) {
 		sender, mailer := s.worker(t, sms), s.worker(t, email)
 		already := s.journal.count()
 		testkit.Eventually(t, patience, func() bool { return s.journal.count() > already }, "messages are on their way")
-		// Well past the limit, so that it stays full whatever is freed meanwhile.
+		// Well above the limit, so that it stays full although some memory is freed meanwhile.
 		configure(t, client, "maxmemory", strconv.Itoa(info(t, client, "memory", "used_memory")/2))
 		s.refused(t, api, &result)
 		commands = max(commands, commandsPerSecond(t, client))
@@ -194,7 +194,7 @@ func configure(t testing.TB, client *redis.Client, name, value string) {
 	}
 }
 
-// commandsPerSecond counts what is asked of Redis for two seconds. Commands that it refuses count, too.
+// commandsPerSecond counts the commands to Redis for two seconds, refused ones included.
 func commandsPerSecond(t testing.TB, client *redis.Client) int {
 	t.Helper()
 	const span = 2 * time.Second

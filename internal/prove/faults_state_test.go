@@ -13,7 +13,7 @@ import (
 	"usher/internal/testkit"
 )
 
-// verdict compares what was promised so far with what has arrived.
+// verdict compares the acknowledged messages with those that have arrived.
 func (s *faultySetup) verdict() verdict { return s.ledger.judge(s.journal.since(0), time.Now()) }
 
 // perRecipient returns how many messages each number and address has got.
@@ -31,11 +31,11 @@ func (s *faultySetup) arrived(t testing.TB, to string) {
 	testkit.Eventually(t, patience, func() bool { return len(s.journal.to(to)) > 0 }, "a message to %s", to)
 }
 
-// allArrived waits until everything that was promised has arrived, but for what is of no use any more.
+// allArrived waits until every acknowledged message has arrived, except those that have expired.
 func (s *faultySetup) allArrived(t testing.TB) {
 	t.Helper()
 	testkit.Eventually(t, patience, func() bool { return len(s.ledger.open(s.journal, time.Now())) == 0 },
-		"everything that was promised has arrived")
+		"every acknowledged message has arrived")
 }
 
 // mailed waits until every mail is known to have been sent: nothing is under way that could go out twice.
@@ -64,7 +64,7 @@ func (s *faultySetup) client(t testing.TB) *redis.Client {
 	return client
 }
 
-// drained waits until nothing is on a queue or in a worker's hands.
+// drained waits until a queue has no waiting and no running task.
 func drained(t testing.TB, client *redis.Client, queue string) {
 	t.Helper()
 	testkit.Eventually(t, patience, func() bool {

@@ -10,8 +10,8 @@ import (
 	"usher/internal/testkit"
 )
 
-// A worker whose clock stands still while it sends is not waited for, and sends nothing twice when it goes on: what
-// it had in its hands is asked for or sent by the other one, and its own claims are over.
+// A worker that is stopped while it sends does not hold up its messages, and sends none twice when it continues: the
+// other worker asks for their outcome or sends them, and the stopped worker's claims have expired.
 func TestRow02_a_frozen_worker_sends_nothing_twice(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 2, "worker frozen while it sends, then continued")
@@ -46,7 +46,7 @@ func TestRow02_a_frozen_worker_sends_nothing_twice(t *testing.T) {
 	r.judge(l.judge(d.journal.since(0), time.Now()), map[string]int{sms: 0})
 }
 
-// claimed counts the codes that a worker has in its hands.
+// claimed counts the codes that a worker is sending.
 func (d *deployment) claimed(client *redis.Client) (n int) {
 	d.t.Helper()
 	ctx := d.t.Context()

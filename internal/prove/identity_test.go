@@ -9,7 +9,7 @@ import (
 )
 
 // Row 19: an address belongs to the person who proves it. Strangers register with the address of another person, who opens
-// what the mails bring; nothing of that is of use to a stranger.
+// the links of the mails; none of it is of use to a stranger.
 func TestRow19_an_address_belongs_to_the_account_that_proves_it(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 19, "strangers register with another person's address; links pressed at once, alone and declined")

@@ -23,7 +23,7 @@ type arrival struct {
 	ReceivedAt time.Time `json:"received_at"`
 }
 
-// journal reads what the sandboxes of a deployment write down. It outlives them. It is safe for concurrent use.
+// journal reads the journals that the sandboxes of a deployment write. It outlives them. It is safe for concurrent use.
 type journal struct {
 	t     testing.TB
 	mu    sync.Mutex

@@ -11,7 +11,7 @@ const (
 	email = "email"
 )
 
-// ledger holds what was asked of a deployment and what it acknowledged. Every request has a number or an
+// ledger has the messages that were requested of a deployment and those that it acknowledged. Every request has a number or an
 // address of its own, so that one recipient stands for one message. It is safe for concurrent use.
 type ledger struct {
 	mu       sync.Mutex

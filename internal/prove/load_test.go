@@ -65,7 +65,7 @@ func (l *load) more(n int) {
 	}
 }
 
-// finish waits until every place is taken and every client has gone home.
+// finish waits until every registration is done and every client has ended.
 func (l *load) finish() {
 	close(l.places)
 	l.group.Wait()
@@ -131,7 +131,7 @@ func (l *load) signUp(ctx context.Context, p *testclient.Client) bool {
 // number is the nth mobile number.
 func number(n int64) string { return fmt.Sprintf("138%08d", n) }
 
-// code asks for a code and waits until it arrives or dies.
+// code requests a code and waits until it arrives or expires.
 func (l *load) code(ctx context.Context, p *testclient.Client, mobile string) (string, bool) {
 	if !l.ask(ctx, p, mobile) {
 		return "", false

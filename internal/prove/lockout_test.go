@@ -13,8 +13,8 @@ import (
 )
 
 // Row 21: strangers who know a person's name and number use up all that is counted by them: attempts, the pause between
-// codes, codes, passwords, with captchas of either price. The owner enters the code at hand, gets another one where the
-// account was signed in from before, and signs in with the password from a network that nothing is known of.
+// codes, codes, passwords, with captchas of either price. The owner enters the current code, gets another one from a network
+// of an earlier sign-in, and signs in with the password from a new network.
 func TestRow21_strangers_cannot_lock_an_owner_out(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 21, "strangers use up codes, attempts and passwords of one person")

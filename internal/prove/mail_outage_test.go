@@ -15,7 +15,7 @@ import (
 	"usher/providers/providertest"
 )
 
-// Row 30: a mail server that refuses the login. It is seen at once, makes a handful of logins, and loses no mail.
+// Row 30: a mail server refuses the login. The outage is noticed at once, causes a handful of logins, and loses no mail.
 func TestRow30_mail_outage_is_seen_and_loses_nothing(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 30, "a mail server that refuses the login, while people register")

@@ -20,7 +20,7 @@ const (
 
 // Row 22: one customer with a /48 changes the address with each request. All its addresses together get what the limits
 // of one network say, what is refused leaves nothing in Redis, and registrations with made-up codes from as many
-// networks as there are requests keep a person with the right password from nothing.
+// networks as there are requests do not delay a person with the right password.
 func TestRow22_one_network_gets_the_share_of_one(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 22, "one network with 200 addresses; registrations with made-up codes from many")
@@ -77,7 +77,7 @@ func (f *fleet) keys(t testing.TB) int {
 // signIns is how many times a person signs in while strangers register.
 const signIns = 9
 
-// signInBeside has a person sign in with the right password, from one network after the other that nothing is known of,
+// signInBeside has a person sign in with the right password, from one new network after the other,
 // each time beside a crowd of registrations with made-up codes, each from a network of its own. It returns how many
 // sign-ins succeeded, and the answers to the registrations.
 func (s *lockout) signInBeside(t *testing.T, crowd int) (signedIn int, registrations map[string]int) {

@@ -25,7 +25,7 @@ func twinKeys() string {
 	return "e2e:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("twin-key", 4)))
 }
 
-// Two deployments share a Redis, and their keys have the same id. Each worker gets the codes of its own API.
+// Two deployments with keys of the same id share a Redis. Each worker gets the codes of its own API.
 func TestRow29_deployments_on_one_redis_keep_apart(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 29, "two deployments with keys of the same id on one Redis")
@@ -59,7 +59,7 @@ func TestRow29_deployments_on_one_redis_keep_apart(t *testing.T) {
 	r.exactly("starts with foreign keys", started, 0)
 }
 
-// A worker whose clock is ten minutes ahead sends what it takes. It is built with another time.Now: no setting can move
+// A worker whose clock is ten minutes ahead sends its tasks. It is built with another time.Now: no setting can move
 // a program's clock.
 func TestRow29_a_worker_ten_minutes_ahead_sends_its_tasks(t *testing.T) {
 	t.Parallel()

@@ -19,10 +19,10 @@ import (
 	"usher/internal/testkit"
 )
 
-// Row 26: more requests and more connections than an API can serve. What it takes on it serves in time, the rest hears so,
-// health answers all the while, and a moment afterwards everything is as before. Clients run on the same cores, and in
+// Row 26: more requests and more connections than an API can serve. What it accepts it serves in time, the rest is refused with 503,
+// the health check answers all the time, and a moment afterwards the service is as before. Clients run on the same cores, and in
 // the quick size beside all other tests: its Redis is 20 ms away and its API works on few requests at once, so that a small
-// crowd is one whatever the machine does besides.
+// crowd overloads it on any machine.
 func TestRow26_a_crowd_is_served_as_far_as_it_can_be(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 26, "more requests and connections than the API can serve")
@@ -66,7 +66,7 @@ func TestRow26_a_crowd_is_served_as_far_as_it_can_be(t *testing.T) {
 	s.leaveIdle(s.ops, 600)
 	began := time.Now()
 	next := s.codes(1, 10*time.Second, 0.1)
-	r.exactly("code for the next person beside idle connections", next.counts[http.StatusAccepted], 1)
+	r.exactly("code for the next client beside idle connections", next.counts[http.StatusAccepted], 1)
 	r.within("the next person waited", time.Since(began), size(3*time.Second, 500*time.Millisecond))
 	r.exactly("health beside idle connections", s.health(), http.StatusOK)
 	r.tried("%.0f codes/s in calm, %d clients for %v, %d that retry, %d idle connections",
@@ -74,7 +74,7 @@ func TestRow26_a_crowd_is_served_as_far_as_it_can_be(t *testing.T) {
 	r.note("crowd %v, eager %v", crowd.counts, eager.counts)
 }
 
-// overloaded is an API by itself, and what asks too much of it.
+// overloaded is one API and the clients that overload it.
 type overloaded struct {
 	t         testing.TB
 	addr, ops string
@@ -115,7 +115,7 @@ func farRedis(t testing.TB, redisURL string) string {
 	return u.String()
 }
 
-// crowdAnswers is what a crowd heard.
+// crowdAnswers are the answers to a crowd.
 type crowdAnswers struct {
 	counts map[int]int     // by status
 	times  []time.Duration // of the codes that were granted, sorted
@@ -176,8 +176,8 @@ func (s *overloaded) codes(clients int, span time.Duration, rate float64) crowdA
 	return all
 }
 
-// crowdClient is one connection, which is opened again when it was closed. Go's own client would take the processor from
-// what it asks.
+// crowdClient is one connection, which is opened again when it was closed. Go's own client would take processor time from
+// the API.
 type crowdClient struct {
 	addr   string
 	conn   net.Conn
@@ -225,7 +225,7 @@ func (c *crowdClient) ask(request string) (status int, err error) {
 	return response.StatusCode, err
 }
 
-// leaveIdle opens connections that say one thing and stay until the test ends.
+// leaveIdle opens connections that send one request and stay open until the test ends.
 func (s *overloaded) leaveIdle(addr string, n int) {
 	s.t.Helper()
 	for i := range n {

@@ -69,7 +69,7 @@ func TestRow04_1000_guesses_are_five_comparisons(t *testing.T) {
 	r.atMost("successes", successes, 1)
 }
 
-// uses is how often a thing that is good for one use is used at the same time.
+// uses is how many requests use the same single-use thing at the same time.
 const uses = 200
 
 func TestRow05_200_uses_of_one_thing_have_one_effect(t *testing.T) {
