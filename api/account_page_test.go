@@ -28,7 +28,7 @@ func TestPages_account_without_a_script(t *testing.T) {
 	end := url.Values{"action": {"end_session"}, "session": {ids[0][1]}}
 	p.submit("/account", end).wantPage(200, "那台设备已退出登录")
 	other.wantSignedIn(false)
-	p.submit("/account", end).wantPage(404, "没有找到")
+	p.submit("/account", end).wantPage(404, "未找到")
 
 	another := b.signedIn(false)
 	p.submit("/account", url.Values{"action": {"end_others"}}).wantPage(200, "其他设备都已退出登录")
@@ -39,7 +39,7 @@ func TestPages_account_without_a_script(t *testing.T) {
 		"mode": {"password"}, "action": {"password"}, "username": {"li_lei"},
 		"password_current": {"not this one"}, "password": {nextPassword}, "password_repeat": {nextPassword},
 	}
-	page = p.submit("/account", form).wantPage(422, `id="password_current-error" aria-live="polite">密码不正确`)
+	page = p.submit("/account", form).wantPage(422, `id="password_current-error" aria-live="polite">密码错误`)
 	if strings.Contains(page.text, "not this one") || strings.Contains(page.text, nextPassword) {
 		t.Error("the page shows a password again")
 	}
@@ -66,7 +66,7 @@ func TestPages_account_changes_contacts_without_a_script(t *testing.T) {
 	}
 	b.clock.Advance(2 * time.Minute)
 	mails := len(b.mails.all())
-	p.submit("/account", url.Values{"action": {"resend"}}).wantPage(200, "新邮件已经发出")
+	p.submit("/account", url.Values{"action": {"resend"}}).wantPage(200, "已重新发送激活邮件")
 	if all := b.mails.all(); len(all) != mails+1 || all[mails].Purpose != accounts.MailActivation {
 		t.Errorf("%d mails after asking for one more than %d", len(all), mails)
 	}

@@ -213,7 +213,7 @@ func TestPages_activate_asks_for_what_the_link_lacks(t *testing.T) {
 	b.person().registersAlone("stranger", address, strangersPassword).want(201, "0")
 	link, decline := b.lastToken(address), b.declineToken(address)
 	reader := b.person()
-	reader.get("/activate?token="+link).wantPage(200, "确认邮箱")
+	reader.get("/activate?token="+link).wantPage(200, "验证邮箱")
 	form := url.Values{"token": {link}, "action": {"activate"}}
 	page := reader.submit("/activate", form).wantPage(422, `name="password_repeat"`)
 	if strings.Contains(page.text, `aria-live="polite">请填写这一项`) {
@@ -238,7 +238,7 @@ func TestPages_activate_asks_for_what_the_link_lacks(t *testing.T) {
 	elsewhere := b.person()
 	elsewhere.submit("/activate", form).wantPage(403, `autocomplete="current-password"`)
 	form.Set("password", "not this one")
-	elsewhere.submit("/activate", form).wantPage(422, "密码不正确")
+	elsewhere.submit("/activate", form).wantPage(422, "密码错误")
 	form.Set("password", password)
 	elsewhere.submit("/activate", form).wantPage(200, "<div data-done>")
 	elsewhere.wantSignedIn(false)

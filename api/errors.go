@@ -46,52 +46,52 @@ var problems = [...]problem{
 	{errTooLarge, "4103", http.StatusRequestEntityTooLarge, "请求内容过大", "The request is too large."},
 	{errMediaType, "4103", http.StatusUnsupportedMediaType, "请求内容须为 UTF-8 编码的 JSON", "The request body must be JSON in UTF-8."},
 
-	{errBadKey, "4103", http.StatusBadRequest, "Idempotency-Key 须为 8 至 128 个可见的 ASCII 字符", "An Idempotency-Key is 8 to 128 visible ASCII characters."},
-	{errOtherBody, "4103", http.StatusUnprocessableEntity, "这个 Idempotency-Key 已用于内容不同的请求", "This Idempotency-Key was used for a request with another body."},
-	{errRunning, "4206", http.StatusConflict, "同一个请求还在处理，请稍后再试", "The same request is still being worked on. Please try again soon."},
+	{errBadKey, "4103", http.StatusBadRequest, "Idempotency-Key 须为 8 到 128 个可见的 ASCII 字符", "The Idempotency-Key must be 8 to 128 visible ASCII characters."},
+	{errOtherBody, "4103", http.StatusUnprocessableEntity, "这个 Idempotency-Key 已用于另一个内容不同的请求", "This Idempotency-Key was already used for a request with a different body."},
+	{errRunning, "4206", http.StatusConflict, "这个请求正在处理中，请稍后再试", "This request is still being processed. Please try again shortly."},
 
-	{echo.ErrNotFound, "4002", http.StatusNotFound, "没有找到", "Not found."},
-	{verify.ErrNotFound, "4002", http.StatusNotFound, "没有找到", "Not found."},
-	{echo.ErrMethodNotAllowed, "4005", http.StatusMethodNotAllowed, "不支持这种请求方法", "This method is not supported here."},
-	{errCrossOrigin, "4209", http.StatusForbidden, "请求被拒绝：来源不受信任", "Refused: the request comes from an origin that is not trusted."},
+	{echo.ErrNotFound, "4002", http.StatusNotFound, "未找到", "Not found."},
+	{verify.ErrNotFound, "4002", http.StatusNotFound, "未找到", "Not found."},
+	{echo.ErrMethodNotAllowed, "4005", http.StatusMethodNotAllowed, "不支持这种请求方法", "This method is not allowed here."},
+	{errCrossOrigin, "4209", http.StatusForbidden, "请求被拒绝：来源不受信任", "The request was refused because its origin is not trusted."},
 
 	{errNotSignedIn, "4101", http.StatusUnauthorized, "请先登录", "Please sign in."},
-	{accounts.ErrCredentials, "4102", http.StatusUnauthorized, "账号或密码错误", "Wrong account or password."},
-	{accounts.ErrNotFound, "4104", http.StatusNotFound, "账号不存在", "There is no such account."},
-	{accounts.ErrNotActive, "4104", http.StatusForbidden, "账号还没有激活，请查收激活邮件", "The account is not activated yet. Please look for the activation mail."},
+	{accounts.ErrCredentials, "4102", http.StatusUnauthorized, "账号或密码错误", "The account or password is incorrect."},
+	{accounts.ErrNotFound, "4104", http.StatusNotFound, "账号不存在", "This account does not exist."},
+	{accounts.ErrNotActive, "4104", http.StatusForbidden, "账号尚未激活，请查收激活邮件", "This account has not been activated yet. Please check your email for the activation link."},
 
-	{accounts.ErrSecondProof, "4210", http.StatusForbidden, "这个账号很久没有使用，号码可能已换了主人，只凭验证码无法登录：请用密码登录，或用这个号码注册新账号", "This account was not used for a long time and its number may belong to another person by now, so a code does not open it. Sign in with the password, or make a new account with the number."},
-	{accounts.ErrRecentlyChanged, "4209", http.StatusForbidden, "这个号码在三天内刚改为账号的手机号，暂时不能用来重置密码", "This number came to the account in the last three days and cannot reset its password yet."},
-	{accounts.ErrNothingToUndo, "4002", http.StatusNotFound, "过去三天内没有可以用这个号码撤销的更改", "No change of the last three days can be undone with this number."},
+	{accounts.ErrSecondProof, "4210", http.StatusForbidden, "这个账号很久没有使用，手机号可能已换了主人，不能只凭验证码登录。请用密码登录，或用这个手机号注册新账号", "This account has not been used for a long time, and its number may now belong to someone else, so a code is not enough. Sign in with your password, or create a new account with this number."},
+	{accounts.ErrRecentlyChanged, "4209", http.StatusForbidden, "这个手机号是三天内新绑定的，暂时不能用来重置密码", "This number was added to the account within the last three days and cannot be used to reset the password yet."},
+	{accounts.ErrNothingToUndo, "4002", http.StatusNotFound, "过去三天内没有可用这个手机号撤销的更改", "There is no change from the last three days that this number can undo."},
 
-	{accounts.ErrChanged, "4004", http.StatusConflict, "账号刚刚有其他修改，请刷新后重试", "The account has just been changed elsewhere. Please reload and try again."},
+	{accounts.ErrChanged, "4004", http.StatusConflict, "账号刚刚在别处有更改，请刷新后重试", "The account was just changed elsewhere. Please reload the page and try again."},
 
-	{errCaptchaGone, "4201", http.StatusUnprocessableEntity, "图形验证码已过期，请换一张", "The captcha has expired. Please ask for another."},
-	{errCaptchaWrong, "4202", http.StatusUnprocessableEntity, "图形验证码错误", "Wrong captcha."},
-	{errCaptchaNeeded, "4202", http.StatusUnprocessableEntity, "请填写图形验证码", "Please answer the captcha."},
-	{errCaptchaCheap, "4202", http.StatusUnprocessableEntity, "尝试过多，请填写更难的图形验证码", "There have been many attempts. Please answer a harder captcha."},
-	{errCaptchaIsOff, "4002", http.StatusNotFound, "没有启用图形验证码", "Captchas are switched off."},
-	{verify.ErrUsed, "4203", http.StatusUnprocessableEntity, "这个验证码刚刚已被使用。如果你连续提交了两次，第一次可能已经成功；否则请重新获取", "This code has just been used. If you sent the form twice, the first time may have worked; otherwise ask for another."},
-	{verify.ErrExpired, "4203", http.StatusUnprocessableEntity, "短信验证码已过期，请重新获取", "The code has expired. Please ask for another."},
-	{verify.ErrWrong, "4204", http.StatusUnprocessableEntity, "短信验证码错误", "Wrong code."},
-	{verify.ErrAttempts, "4205", http.StatusUnprocessableEntity, "错误次数过多，请重新获取验证码", "Too many wrong codes. Please ask for another."},
-	{accounts.ErrLinkExpired, "4207", http.StatusUnprocessableEntity, "激活链接已过期，请重新获取", "The activation link has expired. Please ask for another."},
-	{accounts.ErrUndoOver, "4207", http.StatusUnprocessableEntity, "撤销链接已过期或已使用", "The link has expired or was used."},
-	{accounts.ErrUndoLink, "4208", http.StatusUnprocessableEntity, "撤销链接无效", "The link is not valid."},
-	{accounts.ErrLinkAlone, "4210", http.StatusForbidden, "请先登录这个账号，或填写它的当前密码，再确认这个邮箱", "To verify this address, sign in to the account first or enter its current password."},
-	{accounts.ErrLinkInvalid, "4208", http.StatusUnprocessableEntity, "激活链接无效", "The activation link is not valid."},
+	{errCaptchaGone, "4201", http.StatusUnprocessableEntity, "图形验证码已过期，请换一张", "The captcha has expired. Please get a new one."},
+	{errCaptchaWrong, "4202", http.StatusUnprocessableEntity, "图形验证码错误", "The captcha answer is incorrect."},
+	{errCaptchaNeeded, "4202", http.StatusUnprocessableEntity, "请填写图形验证码", "Please complete the captcha."},
+	{errCaptchaCheap, "4202", http.StatusUnprocessableEntity, "尝试次数过多，请填写更难的图形验证码", "Too many attempts. Please complete a harder captcha."},
+	{errCaptchaIsOff, "4002", http.StatusNotFound, "图形验证码未启用", "Captchas are turned off."},
+	{verify.ErrUsed, "4203", http.StatusUnprocessableEntity, "这个验证码刚刚已被使用。如果你连续提交了两次，第一次可能已经成功；否则请重新获取", "This code has just been used. If you submitted the form twice, the first attempt may have succeeded; otherwise, request a new code."},
+	{verify.ErrExpired, "4203", http.StatusUnprocessableEntity, "短信验证码已过期，请重新获取", "The code has expired. Please request a new one."},
+	{verify.ErrWrong, "4204", http.StatusUnprocessableEntity, "短信验证码错误", "The code is incorrect."},
+	{verify.ErrAttempts, "4205", http.StatusUnprocessableEntity, "错误次数过多，请重新获取验证码", "Too many incorrect codes. Please request a new one."},
+	{accounts.ErrLinkExpired, "4207", http.StatusUnprocessableEntity, "激活链接已过期，请重新获取", "The activation link has expired. Please request a new one."},
+	{accounts.ErrUndoOver, "4207", http.StatusUnprocessableEntity, "撤销链接已过期或已被使用", "The link has expired or has already been used."},
+	{accounts.ErrUndoLink, "4208", http.StatusUnprocessableEntity, "撤销链接无效", "The link is invalid."},
+	{accounts.ErrLinkAlone, "4210", http.StatusForbidden, "请先登录这个账号，或填写它的当前密码，再验证邮箱", "To verify this address, sign in to the account or enter its current password."},
+	{accounts.ErrLinkInvalid, "4208", http.StatusUnprocessableEntity, "激活链接无效", "The activation link is invalid."},
 
-	{verify.ErrQueue, "4301", http.StatusServiceUnavailable, "短信暂时无法发送，请稍后再试", "Messages cannot be sent just now. Please try again soon."},
-	{passwords.ErrBusy, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again soon."},
+	{verify.ErrQueue, "4301", http.StatusServiceUnavailable, "短信暂时无法发送，请稍后再试", "Text messages cannot be sent right now. Please try again later."},
+	{passwords.ErrBusy, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again later."},
 }
 
 // Problems of errors that carry more than themselves.
 var (
-	badFields      = problem{errno: "4103", status: http.StatusUnprocessableEntity, zh: "请检查填写的内容", en: "Please check what was entered."}
+	badFields      = problem{errno: "4103", status: http.StatusUnprocessableEntity, zh: "请检查填写的内容", en: "Please check the information you entered."}
 	badBody        = problem{errno: "4103", status: http.StatusBadRequest, zh: "请求格式有误", en: "The request is malformed."}
-	registered     = problem{errno: "4003", status: http.StatusConflict, zh: "注册已经成功，请直接登录", en: "You are registered. Please sign in."}
-	exists         = problem{errno: "4003", status: http.StatusConflict, zh: "已被注册", en: "Already registered."}
-	password       = problem{errno: "4106", status: http.StatusUnprocessableEntity, zh: "密码不正确", en: "Wrong password."}
+	registered     = problem{errno: "4003", status: http.StatusConflict, zh: "注册已经成功，请直接登录", en: "You have already signed up. Please sign in."}
+	exists         = problem{errno: "4003", status: http.StatusConflict, zh: "已被注册", en: "This is already registered."}
+	password       = problem{errno: "4106", status: http.StatusUnprocessableEntity, zh: "密码错误", en: "The password is incorrect."}
 	tooSoon        = problem{errno: "4206", status: http.StatusTooManyRequests, zh: "操作过于频繁，请稍后再试", en: "Too many requests. Please try again later."}
 	databaseAway   = problem{errno: "4001", status: http.StatusServiceUnavailable, zh: "服务暂时不可用，请稍后再试", en: "The service is temporarily unavailable. Please try again later."}
 	dependencyAway = problem{errno: "4301", status: http.StatusServiceUnavailable, zh: "系统繁忙，请稍后再试", en: "The service is busy. Please try again later."}

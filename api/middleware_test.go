@@ -102,15 +102,15 @@ func TestLanguage(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	for accept, want := range map[string]string{
-		"":                                   "没有找到",
-		"zh-CN,zh;q=0.9,en;q=0.8":            "没有找到",
+		"":                                   "未找到",
+		"zh-CN,zh;q=0.9,en;q=0.8":            "未找到",
 		"en-GB":                              "Not found.",
 		"fr-FR, en;q=0.5":                    "Not found.",
-		"fr, *":                              "没有找到",
-		"en;q=0.2, zh-TW;q=0.7":              "没有找到",
-		"en;q=0":                             "没有找到",
-		"garbage;;;q=":                       "没有找到",
-		strings.Repeat("en,", 1000):          "没有找到",
+		"fr, *":                              "未找到",
+		"en;q=0.2, zh-TW;q=0.7":              "未找到",
+		"en;q=0":                             "未找到",
+		"garbage;;;q=":                       "未找到",
+		strings.Repeat("en,", 1000):          "未找到",
 		"zh;q=0, en":                         "Not found.",
 		"en-US-x-klingon,en;q=0.1,zh;q=0.05": "Not found.",
 	} {

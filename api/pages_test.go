@@ -88,12 +88,12 @@ func TestPages_register_with_an_address_without_a_script(t *testing.T) {
 	form.Set("captcha", captchaText)
 	p.submit("/register", form).wantPage(200, "<div data-done>")
 	old := b.lastToken(address)
-	p.submit("/register", url.Values{"action": {"resend"}, "email": {address}}).wantPage(200, "新邮件已经发出")
+	p.submit("/register", url.Values{"action": {"resend"}, "email": {address}}).wantPage(200, "已重新发送激活邮件")
 
 	p.get("/activate?token="+old).wantPage(200, old)
 	p.submit("/activate", url.Values{"token": {old}, "action": {"activate"}}).wantPage(422, "激活链接已过期")
 	token := b.lastToken(address)
-	p.get("/activate?token="+token).wantPage(200, "确认邮箱")
+	p.get("/activate?token="+token).wantPage(200, "验证邮箱")
 	if _, found := b.lastMail(); found.Active {
 		t.Error("looking at the page has activated the account")
 	}
@@ -169,7 +169,7 @@ func TestPages_speak_the_chosen_language_from_then_on(t *testing.T) {
 	p.get("/login").wantPage(200, `<html lang="zh-CN">`)
 	p.get("/login?lang=en").wantPage(200, `<html lang="en">`)
 	p.get("/register").wantPage(200, `<html lang="en">`)
-	p.submit("/login", url.Values{"login": {"a"}, "password": {"b"}}).wantPage(401, "Wrong account or password.")
+	p.submit("/login", url.Values{"login": {"a"}, "password": {"b"}}).wantPage(401, "The account or password is incorrect.")
 	p.get("/login?lang=zh").wantPage(200, `<html lang="zh-CN">`)
 	p.get("/login").wantPage(200, `<html lang="zh-CN">`)
 	p.get("/login?lang=xx").wantPage(200, `<html lang="zh-CN">`)

@@ -160,7 +160,7 @@ func TestUndo_page_works_without_a_script(t *testing.T) {
 	p.submit("/undo", form).wantPage(422, "两次输入的密码不一致")
 	form.Set("password_repeat", ownersPassword)
 	p.submit("/undo", form).wantPage(200, "<div data-done>")
-	p.submit("/undo", form).wantPage(422, "撤销链接已过期或已使用")
+	p.submit("/undo", form).wantPage(422, "撤销链接已过期或已被使用")
 
 	b.clock.Advance(time.Minute)
 	p.signInWith(ownersPassword)
@@ -168,8 +168,8 @@ func TestUndo_page_works_without_a_script(t *testing.T) {
 	b.clock.Advance(time.Minute)
 	stranger := b.person()
 	form = url.Values{"mobile": {number}, "captcha": {captchaText}, "action": {"send_code"}}
-	form.Set("captcha_id", stranger.get("/undo?lang=en").wantPage(200, "Undo a change of your account").captchaOf())
-	stranger.submit("/undo", form).wantPage(200, "is on its way")
+	form.Set("captcha_id", stranger.get("/undo?lang=en").wantPage(200, "Undo an account change").captchaOf())
+	stranger.submit("/undo", form).wantPage(200, "We have sent you a code")
 	form = url.Values{
 		"mobile": {number}, "sms_code_id": {b.codeID(number)}, "sms_code": {b.lastCode()},
 		"password": {nextPassword}, "password_repeat": {nextPassword}, "action": {"undo"},

@@ -175,7 +175,7 @@ func TestMails_escapes_what_people_chose(t *testing.T) {
 func TestMails_is_written_in_the_language_of_the_mail_or_in_Chinese(t *testing.T) {
 	t.Parallel()
 	for language, want := range map[string]string{
-		"": "请确认您的邮箱", "zh": "请确认您的邮箱", "fr": "请确认您的邮箱", "en": "Please verify your email address",
+		"": "请验证您的邮箱", "zh": "请验证您的邮箱", "fr": "请验证您的邮箱", "en": "Please verify your email address",
 	} {
 		claimed := activation(t)
 		claimed.Mail.Language = language

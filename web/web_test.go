@@ -343,7 +343,7 @@ func TestRenderer_sum_in_the_picture_asks_for_its_result(t *testing.T) {
 	r := newRenderer(t)
 	for kind, want := range map[string][2]string{
 		"digits": {"Text in the image", `inputmode="numeric"`}, "letters": {"Text in the image", `inputmode="text"`},
-		"math": {"Result of the sum", `inputmode="numeric"`},
+		"math": {"Answer to the sum", `inputmode="numeric"`},
 	} {
 		page := render(t, r, "register", web.Page{Lang: "en", CaptchaRequired: true, CaptchaKind: kind})
 		if !strings.Contains(page, want[0]+"</label>") || !strings.Contains(page, want[1]+` autocomplete="off"`) {
