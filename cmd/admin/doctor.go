@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -14,24 +13,24 @@ import (
 	"usher/providers/catalog"
 )
 
-// doctorTimeout bounds each examination.
+// doctorTimeout bounds each request to a vendor or a mail server.
 const doctorTimeout = 10 * time.Second
 
 const doctorHelp = `usage: admin doctor [FLAGS]
 
-Examines settings, Redis, database, keys, and the credentials of vendors and mail server, says what to do about
-what it finds, and fails when something is wrong. It sends no message. Vendors are asked for something that they
-refuse to a wrong key.
+Checks the settings, Redis, the database, the keys, and the credentials of vendors and mail server. It tells what to do
+about each problem, and exits 1 when something is wrong. It sends no message: it checks credentials by requests that
+vendors refuse to a wrong key.
 `
 
-// What an examination ends with.
+// Results of a check.
 const (
 	isOK   = "ok"
-	isWarn = "warn" // works, but not as it should
+	isWarn = "warn" // works, but should be changed
 	isFail = "fail"
 )
 
-// finding is one examined thing.
+// finding is the result of one check.
 type finding struct {
 	Name   string `json:"name"`
 	Status string `json:"status"`
@@ -39,10 +38,10 @@ type finding struct {
 	Help   string `json:"help,omitempty"` // what to do about it
 }
 
-// fail is a finding that is well when err is nil.
+// fail is a finding that is ok when err is nil.
 func fail(name string, err error, help string) finding { return found(isFail, name, err, help) }
 
-// warn is fail for what can be lived with.
+// warn is like fail, for a problem that the service can work with.
 func warn(name string, err error, help string) finding { return found(isWarn, name, err, help) }
 
 func found(status, name string, err error, help string) finding {
@@ -52,26 +51,26 @@ func found(status, name string, err error, help string) finding {
 	return finding{Name: name, Status: status, Detail: err.Error(), Help: help}
 }
 
-// doctor examines everything that it can without sending a message.
+// doctor checks everything that it can check without sending a message.
 func doctor(ctx context.Context, p app.Process) error {
 	flags := newFlags("doctor", doctorHelp)
 	asJSON := flags.Bool("json", false, "print JSON")
-	offline := flags.Bool("offline", false, "do not talk to vendors and mail server")
+	offline := flags.Bool("offline", false, "do not connect to vendors and mail server")
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err
 	}
 	findings := examine(ctx, p.Environ, *offline)
-	ill := 0
+	failed := 0
 	for _, f := range findings {
 		if f.Status == isFail {
-			ill++
+			failed++
 		}
 	}
 	if err := printFindings(p.Stdout, findings, *asJSON); err != nil {
 		return err
 	}
-	if ill > 0 {
-		return fmt.Errorf("%d of %d examinations found something wrong", ill, len(findings))
+	if failed > 0 {
+		return fmt.Errorf("%d of %d checks failed", failed, len(findings))
 	}
 	return nil
 }
@@ -91,11 +90,11 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 		fail("settings of "+strings.Join(worker.Config.SMSProviders, ", "), smsErr, settingsHelp),
 		fail("settings of the mail server", emailErr, settingsHelp),
 		warn("reports", reportsProblem(api.Config, worker.Config, sms),
-			"set "+config.Prefix+"REPORT_SECRET and enter the address in the vendor's console; see docs/messages.md"),
+			"set "+config.Prefix+"REPORT_SECRET and enter the report URL in the vendor's console; see docs/messages.md"),
 	}
 	for _, sender := range sms {
 		findings = append(findings, warn("templates of "+sender.Name(), templatesProblem(sender),
-			"have a template approved for each purpose and set its variable; see docs/sms-providers.md"))
+			"let the vendor approve a template for each purpose, and set its variable; see docs/sms-providers.md"))
 	}
 	findings = append(findings, examineRedis(ctx, api.Config.Common, api.Keys)...)
 	findings = append(findings, examineDatabase(ctx, api)...)
@@ -103,24 +102,21 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 		return findings
 	}
 	for _, sender := range sms {
-		credentials := prove(ctx, "credentials of "+sender.Name(), sender)
+		credentials := checkCredentials(ctx, "credentials of "+sender.Name(), sender)
 		findings = append(findings, credentials)
 		if credentials.Status == isOK {
 			findings = append(findings, checkTemplates(ctx, sender)...)
 		}
 	}
 	if mailer != nil {
-		findings = append(findings, prove(ctx, "login at the mail server", mailer))
+		findings = append(findings, checkCredentials(ctx, "login at the mail server", mailer))
 	}
 	return findings
 }
 
 func printFindings(out io.Writer, findings []finding, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(map[string]any{"findings": findings})
+		return printJSON(out, map[string]any{"findings": findings})
 	}
 	for _, f := range findings {
 		if _, err := fmt.Fprintf(out, "%-4s  %s\n", f.Status, f.Name); err != nil {

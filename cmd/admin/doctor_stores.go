@@ -18,26 +18,26 @@ import (
 	"usher/store/sqlstore"
 )
 
-// maxSkew is how far clocks may differ: scripts compare times that their callers give, and claims end by the clock.
+// maxSkew is how far clocks may differ: scripts compare times of several processes, and claims end by the clock.
 const maxSkew = time.Second
 
-// keysTried is how many numbers and addresses are opened to try the keys.
+// keysTried is how many numbers and addresses are opened to check the keys.
 const keysTried = 1000
 
-// doctorPatience is how long a store may take that is to be measured, whatever the settings allow it.
+// doctorPatience is the least time-out of a store: a store that is too slow for the settings can then be measured.
 const doctorPatience = 3 * time.Second
 
-// storeTimeout bounds the examination of a store, which may be far away.
+// storeTimeout bounds all checks of one store together.
 const storeTimeout = 30 * time.Second
 
-// How many round trips a time-out must allow for. Redis has one for each command, and not all trips are alike; a connection
-// to PostgreSQL that is made anew, with TLS and a password, asks about eight times in its own.
+// How many round trips a time-out must allow. A command of Redis needs one, and some take longer than others; a new
+// connection to PostgreSQL, with TLS and a password, needs about eight.
 const (
 	redisTrips    = 3
 	databaseTrips = 8
 )
 
-// roundTrip measures the middle one of a few questions; 0 when one of them fails.
+// roundTrip measures the median of five requests. It is 0 when one of them fails.
 func roundTrip(ask func() error) time.Duration {
 	var trips []time.Duration
 	for range 5 {
@@ -51,22 +51,22 @@ func roundTrip(ask func() error) time.Duration {
 	return trips[len(trips)/2]
 }
 
-// examineTrip compares a round trip with the setting that bounds it.
+// examineTrip compares a round trip with the time-out of the store.
 func examineTrip(name, setting string, trip time.Duration, trips int, timeout time.Duration) finding {
 	if trip == 0 {
-		return warn(name+" round trip", errors.New("it could not be measured"), "see the other findings about "+name)
+		return warn(name+" round trip", errors.New("could not be measured"), "see the other findings about "+name)
 	}
 	var err error
 	wanted := trip * time.Duration(trips)
 	least := (wanted + 99*time.Millisecond).Truncate(100 * time.Millisecond)
 	if wanted > timeout {
-		err = fmt.Errorf("%s is %v, less than %d round trips", setting, timeout, trips)
+		err = fmt.Errorf("%s is %v, which is less than %d round trips", setting, timeout, trips)
 	}
 	return fail(fmt.Sprintf("%s round trip %v", name, trip.Round(10*time.Microsecond)), err,
-		fmt.Sprintf("raise %s to %v at least, or move the programs nearer", setting, least))
+		fmt.Sprintf("raise %s to at least %v, or run the programs closer to the store", setting, least))
 }
 
-// helpOf is what can be done about a store's error, or else the general advice.
+// helpOf is what to do about a store's error, or the general advice where that is not known.
 func helpOf(err error, general string) string {
 	if o := store.AsOutage(err); o != nil && o.Cure != "" {
 		return o.Cure
@@ -74,7 +74,7 @@ func helpOf(err error, general string) string {
 	return general
 }
 
-const clockHelp = "let NTP set the clocks of all machines"
+const clockHelp = "run NTP on all machines"
 
 func examineRedis(ctx context.Context, c config.Common, keys *secrets.Keys) []finding {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -92,17 +92,17 @@ func examineRedis(ctx context.Context, c config.Common, keys *secrets.Keys) []fi
 	}
 	trip := roundTrip(func() error { return client.Ping(ctx).Err() })
 	findings := []finding{examineTrip("Redis", "USHER_REDIS_TIMEOUT", trip, redisTrips, c.RedisTimeout)}
-	const permissions = "docs/redis.md lists the permissions, and what hosted Redis must allow"
+	const permissions = "see docs/redis.md for the permissions, and for what a hosted Redis must allow"
 	warning, err := kept.ProbeAll(ctx)
 	findings = append(findings, fail("Redis commands, scripts and queues", err, helpOf(err, permissions)),
 		warn("Redis channels", warning, helpOf(warning, permissions)))
 	if keys != nil {
 		findings = append(findings, fail("namespace "+string(c.Namespace), kept.CheckClaim(ctx),
-			"set USHER_NAMESPACE to a name of this deployment's own; where the keys were replaced on purpose see docs/keys.md"))
+			"set USHER_NAMESPACE to a name that no other deployment uses; if you replaced the keys on purpose, see docs/keys.md"))
 	}
 	reports, err := redisconn.InspectAll(ctx, client)
 	if err != nil {
-		return append(findings, warn("Redis version", err, "let the user of USHER_REDIS_URL run INFO"))
+		return append(findings, warn("Redis version", err, "allow INFO to the user of USHER_REDIS_URL"))
 	}
 	for _, report := range reports {
 		findings = append(findings, examineNode(report)...)
@@ -121,15 +121,15 @@ func examineNode(r redisconn.Inspection) []finding {
 	}
 	clock := warn(name+" clock", skewProblem(r.Skew), clockHelp)
 	if r.Clockless {
-		clock = warn(name+" clock", errors.New("the user may not ask for the time"), "let the user of USHER_REDIS_URL run TIME (ACL: +time)")
+		clock = warn(name+" clock", errors.New("the user may not run TIME"), "allow TIME to the user of USHER_REDIS_URL (ACL: +time)")
 	}
 	return []finding{
 		fail(name+" version "+r.Version, r.VersionProblem(), "upgrade to Redis 6.2 or newer"),
 		fail(name+" memory policy", r.PolicyProblem(),
-			"set maxmemory-policy noeviction: with any other one a full Redis drops queued messages"),
-		warn(name+" memory", r.MemoryProblem(), "give it more memory, or find out what fills it: docs/runbooks"),
+			"set maxmemory-policy noeviction: with any other policy a full Redis deletes queued messages"),
+		warn(name+" memory", r.MemoryProblem(), "give it more memory, or find what uses it: see docs/runbooks/RedisMemoryHigh.md"),
 		warn(name+" append-only file", r.KeepingProblem(), "set appendonly yes"),
-		fail(name+" disk", unwritten, "look at its log, and at the space on its disk"),
+		fail(name+" disk", unwritten, "check its log and the free space on its disk"),
 		clock,
 	}
 }
@@ -167,12 +167,12 @@ func examineDatabase(ctx context.Context, s front.Settings) []finding {
 	if err == nil {
 		err := db.ProbeWrite(ctx)
 		findings = append(findings, fail("database writes", err,
-			helpOf(err, "lead USHER_DATABASE_URL to the primary, and let its user change the tables")))
+			helpOf(err, "point USHER_DATABASE_URL to the primary, and allow its user to change the tables")))
 	}
 	if err == nil && s.Keys != nil {
 		err = sqlstore.NewSeals(db, s.Keys, time.Now).Check(ctx, keysTried)
 		findings = append(findings, fail("keys of the accounts", err,
-			"correct the order of USHER_SECRET_KEYS, or put the missing key back; admin keys shows more, docs/keys.md tells what to do"))
+			"correct the order of USHER_SECRET_KEYS, or restore the missing key; see admin keys and docs/keys.md"))
 	}
 	return findings
 }

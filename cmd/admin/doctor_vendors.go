@@ -12,11 +12,11 @@ import (
 	"usher/reasons"
 )
 
-// prove tries the credentials of a sender.
-func prove(ctx context.Context, name string, sender any) finding {
+// checkCredentials checks the credentials of a sender.
+func checkCredentials(ctx context.Context, name string, sender any) finding {
 	prover, ok := sender.(providers.CredentialChecker)
 	if !ok {
-		return warn(name, errors.New("there is no way to try them without sending"), "run admin canary")
+		return warn(name, errors.New("cannot be checked without sending a message"), "run admin canary")
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
@@ -24,25 +24,25 @@ func prove(ctx context.Context, name string, sender any) finding {
 	reason, known := reasons.Of(string(providers.ReasonOf(err)))
 	switch {
 	case errors.Is(err, providers.ErrPermission):
-		return warn(name, err, "give the access key the permission that docs/sms-providers.md names beside that to send: "+
-			"without it lost answers are followed by a resend")
+		return warn(name, err, "give the access key the second permission in docs/sms-providers.md, which allows it to query messages: "+
+			"without it a message with a lost answer is sent again")
 	case err != nil && known && !isKind(reason.Word):
 		return fail(name, fmt.Errorf("%w (%s: %s)", err, reason.Word, reason.Means), reason.Do)
 	case providers.KindOf(err) == providers.Misconfigured:
-		return fail(name, err, "correct the vendor's settings; its console or documents explain the code")
+		return fail(name, err, "correct the vendor's settings; its console or documentation explains the code")
 	default:
-		return fail(name, err, "see whether this machine may connect there, and try again")
+		return fail(name, err, "check whether this machine may connect to the server, and try again")
 	}
 }
 
-// isKind tells of a reason that only repeats the kind of a vendor's code, which says more.
+// isKind reports whether a reason only repeats the kind of a vendor's code. The code is more precise.
 func isKind(word reasons.Word) bool {
 	return slices.Contains([]reasons.Word{
 		reasons.Temporary, reasons.RateLimited, reasons.Rejected, reasons.Misconfigured, reasons.Unknown, reasons.Unclassified,
 	}, word)
 }
 
-// checkTemplates asks whether the vendor has approved the templates of a sender, where it can be asked.
+// checkTemplates checks whether the vendor has approved the templates, where it has a request for that.
 func checkTemplates(ctx context.Context, sender providers.SMSSender) []finding {
 	checker, ok := sender.(providers.TemplateChecker)
 	if !ok {
@@ -53,24 +53,24 @@ func checkTemplates(ctx context.Context, sender providers.SMSSender) []finding {
 	name := "approval of templates of " + sender.Name()
 	err := checker.CheckTemplates(ctx)
 	if err == nil || errors.Is(err, providers.ErrTemplate) {
-		return []finding{fail(name, err, "codes of that purpose are refused: wait for the audit, or name another template; the vendor's console has the reason")}
+		return []finding{fail(name, err, "the vendor refuses codes of that purpose: wait for its audit, or set another template; its console has the reason")}
 	}
-	return []finding{warn(name, err, "the vendor could not be asked: give the access key the permission dysms:GetSmsTemplate, or look at its console")}
+	return []finding{warn(name, err, "not checked: give the access key the permission dysms:GetSmsTemplate, or check the vendor's console")}
 }
 
-// templatesProblem names the purposes whose codes go out in words that cannot say what they are for.
+// templatesProblem names the purposes without a template of their own: their SMS do not tell what the code is for.
 func templatesProblem(sender providers.SMSSender) error {
 	templated, ok := sender.(providers.Templated)
 	if !ok {
 		return nil
 	}
 	if missing := templated.Templates().Missing(); len(missing) > 0 {
-		return fmt.Errorf("no template of its own for %s", strings.Join(missing, ", "))
+		return fmt.Errorf("%s have no template of their own", strings.Join(missing, ", "))
 	}
 	return nil
 }
 
-// reportsProblem is whether vendors are used of which nobody hears what became of the messages.
+// reportsProblem names the vendors whose delivery reports are neither pushed nor pulled.
 func reportsProblem(api config.API, worker config.Worker, sms []providers.SMSSender) error {
 	if api.ReportSecret != "" {
 		return nil
@@ -84,5 +84,5 @@ func reportsProblem(api config.API, worker config.Worker, sms []providers.SMSSen
 	if len(mute) == 0 {
 		return nil
 	}
-	return fmt.Errorf("nobody hears whether messages of %s arrive", strings.Join(mute, ", "))
+	return fmt.Errorf("no delivery reports are configured for %s", strings.Join(mute, ", "))
 }
