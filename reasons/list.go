@@ -145,7 +145,7 @@ var list = []Reason{
 	{Stopping, None, "The worker is stopping.", "Nothing: another worker sends it."},
 	{Token, None, "The link of the mail could not be made.", "Check USHER_SECRET_KEYS with admin doctor: earlier keys must stay in the list."},
 	{Template, None, "The mail's template could not be executed.", "Check USHER_MAIL_TEMPLATES with admin mails preview."},
-	{SetBack, None, "Redis knows a later attempt at the mail: the database was restored from an older dump, and the mail may have been sent since.", "See the runbook MailsSetBack: admin messages retry sends what people still need."},
+	{SetBack, None, "Redis knows a later attempt at the mail: the database was restored from an older dump, and the mail may have been sent since.", "See the runbook MailsHeldBack: admin messages retry sends what people still need."},
 	{NotNoted, None, "The attempt could not be recorded in Redis.", retries},
 	{NoProvider, None, "No SMS provider is configured.", "Set USHER_SMS_PROVIDERS."},
 	{BadRequest, None, "The request to the provider could not be built.", "Check the provider's endpoint and keys with admin doctor."},
