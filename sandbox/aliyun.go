@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"io"
 	"mime"
@@ -19,7 +18,7 @@ const (
 	maxVendorBody = 64 << 10
 )
 
-// An aliyunCall is one request, before anything in it was checked.
+// An aliyunCall is one request that is not checked yet.
 type aliyunCall struct {
 	method    string
 	host      string
@@ -30,15 +29,15 @@ type aliyunCall struct {
 	requestID string
 }
 
-// serveAliyun answers the RPC interface. The path is not looked at: signature v1 always signs "/", and
-// SDKs that cannot set a path call the root.
+// serveAliyun answers the RPC interface. It ignores the path: signature v1 always signs "/", and SDKs that cannot set a path call
+// the root.
 func (s *Server) serveAliyun(w http.ResponseWriter, r *http.Request) {
 	if s.tallyAliyun(w, r) {
 		return
 	}
 	call, refusal := readAliyun(w, r)
 	if refusal != nil {
-		call.refuse(*refusal).write(w)
+		call.refuse(refusal).write(w)
 		return
 	}
 	switch call.action() {
@@ -64,16 +63,18 @@ func (s *Server) serveAliyun(w http.ResponseWriter, r *http.Request) {
 // answerAliyun runs the checks of the gateway, then do.
 func (s *Server) answerAliyun(call *aliyunCall, do func(*aliyunCall) answer) answer {
 	if refusal := s.authenticateAliyun(call); refusal != nil {
-		return call.refuse(*refusal)
+		return call.refuse(refusal)
 	}
 	if call.version() != aliyunVersion {
-		return call.refuse(invalidVersion())
+		return call.refuse(refuse400("InvalidVersion", "Specified parameter Version is not valid."))
 	}
 	switch call.action() {
 	case "SendSms", "QuerySendDetails", "GetSmsTemplate":
 		return do(call)
 	default:
-		return call.refuse(invalidAction())
+		return call.refuse(&aliyunRefusal{
+			"InvalidAction.NotFound", "Specified api is not found, please check your url and method.", http.StatusNotFound,
+		})
 	}
 }
 
@@ -131,22 +132,102 @@ func (c *aliyunCall) fromHeader(param, header string) string {
 func (c *aliyunCall) action() string  { return c.fromHeader("Action", "x-acs-action") }
 func (c *aliyunCall) version() string { return c.fromHeader("Version", "x-acs-version") }
 
-// isV3 tells the two signature methods apart as the vendor's clients make it possible: only the
-// newer one sets an Authorization header.
+// isV3 reports whether the request has the newer signature, whose clients alone set an Authorization header.
 func (c *aliyunCall) isV3() bool { return c.header.Get("Authorization") != "" }
 
-// wantsXML follows Format, whose default at the vendor is XML for the old signature. V3 clients ask
-// by header, and their SDKs read JSON only.
+// wantsXML follows Format, whose default is XML for the older signature. The SDKs of V3 read JSON only.
 func (c *aliyunCall) wantsXML() bool {
 	return !c.isV3() && !strings.EqualFold(c.params.Get("Format"), "JSON")
 }
 
-// answer renders a document; its XML root comes from its XMLName field.
 func (c *aliyunCall) answer(status int, document any) answer {
-	if !c.wantsXML() {
-		body, _ := json.Marshal(document) // plain structs of strings cannot fail
-		return answer{status: status, contentType: typeJSON, body: body}
+	return render(status, c.wantsXML(), document)
+}
+
+// An aliyunRefusal is an error of the gateway (status other than 200) or of the SMS product (200).
+type aliyunRefusal struct {
+	code    string
+	message string
+	status  int
+}
+
+func refuse400(code, message string) *aliyunRefusal {
+	return &aliyunRefusal{code, message, http.StatusBadRequest}
+}
+
+func business(code, message string) *aliyunRefusal {
+	return &aliyunRefusal{code, message, http.StatusOK}
+}
+
+func missing(name string) *aliyunRefusal {
+	return refuse400("Missing"+name, name+" is mandatory for this action.")
+}
+
+// aliyunRefusalFor returns the vendor's message and HTTP status for a code, or plausible ones.
+func aliyunRefusalFor(code string) *aliyunRefusal {
+	messages := map[string]string{
+		"isp.SYSTEM_ERROR":            "系统错误，请稍后重试",
+		"isv.BLACK_KEY_CONTROL_LIMIT": "黑名单管控",
+		"isv.BUSINESS_LIMIT_CONTROL":  "触发天级流控Permits:10",
+		"isv.AMOUNT_NOT_ENOUGH":       "账户余额不足",
+		"isv.MOBILE_NUMBER_ILLEGAL":   "非法手机号",
+		"isv.OUT_OF_SERVICE":          "业务停机",
+		"Throttling.User":             "Request was denied due to user flow control.",
+		"ServiceUnavailable":          "The request has failed due to a temporary failure of the server.",
 	}
-	body, _ := xml.Marshal(document)
-	return answer{status: status, contentType: typeXML, body: append([]byte(xml.Header), body...)}
+	statuses := map[string]int{
+		"InvalidAccessKeyId.NotFound": http.StatusNotFound,
+		"InvalidAction.NotFound":      http.StatusNotFound,
+		"Forbidden.RAM":               http.StatusForbidden,
+		"NoPermission":                http.StatusForbidden,
+		"InternalError":               http.StatusInternalServerError,
+		"ServiceUnavailable":          http.StatusServiceUnavailable,
+	}
+	refusal := &aliyunRefusal{code, messages[code], statuses[code]}
+	if refusal.message == "" {
+		refusal.message = "The sandbox was asked to answer with this code."
+	}
+	if refusal.status == 0 {
+		refusal.status = http.StatusBadRequest
+		if lower := strings.ToLower(code); strings.HasPrefix(lower, "isv.") || strings.HasPrefix(lower, "isp.") {
+			refusal.status = http.StatusOK
+		}
+	}
+	return refusal
+}
+
+// aliyunError is the gateway's error document.
+type aliyunError struct {
+	XMLName   xml.Name `json:"-" xml:"Error"`
+	RequestID string   `json:"RequestId" xml:"RequestId"`
+	HostID    string   `json:"HostId" xml:"HostId"`
+	Code      string   `json:"Code" xml:"Code"`
+	Message   string   `json:"Message" xml:"Message"`
+	Recommend string   `json:"Recommend" xml:"Recommend"`
+}
+
+// aliyunSent is the product's answer to SendSms; BizId is absent on errors.
+type aliyunSent struct {
+	XMLName   xml.Name `json:"-" xml:"SendSmsResponse"`
+	Message   string   `json:"Message" xml:"Message"`
+	RequestID string   `json:"RequestId" xml:"RequestId"`
+	BizID     string   `json:"BizId,omitempty" xml:"BizId,omitempty"`
+	Code      string   `json:"Code" xml:"Code"`
+}
+
+// refuse renders a refusal in the form that belongs to its status.
+func (c *aliyunCall) refuse(r *aliyunRefusal) answer {
+	if r.status != http.StatusOK {
+		return c.answer(r.status, aliyunError{
+			RequestID: c.requestID, HostID: "dysmsapi.aliyuncs.com", Code: r.code, Message: r.message,
+			Recommend: "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(r.code) +
+				"&product=Dysmsapi&requestId=" + c.requestID,
+		})
+	}
+	if c.action() == "QuerySendDetails" {
+		return c.answer(http.StatusOK, aliyunDetails{
+			Code: r.code, Message: r.message, RequestID: c.requestID,
+		})
+	}
+	return c.answer(http.StatusOK, aliyunSent{Code: r.code, Message: r.message, RequestID: c.requestID})
 }

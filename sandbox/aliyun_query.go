@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -45,12 +46,11 @@ type aliyunDetail struct {
 	OutID        string `json:"OutId,omitempty" xml:"OutId,omitempty"`
 }
 
-// aliyunQuery is the action QuerySendDetails: what became of the messages to one number on one
-// Beijing day, newest first.
+// aliyunQuery is the action QuerySendDetails: the outcomes of the messages to one number on one day in Beijing, newest first.
 func (s *Server) aliyunQuery(c *aliyunCall) answer {
 	for _, name := range []string{"PhoneNumber", "SendDate", "PageSize", "CurrentPage"} {
 		if c.params.Get(name) == "" {
-			return c.refuse(*missing(name))
+			return c.refuse(missing(name))
 		}
 	}
 	now := s.config.Now()
@@ -60,10 +60,10 @@ func (s *Server) aliyunQuery(c *aliyunCall) answer {
 	number := normalNumber(c.params.Get("PhoneNumber"))
 	switch {
 	case !dialable(number):
-		return c.refuse(*business("isv.MOBILE_NUMBER_ILLEGAL", "非法手机号"))
+		return c.refuse(business("isv.MOBILE_NUMBER_ILLEGAL", "非法手机号"))
 	case sizeErr != nil, size < 1, size > maxPageSize, pageErr != nil, page < 1, page > 1e6,
 		dayErr != nil, now.Sub(day) > queryHistory+24*time.Hour:
-		return c.refuse(*business("isv.INVALID_PARAMETERS", "参数异常"))
+		return c.refuse(business("isv.INVALID_PARAMETERS", "参数异常"))
 	}
 	bizID := c.params.Get("BizId")
 	found := s.mailbox.choose(func(r *record) bool {
@@ -92,8 +92,55 @@ func aliyunDetailOf(r *record, now time.Time) aliyunDetail {
 	}
 	d.ReceiveDate = r.reportedAt.In(beijing).Format(layout)
 	d.SendStatus, d.ErrCode = statusDelivered, "DELIVERED"
-	if r.fate == fateUndelivered {
+	if r.report == reportsUndelivered {
 		d.SendStatus, d.ErrCode = statusFailed, "MOBILE_NOT_ON_SERVICE"
 	}
 	return d
+}
+
+// The values of TemplateStatus, and the endings of template codes that have another one than approved.
+const (
+	templateInAudit  = "0"
+	templateApproved = "1"
+	templateRefused  = "2"
+
+	endsInAudit = "990001"
+	endsRefused = "990002"
+)
+
+func templateStatus(code string) string {
+	switch {
+	case strings.HasSuffix(code, endsInAudit):
+		return templateInAudit
+	case strings.HasSuffix(code, endsRefused):
+		return templateRefused
+	}
+	return templateApproved
+}
+
+// aliyunTemplateInfo is the answer to GetSmsTemplate, in part.
+type aliyunTemplateInfo struct {
+	XMLName        xml.Name `json:"-" xml:"GetSmsTemplateResponse"`
+	TemplateCode   string   `json:"TemplateCode" xml:"TemplateCode"`
+	TemplateStatus string   `json:"TemplateStatus" xml:"TemplateStatus"`
+	TemplateType   string   `json:"TemplateType" xml:"TemplateType"`
+	Message        string   `json:"Message" xml:"Message"`
+	RequestID      string   `json:"RequestId" xml:"RequestId"`
+	Code           string   `json:"Code" xml:"Code"`
+}
+
+// aliyunTemplate is the action GetSmsTemplate. Every code of the right form is an approved template of the account, except those
+// with one of the endings above.
+func (s *Server) aliyunTemplate(c *aliyunCall) answer {
+	code := c.params.Get("TemplateCode")
+	switch {
+	case code == "":
+		return c.refuse(missing("TemplateCode"))
+	case !templateCodePattern.MatchString(code):
+		return c.refuse(business("isv.SMS_TEMPLATE_ILLEGAL", "该账号下找不到对应模板"))
+	}
+	return c.answer(http.StatusOK, aliyunTemplateInfo{
+		TemplateCode: code, TemplateStatus: templateStatus(code), TemplateType: "0",
+		Message: "OK", RequestID: c.requestID, Code: "OK",
+	})
 }

@@ -33,7 +33,7 @@ type aliyunSMS struct {
 func (s *Server) aliyunSend(c *aliyunCall) answer {
 	sms, refusal := readAliyunSMS(c)
 	if refusal != nil {
-		return c.refuse(*refusal)
+		return c.refuse(refusal)
 	}
 	lost := false
 	for _, number := range sms.numbers {
@@ -45,7 +45,7 @@ func (s *Server) aliyunSend(c *aliyunCall) answer {
 	}
 	now := s.config.Now()
 	if refusal := s.takeAliyun(sms, now); refusal != nil {
-		return c.refuse(*refusal)
+		return c.refuse(refusal)
 	}
 	bizID := fmt.Sprintf("9%017d^0", rand.Int64N(1e17))
 	s.keepSMS(vendorAliyun, sms.numbers, record{
@@ -68,7 +68,7 @@ func (s *Server) keepSMS(vendor string, numbers []string, common record, now tim
 	records := make([]*record, len(numbers))
 	for i, number := range numbers {
 		r := common
-		r.To, r.fate = number, magicFor(number).Fate
+		r.To, r.report = number, magicFor(number).Report
 		records[i] = &r
 	}
 	s.keep(records...)
@@ -131,8 +131,8 @@ func readAliyunNumbers(list string) ([]string, *aliyunRefusal) {
 	return numbers, nil
 }
 
-// readTemplateParam demands an object whose values are all strings, as the vendor documents: a bare
-// number is the usual mistake of senders that build the text themselves.
+// readTemplateParam requires an object whose values are all strings, as the vendor documents. A bare number is the usual mistake of
+// clients that write the JSON themselves.
 func readTemplateParam(text string) (map[string]string, *aliyunRefusal) {
 	if text == "" {
 		return nil, nil
@@ -168,7 +168,7 @@ func checkVariable(name, value string) *aliyunRefusal {
 	return nil
 }
 
-// text renders a template of the sandbox's own, since it cannot know the text that was approved.
+// text renders the sandbox's own text, since it does not know the approved text.
 func (m aliyunSMS) text() string {
 	if code, ok := m.params["code"]; ok && len(m.params) == 1 {
 		return "【" + m.sign + "】" + wordsOf(m.template, "您的") + "验证码为：" + code + "，请勿泄露于他人！"

@@ -113,7 +113,7 @@ func verifier(key, secret string, now time.Time) *Server {
 			Credentials: Credentials{Aliyun: AliyunCredentials{AccessKeyID: key, AccessKeySecret: secret}},
 			Now:         func() time.Time { return now },
 		}),
-		nonces: newSeen(time.Hour),
+		nonces: newNonceCache(time.Hour),
 	}
 }
 

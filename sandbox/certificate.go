@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// certificateOf returns the certificate of the mail server and, as PEM, what a client must trust: from the
-// file, which is written when it is missing, or made anew when file is empty.
+// certificateOf returns the certificate of the mail server and, as PEM, the one that a client must trust. It reads the file, and
+// writes it when it is missing. When file is empty it makes a new certificate.
 func certificateOf(file, addr string) (tls.Certificate, []byte, error) {
 	bundle, err := keptCertificate(file, addr)
 	if err != nil {
@@ -45,8 +45,8 @@ func keptCertificate(file, addr string) ([]byte, error) {
 	return bundle, os.WriteFile(file, bundle, 0o600)
 }
 
-// selfSigned makes a certificate that is its own authority, and its key, as PEM. It holds for loopback, for
-// the host of addr, and for "sandbox", the name that containers beside it use.
+// selfSigned makes a self-signed certificate and its key as PEM. It is valid for loopback, for the host of addr, and for "sandbox",
+// the name that other containers use.
 func selfSigned(addr string) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -56,7 +56,7 @@ func selfSigned(addr string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Clients judge validity by their real clock, so an injected one is of no use here.
+	// Clients check validity by their real clock, so the configured one cannot be used here.
 	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber:          serial,

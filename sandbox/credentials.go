@@ -2,7 +2,7 @@ package sandbox
 
 import "cmp"
 
-// Credentials are the made-up keys that a sandbox accepts. They protect nothing.
+// Credentials are the made-up keys that a sandbox accepts. They are public and protect nothing.
 type Credentials struct {
 	// Aliyun is the access key pair that signs Aliyun requests.
 	Aliyun AliyunCredentials `json:"aliyun"`

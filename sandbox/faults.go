@@ -13,34 +13,33 @@ const (
 	maxFaultDelay = 5 * time.Minute
 	maxFaultCount = 1_000_000
 
-	// faultReports is where the fault of pushed reports is found among those of the vendors.
+	// faultReports stands for pushed reports among the vendors.
 	faultReports = "reports"
 )
 
-// Faults are the faults in force, by vendor; nil means none. They touch sends only: queries and
-// report polls answer truthfully, so that a client can find out what became of a send. Pushed reports have a
-// fault of their own.
+// Faults are the active faults by vendor; nil means none. They affect sends only: queries and requests for reports are always
+// answered correctly, so that a client can learn the outcome of a send. Pushed reports have their own fault.
 type Faults struct {
 	// Aliyun disturbs SendSms.
 	Aliyun *Fault `json:"aliyun"`
 	// Ronglian disturbs TemplateSMS.
 	Ronglian *Fault `json:"ronglian"`
-	// SMTP disturbs the mail dialogue where its code belongs.
+	// SMTP disturbs the mail dialogue at the command to which its code belongs.
 	SMTP *Fault `json:"smtp"`
 	// Reports disturbs the delivery reports that are pushed: it makes them late, double, or both.
 	Reports *Fault `json:"reports"`
 }
 
-// A Fault is one disturbance. Code and Status refuse the message, which is then not kept. Garbage and
-// Reset let it through, keep it and spoil the answer. Delay goes with each of them, or alone.
+// A Fault is one disturbance. Code and Status refuse the message, which is then not kept. With Garbage and Reset the message is
+// kept and the answer is lost. A delay can be set with each of them, or alone.
 type Fault struct {
-	// DelayMS holds the answer back by so many milliseconds; the message is kept before.
+	// DelayMS delays the answer by so many milliseconds. The message is kept before the delay.
 	DelayMS int `json:"delay_ms,omitempty"`
 	// Code is the vendor's error code: "isp.SYSTEM_ERROR", "160000", or an SMTP reply such as "451".
 	Code string `json:"code,omitempty"`
 	// Status is the HTTP status; without a code the body is a gateway's HTML page.
 	Status int `json:"status,omitempty"`
-	// Garbage answers with something that no client can read.
+	// Garbage answers with bytes that no client can read.
 	Garbage bool `json:"garbage,omitempty"`
 	// Reset closes the connection without an answer.
 	Reset bool `json:"reset,omitempty"`
@@ -88,7 +87,7 @@ func (f *Fault) validate(vendor string) error {
 	return f.validateEffect(vendor)
 }
 
-// validateEffect demands at most one effect beside the delay, and at least one in all.
+// validateEffect requires at most one effect beside the delay, and at least one in all.
 func (f *Fault) validateEffect(vendor string) error {
 	effects := 0
 	for _, set := range []bool{f.refuses(), f.Garbage, f.Reset} {
@@ -111,16 +110,17 @@ func (f *Fault) validateEffect(vendor string) error {
 	return nil
 }
 
-// A faultSet holds the faults in force.
+// A faultSet keeps the active faults. It is safe for concurrent use.
 type faultSet struct {
 	mu     sync.Mutex
 	faults Faults
 }
 
 func (s *faultSet) set(f Faults) error {
-	err := errors.Join(
-		f.Aliyun.validate(vendorAliyun), f.Ronglian.validate(vendorRonglian), f.SMTP.validate(vendorSMTP),
-		f.Reports.validate(faultReports))
+	var err error
+	for _, vendor := range faultVendors {
+		err = errors.Join(err, (*f.of(vendor)).validate(vendor))
+	}
 	if err != nil {
 		return err
 	}
@@ -137,24 +137,37 @@ func (s *faultSet) get() Faults {
 }
 
 func (f Faults) clone() Faults {
-	for _, slot := range []**Fault{&f.Aliyun, &f.Ronglian, &f.SMTP, &f.Reports} {
-		if *slot != nil {
-			*slot = new(**slot)
+	for _, vendor := range faultVendors {
+		if fault := f.of(vendor); *fault != nil {
+			*fault = new(**fault)
 		}
 	}
 	return f
 }
 
-// draw decides whether the vendor's fault hits this time and counts the hit. A fault for which
-// applies says no is left alone; nil means all.
+var faultVendors = []string{vendorAliyun, vendorRonglian, vendorSMTP, faultReports}
+
+// of returns where the fault of a vendor is kept.
+func (f *Faults) of(vendor string) **Fault {
+	switch vendor {
+	case vendorAliyun:
+		return &f.Aliyun
+	case vendorRonglian:
+		return &f.Ronglian
+	case vendorSMTP:
+		return &f.SMTP
+	default:
+		return &f.Reports
+	}
+}
+
+// draw decides whether the vendor's fault hits this request, and counts the hit. A fault for which applies is false does not hit;
+// a nil applies means true.
 func (s *faultSet) draw(vendor string, applies func(Fault) bool) (Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slot := map[string]**Fault{
-		vendorAliyun: &s.faults.Aliyun, vendorRonglian: &s.faults.Ronglian, vendorSMTP: &s.faults.SMTP,
-		faultReports: &s.faults.Reports,
-	}[vendor]
-	f := *slot
+	kept := s.faults.of(vendor)
+	f := *kept
 	if f == nil || applies != nil && !applies(*f) {
 		return Fault{}, false
 	}
@@ -164,7 +177,7 @@ func (s *faultSet) draw(vendor string, applies func(Fault) bool) (Fault, bool) {
 	hit := *f
 	if f.Count > 0 {
 		if f.Count--; f.Count == 0 {
-			*slot = nil
+			*kept = nil
 		}
 	}
 	return hit, true

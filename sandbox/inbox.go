@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 )
 
 // maxShown is how many of the newest messages the page shows.
@@ -16,15 +20,15 @@ const maxShown = 100
 //go:embed assets
 var assets embed.FS
 
-// pages is read only after it was parsed.
+// pages does not change after it was parsed.
 var pages = template.Must(template.ParseFS(assets, "assets/*.html"))
 
-// pageCSP lets the page load its own script, style, events and mail frames, and nothing else.
+// pageCSP lets the page load only its own script, style, events and mail frames.
 const pageCSP = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// mailCSP lets a mail look as it was meant to, but run, load and submit nothing. Its links open
-// outside the frame.
+// mailCSP shows a mail with its own style. The mail cannot run scripts, load resources or submit forms. Its links open outside the
+// frame.
 const mailCSP = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; " +
 	"style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 
@@ -57,8 +61,7 @@ func (s *Server) serveInbox(w http.ResponseWriter, r *http.Request) {
 	_, _ = page.WriteTo(w)
 }
 
-// serveMailHTML serves the HTML of one mail for its frame: a document with an origin of its own, in
-// which no script runs.
+// serveMailHTML serves the HTML of one mail for its frame: a document with its own origin, in which no script runs.
 func (s *Server) serveMailHTML(w http.ResponseWriter, r *http.Request) {
 	message, ok := s.mailbox.find(r.PathValue("id"))
 	if !ok || message.HTML == "" {
@@ -138,4 +141,92 @@ func presets() []faultPresets {
 			{"Double", Fault{Double: true}},
 		}},
 	}
+}
+
+const (
+	// eventPause collects messages, so that a load test does not flood the browser.
+	eventPause = 200 * time.Millisecond
+	// eventBeat is how often a comment is sent, to notice that a browser has disconnected.
+	eventBeat    = 20 * time.Second
+	eventTimeout = 10 * time.Second
+)
+
+// serveEvents streams new messages to the page as rendered HTML, so that one template renders a message and the script builds no
+// HTML. The id of an event is the sequence number. A browser that connects again sends the last one.
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
+	last, err := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64)
+	if err != nil {
+		last, _ = strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
+	}
+	now := s.mailbox.after(last)
+	if last > now.sequence {
+		// The number is from an earlier run: send all messages of this one.
+		now = s.mailbox.after(0)
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	stream := eventStream{w: w, rc: http.NewResponseController(w)}
+	if stream.send(": open\n\n") != nil {
+		return
+	}
+	beat := time.NewTicker(eventBeat)
+	defer beat.Stop()
+	for clears := now.clears; ; {
+		if now.clears != clears {
+			clears = now.clears
+			if err := stream.send("event: cleared\ndata: -\n\n"); err != nil {
+				return
+			}
+		}
+		if err := stream.messages(now); err != nil {
+			return
+		}
+		last = now.sequence
+		select {
+		case <-now.changed:
+			if !s.pause(r.Context(), eventPause) {
+				return
+			}
+		case <-beat.C:
+			if stream.send(": still here\n\n") != nil {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		case <-s.stopped:
+			return
+		}
+		now = s.mailbox.after(last)
+	}
+}
+
+type eventStream struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func (e eventStream) messages(g snapshot) error {
+	for i := range g.messages {
+		var fragment bytes.Buffer
+		if err := pages.ExecuteTemplate(&fragment, "message.html", &g.messages[i]); err != nil {
+			return err
+		}
+		// Carriage returns would end a line of the stream too.
+		text := strings.ReplaceAll(fragment.String(), "\r", "")
+		event := fmt.Sprintf("event: message\nid: %s\ndata: %s\n\n",
+			g.messages[i].ID, strings.ReplaceAll(text, "\n", "\ndata: "))
+		if err := e.send(event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e eventStream) send(text string) error {
+	if err := e.rc.SetWriteDeadline(time.Now().Add(eventTimeout)); err != nil {
+		return err
+	}
+	if _, err := e.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return e.rc.Flush()
 }

@@ -1,12 +1,13 @@
 package sandbox
 
 import (
+	"hash/maphash"
 	"sync"
 	"time"
 )
 
-// Limits are how many messages one number may get in a rolling minute, hour and 24 hours. A zero
-// field means the vendor's own limit, a negative one means none.
+// Limits are how many messages one number may get in a rolling minute, hour and 24 hours. Zero means the vendor's own limit, a
+// negative number means no limit.
 type Limits struct {
 	Minute, Hour, Day int
 }
@@ -51,7 +52,7 @@ func newCounter(limits Limits) *counter {
 	return c
 }
 
-// take counts one message for each key, or none and returns the window that is full.
+// take counts one message for each key. When a window is full it counts none and returns that window.
 func (c *counter) take(now time.Time, keys ...string) (full window, ok bool) {
 	if len(c.windows) == 0 {
 		return window{}, true
@@ -72,8 +73,7 @@ func (c *counter) take(now time.Time, keys ...string) (full window, ok bool) {
 	return window{}, true
 }
 
-// makeRoom forgets keys at random when there are too many: with so many numbers in play, nobody is
-// testing the limit of one.
+// makeRoom forgets keys at random when there are too many: a test with so many numbers does not test the limit of one.
 func (c *counter) makeRoom() {
 	if len(c.sent) < maxCounted {
 		return
@@ -98,3 +98,52 @@ func since(times []time.Time, start time.Time) []time.Time {
 }
 
 func countSince(times []time.Time, start time.Time) int { return len(since(times, start)) }
+
+// maxNonces bounds one generation of remembered nonces.
+const maxNonces = 500_000
+
+// A nonceCache remembers nonces and request ids for at least a span, in two generations. The older one is dropped as a whole, so
+// that a flood needs no sweep and no unbounded memory. It keeps hashes only. It is safe for concurrent use.
+type nonceCache struct {
+	span time.Duration
+	seed maphash.Seed
+
+	mu         sync.Mutex
+	young      map[uint64]struct{}
+	old        map[uint64]struct{}
+	youngSince time.Time
+}
+
+func newNonceCache(span time.Duration) *nonceCache {
+	return &nonceCache{span: span, seed: maphash.MakeSeed(), young: map[uint64]struct{}{}}
+}
+
+// add remembers the key and reports whether it was new.
+func (s *nonceCache) add(key string, now time.Time) bool {
+	hash := maphash.String(s.seed, key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.knows(hash) {
+		return false
+	}
+	if len(s.young) >= maxNonces || now.Sub(s.youngSince) >= s.span {
+		s.old, s.young, s.youngSince = s.young, map[uint64]struct{}{}, now
+	}
+	s.young[hash] = struct{}{}
+	return true
+}
+
+// has reports whether key is remembered.
+func (s *nonceCache) has(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.knows(maphash.String(s.seed, key))
+}
+
+func (s *nonceCache) knows(hash uint64) bool {
+	if _, ok := s.young[hash]; ok {
+		return true
+	}
+	_, ok := s.old[hash]
+	return ok
+}

@@ -1,22 +1,25 @@
 package sandbox
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
 
-// A magicNumber is an ending of phone numbers that forces an outcome at both SMS vendors. Six digits,
-// so that random numbers of a load test hardly ever hit one.
+// A magicNumber is an ending of phone numbers that forces an outcome at both SMS vendors. It has six digits, so that the random
+// numbers of a load test almost never have one.
 type magicNumber struct {
 	Ending   string
 	Outcome  string
-	Aliyun   string // refusing code, or empty
-	Ronglian string // refusing code, or empty
-	Fate     fate   // of an accepted message
-	Reset    bool   // kept, but the answer is lost
+	Aliyun   string     // refusing code, or empty
+	Ronglian string     // refusing code, or empty
+	Report   reportKind // of an accepted message
+	Reset    bool       // kept, but the answer is lost
 }
 
 func magicNumbers() []magicNumber {
 	return []magicNumber{
-		{Ending: "990001", Outcome: "accepted, then reported as undelivered", Fate: fateUndelivered},
-		{Ending: "990002", Outcome: "accepted, and no report ever comes", Fate: fateSilent},
+		{Ending: "990001", Outcome: "accepted, then reported as undelivered", Report: reportsUndelivered},
+		{Ending: "990002", Outcome: "accepted, and no report ever comes", Report: reportsNothing},
 		{Ending: "990003", Outcome: "accepted, but the connection closes without an answer", Reset: true},
 		{
 			Ending: "990004", Outcome: "refused: temporary fault of the vendor",
@@ -41,7 +44,7 @@ func magicNumbers() []magicNumber {
 	}
 }
 
-// magicFor returns the magic of a number, or the zero value: accepted and delivered.
+// magicFor returns the forced outcome of a number, or the zero value: accepted and delivered.
 func magicFor(number string) magicNumber {
 	if len(number) < 6 || !strings.HasPrefix(number[len(number)-6:], "99000") {
 		return magicNumber{}
@@ -73,14 +76,14 @@ func magicMailboxes() []magicMailbox {
 			Message: "Local error in processing",
 		},
 		{
-			Ending: "+554", Outcome: "554 after the message: taken for spam", Code: 554, AtData: true,
+			Ending: "+554", Outcome: "554 after the message: classified as spam", Code: 554, AtData: true,
 			Message: "DT:SPM",
 		},
 		{Ending: "+reset", Outcome: "kept, but the connection closes without the reply", Reset: true},
 	}
 }
 
-// magicForMailbox returns the magic of an address, or the zero value.
+// magicForMailbox returns the forced outcome of an address, or the zero value.
 func magicForMailbox(address string) magicMailbox {
 	local, _, _ := strings.Cut(address, "@")
 	for _, m := range magicMailboxes() {
@@ -89,4 +92,42 @@ func magicForMailbox(address string) magicMailbox {
 		}
 	}
 	return magicMailbox{}
+}
+
+// Template is a made-up text that counts as approved at both vendors. Any other template is rendered in words that name no
+// purpose.
+type Template struct {
+	// Purpose is what the code is for, as Usher calls it.
+	Purpose string `json:"purpose"`
+	// Aliyun is the TemplateCode at Aliyun.
+	Aliyun string `json:"aliyun_template_code"`
+	// Ronglian is the templateId at Ronglian.
+	Ronglian string `json:"ronglian_template_id"`
+	// Words are the beginning of the text, which says what the code is for.
+	Words string `json:"words"`
+}
+
+// Templates returns all of them.
+func Templates() []Template {
+	return []Template{
+		{"register", "SMS_71390001", "71390001", "您正在注册账户，"},
+		{"login", "SMS_71390002", "71390002", "您正在登录，"},
+		{"reset_password", "SMS_71390003", "71390003", "您正在重置登录密码，"},
+		{"change_mobile", "SMS_71390004", "71390004", "您正在将账户的手机号更换为本号码，"},
+		{"undo_change", "SMS_71390005", "71390005", "您正在撤销账户的更改，"},
+	}
+}
+
+// wordsOf returns the words of the template that has this id at one of the vendors, or else the given ones.
+func wordsOf(id, otherwise string) string {
+	for _, t := range Templates() {
+		if id == t.Aliyun || id == t.Ronglian {
+			return t.Words
+		}
+	}
+	return otherwise
+}
+
+func (s *Server) showTemplates(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, Templates())
 }

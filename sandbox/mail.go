@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// maxMailDepth and maxMailParts bound what a hostile MIME tree can cost.
+	// maxMailDepth and maxMailParts bound the work for a hostile MIME tree.
 	maxMailDepth = 5
 	maxMailParts = 50
 
@@ -25,8 +25,7 @@ const (
 
 var errMailShape = errors.New("mail nests too deep or has too many parts")
 
-// parseMail reads one mail into the fields that its content decides. Attachments are dropped. An
-// error of r is returned as it is.
+// parseMail reads one mail into the fields that follow from its content. It drops attachments. An error of r is returned as it is.
 func parseMail(r io.Reader) (Message, error) {
 	m, err := mail.ReadMessage(r)
 	if err != nil {
@@ -48,7 +47,7 @@ func parseMail(r io.Reader) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	// Data must be read to its end, also behind the last boundary.
+	// Data must be read to its end, beyond the last boundary too.
 	if _, err := io.Copy(io.Discard, m.Body); err != nil {
 		return Message{}, err
 	}
@@ -120,8 +119,8 @@ func (p *mailParts) readMultipart(reader *multipart.Reader, depth int) error {
 	}
 }
 
-// readText decodes one part to UTF-8 with plain line ends. A part that breaks its own encoding is
-// replaced by a note, because a person should see that it is broken.
+// readText decodes one part to UTF-8 with plain line ends. A part that violates its own encoding is replaced by a note, so that a
+// person sees that it is broken.
 func readText(body io.Reader, encoding, charsetLabel string) (string, error) {
 	raw, err := io.ReadAll(body)
 	if err != nil {
@@ -170,7 +169,7 @@ func readHTML(document string) (text string, links []string) {
 			}
 		case html.EndTagToken:
 			hidden = false
-		default: // nothing of a comment or a doctype is seen
+		default: // comments and doctypes are not visible
 		}
 	}
 }

@@ -2,6 +2,11 @@ package sandbox
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,16 +17,16 @@ import (
 // maxMailboxBytes bounds the memory of kept messages whatever their number.
 const maxMailboxBytes = 64 << 20
 
-// A fate is what becomes of an accepted SMS.
-type fate int
+// A reportKind is the delivery report of an accepted SMS.
+type reportKind int
 
 const (
-	fateDelivered   fate = iota // the handset reports after the delivery delay
-	fateUndelivered             // the carrier reports a failure after the same time
-	fateSilent                  // nothing is ever reported
+	reportsDelivered   reportKind = iota // it arrives after the delivery delay
+	reportsUndelivered                   // the carrier reports a failure after the same delay
+	reportsNothing                       // no report ever comes
 )
 
-// A record is a kept message with what only its vendor shows about it.
+// A record is a kept message with the fields that only its vendor shows.
 type record struct {
 	Message
 	raw        []byte // a mail as it came
@@ -29,17 +34,17 @@ type record struct {
 	vendorID   string // Aliyun's BizId, Ronglian's smsMessageSid
 	reference  string // the sender's own: Aliyun's OutId, Ronglian's reqId
 	template   string
-	fate       fate
-	reportedAt time.Time // when a report exists, unless the fate is silent
-	handedOut  bool      // Ronglian hands each report out once
-	pushed     bool      // the report is on its way to the customer's server
+	report     reportKind
+	reportedAt time.Time // when the report exists, unless there is none
+	pulled     bool      // the report was returned to a client: Ronglian returns each once
+	pushed     bool      // the report was pushed, or is being pushed
 }
 
 // size estimates the memory of a record, to bound the sum.
 func (r *record) size() int { return r.Message.size() + len(r.raw) }
 
 func (r *record) reported(now time.Time) bool {
-	return r.fate != fateSilent && !now.Before(r.reportedAt)
+	return r.report != reportsNothing && !now.Before(r.reportedAt)
 }
 
 // A mailbox keeps the newest records.
@@ -122,8 +127,8 @@ func (m *mailbox) find(id string) (record, bool) {
 	return *m.records[i], true
 }
 
-// A glance is what a watcher of the mailbox has to know.
-type glance struct {
+// A snapshot is the state of the mailbox for a watcher of the inbox.
+type snapshot struct {
 	messages []Message // newest last
 	sequence uint64
 	clears   int
@@ -132,10 +137,10 @@ type glance struct {
 
 // after returns at most maxShown of the newest messages that came after a sequence number, and a
 // channel that closes at the next change.
-func (m *mailbox) after(sequence uint64) glance {
+func (m *mailbox) after(sequence uint64) snapshot {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	g := glance{sequence: m.sequence, clears: m.clears, changed: m.changed}
+	g := snapshot{sequence: m.sequence, clears: m.clears, changed: m.changed}
 	for i := max(0, len(m.records)-maxShown); i < len(m.records); i++ {
 		if m.records[i].sequence > sequence {
 			g.messages = append(g.messages, m.records[i].Message)
@@ -144,7 +149,7 @@ func (m *mailbox) after(sequence uint64) glance {
 	return g
 }
 
-// choose returns copies of the records for which pick says so, newest first.
+// choose returns copies of the records for which pick is true, newest first.
 func (m *mailbox) choose(pick func(*record) bool) []record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -157,9 +162,9 @@ func (m *mailbox) choose(pick func(*record) bool) []record {
 	return chosen
 }
 
-// handOut returns up to limit Ronglian records whose report is due and was not handed out, oldest
-// first, and marks them.
-func (m *mailbox) handOut(now time.Time, limit int) []record {
+// takeReports returns up to limit records of a vendor whose report is due and was not taken before, oldest first, and marks them.
+// taken selects the mark: reports are pushed and pulled independently.
+func (m *mailbox) takeReports(vendor string, now time.Time, limit int, taken func(*record) *bool) []record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var due []record
@@ -167,28 +172,53 @@ func (m *mailbox) handOut(now time.Time, limit int) []record {
 		if len(due) == limit {
 			break
 		}
-		if r.Provider == vendorRonglian && !r.handedOut && r.reported(now) {
-			r.handedOut = true
+		if r.Provider == vendor && !*taken(r) && r.reported(now) {
+			*taken(r) = true
 			due = append(due, *r)
 		}
 	}
 	return due
 }
 
-// takeReports returns up to limit records of a vendor whose report is due and was not pushed, oldest first,
-// and marks them.
-func (m *mailbox) takeReports(vendor string, now time.Time, limit int) []record {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var due []record
-	for _, r := range m.records {
-		if len(due) == limit {
-			break
+// OpenJournal opens a file to append to as a [Config].Journal, and creates it when it is missing. When a killed process left its
+// last line unfinished, it ends that line, so that the next message begins a new one. That message was not acknowledged.
+func OpenJournal(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := endLastLine(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+func endLastLine(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 {
+		return err
+	}
+	last := make([]byte, 1)
+	if _, err := file.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return err
+	}
+	_, err = file.WriteString("\n")
+	return err
+}
+
+// journalTo returns a function that appends a message to w. A message that cannot be written is logged and accepted all the same:
+// to its sender the sandbox is a vendor, and vendors have no journal.
+func journalTo(w io.Writer, logger *slog.Logger) func(Message) {
+	if w == nil {
+		return func(Message) {}
+	}
+	return func(m Message) {
+		line, err := json.Marshal(m)
+		if err == nil {
+			_, err = w.Write(append(line, '\n'))
 		}
-		if r.Provider == vendor && !r.pushed && r.reported(now) {
-			r.pushed = true
-			due = append(due, *r)
+		if err != nil {
+			logger.Error("message not written to the journal", "error", err)
 		}
 	}
-	return due
 }

@@ -15,12 +15,11 @@ const (
 	vendorRonglian = "ronglian"
 	vendorSMTP     = "smtp"
 
-	// maxLinks keeps a hostile mail from filling the page.
+	// maxLinks bounds what a hostile mail can show on the page.
 	maxLinks = 20
 )
 
-// Message is one kept message as its receiver would see it. A message to several recipients is kept
-// once for each.
+// Message is one kept message as its receiver sees it. A message to several recipients is kept once for each.
 type Message struct {
 	// ID is unique within one run of the sandbox and grows; it is a decimal number.
 	ID string `json:"id"`
@@ -36,10 +35,9 @@ type Message struct {
 	Subject string `json:"subject"`
 	// Text is the whole SMS, or the plain part of a mail.
 	Text string `json:"text"`
-	// HTML is the HTML part of a mail as it came: hostile, never to be shown outside a sandboxed frame.
+	// HTML is the HTML part of a mail as it came. It may be hostile: show it in a sandboxed frame only.
 	HTML string `json:"html"`
-	// MessageID is the Message-ID of a mail without its brackets, by which a reader of mails tells a
-	// double; empty for SMS.
+	// MessageID is the Message-ID of a mail without its brackets, by which a mail reader recognizes a double; empty for SMS.
 	MessageID string `json:"message_id"`
 	// Code is the verification code that the message seems to carry, or empty.
 	Code string `json:"code"`
@@ -77,7 +75,7 @@ func addLink(links []string, link string) []string {
 	return append(links, link)
 }
 
-// findCode returns the first run of four to eight digits that stands alone, links left aside.
+// findCode returns the first run of four to eight digits that stands alone, outside links.
 func findCode(text string) string {
 	match := codePattern.FindStringSubmatch(linkPattern.ReplaceAllString(text, " "))
 	if match == nil {
@@ -98,13 +96,13 @@ func normalNumber(number string) string {
 	return strings.TrimPrefix(number, "+")
 }
 
-// mainland tells whether number is a mainland mobile number without a country code.
+// mainland reports whether number is a mainland mobile number without a country code.
 func mainland(number string) bool {
 	return len(number) == 11 && number[0] == '1' && number[1] >= '3' && digits(number)
 }
 
-// dialable tells whether a number in normal form can be one at all. Eleven digits that begin with 1
-// are taken for a mainland number, as the vendors do, so they must be one.
+// dialable reports whether a number in normal form can exist. Eleven digits that begin with 1 count as a mainland number, as they
+// do at the vendors, and must be one.
 func dialable(number string) bool {
 	if !digits(number) || len(number) < 7 || len(number) > 15 || number[0] == '0' {
 		return false

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -27,8 +28,7 @@ type ronglianCall struct {
 	xmlBack bool
 }
 
-// ronglianAnswer is every answer of this vendor; it differs between the formats in the case of one
-// name only.
+// ronglianAnswer is every answer of this vendor. JSON and XML differ in the case of one name only.
 type ronglianAnswer struct {
 	XMLName    xml.Name         `json:"-" xml:"Response"`
 	StatusCode string           `json:"statusCode" xml:"statusCode"`
@@ -74,8 +74,8 @@ func (s *Server) answerRonglian(r *http.Request, call *ronglianCall, do func(*ro
 	return do(call)
 }
 
-// readRonglian chooses the formats: that of the body by Content-Type, that of the answer by Accept and
-// else like the body. A body too large reads as cut off, so its parser refuses it.
+// readRonglian chooses the formats: that of the body by Content-Type, that of the answer by Accept or else like the body. A body
+// that is too large is read as a truncated one, so that its parser refuses it.
 func readRonglian(w http.ResponseWriter, r *http.Request) *ronglianCall {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxVendorBody))
 	if err != nil {
@@ -100,12 +100,7 @@ func namesFormat(header string, otherwise bool) bool {
 }
 
 func (c *ronglianCall) answer(document ronglianAnswer) answer {
-	if !c.xmlBack {
-		body, _ := json.Marshal(document) // plain structs of strings cannot fail
-		return answer{status: http.StatusOK, contentType: typeJSON, body: body}
-	}
-	body, _ := xml.Marshal(document)
-	return answer{status: http.StatusOK, contentType: typeXML, body: append([]byte(xml.Header), body...)}
+	return render(http.StatusOK, c.xmlBack, document)
 }
 
 func (c *ronglianCall) refuse(code string) answer {
@@ -145,7 +140,7 @@ func (s *Server) ronglianSend(call *ronglianCall) answer {
 		return call.refuse("160040")
 	}
 	if sms.RequestID != "" && !s.requestIDs.add(dayID, now) {
-		return call.refuse("160054") // the same id came in between
+		return call.refuse("160054") // another request with the same id came in between
 	}
 	sid := randomHex(16)
 	s.keepSMS(vendorRonglian, numbers, record{
@@ -201,4 +196,78 @@ func randomHex(bytes int) string {
 	b := make([]byte, bytes)
 	_, _ = rand.Read(b) // never fails
 	return hex.EncodeToString(b)
+}
+
+// A ronglianSMS is the body of TemplateSMS in either format.
+type ronglianSMS struct {
+	To         string   `json:"to" xml:"to"`
+	AppID      string   `json:"appId" xml:"appId"`
+	TemplateID string   `json:"templateId" xml:"templateId"`
+	Datas      []string `json:"datas" xml:"datas>data"`
+	SubAppend  string   `json:"subAppend" xml:"subAppend"`
+	RequestID  string   `json:"reqId" xml:"reqId"`
+}
+
+// parseRonglianSMS accepts what the vendor's own clients send: any XML root, blanks around values, and a trailing comma in JSON.
+func parseRonglianSMS(body []byte, isXML bool) (ronglianSMS, bool) {
+	var sms ronglianSMS
+	if !parseRonglian(body, isXML, &sms) {
+		return ronglianSMS{}, false
+	}
+	for _, field := range []*string{&sms.To, &sms.AppID, &sms.TemplateID, &sms.SubAppend, &sms.RequestID} {
+		*field = strings.TrimSpace(*field)
+	}
+	for i := range sms.Datas {
+		sms.Datas[i] = strings.TrimSpace(sms.Datas[i])
+	}
+	return sms, true
+}
+
+func parseRonglian(body []byte, isXML bool, into any) bool {
+	if !isXML {
+		return json.Unmarshal(dropTrailingCommas(body), into) == nil
+	}
+	decoder := xml.NewDecoder(bytes.NewReader(body))
+	decoder.Strict = false // the old Python client escapes nothing
+	return decoder.Decode(into) == nil
+}
+
+// dropTrailingCommas removes each comma, outside strings, that is followed by a closing bracket.
+func dropTrailingCommas(body []byte) []byte {
+	clean := make([]byte, 0, len(body))
+	comma := -1 // where the last comma is, as long as only blanks followed
+	inString, escaped := false, false
+	for _, c := range body {
+		switch {
+		case inString:
+			inString = escaped || c != '"'
+			escaped = !escaped && c == '\\'
+		case c == ',':
+			comma = len(clean)
+		case c == ']' || c == '}':
+			if comma >= 0 {
+				clean[comma] = ' '
+			}
+			comma = -1
+		case c != ' ' && c != '\t' && c != '\r' && c != '\n':
+			inString, comma = c == '"', -1
+		}
+		clean = append(clean, c)
+	}
+	return clean
+}
+
+// text renders one of [Templates] or the vendor's test template, whose variables are a code and its minutes.
+func (m ronglianSMS) text() string {
+	if len(m.Datas) == 2 {
+		return "【云通讯】" + wordsOf(m.TemplateID, "您的") + "验证码是" + m.Datas[0] + "，请于" + m.Datas[1] + "分钟内正确输入"
+	}
+	return "【云通讯】" + strings.Join(m.Datas, "，")
+}
+
+func (m ronglianSMS) code() string {
+	if len(m.Datas) > 0 && wordPattern.MatchString(m.Datas[0]) {
+		return m.Datas[0]
+	}
+	return ""
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// ronglianValidity is how long a signature holds by the vendor's documents. It hides the difference
-// between clients that sign in local time, in UTC and in Beijing time.
+// ronglianValidity is how long a signature is valid by the vendor's documents. Because of it, clients may sign in local time, in
+// UTC or in Beijing's time.
 const ronglianValidity = 24 * time.Hour
 
 // ronglianSig returns the sig parameter in upper case, as documented.
@@ -20,8 +20,8 @@ func ronglianSig(sid, token, timestamp string) string {
 	return strings.ToUpper(hex.EncodeToString(sum[:]))
 }
 
-// authenticateRonglian returns the code that refuses the request, or nothing. Like the vendor it takes
-// sig in both cases and both alphabets of Base64, since official clients send either.
+// authenticateRonglian returns the code that refuses the request, or "". Like the vendor it accepts sig in upper and lower case and
+// both alphabets of Base64, since the official clients differ.
 func (s *Server) authenticateRonglian(r *http.Request) string {
 	account := s.config.Credentials.Ronglian
 	sid, timestamp, code := readRonglianAuthorization(r.Header.Get("Authorization"))
@@ -68,7 +68,7 @@ func readRonglianAuthorization(header string) (sid, timestamp, code string) {
 	return sid, timestamp, ""
 }
 
-// ronglianMessage words a status code.
+// ronglianMessage returns the vendor's text for a status code.
 func ronglianMessage(code string) string {
 	message, ok := map[string]string{
 		"111101": "【账号】请求包头Authorization参数为空",

@@ -1,8 +1,8 @@
-// Package sandbox plays Aliyun SMS, Ronglian SMS and a mail server on a laptop: it speaks their wire
-// protocols, checks signatures as they do, keeps what was sent and shows it in an inbox.
+// Package sandbox plays Aliyun SMS, Ronglian SMS and a mail server on one machine: it speaks their wire protocols, checks
+// signatures as they do, keeps the messages and shows them in an inbox.
 //
-// It is written from the vendors' documents and imports nothing of this module, so a client in any
-// language can be pointed at it. Messages live in memory and go nowhere.
+// It is written from the vendors' documents and imports no other package of this module, so that a client in any language can be
+// tested against it. Messages are kept in memory and are not sent on.
 package sandbox
 
 import (
@@ -26,7 +26,7 @@ const (
 	defaultCapacity      = 10_000
 	defaultDeliveryDelay = 2 * time.Second
 
-	// shutdownGrace is how long answers under way may take once Run was asked to end.
+	// shutdownGrace is how long HTTP answers may take after the context of Run has ended.
 	shutdownGrace = 3 * time.Second
 )
 
@@ -37,7 +37,7 @@ type Config struct {
 	HTTPAddr string
 	// SMTPAddr is the address of the mail server; empty means 127.0.0.1:1025.
 	SMTPAddr string
-	// Credentials are the keys that are accepted; each empty field takes its made-up default.
+	// Credentials are the keys that are accepted; each empty field has its made-up default.
 	Credentials Credentials
 	// AliyunLimits bound messages per sign name and number; the zero value means 1, 5 and 10.
 	AliyunLimits Limits
@@ -45,25 +45,24 @@ type Config struct {
 	RonglianLimits Limits
 	// Capacity is how many messages are kept before the oldest is dropped; 0 means 10,000.
 	Capacity int
-	// Tally counts messages instead of keeping them, for measuring: no message can be read, no report comes,
-	// and Aliyun's calls are taken without a look at their signature. See GET /api/tally.
+	// Tally counts messages instead of keeping them, for measurements: no message can be read, no report exists, and the
+	// signatures of Aliyun's requests are not checked. See GET /api/tally.
 	Tally bool
-	// DeliveryDelay is how long after acceptance a handset reports; 0 means two seconds, a negative
-	// value means at once.
+	// DeliveryDelay is how long after acceptance a delivery report exists; 0 means two seconds, a negative value means at
+	// once.
 	DeliveryDelay time.Duration
 	// AliyunReportURL and RonglianReportURL are where delivery reports are pushed to; see
 	// [Server.PushReports].
 	AliyunReportURL, RonglianReportURL string
-	// ReportRetries are the waits before a push that was not taken is repeated; nil means 1, 5 and 10
-	// seconds.
+	// ReportRetries are the waits before a push is repeated that was not accepted; nil means 1, 5 and 10 seconds.
 	ReportRetries []time.Duration
 	// Journal receives every kept message as one line of JSON, like those of GET /api/messages, before the
 	// sender is told that it was accepted; nil writes none. See [OpenJournal].
 	Journal io.Writer
-	// CertificateFile keeps the certificate and key of the mail server as PEM, made when the file is
-	// missing, so that clients that trust it go on doing so after a restart; empty makes new ones each time.
+	// CertificateFile keeps the certificate and key of the mail server as PEM and is created when it is missing, so that
+	// clients trust the server after a restart too. Empty makes a new certificate each time.
 	CertificateFile string
-	// Now tells the time that signatures, limits and reports are judged by; nil means time.Now.
+	// Now is the clock for signatures, limits and reports; nil means time.Now.
 	Now func() time.Time
 	// Logger receives one line for each kept message, without its content; nil discards.
 	Logger *slog.Logger
@@ -75,7 +74,7 @@ type Server struct {
 	http         *http.Server
 	httpListener net.Listener
 	mail         *smtp.Server
-	mailListener *closingListener
+	mailListener net.Listener
 	certificate  []byte
 
 	mailbox        *mailbox
@@ -83,16 +82,15 @@ type Server struct {
 	faults         *faultSet
 	aliyunCounts   *counter
 	ronglianCounts *counter
-	nonces         *seen
-	requestIDs     *seen
+	nonces         *nonceCache
+	requestIDs     *nonceCache
 	targets        targets
 
 	stopOnce sync.Once
 	stopped  chan struct{}
 }
 
-// Open binds both addresses and returns a server that answers once Run is called. A server that is
-// not run must be closed.
+// Open binds both addresses and returns a server that answers once Run is called. A server that does not run must be closed.
 func Open(ctx context.Context, config Config) (*Server, error) {
 	config = withDefaults(config)
 	if err := new(Server).PushReports(config.AliyunReportURL, config.RonglianReportURL); err != nil {
@@ -109,8 +107,8 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 		faults:         &faultSet{},
 		aliyunCounts:   newCounter(config.AliyunLimits.or(Limits{Minute: 1, Hour: 5, Day: 10})),
 		ronglianCounts: newCounter(config.RonglianLimits.or(Limits{Minute: 1, Hour: -1, Day: 5})),
-		nonces:         newSeen(2 * signatureTolerance),
-		requestIDs:     newSeen(24 * time.Hour),
+		nonces:         newNonceCache(2 * signatureTolerance),
+		requestIDs:     newNonceCache(24 * time.Hour),
 		stopped:        make(chan struct{}),
 		targets:        targets{aliyun: config.AliyunReportURL, ronglian: config.RonglianReportURL},
 	}
@@ -121,11 +119,9 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 	if s.httpListener, err = lc.Listen(ctx, "tcp", config.HTTPAddr); err != nil {
 		return nil, fmt.Errorf("listen for http: %w", err)
 	}
-	mailListener, err := lc.Listen(ctx, "tcp", config.SMTPAddr)
-	if err != nil {
+	if s.mailListener, err = lc.Listen(ctx, "tcp", config.SMTPAddr); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen for smtp: %w", err), s.httpListener.Close())
 	}
-	s.mailListener = newClosingListener(mailListener)
 	s.http = newHTTPServer(s.Handler(), config.Logger)
 	s.mail = s.newMailServer(certificate)
 	return s, nil
@@ -168,8 +164,8 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// Run answers until ctx ends, then closes both listeners and waits for what is under way. It returns
-// nil after such an end, and may be called once.
+// Run serves until ctx ends. Then it closes both listeners and all mail connections, and waits for HTTP answers under way. It
+// returns nil after such an end. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -192,31 +188,24 @@ func (s *Server) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Close ends the server at once for waiting clients and within seconds for answers under way. It is
-// idempotent; after a Run whose context ended it is not needed.
+// Close ends the server: at once for waiting clients and mail connections, within seconds for HTTP answers under way. Further
+// calls have no effect. It is not needed after a Run whose context has ended.
 func (s *Server) Close() error {
 	var err error
 	s.stopOnce.Do(func() {
-		close(s.stopped) // frees delayed answers and event streams, which Shutdown would wait for
+		close(s.stopped) // ends delayed answers and event streams, which Shutdown would wait for
 		// The caller's context has ended by now: the grace is counted from here.
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 		defer cancel()
 		if httpErr := s.http.Shutdown(ctx); httpErr != nil {
 			err = errors.Join(err, s.http.Close())
 		}
-		mailErr := s.mail.Shutdown(ctx)
-		// A server that never ran does not know its listeners.
-		for _, l := range []net.Listener{s.httpListener, s.mailListener} {
-			if closeErr := l.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
+		// Mail clients keep their connections open for minutes, so they are closed and not waited for. Listeners are closed
+		// here too, because a server that never ran does not know them.
+		for _, closeOne := range []func() error{s.mail.Close, s.httpListener.Close, s.mailListener.Close} {
+			if closeErr := closeOne(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
 				err = errors.Join(err, closeErr)
 			}
-		}
-		// A client that connected and said nothing may use up the grace: it is cut off, and that is no fault.
-		if errors.Is(mailErr, context.DeadlineExceeded) {
-			mailErr = s.mail.Close()
-		}
-		if mailErr != nil && !errors.Is(mailErr, net.ErrClosed) && !errors.Is(mailErr, smtp.ErrServerClosed) {
-			err = errors.Join(err, mailErr)
 		}
 	})
 	return err
@@ -228,18 +217,18 @@ func (s *Server) HTTPAddr() string { return s.httpListener.Addr().String() }
 // SMTPAddr returns the bound address of the mail server.
 func (s *Server) SMTPAddr() string { return s.mailListener.Addr().String() }
 
-// SMTPCA returns, as PEM, the certificate that a mail client must trust to use STARTTLS here. It is
-// made anew by each Open without a [Config].CertificateFile.
+// SMTPCA returns, as PEM, the certificate that a mail client must trust to use STARTTLS. Without a [Config].CertificateFile
+// each Open makes a new one.
 func (s *Server) SMTPCA() []byte { return append([]byte(nil), s.certificate...) }
 
 // Credentials returns the keys that this sandbox accepts.
 func (s *Server) Credentials() Credentials { return s.config.Credentials }
 
-// Messages returns what was kept, newest last. A non-empty to selects one recipient: a number in any
-// of the forms the vendors take, or an address in any case.
+// Messages returns the kept messages, newest last. A non-empty to selects one recipient: a number in any form that the vendors
+// accept, or an address in any case.
 func (s *Server) Messages(to string) []Message { return s.mailbox.list(to) }
 
-// Clear forgets all kept messages. Limits and remembered ids stay as they are.
+// Clear removes all kept messages. Limits and remembered ids stay as they are.
 func (s *Server) Clear() {
 	if s.tally != nil {
 		s.tally.clear()

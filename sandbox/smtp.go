@@ -52,7 +52,7 @@ type mailSession struct {
 // AuthMechanisms lists what QQ and 163 offer.
 func (m *mailSession) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
 
-// Auth starts a login. The library has refused it already when the connection is in clear.
+// Auth starts a login. Without TLS the library has refused it before.
 func (m *mailSession) Auth(mechanism string) (sasl.Server, error) {
 	if err := m.fault(stageAuth); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (m *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return nil
 }
 
-// Data takes the message, keeps it and answers.
+// Data reads the message, keeps it and answers.
 func (m *mailSession) Data(r io.Reader) error {
 	if m.server.tally != nil {
 		return m.server.tallyMail(r, m.recipients)
@@ -146,13 +146,13 @@ func (m *mailSession) Data(r io.Reader) error {
 		// The reply that follows goes to a closed connection.
 		_ = m.conn.Conn().Close()
 	case fault.Garbage:
-		// No mail server says this, so the client must take the outcome for unknown.
+		// No mail server replies so, and the client must treat the outcome as unknown.
 		_, _ = m.conn.Conn().Write([]byte("\x00\x00\x00\x00\r\n"))
 	}
 	return nil
 }
 
-// Reset forgets the message under way.
+// Reset discards the current message.
 func (m *mailSession) Reset() { m.recipients = nil }
 
 // Logout ends the session.
@@ -174,7 +174,7 @@ func reply(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
 	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: text}
 }
 
-// The stages of the dialogue at which a fault can strike.
+// The commands of the dialogue that a fault can affect.
 const (
 	stageAuth = "AUTH"
 	stageMail = "MAIL"
@@ -182,7 +182,7 @@ const (
 	stageData = "DATA"
 )
 
-// smtpStage returns where in the dialogue a mail service answers with a code.
+// smtpStage returns the command to which mail services answer with a code.
 func smtpStage(code string) string {
 	switch code {
 	case "432", "454", "530", "534", "535", "538":
@@ -215,7 +215,7 @@ func (m *mailSession) pause(f Fault) {
 	m.server.pause(context.Background(), f.delay()) // ends when the server does
 }
 
-// A loginServer is the server side of AUTH LOGIN, which the SASL library leaves out.
+// A loginServer is the server side of AUTH LOGIN, which the SASL library does not have.
 type loginServer struct {
 	login    func(username, password string) error
 	asked    bool

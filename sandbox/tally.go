@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// maxArrivals is how many of the newest arrivals a tally tells apart.
+// maxArrivals is how many of the newest arrivals a tally keeps.
 const maxArrivals = 1 << 17
 
-// A tally counts messages in the place of a mailbox, for measuring: what a vendor does in its own house must
-// not take time from who is measured on the same machine.
+// A tally counts messages in place of a mailbox, for measurements: the vendor's own work must not take processor time from the
+// program that is measured on the same machine. It is safe for concurrent use.
 type tally struct {
 	mu       sync.Mutex
 	vendors  map[string]*VendorTally
@@ -34,7 +34,7 @@ type VendorTally struct {
 	Last  int64 `json:"last"`
 }
 
-// Arrival says when a message came in, in nanoseconds since 1970.
+// Arrival is when a message arrived, in nanoseconds since 1970.
 type Arrival struct {
 	To string `json:"to"`
 	At int64  `json:"at"`
@@ -105,8 +105,7 @@ func (s *Server) showTally(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, s.tally.read(r.URL.Query().Has("arrivals")))
 }
 
-// tallyAliyun counts a SendSms of the vendor's older interface without a look at its signature. It reports
-// whether the call was one.
+// tallyAliyun counts a SendSms of the older signature without checking it. It reports whether the request was one.
 func (s *Server) tallyAliyun(w http.ResponseWriter, r *http.Request) bool {
 	if s.tally == nil {
 		return false

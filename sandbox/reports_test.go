@@ -208,7 +208,7 @@ func TestPushes_log_no_address(t *testing.T) {
 	var b *bundle
 	t.Cleanup(func() { // when nobody writes any more
 		log := b.log.String()
-		if !strings.Contains(log, "report not taken") || strings.Contains(log, "secret") || strings.Contains(log, "13800000011") {
+		if !strings.Contains(log, "report not accepted") || strings.Contains(log, "secret") || strings.Contains(log, "13800000011") {
 			t.Errorf("log: %s", log)
 		}
 	})

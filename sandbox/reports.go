@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,12 +24,12 @@ const (
 	pushesAtOnce  = 64
 	maxPushAnswer = 4 << 10
 
-	// aliyunBatch is how many reports go together; the vendor's own number is not known.
+	// aliyunBatch is how many reports one push carries. The vendor's own number is not known.
 	aliyunBatch = 100
 )
 
-// pushRetries is Aliyun's schedule of 1, 5 and 10 minutes at a sixtieth of its length. That of Ronglian is
-// not known and taken to be alike.
+// pushRetries is Aliyun's schedule of 1, 5 and 10 minutes, sixty times faster. Ronglian's schedule is not known and assumed to be
+// the same.
 func pushRetries() []time.Duration {
 	return []time.Duration{time.Second, 5 * time.Second, 10 * time.Second}
 }
@@ -38,9 +40,9 @@ type targets struct {
 	aliyun, ronglian string
 }
 
-// PushReports makes the server push delivery reports to the addresses from now on, as the vendors do to
-// those of their consoles, including reports that exist already. An empty address gets none. The error
-// quotes nothing: such an address holds a secret.
+// PushReports makes the server push delivery reports to the addresses from now on, as the vendors push to the addresses of their
+// consoles. Reports that exist already are pushed too. An empty address gets none. The error does not quote an address, which may
+// hold a secret.
 func (s *Server) PushReports(aliyunURL, ronglianURL string) error {
 	for _, address := range []string{aliyunURL, ronglianURL} {
 		u, err := url.Parse(address)
@@ -63,7 +65,7 @@ type reportPush struct {
 	understood  func(answer []byte) bool
 }
 
-// pushDue pushes reports as they become due, until ctx ends.
+// pushDue pushes each report when it is due, until ctx ends.
 func (s *Server) pushDue(ctx context.Context) {
 	client := &http.Client{
 		Timeout:       pushTimeout,
@@ -81,22 +83,22 @@ func (s *Server) pushDue(ctx context.Context) {
 	_ = group.Wait() // pushes have no error
 }
 
-// duePushes takes the reports that are due and have an address, so that none is pushed again.
+// duePushes takes the reports that are due and have an address. Each is taken once.
 func (s *Server) duePushes() []reportPush {
 	s.targets.mu.Lock()
 	aliyun, ronglian := s.targets.aliyun, s.targets.ronglian
 	s.targets.mu.Unlock()
 	var pushes []reportPush
-	now := s.config.Now()
+	now, pushed := s.config.Now(), func(r *record) *bool { return &r.pushed }
 	for aliyun != "" {
-		due := s.mailbox.takeReports(vendorAliyun, now, aliyunBatch)
+		due := s.mailbox.takeReports(vendorAliyun, now, aliyunBatch, pushed)
 		if len(due) == 0 {
 			break
 		}
 		pushes = append(pushes, aliyunPush(aliyun, due))
 	}
 	for ronglian != "" {
-		due := s.mailbox.takeReports(vendorRonglian, now, 1)
+		due := s.mailbox.takeReports(vendorRonglian, now, 1, pushed)
 		if len(due) == 0 {
 			break
 		}
@@ -105,7 +107,7 @@ func (s *Server) duePushes() []reportPush {
 	return pushes
 }
 
-// push delivers one request, late and twice when a fault says so.
+// push delivers one request, later or twice when a fault asks for it.
 func (s *Server) push(ctx context.Context, client *http.Client, p reportPush) {
 	fault, _ := s.faults.draw(faultReports, nil)
 	if !s.pause(ctx, fault.delay()) {
@@ -117,7 +119,7 @@ func (s *Server) push(ctx context.Context, client *http.Client, p reportPush) {
 	}
 }
 
-// deliver tries until the customer's server answers as expected, or the schedule is over.
+// deliver tries until the customer's server answers as expected, or the schedule ends.
 func (s *Server) deliver(ctx context.Context, client *http.Client, p reportPush) {
 	for _, wait := range slices.Concat(s.config.ReportRetries, []time.Duration{-1}) {
 		status, err := p.post(ctx, client)
@@ -125,15 +127,15 @@ func (s *Server) deliver(ctx context.Context, client *http.Client, p reportPush)
 			s.config.Logger.Debug("report pushed", "provider", p.vendor)
 			return
 		}
-		s.config.Logger.Warn("report not taken", "provider", p.vendor, "status", status, "last_try", wait < 0)
+		s.config.Logger.Warn("report not accepted: the server did not give the answer that the vendor expects", "provider", p.vendor, "status", status, "last_try", wait < 0)
 		if wait < 0 || !s.pause(ctx, wait) {
 			return
 		}
 	}
 }
 
-// post sends the request once. The status is 0 without an answer; errors of the transport, which quote the
-// address, stay here.
+// post sends the request once. The status is 0 without an answer. Errors of the transport quote the address, so they are
+// replaced.
 func (p reportPush) post(ctx context.Context, client *http.Client) (status int, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.address, bytes.NewReader(p.body))
 	if err != nil {
@@ -174,7 +176,7 @@ func aliyunPush(address string, due []record) reportPush {
 			ReportTime: r.reportedAt.In(beijing).Format(time.DateTime),
 			SMSSize:    "1", BizID: r.vendorID, OutID: r.reference,
 		}
-		if r.fate == fateUndelivered {
+		if r.report == reportsUndelivered {
 			entries[i].Success, entries[i].ErrCode, entries[i].ErrMsg = false, "MOBILE_NOT_ON_SERVICE", "关机"
 		}
 	}
@@ -205,4 +207,68 @@ func ronglianPush(address string, r record) reportPush {
 		}
 		return xml.Unmarshal(answer, &taken) == nil && taken.StatusCode == ronglianOK
 	}}
+}
+
+const (
+	defaultReportCount = 100
+	maxReportCount     = 500
+)
+
+// ronglianReport is one delivery report.
+type ronglianReport struct {
+	SMSType     string `json:"smsType" xml:"smsType"`
+	Content     string `json:"content" xml:"content"` // the smsMessageSid
+	FromNum     string `json:"fromNum" xml:"fromNum"` // the recipient
+	DateSent    string `json:"dateSent" xml:"dateSent"`
+	RecvTime    string `json:"recvTime" xml:"recvTime"`
+	Status      string `json:"status" xml:"status"` // "0" is delivered
+	DeliverCode string `json:"deliverCode" xml:"deliverCode"`
+	RequestID   string `json:"reqId,omitempty" xml:"reqId,omitempty"`
+	SMSCount    string `json:"smsCount" xml:"smsCount"`
+}
+
+// ronglianPoll is the body of GetArrived.
+type ronglianPoll struct {
+	AppID   string      `json:"appId" xml:"appId"`
+	SMSType json.Number `json:"smsType" xml:"smsType"` // a number or a string of one
+	Count   json.Number `json:"count" xml:"count"`
+}
+
+// ronglianReports is the operation GetArrived. It returns each report once.
+func (s *Server) ronglianReports(call *ronglianCall) answer {
+	var poll ronglianPoll
+	if !parseRonglian(call.body, call.xmlBody, &poll) {
+		return call.refuse("112616")
+	}
+	if strings.TrimSpace(poll.AppID) != s.config.Credentials.Ronglian.AppID {
+		return call.refuse("111181")
+	}
+	count := defaultReportCount
+	if text := strings.TrimSpace(poll.Count.String()); text != "" {
+		var err error
+		if count, err = strconv.Atoi(text); err != nil || count < 1 || count > maxReportCount {
+			return call.refuse("112329")
+		}
+	}
+	result := ronglianAnswer{StatusCode: ronglianOK}
+	if strings.TrimSpace(poll.SMSType.String()) == "0" {
+		return call.answer(result) // messages from people, which the sandbox never receives
+	}
+	for _, r := range s.mailbox.takeReports(vendorRonglian, s.config.Now(), count, func(r *record) *bool { return &r.pulled }) {
+		result.Reports = append(result.Reports, ronglianReportOf(&r))
+	}
+	return call.answer(result)
+}
+
+func ronglianReportOf(r *record) ronglianReport {
+	report := ronglianReport{
+		SMSType: "1", Content: r.vendorID, FromNum: r.To, RequestID: r.reference, SMSCount: "1",
+		DateSent: r.ReceivedAt.In(beijing).Format(ronglianTime),
+		RecvTime: r.reportedAt.In(beijing).Format(ronglianTime),
+		Status:   "0", DeliverCode: "DELIVRD",
+	}
+	if r.report == reportsUndelivered {
+		report.Status, report.DeliverCode = "1", "UNDELIV"
+	}
+	return report
 }
