@@ -21,41 +21,44 @@ const (
 	canaryPurpose verify.Purpose = "canary"
 
 	canaryPause = time.Minute // until the next message to the number, as after every code
-	canaryLook  = 500 * time.Millisecond
-	canaryQuery = 10 * time.Second // between two questions to a vendor that can be asked
+	canaryPoll  = 500 * time.Millisecond
+	canaryQuery = 10 * time.Second // between two queries to a vendor that can be asked
+
+	// canaryWait is how long the report of a periodic canary is waited for; most come within seconds.
+	canaryWait = 3 * time.Minute
 )
 
 // CanaryLife is how long a canary's message is followed at most.
 const CanaryLife = 5 * time.Minute
 
-// What became of a canary.
+// The outcomes of a canary.
 const (
-	CanaryDelivered   = "delivered"   // the carrier says so
-	CanaryUndelivered = "undelivered" // the carrier says so
+	CanaryDelivered   = "delivered"   // as the carrier reports
+	CanaryUndelivered = "undelivered" // as the carrier reports
 	CanaryRefused     = "refused"     // the provider did not accept it
-	CanaryUnreported  = "unreported"  // accepted, and nothing was heard in time
-	CanaryUnsent      = "unsent"      // did not get as far as the provider
+	CanaryUnreported  = "unreported"  // accepted, and no report came in time
+	CanaryUnsent      = "unsent"      // failed before the provider was called
 )
 
-// Canary is one real message through one provider, followed on the way that codes and their reports take: so it
+// Canary is one real message through one provider, which takes the way of codes and their reports: it
 // shows whether credentials, template, route and reports work. It is for one use.
 type Canary struct {
 	Sender providers.SMSSender
 	To     contact.Mobile
 	Store  *redisstore.Store
 	Keys   *secrets.Keys
-	Tell   func(format string, args ...any) // gets the story so far, without full numbers
+	Tell   func(format string, args ...any) // is called with the progress, without full numbers
 	Now    func() time.Time                 // the time that all processes share; nil: that of this machine
 
 	id string
 	at time.Time // when it was sent
 }
 
-// Fly sends the message, giving the provider timeout to answer, and waits for the report. The error of a canary
-// that was not delivered says why.
-func (c *Canary) Fly(ctx context.Context, timeout, wait time.Duration) (string, error) {
-	if fate, err := c.send(ctx, timeout); err != nil {
-		return fate, err
+// Send sends the message, gives the provider timeout to answer, waits for the report, and returns the outcome. The error of a
+// canary that was not delivered says why.
+func (c *Canary) Send(ctx context.Context, timeout, wait time.Duration) (outcome string, err error) {
+	if outcome, err = c.send(ctx, timeout); err != nil {
+		return outcome, err
 	}
 	return c.follow(ctx, wait)
 }
@@ -67,7 +70,7 @@ func (c *Canary) now() time.Time {
 	return c.Now()
 }
 
-// send files a code that nobody can enter, so that its report is filed like any other, and sends it.
+// send files a code that cannot be entered, so that its report is filed like any other, and sends it.
 func (c *Canary) send(ctx context.Context, timeout time.Duration) (string, error) {
 	subject := c.Keys.Index("mobile", c.To.Reveal())
 	c.id, c.at = verify.NewID(subject), time.Now()
@@ -106,17 +109,17 @@ func (c *Canary) send(ctx context.Context, timeout time.Duration) (string, error
 var errNoReport = errors.New("no report in time: the message may still arrive; " +
 	"are reports pushed to the API, or pulled by a running worker (docs/messages.md)?")
 
-// follow waits for the report to be filed, and asks the vendor now and then where it can be asked.
+// follow waits for the report to be filed, and queries a vendor that can be queried.
 func (c *Canary) follow(ctx context.Context, wait time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	ticker := time.NewTicker(canaryLook)
+	ticker := time.NewTicker(canaryPoll)
 	defer ticker.Stop()
 	asked := time.Now()
 	for {
 		state, source, err := c.reported(ctx), "its report", error(nil)
 		if querier, ok := c.Sender.(providers.Querier); ok && state == "" && time.Since(asked) >= canaryQuery {
-			asked, source = time.Now(), "the vendor, who was asked: no report came"
+			asked, source = time.Now(), "the vendor's answer to a query: no report came"
 			state, err = c.query(ctx, querier)
 		}
 		switch {
@@ -147,8 +150,8 @@ func (c *Canary) reported(ctx context.Context) messages.State {
 }
 
 func (c *Canary) query(ctx context.Context, querier providers.Querier) (messages.State, error) {
-	fate, err := querier.QuerySMS(ctx, providers.Query{ID: c.id, To: c.To, SentAt: c.at})
-	return fate.State, err
+	result, err := querier.QuerySMS(ctx, providers.Query{ID: c.id, To: c.To, SentAt: c.at})
+	return result.State, err
 }
 
 func since(t time.Time) time.Duration { return time.Since(t).Round(time.Millisecond) }

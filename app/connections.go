@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 const (
@@ -47,7 +48,7 @@ type connections struct {
 	highest int // of open since memory was given back
 
 	refusing chan struct{}
-	metrics  *connectionMetrics
+	closed   *prometheus.CounterVec // by reason
 }
 
 // connection is an open connection. Its fields but the first two belong to the lock of its connections.
@@ -63,10 +64,10 @@ type connection struct {
 // connectionKey is the context's key of a request's connection.
 type connectionKey struct{}
 
-func newConnections(listener net.Listener, most int, metrics *connectionMetrics) *connections {
-	return &connections{
-		Listener: listener, most: most, refusing: make(chan struct{}, turnedAway), metrics: metrics,
-	}
+func newConnections(listener net.Listener, port Port) *connections {
+	l := &connections{Listener: listener, most: port.Connections, refusing: make(chan struct{}, turnedAway)}
+	l.closed = newConnectionMetrics(port.Registry, port.Name, l)
+	return l
 }
 
 // Accept returns the next connection that there is room for.
@@ -101,7 +102,7 @@ func (l *connections) take(conn net.Conn) *connection {
 	c.wait()
 	l.mu.Unlock()
 	if oldest != nil {
-		l.metrics.closed.WithLabelValues("crowded").Inc()
+		l.closed.WithLabelValues("crowded").Inc()
 		_ = oldest.Conn.Close()
 	}
 	return c
@@ -175,7 +176,7 @@ const tooManyBody = `{"errno":"4301","errmsg":"系统繁忙，请稍后再试","
 
 // refuse answers a connection and closes it, without waiting for it.
 func (l *connections) refuse(conn net.Conn) {
-	l.metrics.closed.WithLabelValues("refused").Inc()
+	l.closed.WithLabelValues("refused").Inc()
 	select {
 	case l.refusing <- struct{}{}:
 	default:
@@ -213,7 +214,7 @@ func (l *connections) sweep(now time.Time) {
 	for _, c := range late {
 		_ = c.Conn.Close()
 	}
-	l.metrics.closed.WithLabelValues("idle").Add(float64(len(late)))
+	l.closed.WithLabelValues("idle").Add(float64(len(late)))
 	if isSpare {
 		debug.FreeOSMemory()
 	}
@@ -225,20 +226,6 @@ func idleAllowed(open, most int) time.Duration {
 	return min(idleTimeout, max(idleLeast, idleTimeout*time.Duration(2*free)/time.Duration(most)))
 }
 
-// run sweeps until ctx ends.
-func (l *connections) run(ctx context.Context) {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-ticker.C:
-			l.sweep(now)
-		}
-	}
-}
-
 // counts returns how many connections are open, and how many of them are quiet.
 func (l *connections) counts() (open, quiet int) {
 	l.mu.Lock()
@@ -246,41 +233,23 @@ func (l *connections) counts() (open, quiet int) {
 	return l.open, l.quiet.Len()
 }
 
-// connectionMetrics shows the connections of one port.
-type connectionMetrics struct {
-	of     *connections // set before it is registered
-	open   *prometheus.Desc
-	closed *prometheus.CounterVec
-}
-
-func newConnectionMetrics(port string) *connectionMetrics {
-	labels := prometheus.Labels{"port": port}
-	m := &connectionMetrics{
-		open: prometheus.NewDesc("usher_http_connections",
-			"Client connections by state: idle (new, waiting, or still sending a request), busy (a request is being served), and limit (the maximum number).",
-			[]string{"state"}, labels),
-		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "usher_http_connections_closed_total", ConstLabels: labels,
-			Help: "Connections that this process closed: idle for too long, crowded (the quietest, at the bound), refused (all others were worked on).",
-		}, []string{"reason"}),
-	}
+// newConnectionMetrics registers the metrics of one port's connections, and returns the counter of those that were closed.
+func newConnectionMetrics(registry prometheus.Registerer, port string, of *connections) *prometheus.CounterVec {
+	registry = prometheus.WrapRegistererWith(prometheus.Labels{"port": port}, registry)
+	registry.MustRegister(newScraped(prometheus.GaugeValue, "usher_http_connections",
+		"Open connections of clients: quiet (new, idle, or still sending a request), busy, and bound, which is how many there may be.",
+		[]string{"state"}, func(show func(float64, ...string)) {
+			open, quiet := of.counts()
+			show(float64(quiet), "quiet")
+			show(float64(open-quiet), "busy")
+			show(float64(of.most), "bound")
+		}))
+	closed := promauto.With(registry).NewCounterVec(prometheus.CounterOpts{
+		Name: "usher_http_connections_closed_total",
+		Help: "Connections that this process closed: idle for too long, crowded (the quietest, at the bound), refused (all others were worked on).",
+	}, []string{"reason"})
 	for _, reason := range []string{"idle", "crowded", "refused"} {
-		m.closed.WithLabelValues(reason)
+		closed.WithLabelValues(reason)
 	}
-	return m
-}
-
-// Describe implements [prometheus.Collector].
-func (m *connectionMetrics) Describe(descriptions chan<- *prometheus.Desc) {
-	descriptions <- m.open
-	m.closed.Describe(descriptions)
-}
-
-// Collect implements [prometheus.Collector].
-func (m *connectionMetrics) Collect(metrics chan<- prometheus.Metric) {
-	open, quiet := m.of.counts()
-	for state, n := range map[string]int{"idle": quiet, "busy": open - quiet, "limit": m.of.most} {
-		metrics <- prometheus.MustNewConstMetric(m.open, prometheus.GaugeValue, float64(n), state)
-	}
-	m.closed.Collect(metrics)
+	return closed
 }

@@ -74,7 +74,7 @@ func TestDashboard_buries_no_mail_and_logs_who_changed_what(t *testing.T) {
 	for _, want := range []string{
 		`"action":"pause","queue":"email"`, `"action":"archive","queue":"email","tasks":"pending","task_ids":["` + id + `"]`,
 		`"action":"batch_delete","queue":"email","tasks":"pending","task_ids":["gone:0"]`,
-		`"by":"hanmeimei"`, "archived task of a waiting mail put back",
+		`"by":"hanmeimei"`, "archived task of a waiting mail requeued",
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %s", want)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,7 @@ const opsConnections = 512
 // probe looks whether something the process needs answers. Its error is shown to operators.
 type probe struct {
 	name string
-	look func(context.Context) error
+	run  func(context.Context) error
 }
 
 // Ops is the operations port: for operators and their tools, on loopback or behind a token. Pages and metrics are
@@ -57,7 +58,7 @@ func NewOps(c config.Common, stores *Stores) *Ops {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	stores.watch(registry)
+	stores.register(registry)
 	o := &Ops{
 		Mux: http.NewServeMux(), Registry: registry, probes: stores.probes(), notes: stores.notes, patience: patience(c.Stores),
 		token: c.OpsToken, hosts: c.OpsHosts,
@@ -66,6 +67,13 @@ func NewOps(c config.Common, stores *Stores) *Ops {
 	o.Mux.HandleFunc("GET /readyz", o.readyz)
 	o.Mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return o
+}
+
+// Profiles serves Go's profiles under /debug/pprof/. A CPU profile must take less than the port's 30 seconds.
+func (o *Ops) Profiles() {
+	o.Mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	o.Mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	o.Mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
 // Listen binds the address of USHER_OPS_ADDR; Run, Addr and Close are for after it.
@@ -139,7 +147,7 @@ func (o *Ops) readyz(w http.ResponseWriter, r *http.Request) {
 	if o.draining.Load() {
 		status, report["process"] = http.StatusServiceUnavailable, "shutting down"
 	}
-	for name, err := range o.Look(ctx) {
+	for name, err := range o.Probe(ctx) {
 		report[name] = "ok"
 		if err != nil {
 			status, report[name] = http.StatusServiceUnavailable, store.Advise(err)
@@ -150,12 +158,12 @@ func (o *Ops) readyz(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(report)
 }
 
-// Look asks every store at the same time, so that one that hangs does not make the others look late.
-func (o *Ops) Look(ctx context.Context) map[string]error {
+// Probe asks every store at the same time, so that one that hangs does not make the others look late.
+func (o *Ops) Probe(ctx context.Context) map[string]error {
 	errs := make([]error, len(o.probes))
 	var group sync.WaitGroup
 	for i, p := range o.probes {
-		group.Go(func() { errs[i] = p.look(ctx) })
+		group.Go(func() { errs[i] = p.run(ctx) })
 	}
 	group.Wait()
 	found := make(map[string]error, len(errs))

@@ -6,28 +6,67 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"usher/messages"
 	"usher/providers"
 	"usher/reports"
 	"usher/tasks"
 )
 
-// rememberTimeout bounds what a send waits for its reference to be filed. Without it the report finds nobody,
-// which is less than a code that comes late.
+// rememberTimeout bounds how long a send waits for its reference to be filed. Without it the report cannot be matched to its
+// message, which is better than a late code.
 const rememberTimeout = 500 * time.Millisecond
 
-// NewReports makes what files delivery reports, whether they are pushed or pulled.
+// NewReports makes the service that files delivery reports, whether they are pushed or pulled. The tracer may be nil.
 func NewReports(
 	stores *Stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
 ) *reports.Service {
 	return &reports.Service{
-		Store:   traceReports(scoredReports{stores.Redis.Reports(), stores.Redis.Scores()}, tracer),
+		Store:   watchedReports{stores.Redis.Reports(), stores.Redis.Scores(), tracer},
 		Metrics: reports.NewMetrics(registry), Now: stores.Clock.Now, Logger: logger,
 	}
 }
 
-// newPuller makes what asks vendors for reports; sms is nil in a worker that sends no SMS.
+// watchedReports counts delivery reports for the score of their provider, and makes a span of each that changed something: it
+// comes in another request than the message's own, so the span is found by the message's id.
+type watchedReports struct {
+	reports.Store
+	scores providers.Scores
+	tracer trace.Tracer // nil makes no spans
+}
+
+// Apply implements [reports.Store]. A score is less important than the reports themselves: an error of the scores is ignored.
+func (w watchedReports) Apply(ctx context.Context, all []reports.Report) ([]reports.Result, error) {
+	results, err := w.Store.Apply(ctx, all)
+	scores := map[string]providers.Score{}
+	for i, result := range results {
+		if !result.Changed {
+			continue
+		}
+		report := all[i]
+		switch report.State {
+		case messages.Delivered:
+			scores[report.Provider] = scores[report.Provider].Plus(providers.Score{Delivered: 1})
+		case messages.Undelivered:
+			scores[report.Provider] = scores[report.Provider].Plus(providers.Score{Undelivered: 1})
+		default:
+		}
+		if w.tracer != nil {
+			_, span := w.tracer.Start(ctx, "message reported", trace.WithAttributes(
+				attribute.String("usher.message_id", result.ID), attribute.String("usher.provider", report.Provider),
+				attribute.String("usher.state", string(report.State)), attribute.String("usher.code", report.Code)))
+			span.End()
+		}
+	}
+	for provider, score := range scores {
+		_ = w.scores.AddScore(ctx, provider, score)
+	}
+	return results, err
+}
+
+// newPuller makes the puller of all vendors that hand out reports; sms is nil in a worker that sends no SMS.
 func newPuller(
 	sms *smsSwitch, stores *Stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
 ) *tasks.Puller {
@@ -45,20 +84,19 @@ func newPuller(
 	return puller
 }
 
-// fileReferences has the vendors' references to our messages filed, whichever way their reports come.
-func fileReferences(senders []providers.SMSSender, stores *Stores, logger *slog.Logger) {
-	store := stores.Redis.Reports()
-	for _, sender := range senders {
-		referrer, ok := sender.(providers.Referencer)
-		if !ok {
-			continue
-		}
-		referrer.OnReference(func(ctx context.Context, reference, id string) {
-			ctx, cancel := context.WithTimeout(ctx, rememberTimeout)
-			defer cancel()
-			if err := store.Remember(ctx, sender.Name(), reference, id); err != nil {
-				logger.WarnContext(ctx, "reference not filed", "sms_code_id", id, "provider", sender.Name(), "error", err)
-			}
-		})
+// fileReferences files the vendor's references to our messages, so that pushed and pulled reports are matched to them.
+func fileReferences(sender providers.SMSSender, stores *Stores, logger *slog.Logger) {
+	referencer, ok := sender.(providers.Referencer)
+	if !ok {
+		return
 	}
+	store := stores.Redis.Reports()
+	referencer.OnReference(func(ctx context.Context, reference, id string) {
+		ctx, cancel := context.WithTimeout(ctx, rememberTimeout)
+		defer cancel()
+		if err := store.Remember(ctx, sender.Name(), reference, id); err != nil {
+			logger.WarnContext(ctx, "reference not filed: the report of this message cannot be matched",
+				"sms_code_id", id, "provider", sender.Name(), "error", err)
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"time"
+	"usher/queue"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -43,10 +44,7 @@ func Listen(ctx context.Context, addr string, handler http.Handler, port Port, l
 }
 
 func newServer(listener net.Listener, handler http.Handler, port Port, logger *slog.Logger) *Server {
-	metrics := newConnectionMetrics(port.Name)
-	bounded := newConnections(listener, port.Connections, metrics)
-	metrics.of = bounded
-	port.Registry.MustRegister(metrics)
+	bounded := newConnections(listener, port)
 	return &Server{
 		connections: bounded,
 		http: &http.Server{
@@ -77,7 +75,7 @@ func (s *Server) Run(ctx context.Context, grace time.Duration) error {
 	go func() { failed <- s.http.Serve(s.connections) }()
 	sweeping, stopSweeping := context.WithCancel(ctx)
 	defer stopSweeping()
-	go s.connections.run(sweeping)
+	go queue.Every(sweeping, sweepEvery, func(context.Context) { s.connections.sweep(time.Now()) })
 	select {
 	case err := <-failed:
 		return err

@@ -21,7 +21,7 @@ import (
 	"usher/tasks"
 )
 
-// Stores is both stores, opened: the connections, and what is kept there.
+// Stores are both stores, opened: the connections and the records.
 type Stores struct {
 	Namespace queue.Namespace
 	Client    redis.UniversalClient
@@ -32,8 +32,8 @@ type Stores struct {
 	Mails     *sqlstore.Mails
 	Spent     *sqlstore.Spent
 
-	trials   *trials
-	patience time.Duration // for one look at both
+	prober   *prober
+	patience time.Duration // for one probe of both
 	shards   int           // of the queue of codes
 }
 
@@ -54,8 +54,8 @@ func OpenSQL(ctx context.Context, c config.Stores, watch *store.Watch) (*sqlstor
 	return db, err
 }
 
-// OpenStores connects to SQL, whose schema must be as new as this program. Redis may be away for now, which
-// is logged: what needs it answers 503 until it is back.
+// OpenStores connects to the database, whose schema must be as new as this program. Redis may be unavailable, which
+// is logged: requests that need it are answered with 503 until it is back.
 func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger *slog.Logger) (*Stores, error) {
 	watch := store.WatchOf(logger)
 	client, err := OpenRedis(c.Stores, watch)
@@ -85,22 +85,19 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 	}
 	s.patience = patience(c.Stores)
 	s.examineRedis(ctx, s.patience, logger)
-	if s.trials, err = newTrials(ctx, s, logger); err != nil {
+	if s.prober, err = newProber(ctx, s, logger); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// taskClock is the clock as package tasks wants it.
-func taskClock(clock *redisconn.Clock) tasks.Clock {
-	return tasks.Clock{Offset: clock.Offset, Leapt: clock.Leapt}
+// TaskClock is the stores' clock as package tasks uses it.
+func (s *Stores) TaskClock() tasks.Clock {
+	return tasks.Clock{Offset: s.Clock.Offset, Leapt: s.Clock.Leapt}
 }
 
-// TaskClock is the stores' clock as package tasks wants it.
-func (s *Stores) TaskClock() tasks.Clock { return taskClock(s.Clock) }
-
-// examineRedis warns of what an operator should put right. A server that refuses to tell of itself, as
-// hosted ones may, is taken for good.
+// examineRedis warns of settings of Redis that an operator should correct. A server that refuses to show its settings, as
+// hosted ones may, counts as well configured.
 func (s *Stores) examineRedis(ctx context.Context, patience time.Duration, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -109,11 +106,11 @@ func (s *Stores) examineRedis(ctx context.Context, patience time.Duration, logge
 		return
 	}
 	if err := errors.Join(report.VersionProblem(), report.PolicyProblem()); err != nil {
-		logger.Warn("redis is not as it should be", "error", err, "see", "admin doctor")
+		logger.Warn("redis is misconfigured", "error", err, "see", "admin doctor")
 	}
 }
 
-// todo is what an operator can do about an error of a store, or "".
+// todo is what an operator can do about an error of a store; empty when that is not known.
 func todo(err error) string {
 	if o := store.AsOutage(err); o != nil {
 		return o.Cure
@@ -121,7 +118,7 @@ func todo(err error) string {
 	return ""
 }
 
-// checkSchema lets a newer schema pass: migrations keep the program before them running.
+// checkSchema accepts a newer schema: migrations keep the program before them running.
 func (s *Stores) checkSchema(ctx context.Context) error {
 	if err := sqlstore.CheckSchema(ctx, s.SQL); !errors.Is(err, sqlstore.ErrSchemaNew) {
 		return err
@@ -129,7 +126,7 @@ func (s *Stores) checkSchema(ctx context.Context) error {
 	return nil
 }
 
-// keysSample is how many numbers and addresses are tried against the keys at the start.
+// keysSample is how many numbers and addresses are opened with the keys at the start.
 const keysSample = 20
 
 // checkKeys refuses keys that would make accounts unreadable, or have numbers registered twice.
@@ -141,8 +138,8 @@ func checkKeys(ctx context.Context, db *sqlstore.DB, keys *secrets.Keys) error {
 	return err
 }
 
-// clockWarn is how far a machine's clock may be off that of Redis before that is told. What processes compare with each
-// other is corrected, whatever the distance; certificates and vendors' signatures are not.
+// clockWarn is how far a machine's clock may be off that of Redis without a warning. Times that processes compare with each
+// other are corrected, whatever the difference; certificates and vendors' signatures are not.
 const clockWarn = 250 * time.Millisecond
 
 func clockSentence(ahead time.Duration) string {
@@ -169,19 +166,19 @@ func (s *Stores) probes() []probe {
 		return errors.Join(s.checkSchema(ctx), s.SQL.Writable(ctx))
 	})
 	return []probe{
-		{"redis", func(ctx context.Context) error { return cmp.Or(redis.answer(ctx), s.trials.look().redis) }},
-		{"database", func(ctx context.Context) error { return cmp.Or(database.answer(ctx), s.trials.look().database) }},
+		{"redis", func(ctx context.Context) error { return cmp.Or(redis.answer(ctx), s.prober.latest().redis) }},
+		{"database", func(ctx context.Context) error { return cmp.Or(database.answer(ctx), s.prober.latest().database) }},
 		{"clock", s.clockKnown},
 	}
 }
 
-// notes are what readiness says beside its verdict, by name; empty where there is nothing to say.
+// notes are what readiness says beside its verdict, by name; often none.
 func (s *Stores) notes() map[string]string {
 	notes := map[string]string{}
-	if warning := s.trials.look().warning; warning != nil {
+	if warning := s.prober.latest().warning; warning != nil {
 		notes["redis_warning"] = warning.Error()
 	}
-	if paused := s.trials.look().paused; len(paused) > 0 {
+	if paused := s.prober.latest().paused; len(paused) > 0 {
 		notes["queues"] = "paused in the dashboard, so their messages wait: " + strings.Join(paused, ", ")
 	}
 	if ahead := s.Clock.Ahead(); ahead.Abs() >= clockWarn {
@@ -192,8 +189,8 @@ func (s *Stores) notes() map[string]string {
 
 // Close closes both connections.
 func (s *Stores) Close() error {
-	if s.trials != nil {
-		s.trials.close()
+	if s.prober != nil {
+		s.prober.close()
 	}
 	return errors.Join(s.Client.Close(), s.SQL.Close())
 }

@@ -38,9 +38,9 @@ func NotifyHook(client redis.UniversalClient) redis.Hook {
 }
 
 const (
-	// vainPause is how long a loop that was notified in vain does not listen, times the number of such notifications in
+	// vainPause is how long a loop that was notified of a task that another loop has taken does not listen, times the number of such notifications in
 	// a row up to vainMost: of many workers that are notified of one task all but one find nothing, and must not
-	// keep Redis from its work.
+	// load Redis.
 	vainPause = time.Millisecond
 	vainMost  = 10
 

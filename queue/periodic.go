@@ -12,6 +12,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// Every calls work once in every interval until ctx ends, the first time after one interval.
+func Every(ctx context.Context, interval time.Duration, work func(context.Context)) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			work(ctx)
+		}
+	}
+}
+
 // typePeriodic begins the type of a job's task; the job's name follows.
 const typePeriodic = "periodic:"
 
@@ -88,16 +102,8 @@ func (s *Scheduler) work(ctx context.Context, job Job) error {
 func (s *Scheduler) Run(ctx context.Context) {
 	s.id = rand.Text()
 	defer s.resign(context.WithoutCancel(ctx))
-	ticker := time.NewTicker(leadEvery)
-	defer ticker.Stop()
-	for {
-		s.renew(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
+	s.renew(ctx)
+	Every(ctx, leadEvery, s.renew)
 }
 
 // renew begins the term, prolongs it or ends it.

@@ -74,7 +74,7 @@ func TestPeriodic_does_a_job_again_and_again_with_one_leader(t *testing.T) {
 	})
 }
 
-// A run that nobody was there for is done as soon as somebody is, and one that was done is not.
+// A run that fell due without any worker is done as soon as there is one, and a run that was done is not repeated.
 func TestPeriodic_catches_up_with_what_was_missed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -61,18 +61,11 @@ type Reaper struct {
 // Run reaps every second until ctx ends.
 func (r *Reaper) Run(ctx context.Context) {
 	r.seen = map[string]time.Time{}
-	ticker := time.NewTicker(reapInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-ticker.C:
-			if err := r.reap(ctx, now); err != nil && ctx.Err() == nil {
-				r.Logger.Warn("active tasks not inspected", "queue", r.Queue, "error", err)
-			}
+	Every(ctx, reapInterval, func(ctx context.Context) {
+		if err := r.reap(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			r.Logger.Warn("active tasks not inspected", "queue", r.Queue, "error", err)
 		}
-	}
+	})
 }
 
 func (r *Reaper) reap(ctx context.Context, now time.Time) error {

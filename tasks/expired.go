@@ -16,23 +16,23 @@ import (
 )
 
 const (
-	// A sweep looks at so many of the oldest tasks first, and at so many at a time while at least half are expired.
+	// A sweep inspects so many of the oldest tasks first, and so many at a time while at least half are expired.
 	expiredFirst = 32
 	expiredNext  = 1000
 	// expiredMost bounds what is taken off a queue before the outcomes are recorded.
 	expiredMost = 50_000
 	// expiredLanes is how many outcomes are recorded at the same time.
 	expiredLanes = 16
-	// expiredGrace is added to a code's end: a payload has it in whole seconds, and clocks differ a little.
+	// expiredGrace is added to a code's end, which a payload has in whole seconds; clocks differ a little.
 	expiredGrace = 3 * time.Second
 	// expiredTimeout bounds one step of a sweep.
 	expiredTimeout = 10 * time.Second
 )
 
-// Expired takes codes that ended on their queue off it, many at a time: after an outage people wait behind tens of
-// thousands that are of no use to anybody, and to fetch, open and claim each takes seconds. What ended is read in the
-// payload and judged by the clock of Redis. Each outcome is recorded and counted as a handler does; those that a
-// dying worker did not record are closed in SQL a minute later, like every code whose end came unnoticed.
+// Expired takes codes that ended while they were queued off their queue, many at a time: after an outage new codes wait behind
+// tens of thousands of useless ones, and to fetch, open and claim each of them takes seconds. When a code ends is read in its
+// payload and compared with the clock of Redis. Each outcome is recorded and counted as a handler does; the outcomes that a
+// killed worker did not record are closed in SQL a minute later, like every code without news.
 //
 // Any number of workers may run one. Make it with [NewExpired].
 type Expired struct {
@@ -53,19 +53,19 @@ func NewExpired(client redis.UniversalClient, claims SMSClaims, metrics *Metrics
 	return e
 }
 
-// Found tells that a task of the queue had ended: there may be others behind it. It does not block, and does nothing
-// for a nil Expired.
+// Found starts a sweep of the queue: a task of it had ended, and there may be others behind it. It does not block, and does
+// nothing for a nil Expired.
 func (e *Expired) Found(queue string) {
 	if e == nil {
 		return
 	}
 	select {
 	case e.found[queue] <- struct{}{}:
-	default: // told already, or not a queue of ours
+	default: // requested already, or not a queue of this worker
 	}
 }
 
-// foundBy tells of the task that is being worked.
+// foundBy calls Found for the queue of the task that is being worked.
 func (e *Expired) foundBy(ctx context.Context) {
 	queue, _ := asynq.GetQueueName(ctx)
 	e.Found(queue)
@@ -83,7 +83,7 @@ func (e *Expired) Run(ctx context.Context) {
 				case <-found:
 				}
 				if err := e.sweep(ctx, queue); err != nil && ctx.Err() == nil {
-					e.Logger.Warn("expired codes not taken off the queue", "queue", queue, "error", err)
+					e.Logger.Warn("expired codes not removed from the queue", "queue", queue, "error", err)
 				}
 			}
 		})
@@ -109,7 +109,7 @@ func (e *Expired) sweep(ctx context.Context, name string) error {
 		}
 	}
 	if len(removed) > 0 {
-		e.Logger.Info("expired codes taken off the queue", "queue", name, "count", len(removed))
+		e.Logger.Info("expired codes removed from the queue", "queue", name, "count", len(removed))
 	}
 	return errors.Join(err, e.record(ctx, removed))
 }

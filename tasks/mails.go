@@ -16,16 +16,16 @@ import (
 	"usher/providers"
 )
 
-// Mails writes the mails people get. It is safe for concurrent use.
+// Mails writes the mails that people get. It is safe for concurrent use.
 type Mails struct {
 	publicURL *url.URL
 	letters   map[string]letter // by purpose and language, such as activation.zh
 }
 
-// NewMails parses the templates, with every file of replaced in the place of the built-in one of the same
+// NewMails parses the templates. Every file of replaced is used instead of the built-in one of the same
 // name; nil replaces none. Each mail is written once with sample data, so that a template that cannot be
 // used is found here: the error names the files, one a line. Links in the mails start with publicURL, never
-// with anything that a request said.
+// with anything that a request contained.
 func NewMails(publicURL *url.URL, replaced fs.FS) (*Mails, error) {
 	files, err := readTemplates(replaced)
 	if err != nil {
@@ -46,14 +46,14 @@ func NewMails(publicURL *url.URL, replaced fs.FS) (*Mails, error) {
 	return m, nil
 }
 
-// content is what a template may use. The fields are documented in docs/mail-templates.md; one that is
-// taken away breaks the templates of others.
+// content is what a template may use. The fields are documented in docs/mail-templates.md; to remove one
+// breaks the templates of users.
 type content struct {
 	Username string
 	Host     string // of the public address
 	Language string // for the lang attribute
 	Subject  string // empty while the subject itself is written
-	Link     string // that activates, or undoes what a notice tells of; empty: there is none
+	Link     string // that activates, or undoes the change of a notice; empty: there is none
 	Lifetime string // of the link, with its unit
 	Time     string // of the change, or of the request for the mail
 	Network  string // from which that was made; empty: not known
@@ -64,8 +64,8 @@ type content struct {
 	DeclineLink string
 }
 
-// Tokens are what the links of a mail carry: the one that activates, or undoes what a notice tells of, and the one by
-// which the reader of an activation says that it was not theirs. An empty one means that the mail has no such link.
+// Tokens are in the links of a mail: Link activates the account, or undoes the change of a notice; Decline lets the reader of
+// an activation say that they did not ask for it. An empty one means that the mail has no such link.
 type Tokens struct {
 	Link, Decline string
 }

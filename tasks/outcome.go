@@ -68,7 +68,7 @@ const (
 	absencePause = 8 * time.Second
 )
 
-// The pauses of a mail that the server refuses because of our settings while it accepts others: an operator has to mend them.
+// The pauses of a mail that the server refuses because of our settings while it accepts others: an operator has to correct them.
 const (
 	firstMendPause   = 15 * time.Second
 	longestMendPause = 5 * time.Minute

@@ -9,16 +9,17 @@ import (
 	"time"
 
 	"usher/providers"
+	"usher/queue"
 	"usher/reports"
 )
 
 const (
-	// fileTimeout is how long reports in hand are tried to be filed when the worker is told to stop.
+	// fileTimeout is how long the filing of reports is tried when the worker is told to stop.
 	fileTimeout = 5 * time.Second
 
 	refileInterval = time.Second
 
-	// maxPulls bounds one turn.
+	// maxPulls bounds one run.
 	maxPulls = 100
 )
 
@@ -29,23 +30,14 @@ type Puller struct {
 	Logger  *slog.Logger
 
 	mu   sync.Mutex
-	held map[string]reports.Batch // handed out and not filed yet, by provider
+	held map[string]reports.Batch // pulled and not filed yet, by provider
 }
 
-// Run files what could not be filed when it was pulled, until ctx ends and once more then: the next pull may be
-// another worker's.
+// Run files the reports that could not be filed when they were pulled, until ctx ends and once more then: another worker may
+// make the next pull.
 func (p *Puller) Run(ctx context.Context) {
-	ticker := time.NewTicker(refileInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			p.refile(ctx)
-			return
-		case <-ticker.C:
-			p.refile(ctx)
-		}
-	}
+	queue.Every(ctx, refileInterval, p.refile)
+	p.refile(ctx)
 }
 
 func (p *Puller) refile(ctx context.Context) {
@@ -58,7 +50,7 @@ func (p *Puller) refile(ctx context.Context) {
 	}
 }
 
-// Pull takes all that every vendor has to say. An error of one keeps it from nothing of the others.
+// Pull fetches and files the reports of every vendor. An error of one vendor does not affect the others.
 func (p *Puller) Pull(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,8 +63,8 @@ func (p *Puller) Pull(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// pull takes all that a vendor has. What was handed out is not handed out again, so it is held until it is
-// filed, and nothing new is asked for before.
+// pull fetches all reports of a vendor. A vendor hands a report out once, so a batch is held until it is
+// filed, and no new one is fetched before.
 func (p *Puller) pull(ctx context.Context, source providers.Puller) error {
 	if err := p.file(ctx, source.Name()); err != nil {
 		return err
@@ -100,7 +92,7 @@ func (p *Puller) hold(provider string, batch reports.Batch) {
 	p.held[provider] = batch
 }
 
-// file files what is held, also when the worker is about to stop.
+// file files the held batch, also when the worker is about to stop.
 func (p *Puller) file(ctx context.Context, provider string) error {
 	batch, held := p.held[provider]
 	if !held {

@@ -13,10 +13,10 @@ import (
 	"usher/queue"
 )
 
-// Outbox is where mails wait that were committed with an account.
+// Outbox keeps mails that were committed with an account until they are sent.
 type Outbox interface {
-	// Due hands out mails whose task must be looked at: those that a worker claimed whose lease has ended, and
-	// those that wait. A waiting mail is due again when it has waited since the last look for as long as it had
+	// Due returns mails whose task must be checked: those that a worker claimed whose lease has ended, and
+	// those that wait. A waiting mail is due again when it has waited since the last check for as long as it had
 	// before, but never sooner than soonest and always after latest. No two callers get the same mail.
 	Due(ctx context.Context, soonest, latest time.Duration, limit int) ([]accounts.DueMail, error)
 
@@ -26,21 +26,21 @@ type Outbox interface {
 
 const (
 	relayInterval = 2 * time.Second
-	// relayAge is how long a mail may wait before the relay makes sure that its task is on the queue. That is
-	// of no effect while the task is there, for a waiting mail keeps its task's id.
+	// relayAge is how long a mail may wait before the relay makes sure that its task is on the queue. That has
+	// no effect while the task is there, since a waiting mail keeps its task's id.
 	relayAge = 10 * time.Second
-	// relayLatest bounds the time between two looks at a mail, which grows with the mail's age: behind a slow mail
-	// server thousands wait whose tasks are all there. It is how late a task is found that got lost alone.
+	// relayLatest bounds the time between two checks of a mail, which grows with the mail's age: behind a slow mail
+	// server thousands wait whose tasks are all there. So late is a single lost task found.
 	relayLatest = 5 * time.Minute
 	relayBatch  = 100
-	// relayMark is how long the mark lasts that tells an emptied Redis. One hurried sweep a day does no harm.
+	// relayMark is the lifetime of the mark whose absence shows that Redis was emptied. One early sweep a day does no harm.
 	relayMark = 24 * time.Hour
-	// relayBatches bounds one sweep: behind a long queue every mail waits for its turn, not for the relay.
+	// relayBatches bounds one sweep: behind a long queue mails wait for a worker, not for the relay.
 	relayBatches = 10
 )
 
-// Relay sweeps the outbox: mails that were committed while Redis was away, whose task was lost with
-// Redis, or whose worker died. Any number of workers may run one.
+// Relay enqueues mails of the outbox that have no live task: mails that were committed while Redis was unavailable, whose task
+// was lost with Redis, or whose worker died. Any number of workers may run one.
 type Relay struct {
 	Outbox   Outbox
 	Enqueuer *Enqueuer
@@ -53,21 +53,13 @@ type Relay struct {
 	// Inspector finds tasks that were archived although their mail waits. Nil: they stay there.
 	Inspector *asynq.Inspector
 
-	hurry bool // Redis was emptied, and not all mails have been looked at since
+	hurry bool // Redis was emptied, and not all mails have been checked since
 }
 
 // Run sweeps every two seconds until ctx ends.
 func (r *Relay) Run(ctx context.Context) {
-	ticker := time.NewTicker(relayInterval)
-	defer ticker.Stop()
-	for {
-		r.sweep(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
+	r.sweep(ctx)
+	queue.Every(ctx, relayInterval, r.sweep)
 }
 
 func (r *Relay) sweep(ctx context.Context) {
@@ -86,7 +78,7 @@ func (r *Relay) sweep(ctx context.Context) {
 }
 
 func (r *Relay) enqueueDue(ctx context.Context) error {
-	// The outbox counts what it hands out as enqueued for relayAge, so it is not asked while nothing can be.
+	// The outbox counts the mails that it returns as enqueued for relayAge, so it is not asked while none can be.
 	if err := r.ping(ctx); err != nil {
 		return fmt.Errorf("ping queue: %w", err)
 	}
@@ -117,8 +109,8 @@ func (r *Relay) enqueueDue(ctx context.Context) error {
 	return nil
 }
 
-// revive runs the task of a waiting mail that lies in the archive: an operator put it there, or its handler broke down.
-// What was given up for good has a row that does not wait.
+// revive requeues the archived task of a waiting mail: an operator archived it, or its handler panicked.
+// A mail that has failed has a row that does not wait.
 func (r *Relay) revive(mail accounts.DueMail) error {
 	if r.Inspector == nil {
 		return nil
@@ -134,7 +126,7 @@ func (r *Relay) revive(mail accounts.DueMail) error {
 	if err := r.Inspector.RunTask(in, id); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
 		return fmt.Errorf("run archived task of mail: %w", err)
 	}
-	r.Logger.Warn("archived task of a waiting mail put back", "message_id", mail.ID, "task_id", id, "request_id", mail.RequestID)
+	r.Logger.Warn("archived task of a waiting mail requeued", "message_id", mail.ID, "task_id", id, "request_id", mail.RequestID)
 	return nil
 }
 

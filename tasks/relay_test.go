@@ -142,7 +142,7 @@ func TestRelay_runs_an_archived_task_of_a_mail_that_waits(t *testing.T) {
 		return err == nil && info.Pending == 2 && info.Archived == 0
 	}, "both tasks are on the queue")
 	testkit.Eventually(t, patience, func() bool {
-		return strings.Count(log.String(), "archived task of a waiting mail put back") == 1
+		return strings.Count(log.String(), "archived task of a waiting mail requeued") == 1
 	}, "the log tells of one")
 }
 

@@ -203,7 +203,7 @@ func (a *API) openOps(ctx context.Context) error {
 	c := a.settings.Config
 	found := inspector{a.stores, a.settings.Limits, c.SMSShards}
 	a.ops.Registry.MustRegister(found)
-	page, err := found.board(a.ops.Look, c.SMSPriceYuan)
+	page, err := found.board(a.ops.Probe, c.SMSPriceYuan)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func canary(ctx context.Context, p app.Process) error {
 			}
 		})
 	}
-	bird := app.Canary{Sender: senders[0], To: to, Store: store, Keys: settings.Keys, Tell: tell}
-	_, err = bird.Fly(ctx, settings.Config.SendTimeout, *wait)
+	canary := app.Canary{Sender: senders[0], To: to, Store: store, Keys: settings.Keys, Tell: tell}
+	_, err = canary.Send(ctx, settings.Config.SendTimeout, *wait)
 	return err
 }

@@ -2,18 +2,19 @@ package app
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"os"
-	"os/signal"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
-	"usher/config"
 	"usher/providers"
 	"usher/reports"
+	"usher/store/redisconn"
+	"usher/store/redisstore"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Senders are what a worker sends with. A nil one means that it leaves the channel to others.
@@ -22,78 +23,17 @@ type Senders struct {
 	Email providers.EmailSender
 }
 
-// Hangups returns where SIGHUP arrives from now on, instead of ending the process, until stop is called.
-func Hangups() (hangups <-chan os.Signal, stop func()) {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGHUP)
-	return c, func() { signal.Stop(c) }
-}
-
-// onHangup calls do for each signal until ctx ends.
-func onHangup(ctx context.Context, hangups <-chan os.Signal, do func()) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangups:
-			do()
-		}
-	}
-}
-
-// reload makes senders of the settings as they are now and sends with them from here on. When anything is wrong
-// with them everything stays as it was.
-func (w *Worker) reload() {
-	if w.settings.Reload == nil {
-		hintRestart(w.logger)
-		return
-	}
-	senders, err := w.settings.Reload()
-	if err != nil {
-		if senders.Email != nil {
-			err = errors.Join(err, senders.Email.Close())
-		}
-		logMistakes(w.logger, err)
-		return
-	}
-	var names []string
-	if w.router != nil && senders.SMS != nil {
-		w.router.replace(senders.SMS)
-		for _, sender := range senders.SMS {
-			names = append(names, sender.Name())
-		}
-	}
-	if w.email != nil && senders.Email != nil {
-		names = append(names, senders.Email.Name())
-		if err := w.email.replace(senders.Email); err != nil {
-			w.logger.Warn("former sender of mails not closed", "error", err)
-		}
-		w.breaker.Reset() // the mended mailbox is tried at once
-	}
-	w.logger.Info("senders reloaded", "providers", names)
-}
-
-func logMistakes(logger *slog.Logger, err error) {
-	mistakes, ok := errors.AsType[config.Mistakes](err)
-	if !ok {
-		mistakes = config.Mistakes{{Variable: "settings", Text: err.Error()}}
-	}
-	for _, m := range mistakes {
-		logger.Error("setting not reloaded, the former senders stay", "variable", m.Variable, "error", m.Text)
-	}
-}
-
-// countLinger is how long a router that was replaced goes on telling the scores what it has accepted.
+// countLinger is how long a router that was replaced goes on adding to the scores what it has accepted.
 const countLinger = 15 * time.Second
 
-// smsSwitch is a router that can be replaced while it is in use: what is under way ends with the former one. A
-// new router has closed breakers, so that a mended account is tried at once.
+// smsSwitch is a router that can be replaced while it is in use: calls under way end with the former one. A
+// new router has closed breakers, so that a corrected account is tried at once.
 type smsSwitch struct {
 	open    func([]providers.SMSSender) *providers.Router
 	current atomic.Pointer[routed]
 }
 
-// routed is a router, the senders behind it as they were made, and a channel that is closed when others take over.
+// routed is a router, its senders as they were made, and a channel that is closed when it is replaced.
 type routed struct {
 	*providers.Router
 	senders  []providers.SMSSender
@@ -105,10 +45,53 @@ var (
 	_ providers.Resolver  = (*smsSwitch)(nil)
 )
 
-func newSMSSwitch(open func([]providers.SMSSender) *providers.Router, senders []providers.SMSSender) *smsSwitch {
-	s := &smsSwitch{open: open}
+// newSMS makes the router of the SMS senders, whose decisions and breakers the registry shows.
+func newSMS(senders []providers.SMSSender, stores *Stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger) *smsSwitch {
+	decisions := promauto.With(registry).NewCounterVec(prometheus.CounterOpts{
+		Name: "usher_routing_total",
+		Help: "Decisions about a provider for one attempt at an SMS: why it was asked, or why it was passed over.",
+	}, []string{"provider", "decision"})
+	s := &smsSwitch{open: func(senders []providers.SMSSender) *providers.Router {
+		return &providers.Router{
+			Senders: prepareSMS(senders, stores, tracer, logger), Scores: stores.Redis.Scores(),
+			Slots: clockedSlots{stores.Redis.Bounds(), stores.Clock}, Logger: logger,
+			Count: func(provider string, decision providers.Decision) {
+				decisions.WithLabelValues(provider, string(decision)).Inc()
+			},
+		}
+	}}
 	s.replace(senders)
+	registry.MustRegister(breakerMetric(s), scoreMetric(senders, stores.Redis.Scores()))
 	return s
+}
+
+// prepareSMS returns the senders as the router uses them: with spans, and with their references filed.
+func prepareSMS(senders []providers.SMSSender, stores *Stores, tracer trace.Tracer, logger *slog.Logger) []providers.SMSSender {
+	prepared := make([]providers.SMSSender, len(senders))
+	for i, sender := range senders {
+		if templated, ok := sender.(providers.Templated); ok {
+			if missing := templated.Templates().Missing(); len(missing) > 0 {
+				logger.Warn("one SMS template serves several purposes: its words cannot say what a code is for",
+					"provider", sender.Name(), "purposes", missing)
+			}
+		}
+		fileReferences(sender, stores, logger)
+		prepared[i] = providers.TraceSMS(sender, tracer)
+	}
+	return prepared
+}
+
+// clockedSlots ends a slot by the time that all processes share.
+type clockedSlots struct {
+	*redisstore.Bounds
+
+	clock *redisconn.Clock
+}
+
+// Acquire implements [providers.Slots].
+func (b clockedSlots) Acquire(ctx context.Context, slot providers.Slot) (providers.Decision, time.Duration, error) {
+	slot.Until = slot.Until.Add(b.clock.Offset())
+	return b.Bounds.Acquire(ctx, slot)
 }
 
 func (s *smsSwitch) replace(senders []providers.SMSSender) {
@@ -134,7 +117,7 @@ func (s *smsSwitch) ResolveSMS(ctx context.Context, sms providers.SMS) (provider
 // Breakers returns the state of every provider's breaker, by its name.
 func (s *smsSwitch) Breakers() map[string]string { return s.current.Load().Breakers() }
 
-// senders are those that are in use now.
+// senders are those in use now.
 func (s *smsSwitch) senders() []providers.SMSSender { return s.current.Load().senders }
 
 // run runs the routers until ctx ends, each until a moment after it was replaced.
@@ -154,7 +137,7 @@ func (s *smsSwitch) run(ctx context.Context) {
 	}
 }
 
-// pulled is the sender of a name, whoever it is now, as one that hands out delivery reports.
+// pulled is the current sender of a name, as a source of delivery reports.
 type pulled struct {
 	sms  *smsSwitch
 	name string
@@ -174,7 +157,7 @@ func (p pulled) Pull(ctx context.Context) (reports.Batch, error) {
 }
 
 // emailSwitch is a sender of mails that can be replaced while it is in use: mails under way end with the former
-// one, which is closed then.
+// sender, which is then closed.
 type emailSwitch struct {
 	mu      sync.Mutex
 	current *mailer
@@ -191,7 +174,7 @@ func newEmailSwitch(sender providers.EmailSender) *emailSwitch {
 	return &emailSwitch{current: &mailer{EmailSender: sender}}
 }
 
-// take returns the sender that is in use now; the caller says when it is done with it.
+// take returns the sender in use now; the caller calls Done when it no longer uses it.
 func (s *emailSwitch) take() *mailer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -228,14 +211,4 @@ func (s *emailSwitch) Close() error {
 	m := s.take()
 	defer m.using.Done()
 	return m.EmailSender.Close()
-}
-
-// HintRestarts answers each signal that hangs up in a process that reads no setting again, until ctx ends.
-func HintRestarts(ctx context.Context, hangups <-chan os.Signal, logger *slog.Logger) {
-	onHangup(ctx, hangups, func() { hintRestart(logger) })
-}
-
-// hintRestart is what a process says that reads no setting again.
-func hintRestart(logger *slog.Logger) {
-	logger.Info("nothing to reload: settings of this process change with a restart")
 }

@@ -27,14 +27,14 @@ type tally map[string]providers.Score
 
 func (s tally) AddScore(_ context.Context, provider string, score providers.Score) error {
 	s[provider] = s[provider].Plus(score)
-	return errors.New("nobody minds")
+	return errors.New("is ignored")
 }
 
 func (tally) RecentScores(context.Context, []string) (map[string]providers.Score, error) {
 	return nil, nil
 }
 
-func TestScoredReports_count_once_for_their_provider(t *testing.T) {
+func TestWatchedReports_count_once_for_their_provider(t *testing.T) {
 	t.Parallel()
 	all := []reports.Report{
 		{Provider: "aliyun", State: messages.Delivered},
@@ -44,7 +44,7 @@ func TestScoredReports_count_once_for_their_provider(t *testing.T) {
 	}
 	results := []reports.Result{{ID: "a", Changed: true}, {ID: "b"}, {ID: "c", Changed: true}, {ID: "d", Changed: true}}
 	scores := tally{}
-	got, err := scoredReports{filed{results: results}, scores}.Apply(t.Context(), all)
+	got, err := watchedReports{filed{results: results}, scores, nil}.Apply(t.Context(), all)
 	if diff := cmp.Diff(results, got); err != nil || diff != "" {
 		t.Errorf("%v, results (-want +got):\n%s", err, diff)
 	}
@@ -52,8 +52,8 @@ func TestScoredReports_count_once_for_their_provider(t *testing.T) {
 		t.Errorf("scores (-want +got):\n%s", diff)
 	}
 
-	failed := errors.New("redis is away")
-	if _, err := (scoredReports{filed{err: failed}, tally{}}).Apply(t.Context(), all); !errors.Is(err, failed) {
+	failed := errors.New("redis is unavailable")
+	if _, err := (watchedReports{filed{err: failed}, tally{}, nil}).Apply(t.Context(), all); !errors.Is(err, failed) {
 		t.Errorf("got %v, want %v", err, failed)
 	}
 }

@@ -1,0 +1,146 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"usher/config"
+	"usher/contact"
+	"usher/providers"
+	"usher/secrets"
+	"usher/tasks"
+	"usher/telemetry"
+)
+
+// WorkerSettings is what a worker process needs, checked. A nil sender means that this worker leaves
+// the channel to others.
+type WorkerSettings struct {
+	Config config.Worker
+	Keys   *secrets.Keys
+	Mails  *tasks.Mails
+	Traces telemetry.Settings
+	Canary contact.Mobile        // gets the canaries
+	SMS    []providers.SMSSender // in the order of preference
+	Email  providers.EmailSender
+
+	// Reload makes senders anew of what the settings say by now, when something arrives on Hangups. Both may be
+	// nil: the senders are never replaced then.
+	Reload  func() (Senders, error)
+	Hangups <-chan os.Signal
+}
+
+// LoadWorker reads the settings that all channels share; the command adds its channels' senders.
+func LoadWorker(environ map[string]string) (WorkerSettings, error) {
+	s := WorkerSettings{Traces: telemetry.Parse(environ)}
+	mistakes := []error{config.Load(environ, &s.Config)}
+	var err error
+	s.Keys, err = CheckCommon(s.Config.Common)
+	mistakes = append(mistakes, err)
+	if s.Config.CanaryTo != "" {
+		if s.Canary, err = contact.ParseMobile(s.Config.CanaryTo.Reveal()); err != nil {
+			mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "CANARY_TO", Text: "want a mainland mobile number"}})
+		}
+	}
+	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates)
+	mistakes = append(mistakes, err)
+	return s, config.Join(mistakes...)
+}
+
+// LoadMails reads the templates of mails, those in dir instead of the built-in ones unless dir is empty, and
+// tries each of them. The error is of type config.Mistakes, with one for each template that is of no use.
+func LoadMails(publicURL, dir string) (*tasks.Mails, error) {
+	public, err := config.PublicURL(publicURL)
+	if err != nil {
+		return nil, config.Mistakes{{Variable: config.Prefix + "PUBLIC_URL", Text: err.Error()}}
+	}
+	var replaced fs.FS
+	if dir != "" {
+		replaced = os.DirFS(dir)
+	}
+	mails, err := tasks.NewMails(public, replaced)
+	if err == nil {
+		return mails, nil
+	}
+	var mistakes config.Mistakes
+	for line := range strings.Lines(err.Error()) {
+		mistakes = append(mistakes, config.Mistake{
+			Variable: config.Prefix + "MAIL_TEMPLATES", Text: strings.TrimSpace(line),
+		})
+	}
+	return nil, mistakes
+}
+
+// Hangups returns where SIGHUP arrives from now on, instead of ending the process, until stop is called.
+func Hangups() (hangups <-chan os.Signal, stop func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c, func() { signal.Stop(c) }
+}
+
+// onHangup calls do for each signal until ctx ends.
+func onHangup(ctx context.Context, hangups <-chan os.Signal, do func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			do()
+		}
+	}
+}
+
+// reload makes senders of the current settings and sends with them from here on. When a setting is wrong, the former senders
+// stay.
+func (w *Worker) reload() {
+	if w.settings.Reload == nil {
+		hintRestart(w.logger)
+		return
+	}
+	senders, err := w.settings.Reload()
+	if err != nil {
+		if senders.Email != nil {
+			err = errors.Join(err, senders.Email.Close())
+		}
+		logMistakes(w.logger, err)
+		return
+	}
+	var names []string
+	if w.router != nil && senders.SMS != nil {
+		w.router.replace(senders.SMS)
+		for _, sender := range senders.SMS {
+			names = append(names, sender.Name())
+		}
+	}
+	if w.email != nil && senders.Email != nil {
+		names = append(names, senders.Email.Name())
+		if err := w.email.replace(senders.Email); err != nil {
+			w.logger.Warn("former sender of mails not closed", "error", err)
+		}
+		w.breaker.Reset() // a corrected mailbox is tried at once
+	}
+	w.logger.Info("senders reloaded", "providers", names)
+}
+
+func logMistakes(logger *slog.Logger, err error) {
+	mistakes, ok := errors.AsType[config.Mistakes](err)
+	if !ok {
+		mistakes = config.Mistakes{{Variable: "settings", Text: err.Error()}}
+	}
+	for _, m := range mistakes {
+		logger.Error("setting not reloaded, the former senders stay", "variable", m.Variable, "error", m.Text)
+	}
+}
+
+// HintRestarts answers each SIGHUP in a process that reads no setting again, until ctx ends.
+func HintRestarts(ctx context.Context, hangups <-chan os.Signal, logger *slog.Logger) {
+	onHangup(ctx, hangups, func() { hintRestart(logger) })
+}
+
+func hintRestart(logger *slog.Logger) {
+	logger.Info("nothing to reload: settings of this process change with a restart")
+}
