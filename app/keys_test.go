@@ -160,7 +160,7 @@ func TestKeys_that_would_do_harm_are_refused_at_the_start(t *testing.T) {
 	for name, row := range map[string]struct{ keys, want string }{
 		"the old key dropped too early": {keySpec("k2"), "k1"},
 		"the new key put last":          {before + "," + keySpec("k2"), "indexed with another key"},
-		"another key under the old id":  {"k1:" + strings.TrimPrefix(keySpec("k2"), "k2:"), "not made with our keys"},
+		"another key under the old id":  {"k1:" + strings.TrimPrefix(keySpec("k2"), "k2:"), "not made with the configured keys"},
 		"known":                         {known, ""},
 		"signs":                         {signs, ""},
 	} {

@@ -20,18 +20,18 @@ const maxEmail = 254
 // Email is one email address. The zero value means that there is none.
 type Email struct{ hidden }
 
-// ParseEmail reads one bare address. The canonical form is lower case with the domain in Punycode:
-// no provider in use tells local parts apart by case, and two accounts on one mailbox would be a hole.
-// What a clipboard adds is taken away, and the full-width forms of an input method are read as ASCII, see [input.Narrow].
-// It returns ErrEmail for display names, lists, quoted or non-ASCII local parts (QQ and 163 offer no
-// SMTPUTF8, so such mail cannot go out), domains without a dot, and control characters.
+// ParseEmail reads one bare address. The canonical form is lower case with the domain in Punycode: no provider in use distinguishes
+// local parts by case, and two accounts must not share one mailbox. Characters that a clipboard adds are removed, and full-width
+// forms of an input method are read as ASCII, see [input.Narrow]. It returns [ErrEmail] for display names, lists, quoted or
+// non-ASCII local parts (QQ and 163 offer no SMTPUTF8, so such a mail cannot be sent), domains without a dot, and control
+// characters.
 func ParseEmail(s string) (Email, error) {
 	s = input.WithoutScheme(input.Narrow(s), "mailto:")
 	if s == "" || utf8.RuneCountInString(s) > maxEmail || !utf8.ValidString(s) || strings.ContainsAny(s, "\r\n\x00<>\"(), ;") {
 		return Email{}, ErrEmail
 	}
 	local, domain, found := strings.Cut(s, "@")
-	// "=?" opens an encoded word: a mail reader might show another address than the one it goes to.
+	// "=?" begins an encoded word: a mail reader might show an address that the mail is not sent to.
 	if !found || local == "" || len(local) > 64 || !isASCII(local) || strings.HasPrefix(local, "=?") {
 		return Email{}, ErrEmail
 	}

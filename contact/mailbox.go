@@ -2,16 +2,15 @@ package contact
 
 import "strings"
 
-// provider is how a mail provider reads its addresses, beyond the sub-addresses behind a plus that most servers take.
+// provider is how a mail provider reads its addresses, beyond the sub-addresses after a plus that most servers accept.
 type provider struct {
-	domain     string // the one of its domains that all are counted as
+	domain     string // the domain that all its domains are counted under
 	dots       bool   // dots before the "@" do not count
 	subdomains bool   // a@user.domain is user+a@domain
 }
 
-// providers lists public providers by their domains, with what makes their mailboxes have more spellings. Yahoo is not
-// among them: the owner has to make each of its further addresses first, so strangers cannot invent any. No source that we
-// read names other spellings at QQ or 163.
+// providers lists the public providers whose mailboxes have several spellings, by their domains. Yahoo is not listed: the owner must
+// create each further address first, so strangers cannot invent any. No source that we read names other spellings at QQ or 163.
 var providers = map[string]provider{
 	// Dots do not count and both domains are one: Google's help as others quote it, and the tables of email-normalize
 	// (https://pypi.org/project/email-normalize/3.1.0/) and validator.js.
@@ -23,9 +22,9 @@ var providers = map[string]provider{
 	"fastmail.fm":  {domain: "fastmail.fm", subdomains: true},
 }
 
-// Mailbox returns the address that all spellings of one mailbox share, as far as they are known: without sub-address,
-// and without dots where the provider ignores them. It is for counting only: whose address it is decides the whole
-// one, since another provider may give the spellings to different people. The zero Email has the mailbox "".
+// Mailbox returns the address that all known spellings of a mailbox share: without sub-address, and without dots where the provider
+// ignores them. It is for counting only: an account belongs to the full address, because another provider may give the spellings
+// to different people. The zero Email has the mailbox "".
 func (e Email) Mailbox() string {
 	local, domain, found := strings.Cut(e.Reveal(), "@")
 	if !found {
@@ -34,7 +33,7 @@ func (e Email) Mailbox() string {
 	if user, above, _ := strings.Cut(domain, "."); providers[above].subdomains {
 		local, domain = user, above
 	}
-	if base, _, tagged := strings.Cut(local, "+"); tagged && base != "" { // RFC 5233 leaves the sign to servers; most take a plus
+	if base, _, tagged := strings.Cut(local, "+"); tagged && base != "" { // RFC 5233 leaves the separator to servers; most use a plus
 		local = base
 	}
 	p, public := providers[domain]

@@ -16,9 +16,9 @@ type Mobile struct{ hidden }
 // mobileDigits is the length of a mainland mobile number without its country code.
 const mobileDigits = 11
 
-// ParseMobile reads a number as people type and paste it, see [input.Number]: eleven digits, with +86, 0086 or 86 in
-// front. The canonical form is the bare eleven digits. It returns ErrMobile for everything else, above all for lists: a
-// provider's number field takes a thousand numbers separated by commas.
+// ParseMobile reads a number as people type and paste it, see [input.Number]: eleven digits, optionally after +86, 0086 or 86. The
+// canonical form is the eleven digits. It returns [ErrMobile] for everything else, in particular for lists: a provider's number
+// field accepts a thousand numbers separated by commas.
 func ParseMobile(s string) (Mobile, error) {
 	digits, international, ok := input.Number(s)
 	if !ok {
@@ -31,7 +31,7 @@ func ParseMobile(s string) (Mobile, error) {
 	return Mobile{hidden{full: number, masked: number[:3] + "****" + number[7:]}}, nil
 }
 
-// mainland returns the eleven digits of a mainland mobile number, whose country code may lack its plus sign.
+// mainland returns the eleven digits of a mainland mobile number, whose country code may lack the plus sign.
 func mainland(digits string, international bool) (number string, ok bool) {
 	number = digits
 	if international || len(digits) == len("86")+mobileDigits {
@@ -42,8 +42,7 @@ func mainland(digits string, international bool) (number string, ok bool) {
 	return number, len(number) == mobileDigits && number[0] == '1' && number[1] >= '3'
 }
 
-// Prefix returns the first seven digits: the block that one carrier hands out in one region, in
-// which SMS pumping shows up first.
+// Prefix returns the first seven digits: the block of numbers of one carrier in one region. SMS pumping is visible there first.
 func (m Mobile) Prefix() string {
 	if m.IsZero() {
 		return ""

@@ -1,6 +1,6 @@
-// Package input brings what people type or paste into the form in which it is read. A clipboard adds spaces of all
-// kinds, marks that show nothing, full-width forms and typographic hyphens; a person adds what makes a number easy to
-// read. Every function is idempotent. None is for passwords, in which everything counts.
+// Package input normalises text that people type or paste. A clipboard adds spaces of all kinds, invisible marks, full-width forms
+// and typographic hyphens; people add separators to make a number easy to read. Every function is idempotent. None may be used
+// for passwords, in which every character counts.
 package input
 
 import (
@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// Trim removes what shows nothing anywhere in a text, and white space of every kind at both ends.
+// Trim removes invisible characters everywhere in a text, and white space of every kind at both ends.
 func Trim(s string) string {
-	if isPlain(s) { // nearly always
+	if isPlain(s) { // the usual case
 		return s
 	}
 	if strings.ContainsFunc(s, isInvisible) {
@@ -35,15 +35,15 @@ func isPlain(s string) bool {
 	return s == "" || s[0] > ' ' && s[len(s)-1] > ' '
 }
 
-// isInvisible reports whether a character shows nothing and takes no room: byte order marks, marks of direction, zero
-// width spaces and joiners, soft hyphens, variation selectors, and the placeholder of a pasted picture.
+// isInvisible reports whether a character is invisible and has no width: byte order marks, marks of direction, zero width spaces
+// and joiners, soft hyphens, variation selectors, and the placeholder of a pasted picture.
 func isInvisible(r rune) bool {
 	return r >= 0xAD && (r == 0xFFFC || unicode.Is(unicode.Variation_Selector, r) ||
 		unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r))
 }
 
-// Narrow is Trim, with the full-width forms of ASCII as ASCII, every hyphen, dash and minus sign as "-" and every kind
-// of white space within a line as " ". Letters that only resemble ASCII stay as they are.
+// Narrow is [Trim], and converts full-width forms of ASCII to ASCII, every hyphen, dash and minus sign to "-", and every kind of
+// white space within a line to " ". Letters that only resemble ASCII stay as they are.
 func Narrow(s string) string {
 	s = Trim(s)
 	if isPlain(s) {
@@ -71,7 +71,7 @@ func isLineBreak(r rune) bool { return strings.ContainsRune("\n\v\f\r\u0085\u202
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// WithoutScheme returns what a copied link of a scheme, such as "tel:", leads to, and anything else as it is.
+// WithoutScheme removes a scheme, such as "tel:", from the beginning of a copied link. Other text stays as it is.
 func WithoutScheme(s, scheme string) string {
 	if len(s) >= len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
 		return s[len(scheme):]
@@ -79,12 +79,12 @@ func WithoutScheme(s, scheme string) string {
 	return s
 }
 
-// maxNumber bounds a phone number as it is typed, in characters.
+// maxNumber bounds the text of a phone number, in characters.
 const maxNumber = 64
 
 // Number reads a phone number as people write it: digits with white space, hyphens, dots or parentheses between them.
-// International says that the digits begin with a country code, since a plus sign or 00 stood in front. It reports
-// false for anything else, above all for a list of numbers. It knows no country's rules.
+// International says that the digits begin with a country code, because a plus sign or 00 preceded them. ok is false for
+// anything else, in particular for a list of numbers. The rules of a country are not checked.
 func Number(s string) (digits string, international, ok bool) {
 	s = WithoutScheme(Narrow(s), "tel:")
 	if utf8.RuneCountInString(s) > maxNumber {
@@ -97,7 +97,8 @@ func Number(s string) (digits string, international, ok bool) {
 	return digits, international, ok && digits != ""
 }
 
-// digitsOf reports false for a text that has more than digits, what stands between them, and a plus sign before them all.
+// digitsOf returns the digits of a text, and whether a plus sign precedes them. ok is false for a text with other characters than
+// these and separators.
 func digitsOf(s string) (digits string, plus, ok bool) {
 	var b strings.Builder
 	behindDot := maxNumber // how many digits follow the last dot
@@ -114,11 +115,11 @@ func digitsOf(s string) (digits string, plus, ok bool) {
 			return "", false, false
 		}
 	}
-	return b.String(), plus, behindDot >= 3 // a spreadsheet's 13800138000.0 is a quantity
+	return b.String(), plus, behindDot >= 3 // 13800138000.0 from a spreadsheet is a quantity
 }
 
-// Code reads a code of so many digits as it is typed, or out of the whole message that brought it: there it is the only
-// run of so many digits. Text in which there is no such code comes back narrowed.
+// Code reads a code of the given number of digits, as it is typed or in the whole text of its message, where it is the only run of
+// that many digits. Text without such a code is returned as [Narrow] returns it.
 func Code(s string, length int) string {
 	s = Narrow(s)
 	bare := strings.Map(func(r rune) rune {
@@ -136,8 +137,8 @@ func Code(s string, length int) string {
 	return s
 }
 
-// onlyRun returns the run of so many digits that a text has, or "" when there is none or several that differ. One that
-// touches an ASCII letter is part of something else.
+// onlyRun returns the run of that many digits in a text, or "" when there is none or several that differ. A run next to an ASCII
+// letter does not count, because it is part of a word.
 func onlyRun(s string, length int) string {
 	found := ""
 	for start := 0; start < len(s); {

@@ -6,38 +6,37 @@ import (
 	"time"
 )
 
-// netShare is how many times an address's count its network has: so many people of a company behind one /24 may do
-// at once what one address may, and 200 hosts of one customer no more.
+// netShare is the count of a network divided by that of an address. Five people of a company behind one /24 may use the full count
+// of an address at once, and 200 hosts of one customer get no more than they.
 const netShare = 5
 
-// addressLimit is a limit by address. It never stands alone: its companion [Name.Net] counts the network, and where
-// all is not 0 the companion [Name.All] counts everybody, both in the same period.
+// addressLimit is a limit by address. Its companion [Name.Net] counts the network, and where all is not 0 the companion [Name.All]
+// counts all requests, both in the same period.
 type addressLimit struct {
 	Limit
-	all int
+	all int // count of the companion [Name.All]; 0 for none
 }
 
-// byAddress lists the limits by address. Totals are about twice the busiest hour (15 % of the day) of a site with
-// 100,000 registrations and 150,000 sign-ins a day;
-// those of captchas and their answers, which stand before every way in, are what 3,333 networks can use up.
-// docs/limits.md has the computations. Many people of one
-// company or one mobile network share an IPv4 address: what costs no SMS is allowed more generously.
+// byAddress lists the limits by address. The totals are about twice the busiest hour (15 % of the day) of a site with 100,000
+// registrations and 150,000 sign-ins a day; those of captchas and their answers, which every request needs first, are what 3,333
+// networks can use up. docs/limits.md has the computations. Many people of one company or one mobile network share an IPv4
+// address, so requests that cost no SMS have larger counts.
 func byAddress() []addressLimit {
 	const day = 24 * time.Hour
 	return []addressLimit{
-		// Codes have totals of their own: SMSTotal and the budget.
+		// The totals of codes are SMSTotal and the budget.
 		{Limit{Name: SMSIPHour, Count: 10, Period: time.Hour}, 0},
 		{Limit{Name: SMSIPDay, Count: 50, Period: day}, 0},
 		{Limit{Name: CheckIP, Count: 30, Period: 5 * time.Minute}, 500_000},
 		{Limit{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute}, 1_000_000},
 		{Limit{Name: CaptchaAudioIP, Count: 15, Period: 10 * time.Minute}, 250_000},
 		{Limit{Name: LookupIP, Count: 60, Period: 5 * time.Minute}, 20_000},
-		// Only codes and links that exist are counted, so there are as few as these.
+		// Only existing codes and links are counted, so a total is not needed.
 		{Limit{Name: StatusIP, Count: 300, Period: 5 * time.Minute}, 0},
 		{Limit{Name: ActivateIP, Count: 60, Period: 10 * time.Minute}, 0},
 		{Limit{Name: RegisterIP, Count: 20, Period: time.Hour}, 30_000},
 		{Limit{Name: LoginIP, Count: 60, Period: 10 * time.Minute}, 30_000},
-		{Limit{Name: LoginAddr, Count: 3, Period: 15 * time.Minute}, 0}, // LoginIP has the total
+		{Limit{Name: LoginAddr, Count: 3, Period: 15 * time.Minute}, 0}, // its total is that of LoginIP
 		{Limit{Name: ResetIP, Count: 20, Period: time.Hour}, 5_000},
 		{Limit{Name: UndoIP, Count: 20, Period: time.Hour}, 0},
 		{Limit{Name: ResendIP, Count: 20, Period: time.Hour}, 5_000},
@@ -56,7 +55,7 @@ func AddressNames() []Name {
 // Net returns the name of the companion that counts networks: lookup_net of lookup_ip.
 func (n Name) Net() Name { return n.companion("_net") }
 
-// All returns the name of the companion that counts everybody: lookup_all of lookup_ip.
+// All returns the name of the companion that counts all requests: lookup_all of lookup_ip.
 func (n Name) All() Name { return n.companion("_all") }
 
 func (n Name) companion(kind string) Name {
@@ -80,8 +79,8 @@ func (a addressLimit) with() []Limit {
 	return list
 }
 
-// ByAddress returns what one request from an address costs of limits by address: of each the address's own unit, its
-// network's and that of everybody. The first two are kept in one place, so that one script spends them.
+// ByAddress returns the spends of one request from an address: for each limit one of the address, one of its network and one of
+// the total. The first two are kept in one place, so that one script spends them.
 func (s Set) ByAddress(ip netip.Addr, names ...Name) []Spend {
 	addr, network := Network(ip)
 	spends := make([]Spend, 0, 3*len(names))
@@ -94,7 +93,7 @@ func (s Set) ByAddress(ip netip.Addr, names ...Name) []Spend {
 	return spends
 }
 
-// Totals returns the limits that count everybody together, without those that are off.
+// Totals returns the limits that count all requests together, without those that are off.
 func (s Set) Totals() []Limit {
 	names := []Name{SMSTotal, SMSBudgetDay, SMSBudgetUnknown, MailTotalHour, CodeWrongAll}
 	for _, name := range AddressNames() {
@@ -109,7 +108,7 @@ func (s Set) Totals() []Limit {
 	return totals
 }
 
-// Split parts spends into those of one subject and those of everybody.
+// Split separates spends of single subjects from those of totals.
 func Split(spends []Spend) (own, totals []Spend) {
 	for _, spend := range spends {
 		if spend.Subject == Everybody {

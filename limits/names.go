@@ -2,98 +2,97 @@ package limits
 
 import "time"
 
-// The limits. What each is spent on stands first in its comment, then why it exists. An IPv6 address
-// counts by its /64, a network is a /24 or a /48; see [Network]. A limit by address has a companion by network, which
-// hosts rented in blocks do not evade, and mostly one of everybody, which bounds botnets; see [Name.Net] and [Name.All].
+// The limits. Each comment says what is counted, then why. An IPv6 address counts by its /64, and a network is a /24 or a /48; see
+// [Network]. A limit by address has a companion by network, which hosts rented in blocks cannot evade, and mostly a total, which
+// bounds botnets; see [Name.Net] and [Name.All].
 const (
-	// SMSMobileHour counts the codes sent to one number. Aliyun refuses the sixth in an hour itself, but
-	// only after it was asked, and a second provider counts for itself: fail-over would evade it.
+	// SMSMobileHour counts the codes sent to one number. Aliyun itself refuses the sixth in an hour, but only after a
+	// request, and a second provider has a count of its own, which fail-over would evade.
 	SMSMobileHour Name = "sms_mobile_hour"
 	// SMSMobileDay counts the codes sent to one number in rolling 24 hours, which is how Aliyun counts a day.
 	SMSMobileDay Name = "sms_mobile_day"
-	// SMSUnknownHour counts those of the codes sent to one number that were asked for from networks that its account
-	// was not signed in from: the rest of [SMSMobileHour] is kept for its owner.
+	// SMSUnknownHour counts the codes sent to one number that were requested from networks that its account was not signed
+	// in from: the rest of [SMSMobileHour] is reserved for the owner.
 	SMSUnknownHour Name = "sms_unknown_hour"
 	// SMSUnknownDay counts the same in a day, beside [SMSMobileDay].
 	SMSUnknownDay Name = "sms_unknown_day"
-	// SMSStrangerHour counts those of [SMSUnknownHour] that were asked for without a captcha of the high price: the rest
-	// is kept for an owner on a new network, who can pay it.
+	// SMSStrangerHour counts those codes of [SMSUnknownHour] that were requested without a captcha of the high price: the
+	// rest is reserved for an owner on a new network, who can solve one.
 	SMSStrangerHour Name = "sms_stranger_hour"
 	// SMSStrangerDay counts the same in a day, beside [SMSUnknownDay].
 	SMSStrangerDay Name = "sms_stranger_day"
-	// SMSIPHour counts the codes asked for by one address: nobody needs more than a few numbers.
+	// SMSIPHour counts the codes requested by one address: a person needs codes for a few numbers only.
 	SMSIPHour Name = "sms_ip_hour"
-	// SMSIPDay counts the codes asked for by one address in a day, for those who stay below the hour's limit.
+	// SMSIPDay counts the codes requested by one address in a day, for clients that stay below [SMSIPHour].
 	SMSIPDay Name = "sms_ip_day"
-	// SMSPrefix counts the codes sent to numbers with the same seven first digits, where SMS pumping for
-	// a share of the carrier's fee shows first.
+	// SMSPrefix counts the codes sent to numbers with the same first seven digits, where SMS pumping for a share of the
+	// carrier's fee is visible first.
 	SMSPrefix Name = "sms_prefix"
-	// SMSTotal counts all codes of an hour, so that a day's budget cannot be spent in minutes. It has one subject
-	// for everybody and follows the budget, see [Set.WithBudget].
+	// SMSTotal counts all codes in an hour, so that the budget of a day cannot be spent in minutes. It follows the budget, see
+	// [Set.WithBudget].
 	SMSTotal Name = "sms_total"
-	// SMSBudgetDay counts all codes in a day as the money that they cost; see [Set.WithBudget].
+	// SMSBudgetDay counts all codes in a day, so that their cost stays within the budget; see [Set.WithBudget].
 	SMSBudgetDay Name = "sms_budget_day"
-	// SMSBudgetUnknown counts the codes in a day that are asked for from networks which the number's owner has not
-	// signed in from: strangers cannot spend the whole budget.
+	// SMSBudgetUnknown counts the codes in a day that are requested from networks that the number's owner has not signed in
+	// from: strangers cannot spend the whole budget.
 	SMSBudgetUnknown Name = "sms_budget_unknown"
-	// SMSConversion guards numbers with the same seven first digits. People enter the codes they ask for;
-	// machines that pump SMS for a share of the fee do not. It is the one guard.
+	// SMSConversion guards numbers with the same first seven digits. People enter the codes that they request; programs that
+	// pump SMS for a share of the fee do not. It is the only guard.
 	SMSConversion Name = "sms_conversion"
 
-	// CheckIP counts the codes and captcha answers tried by one address: guessing goes from number to number.
+	// CheckIP counts the guesses at codes and captchas from one address, which may be spread over many numbers.
 	CheckIP Name = "check_ip"
 
-	// CodeWrongAll counts the guesses at codes that come after the first of their code and are wrong, of all accounts in a
-	// day. It bounds how often a machine that guesses at many codes is lucky; see [Set.WithCodeLength]. Where nothing is
-	// left of it, each code has its first guess alone. It has one subject for everybody.
+	// CodeWrongAll counts the wrong guesses after the first guess at each code, of all accounts in a day. It bounds how often
+	// a program that guesses at many codes is right; see [Set.WithCodeLength]. When no unit is left, each code has its first
+	// guess only.
 	CodeWrongAll Name = "code_wrong_all"
 
-	// CaptchaIP counts the captchas drawn for one address: each costs milliseconds of a core.
+	// CaptchaIP counts the captchas drawn for one address: each takes milliseconds of processor time.
 	CaptchaIP Name = "captcha_ip"
-	// CaptchaAudioIP counts the recordings that one address asks for in place of pictures: people who cannot see them
-	// need a few, and machines understand speech better than they read.
+	// CaptchaAudioIP counts the recordings that one address requests instead of pictures: people who cannot see need a few,
+	// and programs understand speech better than distorted text.
 	CaptchaAudioIP Name = "captcha_audio_ip"
-	// LookupIP counts the look-ups of user names and numbers by one address: they tell who has an account.
+	// LookupIP counts the look-ups of user names and numbers by one address: they reveal which of them have an account.
 	LookupIP Name = "lookup_ip"
-	// StatusIP counts the questions for the state of a code by one address. A waiting page asks every few seconds.
+	// StatusIP counts the requests for the state of a code by one address. A waiting page sends one every few seconds.
 	StatusIP Name = "status_ip"
 	// RegisterIP counts the registrations tried by one address.
 	RegisterIP Name = "register_ip"
-	// LoginIP counts the sign-ins tried by one address: stuffing goes from account to account.
+	// LoginIP counts the sign-ins tried by one address: credential stuffing tries many accounts.
 	LoginIP Name = "login_ip"
-	// LoginName counts the wrong passwords for one login name before a captcha is demanded.
+	// LoginName counts the wrong passwords for one login name, after which a captcha is required.
 	LoginName Name = "login_name"
-	// LoginAddr counts the wrong passwords from one address before a captcha is demanded: stuffing tries
+	// LoginAddr counts the wrong passwords from one address, after which a captcha is required: credential stuffing tries
 	// each name only once or twice.
 	LoginAddr Name = "login_addr"
-	// LoginNameNet counts the wrong passwords for one login name from one network, captcha or not.
+	// LoginNameNet counts the wrong passwords for one login name from one network, with or without a captcha.
 	LoginNameNet Name = "login_name_net"
-	// LoginNameAll counts the wrong passwords for one login name from all networks that its owner has not
-	// signed in from lately: guessing goes through many addresses, and may not lock the owner out.
+	// LoginNameAll counts the wrong passwords for one login name from all networks that its owner has not signed in from
+	// lately: guesses may come from many addresses, and must not lock out the owner.
 	LoginNameAll Name = "login_name_all"
-	// ChangeAccount counts the current passwords that somebody signed in gives to change the account: a
-	// session in the wrong hands must not become a way to guess the password.
+	// ChangeAccount counts the current passwords entered in a session to change the account: a stolen session must not
+	// become a way to guess the password.
 	ChangeAccount Name = "change_account"
-	// ResetIP counts the password resets tried by one address: a hash is computed for each.
+	// ResetIP counts the password resets tried by one address: each computes a hash.
 	ResetIP Name = "reset_ip"
-	// UndoIP counts the undoings of changes tried by one address: a hash is computed for each right link or code.
+	// UndoIP counts the undo requests of one address: each correct link or code computes a hash.
 	UndoIP Name = "undo_ip"
-	// ChangesDay counts the changes that one account makes in a day and the activation mails that it asks for again: each
-	// change is remembered for days, and all send mails.
+	// ChangesDay counts the changes of one account in a day and the activation mails that it requests again: each change is
+	// kept for days, and all of them send mails.
 	ChangesDay Name = "changes_day"
-	// MailDomainHour counts the activation mails to addresses of one domain, but for large public providers: a stranger
-	// must not flood the mail server of a company, where each address is another mailbox.
+	// MailDomainHour counts the activation mails to addresses of one domain, except for large public providers: a stranger must
+	// not flood the mail server of a company.
 	MailDomainHour Name = "mail_domain_hour"
-	// MailTotalHour counts all activation mails. It has one subject for everybody.
+	// MailTotalHour counts all activation mails.
 	MailTotalHour Name = "mail_total_hour"
-	// ActivateIP counts the activations tried and declined by one address: each asks the database.
+	// ActivateIP counts the activations tried and declined by one address: each queries the database.
 	ActivateIP Name = "activate_ip"
-	// ResendPause counts the activation mails asked for again to one mailbox: one a minute.
+	// ResendPause counts the activation mails requested again for one mailbox: one a minute.
 	ResendPause Name = "resend_pause"
-	// ResendEmail counts the activation mails to one mailbox in a day, whatever caused them; and, apart from these, what
-	// strangers ask for in a day.
+	// ResendEmail counts all activation mails to one mailbox in a day and, separately, those that strangers request.
 	ResendEmail Name = "resend_email"
-	// ResendIP counts the activation mails asked for by one address, for whoever has a list of victims.
+	// ResendIP counts the activation mails requested by one address, which may have a list of victims.
 	ResendIP Name = "resend_ip"
 )
 

@@ -2,10 +2,9 @@ package limits
 
 import "net/netip"
 
-// Network returns what an address and its network are counted as: an IPv4 address and its /24, or the
-// /64 and the /48 of an IPv6 address, because one customer of an IPv6 carrier has a whole /64 to choose
-// from. An IPv4 address written as IPv6 counts as IPv4. For the zero Addr both are "unknown": who hides
-// the address shares one allowance with all who do.
+// Network returns the subjects of an address and its network: an IPv4 address and its /24, or the /64 and the /48 of an IPv6
+// address, because one customer of an IPv6 carrier can choose addresses from a whole /64. An IPv4 address written as IPv6 counts as
+// IPv4. For the zero Addr both are "unknown": all requests without an address share one subject.
 func Network(ip netip.Addr) (addr, network string) {
 	if !ip.IsValid() {
 		return "unknown", "unknown"
@@ -19,7 +18,7 @@ func Network(ip netip.Addr) (addr, network string) {
 
 func prefix(ip netip.Addr, bits int) string {
 	p, err := ip.Prefix(bits)
-	if err != nil { // only for more bits than the address has
+	if err != nil { // impossible: the address has more bits than the prefix
 		return ip.String()
 	}
 	return p.String()

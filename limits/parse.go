@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Bounds of a setting. A slot is a sixtieth of the period, and stores count in milliseconds; a window of
-// more than a month would be a ban.
+// Bounds of a setting. A slot is a sixtieth of the period, and stores count in milliseconds. A period of more than a month would be
+// a ban.
 const (
 	minPeriod = time.Second
 	maxPeriod = 31 * 24 * time.Hour
@@ -20,10 +20,9 @@ const (
 // Parse is [Set.Parse] over the defaults.
 func Parse(setting string) (Set, error) { return Defaults().Parse(setting) }
 
-// Parse reads "name=count/period,name=off" over a set and returns a new one; periods are written as 90s, 10m or 24h. A
-// guard may have its percentage as a third part: "name=count/period/30%". The error names every mistake at
-// once. [SMSBudgetUnknown] follows [SMSBudgetDay] unless it is named itself, and so
-// does a network, which has five times what its address has.
+// Parse applies "name=count/period,name=off" to the set and returns a new one; periods are written as 90s, 10m or 24h. A guard may
+// have its percentage as a third part: "name=count/period/30%". The error lists all mistakes. Unless they are named themselves,
+// [SMSBudgetUnknown] follows [SMSBudgetDay], and the limit of a network is five times that of its address.
 func (s Set) Parse(setting string) (Set, error) {
 	set := maps.Clone(s)
 	if strings.TrimSpace(setting) == "" {
@@ -65,7 +64,7 @@ func parseEntry(entry string, known Set) (Limit, error) {
 	}
 	limit, ok := known[Name(name)]
 	if !ok {
-		return Limit{}, errors.New("there is no limit of this name")
+		return Limit{}, errors.New("there is no limit with this name")
 	}
 	if value == "off" {
 		limit.Count = 0
@@ -91,7 +90,7 @@ func parseEntry(entry string, known Set) (Limit, error) {
 	return limit, nil
 }
 
-// cutPercent reads and removes the percentage of a guard, which may be left out.
+// cutPercent reads and removes the percentage of a guard, which is optional.
 func cutPercent(value string, otherwise int) (rest string, percent int, err error) {
 	text, found := strings.CutSuffix(value, "%")
 	if !found {

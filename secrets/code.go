@@ -7,21 +7,20 @@ import (
 	"math/bits"
 )
 
-// Derivation names one issued code. The same fields always give the same digits, so a code is never
-// stored and a retry sends what the first attempt sent.
+// Derivation identifies one issued code. The same fields always give the same digits, so that a code need not be stored and a retry
+// sends the same code.
 type Derivation struct {
 	KeyID   string // the key that was first when the code was issued; see [Keys.SigningID]
-	ID      string // the code's id, 128 random bits in it
+	ID      string // the code's id, which contains 128 random bits
 	Mobile  string // the full canonical number
 	Purpose string
 	Length  int // digits, 4 to 8
 }
 
-// SigningID returns the id of the key that signs new codes, to be kept beside each of them.
+// SigningID returns the id of the key that derives new codes, which must be stored with each of them.
 func (k *Keys) SigningID() string { return k.first().id }
 
-// Code derives the digits of an issued code. It returns ErrUnknownKey when the key has been taken
-// out of the configuration since.
+// Code derives the digits of an issued code. It returns [ErrUnknownKey] when the key was removed from the configuration.
 func (k *Keys) Code(d Derivation) (string, error) {
 	sub, err := k.find(d.KeyID)
 	if err != nil {
@@ -31,8 +30,8 @@ func (k *Keys) Code(d Derivation) (string, error) {
 	return decimal(sum, d.Length), nil
 }
 
-// CheckMAC returns what is stored to compare an entered code with. It is bound to the code's id, so
-// that the same digits issued twice leave different traces.
+// CheckMAC returns the MAC that is stored to compare an entered code with. It is bound to the code's id, so that equal digits of two
+// codes have different MACs.
 func (k *Keys) CheckMAC(d Derivation, code string) (string, error) {
 	sub, err := k.find(d.KeyID)
 	if err != nil {
@@ -42,9 +41,8 @@ func (k *Keys) CheckMAC(d Derivation, code string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// Index returns a keyed hash under which a store may file a number, an address or a token: the same
-// for every process and over rotations, since the last configured key makes it. The kind keeps equal
-// texts of different meaning apart.
+// Index returns a keyed hash by which a store can find a number, an address or a token. It is the same in every process and during
+// rotations, because the last configured key makes it. The kind separates equal texts of different meaning.
 func (k *Keys) Index(kind, value string) string {
 	sum := k.index().index.sum(kind, value)
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
@@ -57,8 +55,8 @@ func Random(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// decimal reduces a MAC to digits. It scales the top 64 bits instead of taking a remainder: the bias
-// is below 2^-37 for eight digits.
+// decimal converts a MAC to digits. It scales the top 64 bits instead of computing a remainder: the bias is below 2^-37 for eight
+// digits.
 func decimal(sum []byte, length int) string {
 	limit := uint64(1)
 	for range length {

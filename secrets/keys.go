@@ -1,9 +1,9 @@
 // Package secrets derives every code, token, seal and keyed hash from the configured keys.
 //
-// Nothing it makes can be opened with what Redis or SQL hold: the keys live in the environment only.
-// The first key signs and seals, every key verifies and opens, and the last one indexes. The last entry may be
-// the id alone of a key before it: "k1:…,k2:…,k1" has k2 verify only, which is how a new key is made known to
-// every process before the first of them signs with it. docs/keys.md is the manual.
+// The contents of Redis and the database do not suffice to open anything: the keys are in the environment only. The first key signs
+// and seals, every key verifies and opens, and the last one indexes. The last entry may be the id of an earlier key alone: with
+// "k1:…,k2:…,k1" the key k2 only verifies, so that every process can learn a new key before the first one signs with it.
+// docs/keys.md is the manual.
 package secrets
 
 import (
@@ -20,20 +20,20 @@ import (
 // Errors of this package. None of them quotes the value that was refused.
 var (
 	ErrUnknownKey = errors.New("made with a key that is not configured")
-	ErrForged     = errors.New("not made with our keys, or changed since")
+	ErrForged     = errors.New("not made with the configured keys, or changed since")
 	ErrExpired    = errors.New("expired")
 )
 
 // minKey is the least length of a configured key in bytes: the output size of SHA-256.
 const minKey = 32
 
-// Keys holds the configured keys with a sub-key for each use. It is safe for concurrent use.
+// Keys are the configured keys, each with a sub-key for each use. It is safe for concurrent use; make it with [ParseKeys].
 type Keys struct {
 	ring    []key  // in the configured order, each once
 	indexer string // id of the key that indexes
 }
 
-// key holds the sub-keys of one configured key: a break of one use must not open another.
+// key is the sub-keys of one configured key: when one use is broken, the others must stay safe.
 type key struct {
 	id                        string
 	code, check, token, index *macs
@@ -45,7 +45,7 @@ type key struct {
 // WorkSecrets are the two keys of proofs of work, in hex: other libraries take keys as text.
 type WorkSecrets struct{ Challenge, Key string }
 
-// WorkSecrets returns those of every key, the one that signs first.
+// WorkSecrets returns the secrets of every key, beginning with the key that signs.
 func (k *Keys) WorkSecrets() []WorkSecrets {
 	secrets := make([]WorkSecrets, len(k.ring))
 	for i := range k.ring {
@@ -54,8 +54,8 @@ func (k *Keys) WorkSecrets() []WorkSecrets {
 	return secrets
 }
 
-// ParseKeys reads "id:base64,id:base64": ids of one to eight letters or digits, keys of at least 32
-// random bytes. The last entry may be the id of a key before it. Errors name the entry by its position and id only.
+// ParseKeys reads "id:base64,id:base64": ids of one to eight letters or digits, keys of at least 32 random bytes. The last entry may
+// be the id of an earlier key. Errors name an entry by its position and id only.
 func ParseKeys(spec string) (*Keys, error) {
 	keys := &Keys{}
 	entries := strings.Split(spec, ",")
@@ -69,7 +69,7 @@ func ParseKeys(spec string) (*Keys, error) {
 			return nil, fmt.Errorf("entry %d: want id:base64 with an id of 1 to 8 letters or digits", i+1)
 		}
 		if _, err := keys.find(id); err == nil {
-			return nil, fmt.Errorf("entry %d: id %s is used twice; to have an earlier key index, end with its id alone", i+1, id)
+			return nil, fmt.Errorf("entry %d: id %s is used twice; to index with an earlier key, add its id alone as the last entry", i+1, id)
 		}
 		raw, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil || len(raw) < minKey {
@@ -84,11 +84,11 @@ func ParseKeys(spec string) (*Keys, error) {
 	return keys, nil
 }
 
-// fingerprintSize is enough that no two keys share a fingerprint.
+// fingerprintSize is long enough that two keys do not have the same fingerprint.
 const fingerprintSize = 16
 
-// Fingerprints returns a text for each key by its id, equal for equal keys. It tells nothing else of the key: it is
-// derived like a sub-key, and nothing else is made with it.
+// Fingerprints returns a text for each key by its id, equal for equal keys. It reveals nothing else about the key: it is derived like
+// a sub-key and has no other use.
 func (k *Keys) Fingerprints() map[string]string {
 	all := make(map[string]string, len(k.ring))
 	for i := range k.ring {
@@ -106,7 +106,7 @@ func (k *Keys) IDs() []string {
 	return ids
 }
 
-// Knows reports whether there is a key of this id.
+// Knows reports whether there is a key with this id.
 func (k *Keys) Knows(id string) bool {
 	_, err := k.find(id)
 	return err == nil
@@ -115,6 +115,7 @@ func (k *Keys) Knows(id string) bool {
 // IndexID returns the id of the key that indexes; see [Keys.SigningID] for the one that signs and seals.
 func (k *Keys) IndexID() string { return k.indexer }
 
+// derive computes the sub-keys. Their names are part of everything that is stored.
 func derive(id string, raw []byte) (key, error) {
 	subs := map[string][]byte{"code": nil, "check": nil, "token": nil, "index": nil, "seal": nil, "work challenge": nil, "work key": nil, "fingerprint": nil}
 	for use := range subs {
@@ -133,21 +134,14 @@ func derive(id string, raw []byte) (key, error) {
 }
 
 func validID(id string) bool {
-	if id == "" || len(id) > 8 {
-		return false
-	}
-	for _, c := range []byte(id) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-			return false
-		}
-	}
-	return true
+	const alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return id != "" && len(id) <= 8 && strings.Trim(id, alphanumeric) == ""
 }
 
 func (k *Keys) first() *key { return &k.ring[0] }
 
 func (k *Keys) index() *key {
-	sub, _ := k.find(k.indexer) // it is one of the ring
+	sub, _ := k.find(k.indexer) // ParseKeys makes sure that it exists
 	return sub
 }
 

@@ -10,7 +10,7 @@ import (
 
 // macs makes MACs with one key. It is safe for concurrent use; make it with newMACs.
 type macs struct {
-	idle sync.Pool // of *macState: to set up a key takes as long as a MAC
+	idle sync.Pool // of *macState: setting up a key takes as long as computing a MAC
 }
 
 type macState struct {
@@ -22,7 +22,7 @@ func newMACs(key []byte) *macs {
 	return &macs{sync.Pool{New: func() any { return &macState{hash: hmac.New(sha256.New, key)} }}}
 }
 
-// sum is HMAC-SHA256 over the parts, each with its length in front so that no two lists of parts give the same
+// sum returns the HMAC-SHA256 of the parts. Each is preceded by its length, so that two different lists of parts never have the same
 // input.
 func (m *macs) sum(parts ...string) []byte {
 	s, _ := m.idle.Get().(*macState)
@@ -34,6 +34,6 @@ func (m *macs) sum(parts ...string) []byte {
 	}
 	s.hash.Reset()
 	s.hash.Write(s.text)
-	clear(s.text) // numbers and codes do not stay in a pool
+	clear(s.text) // numbers and codes must not stay in the pool
 	return s.hash.Sum(nil)
 }

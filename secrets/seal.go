@@ -9,12 +9,11 @@ import (
 	"strings"
 )
 
-// maxSealed bounds what Open reads: a sealed address is far smaller.
+// maxSealed bounds the input of Open: a sealed address is far smaller.
 const maxSealed = 4096
 
-// Seal encrypts a number or an address with AES-256-GCM under the first key. The context (such as a
-// task type and id) is authenticated with it: a seal moved to another place does not open.
-// The result reads "keyid.base64url".
+// Seal encrypts a number or an address with AES-256-GCM under the first key. The context, such as a task's type and id, is
+// authenticated with it: a sealed value that is moved to another place does not open. The result has the form "keyid.base64url".
 func (k *Keys) Seal(plain, context string) (string, error) {
 	sub := k.first()
 	box := make([]byte, sub.seal.NonceSize(), sub.seal.NonceSize()+len(plain)+sub.seal.Overhead())
@@ -23,7 +22,7 @@ func (k *Keys) Seal(plain, context string) (string, error) {
 	return sub.id + "." + base64.RawURLEncoding.EncodeToString(box), nil
 }
 
-// Open decrypts what Seal made with the same context. It returns ErrUnknownKey or ErrForged.
+// Open decrypts what [Keys.Seal] made with the same context. It returns [ErrUnknownKey] or [ErrForged].
 func (k *Keys) Open(sealed, context string) (string, error) {
 	id, encoded, found := strings.Cut(sealed, ".")
 	if !found || len(sealed) > maxSealed {
@@ -48,7 +47,7 @@ func (k *Keys) Open(sealed, context string) (string, error) {
 	return string(plain), nil
 }
 
-// SealedBy returns the id of the key that made a seal, or "" for what is no seal. It opens nothing.
+// SealedBy returns the id of the key of a sealed value, or "" for other text. It opens nothing.
 func SealedBy(sealed string) string {
 	id, _, found := strings.Cut(sealed, ".")
 	if !found || !validID(id) {
@@ -57,8 +56,8 @@ func SealedBy(sealed string) string {
 	return id
 }
 
-// newAEAD makes the cipher of a key. Random 96-bit nonces are safe for 2^32 seals under one key, far
-// more than the messages of a rotation period.
+// newAEAD returns the cipher of a key. Random 96-bit nonces are safe for 2^32 values under one key, far more than the messages of a
+// rotation period.
 func newAEAD(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {

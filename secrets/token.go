@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Token is what the link of a mail carries, signed. It is derived from stored facts alone, so every
-// attempt to send the mail carries the same link and nothing of it is kept.
+// Token is the signed content of a link in a mail. It is derived from stored facts alone, so that each attempt to send the mail has
+// the same link and no token is stored.
 type Token struct {
-	Kind       string    // what the link is for; empty: it proves an address
+	Kind       string    // purpose of the link; empty for one that proves an address
 	Account    string    // account id
-	Generation int       // of the account's activation; an older one is refused by the store
+	Generation int       // of the account's activation; the store refuses an older one
 	Address    string    // keyed hash of the address that it proves
-	ExpiresAt  time.Time // second resolution
+	ExpiresAt  time.Time // in whole seconds
 }
 
-// tokenBody is the signed text, in short names to keep links short.
+// tokenBody is the signed text, with short names to keep links short.
 type tokenBody struct {
 	Kind       string `json:"k,omitempty"`
 	Account    string `json:"a"`
@@ -27,11 +27,11 @@ type tokenBody struct {
 	Expires    int64  `json:"e"`
 }
 
-// maxToken bounds what ParseToken reads.
+// maxToken bounds the input of ParseToken.
 const maxToken = 512
 
-// SignToken returns the token's text, "keyid.body.mac", URL-safe. The key is the one named, since a
-// retry after a rotation must give the same text; an empty id means the first key.
+// SignToken returns the token as URL-safe text, "keyid.body.mac". The key is named, because a retry after a rotation must return the
+// same text; an empty id means the first key.
 func (k *Keys) SignToken(keyID string, t Token) (string, error) {
 	if keyID == "" {
 		keyID = k.SigningID()
@@ -49,8 +49,8 @@ func (k *Keys) SignToken(keyID string, t Token) (string, error) {
 	return text + "." + sum, nil
 }
 
-// ParseToken verifies a token's text. It returns ErrForged for anything that we did not sign,
-// ErrUnknownKey when its key is gone, and the token together with ErrExpired when it is too old.
+// ParseToken verifies a token's text. It returns [ErrForged] for text that was not signed, [ErrUnknownKey] when the key was removed,
+// and the token together with [ErrExpired] when it has expired.
 func (k *Keys) ParseToken(text string, now time.Time) (Token, error) {
 	if len(text) > maxToken {
 		return Token{}, ErrForged

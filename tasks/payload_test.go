@@ -184,7 +184,7 @@ func TestHandlers_archive_what_they_cannot_read_and_go_on(t *testing.T) {
 		"null":            {tasks.TypeSMSCode, `null`, "lacks a field"},
 		"no-seal":         {tasks.TypeSMSCode, `{"id":"x"}`, "lacks a field"},
 		"too-long-a-code": {tasks.TypeSMSCode, longer, "lacks a field"},
-		"moved-seal":      {tasks.TypeSMSCode, moved, "not made with our keys"},
+		"moved-seal":      {tasks.TypeSMSCode, moved, "not made with the configured keys"},
 		"unknown-key":     {tasks.TypeSMSCode, stranger, "key that is not configured"},
 		"prefixed-type":   {tasks.TypeSMSCode + "_resend", strings.Replace(moved, "another-id", "", 1), "lacks a field"},
 		"mail-no-id":      {tasks.TypeEmailActivation, `{"id":""}`, "lacks a field"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"usher/contact"
@@ -19,20 +20,20 @@ const ResendLimit = "sms_resend"
 
 // States of a code beyond those of its message.
 const (
-	StateExpired messages.State = "expired" // its time is over, or a newer one took its place
+	StateExpired messages.State = "expired" // its time is over, or another code has replaced it
 	StateUsed    messages.State = "used"
-	// StateDelayed is queued for longer than sending takes: no provider takes it, no worker sends, or the queue is
-	// paused. It is still tried while the code lives.
+	// StateDelayed means that the message has been queued for longer than sending takes: no provider accepts it, no worker
+	// runs, or the queue is paused. Sending is still tried until the code ends.
 	StateDelayed messages.State = "delayed"
 )
 
-// undoTimeout bounds what must still be done when the request's own time may be over.
+// undoTimeout bounds what must be undone although the request's own time may be over.
 const undoTimeout = 2 * time.Second
 
-// Policy says what codes look like and how long they live.
+// Policy says how long codes are and how long they live.
 type Policy struct {
 	CodeLength     int           // digits, 4 to 8
-	CodeTTL        time.Duration // from issue to end, on its way included
+	CodeTTL        time.Duration // from issue to end, including delivery
 	ResendInterval time.Duration // between two codes for one number, whatever their purpose
 	MaxAttempts    int           // guesses per code
 }
@@ -46,12 +47,12 @@ type Service struct {
 	Now    func() time.Time
 	Logger *slog.Logger
 
-	// Uses is told of every code that is used, but for those of registrations: a number has one account. nil trusts
-	// Codes alone.
+	// Uses stores each use of a code a second time, except for registrations, which a number can have only once. nil relies
+	// on Codes alone.
 	Uses Uses
 
-	// Entered is told once of every code that was used, to be held against the codes that were sent. Its
-	// error does not matter to the person and is only logged. nil tells nobody.
+	// Entered is called once for each code that was used, to be compared with the number of codes that were sent. Its error
+	// is only logged. nil is not called.
 	Entered func(ctx context.Context, mobile contact.Mobile) error
 }
 
@@ -59,22 +60,22 @@ type Service struct {
 type Request struct {
 	Mobile    contact.Mobile
 	Purpose   Purpose
-	Replaces  string // id of the code that the asker asked for before: it ends; empty for none
+	Replaces  string // id of the code that the same person requested before, which ends; empty for none
 	Standing  Standing
-	RequestID string // goes with the message, to be followed through logs
+	RequestID string // goes with the message, so that logs can be searched for it
 }
 
-// Issued is a code on its way.
+// Issued is a code whose message is queued.
 type Issued struct {
 	ID          string
 	ExpiresIn   time.Duration
 	ResendAfter time.Duration
 }
 
-// Issue makes a new code and queues it. It takes the place of the code that the request replaces, if that is one of
-// the same number and purpose; others live on. It returns a *[LimitError] when the number may not have one now.
-// After every other error nothing is sent and nothing is spent, as far as the store can still be reached:
-// [ErrQueue] when the queue did not take the code, else the store's error.
+// Issue makes a new code and enqueues its message. The code replaces the one that the request names, if that is of the same
+// number and purpose; other codes stay valid. It returns a *[LimitError] when the number may not have a code now. After any
+// other error nothing is sent, and nothing is spent unless the store is unavailable: [ErrQueue] when the message could not be
+// enqueued, else the store's error.
 func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 	if r.Mobile.IsZero() || !r.Purpose.Valid() {
 		return Issued{}, errors.New("issue code: needs a number and a known purpose")
@@ -85,7 +86,7 @@ func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 	}
 	if err := s.Codes.Issue(ctx, issue); err != nil {
 		if _, ok := errors.AsType[*LimitError](err); !ok {
-			s.void(ctx, issue) // the answer may be lost, not the request
+			s.void(ctx, issue) // the code may be stored although the reply was lost
 		}
 		return Issued{}, err
 	}
@@ -127,8 +128,8 @@ func (s *Service) newIssue(r Request) (Issue, error) {
 	}, nil
 }
 
-// void takes a code back. When even that fails, the code stays unsent until it expires and the person has
-// to wait out the pause.
+// void takes a code back. When that fails too, the code stays unsent until it expires, and the person can request another one
+// after the pause.
 func (s *Service) void(ctx context.Context, issue Issue) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
@@ -143,10 +144,10 @@ type Result struct {
 	AttemptsLeft int // of this code
 }
 
-// Check counts an attempt on the code that has this id and says whether the digits are right, without using it. A
-// wrong code is no error. It returns [ErrExpired], [ErrUsed] for the right digits of a used code, [ErrAttempts], and [ErrWrong] for text that cannot be a code: it
-// is not counted, since nothing can be guessed with it. An id that is not of this number and purpose is [ErrExpired],
-// and no code's attempts change. The code is read as it was typed or pasted, see [input.Code].
+// Check counts a guess at the code with this id and reports whether the digits are right, without using the code. Wrong digits
+// are no error. It returns [ErrExpired]; [ErrUsed] for the right digits of a used code; [ErrAttempts]; and [ErrWrong] for text
+// that cannot be a code, which is not counted because it guesses nothing. For an id of another number or purpose it returns
+// [ErrExpired] and counts nothing. The code is read as it was typed or pasted, see [input.Code].
 func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) (Result, error) {
 	pending, right, err := s.try(ctx, mobile, purpose, id, code)
 	if err != nil {
@@ -158,9 +159,8 @@ func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purp
 	return Result{Valid: right, AttemptsLeft: pending.AttemptsLeft}, nil
 }
 
-// Spend counts an attempt on the code that has this id and uses the code when the digits are right: once, so that of
-// parallel calls one gets nil and the others [ErrUsed]. It returns [ErrExpired], [ErrWrong] and [ErrAttempts], as
-// [Service.Check] does.
+// Spend counts a guess at the code with this id and uses the code when the digits are right. Of parallel calls one returns nil
+// and the others [ErrUsed]. It returns [ErrExpired], [ErrWrong] and [ErrAttempts] as [Service.Check] does.
 func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) error {
 	pending, right, err := s.try(ctx, mobile, purpose, id, code)
 	if err != nil {
@@ -179,8 +179,8 @@ func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purp
 	if err := s.noteUse(ctx, purpose, id); err != nil {
 		return err
 	}
-	// A code that a failed request gave back counts once: who holds one number could else make up for
-	// thousands of codes that nobody enters.
+	// A code that was restored after a failed request counts once. Otherwise the owner of one number could hide thousands of
+	// codes that are never entered.
 	if first && s.Entered != nil {
 		if err := s.Entered(ctx, mobile); err != nil {
 			s.Logger.WarnContext(ctx, "entered code not counted", "sms_code_id", id, "error", err)
@@ -189,7 +189,7 @@ func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purp
 	return nil
 }
 
-// noteUse returns [ErrUsed] for a code that was used before, whatever Codes knows of it.
+// noteUse stores the use of a code in Uses, and returns [ErrUsed] for one that was used before, even if Codes has lost that.
 func (s *Service) noteUse(ctx context.Context, purpose Purpose, id string) error {
 	if s.Uses == nil || purpose == Register {
 		return nil
@@ -207,8 +207,7 @@ func (s *Service) noteUse(ctx context.Context, purpose Purpose, id string) error
 	return nil
 }
 
-// try counts an attempt, then compares, in this order: guesses that arrive together must not all be
-// compared before the first is counted.
+// try counts a guess and then compares it, in this order: parallel guesses must not all be compared before the first is counted.
 func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) (Pending, bool, error) {
 	if mobile.IsZero() || !purpose.Valid() {
 		return Pending{}, false, errors.New("check code: needs a number and a known purpose")
@@ -217,7 +216,7 @@ func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpos
 	if !s.wellFormed(code) {
 		return Pending{}, false, ErrWrong
 	}
-	// Attempts belong to the code that the caller asked for: the id of another number's code must not reach it.
+	// Guesses count for the caller's own code: the id of another number's code must not reach the store.
 	if !isOf(id, s.subject(mobile)) {
 		return Pending{}, false, ErrExpired
 	}
@@ -229,7 +228,7 @@ func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpos
 		KeyID: pending.KeyID, ID: id, Mobile: mobile.Reveal(), Purpose: string(purpose),
 	}, code)
 	if errors.Is(err, secrets.ErrUnknownKey) {
-		return Pending{}, false, ErrExpired // its key was taken out of the settings: another code will do
+		return Pending{}, false, ErrExpired // its key was removed from the settings
 	}
 	if err != nil {
 		return Pending{}, false, fmt.Errorf("check code: %w", err)
@@ -241,7 +240,7 @@ func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpos
 	case right:
 		return Pending{}, false, ErrUsed
 	}
-	return Pending{}, false, ErrExpired // as for an unknown id: guesses learn nothing
+	return Pending{}, false, ErrExpired // as for an unknown id, so that guesses reveal nothing
 }
 
 // isOf reports whether an id is that of a code for the subject.
@@ -250,28 +249,20 @@ func isOf(id, subject string) bool {
 	return ok && hmac.Equal([]byte(of), []byte(subject))
 }
 
-// confirm notes that a code was entered rightly. When it cannot, the attempt is forgotten with its day.
+// confirm notes that a code was entered correctly. When that fails, the guess counts for all codes together until its day ends.
 func (s *Service) confirm(ctx context.Context, id string, pending Pending) {
 	if err := s.Codes.Confirm(ctx, id, pending); err != nil {
-		s.Logger.WarnContext(ctx, "right code not noted", "sms_code_id", id, "error", err)
+		s.Logger.WarnContext(ctx, "correct code not noted", "sms_code_id", id, "error", err)
 	}
 }
 
 // wellFormed reports whether the text has the form of a code.
 func (s *Service) wellFormed(code string) bool {
-	if len(code) != s.Policy.CodeLength {
-		return false
-	}
-	for i := range len(code) {
-		if code[i] < '0' || code[i] > '9' {
-			return false
-		}
-	}
-	return true
+	return len(code) == s.Policy.CodeLength && strings.Trim(code, "0123456789") == ""
 }
 
-// Restore makes a used code usable again until its old end, for a request that failed after [Service.Spend].
-// It does so even when the request's context is over.
+// Restore makes a used code usable again until its end, for a request that failed after [Service.Spend]. It works also after the
+// request's context has ended.
 func (s *Service) Restore(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
@@ -283,12 +274,13 @@ func (s *Service) Restore(ctx context.Context, id string) error {
 	return s.Codes.Restore(ctx, id)
 }
 
-// Status returns what is known of a code, or [ErrNotFound]. Its State is one of queued, sent, delivered,
-// undelivered, failed, [StateDelayed], [StateExpired] and [StateUsed].
+// Status returns the status of a code, or [ErrNotFound]. Its State is queued, sent, delivered, undelivered, failed,
+// [StateDelayed], [StateExpired] or [StateUsed].
 func (s *Service) Status(ctx context.Context, id string) (Status, error) {
 	return s.Codes.Status(ctx, id)
 }
 
+// subject returns the keyed hash of a number.
 func (s *Service) subject(mobile contact.Mobile) string {
 	return s.Keys.Index("mobile", mobile.Reveal())
 }

@@ -264,7 +264,7 @@ func TestService_gives_back_what_a_right_code_counted_for_all(t *testing.T) {
 		if want := []string{"try login", "confirm", "use"}; !slices.Equal(b.codes.calls, want) {
 			t.Errorf("calls %v, want %v", b.codes.calls, want)
 		}
-		if told := strings.Contains(b.log.String(), "right code not noted"); told != (err != nil) {
+		if told := strings.Contains(b.log.String(), "correct code not noted"); told != (err != nil) {
 			t.Errorf("log: %s", b.log)
 		}
 	}

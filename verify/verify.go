@@ -11,7 +11,7 @@ import (
 	"usher/messages"
 )
 
-// Purpose is what a code is good for. A code issued for one never passes for another.
+// Purpose is what a code is for. A code issued for one purpose is never accepted for another.
 type Purpose string
 
 // The purposes.
@@ -19,7 +19,7 @@ const (
 	Register      Purpose = "register"
 	Login         Purpose = "login"
 	ResetPassword Purpose = "reset_password"
-	ChangeMobile  Purpose = "change_mobile" // sent to the number that is to be the next one
+	ChangeMobile  Purpose = "change_mobile" // sent to the new number
 	UndoChange    Purpose = "undo_change"   // sent to the number that an account had before a change
 )
 
@@ -29,20 +29,20 @@ func Purposes() []Purpose { return []Purpose{Register, Login, ResetPassword, Cha
 // Valid reports whether the purpose is one of the known ones.
 func (p Purpose) Valid() bool { return slices.Contains(Purposes(), p) }
 
-// Errors of issuing and checking. [LimitError] is the one that carries a time.
+// Errors of issuing and checking; see also [LimitError].
 var (
 	ErrExpired  = errors.New("no code is pending, or it has expired")
 	ErrWrong    = errors.New("wrong code")
 	ErrAttempts = errors.New("too many wrong codes")
-	ErrQueue    = errors.New("code could not be queued")
+	ErrQueue    = errors.New("code could not be enqueued")
 	ErrNotFound = errors.New("unknown code id")
 
-	// ErrUsed is an ErrExpired that only those hear who know the code: a second request with it has to learn that the
-	// first one has been here.
+	// ErrUsed wraps ErrExpired and is returned only for the right digits: a form that was sent twice must learn that its
+	// first request has used the code.
 	ErrUsed = fmt.Errorf("%w: it was used", ErrExpired)
 )
 
-// LimitError says that a limit refused and when to come back.
+// LimitError says which limit has refused, and when to try again.
 type LimitError struct {
 	Name       string // the limit's name, "sms_resend" for the pause between two codes
 	RetryAfter time.Duration
@@ -53,48 +53,48 @@ func (e *LimitError) Error() string { return "limit " + e.Name + " reached" }
 
 // Codes keeps issued codes. Every method is one round trip and atomic.
 type Codes interface {
-	// Issue files a new code beside others of its number and purpose, and ends the one that it replaces,
-	// unless a limit of the number refuses: then it returns a *LimitError and nothing has changed.
+	// Issue stores a new code beside others of its number and purpose, and ends the one that it replaces, unless a limit of
+	// the number refuses: then it returns a *LimitError and changes nothing.
 	Issue(ctx context.Context, issue Issue) error
 
-	// Void takes back an issue that could not be queued, together with what it spent of the limits. The code that it
-	// replaced, if any, counts again.
+	// Void takes back a code that could not be enqueued, with the units that it spent. The code that it replaced, if any,
+	// counts again.
 	Void(ctx context.Context, id, replaced string) error
 
-	// Try counts an attempt on the code that has this id and returns what to compare with. It returns
-	// ErrExpired for an id that is unknown, of another purpose, superseded or over, and ErrAttempts
-	// when the code's attempts are used up. An attempt after a code's first counts for all codes together
-	// too, and is ErrAttempts where strangers have guessed too often: the first is always compared.
+	// Try counts a guess at the code with this id and returns what to compare the guess with. It returns ErrExpired for an
+	// id that is unknown, of another purpose, superseded or over, and ErrAttempts when the code has no guess left. A guess
+	// after the code's first also counts for all codes together, and is ErrAttempts when there were too many of these; the
+	// first guess is always compared.
 	Try(ctx context.Context, id string, purpose Purpose) (Pending, error)
 
-	// Confirm notes that the code was entered rightly, and takes back what the attempt counted for all codes
-	// together. Later attempts of the code do not count for all.
+	// Confirm notes that the code was entered correctly, and refunds what the guess counted for all codes together. Later
+	// guesses at this code do not count for all.
 	Confirm(ctx context.Context, id string, pending Pending) error
 
-	// Use marks a code as used, once: of parallel calls one gets nil, the others ErrUsed. It is not
-	// the first use when the code was restored after an earlier one.
+	// Use marks a code as used: of parallel calls one returns nil, the others ErrUsed. A use is not the first when the code
+	// was restored after an earlier one.
 	Use(ctx context.Context, id string) (first bool, err error)
 
-	// Restore makes a used code usable again until its old end, for a request that failed after Use.
+	// Restore makes a used code usable again until its end, for a request that failed after Use.
 	Restore(ctx context.Context, id string) error
 
-	// Status returns what is known of a code, or ErrNotFound.
+	// Status returns the status of a code, or ErrNotFound.
 	Status(ctx context.Context, id string) (Status, error)
 }
 
-// Standing says how much of a number's allowance is open to the asker of a code. The zero value is the stranger's.
+// Standing says how much of a number's limits the requester of a code may use. The zero value is [Stranger].
 type Standing int
 
-// The standings. Strangers cannot use up what is kept for the others.
+// The standings. A share of the limits is reserved for each better one.
 const (
 	Stranger Standing = iota // from a network that the number's account was not signed in from
-	Payer                    // the same, with a captcha of the high price
+	Payer                    // from such a network, with a captcha of the high price
 	Known                    // from a network that the account was signed in from lately
 )
 
-// Issue is a new code as it is stored: nothing in it opens the code or the number.
+// Issue is a new code as it is stored: nothing in it reveals the code or the number.
 type Issue struct {
-	ID          string // see NewID: carries the subject, so that every key of a number shares a slot
+	ID          string // see NewID: contains the subject, so that all keys of a number share a cluster slot
 	Subject     string // keyed hash of the number
 	Purpose     Purpose
 	To          string // masked number, for the history
@@ -104,49 +104,49 @@ type Issue struct {
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
 	Replaces    string        // id of an earlier code of the number; empty for none
-	Standing    Standing      // how much of the number's allowance is open to the asker
+	Standing    Standing      // of the requester
 	ResendAfter time.Duration // pause until the next code for the same number, whatever the purpose
 	MaxAttempts int           // guesses per code
 }
 
-// Pending is a code that waits to be entered, after one more attempt has been counted.
+// Pending is a code that waits to be entered, after a guess was counted.
 type Pending struct {
 	KeyID        string
 	MAC          string
 	AttemptsLeft int
 	Used         bool // it cannot be used again
 
-	// CountedForAll says that the attempt counts for all codes together, see Confirm.
+	// CountedForAll says that the guess counts for all codes together, see Codes.Confirm.
 	CountedForAll bool
 }
 
-// Status is what the waiting person may know of a code.
+// Status is what the waiting person may know about a code.
 type Status struct {
 	State       messages.State
 	Purpose     Purpose
 	Used        bool
 	ExpiresAt   time.Time
-	ResendAfter time.Duration // from now; 0 when a new one may be asked for
+	ResendAfter time.Duration // from now; 0 when a new code may be requested
 }
 
-// Uses keeps which codes were used, outside the store of codes: a code that a restored or promoted Redis brings back
-// stays used.
+// Uses stores which codes were used, outside the store of codes: a code stays used when a Redis is restored from a backup or
+// replaced by a replica that was behind.
 type Uses interface {
-	// Use notes the use of a code until a time at which it has expired anyway. Of parallel calls one gets true.
+	// Use stores the use of a code until a time at which the code has expired anyway. Of parallel calls one returns true.
 	Use(ctx context.Context, id string, until time.Time) (first bool, err error)
 
-	// Forget takes the note back, for a code that is restored.
+	// Forget removes the use, for a code that is restored.
 	Forget(ctx context.Context, id string) error
 }
 
-// Queue hands an issued code to the workers.
+// Queue passes issued codes to the workers.
 type Queue interface {
-	// EnqueueSMSCode puts the code's task on the queue. An error means that the task is surely not
-	// there, or that nobody can know; the code is taken back then.
+	// EnqueueSMSCode enqueues the code's task. After an error the task is not on the queue, or that is unknown; the code is
+	// then taken back.
 	EnqueueSMSCode(ctx context.Context, code Queued) error
 }
 
-// Queued is what the queue is given of an issued code.
+// Queued is the part of an issued code that its task needs.
 type Queued struct {
 	ID        string
 	KeyID     string
