@@ -99,7 +99,7 @@ func TestPages_register_with_an_address_without_a_script(t *testing.T) {
 	}
 	p.submit("/activate", url.Values{"token": {token}, "action": {"activate"}}).wantPage(200, "<div data-done>")
 	b.clock.Advance(time.Minute)
-	p.submit("/activate", url.Values{"action": {"resend"}, "email": {"x@example.com"}}).wantPage(200, "新邮件已经发出")
+	p.submit("/activate", url.Values{"action": {"resend"}, "email": {"x@example.com"}}).wantPage(200, "已重新发送激活邮件")
 	b.wantNoSecrets(address, password, token)
 }
 
