@@ -95,8 +95,8 @@ func TestDockerfile_images_hold_one_program_and_no_rights(t *testing.T) {
 		if name == "admin" { // it runs to its end
 			continue
 		}
-		if len(image.health) < 2 || image.health[0] != "/"+name || image.health[1] != "-health" {
-			t.Errorf("%s is asked for its health by %v", name, image.health)
+		if want := []string{"/" + name, "-health"}; len(image.health) < 2 || !slices.Equal(image.health[:2], want) {
+			t.Errorf("%s is asked for its health by %v, want %v", name, image.health, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"usher/internal/testkit"
 )
 
 const root = "../.."
@@ -26,9 +27,12 @@ func TestMutants_find_their_guards_and_their_tests(t *testing.T) {
 		if !strings.Contains(string(manual), "| `"+m.name+"` | "+m.without+" |") {
 			t.Errorf("mutant %s is not in docs/security-controls.md as it is", m.name)
 		}
-		if seen[m.name] || m.without == "" || len(m.edits) == 0 || len(m.tests) == 0 {
-			t.Errorf("mutant %q is there twice, or lacks something", m.name)
-		}
+		testkit.Conditions(t, "mutant "+m.name, map[string]bool{
+			"the name is used once": !seen[m.name],
+			"it says what happens":  m.without != "",
+			"it has an edit":        len(m.edits) > 0,
+			"it has a test":         len(m.tests) > 0,
+		})
 		seen[m.name] = true
 		for _, e := range m.edits {
 			text, err := os.ReadFile(filepath.Join(root, e.file))

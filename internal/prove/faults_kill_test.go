@@ -122,14 +122,28 @@ func killRegistering(t *testing.T) (result outcome) {
 			api := s.api(t)
 			// The key is taken for half a minute by a request that may still be worked on.
 			again, err := api.post("/v1/registrations", address, form)
-			if err != nil || again.Errno != "4206" || again.Header.Get("Retry-After") == "" {
-				t.Errorf("%s: sent again: %d %s, %v", p.name, again.Status, again.Body, err)
+			switch {
+			case err != nil:
+				t.Errorf("%s: sent again: %v", p.name, err)
+				result.lies++
+			case again.Errno != "4206":
+				t.Errorf("%s: sent again: %d %s, want errno 4206", p.name, again.Status, again.Body)
+				result.lies++
+			case again.Header.Get("Retry-After") == "":
+				t.Errorf("%s: sent again: no Retry-After", p.name)
 				result.lies++
 			}
 			again, err = api.post("/v1/registrations", "", form)
 			exists := again.Errno == "4003"
-			if err != nil || exists != p.handed || !exists && again.Status != http.StatusCreated {
-				t.Errorf("%s: sent again without its key: %d %s, %v", p.name, again.Status, again.Body, err)
+			switch {
+			case err != nil:
+				t.Errorf("%s: sent again without its key: %v", p.name, err)
+				result.lies++
+			case exists != p.handed:
+				t.Errorf("%s: sent again without its key: the account exists: %v, want %v", p.name, exists, p.handed)
+				result.lies++
+			case !exists && again.Status != http.StatusCreated:
+				t.Errorf("%s: sent again without its key: %d %s, want 201", p.name, again.Status, again.Body)
 				result.lies++
 			}
 			s.ledger.acknowledge(address, 0) // there is an account, which must have its mail

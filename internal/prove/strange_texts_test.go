@@ -16,6 +16,7 @@ import (
 	"usher/accounts"
 	"usher/config"
 	"usher/contact"
+	"usher/internal/testkit"
 	"usher/limits"
 	"usher/messages"
 	"usher/providers"
@@ -32,9 +33,11 @@ func mobiles() reader {
 		if err != nil {
 			return
 		}
-		if again, err := contact.ParseMobile(m.Reveal()); err != nil || again != m || len(m.Reveal()) != 11 {
-			t.Errorf("%q is %q, and that is %q, %v", text, m.Reveal(), again.Reveal(), err)
-		}
+		again, err := contact.ParseMobile(m.Reveal())
+		testkit.Conditions(t, fmt.Sprintf("%q is %q, and that is %q, %v", text, m.Reveal(), again.Reveal(), err), map[string]bool{
+			"it reads back as itself": err == nil && again == m,
+			"it has 11 digits":        len(m.Reveal()) == 11,
+		})
 	}}
 }
 
@@ -46,9 +49,11 @@ func emails() reader {
 			return
 		}
 		again, err := contact.ParseEmail(e.Reveal())
-		if err != nil || again != e || strings.ContainsAny(e.Reveal(), "\r\n\x00 ,;<>") || strings.Count(e.Reveal(), "@") != 1 {
-			t.Errorf("%q is %q, and that is %q, %v", text, e.Reveal(), again.Reveal(), err)
-		}
+		testkit.Conditions(t, fmt.Sprintf("%q is %q, and that is %q, %v", text, e.Reveal(), again.Reveal(), err), map[string]bool{
+			"it reads back as itself":         err == nil && again == e,
+			"it has no character of a header": !strings.ContainsAny(e.Reveal(), "\r\n\x00 ,;<>"),
+			"it has one @":                    strings.Count(e.Reveal(), "@") == 1,
+		})
 	}}
 }
 
@@ -60,9 +65,11 @@ func usernames() reader {
 			return
 		}
 		again, same, ok := accounts.CanonicalUsername(shown)
-		if !ok || again != shown || same != canonical || !utf8.ValidString(canonical) || strings.ContainsAny(canonical, "@ \x00") {
-			t.Errorf("%q is %q, and that is %q, %q, %v", text, shown, again, same, ok)
-		}
+		testkit.Conditions(t, fmt.Sprintf("%q is %q, and that is %q, %q, %v", text, shown, again, same, ok), map[string]bool{
+			"it reads back as itself":       ok && again == shown && same == canonical,
+			"its form is UTF-8":             utf8.ValidString(canonical),
+			"its form has no @, space, NUL": !strings.ContainsAny(canonical, "@ \x00"),
+		})
 		if _, same, ok := accounts.CanonicalUsername(canonical); ok && same != canonical {
 			t.Errorf("%q is compared as %q, and that as %q", text, canonical, same)
 		}
@@ -77,9 +84,11 @@ func limitSettings() reader {
 			return
 		}
 		for name, limit := range set {
-			if limit.Count < 0 || limit.Period < time.Second || limit.Period > 31*24*time.Hour || limit.Percent < 0 || limit.Percent > 100 {
-				t.Errorf("%q sets %s to %+v", text, name, limit)
-			}
+			testkit.Conditions(t, fmt.Sprintf("%q sets %s to %+v", text, name, limit), map[string]bool{
+				"the count is not negative":              limit.Count >= 0,
+				"the period is from a second to 31 days": limit.Period >= time.Second && limit.Period <= 31*24*time.Hour,
+				"the percentage is from 0 to 100":        limit.Percent >= 0 && limit.Percent <= 100,
+			})
 		}
 	}}
 }
@@ -95,9 +104,11 @@ func urlSettings() reader {
 			t.Helper()
 			if u, err := config.PublicURL(text); err == nil {
 				again, err := config.PublicURL(u.String())
-				if err != nil || again.String() != u.String() || u.Host == "" || u.User != nil {
-					t.Errorf("%q is %q, and that is %v, %v", text, u, again, err)
-				}
+				testkit.Conditions(t, fmt.Sprintf("%q is %q, and that is %v, %v", text, u, again, err), map[string]bool{
+					"it reads back as itself": err == nil && again.String() == u.String(),
+					"it has a host":           u.Host != "",
+					"it has no password":      u.User == nil,
+				})
 			}
 			if prefixes, err := config.Proxies([]string{text}); err == nil && !prefixes[0].IsValid() {
 				t.Errorf("%q is a proxy", text)
@@ -122,10 +133,12 @@ func pushedReports() reader {
 				t.Errorf("%q: reports and %v", text, err)
 			}
 			for _, report := range batch.Reports {
-				if report.MessageID == "" || len(report.MessageID)+len(report.ProviderID)+len(report.Code) > 160 ||
-					strings.ContainsAny(report.MessageID+report.ProviderID+report.Code, "{}\r\n \x00") {
-					t.Errorf("%q: %+v", text, report)
-				}
+				all := report.MessageID + report.ProviderID + report.Code
+				testkit.Conditions(t, fmt.Sprintf("%q: %+v", text, report), map[string]bool{
+					"it names a message":             report.MessageID != "",
+					"its ids and code are short":     len(all) <= 160,
+					"they have no braces and blanks": !strings.ContainsAny(all, "{}\r\n \x00"),
+				})
 			}
 		}
 	}}
@@ -190,9 +203,10 @@ func taskPayloads(t testing.TB) reader {
 			_ = mux.ProcessTask(t.Context(), asynq.NewTask(types[random.IntN(len(types))], []byte(text)))
 			shown := tasks.FormatPayload("", []byte(text))
 			hidden := strings.Count(text, sealed) == strings.Count(text, `"sealed":"`+sealed) // no mutation has moved it
-			if !json.Valid([]byte(shown)) && shown != "(does not decode)" || hidden && strings.Contains(shown, sealed) {
-				t.Errorf("%q is shown as %q", text, shown)
-			}
+			testkit.Conditions(t, fmt.Sprintf("%q is shown as %q", text, shown), map[string]bool{
+				"it is JSON, or said not to decode": json.Valid([]byte(shown)) || shown == "(does not decode)",
+				"the sealed number is hidden":       !hidden || !strings.Contains(shown, sealed),
+			})
 		},
 	}
 }

@@ -21,6 +21,17 @@ func RepositoryFile(t testing.TB, name string) string {
 	return string(text)
 }
 
+// Conditions reports every condition that does not hold, by its name, so that a failure says which one it was. The
+// subject is what they are about.
+func Conditions(t testing.TB, subject string, conditions map[string]bool) {
+	t.Helper()
+	for name, holds := range conditions {
+		if !holds {
+			t.Errorf("%s: want that %s", subject, name)
+		}
+	}
+}
+
 // NeedProgram returns the path of a program that is neither a store nor built from this module. The test is
 // skipped where it is missing, or fails when the environment demands every program.
 func NeedProgram(t testing.TB, program string) string {
