@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -17,22 +16,16 @@ import (
 	"usher/internal/testkit"
 )
 
-// documented takes the files out of docs/frontend.md: the block of code below each heading that names one.
+// documented are the files of docs/frontend.
 func documented(t *testing.T) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/frontend.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	files := map[string]string{}
-	block := regexp.MustCompile("(?s)\n## ([a-z.]+): [^\n]+\n\n```(?:js|html)\n(.*?)\n```\n")
-	for _, found := range block.FindAllStringSubmatch(string(text), -1) {
-		files[found[1]] = found[2]
-	}
 	for _, name := range []string{"index.html", "usher.js", "signup.js"} {
-		if files[name] == "" {
-			t.Fatalf("docs/frontend.md has no %s", name)
+		text, err := os.ReadFile("../../docs/frontend/" + name)
+		if err != nil {
+			t.Fatal(err)
 		}
+		files[name] = string(text)
 	}
 	return files
 }
