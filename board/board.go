@@ -84,6 +84,8 @@ func (b *Board) servePage(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(page.Bytes())
 }
 
+// serveFile serves one version of the style and the icon. Another version is not found, so that no cache keeps new content
+// under an old address.
 func (b *Board) serveFile(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	if r.PathValue("version") != b.version || name != "board.css" && name != "icon.svg" {

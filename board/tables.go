@@ -81,6 +81,7 @@ func (v view) empty(source vitals.Source) string {
 	return "none"
 }
 
+// rateCell shows a rate with its counts, which tell how much the rate says.
 func rateCell(rate func() (vitals.Percent, bool), part, of int) cell {
 	p, ok := rate()
 	if !ok {
@@ -89,6 +90,7 @@ func rateCell(rate func() (vitals.Percent, bool), part, of int) cell {
 	return cell{Text: percent(p), Note: grouped(part) + "/" + grouped(of), Class: rateClass(p, of)}
 }
 
+// timesCell shows the median and the 95th percentile.
 func timesCell(times vitals.Times) cell {
 	p50, ok := times.Percentile(50)
 	if !ok {
@@ -169,6 +171,7 @@ func breakerClass(state string) string {
 	}
 }
 
+// workers are the processes with a heartbeat.
 func (v view) workers() [][]cell {
 	var rows [][]cell
 	for _, w := range v.Facts.Workers {

@@ -10,6 +10,7 @@ import (
 	"usher/vitals"
 )
 
+// loadTexts reads the texts of all languages; a test compares their keys.
 func loadTexts() (map[string]printer, error) {
 	all := map[string]printer{}
 	for _, lang := range languages() {

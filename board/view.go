@@ -18,6 +18,7 @@ type timeRange struct {
 	Slot time.Duration // of one bar in a chart
 }
 
+// ranges are the time spans that a viewer can choose.
 func ranges() []timeRange {
 	return []timeRange{
 		{"15m", 15 * time.Minute, time.Minute},
@@ -51,6 +52,7 @@ type request struct {
 // languages are those of the texts, the default first.
 func languages() []language.Tag { return []language.Tag{language.Chinese, language.English} }
 
+// readRequest ignores values that it does not know: a link of another version shows the page all the same.
 func readRequest(r *http.Request) request {
 	query := r.URL.Query()
 	asked := request{query: url.Values{}, Paused: query.Get("pause") != ""}

@@ -136,6 +136,7 @@ func (t *Traffic) Add(part Part, tally Tally) {
 	addTo(flow.Prefixes, part.Prefix, tally)
 }
 
+// addTo adds a tally under a name, and nothing under the empty name.
 func addTo(tallies map[string]*Tally, name string, tally Tally) {
 	if name == "" {
 		return

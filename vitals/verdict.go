@@ -101,6 +101,7 @@ func (v *verdict) well() {
 	}
 }
 
+// stores is red for every store that does not answer: without one of them no code can be issued.
 func (v *verdict) stores() {
 	for _, store := range v.Away {
 		v.add(Red, store+"_away")
@@ -110,6 +111,7 @@ func (v *verdict) stores() {
 	}
 }
 
+// workers says nothing of mail workers as long as no mail was requested: a deployment may send SMS only.
 func (v *verdict) workers() {
 	if v.Lacks(SourceWorkers) {
 		return
@@ -145,6 +147,7 @@ func (v *verdict) queues() {
 	}
 }
 
+// codes judges the rates and the times of recent codes.
 func (v *verdict) codes() {
 	if v.Traffic == nil {
 		return
@@ -200,6 +203,7 @@ func (v *verdict) breakers() {
 // breakerOpen is the state of a breaker that lets no message pass, as package providers names it.
 const breakerOpen = "open"
 
+// budget is red when every code is refused.
 func (v *verdict) budget() {
 	b := v.Budget
 	switch {

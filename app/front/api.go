@@ -139,6 +139,7 @@ func (a *API) server() (*api.Server, error) {
 	}, nil
 }
 
+// endpointConfig reads the settings that are URLs and networks.
 func endpointConfig(c config.API) (api.Config, error) {
 	publicURL, err := config.PublicURL(c.PublicURL)
 	if err != nil {
@@ -161,6 +162,7 @@ func endpointConfig(c config.API) (api.Config, error) {
 	}, nil
 }
 
+// codes is the service of SMS codes.
 func (a *API) codes() *verify.Service {
 	c := a.settings.Config
 	return &verify.Service{
@@ -181,6 +183,7 @@ func (a *API) codes() *verify.Service {
 	}
 }
 
+// accounts is the service of accounts. It uses up the codes of the other service.
 func (a *API) accounts(codes *verify.Service) *accounts.Service {
 	c := a.settings.Config
 	return &accounts.Service{
@@ -245,6 +248,7 @@ func (a *API) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
+// close also closes an API that Open could not finish. The ports come first, since their requests use the stores.
 func (a *API) close() error {
 	var errs []error
 	if a.http != nil {

@@ -30,6 +30,7 @@ type dashboardWrites struct {
 	open   bool // the port needs no token
 }
 
+// ServeHTTP buffers the request, whose body has the ids of tasks, and the answer, whose status belongs in the log line.
 func (d dashboardWrites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		d.next.ServeHTTP(w, r)

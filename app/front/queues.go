@@ -151,6 +151,7 @@ func ownItems(namespace queue.Namespace, body []byte) []byte {
 	return body
 }
 
+// isOwnItem reports whether a server serves, or a schedule uses, one of our queues.
 func isOwnItem(namespace queue.Namespace, raw json.RawMessage) bool {
 	var item struct {
 		Queues  map[string]int `json:"queue_priorities"` // of a server

@@ -47,6 +47,7 @@ func Load(environ map[string]string) (Settings, error) {
 	return s, config.Join(mistakes...)
 }
 
+// captchaConfig is the configuration of captchas, before it is checked.
 func captchaConfig(c config.API) captcha.Config {
 	return captcha.Config{
 		Kind: captcha.Kind(c.CaptchaKind), Length: c.CaptchaLength, Width: c.CaptchaWidth, Height: c.CaptchaHeight,

@@ -75,6 +75,8 @@ func doctor(ctx context.Context, p app.Process) error {
 	return nil
 }
 
+// examine runs all checks. A check whose settings are wrong is left out or fails with them: the finding about the settings
+// stands above it.
 func examine(ctx context.Context, environ map[string]string, offline bool) []finding {
 	api, apiErr := front.Load(environ)
 	worker, workerErr := app.LoadWorker(environ)
@@ -114,6 +116,7 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 	return findings
 }
 
+// printFindings prints the findings for people, or as JSON for monitoring.
 func printFindings(out io.Writer, findings []finding, asJSON bool) error {
 	if asJSON {
 		return printJSON(out, map[string]any{"findings": findings})

@@ -76,6 +76,8 @@ func helpOf(err error, general string) string {
 
 const clockHelp = "run NTP on all machines"
 
+// examineRedis checks what the service needs of Redis: its commands, its settings, its clock, and that the namespace is not
+// used with other keys.
 func examineRedis(ctx context.Context, c config.Common, keys *secrets.Keys) []finding {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -110,6 +112,7 @@ func examineRedis(ctx context.Context, c config.Common, keys *secrets.Keys) []fi
 	return findings
 }
 
+// examineNode checks the settings of one server. A cluster has several, and one with another policy loses messages too.
 func examineNode(r redisconn.Inspection) []finding {
 	name := "Redis"
 	if r.Addr != "" {
@@ -134,6 +137,7 @@ func examineNode(r redisconn.Inspection) []finding {
 	}
 }
 
+// skewProblem is the error of a clock that differs too much.
 func skewProblem(skew time.Duration) error {
 	if skew.Abs() <= maxSkew {
 		return nil
@@ -145,6 +149,8 @@ func skewProblem(skew time.Duration) error {
 	return fmt.Errorf("its clock is %v %s this machine's", skew.Abs().Round(10*time.Millisecond), direction)
 }
 
+// examineDatabase checks the schema, the clock, the round trip, that writes are possible, and that the keys can read the
+// accounts. SQLite has no round trip worth a check.
 func examineDatabase(ctx context.Context, s front.Settings) []finding {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()

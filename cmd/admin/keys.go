@@ -54,6 +54,7 @@ type keyDesk struct {
 	namespace queue.Namespace
 }
 
+// openKeys reads only the settings that it needs: the other ones may be missing on an operator's machine.
 func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
 	var stores config.Stores
 	var settings struct {
@@ -85,6 +86,7 @@ func changed(p app.Process) func(int) {
 	return func(n int) { show("%d done", n) }
 }
 
+// resealContacts can run beside everything else, since every process can read both the old and the new seals.
 func resealContacts(ctx context.Context, p app.Process) error {
 	if err := app.ParseFlags(newFlags("keys reseal", keysUsage), p); err != nil {
 		return err
@@ -98,6 +100,8 @@ func resealContacts(ctx context.Context, p app.Process) error {
 	return concludeRun(p, result, err, "sealed with "+d.keys.SigningID())
 }
 
+// reindexContacts needs all processes stopped: they would find no account by an index of another key, and could register
+// a number twice.
 func reindexContacts(ctx context.Context, p app.Process) error {
 	flags := newFlags("keys reindex", keysUsage)
 	to := flags.String("to", "", "`id` of the key to index with: the last one of USHER_SECRET_KEYS")

@@ -2,22 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
-
 	"usher/app"
-	"usher/queue"
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
 )
@@ -31,9 +25,8 @@ type keyReport struct {
 	Contacts   int        `json:"contacts"` // sealed numbers and addresses of accounts
 	Mails      int        `json:"mails"`    // sealed addresses of mails that may still be sent
 	Links      int        `json:"links"`    // activation links that still work
-	Codes      int        `json:"codes"`    // that can still be entered
+	Codes      int        `json:"codes"`    // that can still be entered, or their tasks still be sent
 	Answers    int        `json:"answers"`  // kept for requests that are repeated
-	Tasks      int        `json:"tasks"`    // of codes, on the queues
 	Until      *time.Time `json:"until,omitempty"`
 	Droppable  bool       `json:"droppable"`
 	Reason     string     `json:"reason"`
@@ -43,7 +36,6 @@ type keyReport struct {
 type keysReport struct {
 	Keys     []keyReport `json:"keys"`
 	Problems []string    `json:"problems"` // data that these keys cannot read
-	Partial  bool        `json:"partial"`  // not all tasks were counted
 }
 
 func listKeys(ctx context.Context, p app.Process, check bool) error {
@@ -72,6 +64,7 @@ func listKeys(ctx context.Context, p app.Process, check bool) error {
 	return nil
 }
 
+// report reads both stores. The counts are of one moment: processes with other keys may add to them meanwhile.
 func (d *keyDesk) report(ctx context.Context) (keysReport, error) {
 	report := keysReport{Problems: []string{}}
 	rows, err := d.seals.Use(ctx)
@@ -82,16 +75,11 @@ func (d *keyDesk) report(ctx context.Context) (keysReport, error) {
 	if err != nil {
 		return report, err
 	}
-	queued, partial, err := countTasks(ctx, d.client, d.namespace)
-	if err != nil {
-		return report, err
-	}
-	report.Partial = partial
-	for _, id := range d.ids(rows, kept, queued) {
+	for _, id := range d.ids(rows, kept) {
 		k := keyReport{
 			ID: id, Configured: d.keys.Knows(id), Signs: id == d.keys.SigningID(), Indexes: id == d.keys.IndexID(),
 			Contacts: rows[id].Contacts, Mails: rows[id].Mails, Links: rows[id].Links,
-			Codes: kept[id].Codes, Answers: kept[id].Answers, Tasks: queued[id],
+			Codes: kept[id].Codes, Answers: kept[id].Answers,
 		}
 		until := rows[id].LinksUntil
 		if kept[id].Until.After(until) {
@@ -118,12 +106,13 @@ func (d *keyDesk) report(ctx context.Context) (keysReport, error) {
 }
 
 // ids lists the configured keys in their order, and then the keys that only stored data names.
-func (d *keyDesk) ids(rows map[string]sqlstore.KeyUse, kept map[string]redisstore.KeyUse, queued map[string]int) []string {
+func (d *keyDesk) ids(rows map[string]sqlstore.KeyUse, kept map[string]redisstore.KeyUse) []string {
 	others := map[string]bool{}
-	for _, names := range []iter.Seq[string]{maps.Keys(rows), maps.Keys(kept), maps.Keys(queued)} {
-		for id := range names {
-			others[id] = true
-		}
+	for id := range rows {
+		others[id] = true
+	}
+	for id := range kept {
+		others[id] = true
 	}
 	ids := d.keys.IDs()
 	for _, id := range ids {
@@ -144,7 +133,6 @@ func (k *keyReport) judge() {
 	need(k.Mails, "addresses of mails (admin keys reseal)")
 	need(k.Links, "links")
 	need(k.Codes, "codes")
-	need(k.Tasks, "tasks")
 	need(k.Answers, "kept answers")
 	if k.Until != nil {
 		needs = append(needs, "the last of these until "+k.Until.Format(time.DateTime)+" UTC")
@@ -162,6 +150,7 @@ func (k *keyReport) judge() {
 	}
 }
 
+// use is the use of the key in the settings. A key that is not configured but needed is missing.
 func (k *keyReport) use() string {
 	switch {
 	case !k.Configured:
@@ -182,10 +171,10 @@ func printKeys(out io.Writer, report keysReport, asJSON bool) error {
 		return printJSON(out, report)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "KEY\tUSE\tCONTACTS\tMAILS\tLINKS\tCODES\tTASKS\tANSWERS\t")
+	_, _ = fmt.Fprintln(table, "KEY\tUSE\tCONTACTS\tMAILS\tLINKS\tCODES\tANSWERS\t")
 	for _, k := range report.Keys {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
-			k.ID, k.use(), k.Contacts, k.Mails, k.Links, k.Codes, k.Tasks, k.Answers)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t\n",
+			k.ID, k.use(), k.Contacts, k.Mails, k.Links, k.Codes, k.Answers)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -193,71 +182,8 @@ func printKeys(out io.Writer, report keysReport, asJSON bool) error {
 	for _, k := range report.Keys {
 		_, _ = fmt.Fprintf(out, "%s: %s\n", k.ID, k.Reason)
 	}
-	if report.Partial {
-		_, _ = fmt.Fprintln(out, "Not all tasks were counted; each belongs to a code that is counted.")
-	}
 	for _, problem := range report.Problems {
 		_, _ = fmt.Fprintf(out, "PROBLEM: %s\n", problem)
 	}
 	return nil
-}
-
-const (
-	taskPage  = 500
-	taskPages = 20 // of each state of each queue
-)
-
-// countTasks counts the tasks of codes that have not expired, by the key that they need. It reads a bounded number of
-// tasks; partial tells that there are more.
-func countTasks(ctx context.Context, client redis.UniversalClient, namespace queue.Namespace) (byKey map[string]int, partial bool, err error) {
-	inspector := asynq.NewInspectorFromRedisClient(client)
-	known, err := inspector.Queues()
-	if err != nil {
-		return nil, false, fmt.Errorf("list queues: %w", err)
-	}
-	byKey = map[string]int{}
-	for _, name := range namespace.SMSQueues(queue.MaxSMSShards) {
-		if !slices.Contains(known, name) {
-			continue
-		}
-		for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
-			inspector.ListPendingTasks, inspector.ListActiveTasks, inspector.ListScheduledTasks,
-			inspector.ListRetryTasks, inspector.ListArchivedTasks,
-		} {
-			more, err := countPages(ctx, byKey, func(page int) ([]*asynq.TaskInfo, error) {
-				return list(name, asynq.PageSize(taskPage), asynq.Page(page))
-			})
-			if err != nil {
-				return nil, false, fmt.Errorf("list tasks of %s: %w", name, err)
-			}
-			partial = partial || more
-		}
-	}
-	return byKey, partial, nil
-}
-
-func countPages(ctx context.Context, byKey map[string]int, list func(page int) ([]*asynq.TaskInfo, error)) (more bool, err error) {
-	for page := 1; page <= taskPages; page++ {
-		found, err := list(page)
-		if errors.Is(err, asynq.ErrQueueNotFound) {
-			return false, nil
-		}
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return false, err
-		}
-		for _, task := range found {
-			var payload struct {
-				KeyID     string `json:"key_id"`
-				ExpiresAt int64  `json:"expires_at"`
-			}
-			// A task that does not decode or has expired is never sent, so it needs no key.
-			if json.Unmarshal(task.Payload, &payload) == nil && payload.KeyID != "" && time.Now().Unix() < payload.ExpiresAt {
-				byKey[payload.KeyID]++
-			}
-		}
-		if len(found) < taskPage {
-			return false, nil
-		}
-	}
-	return true, nil
 }

@@ -68,6 +68,7 @@ func listMessages(ctx context.Context, p app.Process) error {
 	return nil
 }
 
+// printTable prints a message a line. Texts of providers pass through cell.
 func printTable(w io.Writer, list []sqlstore.Message) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "TIME\tID\tCHANNEL\tPURPOSE\tTO\tSTATE\tWHY\tATTEMPTS\tPROVIDER")
@@ -97,6 +98,7 @@ type filterFlags struct {
 	filter                            sqlstore.Filter
 }
 
+// register adds the flags; limit is the default of -limit.
 func (f *filterFlags) register(flags *flag.FlagSet, limit int) {
 	flags.StringVar(&f.channel, "channel", "", "`channel`: sms or email")
 	flags.StringVar(&f.states, "state", "", "`states`, separated by commas: queued, sending, sent, delivered, undelivered, "+

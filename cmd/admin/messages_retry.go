@@ -64,6 +64,7 @@ func (f *retryFlags) check(flags *flag.FlagSet, ids []string, terminal bool) err
 	return nil
 }
 
+// retryMessages runs twice without -yes: first as a dry run, whose result the operator confirms.
 func retryMessages(ctx context.Context, p app.Process) error {
 	flags := newFlags("messages retry", retryHelp)
 	var f retryFlags
@@ -138,6 +139,7 @@ type retrier struct {
 	out     io.Writer
 }
 
+// all requeues messages one by one, so that a failure leaves the others as printed.
 func (r *retrier) all(ctx context.Context, ids []string, dryRun bool) error {
 	done, put, not, were := 0, "requeued; a worker sends it within seconds", "not requeued", "were"
 	if dryRun {
@@ -237,6 +239,7 @@ func (r *retrier) code(ctx context.Context, id string, dryRun bool) (reason stri
 	return reason, err
 }
 
+// codeSentence tells why a code was not requeued; empty when it was.
 func codeSentence(reason string) string {
 	switch reason {
 	case "":
@@ -258,6 +261,7 @@ func codeSentence(reason string) string {
 	}
 }
 
+// mailSentence tells why a mail was not requeued; empty when it was.
 func mailSentence(reason string) string {
 	switch reason {
 	case "":

@@ -20,6 +20,7 @@ Shows all that is known about one message. For a code this includes its state in
 time is followed by the time since the message was created.
 `
 
+// showMessage works without Redis and without the database, as long as one of them knows the message.
 func showMessage(ctx context.Context, p app.Process) error {
 	flags := newFlags("messages show", showHelp)
 	asJSON := flags.Bool("json", false, "print a JSON object")
@@ -112,6 +113,7 @@ func meaning(m sqlstore.Message) reasons.Reason {
 	return reason
 }
 
+// counted is empty for 0, which most messages have.
 func counted(n int) string {
 	if n == 0 {
 		return ""

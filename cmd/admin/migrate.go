@@ -10,6 +10,8 @@ import (
 	"usher/store/sqlstore"
 )
 
+// migrate prints the state of all migrations, after it applied the missing ones for "up". It may run beside processes of
+// this version and of the one before.
 func migrate(ctx context.Context, p app.Process) error {
 	if len(p.Args) != 1 || p.Args[0] != "up" && p.Args[0] != "status" {
 		return &app.UsageError{Text: "want: admin migrate up, or admin migrate status"}

@@ -23,6 +23,7 @@ import (
 // maxPassword is the maximum length of a password in bytes: 128 code points of four bytes.
 const maxPassword = 4 * 128
 
+// createSuperuser creates an account that is active at once, without a number or an address.
 func createSuperuser(ctx context.Context, p app.Process) error {
 	flags := flag.NewFlagSet("createsuperuser", flag.ContinueOnError)
 	username := flags.String("username", "", "`name` of the account")
@@ -60,6 +61,7 @@ func createSuperuser(ctx context.Context, p app.Process) error {
 	return err
 }
 
+// superuserMistakes names the fields that were refused, and the rules.
 func superuserMistakes(fields accounts.FieldErrors) error {
 	var lines []string
 	for field, problem := range fields {

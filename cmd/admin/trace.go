@@ -25,6 +25,7 @@ message (a code or a mail) or of an account. Codes are found by the number: thos
 account, or else the message, was created. No keys are needed.
 `
 
+// trace works without Redis: it then lacks the states of codes that are not in the database yet.
 func trace(ctx context.Context, p app.Process) error {
 	flags := newFlags("trace", traceHelp)
 	asJSON := flags.Bool("json", false, "print the events as JSON, one a line")
@@ -83,6 +84,7 @@ func spaced(text string) string {
 	return "  " + text
 }
 
+// standing is the state of an account for people.
 func standing(p sqlstore.Person) string {
 	switch {
 	case p.Active && p.Email != "" && p.Pending != "":
@@ -267,6 +269,7 @@ func (d *desk) related(ctx context.Context, person *sqlstore.Person, found []sql
 	}), nil
 }
 
+// codesAround finds the codes of a number around a time. A code names no account: the number had none when it was issued.
 func codesAround(subject string, at time.Time) sqlstore.Filter {
 	if at.IsZero() { // a code that is not in the database yet
 		at = time.Now()

@@ -132,6 +132,7 @@ func (r *userReader) split(line []byte) ([]string, error) {
 	return csv.NewReader(r.fields).Read() // it uses a bufio.Reader without copying it
 }
 
+// user reads the columns of a line, except for the checks that the importer makes.
 func (r *userReader) user(columns []string) (accounts.ImportUser, error) {
 	at := func(name string) string { return columns[r.order[slices.Index(userColumns, name)]] }
 	user := accounts.ImportUser{
