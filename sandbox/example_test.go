@@ -35,3 +35,19 @@ func ExampleOpen() {
 	// 200 0 messages
 	// <nil>
 }
+
+// A fault refuses the next send; the client under test has to cope with it.
+func ExampleServer_SetFaults() {
+	server, err := sandbox.Open(context.Background(), sandbox.Config{HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	err = server.SetFaults(sandbox.Faults{Aliyun: &sandbox.Fault{Code: "isv.AMOUNT_NOT_ENOUGH", Count: 1}})
+	fmt.Println(server.Faults().Aliyun.Code, err)
+	fmt.Println(server.SetFaults(sandbox.Faults{SMTP: &sandbox.Fault{Status: 503}}))
+	// Output:
+	// isv.AMOUNT_NOT_ENOUGH <nil>
+	// smtp: status is for HTTP, use code
+}

@@ -2,7 +2,6 @@ package providertest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -13,12 +12,12 @@ import (
 	"usher/providers"
 )
 
-// EmailCase is what the suite has to know of a sender of mails over SMTP.
+// EmailCase describes a sender of mails over SMTP to the suite.
 type EmailCase struct {
 	Provider string // name that receipts and errors carry
 
-	// New returns a sender that logs in at the server and trusts its certificate. It is called for each
-	// subtest; the suite closes what it returns.
+	// New returns a sender that logs in at the server and trusts its certificate. It is called for each subtest, and the suite
+	// closes the sender.
 	New func(t testing.TB, server *MailServer) providers.EmailSender
 
 	Secrets []string // login and password that New uses
@@ -46,22 +45,27 @@ func RunEmail(t *testing.T, c EmailCase) {
 	t.Run("an accepted mail gives a receipt", c.accepted)
 	t.Run("a refusal has its kind and code", c.refusals)
 	t.Run("a lost connection is unknown only after the final dot", c.lost)
-	t.Run("a server that is silent is left when the context ends", c.silent)
-	t.Run("rubbish after an accepted mail is no failure", c.rubbish)
+	t.Run("a server that does not reply is left when the context ends", c.silent)
+	t.Run("invalid replies after an accepted mail are no failure", c.rubbish)
 	t.Run("a connection that died while idle is replaced", c.died)
 	t.Run("a password never travels in clear", c.clear)
-	t.Run("a server out of reach is temporary", c.unreachable)
+	t.Run("a server that cannot be reached is temporary", c.unreachable)
 	t.Run("an ended context sends nothing", c.ended)
 	t.Run("a line break in a header is refused", c.injection)
 	t.Run("a sender is safe for concurrent use", c.concurrent)
 	t.Run("close ends the idle connections", c.closed)
 }
 
+// exchange is the send of the suite's mail.
+func (c EmailCase) exchange(t testing.TB) exchange {
+	return exchange{provider: c.Provider, private: c.private(t)}
+}
+
 func (c EmailCase) private(t testing.TB) []string {
 	return append([]string{Email(t).To.Reveal(), "hai.ma", "s3cr3t-token"}, c.Secrets...)
 }
 
-// open starts a server that replies as told and returns it with a sender.
+// open starts a server with the given replies and returns it with a sender.
 func (c EmailCase) open(t *testing.T, reply func(session int, verb string) string) (*MailServer, providers.EmailSender) {
 	t.Helper()
 	server := NewMailServer(t, false)
@@ -77,7 +81,7 @@ func (c EmailCase) open(t *testing.T, reply func(session int, verb string) strin
 	return server, sender
 }
 
-// on replies to one verb in the way given, and to all others well.
+// on gives one reply to one verb, and the default reply to all others.
 func on(verb, reply string) func(int, string) string {
 	return func(_ int, v string) string {
 		if v == verb {
@@ -211,28 +215,19 @@ func (c EmailCase) silent(t *testing.T) {
 				once.Do(func() { close(reached) })
 				return Silent
 			})
-			ctx, cancel := context.WithCancel(t.Context())
-			done := make(chan error, 1)
-			go func() {
-				_, err := sender.SendEmail(ctx, Email(t))
-				done <- err
-			}()
-			receive(t, reached, "the server to fall silent")
-			cancel()
-			err := receive(t, done, "the send to return")
 			w := want{kind: providers.Temporary}
 			if verb == "DOT" {
 				w.kind = providers.Unknown
 			}
-			check(t, err, c.Provider, w, c.private(t))
-			if !errors.Is(err, context.Canceled) {
-				t.Errorf("got %v, want context.Canceled as its cause", err)
-			}
+			c.exchange(t).cancelled(t, reached, w, func(ctx context.Context) error {
+				_, err := sender.SendEmail(ctx, Email(t))
+				return err
+			})
 		})
 	}
 }
 
-// rubbish plays QQ, which answers what follows an accepted mail with binary zeros.
+// rubbish plays QQ, which answers commands after an accepted mail with binary zeros.
 func (c EmailCase) rubbish(t *testing.T) {
 	t.Parallel()
 	for name, reply := range map[string]string{"zeros": "\x00\x00\x00", "hang up": HangUp, "refusal": "550 no"} {
@@ -325,10 +320,7 @@ func (c EmailCase) ended(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := sender.SendEmail(ctx, Email(t))
-	check(t, err, c.Provider, want{kind: providers.Temporary}, c.private(t))
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want context.Canceled as its cause", err)
-	}
+	c.exchange(t).wantCancelled(t, err, want{kind: providers.Temporary})
 	wantMails(t, server, 0)
 }
 

@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// Replies of a [MailServer] that are no reply.
+// Special replies of a [MailServer].
 const (
-	Default = ""       // what a good server says
+	Default = ""       // the reply of a correct server
 	HangUp  = "\x00up" // closes the connection
-	Silent  = "\x00"   // says nothing until the client leaves
+	Silent  = "\x00"   // no reply until the client disconnects
 )
 
 // Mail is one mail that a [MailServer] accepted.
@@ -27,8 +27,8 @@ type Mail struct {
 	Data     string
 }
 
-// MailServer is a mail server that misbehaves where a test wants it to. It speaks STARTTLS, or TLS from the
-// first byte, and takes any password.
+// MailServer is a mail server that misbehaves where a test asks for it. It speaks STARTTLS, or TLS from the first byte, and accepts
+// any password. It is safe for concurrent use.
 type MailServer struct {
 	Addr   string // host:port on loopback
 	CAFile string // PEM file with the authority of its certificate
@@ -131,7 +131,7 @@ func (s *MailServer) Mails() []Mail {
 	return append([]Mail(nil), s.mails...)
 }
 
-// Saw returns how often a verb has come.
+// Saw returns how often a verb was received.
 func (s *MailServer) Saw(verb string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,7 +162,7 @@ func (s *MailServer) accept(group *sync.WaitGroup) {
 				delete(s.conns, conn)
 				s.mu.Unlock()
 			}()
-			_ = conn.SetDeadline(time.Now().Add(3 * patience)) // a test that hangs fails sooner
+			_ = conn.SetDeadline(time.Now().Add(3 * patience)) // a test that hangs fails earlier
 			d := &dialogue{server: s, session: session}
 			d.secure(conn, s.implicit)
 			d.run()
@@ -170,7 +170,7 @@ func (s *MailServer) accept(group *sync.WaitGroup) {
 	}
 }
 
-// dialogue is one connection's.
+// dialogue is that of one connection.
 type dialogue struct {
 	server   *MailServer
 	session  int
@@ -276,11 +276,11 @@ func (d *dialogue) offers() string {
 	return d.server.offers
 }
 
-// reply says what the test wants said, or else the text, and reports whether the dialogue goes on.
+// reply sends the reply that the test has set, or else the text, and reports whether the dialogue goes on.
 func (d *dialogue) reply(verb, text string) bool { return d.say(d.ask(verb), text) }
 
-// ask notes the verb and returns what the test wants said to it. One dialogue at a time asks, so that a
-// test may count in its function.
+// ask records the verb and returns the reply that the test has set. One dialogue asks at a time, so that the test's function may
+// count.
 func (d *dialogue) ask(verb string) string {
 	d.server.mu.Lock()
 	defer d.server.mu.Unlock()
@@ -294,7 +294,7 @@ func (d *dialogue) say(override, text string) bool {
 	case HangUp:
 		return false
 	case Silent:
-		_, _ = d.lines.ReadByte() // returns when the client leaves
+		_, _ = d.lines.ReadByte() // returns when the client disconnects
 		return false
 	default:
 		text = override
@@ -303,7 +303,7 @@ func (d *dialogue) say(override, text string) bool {
 	return err == nil
 }
 
-// address returns what stands between the angle brackets.
+// address returns the text between the angle brackets.
 func address(path string) string {
 	_, after, _ := strings.Cut(path, "<")
 	address, _, _ := strings.Cut(after, ">")

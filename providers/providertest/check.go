@@ -1,8 +1,8 @@
-// Package providertest checks that a vendor keeps the promises of package providers: each outcome has its
-// kind, one call is one request at most, and no error holds the number, the code or a key.
+// Package providertest checks that a vendor keeps the promises of package providers: each outcome has its kind, one call makes one
+// request at most, and no error shows the number, the code or a key.
 //
-// A vendor's test calls [Run] or [RunEmail] with what only it can know: how a sender is made, and what
-// the vendor's answers look like.
+// A vendor's test calls [Run], [RunQuery] or [RunEmail] with a description of the vendor: how a sender is made, and what its
+// answers look like.
 package providertest
 
 import (
@@ -16,13 +16,13 @@ import (
 	"usher/providers"
 )
 
-// want is what a test expects of a failed send.
+// want is the expected error of a failed send.
 type want struct {
 	kind providers.Kind
 	code string // "" for none
 }
 
-// check ends the test when err is not the wanted one or shows anything private.
+// check fails the test when err is another error or shows a private text.
 func check(t *testing.T, err error, provider string, w want, private []string) {
 	t.Helper()
 	if err == nil {
@@ -42,8 +42,8 @@ func check(t *testing.T, err error, provider string, w want, private []string) {
 	}
 }
 
-// assertSilent fails the test when the error shows something private in any way that a caller may print
-// or log it. Addresses count as private: a vendor's hold keys and signatures.
+// assertSilent fails the test when the error shows a private text in any form in which a caller may print or log it. Addresses
+// count as private: those of vendors contain keys and signatures.
 func assertSilent(t *testing.T, err error, private []string) {
 	t.Helper()
 	var log bytes.Buffer
