@@ -26,11 +26,6 @@ type Inspection struct {
 	Clockless  bool          // the user lacks the permission for TIME; set by [InspectAll] only
 }
 
-// Inspect asks a server about itself; of a cluster, any node.
-func Inspect(ctx context.Context, client redis.UniversalClient) (Inspection, error) {
-	return inspect(ctx, client)
-}
-
 // InspectAll asks a server, or every primary of a cluster, about itself and compares clocks.
 func InspectAll(ctx context.Context, client redis.UniversalClient) ([]Inspection, error) {
 	cluster, ok := client.(*redis.ClusterClient)
@@ -53,7 +48,8 @@ func InspectAll(ctx context.Context, client redis.UniversalClient) ([]Inspection
 	return all, err
 }
 
-func inspect(ctx context.Context, node redis.Cmdable) (Inspection, error) {
+// Inspect asks a server about itself; of a cluster, any node.
+func Inspect(ctx context.Context, node redis.Cmdable) (Inspection, error) {
 	info, err := node.Info(ctx).Result() // servers before 7.0 take no list of sections
 	if err != nil {
 		return Inspection{}, fmt.Errorf("ask redis: %w", err)
@@ -76,8 +72,9 @@ func inspect(ctx context.Context, node redis.Cmdable) (Inspection, error) {
 	}, nil
 }
 
+// inspectClock is [Inspect] and compares clocks.
 func inspectClock(ctx context.Context, node redis.Cmdable) (Inspection, error) {
-	found, err := inspect(ctx, node)
+	found, err := Inspect(ctx, node)
 	if err != nil {
 		return found, err
 	}

@@ -64,7 +64,7 @@ type group struct {
 	limits    []limits.Limit // a guard comes last
 	positions []int          // of the limits among all spends
 	call      call
-	reply     reply
+	refused   bool // a limit had no unit left, and refuses
 }
 
 func (s *Store) batch(spends []limits.Spend) *batch {
@@ -148,79 +148,45 @@ func (b *batch) queue(ctx context.Context, pipe redis.Pipeliner) {
 	}
 }
 
-// decide reads the replies after the pipeline was executed.
+// decide reads the replies after the pipeline was executed. It returns the refusal of the first spend that was refused, or else the
+// decision that allows, with the units left of the limit that has fewest; a group that consists of a guard has no such limit.
 func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
-	sent := make([]*call, len(b.groups))
+	calls := make([]*call, len(b.groups))
 	for i := range b.groups {
-		sent[i] = &b.groups[i].call
+		calls[i] = &b.groups[i].call
 	}
-	b.store.sendUnknown(ctx, sent)
-	for i := range b.groups {
-		r, err := read(b.groups[i].call.cmd, 4)
+	b.store.sendUnknown(ctx, calls)
+	replies := make([]reply, len(calls))
+	for i, c := range calls {
+		r, err := read(c.cmd, 4)
 		if err != nil {
 			return limits.Decision{}, fmt.Errorf("spend limits: %w", err)
 		}
-		b.groups[i].reply = r
+		replies[i] = r
 	}
-	if b.store.Rules.Mode == limits.Record {
-		b.report(ctx)
-		return b.tightest(), nil
+	var allowed, refused limits.Decision
+	first := -1 // position of the first refused spend
+	for i, r := range replies {
+		g := &b.groups[i]
+		if n := r.number(0); n > 0 {
+			limit, position, wait := g.limits[n-1], g.positions[n-1], span(r.number(1))
+			if g.refused = b.store.Rules.Mode != limits.Record; !g.refused {
+				b.store.report(ctx, limit.Name, wait)
+			} else if first < 0 || position < first {
+				first, refused = position, limits.Decision{Refused: limit.Name, RetryAfter: wait, Limit: limit}
+			}
+		}
+		if n, left := r.number(2), int(r.number(3)); n > 0 && (allowed.Limit.Off() || left < allowed.Remaining) {
+			allowed = limits.Decision{Limit: g.limits[n-1], Remaining: left}
+		}
 	}
-	d := b.refusal()
-	if d.Allowed() {
-		return b.tightest(), nil
+	if first < 0 {
+		return allowed, nil
 	}
 	// The units of the groups that granted theirs go back. When that fails they are forgotten with their period, which is
 	// the safe side, so the refusal stays the answer.
-	_ = b.refund(ctx, func(g *group) bool { _, _, refused := g.refused(); return !refused })
-	return d, nil
-}
-
-// refused returns the limit of the group that had no unit left, and its position among all spends.
-func (g *group) refused() (limits.Limit, int, bool) {
-	i := g.reply.number(0)
-	if i == 0 {
-		return limits.Limit{}, 0, false
-	}
-	return g.limits[i-1], g.positions[i-1], true
-}
-
-// refusal returns the decision for the first refused spend, if there is one.
-func (b *batch) refusal() limits.Decision {
-	var d limits.Decision
-	first := -1
-	for i := range b.groups {
-		g := &b.groups[i]
-		limit, position, refused := g.refused()
-		if refused && (first < 0 || position < first) {
-			first = position
-			d = limits.Decision{Refused: limit.Name, RetryAfter: span(g.reply.number(1)), Limit: limit}
-		}
-	}
-	return d
-}
-
-// tightest returns the decision that allows, with the units left of the limit that has fewest. A group that consists of a
-// guard has no such limit.
-func (b *batch) tightest() limits.Decision {
-	var d limits.Decision
-	for i := range b.groups {
-		g := &b.groups[i]
-		position, left := g.reply.number(2), int(g.reply.number(3))
-		if position > 0 && (d.Limit.Off() || left < d.Remaining) {
-			d = limits.Decision{Limit: g.limits[position-1], Remaining: left}
-		}
-	}
-	return d
-}
-
-func (b *batch) report(ctx context.Context) {
-	for i := range b.groups {
-		g := &b.groups[i]
-		if limit, _, refused := g.refused(); refused {
-			b.store.report(ctx, limit.Name, span(g.reply.number(1)))
-		}
-	}
+	_ = b.refund(ctx, func(g *group) bool { return !g.refused })
+	return refused, nil
 }
 
 // refund returns the units of some groups, also after the caller's own time is over.

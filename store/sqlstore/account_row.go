@@ -28,15 +28,11 @@ const accountColumns = `id, username, username_key, mobile_key, mobile_sealed, m
 
 // accountRow is a row of accounts. Nil pointers are NULL: there is no number or no address.
 type accountRow struct {
+	contactsRow
+
 	ID                   string  `db:"id"`
 	Username             string  `db:"username"`
 	UsernameKey          string  `db:"username_key"`
-	MobileKey            *string `db:"mobile_key"`
-	MobileSealed         *string `db:"mobile_sealed"`
-	MobileMasked         string  `db:"mobile_masked"`
-	EmailKey             *string `db:"email_key"`
-	EmailSealed          *string `db:"email_sealed"`
-	EmailMasked          string  `db:"email_masked"`
 	PendingEmailKey      *string `db:"pending_email_key"`
 	PendingEmailSealed   *string `db:"pending_email_sealed"`
 	PendingEmailMasked   string  `db:"pending_email_masked"`
@@ -47,8 +43,6 @@ type accountRow struct {
 	Superuser            bool    `db:"superuser"`
 	ActivationGeneration int     `db:"activation_generation"`
 	SessionGeneration    int     `db:"session_generation"`
-	MobileChangedAt      stamp   `db:"mobile_changed_at"`
-	EmailChangedAt       stamp   `db:"email_changed_at"`
 	PendingMobileKey     *string `db:"pending_mobile_key"`
 	PendingMobileSealed  *string `db:"pending_mobile_sealed"`
 	PendingMobileMasked  string  `db:"pending_mobile_masked"`
@@ -68,8 +62,7 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 		ID:                   account.ID,
 		Username:             account.Username,
 		UsernameKey:          canonical,
-		MobileMasked:         account.Mobile.String(),
-		EmailMasked:          account.Email.String(),
+		contactsRow:          contactsRow{MobileMasked: account.Mobile.String(), EmailMasked: account.Email.String()},
 		PendingEmailMasked:   account.PendingEmail.String(),
 		PendingEmailAt:       at(account.PendingEmailAt),
 		PasswordHash:         account.PasswordHash,

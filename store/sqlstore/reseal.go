@@ -41,22 +41,15 @@ func (s *Seals) Reseal(ctx context.Context, progress func(changed int)) (Reseale
 	for _, column := range sealedColumns {
 		// A value that begins with the first key's id is done. substr compares upper and lower case on both databases.
 		condition := "substr(" + column.name + ", 1, ?) <> ? and id > ?"
-		err := s.walk(ctx, column, condition, []any{len(prefix), prefix}, func(tx *sqlx.Tx, row sealedRow) error {
-			plain, err := s.keys.Open(row.Sealed, column.context+row.Owner)
-			if err != nil {
-				result.leave(column, row, unopened(row, err))
-				return nil
-			}
+		err := s.walk(ctx, column, condition, []any{len(prefix), prefix}, &result, progress, func(tx *sqlx.Tx, row sealedRow, plain string) (int, error) {
 			sealed, err := s.keys.Seal(plain, column.context+row.Owner)
 			if err != nil {
-				return err
+				return 0, err
 			}
-			n, err := changed(tx.ExecContext(ctx, tx.Rebind(
+			return changed(tx.ExecContext(ctx, tx.Rebind(
 				"update "+column.table+" set "+column.name+" = ? where id = ? and "+column.name+" = ?"),
 				sealed, row.ID, row.Sealed))
-			result.Changed += n
-			return err
-		}, func() { tellProgress(progress, result) })
+		})
 		if err != nil {
 			return result, fmt.Errorf("reseal: %w", err)
 		}
@@ -73,27 +66,21 @@ func (s *Seals) Reindex(ctx context.Context, progress func(changed int)) (Reseal
 		if column.index == "" {
 			continue
 		}
-		err := s.walk(ctx, column, "id > ?", nil, func(tx *sqlx.Tx, row sealedRow) error {
-			plain, err := s.keys.Open(row.Sealed, column.context+row.Owner)
-			if err != nil {
-				result.leave(column, row, unopened(row, err))
-				return nil
-			}
+		err := s.walk(ctx, column, "id > ?", nil, &result, progress, func(tx *sqlx.Tx, row sealedRow, plain string) (int, error) {
 			hash := s.keys.Index(column.kind, plain)
 			if hash == row.Index {
-				return nil
+				return 0, nil
 			}
 			// In a column that is not unique the same hash may be there already.
 			n, err := changed(tx.ExecContext(ctx, tx.Rebind(
 				"update "+column.table+" set "+column.index+" = ? where id = ? and "+column.name+" = ?"+
 					" and not exists (select 1 from "+column.table+" where ? and "+column.index+" = ?)"),
 				hash, row.ID, row.Sealed, column.unique, hash))
-			result.Changed += n
 			if err == nil && n == 0 {
 				result.leave(column, row, "another account has the same "+column.kind+", or it has just been changed")
 			}
-			return err
-		}, func() { tellProgress(progress, result) })
+			return n, err
+		})
 		if err != nil {
 			return result, fmt.Errorf("reindex: %w", err)
 		}
@@ -101,13 +88,14 @@ func (s *Seals) Reindex(ctx context.Context, progress func(changed int)) (Reseal
 	return result, nil
 }
 
-// walk calls do for each row that meets the condition, in one transaction for each batch, and calls done after each batch. The
-// condition's last argument is the id behind which it continues.
+// walk opens each value that meets the condition and calls do with it, in one transaction for each batch. The condition's last
+// argument is the id behind which a batch begins. Values that no key opens are left. walk adds to the result the number of rows
+// that do has changed, and calls progress, unless nil, after each batch.
 func (s *Seals) walk(
-	ctx context.Context, column sealedColumn, condition string, args []any,
-	do func(*sqlx.Tx, sealedRow) error, done func(),
+	ctx context.Context, column sealedColumn, condition string, args []any, result *Resealed, progress func(changed int),
+	do func(tx *sqlx.Tx, row sealedRow, plain string) (changed int, err error),
 ) error {
-	for last := ""; ; done() {
+	for last := ""; ; {
 		rows, err := s.read(ctx, column, condition, "id", resealBatch, append(slices.Clip(args), last)...)
 		if err != nil || len(rows) == 0 {
 			return err
@@ -115,7 +103,13 @@ func (s *Seals) walk(
 		last = rows[len(rows)-1].ID
 		err = s.db.inTxOnce(ctx, func(tx *sqlx.Tx) error {
 			for _, row := range rows {
-				if err := do(tx, row); err != nil {
+				plain, err := s.keys.Open(row.Sealed, column.context+row.Owner)
+				if err != nil {
+					result.leave(column, row, unopened(row, err))
+					continue
+				}
+				n, err := do(tx, row, plain)
+				if result.Changed += n; err != nil {
 					return err
 				}
 			}
@@ -124,9 +118,13 @@ func (s *Seals) walk(
 		if err != nil {
 			return err
 		}
+		if progress != nil {
+			progress(result.Changed)
+		}
 	}
 }
 
+// unopened returns the reason why a value could not be opened.
 func unopened(row sealedRow, err error) string {
 	if errors.Is(err, secrets.ErrUnknownKey) {
 		return "sealed with the unknown key " + secrets.SealedBy(row.Sealed)
@@ -141,10 +139,4 @@ func changed(result sql.Result, err error) (int, error) {
 	}
 	rows, err := result.RowsAffected()
 	return int(rows), err
-}
-
-func tellProgress(progress func(int), result Resealed) {
-	if progress != nil {
-		progress(result.Changed)
-	}
 }
