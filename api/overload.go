@@ -11,17 +11,17 @@ import (
 	"usher/overload"
 )
 
-// Classes of requests. A crowd of one class does not keep another out.
+// Classes of requests, each with limits of its own, so that a crowd of one class does not keep another out.
 const (
-	classGeneral   = "general"   // codes, captchas and all that has no class of its own
-	classPasswords = "passwords" // may hash a password, which has a queue of its own: their time says nothing about the stores
-	classLookups   = "look_ups"  // is a name or a number taken; asked while people type
-	classWaiting   = "waiting"   // what people ask again and again who wait for a code or are signed in
-	classPages     = "pages"     // pages that ask the stores for something
+	classGeneral   = "general"   // codes, captchas and every request without another class
+	classPasswords = "passwords" // may hash a password, which has a queue of its own: their time does not measure the stores
+	classLookups   = "look_ups"  // whether a name or number is taken; requested while people type
+	classWaiting   = "waiting"   // repeated by people who wait for a code or are signed in
+	classPages     = "pages"     // pages that ask the stores
 	classReports   = "reports"   // delivery reports of vendors
 )
 
-// classOf returns the class of a route, or "" for one that asks no store and is always answered.
+// classOf returns the class of a route, or "" for one that asks no store and is always admitted.
 func classOf(method, route string) string {
 	switch route {
 	case "", "/", "/openapi.yaml", "/docs", "/static/:file":
@@ -53,23 +53,23 @@ func classOf(method, route string) string {
 type Gates map[string]*overload.Gate
 
 const (
-	// leastInFlight is enough for the full rate of the process: more at once only wait for each other, in the stores
-	// or here. A store that is far away allows more.
+	// leastInFlight is enough for the full rate of the process: more requests only wait for each other, in the stores or
+	// here. With a store at a great distance the limit grows.
 	leastInFlight = 64
 
-	// passwordsInFlight is for each password that is hashed at the same time. Of these requests most wait for a hash,
-	// a second at most; who is let in here has a priority there.
+	// passwordsInFlight is for each password that is hashed at the same time. Most of these requests wait for a hash, for
+	// a second at most, in the order of their priorities there.
 	passwordsInFlight = 64
 )
 
 // GateConfig is what the settings say about gates.
 type GateConfig struct {
-	InFlight    int // requests of a class that are worked on at the same time, at the most
+	InFlight    int // upper bound of simultaneous requests of a class
 	Connections int // that the process may have
 	Passwords   int // that are hashed at the same time
 }
 
-// NewGates makes the gates of a process. Their figures are registered.
+// NewGates makes the gates of a process and registers their metrics.
 func NewGates(c GateConfig, registry prometheus.Registerer, logger *slog.Logger) Gates {
 	adaptive := overload.Bounds{Least: min(leastInFlight, c.InFlight), Most: c.InFlight, Waiting: c.Connections / 4 * 3}
 	hashing := max(c.Passwords, 1) * passwordsInFlight
@@ -78,13 +78,38 @@ func NewGates(c GateConfig, registry prometheus.Registerer, logger *slog.Logger)
 		g[class] = overload.New(class, adaptive, logger)
 	}
 	g[classPasswords] = overload.New(classPasswords, overload.Bounds{Least: hashing, Most: hashing, Waiting: hashing}, logger)
-	registry.MustRegister(newGateMetrics(g))
+	for class, gate := range g {
+		registerGate(registry, class, gate)
+	}
 	return g
 }
 
-// admitted lets a request in when there is room for its class, before it has cost a trip to a store. Its place is free
-// again when the answer begins: a client that reads slowly holds none. The body has arrived before (see app.Server), so
-// neither does one that sends slowly.
+// registerGate registers the metrics of the gate of a class.
+func registerGate(registry prometheus.Registerer, class string, gate *overload.Gate) {
+	gauge := func(name, help string, value func(overload.Stats) int) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: name, Help: help, ConstLabels: prometheus.Labels{"class": class},
+		}, func() float64 { return float64(value(gate.Stats())) }))
+	}
+	gauge("usher_admission_limit", "Simultaneous requests of a class that the gate allows, found from the time they take.",
+		func(s overload.Stats) int { return s.Limit })
+	gauge("usher_admission_in_flight", "Requests of a class in progress.", func(s overload.Stats) int { return s.InFlight })
+	gauge("usher_admission_waiting", "Requests of a class that wait to be admitted, or whose refusal is delayed.",
+		func(s overload.Stats) int { return s.Waiting })
+	for result, value := range map[string]func(overload.Stats) uint64{
+		"admitted": func(s overload.Stats) uint64 { return s.Admitted },
+		"refused":  func(s overload.Stats) uint64 { return s.Refused },
+	} {
+		registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "usher_admission_requests_total", Help: "Requests by class that were admitted, or refused because the process was overloaded.",
+			ConstLabels: prometheus.Labels{"class": class, "result": result},
+		}, func() float64 { return float64(value(gate.Stats())) }))
+	}
+}
+
+// admitted admits a request when there is room for its class, before it has cost a round trip to a store. The room is free
+// again when the answer begins, so a client that reads slowly takes none. Neither does one that sends slowly: the body
+// has arrived before (see app.Server).
 func (s *Server) admitted(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		gate := s.Gates[classOf(c.Request().Method, c.Path())]
@@ -98,7 +123,7 @@ func (s *Server) admitted(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			return err
 		}
-		defer pass.Drop() // a panic
+		defer pass.Drop() // after a panic
 		c.Response().Before(func() { leave(pass, c.Response().Status) })
 		if err = next(c); err != nil {
 			leave(pass, describe(err, chinese).status)
@@ -107,7 +132,7 @@ func (s *Server) admitted(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// leave ends the work on a request. Refusals are quicker than work that is done, or slower, for no reason of the stores.
+// leave ends the work on a request. The time of a refusal does not measure the stores, so it does not count.
 func leave(pass *overload.Pass, status int) {
 	if status >= http.StatusBadRequest && status < http.StatusInternalServerError {
 		pass.Drop()
@@ -116,54 +141,8 @@ func leave(pass *overload.Pass, status int) {
 	pass.Done()
 }
 
-// isOverload reports whether the request was not taken on. Such requests have no line of their own in the log.
+// isOverload reports whether the gate refused the request. Such requests have no log line of their own.
 func isOverload(err error) bool {
 	_, refused := errors.AsType[*overload.Refused](err)
 	return refused
-}
-
-// gateMetrics shows the gates of a process.
-type gateMetrics struct {
-	gates    Gates
-	requests *prometheus.Desc
-	limit    *prometheus.Desc
-	inFlight *prometheus.Desc
-	waiting  *prometheus.Desc
-}
-
-func newGateMetrics(g Gates) *gateMetrics {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, append([]string{"class"}, labels...), nil)
-	}
-	return &gateMetrics{
-		gates:    g,
-		requests: desc("usher_admission_requests_total", "Requests by class that were admitted, or refused because the process had too much to do.", "result"),
-		limit:    desc("usher_admission_limit", "Requests of a class that may be worked on at the same time, as found from the time they take."),
-		inFlight: desc("usher_admission_in_flight", "Requests of a class that are worked on."),
-		waiting:  desc("usher_admission_waiting", "Requests of a class that wait to be admitted, or whose refusal is held back."),
-	}
-}
-
-// Describe implements [prometheus.Collector].
-func (m *gateMetrics) Describe(descriptions chan<- *prometheus.Desc) {
-	descriptions <- m.requests
-	descriptions <- m.limit
-	descriptions <- m.inFlight
-	descriptions <- m.waiting
-}
-
-// Collect implements [prometheus.Collector].
-func (m *gateMetrics) Collect(metrics chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, n int, class string) {
-		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), class)
-	}
-	for class, gate := range m.gates {
-		stats := gate.Stats()
-		for result, n := range map[string]uint64{"admitted": stats.Admitted, "refused": stats.Refused} {
-			metrics <- prometheus.MustNewConstMetric(m.requests, prometheus.CounterValue, float64(n), class, result)
-		}
-		gauge(m.limit, stats.Limit, class)
-		gauge(m.inFlight, stats.InFlight, class)
-		gauge(m.waiting, stats.Waiting, class)
-	}
 }

@@ -8,7 +8,7 @@ import (
 	"usher/captcha/speech"
 )
 
-// wavHeader is the length of what stands before the samples of a WAV file.
+// wavHeader is the length of a WAV file's header in bytes.
 const wavHeader = 44
 
 // speaker says digits, each time differently.
@@ -28,9 +28,9 @@ func loadSpeakers() (map[string]speaker, error) {
 
 // speak returns a WAV file (8 kHz, 8 bit, mono) that says digits, which must be ASCII digits, at least one.
 //
-// Recordings as such are easy to find again: anybody can have those of package speech. So each digit is said by a voice,
-// at a pitch and speed of its own; between digits and under them other voices murmur what no language has; and the whole
-// is filtered, with an echo, over noise. See docs/development.md for what machines make of it.
+// The recordings of package speech are public, and easy to recognise unchanged. So each digit has a random voice, pitch
+// and speed; other voices murmur under and between the digits, unintelligibly; and the sum is filtered, with an echo, over
+// noise. docs/development.md has the results of solvers.
 func (s speaker) speak(digits string) []byte {
 	said := make([]float64, 0, len(digits)*speech.Rate)
 	said = append(said, silence(0.3, 0.9)...)
@@ -47,21 +47,21 @@ func (s speaker) speak(digits string) []byte {
 	return wav(said)
 }
 
-// How much quieter than the digits the rest is, in decibels, and how loud the recordings of package speech are.
+// Decibels by which the rest is quieter than the digits, and the loudness of the recordings of package speech.
 const (
 	murmurBelow = 7.0
 	noiseBelow  = 16.0
 	loudness    = 0.12
 )
 
-// digit is said by any of the voices, at another pitch and speed.
+// digit returns a digit in a random voice, pitch and speed.
 func (s speaker) digit(d int) []float64 {
 	recording := s.voices[rand.IntN(len(s.voices))][d]
 	pitch, length := between(0.82, 1.22), between(0.85, 1.3)
 	return swell(stretch(resampled(recording, pitch, 0.06), pitch*length, 0.4))
 }
 
-// murmur is other voices of which nothing can be understood: recordings in pieces, backwards, several at once.
+// murmur returns unintelligible voices: pieces of recordings, backwards, several at once.
 func (s speaker) murmur(length int) []float64 {
 	out := make([]float64, length)
 	for range murmurVoices {
@@ -82,7 +82,7 @@ func (s speaker) murmur(length int) []float64 {
 
 const murmurVoices = 3
 
-// wav writes samples as a file, as loud as it may be without being cut.
+// wav returns samples as a file, as loud as possible without clipping.
 func wav(samples []float64) []byte {
 	peak := 1e-9
 	for _, s := range samples {

@@ -1,43 +1,48 @@
-// Package captcha asks a challenge only a person should pass: digits, letters or arithmetic as a picture, or spoken
-// digits for those who cannot see it.
+// Package captcha makes challenges that keep programs out: digits, letters or arithmetic as a picture, or spoken digits
+// for people who cannot see it.
 //
-// A [Maker] draws; it keeps nothing. The caller stores the answer under [NewID] for a while and compares with [Match].
-// A captcha raises the price of a robot, it does not stop one made for this package, and least of all in sound: whoever
-// sends something that costs money after a captcha needs limits too.
+// A [Maker] stores nothing. The caller stores the answer under [NewID] for a while and compares it with [Match]. A captcha
+// makes automation more expensive. It does not stop a solver made for this package, least of all one for recordings: what
+// costs money after a captcha needs limits too.
 //
-// Answers come from crypto/rand. How a picture is bent and speckled does not have to be secret and comes from math/rand/v2.
+// Answers come from crypto/rand. The distortion of a picture is not secret and comes from math/rand/v2.
 package captcha
 
 import (
+	"crypto/rand"
+	"crypto/subtle"
 	"errors"
 	"fmt"
+	"strings"
 
 	"usher/captcha/challenge"
+	"usher/input"
+
+	"golang.org/x/text/unicode/norm"
 )
 
-// Kind says what the picture shows.
+// Kind is the content of the pictures.
 type Kind string
 
-// The kinds of challenge. [Off] is for sites where something else keeps robots out.
+// The kinds. [Off] is for sites with another protection.
 const (
 	Digits  Kind = "digits"
 	Letters Kind = "letters"
 	Math    Kind = "math"
-	Work    Kind = "pow" // a proof of work; digits for those whose browser cannot do it
+	Work    Kind = "pow" // a proof of work; digits for browsers that cannot compute it
 	Off     Kind = "off"
 )
 
 type (
-	// Medium says which sense a challenge is made for.
+	// Medium is [challenge.Medium].
 	Medium = challenge.Medium
-	// Price says how much work it is.
+	// Price is [challenge.Price].
 	Price = challenge.Price
-	// Asked is what is kept of it.
+	// Asked is [challenge.Asked].
 	Asked = challenge.Asked
 )
 
-// The media and prices. Every kind has both media; the audio of every kind speaks digits, since letters sound too much
-// alike.
+// The media and prices. Every kind has both media. Recordings always speak digits, since letters sound too similar.
 const (
 	Image  = challenge.Image
 	Audio  = challenge.Audio
@@ -48,9 +53,9 @@ const (
 // ErrOff is returned by [Maker.Make] when the kind is [Off].
 var ErrOff = errors.New("captcha is off")
 
-// Challenge is what one person gets, and the answer that person must not get.
+// Challenge is what the client gets, and the answer that it must not get.
 type Challenge struct {
-	Asked        // what to keep; its answer is secret, never to be logged
+	Asked        // to store; its answer is secret and must not be logged
 	Media []byte // a whole PNG or WAV file
 	MIME  string // "image/png" or "audio/wav"
 }
@@ -87,15 +92,15 @@ func New(config Config) (*Maker, error) {
 	return m, nil
 }
 
-// Enabled reports whether a challenge is to be asked at all; it is false for [Off].
+// Enabled is false for [Off].
 func (m *Maker) Enabled() bool { return m.config.Kind != Off }
 
-// Kind is what the pictures show.
+// Kind returns the content of the pictures.
 func (m *Maker) Kind() Kind { return m.config.Kind }
 
-// Make returns a fresh challenge of a price. A picture takes about 1.3 ms and weighs 3 KB, a recording 2 ms and 100 KB.
-// A recording speaks the listener's language unless the maker has one of its own; without either it is Chinese.
-// Make fails with [ErrOff] when the maker is not enabled, and for a medium that does not exist.
+// Make returns a new challenge of a price. A picture takes about 1.3 ms and 3 KB, a recording 2 ms and 100 KB. A recording
+// speaks the maker's language, or else the listener's, or else Chinese. Make returns [ErrOff] when the maker is not
+// enabled, and an error for an unknown medium.
 func (m *Maker) Make(medium Medium, price Price, language string) (Challenge, error) {
 	if !m.Enabled() {
 		return Challenge{}, ErrOff
@@ -113,4 +118,38 @@ func (m *Maker) Make(medium Medium, price Price, language string) (Challenge, er
 	default:
 		return Challenge{}, fmt.Errorf("captcha: no medium %q", medium)
 	}
+}
+
+// idLength is the length of rand.Text: 26 characters of base32, 130 bits.
+const idLength = 26
+
+// maxGiven bounds an answer in bytes; eight full-width digits with spaces need a quarter of it.
+const maxGiven = 256
+
+// Match reports whether given is the stored answer. It ignores what input methods and users of screen readers add or
+// change: full-width forms, letter case, spaces, hyphens and invisible marks. An empty answer matches nothing, not even
+// itself. The time does not depend on where the two first differ.
+func Match(stored, given string) bool {
+	if len(stored) > maxGiven || len(given) > maxGiven {
+		return false
+	}
+	want, got := normalise(stored), normalise(given)
+	return want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(got)) == 1
+}
+
+// normalise keeps a leading minus: the answer to a sum may be negative.
+func normalise(s string) string {
+	s = strings.ToLower(strings.Join(strings.Fields(input.Narrow(norm.NFKC.String(s))), ""))
+	if s == "" {
+		return ""
+	}
+	return s[:1] + strings.ReplaceAll(s[1:], "-", "")
+}
+
+// NewID returns an id for a challenge that cannot be guessed and can be part of a URL's path.
+func NewID() string { return rand.Text() }
+
+// ValidID reports whether s has the form of [NewID], so that no other text becomes part of a store's key.
+func ValidID(s string) bool {
+	return len(s) == idLength && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }

@@ -7,13 +7,13 @@ import (
 	"math/rand/v2"
 )
 
-// shades is how many steps a picture's palette has from background to ink: enough for smooth edges, and 4 bits a pixel.
+// shades is the number of colours from background to ink: enough for smooth edges, with 4 bits a pixel.
 const shades = 16
 
-// minContrast is what WCAG 2 asks of text.
+// minContrast is the minimum of WCAG 2 for text.
 const minContrast = 4.5
 
-// palettes hands out palettes; a nil colour is chosen anew for every picture.
+// palettes makes palettes; a nil colour is random for every picture.
 type palettes struct{ background, ink *color.RGBA }
 
 func newPalettes(background, ink string) (palettes, []Mistake) {
@@ -30,7 +30,7 @@ func newPalettes(background, ink string) (palettes, []Mistake) {
 	if mistakes != nil {
 		return p, mistakes
 	}
-	// The extremes of what random would choose stand in for a colour that is not fixed.
+	// A random colour counts with its worst case.
 	worstBackground, worstInk := color.RGBA{R: paleFrom, G: paleFrom, B: paleFrom}, color.RGBA{R: darkTo, G: darkTo, B: darkTo}
 	if p.background != nil {
 		worstBackground = *p.background
@@ -48,7 +48,7 @@ func newPalettes(background, ink string) (palettes, []Mistake) {
 	return p, mistakes
 }
 
-// parseColor returns nil for an empty string: a colour to be chosen anew each time.
+// parseColor returns nil for an empty string: a random colour.
 func parseColor(s string) (*color.RGBA, bool) {
 	if s == "" {
 		return nil, true
@@ -63,7 +63,7 @@ const (
 	darkTo   = 90
 )
 
-// next returns shades colours from background to ink.
+// next returns a palette from background to ink.
 func (p palettes) next() color.Palette {
 	channel := func(low int) uint8 { return uint8(low + rand.IntN(256-paleFrom)) }
 	background := color.RGBA{channel(paleFrom), channel(paleFrom), channel(paleFrom), 255}

@@ -8,19 +8,19 @@ import (
 	"usher/captcha/speech"
 )
 
-// Config says what a [Maker] makes. The zero value is good: every zero field has the default named beside it.
+// Config configures a [Maker]. The zero value is valid: a zero field has the default named beside it.
 type Config struct {
 	Kind       Kind   // default Digits
-	Length     int    // characters asked, 4 to 8, default 5, of Letters 4; Math has its own length, recordings have at least 5
+	Length     int    // characters, 4 to 8, default 5, of Letters 4; Math has its own length, recordings have at least 6
 	Width      int    // pixels, 80 to 480, at least 0.4 of the height for each character; default 160
 	Height     int    // pixels, 40 to 160, default 60
 	Noise      int    // 1 (weak) to 8 (hard to read), default 2; internal/captchabench measures it
-	Background string // "#RRGGBB"; default another pale colour each time
-	Ink        string // "#RRGGBB", with a contrast of 4.5 to Background; default another dark colour each time
-	Language   string // of the recordings: zh or en; default that of the listener, see [Maker.Make]
+	Background string // "#RRGGBB"; default a random pale colour
+	Ink        string // "#RRGGBB", with a contrast of 4.5 to Background; default a random dark colour
+	Language   string // of the recordings: zh or en; default the listener's, see [Maker.Make]
 
-	// Fixed is the answer of every challenge when it is not empty: 1 to 8 ASCII letters or digits, of which the
-	// recordings speak the digits. It is for development and tests; a server that sets it asks nothing.
+	// Fixed, unless it is empty, is the answer of every challenge: 1 to 8 ASCII letters or digits, of which recordings
+	// speak the digits. It is for development and tests: it protects nothing.
 	Fixed string
 }
 
@@ -54,7 +54,7 @@ type Mistake struct {
 // Error implements error.
 func (m Mistake) Error() string { return m.Field + " " + m.Problem }
 
-// Validate returns every mistake, and nothing for a Config that [New] accepts.
+// Validate returns every mistake, and none for a Config that [New] accepts.
 func (c Config) Validate() []Mistake {
 	c = c.withDefaults()
 	var mistakes []Mistake
@@ -86,7 +86,7 @@ func (c Config) Validate() []Mistake {
 	return append(mistakes, colors...)
 }
 
-// characters is how many characters a picture shows; a longer fixed answer is squeezed in.
+// characters is the number of characters that a picture has room for; a longer fixed answer is drawn narrower.
 func (c Config) characters() int {
 	if c.Kind == Math {
 		return len(mathSample)

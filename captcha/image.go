@@ -2,6 +2,7 @@ package captcha
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
@@ -9,14 +10,19 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/golang/freetype/truetype"
 	"golang.org/x/image/font"
+	"golang.org/x/image/font/gofont/gobold"
+	"golang.org/x/image/font/gofont/gobolditalic"
+	"golang.org/x/image/font/gofont/gomonobold"
+	"golang.org/x/image/font/gofont/gomonobolditalic"
 	"golang.org/x/image/math/fixed"
 )
 
-// sheet is a picture in the making: how much ink lies on each pixel.
+// sheet is a picture before it is coloured: the amount of ink on each pixel.
 type sheet struct{ *image.Alpha }
 
-// draw returns text as a PNG of a width. One ink is used for all, so that no colour tells a character from what crosses it.
+// draw returns text as a PNG of a width. All ink has one colour, so that colours do not separate characters from lines.
 func (m *Maker) draw(text string, width int) ([]byte, error) {
 	s := sheet{image.NewAlpha(image.Rect(0, 0, width, m.config.Height))}
 	m.write(s, text)
@@ -36,7 +42,7 @@ func (m *Maker) draw(text string, width int) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// write puts the characters side by side, each in a font, height, place and slant of its own.
+// write draws the characters side by side, each with a random font, height, position and slant.
 func (m *Maker) write(s sheet, text string) {
 	width, height := float64(s.Rect.Max.X), float64(s.Rect.Max.Y)
 	margin := height / 7
@@ -44,7 +50,7 @@ func (m *Maker) write(s sheet, text string) {
 	for i, char := range text {
 		face := m.fonts[rand.IntN(len(m.fonts))]
 		if strings.ContainsRune("+-=?", char) {
-			face = m.fonts[0] // a minus must not be taken for a speck, nor a plus for a letter
+			face = m.fonts[0] // a minus must not look like a speck, nor a plus like a letter
 		}
 		x := margin + cell*(float64(i)+0.5) + between(-0.06, 0.06)*cell
 		y := height * between(0.44, 0.56)
@@ -52,7 +58,7 @@ func (m *Maker) write(s sheet, text string) {
 	}
 }
 
-// glyph draws char of the given height around the point (x, y), turned a little, and narrowed to width if need be.
+// glyph draws char of the given height around the point (x, y), turned a little, and no wider than width.
 func (s sheet) glyph(face typeface, char rune, x, y, height, width float64) {
 	size := height / face.height
 	f := newFace(face.font, size)
@@ -62,7 +68,7 @@ func (s sheet) glyph(face typeface, char rune, x, y, height, width float64) {
 		f = newFace(face.font, size)
 		bounds, _, _ = f.GlyphBounds(char)
 	}
-	middle := height // of a tile with room to turn in
+	middle := height // of a tile that is large enough for the turned character
 	tile := image.NewAlpha(image.Rect(0, 0, int(2*height), int(2*height)))
 	drawer := font.Drawer{Dst: tile, Src: image.Opaque, Face: f, Dot: fixed.Point26_6{
 		X: fixed.Int26_6(middle*64) - (bounds.Min.X+bounds.Max.X)/2,
@@ -80,11 +86,11 @@ func (s sheet) glyph(face typeface, char rune, x, y, height, width float64) {
 	}
 }
 
-// cross draws curves through the writing: in ink, which join characters, and as gaps, which part them.
+// cross draws curves through the text: in ink, which join characters, and as gaps, which split them.
 func (s sheet) cross(n int) {
 	width, height := float64(s.Rect.Max.X), float64(s.Rect.Max.Y)
 	for i := range n {
-		thick := height / 60 * between(0.4, 0.6) // thinner than any stroke: more would make an 8 of a 6
+		thick := height / 60 * between(0.4, 0.6) // thinner than any stroke: a thicker line would turn a 6 into an 8
 		middle, swing := height*between(0.4, 0.6), height*between(0.15, 0.3)
 		phase, step := between(0, 2*math.Pi), between(2, 4)*math.Pi/width
 		for x := 0.0; x < width; x += 0.25 {
@@ -93,7 +99,7 @@ func (s sheet) cross(n int) {
 	}
 }
 
-// speckle drops ink and gaps, as from a bad photocopier.
+// speckle adds dots of ink and gaps, as a bad photocopier does.
 func (s sheet) speckle(n int) {
 	width, height := float64(s.Rect.Max.X), float64(s.Rect.Max.Y)
 	for i := range n * int(width*height) / 600 {
@@ -101,7 +107,7 @@ func (s sheet) speckle(n int) {
 	}
 }
 
-// invert swaps ink and paper in bands, which no threshold for the whole picture can undo.
+// invert swaps ink and background in bands, which a threshold for the whole picture cannot undo.
 func (s sheet) invert() {
 	height := float64(s.Rect.Max.Y)
 	phase, tilt, step := between(0, 2*math.Pi), between(-1, 1), 2*math.Pi/(height*between(1.5, 2.3))
@@ -115,7 +121,7 @@ func (s sheet) invert() {
 	}
 }
 
-// wave returns the sheet bent along both axes.
+// wave returns a copy of the sheet that is bent along both axes.
 func (s sheet) wave() sheet {
 	bent := sheet{image.NewAlpha(s.Rect)}
 	height := float64(s.Rect.Max.Y)
@@ -153,7 +159,7 @@ func (s sheet) add(x, y int, ink uint8) {
 	s.Pix[i] = max(s.Pix[i], ink)
 }
 
-// sample returns the ink at a point between four pixels; the outermost pixels go on outside.
+// sample interpolates the ink at a point between four pixels. Outside the picture the outermost pixels continue.
 func sample(from *image.Alpha, x, y float64) uint8 {
 	x0, y0 := math.Floor(x), math.Floor(y)
 	fx, fy := x-x0, y-y0
@@ -166,3 +172,40 @@ func sample(from *image.Alpha, x, y float64) uint8 {
 }
 
 func between(low, high float64) float64 { return low + rand.Float64()*(high-low) }
+
+// typeface is a font and the height of its digits as a share of its size, so that all fonts are drawn equally high.
+type typeface struct {
+	font   *truetype.Font
+	height float64
+}
+
+// loadFonts returns fonts that are easy to read; the first one is used for arithmetic signs. They are bold, because a
+// single curve makes thin strokes illegible.
+func loadFonts() ([]typeface, error) {
+	fonts := []*truetype.Font{}
+	for _, ttf := range [][]byte{gobold.TTF, gobolditalic.TTF, gomonobold.TTF, gomonobolditalic.TTF} {
+		f, err := truetype.Parse(ttf)
+		if err != nil {
+			return nil, fmt.Errorf("parse font: %w", err)
+		}
+		fonts = append(fonts, f)
+	}
+
+	faces := make([]typeface, len(fonts))
+	for i, f := range fonts {
+		const size = 100
+		bounds, _, ok := newFace(f, size).GlyphBounds('8')
+		if !ok {
+			return nil, errors.New("font without digits")
+		}
+		faces[i] = typeface{f, pixels(bounds.Max.Y-bounds.Min.Y) / size}
+	}
+	return faces, nil
+}
+
+// newFace returns a face for one goroutine and a single glyph, so it has the smallest cache.
+func newFace(f *truetype.Font, size float64) font.Face {
+	return truetype.NewFace(f, &truetype.Options{Size: size, GlyphCacheEntries: 1, SubPixelsX: 1, SubPixelsY: 1})
+}
+
+func pixels(v fixed.Int26_6) float64 { return float64(v) / 64 }

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// Drop 0 and 1: in some fonts an outlined 0 is an 8 behind a line, and a 1 is a line.
+	// Without 0 and 1: in some fonts an outlined 0 looks like an 8 behind a line, and a 1 like a line.
 	imageDigits = "23456789"
-	// Keep only letters that survive being bent and crossed out and that no digit resembles.
+	// Only letters that stay readable when bent and crossed out, and that look like no digit.
 	imageLetters = "ACEFHKMPRTWXY"
-	// Spoken digits are easier to tell apart than drawn ones, for machines too.
+	// Spoken digits are easier to distinguish than drawn ones, also for machines.
 	minSpoken         = 6
 	mathSample        = "88+8=?"
 	asciiAlphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -24,11 +24,11 @@ const (
 
 const chinese = "zh"
 
-// spokenDigits leaves out what is easily taken for another digit over noise: one (yī) for seven (qī) and nine (jiǔ) for
-// six (liù) in Chinese, nine for five in English.
+// spokenDigits leaves out digits that sound like another one in noise: in Chinese one (yī) like seven (qī) and nine (jiǔ)
+// like six (liù), in English nine like five.
 var spokenDigits = map[string]string{chinese: "02345678", "en": "012345678"}
 
-// question is the text that is drawn or spoken, and what is right to answer.
+// question is the text that is drawn or spoken, and the right answer.
 type question struct{ text, answer string }
 
 func (m *Maker) question(price Price) question {
@@ -44,7 +44,7 @@ func (m *Maker) question(price Price) question {
 	}
 }
 
-// width gives the characters of a dear picture the room that those of a normal one have.
+// width gives each character the same room at both prices.
 func (m *Maker) width(price Price) int {
 	usual := m.config.characters()
 	return m.config.Width * (usual + extra(price)) / usual
@@ -62,12 +62,12 @@ func (m *Maker) spokenQuestion(price Price, language string) question {
 		return r
 	}, fixed)
 	if digits == "" {
-		digits = "0" // there is something to hear even so
+		digits = "0" // a recording needs at least one digit
 	}
 	return question{digits, fixed}
 }
 
-// spokenLanguage chooses between the maker's own language and the listener's.
+// spokenLanguage is the maker's own language, or else the listener's if there are voices for it.
 func (m *Maker) spokenLanguage(listener string) string {
 	switch {
 	case m.config.Language != "":
@@ -87,9 +87,9 @@ func verbatim(length int, alphabet string) question {
 	return question{string(text), string(text)}
 }
 
-// arithmetic adds to or subtracts from a number of two digits. Products are left out: their answers are so few and
-// uneven that the likeliest one is worth guessing. A sum's likeliest answer is right less than twice in a hundred times.
-// A dear one has three and three digits: nine characters, as the width allows.
+// arithmetic adds a digit to a number of two digits, or subtracts it. Products have too few answers, unevenly distributed:
+// to guess the most probable one would pay. That of a sum is right in less than 2 % of the cases. At the high price both
+// numbers have three digits: nine characters, which the width allows for.
 func arithmetic(price Price) question {
 	digits := [2]int{2, 1}
 	if price == High {
@@ -107,12 +107,24 @@ func arithmetic(price Price) question {
 	return question{left + "-" + right + "=?", strconv.Itoa(a - b)}
 }
 
-// randomBelow returns an even choice of 0 to n-1.
+// randomBelow returns a uniform random number from 0 to n-1.
 func randomBelow(n int) int {
-	// The reader never fails since Go 1.24, and n is a positive constant's length.
+	// The reader does not fail since Go 1.24, and n is positive: the length of a constant.
 	v, err := rand.Int(rand.Reader, big.NewInt(int64(n)))
 	if err != nil {
 		panic(err)
 	}
 	return int(v.Int64())
+}
+
+// highExtra is the number of additional characters at the high price. Each makes guessing eight times harder, and a
+// solver that reads every second character right reads three more in one of eight challenges.
+const highExtra = 3
+
+// extra is the number of additional characters of a price.
+func extra(p Price) int {
+	if p == High {
+		return highExtra
+	}
+	return 0
 }

@@ -7,11 +7,11 @@ import (
 	"usher/captcha/speech"
 )
 
-// slow is after how many samples (4 ms) what changes slowly is reckoned again.
+// slow is the number of samples (4 ms) after which slowly changing values are computed again.
 const slow = 32
 
-// resampled plays a recording so much faster, and with that higher: pitch and formants move together, as from a smaller
-// throat. They glide as well, by up to the given part.
+// resampled plays a recording faster by a factor, and higher with it: pitch and formants move together, as in a smaller
+// throat. They also glide, by up to the given share.
 func resampled(recording []float32, factor, glide float64) []float64 {
 	out := make([]float64, 0, int(float64(len(recording))/factor)+1)
 	phase, step := between(0, 2*math.Pi), 2*math.Pi*between(0.5, 1.5)/float64(len(recording))
@@ -26,8 +26,8 @@ func resampled(recording []float32, factor, glide float64) []float64 {
 	return out
 }
 
-// stretch makes samples longer by a factor and leaves their pitch (WSOLA): it lays down overlapping pieces, each from
-// where it best continues the one before. Some parts become longer than others, as far as the given bend.
+// stretch makes samples longer by a factor and keeps their pitch (WSOLA): it joins overlapping pieces, each from where it
+// best continues the previous one. Some parts become longer than others, up to the given bend.
 func stretch(samples []float64, factor, bend float64) []float64 {
 	const piece, search = 240, 60 // 30 ms hold three periods of a low voice; ± 7.5 ms find the same phase
 	out := make([]float64, int(float64(len(samples))*factor)+piece)
@@ -48,7 +48,7 @@ func stretch(samples []float64, factor, bend float64) []float64 {
 	return out
 }
 
-// nearest finds around a place the piece that is most like that at next.
+// nearest returns the start of the piece, around a position, that is most similar to the one at next.
 func nearest(samples []float64, next, around, piece, search int) int {
 	best, found := math.Inf(-1), around
 	for from := max(around-search, 0); from <= around+search && from+piece <= len(samples); from += 2 {
@@ -63,7 +63,7 @@ func nearest(samples []float64, next, around, piece, search int) int {
 	return found
 }
 
-// swell lets the loudness rise and fall slowly.
+// swell changes the loudness slowly.
 func swell(samples []float64) []float64 {
 	gain, swing := db(between(-2, 2)), between(0, 0.3)
 	phase, step := between(0, 2*math.Pi), 2*math.Pi*between(1, 4)/speech.Rate
@@ -88,7 +88,7 @@ func echo(samples []float64) []float64 {
 	return samples
 }
 
-// tilt is a microphone: one peak and one dip of a few decibels somewhere in the range of speech.
+// tilt imitates a microphone: one peak and one dip of a few decibels somewhere in the range of speech.
 func tilt(samples []float64) []float64 {
 	for _, gain := range []float64{between(3, 8), between(-8, -3)} {
 		samples = peaking(samples, between(300, 3000), gain)
@@ -96,8 +96,8 @@ func tilt(samples []float64) []float64 {
 	return samples
 }
 
-// peaking raises or lowers the loudness around a frequency by so many decibels; the formulas are those of Robert
-// Bristow-Johnson's "Audio EQ Cookbook".
+// peaking changes the loudness around a frequency by a gain in decibels. The formulas are from Robert Bristow-Johnson's
+// "Audio EQ Cookbook".
 func peaking(samples []float64, frequency, gain float64) []float64 {
 	a, w := math.Pow(10, gain/40), 2*math.Pi*frequency/speech.Rate
 	alpha, cos := math.Sin(w)/2, math.Cos(w)
@@ -112,7 +112,7 @@ func peaking(samples []float64, frequency, gain float64) []float64 {
 	return samples
 }
 
-// noise is a hiss that is louder at low frequencies.
+// noise returns a hiss that is louder at low frequencies.
 func noise(length int) []float64 {
 	out, last := make([]float64, length), 0.0
 	for i := range out {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// API is what cmd/api reads. No vendor key is among it.
+// API is what cmd/api reads. It contains no vendor key.
 type API struct {
 	Common
 
@@ -17,7 +17,7 @@ type API struct {
 	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port: health, metrics, queues. The worker's default is 127.0.0.1:8082."`
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends that may call the API with credentials, such as https://www.example.com."`
 	TrustedProxies []string `env:"TRUSTED_PROXIES" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; none by default. See docs/limits.md."`
-	ReportSecret  Secret   `env:"REPORT_SECRET" desc:"Secret in the path of pushed delivery reports, at least 16 letters, digits, - or _ (openssl rand -hex 16); without it none are accepted. See docs/messages.md."`
+	ReportSecret   Secret   `env:"REPORT_SECRET" desc:"Secret in the path of pushed delivery reports, at least 16 letters, digits, - or _ (openssl rand -hex 16); without it none are accepted. See docs/messages.md."`
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything."`
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
@@ -56,7 +56,7 @@ type API struct {
 	PasswordParallel int `env:"PASSWORD_PARALLEL" envDefault:"2" desc:"Passwords hashed at the same time, each in a process of some 30 MiB; about one per core."`
 }
 
-// Validate checks what the types cannot. What a captcha can look like is the business of package captcha.
+// Validate checks what the types cannot. Package captcha validates the look of captchas.
 func (c API) Validate() Mistakes {
 	m := c.Common.Validate()
 	m = append(m, listenMistakes("HTTP_ADDR", c.HTTPAddr)...)
@@ -96,8 +96,7 @@ func (c API) Validate() Mistakes {
 	return m
 }
 
-// Proxies parses addresses and networks. Those of IPv4 that are written as IPv6 come back as IPv4, as the addresses of
-// clients do.
+// Proxies parses addresses and networks. IPv4 written as IPv6 becomes IPv4, as the addresses of clients do.
 func Proxies(texts []string) ([]netip.Prefix, error) {
 	prefixes := make([]netip.Prefix, 0, len(texts))
 	for _, text := range texts {
@@ -123,7 +122,7 @@ func Proxies(texts []string) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-// validReportSecret wants what a console takes as part of an address and no proxy rewrites.
+// validReportSecret accepts characters that a vendor's console takes as part of a URL and that no proxy rewrites.
 func validReportSecret(text string) bool {
 	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	return len(text) >= 16 && strings.Trim(text, alphabet) == ""

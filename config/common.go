@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Stores is what every process and tool reads that connects to them.
+// Stores is what every process and tool that connects to the stores reads.
 type Stores struct {
 	RedisURL            Secret        `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" desc:"redis://, rediss://, unix://, redis-sentinel:// or redis-cluster:// with user, password and certificates; see docs/redis.md."`
 	RedisTimeout        time.Duration `env:"REDIS_TIMEOUT" envDefault:"450ms" desc:"Time for connecting to Redis or for a command, 50ms to 10s; then it counts as unavailable. At least three round trips, which admin doctor measures."`
@@ -60,7 +60,7 @@ func (c Common) Validate() Mistakes {
 	if c.OpsToken != "" && len(c.OpsToken) < 16 {
 		m = append(m, Mistake{"OPS_TOKEN", "want at least 16 characters"})
 	}
-	if c.OpsToken != "" && strings.TrimSpace(c.OpsToken.Reveal()) != c.OpsToken.Reveal() { // headers lose it
+	if c.OpsToken != "" && strings.TrimSpace(c.OpsToken.Reveal()) != c.OpsToken.Reveal() { // HTTP removes it from headers
 		m = append(m, Mistake{"OPS_TOKEN", "has white space around it"})
 	}
 	for _, host := range c.OpsHosts {
@@ -72,7 +72,7 @@ func (c Common) Validate() Mistakes {
 	return m
 }
 
-// Level returns the log level as slog knows it.
+// Level returns the log level for slog.
 func (c Common) Level() slog.Level {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.LogLevel)) // validated

@@ -2,8 +2,8 @@
 //
 // A setting is a field with an env tag (its name without the USHER_ prefix), an optional envDefault and
 // a desc, from which docs/configuration.md and .env.example are generated. An empty variable counts as
-// unset. Secrets are of type [Secret], which prints masked; each may be given as a file that the variable of its name
-// with _FILE behind it names.
+// unset. Secrets are of type [Secret], which prints masked; each may be in a file instead, whose path is in the variable
+// with the suffix _FILE.
 package config
 
 import (
@@ -26,10 +26,10 @@ const Prefix = "USHER_"
 // Mistake is one wrong setting.
 type Mistake struct {
 	Variable string // with its prefix
-	Text     string // what is wrong and what is wanted; never the value of a secret
+	Text     string // what is wrong and what is accepted; never the value of a secret
 }
 
-// Mistakes is every wrong setting of a process. It is never returned empty.
+// Mistakes are all wrong settings of a process. It is never returned empty.
 type Mistakes []Mistake
 
 // Error lists the mistakes, one a line.
@@ -41,8 +41,7 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Validator is a struct of settings with rules that a type cannot say. The names in what it returns
-// carry no prefix.
+// Validator is a struct of settings with rules that types cannot express. The variables that it returns have no prefix.
 type Validator interface {
 	Validate() Mistakes
 }
@@ -50,8 +49,8 @@ type Validator interface {
 // Environ turns os.Environ into a map.
 func Environ(environ []string) map[string]string { return env.ToMap(environ) }
 
-// Load fills the targets, pointers to structs, from the environment and the files that it names for secrets, which
-// are read anew each time. The error is of type Mistakes, sorted by variable.
+// Load fills the targets, pointers to structs, from the environment and from files of secrets, which every call reads
+// again. The error is of type Mistakes, sorted by variable.
 func Load(environ map[string]string, targets ...any) error {
 	set := make(map[string]string, len(environ))
 	for name, value := range environ {
@@ -66,7 +65,7 @@ func Load(environ map[string]string, targets ...any) error {
 	return Join(mistakes)
 }
 
-// load fills one target from what is set, to which it adds what stands in files.
+// load fills one target from the set variables, to which it adds the secrets from files.
 func load(set map[string]string, target any) Mistakes {
 	files := readFiles(set, target)
 	files = append(files, tidy(set, target)...)
@@ -80,9 +79,9 @@ func load(set map[string]string, target any) Mistakes {
 	return append(files, withoutThoseOf(files, mistakes)...)
 }
 
-// tidy takes away what files, shells and editors add to values: a byte order mark, line ends behind secrets, white space
-// around everything else and around the entries of lists. A value that is nothing else counts as unset. A secret with a line
-// break inside could never match what a header or a query brings.
+// tidy removes what files, shells and editors add to values: a byte order mark, line ends after secrets, white space around
+// all other values and around the entries of lists. A value of nothing else counts as unset. A line break inside a secret
+// is a mistake: it could never match a header or a query.
 func tidy(set map[string]string, target any) Mistakes {
 	var mistakes Mistakes
 	for _, v := range Table(target) {
@@ -105,7 +104,7 @@ func tidy(set map[string]string, target any) Mistakes {
 	return mistakes
 }
 
-// betweenEntries lets a list of keys have one a line.
+// betweenEntries matches line breaks in a list of keys with one a line.
 var betweenEntries = regexp.MustCompile(`,[ \t]*\r?\n[ \t]*`)
 
 func tidyList(value string) string {
@@ -118,8 +117,8 @@ func tidyList(value string) string {
 	return strings.Join(entries, ",")
 }
 
-// Join merges mistakes found by several parties into one error: sorted, each once. Errors that are not
-// Mistakes are kept under the name "settings". It returns nil when all are nil.
+// Join merges mistakes into one error: sorted, each once. An error of another type becomes a mistake of the variable
+// "settings". It returns nil when all errors are nil.
 func Join(errs ...error) error {
 	var all Mistakes
 	for _, err := range errs {

@@ -12,7 +12,7 @@ type Variable struct {
 	Desc    string
 	Secret  bool
 	Must    bool   // has no default and must be set
-	Type    string // as people say it: text, number, duration, yes/no, list
+	Type    string // for people: text, number, duration, yes/no, list
 
 	field string
 }

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Names and addresses in the form in which browsers send them, so that they can be compared: in lower case, without the
-// port that the scheme stands for, and in Punycode.
+// Host names and URLs in the form that browsers send, so that they can be compared: in lower case, without the default
+// port of the scheme, and in Punycode.
 
 // PublicURL parses the public address: https, or http where the host is loopback.
 func PublicURL(text string) (*url.URL, error) {
@@ -28,7 +28,7 @@ func PublicURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// Origins parses origins of web pages. The error says what is wanted and quotes none.
+// Origins parses origins of web pages. The error says what is accepted and quotes no value.
 func Origins(texts []string) ([]string, error) {
 	origins := make([]string, len(texts))
 	for i, text := range texts {
@@ -47,7 +47,7 @@ var (
 	errClear   = errors.New("address is neither https nor loopback")
 )
 
-// webAddress parses the address of a web site, which has a scheme, a host and perhaps a port.
+// webAddress parses the URL of a web site: a scheme, a host and an optional port.
 func webAddress(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
@@ -72,7 +72,7 @@ func webAddress(text string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: host + port}, nil
 }
 
-// portOf returns the port with its colon, or nothing where the scheme stands for it.
+// portOf returns the port with its colon, or "" for the default port of the scheme.
 func portOf(u *url.URL) (string, error) {
 	if u.Port() == "" {
 		return "", nil
@@ -87,7 +87,7 @@ func portOf(u *url.URL) (string, error) {
 	return ":" + strconv.FormatUint(port, 10), nil
 }
 
-// Host returns a host name, or an address without brackets, as it stands in a Host header without its port.
+// Host returns a host name, or an address without brackets, in the form of a Host header without its port.
 func Host(text string) (string, error) {
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
 		return addr.String(), nil

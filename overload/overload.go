@@ -1,7 +1,7 @@
-// Package overload decides whether a process takes a request on now, lets it wait for a moment, or refuses it before
-// it has cost anything: no trip to a store, no unit of a limit.
+// Package overload decides whether a process admits a request now, lets it wait for a moment, or refuses it before it has
+// cost anything: no round trip to a store, no unit of a limit.
 //
-// A [Gate] is made for each class of requests, so that one class cannot keep another out.
+// Each class of requests has a [Gate] of its own, so that one class cannot keep another out.
 package overload
 
 import (
@@ -16,33 +16,33 @@ import (
 	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
 )
 
-// Bounds of a gate: requests of its class that are worked on at the same time. Least and Most are the same for a gate
-// that does not adapt; else the limit moves between them with the measured time of the work.
+// Bounds of the simultaneous requests of a gate. When Least and Most are equal the gate does not adapt; otherwise its
+// limit moves between them with the measured time of the work.
 type Bounds struct {
 	Least, Most int
-	Waiting     int // requests that may wait besides; each has a connection, and about 20 kB
+	Waiting     int // further requests that may wait; each needs a connection and about 20 kB
 }
 
 const (
-	// A request waits at least and at most so long for its turn. A crowd that can be served in half a second is not
-	// refused. The time differs, so that those who came together are not refused together.
+	// A request waits for a random time between these before it is refused. A crowd that can be served in half a second
+	// is not refused. The time is random so that requests that came together are not refused together.
 	waitLeast = 500 * time.Millisecond
 	waitMost  = 700 * time.Millisecond
 
-	// lateAfter is the wait of the first in the queue from which on the last one goes first.
+	// lateAfter is the wait of the first request in the queue after which the last one is admitted first.
 	lateAfter = 300 * time.Millisecond
 
-	// holdMost is how long a refusal is held back when as many wait as may; with fewer it is sooner. A refusal costs
-	// nearly half of the work, most of it in HTTP and the kernel: clients that come again at once would take
-	// the processor from those that are served.
+	// holdMost is the longest delay of a refusal, when the queue is full; with fewer waiting requests it is shorter. A
+	// refusal costs nearly half as much as the work, most of it in HTTP and the kernel: clients that retry immediately
+	// would take the processor from requests that are served.
 	holdMost = 2 * time.Second
 
 	// logPause is the time between two lines about refusals of one class.
 	logPause = time.Second
 )
 
-// The limiter compares the recent times of the work with those of the last seconds. It looks at them in short windows,
-// because a crowd comes within a second, and remembers a minute of them, so that a crowd does not become the usual case.
+// The limiter compares recent times of the work with a baseline. Its windows are short, because a crowd comes within a
+// second; its baseline spans at least a minute of them, so that a crowd does not become the baseline.
 const (
 	windowLeast    = 100 * time.Millisecond
 	windowMost     = time.Second
@@ -52,24 +52,23 @@ const (
 	quantile       = 0.9
 )
 
-// Refused is the error of a request that is not taken on.
+// Refused is the error of a request that is not admitted.
 type Refused struct {
-	// RetryAfter is when to come again. It differs from request to request, so that those refused together do not
-	// come back together.
+	// RetryAfter is the time until the client should retry. It is random, so that clients refused together do not come
+	// back together.
 	RetryAfter time.Duration
 
-	// Far says that so many wait already that this one did not: its connection is better closed, for the client may
-	// reach another process with the next one.
+	// Far means that the queue was full. The connection should be closed then: with a new one the client may reach
+	// another process.
 	Far bool
 }
 
-// Error says what happened.
+// Error implements error.
 func (*Refused) Error() string { return "more requests than this process can serve in time" }
 
-// Gate admits requests of one class. Of those that wait the first one goes first, until it has waited for long: when there
-// are more than can be served the last one does, so that some are served at once and the others are refused, instead of
-// all being served late. It is safe for concurrent use;
-// make it with [New].
+// Gate admits requests of one class. Waiting requests are admitted first in, first out, until the first one has waited
+// long: then the last one is admitted first, so that under overload some requests are served at once and the others are
+// refused, instead of all being served late. It is safe for concurrent use; make it with [New].
 type Gate struct {
 	class      string
 	logger     *slog.Logger
@@ -81,18 +80,18 @@ type Gate struct {
 
 	mu       sync.Mutex
 	waiting  list.List // of *waiter, the last to come at the back
-	held     int       // requests whose refusal is held back
-	unlogged int       // refusals since the last line; a line is to come when it is not 0
+	held     int       // requests whose refusal is delayed
+	unlogged int       // refusals since the last log line; while it is not 0 a timer for the next line runs
 }
 
 // waiter is a request that waits.
 type waiter struct {
-	permit chan adaptivelimiter.Permit // gets one permit, when it has been taken off the list
-	place  *list.Element
+	permit chan adaptivelimiter.Permit // gets one permit after the waiter was removed from the list
+	place  *list.Element               // nil when it is not on the list
 	since  time.Time
 }
 
-// New makes a gate that begins with the least bound.
+// New makes a gate whose limit starts at bounds.Least.
 func New(class string, bounds Bounds, logger *slog.Logger) *Gate {
 	least, most := uint(max(bounds.Least, 1)), uint(max(bounds.Most, bounds.Least, 1))
 	return &Gate{
@@ -107,8 +106,8 @@ func New(class string, bounds Bounds, logger *slog.Logger) *Gate {
 	}
 }
 
-// Pass is the permission to work on one request. One of its methods is called once, when the work is done; calls after
-// the first do nothing. It is for one goroutine.
+// Pass is the permission to work on one request. The caller must call one of its methods when the work ends; further calls
+// do nothing. It is not safe for concurrent use.
 type Pass struct {
 	gate   *Gate
 	permit adaptivelimiter.Permit
@@ -123,7 +122,7 @@ func (p *Pass) Done() {
 	}
 }
 
-// Drop ends work whose time says nothing, such as that of a request that was refused for its form.
+// Drop ends work whose time does not count, such as that of a malformed request.
 func (p *Pass) Drop() {
 	if p.permit != nil {
 		p.permit.Drop()
@@ -132,7 +131,8 @@ func (p *Pass) Drop() {
 	}
 }
 
-// Enter returns a pass, at once or after a short wait, or a [*Refused] error, or that of the context when it ended first.
+// Enter returns a pass, immediately or after a short wait. The errors are a [*Refused], and the context's when it ended
+// first.
 func (g *Gate) Enter(ctx context.Context) (*Pass, error) {
 	permit, ok := g.limiter.TryAcquirePermit()
 	if !ok {
@@ -145,7 +145,7 @@ func (g *Gate) Enter(ctx context.Context) (*Pass, error) {
 	return &Pass{g, permit}, nil
 }
 
-// await is Enter for a request that found no place.
+// await is Enter for a request that has to wait.
 func (g *Gate) await(ctx context.Context) (adaptivelimiter.Permit, error) {
 	w := &waiter{permit: make(chan adaptivelimiter.Permit, 1), since: time.Now()}
 	g.mu.Lock()
@@ -155,7 +155,7 @@ func (g *Gate) await(ctx context.Context) (adaptivelimiter.Permit, error) {
 	}
 	w.place = g.waiting.PushBack(w)
 	g.mu.Unlock()
-	g.next() // a place may have become free before the request was on the list
+	g.next() // a permit may have become free before the request was on the list
 
 	timer := time.NewTimer(between(waitLeast, waitMost))
 	defer timer.Stop()
@@ -168,7 +168,7 @@ func (g *Gate) await(ctx context.Context) (adaptivelimiter.Permit, error) {
 		err = ctx.Err()
 	}
 	if !g.giveUp(w) {
-		return <-w.permit, nil // it got its place in this moment
+		return <-w.permit, nil // next has just handed it a permit
 	}
 	if err == nil {
 		err = g.hold(ctx, timer)
@@ -179,7 +179,7 @@ func (g *Gate) await(ctx context.Context) (adaptivelimiter.Permit, error) {
 	return nil, g.refuse(false)
 }
 
-// hold keeps a request that is to be refused for a while.
+// hold delays a refusal.
 func (g *Gate) hold(ctx context.Context, timer *time.Timer) error {
 	g.mu.Lock()
 	g.held++
@@ -199,7 +199,7 @@ func (g *Gate) hold(ctx context.Context, timer *time.Timer) error {
 	}
 }
 
-// giveUp takes a waiter off the list and reports whether it was still there.
+// giveUp removes a waiter from the list and reports whether it was still there.
 func (g *Gate) giveUp(w *waiter) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -211,7 +211,7 @@ func (g *Gate) giveUp(w *waiter) bool {
 	return true
 }
 
-// next gives the free places to those that wait.
+// next hands free permits to waiting requests.
 func (g *Gate) next() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -245,29 +245,29 @@ func (g *Gate) refuse(far bool) error {
 	return &Refused{RetryAfter: between(time.Second, latest), Far: far}
 }
 
-// between returns another time for each request.
+// between returns a random time.
 func between(least, most time.Duration) time.Duration {
 	return least + rand.N(most-least) //nolint:gosec // spreads load, and keeps no secret
 }
 
-// log writes one line about all refusals since the one before: a line for each would cost more than the refusal.
+// log writes one line about all refusals since the last line: a line for each would cost more than the refusal.
 func (g *Gate) log() {
 	g.mu.Lock()
 	refused := g.unlogged
 	g.unlogged = 0
 	g.mu.Unlock()
 	s := g.Stats()
-	g.logger.Warn("requests refused: more than this process can serve in time",
+	g.logger.Warn("requests refused: more than this process can serve in time; see runbook Overloaded",
 		"class", g.class, "refused", refused, "in_flight", s.InFlight, "limit", s.Limit, "waiting", s.Waiting)
 }
 
-// Stats are what a gate has done and how it stands.
+// Stats are the figures of a gate.
 type Stats struct {
 	Admitted, Refused        uint64 // since the start
 	InFlight, Limit, Waiting int
 }
 
-// Stats returns the figures of this moment; they may be a request apart from each other.
+// Stats returns the current figures. They are read one after the other, so they may differ by a request.
 func (g *Gate) Stats() Stats {
 	g.mu.Lock()
 	waiting := g.waiting.Len() + g.held

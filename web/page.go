@@ -19,30 +19,30 @@ type Page struct {
 	Path string
 	// Registration is either, mobile, email or both, as USHER_REGISTRATION; empty means either.
 	Registration string
-	// Mode is the way chosen on /register ("mobile" or "email") and /login ("password" or "code"), and
-	// the form on /account ("password", "email" or "mobile"): the query or form value "mode" as it came.
-	// Unknown and unavailable values mean the first way, and no form. On /activate it is what the link
-	// lacks: "choose" asks for the next password, "confirm" for the current one.
+	// Mode is the tab of /register ("mobile" or "email") and /login ("password" or "code"), and the form of
+	// /account ("password", "email" or "mobile"): the query or form value "mode", unchecked. Unknown and
+	// unavailable values mean the first tab, and no form. On /activate it is the field that the link needs:
+	// "choose" for a new password, "confirm" for the current one.
 	Mode string
-	// CaptchaRequired is false when captchas are off. CaptchaKind is that of the pictures, as
-	// USHER_CAPTCHA_KIND: what the page asks for depends on it.
+	// CaptchaRequired is false when captchas are off. CaptchaKind is USHER_CAPTCHA_KIND: the label of the
+	// field depends on it.
 	CaptchaRequired bool
 	CaptchaKind     string
-	// CodeLength is how many digits a code by SMS has; 0 means that the page does not know.
+	// CodeLength is the number of digits of a code by SMS; 0 means unknown.
 	CodeLength int
 	// PasswordCaptcha shows the captcha on the password form of /login, after failures.
 	PasswordCaptcha bool
-	// Form holds the values typed before, for a page shown again. Passwords and captcha answers in
-	// it are never shown.
+	// Form has the values typed before, for a page that is shown again. It never shows passwords and captcha
+	// answers.
 	Form map[string]string
-	// Fields holds a sentence in the page's language for each refused field.
+	// Fields has a sentence in the page's language for each refused field.
 	Fields map[string]string
 	// Error and Notice are sentences about the page as a whole.
 	Error, Notice string
-	// CaptchaID and CaptchaImage (a data URI of a PNG) are the challenge for people without a
-	// script. With both empty the script asks for one when it starts.
+	// CaptchaID and CaptchaImage (a data URI of a PNG) are the challenge for people without JavaScript. When
+	// both are empty the script requests one at its start.
 	CaptchaID, CaptchaImage string
-	// CaptchaPrice is what further challenges have to be asked for with: "high", or empty for a normal one.
+	// CaptchaPrice is the price of further challenges: "high", or empty for a normal one.
 	CaptchaPrice string
 	// SecondProof shows on /login that a code is not enough, and what to do.
 	SecondProof bool
@@ -51,28 +51,28 @@ type Page struct {
 	ResendAfter int
 	// Token is that of the mail's link on /activate, /decline and /undo.
 	Token string
-	// Done says that the purpose of the page is reached (registered and waiting for activation,
-	// password reset, address proved or declined): what comes next is shown instead of the form.
+	// Done means success (registered and waiting for activation, password reset, address proved or
+	// declined): the page shows the next step instead of the form.
 	Done bool
-	// Status is the HTTP status on the error page; 404 has its own words.
+	// Status is the HTTP status on the error page; 404 has a text of its own.
 	Status int
 	// Account is the signed-in account, or nil.
 	Account *Account
 	// Sessions are those of the account, the present one first.
 	Sessions []Session
-	// Said names the text that says what was done on /account, without its prefix "js.".
+	// Said is the key of the text about what was done on /account, without its prefix "js.".
 	Said string
 }
 
-// Session is what the pages show of a session. All of it is for people; the ID ends the session.
+// Session is what the pages show of a session. The ID is for the button that ends it.
 type Session struct {
 	ID, Client, Network string
 	Created, Seen       time.Time
 	Remembered, Current bool
 }
 
-// Account is what the pages show of an account. The numbers and the addresses come masked; PendingEmail waits for
-// its proof, PendingMobile is a number that another account still has.
+// Account is what the pages show of an account, with masked numbers and addresses. PendingEmail waits for its proof;
+// PendingMobile is a number that another account still has.
 type Account struct {
 	ID, Username, Mobile, PendingMobile, Email, PendingEmail string
 
@@ -107,7 +107,7 @@ func (r *Renderer) view(name string, p Page) view {
 	}
 }
 
-// Value returns what was typed into a field before, but never a secret.
+// Value returns the text typed into a field before; it is empty for secrets.
 func (v view) Value(field string) string {
 	switch field {
 	case "password", "password_repeat", "password_current", "captcha":
@@ -116,7 +116,7 @@ func (v view) Value(field string) string {
 	return v.Form[field]
 }
 
-// Checked says whether a box was ticked before, in any of the ways a form or program writes it.
+// Checked reports whether a box was ticked before, in every form that a browser or program sends.
 func (v view) Checked(field string) bool {
 	switch strings.ToLower(v.Form[field]) {
 	case "", "0", "false", "off":
@@ -133,8 +133,8 @@ func (v view) Invalid(field string) string {
 	return "false"
 }
 
-// CaptchaURL returns the captcha's image for a src attribute. html/template refuses data URIs, so
-// this one is vouched for after a look at it: anything but a base64 PNG is dropped.
+// CaptchaURL returns the captcha's image for a src attribute. html/template refuses data URIs, so this
+// one is marked as safe after a check: anything but a base64 PNG becomes empty.
 func (v view) CaptchaURL() template.URL {
 	const prefix = "data:image/png;base64,"
 	encoded, ok := strings.CutPrefix(v.CaptchaImage, prefix)
@@ -147,13 +147,13 @@ func (v view) CaptchaURL() template.URL {
 	return template.URL(v.CaptchaImage) //nolint:gosec // Checked above: base64 holds no markup.
 }
 
-// HTMLLang is the page's language as the lang attribute wants it.
+// HTMLLang is the page's language for the lang attribute.
 func (v view) HTMLLang() string { return htmlLang(v.Lang) }
 
-// OtherLang is the language that the switch leads to, as a lang attribute.
+// OtherLang is the language of the switch's link, for its lang attribute.
 func (v view) OtherLang() string { return htmlLang(v.otherLang()) }
 
-// OtherLangURL is this page in the other language. The mode and the activation token stay.
+// OtherLangURL is this page in the other language, with its mode and token.
 func (v view) OtherLangURL() string {
 	query := url.Values{"lang": {v.otherLang()}}
 	if v.Mode != "" {
@@ -179,41 +179,41 @@ func htmlLang(lang string) string {
 	return "zh-CN"
 }
 
-// ByEmail says that this registration goes by email alone: no number, and the captcha guards the
-// registration itself instead of the sending of a code.
+// ByEmail reports whether this registration needs an address alone: then the captcha protects the registration itself
+// instead of the sending of a code.
 func (v view) ByEmail() bool {
 	return v.Registration == "email" || v.Registration == "either" && v.Mode == "email"
 }
 
-// EmailField says whether accounts may have an email address at all.
+// EmailField reports whether accounts may have an email address.
 func (v view) EmailField() bool { return v.Registration != "mobile" }
 
-// EmailRequired says whether the form insists on an email address.
+// EmailRequired reports whether the form requires an email address.
 func (v view) EmailRequired() bool {
 	return v.ByEmail() || v.Registration == "both" || v.Name == "account"
 }
 
-// Others says whether the account has other sessions than the present one.
+// Others reports whether the account has other sessions than the current one.
 func (v view) Others() bool {
 	return slices.ContainsFunc(v.Sessions, func(s Session) bool { return !s.Current })
 }
 
-// MobileKnown says whether accounts may have a number, so that codes are of use.
+// MobileKnown reports whether accounts may have a number, so that codes can be sent.
 func (v view) MobileKnown() bool { return v.Registration != "email" }
 
-// ByCode says that this sign-in goes by a code instead of a password.
+// ByCode reports whether this sign-in uses a code instead of a password.
 func (v view) ByCode() bool { return v.Mode == "code" && v.MobileKnown() }
 
-// Sum says that the captcha's answer is not what the picture shows but what it comes to.
+// Sum reports whether the captcha's answer is the result of the sum in the picture.
 func (v view) Sum() bool { return v.CaptchaKind == "math" }
 
-// Lettered says that a keyboard of digits is not enough to answer the captcha.
+// Lettered reports whether the captcha's answer needs a keyboard with letters.
 func (v view) Lettered() bool { return v.CaptchaKind == "letters" }
 
-// Private says that a page is nothing for search engines: it is about one person or one mistake.
+// Private reports whether search engines must not index the page: it is about one person, or an error.
 func (v view) Private() bool {
 	return slices.Contains([]string{"account", "activate", "decline", "undo", "error"}, v.Name)
 }
 
-// Missing says that the error page is about a path that does not exist.
+// Missing reports whether the error page is about a path that does not exist.
 func (v view) Missing() bool { return v.Status == http.StatusNotFound }

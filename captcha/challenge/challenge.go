@@ -1,8 +1,8 @@
-// Package challenge names what a captcha is made of and what is kept of it until it is answered. Package captcha makes
-// captchas; stores, which only keep them, need no fonts and voices.
+// Package challenge has the parts of a captcha that are stored until it is answered. Package captcha makes captchas; the
+// stores, which only keep them, need neither its fonts nor its voices.
 package challenge
 
-// Medium says which sense a challenge is made for, or that it is made for the computer.
+// Medium says whether a challenge is for the eye, the ear or the computer.
 type Medium string
 
 // The media.
@@ -12,14 +12,14 @@ const (
 	Work  Medium = "pow" // a proof of work, see package pow
 )
 
-// Notes in the place of a challenge that was answered. They have no answer.
+// Notes in place of a challenge that was answered. They have no answer.
 const (
-	Used Medium = "used" // the request that it was answered for is being worked on
-	Done Medium = "done" // that request was done
+	Used Medium = "used" // the request with the answer is in progress
+	Done Medium = "done" // that request has succeeded
 )
 
-// Price says how much work a challenge is. A high one lets a person pass where strangers have used up what is allowed
-// without it, so it has to cost a robot more than the thing that it opens.
+// Price is the cost of a challenge for a machine. With a high one a person passes limits that strangers have used up, so
+// it must cost a machine more than what it opens is worth.
 type Price string
 
 // The prices. A picture or recording of the high price has more characters than a normal one.
@@ -31,10 +31,10 @@ const (
 // Valid reports whether p is one of the prices.
 func (p Price) Valid() bool { return p == Normal || p == High }
 
-// Asked is what is kept about a challenge until it is answered. The zero value stands for a challenge that is gone.
+// Asked is what is stored about a challenge until it is answered. The zero value means that it was spent or has expired.
 type Asked struct {
-	Medium Medium // empty when it was filed before media were kept
-	Price  Price  // Normal when it was filed before prices were kept
-	Work   bool   // whether a proof of work is asked beside the answer
+	Medium Medium // empty in records of older versions
+	Price  Price  // Normal in records of older versions
+	Work   bool   // whether it also needs a proof of work
 	Answer string // compare with captcha.Match; secret
 }

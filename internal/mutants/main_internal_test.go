@@ -95,12 +95,12 @@ func TestMutants_of_small_packages_are_noticed(t *testing.T) {
 	}
 
 	// A change that removes no guard must pass unnoticed: else the verdicts above are worth nothing.
-	comment := edit{"captcha/match.go", "package captcha", "package captcha // harmless"}
+	comment := edit{"captcha/captcha.go", "package captcha", "package captcha // harmless"}
 	harmless := mutant{name: "harmless", edits: []edit{comment}, pkg: "captcha", tests: []string{"TestMatch"}}
 	if got, err := harmless.try(t.Context(), here); err != nil || got.caught() {
 		t.Errorf("a harmless change was noticed by %s, %v", got, err)
 	}
-	gone := mutant{name: "gone", edits: []edit{{"captcha/match.go", "no such guard", ""}}}
+	gone := mutant{name: "gone", edits: []edit{{"captcha/captcha.go", "no such guard", ""}}}
 	if _, err := gone.try(t.Context(), here); err == nil || !strings.Contains(err.Error(), "has 0 times") {
 		t.Errorf("a mutant without its guard: %v", err)
 	}
