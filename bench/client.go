@@ -13,10 +13,13 @@ import (
 // request is one request without its address. A body has a media type.
 type request struct{ method, path, media, body string }
 
+// typeJSON is the media type of our own requests; a peer may have another one.
 const typeJSON = "application/json"
 
+// get is a request without a body.
 func get(path string) request { return request{method: http.MethodGet, path: path} }
 
+// post is a request with a JSON body.
 func post(path, body string) request { return request{http.MethodPost, path, typeJSON, body} }
 
 // fillIn replaces the placeholders of a peer's request.
@@ -40,6 +43,8 @@ type client struct {
 	response fasthttp.Response
 }
 
+// newClient returns a client that connects at its first request. Every request ends by the deadline, so that a server
+// that hangs fails the run instead of holding it up.
 func newClient(addr string, deadline time.Time) *client {
 	c := &client{deadline: deadline}
 	c.Addr, c.MaxConns = addr, 1

@@ -11,6 +11,7 @@ import (
 // side is one of the compared implementations.
 type side int
 
+// The sides, in the order of the report. A peer is another implementation, which the command line names.
 const (
 	ours side = iota
 	theFloor
@@ -119,6 +120,7 @@ func (b *bench) warmUp(ctx context.Context, c comparison) error {
 	return nil
 }
 
+// load is the load of one side with so many connections.
 func (b *bench) load(c comparison, s side, conns int) load {
 	next := b.numbers.next
 	if c.from != nil {

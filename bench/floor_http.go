@@ -36,6 +36,8 @@ return 'ok'`)
 // payload is as long as that of a code's task.
 func payload() []byte { return []byte(strings.Repeat("p", 250)) }
 
+// serve answers until ctx ends. Pools are as large as ours by default, and PostgreSQL's parameters are binary as ours are:
+// the floor is to differ in code only.
 func (f floor) serve(ctx context.Context) error {
 	options, err := redis.ParseURL(f.RedisURL)
 	if err != nil {
@@ -62,12 +64,14 @@ func (f floor) serve(ctx context.Context) error {
 	return nil
 }
 
+// floorBody has the fields of our requests, so that parsing costs the same.
 type floorBody struct {
 	Mobile  string `json:"mobile"`
 	Purpose string `json:"purpose"`
 	Code    string `json:"code"`
 }
 
+// floorAnswer has the envelope of our answers, so that writing costs the same.
 type floorAnswer struct {
 	Errno  string         `json:"errno"`
 	ErrMsg string         `json:"errmsg"`

@@ -62,6 +62,7 @@ func (f floor) drain(ctx context.Context) (float64, error) {
 	}
 }
 
+// fill enqueues the tasks on eight connections: one would take longer than clearing the queue.
 func (f floor) fill(ctx context.Context, redis asynq.RedisConnOpt) error {
 	client := asynq.NewClient(redis)
 	defer func() { _ = client.Close() }()

@@ -37,6 +37,7 @@ type outcome struct {
 	err          error                   // of one broken connection
 }
 
+// rate is good answers a second.
 func (o *outcome) rate() float64 { return float64(o.done) / o.elapsed.Seconds() }
 
 // quantile returns the time that the given percentage of good answers did not exceed, exact to one per cent.

@@ -28,6 +28,7 @@ func main() {
 	}
 }
 
+// run runs the chosen measures, prints their progress to out and writes the report.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	// A floor is a process of its own: this program again, told what to be by its first argument.
 	if len(args) == 2 && args[0] == floorFlag {

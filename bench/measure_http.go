@@ -10,6 +10,7 @@ import (
 // codeRequest asks for a code for a number that has not asked before.
 func codeRequest(n int) request { return post("/v1/sms-codes", codeBody(n)) }
 
+// codeBody is the body of a request for a code, for the floor as for ours.
 func codeBody(n int) string { return `{"mobile":"` + mobileOf(n) + `","purpose":"register"}` }
 
 // codes are 64 callers that ask for codes as long as a round lasts.
@@ -19,6 +20,7 @@ func (b *bench) codes(addr string) load {
 	}
 }
 
+// send switches all limits off: two round trips to Redis remain.
 func (b *bench) send(ctx context.Context) error {
 	return b.sendWith(ctx, "send", "send-code, limits off", 2, nil)
 }
@@ -29,6 +31,7 @@ func (b *bench) sendLimited(ctx context.Context) error {
 		map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")})
 }
 
+// sendWith compares requests for codes under the settings with a floor of as many round trips.
 func (b *bench) sendWith(ctx context.Context, name, what string, trips int, settings map[string]string) error {
 	c := comparison{
 		name: name, what: what, levels: b.size.levels, target: ofFloor(0.80),
@@ -110,6 +113,7 @@ func (b *bench) issue(ctx context.Context, api string, count int) (first int, er
 	return first, err
 }
 
+// lookUp asks for names and numbers, of which one in eleven has no account.
 func (b *bench) lookUp(ctx context.Context) error {
 	const accounts = 1_000
 	first, err := b.seed(ctx, accounts, "")

@@ -9,6 +9,7 @@ import (
 	"time"
 )
 
+// mib is the unit of memory in the report.
 const mib = 1 << 20
 
 // rests is how many times the settling time is watched for processor time, which the system counts in hundredths of a
@@ -99,6 +100,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // depth has the figures with a queue of some length.
 type depth struct{ send, drain, memory, task sample }
 
+// join adds the figures of another run with the same length.
 func (d *depth) join(more depth) {
 	d.send, d.drain = append(d.send, more.send...), append(d.drain, more.drain...)
 	d.memory, d.task = append(d.memory, more.memory...), append(d.task, more.task...)
@@ -215,6 +217,7 @@ func (b *bench) drainSome(ctx context.Context, count int) (float64, error) {
 	return perSecond(tally), err
 }
 
+// usedMemory is what Redis counts as used, its own buffers included.
 func (b *bench) usedMemory(ctx context.Context) (float64, error) {
 	info, err := b.testbed.client.Info(ctx, "memory").Result()
 	if err != nil {

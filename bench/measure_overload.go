@@ -72,6 +72,8 @@ func overloadRows(crowd, retrying int) []*row {
 	}
 }
 
+// overloadRound measures calm, the open loop, the time until calm and the clients that retry, and adds a figure to each
+// row of [overloadRows].
 func (b *bench) overloadRound(ctx context.Context, l load, round int, rows []*row) error {
 	spent := cpuOf(os.Getpid()) // with all that it has started
 	each := func(o *outcome) float64 {

@@ -34,6 +34,7 @@ func (b *bench) register(ctx context.Context) error {
 	return b.lookUpBesides(ctx)
 }
 
+// registration is by email only: a code would have to be read from the sandbox first.
 func registration(n int) request {
 	return post("/v1/registrations", `{"username":"`+usernameOf(n)+`","email":"`+emailOf(n)+
 		`","password":"`+password+`","password_repeat":"`+password+`","agree":true}`)
@@ -88,6 +89,8 @@ func (b *bench) whileRegistering(ctx context.Context, api string, l load) (*outc
 	return o, errors.Join(err, <-registered)
 }
 
+// signIn signs in to accounts that exist, with the right password. All have the same hash: making 200
+// of them would take seconds.
 func (b *bench) signIn(ctx context.Context) error {
 	const owners = 200
 	hash, err := passwords.NewHasher(1).Hash(ctx, password, passwords.First)
@@ -165,6 +168,7 @@ func (b *bench) seed(ctx context.Context, count int, hash string) (first int, er
 	return first, nil
 }
 
+// accountOf is the account of the nth number, name and address, as a registration files it.
 func accountOf(n int) (accounts.Account, error) {
 	mobile, err := contact.ParseMobile(mobileOf(n))
 	if err != nil {

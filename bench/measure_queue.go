@@ -9,10 +9,12 @@ import (
 // drainLimit bounds the time until the vendor has the last message.
 const drainLimit = 15 * time.Minute
 
+// drainFast shows the worker's own cost: the vendor answers at once.
 func (b *bench) drainFast(ctx context.Context) error {
 	return b.drain(ctx, "drain", "queue of codes, vendor answers at once", b.size.drain, 0, ofFloor(0.70))
 }
 
+// drainSlow shows whether the worker keeps enough requests open: with 50 ms each, 7,350/s need 368.
 func (b *bench) drainSlow(ctx context.Context) error {
 	return b.drain(ctx, "drain-50ms", "queue of codes, vendor takes 50 ms", b.size.drainSlow, 50*time.Millisecond,
 		least(7_350, "15 × the 490/s that a Celery worker has done elsewhere"))
@@ -79,6 +81,7 @@ func (b *bench) fill(ctx context.Context, count int) error {
 	return err
 }
 
+// drainOnce is one round of ours, and adds the processor time of all processes to used.
 func (b *bench) drainOnce(ctx context.Context, count int, used usage) (float64, error) {
 	if err := b.testbed.clear(ctx); err != nil {
 		return 0, err
@@ -165,6 +168,7 @@ func (b *bench) sizeText(delay time.Duration) string {
 	return strconv.Itoa(b.size.sends) + " codes end to end, 64 connections, vendor takes " + delay.String()
 }
 
+// throughBoth returns the rate from the first request to the vendor's last message.
 func (b *bench) throughBoth(ctx context.Context, delay time.Duration, used usage) (float64, error) {
 	pair, err := b.both(ctx, delay)
 	if err != nil {

@@ -31,6 +31,7 @@ func (b *bench) startUp(ctx context.Context) error {
 	return nil
 }
 
+// inMillis is a duration in the unit of the report's rows.
 func inMillis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // idleRate is the requests a second on an idle system.

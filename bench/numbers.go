@@ -8,6 +8,7 @@ import (
 // numbers counts up, so that no number or name is used twice in a run: codes are limited by number, names are unique.
 type numbers struct{ last atomic.Int64 }
 
+// next is safe for concurrent use.
 func (n *numbers) next() int { return int(n.last.Add(1)) }
 
 // mobileOf returns a different number for each n below two hundred million.

@@ -40,6 +40,7 @@ type sizes struct {
 	idle      int // idle connections
 }
 
+// fullSizes take some twenty minutes, most of them for the queue of a million.
 func fullSizes() sizes {
 	return sizes{
 		levels: []int{1, 8, 64}, drain: 20_000, drainSlow: 20_000, mails: 4_000, sends: 8_000, codes: 20_000,
@@ -48,6 +49,7 @@ func fullSizes() sizes {
 	}
 }
 
+// quickSizes take a minute: they show that every measure works.
 func quickSizes() sizes {
 	return sizes{
 		levels: []int{1, 8, 64}, drain: 4_000, drainSlow: 4_000, mails: 500, sends: 4_000, codes: 2_000,
@@ -56,6 +58,7 @@ func quickSizes() sizes {
 	}
 }
 
+// parse reads the command line. An unknown measure is an error, so that a typing mistake does not measure nothing.
 func parse(args []string) (options, error) {
 	o := options{peers: map[string]*peer{}}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)

@@ -66,6 +66,7 @@ func (b *bench) saveProfiles(ctx context.Context, s *server, seconds int, name s
 		saveProfile(ctx, s, "allocs", path+"-allocs.pprof"))
 }
 
+// saveProfile writes one profile of a program's operations port to a file.
 func saveProfile(ctx context.Context, s *server, profile, path string) error {
 	url := "http://" + s.ops + "/debug/pprof/" + profile
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)

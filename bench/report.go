@@ -13,6 +13,7 @@ import (
 // unit is what a row counts.
 type unit string
 
+// The units of rows.
 const (
 	perSec    unit = "/s"
 	millis    unit = "ms"
@@ -25,6 +26,7 @@ const (
 // sample has one figure for each round.
 type sample []float64
 
+// median is NaN for an empty sample. It is reported instead of the mean because one disturbed round does not move it.
 func (s sample) median() float64 {
 	if len(s) == 0 {
 		return math.NaN()
@@ -61,6 +63,7 @@ func figure(v float64) string {
 // timing is how long requests took, by round, in milliseconds.
 type timing struct{ p50, p99 sample }
 
+// add adds the quantiles of one round.
 func (t *timing) add(o *outcome) {
 	t.p50 = append(t.p50, inMillis(o.quantile(50)))
 	t.p99 = append(t.p99, inMillis(o.quantile(99)))
@@ -88,6 +91,7 @@ type target struct {
 	why                string
 }
 
+// The forms of bounds: a share of the floor, at least, at most, and a multiple of the floor at most.
 func ofFloor(ratio float64) target       { return target{ratio: ratio} }
 func least(v float64, why string) target { return target{least: v, why: why} }
 func most(v float64) target              { return target{most: v} }
@@ -107,6 +111,7 @@ func (t target) text(u unit) string {
 	return ""
 }
 
+// verdict is met or missed, and "" for a row without a bound.
 func (r *row) verdict() string {
 	v := r.samples[ours].median()
 	var met bool
@@ -144,6 +149,7 @@ type use struct {
 
 func (r *report) add(row row) { r.rows = append(r.rows, row) }
 
+// use adds the processor time of one message on a path, from that of all messages together.
 func (r *report) use(what string, total usage, messages int) {
 	each := usage{}
 	for name, used := range total {
@@ -188,6 +194,7 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
+// line writes a row of a Markdown table.
 func line(b *strings.Builder, cells ...string) {
 	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }

@@ -84,6 +84,7 @@ func (s *testbed) build(ctx context.Context, quick bool) error {
 	return nil
 }
 
+// openStores starts the stores. They sync nothing to disk: a figure must not depend on the machine's disk.
 func (s *testbed) openStores() (err error) {
 	if s.redis, err = testkit.OpenRedis(); err != nil {
 		return err

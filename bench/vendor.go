@@ -21,6 +21,7 @@ type vendor struct {
 	client     *http.Client
 }
 
+// openVendor starts the sandbox. It keeps no messages: the memory of a million would be the sandbox's, not ours.
 func openVendor(ctx context.Context, dir string) (*vendor, error) {
 	v := &vendor{client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}}
 	var err error
@@ -50,6 +51,7 @@ func (v *vendor) delay(ctx context.Context, d time.Duration) error {
 	return v.ask(ctx, http.MethodPut, "/api/faults", faults, nil)
 }
 
+// clear sets the counts to zero.
 func (v *vendor) clear(ctx context.Context) error {
 	return v.ask(ctx, http.MethodDelete, "/api/messages", nil, nil)
 }

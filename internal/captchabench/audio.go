@@ -138,6 +138,7 @@ func byWord(templates []template, challenge frames, count int) string {
 	return string(digits)
 }
 
+// span is a range of frames, without its end.
 type span struct{ begin, end int }
 
 // words cuts a recording where it is quieter than a threshold; of the thresholds that give count words it takes the
@@ -252,6 +253,7 @@ func correlate(challenge frames, t template) []float64 {
 	return cost
 }
 
+// moments returns the mean of all values, and the norm of what differs from it.
 func moments(f frames) (mean, norm float64) {
 	count, squares := 0.0, 0.0
 	for _, frame := range f {
@@ -293,6 +295,7 @@ func measureAudio(maker *captcha.Maker, language string, count int) ([]*heard, e
 	return results, errors.Join(errs...)
 }
 
+// listen makes one recording, has every solver answer it and counts what they got right.
 func listen(maker *captcha.Maker, language string, all []solver, results []*heard) error {
 	challenge, err := maker.Make(captcha.Audio, captcha.Normal, language)
 	if err != nil {

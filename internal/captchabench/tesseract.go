@@ -76,6 +76,7 @@ func tesseract(ctx context.Context, listFile string, options ...string) ([]strin
 	return strings.Split(string(out), "\f"), nil
 }
 
+// whitelist tells tesseract the characters of a kind, as an attacker would.
 func whitelist(kind captcha.Kind) string {
 	switch kind {
 	case captcha.Letters:
@@ -87,6 +88,7 @@ func whitelist(kind captcha.Kind) string {
 	}
 }
 
+// expression is a sum or a difference as tesseract reads it.
 var expression = regexp.MustCompile(`(\d+)([+-])(\d+)`)
 
 // solves reports whether a robot that reads text, and can reckon, has the answer.

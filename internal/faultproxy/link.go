@@ -64,6 +64,7 @@ func (l *link) carry(from, to net.Conn, pass func(before, piece []byte) bool) {
 	}
 }
 
+// request reports whether a piece from the client may pass to the server. It returns after the traps for requests.
 func (l *link) request(before, piece []byte) bool {
 	if !l.proxy.await(l, false) {
 		return false
@@ -82,6 +83,7 @@ func (l *link) request(before, piece []byte) bool {
 	return true
 }
 
+// answer reports whether a piece from the server may pass to the client.
 func (l *link) answer(before, piece []byte) bool {
 	if !l.proxy.await(l, true) {
 		return false
@@ -104,6 +106,7 @@ func (l *link) answer(before, piece []byte) bool {
 // cut ends the link with a reset for the client.
 func (l *link) cut() { l.end(true) }
 
+// end closes both connections, once. A reset makes the client's error differ from that of an orderly end.
 func (l *link) end(reset bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

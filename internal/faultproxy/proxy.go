@@ -141,6 +141,7 @@ func (p *Proxy) serve(client net.Conn) {
 	l.join(upstream)
 }
 
+// admit notes a link, unless the proxy is down or closed.
 func (p *Proxy) admit(l *link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

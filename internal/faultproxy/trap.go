@@ -9,6 +9,7 @@ import (
 // maxPattern bounds a pattern, and with it what is remembered of each direction.
 const maxPattern = 256
 
+// where is the kind of piece that a trap waits for.
 type where int
 
 const (
@@ -50,6 +51,7 @@ func (p *Proxy) OnReply(pattern string, nth int) *Trap { return p.set(onReply, p
 // OnAnswer holds the nth answer that contains the pattern itself.
 func (p *Proxy) OnAnswer(pattern string, nth int) *Trap { return p.set(onAnswer, pattern, nth) }
 
+// set panics on a trap that could never hold anything: the test that sets it is wrong.
 func (p *Proxy) set(where where, pattern string, nth int) *Trap {
 	if pattern == "" || len(pattern) > maxPattern || nth < 1 {
 		panic("faultproxy: a trap needs a pattern of 1 to 256 bytes and a count from 1")

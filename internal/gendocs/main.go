@@ -47,6 +47,7 @@ func sections() []section {
 	}
 }
 
+// without leaves out the settings that every process reads: they have a section of their own.
 func without(table, shared []config.Variable) []config.Variable {
 	var rest []config.Variable
 	for _, v := range table {
@@ -123,6 +124,7 @@ func byDefault(v config.Variable) string {
 	}
 }
 
+// cell escapes what would end a cell of a Markdown table.
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
 func example() string {

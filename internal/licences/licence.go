@@ -37,6 +37,7 @@ var chosen = map[string]string{
 	"github.com/oasdiff/yaml3":   "MIT AND Apache-2.0",
 }
 
+// blanks are line breaks and comment signs, which licence files set differently.
 var blanks = regexp.MustCompile(`[\s#=*]+`)
 
 // licenceOf returns the licence that a module's own files state. Its error asks a maintainer to read them.

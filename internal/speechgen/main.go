@@ -123,6 +123,7 @@ func downsample(samples []float64, step float64) []float64 {
 	return out
 }
 
+// sinc is the impulse response of an ideal low-pass filter.
 func sinc(x float64) float64 {
 	if math.Abs(x) < 1e-9 {
 		return 1

@@ -198,6 +198,7 @@ func (c *Client) ReadToken(email string, nth int) string {
 	return link.Query().Get("token")
 }
 
+// wait polls the inbox for the nth message; the sandbox has nothing to subscribe to.
 func (c *Client) wait(to string, nth int) Message {
 	c.t.Helper()
 	deadline := time.NewTimer(patience)

@@ -76,6 +76,7 @@ func (c *Client) signInByCode(j Journey) {
 	c.signOut()
 }
 
+// signOut signs out and checks that the session has ended.
 func (c *Client) signOut() {
 	c.t.Helper()
 	c.Must(http.StatusOK, http.MethodDelete, "/v1/sessions/current", nil)

@@ -155,6 +155,7 @@ func postgresKind(program string) serverKind {
 	}
 }
 
+// postgresReady compares the data folder, since another server may have taken the port.
 func postgresReady(url, dir string, _ int) error {
 	db, err := sql.Open("postgres", url)
 	if err != nil {

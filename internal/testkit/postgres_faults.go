@@ -120,6 +120,7 @@ func PgBouncer(t testing.TB, postgres *Server, mode string, size int, lines ...s
 	return server
 }
 
+// pgBouncerKind writes the port into a copy of the settings, since pgbouncer has no option for it.
 func pgBouncerKind(program string) serverKind {
 	return serverKind{
 		name: "pgbouncer",

@@ -96,6 +96,7 @@ func majorOf(path string) int {
 	return major
 }
 
+// versionPattern matches 7.0.15 and 15.18.
 var versionPattern = regexp.MustCompile(`\d+(\.\d+)+`)
 
 // version returns the first thing that looks like a version in what the program says about itself.

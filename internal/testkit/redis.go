@@ -96,6 +96,7 @@ func redisKind(program string, args ...string) serverKind {
 	return RedisForm{}.kind(program, nil, append([]string{"--databases", strconv.Itoa(redisDatabases)}, args...)...)
 }
 
+// redisProcess finds the number of the process that answers, in INFO server.
 var redisProcess = regexp.MustCompile(`process_id:(\d+)`)
 
 // redisClient never retries: its callers do, and a server that starts is quicker than a backoff.

@@ -87,6 +87,7 @@ func (r *sharedRedis) next(ctx context.Context) (int, error) {
 	}
 }
 
+// lock takes a database of a shared server for this process; a private server needs no locks.
 func (r *sharedRedis) lock(ctx context.Context, n int) (bool, error) {
 	if !r.locked {
 		return true, nil
@@ -113,6 +114,7 @@ func (r *sharedRedis) unlock(ctx context.Context, n int) error {
 
 func lockKey(n int) string { return fmt.Sprintf("usher:testkit:database:%d", n) }
 
+// flush empties the database of the URL.
 func flush(ctx context.Context, url string) error {
 	client, err := redisClient(url)
 	if err != nil {

@@ -51,6 +51,7 @@ func (s StrictRedis) Before(t testing.TB, redisURL string) string {
 	return u.String()
 }
 
+// strictProxy is a running [StrictRedis].
 type strictProxy struct {
 	rules    StrictRedis
 	upstream string
@@ -79,6 +80,8 @@ func (p *strictProxy) cut() {
 	}
 }
 
+// join carries commands to the server and its answers back until one side ends. It rewrites commands one by one, so that
+// pipelines keep their order.
 func (p *strictProxy) join(client net.Conn) {
 	defer func() { _ = client.Close() }()
 	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.upstream)
@@ -129,6 +132,7 @@ func (p *strictProxy) rewrite(command []string) []string {
 	return append([]string{"EVAL", p.guard() + text}, command[2:]...)
 }
 
+// refusal is a script that answers with the error, so that the server sends it in the order of answers.
 func refusal(text string) []string {
 	return []string{"EVAL", "return redis.error_reply(ARGV[1])", "0", text}
 }
@@ -165,6 +169,7 @@ end)(redis, STRICT, {REFUSED})
 // maxPart bounds what the proxy reads of a client at once.
 const maxPart = 1 << 20
 
+// readCommand reads a command in the protocol of Redis: an array of bulk strings.
 func readCommand(in *bufio.Reader) ([]string, error) {
 	n, err := readCount(in, '*')
 	if err != nil {

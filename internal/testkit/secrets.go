@@ -49,6 +49,7 @@ type secretForm struct {
 	foldCase   bool
 }
 
+// formsOf returns the spellings of a secret that logs, stores and the wire may have.
 func formsOf(secret string) []secretForm {
 	forms := []secretForm{
 		{name: "as it is", text: secret},
@@ -88,6 +89,7 @@ func base64Forms(secret string) []string {
 	return forms
 }
 
+// percentEscape escapes every byte, as some clients do.
 func percentEscape(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -119,6 +121,7 @@ func asciiEscape(s string) string {
 	return b.String()
 }
 
+// utf16Escape writes every UTF-16 unit as \uXXXX.
 func utf16Escape(s string) string {
 	var b strings.Builder
 	for _, unit := range utf16.Encode([]rune(s)) {

@@ -122,6 +122,7 @@ func (s *Server) start() error {
 	return nil
 }
 
+// awaitReady polls until the server answers, ends, or the time is over.
 func (s *Server) awaitReady(proc *Program) error {
 	deadline := time.Now().Add(startLimit)
 	for {

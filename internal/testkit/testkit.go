@@ -49,6 +49,7 @@ func MainNoLeaks(m *testing.M, ignore ...goleak.Option) {
 	os.Exit(run(m, func() error { return goleak.Find(ignore...) }))
 }
 
+// run is [Main] without its exit. Servers stop before leaks are looked for: their goroutines end with them.
 func run(m *testing.M, leaks func() error) int {
 	shared.mu.Lock()
 	shared.main = true
