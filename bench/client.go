@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -67,8 +68,8 @@ func (c *client) do(r request) (status int, err error) {
 }
 
 // open connects now; without it the first request connects.
-func (c *client) open() error {
-	conn, err := net.DialTimeout("tcp", c.Addr, time.Until(c.deadline))
+func (c *client) open(ctx context.Context) error {
+	conn, err := (&net.Dialer{Deadline: c.deadline}).DialContext(ctx, "tcp", c.Addr)
 	c.Dial = func(addr string) (net.Conn, error) {
 		if first := conn; first != nil {
 			conn = nil

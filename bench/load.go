@@ -89,13 +89,13 @@ func (l load) run(ctx context.Context) (*outcome, error) {
 		if !l.open {
 			continue
 		}
-		if err := clients[i].open(); err != nil {
+		if err := clients[i].open(ctx); err != nil {
 			return nil, fmt.Errorf("connection %d of %d: %w", i+1, l.conns, err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.duration)
 	defer cancel()
-	o := &outcome{times: hdrhistogram.New(1, (time.Hour).Microseconds(), 2)}
+	o := &outcome{times: hdrhistogram.New(1, time.Hour.Microseconds(), 2)}
 	began := time.Now()
 	var group sync.WaitGroup
 	for _, c := range clients {

@@ -8,9 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"usher/internal/testkit"
 
 	"go.yaml.in/yaml/v3"
+
+	"usher/internal/testkit"
 )
 
 // compose is docker-compose.yml; keys that are not here are mistakes.
