@@ -87,7 +87,7 @@ func TestRouter_goes_round_a_provider_whose_bound_is_reached(t *testing.T) {
 				}
 			}
 			if time.Since(start) > 0 {
-				t.Error("somebody waited although another provider was there")
+				t.Error("the message waited although another provider could take it")
 			}
 			for _, slot := range slots.acquired {
 				if slot.Provider != "a" || slot.Bounds != bounds || slot.Name == "" {
@@ -121,15 +121,15 @@ func TestRouter_asks_for_slots_once_and_only_where_there_are_bounds(t *testing.T
 func TestRouter_sends_although_nobody_can_look_at_the_bounds(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil, nil)
-	s.bound(providers.Bounds{PerSecond: 7, Concurrent: 1}).err = errors.New("redis is away")
+	s.bound(providers.Bounds{PerSecond: 7, Concurrent: 1}).err = errors.New("redis is unavailable")
 	for range 3 { // the slot of this worker comes back each time
 		asked, decisions, err := s.send(t)
 		if err != nil || !slices.Equal(asked, []string{"a"}) || !slices.Equal(decisions, []string{"a unbounded", "a preferred"}) {
 			t.Errorf("asked %v, decided %v, %v", asked, decisions, err)
 		}
 	}
-	if !strings.Contains(s.log.String(), "redis is away") {
-		t.Error("nobody is told")
+	if !strings.Contains(s.log.String(), "redis is unavailable") {
+		t.Error("the log does not say so")
 	}
 }
 

@@ -195,7 +195,7 @@ func TestRouter_goes_on_only_when_the_message_was_surely_not_sent(t *testing.T) 
 }
 
 // TestRouter_shows_a_final_message_to_nobody_else tries every order of answers of three senders: behind the
-// first answer that is not surely a failure nobody is asked, and before it everybody.
+// first answer that is not certainly a failure no provider is asked, and before it every one.
 func TestRouter_shows_a_final_message_to_nobody_else(t *testing.T) {
 	t.Parallel()
 	answers := []error{
@@ -231,11 +231,11 @@ func TestRouter_explains_a_round_in_one_line(t *testing.T) {
 		{"preferred", []error{nil, nil}, []string{
 			`"level":"DEBUG"`, `"provider":"a"`, `"decision":"preferred"`, `"passed_over":null`, `"task_id":"id"`, `"attempt":1`,
 		}},
-		{"an account that somebody has to mend", []error{refusal(providers.Misconfigured), nil}, []string{
+		{"an account that an operator has to correct", []error{refusal(providers.Misconfigured), nil}, []string{
 			`"level":"ERROR"`, `"provider":"b"`, `"decision":"failover"`,
 			`"passed_over":["a: misconfigured code-of-misconfigured"]`,
 		}},
-		{"nobody", []error{refusal(providers.Temporary), refusal(providers.Temporary)}, []string{
+		{"none", []error{refusal(providers.Temporary), refusal(providers.Temporary)}, []string{
 			`"level":"WARN"`, `"provider":""`, `"decision":""`,
 			`"passed_over":["a: temporary code-of-temporary","b: temporary code-of-temporary"]`,
 		}},

@@ -14,7 +14,7 @@ import (
 	"usher/providers"
 )
 
-// asked is a sender that can be asked what became of a message.
+// asked is a sender that can be asked for the outcome of a message.
 type asked struct {
 	*scripted
 	fate func(ctx context.Context) (providers.QueryResult, error)
@@ -94,7 +94,7 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 			"",
 		},
 		{
-			"an answer that makes no sense", time.Hour,
+			"an answer that cannot be read", time.Hour,
 			providers.QueryResult{State: messages.Undelivered},
 			nil,
 			[]string{"ask b", "a"},
@@ -173,7 +173,7 @@ func TestRouter_sends_an_unresolved_message_by_another_provider(t *testing.T) {
 
 func TestRouter_asks_everybody_when_the_worker_died(t *testing.T) {
 	t.Parallel()
-	for name, who := range map[string]string{"nobody said whom it asked": "", "whom it asked is gone": "z"} {
+	for name, who := range map[string]string{"no provider is recorded": "", "the recorded provider is removed": "z"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, func(t *testing.T) {
@@ -250,16 +250,16 @@ func TestRouter_asks_once_and_never_sends_what_may_have_been_sent_twice(t *testi
 			"b: unknown: own_given_up: it may have been sent twice, and no provider knows it",
 		},
 		{
-			"nobody can be asked", "a",
+			"no provider can be asked", "a",
 			providers.QueryResult{State: messages.Sent},
 			nil,
 			nil,
 			[]string{"a given_up"},
 			"a: unknown: own_given_up: it may have been sent twice, and no provider knows it",
 		},
-		{"nobody said whom it asked", "", providers.QueryResult{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
+		{"no provider is recorded", "", providers.QueryResult{State: messages.Sent}, nil, []string{"ask b"}, []string{"b asked"}, ""},
 		{
-			"nobody said whom it asked, and nobody knows", "",
+			"no provider is recorded, and none knows", "",
 			providers.QueryResult{},
 			nil,
 			[]string{"ask b"},
@@ -300,10 +300,10 @@ func TestRouter_tells_when_a_message_never_left(t *testing.T) {
 		err      error
 		unsent   bool
 	}{
-		"not known to the first in line":         {"", providers.QueryResult{}, nil, true},
-		"known to it":                            {"", providers.QueryResult{State: messages.Sent}, nil, false},
-		"it does not answer":                     {"", providers.QueryResult{}, refusal(providers.Temporary), false},
-		"somebody was asked and lost the answer": {"a", providers.QueryResult{}, nil, false},
+		"not known to the first in line":               {"", providers.QueryResult{}, nil, true},
+		"known to it":                                  {"", providers.QueryResult{State: messages.Sent}, nil, false},
+		"it does not answer":                           {"", providers.QueryResult{}, refusal(providers.Temporary), false},
+		"a provider was asked and the answer was lost": {"a", providers.QueryResult{}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

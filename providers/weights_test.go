@@ -92,7 +92,7 @@ func TestRouter_moves_messages_away_from_a_provider_that_does_badly_and_back(t *
 		{"well delivered", providers.Score{Delivered: 80, Undelivered: 20}, providers.Score{}, 1},
 		{"half as well as it should be", providers.Score{Delivered: 40, Undelivered: 60}, providers.Score{}, 0.5},
 		{"nothing delivered", providers.Score{Undelivered: 20}, providers.Score{}, 0.05},
-		{"no code entered, with anybody", providers.Score{Accepted: 1000}, providers.Score{Accepted: 1000}, 1},
+		{"no code entered, with any provider", providers.Score{Accepted: 1000}, providers.Score{Accepted: 1000}, 1},
 		{"no code entered, with it alone", providers.Score{Accepted: 50}, providers.Score{Accepted: 50, Verified: 50}, 0.05},
 		{"few codes", providers.Score{Accepted: 49}, providers.Score{Verified: 1}, 1},
 		{"codes entered", providers.Score{Accepted: 100, Verified: 30}, providers.Score{}, 1},

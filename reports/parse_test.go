@@ -195,7 +195,7 @@ func TestCauseOf(t *testing.T) {
 		{"aliyun", "UNDELIV", reports.CauseUnlisted},
 		{"ronglian", "UNDELIV", reports.CauseNumber},
 		{"ronglian", "MK:0012", reports.CauseUnlisted},
-		{"nobody", "", reports.CauseUnlisted},
+		{"unknown", "", reports.CauseUnlisted},
 	} {
 		if got := reports.CauseOf(c.provider, c.code); got != c.want {
 			t.Errorf("CauseOf(%s, %s) = %s, want %s", c.provider, c.code, got, c.want)

@@ -100,7 +100,7 @@ func TestService_counts_what_reports_say(t *testing.T) {
 	arrived.At = b.now.Add(-6 * time.Second)
 	err := b.Take(t.Context(), "aliyun", reports.Batch{Skipped: 2, Reports: []reports.Report{
 		arrived, of("two", messages.Undelivered, "PORT_NOT_REGISTERED"), of("old", messages.Delivered, "DELIVERED"),
-		of("nobody's", messages.Delivered, "DELIVERED"), of("one", messages.Sent, "REQUEST_SUCCESS"),
+		of("unknown-id", messages.Delivered, "DELIVERED"), of("one", messages.Sent, "REQUEST_SUCCESS"),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestService_counts_what_reports_say(t *testing.T) {
 	})
 	b.wantMetrics(t, "usher_undelivered_total", map[string]float64{"account PORT_NOT_REGISTERED aliyun": 1})
 	b.wantMetrics(t, "usher_delivery_seconds", map[string]float64{"aliyun": 4})
-	if log := string(b.log.Bytes()); !strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, "nobody's") {
+	if log := string(b.log.Bytes()); !strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, "unknown-id") {
 		t.Errorf("log: %s", log)
 	}
 }

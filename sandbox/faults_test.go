@@ -77,7 +77,7 @@ func TestFaults_lost_answer_keeps_the_message(t *testing.T) {
 	if n := len(b.Messages("")); n != 2 {
 		t.Fatalf("messages: got %d, want 2", n)
 	}
-	// Both vendors can be asked what became of it.
+	// Both vendors can be asked for its outcome.
 	if got := b.details(t, "13800000011"); len(got) != 1 || got[0].OutId != "job-1" {
 		t.Errorf("aliyun query: got %+v", got)
 	}

@@ -206,7 +206,7 @@ func TestPushes_log_no_address(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, aliyunTakes, 500)
 	var b *bundle
-	t.Cleanup(func() { // when nobody writes any more
+	t.Cleanup(func() { // when no goroutine writes any more
 		log := b.log.String()
 		if !strings.Contains(log, "report not accepted") || strings.Contains(log, "secret") || strings.Contains(log, "13800000011") {
 			t.Errorf("log: %s", log)

@@ -39,9 +39,8 @@ func entry[C any, S providers.SMSSender](newSender func(C) (S, error)) func(map[
 	}
 }
 
-// SMS returns the named providers in the given order, each configured from the environment. The error is
-// of type [config.Mistakes] and holds every mistake of every named provider; the settings of others are
-// not looked at.
+// SMS returns the named providers in the given order, each configured from the environment. The error is of type [config.Mistakes]
+// with every mistake of every named provider. The settings of other providers are not read.
 func SMS(names []string, environ map[string]string) ([]providers.SMSSender, error) {
 	if len(names) == 0 {
 		return nil, config.Mistakes{{Variable: namesVariable, Text: "want at least one of " + known()}}

@@ -126,7 +126,7 @@ func TestSMS_resendAfterALostAnswer(t *testing.T) {
 	}
 }
 
-// TestSMS_askedAfterALostAnswer checks the one vendor that says what became of a message.
+// TestSMS_askedAfterALostAnswer checks the vendor that can be asked for the outcome of a message.
 func TestSMS_askedAfterALostAnswer(t *testing.T) {
 	t.Parallel()
 	box, environ := startSandbox(t)

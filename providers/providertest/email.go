@@ -183,7 +183,7 @@ func eventually(t *testing.T, condition func() bool, what string) {
 func (c EmailCase) lost(t *testing.T) {
 	t.Parallel()
 	for _, verb := range []string{"GREETING", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "DOT"} {
-		for name, reply := range map[string]string{"hang up": HangUp, "rubbish": "\x00\x00\x00\x00"} {
+		for name, reply := range map[string]string{"closed": HangUp, "garbage": "\x00\x00\x00\x00"} {
 			t.Run(name+" at "+verb, func(t *testing.T) {
 				t.Parallel()
 				server, sender := c.open(t, on(verb, reply))
@@ -230,7 +230,7 @@ func (c EmailCase) silent(t *testing.T) {
 // rubbish plays QQ, which answers commands after an accepted mail with binary zeros.
 func (c EmailCase) rubbish(t *testing.T) {
 	t.Parallel()
-	for name, reply := range map[string]string{"zeros": "\x00\x00\x00", "hang up": HangUp, "refusal": "550 no"} {
+	for name, reply := range map[string]string{"zeros": "\x00\x00\x00", "closed": HangUp, "refusal": "550 no"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, sender := c.open(t, func(_ int, verb string) string {

@@ -43,7 +43,7 @@ func TestClient_CheckCredentials(t *testing.T) {
 				t.Errorf("got %T, want *providers.Error", err)
 			}
 			if !strings.HasSuffix(path, "/SMS/TemplateSMS") || sent.To != "" || sent.ReqID != "" {
-				t.Errorf("asked %s with %+v, want a send to nobody", path, sent)
+				t.Errorf("asked %s with %+v, want a send without a number", path, sent)
 			}
 		})
 	}

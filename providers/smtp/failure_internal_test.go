@@ -137,7 +137,7 @@ func TestFailure_refusal(t *testing.T) {
 	}
 }
 
-// TestFailure_addressIsNoReason checks that whoever signs up cannot choose words that open the breaker.
+// TestFailure_addressIsNoReason checks that a user cannot choose words that open the breaker.
 func TestFailure_addressIsNoReason(t *testing.T) {
 	t.Parallel()
 	for _, to := range []string{"relay@example.com", "spf@example.com", "user@spf.example", "mi:stc@example.com", "relay@relay.example"} {

@@ -17,7 +17,7 @@ import (
 
 const (
 	pipelining = "250-x\r\n250 PIPELINING\r\n" // an answer to EHLO
-	hangUp     = "\x00up"                      // ends a script whose server hangs up
+	hangUp     = "\x00up"                      // ends a script whose server closes the connection
 	allOK      = "250 a\r\n250 b\r\n354 c\r\n"
 	queued     = "250 queued as 1\r\n"
 )

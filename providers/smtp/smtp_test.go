@@ -131,7 +131,7 @@ func TestClient_login(t *testing.T) {
 		kind       providers.Kind
 		logins     int
 	}{
-		"LOGIN where PLAIN is missing": {mechanisms: "LOGIN", kind: providers.Temporary, logins: 1}, // the server hangs up in it
+		"LOGIN where PLAIN is missing": {mechanisms: "LOGIN", kind: providers.Temporary, logins: 1}, // the server closes the connection during it
 		"no mechanism in common":       {mechanisms: "XOAUTH2 CRAM-MD5", kind: providers.Misconfigured},
 	} {
 		t.Run(name, func(t *testing.T) {

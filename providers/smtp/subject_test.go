@@ -45,7 +45,7 @@ func TestRender_folds_subjects_that_every_reader_puts_together(t *testing.T) {
 
 func TestRender_refuses_a_sender_that_is_none(t *testing.T) {
 	t.Parallel()
-	if _, err := smtp.Render("nobody", providertest.Email(t), time.Now()); err == nil || !strings.Contains(err.Error(), "USHER_MAIL_FROM") {
+	if _, err := smtp.Render("no address", providertest.Email(t), time.Now()); err == nil || !strings.Contains(err.Error(), "USHER_MAIL_FROM") {
 		t.Errorf("got %v, want a mistake of USHER_MAIL_FROM", err)
 	}
 }

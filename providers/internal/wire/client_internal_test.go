@@ -15,7 +15,7 @@ import (
 )
 
 // late is a context whose timer does not run, as in a process that was frozen and goes on: its deadline passes
-// and nobody says so.
+// without an error.
 type late struct {
 	context.Context
 

@@ -1,5 +1,5 @@
-// Package wire carries one request to a vendor, once, and puts what went wrong on the way into words
-// that are safe to log.
+// Package wire is what the clients of all vendors share: settings and their checks (vendor.go), one request that is sent once
+// (wire.go) on connections of our own (client.go), and failures in words that are safe to log (safe.go).
 package wire
 
 import (
@@ -18,10 +18,10 @@ const maxAnswer = 64 << 10
 
 var (
 	errTooLong = reasons.New(reasons.BadAnswer, "answer is too long")
-	errAnswer  = reasons.New(reasons.BadAnswer, "answer makes no sense")
+	errAnswer  = reasons.New(reasons.BadAnswer, "answer cannot be read")
 )
 
-// Answer is what a vendor said, whatever its status.
+// Answer is a vendor's answer of any status.
 type Answer struct {
 	Status int
 	Body   []byte
@@ -30,7 +30,7 @@ type Answer struct {
 // OK reports whether the status is 2xx.
 func (a Answer) OK() bool { return a.Status/100 == 2 }
 
-// Err is the cause to report when the body holds no code: the status, or for 2xx that it makes no sense.
+// Err is the cause of an error when the body has no code: the status, or for 2xx that the answer cannot be read.
 func (a Answer) Err() error {
 	if a.OK() {
 		return errAnswer
@@ -38,9 +38,9 @@ func (a Answer) Err() error {
 	return reasons.New(reasons.HTTPStatus, fmt.Sprintf("http status %d", a.Status))
 }
 
-// Do sends the request once under its context and reads a bounded answer. The error is a [providers.Error]
-// without a provider's name: Temporary when the request surely never left, Unknown otherwise. Its text
-// does not hold the request's address, which *url.Error would quote with number, code and signature.
+// Do sends the request once under its context and reads a bounded answer. The error is a [providers.Error] without a provider's
+// name: Temporary when the request certainly did not leave, Unknown otherwise. Its text does not quote the request's address, as
+// *url.Error does, since the address contains number, code and signature.
 func Do(client *http.Client, req *http.Request) (Answer, *providers.Error) {
 	ctx := req.Context()
 	if err := ctx.Err(); err != nil {
@@ -51,9 +51,9 @@ func Do(client *http.Client, req *http.Request) (Answer, *providers.Error) {
 	at, limited := ctx.Deadline()
 	limit.at = at
 	trace := &httptrace.ClientTrace{
-		// The pair brackets each search for a connection, the dial and TLS included. Up to its end
-		// nothing of the request was written. A connection in hand counts as written to: a hook at the
-		// write itself would race with the return of a request that is given up.
+		// The two hooks enclose each search for a connection, with dial and TLS. Until its end nothing of the request was
+		// written. After that the request counts as written: a hook at the write itself would race with the return of a
+		// cancelled request.
 		GetConn: func(string) { connecting.Store(true) },
 		GotConn: func(info httptrace.GotConnInfo) {
 			connecting.Store(false)

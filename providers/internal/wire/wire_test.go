@@ -122,7 +122,7 @@ func TestCode(t *testing.T) {
 
 func TestAnswer_Err(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int]string{200: "answer makes no sense", 503: "http status 503", 307: "http status 307"} {
+	for status, want := range map[int]string{200: "answer cannot be read", 503: "http status 503", 307: "http status 307"} {
 		if got := fmt.Sprint(wire.Answer{Status: status}.Err()); got != want {
 			t.Errorf("got %q for %d, want %q", got, status, want)
 		}
