@@ -185,8 +185,12 @@ func (v view) workers() [][]cell {
 			breakers = append(breakers, badge{breakerClass(state), provider + " " + v.Or("breaker.", state)})
 		}
 		rows = append(rows, []cell{
-			{Text: w.Host, Note: w.ID}, {Text: strings.Join(channels, ", ")}, {Text: strings.Join(w.Queues, ", ")},
-			{Badges: breakers}, {Text: v.ago(w.Since)}, {Text: w.Version},
+			{Text: w.Host, Note: w.ID},
+			{Text: strings.Join(channels, ", ")},
+			{Text: strings.Join(w.Queues, ", ")},
+			{Badges: breakers},
+			{Text: v.ago(w.Since)},
+			{Text: w.Version},
 		})
 	}
 	return rows
@@ -208,8 +212,13 @@ func (v view) queues() [][]cell {
 			oldest.Text = span(q.Oldest)
 		}
 		rows = append(rows, []cell{
-			name, {Text: grouped(q.Pending)}, oldest, {Text: grouped(q.Active)}, {Text: grouped(q.Scheduled)},
-			{Text: grouped(q.Retry)}, {Text: grouped(q.Archived)},
+			name,
+			{Text: grouped(q.Pending)},
+			oldest,
+			{Text: grouped(q.Active)},
+			{Text: grouped(q.Scheduled)},
+			{Text: grouped(q.Retry)},
+			{Text: grouped(q.Archived)},
 		})
 	}
 	for _, b := range []struct {
@@ -233,7 +242,12 @@ func (v view) dead() [][]cell {
 	var rows [][]cell
 	for _, g := range v.traffic.Dead {
 		rows = append(rows, []cell{
-			v.why(g.Reason, g.Code), {Text: grouped(g.Count)}, v.state(string(g.State)), v.channel(string(g.Channel)), {Text: g.Provider}, {Text: v.ago(g.Last)},
+			v.why(g.Reason, g.Code),
+			{Text: grouped(g.Count)},
+			v.state(string(g.State)),
+			v.channel(string(g.Channel)),
+			{Text: g.Provider},
+			{Text: v.ago(g.Last)},
 		})
 	}
 	return rows
@@ -244,8 +258,12 @@ func (v view) lastDead() [][]cell {
 	var rows [][]cell
 	for _, m := range v.traffic.LastDead {
 		rows = append(rows, []cell{
-			{Text: m.At.In(v.Facts.At.Location()).Format("01-02 15:04:05")}, {Text: m.To}, v.state(string(m.State)), v.why(m.Reason, m.Code),
-			v.channel(string(m.Channel)), {Text: m.Provider}, {Text: m.ID, Code: true},
+			{Text: m.At.In(v.Facts.At.Location()).Format("01-02 15:04:05")},
+			{Text: m.To},
+			v.state(string(m.State)), v.why(m.Reason, m.Code),
+			v.channel(string(m.Channel)),
+			{Text: m.Provider},
+			{Text: m.ID, Code: true},
 		})
 	}
 	return rows

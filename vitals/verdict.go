@@ -33,9 +33,9 @@ const (
 	fewUsed    = 30               // percent of them; the conversion guard has the same
 	budgetLow  = 20               // percent of the budget
 	slowAccept = 5 * time.Second  // within which 95 of 100 codes should be accepted
-	stuckSMS   = 5 * time.Second  // that a pending code waits
+	stuckCode  = 5 * time.Second  // that a pending code waits
 	stuckMail  = time.Minute      // that a pending mail waits
-	deadSMS    = 30 * time.Second // that a pending code waits where no worker runs any more
+	deadCode   = 30 * time.Second // that a pending code waits where no worker runs any more
 	oldMail    = 5 * time.Minute  // that a mail is in the outbox
 	oldOutcome = 30 * time.Second // that an outcome waits: the figures are late
 )
@@ -139,9 +139,9 @@ func (v *verdict) queues() {
 			v.add(Red, "paused", q.Name)
 		case q.Paused:
 			v.add(Amber, "paused", q.Name)
-		case codes && q.Oldest > deadSMS:
+		case codes && q.Oldest > deadCode:
 			v.add(Red, "queue_waits", q.Name, q.Oldest)
-		case codes && q.Oldest > stuckSMS || q.Oldest > stuckMail:
+		case codes && q.Oldest > stuckCode || q.Oldest > stuckMail:
 			v.add(Amber, "queue_waits", q.Name, q.Oldest)
 		}
 	}

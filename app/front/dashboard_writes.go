@@ -11,9 +11,10 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"usher/queue"
 
 	"github.com/redis/go-redis/v9"
+
+	"usher/queue"
 )
 
 const (

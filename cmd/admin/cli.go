@@ -13,10 +13,15 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/redis/go-redis/v9"
+
 	"usher/app"
 	"usher/config"
 	"usher/store/sqlstore"
 )
+
+// lookTimeout bounds each request to a store.
+const lookTimeout = 15 * time.Second
 
 // commands are functions by the name of their command.
 type commands map[string]func(context.Context, app.Process) error
@@ -149,4 +154,19 @@ func openDatabase(ctx context.Context, settings config.Stores) (*sqlstore.DB, er
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// openStores opens both stores of the settings. A Redis that does not answer is no error here.
+func openStores(ctx context.Context, settings config.Stores) (redis.UniversalClient, *sqlstore.DB, error) {
+	client, err := app.OpenRedis(settings, nil)
+	if err != nil {
+		return nil, nil, config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	db, err := openDatabase(ctx, settings)
+	if err != nil {
+		return nil, nil, errors.Join(err, client.Close())
+	}
+	return client, db, nil
 }

@@ -360,7 +360,7 @@ func TestProgress_prints_a_line_in_five_seconds(t *testing.T) {
 		show := progress(&out)
 		for line := range 12 {
 			show("line %d, %.0f%%", line, 50.0)
-			time.Sleep(time.Second)
+			<-time.After(time.Second) // of the bubble's clock
 		}
 		if got, want := out.String(), "line 5, 50%\nline 10, 50%\n"; got != want {
 			t.Errorf("got %q, want %q", got, want)

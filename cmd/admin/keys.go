@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -67,13 +66,9 @@ func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
 	if err != nil {
 		return nil, config.Mistakes{{Variable: config.Prefix + "SECRET_KEYS", Text: err.Error()}}
 	}
-	client, err := app.OpenRedis(stores, nil)
+	client, db, err := openStores(ctx, stores)
 	if err != nil {
-		return nil, config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
-	}
-	db, err := openDatabase(ctx, stores)
-	if err != nil {
-		return nil, errors.Join(err, client.Close())
+		return nil, err
 	}
 	return &keyDesk{keys: keys, db: db, seals: sqlstore.NewSeals(db, keys, time.Now), client: client, namespace: queue.Namespace(stores.Namespace)}, nil
 }

@@ -28,9 +28,6 @@ const messagesUsage = `usage: admin messages COMMAND
 USHER_DATABASE_URL and USHER_REDIS_URL are enough.
 `
 
-// lookTimeout bounds each request to a store.
-const lookTimeout = 15 * time.Second
-
 func messagesCommand(ctx context.Context, p app.Process) error {
 	return dispatch(ctx, p, messagesUsage, commands{"list": listMessages, "show": showMessage, "retry": retryMessages})
 }
@@ -52,15 +49,9 @@ func openDesk(ctx context.Context, p app.Process) (*desk, error) {
 	if err := config.Load(p.Environ, &settings); err != nil {
 		return nil, err
 	}
-	client, err := app.OpenRedis(settings, nil)
+	client, db, err := openStores(ctx, settings)
 	if err != nil {
-		return nil, config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	db, err := openDatabase(ctx, settings)
-	if err != nil {
-		return nil, errors.Join(err, client.Close())
+		return nil, err
 	}
 	stored := redisstore.New(client, nil, time.Now).In(string(settings.Namespace))
 	return &desk{
