@@ -13,7 +13,6 @@ var edges = []edge{
 	{"verify", "input", "so are codes"},
 	{"accounts", "input", "so are user names"},
 	{"api", "input", "so are all fields but passwords"},
-	{"limits", "contact", "a limit counts per number and per address"},
 	{"reports", "messages", "a report says which state a message is in"},
 	{"providers", "contact", "a message has a receiver"},
 	{"providers", "messages", "a receipt is an outcome of a message"},
@@ -22,12 +21,10 @@ var edges = []edge{
 	{"providers/*", "reasons", "the same"},
 	{"providers/internal/*", "reasons", "the same"},
 	{"tasks", "reasons", "an outcome has a reason"},
-	{"app", "reasons", "an outage has one"},
 	{"board", "reasons", "it shows words of the list"},
 	{"cmd/admin", "reasons", "it tells what to do"},
 	{"internal/gendocs", "reasons", "the manual of the reasons is made from the list"},
 	{"verify", "contact", "a code goes to a number"},
-	{"verify", "limits", "issuing and checking are limited"},
 	{"verify", "messages", "a code travels as a message with states and claims"},
 	{"verify", "secrets", "codes and their checks derive from keys"},
 
@@ -36,7 +33,6 @@ var edges = []edge{
 
 	// Layer 2: people, and the vendors.
 	{"accounts", "contact", "an account has a number and an address"},
-	{"accounts", "limits", "signing in and resending are limited"},
 	{"accounts", "messages", "an activation mail is written with its account"},
 	{"accounts", "passwords", "it needs hashes, and knows neither algorithm nor process"},
 	{"accounts", "secrets", "activation tokens derive from keys"},
@@ -52,7 +48,6 @@ var edges = []edge{
 	{"providers/internal/*", "providers", "what goes wrong on the wire has a kind"},
 
 	// Layer 3: the adapters, which know the domain and never one another.
-	{"store/redisstore", "accounts", "it keeps sessions and sign-in failures"},
 	{"store/redisstore", "contact", "keys are made from numbers and addresses"},
 	{"store/redisstore", "limits", "it counts"},
 	{"store/redisstore", "messages", "it keeps claims and outcomes of codes"},
@@ -136,13 +131,10 @@ var edges = []edge{
 	{"cmd/worker", "telemetry/otlp", "it sends spans to a collector"},
 	{"cmd/worker", "app", "the program is the assembly with its settings"},
 	{"cmd/worker", "config", "the program is the assembly with its settings"},
-	{"cmd/worker", "providers", "it hands senders to the assembly"},
 	{"cmd/worker", "providers/catalog", "the worker, and only it, sends"},
 	{"cmd/dev", "app", "it runs both processes in one"},
 	{"cmd/dev", "app/front", "the other of the two"},
-	{"cmd/dev", "captcha", "only this program can fix a challenge's answer"},
 	{"cmd/dev", "config", "it fills in the settings that it can guess"},
-	{"cmd/dev", "providers", "it hands senders to the assembly"},
 	{"cmd/dev", "providers/catalog", "it sends with the real vendors' clients"},
 	{"cmd/dev", "sandbox", "which plays the vendors"},
 	{"cmd/dev", "store/sqlstore", "it migrates without being asked"},
@@ -188,7 +180,6 @@ var edges = []edge{
 	{"internal/testclient", "captcha/pow", "it does the work that is asked beside a picture"},
 	{"internal/gendocs", "config", "the manual of the settings is made from their tags"},
 	{"internal/gendocs", "providers/catalog", "and from those of the vendors"},
-	{"*/*test", "internal/testkit", "conformance suites start what they test"},
 }
 
 // A ban keeps packages whose import path begins with one of the prefixes out of a program, however many

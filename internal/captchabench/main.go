@@ -20,8 +20,8 @@ import (
 const maxBroken = 5.0
 
 type options struct {
-	count, noise, length, width, height int
-	sheets, only                        string
+	count        int
+	sheets, only string
 }
 
 func main() {
@@ -38,10 +38,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("captchabench", flag.ContinueOnError)
 	flags.IntVar(&o.count, "n", 200, "pictures of each kind")
-	flags.IntVar(&o.noise, "noise", 0, "noise of the pictures; 0 is the default of package captcha, as below")
-	flags.IntVar(&o.length, "length", 0, "characters")
-	flags.IntVar(&o.width, "width", 0, "pixels")
-	flags.IntVar(&o.height, "height", 0, "pixels")
 	flags.StringVar(&o.sheets, "sheets", "", "write contact sheets of twenty to this folder instead of measuring")
 	flags.StringVar(&o.only, "only", "", "measure only pictures (image) or recordings (audio)")
 	if err := flags.Parse(args); err != nil {
@@ -59,7 +55,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return verdict(failed)
 	}
 	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
-		maker, err := captcha.New(captcha.Config{Kind: kind, Noise: o.noise, Length: o.length, Width: o.width, Height: o.height})
+		maker, err := captcha.New(captcha.Config{Kind: kind})
 		if err != nil {
 			return err
 		}
@@ -90,7 +86,7 @@ func verdict(failed bool) error {
 
 // reportAudio measures the recordings of each language and tells whether too many were solved.
 func reportAudio(o options, stdout io.Writer) (failed bool, err error) {
-	maker, err := captcha.New(captcha.Config{Length: o.length})
+	maker, err := captcha.New(captcha.Config{})
 	if err != nil {
 		return false, err
 	}

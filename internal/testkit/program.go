@@ -71,9 +71,6 @@ func (p *Program) supervise(started chan<- error) {
 // Pid returns the number of the process.
 func (p *Program) Pid() int { return p.cmd.Process.Pid }
 
-// Done is closed when the program has ended.
-func (p *Program) Done() <-chan struct{} { return p.done }
-
 // Ended reports whether the program has ended.
 func (p *Program) Ended() bool {
 	select {

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 )
 
@@ -20,39 +19,22 @@ const (
 // debianPostgres is where Debian and Ubuntu keep PostgreSQL's servers: outside PATH, a folder per version.
 const debianPostgres = "/usr/lib/postgresql/*/bin/postgres"
 
-// Stores says in a few words which stores tests on this machine run on.
+// Stores describes the stores that tests on this machine use.
 func Stores() string {
-	var stores, missing []string
-
-	redis := findRedis()
-	switch {
-	case os.Getenv(redisVar) != "":
-		stores = append(stores, "the Redis of "+redisVar)
-	case redis != "":
-		stores = append(stores, "redis-server "+version(redis))
-	default:
-		stores, missing = append(stores, "miniredis"), append(missing, "no redis-server")
+	redis, postgres := "miniredis (redis-server is missing or must not be used)", "SQLite (postgres is missing or must not be used)"
+	if program := findRedis(); program != "" {
+		redis = "redis-server " + version(program)
 	}
-
-	postgres := findPostgres()
-	switch {
-	case os.Getenv(databaseVar) != "":
-		stores = append(stores, "the PostgreSQL of "+databaseVar, "SQLite")
-	case postgres != "":
-		stores = append(stores, "postgres "+version(postgres), "SQLite")
-	default:
-		stores, missing = append(stores, "SQLite"), append(missing, "no postgres")
+	if program := findPostgres(); program != "" {
+		postgres = "postgres " + version(program) + " and SQLite"
 	}
-
-	line := strings.Join(stores, ", ")
-	switch {
-	case len(missing) == 0:
-		return line
-	case os.Getenv(realVar) == "0":
-		return line + " (" + realVar + "=0)"
-	default:
-		return line + " (" + strings.Join(missing, ", ") + " on this machine)"
+	if os.Getenv(redisVar) != "" {
+		redis = "the Redis of " + redisVar
 	}
+	if os.Getenv(databaseVar) != "" {
+		postgres = "the PostgreSQL of " + databaseVar + " and SQLite"
+	}
+	return redis + ", " + postgres
 }
 
 // findRedis returns the path of redis-server, or "" when it is missing or must not be used.
