@@ -137,7 +137,7 @@ func TestBudget_is_followed_by_the_limits_that_share_it(t *testing.T) {
 	}
 }
 
-func TestTotals_are_all_limits_of_everybody_that_are_on(t *testing.T) {
+func TestTotals_are_the_limits_of_all_requests_that_are_on(t *testing.T) {
 	t.Parallel()
 	set := limits.Defaults().WithBudget(45, 0.045)
 	shown := map[limits.Name]bool{}

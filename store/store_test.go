@@ -10,7 +10,7 @@ import (
 	"usher/store"
 )
 
-func TestTimeLeft_lets_no_trip_begin_that_cannot_end(t *testing.T) {
+func TestTimeLeft_refuses_a_round_trip_that_cannot_end(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		if err := store.TimeLeft(t.Context()); err != nil {

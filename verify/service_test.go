@@ -18,7 +18,7 @@ import (
 	"usher/verify"
 )
 
-// codes is a store that answers as it is told and keeps what it was asked. What a real one must do is
+// codes is a store with prepared answers that records its calls. What a real one must do is
 // checked in store/redisstore.
 type codes struct {
 	verify.Codes // nil: a call that a test does not expect panics
@@ -252,7 +252,7 @@ func TestService_Check_compares_after_counting(t *testing.T) {
 }
 
 // What a right attempt counted for all codes together is given back, and a failure of that spoils nothing.
-func TestService_gives_back_what_a_right_code_counted_for_all(t *testing.T) {
+func TestService_refunds_what_a_right_code_counted_for_all(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{nil, errors.New("no store")} {
 		b := setup(t)
@@ -270,7 +270,7 @@ func TestService_gives_back_what_a_right_code_counted_for_all(t *testing.T) {
 	}
 }
 
-func TestService_counts_nothing_for_what_is_no_code(t *testing.T) {
+func TestService_counts_nothing_for_text_that_is_no_code(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	code := b.pend(t)
@@ -361,7 +361,7 @@ func TestService_Spend(t *testing.T) {
 	}
 }
 
-func TestService_tells_of_a_use_only_who_knows_the_code(t *testing.T) {
+func TestService_reports_a_use_only_for_the_right_digits(t *testing.T) {
 	t.Parallel()
 	for _, right := range []bool{true, false} {
 		b := setup(t)
@@ -383,7 +383,7 @@ func TestService_tells_of_a_use_only_who_knows_the_code(t *testing.T) {
 	}
 }
 
-func TestService_Spend_tells_of_the_first_use_of_a_code(t *testing.T) {
+func TestService_Spend_reports_the_first_use_of_a_code(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name     string

@@ -18,7 +18,7 @@ import (
 	"usher/store/redisconn"
 )
 
-// holdup is a hook that holds what is on its way to Redis, and notes in which company it went.
+// holdup is a hook that stops commands on their way to Redis, and notes the size of each batch.
 type holdup struct {
 	release chan struct{}
 
@@ -37,7 +37,7 @@ func (h *holdup) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPip
 }
 
 // answer plays Redis: every command gets an error with its key as an answer, but for keys that begin with "lost",
-// whose answers get lost in company.
+// whose replies are lost in a batch.
 func (h *holdup) answer(ctx context.Context, cmds ...redis.Cmder) error {
 	h.mu.Lock()
 	h.sizes = append(h.sizes, len(cmds))
@@ -64,7 +64,7 @@ func (h *holdup) seen() string {
 	return fmt.Sprint(h.sizes)
 }
 
-// held returns a client whose commands stop before Redis, which nobody needs.
+// held returns a client whose commands are stopped before they reach a Redis.
 func held(t *testing.T) (redis.UniversalClient, *holdup) {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", ReadTimeout: redisconn.DefaultTimeout})
@@ -111,7 +111,7 @@ func pipeline(t *testing.T, client redis.UniversalClient, keys ...string) {
 	}
 }
 
-func TestBatch_sends_together_what_waits(t *testing.T) {
+func TestBatch_sends_waiting_commands_in_one_pipeline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
@@ -129,7 +129,7 @@ func TestBatch_sends_together_what_waits(t *testing.T) {
 	})
 }
 
-func TestBatch_takes_short_pipelines_along(t *testing.T) {
+func TestBatch_includes_short_pipelines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
@@ -150,7 +150,7 @@ func TestBatch_takes_short_pipelines_along(t *testing.T) {
 	})
 }
 
-func TestBatch_asks_again_alone_for_answers_that_were_lost(t *testing.T) {
+func TestBatch_repeats_alone_what_lost_its_reply(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
@@ -168,7 +168,7 @@ func TestBatch_asks_again_alone_for_answers_that_were_lost(t *testing.T) {
 	})
 }
 
-func TestBatch_lets_go_of_who_waits_no_more(t *testing.T) {
+func TestBatch_drops_commands_whose_context_has_ended(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, h := held(t)
@@ -192,7 +192,7 @@ func TestBatch_lets_go_of_who_waits_no_more(t *testing.T) {
 	})
 }
 
-// Whoever has waited as long as for a connection is told so, as by a pool without one: behind a Redis that does not
+// A command that has waited as long as for a connection fails, as in a pool without one: behind a Redis that does not
 // answer the queue must not grow.
 func TestBatch_waits_no_longer_than_for_a_connection(t *testing.T) {
 	t.Parallel()
@@ -217,14 +217,14 @@ func TestBatch_waits_no_longer_than_for_a_connection(t *testing.T) {
 			time.Sleep(100 * time.Millisecond) //nolint:forbidigo // synthetic time
 		}
 		behind.Wait()
-		late() // when nobody had been waiting
+		late() // when no command had been waiting
 		close(h.release)
 		callers.Wait()
 	})
 }
 
-// On a real Redis, under the race detector: nothing is lost, done twice, or answered to somebody else.
-func TestBatch_gives_everybody_their_own_answer(t *testing.T) {
+// On a real Redis, under the race detector: nothing is lost, executed twice, or answered to another caller.
+func TestBatch_gives_each_caller_its_own_reply(t *testing.T) {
 	t.Parallel()
 	url := testkit.Redis(t)
 	if url == "" {

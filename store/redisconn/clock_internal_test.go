@@ -7,7 +7,7 @@ import (
 
 // NTP sets a machine's clock, or the machine sleeps: its clock moves against what has passed for the process. The time
 // told goes on as before, and the clock says that it must be measured.
-func TestClock_goes_on_when_the_machine_s_clock_is_set(t *testing.T) {
+func TestClock_continues_when_the_machine_s_clock_is_set(t *testing.T) {
 	t.Parallel()
 	wall, passed := time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC), time.Duration(0)
 	clock := &Clock{

@@ -17,7 +17,7 @@ import (
 
 // A pool without a free connection is an outage that passes. Callers must be able to tell it from a mistake
 // of ours without knowing the client.
-func TestStore_reports_a_crowded_pool_as_an_outage(t *testing.T) {
+func TestOpen_reports_an_exhausted_pool_as_an_outage(t *testing.T) {
 	t.Parallel()
 	client, err := redisconn.Open(testkit.Miniredis(t))
 	if err != nil {
@@ -39,7 +39,7 @@ func TestStore_reports_a_crowded_pool_as_an_outage(t *testing.T) {
 	}
 }
 
-// expectOutage checks single commands and pipelines of a client that gets through to nobody.
+// expectOutage checks single commands and pipelines of a client that cannot reach its server.
 func expectOutage(t *testing.T, url string) {
 	t.Helper()
 	client, err := redisconn.Open(url)
@@ -59,7 +59,7 @@ func expectOutage(t *testing.T, url string) {
 	}
 }
 
-func TestStore_reports_what_keeps_it_from_Redis_as_an_outage(t *testing.T) {
+func TestOpen_reports_failed_connections_as_outages(t *testing.T) {
 	t.Parallel()
 	locked := testkit.RedisForm{Password: "right"}.Server(t).Addr()
 	expectOutage(t, "redis://"+locked)
@@ -70,7 +70,7 @@ func TestStore_reports_what_keeps_it_from_Redis_as_an_outage(t *testing.T) {
 	expectOutage(t, "redis://"+certified)
 }
 
-func TestStore_takes_sentinels_without_an_answer_for_an_outage(t *testing.T) {
+func TestOpen_reports_silent_sentinels_as_an_outage(t *testing.T) {
 	t.Parallel()
 	sentinel := testkit.RedisForm{}.Sentinels(t, 1).Sentinels[0].Addr()
 	expectOutage(t, "redis-sentinel://"+sentinel+"?master=another")
@@ -104,7 +104,7 @@ type refusal string
 func (r refusal) Error() string { return string(r) }
 func (refusal) RedisError()     {}
 
-func TestRefusals_are_outages_with_something_to_do(t *testing.T) {
+func TestErrors_of_Redis_are_outages_with_a_cure(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]struct {
 		class store.Class
@@ -151,7 +151,7 @@ func TestRefusals_are_outages_with_something_to_do(t *testing.T) {
 	}
 }
 
-func TestRefusals_that_are_ours_are_no_outages(t *testing.T) {
+func TestErrors_of_this_program_are_no_outages(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"NOSCRIPT No matching script.", "WRONGTYPE Operation against a key holding the wrong kind of value",
@@ -171,7 +171,7 @@ func TestRefusals_that_are_ours_are_no_outages(t *testing.T) {
 }
 
 // A batch that finds no Redis carries the reason to each of its commands.
-func TestBatch_tells_everybody_of_an_outage(t *testing.T) {
+func TestBatch_reports_an_outage_to_every_caller(t *testing.T) {
 	t.Parallel()
 	form := testkit.RedisForm{}
 	server := form.Server(t)

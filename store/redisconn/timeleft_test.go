@@ -14,7 +14,7 @@ import (
 )
 
 // A request whose time is nearly over makes no trip more, alone or on a pipeline, and Redis is not said to be away.
-func TestOpen_makes_no_trip_that_cannot_end_in_time(t *testing.T) {
+func TestOpen_begins_no_round_trip_that_cannot_end_in_time(t *testing.T) {
 	t.Parallel()
 	server := testkit.NewMiniredis(t)
 	client, err := redisconn.Open("redis://" + server.Addr() + "/0")

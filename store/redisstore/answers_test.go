@@ -6,7 +6,7 @@ import (
 	"usher/internal/testkit"
 )
 
-// Answers checks that a Redis at the URL lets a request with a key run once and keeps its answer.
+// answersTests check that a request with a key runs once and that its answer is kept.
 var answersTests = behaviours{
 	"of 50 parallel requests one runs":             answerOnce,
 	"an answer is given to the same body, a day":   answerKept,
@@ -90,7 +90,7 @@ func answerOther(t *testing.T, b *fixture) {
 func answerDropped(t *testing.T, b *fixture) {
 	b.drop(t, b.wantBegin(t, "body", "begun"))
 	run := b.wantBegin(t, "mended body", "begun")
-	b.drop(t, "somebody else's run")
+	b.drop(t, "another run")
 	b.wantBegin(t, "mended body", "busy")
 	b.drop(t, run)
 }

@@ -83,7 +83,7 @@ func TestBounds_of_requests_at_the_same_time(t *testing.T) {
 		g.enter(t, "c", two, "") // at once
 		g.enter(t, "d", two, providers.Busy)
 
-		g.clock.Advance(10*time.Second - time.Millisecond) // whoever has the slots has died
+		g.clock.Advance(10*time.Second - time.Millisecond) // the workers with the slots have died
 		g.enter(t, "d", two, providers.Busy)
 		g.clock.Advance(time.Millisecond)
 		g.enter(t, "d", two, "")
@@ -133,7 +133,7 @@ func TestBounds_cost_one_round_trip(t *testing.T) {
 	}
 }
 
-func TestBounds_tell_when_redis_is_away(t *testing.T) {
+func TestBounds_report_an_unavailable_Redis(t *testing.T) {
 	t.Parallel()
 	g, two := newGate(t, "redis://127.0.0.1:1/0"), providers.Bounds{Concurrent: 2}
 	if refused, _, err := g.Acquire(t.Context(), g.slot("a", two)); err == nil || refused != "" {

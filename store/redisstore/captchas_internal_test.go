@@ -11,18 +11,18 @@ func Test_decodeAsked(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	later := now.Add(time.Minute)
-	dear := challenge.Asked{Medium: challenge.Audio, Price: challenge.High, Answer: "23456789"}
+	costly := challenge.Asked{Medium: challenge.Audio, Price: challenge.High, Answer: "23456789"}
 	cheap := challenge.Asked{Medium: challenge.Image, Price: challenge.Normal, Answer: "24689"}
 	guarded := challenge.Asked{Medium: challenge.Image, Price: challenge.Normal, Work: true, Answer: "24689"}
 	tests := []struct {
 		name, stamped string
 		want          challenge.Asked
 	}{
-		{"as it is kept", stamp(later, encodeAsked(dear)), dear},
+		{"as it is kept", stamp(later, encodeAsked(costly)), costly},
 		{"as a normal one is kept", stamp(later, encodeAsked(cheap)), cheap},
 		{"beside a proof of work", stamp(later, encodeAsked(guarded)), guarded},
 		{"filed before prices were kept", stamp(later, "24689"), challenge.Asked{Price: challenge.Normal, Answer: "24689"}},
-		{"ended", stamp(now, encodeAsked(dear)), challenge.Asked{}},
+		{"ended", stamp(now, encodeAsked(costly)), challenge.Asked{}},
 		{"gone", "", challenge.Asked{}},
 		{"a price that does not exist", stamp(later, "image free 24689"), challenge.Asked{Price: challenge.Normal, Answer: "image free 24689"}},
 	}

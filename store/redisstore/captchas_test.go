@@ -9,12 +9,12 @@ import (
 	"usher/limits"
 )
 
-// Captchas checks that a Redis at the URL keeps captchas and spends them once, alone and with limits.
+// captchasTests check that captchas are spent once, alone and with limits.
 var captchasTests = behaviours{
 	"of 50 parallel spends one gets the answer":  captchaOnce,
-	"a look leaves it there":                     captchaLook,
+	"reading leaves it there":                    captchaLook,
 	"the third wrong answer spends it":           captchaWrong,
-	"looks are bounded before they are compared": captchaLooksBounded,
+	"reads are bounded before they are compared": captchaLooksBounded,
 	"it ends with its time":                      captchaExpires,
 	"a refused request costs the captcha":        captchaRefused,
 	"no captcha and no limit is let in":          captchaNone,

@@ -9,12 +9,12 @@ import (
 	"usher/verify"
 )
 
-// CodesRetry checks that a Redis at the URL lets a code be sent again while it can still be entered, and then only.
+// codesRetryTests check that a code is sent again only while it can be entered.
 var codesRetryTests = behaviours{
 	"a message that failed is claimed again":          retryFailed,
 	"a message that did not arrive is claimed again":  retryUndelivered,
 	"asking changes nothing":                          retryAsks,
-	"a code that nobody can enter stays as it is":     retryOver,
+	"a code that cannot be entered stays as it is":    retryOver,
 	"a message on its way or there stays as it is":    retryOnItsWay,
 	"a retry is noted like every change of a code":    retryNoted,
 	"unknown ids are missing and harm nothing to ask": retryUnknown}
@@ -38,7 +38,7 @@ func (b *fixture) failed(t *testing.T) string {
 func retryFailed(t *testing.T, b *fixture) {
 	id := b.failed(t)
 	b.wantRetry(t, id, false, "")
-	b.wantRetry(t, id, false, "") // whoever asked before may have died before the task was back
+	b.wantRetry(t, id, false, "") // an earlier caller may have died before it enqueued the task
 	b.wantState(t, id, messages.Queued)
 	if claim := b.claim(t, id); claim.Attempt != 2 {
 		t.Errorf("attempt %d, want 2", claim.Attempt)

@@ -130,17 +130,17 @@ func leaseOver(t *testing.T, b *fixture) {
 	if err := b.codes.Record(t.Context(), first, late); !errors.Is(err, messages.ErrStale) {
 		t.Errorf("outcome of the first claim: %v", err)
 	}
-	b.clock.Advance(time.Minute) // nobody has claimed since: the outcome still counts
+	b.clock.Advance(time.Minute) // there was no claim since, so the outcome still counts
 	b.record(t, second, messages.Sent)
 	b.wantState(t, issued.ID, messages.Sent)
 }
 
-func doubts(t *testing.T, b *fixture) {
+func claimsUnresolved(t *testing.T, b *fixture) {
 	issued := b.issue(t, verify.Login)
-	want := func(claim messages.Claim, doubts int, provider string, at time.Time) {
+	want := func(claim messages.Claim, unresolved int, provider string, at time.Time) {
 		t.Helper()
-		if claim.UnresolvedClaims != doubts || claim.UnresolvedProvider != provider || !claim.UnresolvedAt.Equal(at) {
-			t.Errorf("claim = %+v, want %d doubts, %q, %v", claim, doubts, provider, at)
+		if claim.UnresolvedClaims != unresolved || claim.UnresolvedProvider != provider || !claim.UnresolvedAt.Equal(at) {
+			t.Errorf("claim = %+v, want %d unresolved claims, %q, %v", claim, unresolved, provider, at)
 		}
 	}
 	first := b.claim(t, issued.ID)
@@ -154,7 +154,7 @@ func doubts(t *testing.T, b *fixture) {
 	want(second, 1, "", began)
 
 	b.clock.Advance(time.Second)
-	b.record(t, second, messages.Sending) // nobody knows, but who was asked
+	b.record(t, second, messages.Sending) // the outcome is unknown, the provider is not
 	b.record(t, second, messages.Sending)
 	if _, err := b.codes.Claim(t.Context(), issued.ID, time.Second); !errors.Is(err, messages.ErrBusy) {
 		t.Errorf("claim within the lease: %v, want ErrBusy", err)

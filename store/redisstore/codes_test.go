@@ -14,7 +14,7 @@ import (
 	"usher/verify"
 )
 
-// Codes checks that a Redis at the URL keeps issued codes as [verify.Codes] promises.
+// codesTests check the promises of [verify.Codes].
 var codesTests = behaviours{
 	"of 200 parallel issues one is granted":                  issuesInParallel,
 	"the pause holds across purposes":                        pauseAcrossPurposes,
@@ -51,7 +51,7 @@ var codesTests = behaviours{
 	"a message that no provider takes is delayed":            delayed,
 	"a refusal of ours keeps the first cause":                firstCause,
 	"outcomes are recorded once":                             recordTwice,
-	"a claim that ran out is a doubt":                        doubts,
+	"a claim that ran out is unresolved":                     claimsUnresolved,
 	"unknown ids are harmless":                               unknownIDs}
 
 func issuesInParallel(t *testing.T, b *fixture) {
@@ -101,7 +101,7 @@ func numberLimits(t *testing.T, b *fixture) {
 	b.issue(t, verify.Login)
 }
 
-// known lets everybody ask as from a network that the owner has signed in from.
+// known requests every code as from a network that the owner has signed in from.
 type known struct{ verify.Codes }
 
 // Issue implements [verify.Codes].

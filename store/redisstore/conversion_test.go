@@ -13,7 +13,7 @@ import (
 	"usher/verify"
 )
 
-// Conversion checks that a Redis at the URL stops a prefix whose codes nobody enters.
+// conversionTests check that a prefix is stopped whose codes are not entered.
 var conversionTests = behaviours{
 	"stops below the percentage and not before the count": conversionStops,
 	"opens again when codes are entered":                  conversionOpensByCodes,
@@ -24,7 +24,7 @@ var conversionTests = behaviours{
 	"recording lets pass and reports":                     conversionRecorded,
 	"of parallel sends the count passes":                  conversionInParallel,
 	"a code counts as entered once":                       conversionCountsOnce,
-	"refunds and looks":                                   refundAndLook,
+	"refunds and reads":                                   refundAndLook,
 	"what is known is forgotten in time":                  knownForATime}
 
 // guard is the default one.
@@ -106,7 +106,7 @@ func conversionOpensByTime(t *testing.T, b *fixture) {
 	}
 }
 
-// conversionKeepsAGoodHistory: strangers who ask for codes that nobody enters cannot stop a prefix of honest people
+// conversionKeepsAGoodHistory: strangers who request codes without entering them cannot stop a prefix that others use
 // within minutes.
 func conversionKeepsAGoodHistory(t *testing.T, b *fixture) {
 	b.enterCodes(t, 30)

@@ -13,7 +13,7 @@ import (
 	"usher/limits"
 )
 
-// Limits checks that a Redis at the URL spends limits as [limits.Limiter] promises.
+// limitsTests check the promises of [limits.Limiter].
 var limitsTests = behaviours{
 	"random spends agree with a model":            windowModel,
 	"of 200 parallel spends the count is granted": spendInParallel,

@@ -25,14 +25,14 @@ func outcomesTests(t *testing.T, url string) {
 	}{
 		{"every change of a code is noted", outcomesFollow},
 		{"what changes nothing is not noted", outcomesOnce},
-		{"a code that nobody needs is noted as dropped", outcomesDropped},
+		{"a code that is not needed is noted as dropped", outcomesDropped},
 		{"a code that is being sent is not dropped", outcomesLease},
-		{"a late word of a dropped code counts", outcomesLate},
+		{"a late outcome of a dropped code counts", outcomesLate},
 		{"a code that was used and given back has arrived", outcomesRestored},
 		{"a code that no queue took is noted", outcomesUnqueued},
-		{"a doubt is no news after a report", outcomesOvertaken},
+		{"an unresolved claim is not noted after a report", outcomesOvertaken},
 		{"entries are read oldest first and stay until removed", outcomesRead},
-		{"what cannot be read stands in nobody's way", outcomesUnreadable},
+		{"an unreadable entry does not block the others", outcomesUnreadable},
 		{"what waits is bounded", outcomesBounded},
 		{"nothing opens a number or a code", outcomesSecrets},
 	} {
@@ -113,7 +113,7 @@ func outcomesFollow(t *testing.T, b *fixture) {
 	b.record(t, claim, messages.Sending)
 	want.State, want.Attempt, want.Provider, want.ProviderCode = messages.Sending, 1, "aliyun", "OK"
 	want.LeaseUntil = claim.LeaseUntil.UTC()
-	follow("in doubt")
+	follow("unresolved")
 
 	b.clock.Advance(time.Minute)
 	b.record(t, b.claim(t, issued.ID), messages.Sent)
@@ -223,7 +223,7 @@ func outcomesLease(t *testing.T, b *fixture) {
 	b.wantDropped(t, issued.ID, "expired")
 	b.wantNotes(t, issued.ID, "queued", "dropped expired")
 	if last := b.last(t, issued.ID); last.Attempt != 1 || last.UnresolvedClaims != 1 {
-		t.Errorf("attempt %d with %d doubts, want the one that may have sent it", last.Attempt, last.UnresolvedClaims)
+		t.Errorf("attempt %d with %d unresolved claims, want the one that may have sent it", last.Attempt, last.UnresolvedClaims)
 	}
 }
 
@@ -239,7 +239,7 @@ func outcomesLate(t *testing.T, b *fixture) {
 		return issued.ID, claim
 	}
 	id, claim := drop()
-	b.record(t, claim, messages.Queued) // nobody sends it again
+	b.record(t, claim, messages.Queued) // it is not sent again
 	b.record(t, claim, messages.Sending)
 	b.record(t, claim, messages.Sent)
 	b.record(t, claim, messages.Sent)

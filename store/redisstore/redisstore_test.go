@@ -251,7 +251,7 @@ func TestStore_survives_lost_answers(t *testing.T) {
 	})
 }
 
-func TestStore_reports_that_Redis_is_away(t *testing.T) {
+func TestStore_reports_an_unavailable_Redis(t *testing.T) {
 	t.Parallel()
 	// A socket that is not there: a port that was free might be another test's server by now.
 	url := "unix://:SECRET@" + filepath.Join(t.TempDir(), "redis.sock")

@@ -12,7 +12,7 @@ import (
 	"usher/verify"
 )
 
-// Reports checks that a Redis at the URL files delivery reports as [reports.Store] promises.
+// reportsTests check the promises of [reports.Store].
 var reportsTests = behaviours{
 	"a report sets the state, once":                       reportOnce,
 	"a report may overtake the answer of its own request": reportBeforeAnswer,
@@ -23,9 +23,9 @@ var reportsTests = behaviours{
 	"a code is found by its reference":                    reportByReference,
 	"unknown ids are ignored among known ones":            reportUnknown,
 	"a late report of a code that is over is known":       reportLate,
-	"of many one has the turn":                            oneLock}
+	"of many one gets the lock":                           oneLock}
 
-// report is what Aliyun says of a code, under the id that the bundle's record gives it.
+// report is a delivery report of Aliyun for a code, under the id that the fixture's record gives it.
 func (b *fixture) report(id string, state messages.State) reports.Report {
 	return reports.Report{
 		Provider: "aliyun", MessageID: id, ProviderID: "biz", State: state, Code: "CODE", At: b.clock.Now(),

@@ -10,10 +10,10 @@ import (
 	"usher/verify"
 )
 
-// Scores checks every promise of [providers.Scores] on the Redis at url.
+// scoresTests check the promises of [providers.Scores].
 var scoresTests = behaviours{
 	"what is counted is forgotten with its minute":   scoresSlide,
-	"a code that is used counts for who sent it":     scoresVerified,
+	"a code that is used counts for its provider":    scoresVerified,
 	"a code that is used again does not count again": scoresRestored}
 
 // wantScore compares one provider's score.

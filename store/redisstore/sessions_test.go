@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Sessions checks that a Redis at the URL keeps sessions as scs expects.
+// sessionsTests check that sessions are kept as scs expects.
 var sessionsTests = behaviours{
-	"what was written is found":        sessionFound,
-	"a session ends with its time":     sessionExpires,
-	"a deleted session stays deleted":  sessionDeleted,
-	"a session over already is no one": sessionOver,
-	"an ended session is not revived":  sessionNotRevived,
-	"a list has an owner's sessions":   listFound,
-	"a list forgets what is over":      listExpires,
-	"one of a list ends alone":         listEnds,
-	"nobody ends a stranger's":         listStranger,
-	"a list makes room for the newest": listFull,
-	"a list opens nothing":             listHolds}
+	"what was written is found":         sessionFound,
+	"a session ends with its time":      sessionExpires,
+	"a deleted session stays deleted":   sessionDeleted,
+	"a session over already is no one":  sessionOver,
+	"an ended session is not revived":   sessionNotRevived,
+	"a list has an owner's sessions":    listFound,
+	"a list forgets what is over":       listExpires,
+	"one of a list ends alone":          listEnds,
+	"a stranger's session is not ended": listStranger,
+	"a list makes room for the newest":  listFull,
+	"a list opens nothing":              listHolds}
 
 // sessionData holds what text handling would spoil.
 var sessionData = []byte("a b\x00\xff\n 12 c")

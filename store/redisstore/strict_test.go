@@ -143,7 +143,7 @@ func TestProbeAll_names_what_is_refused(t *testing.T) {
 	}
 }
 
-func TestProbeAll_tells_rules_of_keys_and_lost_words(t *testing.T) {
+func TestProbeAll_reports_key_rules_and_lost_messages(t *testing.T) {
 	t.Parallel()
 	url := testkit.Redis(t)
 	_, err := probeAll(t, testkit.StrictRedis{}.Before(t, url))

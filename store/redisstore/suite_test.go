@@ -77,7 +77,7 @@ func TestStore_keeps_no_secret_and_forgets_all(t *testing.T) {
 	testkit.EachRedis(t, keepsNoSecret)
 }
 
-func TestCodes_are_sent_again_only_while_they_are_of_use(t *testing.T) {
+func TestCodes_are_sent_again_only_while_they_can_be_entered(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, codesRetryTests.on)
 }

@@ -68,7 +68,7 @@ func workersTests(t *testing.T, url string) {
 			t.Errorf("%s is kept for %v", key, ttl)
 		}
 	}
-	// One that died is forgotten by whoever publishes next.
+	// A worker that died is removed when another one publishes.
 	b.clock.Advance(2 * time.Minute)
 	publish(older)
 	if n := b.client.ZCard(t.Context(), "usher:workers").Val(); n != 1 {

@@ -14,7 +14,7 @@ import (
 	"usher/internal/testkit"
 )
 
-// Changes checks that a store keeps the promises of accounts.Store.
+// changesTests check what accounts.Store promises about changes.
 var changesTests = behaviours{
 	"ChangePassword_ends_the_generation":      changesPassword,
 	"ChangeEmail_replaces_a_proved_address":   changesEmail,
@@ -61,7 +61,7 @@ func (f *fixture) wantAsBefore(t *testing.T, want accounts.Account) {
 	}
 }
 
-// contacts are those of somebody who is not in the store.
+// contacts are those of a person who is not in the store.
 func (f *fixture) contacts(t *testing.T) (contact.Email, contact.Mobile) {
 	t.Helper()
 	stranger, _ := f.person(t)

@@ -15,7 +15,7 @@ import (
 	"usher/internal/testkit"
 )
 
-// Undos checks that a store keeps the promises of accounts.Store.
+// undosTests check what accounts.Store promises about undoing changes.
 var undosTests = behaviours{
 	"Undo_restores_the_contacts":              undoRestores,
 	"Undo_drops_later_changes_only":           undoDropsLater,

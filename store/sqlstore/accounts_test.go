@@ -22,7 +22,7 @@ var sameContacts = cmp.Options{
 	cmp.Comparer(func(a, b contact.Email) bool { return a == b }),
 }
 
-// Accounts checks that a store keeps the promises of accounts.Store.
+// accountsTests check what accounts.Store promises about accounts.
 var accountsTests = behaviours{
 	"Create_and_find_by_every_key":               accountsFind,
 	"Create_without_contacts":                    accountsBare,

@@ -55,7 +55,7 @@ func (b *answerer) sizes() (sizes []int) {
 	return sizes
 }
 
-func TestBatcher_asks_at_once_for_who_comes_alone(t *testing.T) {
+func TestBatcher_executes_a_single_call_at_once(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, start := newAnswerer(0), time.Now()
@@ -72,7 +72,7 @@ func TestBatcher_asks_at_once_for_who_comes_alone(t *testing.T) {
 	})
 }
 
-func TestBatcher_asks_once_for_all_who_came_meanwhile(t *testing.T) {
+func TestBatcher_executes_calls_that_arrive_meanwhile_together(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newAnswerer(time.Second)
@@ -92,7 +92,7 @@ func TestBatcher_asks_once_for_all_who_came_meanwhile(t *testing.T) {
 	})
 }
 
-func TestBatcher_gathers_those_who_come_within_its_pause(t *testing.T) {
+func TestBatcher_collects_calls_within_its_pause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newAnswerer(0)
@@ -109,7 +109,7 @@ func TestBatcher_gathers_those_who_come_within_its_pause(t *testing.T) {
 	})
 }
 
-func TestBatcher_tells_only_those_with_an_answer_of_it(t *testing.T) {
+func TestBatcher_replies_only_to_calls_with_an_answer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newAnswerer(time.Second)
@@ -129,7 +129,7 @@ func TestBatcher_tells_only_those_with_an_answer_of_it(t *testing.T) {
 	})
 }
 
-func TestBatcher_bounds_what_nobody_else_does(t *testing.T) {
+func TestBatcher_bounds_a_statement_without_a_deadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, start := newAnswerer(time.Hour), time.Now()
@@ -139,7 +139,7 @@ func TestBatcher_bounds_what_nobody_else_does(t *testing.T) {
 	})
 }
 
-func TestBatcher_lets_go_of_those_whose_time_is_over(t *testing.T) {
+func TestBatcher_drops_calls_whose_context_has_ended(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newAnswerer(time.Second)

@@ -10,16 +10,16 @@ import (
 	"usher/internal/testkit"
 )
 
-// Claims checks that a store keeps the promises of accounts.Store.
+// claimsTests check what accounts.Store promises about claims on numbers.
 var claimsTests = behaviours{
-	"Seen_is_the_time_of_the_last_use":          claimsSeen,
-	"CreateClaiming_leaves_the_number":          claimsCreate,
-	"CreateClaiming_minds_that_it_was_seen":     claimsRefused,
-	"CreateClaiming_lets_one_of_many_win":       claimsParallel,
-	"HandOver_moves_the_number_after_its_time":  claimsHandOver,
-	"HandOver_leaves_the_number_to_who_is_seen": claimsAnswered,
-	"Undo_ends_the_claim":                       claimsUndone,
-	"ChangeMobile_ends_the_claim":               claimsChanged}
+	"Seen_is_the_time_of_the_last_use":                claimsSeen,
+	"CreateClaiming_leaves_the_number":                claimsCreate,
+	"CreateClaiming_minds_that_it_was_seen":           claimsRefused,
+	"CreateClaiming_lets_one_of_many_win":             claimsParallel,
+	"HandOver_moves_the_number_after_its_time":        claimsHandOver,
+	"HandOver_leaves_the_number_to_an_account_in_use": claimsAnswered,
+	"Undo_ends_the_claim":                             claimsUndone,
+	"ChangeMobile_ends_the_claim":                     claimsChanged}
 
 // claimer is a new account that claims the number, and its mail.
 func (f *fixture) claimer(t *testing.T, mobile contact.Mobile) (accounts.Account, *accounts.Mail) {

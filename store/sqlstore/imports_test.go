@@ -14,7 +14,7 @@ import (
 	"usher/contact"
 )
 
-// Imported checks that a store keeps the promises of accounts.ImportStore and accounts.Store.
+// importedTests check the promises of accounts.ImportStore.
 var importedTests = behaviours{
 	"CreateAll_files_a_thousand":                 createAllMany,
 	"CreateAll_leaves_out_what_is_taken":         createAllTaken,
@@ -78,7 +78,7 @@ func createAllTaken(t *testing.T, f *fixture) {
 	list[2].Email = there.Email
 	list[4].Mobile = list[3].Mobile // an earlier one of the list
 	list[5].Mobile, list[5].Email = list[4].Mobile, there.Email
-	list[7].PendingEmail, list[8].PendingEmail = there.Email, there.Email // which is of nobody until it is proved
+	list[7].PendingEmail, list[8].PendingEmail = there.Email, there.Email // which belongs to no account until it is proved
 	created, err := f.accounts.CreateAll(t.Context(), list, true)
 	if err != nil {
 		t.Fatal(err)

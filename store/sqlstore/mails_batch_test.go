@@ -73,7 +73,7 @@ func (c *crowd) hold(t *testing.T, id string) (release func()) {
 	}
 }
 
-// atOnce calls do for each id at once. Nobody's statement that has the first mail in it ends before all have come.
+// atOnce calls do for each id at once. A statement with the first mail does not end before all calls have arrived.
 func (c *crowd) atOnce(t *testing.T, ids []string, do func(id string)) {
 	t.Helper()
 	release := c.hold(t, c.ids[0])

@@ -16,8 +16,8 @@ import (
 // id of one digit.
 const claiming = "\x00\x04\x00\x00\x00\x05{"
 
-// Who never heard that the mail is his has not sent it: no doubt is left, and nobody waits for the lease.
-func TestMails_Claim_whose_answer_is_lost_leaves_no_doubt(t *testing.T) {
+// A worker that did not receive its claim has not sent the mail: the claim is not unresolved, and no worker waits for its end.
+func TestMails_Claim_whose_reply_is_lost_is_not_unresolved(t *testing.T) {
 	t.Parallel()
 	address := testkit.Postgres(t)
 	if address == "" {
@@ -45,7 +45,7 @@ func TestMails_Claim_whose_answer_is_lost_leaves_no_doubt(t *testing.T) {
 			t.Errorf("the answer to claim %d was not lost", n)
 		}
 		if err != nil || claim.UnresolvedClaims != 0 {
-			t.Errorf("claim %d after a lost one = %v with %d doubts, want none", n, err, claim.UnresolvedClaims)
+			t.Errorf("claim %d after a lost one = %v with %d unresolved claims, want none", n, err, claim.UnresolvedClaims)
 		}
 	}
 }

@@ -23,19 +23,19 @@ const (
 	mailLatest = 3 * mailAge / 2
 )
 
-// Mails checks that an outbox hands every mail to one worker at a time, and never a mail in vain.
+// mailsTests check that the outbox gives each mail to one worker at a time, and only useful mails.
 var mailsTests = behaviours{
 	"Claim_returns_mail_and_account":                 mailsClaim,
 	"Claim_lets_one_of_20_win":                       mailsClaimParallel,
 	"Claim_follows_when_the_lease_is_over":           mailsLease,
 	"Claim_lets_one_of_20_follow":                    mailsLeaseParallel,
-	"Claim_drops_what_nobody_needs":                  mailsObsolete,
+	"Claim_drops_a_mail_that_is_not_useful":          mailsObsolete,
 	"Claim_of_a_closed_mail_says_how_it_ended":       mailsClosed,
 	"Record_keeps_an_account_of_the_attempt":         mailsRecord,
 	"Record_refuses_a_claim_that_was_taken_over":     mailsStale,
 	"Record_keeps_the_cause_that_a_provider_named":   mailsFirstCause,
 	"Record_refuses_states_that_no_attempt_ends_in":  mailsRecordState,
-	"Claim_counts_claims_that_ran_out":               mailsDoubts,
+	"Claim_counts_claims_that_ran_out":               mailsUnresolved,
 	"Due_finds_what_waits_too_long":                  mailsDueWaiting,
 	"Due_looks_the_less_often_the_older_a_mail_is":   mailsDueRarely,
 	"Due_finds_a_dead_worker_once":                   mailsDueLease,
@@ -53,7 +53,7 @@ var mailsTests = behaviours{
 	"Claim_goes_to_the_address_that_a_mail_names":    noticesOwnAddress,
 	"Notice_of_a_new_address_names_the_old_one":      noticesFormer,
 	"Notice_ends_with_its_use":                       noticesExpire,
-	"Notice_is_seen_to_by_the_relay":                 noticesDue}
+	"Notice_is_enqueued_again_by_the_relay":          noticesDue}
 
 // claim is a Claim that must succeed.
 func (f *fixture) claim(t *testing.T, id string) messages.Claim {
@@ -305,12 +305,12 @@ func mailsStale(t *testing.T, f *fixture) {
 	f.wantDropped(t, mail.ID, "sent")
 }
 
-func mailsDoubts(t *testing.T, f *fixture) {
+func mailsUnresolved(t *testing.T, f *fixture) {
 	_, mail := f.created(t)
-	want := func(claim messages.Claim, attempt, doubts int) {
+	want := func(claim messages.Claim, attempt, unresolved int) {
 		t.Helper()
-		if claim.Attempt != attempt || claim.UnresolvedClaims != doubts {
-			t.Errorf("claim = %+v, want attempt %d with %d doubts", claim, attempt, doubts)
+		if claim.Attempt != attempt || claim.UnresolvedClaims != unresolved {
+			t.Errorf("claim = %+v, want attempt %d with %d unresolved claims", claim, attempt, unresolved)
 		}
 	}
 	first := f.claim(t, mail.ID)
@@ -318,7 +318,7 @@ func mailsDoubts(t *testing.T, f *fixture) {
 	f.record(t, first, messages.Queued)
 	second := f.claim(t, mail.ID)
 	want(second, 2, 0)
-	f.record(t, second, messages.Sending) // nobody knows: the claim is kept
+	f.record(t, second, messages.Sending) // the outcome is unknown: the claim is kept
 	if _, err := f.mails.Claim(t.Context(), mail.ID, mailLease); !errors.Is(err, messages.ErrBusy) {
 		t.Errorf("claim within the lease = %v, want ErrBusy", err)
 	}
@@ -380,7 +380,7 @@ func mailsDueLease(t *testing.T, f *fixture) {
 	f.clock.Advance(time.Second)
 	f.wantDue(t, "a moment later", map[string]int{})
 	f.clock.Advance(mailAge)
-	f.wantDue(t, "when nobody claims it", map[string]int{mail.ID: 1})
+	f.wantDue(t, "when it is not claimed", map[string]int{mail.ID: 1})
 	f.claim(t, mail.ID)
 	f.clock.Advance(mailLease)
 	f.wantDue(t, "after the second lease", map[string]int{mail.ID: 2})

@@ -80,7 +80,7 @@ func TestMigrate_moves_addresses_that_are_not_proved(t *testing.T) {
 }
 
 // Periodic work looks for addresses that an older version has filed. It must not read every account for that.
-func TestPending_looks_for_old_addresses_in_an_index(t *testing.T) {
+func TestPending_finds_old_addresses_by_an_index(t *testing.T) {
 	t.Parallel()
 	db := migrated(t, testkit.SQLite(t))
 	var plan []struct {

@@ -134,7 +134,7 @@ func TestMigrate_gives_old_user_names_their_new_keys(t *testing.T) {
 }
 
 // An account of an older version that is used every day must not be taken for one that was not seen for long.
-func TestMigrate_takes_old_accounts_for_seen(t *testing.T) {
+func TestMigrate_marks_old_accounts_as_seen(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, newURL func(*testing.T) string) {
 		db := migrated(t, newURL(t))

@@ -121,7 +121,7 @@ func noticesExpire(t *testing.T, f *fixture) {
 	f.filed(t, account, swept)
 	f.clock.Advance(linkLife)
 	f.wantDropped(t, late.ID, "expired")
-	f.wantExpired(t, 100, 2) // and the activation mail, which nobody has claimed
+	f.wantExpired(t, 100, 2) // and the activation mail, which was never claimed
 	f.wantDropped(t, swept.ID, "expired")
 }
 

@@ -18,7 +18,7 @@ import (
 	"usher/store"
 )
 
-func TestFaults_are_outages_with_something_to_do(t *testing.T) {
+func TestFaults_are_outages_with_a_cure(t *testing.T) {
 	t.Parallel()
 	for i := range faults {
 		row := &faults[i]

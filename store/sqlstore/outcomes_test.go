@@ -15,15 +15,15 @@ import (
 	"usher/verify"
 )
 
-// SQLOutcomes checks that the history of SMS says the last that was heard of each, however it was heard.
+// outcomesTests check that the history of SMS has the last outcome of each, in whatever order outcomes arrive.
 var outcomesTests = behaviours{
 	"Save_files_all_that_is_known":              outcomesSave,
 	"Save_lets_the_last_revision_stay":          outcomesOrder,
 	"Save_takes_any_number":                     outcomesMany,
-	"Save_does_not_wait_in_a_circle":            outcomesParallel,
+	"Save_does_not_deadlock":                    outcomesParallel,
 	"Save_gives_up_with_its_context":            outcomesCanceled,
-	"Expire_closes_what_nothing_is_heard_of":    outcomesExpire,
-	"Expire_gives_way_to_what_is_heard_later":   outcomesExpireEarly,
+	"Expire_closes_messages_without_an_outcome": outcomesExpire,
+	"Expire_is_replaced_by_a_later_outcome":     outcomesExpireEarly,
 	"Prune_deletes_what_is_closed_and_old":      outcomesPrune,
 	"Prune_and_Expire_honour_their_limits":      outcomesLimits,
 	"Mails_are_handed_out_past_any_sms_waiting": outcomesBesideMails}
@@ -85,7 +85,7 @@ func outcomesSave(t *testing.T, f *fixture) {
 	want.State, want.Attempt, want.UnresolvedClaims, want.Provider, want.ProviderCode = messages.Sending, 2, 1, "aliyun", "timeout"
 	want.LeaseUntil, want.UpdatedAt = r.LeaseUntil, r.UpdatedAt
 	if diff := cmp.Diff(want, f.message(t, r.ID)); diff != "" {
-		t.Errorf("in doubt, -want +got:\n%s", diff)
+		t.Errorf("unresolved, -want +got:\n%s", diff)
 	}
 
 	r = later(r, 1, messages.Delivered)

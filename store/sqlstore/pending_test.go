@@ -13,7 +13,7 @@ import (
 	"usher/internal/testkit"
 )
 
-// Pending checks what a store promises about addresses that wait for their proof.
+// pendingTests check what accounts.Store promises about addresses that wait for their proof.
 var pendingTests = behaviours{
 	"Activate_lets_one_of_a_thousand_win":            pendingRace,
 	"Activate_replaces_the_password":                 pendingPassword,
@@ -169,7 +169,7 @@ func pendingRelease(t *testing.T, f *fixture) {
 	f.claim(t, kept.ID)
 }
 
-// Those who release, prove and claim mails at the same time must not wait for each other in a circle.
+// Transactions that release, prove and claim mails at the same time must not deadlock.
 func pendingReleases(t *testing.T, f *fixture) {
 	const many = 40
 	email, _ := f.contacts(t)

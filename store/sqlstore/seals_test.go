@@ -160,7 +160,7 @@ func TestSeals_Check_tells_a_wrong_index_before_it_does_harm(t *testing.T) {
 	t.Parallel()
 	rotations(t, func(t *testing.T, r *rotation) {
 		if err := r.seals(r.moved).Check(t.Context(), 1); err != nil {
-			t.Errorf("nobody is there: %v", err)
+			t.Errorf("there is no account: %v", err)
 		}
 		r.register(t, r.before, 1)
 		for name, keys := range map[string]*secrets.Keys{"before": r.before, "known": r.known, "signs": r.signs} {
@@ -182,7 +182,7 @@ func TestSeals_leave_what_no_key_opens_and_what_is_there_twice(t *testing.T) {
 		if err != nil || result.Changed != 0 || result.Left != 3 || !strings.Contains(strings.Join(result.Named, "\n"), "unknown key k1") {
 			t.Errorf("Reseal without the key = %+v, %v", result, err)
 		}
-		// Somebody ran an API with a wrong last key, and the number was registered again.
+		// An API ran with a wrong last key, and the number was registered again.
 		twin := person(t)
 		twin.ID, twin.Username = "b", "twins"
 		if twin.Mobile, err = contact.ParseMobile("13800000001"); err != nil {
@@ -201,7 +201,7 @@ func TestSeals_leave_what_no_key_opens_and_what_is_there_twice(t *testing.T) {
 	})
 }
 
-// A worker that does not know a key yet must neither lose the mail nor make others doubt that it was sent.
+// A worker that does not know a key yet must neither lose the mail nor leave its claim unresolved.
 func TestMails_wait_for_a_worker_that_knows_the_key(t *testing.T) {
 	t.Parallel()
 	rotations(t, func(t *testing.T, r *rotation) {
@@ -214,7 +214,7 @@ func TestMails_wait_for_a_worker_that_knows_the_key(t *testing.T) {
 		}
 		mail, err := sqlstore.NewMails(r.db, r.known, r.clock.Now).Claim(t.Context(), "m00001", time.Minute)
 		if err != nil || mail.UnresolvedClaims != 0 || mail.Account.PendingEmail.IsZero() {
-			t.Errorf("claim with the key = %+v, %v, want it at once and without doubts", mail.Claim, err)
+			t.Errorf("claim with the key = %+v, %v, want it at once and without unresolved claims", mail.Claim, err)
 		}
 		if _, err := behind.Claim(t.Context(), "m00001", time.Minute); !errors.Is(err, messages.ErrBusy) && !errors.Is(err, secrets.ErrUnknownKey) {
 			t.Errorf("claim meanwhile: %v", err)

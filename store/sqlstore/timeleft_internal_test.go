@@ -13,7 +13,7 @@ import (
 )
 
 // A request whose time is nearly over makes no trip more, and the database is not said to be away.
-func TestDB_makes_no_trip_that_cannot_end_in_time(t *testing.T) {
+func TestDB_begins_no_round_trip_that_cannot_end_in_time(t *testing.T) {
 	t.Parallel()
 	db, err := Open(t.Context(), testkit.SQLite(t))
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"usher/vitals"
 )
 
-// Traffic checks that what became of messages is counted as operators read it.
+// trafficTests check that the outcomes of messages are counted as operators read them.
 var trafficTests = behaviours{
-	"of_nobody_is_empty":                               trafficEmpty,
-	"counts_each_message_by_what_became_of_it":         trafficStates,
+	"without_messages_is_empty":                        trafficEmpty,
+	"counts_each_message_by_its_outcome":               trafficStates,
 	"is_cut_by_slot_provider_prefix_and_what_is_new":   trafficParts,
 	"rounds_times_as_vitals_does":                      trafficTimes,
 	"counts_mails_apart":                               trafficMails,

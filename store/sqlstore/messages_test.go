@@ -15,7 +15,7 @@ import (
 	"usher/store/sqlstore"
 )
 
-// History checks that operators find messages and put back those that somebody still waits for, and no others.
+// historyTests check that operators find messages and requeue those that are still useful, and no others.
 var historyTests = behaviours{
 	"List_begins_with_the_newest":                   historyNewest,
 	"List_honours_every_part_of_its_filter":         historyFilter,
@@ -23,7 +23,7 @@ var historyTests = behaviours{
 	"Person_is_found_by_id_and_by_number":           historyPerson,
 	"Retry_makes_a_dead_mail_due_at_once":           retryDue,
 	"Retry_takes_back_what_was_sent_by_force_only":  retrySent,
-	"Retry_refuses_what_nobody_needs":               retryObsolete,
+	"Retry_refuses_a_mail_that_is_not_useful":       retryObsolete,
 	"Retry_refuses_what_is_on_its_way":              retryOpen,
 	"Retry_takes_a_notice_once_its_address_is_fine": retryDropped,
 	"Retry_of_one_mail_succeeds_once_of_20":         retryParallel,
