@@ -21,22 +21,6 @@ func channelOf(queue string) string {
 	return string(namespace) + ":wake:" + queue
 }
 
-// NotifyHook publishes a notification of every task that Asynq's client enqueues, on the task's own round trip. Add it to the
-// client that it is given. A notification that fails does not matter: the command's error is its own.
-func NotifyHook(client redis.UniversalClient) redis.Hook {
-	return commandHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
-		queue, ok := queueOf(scriptKey(cmd, 2, 2), "pending")
-		if !ok {
-			return next(ctx, cmd)
-		}
-		pipe := client.Pipeline()
-		_ = pipe.Process(ctx, cmd)
-		pipe.Publish(ctx, channelOf(queue), "")
-		_, _ = pipe.Exec(ctx) // every command has its own error
-		return cmd.Err()
-	})
-}
-
 const (
 	// vainPause is how long a loop that was notified of a task that another loop has taken does not listen, times the number of such notifications in
 	// a row up to vainMost: of many workers that are notified of one task all but one find nothing, and must not

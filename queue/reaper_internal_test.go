@@ -25,3 +25,14 @@ func TestReaper_knows_a_stuck_worker_from_one_that_is_busy(t *testing.T) {
 		}
 	}
 }
+
+func TestPublish_costs_nothing_without_a_tracer(t *testing.T) { //nolint:paralleltest // counts allocations
+	headers := map[string]string{HeaderRequestID: "request-1"}
+	allocations := testing.AllocsPerRun(100, func() {
+		_, end := publish(t.Context(), nil, "sms:code", headers)
+		end(nil, nil)
+	})
+	if allocations != 0 || len(headers) != 1 {
+		t.Errorf("%v allocations, headers %v", allocations, headers)
+	}
+}

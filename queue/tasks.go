@@ -34,26 +34,6 @@ func queueOf(key, part string) (queue string, ok bool) {
 	return strings.CutSuffix(rest, "}:"+part)
 }
 
-// HeaderRequestID is the header that carries the id of the HTTP request through the queue, so that one search of the logs
-// finds all that happened in a sign-up.
-const HeaderRequestID = "request_id"
-
-const (
-	// maxRetry is far above what a message's lifetime allows, which is some days of a mail with eight attempts a minute: the
-	// lifetime ends the attempts, not the count. A task that Asynq takes for crashed spends a retry as well, and a task without
-	// retries left would be archived and keep its mail's id taken.
-	maxRetry = 100_000
-
-	// taskTimeout bounds a task from outside. The handlers' own, shorter time-outs end it in good order first.
-	taskTimeout = 90 * time.Second
-)
-
-// Options are those of every task that sends a message. The task's id is made of the message's: Asynq refuses a second task of
-// the same id with [asynq.ErrTaskIDConflict], which means that an earlier write arrived although its answer was lost.
-func Options(queue, id string) []asynq.Option {
-	return []asynq.Option{asynq.Queue(queue), asynq.TaskID(id), asynq.MaxRetry(maxRetry), asynq.Timeout(taskTimeout)}
-}
-
 // MessageID returns the id of the message that a task of this id sends; suffixes follow it after a colon.
 func MessageID(task string) string { id, _, _ := strings.Cut(task, ":"); return id }
 

@@ -52,16 +52,19 @@ func (e *Enqueuer) EnqueueMail(ctx context.Context, mail accounts.Mail) error {
 
 // EnqueueDue puts a mail's task on the queue, unless the same one is there already.
 func (e *Enqueuer) EnqueueDue(ctx context.Context, due accounts.DueMail) error {
-	_, err := e.enqueueDue(ctx, due)
+	_, err := e.enqueueDue(ctx, due, e.Clock.now())
 	return err
 }
 
 // MailTaskID is the id of the task of a mail that was requeued so often.
 func MailTaskID(id string, enqueues int) string { return fmt.Sprintf("%s:%d", id, enqueues) }
 
-func (e *Enqueuer) enqueueDue(ctx context.Context, due accounts.DueMail) (existed bool, err error) {
-	return e.enqueue(ctx, emailType(due.Purpose), due.RequestID, emailTask{ID: due.ID},
-		e.Namespace.Queue(queue.Email), MailTaskID(due.ID, due.Enqueues))
+// enqueueDue reports whether the task existed.
+func (e *Enqueuer) enqueueDue(ctx context.Context, due accounts.DueMail, issuedAt time.Time) (existed bool, err error) {
+	return queue.Enqueue(ctx, e.Client, e.Tracer, queue.Task{
+		Type: emailType(due.Purpose), Queue: e.Namespace.Queue(queue.Email), ID: MailTaskID(due.ID, due.Enqueues),
+		Payload: emailTask{ID: due.ID}, RequestID: due.RequestID, IssuedAt: issuedAt,
+	})
 }
 
 // MailClaims is where mails are claimed and their outcomes recorded; see [SMSClaims].

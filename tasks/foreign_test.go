@@ -66,7 +66,7 @@ func TestTask_of_an_unknown_mail_waits_a_day(t *testing.T) {
 		logger, _ := testkit.Logger(t)
 		observed := tasks.Observe(logger, nil)(handler)
 		return observed.ProcessTask(t.Context(), asynq.NewTaskWithHeaders(tasks.TypeEmailNotice, []byte(`{"id":"x"}`),
-			map[string]string{tasks.HeaderIssuedAt: strconv.FormatInt(time.Now().Add(-age).UnixMilli(), 10)}))
+			map[string]string{queue.HeaderIssuedAt: strconv.FormatInt(time.Now().Add(-age).UnixMilli(), 10)}))
 	}
 	if err := run(23 * time.Hour); err == nil || errors.Is(err, asynq.SkipRetry) {
 		t.Errorf("after 23 hours: %v", err)

@@ -10,7 +10,6 @@ import (
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"usher/providers"
@@ -26,14 +25,7 @@ func Trace(tracer trace.Tracer) asynq.MiddlewareFunc {
 			return next
 		}
 		return asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
-			id, _ := asynq.GetTaskID(ctx)
-			name, _ := asynq.GetQueueName(ctx)
-			retried, _ := asynq.GetRetryCount(ctx)
-			ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier(task.Headers()))
-			ctx, span := tracer.Start(ctx, task.Type()+" process", trace.WithSpanKind(trace.SpanKindConsumer),
-				trace.WithAttributes(attrSystem.String(asynqName), attrQueue.String(name), attrTask.String(id),
-					attrMessage.String(queue.MessageID(id)), attrRequest.String(task.Headers()[queue.HeaderRequestID]),
-					attribute.Int("usher.retries", retried)))
+			ctx, span := queue.StartRun(ctx, tracer, task)
 			defer span.End()
 			err := next.ProcessTask(ctx, task)
 			result := resultOf(err)
@@ -72,7 +64,7 @@ func Observe(base *slog.Logger, metrics *Metrics) asynq.MiddlewareFunc {
 				l = l.With("trace_id", id)
 			}
 			ctx = telemetry.WithRequestID(ctx, request) // for code that logs with another logger
-			ctx = readIssued(context.WithValue(ctx, loggerKey{}, l), task.Headers()[HeaderIssuedAt])
+			ctx = readIssued(context.WithValue(ctx, loggerKey{}, l), task.Headers()[queue.HeaderIssuedAt])
 			start := time.Now()
 			defer func() {
 				if recover() != nil {
@@ -120,24 +112,10 @@ func shutdownOf(ctx context.Context) shutdown {
 
 type issuedAtKey struct{}
 
-// issuedAt returns a context of the work on a message that was issued at a time.
-func issuedAt(ctx context.Context, at time.Time) context.Context {
-	return context.WithValue(ctx, issuedAtKey{}, at)
-}
-
 // age is how long ago the message that ctx is about was issued.
 func age(ctx context.Context, now time.Time) (age time.Duration, known bool) {
 	at, known := ctx.Value(issuedAtKey{}).(time.Time)
 	return max(now.Sub(at), 0), known
-}
-
-// issuedHeader is the header of a task for the message that ctx is about, which was issued now unless ctx says when.
-func issuedHeader(ctx context.Context, now time.Time) string {
-	at, known := ctx.Value(issuedAtKey{}).(time.Time)
-	if !known {
-		at = now
-	}
-	return strconv.FormatInt(at.UnixMilli(), 10)
 }
 
 // readIssued puts the header's time into the context.
@@ -146,5 +124,5 @@ func readIssued(ctx context.Context, header string) context.Context {
 	if err != nil || ms <= 0 {
 		return ctx
 	}
-	return issuedAt(ctx, time.UnixMilli(ms))
+	return context.WithValue(ctx, issuedAtKey{}, time.UnixMilli(ms))
 }

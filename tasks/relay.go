@@ -92,7 +92,7 @@ func (r *Relay) enqueueDue(ctx context.Context) error {
 			return err
 		}
 		for _, mail := range due {
-			existed, err := r.Enqueuer.enqueueDue(issuedAt(ctx, mail.CreatedAt), mail)
+			existed, err := r.Enqueuer.enqueueDue(ctx, mail, mail.CreatedAt)
 			if err == nil && existed {
 				err = r.revive(mail)
 			}

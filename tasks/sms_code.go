@@ -48,10 +48,14 @@ func (e *Enqueuer) EnqueueSMSCode(ctx context.Context, code verify.Queued) error
 	if err != nil {
 		return fmt.Errorf("seal number: %w", err)
 	}
-	_, err = e.enqueue(ctx, TypeSMSCode, code.RequestID, smsCode{
-		ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(),
-		Sealed: sealed, Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(),
-	}, e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards)), code.ID)
+	_, err = queue.Enqueue(ctx, e.Client, e.Tracer, queue.Task{
+		Type: TypeSMSCode, Queue: e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards)), ID: code.ID,
+		Payload: smsCode{
+			ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(),
+			Sealed: sealed, Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(),
+		},
+		RequestID: code.RequestID, IssuedAt: e.Clock.now(),
+	})
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"usher/internal/testkit"
 	"usher/providers"
+	"usher/queue"
 	"usher/tasks"
 )
 
@@ -51,8 +52,8 @@ func TestTrace_begins_anew_for_a_task_without_a_trace(t *testing.T) {
 	t.Parallel()
 	for name, headers := range map[string]map[string]string{
 		"of an older release": nil,
-		"with nonsense":       {tasks.HeaderTrace: "00-nonsense"},
-		"with zeros":          {tasks.HeaderTrace: "00-00000000000000000000000000000000-0000000000000000-01"},
+		"with nonsense":       {queue.HeaderTrace: "00-nonsense"},
+		"with zeros":          {queue.HeaderTrace: "00-00000000000000000000000000000000-0000000000000000-01"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,7 +10,6 @@
 package smtp
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
 	"net/mail"
@@ -18,11 +17,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"time"
 
 	"usher/config"
-	"usher/providers"
-	"usher/providers/internal/wire"
 )
 
 // Name is the provider's name in settings, logs and metrics.
@@ -168,94 +164,4 @@ func (c Config) port() int {
 	default:
 		return 587
 	}
-}
-
-// Client is a [providers.EmailSender]. It is safe for concurrent use.
-type Client struct {
-	// Now tells the time of the Date header. It may be replaced before the first send.
-	Now func() time.Time
-
-	from mail.Address
-	pool *pool
-}
-
-var (
-	_ providers.EmailSender       = (*Client)(nil)
-	_ providers.CredentialChecker = (*Client)(nil)
-)
-
-// New returns a client that connects when the first mail is sent. The error is of type [config.Mistakes].
-func New(cfg Config) (*Client, error) {
-	if mistakes := cfg.Validate(); len(mistakes) > 0 {
-		return nil, mistakes
-	}
-	from, err := mail.ParseAddress(cfg.From)
-	if err != nil {
-		return nil, err
-	}
-	dialer, err := newDialer(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &Client{Now: time.Now, from: *from, pool: newPool(dialer.dial)}, nil
-}
-
-// Name returns "smtp".
-func (c *Client) Name() string { return Name }
-
-// SendEmail implements [providers.EmailSender]. It waits under ctx for one of the few connections. The receipt's id is the
-// server's queue id, where the reply has one.
-func (c *Client) SendEmail(ctx context.Context, email providers.Email) (providers.Receipt, error) {
-	data, err := render(email, c.from, c.Now())
-	if err != nil {
-		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Rejected, Err: err}
-	}
-	e, err := enclose(c.from.Address, email.To.Reveal(), data)
-	if err != nil {
-		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Rejected, Err: err}
-	}
-	reply, failure := c.pool.send(ctx, e)
-	if failure != nil {
-		return providers.Receipt{}, failure.refusal(ctx, email.To.Reveal())
-	}
-	return providers.Receipt{Provider: Name, ID: queueID(reply)}, nil
-}
-
-// Close ends the idle connections; those in use end with their mail.
-func (c *Client) Close() error {
-	c.pool.close()
-	return nil
-}
-
-// queueID finds the id in replies such as "2.0.0 Ok: queued as 4ABC" and "Mail OK queued as smtp12,…".
-func queueID(reply string) string {
-	_, after, found := strings.Cut(reply, "queued as ")
-	if !found {
-		return ""
-	}
-	id, _, _ := strings.Cut(strings.TrimSpace(after), " ")
-	return wire.ID(id)
-}
-
-// CheckCredentials implements [providers.CredentialChecker]: it connects, logs in and names the sender, also as the recipient,
-// because most servers refuse a client or a sender only then. It resets the dialogue and quits. A refusal of the recipient
-// proves the rest: the sender may be an address without a mailbox.
-func (c *Client) CheckCredentials(ctx context.Context) error {
-	e, err := enclose(c.from.Address, c.from.Address, nil)
-	if err != nil {
-		return &providers.Error{Provider: Name, Kind: providers.Misconfigured, Err: err}
-	}
-	conn, failed := c.pool.dial(ctx)
-	if failed != nil {
-		return failed.refusal(ctx, "")
-	}
-	defer conn.quit()
-	if failed = conn.rehearse(ctx, e); failed == nil {
-		return nil
-	}
-	refusal := failed.refusal(ctx, "")
-	if failed.at == atRcpt && (refusal.Kind == providers.Rejected || refusal.Kind == providers.Temporary && refused4(failed.err)) {
-		return nil
-	}
-	return refusal
 }

@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
-	"usher/limits"
+	"github.com/redis/go-redis/v9"
+
 	"usher/messages"
-	"usher/providers"
 	"usher/secrets"
 	"usher/verify"
 )
@@ -72,157 +73,121 @@ func (c *Codes) Void(ctx context.Context, id, replaced string) error {
 	return nil
 }
 
-// Try counts a guess at the code with this id and returns what to compare the guess with. It returns [verify.ErrExpired]
-// for an id that is unknown, of another purpose, superseded or over, and [verify.ErrAttempts] when the code has no guess
-// left. A guess after the code's first also spends [limits.CodeWrongAll], which counts all codes together: when nothing is
-// left of that, each code has only its first guess.
-func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (verify.Pending, error) {
+// Claim gives a worker the exclusive right to send a code's message until the lease ends. It returns [messages.ErrDropped]
+// with the claim's Reason for a code that must not be sent (any more), and [messages.ErrBusy] with the claim's LeaseUntil
+// while another worker has the claim.
+func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (messages.Claim, error) {
+	claim := messages.Claim{ID: id}
 	keys, ok := c.keys(id)
 	if !ok {
-		return verify.Pending{}, verify.ErrExpired
-	}
-	r, err := read(codeTryScript.Run(ctx, c.store.client, keys[:1],
-		string(purpose), c.store.now().UnixMilli()), 1)
-	if err != nil {
-		return verify.Pending{}, fmt.Errorf("try code: %w", err)
-	}
-	switch r.text(0) {
-	case "ok", "used":
-		pending := verify.Pending{KeyID: r.text(1), MAC: r.text(2), AttemptsLeft: int(r.number(3)), Used: r.text(0) == "used"}
-		if r.number(4) == 1 {
-			return c.countAgain(ctx, pending)
-		}
-		return pending, nil
-	case "expired":
-		return verify.Pending{}, verify.ErrExpired
-	case "attempts":
-		return verify.Pending{}, verify.ErrAttempts
-	default:
-		return verify.Pending{}, fmt.Errorf("try code: script returned %q", r.text(0))
-	}
-}
-
-// countAgain counts a guess after a code's first for all codes together, before it is compared.
-func (c *Codes) countAgain(ctx context.Context, pending verify.Pending) (verify.Pending, error) {
-	spends := c.store.wrongCode()
-	decision, err := c.store.Limiter().Spend(ctx, spends)
-	if err != nil {
-		return verify.Pending{}, fmt.Errorf("try code: %w", err)
-	}
-	if !decision.Allowed() {
-		return verify.Pending{}, verify.ErrAttempts
-	}
-	pending.CountedForAll = !spends[0].Limit.Off()
-	return pending, nil
-}
-
-// wrongCode returns what a guess after a code's first spends.
-func (s *Store) wrongCode() []limits.Spend {
-	return []limits.Spend{{Limit: s.Rules.Set[limits.CodeWrongAll], Subject: limits.Everybody}}
-}
-
-// Confirm notes that the code was entered correctly, and refunds what the guess spent for all codes together.
-func (c *Codes) Confirm(ctx context.Context, id string, pending verify.Pending) error {
-	keys, ok := c.keys(id)
-	if !ok {
-		return nil
-	}
-	calls := []*call{{script: codeConfirmScript, keys: keys[:1]}}
-	if pending.CountedForAll {
-		batch := c.store.batch(c.store.wrongCode())
-		for i := range batch.groups {
-			calls = append(calls, batch.refunding(&batch.groups[i]))
-		}
-	}
-	if err := c.store.runAll(ctx, calls); err != nil {
-		return fmt.Errorf("confirm code: %w", err)
-	}
-	return nil
-}
-
-// Use marks a code as used: of parallel calls one gets nil, the others [verify.ErrUsed]. A use is not the first when the
-// code was restored after an earlier one.
-func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
-	keys, ok := c.keys(id)
-	if !ok {
-		return false, verify.ErrExpired
-	}
-	r, err := read(codeUseScript.Run(ctx, c.store.client, keys,
-		c.store.now().UnixMilli(), secrets.Random(8)), 2)
-	if err != nil {
-		return false, fmt.Errorf("use code: %w", err)
-	}
-	switch r.number(0) {
-	case 0:
-		return false, verify.ErrExpired
-	case 1:
-		return false, nil
-	case 3:
-		return false, verify.ErrUsed
-	}
-	if provider := r.text(1); provider != "" {
-		// Best effort: the provider's score matters less than the code's use.
-		_ = c.store.Scores().AddScore(ctx, provider, providers.Score{Verified: 1})
-	}
-	return true, nil
-}
-
-// Restore makes a used code usable again until its end. An unknown code is ignored.
-func (c *Codes) Restore(ctx context.Context, id string) error {
-	keys, ok := c.keys(id)
-	if !ok {
-		return nil
-	}
-	err := codeRestoreScript.Run(ctx, c.store.client, keys,
-		c.store.now().UnixMilli()).Err()
-	if err != nil {
-		return fmt.Errorf("restore code: %w", err)
-	}
-	return nil
-}
-
-// Status returns the status of a code, or [verify.ErrNotFound].
-func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
-	subject, ok := verify.SubjectOf(id)
-	if !ok {
-		return verify.Status{}, verify.ErrNotFound
-	}
-	r, err := read(codeStatusScript.Run(ctx, c.store.client,
-		[]string{c.store.space.codeKey(subject, id), c.store.space.pauseKey(subject)}), 0)
-	if err != nil {
-		return verify.Status{}, fmt.Errorf("find code: %w", err)
-	}
-	if len(r) == 0 {
-		return verify.Status{}, verify.ErrNotFound
+		claim.Reason = "missing"
+		return claim, messages.ErrDropped
 	}
 	now := c.store.now()
-	status := verify.Status{
-		State: messages.State(r.text(0)), Purpose: verify.Purpose(r.text(1)), Used: r.text(2) != "",
-		ExpiresAt: time.UnixMilli(r.number(3)), ResendAfter: max(time.UnixMilli(r.number(5)).Sub(now), 0),
+	r, err := read(codeClaimScript.Run(ctx, c.store.client, keys,
+		id, now.UnixMilli(), now.Add(lease).UnixMilli(), secrets.Random(8)), 2)
+	if err != nil {
+		return claim, fmt.Errorf("claim code: %w", err)
 	}
-	superseded := r.number(4) == 1
-	status.State = shown(status, superseded || !status.ExpiresAt.After(now))
-	if status.State == messages.Queued && now.Sub(time.UnixMilli(r.number(6))) >= delayedAfter {
-		status.State = verify.StateDelayed
+	if r.text(0) == "dropped" {
+		claim.Reason = r.text(1)
+		return claim, messages.ErrDropped
 	}
-	return status, nil
+	claim.Attempt, claim.LeaseUntil = int(r.number(1)), time.UnixMilli(r.number(2))
+	if r.text(0) == "busy" {
+		return claim, messages.ErrBusy
+	}
+	if claim.UnresolvedClaims = int(r.number(3)); claim.UnresolvedClaims > 0 {
+		claim.UnresolvedProvider, claim.UnresolvedAt = r.text(4), time.UnixMilli(r.number(5))
+	}
+	return claim, nil
 }
 
-// delayedAfter is how long a message may wait for a provider before its status says so. Most are accepted within a second.
-const delayedAfter = 5 * time.Second
-
-// shown returns the state that tells a waiting person most: that of the code, or else that of its message.
-func shown(status verify.Status, over bool) messages.State {
-	switch {
-	case status.Used:
-		return verify.StateUsed
-	case status.State == messages.Failed, status.State == messages.Undelivered:
-		return status.State
-	case over, status.State == messages.Dropped: // it will not be sent any more
-		return verify.StateExpired
-	case status.State == messages.Sending:
-		return messages.Queued
+// Record stores the outcome of a claimed attempt. The state Sending only notes which provider may have the message, and
+// lets the claim run out. The outcome counts after the end of the lease too, unless another worker has claimed the code:
+// then, and for a code that is gone, Record returns [messages.ErrStale].
+func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {
+	switch outcome.State {
+	case messages.Queued, messages.Sending, messages.Sent, messages.Failed:
 	default:
-		return status.State
+		return fmt.Errorf("record outcome: %q ends no attempt", outcome.State)
 	}
+	keys, ok := c.keys(claim.ID)
+	if !ok {
+		return messages.ErrStale
+	}
+	own := "0"
+	if outcome.Own() {
+		own = "1"
+	}
+	recorded, err := codeRecordScript.Run(ctx, c.store.client, keys,
+		claim.Attempt, string(outcome.State), outcome.Provider, outcome.ProviderID, outcome.Code,
+		outcome.At.UnixMilli(), c.store.now().UnixMilli(), own).Int()
+	if err != nil {
+		return fmt.Errorf("record outcome: %w", err)
+	}
+	if recorded != 1 {
+		return messages.ErrStale
+	}
+	return nil
+}
+
+// Retry makes a code claimable again whose message failed or was not delivered; a dry run only asks. It returns the reason
+// for refusing, or "": missing; used, expired or superseded when the code cannot be entered any more; or the state of a
+// message that is being sent or was delivered.
+//
+// The message still needs a task: make sure before that one can be enqueued, and enqueue it afterwards.
+func (c *Codes) Retry(ctx context.Context, id string, dryRun bool) (reason string, err error) {
+	keys, ok := c.keys(id)
+	if !ok {
+		return "missing", nil
+	}
+	ask := "0"
+	if dryRun {
+		ask = "1"
+	}
+	r, err := read(codeRetryScript.Run(ctx, c.store.client, keys, c.store.now().UnixMilli(), ask), 1)
+	if err != nil {
+		return "", fmt.Errorf("retry code: %w", err)
+	}
+	if r.text(0) == "refused" {
+		return r.text(1), nil
+	}
+	return "", nil
+}
+
+// Unclaimed returns those of the codes that a worker could claim now. Whether a code is still worth sending is decided by
+// its claim.
+func (c *Codes) Unclaimed(ctx context.Context, ids []string) ([]string, error) {
+	now := c.store.now().UnixMilli()
+	asked := make(map[string]*redis.SliceCmd, len(ids))
+	_, err := c.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, id := range ids {
+			if keys, ok := c.keys(id); ok {
+				asked[id] = pipe.HMGet(ctx, keys[0], "state", "lease_until")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find unclaimed codes: %w", err)
+	}
+	var unclaimed []string
+	for id, cmd := range asked {
+		fields := cmd.Val()
+		state, _ := fields[0].(string)
+		lease, _ := fields[1].(string)
+		ends, _ := strconv.ParseInt(lease, 10, 64) // never claimed: 0
+		if state == string(messages.Queued) || state == string(messages.Sending) && ends <= now {
+			unclaimed = append(unclaimed, id)
+		}
+	}
+	return unclaimed, nil
+}
+
+// keys returns the keys that the scripts of codes begin with, the code and its partition's outcomes, and false for an id
+// that is no code's.
+func (c *Codes) keys(id string) ([]string, bool) {
+	subject, ok := verify.SubjectOf(id)
+	return []string{c.store.space.codeKey(subject, id), c.store.space.outcomesKey(subject)}, ok
 }

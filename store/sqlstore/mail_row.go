@@ -1,12 +1,7 @@
 package sqlstore
 
 import (
-	"cmp"
-	"context"
 	"encoding/json"
-	"fmt"
-
-	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
 	"usher/messages"
@@ -41,35 +36,6 @@ type mailRow struct {
 	CreatedAt        stamp                `db:"created_at"`
 
 	account *accountRow // nil when it was not read with the mail
-}
-
-// insertMail stores a mail of the account as it is now; nil is no mail. The mail counts as enqueued: the API enqueues it right
-// after the commit, and the relay enqueues it again when it still waits some time later.
-func (a *Accounts) insertMail(ctx context.Context, tx *sqlx.Tx, mail *accounts.Mail, account accountRow) error {
-	if mail == nil {
-		return nil
-	}
-	purpose := cmp.Or(mail.Purpose, accounts.MailActivation)
-	masked, sealed := account.EmailMasked, (*string)(nil)
-	if purpose == accounts.MailActivation {
-		masked = account.PendingEmailMasked
-	}
-	if !mail.To.IsZero() {
-		box, err := a.keys.Seal(mail.To.Reveal(), sealTo+mail.ID)
-		if err != nil {
-			return fmt.Errorf("seal address of mail: %w", err)
-		}
-		masked, sealed = mail.To.String(), &box
-	}
-	_, err := tx.ExecContext(ctx, tx.Rebind(`
-		insert into messages (
-			id, channel, purpose, language, account_id, to_masked, to_sealed, state, not_after, enqueued_at,
-			generation, key_id, network, details, request_id, created_at, updated_at)
-		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
-		mail.ID, messages.Email, purpose, mail.Language, account.ID, masked, sealed, messages.Queued,
-		at(mail.NotAfter), at(mail.CreatedAt), account.ActivationGeneration, mail.KeyID,
-		mail.Network, detailsOf(mail.Facts), mail.RequestID, at(mail.CreatedAt), at(mail.CreatedAt))
-	return err
 }
 
 // mail returns the mail without its own address: only the worker that sends the mail opens that.

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"usher/contact"
 	"usher/messages"
 	"usher/secrets"
+
+	"github.com/jmoiron/sqlx"
 )
 
 // Mails is the outbox of mails, which gives each mail to one worker at a time. It is safe for concurrent use; make it with
@@ -35,6 +38,35 @@ func NewMails(db *DB, keys *secrets.Keys, now func() time.Time) *Mails {
 // free is the condition under which a worker may claim a message: it is queued, or the lease of its last claim is over. Its
 // argument is the time.
 const free = `(state = 'queued' or state = 'sending' and lease_until <= ?)`
+
+// insertMail stores a mail of the account as it is now; nil is no mail. The mail counts as enqueued: the API enqueues it right
+// after the commit, and the relay enqueues it again when it still waits some time later.
+func (a *Accounts) insertMail(ctx context.Context, tx *sqlx.Tx, mail *accounts.Mail, account accountRow) error {
+	if mail == nil {
+		return nil
+	}
+	purpose := cmp.Or(mail.Purpose, accounts.MailActivation)
+	masked, sealed := account.EmailMasked, (*string)(nil)
+	if purpose == accounts.MailActivation {
+		masked = account.PendingEmailMasked
+	}
+	if !mail.To.IsZero() {
+		box, err := a.keys.Seal(mail.To.Reveal(), sealTo+mail.ID)
+		if err != nil {
+			return fmt.Errorf("seal address of mail: %w", err)
+		}
+		masked, sealed = mail.To.String(), &box
+	}
+	_, err := tx.ExecContext(ctx, tx.Rebind(`
+		insert into messages (
+			id, channel, purpose, language, account_id, to_masked, to_sealed, state, not_after, enqueued_at,
+			generation, key_id, network, details, request_id, created_at, updated_at)
+		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+		mail.ID, messages.Email, purpose, mail.Language, account.ID, masked, sealed, messages.Queued,
+		at(mail.NotAfter), at(mail.CreatedAt), account.ActivationGeneration, mail.KeyID,
+		mail.Network, detailsOf(mail.Facts), mail.RequestID, at(mail.CreatedAt), at(mail.CreatedAt))
+	return err
+}
 
 // Claim gives the caller the exclusive right to send the mail once, until the lease is over, and returns the mail with its
 // account as it is now. It returns [messages.ErrBusy] while another lease runs, whose end is in LeaseUntil, and

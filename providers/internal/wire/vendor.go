@@ -47,20 +47,6 @@ func (v *Vendor) Templates() providers.Templates { return v.templates }
 // ErrRequest is the cause of a request that cannot be built.
 var ErrRequest = reasons.New(reasons.BadRequest, "request cannot be built")
 
-// Call sends the request once and returns the answer, as [Do] does. The error is a [providers.Error]. buildErr is why the
-// request could not be built; it is not quoted, because it may hold the request's parameters.
-func Call(v *Vendor, req *http.Request, buildErr error) (Answer, error) {
-	if buildErr != nil {
-		return Answer{}, &providers.Error{Provider: v.name, Kind: providers.Misconfigured, Err: ErrRequest}
-	}
-	answer, failure := Do(v.HTTP, req)
-	if failure != nil {
-		failure.Provider = v.name
-		return Answer{}, failure
-	}
-	return answer, nil
-}
-
 // Refusal is an answer with the vendor's code, without the private texts that the code may quote.
 func Refusal(v *Vendor, kind providers.Kind, code string, private ...string) *providers.Error {
 	return &providers.Error{Provider: v.name, Kind: kind, Code: Code(code, append(private, v.secrets...)...)}

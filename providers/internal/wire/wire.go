@@ -38,6 +38,20 @@ func (a Answer) Err() error {
 	return reasons.New(reasons.HTTPStatus, fmt.Sprintf("http status %d", a.Status))
 }
 
+// Call sends the request once and returns the answer, as [Do] does. The error is a [providers.Error]. buildErr is why the
+// request could not be built; it is not quoted, because it may contain the request's parameters.
+func Call(v *Vendor, req *http.Request, buildErr error) (Answer, error) {
+	if buildErr != nil {
+		return Answer{}, &providers.Error{Provider: v.name, Kind: providers.Misconfigured, Err: ErrRequest}
+	}
+	answer, failure := Do(v.HTTP, req)
+	if failure != nil {
+		failure.Provider = v.name
+		return Answer{}, failure
+	}
+	return answer, nil
+}
+
 // Do sends the request once under its context and reads a bounded answer. The error is a [providers.Error] without a provider's
 // name: Temporary when the request certainly did not leave, Unknown otherwise. Its text does not quote the request's address, as
 // *url.Error does, since the address contains number, code and signature.

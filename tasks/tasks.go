@@ -2,9 +2,22 @@ package tasks
 
 import (
 	"encoding/json"
+	"usher/queue"
+	"usher/secrets"
 
 	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel/trace"
 )
+
+// Enqueuer puts tasks on their queues. It is safe for concurrent use.
+type Enqueuer struct {
+	Client    *asynq.Client
+	Keys      *secrets.Keys
+	Namespace queue.Namespace // of the deployment
+	SMSShards int             // queues that codes are spread over; 0 and 1 are one
+	Clock     Clock
+	Tracer    trace.Tracer // nil makes no spans
+}
 
 // Register lists which handler works which type. Asynq matches types by prefix, so no name may begin
 // with another one; a test checks all of them. A nil handler leaves its types to other workers.
