@@ -43,7 +43,7 @@ func ExampleServer_SetFaults() {
 		fmt.Println(err)
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	err = server.SetFaults(sandbox.Faults{Aliyun: &sandbox.Fault{Code: "isv.AMOUNT_NOT_ENOUGH", Count: 1}})
 	fmt.Println(server.Faults().Aliyun.Code, err)
 	fmt.Println(server.SetFaults(sandbox.Faults{SMTP: &sandbox.Fault{Status: 503}}))

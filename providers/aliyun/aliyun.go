@@ -178,7 +178,7 @@ func (c *Client) request(ctx context.Context, number string, sms providers.SMS) 
 // receipt reads the answer to a send.
 func (c *Client) receipt(sms providers.SMS, answer wire.Answer) (providers.Receipt, error) {
 	// A BizId of another type than string does not change that the message was accepted.
-	var sent struct{ BizId any } //nolint:revive // the vendor's name
+	var sent struct{ BizId any }
 	if err := c.read(answer, &sent, sms.To.Reveal(), sms.Code); err != nil {
 		return providers.Receipt{}, err
 	}
