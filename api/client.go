@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// The browsers and systems that people recognise, each with what its User-Agent holds. Browsers name those that
-// they descend from as well, so the order matters.
+// The browsers and systems that people recognise, with a mark of their User-Agent. Browsers also contain the marks of those
+// that they descend from, so the order matters.
 var (
 	browsers = [...]struct{ mark, name string }{
 		{"MicroMessenger/", "WeChat"},
@@ -37,12 +37,12 @@ var (
 		{"CrOS", "ChromeOS"},
 		{"Linux", "Linux"},
 	}
-	// program is the name of what is no browser, such as curl/8.5.0.
+	// program matches the name of another program, such as curl/8.5.0.
 	program = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9._-]{0,31})(/|$)`)
 )
 
-// clientOf says in a few words, for its owner to recognise it, what a User-Agent is: "Chrome, Windows". Of what
-// a stranger has written only the name of a program is kept. It is empty for what is unknown.
+// clientOf describes a User-Agent so that the owner of a session recognises it: "Chrome, Windows". Of a header that a
+// stranger can choose freely it keeps only the name of a program. It is empty when the client is unknown.
 func clientOf(userAgent string) string {
 	var known []string
 	for _, b := range browsers {

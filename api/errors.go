@@ -21,17 +21,17 @@ var (
 	errCrossOrigin   = errors.New("cross-origin request refused")
 	errNotSignedIn   = errors.New("not signed in")
 	errCaptchaNeeded = errors.New("captcha is needed")
-	errCaptchaCheap  = errors.New("captcha of the high price is needed") // strangers have used up what a normal one opens
-	errCaptchaGone   = errors.New("captcha is gone")
-	errCaptchaUsed   = fmt.Errorf("%w: a request with it is being worked on", errCaptchaGone)
-	errCaptchaDone   = fmt.Errorf("%w: a request with it was done", errCaptchaGone)
+	errCaptchaCheap  = errors.New("captcha of the high price is needed") // strangers have used up the normal limits
+	errCaptchaGone   = errors.New("captcha was spent or has expired")
+	errCaptchaUsed   = fmt.Errorf("%w: a request with it is in progress", errCaptchaGone)
+	errCaptchaDone   = fmt.Errorf("%w: a request with it has succeeded", errCaptchaGone)
 	errCaptchaWrong  = errors.New("wrong captcha")
 	errCaptchaIsOff  = errors.New("captchas are off")
 	errRegistered    = errors.New("an earlier request with this captcha has registered the address")
 	errPanic         = errors.New("endpoint panicked")
 )
 
-// problem is a row of the table: an error and what a stranger is told about it.
+// problem is a row of the table: an error and its answer.
 type problem struct {
 	err    error
 	errno  string
@@ -85,7 +85,7 @@ var problems = [...]problem{
 	{passwords.ErrBusy, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again later."},
 }
 
-// Problems of errors that carry more than themselves.
+// Problems of errors with further data.
 var (
 	badFields      = problem{errno: "4103", status: http.StatusUnprocessableEntity, zh: "请检查填写的内容", en: "Please check the information you entered."}
 	badBody        = problem{errno: "4103", status: http.StatusBadRequest, zh: "请求格式有误", en: "The request is malformed."}
@@ -98,7 +98,7 @@ var (
 	internal       = problem{errno: "4500", status: http.StatusInternalServerError, zh: "服务器内部错误", en: "Something went wrong on our side."}
 )
 
-// describe finds what to say about an error in a language. An error that is not in the table is ours.
+// describe returns the answer to an error in a language. An error that is not in the table is a bug of ours.
 func describe(err error, lang string) reply {
 	var (
 		fields accounts.FieldErrors

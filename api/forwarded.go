@@ -12,11 +12,11 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Whose request it is. Proxies write X-Forwarded-For in several forms, and only those in the settings are believed. The
-// headers Forwarded and X-Real-Ip are not looked at: a proxy that does not write them may pass on those of strangers.
+// The address of a request's client. Proxies write X-Forwarded-For in several forms; only that of trusted proxies counts.
+// The headers Forwarded and X-Real-Ip are ignored: a proxy that does not write them may pass on those of strangers.
 
-// clientIP finds the address of the person behind trusted proxies: the last one in X-Forwarded-For that is no trusted
-// proxy's, since whatever stands before it was written by a stranger. Without a trusted proxy it is the peer's address.
+// clientIP returns the address of the client behind trusted proxies: the last one in X-Forwarded-For that is not a trusted
+// proxy's. The entries before it may be a stranger's invention. Without a trusted proxy it is the peer's address.
 func (s *Server) clientIP() echo.IPExtractor {
 	var warned atomic.Int64 // Unix time
 	return func(r *http.Request) string {
@@ -26,19 +26,19 @@ func (s *Server) clientIP() echo.IPExtractor {
 		}
 		client, fine := s.beforeProxies(peer, r.Header.Values(echo.HeaderXForwardedFor))
 		if now := s.Now().Unix(); !fine && now-warned.Load() >= int64(time.Minute/time.Second) {
-			warned.Store(now) // two lines in one moment do no harm
+			warned.Store(now) // two simultaneous log lines do no harm
 			s.Logger.LogAttrs(r.Context(), slog.LevelWarn,
 				"a trusted proxy names no client in X-Forwarded-For: all clients behind it share its limits; "+
-					"have it write the client's address",
+					"configure it to write the client's address",
 				slog.String("proxy", textOf(client)))
 		}
 		return textOf(client)
 	}
 }
 
-// beforeProxies goes from the peer towards the client. It reports false when a trusted proxy has named what is no
-// address, such as "unknown" or an empty entry: the client is that proxy then. What stands further left may be a
-// stranger's invention.
+// beforeProxies goes from the peer towards the client. It reports false when a trusted proxy has written something other
+// than an address, such as "unknown" or an empty entry: then that proxy counts as the client, since a stranger may have
+// invented the entries before.
 func (s *Server) beforeProxies(peer netip.Addr, lines []string) (client netip.Addr, fine bool) {
 	client = peer
 	for _, line := range slices.Backward(lines) {
@@ -58,7 +58,7 @@ func (s *Server) beforeProxies(peer netip.Addr, lines []string) (client netip.Ad
 			}
 		}
 	}
-	return client, true // a person on a proxy's own machine or network
+	return client, true // a client on the machine or network of a proxy
 }
 
 func (s *Server) isProxy(addr netip.Addr) bool {
@@ -70,7 +70,7 @@ func (s *Server) isProxy(addr netip.Addr) bool {
 	return false
 }
 
-// parseHop reads an address as proxies write it: bare, in brackets, with a port, in quotes, with a zone, or an IPv4 one as
+// parseHop parses an address in the forms of proxies: bare, in brackets, with a port, in quotes, with a zone, or IPv4 as
 // IPv6.
 func parseHop(text string) (addr netip.Addr, ok bool) {
 	text = strings.Trim(text, " \t\"")
@@ -92,7 +92,7 @@ func parseHop(text string) (addr netip.Addr, ok bool) {
 	return addr.WithZone("").Unmap(), true
 }
 
-// textOf is empty for an address that cannot be told.
+// textOf is empty for an unknown address.
 func textOf(addr netip.Addr) string {
 	if !addr.IsValid() {
 		return ""

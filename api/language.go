@@ -5,27 +5,27 @@ import (
 	"golang.org/x/text/language"
 )
 
-// The languages people are answered in, the default first.
+// The languages of answers, the default first.
 const (
 	chinese = "zh"
 	english = "en"
 )
 
-// maxAcceptLanguage is longer than any browser's header and short enough to parse for everybody.
+// maxAcceptLanguage is longer than any browser's header and short enough to parse in every request.
 const maxAcceptLanguage = 256
 
-// languageCookie keeps the choice made by the switch on the pages, for people without a script.
+// languageCookie keeps the choice of the switch on the pages.
 const languageCookie = "usher-lang"
 
-// languageOf returns the language to answer in: what the page's switch says, then what was chosen
-// before, then Accept-Language, then Chinese.
+// languageOf returns the language of the answer: that of the page's switch, else the earlier choice, else Accept-Language,
+// else Chinese.
 func languageOf(c echo.Context) string {
-	if c.Request().URL.RawQuery != "" { // nothing is parsed where there is nothing
+	if c.Request().URL.RawQuery != "" { // parse a query only where there is one
 		if lang := c.QueryParam("lang"); lang == chinese || lang == english {
 			return lang
 		}
 	}
-	// Programs say what they want in each request; only pages remember.
+	// Programs choose in each request; only pages remember a choice.
 	if !isAPI(c) {
 		if cookie, err := c.Cookie(languageCookie); err == nil && (cookie.Value == chinese || cookie.Value == english) {
 			return cookie.Value
@@ -47,7 +47,7 @@ func accepted(header string) string {
 		if weights[i] == 0 {
 			break
 		}
-		// Less than exact is a guess, such as English for "*".
+		// Any confidence below Exact is a guess, such as English for "*".
 		base, confidence := tag.Base()
 		if lang := base.String(); confidence == language.Exact && (lang == chinese || lang == english) {
 			return lang

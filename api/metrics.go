@@ -12,8 +12,8 @@ import (
 	"usher/verify"
 )
 
-// Metrics counts what operators watch. No label holds anything that a stranger chose. It is safe for
-// concurrent use.
+// Metrics are the counters of the HTTP face. No label contains a value that a stranger chose. It is safe for concurrent
+// use.
 type Metrics struct {
 	requests  *prometheus.HistogramVec
 	refused   *prometheus.CounterVec
@@ -45,17 +45,17 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		issued:   vec("usher_sms_codes_issued_total", "Codes issued and queued.", "purpose"),
 		entered:  one("usher_sms_codes_entered_total", "Codes that were entered and used for the first time."),
 		captchas: vec("usher_captchas_total",
-			"Captchas that were asked, and answers that spent one: right, wrong, gone (spent or expired).", "result"),
+			"Captchas that were made (asked), and answers that spent one: right, wrong, gone (spent or expired).", "result"),
 		registers: vec("usher_registrations_total",
-			"Accounts that came into being: active, or waiting for the link in a mail.", "state"),
+			"Created accounts: active, or waiting for the link in a mail.", "state"),
 		signIns: vec("usher_sign_ins_total",
-			"Passwords that were tried, by what came of it (right, wrong), and sign-ins by code.", "result"),
+			"Tries of passwords by result (right, wrong), and sign-ins by code.", "result"),
 	}
 	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.issued, m.entered, m.registers, m.signIns)
 	return m
 }
 
-// Recorded counts a spend that the record mode let pass.
+// Recorded counts a spend that only the record mode admitted.
 func (m *Metrics) Recorded(name limits.Name) { m.recorded.WithLabelValues(string(name)).Inc() }
 
 // Entered counts a code that was used for the first time.
@@ -81,7 +81,7 @@ func (m *Metrics) refusal(err error) {
 	}
 }
 
-// measured times every request under its route; paths that have none share a label.
+// measured observes the time of every request by its route; paths without a route share a label.
 func (s *Server) measured(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.Now()

@@ -19,10 +19,10 @@ import (
 	"usher/web"
 )
 
-// requestIDPattern is what an id given by a client must look like: it goes into logs and tasks.
+// requestIDPattern is the form of an id that a client may give: it is written to logs and tasks.
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
 
-// requestID gives every request an id: the client's own when it is harmless, else a new one.
+// requestID gives every request an id: the client's own if it matches the pattern, otherwise a new one.
 func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)
@@ -39,17 +39,17 @@ func idOf(c echo.Context) string {
 	return telemetry.RequestID(c.Request().Context())
 }
 
-// logged writes one line a request, at debug level for one that went well and changed nothing. It names the route,
-// never the path or the query: they hold numbers and tokens.
+// logged writes one line a request, at debug level for a success that changed nothing. It names the route, never the path
+// or the query, which contain numbers and tokens.
 func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.Now()
 		err := next(c)
 		if err != nil {
-			c.Error(err) // here, so that the status below is the one that was sent
+			c.Error(err) // here, so that the status below is the final one
 		}
 		if isOverload(err) {
-			return nil // the gate writes one line for all of them
+			return nil // the gate logs one line for all of them
 		}
 		level := slog.LevelInfo
 		if c.Response().Status < http.StatusBadRequest && changesNothing(c) {
@@ -66,8 +66,8 @@ func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// changesNothing tells whether a request that succeeds leaves no trace worth a line: it reads, draws or tries something.
-// Reports come by the thousand and are counted.
+// changesNothing reports whether a successful request changes nothing worth a log line. Delivery reports come by the
+// thousand and are counted instead.
 func changesNothing(c echo.Context) bool {
 	switch c.Request().Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -78,7 +78,7 @@ func changesNothing(c echo.Context) bool {
 	}, c.Path())
 }
 
-// method returns the request's method if it is one of HTTP's; it comes from a stranger.
+// method returns the request's method if HTTP defines it: a label must not contain a stranger's text.
 func method(c echo.Context) string {
 	known := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 	if m := c.Request().Method; slices.Contains(known, m) {
@@ -87,8 +87,8 @@ func method(c echo.Context) string {
 	return "other"
 }
 
-// logError tells operators what strangers are not told. Refusals are everyday and logged as such; those by
-// limits are counted.
+// logError logs the cause of an error, which the answer does not show. Refusals are normal, so they have the debug level;
+// those by limits are counted.
 func (s *Server) logError(c echo.Context, status int, err error) {
 	s.Metrics.refusal(err)
 	level := slog.LevelDebug
@@ -105,8 +105,8 @@ func (s *Server) logError(c echo.Context, status int, err error) {
 		slog.String("error", err.Error()))
 }
 
-// recovered turns a panic into an error. The panic's value is logged only when the runtime made it:
-// any other may quote what the endpoint was working on.
+// recovered turns a panic into an error. It logs the panic's value only when the runtime made it: any other value may quote
+// secrets that the endpoint was working on.
 func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
@@ -132,7 +132,7 @@ func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// timeLimited ends the work on a request that takes too long.
+// timeLimited cancels a request after requestTimeout.
 func timeLimited(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), requestTimeout)
@@ -142,8 +142,8 @@ func timeLimited(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// headers sets what protects every answer. Pages keep their own policy; an answer in JSON may load
-// nothing at all. All answers share the texts, which nobody changes: to add to a header copies it.
+// headers sets the security headers of every answer. All answers share the slices of values, which stay unchanged: adding
+// to a header copies its slice.
 func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 	protection := http.Header{}
 	protection.Set("X-Content-Type-Options", "nosniff")
@@ -164,8 +164,8 @@ func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// cors lets the frontends of other origins call the API with credentials. OPTIONS that is no preflight
-// goes on to the router, which knows the methods of each path.
+// cors lets the frontends of other origins call the API with credentials. An OPTIONS request that is not a preflight goes
+// to the router, which knows the methods of each path.
 func (s *Server) cors() echo.MiddlewareFunc {
 	return middleware.CORSWithConfig(middleware.CORSConfig{
 		Skipper: func(c echo.Context) bool {
@@ -183,13 +183,13 @@ func (s *Server) cors() echo.MiddlewareFunc {
 	})
 }
 
-// crossOrigin refuses requests that a page of a strange origin made a browser send.
+// crossOrigin refuses requests that the page of an untrusted origin made a browser send.
 func (s *Server) crossOrigin() echo.MiddlewareFunc {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range s.trustedOrigins() {
 		if err := protection.AddTrustedOrigin(origin); err != nil {
-			// Fails closed: the origin is not trusted. The configuration was checked before.
-			s.Logger.Error("allowed origin is unusable", slog.String("error", err.Error()))
+			// The origin stays untrusted. It cannot happen: the settings were checked before.
+			s.Logger.Error("allowed origin is unusable; check ALLOWED_ORIGINS", slog.String("error", err.Error()))
 		}
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -202,8 +202,7 @@ func (s *Server) crossOrigin() echo.MiddlewareFunc {
 	}
 }
 
-// trustedOrigins includes our own: behind a proxy that changes Host, the browser's Origin no longer
-// matches it.
+// trustedOrigins includes our own: behind a proxy that changes Host, the browser's Origin does not match it.
 func (s *Server) trustedOrigins() []string {
 	origins := slices.Clone(s.Config.AllowedOrigins)
 	if u := s.Config.PublicURL; u != nil {
@@ -212,10 +211,10 @@ func (s *Server) trustedOrigins() []string {
 	return origins
 }
 
-// isAPI reports whether the request is a program's, to be answered in JSON whatever happens.
+// isAPI reports whether the request is a program's, which always gets JSON.
 func isAPI(c echo.Context) bool { return strings.HasPrefix(c.Request().URL.Path, "/v1/") }
 
-// wantsPage reports whether a person looks at a page.
+// wantsPage reports whether the answer is for a person in a browser.
 func wantsPage(c echo.Context) bool {
 	return !isAPI(c) && strings.Contains(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
 }

@@ -13,18 +13,18 @@ import (
 	"usher/reports"
 )
 
-// maxReports bounds a body of delivery reports: vendors gather them.
+// maxReports bounds a body of delivery reports, which vendors send in batches, in bytes.
 const maxReports = 1 << 20
 
 // Reports takes delivery reports.
 type Reports interface {
-	// Take files a provider's batch. After an error the vendor must be made to come again with it.
+	// Take stores a provider's batch. After an error the answer must make the vendor push it again.
 	Take(ctx context.Context, provider string, batch reports.Batch) error
 }
 
-// takeReports takes what a vendor pushes, in its own form, and answers with what it expects to hear.
-// Refusals come in our envelope: vendors look at the status alone. A vendor signs nothing, so the path has
-// a secret; whoever lacks it finds nothing here, as if there were no such path.
+// takeReports accepts what a vendor pushes, in the vendor's form, and sends the answer that the vendor expects. Refusals use
+// our envelope: vendors read only the status. Vendors do not sign reports, so the path contains a secret; without it the
+// answer is that of a path that does not exist.
 func (s *Server) takeReports(c echo.Context) error {
 	format, known := reports.FormatOf(c.Param("provider"))
 	if !s.isReportSecret(c.Param("secret")) || !known {
@@ -48,7 +48,7 @@ func (s *Server) takeReports(c echo.Context) error {
 	return c.Blob(http.StatusOK, format.ContentType, []byte(format.Accepted))
 }
 
-// isReportSecret compares in constant time. Without a secret in the settings nothing is one.
+// isReportSecret compares in constant time. It is always false when no secret is configured.
 func (s *Server) isReportSecret(given string) bool {
 	got, want := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(s.Config.ReportSecret))
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && s.Config.ReportSecret != ""

@@ -24,7 +24,7 @@ const (
 	maxText = 1 << 10
 )
 
-// bom is what some programs put before a text in UTF-8.
+// bom is the byte order mark that some programs write before a text in UTF-8.
 const bom = "\ufeff"
 
 // Errors of a body as a whole.
@@ -35,7 +35,7 @@ var (
 	errMediaType    = errors.New("body is not of the expected type")
 )
 
-// bodyError refuses one field of a body because of its form, before anybody looked at its meaning.
+// bodyError refuses a field of a body because of its type or encoding.
 type bodyError struct {
 	field   accounts.Field
 	problem accounts.Problem
@@ -44,10 +44,9 @@ type bodyError struct {
 // Error names the field, not its value.
 func (e *bodyError) Error() string { return "field " + string(e.field) + ": " + string(e.problem) }
 
-// decode reads the JSON body into dst, a pointer to a struct of strings and booleans with json tags.
-// Bodies are flat objects, so it reads them token by token, which encoding/json would not be strict
-// enough about: names match exactly, none comes twice, nothing is nested, nothing follows. Null
-// means the same as a missing field.
+// decode reads the JSON body into dst, a pointer to a struct of strings and booleans with json tags. Bodies are flat
+// objects, and decode reads them token by token, since encoding/json is not strict enough: here names match exactly and
+// are unique, nothing is nested, and nothing follows. Null means the same as a missing field.
 func decode(c echo.Context, dst any) error {
 	if !isJSON(c.Request().Header.Get(echo.HeaderContentType)) {
 		return errMediaType
@@ -60,15 +59,15 @@ func decode(c echo.Context, dst any) error {
 }
 
 func isJSON(contentType string) bool {
-	if contentType == echo.MIMEApplicationJSON { // nearly always, and to parse takes time
+	if contentType == echo.MIMEApplicationJSON { // nearly always; saves the time to parse
 		return true
 	}
 	media, params, err := mime.ParseMediaType(contentType)
 	return err == nil && media == echo.MIMEApplicationJSON && isUTF8(params["charset"])
 }
 
-// isUTF8 knows the name without its hyphen and in quotes of the wrong kind, as clients write it, and ASCII, which is a part
-// of it. The body itself is looked at as well.
+// isUTF8 also accepts the name without its hyphen and in wrong quotes, as clients write it, and ASCII, which is a part of
+// UTF-8. readBody checks the body itself.
 func isUTF8(charset string) bool {
 	switch strings.ToLower(strings.Trim(charset, `' `)) {
 	case "", "utf-8", "utf8", "us-ascii", "ascii":
@@ -110,7 +109,7 @@ func decodeObject(body []byte, fields map[string]any) error {
 		if err != nil {
 			return errMalformed
 		}
-		// A second look at a field finds it gone, so a repeated name counts as unknown.
+		// Each field is deleted when it was read, so a repeated name counts as unknown.
 		field, known := fields[name.(string)]
 		if !known {
 			return errUnknownField
@@ -157,13 +156,13 @@ func assign(field, value any, name accounts.Field) error {
 	return nil
 }
 
-// numeric are the fields that programs send as JSON numbers.
+// numeric are the fields that programs may send as JSON numbers.
 var numeric = map[accounts.Field]bool{
 	accounts.FieldMobile: true, accounts.FieldSMSCode: true, fieldCode: true, fieldCaptcha: true, fieldAnswer: true, fieldLogin: true,
 }
 
-// trimmed takes away what a clipboard adds, so that a field that shows nothing is an empty one. Passwords are left as they
-// are. What else is forgiven in a number, a code or a name is up to those who read them, see package input.
+// trimmed removes what a clipboard adds, so that a field without visible characters is empty. Passwords stay unchanged. The
+// parsers of numbers, codes and names forgive more, see package input.
 func trimmed(name accounts.Field, text string) string {
 	if strings.HasPrefix(string(name), string(accounts.FieldPassword)) {
 		return text
@@ -171,8 +170,8 @@ func trimmed(name accounts.Field, text string) string {
 	return input.Trim(text)
 }
 
-// badText finds what no field may hold: NUL, which stores cut texts at or refuse, and U+FFFD, which
-// is what a broken escape sequence has become.
+// badText refuses text that no field may contain: NUL, at which stores truncate texts or which they refuse, and U+FFFD,
+// which replaces a broken escape sequence.
 func badText(text string) accounts.Problem {
 	switch {
 	case len(text) > maxText && utf8.RuneCountInString(text) > maxText:
@@ -183,8 +182,8 @@ func badText(text string) accounts.Problem {
 	return ""
 }
 
-// pathText returns a parameter of the path as text. Echo leaves it escaped when the path holds
-// escapes that matter.
+// pathText returns a parameter of the path as text. Echo leaves it escaped when the path contains an escaped slash or the
+// like.
 func pathText(c echo.Context, name string) (string, error) {
 	text := c.Param(name)
 	if c.Request().URL.RawPath != "" {

@@ -1,7 +1,7 @@
 // Package api is the HTTP face: it decodes and validates, calls the domain and renders.
 //
-// routes.go is the table of contents; every resource has a file of endpoints. An endpoint returns the
-// domain's error as it is, and errors.go alone says what a stranger is told about it.
+// routes.go is the table of contents; every resource has a file of endpoints. An endpoint returns the domain's errors
+// unchanged; errors.go alone turns them into answers.
 package api
 
 import (
@@ -48,46 +48,46 @@ type Server struct {
 	sessions *scs.SessionManager // made by Handler
 }
 
-// Config is what the settings say about the HTTP face.
+// Config are the settings of the HTTP face.
 type Config struct {
-	PublicURL      *url.URL       // where people reach the pages; https makes cookies Secure
+	PublicURL      *url.URL       // of the pages; https makes cookies Secure
 	AllowedOrigins []string       // other origins that may call the API with credentials
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none when empty
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
 	Registration   accounts.Registration
-	ReportSecret   string // in the path that vendors push delivery reports to; empty takes none
+	ReportSecret   string // in the path that vendors push delivery reports to; empty: none are accepted
 
 	CaptchaTTL      time.Duration
-	SessionIdle     time.Duration // a session without a request ends
-	SessionLifetime time.Duration // any session ends
-	SessionRemember time.Duration // a remembered session ends, idle or not
+	SessionIdle     time.Duration // a session ends after this time without a request
+	SessionLifetime time.Duration // a session ends after this time in any case
+	SessionRemember time.Duration // lifetime of a remembered session, which does not end when idle
 }
 
-// Captchas keeps the answers of asked captchas.
+// Captchas stores the answers of captchas.
 type Captchas interface {
-	// Put keeps what was asked for the given time.
+	// Put stores what was asked for the given time.
 	Put(ctx context.Context, id string, asked captcha.Asked, ttl time.Duration) error
 
-	// Peek returns what was asked and leaves it there; it is zero when the captcha is gone.
+	// Peek returns what was asked and keeps it; it is zero when the captcha was spent or has expired.
 	Peek(ctx context.Context, id string) (captcha.Asked, error)
 
 	// Fail counts a wrong answer; the third one spends the captcha.
 	Fail(ctx context.Context, id string) error
 }
 
-// Gate lets requests in, or not. Every method is one round trip.
+// Gate admits requests by captchas and limits. Every method is one round trip.
 type Gate interface {
-	// Admit takes the captcha away and returns what was asked, which is zero when it is gone or id is
+	// Admit deletes the captcha and returns what was asked, which is zero when the captcha does not exist or id is
 	// empty; and spends all of the limits or none.
 	Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
 		asked captcha.Asked, decision limits.Decision, err error)
 
-	// Fill returns the share of the fullest of some limits that is used, 0 to 1, without spending.
+	// Fill returns the used share, 0 to 1, of the fullest of some limits, without spending.
 	Fill(ctx context.Context, spends []limits.Spend) (float64, error)
 
-	// Refund gives back what Admit granted.
+	// Refund returns units that Admit has spent.
 	Refund(ctx context.Context, spends []limits.Spend) error
 
-	// Know remembers a network for the given time for each of an account's login names, and Known tells whether it is
+	// Know remembers a network for the given time for each of an account's login names, and Known reports whether it is
 	// remembered for one.
 	Know(ctx context.Context, ttl time.Duration, network string, logins ...string) error
 	Known(ctx context.Context, network, login string) (bool, error)
@@ -96,9 +96,9 @@ type Gate interface {
 // requestTimeout bounds the work on one request; the stores' own time-outs are shorter.
 const requestTimeout = 8 * time.Second
 
-// Handler returns the whole face. The caller's http.Server bounds headers, time and connections.
+// Handler returns the handler of all routes. The caller's http.Server bounds headers, time and connections.
 func (s *Server) Handler() http.Handler {
-	h := *s // the endpoints' own copy, with what is derived from the fields
+	h := *s // the endpoints use a copy with the derived fields
 	h.sessions = newSessions(s.Sessions, s.Config)
 
 	e := echo.New()

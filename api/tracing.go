@@ -10,11 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// traced makes a span of every request. It is named after the route, and holds nothing else of the path, the
-// query or the headers.
-//
-// Everybody may call us, so nobody decides for us what is sampled: a request begins a trace of its own, and a
-// caller's trace is linked to.
+// traced makes a span of every request. Its name is the route; it contains nothing else of the path, the query or the
+// headers. A caller must not decide what we sample, so every request begins a new trace, with a link to the caller's.
 func (s *Server) traced(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -45,7 +42,7 @@ func (s *Server) traced(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// callerOf is the span that a caller says it calls from: its ids alone, for tracestate may hold anything.
+// callerOf returns the span of the traceparent header: its ids alone, since tracestate may contain any text.
 func callerOf(r *http.Request) trace.SpanContext {
 	header := propagation.MapCarrier{"traceparent": r.Header.Get("traceparent")}
 	caller := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(r.Context(), header))

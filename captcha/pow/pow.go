@@ -1,12 +1,12 @@
-// Package pow asks computers for a proof of work, in the wire form of ALTCHA version 2 (https://altcha.org/docs/v2),
-// which many libraries and a widget speak.
+// Package pow makes and verifies proofs of work in the wire form of ALTCHA version 2 (https://altcha.org/docs/v2), which
+// many libraries and a widget support.
 //
-// A challenge says: find the counter whose key, PBKDF2 of nonce and counter, begins with this prefix. The server has
-// chosen the counter and signs the key, so that it verifies with two HMACs and derives nothing. It costs the client as
-// many derivations as the counter says. A proof is a price, and no sign of a person: whatever it opens needs limits.
+// In a challenge the client searches the counter whose key, PBKDF2 of nonce and counter, begins with a prefix. The server
+// has chosen the counter and signs the key, so that it verifies with two HMACs and no derivation. The client needs as many
+// derivations as the counter. A proof has a price but does not show a person: what it opens needs limits.
 //
-// A [Maker] keeps nothing. The caller keeps the id of a challenge, takes it away with the first answer, and so makes it
-// good for one use.
+// A [Maker] stores nothing. The caller stores the id of a challenge and deletes it with the first answer, so that a proof
+// works once.
 package pow
 
 import (
@@ -28,8 +28,8 @@ import (
 	"usher/captcha/challenge"
 )
 
-// The parameters that are the same for all challenges. A derivation of 1,000 rounds takes a browser about as long as
-// half a millisecond, and the server as long as drawing a third of a picture.
+// The parameters that all challenges share. A derivation of 1,000 rounds takes a browser about half a millisecond, and the
+// server a third of the time of a picture.
 const (
 	algorithm = "PBKDF2/SHA-256"
 	rounds    = 1000
@@ -37,11 +37,11 @@ const (
 	idBytes   = 16
 )
 
-// maxPayload bounds what is looked at, in bytes; a proof has about 760.
+// maxPayload bounds a payload in bytes; a proof has about 760.
 const maxPayload = 1024
 
-// ErrInvalid is returned for every payload that does not prove the work of the challenge: of another form, changed,
-// made for another challenge, ended, or without the key.
+// ErrInvalid is returned for every payload that does not prove the work of the challenge: malformed, changed, for another
+// challenge, expired, or without the key.
 var ErrInvalid = errors.New("no proof of this work")
 
 // Secrets are the two keys of a [Maker], as text: one signs challenges, the other one signs the keys to be found.
@@ -49,21 +49,20 @@ type Secrets struct{ Challenge, Key string }
 
 // Maker makes challenges and verifies proofs. It is safe for concurrent use.
 type Maker struct {
-	// Secrets are those that verify; the first ones sign. There is at least one pair.
+	// Secrets verify; the first pair signs. There is at least one.
 	Secrets []Secrets
 
-	// Most is the highest number of derivations that a challenge of the normal price asks. It is a quarter less in the
-	// mean.
+	// Most is the highest number of derivations of a challenge of the normal price. The mean is a quarter less.
 	Most int
 }
 
-// Challenge is what a client gets. It encodes as ALTCHA has it.
+// Challenge is what a client gets, in ALTCHA's JSON.
 type Challenge struct {
 	Parameters Parameters `json:"parameters"`
 	Signature  string     `json:"signature"`
 }
 
-// Parameters are signed as JSON in the order of their names, which is that of the fields.
+// Parameters are signed as JSON in the alphabetic order of their names, which is that of the fields.
 type Parameters struct {
 	Algorithm    string `json:"algorithm"`
 	Cost         int    `json:"cost"` // rounds of one derivation
@@ -76,13 +75,13 @@ type Parameters struct {
 	Salt         string `json:"salt"`
 }
 
-// Data is ours.
+// Data is an addition of ours.
 type Data struct {
-	Most  int             `json:"most"` // no counter is above; for showing progress
+	Most  int             `json:"most"` // the highest possible counter; for a progress bar
 	Price challenge.Price `json:"price"`
 }
 
-// payload is what a client answers, as JSON in base64.
+// payload is a client's answer, as JSON in base64.
 type payload struct {
 	Challenge Challenge `json:"challenge"`
 	Solution  solution  `json:"solution"`
@@ -94,8 +93,8 @@ type solution struct {
 	Time       float64 `json:"time,omitempty"`
 }
 
-// Make returns a challenge of a price that ends at a time, with the id to keep. Times multiplies the work: 1 where there
-// is no reason for more. The high price has sixteen times the work in any case.
+// Make returns a challenge of a price that expires at a time, with the id to store. Times multiplies the work, usually 1.
+// The high price has sixteen times the work, independent of times.
 func (m *Maker) Make(price challenge.Price, times int, end time.Time) (id string, c Challenge, err error) {
 	if price == challenge.High {
 		times = highTimes
@@ -122,13 +121,13 @@ func (m *Maker) Make(price challenge.Price, times int, end time.Time) (id string
 	return encoding.EncodeToString(nonce), c, nil
 }
 
-// highTimes is how much more work the high price is.
+// highTimes is the factor of the high price.
 const highTimes = 16
 
-// encoding makes an id of the form that package captcha knows out of a nonce.
+// encoding makes an id in the form of package captcha from a nonce.
 var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// chosen returns a number from half of most to most.
+// chosen returns a random number from half of most to most.
 func chosen(most int) (uint32, error) {
 	n, err := rand.Int(rand.Reader, big.NewInt(int64(most-most/2)+1))
 	if err != nil {
@@ -146,7 +145,7 @@ func derive(nonce, salt []byte, counter uint32) ([]byte, error) {
 	return key, nil
 }
 
-// Verify reports whether a payload proves the work of the challenge with an id: [ErrInvalid] when not.
+// Verify returns nil if a payload proves the work of the challenge with this id, and otherwise [ErrInvalid].
 func (m *Maker) Verify(id, encoded string, now time.Time) error {
 	p, key, ok := parse(encoded)
 	if !ok {
@@ -168,7 +167,7 @@ func (m *Maker) Verify(id, encoded string, now time.Time) error {
 	return ErrInvalid
 }
 
-// parse decodes a payload and the key in it.
+// parse decodes a payload and its key.
 func parse(encoded string) (p payload, key []byte, ok bool) {
 	if len(encoded) > maxPayload {
 		return payload{}, nil, false

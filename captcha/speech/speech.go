@@ -1,6 +1,6 @@
 // Package speech has recordings of spoken digits: several voices in Chinese and English, which internal/speechgen made
-// with espeak-ng. Package captcha varies them for each challenge; internal/captchabench attacks it with them, as anyone
-// can who reads this repository.
+// with espeak-ng. Package captcha varies them for each challenge. internal/captchabench attacks it with them, as every
+// reader of this repository can.
 package speech
 
 import (
@@ -15,16 +15,16 @@ var files embed.FS
 // Rate is the sample rate of all recordings, in Hz.
 const Rate = 8000
 
-// Digits is how many recordings a voice has: 0 to 9.
+// Digits is the number of recordings of a voice: 0 to 9.
 const Digits = 10
 
 // Voice is one speaker: the samples of each digit, -1 to 1, without silence around them. They must not be changed.
 type Voice [Digits][]float32
 
-// Languages are those in which there are recordings.
+// Languages returns the languages of the recordings.
 func Languages() []string { return []string{"zh", "en"} }
 
-// Load decodes the voices of a language. It fails only for a language that [Languages] does not name.
+// Load decodes the voices of a language. It returns an error for a language that [Languages] does not name.
 func Load(language string) ([]Voice, error) {
 	data, err := files.ReadFile(language + ".ulaw")
 	if err != nil {
@@ -61,7 +61,7 @@ func Expand(coded []byte) []float32 {
 	return samples
 }
 
-// Compress encodes samples of -1 to 1 as μ-law; it is what internal/speechgen writes the files with.
+// Compress encodes samples of -1 to 1 as μ-law, for internal/speechgen.
 func Compress(samples []float32) []byte {
 	coded := make([]byte, len(samples))
 	for i, s := range samples {

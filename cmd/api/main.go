@@ -1,5 +1,5 @@
-// Command api serves the HTTP API and the pages, and the operations port beside them. It reads its
-// settings from the environment; docs/configuration.md lists them.
+// Command api serves the HTTP API and the pages, and the operations port. It reads its settings from the environment;
+// docs/configuration.md lists them.
 package main
 
 import (

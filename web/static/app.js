@@ -11,7 +11,7 @@ const byId = (id) => document.getElementById(id);
 
 // ---- The API ----
 
-// call never throws: a dead network looks like one more refusal.
+// call never throws: a network error is returned like a refusal.
 async function call(method, path, body, idempotencyKey) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), 15000);
@@ -47,17 +47,17 @@ async function callOnce(path, body) {
   return answer;
 }
 
-// crypto.randomUUID exists on https pages only; this works on a laptop's plain address too.
+// crypto.randomUUID exists on https pages only; this works on plain http too.
 function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
 }
 
 // ---- Fields and their messages ----
 
-// People paste what a clipboard gives them. What follows takes all that the API takes (its package input); the API has
-// the last word.
+// Pasted text contains more than the value. These functions accept everything that the API accepts (its package input);
+// the API decides.
 
-// tidy removes what shows nothing, and white space at both ends.
+// tidy removes invisible characters, and white space at both ends.
 const tidy = (text) => text.replace(/[\p{Cf}\p{Variation_Selector}\uFFFC]/gu, '').replace(/^[\s\x85]+|[\s\x85]+$/g, '');
 
 // narrow turns full-width forms into ASCII, and hyphens of all kinds into one.
@@ -67,7 +67,7 @@ const narrow = (text) => tidy(tidy(text)
 
 const plainMobile = (text) => narrow(text).replace(/^tel:/i, '').replace(/[\s\x85().\xB7-]/g, '').replace(/^(?:\+|00)?86(?=1\d{10}$)/, '');
 
-// plainCode finds the code in a whole message too: it is the only number of so many digits.
+// plainCode also finds the code in a whole message: it is the only number with that many digits.
 function plainCode(text, length) {
   const typed = narrow(text);
   const bare = typed.replace(/[\s\x85-]/g, '');
@@ -87,7 +87,7 @@ function valueOf(input) {
   return tidy(input.value);
 }
 
-// What values look like that may be right, by the names of fields.
+// The forms of valid values, by the names of fields.
 const forms = {
   mobile: (value) => /^1[3-9]\d{9}$/.test(value),
   sms_code: (value, input) => /^\d+$/.test(value) && (value.length === Number(input.dataset.length) || !Number(input.dataset.length)),
@@ -122,17 +122,17 @@ function check(inputs) {
   return wrong.length === 0;
 }
 
-// tell writes only what is new: a live region would say the same again.
+// tell writes only a changed text: screen readers would read the same text of a live region again.
 function tell(place, sentence) {
   if (place.textContent !== sentence) place.textContent = sentence;
 }
 
 const alertOf = (form) => $('[data-alert]', form);
 
-// Refusals that come without a list of fields still belong to one.
+// The fields of refusals that name none.
 const fieldOf = { 4201: 'captcha', 4202: 'captcha', 4203: 'sms_code', 4204: 'sms_code', 4205: 'sms_code' };
 
-// refuse shows an answer's sentences, each where it belongs: beside its field if the form has one.
+// refuse shows an answer's sentences, each beside its field if the form has that field.
 function refuse(form, answer) {
   const fields = { ...answer.fields };
   const name = fieldOf[answer.errno];
@@ -152,10 +152,10 @@ function refuse(form, answer) {
   homes[0]?.focus();
 }
 
-// Seconds that a button counts down; a longer wait is told in words.
+// The longest countdown of a button in seconds; a longer wait is shown as a sentence.
 const countable = 600;
 
-// hold keeps a button down while pressing it would be in vain.
+// hold disables a button while the API would refuse the request.
 const clocks = new WeakMap();
 function hold(button, deadline, key, label) {
   clearInterval(clocks.get(button));
@@ -174,11 +174,11 @@ function hold(button, deadline, key, label) {
 const hex = (bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
 const unhex = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
 
-// Browsers derive keys on pages that are safe only: https and the computer itself.
+// Browsers derive keys only on secure pages: https and localhost.
 const canWork = Boolean(crypto.subtle);
 
-// work finds the counter whose key begins as the challenge wants it. The browser derives keys outside of the page's
-// thread, several at a time. It is null when told to stop.
+// work finds the counter whose key begins with the prefix of the challenge. The browser derives keys outside of the page's
+// thread, several at a time. It returns null when it was stopped.
 async function work({ parameters, signature }, report, stopped) {
   const { cost, data, keyLength, keyPrefix, nonce, salt } = parameters;
   const atOnce = Math.min(navigator.hardwareConcurrency || 2, 8);
@@ -233,17 +233,17 @@ class Captcha {
     else if (!this.hidden && this.spent) this.load();
   }
 
-  // whenUsed begins the work when the form is used: a reader of the page need not do any.
+  // whenUsed starts the work when the form is used: a person who only reads the page does not need it.
   whenUsed() {
     this.id.value = ''; // That of a picture for people without a script.
     this.arrange();
     this.root.closest('form').addEventListener('focusin', () => !this.hidden && this.spent && this.load(), { once: true });
   }
 
-  // answered says whether there is an answer to send, or one on its way.
+  // answered reports whether there is an answer to send, or one in progress.
   get answered() { return this.medium === 'pow' ? Boolean(this.proof) : valueOf(this.answer) !== ''; }
 
-  // given is what to send: what was typed, and after a space the proof of work that was asked beside it.
+  // given is the answer to send: the typed text and, if required, a space and the proof of work.
   async given() {
     const typed = this.medium === 'pow' ? [] : [valueOf(this.answer)];
     const proof = await this.proof;
@@ -254,7 +254,7 @@ class Captcha {
 
   get spent() { return !this.id.value; }
 
-  // load replaces the challenge; the answer typed for the old one goes with it.
+  // load replaces the challenge and clears the answer to the old one.
   load(medium = this.medium, focus = false) {
     const loading = this.replace(medium, focus).finally(() => { if (this.loading === loading) this.loading = null; });
     this.loading = loading;
@@ -289,7 +289,7 @@ class Captcha {
     if (spoken) this.play();
   }
 
-  // arrange shows what belongs to the medium.
+  // arrange shows the elements of the medium.
   arrange() {
     const silent = this.medium === 'pow';
     this.working.hidden = !silent && !this.proof;
@@ -307,7 +307,7 @@ class Captcha {
     if (place.textContent !== sentence) place.textContent = sentence;
   }
 
-  // prove does the work; what is found shows the end, what is not asks for another challenge when it is sent.
+  // prove does the work. When it fails, the next send asks for another challenge.
   async prove(challenge, turn) {
     await null; // The proof is known to be on its way.
     const proof = await work(challenge, (part) => turn === this.turn && this.report(Math.min(part, 0.99)), () => turn !== this.turn);
@@ -315,7 +315,7 @@ class Captcha {
     return proof;
   }
 
-  // ask gets a challenge. A recording is given in place of a picture only.
+  // ask gets a challenge. A recording always replaces a picture.
   async ask(medium) {
     const price = this.price.value || undefined;
     let picture = this.medium === 'image' && this.id.value;
@@ -334,12 +334,12 @@ class Captcha {
     this.sound.play().catch(() => {}); // Refused by the browser's policy: the button is there.
   }
 
-  // heed has the next challenge be as hard as an answer wants it.
+  // heed sets the price of the next challenge to what a refusal requires.
   heed(answer) {
     if (answer.data.captcha_price) this.price.value = answer.data.captcha_price;
   }
 
-  // spend says that this challenge is used up. It stays in its place, so that nothing moves.
+  // spend marks this challenge as used. It stays visible, so that the layout does not move.
   spend() {
     this.sound?.pause();
     this.id.value = this.answer.value = '';
@@ -358,10 +358,10 @@ class Captcha {
 
 // ---- The code by SMS ----
 
-// Seconds between looks at what became of a message: about a minute and a half in all.
+// Seconds between requests for the status of a message: about a minute and a half in all.
 const looks = [1, 2, 3, 5, 8, 13, 25, 35];
 
-// codeKey is where a form's countdown outlives a reload.
+// codeKey is the key of a form's countdown in the session storage, which survives a reload.
 const codeKey = (form) => `usher.code.${form.dataset.purpose}`;
 
 class CodeSender {
@@ -377,29 +377,29 @@ class CodeSender {
     this.key = codeKey(form);
     this.button.type = 'button';
     this.button.addEventListener('click', () => this.send());
-    // A pasted message gives its code.
+    // Take the code from a pasted message.
     this.code.addEventListener('input', () => {
       const { value } = this.code;
       const code = plainCode(value, Number(this.code.dataset.length));
       if (code !== value && forms.sms_code(code, this.code)) this.code.value = code;
     });
-    // A number mended after sending is another number: it need not wait for the first one.
+    // A number corrected after sending is another number: it does not have to wait.
     this.mobile.addEventListener('input', () => {
       if (this.sentTo && plainMobile(this.mobile.value) !== this.sentTo) this.forget();
     });
     this.resume();
   }
 
-  // The id of the code that this form waits for goes with what is typed.
+  // The typed digits are sent with the id of the code that this form waits for.
   get id() { return this.field.value; }
 
   set id(id) { this.field.value = id; }
 
-  // resume picks up after a reload, or after the server has sent the code for a plain form.
+  // resume continues after a reload, or after the server has sent the code for a plain form.
   resume() {
     const plain = Number(this.button.dataset.resendAfter);
     let kept = null;
-    try { kept = JSON.parse(sessionStorage.getItem(this.key)); } catch { /* Not ours: as good as none. */ }
+    try { kept = JSON.parse(sessionStorage.getItem(this.key)); } catch { /* Another program's value counts as none. */ }
     $('[data-wait]', this.status)?.remove(); // The button counts instead.
     if (kept?.id && !this.id) this.id = kept.id; // The code outlives the countdown.
     if (!(plain > 0 || kept?.deadline > Date.now())) return;
@@ -460,7 +460,7 @@ class CodeSender {
     if (answer.status) this.captcha?.load(); // An answer has spent it, whatever it says.
   }
 
-  // forget returns to the state before any code was asked for.
+  // forget returns to the state before the first request for a code.
   forget() {
     this.id = '';
     this.sentTo = undefined;
@@ -473,11 +473,11 @@ class CodeSender {
     const deadline = Date.now() + (seconds > 0 ? seconds : 0) * 1000;
     try {
       sessionStorage.setItem(this.key, JSON.stringify({ id: this.id, deadline }));
-    } catch { /* Storage is full or forbidden: only a reload would have needed it. */ }
+    } catch { /* Storage is full or forbidden; only a reload needs it. */ }
     hold(this.button, deadline, 'countdown', this.label);
   }
 
-  // watch follows the message until its fate is known, the person asks anew, or patience ends.
+  // watch follows the message until its outcome is known, the person requests another one, or the time is over.
   async watch() {
     const id = this.id;
     if (!id) return;
@@ -544,12 +544,12 @@ function peek(button) {
   };
   button.hidden = false;
   button.addEventListener('click', () => show(inputs[0].type === 'password'));
-  // Password managers learn passwords from password fields only.
+  // Password managers save passwords only from password fields.
   button.form.addEventListener('submit', () => show(false), { capture: true });
   show(false);
 }
 
-// lookup asks whether a name or number is taken. It only helps: registering checks again.
+// lookup asks whether a name or number is taken. It is only a hint: the registration checks again.
 async function lookup(input) {
   const value = valueOf(input);
   const answer = await call('GET', input.dataset.lookup + encodeURIComponent(value));
@@ -594,7 +594,7 @@ function showDone(form, body) {
   $('h1', done).focus();
 }
 
-// backSaying leaves a sentence for /account, which shows it once; see below.
+// backSaying stores a sentence for /account, which shows it once; see below.
 const saidKey = 'usher.said';
 function backSaying(key) {
   return () => {
@@ -603,7 +603,7 @@ function backSaying(key) {
   };
 }
 
-// ended takes sessions off their list; the focus was on a button that goes with them.
+// ended removes sessions from the list. It moves the focus, which was on a removed button.
 function ended(rows, key) {
   rows.forEach((row) => row.remove());
   if (!$('.sessions li:not([data-current])')) $('[data-flow=end_others]')?.remove();
@@ -611,7 +611,7 @@ function ended(rows, key) {
   byId('sessions-title').focus();
 }
 
-// Each flow names its call, the fields it sends (empty ones stay at home) and what follows.
+// Each flow has its call, the fields to send (empty ones are left out) and what follows.
 const flows = {
   register: {
     path: '/v1/registrations', once: true,
@@ -681,7 +681,7 @@ function busy(form, on) {
   button.textContent = on ? say('wait') : button.dataset.label;
 }
 
-// complete says whether a form may be sent; what is missing is shown.
+// complete reports whether a form may be sent, and shows what is missing.
 function complete(form, captcha) {
   const { sms_code: code } = form.elements;
   if (!check([...form.elements].filter((element) => element.matches('input')))) {
@@ -705,7 +705,7 @@ async function submit(form, flow, captcha) {
   const path = typeof flow.path === 'function' ? flow.path(form) : flow.path;
   const answer = flow.once ? await callOnce(path, body) : await call(flow.method ?? 'POST', path, body);
   if (answer.ok) {
-    try { sessionStorage.removeItem(codeKey(form)); } catch { /* As good as none. */ }
+    try { sessionStorage.removeItem(codeKey(form)); } catch { /* Storage is forbidden: nothing was stored. */ }
     flow.done(form, body, answer.data);
     if (flow === flows.resend) busy(form, false);
     return;
@@ -719,7 +719,7 @@ async function submit(form, flow, captcha) {
   flow.refused?.(form, answer);
 }
 
-// renew brings a fresh captcha where the refused call has spent the old one or asks for a first.
+// renew gets a new captcha when the refused call has spent the old one or requires a first one.
 function renew(captcha, answer) {
   captcha.heed(answer);
   const asked = ['4201', '4202'].includes(answer.errno) || answer.fields.captcha;
@@ -741,12 +741,12 @@ function enhance(form) {
   all('[data-peek]', form).forEach(peek);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    // Enter, which presses the hidden button, asks for a code where the captcha has just been answered.
+    // Enter presses the hidden button: it requests a code when the captcha has just been answered.
     const answered = sender && document.activeElement === captcha?.answer && event.submitter?.matches('.away');
     if (answered) sender.send();
     else submit(form, flow, captcha);
   });
-  // Back from the next page: the browser shows this one as it was left, still busy.
+  // Back from the next page: the browser restores this one as it was, still busy.
   addEventListener('pageshow', (event) => event.persisted && busy(form, false));
 }
 
@@ -754,7 +754,7 @@ all('form[data-flow]').forEach(enhance);
 
 // ---- The account ----
 
-// Sessions live for days: the year says nothing.
+// Sessions live for days, so the year is left out.
 const timeForm = { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' };
 for (const time of all('time')) time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, timeForm);
 
@@ -763,5 +763,5 @@ if (byId('said')) {
     const key = sessionStorage.getItem(saidKey);
     sessionStorage.removeItem(saidKey);
     if (key) byId('said').textContent = say(key);
-  } catch { /* Storage is forbidden: nothing was left there. */ }
+  } catch { /* Storage is forbidden: nothing was stored. */ }
 }
