@@ -140,6 +140,6 @@ func setRateLimit(c echo.Context, d limits.Decision) {
 
 // warn logs a failure that the answer to the request does not depend on.
 func (s *Server) warn(c echo.Context, text string, err error) {
-	s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, text,
+	s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, text, //nolint:sloglint // every caller passes a literal
 		slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
 }

@@ -15,10 +15,10 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"usher/captcha/challenge"
 	"usher/input"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // Kind is the content of the pictures.
