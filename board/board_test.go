@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // hostile is a text that would do harm if it were not escaped.
 const hostile = `"><script>alert(1)</script>`
 
-// busy is the traffic of an hour in which everything happened.
+// busy is the traffic of an hour with every outcome.
 func busy(w vitals.Window) *vitals.Traffic {
 	t := vitals.NewTraffic(w)
 	for i := range w.Slots() {
@@ -41,7 +41,7 @@ func busy(w vitals.Window) *vitals.Traffic {
 	return t
 }
 
-// sources are those of a deployment that is well.
+// sources are those of a deployment without problems.
 func sources() board.Sources {
 	return board.Sources{
 		Probes:  func(context.Context) map[string]error { return map[string]error{"redis": nil, "database": nil} },
@@ -102,7 +102,7 @@ func TestBoard_says_whether_codes_arrive(t *testing.T) {
 		"of 10,000 in 24 h · ¥441.54", "sms × 4", "138****8000", "the-id", "admin messages show ID", "host-1", `class="line p95" d="M5 `,
 		`<rect class="used"`, "closed × 1", "p50\u00a0120\u00a0ms · p95\u00a01.3\u00a0s")
 	if answer.Code != http.StatusOK || strings.Contains(answer.Body.String(), "<script") {
-		t.Errorf("%d, or a text of somebody else's is markup", answer.Code)
+		t.Errorf("%d, or a text from outside is markup", answer.Code)
 	}
 	policy := answer.Header().Get("Content-Security-Policy")
 	if !strings.HasPrefix(policy, "default-src 'none'; style-src 'self'; img-src 'self';") {
@@ -140,7 +140,7 @@ func TestBoard_shows_what_it_knows_when_sources_fail(t *testing.T) {
 	page = get("/ops").Body.String()
 	wantTexts(t, page, `class="verdict amber"`, "figures of messages", "host-1")
 	if strings.Contains(page, "<figure") {
-		t.Error("charts of nothing")
+		t.Error("charts without traffic")
 	}
 }
 

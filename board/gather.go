@@ -52,7 +52,7 @@ func (b *Board) gather(ctx context.Context, window vitals.Window, now time.Time)
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		maps.DeleteFunc(probed, func(_ string, err error) bool { return err == nil })
-		g.facts.Away = slices.Sorted(maps.Keys(probed))
+		g.facts.Unavailable = slices.Sorted(maps.Keys(probed))
 	})
 	traffic := func(ctx context.Context) (*vitals.Traffic, error) { return b.sources.Traffic(ctx, window) }
 	ask(ctx, g, vitals.SourceTraffic, traffic, func(found *vitals.Traffic) { g.facts.Traffic = found })

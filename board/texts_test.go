@@ -58,7 +58,7 @@ func TestTexts_have_a_sentence_for_every_rule(t *testing.T) {
 		}
 	}
 	for _, store := range []string{"redis", "database"} {
-		if chinese["rule."+store+"_away"] == "" {
+		if chinese["rule."+store+"_unavailable"] == "" {
 			t.Errorf("no sentence for the absence of %s", store)
 		}
 	}

@@ -69,7 +69,7 @@ func (f Facts) Judge() []Finding {
 	}
 	slices.SortStableFunc(v.found, func(a, b Finding) int { return int(b.Level) - int(a.Level) })
 	if len(v.found) == 0 {
-		v.well()
+		v.healthy()
 	}
 	return v.found
 }
@@ -85,8 +85,8 @@ func (v *verdict) add(level Level, rule string, args ...any) {
 	v.found = append(v.found, Finding{level, rule, args})
 }
 
-// well is the finding when nothing is wrong. The traffic is known then.
-func (v *verdict) well() {
+// healthy is the finding when nothing is wrong. The traffic is known then.
+func (v *verdict) healthy() {
 	recent := v.Traffic.SMS.Recent
 	if rate, ok := recent.DeliveredRate(); ok {
 		p95, _ := recent.Delivery.Percentile(95)
@@ -103,10 +103,10 @@ func (v *verdict) well() {
 
 // stores is red for every store that does not answer: without one of them no code can be issued.
 func (v *verdict) stores() {
-	for _, store := range v.Away {
-		v.add(Red, store+"_away")
+	for _, store := range v.Unavailable {
+		v.add(Red, store+"_unavailable")
 	}
-	if v.Traffic == nil && !slices.Contains(v.Away, "database") {
+	if v.Traffic == nil && !slices.Contains(v.Unavailable, "database") {
 		v.add(Amber, "no_figures")
 	}
 }

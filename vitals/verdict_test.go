@@ -11,8 +11,8 @@ import (
 	"usher/vitals"
 )
 
-// well is a deployment of two workers in which a hundred codes went out lately and nothing is wrong.
-func well(at time.Time) vitals.Facts {
+// healthy is a deployment with two workers that sent a hundred codes lately, without problems.
+func healthy(at time.Time) vitals.Facts {
 	traffic := vitals.NewTraffic(vitals.Window{Since: at.Add(-time.Hour), Until: at, Slot: time.Minute, Recent: at.Add(-vitals.Recent)})
 	traffic.Add(vitals.Part{Channel: messages.SMS, Slot: 59, Provider: "aliyun", Recent: true}, vitals.Tally{
 		Asked: 100, Accepted: 100, Delivered: 97, Undelivered: 3, Used: 90,
@@ -42,16 +42,16 @@ func TestFacts_Judge(t *testing.T) {
 		change func(*vitals.Facts)
 		want   []string // levels, rules and what is put into their sentences
 	}{
-		"all is well": {func(*vitals.Facts) {}, []string{"green arrive [97 100 1.3s]"}},
+		"no problems": {func(*vitals.Facts) {}, []string{"green arrive [97 100 1.3s]"}},
 		"no reports": {
 			sms(func(t *vitals.Tally) { t.Delivered, t.Undelivered = 0, 0 }), []string{"green accepted [100 100 200ms]"},
 		},
-		"the first ones":     {sms(func(t *vitals.Tally) { *t = vitals.Tally{Asked: 2, Waiting: 2} }), []string{"green under_way [2]"}},
-		"nobody asks":        {sms(func(t *vitals.Tally) { *t = vitals.Tally{} }), []string{"green quiet []"}},
-		"redis is away":      {func(f *vitals.Facts) { f.Away = []string{"redis"} }, []string{"red redis_away []"}},
-		"database is away":   {func(f *vitals.Facts) { f.Away, f.Traffic = []string{"database"}, nil }, []string{"red database_away []"}},
-		"figures are slow":   {func(f *vitals.Facts) { f.Traffic = nil }, []string{"amber no_figures []"}},
-		"workers are asleep": {func(f *vitals.Facts) { f.Workers = nil }, []string{"red no_sms_worker []"}},
+		"the first ones":          {sms(func(t *vitals.Tally) { *t = vitals.Tally{Asked: 2, Waiting: 2} }), []string{"green under_way [2]"}},
+		"no requests":             {sms(func(t *vitals.Tally) { *t = vitals.Tally{} }), []string{"green quiet []"}},
+		"redis is unavailable":    {func(f *vitals.Facts) { f.Unavailable = []string{"redis"} }, []string{"red redis_unavailable []"}},
+		"database is unavailable": {func(f *vitals.Facts) { f.Unavailable, f.Traffic = []string{"database"}, nil }, []string{"red database_unavailable []"}},
+		"figures are slow":        {func(f *vitals.Facts) { f.Traffic = nil }, []string{"amber no_figures []"}},
+		"no workers":              {func(f *vitals.Facts) { f.Workers = nil }, []string{"red no_sms_worker []"}},
 		"workers are not known": {
 			func(f *vitals.Facts) { f.Workers, f.Missing = nil, []vitals.Source{vitals.SourceWorkers} }, []string{"green arrive [97 100 1.3s]"},
 		},
@@ -123,14 +123,14 @@ func TestFacts_Judge(t *testing.T) {
 		},
 		"nothing is known": {
 			func(f *vitals.Facts) {
-				*f = vitals.Facts{At: f.At, Away: []string{"database", "redis"}, Missing: []vitals.Source{vitals.SourceWorkers}}
+				*f = vitals.Facts{At: f.At, Unavailable: []string{"database", "redis"}, Missing: []vitals.Source{vitals.SourceWorkers}}
 			},
-			[]string{"red database_away []", "red redis_away []"},
+			[]string{"red database_unavailable []", "red redis_unavailable []"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			facts := well(at)
+			facts := healthy(at)
 			test.change(&facts)
 			var got []string
 			for _, f := range facts.Judge() {

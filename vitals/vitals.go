@@ -15,15 +15,15 @@ const Recent = 15 * time.Minute
 
 // Facts is all that is known at one moment. What a source did not tell is nil, and the source is in Missing.
 type Facts struct {
-	At       time.Time
-	Away     []string // stores that do not answer, as /readyz calls them: redis, database
-	Missing  []Source
-	Traffic  *Traffic
-	Workers  []Worker
-	Queues   []Queue
-	Outbox   *Backlog // mails to be sent
-	Outcomes *Backlog // outcomes of SMS that are not in the database yet
-	Budget   *Budget  // also nil where there is none
+	At          time.Time
+	Unavailable []string // stores that do not answer, as /readyz calls them: redis, database
+	Missing     []Source
+	Traffic     *Traffic
+	Workers     []Worker
+	Queues      []Queue
+	Outbox      *Backlog // mails to be sent
+	Outcomes    *Backlog // outcomes of SMS that are not in the database yet
+	Budget      *Budget  // also nil where there is none
 }
 
 // Source is where a part of the facts comes from.

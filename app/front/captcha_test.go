@@ -11,11 +11,11 @@ import (
 func TestLoad_names_the_variable_of_every_mistake_about_captchas(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ variable, value string }{
-		"a kind that there is not":       {"USHER_CAPTCHA_KIND", "riddle"},
+		"an unknown kind":       {"USHER_CAPTCHA_KIND", "riddle"},
 		"too long for a recording":       {"USHER_CAPTCHA_LENGTH", "9"},
 		"no room for five characters":    {"USHER_CAPTCHA_WIDTH", "100"},
 		"taller than a page has room":    {"USHER_CAPTCHA_HEIGHT", "400"},
-		"noise that nobody could read":   {"USHER_CAPTCHA_NOISE", "9"},
+		"noise that hides the characters":   {"USHER_CAPTCHA_NOISE", "9"},
 		"a colour by name":               {"USHER_CAPTCHA_INK", "black"},
 		"ink too pale to be read":        {"USHER_CAPTCHA_INK", "#CCCCCC"},
 		"a background as dark as ink":    {"USHER_CAPTCHA_BACKGROUND", "#333333"},
@@ -40,7 +40,7 @@ func TestLoad_names_the_variable_of_every_mistake_about_captchas(t *testing.T) {
 	}
 }
 
-func TestLoad_accepts_captchas_of_every_look(t *testing.T) {
+func TestLoad_accepts_every_kind_of_captcha(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"digits", "letters", "math", "off"} {
 		_, err := front.Load(map[string]string{

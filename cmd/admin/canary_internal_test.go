@@ -89,7 +89,7 @@ func fly(t *testing.T, environ map[string]string, args ...string) (string, error
 	return out.String(), err
 }
 
-func TestCanary_tells_what_became_of_the_message(t *testing.T) {
+func TestCanary_tells_the_outcome_of_the_message(t *testing.T) {
 	t.Parallel()
 	environ := canarySettings(t)
 	for _, provider := range []string{"aliyun", "ronglian"} {

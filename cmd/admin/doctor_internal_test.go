@@ -147,7 +147,7 @@ func TestDoctor_finds_wrong_credentials_and_shows_none(t *testing.T) {
 		"ronglian token":  {map[string]string{"RONGLIAN_AUTH_TOKEN": "awrongsecret"}, []string{"fail credentials of ronglian"}},
 		"ronglian app":    {map[string]string{"RONGLIAN_APP_ID": "awrongsecret"}, []string{"fail credentials of ronglian"}},
 		"mailbox":         {map[string]string{"SMTP_PASSWORD": "a-wrong-secret"}, []string{"fail login at the mail server"}},
-		"nobody there":    {map[string]string{"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "1"}, []string{"fail login at the mail server"}},
+		"no server":       {map[string]string{"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "1"}, []string{"fail login at the mail server"}},
 		"another machine": {map[string]string{"RONGLIAN_ENDPOINT": "http://127.0.0.1:1"}, []string{"fail credentials of ronglian"}},
 		"no settings":     {map[string]string{"ALIYUN_SIGN_NAME": ""}, []string{"fail settings of aliyun, ronglian"}},
 		"one template":    {map[string]string{"ALIYUN_TEMPLATE_CODE_LOGIN": ""}, []string{"warn templates of aliyun"}},

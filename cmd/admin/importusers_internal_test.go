@@ -225,7 +225,7 @@ func TestImportUsers_rejects_line_by_line(t *testing.T) {
 			want(t, out, err, "2 ", ", 0 already there, 21 rejected", "lines rejected: 21")
 			if flags != nil {
 				if _, found := b.find(t, "person_1"); found {
-					t.Error("the dry run imported somebody")
+					t.Error("the dry run imported a user")
 				}
 			}
 			report, err := os.ReadFile(rejects)
@@ -256,14 +256,14 @@ func TestImportUsers_leaves_those_alone_who_are_there(t *testing.T) {
 		out, err = b.run(t, header+strings.ReplaceAll(people(1, 1), "p1@", "p9@"))
 		want(t, out, err, "line 2: username: another account has it")
 		if after, _ := b.find(t, "person_1"); after.Email != before.Email {
-			t.Error("somebody's address has changed")
+			t.Error("the address of an account has changed")
 		}
 		out, err = b.run(t, header+people(7, 1)+people(7, 1), "-dry-run")
 		want(t, out, err, "1 would be imported, 1 already there, 0 rejected")
 	})
 }
 
-// cutter is a terminal at which somebody presses Ctrl-C when a text appears.
+// cutter is a terminal that sends an interrupt when a text appears.
 type cutter struct {
 	bytes.Buffer
 	at     string
@@ -376,7 +376,7 @@ func FuzzUserReader(f *testing.F) {
 		if err != nil {
 			return
 		}
-		importer := &accounts.Importer{Store: nobody{}, Now: time.Now}
+		importer := &accounts.Importer{Store: forgetful{}, Now: time.Now}
 		lines := bytes.Count(content, []byte("\n")) + 1
 		for {
 			user, err := r.next()
@@ -396,10 +396,10 @@ func FuzzUserReader(f *testing.F) {
 	})
 }
 
-// nobody is a store that takes everybody in and forgets them.
-type nobody struct{ accounts.ImportStore }
+// forgetful is a store that accepts all users and keeps none.
+type forgetful struct{ accounts.ImportStore }
 
-func (nobody) CreateAll(_ context.Context, list []accounts.Account, _ bool) (map[string]bool, error) {
+func (forgetful) CreateAll(_ context.Context, list []accounts.Account, _ bool) (map[string]bool, error) {
 	created := map[string]bool{}
 	for _, account := range list {
 		if account.Mobile != (contact.Mobile{}) && len(account.Mobile.Reveal()) != 11 {

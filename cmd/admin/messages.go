@@ -40,7 +40,7 @@ type desk struct {
 	codes     *redisstore.Codes
 	notes     *redisstore.Mails
 	namespace queue.Namespace
-	away      error // of a Redis that did not answer; it is not asked again
+	redisErr  error // of a Redis that did not answer; it is not asked again
 }
 
 // openDesk needs no keys: ids are enough to find codes, and sealed fields stay sealed.
@@ -64,8 +64,8 @@ func (d *desk) close() { _, _ = d.db.Close(), d.client.Close() }
 
 // askRedis calls do, unless Redis did not answer before. When do fails, it checks whether Redis answers at all.
 func (d *desk) askRedis(ctx context.Context, do func(context.Context) error) error {
-	if d.away != nil {
-		return d.away
+	if d.redisErr != nil {
+		return d.redisErr
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -73,9 +73,9 @@ func (d *desk) askRedis(ctx context.Context, do func(context.Context) error) err
 	if err == nil {
 		return nil
 	}
-	if away := d.client.Ping(ctx).Err(); away != nil {
-		d.away = fmt.Errorf("redis does not answer: %w", away)
-		return d.away
+	if err := d.client.Ping(ctx).Err(); err != nil {
+		d.redisErr = fmt.Errorf("redis does not answer: %w", err)
+		return d.redisErr
 	}
 	return err
 }

@@ -54,7 +54,7 @@ func eachMessageBench(t *testing.T, test func(t *testing.T, b *messageBench)) {
 		spec := "t1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
 		redisURL := testkit.Miniredis(t)
 		b := &messageBench{
-			// No keys: nobody needs them to look at messages.
+			// No keys: messages can be read without them.
 			environ: map[string]string{"USHER_DATABASE_URL": databaseURL, "USHER_REDIS_URL": redisURL},
 			hidden:  []string{"13800138000", "lilei@example.com"},
 		}
@@ -402,7 +402,7 @@ func TestMessages_retry_tells_the_truth_of_a_mail_that_waits(t *testing.T) {
 	})
 }
 
-func TestMessages_retry_says_why_nobody_gets_a_mail(t *testing.T) {
+func TestMessages_retry_says_why_a_mail_is_not_sent(t *testing.T) {
 	t.Parallel()
 	eachMessageBench(t, func(t *testing.T, b *messageBench) {
 		account, mail := b.failedMail(t)
@@ -491,7 +491,7 @@ func TestMessages_retry_all_takes_what_is_still_of_use(t *testing.T) {
 	})
 }
 
-func TestMessages_retry_all_needs_somebody_to_ask(t *testing.T) {
+func TestMessages_retry_all_needs_a_terminal_to_ask(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		flags    retryFlags

@@ -172,7 +172,7 @@ func (r *retrier) one(ctx context.Context, id string, dryRun bool) (sentence str
 	if _, code := verify.SubjectOf(id); code {
 		reason, err := r.code(ctx, id, dryRun)
 		switch {
-		case r.desk.away != nil:
+		case r.desk.redisErr != nil:
 			return "Redis, where codes are kept, does not answer", nil
 		case errors.Is(err, tasks.ErrTaskLive):
 			return "its task is on the queue already; check again in a minute", nil
@@ -208,7 +208,7 @@ func (r *retrier) one(ctx context.Context, id string, dryRun bool) (sentence str
 		return err
 	})
 	switch {
-	case r.desk.away != nil:
+	case r.desk.redisErr != nil:
 		return "it waits in the database, and Redis, which has its task, does not answer", nil
 	case err != nil:
 		return "", err

@@ -55,7 +55,7 @@ func (d *desk) redisNote(m sqlstore.Message, state messages.State) string {
 	switch {
 	case m.Channel != messages.SMS:
 		return ""
-	case d.away != nil:
+	case d.redisErr != nil:
 		return "does not answer"
 	case state == "":
 		return "not known any more"

@@ -42,7 +42,7 @@ func trace(ctx context.Context, p app.Process) error {
 	if err != nil {
 		return err
 	}
-	if d.away != nil {
+	if d.redisErr != nil {
 		_, _ = fmt.Fprintln(p.Stderr, "Redis does not answer, so the states of codes in Redis are missing.")
 	}
 	if *asJSON {
@@ -172,7 +172,7 @@ func (d *desk) story(ctx context.Context, id string) (*story, error) {
 		return nil, err
 	}
 	if s.person == nil && len(found) == 0 {
-		return nil, cmp.Or(d.away, errNoStory)
+		return nil, cmp.Or(d.redisErr, errNoStory)
 	}
 	if s.messages, err = d.related(ctx, s.person, found); err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func (d *desk) story(ctx context.Context, id string) (*story, error) {
 			continue
 		}
 		status, err := d.status(ctx, m.ID)
-		if err != nil && d.away == nil {
+		if err != nil && d.redisErr == nil {
 			return nil, err
 		}
 		s.inRedis[m.ID] = status.State
@@ -196,7 +196,7 @@ func (d *desk) begin(ctx context.Context, id string) ([]sqlstore.Message, error)
 	if err == nil {
 		return []sqlstore.Message{message}, nil
 	}
-	if !errors.Is(err, errUnknown) && d.away == nil {
+	if !errors.Is(err, errUnknown) && d.redisErr == nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)

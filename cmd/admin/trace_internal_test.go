@@ -64,7 +64,7 @@ func TestTrace_tells_of_a_person_without_an_account(t *testing.T) {
 		want(t, b.must(t, "trace", code), nil, "No account", code, "queued")
 		b.attempt(t, code, messages.Outcome{State: messages.Failed, Provider: "aliyun", Code: "isv.MOBILE_NUMBER_ILLEGAL"})
 		want(t, b.must(t, "trace", "request-of-code"), nil, "No account", "failed in attempt 1 by aliyun: isv.MOBILE_NUMBER_ILLEGAL")
-		if out, err := b.run(t, "trace", "nobody-knows-this"); err == nil {
+		if out, err := b.run(t, "trace", "unknown-id"); err == nil {
 			t.Errorf("an unknown id has a story:\n%s", out)
 		}
 	})

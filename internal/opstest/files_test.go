@@ -65,7 +65,7 @@ func TestAlerts_each_has_a_case_that_fires_and_one_that_does_not(t *testing.T) {
 	}
 }
 
-func TestAlerts_say_what_whoever_is_woken_needs(t *testing.T) {
+func TestAlerts_say_what_an_operator_needs(t *testing.T) {
 	t.Parallel()
 	page := testkit.RepositoryFile(t, "docs/alerts.md")
 	for _, r := range rules(t) {
@@ -129,7 +129,7 @@ func TestRunbooks_belong_to_alerts_and_have_one_form(t *testing.T) {
 	}
 }
 
-// What a runbook tells people to open or to run must be there at three in the morning.
+// What a runbook tells people to open or to run must exist.
 func TestRunbooks_name_what_exists(t *testing.T) {
 	t.Parallel()
 	commands := map[string]bool{}

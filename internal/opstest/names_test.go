@@ -40,7 +40,7 @@ func foreign(name string) bool {
 	return strings.HasPrefix(name, "redis_") || name == "ALERTS"
 }
 
-// exist waits until all series of rules and board are there that Prometheus finds in a deployment that is well.
+// exist waits until all series of rules and board are there that Prometheus finds in a deployment without problems.
 func exist(t *testing.T, p *prometheus) {
 	t.Helper()
 	recorded := map[string]bool{}

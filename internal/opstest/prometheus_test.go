@@ -183,5 +183,5 @@ func TestPrometheus_watches_a_deployment(t *testing.T) {
 	testkit.Eventually(t, patience, func() bool {
 		active = slices.DeleteFunc(p.rules(), func(r ruleState) bool { return r.State != "pending" && r.State != "firing" })
 		return len(active) == 0
-	}, "no alert is on its way while all is well: %v", &active)
+	}, "no alert is pending in a deployment without problems: %v", &active)
 }
