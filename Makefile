@@ -6,8 +6,8 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help: ## Print what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: dev
 dev: ## Run everything in one process: API, pages, worker, sandbox, inbox
@@ -17,29 +17,39 @@ dev: ## Run everything in one process: API, pages, worker, sandbox, inbox
 build: ## Build the commands into bin/, where the Procfile looks for them
 	go build -o bin/ ./cmd/...
 
-# Tests that drive built programs mostly wait, and the race detector would look at the driver alone: they run without
-# it, and the proof, which has times to keep, alone. What builds images and watches Prometheus has a target of its own. The last line says which stores the
-# tests ran on, whatever became of them.
+# The race detector triples the processor time of a package: it watches those in which goroutines of ours share memory. Two
+# kinds of packages run without it, beside the others:
+# - DRIVERS start built programs and wait for them; the detector would only watch the test itself. The proof, which has times
+#   to keep, runs alone at the end. Building images and watching Prometheus has a target of its own.
+# - In api a request's handler shares memory with others only through packages that the detector watches. Its tests of
+#   requests at the same time, TOGETHER, run with it all the same.
+# Tests mostly wait for stores, so twice as many packages run at a time as there are cores. The last line says which stores
+# the tests ran on, whatever their outcome.
 DRIVERS := usher/(bench|internal/(deploytest|e2e|mutants|opstest|prove))$$
+LONG := usher/internal/(deploytest|mutants|opstest|prove)$$
+TOGETHER := at_once|parallel|race|together|twice|once
+WIDE := -shuffle=on -timeout 8m -p $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 .PHONY: test
-test: ## Run all tests in random order, with the race detector where code of ours runs in the test
-	@packages=$$(go list ./... | grep -vE '$(DRIVERS)'); drivers=$$(go list ./... | grep -E '$(DRIVERS)'); \
+test: ## Run all tests in random order, with the race detector where goroutines share memory
+	@packages=$$(go list ./... | grep -vE '$(DRIVERS)|usher/api$$'); drivers=$$(go list ./... | grep -E '$(DRIVERS)' | grep -vE '$(LONG)'); \
 	code=0; set -x; \
-	go test -race -shuffle=on -timeout 8m $$packages || code=1; \
+	go test -shuffle=on -timeout 8m $$drivers ./api & beside=$$!; \
+	go test -race $(WIDE) $$packages || code=1; \
+	go test -race $(WIDE) -run '$(TOGETHER)' ./api || code=1; \
+	wait $$beside || code=1; \
 	go test -short -shuffle=on ./internal/deploytest ./internal/mutants ./internal/opstest || code=1; \
-	go test -shuffle=on -timeout 8m $$(echo "$$drivers" | grep -vE 'deploytest|mutants|opstest|prove') || code=1; \
 	go test -shuffle=on -timeout 8m ./internal/prove || code=1; \
 	go run ./internal/testkit/stores; exit $$code
 
 .PHONY: test-images
-test-images: ## Try what the images hold with compose, foreman and systemd, and the alerts with Prometheus, in some minutes
+test-images: ## Start the programs of the images with compose, foreman and systemd, and try the alerts with Prometheus; some minutes
 	go test -count=1 -timeout 20m ./internal/deploytest ./internal/mutants ./internal/opstest
 
 # Run in its folder, where go test shows what the tests print: the table.
 PROVE := cd internal/prove && go test -count=1 -timeout 90m -run 'TestRow$(ROW)'
 
 .PHONY: prove
-prove: ## Prove what docs/reliability.md promises, at the quick sizes; ROW=02 for one row
+prove: ## Prove the promises of docs/reliability.md at the quick sizes; ROW=02 for one row
 	$(PROVE)
 
 .PHONY: prove-long
@@ -48,11 +58,11 @@ prove-long: ## The same at the long sizes
 	$(PROVE)
 
 .PHONY: mutants
-mutants: ## Take each guard out in turn and see that the tests notice, in some minutes
+mutants: ## Remove each guard in turn and check that a test fails; some minutes
 	go run ./internal/mutants
 
 .PHONY: screenshots
-screenshots: ## Make the pictures of the README again, from the running program
+screenshots: ## Make the pictures of the README from the running program
 	USHER_SCREENSHOTS=$(CURDIR)/docs/images USHER_TEST_REAL=1 go test -count=1 -run '^TestScreenshots$$' ./internal/e2e
 
 .PHONY: vulns
@@ -62,23 +72,23 @@ vulns: ## Compare the modules with Go's database of vulnerabilities, which needs
 # Go fuzzes one target of one package at a time.
 FUZZTIME := 30s
 .PHONY: fuzz
-fuzz: ## Look for inputs that break readers of strangers' texts; FUZZTIME=5m for each of them
+fuzz: ## Fuzz everything that reads foreign text; FUZZTIME=5m for each target
 	@grep -roE '^func Fuzz\w+' --include='*_test.go' . | sed 's/func //' | sort | while IFS=: read -r file target; do \
 		echo "$$file $$target"; \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" < /dev/null || exit 1; \
 	done
 
 .PHONY: bench
-bench: ## Measure the built programs beside their floors, into bench/results
+bench: ## Measure the built programs beside what the libraries alone reach, into bench/results
 	go run ./bench
 
-# That benchmarks of single functions keep working; their times mean nothing here.
+# Checks that benchmarks of single functions still run; the times of one run mean nothing.
 .PHONY: bench-once
 bench-once: ## Run each benchmark of the tests once
 	go test -run '^$$' -bench . -benchtime 1x ./...
 
 .PHONY: lint
-lint: ## Look for mistakes and for departures from the style
+lint: ## Check the code for mistakes and style
 	$(GOLANGCI_LINT) run ./...
 
 .PHONY: fmt
@@ -94,5 +104,5 @@ generate: ## Write the generated files again
 	go generate ./...
 
 .PHONY: check
-check: ## Do all that CI does
+check: ## Run everything that CI runs
 	.ci/run

@@ -16,8 +16,8 @@ type API struct {
 	HTTPAddr       string   `env:"HTTP_ADDR" envDefault:":8080" desc:"Address of the HTTP API and the pages."`
 	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port: health, metrics, queues. The worker's default is 127.0.0.1:8082."`
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends that may call the API with credentials, such as https://www.example.com."`
-	TrustedProxies []string `env:"TRUSTED_PROXIES" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; none by default. See docs/limits.md."`
-	ReportSecret   Secret   `env:"REPORT_SECRET" desc:"Secret in the path of pushed delivery reports, at least 16 letters, digits, - or _ (openssl rand -hex 16); without it none are accepted. See docs/messages.md."`
+	TrustedProxies []string `env:"TRUSTED_PROXIES" prod:"set" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; none by default. See docs/limits.md."`
+	ReportSecret   Secret   `env:"REPORT_SECRET" prod:"set" desc:"Secret in the path of pushed delivery reports, at least 16 letters, digits, - or _ (openssl rand -hex 16); without it none are accepted. See docs/messages.md."`
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything."`
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`

@@ -13,10 +13,10 @@ import (
 
 // Stores is what every process and tool that connects to the stores reads.
 type Stores struct {
-	RedisURL            Secret        `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" desc:"redis://, rediss://, unix://, redis-sentinel:// or redis-cluster:// with user, password and certificates; see docs/redis.md."`
+	RedisURL            Secret        `env:"REDIS_URL" prod:"set" envDefault:"redis://127.0.0.1:6379/0" desc:"redis://, rediss://, unix://, redis-sentinel:// or redis-cluster:// with user, password and certificates; see docs/redis.md."`
 	RedisTimeout        time.Duration `env:"REDIS_TIMEOUT" envDefault:"450ms" desc:"Time for connecting to Redis or for a command, 50ms to 10s; then it counts as unavailable. At least three round trips, which admin doctor measures."`
 	Namespace           Namespace     `env:"NAMESPACE" envDefault:"usher" desc:"Name of this deployment among those that share a Redis, the same for all its processes: up to 32 of a-z, 0-9 and -. See docs/redis.md."`
-	DatabaseURL         Secret        `env:"DATABASE_URL" envDefault:"postgres://usher@127.0.0.1:5432/usher?sslmode=disable" desc:"postgres://… or sqlite:path. Another host needs sslmode; several hosts are tried for the one that accepts writes. See docs/postgresql.md."`
+	DatabaseURL         Secret        `env:"DATABASE_URL" prod:"set" envDefault:"postgres://usher@127.0.0.1:5432/usher?sslmode=disable" desc:"postgres://… or sqlite:path. Another host needs sslmode; several hosts are tried for the one that accepts writes. See docs/postgresql.md."`
 	DatabaseTimeout     time.Duration `env:"DATABASE_TIMEOUT" envDefault:"1200ms" desc:"Time for connecting to PostgreSQL, or for a statement or transaction of a request, 100ms to 30s; then it counts as unavailable."`
 	DatabaseConnections int           `env:"DATABASE_CONNECTIONS" envDefault:"16" desc:"Connections to PostgreSQL per process at most, 2 to 500."`
 	DatabasePooler      string        `env:"DATABASE_POOLER" envDefault:"none" desc:"none, or transaction for a pooler such as PgBouncer in that mode: statements are not prepared then."`
@@ -35,8 +35,8 @@ func (c Stores) Validate() Mistakes {
 type Common struct {
 	Stores
 
-	SecretKeys    Secret        `env:"SECRET_KEYS,required" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). The first key signs, every key verifies, the last one indexes. Replace one only by docs/keys.md."`
-	PublicURL     string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" desc:"Address under which people open the pages; links in mails start with it. https, or http on loopback."`
+	SecretKeys    Secret        `env:"SECRET_KEYS,required" prod:"set" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). The first key signs, every key verifies, the last one indexes. Replace one only by docs/keys.md."`
+	PublicURL     string        `env:"PUBLIC_URL" prod:"set" envDefault:"http://localhost:8080" desc:"Address under which people open the pages; links in mails start with it. https, or http on loopback."`
 	OpsToken      Secret        `env:"OPS_TOKEN" desc:"Bearer token (or Basic password) of the operations port; required when that port is not on loopback."`
 	OpsHosts      []string      `env:"OPS_HOSTS" desc:"Host names that the operations port answers to, besides loopback names and addresses; 421 for any other."`
 	OpsPprof      bool          `env:"OPS_PPROF" envDefault:"false" desc:"Whether the operations port serves Go's profiles under /debug/pprof/."`

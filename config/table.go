@@ -12,6 +12,7 @@ type Variable struct {
 	Desc    string
 	Secret  bool
 	Must    bool   // has no default and must be set
+	Prod    bool   // production needs a value of its own, says the tag prod:"set"
 	Type    string // for people: text, number, duration, yes/no, list
 
 	field string
@@ -41,6 +42,7 @@ func appendFields(table []Variable, t reflect.Type, prefix string) []Variable {
 				Default: field.Tag.Get("envDefault"),
 				Desc:    field.Tag.Get("desc"),
 				Must:    option == "required",
+				Prod:    field.Tag.Get("prod") == "set",
 				Secret:  field.Type == reflect.TypeFor[Secret](),
 				Type:    typeName(field.Type),
 				field:   field.Name,

@@ -55,7 +55,12 @@ func (m *Message) size() int {
 var (
 	// A link ends at the first character beyond ASCII: Chinese text follows without a blank.
 	linkPattern = regexp.MustCompile(`https?://[!#-;=?-Z\[\]_a-z~%]+`)
-	codePattern = regexp.MustCompile(`(?:^|[^0-9A-Za-z])([0-9]{4,8})(?:[^0-9A-Za-z]|$)`)
+	// hostPattern is an address without a scheme, as some mails quote one: its port is no code.
+	hostPattern = regexp.MustCompile(`(?:localhost|[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}`)
+	// namePattern is what a message that carries a code calls it.
+	namePattern = regexp.MustCompile(`(?i)验证码|校验码|动态码|确认码|\b(?:code|passcode|otp|pin)\b`)
+	// codePattern leaves parts of dates (2026-11-30, 2026年) and of masked numbers (138****8000) aside.
+	codePattern = regexp.MustCompile(`(?:^|[^0-9A-Za-z*/-])([0-9]{4,8})(?:[^0-9A-Za-z*/年-]|$)`)
 	wordPattern = regexp.MustCompile(`^[0-9A-Za-z]{4,8}$`)
 )
 
@@ -75,10 +80,12 @@ func addLink(links []string, link string) []string {
 	return append(links, link)
 }
 
-// findCode returns the first run of four to eight digits that stands alone, outside links.
+// findCode returns the first run of four to eight digits that stands alone outside links and addresses, in a text that
+// speaks of a code or is nothing else.
 func findCode(text string) string {
-	match := codePattern.FindStringSubmatch(linkPattern.ReplaceAllString(text, " "))
-	if match == nil {
+	text = hostPattern.ReplaceAllString(linkPattern.ReplaceAllString(text, " "), " ")
+	match := codePattern.FindStringSubmatch(text)
+	if match == nil || match[1] != strings.TrimSpace(text) && !namePattern.MatchString(text) {
 		return ""
 	}
 	return match[1]

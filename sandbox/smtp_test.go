@@ -127,6 +127,8 @@ func TestSMTP_reads_other_shapes_of_mail(t *testing.T) {
 	for name, c := range map[string]struct{ mail, text, code, subject string }{
 		"plain":           {head + "Subject: hi\r\n\r\nYour code is 483920.\r\n", "Your code is 483920.\n", "483920", "hi"},
 		"gbk":             {head + "Content-Type: text/plain; charset=gb18030\r\n\r\n\xc4\xe3\xba\xc3\r\n", "你好\n", "", ""},
+		"no code":         {head + "\r\nOn 2026-11-30 138****8000 signed in at localhost:8080 and 10.0.0.1:8081. Not you? Ask for a code.\r\n", "On 2026-11-30 138****8000 signed in at localhost:8080 and 10.0.0.1:8081. Not you? Ask for a code.\n", "", ""},
+		"order number":    {head + "\r\nOrder 483920 has left.\r\n", "Order 483920 has left.\n", "", ""},
 		"unknown charset": {head + "Content-Type: text/plain; charset=nonsense\r\n\r\nx\r\n", "(unreadable)", "", ""},
 		"html only":       {head + "Content-Type: text/html\r\n\r\n<style>a{top:9999px}</style><b>483920</b>\r\n", "", "483920", ""},
 		"nested with attachment": {

@@ -27,11 +27,17 @@ const usage = `usage: admin COMMAND
   doctor [-json] [-offline]         check settings, Redis, database, keys and credentials
   health -url URL                   exit 0 when a process answers 200 at URL, for container health checks
 
-Settings come from the environment (docs/configuration.md).
+Settings come from the environment, then from .env in the working directory, which the
+Procfile reads too (docs/configuration.md).
 `
 
 func main() {
-	os.Exit(app.Start(run))
+	os.Exit(app.Start(func(ctx context.Context, p app.Process) (err error) {
+		if p.Environ, err = config.WithFile(p.Environ, ".env"); err != nil {
+			return err
+		}
+		return run(ctx, p)
+	}))
 }
 
 func run(ctx context.Context, p app.Process) error {

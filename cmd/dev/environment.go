@@ -49,10 +49,10 @@ func environment(
 		"USHER_PUBLIC_URL":   "http://localhost:" + port,
 		"USHER_LOG_FORMAT":   "text",
 		"USHER_LOG_LEVEL":    "warn",
-		// Word of a new task cannot get lost in one process: there is little to look for.
+		// In one process no notice of a new task is lost, so polling may be rare.
 		"USHER_WORKER_FETCHERS":      "1",
 		"USHER_WORKER_POLL_INTERVAL": "5s",
-		// The sandbox pushes delivery reports; it is told where to once the API is bound.
+		// The sandbox pushes delivery reports; it learns the address once the API is bound.
 		"USHER_REPORT_SECRET": rand.Text(),
 	}
 	closeStores := func() {}
@@ -78,10 +78,11 @@ func environment(
 	return environ, closeStores, nil
 }
 
-// memoryRedis starts a Redis in this process. It forgets nothing by itself: keys end as time is told.
+// memoryRedis starts a Redis in this process. Its keys expire only when it is told how much time has passed, which a
+// goroutine does every second.
 func memoryRedis() (url string, stop func(), err error) {
 	if strconv.IntSize < 64 {
-		// Its scripts return numbers as int, which holds no time in milliseconds here: codes would never be sent.
+		// Its scripts return numbers as int, which is too small for a time in milliseconds here: codes would never be sent.
 		return "", nil, errors.New("the in-memory Redis needs a 64-bit program: " +
 			"set USHER_REDIS_URL to a Redis server, or build for a 64-bit system")
 	}
@@ -108,7 +109,8 @@ func memoryRedis() (url string, stop func(), err error) {
 	return "redis://" + memory.Addr() + "/0", func() { close(done); memory.Close() }, nil
 }
 
-// tellVersion answers INFO, of which miniredis knows less than the processes ask of a server that they rely on.
+// tellVersion answers INFO: miniredis lacks the version and the eviction policy, which both processes check at their start
+// and would warn about.
 func tellVersion(peer *server.Peer, command string, _ ...string) bool {
 	if !strings.EqualFold(command, "INFO") {
 		return false
@@ -156,8 +158,8 @@ func vendorSettings(dir string, fakes *sandbox.Server) (map[string]string, error
 	return settings, nil
 }
 
-// open makes the schema and assembles both processes. The worker's operations port takes whatever is
-// free: the API's shows the queues.
+// open makes the schema and assembles both processes. The worker's operations port is any free one: the API's
+// shows the queues already.
 func open(
 	ctx context.Context, environ map[string]string, o options, stderr io.Writer,
 ) (*front.API, *app.Worker, error) {

@@ -1,7 +1,9 @@
 // Command dev runs everything in one process with nothing installed: an in-memory Redis, SQLite, the
-// API and the pages, the worker, and the sandbox that plays the vendors and shows each message in an
+// API and the pages, the worker, and the sandbox that stands in for the vendors and shows each message in an
 // inbox. The code paths are those of production: the real vendor clients talk to the sandbox over HTTP
 // and SMTP. With USHER_REDIS_URL or USHER_DATABASE_URL set it uses those stores instead.
+//
+// Its first build takes minutes, so what it imports is kept small: see docs/decisions/0030-first-build.md.
 package main
 
 import (
@@ -12,6 +14,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,7 +24,7 @@ import (
 )
 
 func main() {
-	os.Exit(app.Start(run))
+	os.Exit(app.Start(start))
 }
 
 // options are the flags.
@@ -65,11 +68,30 @@ func fixedPort(ctx context.Context, addr string) (string, error) {
 	return net.JoinHostPort(host, port), listener.Close()
 }
 
-func run(ctx context.Context, p app.Process) error {
+func start(ctx context.Context, p app.Process) error {
 	o, err := parse(ctx, p)
 	if err != nil {
 		return err
 	}
+	return o.nameBusyPort(run(ctx, p, o))
+}
+
+// nameBusyPort adds to the error of a port that another program has the flag that chooses another one.
+func (o options) nameBusyPort(err error) error {
+	busy, ok := errors.AsType[*net.OpError](err)
+	if !ok || busy.Addr == nil || !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	_, port, _ := net.SplitHostPort(busy.Addr.String())
+	for name, addr := range map[string]string{"http": o.http, "ops": o.ops, "sandbox": o.sandbox, "smtp": o.smtp} {
+		if host, p, _ := net.SplitHostPort(addr); p == port {
+			return fmt.Errorf("another program uses port %s: end it, or choose a free port with -%s %s:0 (%w)", port, name, host, err)
+		}
+	}
+	return err
+}
+
+func run(ctx context.Context, p app.Process, o options) error {
 	dir, err := os.MkdirTemp("", "usher-dev-")
 	if err != nil {
 		return fmt.Errorf("make a directory for the run: %w", err)
@@ -91,7 +113,7 @@ func run(ctx context.Context, p app.Process) error {
 	}
 	defer closeStores()
 
-	// The sandbox outlives the rest: a worker that is stopping still finishes what it was sending.
+	// The sandbox ends last: a worker that is stopping still finishes what it was sending.
 	last, stopLast := context.WithCancel(context.WithoutCancel(ctx))
 	var group errgroup.Group
 	group.Go(func() error { return fakes.Run(last) })
@@ -120,7 +142,7 @@ func runProcesses(
 	return group.Wait()
 }
 
-// pushReports has the sandbox push delivery reports to the API, as the vendors' consoles are told to.
+// pushReports makes the sandbox push delivery reports to the API, as a setting in the vendors' consoles does.
 func pushReports(fakes *sandbox.Server, api *front.API, secret string) error {
 	_, port, err := net.SplitHostPort(api.HTTPAddr())
 	if err != nil {
@@ -134,11 +156,12 @@ func greet(w io.Writer, api *front.API, fakes *sandbox.Server) {
 	_, port, _ := net.SplitHostPort(api.HTTPAddr())
 	_, _ = fmt.Fprintf(w, `Usher is ready. Nothing leaves this machine.
 
-  Sign up      http://localhost:%s/register
-  Inbox        http://%s/inbox    each SMS and mail, as its receiver sees it
-  API          http://localhost:%s/docs
-  Queues       http://%s/queues
+  Sign up      http://localhost:%[1]s/register
+  Inbox        http://%[2]s/inbox    each SMS and mail, as its receiver sees it
+  API          http://localhost:%[1]s/docs
+  Operations   http://%[3]s/ops    whether codes arrive, and why not
+  Queues       http://%[3]s/queues
 
 Ctrl-C ends it.
-`, port, fakes.HTTPAddr(), port, api.OpsAddr())
+`, port, fakes.HTTPAddr(), api.OpsAddr())
 }
