@@ -191,7 +191,7 @@ func unusedEdges(packages []listed, edges []edge) []edge {
 	})
 }
 
-// checkBan returns a sentence for every package that the program must do without.
+// checkBan returns a sentence for every package that the program must not contain.
 func checkBan(packages []listed, b ban) []string {
 	var complaints []string
 	for _, p := range packages {

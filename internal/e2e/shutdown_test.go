@@ -130,7 +130,7 @@ func (l *load) wantAll(t *testing.T) {
 		t.Errorf("%d of %d codes arrived", len(arrived), loadCodes)
 	}
 	for _, times := range arrived {
-		if times != 1 { // the vendor is asked before a message in doubt is sent again
+		if times != 1 { // the vendor is asked before an unresolved message is sent again
 			t.Errorf("a code arrived %d times", times)
 		}
 	}

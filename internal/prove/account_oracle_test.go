@@ -82,7 +82,7 @@ func TestRow13_known_and_unknown_accounts_answer_alike(t *testing.T) {
 
 // strangers are the requests that strangers send. A sign-in costs a hash, and a resend waits on purpose.
 func strangers(mobile, address string) map[string]twins {
-	const other, nobody = "13900000000", "nobodyy@example.com"
+	const other, unknown = "13900000000", "nobodyy@example.com"
 	body := func(format string, args ...any) func(int) string {
 		return func(int) string { return fmt.Sprintf(format, args...) }
 	}
@@ -90,12 +90,12 @@ func strangers(mobile, address string) map[string]twins {
 	const signIn = `{"login":%q,"password":"a wrong password"}`
 	return map[string]twins{
 		"sign-in by name":    {"/v1/sessions", size(30, 500), body(signIn, "known_name"), body(signIn, "nobody_has")},
-		"sign-in by address": {"/v1/sessions", size(30, 500), body(signIn, address), body(signIn, nobody)},
+		"sign-in by address": {"/v1/sessions", size(30, 500), body(signIn, address), body(signIn, unknown)},
 		"sign-in by code": {
 			"/v1/sessions", size(50, 1500), body(`{"mobile":%q,"sms_code":"000000"}`, mobile), body(`{"mobile":%q,"sms_code":"000000"}`, other),
 		},
 		"reset":  {"/v1/password-resets", size(50, 1500), body(reset, mobile), body(reset, other)},
-		"resend": {"/v1/activations/resend", size(10, 200), body(`{"email":%q}`, address), body(`{"email":%q}`, nobody)},
+		"resend": {"/v1/activations/resend", size(10, 200), body(`{"email":%q}`, address), body(`{"email":%q}`, unknown)},
 		"code": {
 			"/v1/sms-codes/check", size(50, 800),
 			body(`{"mobile":%q,"code":"000000","purpose":"login"}`, mobile), body(`{"mobile":%q,"code":"000000","purpose":"login"}`, other),

@@ -31,12 +31,12 @@ func TestRow09_a_provider_that_fails_is_spared_and_comes_back(t *testing.T) {
 		"away": spareProvider(nil), "10 s answers": spareProvider(saySlowly), "HTML": spareProvider(sayHTML),
 		"10 MB": spareProvider(say10MB), "truncated": spareProvider(sayHalf), "ended": outliveCodes,
 	})
-	r.judge(sum.verdict, map[string]int{sms: sum.counts["in doubt"]})
+	r.judge(sum.verdict, map[string]int{sms: sum.counts["unresolved"]})
 	r.exactly("sent after their end", sum.counts["late"], 0)
 	// In the quick form the rows share the machine with one another, and with the tests of others.
 	r.within("breaker open", sum.longest["open"], size(2*opens, opens))
 	r.within("breaker closed again", sum.longest["closed"], recovers)
-	r.note("%d by the other one meanwhile, %d in doubt", sum.counts["others"], sum.counts["in doubt"])
+	r.note("%d by the other one meanwhile, %d unresolved", sum.counts["others"], sum.counts["unresolved"])
 }
 
 func outages() int { return size(1, 5) }
@@ -77,7 +77,7 @@ func spareProvider(spoil spoiler) trial {
 			stop()
 			s.allArrived(t)
 		}
-		result.counted("in doubt", worker.metric(t, unresolvedAttempts))
+		result.counted("unresolved", worker.metric(t, unresolvedAttempts))
 		result.counted("late", s.late())
 		result.verdict = s.verdict()
 		return result

@@ -21,9 +21,9 @@ func TestRow30_mail_outage_is_seen_and_loses_nothing(t *testing.T) {
 	r := newRow(t, 30, "a mail server that refuses the login, while people register")
 	const mails = 23
 	server := providertest.NewMailServer(t, false)
-	var mended atomic.Bool
+	var repaired atomic.Bool
 	server.SetReply(func(_ int, verb string) string {
-		if verb == "AUTH" && !mended.Load() {
+		if verb == "AUTH" && !repaired.Load() {
 			return "535 5.7.8 Error: authentication failed"
 		}
 		return providertest.Default
@@ -49,7 +49,7 @@ func TestRow30_mail_outage_is_seen_and_loses_nothing(t *testing.T) {
 	time.Sleep(time.Until(until)) //nolint:forbidigo // the logins of a span are counted
 	logins, span := server.Saw("AUTH"), time.Since(began)
 
-	mended.Store(true)
+	repaired.Store(true)
 	d.signal("email1", syscall.SIGHUP) // as after a new password in a file
 	began = time.Now()
 	testkit.Eventually(t, patience, func() bool { return len(server.Mails()) >= mails }, "all mails have left")
@@ -58,7 +58,7 @@ func TestRow30_mail_outage_is_seen_and_loses_nothing(t *testing.T) {
 	r.tried("%d registrations beside a refused login, %v", mails, span.Round(time.Second))
 	r.within("seen, registration included", seen, size(30*time.Second, 15*time.Second))
 	r.atMost("logins", logins, 2) // one that opens the breaker, and a probe after 30 s
-	r.within("all have left after the mending", left, promisedAgain())
+	r.within("all have left after the repair", left, promisedAgain())
 	r.exactly("mails lost or doubled", len(server.Mails())-mails, 0)
 }
 

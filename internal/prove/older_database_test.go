@@ -23,9 +23,9 @@ func TestRow28_a_failing_vendor_and_an_older_database_cost_no_message(t *testing
 	r.exactly("codes that did not arrive", sum.counts["lost"], 0)
 	r.exactly("mails twice before an operator's word", sum.counts["twice"], 0)
 	r.exactly("mails again after it", sum.counts["again"], restored)
-	// A message in doubt goes by the other vendor after 15 s.
+	// An unresolved message goes by the other vendor after 15 s.
 	r.within("slowest code", sum.longest["slowest"], size(40*time.Second, 25*time.Second))
-	r.note("%d messages were in doubt", sum.counts["in doubt"])
+	r.note("%d messages were unresolved", sum.counts["unresolved"])
 }
 
 // failing is how many codes are asked for: in the long form over more than the pauses of two probes.
@@ -64,7 +64,7 @@ func answerFailing(t *testing.T) (result outcome) {
 	wait.Wait()
 	drained(t, s.client(t), sms)
 	for _, worker := range workers {
-		result.counted("in doubt", worker.metric(t, unresolvedAttempts))
+		result.counted("unresolved", worker.metric(t, unresolvedAttempts))
 	}
 	result.verdict = s.verdict()
 	return result

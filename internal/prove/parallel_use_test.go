@@ -164,8 +164,8 @@ func (f *fleet) useLink(t *testing.T, round int) int {
 	return 1
 }
 
-// useName registers one name in many spellings, and returns how many accounts that has made. Whoever would
-// wait too long for a password to be hashed is told to come back.
+// useName registers one name in many spellings, and returns how many accounts that has made. A request
+// that would wait too long for a password hash gets 503 and is tried again.
 func (f *fleet) useName(t *testing.T, round int) int {
 	t.Helper()
 	name := fmt.Sprintf("lilei_%c%c", 'a'+round/26, 'a'+round%26)

@@ -86,7 +86,7 @@ func newSearch(d *deployment, monitor *testkit.Buffer) *search {
 func (s *search) live(i int) {
 	s.t.Helper()
 	name, mobile := fmt.Sprintf("person_%d", i), fmt.Sprintf("137%08d", 45_000_000+i)
-	address := fmt.Sprintf("somebody-%d@mail-%d.example.com", i, i)
+	address := fmt.Sprintf("person-%d@mail-%d.example.com", i, i)
 	first, second, wrong := fmt.Sprintf("first password %d", i), fmt.Sprintf("second password %d", i), fmt.Sprintf("mistyped password %d", i)
 	s.secrets = append(s.secrets, mobile, address, first, second, wrong)
 

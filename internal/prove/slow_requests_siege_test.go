@@ -93,7 +93,7 @@ func (s *siege) requests() [][]byte {
 		post("{\"login\":\"\xff\xfe\",\"password\":\"x\"}"),
 		post(`{"login":"\u0000","password":"x"}`),
 		post("{\"login\":\"\x00\",\"password\":\"x\"}"),
-		post(`{"login":"somebody","password":"` + strings.Repeat("x", mebibyte) + `"}`),
+		post(`{"login":"a_person","password":"` + strings.Repeat("x", mebibyte) + `"}`),
 		[]byte(opener("/v1/sessions", "Transfer-Encoding: chunked") + "a00000\r\n" + strings.Repeat("x", 10*mebibyte)),
 		[]byte("GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n"),
 		[]byte(opener("/v1/sessions", "Content-Length: 2\r\nContent-Length: 3") + "{}"),
@@ -121,7 +121,7 @@ func (s *siege) trickle(opening string) string {
 	}
 }
 
-// converse sends a whole request. The server may hang up before it has read all.
+// converse sends a whole request. The server may close the connection before it has read all.
 func (s *siege) converse(request []byte) string {
 	conn, answer := s.dial("")
 	if conn == nil {
@@ -140,7 +140,7 @@ func (s *siege) converse(request []byte) string {
 // siegePatience is how long a connection may stay open: longer than every limit of the server's.
 const siegePatience = 30 * time.Second
 
-// dial connects, and reads until the server hangs up.
+// dial connects, and reads until the server closes the connection.
 func (s *siege) dial(opening string) (net.Conn, <-chan string) {
 	conn, err := new(net.Dialer).DialContext(s.ctx, "tcp", s.address)
 	if err != nil {

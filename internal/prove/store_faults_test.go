@@ -13,8 +13,8 @@ import (
 	"usher/internal/testkit"
 )
 
-// refusedBound is how long a request may take while a store is away or hangs: 1.5 s, and what the crowd itself takes of the
-// processors. Beside all other tests it is more.
+// refusedBound is how long a request may take while a store is unavailable or hangs: 1.5 s, and the processor time
+// of the crowd itself. Beside all other tests it is more.
 func refusedBound() time.Duration { return size(4*time.Second, 2*time.Second) }
 
 // Row 27: while a store is killed, hangs or takes no writes, a request is done, or refused with 503 and Retry-After.
@@ -97,7 +97,7 @@ func (a *asker) during(t *testing.T, name string, span time.Duration, fault func
 	over.Store(true)
 	crowd.Wait()
 	mend()
-	mended := time.Now()
+	repaired := time.Now()
 	testkit.Eventually(t, patience, func() bool {
 		for range 3 {
 			if !a.ask(t.Context(), t, name) {
@@ -106,7 +106,7 @@ func (a *asker) during(t *testing.T, name string, span time.Duration, fault func
 		}
 		return true
 	}, "everything is done again after: %s", name)
-	return time.Since(mended)
+	return time.Since(repaired)
 }
 
 // ask makes one request of each kind and reports whether all were done.

@@ -157,13 +157,13 @@ func (n nothing) Claim(_ context.Context, id string, lease time.Duration) (messa
 
 func (n nothing) Record(context.Context, messages.Claim, messages.Outcome) error { return nil }
 
-func (n nothing) Name() string { return "nobody" }
+func (n nothing) Name() string { return "none" }
 
 func (n nothing) SendSMS(_ context.Context, sms providers.SMS) (providers.Receipt, error) {
 	if sms.To.Reveal() != n.to || len(sms.Code) < 4 {
 		n.t.Errorf("%q sends %d digits to %s", n.text, len(sms.Code), sms.To.Reveal())
 	}
-	return providers.Receipt{Provider: "nobody"}, nil
+	return providers.Receipt{Provider: "none"}, nil
 }
 
 // noMails has no mail of any id.

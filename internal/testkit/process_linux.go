@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"os/user"
@@ -23,22 +24,17 @@ func asOrdinaryUser(cmd *exec.Cmd, dir string) error {
 	if os.Getuid() != 0 {
 		return nil
 	}
-	account, err := user.Lookup("postgres")
-	if err != nil {
-		if account, err = user.Lookup("nobody"); err != nil {
+	uid, gid := 65534, 65534 // Linux's user and group without rights
+	if account, err := user.Lookup("postgres"); err == nil {
+		own, err1 := strconv.Atoi(account.Uid)
+		group, err2 := strconv.Atoi(account.Gid)
+		if err := errors.Join(err1, err2); err != nil {
 			return err
 		}
-	}
-	uid, err := strconv.ParseUint(account.Uid, 10, 32)
-	if err != nil {
-		return err
-	}
-	gid, err := strconv.ParseUint(account.Gid, 10, 32)
-	if err != nil {
-		return err
+		uid, gid = own, group
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
+		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, //nolint:gosec // ids are 32 bits wide
 	}
-	return os.Chown(dir, int(uid), int(gid))
+	return os.Chown(dir, uid, gid)
 }
