@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"testing"
 	"time"
+
 	"usher/internal/testkit"
 )
 
@@ -13,7 +14,8 @@ var answersTests = behaviours{
 	"another body is told apart, busy or answered": answerOther,
 	"a dropped key is free":                        answerDropped,
 	"a run that died blocks its key for a while":   answerLease,
-	"a run whose lease is over ends nothing":       answerLate}
+	"a run whose lease is over ends nothing":       answerLate,
+}
 
 // begun is what Begin said, in one word or the answer.
 func (b *fixture) begun(t *testing.T, body string) (said, run string) {

@@ -18,7 +18,8 @@ var captchasTests = behaviours{
 	"it ends with its time":                      captchaExpires,
 	"a refused request costs the captcha":        captchaRefused,
 	"no captcha and no limit is let in":          captchaNone,
-	"what is used is seen without spending":      captchaFill}
+	"what is used is seen without spending":      captchaFill,
+}
 
 // asked has a space in its answer, as no maker's has: what is kept is told apart all the same.
 var asked = captcha.Asked{Medium: captcha.Image, Price: captcha.High, Answer: "7 3"}

@@ -17,7 +17,8 @@ var codesRetryTests = behaviours{
 	"a code that cannot be entered stays as it is":    retryOver,
 	"a message on its way or there stays as it is":    retryOnItsWay,
 	"a retry is noted like every change of a code":    retryNoted,
-	"unknown ids are missing and harm nothing to ask": retryUnknown}
+	"unknown ids are missing and harm nothing to ask": retryUnknown,
+}
 
 func (b *fixture) wantRetry(t *testing.T, id string, dryRun bool, want string) {
 	t.Helper()

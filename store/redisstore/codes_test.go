@@ -52,7 +52,8 @@ var codesTests = behaviours{
 	"a refusal of ours keeps the first cause":                firstCause,
 	"outcomes are recorded once":                             recordTwice,
 	"a claim that ran out is unresolved":                     claimsUnresolved,
-	"unknown ids are harmless":                               unknownIDs}
+	"unknown ids are harmless":                               unknownIDs,
+}
 
 func issuesInParallel(t *testing.T, b *fixture) {
 	errs := testkit.Parallel(200, func(int) error {

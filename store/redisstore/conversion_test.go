@@ -25,7 +25,8 @@ var conversionTests = behaviours{
 	"of parallel sends the count passes":                  conversionInParallel,
 	"a code counts as entered once":                       conversionCountsOnce,
 	"refunds and reads":                                   refundAndLook,
-	"what is known is forgotten in time":                  knownForATime}
+	"what is known is forgotten in time":                  knownForATime,
+}
 
 // guard is the default one.
 func (b *fixture) guard() limits.Spend {

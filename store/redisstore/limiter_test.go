@@ -25,7 +25,8 @@ var limitsTests = behaviours{
 	"another period counts anew":                  otherPeriod,
 	"what is refused or given back leaves no key": refusedLeavesNothing,
 	"a window lives as long as it counts":         windowLives,
-	"a server that lost its scripts gets them":    scriptsLost}
+	"a server that lost its scripts gets them":    scriptsLost,
+}
 
 func reporter(into map[limits.Name]int) func(context.Context, limits.Name, time.Duration) {
 	return func(_ context.Context, name limits.Name, _ time.Duration) { into[name]++ }

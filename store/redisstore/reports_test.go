@@ -23,7 +23,8 @@ var reportsTests = behaviours{
 	"a code is found by its reference":                    reportByReference,
 	"unknown ids are ignored among known ones":            reportUnknown,
 	"a late report of a code that is over is known":       reportLate,
-	"of many one gets the lock":                           oneLock}
+	"of many one gets the lock":                           oneLock,
+}
 
 // report is a delivery report of Aliyun for a code, under the id that the fixture's record gives it.
 func (b *fixture) report(id string, state messages.State) reports.Report {

@@ -14,7 +14,8 @@ import (
 var scoresTests = behaviours{
 	"what is counted is forgotten with its minute":   scoresSlide,
 	"a code that is used counts for its provider":    scoresVerified,
-	"a code that is used again does not count again": scoresRestored}
+	"a code that is used again does not count again": scoresRestored,
+}
 
 // wantScore compares one provider's score.
 func (b *fixture) wantScore(t *testing.T, provider string, want providers.Score) {

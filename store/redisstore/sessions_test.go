@@ -18,7 +18,8 @@ var sessionsTests = behaviours{
 	"one of a list ends alone":          listEnds,
 	"a stranger's session is not ended": listStranger,
 	"a list makes room for the newest":  listFull,
-	"a list opens nothing":              listHolds}
+	"a list opens nothing":              listHolds,
+}
 
 // sessionData holds what text handling would spoil.
 var sessionData = []byte("a b\x00\xff\n 12 c")

@@ -26,7 +26,8 @@ var changesTests = behaviours{
 	"Changes_file_their_mails_or_nothing":     changesMails,
 	"Changes_let_one_of_parallel_ones_win":    changesParallel,
 	"Changes_end_links_to_the_address_before": changesLinks,
-	"Tables_hold_no_number_and_no_address":    changesDump}
+	"Tables_hold_no_number_and_no_address":    changesDump,
+}
 
 // found is the account as the store has it now.
 func (f *fixture) found(t *testing.T, id string) accounts.Account {

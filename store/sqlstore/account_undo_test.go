@@ -26,7 +26,8 @@ var undosTests = behaviours{
 	"Undo_files_its_mails_or_nothing":         undoMails,
 	"A_refused_change_leaves_nothing_to_undo": undoRefused,
 	"Changes_are_found_by_the_number_before":  undoByNumber,
-	"Changes_hold_no_number_and_no_address":   undoDump}
+	"Changes_hold_no_number_and_no_address":   undoDump,
+}
 
 // change is one of the kind that is made now.
 func (f *fixture) change(account accounts.Account, kind accounts.ChangeKind, mails ...*accounts.Mail) *accounts.Change {

@@ -36,7 +36,8 @@ var accountsTests = behaviours{
 	"RenewActivation_counts_parallel_calls":      accountsRenewParallel,
 	"Tables_hold_no_number_and_no_address":       accountsDump,
 	"Find_does_not_know_what_was_never_created":  accountsUnknown,
-	"Exists_agrees_with_Find_for_hostile_values": accountsHostile}
+	"Exists_agrees_with_Find_for_hostile_values": accountsHostile,
+}
 
 func keysOf(account accounts.Account) []accounts.Key {
 	_, canonical, _ := accounts.CanonicalUsername(account.Username)

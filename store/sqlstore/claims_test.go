@@ -19,7 +19,8 @@ var claimsTests = behaviours{
 	"HandOver_moves_the_number_after_its_time":        claimsHandOver,
 	"HandOver_leaves_the_number_to_an_account_in_use": claimsAnswered,
 	"Undo_ends_the_claim":                             claimsUndone,
-	"ChangeMobile_ends_the_claim":                     claimsChanged}
+	"ChangeMobile_ends_the_claim":                     claimsChanged,
+}
 
 // claimer is a new account that claims the number, and its mail.
 func (f *fixture) claimer(t *testing.T, mobile contact.Mobile) (accounts.Account, *accounts.Mail) {

@@ -25,7 +25,8 @@ var importedTests = behaviours{
 	"Rehash_does_not_undo_a_change_of_password":  rehashLate,
 	"Rehash_of_an_unknown_account_does_nothing":  rehashUnknown,
 	"Rehash_gives_up_with_its_context":           rehashCanceled,
-	"CreateAll_keeps_accounts_that_prove_little": createAllBare}
+	"CreateAll_keeps_accounts_that_prove_little": createAllBare,
+}
 
 func (f *fixture) crowd(t *testing.T, n int) []accounts.Account {
 	t.Helper()

@@ -53,7 +53,8 @@ var mailsTests = behaviours{
 	"Claim_goes_to_the_address_that_a_mail_names":    noticesOwnAddress,
 	"Notice_of_a_new_address_names_the_old_one":      noticesFormer,
 	"Notice_ends_with_its_use":                       noticesExpire,
-	"Notice_is_enqueued_again_by_the_relay":          noticesDue}
+	"Notice_is_enqueued_again_by_the_relay":          noticesDue,
+}
 
 // claim is a Claim that must succeed.
 func (f *fixture) claim(t *testing.T, id string) messages.Claim {

@@ -28,7 +28,8 @@ var historyTests = behaviours{
 	"Retry_takes_a_notice_once_its_address_is_fine": retryDropped,
 	"Retry_of_one_mail_succeeds_once_of_20":         retryParallel,
 	"Dry_Retry_changes_nothing":                     retryDry,
-	"History_gives_up_with_its_context":             historyCanceled}
+	"History_gives_up_with_its_context":             historyCanceled,
+}
 
 func (f *fixture) wantListed(t *testing.T, filter sqlstore.Filter, want ...string) {
 	t.Helper()

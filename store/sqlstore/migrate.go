@@ -11,11 +11,12 @@ import (
 	"maps"
 	"slices"
 	"time"
-	"usher/accounts"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
+
+	"usher/accounts"
 )
 
 //go:embed migrations/*.sql

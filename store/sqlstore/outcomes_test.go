@@ -26,7 +26,8 @@ var outcomesTests = behaviours{
 	"Expire_is_replaced_by_a_later_outcome":     outcomesExpireEarly,
 	"Prune_deletes_what_is_closed_and_old":      outcomesPrune,
 	"Prune_and_Expire_honour_their_limits":      outcomesLimits,
-	"Mails_are_handed_out_past_any_sms_waiting": outcomesBesideMails}
+	"Mails_are_handed_out_past_any_sms_waiting": outcomesBesideMails,
+}
 
 // outcome is what is known of a code that was just issued.
 func (f *fixture) outcome() messages.Record {

@@ -25,7 +25,8 @@ var pendingTests = behaviours{
 	"DropUnproved_drops_what_ran_out":                pendingDrop,
 	"DropUnproved_does_what_others_left":             pendingLeft,
 	"DropUnproved_keeps_to_its_limit":                pendingLimit,
-	"Tables_hold_no_address_that_waits_or_was_freed": pendingDump}
+	"Tables_hold_no_address_that_waits_or_was_freed": pendingDump,
+}
 
 // hashed is an address as tokens and the store's methods have it.
 func hashed(t *testing.T, email contact.Email) string {

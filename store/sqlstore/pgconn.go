@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"time"
+
 	"usher/store"
 )
 

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"time"
 
-	"usher/accounts"
-
 	"github.com/jmoiron/sqlx"
+
+	"usher/accounts"
 )
 
 // Due returns the mails that the caller must enqueue again, and notes them as enqueued: those whose worker's lease is over, and

@@ -20,7 +20,8 @@ var trafficTests = behaviours{
 	"counts_mails_apart":                               trafficMails,
 	"tells_the_dead_by_their_reason_and_the_last_ones": trafficDead,
 	"of_a_day_is_the_same_when_counted_before":         trafficRolledUp,
-	"gives_up_with_its_context":                        trafficCanceled}
+	"gives_up_with_its_context":                        trafficCanceled,
+}
 
 // window is the hour that ends a minute from now.
 func (f *fixture) window() vitals.Window {
