@@ -58,6 +58,7 @@ func (n Name) Net() Name { return n.companion("_net") }
 // All returns the name of the companion that counts all requests: lookup_all of lookup_ip.
 func (n Name) All() Name { return n.companion("_all") }
 
+// companion replaces "_ip" in a name, or appends the kind to a name without it.
 func (n Name) companion(kind string) Name {
 	if before, after, found := strings.Cut(string(n), "_ip"); found {
 		return Name(before + kind + after)

@@ -16,6 +16,7 @@ func Network(ip netip.Addr) (addr, network string) {
 	return prefix(ip, 64), prefix(ip, 48)
 }
 
+// prefix returns the first bits of an address as a network.
 func prefix(ip netip.Addr, bits int) string {
 	p, err := ip.Prefix(bits)
 	if err != nil { // impossible: the address has more bits than the prefix

@@ -57,6 +57,7 @@ func (s Set) Parse(setting string) (Set, error) {
 	return set, nil
 }
 
+// parseEntry reads one entry of a setting. What the entry leaves out comes from the known limit of that name.
 func parseEntry(entry string, known Set) (Limit, error) {
 	name, value, found := strings.Cut(entry, "=")
 	if !found {

@@ -133,18 +133,22 @@ func derive(id string, raw []byte) (key, error) {
 	}, err
 }
 
+// validID reports whether an id may stand in front of a dot or a colon in stored texts.
 func validID(id string) bool {
 	const alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	return id != "" && len(id) <= 8 && strings.Trim(id, alphanumeric) == ""
 }
 
+// first returns the key that signs and seals.
 func (k *Keys) first() *key { return &k.ring[0] }
 
+// index returns the key that indexes.
 func (k *Keys) index() *key {
 	sub, _ := k.find(k.indexer) // ParseKeys makes sure that it exists
 	return sub
 }
 
+// find returns the key with the id, or [ErrUnknownKey]. There are two or three keys, so a map would not be faster.
 func (k *Keys) find(id string) (*key, error) {
 	for i := range k.ring {
 		if k.ring[i].id == id {

@@ -18,6 +18,7 @@ type macState struct {
 	text []byte
 }
 
+// newMACs returns the MACs of a key.
 func newMACs(key []byte) *macs {
 	return &macs{sync.Pool{New: func() any { return &macState{hash: hmac.New(sha256.New, key)} }}}
 }

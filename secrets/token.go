@@ -83,6 +83,7 @@ func (k *Keys) ParseToken(text string, now time.Time) (Token, error) {
 	return token, nil
 }
 
+// cutLast splits a text at its last dot.
 func cutLast(text string) (before, after string, found bool) {
 	dot := strings.LastIndexByte(text, '.')
 	if dot < 0 {

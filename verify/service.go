@@ -101,6 +101,8 @@ func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 	return Issued{ID: issue.ID, ExpiresIn: s.Policy.CodeTTL, ResendAfter: s.Policy.ResendInterval}, nil
 }
 
+// newIssue derives a new code and the MAC to compare with. An id that the request may not replace is ignored, so that requests
+// cannot end the codes of other numbers.
 func (s *Service) newIssue(r Request) (Issue, error) {
 	subject := s.subject(r.Mobile)
 	id := NewID(subject)

@@ -97,6 +97,7 @@ func (b *batcher) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
+// do sends commands alone when a lane is free, and otherwise waits for a batch. alone sends them past the batcher.
 func (b *batcher) do(ctx context.Context, cmds []redis.Cmder, alone func() error) error {
 	b.mu.Lock()
 	if b.busy < lanes {
@@ -231,6 +232,7 @@ func isLost(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
+// fail sets the error on all commands, because callers of a pipeline read it from there, and returns it.
 func fail(cmds []redis.Cmder, err error) error {
 	for _, cmd := range cmds {
 		cmd.SetErr(err)
@@ -238,6 +240,7 @@ func fail(cmds []redis.Cmder, err error) error {
 	return err
 }
 
+// firstError returns the first error of the commands, as the client does for a pipeline.
 func firstError(cmds []redis.Cmder) error {
 	for _, cmd := range cmds {
 		if err := cmd.Err(); err != nil {

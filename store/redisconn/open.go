@@ -80,6 +80,7 @@ func OpenWith(text string, s Settings) (redis.UniversalClient, error) {
 	return client, nil
 }
 
+// openServer reads the forms with one server.
 func openServer(text string, timeout time.Duration) (redis.UniversalClient, error) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -149,6 +150,7 @@ func openServers(scheme, rest string, timeout time.Duration) (redis.UniversalCli
 	return openSentinel(options, database, query)
 }
 
+// openCluster reads what is special to clusters: they have one database, number 0.
 func openCluster(options *redis.UniversalOptions, database string, query url.Values) (redis.UniversalClient, error) {
 	if database != "" && database != "0" || len(query) > 0 {
 		return nil, errors.New("redis URL: a cluster has one database and no options but ca, cert and key")

@@ -72,6 +72,7 @@ func (p prober) queueKey(kind string) string {
 	return "asynq:{" + p.queueName() + "}:" + kind
 }
 
+// queueName begins with the prefix, so that the permissions of the service suffice for it.
 func (p prober) queueName() string { return p.prefix + "probe:" + p.id }
 
 // probed are the commands that the service and Asynq use, directly or in scripts, with the probe's arguments. The first
@@ -196,6 +197,7 @@ func (p prober) queueList() error {
 	return nil
 }
 
+// delete removes keys before they expire: probes run every few seconds in each process.
 func (p prober) delete(keys ...string) error {
 	if err := p.client.Del(p.ctx, keys...).Err(); err != nil {
 		return refused("DEL", err)

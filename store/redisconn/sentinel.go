@@ -18,6 +18,7 @@ import (
 // (https://github.com/redis/go-redis/issues/3652).
 const sentinelSearch = 10
 
+// openSentinel reads what is special to sentinels, and bounds how long a command may wait for them to name the primary.
 func openSentinel(options *redis.UniversalOptions, database string, query url.Values) (redis.UniversalClient, error) {
 	options.MasterName = take(query, "master")
 	options.SentinelUsername = take(query, "sentinel_username")

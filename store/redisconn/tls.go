@@ -16,6 +16,7 @@ func newTLS() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
 // tlsFiles are the options of a URL that name files; all are optional.
 type tlsFiles struct{ ca, cert, key string }
 
+// takeFiles removes the options that name files from the query, so that what is left can be checked for mistakes.
 func takeFiles(query url.Values) tlsFiles {
 	return tlsFiles{ca: take(query, "ca"), cert: take(query, "cert"), key: take(query, "key")}
 }

@@ -50,6 +50,7 @@ func (a *Answers) Drop(ctx context.Context, key, run string) error {
 	return a.end(ctx, a.hash(key), run, "")
 }
 
+// end stores the sealed answer, or releases the key when the answer is empty.
 func (a *Answers) end(ctx context.Context, hash, run, sealed string) error {
 	err := answerEndScript.Run(ctx, a.store.client, []string{a.store.space.answerKey(hash)},
 		run, sealed, a.store.now().Add(answerLife).UnixMilli(), answerLife.Milliseconds()).Err()
@@ -59,6 +60,7 @@ func (a *Answers) end(ctx context.Context, hash, run, sealed string) error {
 	return nil
 }
 
+// hash keeps the keys of clients out of Redis: a client may put anything into them.
 func (a *Answers) hash(key string) string { return a.store.keys.Index("answer", key) }
 
 // sealContext binds an answer to its key: moved to another one it does not open.

@@ -114,6 +114,7 @@ func (g *Gate) Known(ctx context.Context, network, login string) (bool, error) {
 	return until > float64(g.store.now().UnixMilli()), nil
 }
 
+// networksKey returns the key of a login name's networks. A login name is a user name, a number or an address, so it is hashed.
 func (g *Gate) networksKey(login string) string {
 	return g.store.space.networksKey(g.store.keys.Index("known", login))
 }

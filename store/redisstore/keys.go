@@ -15,6 +15,7 @@ const DefaultNamespace = "usher"
 // keys begin with "asynq:". This file has all keys, each with its type, its content and how long it lives.
 type keyspace string
 
+// newKeyspace returns the keys of a namespace; the empty one is [DefaultNamespace].
 func newKeyspace(namespace string) keyspace {
 	return keyspace(cmp.Or(namespace, DefaultNamespace) + ":")
 }

@@ -59,6 +59,7 @@ func (s *Store) KeyUse(ctx context.Context) (map[string]KeyUse, error) {
 	return use, nil
 }
 
+// until returns the use with the later of two ends.
 func (u KeyUse) until(end time.Time) KeyUse {
 	if end.After(u.Until) {
 		u.Until = end
@@ -119,6 +120,7 @@ func (s *Store) Claim(ctx context.Context) error { return s.claim(ctx, "0") }
 // CheckClaim is [Store.Claim] without writing anything.
 func (s *Store) CheckClaim(ctx context.Context) error { return s.claim(ctx, "1") }
 
+// claim compares the fingerprints, and stores them unless dryRun is "1".
 func (s *Store) claim(ctx context.Context, dryRun string) error {
 	prints := s.keys.Fingerprints()
 	ids := slices.Sorted(maps.Keys(prints))

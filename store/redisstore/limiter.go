@@ -67,6 +67,7 @@ type group struct {
 	refused   bool // a limit had no unit left, and refuses
 }
 
+// batch groups the spends by place and prepares a call for each group. Limits that are off are skipped.
 func (s *Store) batch(spends []limits.Spend) *batch {
 	b := &batch{store: s, at: s.now()}
 	for i, spend := range spends {
@@ -111,6 +112,7 @@ func (g *group) guard() int {
 	return g.limits[len(g.limits)-1].Percent
 }
 
+// keys returns the keys of the group's windows, with capacity for those of a guard.
 func (g *group) keys(space keyspace) []string {
 	keys := make([]string, len(g.limits), len(g.limits)+3)
 	for i, limit := range g.limits {

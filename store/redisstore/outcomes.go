@@ -162,6 +162,7 @@ type entryReader struct {
 // latest is the end of the times that are read, in milliseconds: the year 8307, which databases still store.
 const latest = 200_000_000_000_000
 
+// text reads a text. Longer texts, invalid UTF-8 and NUL are refused, because PostgreSQL refuses them too.
 func (r *entryReader) text(field string) string {
 	text, _ := r.values[field].(string)
 	if len(text) > 200 || !utf8.ValidString(text) || strings.Contains(text, "\x00") {

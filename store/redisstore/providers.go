@@ -75,6 +75,7 @@ func (s *Scores) RecentScores(ctx context.Context, names []string) (map[string]p
 	return scores, nil
 }
 
+// scoreOf converts the fields of one minute, in the order in which RecentScores reads them.
 func scoreOf(fields []any) providers.Score {
 	number := func(i int) int {
 		text, _ := fields[i].(string)

@@ -29,6 +29,7 @@ func (r *Reports) Remember(ctx context.Context, provider, reference, id string) 
 	return nil
 }
 
+// reference returns the key of a vendor's reference, which is hashed because vendors choose its text.
 func (r *Reports) reference(provider, reference string) string {
 	return r.store.space.referenceKey(r.store.keys.Index("reference", provider+" "+reference))
 }
@@ -56,6 +57,7 @@ func (r *Reports) Apply(ctx context.Context, all []reports.Report) ([]reports.Re
 	return results, nil
 }
 
+// apply stores at most [reportsAtOnce] reports. A report of an unknown message has a zero result.
 func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Result, error) {
 	ids, err := r.find(ctx, all)
 	if err != nil {

@@ -160,6 +160,7 @@ func (s *Sessions) own(ctx context.Context, owner string, ids []string) ([]strin
 	return own, nil
 }
 
+// listKey returns the key of the list of an owner's sessions.
 func (s *Sessions) listKey(owner string) string {
 	return s.store.space.sessionsKey(s.store.keys.Index("session owner", owner))
 }

@@ -108,6 +108,7 @@ func (w *Workers) List(ctx context.Context) ([]vitals.Worker, error) {
 	return workers, nil
 }
 
+// workerOf converts the fields of a heartbeat. Fields that a newer version added are ignored.
 func workerOf(id string, fields map[string]string) vitals.Worker {
 	worker := vitals.Worker{
 		ID: id, Host: fields[workerHost], Version: fields[workerVersion],
@@ -128,6 +129,7 @@ func workerOf(id string, fields map[string]string) vitals.Worker {
 	return worker
 }
 
+// joined and split convert lists, whose elements contain no comma, to texts and back.
 func joined[T ~string](all []T) string {
 	texts := make([]string, len(all))
 	for i, one := range all {

@@ -106,6 +106,7 @@ func (a *Accounts) ChangesFrom(ctx context.Context, mobile contact.Mobile, when 
 	return changes, nil
 }
 
+// changeOf converts a row, and opens the contacts in it.
 func (a *Accounts) changeOf(row changeRow) (accounts.Change, error) {
 	change := accounts.Change{
 		ID: row.ID, AccountID: row.AccountID, Kind: row.Kind, At: row.ChangedAt.Time, EndsAt: row.EndsAt.Time,
@@ -142,6 +143,8 @@ func (a *Accounts) Undo(
 	}
 }
 
+// undo is one try of [Accounts.Undo]. It locks the account first, so that parallel undos of one change run one after the other
+// and the second finds nothing.
 func (a *Accounts) undo(
 	ctx context.Context, change accounts.Change, hash string, when time.Time, mails []*accounts.Mail,
 ) (undone accounts.Undone, err error) {

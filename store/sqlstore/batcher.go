@@ -25,6 +25,9 @@ const (
 // A shared statement only replies to calls that succeed. A caller without a reply executes its call alone, so that it gets its
 // own error and never that of another. Therefore a call must do no harm when it is executed twice. It is safe for concurrent
 // use; make it with [newBatcher].
+//
+// The batcher of package redisconn is built differently: commands of Redis have replies of their own, several batches are under
+// way at a time, and a command must not wait when a lane is free.
 type batcher[Q, A any] struct {
 	execute func(ctx context.Context, questions []Q, reply func(n int, answer A)) error
 	lane    chan struct{} // contains a token while a caller executes a statement

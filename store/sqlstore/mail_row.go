@@ -68,6 +68,7 @@ func (r mailRow) facts() (facts accounts.MailFacts) {
 	return facts
 }
 
+// claim returns the claim that the row has now.
 func (r mailRow) claim() messages.Claim {
 	return messages.Claim{ID: r.ID, Attempt: r.Attempt, LeaseUntil: r.LeaseUntil.Time, UnresolvedClaims: r.UnresolvedClaims}
 }
@@ -107,6 +108,7 @@ type standing struct {
 	Generation int  `db:"activation_generation"`
 }
 
+// standingOf returns the same as the columns of a [standing], for an account that was read already.
 func standingOf(a accounts.Account) standing {
 	return standing{!a.Email.IsZero(), !a.PendingEmail.IsZero(), a.ActivationGeneration}
 }

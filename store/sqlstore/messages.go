@@ -75,6 +75,7 @@ type messageRow struct {
 	UpdatedAt   stamp `db:"updated_at"`
 }
 
+// message returns the message with its times, which sqlx reads into the outer fields of the row.
 func (r messageRow) message() Message {
 	m := r.Message
 	m.CreatedAt, m.EnqueuedAt, m.LeaseUntil = r.CreatedAt.Time, r.EnqueuedAt.Time, r.LeaseUntil.Time
@@ -195,6 +196,7 @@ func (m *Messages) PersonOf(ctx context.Context, subject string) (Person, error)
 	return m.person(ctx, "mobile_key = ?", subject)
 }
 
+// person finds an account by a condition with one argument.
 func (m *Messages) person(ctx context.Context, condition, value string) (Person, error) {
 	var row accountRow
 	err := m.db.get(ctx, &row, "select "+personColumns+" from accounts where "+condition, value)

@@ -79,6 +79,7 @@ func (m *Messages) Retry(ctx context.Context, id string, how Retry) (reason stri
 	return "", nil
 }
 
+// retryable reads a mail together with the part of its account that decides whether the mail is useful.
 func (m *Messages) retryable(ctx context.Context, id string) (retryRow, error) {
 	var row retryRow
 	err := m.db.get(ctx, &row, `

@@ -139,6 +139,7 @@ func CheckSchema(ctx context.Context, db *DB) error {
 	return nil
 }
 
+// migrations returns the migrations of this program. The global registry of goose is not used, because tests run in parallel.
 func (db *DB) migrations() (*goose.Provider, error) {
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {

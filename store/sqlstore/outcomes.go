@@ -85,6 +85,7 @@ func (o *Outcomes) Save(ctx context.Context, records []messages.Record) error {
 	return nil
 }
 
+// save writes the rows with one statement.
 func (o *Outcomes) save(ctx context.Context, rows []outcomeRow) (err error) {
 	if o.db.dialect == onPostgres {
 		_, err = o.db.exec(ctx, saveArrays, arrays(rows)...)
@@ -168,6 +169,7 @@ type outcomeRow struct {
 	UpdatedAt        stamp          `db:"updated_at"`
 }
 
+// newOutcomeRow converts a record to the columns of a row.
 func newOutcomeRow(r *messages.Record) outcomeRow {
 	return outcomeRow{
 		ID: r.ID, Purpose: r.Purpose, To: r.To, RequestID: r.RequestID,

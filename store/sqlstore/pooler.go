@@ -69,6 +69,7 @@ func poolerError(err error) error {
 	return err
 }
 
+// scanPid reads the process id of the database's server process, which identifies a connection of the database.
 func scanPid(row *sql.Row) (pid int, err error) {
 	if err = row.Scan(&pid); errors.Is(err, sql.ErrNoRows) {
 		err = errors.New("the server does not tell its process id")

@@ -44,6 +44,7 @@ func (db *DB) pruneUntil(ctx context.Context, p pruning, from, before stamp) (to
 	return to, err == nil, err
 }
 
+// pruneBetween deletes the rows from one time to another, including the latter when more rows follow.
 func (db *DB) pruneBetween(ctx context.Context, p pruning, from, to stamp, including bool) (int, error) {
 	ends := "<"
 	if including { // rows of one time are deleted together

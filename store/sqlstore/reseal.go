@@ -25,6 +25,7 @@ type Resealed struct {
 	Named   []string // the first of the rows left, each with table, id and reason, and nothing private
 }
 
+// leave counts a row that cannot be changed, and names it when it is among the first.
 func (r *Resealed) leave(column sealedColumn, row sealedRow, reason string) {
 	r.Left++
 	if len(r.Named) < maxNamed {

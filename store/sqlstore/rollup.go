@@ -98,6 +98,7 @@ func (m *Messages) changed(ctx context.Context, first, end, since time.Time) ([]
 	return changed, err
 }
 
+// rollUp counts one quarter and stores the result, unless a later count is stored already.
 func (m *Messages) rollUp(ctx context.Context, since, now time.Time) error {
 	until := since.Add(quarter)
 	t := vitals.NewTraffic(vitals.Window{Since: since, Until: until, Slot: quarter, Recent: until})

@@ -118,6 +118,7 @@ func (s *Seals) Check(ctx context.Context, sample int) error {
 	return nil
 }
 
+// check compares one row. It names the kind and the account, never the value.
 func (s *Seals) check(column sealedColumn, row sealedRow) error {
 	plain, err := s.keys.Open(row.Sealed, column.context+row.Owner)
 	switch {

@@ -12,6 +12,7 @@ import (
 
 const insertSpent = "insert into spent (id, until) values (?, ?) on conflict (id) do nothing"
 
+// spentSession and spentCode are the ids of rows in the table spent. The prefixes keep sessions and codes apart.
 func spentSession(session string) string { return "session/" + session }
 
 func spentCode(id string) string { return "code/" + id }

@@ -106,6 +106,7 @@ func CheckURL(databaseURL string) error {
 	return db.Close()
 }
 
+// openDialect reads the URL and prepares the pool, without connecting.
 func openDialect(databaseURL string, s Settings) (*DB, error) {
 	if path, found := strings.CutPrefix(databaseURL, "sqlite:"); found && path != "" {
 		db, err := openSQLite(path)
@@ -292,6 +293,7 @@ func (db *DB) inTxOnce(ctx context.Context, do func(tx *sqlx.Tx) error) error {
 	return db.note(ctx, db.tryTx(ctx, do))
 }
 
+// tryTx runs one transaction. Its error has not been converted to an outage yet.
 func (db *DB) tryTx(ctx context.Context, do func(tx *sqlx.Tx) error) error {
 	tx, err := db.sqlx.BeginTxx(ctx, nil)
 	if err != nil {

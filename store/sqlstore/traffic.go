@@ -49,6 +49,7 @@ func (m *Messages) count(ctx context.Context, t *vitals.Traffic, since time.Time
 // inWindow selects the rows that a statement about a window reads; its arguments are the first and the last time.
 const inWindow = " from messages where created_at >= ? and created_at < ?"
 
+// read lists the rows of a window. Its statements are not prepared: they contain the times of the window.
 func (m *Messages) read(ctx context.Context, rows any, since, until time.Time, query string, args ...any) error {
 	args = append([]any{at(since), at(until)}, args...)
 	return m.db.slowly().listOnce(ctx, rows, query, args...)
@@ -69,6 +70,7 @@ type partRow struct {
 	Prefix   string           `db:"prefix"`
 }
 
+// part converts the columns of [Messages.parts].
 func (r partRow) part() vitals.Part {
 	return vitals.Part{Channel: r.Channel, Slot: r.Slot, Provider: r.Provider, Prefix: r.Prefix, Recent: r.Recent == 1}
 }
@@ -142,6 +144,7 @@ func (m *Messages) times(ctx context.Context, t *vitals.Traffic, since time.Time
 
 const isDead = " and state in ('failed', 'undelivered', 'dropped')"
 
+// deadGroups counts the messages that were not delivered, by their reasons, the most frequent first.
 func (m *Messages) deadGroups(ctx context.Context, t *vitals.Traffic, since time.Time, most int) error {
 	var rows []struct {
 		Channel  messages.Channel `db:"channel"`
@@ -167,6 +170,7 @@ func (m *Messages) deadGroups(ctx context.Context, t *vitals.Traffic, since time
 	return err
 }
 
+// lastDead reads the newest messages that were not delivered.
 func (m *Messages) lastDead(ctx context.Context, t *vitals.Traffic) error {
 	var rows []messageRow
 	err := m.read(ctx, &rows, t.Window.Since, t.Window.Until, "select "+messageColumns+inWindow+isDead+
