@@ -22,7 +22,7 @@ type bounded struct {
 
 func (b bounded) Bounds() providers.Bounds { return b.bounds }
 
-// slotsFake lets everything pass until it is told otherwise.
+// slotsFake lets every request pass until a test sets a refusal.
 type slotsFake struct {
 	mu       sync.Mutex
 	refuse   providers.Decision
@@ -118,7 +118,7 @@ func TestRouter_asks_for_slots_once_and_only_where_there_are_bounds(t *testing.T
 	}
 }
 
-func TestRouter_sends_although_nobody_can_look_at_the_bounds(t *testing.T) {
+func TestRouter_sends_although_the_bounds_cannot_be_checked(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil, nil)
 	s.bound(providers.Bounds{PerSecond: 7, Concurrent: 1}).err = errors.New("redis is unavailable")

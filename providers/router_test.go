@@ -194,9 +194,9 @@ func TestRouter_goes_on_only_when_the_message_was_surely_not_sent(t *testing.T) 
 	}
 }
 
-// TestRouter_shows_a_final_message_to_nobody_else tries every order of answers of three senders: behind the
+// TestRouter_asks_no_provider_after_a_final_answer tries every order of answers of three senders: behind the
 // first answer that is not certainly a failure no provider is asked, and before it every one.
-func TestRouter_shows_a_final_message_to_nobody_else(t *testing.T) {
+func TestRouter_asks_no_provider_after_a_final_answer(t *testing.T) {
 	t.Parallel()
 	answers := []error{
 		nil, refusal(providers.Unknown), refusal(providers.Temporary), refusal(providers.RateLimited),
@@ -258,7 +258,7 @@ func TestRouter_explains_a_round_in_one_line(t *testing.T) {
 	}
 }
 
-func TestRouter_asks_nobody_else_when_the_time_is_over(t *testing.T) {
+func TestRouter_asks_no_other_provider_when_the_time_is_over(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil, nil)
 	ctx, cancel := context.WithCancel(t.Context())

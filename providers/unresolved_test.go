@@ -28,8 +28,8 @@ func (a asked) QuerySMS(ctx context.Context, query providers.Query) (providers.Q
 	return a.fate(ctx)
 }
 
-// doubtful sends the message as one that the provider may have had for so long.
-func (s *stage) doubtful(t *testing.T, provider string, age time.Duration) (calls, decisions []string, err error) {
+// unresolved sends the message as one that the provider may have had for so long.
+func (s *stage) unresolved(t *testing.T, provider string, age time.Duration) (calls, decisions []string, err error) {
 	t.Helper()
 	sms := message(t)
 	sms.Attempt = 2
@@ -107,7 +107,7 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := newStage(t, nil, nil)
 				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.QueryResult, error) { return test.fate, test.err }}
-				calls, decisions, err := s.doubtful(t, "b", test.age)
+				calls, decisions, err := s.unresolved(t, "b", test.age)
 				if diff := cmp.Diff([][]string{test.calls, test.decisions}, [][]string{calls, decisions}); diff != "" {
 					t.Errorf("called and decided (-want +got):\n%s", diff)
 				}
@@ -145,7 +145,7 @@ func TestRouter_sends_an_unresolved_message_by_another_provider(t *testing.T) {
 		{"not whose breaker is open, and a has one too", []error{temporary, nil, nil}, []error{unknown, unknown, unknown, unknown, unknown}, false, []string{"c"}, -1},
 		{"not who does not know it", []error{temporary, nil, nil}, nil, true, []string{"ask b", "a", "c"}, -1},
 		{"who does not know it, when no other takes it", []error{temporary, nil, temporary}, nil, true, []string{"ask b", "a", "c", "b"}, -1},
-		{"no third one after another doubt", []error{unknown, nil, nil}, nil, true, []string{"ask b", "a"}, providers.Unknown},
+		{"no third one after another unresolved one", []error{unknown, nil, nil}, nil, true, []string{"ask b", "a"}, providers.Unknown},
 	} {
 		inBubble(t, func(t *testing.T) {
 			s := newStage(t, test.answers...)
@@ -160,7 +160,7 @@ func TestRouter_sends_an_unresolved_message_by_another_provider(t *testing.T) {
 			if test.askable {
 				s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.QueryResult, error) { return providers.QueryResult{}, nil }}
 			}
-			calls, _, err := s.doubtful(t, "b", time.Minute)
+			calls, _, err := s.unresolved(t, "b", time.Minute)
 			if !slices.Equal(calls, test.calls) {
 				t.Errorf("%s: called %v, want %v", test.name, calls, test.calls)
 			}
@@ -182,12 +182,12 @@ func TestRouter_asks_everybody_when_the_worker_died(t *testing.T) {
 				nothing := func(context.Context) (providers.QueryResult, error) { return providers.QueryResult{}, nil }
 				s.Senders[0] = asked{s.senders[0], nothing}
 				s.Senders[2] = asked{s.senders[2], func(context.Context) (providers.QueryResult, error) { return fate, nil }}
-				calls, _, err := s.doubtful(t, who, time.Second)
+				calls, _, err := s.unresolved(t, who, time.Second)
 				if err != nil || !slices.Equal(calls, []string{"ask a", "ask c"}) {
 					t.Errorf("called %v, %v; want both asked and nothing sent", calls, err)
 				}
 				fate = providers.QueryResult{} // it does not know either
-				calls, decisions, err := s.doubtful(t, who, time.Second)
+				calls, decisions, err := s.unresolved(t, who, time.Second)
 				want := []string{"a not_found", "c not_found", "a resend"}
 				if err != nil || !slices.Equal(calls, []string{"ask a", "ask c", "a"}) || !slices.Equal(decisions, want) {
 					t.Errorf("called %v, decided %v, %v; want it sent again at once", calls, decisions, err)
@@ -205,7 +205,7 @@ func TestRouter_waits_for_an_answer_no_longer_than_it_has_time_to_use_it(t *test
 			<-ctx.Done()
 			return providers.QueryResult{}, &providers.Error{Provider: "a", Err: ctx.Err()}
 		}}
-		calls, _, err := s.doubtful(t, "a", time.Minute)
+		calls, _, err := s.unresolved(t, "a", time.Minute)
 		if took := time.Since(start); err != nil || !slices.Equal(calls, []string{"ask a", "a"}) || took > 3*time.Second {
 			t.Errorf("called %v, %v after %v", calls, err, took)
 		}

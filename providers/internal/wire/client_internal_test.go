@@ -43,7 +43,7 @@ func TestDo_writes_nothing_past_its_deadline(t *testing.T) {
 				sent bool
 			}{{time.Minute, true}, {-time.Second, false}, {time.Minute, true}} {
 				ctx := late{t.Context(), time.Now().Add(c.left)}
-				req, err := http.NewRequestWithContext(ctx, http.MethodPost, vendor.URL, http.NoBody)
+				req, err := http.NewRequestWithContext(ctx, http.MethodPost, vendor.URL, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
