@@ -31,8 +31,8 @@ func Inspect(ctx context.Context, client redis.UniversalClient, queues []string,
 		for i, queue := range queues {
 			asked[i] = answers{
 				pending: pipe.LLen(ctx, pendingKey(queue)), active: pipe.LLen(ctx, activeKey(queue)),
-				scheduled: pipe.ZCard(ctx, key(queue, "scheduled")), retry: pipe.ZCard(ctx, key(queue, "retry")),
-				archived: pipe.ZCard(ctx, key(queue, "archived")), paused: pipe.Exists(ctx, key(queue, "paused")),
+				scheduled: pipe.ZCard(ctx, Key(queue, "scheduled")), retry: pipe.ZCard(ctx, Key(queue, "retry")),
+				archived: pipe.ZCard(ctx, Key(queue, "archived")), paused: pipe.Exists(ctx, Key(queue, "paused")),
 				oldest: pipe.LIndex(ctx, pendingKey(queue), -1),
 			}
 		}
@@ -71,6 +71,6 @@ func Inspect(ctx context.Context, client redis.UniversalClient, queues []string,
 
 // IsPaused reports whether a queue is paused.
 func IsPaused(ctx context.Context, client redis.UniversalClient, queue string) (bool, error) {
-	n, err := client.Exists(ctx, key(queue, "paused")).Result()
+	n, err := client.Exists(ctx, Key(queue, "paused")).Result()
 	return n > 0, err
 }

@@ -16,13 +16,15 @@ import (
 // SetKey is the set of the names of all queues that were ever used.
 const SetKey = "asynq:queues"
 
-// Asynq's other keys, as its own package base makes them. The braces make Redis Cluster keep all keys of a queue in one slot.
-func key(queue, part string) string  { return "asynq:{" + queue + "}:" + part }
-func pendingKey(queue string) string { return key(queue, "pending") }
-func activeKey(queue string) string  { return key(queue, "active") }
-func leaseKey(queue string) string   { return key(queue, "lease") }
+// Key is a key of a queue, as Asynq's own package base makes it, such as its list "pending". The braces make Redis Cluster keep
+// all keys of a queue in one slot.
+func Key(queue, part string) string { return "asynq:{" + queue + "}:" + part }
+
+func pendingKey(queue string) string { return Key(queue, "pending") }
+func activeKey(queue string) string  { return Key(queue, "active") }
+func leaseKey(queue string) string   { return Key(queue, "lease") }
 func taskKey(queue, id string) string {
-	return key(queue, "t:"+id)
+	return Key(queue, "t:"+id)
 }
 
 // queueOf returns the queue whose key this is, when the key is its part.

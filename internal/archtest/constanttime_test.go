@@ -23,7 +23,7 @@ var comparers = map[string]string{
 	"passwords/django.go parsePBKDF2": "hashes of passwords, imported",
 	"api/reports.go isReportSecret":   "the secret of the path that vendors push to",
 	"app/ops.go authenticate":         "the token of the operations port",
-	"captcha/captcha.go Match":          "answers of captchas",
+	"captcha/captcha.go Match":        "answers of captchas",
 	"captcha/pow/pow.go equal":        "signatures of proofs of work",
 	"secrets/token.go ParseToken":     "signatures of activation links",
 	"verify/service.go isOf":          "keyed hashes of numbers",

@@ -47,7 +47,8 @@ var edges = []edge{
 	{"providers/internal/*", "messages", "ids and codes of vendors are made safe to store, as those of reports are"},
 	{"providers/internal/*", "providers", "what goes wrong on the wire has a kind"},
 
-	// Layer 3: the adapters, which know the domain and never one another.
+	// Layer 3: the adapters, which know the domain and never one another. Package queue knows neither.
+	{"store/redisconn", "queue", "it probes whether Redis lets Asynq's scripts touch the keys of a queue"},
 	{"store/redisstore", "contact", "keys are made from numbers and addresses"},
 	{"store/redisstore", "limits", "it counts"},
 	{"store/redisstore", "messages", "it keeps claims and outcomes of codes"},

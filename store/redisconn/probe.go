@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"usher/queue"
 	"usher/store"
 )
 
@@ -69,7 +70,7 @@ func (p prober) key(kind string) string {
 
 // queueKey is a key of a queue that exists for this run alone.
 func (p prober) queueKey(kind string) string {
-	return "asynq:{" + p.queueName() + "}:" + kind
+	return queue.Key(p.queueName(), kind)
 }
 
 // queueName begins with the prefix, so that the permissions of the service suffice for it.
@@ -185,14 +186,13 @@ func (p prober) queue() error {
 
 // queueList adds the queue to Asynq's list and removes it in the same transaction, before any other client can read it.
 func (p prober) queueList() error {
-	const queues = "asynq:queues"
 	_, err := p.client.TxPipelined(p.ctx, func(pipe redis.Pipeliner) error {
-		pipe.SAdd(p.ctx, queues, p.queueName())
-		pipe.SRem(p.ctx, queues, p.queueName())
+		pipe.SAdd(p.ctx, queue.SetKey, p.queueName())
+		pipe.SRem(p.ctx, queue.SetKey, p.queueName())
 		return nil
 	})
 	if err != nil {
-		return refused("SADD on the key "+queues+" in a transaction (MULTI, EXEC)", err)
+		return refused("SADD on the key "+queue.SetKey+" in a transaction (MULTI, EXEC)", err)
 	}
 	return nil
 }
