@@ -17,7 +17,7 @@ var envLine = regexp.MustCompile(`\A([A-Za-z_][A-Za-z_0-9]*)=(.*)\z`)
 // file may be missing. Lines that assign nothing, such as comments, are skipped, and so are variables without [Prefix]: a
 // file in a folder must not choose the PATH or a proxy of a command that an operator runs there.
 func WithFile(environ map[string]string, name string) (map[string]string, error) {
-	text, err := os.ReadFile(name)
+	text, err := os.ReadFile(name) //nolint:gosec // the program names the file
 	if errors.Is(err, fs.ErrNotExist) {
 		return environ, nil
 	}

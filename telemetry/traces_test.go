@@ -61,7 +61,7 @@ func TestOpen_makes_nothing_unless_asked(t *testing.T) {
 	}
 }
 
-func TestOpen_warns_of_a_collector_that_the_program_cannot_reach(t *testing.T) {
+func TestOpen_warns_of_a_collector_that_the_program_cannot_reach(t *testing.T) { //nolint:paralleltest // it replaces the logger of OpenTelemetry, of which a process has one
 	logger, log := testkit.Logger(t)
 	traces := telemetry.Open(t.Context(), telemetry.Settings{Exporter: telemetry.OTLP}, "test", logger)
 	if traces.Tracer() != nil {

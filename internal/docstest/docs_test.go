@@ -1,6 +1,6 @@
 // Package docstest checks the documents: that links lead somewhere, that long pages have a table of contents, and that
 // the Chinese README keeps up with the English one.
-package docstest
+package docstest_test
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package docstest
+package docstest_test
 
 import (
 	"encoding/json"
@@ -44,12 +44,12 @@ func TestHosting_files_parse_and_name_commands_that_exist(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		for _, match := range regexp.MustCompile("(?m)(?:bash |\\./)([a-z.]+/[a-z./]+)").FindAllStringSubmatch(string(text), -1) {
+		for _, match := range regexp.MustCompile(`(?m)(?:bash |\./)([a-z.]+/[a-z./]+)`).FindAllStringSubmatch(string(text), -1) {
 			if _, err := os.Stat(filepath.Join(root, match[1])); err != nil {
 				t.Errorf("%s names %s: %v", name, match[1], err)
 			}
 		}
-		for _, match := range regexp.MustCompile("\\bmake ([a-z-]+)").FindAllStringSubmatch(string(text), -1) {
+		for _, match := range regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(string(text), -1) {
 			if !strings.Contains(string(makefile), "\n"+match[1]+":") {
 				t.Errorf("%s names make %s, which does not exist", name, match[1])
 			}
