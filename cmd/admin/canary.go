@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"time"
 
@@ -14,10 +13,15 @@ import (
 	"usher/store/redisstore"
 )
 
+const canaryHelp = `usage: admin canary -provider NAME -to NUMBER [FLAGS]
+
+Sends one real SMS through one provider and waits for its delivery report. No code can be entered for it.
+`
+
 // canary sends one real message through one provider and waits for its report, in the same way as codes and reports of
 // users: this tests credentials, template, route and reports.
 func canary(ctx context.Context, p app.Process) error {
-	flags := flag.NewFlagSet("canary", flag.ContinueOnError)
+	flags := newFlags("canary", canaryHelp)
 	provider := flags.String("provider", "", "`name` of the provider: aliyun or ronglian")
 	number := flags.String("to", "", "`number` to send the message to")
 	wait := flags.Duration("wait", 2*time.Minute, "how long to wait for the report, at most 5m")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -21,9 +20,15 @@ import (
 // importBatch is how many lines share a transaction: enough to save round trips, and few enough for short locks.
 const importBatch = 500
 
+const importHelp = `usage: admin import-users [FLAGS] FILE.csv
+
+Imports the users of a Django service; docs/from-django.md tells how to make the file. A line that was imported before
+changes nothing, so the command can be repeated.
+`
+
 // importUsers imports the users of a Django service from a file; docs/from-django.md tells how to make it.
 func importUsers(ctx context.Context, p app.Process) error {
-	flags := flag.NewFlagSet("import-users", flag.ContinueOnError)
+	flags := newFlags("import-users", importHelp)
 	dryRun := flags.Bool("dry-run", false, "show what would be done with each line, and import no user")
 	fromLine := flags.Int("from-line", 2, "first `line` to import, to continue after a run that stopped")
 	rejects := flags.String("rejects", "", "`file` to append the reports of rejected lines to")

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -23,9 +22,14 @@ import (
 // maxPassword is the maximum length of a password in bytes: 128 code points of four bytes.
 const maxPassword = 4 * 128
 
+const superuserHelp = `usage: admin createsuperuser -username NAME
+
+Creates an account with all rights. It asks for the password twice, or reads it from a pipe.
+`
+
 // createSuperuser creates an account that is active at once, without a number or an address.
 func createSuperuser(ctx context.Context, p app.Process) error {
-	flags := flag.NewFlagSet("createsuperuser", flag.ContinueOnError)
+	flags := newFlags("createsuperuser", superuserHelp)
 	username := flags.String("username", "", "`name` of the account")
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err

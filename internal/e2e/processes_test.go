@@ -33,7 +33,7 @@ func TestProcesses_carry_a_sign_up_and_end_cleanly(t *testing.T) {
 	if len(found) > 0 {
 		t.Errorf("logs at debug level show %q", found)
 	}
-	if strings.Contains(api.Output(), "hashed in the API's own process") {
+	if strings.Contains(api.Output(), "hash process failed") {
 		t.Error("passwords are not hashed in processes of their own")
 	}
 	if code, said := testkit.RunCommand(t, environ, "admin", "doctor"); code != 0 {
