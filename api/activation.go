@@ -20,16 +20,13 @@ type activationBody struct {
 // activate proves the address of the account that the token was made for. An account that was not active before is
 // signed in: either this browser has registered it, or its password has just been chosen here.
 func (s *Server) activate(c echo.Context, body activationBody) (accounts.Account, error) {
-	if body.Token == "" {
-		return accounts.Account{}, accounts.FieldErrors{fieldToken: accounts.Missing}
+	id, err := s.linkAccount(body.Token)
+	if err != nil {
+		return accounts.Account{}, err
 	}
 	own, err := s.ownAccount(c)
 	if err != nil {
 		return accounts.Account{}, err
-	}
-	id := s.Accounts.LinkAccount(body.Token)
-	if id == "" { // made-up tokens must leave nothing in Redis
-		return accounts.Account{}, accounts.ErrLinkInvalid
 	}
 	var tries []limits.Spend // a wrong password counts as one of any other change
 	if id != own.ID && body.Password != "" {
@@ -52,13 +49,21 @@ func (s *Server) activate(c echo.Context, body activationBody) (accounts.Account
 		s.renewSession(c, account) // the other sessions have ended
 	}
 	if opened {
-		s.know(c, account)
-		// The address is proved: after an error the person would try a used link.
-		if err := s.startSession(c, account, false); err != nil {
-			s.warn(c, "activated without a session; the person has to sign in", err)
-		}
+		s.beginSession(c, account)
 	}
 	return account, nil
+}
+
+// linkAccount returns the id of the account of a link. It refuses made-up tokens before anything is spent: they must leave
+// nothing in Redis.
+func (s *Server) linkAccount(token string) (id string, err error) {
+	if token == "" {
+		return "", accounts.FieldErrors{fieldToken: accounts.Missing}
+	}
+	if id = s.Accounts.LinkAccount(token); id == "" {
+		return "", accounts.ErrLinkInvalid
+	}
+	return id, nil
 }
 
 type resendBody struct {
@@ -110,11 +115,8 @@ type declineBody struct {
 
 // decline is for the owner of an address that another person has registered.
 func (s *Server) decline(c echo.Context, body declineBody) (none, error) {
-	if body.Token == "" {
-		return none{}, accounts.FieldErrors{fieldToken: accounts.Missing}
-	}
-	if s.Accounts.LinkAccount(body.Token) == "" { // made-up tokens must leave nothing in Redis
-		return none{}, accounts.ErrLinkInvalid
+	if _, err := s.linkAccount(body.Token); err != nil {
+		return none{}, err
 	}
 	if err := s.spend(c, s.byAddress(c, limits.ActivateIP)); err != nil {
 		return none{}, err

@@ -101,28 +101,37 @@ func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium, price captcha
 	if pressure == strong || pressure == some && !scripted {
 		price = captcha.High
 	}
-	view := captchaView{ID: captcha.NewID(), ExpiresIn: seconds(s.Config.CaptchaTTL)}
-	asked := captcha.Asked{Medium: medium, Price: price, Answer: string(challenge.Work)}
-	if asked.Work = pressure == some && price == captcha.Normal; asked.Work || medium == challenge.Work {
-		id, c, err := s.Work.Make(price, pressure.times(), s.Now().Add(s.Config.CaptchaTTL))
-		if err != nil {
-			return captchaView{}, err
-		}
-		view.ID, view.Challenge = id, &c
-	}
-	if medium != challenge.Work {
-		made, err := s.Captcha.Make(medium, price, languageOf(c))
-		if err != nil {
-			return captchaView{}, err
-		}
-		asked.Answer = made.Answer
-		view.show(made)
+	view, asked, err := s.makeCaptcha(medium, price, pressure, languageOf(c))
+	if err != nil {
+		return captchaView{}, err
 	}
 	if err := s.Captchas.Put(c.Request().Context(), view.ID, asked, s.Config.CaptchaTTL); err != nil {
 		return captchaView{}, err
 	}
 	s.Metrics.captchas.WithLabelValues("asked").Inc()
 	return view, nil
+}
+
+// makeCaptcha returns what to show of a new challenge, and what to store.
+func (s *Server) makeCaptcha(medium captcha.Medium, price captcha.Price, p pressure, language string) (captchaView, captcha.Asked, error) {
+	view := captchaView{ID: captcha.NewID(), ExpiresIn: seconds(s.Config.CaptchaTTL)}
+	asked := captcha.Asked{Medium: medium, Price: price, Answer: string(challenge.Work)}
+	if asked.Work = p == some && price == captcha.Normal; asked.Work || medium == challenge.Work {
+		id, work, err := s.Work.Make(price, p.times(), s.Now().Add(s.Config.CaptchaTTL))
+		if err != nil {
+			return captchaView{}, asked, err
+		}
+		view.ID, view.Challenge = id, &work
+	}
+	if medium != challenge.Work {
+		made, err := s.Captcha.Make(medium, price, language)
+		if err != nil {
+			return captchaView{}, asked, err
+		}
+		asked.Answer = made.Answer
+		view.show(made)
+	}
+	return view, asked, nil
 }
 
 func (v *captchaView) show(made captcha.Challenge) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"log/slog"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -43,10 +42,6 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 		}
 	}
 	spends, admitted, err := s.admitSend(c, body, mobile)
-	if admitted.decision.Refused == limits.SMSConversion {
-		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "codes to a prefix stopped: too few of them are entered; see the limit sms_conversion",
-			slog.String("request_id", idOf(c)), slog.String("prefix", mobile.Prefix()))
-	}
 	if err != nil {
 		return codeView{}, err
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"log/slog"
 	"net/netip"
 	"slices"
 
@@ -157,6 +158,10 @@ func shared(name limits.Name) bool {
 func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile) ([]limits.Spend, admission, error) {
 	spends := s.sendSpends(c, mobile)
 	admitted, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
+	if admitted.decision.Refused == limits.SMSConversion {
+		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "codes to a prefix stopped: too few of them are entered; see the limit sms_conversion",
+			slog.String("request_id", idOf(c)), slog.String("prefix", mobile.Prefix()))
+	}
 	isRight := admitted.price != "" || !s.Captcha.Enabled()
 	if err == nil && admitted.price == captcha.Normal {
 		return spends, admitted, s.keepForPayers(c, mobile, spends, admitted.decision)

@@ -109,14 +109,18 @@ type registrationBody struct {
 	Captcha        string `json:"captcha"`
 }
 
+func (b registrationBody) signUp(origin accounts.Origin) accounts.SignUp {
+	return accounts.SignUp{
+		Username: b.Username, Password: b.Password, PasswordRepeat: b.PasswordRepeat, Agree: b.Agree,
+		Mobile: b.Mobile, SMSCodeID: b.SMSCodeID, SMSCode: b.SMSCode, Email: b.Email,
+		Origin: origin,
+	}
+}
+
 // signUp registers an account. When nothing is left to prove it signs in; otherwise the session only records which
 // account it has registered. The code of a number needed a captcha; an address alone needs one here.
 func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
-	request := accounts.SignUp{
-		Username: body.Username, Password: body.Password, PasswordRepeat: body.PasswordRepeat, Agree: body.Agree,
-		Mobile: body.Mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Email: body.Email,
-		Origin: originOf(c),
-	}
+	request := body.signUp(originOf(c))
 	byCode := body.Mobile != "" || body.SMSCode != ""
 	if err := s.Accounts.CheckSignUp(request); err != nil {
 		if byCode {
@@ -126,13 +130,11 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	}
 	email, _ := contact.ParseEmail(body.Email) // checked above; an error means that there is none
 	tries, mails := s.byAddress(c, limits.RegisterIP), s.mailSpends(email)
-	var err error
+	admit := s.admitByCaptcha
 	if byCode {
-		err = s.spend(c, slices.Concat(tries, mails))
-	} else {
-		err = s.admitByCaptcha(c, body, slices.Concat(tries, mails))
+		admit = func(c echo.Context, _ registrationBody, spends []limits.Spend) error { return s.spend(c, spends) }
 	}
-	if err != nil {
+	if err := admit(c, body, slices.Concat(tries, mails)); err != nil {
 		return accounts.Account{}, err
 	}
 	account, err := s.Accounts.Register(c.Request().Context(), request)
@@ -145,6 +147,12 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	if !byCode {
 		s.noteAnswered(c, body.CaptchaID, challenge.Done, s.Config.CaptchaTTL)
 	}
+	s.beginSession(c, account)
+	return account, nil
+}
+
+// beginSession signs in to a new account, or notes its registration in the session if it waits for its proof.
+func (s *Server) beginSession(c echo.Context, account accounts.Account) {
 	begin := s.noteRegistration
 	if account.Active {
 		s.know(c, account)
@@ -152,9 +160,8 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	}
 	// The account exists: after an error the person would try to register it again.
 	if err := begin(c, account); err != nil {
-		s.warn(c, "registered without a session; the person has to sign in", err)
+		s.warn(c, "account opened without a session; the person has to sign in", err)
 	}
-	return account, nil
 }
 
 // The second request of a form that is sent twice has a spent captcha. Only its client knows the captcha's id, so only

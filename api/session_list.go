@@ -35,6 +35,18 @@ func (s *Server) listSessions(c echo.Context) (sessionsView, error) {
 	return sessionsView{list}, err
 }
 
+// newSessionView returns the contents of a session. A value that an older version did not store is zero.
+func newSessionView(values map[string]any) sessionView {
+	var view sessionView
+	created, _ := values[sessionCreated].(int64)
+	seen, _ := values[sessionSeen].(int64)
+	view.CreatedAt, view.SeenAt = time.Unix(created, 0).UTC(), time.Unix(seen, 0).UTC()
+	view.Remembered, _ = values[sessionRemembered].(bool)
+	view.Client, _ = values[sessionClient].(string)
+	view.Network, _ = values[sessionNetwork].(string)
+	return view
+}
+
 // sessionsOf returns the sessions of an account: that of this request first, then by the time of last use.
 func (s *Server) sessionsOf(ctx context.Context, account accounts.Account) ([]sessionView, error) {
 	held, err := s.Sessions.List(ctx, owner(account.ID, account.SessionGeneration))
@@ -48,19 +60,10 @@ func (s *Server) sessionsOf(ctx context.Context, account accounts.Account) ([]se
 		if err != nil {
 			return nil, err
 		}
-		remembered, _ := values[sessionRemembered].(bool)
-		seen, _ := values[sessionSeen].(int64)
-		if !remembered && s.tooLongAgo(seen) {
-			continue
+		view := newSessionView(values)
+		if view.ID, view.Current = id, id == current; view.Remembered || !s.tooLongAgo(view.SeenAt.Unix()) {
+			list = append(list, view)
 		}
-		created, _ := values[sessionCreated].(int64)
-		view := sessionView{
-			ID: id, CreatedAt: time.Unix(created, 0).UTC(), SeenAt: time.Unix(seen, 0).UTC(),
-			Remembered: remembered, Current: id == current,
-		}
-		view.Client, _ = values[sessionClient].(string)
-		view.Network, _ = values[sessionNetwork].(string)
-		list = append(list, view)
 	}
 	slices.SortFunc(list, func(a, b sessionView) int {
 		switch {

@@ -38,7 +38,7 @@ func Load(language string) ([]Voice, error) {
 				return nil, fmt.Errorf("speech: recordings in %q are cut off", language)
 			}
 			size := int(binary.BigEndian.Uint16(data))
-			voice[digit] = Expand(data[2 : 2+size])
+			voice[digit] = expand(data[2 : 2+size])
 			data = data[2+size:]
 		}
 		voices = append(voices, voice)
@@ -46,8 +46,8 @@ func Load(language string) ([]Voice, error) {
 	return voices, nil
 }
 
-// Expand decodes μ-law (G.711).
-func Expand(coded []byte) []float32 {
+// expand decodes μ-law (G.711).
+func expand(coded []byte) []float32 {
 	samples := make([]float32, len(coded))
 	for i, b := range coded {
 		b = ^b
@@ -59,22 +59,4 @@ func Expand(coded []byte) []float32 {
 		samples[i] = float32(value) / 32768
 	}
 	return samples
-}
-
-// Compress encodes samples of -1 to 1 as μ-law, for internal/speechgen.
-func Compress(samples []float32) []byte {
-	coded := make([]byte, len(samples))
-	for i, s := range samples {
-		value, sign := int32(s*32767), byte(0)
-		if value < 0 {
-			value, sign = -value, 0x80
-		}
-		value = min(value, 32635) + 0x84
-		exponent := byte(7)
-		for mask := int32(0x4000); value&mask == 0 && exponent > 0; mask >>= 1 {
-			exponent--
-		}
-		coded[i] = ^(sign | exponent<<4 | byte(value>>(exponent+3))&0x0f)
-	}
-	return coded
 }

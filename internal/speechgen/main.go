@@ -74,7 +74,7 @@ func run(ctx context.Context) error {
 					return fmt.Errorf("%s: %q: %w", s.voice, word, err)
 				}
 				file = binary.BigEndian.AppendUint16(file, uint16(len(samples)))
-				file = append(file, speech.Compress(samples)...)
+				file = append(file, compress(samples)...)
 			}
 		}
 		if err := os.WriteFile(filepath.Join("captcha", "speech", l.name+".ulaw"), file, 0o600); err != nil {
@@ -160,4 +160,22 @@ func level(samples []float64) []float32 {
 		out[i] = float32(s * gain)
 	}
 	return out
+}
+
+// compress encodes samples of -1 to 1 as μ-law (G.711), which package speech expands.
+func compress(samples []float32) []byte {
+	coded := make([]byte, len(samples))
+	for i, s := range samples {
+		value, sign := int32(s*32767), byte(0)
+		if value < 0 {
+			value, sign = -value, 0x80
+		}
+		value = min(value, 32635) + 0x84
+		exponent := byte(7)
+		for mask := int32(0x4000); value&mask == 0 && exponent > 0; mask >>= 1 {
+			exponent--
+		}
+		coded[i] = ^(sign | exponent<<4 | byte(value>>(exponent+3))&0x0f)
+	}
+	return coded
 }
