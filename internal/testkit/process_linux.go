@@ -34,7 +34,7 @@ func asOrdinaryUser(cmd *exec.Cmd, dir string) error {
 		uid, gid = own, group
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, //nolint:gosec // ids are 32 bits wide
+		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
 	}
 	return os.Chown(dir, uid, gid)
 }
