@@ -5,8 +5,8 @@
 // to it everything was, and in between the outcome is unknown. Where the server offers PIPELINING (RFC 2920), the commands of
 // a mail go out together and their replies are read afterwards.
 //
-// A mail goes through smtp.go (settings, client), message.go (its bytes), pool.go (the few connections) and conn.go (dial and
-// dialogue). failure.go interprets a refusal with the tables of codes.go.
+// The settings are in smtp.go. A mail goes through client.go (client and the few connections), message.go (its bytes) and conn.go
+// (dial and dialogue). failure.go interprets a refusal with the tables of codes.go.
 package smtp
 
 import (
