@@ -54,8 +54,8 @@ func TestBoard_tells_of_a_deployment_what_happened(t *testing.T) {
 	}
 }
 
-// Whatever is on the queues, also what we did not put there, the dashboard must not show anybody's number.
-func TestQueues_show_nobody(t *testing.T) {
+// Whatever is on the queues, also what we did not put there, the dashboard shows no number.
+func TestQueues_show_no_number(t *testing.T) {
 	t.Parallel()
 	url := testkit.Redis(t)
 	d := deploy(t, url, testkit.SQLite(t), nil)

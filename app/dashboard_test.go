@@ -85,8 +85,8 @@ func TestDashboard_buries_no_mail_and_logs_who_changed_what(t *testing.T) {
 	}
 }
 
-// Some managed Redis refuse MEMORY, which Asynq's inspector asks for: metrics and the operators' page do without.
-func TestMetrics_do_without_MEMORY(t *testing.T) {
+// Some managed Redis refuse MEMORY, which Asynq's inspector asks for: metrics and the operators' page work without it.
+func TestMetrics_work_without_MEMORY(t *testing.T) {
 	t.Parallel()
 	server := testkit.RedisServer(t)
 	options, err := redis.ParseURL(server.URL())

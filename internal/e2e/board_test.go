@@ -50,7 +50,7 @@ const chartsDrawn = `(() => {
 	return [bars.reduce((a, b) => a + b, 0), lines.reduce((a, b) => a + b, 0)];
 })()`
 
-func TestBoard_shows_real_traffic_to_anybody(t *testing.T) {
+func TestBoard_shows_real_traffic(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
 	dev := testkit.StartCommand(t, map[string]string{"USHER_LIMITS": crowded}, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
