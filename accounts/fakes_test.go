@@ -22,7 +22,7 @@ import (
 // rightCode is the code that the fake accepts for every number and purpose, once.
 const rightCode = "123456"
 
-var errAway = errors.New("store is away")
+var errAway = errors.New("store is unavailable")
 
 // world is a service with everything around it in memory. It notes what happened in which order.
 type world struct {

@@ -266,7 +266,7 @@ func TestRegister_survives_what_comes_after_the_commit(t *testing.T) {
 		t.Errorf("Register with the queue away = %v, %d mails", err, len(w.mails))
 	}
 	if account.Active {
-		t.Error("an address that nobody proved made the account active")
+		t.Error("an address without proof made the account active")
 	}
 	if !strings.Contains(w.log.String(), w.mails[0].ID) {
 		t.Error("the failure was not logged with the task's id")

@@ -19,7 +19,7 @@ func TestPages_account_without_a_script(t *testing.T) {
 	other := b.signedIn(true)
 	page := p.get("/account").wantPage(200, "138****8000")
 	if strings.Contains(page.text, `type="password"`) || strings.Contains(page.text, "data:image") {
-		t.Error("the page shows a form that nobody asked for")
+		t.Error("the page shows a form without a request for it")
 	}
 	ids := sessionInPage.FindAllStringSubmatch(page.text, -1)
 	if len(ids) != 1 {
@@ -88,7 +88,7 @@ func TestPages_account_changes_contacts_without_a_script(t *testing.T) {
 	b.wantNoSecrets(number, nextNumber, nextAddress, password, b.lastCode())
 }
 
-func TestPages_account_of_nobody(t *testing.T) {
+func TestPages_account_without_a_session(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	p := b.person()

@@ -271,7 +271,7 @@ func TestAccount_wrong_password_does_not_cost_the_mail(t *testing.T) {
 	p := b.proved()
 	p.put("/v1/account/email", body{"email": nextAddress, "password": "not this one"}).want(422, "4106")
 	p.put("/v1/account/email", body{"email": nextAddress, "password": password}).want(200, "0")
-	// Nobody is sent one mail after the other in this way.
+	// No address gets one mail after the other in this way.
 	p.put("/v1/account/email", body{"email": "third@example.com", "password": password}).want(200, "0")
 	p.put("/v1/account/email", body{"email": nextAddress, "password": password}).want(429, "4206")
 }

@@ -45,13 +45,13 @@ func TestSignIn_right_passwords_cost_nothing(t *testing.T) {
 func TestSignIn_demands_a_captcha_after_three_failures(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ login, address func(i int) string }{
-		"for one name from anywhere":        {func(int) string { return "li_lei" }, anyAddress},
-		"for one name in its spellings":     {func(i int) string { return []string{"LI_LEI", "ｌｉ_ｌｅｉ", "li_lei", "Li_Lei"}[i] }, anyAddress},
-		"for one number in its spellings":   {func(i int) string { return []string{"13800138000", "+86 13800138000", "8613800138000", number}[i] }, anyAddress},
-		"from one address for any name":     {func(i int) string { return fmt.Sprintf("somebody_%d", i) }, sameAddress},
-		"for a name that nobody can have":   {func(int) string { return "!!" }, anyAddress},
-		"for a name that nobody ever took":  {func(int) string { return "nobody_here" }, anyAddress},
-		"from one address, whoever it owns": {func(i int) string { return []string{"li_lei", "a@example.com", "!!", "li_lei"}[i] }, sameAddress},
+		"for one name from anywhere":       {func(int) string { return "li_lei" }, anyAddress},
+		"for one name in its spellings":    {func(i int) string { return []string{"LI_LEI", "ｌｉ_ｌｅｉ", "li_lei", "Li_Lei"}[i] }, anyAddress},
+		"for one number in its spellings":  {func(i int) string { return []string{"13800138000", "+86 13800138000", "8613800138000", number}[i] }, anyAddress},
+		"from one address for any name":    {func(i int) string { return fmt.Sprintf("somebody_%d", i) }, sameAddress},
+		"for a name that is not allowed":   {func(int) string { return "!!" }, anyAddress},
+		"for a name that nobody ever took": {func(int) string { return "nobody_here" }, anyAddress},
+		"from one address, own or not":     {func(i int) string { return []string{"li_lei", "a@example.com", "!!", "li_lei"}[i] }, sameAddress},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

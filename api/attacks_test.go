@@ -224,8 +224,8 @@ func TestConversion_stops_a_prefix_whose_codes_nobody_enters(t *testing.T) {
 	send(7).want(202, "0")
 }
 
-// Whoever presses the button too early, or misreads a captcha, must not pay for an SMS that nobody gets; and
-// whoever solves no captcha must not use up what belongs to everybody.
+// A person who presses the button too early, or misreads a captcha, must not pay for an SMS that is not sent; and a client
+// that solves no captcha must not use up the shared limits.
 func TestLimits_of_codes_are_for_codes_that_are_sent(t *testing.T) {
 	t.Parallel()
 	b := onRedis(t, nil)

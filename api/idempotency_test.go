@@ -212,7 +212,7 @@ func TestIdempotency_refusals_give_the_key_up(t *testing.T) {
 			func(b *bundle, _ body) { b.person().send(number).want(202, "0") }, 429, "4206",
 			func(b *bundle) { b.clock.Advance(time.Minute) },
 		},
-		"a queue that is away": {
+		"an unavailable queue": {
 			func(b *bundle, _ body) { b.sms.refuse = errors.New("no queue") }, 503, "4301",
 			func(b *bundle) { b.sms.refuse = nil },
 		},

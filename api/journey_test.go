@@ -102,7 +102,7 @@ func TestJourney_by_address(t *testing.T) {
 		t.Errorf("an unproved address is active: %v", registered.Data)
 	}
 	p.wantSignedIn(false)
-	p.post("/v1/sessions", body{"login": address, "password": password}).want(401, "4102") // it may be of anybody
+	p.post("/v1/sessions", body{"login": address, "password": password}).want(401, "4102") // the address may be another person's
 	p.post("/v1/sessions", body{"login": "jim_green", "password": password}).want(403, "4104")
 	old := b.lastToken(address)
 	p.post("/v1/activations/resend", body{"email": "Li.Lei@Example.com"}).want(202, "0")

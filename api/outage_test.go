@@ -60,9 +60,9 @@ func (f failing) Exists(context.Context, accounts.Key) (bool, error) {
 	return false, f.err
 }
 
-// storeAway is an error of a store whose dependency is away.
+// storeAway is the error of an unavailable store.
 func storeAway(of store.Dependency) error {
-	return &store.Outage{Of: of, Reason: "it is away", Err: errors.New("pq: secret_thing")}
+	return &store.Outage{Of: of, Reason: "connection refused", Err: errors.New("pq: secret_thing")}
 }
 
 func TestErrors_of_ours_are_not_shown(t *testing.T) {
@@ -73,8 +73,8 @@ func TestErrors_of_ours_are_not_shown(t *testing.T) {
 		errno  string
 	}{
 		"an unknown error":        {failing{err: errors.New("column secret_thing is missing")}, 500, "4500"},
-		"a database that is away": {failing{err: storeAway(store.Database)}, 503, "4001"},
-		"a Redis that is away":    {failing{err: storeAway(store.Redis)}, 503, "4301"},
+		"an unavailable database": {failing{err: storeAway(store.Database)}, 503, "4001"},
+		"an unavailable Redis":    {failing{err: storeAway(store.Redis)}, 503, "4301"},
 		"a request too slow":      {failing{err: context.DeadlineExceeded}, 503, "4301"},
 		"a panic":                 {failing{panic: "secret_thing"}, 500, "4500"},
 		"a panic of the runtime":  {failing{panic: errors.New("secret_thing")}, 500, "4500"},

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// person is somebody with a browser or a program.
+// person is a client: a browser or a program.
 type person struct {
 	b      *bundle
 	client *http.Client

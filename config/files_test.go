@@ -27,7 +27,7 @@ func TestLoad_reads_secrets_from_files(t *testing.T) {
 		"USHER_REDIS_URL_FILE":    path,
 		"USHER_REDIS_URL":         "", // as good as unset
 		"USHER_DATABASE_URL_FILE": secretFile(t, "sqlite:x"),
-		"USHER_LOG_LEVEL_FILE":    "/nowhere", // no secret: nobody's business
+		"USHER_LOG_LEVEL_FILE":    "/nowhere", // not a secret, so it is ignored
 	}
 	var api config.API
 	var worker config.Worker
@@ -57,7 +57,7 @@ func TestLoad_refuses_files_and_quotes_neither_path_nor_content(t *testing.T) {
 		"missing":                 {path: filepath.Join(t.TempDir(), "s3cret"), want: "no such file"},
 		"the secret for its path": {path: "s3cret", want: "no such file"},
 		"folder":                  {path: t.TempDir(), want: "regular file"},
-		"pipe that nobody fills":  {path: pipe, want: "regular file"},
+		"pipe without a writer":   {path: pipe, want: "regular file"},
 		"empty":                   {path: secretFile(t, "\n"), want: "empty"},
 		"huge":                    {path: secretFile(t, strings.Repeat("s3cret", 64<<10)), want: "64 KiB"},
 		"both":                    {path: secretFile(t, "s3cret"), also: "s3cret", want: "not both"},

@@ -268,7 +268,7 @@ class Captcha {
     if (!answer.ok) return showError(this.answer, answer.status === 429 ? answer.errmsg : say('captcha_failed'));
     const spoken = medium === 'audio';
     this.sound?.pause();
-    this.medium = medium; // Whoever listens goes on listening.
+    this.medium = medium; // A person who uses recordings gets a recording again.
     this.id.value = answer.data.captcha_id;
     this.proof = answer.data.challenge ? this.prove(answer.data.challenge, turn) : null;
     this.arrange();
