@@ -23,6 +23,7 @@ import (
 // runs it. They show the running program; only the times of the traffic are moved, so that a minute's messages fill a
 // quarter of an hour.
 func TestScreenshots(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv("USHER_SCREENSHOTS")
 	if dir == "" {
 		t.Skip("USHER_SCREENSHOTS names no directory")
