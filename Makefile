@@ -2,6 +2,7 @@
 # them once and keeps them in Go's build cache, so that they need no place in go.mod.
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+VALE := go run github.com/vale-cli/vale/v3/cmd/vale@v3.21.0
 
 .DEFAULT_GOAL := help
 
@@ -90,6 +91,14 @@ bench-once: ## Run each benchmark of the tests once
 .PHONY: lint
 lint: ## Check the code for mistakes and style
 	$(GOLANGCI_LINT) run ./...
+	$(MAKE) --no-print-directory prose
+
+# The texts that people read and write: comments, documents, logs, pages, alerts. vale must find a planted phrase first.
+PROSE := '*.md' '*.go' '*.lua' '*.sql' '*.yml' '*.yaml' '*.tmpl' '*.html' '*.js' '*.sh' ':!.vale' ':!*_test.go'
+.PHONY: prose
+prose: ## Look for phrases that "How we write" rules out
+	@if $(VALE) --ext=.md 'Whoever reads this.' >/dev/null 2>&1; then echo "vale does not find a planted phrase"; exit 1; fi
+	@git ls-files $(PROSE) | xargs $(VALE) --output line
 
 .PHONY: fmt
 fmt: ## Format all Go files

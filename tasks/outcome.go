@@ -110,7 +110,7 @@ func judge(claim messages.Claim, receipt providers.Receipt, err error, now time.
 	outcome := messages.Outcome{
 		State: messages.Failed, Provider: refused.Provider, Code: cmp.Or(refused.Code, why), Reason: why, At: now,
 	}
-	if cause := providers.Cause(refused); cause != nil { // what is to be mended, and not that we spare the vendor
+	if cause := providers.Cause(refused); cause != nil { // the cause to correct, not the open breaker
 		why = string(cause.Reason())
 		outcome.Provider, outcome.Code, outcome.Reason = cause.Provider, cmp.Or(cause.Code, why), why
 	}

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// complaintPause is the time between two lines about spans that could not be exported: a collector may be away
+// complaintPause is the time between two lines about spans that could not be exported: a collector may be unavailable
 // for hours, and a busy process would else log it with every batch.
 const complaintPause = time.Minute
 

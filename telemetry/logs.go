@@ -26,7 +26,7 @@ func RequestID(ctx context.Context) string {
 	return id
 }
 
-// TraceID returns the id of the trace that the work belongs to, or an empty string when nobody will see that
+// TraceID returns the id of the trace that the work belongs to, or an empty string when no exporter will show that
 // trace.
 func TraceID(ctx context.Context) string {
 	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {

@@ -22,7 +22,7 @@ const (
 type Settings struct {
 	Exporter Exporter // empty is None
 
-	// Mistake says why Exporter is None although somebody wants traces; it is empty when nothing is wrong.
+	// Mistake says why Exporter is None although the settings ask for traces; it is empty when nothing is wrong.
 	Mistake string
 
 	// Collector opens the exporter that OTLP names: [usher/telemetry/otlp.Open]. A program that leaves it nil, as cmd/dev

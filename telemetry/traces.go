@@ -2,7 +2,7 @@
 // to OpenTelemetry, and it has every log line of a request or a task say which one it belongs to.
 //
 // Traces are off unless the standard OTEL_ variables ask for them. A process without them has a nil
-// [trace.Tracer], and whoever would make spans looks at that: nothing is allocated and no goroutine runs.
+// [trace.Tracer], and callers check that before they make spans: nothing is allocated and no goroutine runs.
 // Nothing that goes wrong with traces stops or slows a process; it is logged, once a minute at most.
 package telemetry
 
@@ -36,7 +36,7 @@ type Traces struct {
 
 // Open begins to make spans under the name of a service, which OTEL_SERVICE_NAME replaces. It returns nil when
 // no traces are wanted, and also, with a warning in the log, when they cannot be made. It connects to nothing:
-// spans of a collector that is away are dropped.
+// spans of a collector that is unavailable are dropped.
 func Open(ctx context.Context, s Settings, service string, logger *slog.Logger) *Traces {
 	if s.Mistake != "" {
 		logger.Warn("traces are off", "error", s.Mistake)

@@ -1,4 +1,4 @@
-// Package verify issues verification codes and checks them: each code is good for one use, until its end, within limits.
+// Package verify issues verification codes and checks them: each code is valid for one use, until its end, within limits.
 //
 // [Service] does all of it. [Codes] stores issued codes, one atomic round trip for each method, and [Queue] passes them to the
 // workers. A code itself is not stored: it is derived from a key, the code's id, the number and the purpose, so that each attempt

@@ -16,7 +16,7 @@ import (
 )
 
 // DefaultTimeout is the time-out of [Settings] that have none. A request has to be refused within a second or so when
-// Redis is away, and all its commands are quick.
+// Redis is unavailable, and all its commands are quick.
 const DefaultTimeout = 450 * time.Millisecond
 
 // Sizes of the client.
