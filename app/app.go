@@ -1,5 +1,5 @@
-// Package app assembles the worker, and holds what every process is made of; the commands and the tests both start
-// them here. What only the API needs is in app/front, so that a worker carries none of it.
+// Package app assembles the worker, and has the parts that both processes share; commands and tests start the worker
+// here. The parts of the API alone are in app/front, so that a worker does not contain them.
 package app
 
 import (
@@ -14,7 +14,7 @@ import (
 	"usher/telemetry"
 )
 
-// NewLogger makes the logger of a process. It is the only one: everything else gets it in a field.
+// NewLogger makes the only logger of a process: all other code gets it in a field.
 func NewLogger(w io.Writer, c config.Common) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.Level(), ReplaceAttr: withUnits}
 	if c.LogFormat == "text" {

@@ -161,7 +161,7 @@ func converse(t *testing.T, addr, text string, within time.Duration) (answer str
 	if err := conn.SetDeadline(time.Now().Add(within)); err != nil {
 		t.Fatal(err)
 	}
-	go func() { _, _ = io.WriteString(conn, text) }() // the server may hang up before it has read all
+	go func() { _, _ = io.WriteString(conn, text) }() // the server may close the connection before it has read all
 	all, err := io.ReadAll(conn)
 	timeout, isNet := err.(net.Error) //nolint:errorlint // the connection's own error
 	return string(all), !isNet || !timeout.Timeout()

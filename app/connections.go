@@ -18,22 +18,23 @@ const (
 	// idleTimeout is how long a client may keep an idle connection while there are few.
 	idleTimeout = 2 * time.Minute
 
-	// idleLeast is the same when nearly all connections are taken. A page that is opened loads its parts in less.
+	// idleLeast is the same when nearly all connections are taken. A page loads its parts in less.
 	idleLeast = 5 * time.Second
 
-	// sweepEvery is how often idle connections are looked through.
+	// sweepEvery is how often idle connections are checked.
 	sweepEvery = time.Second
 
 	// spareMemory is how many connections must have ended before their memory is given back to the system, which takes
 	// a collection of garbage.
 	spareMemory = 500
 
-	// turnedAway bounds the connections that are refused at the same time; more are closed without an answer.
+	// turnedAway bounds the connections that are being refused at the same time; more are closed without an answer.
 	turnedAway = 64
 )
 
-// connections is a listener that has a bound and always takes newcomers: at the bound the connection goes for whose client
-// it has waited longest. Connections that are worked on stay. When all are, a newcomer is answered 503.
+// connections is a listener that has a bound and still accepts new connections: at the bound it closes the connection that
+// has waited longest for its client. Connections with a request in work stay open. When all have one, a new connection is
+// answered with 503.
 //
 // A connection is quiet while there is no whole request on it: it is new, idle, or its client is still sending. It is safe
 // for concurrent use.
@@ -43,7 +44,7 @@ type connections struct {
 	most int
 
 	mu      sync.Mutex
-	quiet   list.List // of *connection; its client was waited for longest is first
+	quiet   list.List // of *connection; the first has waited longest
 	open    int
 	highest int // of open since memory was given back
 
@@ -51,12 +52,12 @@ type connections struct {
 	closed   *prometheus.CounterVec // by reason
 }
 
-// connection is an open connection. Its fields but the first two belong to the lock of its connections.
+// connection is an open connection. The lock of its connections guards all fields but the first two.
 type connection struct {
 	net.Conn
 
 	home  *connections
-	place *list.Element // in home.quiet, or nil
+	entry *list.Element // in home.quiet, or nil
 	since time.Time     // when it became quiet
 	gone  bool
 }
@@ -84,7 +85,7 @@ func (l *connections) Accept() (net.Conn, error) {
 	}
 }
 
-// take makes room for a connection, or returns nil where all others are worked on.
+// take makes room for a connection, or returns nil when every other one has a request in work.
 func (l *connections) take(conn net.Conn) *connection {
 	l.mu.Lock()
 	var oldest *connection
@@ -114,22 +115,22 @@ func (c *connection) wait() {
 		return
 	}
 	c.since = time.Now()
-	if c.place == nil {
-		c.place = c.home.quiet.PushBack(c)
+	if c.entry == nil {
+		c.entry = c.home.quiet.PushBack(c)
 		return
 	}
-	c.home.quiet.MoveToBack(c.place)
+	c.home.quiet.MoveToBack(c.entry)
 }
 
 // work takes a connection off the quiet ones. The caller has the lock.
 func (c *connection) work() {
-	if c.place != nil {
-		c.home.quiet.Remove(c.place)
-		c.place = nil
+	if c.entry != nil {
+		c.home.quiet.Remove(c.entry)
+		c.entry = nil
 	}
 }
 
-// forget no longer counts a connection. The caller has the lock.
+// forget stops counting a connection. The caller has the lock.
 func (l *connections) forget(c *connection) {
 	c.work()
 	if !c.gone {
@@ -138,7 +139,7 @@ func (l *connections) forget(c *connection) {
 	}
 }
 
-// state is told by the server what happens to a connection.
+// state is called by the server when the state of a connection changes.
 func (l *connections) state(conn net.Conn, state http.ConnState) {
 	c, ok := conn.(*connection)
 	if !ok || state == http.StateNew || state == http.StateActive { // new ones are quiet; of active ones whole does the rest
@@ -193,8 +194,8 @@ func (l *connections) refuse(conn net.Conn) {
 	}()
 }
 
-// sweep closes connections that were idle for too long, the sooner the more there are, and gives back the memory of
-// many that have ended.
+// sweep closes connections that were idle for too long, the sooner the more there are, and returns the memory of
+// many ended ones to the system.
 func (l *connections) sweep(now time.Time) {
 	l.mu.Lock()
 	var late []*connection
@@ -237,12 +238,12 @@ func (l *connections) counts() (open, quiet int) {
 func newConnectionMetrics(registry prometheus.Registerer, port string, of *connections) *prometheus.CounterVec {
 	registry = prometheus.WrapRegistererWith(prometheus.Labels{"port": port}, registry)
 	registry.MustRegister(newScraped(prometheus.GaugeValue, "usher_http_connections",
-		"Open connections of clients: quiet (new, idle, or still sending a request), busy, and bound, which is how many there may be.",
+		"Client connections by state: idle (new, waiting, or still sending a request), busy (a request is being served), and limit (the maximum number).",
 		[]string{"state"}, func(show func(float64, ...string)) {
 			open, quiet := of.counts()
-			show(float64(quiet), "quiet")
+			show(float64(quiet), "idle")
 			show(float64(open-quiet), "busy")
-			show(float64(of.most), "bound")
+			show(float64(of.most), "limit")
 		}))
 	closed := promauto.With(registry).NewCounterVec(prometheus.CounterOpts{
 		Name: "usher_http_connections_closed_total",

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"time"
-	"usher/queue"
-	"usher/store/sqlstore"
-	"usher/tasks"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"usher/queue"
+	"usher/store/sqlstore"
+	"usher/tasks"
 )
 
 // jobs are those that any worker can do.

@@ -87,7 +87,7 @@ func TestRotation_nobody_notices(t *testing.T) {
 			}
 			for _, d := range []*deployment{one, two} {
 				if log := d.log.String(); strings.Contains(log, "not configured") {
-					t.Errorf("somebody did not know a key:\n%s", log)
+					t.Errorf("a process did not know a key:\n%s", log)
 				}
 			}
 		})

@@ -22,7 +22,7 @@ import (
 	"usher/store"
 )
 
-// probeTimeout bounds one look at a store; a probe must answer before its caller gives up.
+// probeTimeout bounds one probe of a store; it must answer before its caller gives up.
 const probeTimeout = time.Second
 
 // patience is how long probes may take together: long enough for a Redis that is far away.
@@ -31,7 +31,7 @@ func patience(c config.Stores) time.Duration { return max(probeTimeout, 2*c.Redi
 // opsConnections is far more than operators and their tools need.
 const opsConnections = 512
 
-// probe looks whether something the process needs answers. Its error is shown to operators.
+// probe checks whether a dependency of the process answers. Its error is shown to operators.
 type probe struct {
 	name string
 	run  func(context.Context) error
@@ -45,15 +45,15 @@ type Ops struct {
 
 	probes   []probe
 	patience time.Duration            // for all probes together
-	notes    func() map[string]string // what readiness says besides
+	notes    func() map[string]string // further facts of readiness
 	draining atomic.Bool
 	token    config.Secret
 	hosts    []string // names that the port answers to, besides loopback and addresses
 	server   *Server  // nil until Listen
 }
 
-// NewOps makes the port of a process, with health and metrics of the process and its stores. Everybody is an
-// operator when OpsToken is empty.
+// NewOps makes the port of a process, with health and metrics of the process and its stores. When OpsToken is empty, every
+// client is an operator.
 func NewOps(c config.Common, stores *Stores) *Ops {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
@@ -90,7 +90,7 @@ func (o *Ops) Addr() string { return o.server.Addr() }
 // Run serves until ctx ends, then lets requests in flight finish within the grace time. It is called once.
 func (o *Ops) Run(ctx context.Context, grace time.Duration) error { return o.server.Run(ctx, grace) }
 
-// Drain has the process say from here on that it is not ready, so that it is sent no more work.
+// Drain makes the process not ready from here on, so that it is sent no more work.
 func (o *Ops) Drain() { o.draining.Store(true) }
 
 // Close ends the port at once. Before Listen it does nothing.
@@ -137,8 +137,8 @@ func (o *Ops) healthz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// readyz answers 200 when every store does what the service needs, and 503 with the reasons otherwise. What an operator
-// should know besides stands in the body.
+// readyz answers 200 when every store does what the service needs, and 503 with the reasons otherwise. The body also has
+// further facts for operators.
 func (o *Ops) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), o.patience)
 	defer cancel()

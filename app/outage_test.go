@@ -91,14 +91,14 @@ func TestIdleWorker_beside_a_stopped_Redis_writes_a_line_when_it_goes_and_one_wh
 	}
 	before = len(log.String())
 	redis.Start(t)
-	testkit.Eventually(t, 20*time.Second, func() bool { return strings.Contains(log.String(), `"dependency available again"`) }, "it is said to be back")
+	testkit.Eventually(t, 20*time.Second, func() bool { return strings.Contains(log.String(), `"dependency available again"`) }, "the log tells that it is available")
 	<-time.After(2 * time.Second)
 	if after := log.String()[before:]; strings.Count(after, "\n") != 1 || !strings.Contains(after, `"lines_left_out":`) {
 		t.Errorf("when Redis is back %d lines are written, want one:\n%s", strings.Count(after, "\n"), after)
 	}
 }
 
-// A Redis that is far away works once the setting allows for its round trips. Until then it is said which one.
+// A Redis that is far away works once the setting allows for its round trips. Until then the log names the setting.
 func TestRedis_that_is_far_away_needs_a_setting(t *testing.T) {
 	t.Parallel()
 	far, err := faultproxy.Open(testkit.RedisServer(t).Addr())

@@ -8,7 +8,7 @@ import (
 	"usher/internal/testkit"
 )
 
-// Nobody waits for the first interval to pass: a canary that never flew is due.
+// The first interval is not waited for: a canary that was never sent is due.
 func TestCanary_flies_again_and_again_and_is_counted(t *testing.T) {
 	t.Parallel()
 	const number = "13800138000"

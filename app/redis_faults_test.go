@@ -13,7 +13,7 @@ func TestRedisFault_is_told_and_heals_without_a_restart(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]struct {
 		user, reason string
-		with, mended []any // commands of an operator
+		with, cured  []any // commands of an operator
 	}{
 		"password wanted":  {"", "requires a password", set("requirepass", "s@crt"), set("requirepass", "")},
 		"password wrong":   {":s@crt@", "refuses the user or the password", set("requirepass", "old"), set("requirepass", "s@crt")},
@@ -37,7 +37,7 @@ func TestRedisFault_is_told_and_heals_without_a_restart(t *testing.T) {
 			if said := strings.Join(d.complaints(), ""); !strings.Contains(said, fault.reason) {
 				t.Errorf("at the start %q is logged, want %q", said, fault.reason)
 			}
-			d.heals(t, func() {}, func() { do(fault.mended) }, fault.reason)
+			d.heals(t, func() {}, func() { do(fault.cured) }, fault.reason)
 		})
 	}
 }

@@ -221,7 +221,7 @@ func TestRedisCluster_carries_a_sign_up_and_heals(t *testing.T) {
 }
 
 // heals breaks something and checks that it is told with one of the reasons, and that all is well without a
-// restart once it is mended.
+// restart once it is corrected.
 func (d *deployment) heals(t *testing.T, broken, mend func(), reasons ...string) {
 	t.Helper()
 	p := d.person(t)

@@ -7,14 +7,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.opentelemetry.io/otel/trace"
+
 	"usher/providers"
 	"usher/reports"
 	"usher/store/redisconn"
 	"usher/store/redisstore"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // Senders are what a worker sends with. A nil one means that it leaves the channel to others.

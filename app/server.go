@@ -9,9 +9,10 @@ import (
 	"net"
 	"net/http"
 	"time"
-	"usher/queue"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/queue"
 )
 
 // Server is an HTTP server with its listener, so that its address is known before it runs.
@@ -89,12 +90,12 @@ func (s *Server) Run(ctx context.Context, grace time.Duration) error {
 	return nil
 }
 
-// wholeBody is how much of a body is awaited before a handler begins: all of what most endpoints take, and a byte more,
-// so that they see what is too long.
+// wholeBody is how much of a body is awaited before a handler begins: the largest body of most endpoints, and a byte more,
+// so that they notice a longer one.
 const wholeBody = 16<<10 + 1
 
-// whole gives requests to a handler when they have arrived, so that a client that sends slowly holds nothing but its
-// connection, which may be closed when there are too many. Of longer bodies the handler reads the rest itself.
+// whole passes requests to a handler when they have arrived, so that a client that sends slowly occupies only its
+// connection, which may be closed when there are too many. The handler reads the rest of a longer body itself.
 func whole(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {

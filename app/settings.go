@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
 	"usher/config"
 	"usher/contact"
 	"usher/providers"

@@ -36,7 +36,7 @@ const (
 func Start(run func(context.Context, Process) error) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	redis.SetLogger(silence{})   // every error comes back to its caller, who logs it once and in our words
+	redis.SetLogger(silence{})   // every error is returned to its caller, which logs it once and in our words
 	context.AfterFunc(ctx, stop) // gives signals their usual meaning back
 	err := run(ctx, Process{
 		Args: os.Args[1:], Environ: config.Environ(os.Environ()), Stdout: os.Stdout, Stderr: os.Stderr,
@@ -56,7 +56,7 @@ type silence struct{}
 // Printf writes nothing.
 func (silence) Printf(context.Context, string, ...any) {}
 
-// report tells a person why a command failed and returns its exit code.
+// report prints why a command failed and returns its exit code.
 func report(w io.Writer, err error) int {
 	var mistakes config.Mistakes
 	var usage *UsageError

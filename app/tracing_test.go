@@ -49,7 +49,7 @@ func text(s tracetest.SpanStub, key attribute.Key) string {
 	return ""
 }
 
-// wantLine checks that each span is the parent of the next one, and the first one nobody's child.
+// wantLine checks that each span is the parent of the next one, and the first one has no parent.
 func wantLine(t *testing.T, line ...tracetest.SpanStub) {
 	t.Helper()
 	if line[0].Parent.IsValid() {

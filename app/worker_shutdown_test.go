@@ -17,7 +17,7 @@ import (
 	"usher/sandbox"
 )
 
-// codesByState counts the codes in Redis by their state, and by who may have them where nobody knows.
+// codesByState counts the codes in Redis by their state, and by the provider that may have them where they are unresolved.
 func codesByState(t *testing.T, url string) map[string]int {
 	t.Helper()
 	options, err := redis.ParseURL(url)

@@ -103,7 +103,7 @@ func parse(id, text string) PendingTask {
 			return PendingTask{ID: id}
 		}
 		size, n := binary.Uvarint(rest[1:])
-		if n <= 0 || size > uint64(len(rest)-1-n) {
+		if n <= 0 || size > uint64(len(rest)-1-n) { //nolint:gosec // Uvarint reads no more bytes than there are
 			return PendingTask{ID: id}
 		}
 		field := rest[1+n : 1+n+int(size)] //nolint:gosec // not longer than the rest

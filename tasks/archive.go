@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"usher/queue"
 
 	"github.com/hibiken/asynq"
+
+	"usher/queue"
 )
 
 // Errors of [Archive].

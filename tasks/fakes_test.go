@@ -92,7 +92,7 @@ func (c mailClaims) Claim(ctx context.Context, id string, lease time.Duration) (
 
 // sender is a provider of both channels that keeps what it is given.
 type sender struct {
-	// answer tells what becomes of the nth call, from 1; nil accepts everything.
+	// answer is the result of the nth call, from 1; nil accepts everything.
 	answer func(ctx context.Context, n int) error
 
 	mu    sync.Mutex

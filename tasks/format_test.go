@@ -56,7 +56,7 @@ func FuzzFormatPayload(f *testing.F) {
 		if again := tasks.FormatPayload(tasks.TypeSMSCode, payload); again != shown {
 			t.Fatalf("%q shows as %q and as %q", payload, shown, again)
 		}
-		const sealed = "a number that nobody may see"
+		const sealed = "a number that must not be shown"
 		if with, err := json.Marshal(map[string]any{"sealed": sealed, string(payload): sealed}); err == nil {
 			hidden := tasks.FormatPayload(tasks.TypeSMSCode, with)
 			if name := strings.ToLower(string(payload)); !isShown(name) && len(testkit.FindSecrets([]byte(hidden), sealed)) > 0 {

@@ -202,7 +202,7 @@ func TestHandlers_send_a_message_of_unknown_fate_twice_at_most_and_the_same(t *t
 			}
 			time.Sleep(time.Until(end)) //nolint:forbidigo // synthetic time
 		}
-		if err := b.work(); next(err) != "archived" { // nobody can be asked
+		if err := b.work(); next(err) != "archived" { // no provider can be asked
 			t.Errorf("the third attempt: %v, want archived", err)
 		}
 		if err := b.work(); err != nil { // such as a duplicate
@@ -212,7 +212,7 @@ func TestHandlers_send_a_message_of_unknown_fate_twice_at_most_and_the_same(t *t
 			t.Errorf("sent %q, want %q", got, want)
 		}
 		if got := b.states(); !slices.Equal(got, []messages.State{messages.Sending, messages.Sending, messages.Failed}) {
-			t.Errorf("recorded %v, want twice that nobody knows, then failed", got)
+			t.Errorf("recorded %v, want unresolved twice, then failed", got)
 		}
 	})
 }
@@ -257,7 +257,7 @@ func TestHandlers_send_again_what_a_killed_worker_had_but_not_what_two_had(t *te
 	}
 }
 
-// asker is a sender that can find out what became of a message.
+// asker is a sender that can find out the outcome of a message.
 type asker struct {
 	*sender
 	asked  int
@@ -282,7 +282,7 @@ func TestSMSCodeHandler_asks_once_more_after_the_doubt_of_a_resend(t *testing.T)
 	}{
 		{"the vendor has it", nil, "done", messages.Sent},
 		{"the vendor could not deliver it", &providers.Error{Provider: "fake", Kind: providers.Rejected}, "archived", messages.Failed},
-		{"nobody knows", &providers.Error{Provider: "fake", Kind: providers.Unknown}, "archived", messages.Failed},
+		{"no provider knows", &providers.Error{Provider: "fake", Kind: providers.Unknown}, "archived", messages.Failed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -345,7 +345,7 @@ func TestHandlers_pass_on_nothing_of_an_error_that_no_provider_may_return(t *tes
 			t.Errorf("error or log hold %v", found)
 		}
 		if next(err) != "retried" || !slices.Equal(b.states(), []messages.State{messages.Sending}) {
-			t.Errorf("an error that nobody classified: %v, recorded %v; want it treated as unknown", err, b.states())
+			t.Errorf("an unclassified error: %v, recorded %v; want it treated as unknown", err, b.states())
 		}
 	})
 }
@@ -390,7 +390,7 @@ func TestHandlers_come_back_when_the_other_workers_claim_ends(t *testing.T) {
 func TestHandlers_send_nothing_while_the_store_is_away(t *testing.T) {
 	t.Parallel()
 	eachChannel(t, func(t *testing.T, b *bundle) {
-		b.claims.claimErr = errors.New("store is away")
+		b.claims.claimErr = errors.New("store is unavailable")
 		if err := b.work(); next(err) != "retried" || len(b.sends()) > 0 {
 			t.Errorf("%v, sent %d; want a retry and nothing sent", err, len(b.sends()))
 		}
@@ -400,7 +400,7 @@ func TestHandlers_send_nothing_while_the_store_is_away(t *testing.T) {
 func TestHandlers_record_what_was_sent_once_the_store_is_back(t *testing.T) {
 	t.Parallel()
 	eachChannel(t, func(t *testing.T, b *bundle) {
-		b.claims.recordErr, b.claims.failures = errors.New("store is away"), 10
+		b.claims.recordErr, b.claims.failures = errors.New("store is unavailable"), 10
 		if err := b.work(); err != nil {
 			t.Errorf("got %v, want the task done", err)
 		}
@@ -432,10 +432,10 @@ func TestHandlers_neither_repeat_nor_forget_what_could_not_be_recorded(t *testin
 		err    error
 		next   string
 	}{
-		{name: "accepted, store away", err: errors.New("store is away"), next: "archived"},
+		{name: "accepted, store unavailable", err: errors.New("store is unavailable"), next: "archived"},
 		{name: "accepted, claim taken over", err: messages.ErrStale, next: "archived"},
-		{name: "rejected", answer: refuse(providers.Rejected), err: errors.New("store is away"), next: "archived"},
-		{name: "surely not sent", answer: refuse(providers.Temporary), err: errors.New("store is away"), next: "retried"},
+		{name: "rejected", answer: refuse(providers.Rejected), err: errors.New("store is unavailable"), next: "archived"},
+		{name: "surely not sent", answer: refuse(providers.Temporary), err: errors.New("store is unavailable"), next: "retried"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

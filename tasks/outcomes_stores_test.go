@@ -140,7 +140,7 @@ func TestOutcomeWriter_shows_the_lives_of_codes_in_SQL(t *testing.T) {
 	t.Parallel()
 	eachHistory(t, func(t *testing.T, h *history) {
 		used, over := h.issue(t, 1), h.issue(t, 2)
-		_, err := h.service(t, errors.New("queue is away")).Issue(t.Context(), verify.Request{
+		_, err := h.service(t, errors.New("queue is unavailable")).Issue(t.Context(), verify.Request{
 			Mobile: mustMobile(t, numberOf(3)), Purpose: verify.Register,
 		})
 		if !errors.Is(err, verify.ErrQueue) {

@@ -234,7 +234,7 @@ func TestOutcomeWriter_waits_for_its_turn(t *testing.T) {
 		if log.left() != 10 || table.calls != 0 {
 			t.Errorf("%d are left, saved %d times, without a turn", log.left(), table.calls)
 		}
-		stop() // the last batch is nobody's turn
+		stop() // the last batch needs no lock
 		if log.left() != 0 || len(table.saved) != 10 {
 			t.Errorf("%d are left and %d written when the worker has stopped", log.left(), len(table.saved))
 		}
@@ -265,7 +265,7 @@ func TestOutcomeWriter_keeps_entries_while_the_database_is_away_and_warns_once(t
 		w.Logger = logger
 		stop := runs(t, w)
 		for outage := range 2 {
-			table.fail(errors.New("database is away"))
+			table.fail(errors.New("database is unavailable"))
 			log.add(10)
 			<-time.After(time.Minute)
 			synctest.Wait()
@@ -293,7 +293,7 @@ func TestOutcomeWriter_begins_anew_with_what_was_not_removed(t *testing.T) {
 		w, log, table := newWriter()
 		registry := prometheus.NewRegistry()
 		w.Metrics = tasks.NewMetrics(registry)
-		log.removeErr = errors.New("redis is away")
+		log.removeErr = errors.New("redis is unavailable")
 		log.add(3)
 		log.entries[1].Err = errors.New("no outcome")
 		stop := runs(t, w)

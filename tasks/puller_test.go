@@ -119,7 +119,7 @@ func TestPuller_asks_every_vendor_although_one_is_away(t *testing.T) {
 	puller := pulling(t, fiveReports(), filed)
 	puller.Sources = append([]providers.Puller{away}, puller.Sources...)
 	if err := puller.Pull(t.Context()); err == nil {
-		t.Error("the vendor that is away goes unnoticed")
+		t.Error("the error of the unavailable vendor is lost")
 	}
 	if n := filed.count(); n != 5 {
 		t.Errorf("%d reports of the other are filed, want 5", n)

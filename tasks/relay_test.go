@@ -93,14 +93,14 @@ func TestRelay_goes_on_when_redis_and_the_outbox_come_back(t *testing.T) {
 	client := open(t, server.URL())
 	server.Stop()
 	logger, log := testkit.Logger(t)
-	box := &outbox{due: dueMails(3), err: errors.New("database is away")}
+	box := &outbox{due: dueMails(3), err: errors.New("database is unavailable")}
 	relay(t, &tasks.Relay{Outbox: box, Enqueuer: newEnqueuer(client, testKeys(t)), Logger: logger})
 
 	testkit.Eventually(t, patience, func() bool {
 		box.mu.Lock()
 		defer box.mu.Unlock()
 		return box.expired >= 2
-	}, "mails expire while redis is away")
+	}, "mails expire while redis is unavailable")
 	box.mu.Lock()
 	if box.handedOut != 0 {
 		t.Errorf("%d mails were asked for, which count as enqueued now and are not", box.handedOut)
@@ -112,7 +112,7 @@ func TestRelay_goes_on_when_redis_and_the_outbox_come_back(t *testing.T) {
 		info, err := newInspector(client).GetQueueInfo(queue.Email)
 		return err == nil && info.Pending == 3
 	}, "the mails are on the queue")
-	for _, want := range []string{"ping queue", "database is away", "mail re-enqueued by the relay"} {
+	for _, want := range []string{"ping queue", "database is unavailable", "mail re-enqueued by the relay"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q", want)
 		}
@@ -196,7 +196,7 @@ func TestRelay_brings_the_mail_of_a_new_account_on_its_way(t *testing.T) {
 		}))
 		relay(t, &tasks.Relay{Outbox: outbox, Enqueuer: newEnqueuer(open(t, url), keys), Logger: logger})
 
-		// Nobody enqueues the mail, as when the API died right after its commit, a minute ago.
+		// The mail is not enqueued, as when the API died right after its commit, a minute ago.
 		claimed := activation(t)
 		account, mail := claimed.Account, claimed.Mail
 		mail.CreatedAt = time.Now().Add(-time.Minute)

@@ -2,11 +2,12 @@ package tasks
 
 import (
 	"encoding/json"
-	"usher/queue"
-	"usher/secrets"
 
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/trace"
+
+	"usher/queue"
+	"usher/secrets"
 )
 
 // Enqueuer puts tasks on their queues. It is safe for concurrent use.

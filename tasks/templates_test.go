@@ -76,21 +76,21 @@ func TestNewMails_replaces_the_layout_of_all(t *testing.T) {
 func TestNewMails_refuses_templates_that_are_of_no_use(t *testing.T) {
 	t.Parallel()
 	for title, c := range map[string]struct{ name, text, want string }{
-		"does not parse":         {"activation.zh.txt", "{{.Link", "activation.zh.txt:1: unclosed action"},
-		"no such field":          {"password_changed.en.html", "<p>\n{{.Password}}", "password_changed.en.html:2:2: "},
-		"does not escape":        {"email_changed.zh.html", `<a href="{{.Host}}`, "email_changed.zh.html"},
-		"no such template":       {"email_changed.zh.html", `{{template "lay-out" .}}`, `"lay-out"`},
-		"text without link":      {"activation.en.txt", "activate!", "activation.en.txt: lacks {{.Link}}"},
-		"html without link":      {"activation.en.html", "activate!", "activation.en.html: lacks {{.Link}}"},
-		"empty text":             {"password_changed.zh.txt", " \n\t", "password_changed.zh.txt: writes nothing"},
-		"empty html":             {"password_changed.zh.html", "", "password_changed.zh.html: writes nothing"},
-		"empty subject":          {"password_changed.zh.subject", "\n", "password_changed.zh.subject: a subject is one line"},
-		"header in the subject":  {"activation.zh.subject", "a\r\nBcc: b@example.com", "activation.zh.subject: a subject is one line"},
-		"endless subject":        {"activation.zh.subject", strings.Repeat("激", 101), "activation.zh.subject: a subject is one line"},
-		"language nobody speaks": {"activation.cn.html", "{{.Link}}", "activation.cn.html: no template has this name"},
-		"mail nobody sends":      {"welcome.en.txt", "hi", "welcome.en.txt: no template has this name"},
-		"another charset":        {"activation.zh.txt", "\xc7\xeb\xbc\xa4\xbb\xee {{.Link}}", "activation.zh.txt: is not in UTF-8"},
-		"too long":               {"activation.zh.txt", "{{.Link}}" + strings.Repeat("x", 64<<10), "activation.zh.txt: is longer than"},
+		"does not parse":        {"activation.zh.txt", "{{.Link", "activation.zh.txt:1: unclosed action"},
+		"no such field":         {"password_changed.en.html", "<p>\n{{.Password}}", "password_changed.en.html:2:2: "},
+		"does not escape":       {"email_changed.zh.html", `<a href="{{.Host}}`, "email_changed.zh.html"},
+		"no such template":      {"email_changed.zh.html", `{{template "lay-out" .}}`, `"lay-out"`},
+		"text without link":     {"activation.en.txt", "activate!", "activation.en.txt: lacks {{.Link}}"},
+		"html without link":     {"activation.en.html", "activate!", "activation.en.html: lacks {{.Link}}"},
+		"empty text":            {"password_changed.zh.txt", " \n\t", "password_changed.zh.txt: writes nothing"},
+		"empty html":            {"password_changed.zh.html", "", "password_changed.zh.html: writes nothing"},
+		"empty subject":         {"password_changed.zh.subject", "\n", "password_changed.zh.subject: a subject is one line"},
+		"header in the subject": {"activation.zh.subject", "a\r\nBcc: b@example.com", "activation.zh.subject: a subject is one line"},
+		"endless subject":       {"activation.zh.subject", strings.Repeat("激", 101), "activation.zh.subject: a subject is one line"},
+		"unknown language":      {"activation.cn.html", "{{.Link}}", "activation.cn.html: no template has this name"},
+		"unknown mail":          {"welcome.en.txt", "hi", "welcome.en.txt: no template has this name"},
+		"another charset":       {"activation.zh.txt", "\xc7\xeb\xbc\xa4\xbb\xee {{.Link}}", "activation.zh.txt: is not in UTF-8"},
+		"too long":              {"activation.zh.txt", "{{.Link}}" + strings.Repeat("x", 64<<10), "activation.zh.txt: is longer than"},
 	} {
 		mails, err := mailsWith(t, map[string]string{c.name: c.text})
 		if err == nil || mails != nil || !strings.Contains(err.Error(), c.want) {

@@ -125,7 +125,7 @@ func TestOTLP_with_a_collector_that_hangs(t *testing.T) {
 	logger, log := testkit.Logger(t)
 	traces := telemetry.Open(t.Context(), telemetry.Settings{Exporter: telemetry.OTLP, Collector: otlp.Open}, "test", logger)
 	tracer := traces.Tracer()
-	// Both would last as long as the time-out if anybody waited for the collector.
+	// Both would last as long as the time-out if they waited for the collector.
 	for range 10_000 { // more than the queue holds
 		_, span := tracer.Start(t.Context(), "work")
 		span.End()

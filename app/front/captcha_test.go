@@ -11,15 +11,15 @@ import (
 func TestLoad_names_the_variable_of_every_mistake_about_captchas(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ variable, value string }{
-		"an unknown kind":       {"USHER_CAPTCHA_KIND", "riddle"},
-		"too long for a recording":       {"USHER_CAPTCHA_LENGTH", "9"},
-		"no room for five characters":    {"USHER_CAPTCHA_WIDTH", "100"},
-		"taller than a page has room":    {"USHER_CAPTCHA_HEIGHT", "400"},
-		"noise that hides the characters":   {"USHER_CAPTCHA_NOISE", "9"},
-		"a colour by name":               {"USHER_CAPTCHA_INK", "black"},
-		"ink too pale to be read":        {"USHER_CAPTCHA_INK", "#CCCCCC"},
-		"a background as dark as ink":    {"USHER_CAPTCHA_BACKGROUND", "#333333"},
-		"a language without a recording": {"USHER_CAPTCHA_LANGUAGE", "fr"},
+		"an unknown kind":                 {"USHER_CAPTCHA_KIND", "riddle"},
+		"too long for a recording":        {"USHER_CAPTCHA_LENGTH", "9"},
+		"no room for five characters":     {"USHER_CAPTCHA_WIDTH", "100"},
+		"taller than a page has room":     {"USHER_CAPTCHA_HEIGHT", "400"},
+		"noise that hides the characters": {"USHER_CAPTCHA_NOISE", "9"},
+		"a colour by name":                {"USHER_CAPTCHA_INK", "black"},
+		"ink too pale to be read":         {"USHER_CAPTCHA_INK", "#CCCCCC"},
+		"a background as dark as ink":     {"USHER_CAPTCHA_BACKGROUND", "#333333"},
+		"a language without a recording":  {"USHER_CAPTCHA_LANGUAGE", "fr"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"usher/verify"
 )
 
-// books is a provider that can be asked what became of a message.
+// books is a provider that can be asked for the outcome of a message.
 type books struct {
 	*sender
 	fate providers.QueryResult
