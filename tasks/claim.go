@@ -100,7 +100,7 @@ func leftToOthers(ctx context.Context, metrics *Metrics, err error, over time.Du
 	name, _ := asynq.GetQueueName(ctx)
 	metrics.foreign(name)
 	logger(ctx).Warn("task is of another deployment, or sealed with a key that this process lacks: left to other workers",
-		"error", err, "see", "docs/runbooks/UsherForeignTasks.md")
+		"error", err, "see", "docs/runbooks/ForeignTasks.md")
 	pause := keyPause
 	if over > 0 {
 		pause = foreignPause
@@ -120,7 +120,7 @@ func unknownMail(ctx context.Context, metrics *Metrics, err error, now time.Time
 	name, _ := asynq.GetQueueName(ctx)
 	metrics.foreign(name)
 	logger(ctx).Warn("task's mail is not in this database: left to other workers",
-		"see", "docs/runbooks/UsherForeignTasks.md")
+		"see", "docs/runbooks/ForeignTasks.md")
 	return &retryAt{time.Now().Add(foreignPause), err}
 }
 
