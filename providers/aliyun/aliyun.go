@@ -170,25 +170,37 @@ func (c *Client) request(ctx context.Context, number string, sms providers.SMS) 
 		return nil, err
 	}
 	return c.sign(ctx, c.send[c.Vendor.Templates().For(sms.Purpose)],
-		newParam("PhoneNumbers", number),
-		newParam("TemplateParam", string(params)),
-		newParam("OutId", sms.ID))
+		map[string]string{"PhoneNumbers": number, "TemplateParam": string(params), "OutId": sms.ID})
 }
 
 // receipt reads the answer to a send.
 func (c *Client) receipt(sms providers.SMS, answer wire.Answer) (providers.Receipt, error) {
-	// A BizId of another type than string does not change that the message was accepted.
-	var sent struct{ BizId any }
+	var sent struct{ BizId bizID }
 	if err := c.read(answer, &sent, sms.To.Reveal(), sms.Code); err != nil {
 		return providers.Receipt{}, err
 	}
-	id, _ := sent.BizId.(string)
-	return providers.Receipt{Provider: Name, ID: wire.ID(id, sms.To.Reveal())}, nil
+	return providers.Receipt{Provider: Name, ID: wire.ID(string(sent.BizId), sms.To.Reveal())}, nil
+}
+
+// bizID is the vendor's id of a message. A JSON number is read digit by digit, because a float64 would round it. A value of
+// another type counts as none: it does not change that the message was accepted.
+type bizID string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (id *bizID) UnmarshalJSON(raw []byte) error {
+	var text string
+	var number json.Number
+	if json.Unmarshal(raw, &text) == nil {
+		*id = bizID(text)
+	} else if json.Unmarshal(raw, &number) == nil {
+		*id = bizID(number)
+	}
+	return nil
 }
 
 // call makes the request of one action and reads the answer.
-func (c *Client) call(ctx context.Context, a action, into any, private []string, own ...param) error {
-	req, err := c.sign(ctx, a, own...)
+func (c *Client) call(ctx context.Context, a action, into any, private []string, own map[string]string) error {
+	req, err := c.sign(ctx, a, own)
 	answer, err := wire.Call(&c.Vendor, req, err)
 	if err != nil {
 		return err
@@ -216,16 +228,11 @@ const (
 	paramSignature = "Signature"
 )
 
-// param is a parameter with its value percent-encoded. The API's names need no encoding.
-type param struct{ name, value string }
-
-func newParam(name, value string) param { return param{name: name, value: escape(value)} }
-
 // action is what all requests for one action of the API share. It does not change once it is made.
 type action struct {
 	method string
 	header http.Header
-	params []param
+	params url.Values
 }
 
 // newAction has the SDK build and sign the request once. It keeps all of it except the parameters that each request has
@@ -237,20 +244,19 @@ func newAction(name string, keys credentials.CredentialsProvider, params map[str
 	if err := auth.Sign(r, nil, region, keys); err != nil { // keys sign; the signer is for older styles
 		return action{}, wire.ErrRequest // the SDK's text may quote the parameters
 	}
-	a := action{method: r.GetMethod(), header: http.Header{}}
+	a := action{method: r.GetMethod(), header: http.Header{}, params: url.Values{}}
 	for name, value := range r.GetHeaders() {
 		a.header.Set(name, value)
 	}
 	for name, value := range r.GetQueryParams() {
-		if name != paramNonce && name != paramTimestamp && name != paramSignature {
-			a.params = append(a.params, newParam(name, value))
-		}
+		a.params.Set(name, value)
 	}
+	a.params.Del(paramSignature) // nonce and time are replaced
 	return a, nil
 }
 
 // sign returns the action's request with the given parameters. It changes only values that are made for this call.
-func (c *Client) sign(ctx context.Context, a action, own ...param) (*http.Request, error) {
+func (c *Client) sign(ctx context.Context, a action, own map[string]string) (*http.Request, error) {
 	query := a.query(own, nonce(), time.Now())
 	signature := c.signer.Sign(stringToSign(a.method, query), "&")
 	req, err := http.NewRequestWithContext(ctx, a.method,
@@ -263,37 +269,20 @@ func (c *Client) sign(ctx context.Context, a action, own ...param) (*http.Reques
 }
 
 // query is the canonical query: the parameters by name. Own ones without a value are left out, as the SDK does.
-func (a action) query(own []param, nonce string, now time.Time) string {
-	params := make([]param, 0, len(a.params)+len(own)+2)
-	params = append(params, a.params...)
-	for _, p := range own {
-		if p.value != "" {
-			params = append(params, p)
+func (a action) query(own map[string]string, nonce string, now time.Time) string {
+	params := maps.Clone(a.params)
+	for name, value := range own {
+		if value != "" {
+			params.Set(name, value)
 		}
 	}
-	params = append(params, newParam(paramNonce, nonce),
-		newParam(paramTimestamp, now.UTC().Format("2006-01-02T15:04:05Z")))
+	params.Set(paramNonce, nonce)
+	params.Set(paramTimestamp, now.UTC().Format("2006-01-02T15:04:05Z"))
 	return canonical(params)
 }
 
-func canonical(params []param) string {
-	slices.SortFunc(params, func(a, b param) int { return strings.Compare(a.name, b.name) })
-	size := 0
-	for _, p := range params {
-		size += len(p.name) + len(p.value) + len("=&")
-	}
-	var b strings.Builder
-	b.Grow(size)
-	for i, p := range params {
-		if i > 0 {
-			b.WriteByte('&')
-		}
-		b.WriteString(p.name)
-		b.WriteByte('=')
-		b.WriteString(p.value)
-	}
-	return b.String()
-}
+// canonical percent-encodes the values by the vendor's rules. The API's names need no encoding.
+func canonical(params url.Values) string { return strings.ReplaceAll(params.Encode(), "+", "%20") }
 
 // stringToSign encodes the values a second time, as the vendor wants it.
 func stringToSign(method, query string) string { return method + "&%2F&" + escape(query) }

@@ -93,6 +93,27 @@ func gateway(code string, status int, kind providers.Kind) providertest.Refusal 
 	return providertest.Refusal{Name: code, Status: status, Body: refusal(code), Kind: kind, Code: code}
 }
 
+// An id that comes as a JSON number is the same id. What is no id does not change that the message was accepted.
+func TestClient_SendSMS_reads_every_id(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{
+		`"900619746936498440^0"`: "900619746936498440^0",
+		`900619746936498441`:     "900619746936498441",
+		`null`:                   "",
+		`{"Id":1}`:               "",
+		`true`:                   "",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"Code":"OK","BizId":%s}`, id)
+		}))
+		receipt, err := open(t, server.URL).SendSMS(t.Context(), providertest.SMS(t))
+		server.Close()
+		if err != nil || receipt.ID != want || receipt.Provider != aliyun.Name {
+			t.Errorf("BizId %s: got %+v, %v; want the id %q", id, receipt, err, want)
+		}
+	}
+}
+
 func TestClient_request(t *testing.T) {
 	t.Parallel()
 	var got *http.Request

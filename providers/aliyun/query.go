@@ -82,9 +82,7 @@ func (c *Client) details(ctx context.Context, query providers.Query, day string,
 		SmsSendDetailDTOs struct{ SmsSendDetailDTO []detail }
 	}
 	err := c.call(ctx, c.list, &found, []string{query.To.Reveal()},
-		newParam("PhoneNumber", query.To.Reveal()),
-		newParam("SendDate", day),
-		newParam("CurrentPage", strconv.Itoa(page)))
+		map[string]string{"PhoneNumber": query.To.Reveal(), "SendDate": day, "CurrentPage": strconv.Itoa(page)})
 	return found.SmsSendDetailDTOs.SmsSendDetailDTO, err
 }
 
@@ -171,7 +169,7 @@ func (c *Client) CheckTemplates(ctx context.Context) error {
 // templateState says what is wrong with a template, or "".
 func (c *Client) templateState(ctx context.Context, template string) (string, error) {
 	var found struct{ TemplateStatus json.Number }
-	err := c.call(ctx, c.describe, &found, nil, newParam("TemplateCode", template))
+	err := c.call(ctx, c.describe, &found, nil, map[string]string{"TemplateCode": template})
 	refused, ok := errors.AsType[*providers.Error](err)
 	if ok && strings.HasPrefix(refused.Code, "isv.") && strings.Contains(refused.Code, "TEMPLATE") {
 		return "is not a template of this account", nil

@@ -18,9 +18,9 @@ import (
 
 // StringToSign is what a client signs for the parameters.
 func StringToSign(method string, params map[string]string) string {
-	var list []param
+	list := url.Values{}
 	for name, value := range params {
-		list = append(list, newParam(name, value))
+		list.Set(name, value)
 	}
 	return stringToSign(method, canonical(list))
 }
@@ -49,18 +49,18 @@ func TestClient_signsAsTheSDK(t *testing.T) {
 			send.SignName, send.TemplateCode = cfg.SignName, cfg.TemplateCode
 			send.PhoneNumbers, send.TemplateParam, send.OutId = value+"1", value, value
 			agree(t, cfg, c, c.send[cfg.TemplateCode], send,
-				newParam("PhoneNumbers", send.PhoneNumbers), newParam("TemplateParam", value), newParam("OutId", value))
+				map[string]string{"PhoneNumbers": send.PhoneNumbers, "TemplateParam": value, "OutId": value})
 			list := dysmsapi.CreateQuerySendDetailsRequest()
 			list.PhoneNumber, list.SendDate = value, "20310507"
 			list.PageSize, list.CurrentPage = requests.NewInteger(pageSize), requests.NewInteger(2)
 			agree(t, cfg, c, c.list, list,
-				newParam("PhoneNumber", value), newParam("SendDate", "20310507"), newParam("CurrentPage", "2"))
+				map[string]string{"PhoneNumber": value, "SendDate": "20310507", "CurrentPage": "2"})
 		})
 	}
 }
 
 // agree compares with the SDK's request, whose nonce and time are taken over.
-func agree(t *testing.T, cfg Config, c *Client, a action, r requests.AcsRequest, own ...param) {
+func agree(t *testing.T, cfg Config, c *Client, a action, r requests.AcsRequest, own map[string]string) {
 	t.Helper()
 	keys := credentials.NewStaticAKCredentialsProvider(cfg.AccessKeyID.Reveal(), cfg.AccessKeySecret.Reveal())
 	if err := requests.InitParams(r); err != nil {
@@ -83,7 +83,7 @@ func agree(t *testing.T, cfg Config, c *Client, a action, r requests.AcsRequest,
 		t.Errorf("got signature %q, want %q", got, theirs["Signature"])
 	}
 
-	req, err := c.sign(t.Context(), a, own...)
+	req, err := c.sign(t.Context(), a, own)
 	if err != nil {
 		t.Fatal(err)
 	}
