@@ -9,10 +9,7 @@ import (
 
 func BenchmarkKeys_Open(b *testing.B) {
 	keys := mustKeys(b, "k1:"+encoded("a"))
-	sealed, err := keys.Seal("13800138000", "sms:code/1")
-	if err != nil {
-		b.Fatal(err)
-	}
+	sealed := keys.Seal("13800138000", "sms:code/1")
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := keys.Open(sealed, "sms:code/1"); err != nil {

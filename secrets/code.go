@@ -44,7 +44,8 @@ func (k *Keys) CheckMAC(d Derivation, code string) (string, error) {
 // Index returns a keyed hash by which a store can find a number, an address or a token. It is the same in every process and during
 // rotations, because the last configured key makes it. The kind separates equal texts of different meaning.
 func (k *Keys) Index(kind, value string) string {
-	sum := k.index().index.sum(kind, value)
+	sub, _ := k.find(k.indexer) // ParseKeys makes sure that it exists
+	sum := sub.index.sum(kind, value)
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 

@@ -142,12 +142,6 @@ func validID(id string) bool {
 // first returns the key that signs and seals.
 func (k *Keys) first() *key { return &k.ring[0] }
 
-// index returns the key that indexes.
-func (k *Keys) index() *key {
-	sub, _ := k.find(k.indexer) // ParseKeys makes sure that it exists
-	return sub
-}
-
 // find returns the key with the id, or [ErrUnknownKey]. There are two or three keys, so a map would not be faster.
 func (k *Keys) find(id string) (*key, error) {
 	for i := range k.ring {

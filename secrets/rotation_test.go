@@ -61,7 +61,7 @@ func TestKeys_neighbouring_steps_of_a_rotation_read_each_other(t *testing.T) {
 		if read, err := to.Code(d); err != nil || read != made {
 			t.Errorf("%v: code %q, %v, want %q", pair, read, err, made)
 		}
-		sealed, _ := from.Seal("13800138000", "ctx")
+		sealed := from.Seal("13800138000", "ctx")
 		if plain, err := to.Open(sealed, "ctx"); err != nil || plain != "13800138000" {
 			t.Errorf("%v: open = %q, %v", pair, plain, err)
 		}
@@ -73,7 +73,7 @@ func TestKeys_neighbouring_steps_of_a_rotation_read_each_other(t *testing.T) {
 			t.Errorf("%v: the index differs", pair)
 		}
 	}
-	sealed, _ := all["signs"].Seal("x", "ctx")
+	sealed := all["signs"].Seal("x", "ctx")
 	if _, err := all["before"].Open(sealed, "ctx"); !errors.Is(err, secrets.ErrUnknownKey) {
 		t.Errorf("a step left out: %v, want ErrUnknownKey", err)
 	}
@@ -84,7 +84,7 @@ func TestKeys_neighbouring_steps_of_a_rotation_read_each_other(t *testing.T) {
 
 func TestSealedBy(t *testing.T) {
 	t.Parallel()
-	sealed, _ := mustKeys(t, "k1:"+encoded("a")).Seal("x", "ctx")
+	sealed := mustKeys(t, "k1:"+encoded("a")).Seal("x", "ctx")
 	for text, want := range map[string]string{sealed: "k1", "": "", "nothing": "", "toolongid.x": "", ".x": ""} {
 		if got := secrets.SealedBy(text); got != want {
 			t.Errorf("SealedBy(%.10q) = %q, want %q", text, got, want)

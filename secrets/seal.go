@@ -3,7 +3,6 @@ package secrets
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -14,12 +13,10 @@ const maxSealed = 4096
 
 // Seal encrypts a number or an address with AES-256-GCM under the first key. The context, such as a task's type and id, is
 // authenticated with it: a sealed value that is moved to another place does not open. The result has the form "keyid.base64url".
-func (k *Keys) Seal(plain, context string) (string, error) {
+func (k *Keys) Seal(plain, context string) string {
 	sub := k.first()
-	box := make([]byte, sub.seal.NonceSize(), sub.seal.NonceSize()+len(plain)+sub.seal.Overhead())
-	_, _ = rand.Read(box)
-	box = sub.seal.Seal(box, box, []byte(plain), []byte(sub.id+"\x00"+context))
-	return sub.id + "." + base64.RawURLEncoding.EncodeToString(box), nil
+	box := sub.seal.Seal(nil, nil, []byte(plain), []byte(sub.id+"\x00"+context))
+	return sub.id + "." + base64.RawURLEncoding.EncodeToString(box)
 }
 
 // Open decrypts what [Keys.Seal] made with the same context. It returns [ErrUnknownKey] or [ErrForged].
@@ -36,11 +33,7 @@ func (k *Keys) Open(sealed, context string) (string, error) {
 	if err != nil {
 		return "", ErrForged
 	}
-	if len(box) < sub.seal.NonceSize() {
-		return "", ErrForged
-	}
-	nonce, text := box[:sub.seal.NonceSize()], box[sub.seal.NonceSize():]
-	plain, err := sub.seal.Open(nil, nonce, text, []byte(id+"\x00"+context))
+	plain, err := sub.seal.Open(nil, nil, box, []byte(id+"\x00"+context))
 	if err != nil {
 		return "", ErrForged
 	}
@@ -56,14 +49,14 @@ func SealedBy(sealed string) string {
 	return id
 }
 
-// newAEAD returns the cipher of a key. Random 96-bit nonces are safe for 2^32 values under one key, far more than the messages of a
+// newAEAD returns the cipher of a key, which puts the nonce in front of what it seals. Random 96-bit nonces are safe for 2^32 values under one key, far more than the messages of a
 // rotation period.
 func newAEAD(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("make cipher: %w", err)
 	}
-	aead, err := cipher.NewGCM(block)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
 		return nil, fmt.Errorf("make cipher mode: %w", err)
 	}

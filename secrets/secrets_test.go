@@ -114,7 +114,7 @@ func TestKeys_rotation_keeps_what_older_keys_made(t *testing.T) {
 	if older.Index("mobile", "1") != newer.Index("mobile", "1") {
 		t.Error("the index changed when a key was put in front")
 	}
-	sealed, _ := older.Seal("13800138000", "ctx")
+	sealed := older.Seal("13800138000", "ctx")
 	if plain, err := newer.Open(sealed, "ctx"); err != nil || plain != "13800138000" {
 		t.Errorf("open after rotation = %q, %v", plain, err)
 	}
@@ -130,9 +130,9 @@ func TestKeys_rotation_keeps_what_older_keys_made(t *testing.T) {
 func TestKeys_Open_refuses_what_was_moved_or_changed(t *testing.T) {
 	t.Parallel()
 	keys := mustKeys(t, "k1:"+encoded("a"))
-	sealed, err := keys.Seal("13800138000", "sms:code/1")
-	if err != nil || strings.Contains(sealed, "138") {
-		t.Fatalf("Seal = %q, %v", sealed, err)
+	sealed := keys.Seal("13800138000", "sms:code/1")
+	if strings.Contains(sealed, "138") {
+		t.Fatalf("Seal = %q", sealed)
 	}
 	flipped := []byte(sealed)
 	flipped[len(flipped)-3] ^= 1
@@ -213,6 +213,6 @@ func BenchmarkKeys_Seal(b *testing.B) {
 	keys := mustKeys(b, "k1:"+encoded("a"))
 	b.ReportAllocs()
 	for b.Loop() {
-		_, _ = keys.Seal("13800138000", "sms:code/1")
+		_ = keys.Seal("13800138000", "sms:code/1")
 	}
 }

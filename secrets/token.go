@@ -11,20 +11,18 @@ import (
 // Token is the signed content of a link in a mail. It is derived from stored facts alone, so that each attempt to send the mail has
 // the same link and no token is stored.
 type Token struct {
-	Kind       string    // purpose of the link; empty for one that proves an address
-	Account    string    // account id
-	Generation int       // of the account's activation; the store refuses an older one
-	Address    string    // keyed hash of the address that it proves
-	ExpiresAt  time.Time // in whole seconds
+	Kind       string    `json:"k,omitempty"` // purpose of the link; empty for one that proves an address
+	Account    string    `json:"a"`           // account id
+	Generation int       `json:"g"`           // of the account's activation; the store refuses an older one
+	Address    string    `json:"h"`           // keyed hash of the address that it proves
+	ExpiresAt  time.Time `json:"-"`           // in whole seconds
 }
 
 // tokenBody is the signed text, with short names to keep links short.
 type tokenBody struct {
-	Kind       string `json:"k,omitempty"`
-	Account    string `json:"a"`
-	Generation int    `json:"g"`
-	Address    string `json:"h"`
-	Expires    int64  `json:"e"`
+	Token
+
+	Expires int64 `json:"e"`
 }
 
 // maxToken bounds the input of ParseToken.
@@ -40,7 +38,7 @@ func (k *Keys) SignToken(keyID string, t Token) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	body, err := json.Marshal(tokenBody{t.Kind, t.Account, t.Generation, t.Address, t.ExpiresAt.Unix()})
+	body, err := json.Marshal(tokenBody{t, t.ExpiresAt.Unix()})
 	if err != nil {
 		return "", err
 	}
@@ -52,12 +50,13 @@ func (k *Keys) SignToken(keyID string, t Token) (string, error) {
 // ParseToken verifies a token's text. It returns [ErrForged] for text that was not signed, [ErrUnknownKey] when the key was removed,
 // and the token together with [ErrExpired] when it has expired.
 func (k *Keys) ParseToken(text string, now time.Time) (Token, error) {
-	if len(text) > maxToken {
+	end := strings.LastIndexByte(text, '.')
+	if len(text) > maxToken || end < 0 {
 		return Token{}, ErrForged
 	}
-	signed, sum, found := cutLast(text)
-	id, encoded, foundID := strings.Cut(signed, ".")
-	if !found || !foundID {
+	signed, sum := text[:end], text[end+1:]
+	id, encoded, found := strings.Cut(signed, ".")
+	if !found {
 		return Token{}, ErrForged
 	}
 	sub, err := k.find(id)
@@ -76,18 +75,9 @@ func (k *Keys) ParseToken(text string, now time.Time) (Token, error) {
 	if err := json.Unmarshal(raw, &body); err != nil {
 		return Token{}, ErrForged
 	}
-	token := Token{body.Kind, body.Account, body.Generation, body.Address, time.Unix(body.Expires, 0).UTC()}
-	if !now.Before(token.ExpiresAt) {
-		return token, ErrExpired
+	body.ExpiresAt = time.Unix(body.Expires, 0).UTC()
+	if !now.Before(body.ExpiresAt) {
+		return body.Token, ErrExpired
 	}
-	return token, nil
-}
-
-// cutLast splits a text at its last dot.
-func cutLast(text string) (before, after string, found bool) {
-	dot := strings.LastIndexByte(text, '.')
-	if dot < 0 {
-		return "", "", false
-	}
-	return text[:dot], text[dot+1:], true
+	return body.Token, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -44,15 +43,11 @@ func smsCodeContext(id string) string { return TypeSMSCode + "/" + id }
 // EnqueueSMSCode puts a code's task on the queue; it implements [verify.Queue]. The task has the code's id, so that a call
 // that is repeated queues it once.
 func (e *Enqueuer) EnqueueSMSCode(ctx context.Context, code verify.Queued) error {
-	sealed, err := e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID))
-	if err != nil {
-		return fmt.Errorf("seal number: %w", err)
-	}
-	_, err = queue.Enqueue(ctx, e.Client, e.Tracer, queue.Task{
+	_, err := queue.Enqueue(ctx, e.Client, e.Tracer, queue.Task{
 		Type: TypeSMSCode, Queue: e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards)), ID: code.ID,
 		Payload: smsCode{
 			ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(),
-			Sealed: sealed, Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(),
+			Sealed: e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID)), Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(),
 		},
 		RequestID: code.RequestID, IssuedAt: e.Clock.now(),
 	})

@@ -38,11 +38,7 @@ func (a *Answers) Begin(ctx context.Context, key, body string) (run, answer stri
 // answer is not kept, which is no error.
 func (a *Answers) Keep(ctx context.Context, key, run, answer string) error {
 	hash := a.hash(key)
-	sealed, err := a.store.keys.Seal(answer, sealContext(hash))
-	if err != nil {
-		return fmt.Errorf("seal answer: %w", err)
-	}
-	return a.end(ctx, hash, run, sealed)
+	return a.end(ctx, hash, run, a.store.keys.Seal(answer, sealContext(hash)))
 }
 
 // Drop ends a run and releases its key: the next request with it is executed.

@@ -77,30 +77,25 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 		CreatedAt:            at(account.CreatedAt),
 		UpdatedAt:            at(account.UpdatedAt),
 	}
-	var err error
 	if !account.Mobile.IsZero() {
-		row.MobileKey, row.MobileSealed, err = a.hide(indexMobile, account.Mobile.Reveal(), sealMobile+account.ID)
+		row.MobileKey, row.MobileSealed = a.hide(indexMobile, account.Mobile.Reveal(), sealMobile+account.ID)
 	}
-	if err == nil && !account.PendingMobile.IsZero() {
-		row.PendingMobileKey, row.PendingMobileSealed, err = a.hide(indexMobile, account.PendingMobile.Reveal(), sealMobile+account.ID)
+	if !account.PendingMobile.IsZero() {
+		row.PendingMobileKey, row.PendingMobileSealed = a.hide(indexMobile, account.PendingMobile.Reveal(), sealMobile+account.ID)
 	}
-	if err == nil && !account.Email.IsZero() {
-		row.EmailKey, row.EmailSealed, err = a.hide(indexEmail, account.Email.Reveal(), sealEmail+account.ID)
+	if !account.Email.IsZero() {
+		row.EmailKey, row.EmailSealed = a.hide(indexEmail, account.Email.Reveal(), sealEmail+account.ID)
 	}
-	if err == nil && !account.PendingEmail.IsZero() {
-		row.PendingEmailKey, row.PendingEmailSealed, err = a.hide(indexEmail, account.PendingEmail.Reveal(), sealEmail+account.ID)
+	if !account.PendingEmail.IsZero() {
+		row.PendingEmailKey, row.PendingEmailSealed = a.hide(indexEmail, account.PendingEmail.Reveal(), sealEmail+account.ID)
 	}
-	return row, err
+	return row, nil
 }
 
 // hide returns the two forms in which a number or an address is stored: its keyed hash, and sealed.
-func (a *Accounts) hide(kind, full, context string) (key, sealed *string, err error) {
-	box, err := a.keys.Seal(full, context)
-	if err != nil {
-		return nil, nil, fmt.Errorf("seal %s: %w", kind, err)
-	}
-	index := a.keys.Index(kind, full)
-	return &index, &box, nil
+func (a *Accounts) hide(kind, full, context string) (key, sealed *string) {
+	box, index := a.keys.Seal(full, context), a.keys.Index(kind, full)
+	return &index, &box
 }
 
 // account converts the columns of a row to an account.

@@ -189,10 +189,7 @@ func (a *Accounts) ChangePassword(
 func (a *Accounts) ChangeEmail(
 	ctx context.Context, was accounts.Account, email contact.Email, link *accounts.Mail, kept *accounts.Change,
 ) (accounts.Account, error) {
-	key, sealed, err := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
-	if err != nil {
-		return accounts.Account{}, err
-	}
+	key, sealed := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
 	return a.change(ctx, "change email", change{
 		was: was, kept: kept, mails: append([]*accounts.Mail{link}, kept.Mails...),
 		set: `pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?, pending_email_at = ?,
@@ -206,10 +203,7 @@ func (a *Accounts) ChangeEmail(
 func (a *Accounts) ChangeMobile(
 	ctx context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change,
 ) (accounts.Account, error) {
-	key, sealed, err := a.hide(indexMobile, mobile.Reveal(), sealMobile+was.ID)
-	if err != nil {
-		return accounts.Account{}, err
-	}
+	key, sealed := a.hide(indexMobile, mobile.Reveal(), sealMobile+was.ID)
 	return a.change(ctx, "change mobile", change{
 		was: was, kept: kept, mails: kept.Mails,
 		set:  "mobile_key = ?, mobile_sealed = ?, mobile_masked = ?, mobile_changed_at = ?, " + clearClaim + ", " + endSessions,

@@ -51,10 +51,7 @@ func (a *Accounts) insertMail(ctx context.Context, tx *sqlx.Tx, mail *accounts.M
 		masked = account.PendingEmailMasked
 	}
 	if !mail.To.IsZero() {
-		box, err := a.keys.Seal(mail.To.Reveal(), sealTo+mail.ID)
-		if err != nil {
-			return fmt.Errorf("seal address of mail: %w", err)
-		}
+		box := a.keys.Seal(mail.To.Reveal(), sealTo+mail.ID)
 		masked, sealed = mail.To.String(), &box
 	}
 	_, err := tx.ExecContext(ctx, tx.Rebind(`

@@ -46,11 +46,8 @@ func TestMigrate_moves_addresses_that_are_not_proved(t *testing.T) {
 			"imported":   {"pbkdf2_sha256$1$salt$hash", false},
 		} {
 			address := id + "@example.com"
-			sealed, err := keys.Seal(address, "accounts.email/"+id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = db.Unwrap().ExecContext(t.Context(), db.Unwrap().Rebind(`
+			sealed := keys.Seal(address, "accounts.email/"+id)
+			_, err := db.Unwrap().ExecContext(t.Context(), db.Unwrap().Rebind(`
 				insert into accounts (id, username, username_key, email_key, email_sealed, email_masked, password_hash, active,
 					email_active, superuser, activation_generation, session_generation, created_at, updated_at)
 				values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 1, ?, ?)`),

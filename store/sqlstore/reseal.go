@@ -43,13 +43,9 @@ func (s *Seals) Reseal(ctx context.Context, progress func(changed int)) (Reseale
 		// A value that begins with the first key's id is done. substr compares upper and lower case on both databases.
 		condition := "substr(" + column.name + ", 1, ?) <> ? and id > ?"
 		err := s.walk(ctx, column, condition, []any{len(prefix), prefix}, &result, progress, func(tx *sqlx.Tx, row sealedRow, plain string) (int, error) {
-			sealed, err := s.keys.Seal(plain, column.context+row.Owner)
-			if err != nil {
-				return 0, err
-			}
 			return changed(tx.ExecContext(ctx, tx.Rebind(
 				"update "+column.table+" set "+column.name+" = ? where id = ? and "+column.name+" = ?"),
-				sealed, row.ID, row.Sealed))
+				s.keys.Seal(plain, column.context+row.Owner), row.ID, row.Sealed))
 		})
 		if err != nil {
 			return result, fmt.Errorf("reseal: %w", err)
