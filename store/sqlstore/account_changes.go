@@ -63,25 +63,12 @@ func (a *Accounts) storeChange(ctx context.Context, tx *sqlx.Tx, change *account
 	return err
 }
 
-// storeMails stores the mails of a change, for the account as it is after the change.
-func (a *Accounts) storeMails(ctx context.Context, tx *sqlx.Tx, row accountRow, mails ...*accounts.Mail) error {
-	for _, mail := range mails {
-		if err := a.insertMail(ctx, tx, mail, row); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // FindChange implements accounts.Store.
 func (a *Accounts) FindChange(ctx context.Context, id string, when time.Time) (accounts.Change, error) {
 	var row changeRow
 	err := a.db.get(ctx, &row, "select "+changeColumns+" from account_changes where id = ? and ends_at > ?", id, at(when))
-	if errors.Is(err, sql.ErrNoRows) {
-		return accounts.Change{}, accounts.ErrNotFound
-	}
 	if err != nil {
-		return accounts.Change{}, fmt.Errorf("find change: %w", err)
+		return accounts.Change{}, accountError("find change", err)
 	}
 	return a.changeOf(row)
 }
@@ -116,10 +103,8 @@ func (a *Accounts) changeOf(row changeRow) (accounts.Change, error) {
 	if change.Before.Mobile, err = unseal(a, row.MobileSealed, sealMobile+row.AccountID, contact.ParseMobile); err != nil {
 		return accounts.Change{}, fmt.Errorf("open mobile of change: %w", err)
 	}
-	if change.Before.Email, err = unseal(a, row.EmailSealed, sealEmail+row.AccountID, contact.ParseEmail); err != nil {
-		return accounts.Change{}, fmt.Errorf("open email of change: %w", err)
-	}
-	return change, nil
+	change.Before.Email, err = unseal(a, row.EmailSealed, sealEmail+row.AccountID, contact.ParseEmail)
+	return change, wrap("open email of change", err)
 }
 
 // undoTries bounds how often an undo checks again which contacts are still free.
@@ -173,7 +158,7 @@ func (a *Accounts) undo(
 		if _, err := a.endClaims(ctx, tx, before.MobileKey); err != nil {
 			return err
 		}
-		return a.storeMails(ctx, tx, row, mails...)
+		return a.insertMails(ctx, tx, row, mails...)
 	})
 	if err != nil {
 		return accounts.Undone{}, err
@@ -236,8 +221,5 @@ func (a *Accounts) restore(
 // DropEndedChanges deletes changes that cannot be undone any more, and returns their number.
 func (a *Accounts) DropEndedChanges(ctx context.Context, when time.Time) (int, error) {
 	dropped, err := a.db.prune(ctx, pruning{"account_changes", "ends_at", "true"}, when)
-	if err != nil {
-		return dropped, fmt.Errorf("drop ended changes: %w", err)
-	}
-	return dropped, nil
+	return dropped, wrap("drop ended changes", err)
 }

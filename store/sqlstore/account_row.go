@@ -131,10 +131,7 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 		return accounts.Account{}, fmt.Errorf("open pending mobile: %w", err)
 	}
 	account.PendingEmail, err = unseal(a, row.PendingEmailSealed, sealEmail+row.ID, contact.ParseEmail)
-	if err != nil {
-		return accounts.Account{}, fmt.Errorf("open pending email: %w", err)
-	}
-	return account, nil
+	return account, wrap("open pending email", err)
 }
 
 // unseal opens the value of a sealed column; NULL is the zero value.

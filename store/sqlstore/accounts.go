@@ -49,7 +49,7 @@ func (a *Accounts) Create(ctx context.Context, account accounts.Account, mail *a
 		if _, err := tx.NamedExecContext(ctx, insertAccount, row); err != nil {
 			return err
 		}
-		return a.insertMail(ctx, tx, mail, row)
+		return a.insertMails(ctx, tx, row, mail)
 	})
 	return accountError("create account", err)
 }
@@ -73,10 +73,7 @@ func (a *Accounts) Exists(ctx context.Context, key accounts.Key) (bool, error) {
 	}
 	var exists bool
 	err = a.db.get(ctx, &exists, "select exists (select 1 from accounts where "+condition+")", value)
-	if err != nil {
-		return false, fmt.Errorf("find account: %w", err)
-	}
-	return exists, nil
+	return exists, wrap("find account", err)
 }
 
 // Activate implements accounts.Store. It proves the address in one statement: of several accounts that wait with the same
@@ -108,7 +105,7 @@ func (a *Accounts) Activate(
 		if err != nil {
 			return err
 		}
-		return a.storeMails(ctx, tx, row, mails...)
+		return a.insertMails(ctx, tx, row, mails...)
 	})
 	return a.found("activate account", row, err)
 }
@@ -128,7 +125,7 @@ func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts
 		if err != nil {
 			return err
 		}
-		return a.insertMail(ctx, tx, &mail, row)
+		return a.insertMails(ctx, tx, row, &mail)
 	})
 	return accountError("renew activation", err)
 }
@@ -162,27 +159,20 @@ func (a *Accounts) found(operation string, row accountRow, err error) (accounts.
 // accountError converts the error of a statement: a missing row to accounts.ErrNotFound, and a value that another account has
 // to an *accounts.ExistsError. It returns nil for nil.
 func accountError(operation string, err error) error {
-	if err == nil {
-		return nil
-	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return accounts.ErrNotFound
 	}
 	if field := takenField(err); field != "" {
 		return &accounts.ExistsError{Field: field}
 	}
-	return fmt.Errorf("%s: %w", operation, err)
+	return wrap(operation, err)
 }
 
 // ChangePassword implements accounts.Store.
 func (a *Accounts) ChangePassword(
 	ctx context.Context, was accounts.Account, hash string, kept *accounts.Change,
 ) (accounts.Account, error) {
-	return a.change(ctx, "change password", change{
-		was: was, kept: kept, mails: kept.Mails,
-		set:  "password_hash = ?, " + endSessions,
-		args: []any{hash},
-	})
+	return a.change(ctx, "change password", was, kept, nil, "password_hash = ?, "+endSessions, hash)
 }
 
 // ChangeEmail implements accounts.Store.
@@ -190,13 +180,11 @@ func (a *Accounts) ChangeEmail(
 	ctx context.Context, was accounts.Account, email contact.Email, link *accounts.Mail, kept *accounts.Change,
 ) (accounts.Account, error) {
 	key, sealed := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
-	return a.change(ctx, "change email", change{
-		was: was, kept: kept, mails: append([]*accounts.Mail{link}, kept.Mails...),
-		set: `pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?, pending_email_at = ?,
+	return a.change(ctx, "change email", was, kept, link,
+		`pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?, pending_email_at = ?,
 			email_changed_at = case when email_key is null then ? else email_changed_at end,
 			activation_generation = activation_generation + 1`,
-		args: []any{key, sealed, email.String(), at(kept.At), at(kept.At)},
-	})
+		key, sealed, email.String(), at(kept.At), at(kept.At))
 }
 
 // ChangeMobile implements accounts.Store.
@@ -204,44 +192,35 @@ func (a *Accounts) ChangeMobile(
 	ctx context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change,
 ) (accounts.Account, error) {
 	key, sealed := a.hide(indexMobile, mobile.Reveal(), sealMobile+was.ID)
-	return a.change(ctx, "change mobile", change{
-		was: was, kept: kept, mails: kept.Mails,
-		set:  "mobile_key = ?, mobile_sealed = ?, mobile_masked = ?, mobile_changed_at = ?, " + clearClaim + ", " + endSessions,
-		args: []any{key, sealed, mobile.String(), at(kept.At)},
-	})
+	return a.change(ctx, "change mobile", was, kept, nil,
+		"mobile_key = ?, mobile_sealed = ?, mobile_masked = ?, mobile_changed_at = ?, "+clearClaim+", "+endSessions,
+		key, sealed, mobile.String(), at(kept.At))
 }
 
 // endSessions ends all sessions of an account: each belongs to a generation.
 const endSessions = "session_generation = session_generation + 1"
 
-// change is an update of one account.
-type change struct {
-	was   accounts.Account // as the caller has read it
-	kept  *accounts.Change // what is kept to undo the update
-	set   string           // the assignments, with their arguments
-	args  []any
-	mails []*accounts.Mail
-}
-
-// change makes the update if the account is still in the generations that the caller has read, keeps the previous contacts
-// and stores the mails, in one transaction.
-func (a *Accounts) change(ctx context.Context, operation string, c change) (accounts.Account, error) {
+// change makes the assignments of set if the account is still in the generations that the caller has read, keeps the previous
+// contacts to undo the change, and stores the link, which may be nil, and the mails of the change, in one transaction.
+func (a *Accounts) change(
+	ctx context.Context, operation string, was accounts.Account, kept *accounts.Change, link *accounts.Mail, set string, args ...any,
+) (accounts.Account, error) {
+	args = append(args, at(kept.At), was.ID, was.SessionGeneration, was.ActivationGeneration)
 	var row accountRow
 	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		if err := a.storeChange(ctx, tx, c.kept); err != nil {
+		if err := a.storeChange(ctx, tx, kept); err != nil {
 			return err
 		}
-		args := append(c.args, at(c.kept.At), c.was.ID, c.was.SessionGeneration, c.was.ActivationGeneration)
 		err := tx.GetContext(ctx, &row, tx.Rebind(`
 			update accounts
-			set `+c.set+`, updated_at = ?
+			set `+set+`, updated_at = ?
 			where id = ? and session_generation = ? and activation_generation = ?
 			returning `+accountColumns),
 			args...)
 		if err != nil {
 			return err
 		}
-		return a.storeMails(ctx, tx, row, c.mails...)
+		return a.insertMails(ctx, tx, row, append([]*accounts.Mail{link}, kept.Mails...)...)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return accounts.Account{}, accounts.ErrChanged

@@ -35,12 +35,12 @@ func (a *Accounts) Seen(ctx context.Context, account accounts.Account, when time
 		if err != nil || claimer == nil {
 			return err
 		}
-		return a.insertMail(ctx, tx, mail, *claimer)
+		return a.insertMails(ctx, tx, *claimer, mail)
 	})
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("store use of account: %w", err)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
 	}
-	return nil
+	return wrap("store use of account", err)
 }
 
 // endClaims ends the claim on a number and returns the account that claimed it, or nil when there is no number or no claim.
@@ -82,10 +82,10 @@ func (a *Accounts) CreateClaiming(
 		if _, err := tx.NamedExecContext(ctx, insertAccount, row); err != nil {
 			return err
 		}
-		if err := a.insertMail(ctx, tx, mail, row); err != nil {
+		if err := a.insertMails(ctx, tx, row, mail); err != nil {
 			return err
 		}
-		return a.storeMails(ctx, tx, held, change.Mails...)
+		return a.insertMails(ctx, tx, held, change.Mails...)
 	})
 	if errors.Is(err, errSeen) || errors.Is(err, sql.ErrNoRows) {
 		return &accounts.ExistsError{Field: accounts.FieldMobile}

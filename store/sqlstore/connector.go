@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,8 +26,7 @@ type connector struct {
 	// are taken from the pool.
 	generation atomic.Int64
 
-	mu    sync.Mutex
-	first int // the host that is tried first
+	first atomic.Int64 // number of the host that is tried first
 }
 
 // newConnector returns a connector with a configuration for each host.
@@ -59,30 +57,19 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	generation := c.generation.Load()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	c.mu.Lock()
-	first := c.first
-	c.mu.Unlock()
+	first := int(c.first.Load())
 	var errs []error
 	for i := range c.hosts {
 		n := (first + i) % len(c.hosts)
 		conn, err := c.dial(ctx, c.hosts[n], len(c.hosts)-i)
 		if err == nil {
-			c.begin(n)
-			return &pgConn{inner: conn.inner, wire: conn.wire, connector: c, generation: generation}, nil
+			c.first.Store(int64(n))
+			conn.generation = generation
+			return conn, nil
 		}
 		errs = append(errs, err)
 	}
-	if len(errs) == 1 {
-		return nil, errs[0]
-	}
 	return nil, errors.Join(errs...)
-}
-
-// begin sets the host that is tried first from now on.
-func (c *connector) begin(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.first = n
 }
 
 // dial connects to one host, within its share of the time: left is the number of hosts that are still to be tried.
@@ -96,7 +83,7 @@ func (c *connector) dial(ctx context.Context, host *pq.Connector, left int) (*pg
 		return nil, err
 	}
 	wire.until(time.Time{})
-	return &pgConn{inner: conn.(pqConn), wire: wire}, nil
+	return &pgConn{pqConn: conn.(pqConn), wire: wire, connector: c}, nil
 }
 
 // outdate closes all connections of the generation and of earlier ones, when they are taken from the pool.

@@ -52,10 +52,7 @@ func (a *Accounts) CreateAll(ctx context.Context, list []accounts.Account, keep 
 // same.
 func (a *Accounts) Rehash(ctx context.Context, id, old, hash string) error {
 	_, err := a.db.exec(ctx, "update accounts set password_hash = ? where id = ? and password_hash = ?", hash, id, old)
-	if err != nil {
-		return fmt.Errorf("rehash password: %w", err)
-	}
-	return nil
+	return wrap("rehash password", err)
 }
 
 // ImportedHashes returns up to n hashes of passwords that were imported from another system. An index of these alone makes it
@@ -66,8 +63,5 @@ func (a *Accounts) ImportedHashes(ctx context.Context, n int) ([]string, error) 
 		select password_hash from accounts
 		where password_hash > '' and substr(password_hash, 1, 1) <> '$'
 		order by id limit ?`, n)
-	if err != nil {
-		return nil, fmt.Errorf("find imported hashes: %w", err)
-	}
-	return hashes, nil
+	return hashes, wrap("find imported hashes", err)
 }

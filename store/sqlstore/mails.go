@@ -39,30 +39,35 @@ func NewMails(db *DB, keys *secrets.Keys, now func() time.Time) *Mails {
 // argument is the time.
 const free = `(state = 'queued' or state = 'sending' and lease_until <= ?)`
 
-// insertMail stores a mail of the account as it is now; nil is no mail. The mail counts as enqueued: the API enqueues it right
-// after the commit, and the relay enqueues it again when it still waits some time later.
-func (a *Accounts) insertMail(ctx context.Context, tx *sqlx.Tx, mail *accounts.Mail, account accountRow) error {
-	if mail == nil {
-		return nil
+// insertMails stores mails of the account as it is now; nil is no mail. They count as enqueued: the API enqueues them right
+// after the commit, and the relay enqueues them again when they still wait some time later.
+func (a *Accounts) insertMails(ctx context.Context, tx *sqlx.Tx, account accountRow, mails ...*accounts.Mail) error {
+	for _, mail := range mails {
+		if mail == nil {
+			continue
+		}
+		purpose := cmp.Or(mail.Purpose, accounts.MailActivation)
+		masked, sealed := account.EmailMasked, (*string)(nil)
+		if purpose == accounts.MailActivation {
+			masked = account.PendingEmailMasked
+		}
+		if !mail.To.IsZero() {
+			box := a.keys.Seal(mail.To.Reveal(), sealTo+mail.ID)
+			masked, sealed = mail.To.String(), &box
+		}
+		_, err := tx.ExecContext(ctx, tx.Rebind(`
+			insert into messages (
+				id, channel, purpose, language, account_id, to_masked, to_sealed, state, not_after, enqueued_at,
+				generation, key_id, network, details, request_id, created_at, updated_at)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+			mail.ID, messages.Email, purpose, mail.Language, account.ID, masked, sealed, messages.Queued,
+			at(mail.NotAfter), at(mail.CreatedAt), account.ActivationGeneration, mail.KeyID,
+			mail.Network, detailsOf(mail.Facts), mail.RequestID, at(mail.CreatedAt), at(mail.CreatedAt))
+		if err != nil {
+			return err
+		}
 	}
-	purpose := cmp.Or(mail.Purpose, accounts.MailActivation)
-	masked, sealed := account.EmailMasked, (*string)(nil)
-	if purpose == accounts.MailActivation {
-		masked = account.PendingEmailMasked
-	}
-	if !mail.To.IsZero() {
-		box := a.keys.Seal(mail.To.Reveal(), sealTo+mail.ID)
-		masked, sealed = mail.To.String(), &box
-	}
-	_, err := tx.ExecContext(ctx, tx.Rebind(`
-		insert into messages (
-			id, channel, purpose, language, account_id, to_masked, to_sealed, state, not_after, enqueued_at,
-			generation, key_id, network, details, request_id, created_at, updated_at)
-		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
-		mail.ID, messages.Email, purpose, mail.Language, account.ID, masked, sealed, messages.Queued,
-		at(mail.NotAfter), at(mail.CreatedAt), account.ActivationGeneration, mail.KeyID,
-		mail.Network, detailsOf(mail.Facts), mail.RequestID, at(mail.CreatedAt), at(mail.CreatedAt))
-	return err
+	return nil
 }
 
 // Claim gives the caller the exclusive right to send the mail once, until the lease is over, and returns the mail with its
@@ -122,10 +127,7 @@ func (m *Mails) unclaim(ctx context.Context, id, name string) error {
 		update messages set state = 'queued', lease_until = null, enqueued_at = ?, updated_at = ?
 		where id = ? and channel = 'email' and state = 'sending' and claim = ?`,
 		now, now, id, name)
-	if err != nil {
-		return fmt.Errorf("take claim back: %w", err)
-	}
-	return nil
+	return wrap("take claim back", err)
 }
 
 // claimed returns what a worker needs to send the mail that it has claimed.
@@ -140,10 +142,7 @@ func (m *Mails) claimed(ctx context.Context, row mailRow, now stamp) (accounts.C
 		return claimed, messages.ErrDropped
 	}
 	claimed.Mail.To, err = unseal(m.accounts, row.ToSealed, sealTo+row.ID, contact.ParseEmail)
-	if err != nil {
-		return accounts.ClaimedMail{}, fmt.Errorf("open address of mail: %w", err)
-	}
-	return claimed, nil
+	return claimed, wrap("open address of mail", err)
 }
 
 // account returns the account of a mail, which may have been read with the mail.

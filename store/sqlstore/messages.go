@@ -10,7 +10,6 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
-	"usher/accounts"
 	"usher/messages"
 )
 
@@ -200,11 +199,8 @@ func (m *Messages) PersonOf(ctx context.Context, subject string) (Person, error)
 func (m *Messages) person(ctx context.Context, condition, value string) (Person, error) {
 	var row accountRow
 	err := m.db.get(ctx, &row, "select "+personColumns+" from accounts where "+condition, value)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Person{}, accounts.ErrNotFound
-	}
 	if err != nil {
-		return Person{}, fmt.Errorf("find account: %w", err)
+		return Person{}, accountError("find account", err)
 	}
 	person := Person{
 		ID: row.ID, Mobile: row.MobileMasked, Email: row.EmailMasked, Pending: row.PendingEmailMasked, Active: row.Active,

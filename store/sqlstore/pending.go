@@ -61,29 +61,23 @@ func (a *Accounts) Decline(ctx context.Context, address string, until time.Time)
 		insert into declined_emails (email_key, until) values (?, ?)
 		on conflict (email_key) do update set until = excluded.until where excluded.until > declined_emails.until`,
 		address, at(until))
-	if err != nil {
-		return fmt.Errorf("decline address: %w", err)
-	}
-	return nil
+	return wrap("decline address", err)
 }
 
 // DeclinedUntil implements accounts.Store.
 func (a *Accounts) DeclinedUntil(ctx context.Context, address string) (time.Time, error) {
 	var until stamp
 	err := a.db.get(ctx, &until, "select until from declined_emails where email_key = ?", address)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, fmt.Errorf("find declined address: %w", err)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
 	}
-	return until.Time, nil
+	return until.Time, wrap("find declined address", err)
 }
 
 // RemoveUnproved implements accounts.Store.
 func (a *Accounts) RemoveUnproved(ctx context.Context, id string, before time.Time) error {
 	_, err := a.db.slowly().dropPending(ctx, at(before), 1, "id = ? and pending_email_at < ? and "+isWaiting, id, at(before))
-	if err != nil {
-		return fmt.Errorf("remove unproved account: %w", err)
-	}
-	return nil
+	return wrap("remove unproved account", err)
 }
 
 // DropUnproved removes the unproved addresses of up to limit accounts: those whose proof was requested before a time, those that
@@ -125,10 +119,7 @@ func (a *Accounts) forgetDeclined(ctx context.Context, now time.Time) error {
 		set pending_email_key = email_key, pending_email_sealed = email_sealed, pending_email_masked = email_masked,
 			pending_email_at = updated_at, email_key = null, email_sealed = null, email_masked = ''
 		where email_key is not null and not email_active`)
-	if err != nil {
-		return fmt.Errorf("move unproved addresses: %w", err)
-	}
-	return nil
+	return wrap("move unproved addresses", err)
 }
 
 // dropPending removes the unproved address from up to limit accounts that meet the condition, in one transaction. Accounts without

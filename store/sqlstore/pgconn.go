@@ -26,7 +26,8 @@ type pqConn interface {
 // pgConn is a connection whose operations end with their context, also when the server hangs; which is closed when it is useless;
 // and whose statements are repeated only when they certainly had no effect.
 type pgConn struct {
-	inner      pqConn
+	pqConn
+
 	wire       *guard
 	connector  *connector
 	generation int64
@@ -83,7 +84,7 @@ func lost() error {
 
 // IsValid implements [driver.Validator].
 func (c *pgConn) IsValid() bool {
-	return !c.outdated && c.generation == c.connector.generation.Load() && c.inner.IsValid()
+	return !c.outdated && c.generation == c.connector.generation.Load() && c.pqConn.IsValid()
 }
 
 // ResetSession implements [driver.SessionResetter]. It detects a connection that the server has closed meanwhile, before anything
@@ -92,63 +93,50 @@ func (c *pgConn) ResetSession(ctx context.Context) error {
 	if !c.IsValid() || isStale(c.wire.Conn) {
 		return driver.ErrBadConn
 	}
-	return c.inner.ResetSession(ctx)
+	return c.pqConn.ResetSession(ctx)
 }
-
-// CheckNamedValue implements [driver.NamedValueChecker].
-func (c *pgConn) CheckNamedValue(v *driver.NamedValue) error { return c.inner.CheckNamedValue(v) }
 
 // Ping implements [driver.Pinger].
 func (c *pgConn) Ping(ctx context.Context) error {
 	c.bound(ctx)
-	return c.inner.Ping(ctx)
+	return c.pqConn.Ping(ctx)
 }
 
 // Close implements [driver.Conn].
 func (c *pgConn) Close() error {
 	c.boundShort()
-	_ = c.inner.Close() // a broken one cannot be closed properly
+	_ = c.pqConn.Close() // a broken one cannot be closed properly
 	return nil
 }
 
 // QueryContext implements [driver.QueryerContext].
 func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	c.bound(ctx)
-	rows, err := c.inner.QueryContext(ctx, query, args)
+	rows, err := c.pqConn.QueryContext(ctx, query, args)
 	return rows, c.judge(ctx, err, false)
 }
 
 // ExecContext implements [driver.ExecerContext].
 func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.bound(ctx)
-	result, err := c.inner.ExecContext(ctx, query, args)
+	result, err := c.pqConn.ExecContext(ctx, query, args)
 	return result, c.judge(ctx, err, false)
-}
-
-// Prepare implements [driver.Conn].
-func (c *pgConn) Prepare(query string) (driver.Stmt, error) {
-	return c.PrepareContext(context.Background(), query)
 }
 
 // PrepareContext implements [driver.ConnPrepareContext].
 func (c *pgConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	c.bound(ctx)
-	stmt, err := c.inner.PrepareContext(ctx, query)
+	stmt, err := c.pqConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, c.judge(ctx, err, true)
 	}
 	return &pgStmt{stmt.(pqStmt), c}, nil
 }
 
-// Begin implements [driver.Conn].
-func (c *pgConn) Begin() (driver.Tx, error) {
-	return c.BeginTx(context.Background(), driver.TxOptions{})
-}
-
 // BeginTx implements [driver.ConnBeginTx].
 func (c *pgConn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
 	c.bound(ctx)
-	tx, err := c.inner.BeginTx(ctx, options)
+	tx, err := c.pqConn.BeginTx(ctx, options)
 	if err != nil {
 		return nil, c.judge(ctx, err, true)
 	}

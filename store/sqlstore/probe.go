@@ -53,10 +53,8 @@ func (db *DB) Now(ctx context.Context) (time.Time, error) {
 		return time.Now(), nil
 	}
 	var now time.Time
-	if err := db.get(ctx, &now, "select clock_timestamp()"); err != nil {
-		return time.Time{}, fmt.Errorf("ask for the database's time: %w", err)
-	}
-	return now, nil
+	err := db.get(ctx, &now, "select clock_timestamp()")
+	return now, wrap("ask for the database's time", err)
 }
 
 // Writable returns an error when the database answers but accepts no writes, and closes the connections to it.
@@ -66,8 +64,5 @@ func (db *DB) Writable(ctx context.Context) error {
 	}
 	// A standby refuses the statement, not the row.
 	_, err := db.exec(ctx, "update spent set until = until where id = ''")
-	if err != nil {
-		return fmt.Errorf("try to write: %w", err)
-	}
-	return nil
+	return wrap("try to write", err)
 }

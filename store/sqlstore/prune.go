@@ -20,36 +20,22 @@ type pruning struct{ table, column, condition string }
 func (db *DB) prune(ctx context.Context, p pruning, now time.Time) (int, error) {
 	deleted := 0
 	from, after := at(time.Unix(0, 0)), at(now.Add(time.Microsecond)) // a column holds microseconds
-	for {
-		to, more, err := db.pruneUntil(ctx, p, from, after)
-		if err != nil {
+	for slow := db.slowly(); ; {
+		to, ends := stamp{}, "<=" // rows of one time are deleted together
+		err := slow.get(ctx, &to, fmt.Sprintf("select %[2]s from %[1]s where %[2]s >= ? and %[2]s < ? and %[3]s order by %[2]s limit 1 offset %[4]d",
+			p.table, p.column, p.condition, pruneBatch), from, after)
+		last := errors.Is(err, sql.ErrNoRows)
+		if last {
+			to, ends = after, "<"
+		} else if err != nil {
 			return deleted, err
 		}
-		n, err := db.pruneBetween(ctx, p, from, to, more)
+		n, err := slow.exec(ctx, fmt.Sprintf("delete from %[1]s where %[2]s >= ? and %[2]s %[4]s ? and %[3]s",
+			p.table, p.column, p.condition, ends), from, to)
 		deleted += n
-		if err != nil || !more {
+		if err != nil || last {
 			return deleted, err
 		}
 		from = to
 	}
-}
-
-// pruneUntil returns the time at which a batch that begins at a time ends, and whether rows are left behind it.
-func (db *DB) pruneUntil(ctx context.Context, p pruning, from, before stamp) (to stamp, more bool, err error) {
-	err = db.slowly().get(ctx, &to, fmt.Sprintf("select %[2]s from %[1]s where %[2]s >= ? and %[2]s < ? and %[3]s order by %[2]s limit 1 offset %[4]d",
-		p.table, p.column, p.condition, pruneBatch), from, before)
-	if errors.Is(err, sql.ErrNoRows) {
-		return before, false, nil
-	}
-	return to, err == nil, err
-}
-
-// pruneBetween deletes the rows from one time to another, including the latter when more rows follow.
-func (db *DB) pruneBetween(ctx context.Context, p pruning, from, to stamp, including bool) (int, error) {
-	ends := "<"
-	if including { // rows of one time are deleted together
-		ends = "<="
-	}
-	return db.slowly().exec(ctx, fmt.Sprintf("delete from %[1]s where %[2]s >= ? and %[2]s %[4]s ? and %[3]s",
-		p.table, p.column, p.condition, ends), from, to)
 }

@@ -62,10 +62,7 @@ func (m *Mails) Expire(ctx context.Context, limit int) (int, error) {
 		update messages set state = 'dropped', reason = 'expired', lease_until = null, updated_at = ?
 		where id in (select id from ended)`,
 		now, now, limit, now)
-	if err != nil {
-		return 0, fmt.Errorf("expire mails: %w", err)
-	}
-	return closed, nil
+	return closed, wrap("expire mails", err)
 }
 
 // Backlog returns the number of mails that are still to be sent or being sent, and the time when the oldest of them was stored;
@@ -94,8 +91,6 @@ func (m *Mails) Unclaimed(ctx context.Context, ids []string) ([]string, error) {
 		return nil, fmt.Errorf("find unclaimed mails: %w", err)
 	}
 	var unclaimed []string
-	if err := m.db.slowly().listOnce(ctx, &unclaimed, query, args...); err != nil {
-		return nil, fmt.Errorf("find unclaimed mails: %w", err)
-	}
-	return unclaimed, nil
+	err = m.db.slowly().listOnce(ctx, &unclaimed, query, args...)
+	return unclaimed, wrap("find unclaimed mails", err)
 }

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,7 +42,7 @@ func (s *Seals) Reseal(ctx context.Context, progress func(changed int)) (Reseale
 		// A value that begins with the first key's id is done. substr compares upper and lower case on both databases.
 		condition := "substr(" + column.name + ", 1, ?) <> ? and id > ?"
 		err := s.walk(ctx, column, condition, []any{len(prefix), prefix}, &result, progress, func(tx *sqlx.Tx, row sealedRow, plain string) (int, error) {
-			return changed(tx.ExecContext(ctx, tx.Rebind(
+			return changedBy(tx.ExecContext(ctx, tx.Rebind(
 				"update "+column.table+" set "+column.name+" = ? where id = ? and "+column.name+" = ?"),
 				s.keys.Seal(plain, column.context+row.Owner), row.ID, row.Sealed))
 		})
@@ -69,7 +68,7 @@ func (s *Seals) Reindex(ctx context.Context, progress func(changed int)) (Reseal
 				return 0, nil
 			}
 			// In a column that is not unique the same hash may be there already.
-			n, err := changed(tx.ExecContext(ctx, tx.Rebind(
+			n, err := changedBy(tx.ExecContext(ctx, tx.Rebind(
 				"update "+column.table+" set "+column.index+" = ? where id = ? and "+column.name+" = ?"+
 					" and not exists (select 1 from "+column.table+" where ? and "+column.index+" = ?)"),
 				hash, row.ID, row.Sealed, column.unique, hash))
@@ -127,13 +126,4 @@ func unopened(row sealedRow, err error) string {
 		return "sealed with the unknown key " + secrets.SealedBy(row.Sealed)
 	}
 	return err.Error()
-}
-
-// changed returns the number of rows that a statement has changed.
-func changed(result sql.Result, err error) (int, error) {
-	if err != nil {
-		return 0, err
-	}
-	rows, err := result.RowsAffected()
-	return int(rows), err
 }

@@ -41,13 +41,11 @@ func (m *Messages) RollUp(ctx context.Context) (int, error) {
 		}
 	}
 	// All rows are up to date now: later changes are found by the earliest of these times.
-	if _, err := m.db.slowly().exec(ctx, "update traffic set counted_at = ? where counted_at < ?", at(began), at(began)); err != nil {
+	if _, err := m.db.exec(ctx, "update traffic set counted_at = ? where counted_at < ?", at(began), at(began)); err != nil {
 		return len(stale), fmt.Errorf("note that messages were counted: %w", err)
 	}
-	if _, err := m.db.slowly().exec(ctx, "delete from traffic where quarter < ?", at(first)); err != nil {
-		return len(stale), fmt.Errorf("forget old counts: %w", err)
-	}
-	return len(stale), nil
+	_, err = m.db.exec(ctx, "delete from traffic where quarter < ?", at(first))
+	return len(stale), wrap("forget old counts", err)
 }
 
 // stale returns the beginnings of the quarters to be counted, the oldest first.
@@ -56,7 +54,7 @@ func (m *Messages) stale(ctx context.Context, first, end time.Time) ([]time.Time
 		Quarter   stamp `db:"quarter"`
 		CountedAt stamp `db:"counted_at"`
 	}
-	if err := m.db.slowly().list(ctx, &known, "select quarter, counted_at from traffic where quarter >= ?", at(first)); err != nil {
+	if err := m.db.list(ctx, &known, "select quarter, counted_at from traffic where quarter >= ?", at(first)); err != nil {
 		return nil, err
 	}
 	stale := map[int64]bool{}
@@ -92,7 +90,7 @@ func (m *Messages) changed(ctx context.Context, first, end, since time.Time) ([]
 	micros := fmt.Sprintf("%s / %[2]d * %[2]d", m.db.dialect.micros("created_at"), quarter.Microseconds())
 	created := " and created_at >= ? and created_at < ?"
 	var changed []int64
-	err := m.db.slowly().list(ctx, &changed, "select "+micros+" from messages where updated_at >= ? and "+closed+created+
+	err := m.db.list(ctx, &changed, "select "+micros+" from messages where updated_at >= ? and "+closed+created+
 		" union select "+micros+" from messages where enqueued_at >= ? and state = 'queued'"+created,
 		at(since), at(first), at(end), at(since), at(first), at(end))
 	return changed, err
@@ -109,7 +107,7 @@ func (m *Messages) rollUp(ctx context.Context, since, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = m.db.slowly().exec(ctx, `
+	_, err = m.db.exec(ctx, `
 		insert into traffic (quarter, tally, counted_at) values (?, ?, ?)
 		on conflict (quarter) do update set tally = excluded.tally, counted_at = excluded.counted_at
 		where traffic.counted_at <= excluded.counted_at`, at(since), string(tally), at(now))
@@ -127,7 +125,7 @@ func (m *Messages) counted(ctx context.Context, t *vitals.Traffic) (time.Time, e
 		Quarter stamp  `db:"quarter"`
 		Tally   string `db:"tally"`
 	}
-	err := m.db.slowly().list(ctx, &rows, "select quarter, tally from traffic where quarter >= ? and quarter < ? order by quarter",
+	err := m.db.list(ctx, &rows, "select quarter, tally from traffic where quarter >= ? and quarter < ? order by quarter",
 		at(next), at(t.Window.Until))
 	if err != nil {
 		return next, err

@@ -151,8 +151,5 @@ func (s *Seals) read(
 	err := s.db.listOnce(ctx, &rows,
 		"select id, "+column.owner+" as owner, "+column.name+" as sealed, "+index+" as hash from "+column.table+
 			" where "+column.name+" is not null and "+condition+" order by "+order+" limit ?", append(args, limit)...)
-	if err != nil {
-		return nil, fmt.Errorf("read %s of %s: %w", column.name, column.table, err)
-	}
-	return rows, nil
+	return rows, wrap("read "+column.name+" of "+column.table, err)
 }

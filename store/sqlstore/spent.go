@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -42,10 +41,7 @@ func (a *Accounts) EndSessions(ctx context.Context, until time.Time, sessions ..
 			return nil
 		})
 	}
-	if err != nil {
-		return fmt.Errorf("store ends of sessions: %w", err)
-	}
-	return nil
+	return wrap("store ends of sessions", err)
 }
 
 // Spent keeps the uses of codes for package verify, and deletes expired uses of codes and ends of sessions. It is safe for
@@ -61,25 +57,17 @@ func NewSpent(db *DB, now func() time.Time) *Spent { return &Spent{db, now} }
 // Use stores the use of a code. Of parallel calls one returns true.
 func (s *Spent) Use(ctx context.Context, id string, until time.Time) (first bool, err error) {
 	rows, err := s.db.exec(ctx, insertSpent, spentCode(id), at(until))
-	if err != nil {
-		return false, fmt.Errorf("store use of code: %w", err)
-	}
-	return rows == 1, nil
+	return rows == 1, wrap("store use of code", err)
 }
 
 // Forget takes the use of a code back. It is no error when there was none.
 func (s *Spent) Forget(ctx context.Context, id string) error {
-	if _, err := s.db.exec(ctx, "delete from spent where id = ?", spentCode(id)); err != nil {
-		return fmt.Errorf("take back use of code: %w", err)
-	}
-	return nil
+	_, err := s.db.exec(ctx, "delete from spent where id = ?", spentCode(id))
+	return wrap("take back use of code", err)
 }
 
 // Prune deletes the expired rows and returns their number.
 func (s *Spent) Prune(ctx context.Context) (int, error) {
 	deleted, err := s.db.prune(ctx, pruning{"spent", "until", "true"}, s.now())
-	if err != nil {
-		return deleted, fmt.Errorf("prune spent: %w", err)
-	}
-	return deleted, nil
+	return deleted, wrap("prune spent", err)
 }

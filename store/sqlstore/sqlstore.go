@@ -179,26 +179,35 @@ func (db *DB) list(ctx context.Context, dest any, query string, args ...any) err
 
 // listOnce is list for a statement whose text differs from call to call, so that it is not prepared.
 func (db *DB) listOnce(ctx context.Context, dest any, query string, args ...any) error {
-	if err := store.TimeLeft(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := db.bounded(ctx)
-	defer cancel()
-	return db.note(ctx, db.sqlx.SelectContext(ctx, dest, db.sqlx.Rebind(query), args...))
+	return db.call(ctx, func(ctx context.Context) error {
+		return db.sqlx.SelectContext(ctx, dest, db.sqlx.Rebind(query), args...)
+	})
 }
 
 // exec returns the number of rows that the statement has changed.
 func (db *DB) exec(ctx context.Context, query string, args ...any) (changed int, err error) {
 	err = db.run(ctx, query, func(ctx context.Context, on statement) error {
-		result, err := on.ExecContext(ctx, args...)
-		if err != nil {
-			return err
-		}
-		rows, err := result.RowsAffected()
-		changed = int(rows)
+		changed, err = changedBy(on.ExecContext(ctx, args...))
 		return err
 	})
 	return changed, err
+}
+
+// changedBy returns the number of rows that a statement has changed.
+func changedBy(result sql.Result, err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	rows, err := result.RowsAffected()
+	return int(rows), err
+}
+
+// wrap puts the operation in front of its error; nil stays nil.
+func wrap(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", operation, err)
 }
 
 // statement is a prepared statement, or one that is sent with its text.
@@ -208,26 +217,34 @@ type statement interface {
 	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
 }
 
-// run executes a statement, repeats it where the table of faults says so, and does nothing when the caller's time is nearly over.
-func (db *DB) run(ctx context.Context, query string, do func(context.Context, statement) error) error {
+// call calls do within the time of one statement or transaction, and does nothing when the caller's time is nearly over. It
+// returns the error of do as an outage if it is one.
+func (db *DB) call(ctx context.Context, do func(context.Context) error) error {
 	if err := store.TimeLeft(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := db.bounded(ctx)
 	defer cancel()
-	var on statement = text{db.sqlx, query}
-	if db.prepared != nil {
-		prepared, err := db.prepare(ctx, query)
-		if err != nil {
-			return db.note(ctx, err)
+	return db.note(ctx, do(ctx))
+}
+
+// run executes a statement, and repeats it where the table of faults says so.
+func (db *DB) run(ctx context.Context, query string, do func(context.Context, statement) error) error {
+	return db.call(ctx, func(ctx context.Context) error {
+		var on statement = text{db.sqlx, query}
+		if db.prepared != nil {
+			prepared, err := db.prepare(ctx, query)
+			if err != nil {
+				return err
+			}
+			on = prepared
 		}
-		on = prepared
-	}
-	err := do(ctx, on)
-	if err != nil && reactionTo(err) == repeat && store.TimeLeft(ctx) == nil {
-		err = do(ctx, on)
-	}
-	return db.note(ctx, err)
+		err := do(ctx, on)
+		if err != nil && reactionTo(err) == repeat && store.TimeLeft(ctx) == nil {
+			err = do(ctx, on)
+		}
+		return err
+	})
 }
 
 // text is a statement that is not prepared.
@@ -271,26 +288,18 @@ func (db *DB) prepare(ctx context.Context, query string) (*sqlx.Stmt, error) {
 // inTx commits what do has done unless it returns an error. Where the table of faults says so it calls do once more after the
 // database has rolled everything back: do must then reset the results that it leaves to its caller.
 func (db *DB) inTx(ctx context.Context, do func(tx *sqlx.Tx) error) error {
-	if err := store.TimeLeft(ctx); err != nil {
+	return db.call(ctx, func(ctx context.Context) error {
+		err := db.tryTx(ctx, do)
+		if err != nil && reactionTo(err) != giveUp && store.TimeLeft(ctx) == nil {
+			err = db.tryTx(ctx, do)
+		}
 		return err
-	}
-	ctx, cancel := db.bounded(ctx)
-	defer cancel()
-	err := db.tryTx(ctx, do)
-	if err != nil && reactionTo(err) != giveUp && store.TimeLeft(ctx) == nil {
-		err = db.tryTx(ctx, do)
-	}
-	return db.note(ctx, err)
+	})
 }
 
 // inTxOnce is inTx for a do that must not be called twice.
 func (db *DB) inTxOnce(ctx context.Context, do func(tx *sqlx.Tx) error) error {
-	if err := store.TimeLeft(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := db.bounded(ctx)
-	defer cancel()
-	return db.note(ctx, db.tryTx(ctx, do))
+	return db.call(ctx, func(ctx context.Context) error { return db.tryTx(ctx, do) })
 }
 
 // tryTx runs one transaction. Its error has not been converted to an outage yet.

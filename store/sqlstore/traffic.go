@@ -52,7 +52,7 @@ const inWindow = " from messages where created_at >= ? and created_at < ?"
 // read lists the rows of a window. Its statements are not prepared: they contain the times of the window.
 func (m *Messages) read(ctx context.Context, rows any, since, until time.Time, query string, args ...any) error {
 	args = append([]any{at(since), at(until)}, args...)
-	return m.db.slowly().listOnce(ctx, rows, query, args...)
+	return m.db.listOnce(ctx, rows, query, args...)
 }
 
 // parts returns the columns that say which part a row counts for.
