@@ -14,46 +14,46 @@ type API struct {
 	Common
 
 	HTTPAddr       string   `env:"HTTP_ADDR" envDefault:":8080" desc:"Address of the HTTP API and the pages."`
-	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port: health, metrics, queues. The worker's default is 127.0.0.1:8082."`
-	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends that may call the API with credentials, such as https://www.example.com."`
-	TrustedProxies []string `env:"TRUSTED_PROXIES" prod:"set" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; none by default. See docs/limits.md."`
-	ReportSecret   Secret   `env:"REPORT_SECRET" prod:"set" desc:"Secret in the path of pushed delivery reports, at least 16 letters, digits, - or _ (openssl rand -hex 16); without it none are accepted. See docs/messages.md."`
+	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port. The worker's default is 127.0.0.1:8082."`
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends, such as https://www.example.com; see docs/frontend.md."`
+	TrustedProxies []string `env:"TRUSTED_PROXIES" prod:"set" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; see docs/limits.md."`
+	ReportSecret   Secret   `env:"REPORT_SECRET" prod:"set" desc:"Secret in the path of pushed delivery reports (openssl rand -hex 16); without it none are accepted. See docs/messages.md."`
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything."`
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
 	ActivationTTL time.Duration `env:"ACTIVATION_TTL" envDefault:"1h" desc:"Life of an activation link."`
-	NumberRecheck time.Duration `env:"NUMBER_RECHECK" envDefault:"4320h" desc:"After this time without use, a code alone opens no account with a password or a proved address: the number may belong to another person. At least 720h; 0 switches it off."`
+	NumberRecheck time.Duration `env:"NUMBER_RECHECK" envDefault:"4320h" desc:"After this time without use, a code alone opens no account that has another proof; at least 720h, 0 is off. See docs/accounts.md."`
 
-	SMSCodeLength     int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Digits of a code, 4 to 6 (the vendors' templates allow no more)."`
+	SMSCodeLength     int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Digits of a code, 4 to 6."`
 	SMSCodeTTL        time.Duration `env:"SMS_CODE_TTL" envDefault:"5m" desc:"Life of a code."`
 	SMSCodeAttempts   int           `env:"SMS_CODE_ATTEMPTS" envDefault:"5" desc:"Guesses allowed on one code."`
 	SMSResendInterval time.Duration `env:"SMS_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one number; Aliyun's own limit is one a minute."`
 
-	CaptchaKind       string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, math, pow (a proof of work by the browser; digits without scripts), or off behind another protection."`
+	CaptchaKind       string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, math, pow (a proof of work by the browser), or off behind another protection."`
 	CaptchaLength     int           `env:"CAPTCHA_LENGTH" envDefault:"0" desc:"Characters of a captcha, 4 to 8; 0 is the kind's default."`
 	CaptchaWidth      int           `env:"CAPTCHA_WIDTH" envDefault:"160" desc:"Width of the picture in pixels, 80 to 480."`
 	CaptchaHeight     int           `env:"CAPTCHA_HEIGHT" envDefault:"60" desc:"Height of the picture in pixels, 40 to 160."`
-	CaptchaNoise      int           `env:"CAPTCHA_NOISE" envDefault:"2" desc:"Lines and specks in the picture, 1 to 8; more is harder for people too."`
+	CaptchaNoise      int           `env:"CAPTCHA_NOISE" envDefault:"2" desc:"Lines and specks in the picture, 1 to 8."`
 	CaptchaInk        string        `env:"CAPTCHA_INK" desc:"Colour of the characters as #RRGGBB; by default random and dark."`
 	CaptchaBackground string        `env:"CAPTCHA_BACKGROUND" desc:"Colour behind them as #RRGGBB; by default random and pale."`
 	CaptchaLanguage   string        `env:"CAPTCHA_LANGUAGE" desc:"Language of the recordings, zh or en; by default the listener's."`
-	CaptchaWork       int           `env:"CAPTCHA_WORK" envDefault:"1600" desc:"Derivations of 1000 rounds that a proof of work takes at most, 100 to 100000; 4 and 16 times as many under pressure. See docs/limits.md."`
+	CaptchaWork       int           `env:"CAPTCHA_WORK" envDefault:"1600" desc:"Derivations that a proof of work takes at most, 100 to 100000; more under pressure. See docs/limits.md."`
 	CaptchaTTL        time.Duration `env:"CAPTCHA_TTL" envDefault:"5m" desc:"Life of a captcha."`
 
-	SessionIdle     time.Duration `env:"SESSION_IDLE" envDefault:"30m" desc:"A session ends after this time without a request."`
-	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"12h" desc:"A session ends after this time in any case."`
+	SessionIdle     time.Duration `env:"SESSION_IDLE" envDefault:"30m" desc:"Life of a session without requests."`
+	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"12h" desc:"Life of a session in any case."`
 	SessionRemember time.Duration `env:"SESSION_REMEMBER" envDefault:"168h" desc:"Life of a session with \"remember me\"; it does not end by idling."`
 
 	Limits     string `env:"LIMITS" desc:"name=count/period,… over the defaults, name=off; docs/limits.md has the names."`
 	LimitsMode string `env:"LIMITS_MODE" envDefault:"enforce" desc:"enforce, or record: count and log only."`
 
-	SMSBudgetYuan Yuan    `env:"SMS_BUDGET_YUAN" envDefault:"45" desc:"Money that codes may cost in any 24 hours; 45 pays for 1000 codes. sms_budget_day, sms_budget_unknown and sms_total follow it. 0 or off sets no budget."`
+	SMSBudgetYuan Yuan    `env:"SMS_BUDGET_YUAN" envDefault:"45" desc:"Money that codes may cost in any 24 hours; the limits sms_budget_… and sms_total follow it. 0 or off sets no budget."`
 	SMSPriceYuan  float64 `env:"SMS_PRICE_YUAN" envDefault:"0.045" desc:"Price of one SMS."`
 
-	HTTPConnections int `env:"HTTP_CONNECTIONS" envDefault:"10000" desc:"Open client connections, 16 to 1000000, about 20 kB and a descriptor (ulimit -n) each. At the bound the longest idle one is closed for a newcomer."`
-	HTTPInFlight    int `env:"HTTP_IN_FLIGHT" envDefault:"512" desc:"Upper bound of requests of a class in flight, 8 to 100000; the API finds the limit below it. See docs/operations.md."`
+	HTTPConnections int `env:"HTTP_CONNECTIONS" envDefault:"10000" desc:"Open client connections, 16 to 1000000, about 20 kB and a descriptor (ulimit -n) each."`
+	HTTPInFlight    int `env:"HTTP_IN_FLIGHT" envDefault:"512" desc:"Upper bound of requests of a class in flight, 8 to 100000. See docs/operations.md."`
 
-	PasswordParallel int `env:"PASSWORD_PARALLEL" envDefault:"2" desc:"Passwords hashed at the same time, each in a process of some 30 MiB; about one per core."`
+	PasswordParallel int `env:"PASSWORD_PARALLEL" envDefault:"2" desc:"Passwords hashed at the same time, about one per core, with some 30 MiB each."`
 }
 
 // Validate checks what the types cannot. Package captcha validates the look of captchas.

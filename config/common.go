@@ -13,13 +13,13 @@ import (
 
 // Stores is what every process and tool that connects to the stores reads.
 type Stores struct {
-	RedisURL            Secret        `env:"REDIS_URL" prod:"set" envDefault:"redis://127.0.0.1:6379/0" desc:"redis://, rediss://, unix://, redis-sentinel:// or redis-cluster:// with user, password and certificates; see docs/redis.md."`
-	RedisTimeout        time.Duration `env:"REDIS_TIMEOUT" envDefault:"450ms" desc:"Time for connecting to Redis or for a command, 50ms to 10s; then it counts as unavailable. At least three round trips, which admin doctor measures."`
-	Namespace           Namespace     `env:"NAMESPACE" envDefault:"usher" desc:"Name of this deployment among those that share a Redis, the same for all its processes: up to 32 of a-z, 0-9 and -. See docs/redis.md."`
-	DatabaseURL         Secret        `env:"DATABASE_URL" prod:"set" envDefault:"postgres://usher@127.0.0.1:5432/usher?sslmode=disable" desc:"postgres://… or sqlite:path. Another host needs sslmode; several hosts are tried for the one that accepts writes. See docs/postgresql.md."`
-	DatabaseTimeout     time.Duration `env:"DATABASE_TIMEOUT" envDefault:"1200ms" desc:"Time for connecting to PostgreSQL, or for a statement or transaction of a request, 100ms to 30s; then it counts as unavailable."`
+	RedisURL            Secret        `env:"REDIS_URL" prod:"set" envDefault:"redis://127.0.0.1:6379/0" desc:"redis://, rediss://, unix://, redis-sentinel:// or redis-cluster://; see docs/redis.md."`
+	RedisTimeout        time.Duration `env:"REDIS_TIMEOUT" envDefault:"450ms" desc:"Time for connecting to Redis or for a command, 50ms to 10s, at least three round trips (admin doctor measures them)."`
+	Namespace           Namespace     `env:"NAMESPACE" envDefault:"usher" desc:"Name of this deployment in a shared Redis: up to 32 of a-z, 0-9 and -. See docs/redis.md."`
+	DatabaseURL         Secret        `env:"DATABASE_URL" prod:"set" envDefault:"postgres://usher@127.0.0.1:5432/usher?sslmode=disable" desc:"postgres://… or sqlite:path. Another host needs sslmode. See docs/postgresql.md."`
+	DatabaseTimeout     time.Duration `env:"DATABASE_TIMEOUT" envDefault:"1200ms" desc:"Time for connecting to PostgreSQL, or for a statement or transaction of a request, 100ms to 30s."`
 	DatabaseConnections int           `env:"DATABASE_CONNECTIONS" envDefault:"16" desc:"Connections to PostgreSQL per process at most, 2 to 500."`
-	DatabasePooler      string        `env:"DATABASE_POOLER" envDefault:"none" desc:"none, or transaction for a pooler such as PgBouncer in that mode: statements are not prepared then."`
+	DatabasePooler      string        `env:"DATABASE_POOLER" envDefault:"none" desc:"none, or transaction for a pooler such as PgBouncer in that mode."`
 }
 
 // Validate checks what the types cannot.
@@ -35,13 +35,13 @@ func (c Stores) Validate() Mistakes {
 type Common struct {
 	Stores
 
-	SecretKeys    Secret        `env:"SECRET_KEYS,required" prod:"set" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). The first key signs, every key verifies, the last one indexes. Replace one only by docs/keys.md."`
-	PublicURL     string        `env:"PUBLIC_URL" prod:"set" envDefault:"http://localhost:8080" desc:"Address under which people open the pages; links in mails start with it. https, or http on loopback."`
-	OpsToken      Secret        `env:"OPS_TOKEN" desc:"Bearer token (or Basic password) of the operations port; required when that port is not on loopback."`
-	OpsHosts      []string      `env:"OPS_HOSTS" desc:"Host names that the operations port answers to, besides loopback names and addresses; 421 for any other."`
+	SecretKeys    Secret        `env:"SECRET_KEYS,required" prod:"set" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). Replace one only by docs/keys.md."`
+	PublicURL     string        `env:"PUBLIC_URL" prod:"set" envDefault:"http://localhost:8080" desc:"Address of the pages and of links in mails. https, or http on loopback."`
+	OpsToken      Secret        `env:"OPS_TOKEN" desc:"Bearer token (or Basic password) of the operations port; required unless that port is on loopback."`
+	OpsHosts      []string      `env:"OPS_HOSTS" desc:"Host names that the operations port answers to, besides loopback names and addresses."`
 	OpsPprof      bool          `env:"OPS_PPROF" envDefault:"false" desc:"Whether the operations port serves Go's profiles under /debug/pprof/."`
-	SMSShards     int           `env:"SMS_SHARDS" envDefault:"1" desc:"Queues of codes, 1 to 64, the same for API and workers; more than one for a Redis Cluster. Raise it on the workers first, lower it on the API first."`
-	UnprovedTTL   time.Duration `env:"UNPROVED_TTL" envDefault:"24h" desc:"How long an address waits for its proof, at least ACTIVATION_TTL, the same for API and workers; then an account with nothing else is deleted, any other loses the address."`
+	SMSShards     int           `env:"SMS_SHARDS" envDefault:"1" desc:"Queues of codes, 1 to 64; more than one for a Redis Cluster. Raise it on the workers first, lower it on the API first."`
+	UnprovedTTL   time.Duration `env:"UNPROVED_TTL" envDefault:"24h" desc:"How long an address waits for its proof, at least ACTIVATION_TTL; then an account with nothing else is deleted."`
 	LogLevel      string        `env:"LOG_LEVEL" envDefault:"info" desc:"debug, info, warn or error."`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"json" desc:"json or text."`
 	ShutdownGrace time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" desc:"Time for requests and tasks in flight after SIGTERM."`

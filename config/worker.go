@@ -14,13 +14,13 @@ type Worker struct {
 	ConcurrencySMS   int           `env:"WORKER_CONCURRENCY_SMS" envDefault:"500" desc:"SMS sent at the same time by one worker."`
 	ConcurrencyEmail int           `env:"WORKER_CONCURRENCY_EMAIL" envDefault:"24" desc:"Mails claimed and sent at the same time by one worker."`
 	SendTimeout      time.Duration `env:"SEND_TIMEOUT" envDefault:"8s" desc:"Time for a provider's answer."`
-	MailTemplates    string        `env:"MAIL_TEMPLATES" desc:"Directory whose files replace the built-in templates of mails; see docs/mail-templates.md."`
-	ReportInterval   time.Duration `env:"REPORT_PULL_INTERVAL" envDefault:"30s" desc:"How often the workers fetch Ronglian's delivery reports; 0 never, for accounts whose reports are pushed."`
-	CanaryTo         Secret        `env:"CANARY_TO" desc:"Your mobile number for a real SMS in every CANARY_INTERVAL, through one provider after the other."`
+	MailTemplates    string        `env:"MAIL_TEMPLATES" desc:"Directory of templates of mails; see docs/mail-templates.md."`
+	ReportInterval   time.Duration `env:"REPORT_PULL_INTERVAL" envDefault:"30s" desc:"How often Ronglian's delivery reports are fetched; 0 for accounts whose reports are pushed."`
+	CanaryTo         Secret        `env:"CANARY_TO" desc:"Your mobile number for a real SMS in every CANARY_INTERVAL."`
 	CanaryInterval   time.Duration `env:"CANARY_INTERVAL" envDefault:"0" desc:"How often a canary is sent, 5m to 24h; 0 sends none."`
 	MessageRetention time.Duration `env:"MESSAGE_RETENTION" envDefault:"2160h" desc:"How long outcomes of messages stay in the database; 0 for ever."`
-	PollInterval     time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"250ms" desc:"How often a worker looks at an empty queue; the delay after a lost notification."`
-	Fetchers         int           `env:"WORKER_FETCHERS" envDefault:"8" desc:"Loops that fetch from one sms queue in each worker, 1 to 16."`
+	PollInterval     time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"250ms" desc:"How often a worker checks an empty queue."`
+	Fetchers         int           `env:"WORKER_FETCHERS" envDefault:"8" desc:"Loops that fetch from one sms queue, 1 to 16."`
 }
 
 // Validate checks what the types cannot.

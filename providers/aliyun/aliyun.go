@@ -48,9 +48,9 @@ type Config struct {
 	AccessKeyID     config.Secret `env:"ALIYUN_ACCESS_KEY_ID" prod:"set" desc:"Aliyun: id of an access key with the permission dysms:SendSms."`
 	AccessKeySecret config.Secret `env:"ALIYUN_ACCESS_KEY_SECRET" prod:"set" desc:"Aliyun: secret of that access key."`
 	SignName        string        `env:"ALIYUN_SIGN_NAME" prod:"set" desc:"Aliyun: approved sign name, without the brackets that recipients see."`
-	TemplateCode    string        `env:"ALIYUN_TEMPLATE_CODE" prod:"set" desc:"Aliyun: approved template of a verification code, such as SMS_71390007, for every purpose without its own template."`
+	TemplateCode    string        `env:"ALIYUN_TEMPLATE_CODE" prod:"set" desc:"Aliyun: approved template, such as SMS_71390007, for every purpose without its own."`
 	wire.Templates  `envPrefix:"ALIYUN_TEMPLATE_CODE_"`
-	TemplateParam   string `env:"ALIYUN_TEMPLATE_PARAM" envDefault:"code" desc:"Aliyun: name of the template's variable that takes the code."`
+	TemplateParam   string `env:"ALIYUN_TEMPLATE_PARAM" envDefault:"code" desc:"Aliyun: the template's variable for the code."`
 	Endpoint        string `env:"ALIYUN_ENDPOINT" envDefault:"https://dysmsapi.aliyuncs.com" desc:"Aliyun: address of the API; http:// is accepted for loopback only."`
 	wire.Bounds     `envPrefix:"ALIYUN_"`
 }

@@ -43,7 +43,7 @@ type Config struct {
 	AccountSID     config.Secret `env:"RONGLIAN_ACCOUNT_SID" prod:"set" desc:"Ronglian: ACCOUNT SID of the console."`
 	AuthToken      config.Secret `env:"RONGLIAN_AUTH_TOKEN" prod:"set" desc:"Ronglian: AUTH TOKEN of the console."`
 	AppID          string        `env:"RONGLIAN_APP_ID" prod:"set" desc:"Ronglian: APP ID of an application that is online."`
-	TemplateID     string        `env:"RONGLIAN_TEMPLATE_ID" prod:"set" desc:"Ronglian: approved template with two variables, the code and its life in minutes, for every purpose without its own template."`
+	TemplateID     string        `env:"RONGLIAN_TEMPLATE_ID" prod:"set" desc:"Ronglian: approved template with two variables, the code and its life in minutes, for every purpose without its own."`
 	wire.Templates `envPrefix:"RONGLIAN_TEMPLATE_ID_"`
 	Endpoint       string `env:"RONGLIAN_ENDPOINT" envDefault:"https://app.cloopen.com:8883" desc:"Ronglian: address of the API; http:// is accepted for loopback only."`
 	wire.Bounds    `envPrefix:"RONGLIAN_"`

@@ -34,13 +34,13 @@ const (
 // Config is how the mail server is reached.
 type Config struct {
 	Host     string        `env:"SMTP_HOST" prod:"set" desc:"Mail server, such as smtp.163.com."`
-	Port     int           `env:"SMTP_PORT" desc:"Port of the mail server; by default the usual one for SMTP_TLS: 587, 465 or 25."`
+	Port     int           `env:"SMTP_PORT" desc:"Port of the mail server; by default 587, 465 or 25, as SMTP_TLS says."`
 	Username string        `env:"SMTP_USERNAME" prod:"set" desc:"Login at the mail server, mostly the whole address. Empty: none."`
 	Password config.Secret `env:"SMTP_PASSWORD" prod:"set" desc:"Password at the mail server; QQ and 163 call it the authorisation code."`
-	HELO     string        `env:"SMTP_HELO" desc:"Name by which the mail server is greeted, such as usher.example.com, or an address such as [192.0.2.1]. By default the machine's name where it has a dot, else the domain of MAIL_FROM."`
+	HELO     string        `env:"SMTP_HELO" desc:"Name for greeting the mail server, or an address such as [192.0.2.1]. By default the machine's name if it has a dot, else the domain of MAIL_FROM."`
 	TLS      string        `env:"SMTP_TLS" envDefault:"starttls" desc:"starttls, implicit, or none for a server on loopback."`
 	From     string        `env:"MAIL_FROM" prod:"set" desc:"Sender of all mails, such as Usher <noreply@example.com>. Most servers want the address of the login."`
-	CAFile   string        `env:"SMTP_CA_FILE" desc:"PEM file with the authorities to trust instead of the system's, for a mail server with a self-signed certificate."`
+	CAFile   string        `env:"SMTP_CA_FILE" desc:"PEM file with the authorities to trust instead of the system's."`
 }
 
 // Validate returns every mistake by the name of its variable, without the prefix that all variables have.

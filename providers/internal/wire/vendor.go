@@ -69,17 +69,17 @@ func Usable(err error) error {
 
 // Bounds are the settings that bound what is asked of a vendor. A vendor's Config embeds them with its own prefix.
 type Bounds struct {
-	QPS         int `env:"QPS" envDefault:"0" desc:"Messages to this provider in any second by all workers together; 0 for no bound."`
-	Concurrency int `env:"CONCURRENCY" envDefault:"0" desc:"Requests to this provider at the same time by all workers together; 0 for no bound."`
+	QPS         int `env:"QPS" envDefault:"0" desc:"Messages in any second by all workers together; 0 for no bound."`
+	Concurrency int `env:"CONCURRENCY" envDefault:"0" desc:"Requests at the same time by all workers together; 0 for no bound."`
 }
 
 // Templates are the settings with a template for each purpose. A vendor's Config embeds them with its own prefix.
 type Templates struct {
-	TemplateRegister      string `env:"REGISTER" desc:"Template of codes for a registration, whose text says so. Empty: the provider's default template."`
-	TemplateLogin         string `env:"LOGIN" desc:"Template of codes for a sign-in, whose text says so. Empty: the provider's default template."`
-	TemplateResetPassword string `env:"RESET_PASSWORD" desc:"Template of codes for a new password, whose text says so. Empty: the provider's default template."`
-	TemplateChangeMobile  string `env:"CHANGE_MOBILE" desc:"Template of codes for a change of number, whose text says so. Empty: the provider's default template."`
-	TemplateUndoChange    string `env:"UNDO_CHANGE" desc:"Template of codes that undo a change, whose text says so. Empty: the provider's default template."`
+	TemplateRegister      string `env:"REGISTER" desc:"Template of codes for a registration."`
+	TemplateLogin         string `env:"LOGIN" desc:"Template of codes for a sign-in."`
+	TemplateResetPassword string `env:"RESET_PASSWORD" desc:"Template of codes for a new password."`
+	TemplateChangeMobile  string `env:"CHANGE_MOBILE" desc:"Template of codes for a change of number."`
+	TemplateUndoChange    string `env:"UNDO_CHANGE" desc:"Template of codes that undo a change."`
 }
 
 // With returns the templates with the default one.
