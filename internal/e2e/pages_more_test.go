@@ -238,7 +238,7 @@ func speaksCaptcha(t *testing.T, b *browser, s site) {
 	b.do(t, chromedp.Evaluate[chromedp.Void](`window.heard = 0`), chromedp.Click(css("[data-play]")))
 	b.await(t, `window.heard > 2`)
 	b.do(t, chromedp.SendKeys(css("#mobile"), mobile), chromedp.SendKeys(css("#captcha"), "wrong"+kb.Enter))
-	b.says(t, "#captcha-error", "Wrong captcha")
+	b.says(t, "#captcha-error", "The captcha answer is incorrect")
 	b.await(t, `!document.querySelector('[data-play]').hidden && document.getElementById('captcha').value === ''`)
 	b.do(t, chromedp.SendKeys(css("#captcha"), captchaAnswer+kb.Enter))
 	if code := s.p.ReadCode(mobile, 1); code == "" {
@@ -358,5 +358,5 @@ func keepsLanguage(t *testing.T, b *browser, s site) {
 		t.Errorf("the next page is in %q and titled %q, want English", lang, title)
 	}
 	b.do(t, chromedp.SendKeys(css("#login"), "nobody_here"), chromedp.SendKeys(css("#password"), newPassword+kb.Enter))
-	b.says(t, "[data-alert]", "Wrong account or password")
+	b.says(t, "[data-alert]", "The account or password is incorrect")
 }
