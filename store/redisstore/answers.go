@@ -19,7 +19,7 @@ func (a *Answers) Begin(ctx context.Context, key, body string) (run, answer stri
 	hash, now := a.hash(key), a.store.now()
 	run = secrets.Random(16)
 	r, err := read(answerBeginScript.Run(ctx, a.store.client, []string{a.store.space.answerKey(hash)},
-		a.store.keys.Index("answer body", hash+body), run, now.UnixMilli(), now.Add(runLease).UnixMilli()), 1)
+		a.store.keys.Index("answer body", hash+body), run, now.UnixMilli(), now.Add(runLease).UnixMilli()))
 	if err != nil {
 		return "", "", false, fmt.Errorf("begin request: %w", err)
 	}

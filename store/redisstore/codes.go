@@ -20,8 +20,7 @@ type Codes struct{ store *Store }
 
 var _ verify.Codes = (*Codes)(nil)
 
-// Issue stores a new code, unless the pause or a limit of the number refuses: then it returns a *[verify.LimitError] and
-// changes nothing.
+// Issue implements [verify.Codes].
 func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	if !issue.ExpiresAt.After(issue.IssuedAt) {
 		return errors.New("issue code: it ends before it is issued")
@@ -37,13 +36,15 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
 		issue.To, issue.RequestID, issue.Replaces,
 	}, limitArgs(windows)...)
-	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...), 2)
+	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...))
 	if err != nil {
 		return fmt.Errorf("issue code: %w", err)
 	}
 	switch r.text(0) {
 	case "ok":
-		c.reportWindow(ctx, windows, r.number(1), r.number(2))
+		if recorded := r.number(1); recorded > 0 { // a window's position, counted from 1
+			c.store.report(ctx, windows[recorded-1].Name, span(r.number(2)))
+		}
 		return nil
 	case "pause":
 		return &verify.LimitError{Name: verify.ResendLimit, RetryAfter: span(r.number(1))}
@@ -54,9 +55,8 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	}
 }
 
-// Void takes back a code that could not be enqueued, with the units that it spent. The code that it replaced counts again;
-// replaced is that code's id, or empty. A code that a worker has claimed stays as it is, because its message may have been
-// sent. An unknown id is ignored.
+// Void implements [verify.Codes]. A code that a worker has claimed stays as it is, because its message may have been sent. An
+// unknown id is ignored.
 func (c *Codes) Void(ctx context.Context, id, replaced string) error {
 	subject, ok := verify.SubjectOf(id)
 	if !ok {
@@ -85,7 +85,7 @@ func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (mess
 	}
 	now := c.store.now()
 	r, err := read(codeClaimScript.Run(ctx, c.store.client, keys,
-		id, now.UnixMilli(), now.Add(lease).UnixMilli(), secrets.Random(8)), 2)
+		id, now.UnixMilli(), now.Add(lease).UnixMilli(), secrets.Random(8)))
 	if err != nil {
 		return claim, fmt.Errorf("claim code: %w", err)
 	}
@@ -116,13 +116,9 @@ func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messag
 	if !ok {
 		return messages.ErrStale
 	}
-	own := "0"
-	if outcome.Own() {
-		own = "1"
-	}
 	recorded, err := codeRecordScript.Run(ctx, c.store.client, keys,
 		claim.Attempt, string(outcome.State), outcome.Provider, outcome.ProviderID, outcome.Code,
-		outcome.At.UnixMilli(), c.store.now().UnixMilli(), own).Int()
+		outcome.At.UnixMilli(), c.store.now().UnixMilli(), outcome.Own()).Int()
 	if err != nil {
 		return fmt.Errorf("record outcome: %w", err)
 	}
@@ -142,11 +138,7 @@ func (c *Codes) Retry(ctx context.Context, id string, dryRun bool) (reason strin
 	if !ok {
 		return "missing", nil
 	}
-	ask := "0"
-	if dryRun {
-		ask = "1"
-	}
-	r, err := read(codeRetryScript.Run(ctx, c.store.client, keys, c.store.now().UnixMilli(), ask), 1)
+	r, err := read(codeRetryScript.Run(ctx, c.store.client, keys, c.store.now().UnixMilli(), dryRun))
 	if err != nil {
 		return "", fmt.Errorf("retry code: %w", err)
 	}

@@ -12,17 +12,15 @@ import (
 	"usher/verify"
 )
 
-// Try counts a guess at the code with this id and returns what to compare the guess with. It returns [verify.ErrExpired]
-// for an id that is unknown, of another purpose, superseded or over, and [verify.ErrAttempts] when the code has no guess
-// left. A guess after the code's first also spends [limits.CodeWrongAll], which counts all codes together: when nothing is
-// left of that, each code has only its first guess.
+// Try implements [verify.Codes]. A guess after the code's first also spends [limits.CodeWrongAll], which counts all codes
+// together: when nothing is left of that, each code has only its first guess.
 func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (verify.Pending, error) {
 	keys, ok := c.keys(id)
 	if !ok {
 		return verify.Pending{}, verify.ErrExpired
 	}
 	r, err := read(codeTryScript.Run(ctx, c.store.client, keys[:1],
-		string(purpose), c.store.now().UnixMilli()), 1)
+		string(purpose), c.store.now().UnixMilli()))
 	if err != nil {
 		return verify.Pending{}, fmt.Errorf("try code: %w", err)
 	}
@@ -80,15 +78,14 @@ func (c *Codes) Confirm(ctx context.Context, id string, pending verify.Pending) 
 	return nil
 }
 
-// Use marks a code as used: of parallel calls one gets nil, the others [verify.ErrUsed]. A use is not the first when the
-// code was restored after an earlier one.
+// Use implements [verify.Codes].
 func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 	keys, ok := c.keys(id)
 	if !ok {
 		return false, verify.ErrExpired
 	}
 	r, err := read(codeUseScript.Run(ctx, c.store.client, keys,
-		c.store.now().UnixMilli(), secrets.Random(8)), 2)
+		c.store.now().UnixMilli(), secrets.Random(8)))
 	if err != nil {
 		return false, fmt.Errorf("use code: %w", err)
 	}
@@ -107,28 +104,26 @@ func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 	return true, nil
 }
 
-// Restore makes a used code usable again until its end. An unknown code is ignored.
+// Restore implements [verify.Codes]. An unknown code is ignored.
 func (c *Codes) Restore(ctx context.Context, id string) error {
 	keys, ok := c.keys(id)
 	if !ok {
 		return nil
 	}
-	err := codeRestoreScript.Run(ctx, c.store.client, keys,
-		c.store.now().UnixMilli()).Err()
-	if err != nil {
+	if err := codeRestoreScript.Run(ctx, c.store.client, keys, c.store.now().UnixMilli()).Err(); err != nil {
 		return fmt.Errorf("restore code: %w", err)
 	}
 	return nil
 }
 
-// Status returns the status of a code, or [verify.ErrNotFound].
+// Status implements [verify.Codes].
 func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
 	subject, ok := verify.SubjectOf(id)
 	if !ok {
 		return verify.Status{}, verify.ErrNotFound
 	}
 	r, err := read(codeStatusScript.Run(ctx, c.store.client,
-		[]string{c.store.space.codeKey(subject, id), c.store.space.pauseKey(subject)}), 0)
+		[]string{c.store.space.codeKey(subject, id), c.store.space.pauseKey(subject)}))
 	if err != nil {
 		return verify.Status{}, fmt.Errorf("find code: %w", err)
 	}

@@ -51,7 +51,7 @@ func (g *Gate) Refund(ctx context.Context, spends []limits.Spend) error {
 // Fill returns the used share of the fullest of the limits, 0 to 1, without spending; 0 while limits are only recorded. It
 // takes one round trip.
 func (g *Gate) Fill(ctx context.Context, spends []limits.Spend) (float64, error) {
-	if g.store.Rules.Mode == limits.Record {
+	if g.store.recording() {
 		return 0, nil
 	}
 	var calls []*call

@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"cmp"
 	"strconv"
 	"time"
 
@@ -14,11 +13,6 @@ const DefaultNamespace = "usher"
 // keyspace makes the keys of one deployment. Every key begins with its text, which is the namespace and a colon; Asynq's
 // keys begin with "asynq:". This file has all keys, each with its type, its content and how long it lives.
 type keyspace string
-
-// newKeyspace returns the keys of a namespace; the empty one is [DefaultNamespace].
-func newKeyspace(namespace string) keyspace {
-	return keyspace(cmp.Or(namespace, DefaultNamespace) + ":")
-}
 
 // partitions are the possible first letters of a keyed hash: the alphabet of base64 for URLs. Each is equally frequent.
 const partitions = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

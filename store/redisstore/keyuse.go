@@ -30,21 +30,23 @@ type KeyUse struct {
 // page by page, so that the server keeps serving other clients.
 func (s *Store) KeyUse(ctx context.Context) (map[string]KeyUse, error) {
 	use, mu := map[string]KeyUse{}, sync.Mutex{}
+	add := func(id string, codes, answers int, until time.Time) {
+		mu.Lock()
+		defer mu.Unlock()
+		u := use[id]
+		u.Codes, u.Answers = u.Codes+codes, u.Answers+answers
+		if until.After(u.Until) {
+			u.Until = until
+		}
+		use[id] = u
+	}
 	count := func(ctx context.Context, node redis.Cmdable) error {
 		return errors.Join(
 			s.scan(ctx, node, s.space.codeKey("*", "*"), "key_id", "expires_at", func(id string, until time.Time) {
-				mu.Lock()
-				defer mu.Unlock()
-				u := use[id]
-				u.Codes++
-				use[id] = u.until(until)
+				add(id, 1, 0, until)
 			}),
 			s.scan(ctx, node, s.space.answerKey("*"), "answer", "ends_at", func(sealed string, until time.Time) {
-				mu.Lock()
-				defer mu.Unlock()
-				u := use[secrets.SealedBy(sealed)]
-				u.Answers++
-				use[secrets.SealedBy(sealed)] = u.until(until)
+				add(secrets.SealedBy(sealed), 0, 1, until)
 			}))
 	}
 	var err error
@@ -57,14 +59,6 @@ func (s *Store) KeyUse(ctx context.Context) (map[string]KeyUse, error) {
 		return nil, fmt.Errorf("count uses of keys: %w", err)
 	}
 	return use, nil
-}
-
-// until returns the use with the later of two ends.
-func (u KeyUse) until(end time.Time) KeyUse {
-	if end.After(u.Until) {
-		u.Until = end
-	}
-	return u
 }
 
 // scan calls tell with the two fields of every hash under a pattern that has the first field and has not ended.
@@ -115,13 +109,13 @@ func (e *ForeignError) Error() string {
 
 // Claim stores the fingerprints of the secret keys that are used in the namespace, and returns a *[ForeignError] when other
 // keys are used there. Fingerprints reveal no key. During a rotation the old and the new set of keys have one in common.
-func (s *Store) Claim(ctx context.Context) error { return s.claim(ctx, "0") }
+func (s *Store) Claim(ctx context.Context) error { return s.claim(ctx, false) }
 
 // CheckClaim is [Store.Claim] without writing anything.
-func (s *Store) CheckClaim(ctx context.Context) error { return s.claim(ctx, "1") }
+func (s *Store) CheckClaim(ctx context.Context) error { return s.claim(ctx, true) }
 
-// claim compares the fingerprints, and stores them unless dryRun is "1".
-func (s *Store) claim(ctx context.Context, dryRun string) error {
+// claim compares the fingerprints, and stores them unless it is a dry run.
+func (s *Store) claim(ctx context.Context, dryRun bool) error {
 	prints := s.keys.Fingerprints()
 	ids := slices.Sorted(maps.Keys(prints))
 	args := []any{keepFingerprint.Milliseconds(), dryRun}

@@ -96,7 +96,7 @@ func (s *Store) place(spend limits.Spend) (place, subject string) {
 // are only recorded, each has a group of its own, so that all of them are reported.
 func (b *batch) group(place string) *group {
 	for i := range b.groups {
-		if b.store.Rules.Mode != limits.Record && b.groups[i].place == place && b.groups[i].guard() == 0 {
+		if !b.store.recording() && b.groups[i].place == place && b.groups[i].guard() == 0 {
 			return &b.groups[i]
 		}
 	}
@@ -160,7 +160,7 @@ func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
 	b.store.sendUnknown(ctx, calls)
 	replies := make([]reply, len(calls))
 	for i, c := range calls {
-		r, err := read(c.cmd, 4)
+		r, err := read(c.cmd)
 		if err != nil {
 			return limits.Decision{}, fmt.Errorf("spend limits: %w", err)
 		}
@@ -172,7 +172,7 @@ func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
 		g := &b.groups[i]
 		if n := r.number(0); n > 0 {
 			limit, position, wait := g.limits[n-1], g.positions[n-1], span(r.number(1))
-			if g.refused = b.store.Rules.Mode != limits.Record; !g.refused {
+			if g.refused = !b.store.recording(); !g.refused {
 				b.store.report(ctx, limit.Name, wait)
 			} else if first < 0 || position < first {
 				first, refused = position, limits.Decision{Refused: limit.Name, RetryAfter: wait, Limit: limit}

@@ -28,30 +28,8 @@ type Outcomes struct{ store *Store }
 // other: it would block the entries behind it for ever.
 func (o *Outcomes) Read(ctx context.Context, limit int) (entries []messages.Entry, more bool, err error) {
 	each := max(limit/len(partitions), 1)
-	streams, err := o.oldest(ctx, each)
-	if err != nil {
-		return nil, false, fmt.Errorf("read outcomes: %w", err)
-	}
-	total := 0
-	for _, stream := range streams {
-		total += len(stream)
-	}
-	entries = make([]messages.Entry, 0, total)
-	for log, stream := range streams {
-		more = more || len(stream) >= each
-		for _, message := range stream {
-			entry := messages.Entry{Log: log, ID: message.ID}
-			entry.Record, entry.Err = decode(message.Values)
-			entries = append(entries, entry)
-		}
-	}
-	return entries, more, nil
-}
-
-// oldest returns the first entries of each stream that has any, by the streams' keys.
-func (o *Outcomes) oldest(ctx context.Context, each int) (map[string][]redis.XMessage, error) {
 	asked := make(map[string]*redis.XMessageSliceCmd, len(partitions))
-	_, err := o.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err = o.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, letter := range partitions {
 			key := o.store.space.outcomesKey(string(letter))
 			asked[key] = pipe.XRangeN(ctx, key, "-", "+", int64(each))
@@ -59,15 +37,17 @@ func (o *Outcomes) oldest(ctx context.Context, each int) (map[string][]redis.XMe
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, fmt.Errorf("read outcomes: %w", err)
 	}
-	streams := make(map[string][]redis.XMessage, len(asked))
-	for key, cmd := range asked {
-		if len(cmd.Val()) > 0 {
-			streams[key] = cmd.Val()
+	for log, stream := range asked {
+		more = more || len(stream.Val()) >= each
+		for _, message := range stream.Val() {
+			entry := messages.Entry{Log: log, ID: message.ID}
+			entry.Record, entry.Err = decode(message.Values)
+			entries = append(entries, entry)
 		}
 	}
-	return streams, nil
+	return entries, more, nil
 }
 
 // Remove removes entries that have been read. Entries that are already gone are ignored.

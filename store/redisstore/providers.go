@@ -16,13 +16,8 @@ type Scores struct{ store *Store }
 
 var _ providers.Scores = (*Scores)(nil)
 
-// The fields of a minute.
-const (
-	scoreAccepted    = "accepted"
-	scoreDelivered   = "delivered"
-	scoreUndelivered = "undelivered"
-	scoreVerified    = "verified"
-)
+// scoreFields are the fields of a minute, in the order of [providers.Score].
+var scoreFields = []string{"accepted", "delivered", "undelivered", "verified"}
 
 // minute returns the number of the current minute.
 func (s *Scores) minute() int64 { return s.store.now().Unix() / 60 }
@@ -31,12 +26,9 @@ func (s *Scores) minute() int64 { return s.store.now().Unix() / 60 }
 func (s *Scores) AddScore(ctx context.Context, provider string, score providers.Score) error {
 	key := s.store.space.scoreKey(provider, s.minute())
 	_, err := s.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for field, n := range map[string]int{
-			scoreAccepted: score.Accepted, scoreDelivered: score.Delivered,
-			scoreUndelivered: score.Undelivered, scoreVerified: score.Verified,
-		} {
+		for i, n := range []int{score.Accepted, score.Delivered, score.Undelivered, score.Verified} {
 			if n > 0 {
-				pipe.HIncrBy(ctx, key, field, int64(n))
+				pipe.HIncrBy(ctx, key, scoreFields[i], int64(n))
 			}
 		}
 		pipe.Expire(ctx, key, providers.ScoreWindow+2*time.Minute)
@@ -55,8 +47,7 @@ func (s *Scores) RecentScores(ctx context.Context, names []string) (map[string]p
 	_, err := s.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, name := range names {
 			for i := range int64(providers.ScoreWindow / time.Minute) {
-				minutes[name] = append(minutes[name], pipe.HMGet(ctx, s.store.space.scoreKey(name, now-i),
-					scoreAccepted, scoreDelivered, scoreUndelivered, scoreVerified))
+				minutes[name] = append(minutes[name], pipe.HMGet(ctx, s.store.space.scoreKey(name, now-i), scoreFields...))
 			}
 		}
 		return nil
@@ -94,7 +85,7 @@ var _ providers.Slots = (*Bounds)(nil)
 func (b *Bounds) Acquire(ctx context.Context, slot providers.Slot) (providers.Decision, time.Duration, error) {
 	r, err := read(slotAcquireScript.Run(ctx, b.store.client,
 		[]string{b.store.space.slotsKey(slot.Provider), b.store.space.secondKey(slot.Provider)},
-		slot.Name, b.store.now().UnixMilli(), slot.Until.UnixMilli(), slot.Bounds.Concurrent, slot.Bounds.PerSecond), 2)
+		slot.Name, b.store.now().UnixMilli(), slot.Until.UnixMilli(), slot.Bounds.Concurrent, slot.Bounds.PerSecond))
 	if err != nil {
 		return "", 0, fmt.Errorf("acquire slot: %w", err)
 	}

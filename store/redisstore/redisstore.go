@@ -13,6 +13,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -41,14 +42,14 @@ type Store struct {
 // sets another.
 func New(client redis.UniversalClient, keys *secrets.Keys, now func() time.Time) *Store {
 	return &Store{
-		Rules: limits.Rules{Set: limits.Defaults()}, client: client, keys: keys, now: now, space: newKeyspace(DefaultNamespace),
+		Rules: limits.Rules{Set: limits.Defaults()}, client: client, keys: keys, now: now, space: DefaultNamespace + ":",
 	}
 }
 
 // In moves the store's keys to a namespace and returns the store. It must be called before the first use. An empty
 // namespace is the [DefaultNamespace].
 func (s *Store) In(namespace string) *Store {
-	s.space = newKeyspace(namespace)
+	s.space = keyspace(cmp.Or(namespace, DefaultNamespace) + ":")
 	return s
 }
 
@@ -102,13 +103,8 @@ func (s *Store) ProbeAll(ctx context.Context) (warning, err error) {
 	return redisconn.ProbeAll(ctx, s.client, string(s.space))
 }
 
-// recording tells scripts whether limits are only recorded.
-func (s *Store) recording() string {
-	if s.Rules.Mode == limits.Record {
-		return "1"
-	}
-	return "0"
-}
+// recording reports whether limits are only recorded.
+func (s *Store) recording() bool { return s.Rules.Mode == limits.Record }
 
 // report reports a refused spend that was let pass because limits are only recorded.
 func (s *Store) report(ctx context.Context, name limits.Name, retryAfter time.Duration) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -46,13 +47,12 @@ func (r *Reports) TryLock(ctx context.Context, name string, ttl time.Duration) (
 // Apply implements [reports.Store]. It takes one round trip, and one more for a vendor that names messages by references.
 func (r *Reports) Apply(ctx context.Context, all []reports.Report) ([]reports.Result, error) {
 	results := make([]reports.Result, 0, len(all))
-	for len(all) > 0 {
-		n := min(len(all), reportsAtOnce)
-		some, err := r.apply(ctx, all[:n])
+	for some := range slices.Chunk(all, reportsAtOnce) {
+		applied, err := r.apply(ctx, some)
 		if err != nil {
 			return nil, err
 		}
-		results, all = append(results, some...), all[n:]
+		results = append(results, applied...)
 	}
 	return results, nil
 }
@@ -86,7 +86,7 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 		if c == nil {
 			continue
 		}
-		answer, err := read(c.cmd, 0)
+		answer, err := read(c.cmd)
 		if err != nil {
 			return nil, fmt.Errorf("store report: %w", err)
 		}

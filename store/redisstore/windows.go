@@ -41,13 +41,6 @@ func (c *Codes) windows(names ...limits.Name) []limits.Limit {
 	return on
 }
 
-// reportWindow reports the window at a position counted from 1; 0 is none.
-func (c *Codes) reportWindow(ctx context.Context, windows []limits.Limit, position, wait int64) {
-	if position > 0 {
-		c.store.report(ctx, windows[position-1].Name, span(wait))
-	}
-}
-
 // limitKeys returns the keys of a subject's windows in its own place.
 func (k keyspace) limitKeys(subject string, windows []limits.Limit) []string {
 	keys := make([]string, len(windows))

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -100,10 +101,7 @@ func (w *Workers) List(ctx context.Context) ([]vitals.Worker, error) {
 		}
 	}
 	slices.SortFunc(workers, func(a, b vitals.Worker) int {
-		if byStart := a.Since.Compare(b.Since); byStart != 0 {
-			return byStart
-		}
-		return strings.Compare(a.ID, b.ID)
+		return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.ID, b.ID))
 	})
 	return workers, nil
 }
