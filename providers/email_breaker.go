@@ -51,13 +51,11 @@ func (b *EmailBreaker) Reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		Name:        b.name,
-		MaxRequests: 1,
-		Timeout:     time.Nanosecond, // probeAt decides when a probe may pass
-		IsExcluded:  saysNothing,
-		IsSuccessful: func(err error) bool {
-			return err == nil || isAnswer(err)
-		},
+		Name:         b.name,
+		MaxRequests:  1,
+		Timeout:      time.Nanosecond, // probeAt decides when a probe may pass
+		IsExcluded:   saysNothing,
+		IsSuccessful: func(err error) bool { return err == nil || isAnswer(err) },
 		ReadyToTrip: func(counts gobreaker.Counts) bool {
 			return effectOf(b.last) == reasons.Opens || counts.ConsecutiveFailures >= breakerFailures
 		},
@@ -97,17 +95,14 @@ func (b *EmailBreaker) Enter(ctx context.Context) (done func(error), err error) 
 		if done != nil {
 			return done, nil
 		}
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-changed:
 		case <-ctx.Done():
-			timer.Stop()
 			return nil, &Error{
 				Provider: b.name, Kind: Temporary, Code: BreakerOpen.OwnCode(), Err: &notAskedError{BreakerOpen, b.cause()},
 			}
 		}
-		timer.Stop()
 	}
 }
 

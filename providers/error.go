@@ -31,20 +31,7 @@ const (
 
 // String returns the kind's name in logs and metrics.
 func (k Kind) String() string {
-	switch k {
-	case Temporary:
-		return "temporary"
-	case RateLimited:
-		return "rate_limited"
-	case Rejected:
-		return "rejected"
-	case Misconfigured:
-		return "misconfigured"
-	case Unknown:
-		return "unknown"
-	default:
-		return "unknown"
-	}
+	return [...]string{"unknown", "temporary", "rate_limited", "rejected", "misconfigured"}[k]
 }
 
 // Error is a send that a provider did not accept. Its text is safe to log: it is made of our own

@@ -243,10 +243,8 @@ func pause(ctx context.Context, until time.Time) bool {
 	if !time.Now().Add(boundPause).Before(until) {
 		return false
 	}
-	timer := time.NewTimer(boundPause)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(boundPause):
 		return true
 	case <-ctx.Done():
 		return false

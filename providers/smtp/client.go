@@ -98,7 +98,7 @@ func (c *Client) CheckCredentials(ctx context.Context) error {
 		return nil
 	}
 	refusal := failed.refusal(ctx, "")
-	if failed.at == atRcpt && (refusal.Kind == providers.Rejected || refusal.Kind == providers.Temporary && refused4(failed.err)) {
+	if failed.at == atRcpt && (refusal.Kind == providers.Rejected || refusal.Kind == providers.Temporary && refused(failed.err, 4)) {
 		return nil
 	}
 	return refusal

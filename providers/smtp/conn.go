@@ -236,16 +236,8 @@ func (c *conn) send(ctx context.Context, e envelope) (string, *failure) {
 func (c *conn) dialogue(e envelope) (string, *failure) {
 	text := c.client.Text
 	for group := range slices.Chunk(e.commands[:], c.group) {
-		for _, command := range group {
-			_, _ = text.W.WriteString(command.line) // an error comes with Flush
-		}
-		if err := text.W.Flush(); err != nil {
-			return "", &failure{at: group[0].at, err: err}
-		}
-		for _, command := range group {
-			if _, _, err := text.ReadResponse(command.reply); err != nil {
-				return "", &failure{at: command.at, err: err}
-			}
+		if failed := c.exchange(group); failed != nil {
+			return "", failed
 		}
 	}
 	n, err := text.W.Write(e.body)
@@ -265,21 +257,32 @@ func (c *conn) dialogue(e envelope) (string, *failure) {
 	return reply, nil
 }
 
+// exchange sends commands together and then reads their replies.
+func (c *conn) exchange(group []command) *failure {
+	text := c.client.Text
+	for _, command := range group {
+		_, _ = text.W.WriteString(command.line) // an error comes with Flush
+	}
+	if err := text.W.Flush(); err != nil {
+		return &failure{at: group[0].at, err: err}
+	}
+	for _, command := range group {
+		if _, _, err := text.ReadResponse(command.reply); err != nil {
+			return &failure{at: command.at, err: err}
+		}
+	}
+	return nil
+}
+
 // rehearse names sender and recipient and resets the dialogue.
 func (c *conn) rehearse(ctx context.Context, e envelope) *failure {
 	defer context.AfterFunc(ctx, func() { _ = c.net.Close() })()
 	if err := c.net.SetDeadline(time.Now().Add(mailTimeout)); err != nil {
 		return &failure{at: atMail, err: err}
 	}
-	text := c.client.Text
-	for _, command := range e.commands[:2] {
-		_, _ = text.W.WriteString(command.line) // an error comes with Flush
-		err := text.W.Flush()
-		if err == nil {
-			_, _, err = text.ReadResponse(command.reply)
-		}
-		if err != nil {
-			return &failure{at: command.at, err: err}
+	for i := range 2 {
+		if failed := c.exchange(e.commands[i : i+1]); failed != nil {
+			return failed
 		}
 	}
 	c.broken = c.client.Reset() != nil
@@ -291,29 +294,23 @@ func (c *conn) rehearse(ctx context.Context, e envelope) *failure {
 // mails on it.
 func (c *conn) reset(failed *failure) {
 	c.broken = true
-	if failed.at == atMail || !refused(failed.err) {
+	if failed.at == atMail || !refused(failed.err, 5) {
 		return
 	}
 	_ = c.net.SetDeadline(time.Now().Add(byeTimeout))
 	if failed.at == atRcpt && c.group > 1 {
 		// DATA was sent too. A server that asks for the mail in spite of its refusal must not get a final dot.
-		if _, _, err := c.client.Text.ReadResponse(354); !refused(err) {
+		if _, _, err := c.client.Text.ReadResponse(354); !refused(err, 5) {
 			return
 		}
 	}
 	c.broken = c.client.Reset() != nil
 }
 
-// refused reports whether an error is a permanent refusal (5yz).
-func refused(err error) bool {
+// refused reports whether an error is a refusal of a class: 4 is temporary, 5 permanent.
+func refused(err error, class int) bool {
 	reply, ok := errors.AsType[*textproto.Error](err)
-	return ok && reply.Code >= 500
-}
-
-// refused4 reports whether an error is a temporary refusal (4yz).
-func refused4(err error) bool {
-	reply, ok := errors.AsType[*textproto.Error](err)
-	return ok && reply.Code/100 == 4
+	return ok && reply.Code/100 == class
 }
 
 // quit ends the dialogue and closes. QQ answers QUIT with an invalid reply, so the reply is ignored.
