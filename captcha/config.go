@@ -1,6 +1,7 @@
 package captcha
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,21 +28,12 @@ type Config struct {
 const maxLength = 8
 
 func (c Config) withDefaults() Config {
-	def := func(field *int, value int) {
-		if *field == 0 {
-			*field = value
-		}
-	}
-	if c.Kind == "" {
-		c.Kind = Digits
-	}
+	length := 5
 	if c.Kind == Letters {
-		def(&c.Length, 4)
+		length = 4
 	}
-	def(&c.Length, 5)
-	def(&c.Width, 160)
-	def(&c.Height, 60)
-	def(&c.Noise, 2)
+	c.Kind, c.Length = cmp.Or(c.Kind, Digits), cmp.Or(c.Length, length)
+	c.Width, c.Height, c.Noise = cmp.Or(c.Width, 160), cmp.Or(c.Height, 60), cmp.Or(c.Noise, 2)
 	return c
 }
 

@@ -182,23 +182,18 @@ type typeface struct {
 // loadFonts returns fonts that are easy to read; the first one is used for arithmetic signs. They are bold, because a
 // single curve makes thin strokes illegible.
 func loadFonts() ([]typeface, error) {
-	fonts := []*truetype.Font{}
+	var faces []typeface
 	for _, ttf := range [][]byte{gobold.TTF, gobolditalic.TTF, gomonobold.TTF, gomonobolditalic.TTF} {
 		f, err := truetype.Parse(ttf)
 		if err != nil {
 			return nil, fmt.Errorf("parse font: %w", err)
 		}
-		fonts = append(fonts, f)
-	}
-
-	faces := make([]typeface, len(fonts))
-	for i, f := range fonts {
 		const size = 100
 		bounds, _, ok := newFace(f, size).GlyphBounds('8')
 		if !ok {
 			return nil, errors.New("font without digits")
 		}
-		faces[i] = typeface{f, pixels(bounds.Max.Y-bounds.Min.Y) / size}
+		faces = append(faces, typeface{f, pixels(bounds.Max.Y-bounds.Min.Y) / size})
 	}
 	return faces, nil
 }

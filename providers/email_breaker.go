@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -29,13 +30,14 @@ type EmailBreaker struct {
 	name   string
 	logger *slog.Logger
 
+	waiting atomic.Int64 // mails in Enter
+
 	mu      sync.Mutex
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	last    *Error        // the last failure
 	pause   time.Duration // before the next probe; 0 while closed
 	probeAt time.Time     // no probe before
 	since   time.Time     // when it opened
-	waiting int           // mails in Enter
 	changed chan struct{} // closed when waiting mails should check the breaker again
 }
 
@@ -88,8 +90,8 @@ func saysNothing(err error) bool {
 // Enter waits until a mail may be sent. The caller must call done once, with the outcome. When ctx ends first, the error is an
 // [Error]: certainly not sent.
 func (b *EmailBreaker) Enter(ctx context.Context) (done func(error), err error) {
-	b.wait(1)
-	defer b.wait(-1)
+	b.waiting.Add(1)
+	defer b.waiting.Add(-1)
 	for {
 		done, wait, changed := b.try()
 		if done != nil {
@@ -110,12 +112,6 @@ func (b *EmailBreaker) cause() *Error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.last
-}
-
-func (b *EmailBreaker) wait(more int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting += more
 }
 
 // try lets a mail pass, or returns how long to wait at most and a channel that ends the wait.
@@ -200,7 +196,7 @@ const untriedFor = time.Minute
 func (b *EmailBreaker) Outage() (why reasons.Word, since time.Time, out bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.since.IsZero() || b.waiting == 0 && time.Since(b.probeAt) > untriedFor {
+	if b.since.IsZero() || b.waiting.Load() == 0 && time.Since(b.probeAt) > untriedFor {
 		return "", time.Time{}, false
 	}
 	return b.last.Reason(), b.since, true

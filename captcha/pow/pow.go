@@ -103,10 +103,11 @@ func (m *Maker) Make(price challenge.Price, times int, end time.Time) (id string
 	_, _ = rand.Read(nonce) // never fails since Go 1.24
 	_, _ = rand.Read(salt)
 	most := m.Most * times
-	counter, err := chosen(most)
+	n, err := rand.Int(rand.Reader, big.NewInt(int64(most-most/2)+1)) // from half of most to most
 	if err != nil {
-		return "", Challenge{}, err
+		return "", Challenge{}, fmt.Errorf("choose counter: %w", err)
 	}
+	counter := uint32(int64(most/2) + n.Int64()) //nolint:gosec // most is far below
 	key, err := derive(nonce, salt, counter)
 	if err != nil {
 		return "", Challenge{}, err
@@ -126,15 +127,6 @@ const highTimes = 16
 
 // encoding makes an id in the form of package captcha from a nonce.
 var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
-
-// chosen returns a random number from half of most to most.
-func chosen(most int) (uint32, error) {
-	n, err := rand.Int(rand.Reader, big.NewInt(int64(most-most/2)+1))
-	if err != nil {
-		return 0, fmt.Errorf("choose counter: %w", err)
-	}
-	return uint32(int64(most/2) + n.Int64()), nil //nolint:gosec // most is far below
-}
 
 func derive(nonce, salt []byte, counter uint32) ([]byte, error) {
 	password := binary.BigEndian.AppendUint32(bytes.Clone(nonce), counter)

@@ -68,8 +68,8 @@ func (c *Codes) Confirm(ctx context.Context, id string, pending verify.Pending) 
 	calls := []*call{{script: codeConfirmScript, keys: keys[:1]}}
 	if pending.CountedForAll {
 		batch := c.store.batch(c.store.wrongCode())
-		for i := range batch.groups {
-			calls = append(calls, batch.refunding(&batch.groups[i]))
+		for _, g := range batch.groups {
+			calls = append(calls, batch.refunding(g))
 		}
 	}
 	if err := c.store.runAll(ctx, calls); err != nil {

@@ -28,9 +28,6 @@ func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spen
 	}
 	batch := g.store.batch(spends)
 	batch.queue(ctx, pipe)
-	if pipe.Len() == 0 {
-		return challenge.Asked{}, limits.Decision{}, nil
-	}
 	_, _ = pipe.Exec(ctx) // every command has its own error
 	decision, err = batch.decide(ctx)
 	if err != nil || taken == nil {
@@ -61,9 +58,6 @@ func (g *Gate) Fill(ctx context.Context, spends []limits.Spend) (float64, error)
 			calls, counts = append(calls, g.store.leftCall(spend)), append(counts, spend.Limit.Count)
 		}
 	}
-	if len(calls) == 0 {
-		return 0, nil
-	}
 	if err := g.store.runAll(ctx, calls); err != nil {
 		return 0, fmt.Errorf("read limits: %w", err)
 	}
@@ -92,9 +86,6 @@ func (g *Gate) Know(ctx context.Context, ttl time.Duration, network string, logi
 			script: knownNoteScript, keys: []string{g.networksKey(login)},
 			args: []any{g.networkOf(login, network), now.Add(ttl).UnixMilli(), now.UnixMilli(), maxNetworks},
 		})
-	}
-	if len(notes) == 0 {
-		return nil
 	}
 	if err := g.store.runAll(ctx, notes); err != nil {
 		return fmt.Errorf("remember network: %w", err)

@@ -22,9 +22,6 @@ var _ limits.Limiter = (*Limiter)(nil)
 // refusal a second one that returns the units of other places.
 func (l *Limiter) Spend(ctx context.Context, spends []limits.Spend) (limits.Decision, error) {
 	batch := l.store.batch(spends)
-	if len(batch.groups) == 0 {
-		return limits.Decision{}, nil
-	}
 	pipe := l.store.client.Pipeline()
 	batch.queue(ctx, pipe)
 	_, _ = pipe.Exec(ctx) // every command has its own error
@@ -54,7 +51,7 @@ func (s *Store) leftCall(spend limits.Spend) *call {
 type batch struct {
 	store  *Store
 	at     time.Time
-	groups []group
+	groups []*group
 }
 
 // group is the spends of one place: their windows share a cluster slot, so one script takes all units or none.
@@ -63,7 +60,7 @@ type group struct {
 	subjects  []string
 	limits    []limits.Limit // a guard comes last
 	positions []int          // of the limits among all spends
-	call      call
+	call      *call
 	refused   bool // a limit had no unit left, and refuses
 }
 
@@ -77,8 +74,8 @@ func (s *Store) batch(spends []limits.Spend) *batch {
 			g.subjects, g.limits, g.positions = append(g.subjects, subject), append(g.limits, spend.Limit), append(g.positions, i)
 		}
 	}
-	for i := range b.groups {
-		b.groups[i].call = b.spending(&b.groups[i])
+	for _, g := range b.groups {
+		g.call = b.spending(g)
 	}
 	return b
 }
@@ -95,13 +92,14 @@ func (s *Store) place(spend limits.Spend) (place, subject string) {
 // group returns the group that a spend of the place joins. A script names only the first limit that refuses. While limits
 // are only recorded, each has a group of its own, so that all of them are reported.
 func (b *batch) group(place string) *group {
-	for i := range b.groups {
-		if !b.store.recording() && b.groups[i].place == place && b.groups[i].guard() == 0 {
-			return &b.groups[i]
+	for _, g := range b.groups {
+		if !b.store.recording() && g.place == place && g.guard() == 0 {
+			return g
 		}
 	}
-	b.groups = append(b.groups, group{place: place})
-	return &b.groups[len(b.groups)-1]
+	g := &group{place: place}
+	b.groups = append(b.groups, g)
+	return g
 }
 
 // guard returns the percentage of the guard that the group ends with, or 0.
@@ -122,7 +120,7 @@ func (g *group) keys(space keyspace) []string {
 }
 
 // spending returns the call that takes a group's units.
-func (b *batch) spending(g *group) call {
+func (b *batch) spending(g *group) *call {
 	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli(), b.store.recording(), g.guard()}, limitArgs(g.limits)...)
 	if last := len(keys) - 1; g.guard() > 0 {
 		guard, subject := g.limits[last], g.subjects[last]
@@ -130,7 +128,7 @@ func (b *batch) spending(g *group) call {
 			b.store.space.historyKey(g.place, subject, guard), b.store.space.historyEnteredKey(g.place, subject, guard))
 		args = append(args, guard.Judged().Milliseconds())
 	}
-	return call{script: limitSpendScript, keys: keys, args: args}
+	return &call{script: limitSpendScript, keys: keys, args: args}
 }
 
 // refunding returns the call that gives a group's units back.
@@ -145,8 +143,8 @@ func (b *batch) refunding(g *group) *call {
 
 // queue puts the calls on a pipeline.
 func (b *batch) queue(ctx context.Context, pipe redis.Pipeliner) {
-	for i := range b.groups {
-		b.groups[i].call.queue(ctx, pipe)
+	for _, g := range b.groups {
+		g.call.queue(ctx, pipe)
 	}
 }
 
@@ -154,8 +152,8 @@ func (b *batch) queue(ctx context.Context, pipe redis.Pipeliner) {
 // decision that allows, with the units left of the limit that has fewest; a group that consists of a guard has no such limit.
 func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
 	calls := make([]*call, len(b.groups))
-	for i := range b.groups {
-		calls[i] = &b.groups[i].call
+	for i, g := range b.groups {
+		calls[i] = g.call
 	}
 	b.store.sendUnknown(ctx, calls)
 	replies := make([]reply, len(calls))
@@ -169,7 +167,7 @@ func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
 	var allowed, refused limits.Decision
 	first := -1 // position of the first refused spend
 	for i, r := range replies {
-		g := &b.groups[i]
+		g := b.groups[i]
 		if n := r.number(0); n > 0 {
 			limit, position, wait := g.limits[n-1], g.positions[n-1], span(r.number(1))
 			if g.refused = !b.store.recording(); !g.refused {
@@ -196,13 +194,10 @@ func (b *batch) refund(ctx context.Context, which func(*group) bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refundTimeout)
 	defer cancel()
 	var back []*call
-	for i := range b.groups {
-		if g := &b.groups[i]; which(g) {
+	for _, g := range b.groups {
+		if which(g) {
 			back = append(back, b.refunding(g))
 		}
-	}
-	if len(back) == 0 {
-		return nil
 	}
 	if err := b.store.runAll(ctx, back); err != nil {
 		return fmt.Errorf("refund limits: %w", err)

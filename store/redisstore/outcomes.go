@@ -56,9 +56,6 @@ func (o *Outcomes) Remove(ctx context.Context, entries []messages.Entry) error {
 	for _, entry := range entries {
 		ids[entry.Log] = append(ids[entry.Log], entry.ID)
 	}
-	if len(ids) == 0 {
-		return nil
-	}
 	_, err := o.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for key, some := range ids {
 			pipe.XDel(ctx, key, some...)

@@ -112,9 +112,6 @@ func (r *Reports) find(ctx context.Context, all []reports.Report) ([]string, err
 			asked[i] = pipe.Get(ctx, r.reference(report.Provider, report.MessageID))
 		}
 	}
-	if len(asked) == 0 {
-		return ids, nil
-	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err
 	}

@@ -99,9 +99,7 @@ func (s *Store) sendUnknown(ctx context.Context, sent []*call) {
 			c.cmd = c.script.Eval(ctx, pipe, c.keys, c.args...)
 		}
 	}
-	if pipe.Len() > 0 {
-		_, _ = pipe.Exec(ctx) // every command has its own error
-	}
+	_, _ = pipe.Exec(ctx) // every command has its own error; without a command it does nothing
 }
 
 // reply is the list that a script returned.

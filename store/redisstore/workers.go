@@ -83,14 +83,12 @@ func (w *Workers) List(ctx context.Context) ([]vitals.Worker, error) {
 		return nil, fmt.Errorf("list workers: %w", err)
 	}
 	found := make([]*redis.MapStringStringCmd, len(ids))
-	if len(ids) > 0 {
-		_, err = w.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			for i, id := range ids {
-				found[i] = pipe.HGetAll(ctx, w.store.space.workerKey(id))
-			}
-			return nil
-		})
-	}
+	_, err = w.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, id := range ids {
+			found[i] = pipe.HGetAll(ctx, w.store.space.workerKey(id))
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read workers: %w", err)
 	}
@@ -137,12 +135,11 @@ func joined[T ~string](all []T) string {
 }
 
 func split[T ~string](text string) []T {
-	if text == "" {
-		return nil
-	}
 	var all []T
 	for one := range strings.SplitSeq(text, ",") {
-		all = append(all, T(one))
+		if one != "" {
+			all = append(all, T(one))
+		}
 	}
 	return all
 }

@@ -47,8 +47,8 @@ func TestDo_writes_nothing_past_its_deadline(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, refused := Do(client, req)
-				if c.sent != (refused == nil) || refused != nil && refused.Kind != providers.Temporary {
+				_, refused := Call(&Vendor{HTTP: client}, req, nil)
+				if c.sent != (refused == nil) || refused != nil && providers.KindOf(refused) != providers.Temporary {
 					t.Errorf("with %s left: %v, want it sent: %t", c.left, refused, c.sent)
 				}
 			}

@@ -38,27 +38,20 @@ func (a Answer) Err() error {
 	return reasons.New(reasons.HTTPStatus, fmt.Sprintf("http status %d", a.Status))
 }
 
-// Call sends the request once and returns the answer, as [Do] does. The error is a [providers.Error]. buildErr is why the
-// request could not be built; it is not quoted, because it may contain the request's parameters.
+// Call sends the request once under its context and reads a bounded answer. The error is a [providers.Error]: Temporary when
+// the request certainly did not leave, Unknown otherwise. Its text does not quote the request's address, as *url.Error does,
+// since the address contains number, code and signature. buildErr is why the request could not be built; it is not quoted
+// either, because it may contain the request's parameters.
 func Call(v *Vendor, req *http.Request, buildErr error) (Answer, error) {
+	refused := func(kind providers.Kind, err error) (Answer, error) {
+		return Answer{}, &providers.Error{Provider: v.name, Kind: kind, Err: err}
+	}
 	if buildErr != nil {
-		return Answer{}, &providers.Error{Provider: v.name, Kind: providers.Misconfigured, Err: ErrRequest}
+		return refused(providers.Misconfigured, ErrRequest)
 	}
-	answer, failure := Do(v.HTTP, req)
-	if failure != nil {
-		failure.Provider = v.name
-		return Answer{}, failure
-	}
-	return answer, nil
-}
-
-// Do sends the request once under its context and reads a bounded answer. The error is a [providers.Error] without a provider's
-// name: Temporary when the request certainly did not leave, Unknown otherwise. Its text does not quote the request's address, as
-// *url.Error does, since the address contains number, code and signature.
-func Do(client *http.Client, req *http.Request) (Answer, *providers.Error) {
 	ctx := req.Context()
 	if err := ctx.Err(); err != nil {
-		return Answer{}, &providers.Error{Kind: providers.Temporary, Err: err}
+		return refused(providers.Temporary, err)
 	}
 	var connecting atomic.Bool
 	var limit deadline
@@ -76,22 +69,22 @@ func Do(client *http.Client, req *http.Request) (Answer, *providers.Error) {
 			}
 		},
 	}
-	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	resp, err := v.HTTP.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		kind := providers.Unknown
 		if connecting.Load() || limit.tooLate() {
 			kind = providers.Temporary
 		}
-		return Answer{}, &providers.Error{Kind: kind, Err: Cause(ctx, err)}
+		return refused(kind, Cause(ctx, err))
 	}
 	defer func() { _ = resp.Body.Close() }() // what was read is all that counts
 
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && len(body) > maxAnswer {
-		return Answer{}, &providers.Error{Kind: providers.Unknown, Err: errTooLong}
-	}
-	if err != nil {
-		return Answer{}, &providers.Error{Kind: providers.Unknown, Err: Cause(ctx, err)}
+	switch {
+	case err != nil:
+		return refused(providers.Unknown, Cause(ctx, err))
+	case len(body) > maxAnswer:
+		return refused(providers.Unknown, errTooLong)
 	}
 	return Answer{Status: resp.StatusCode, Body: body}, nil
 }

@@ -61,9 +61,9 @@ func TestDo_foreignTransport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, failure := wire.Do(client, req)
-	if failure == nil || failure.Kind != providers.Unknown {
-		t.Errorf("got %v, want unknown", failure)
+	_, err = wire.Call(&wire.Vendor{HTTP: client}, req, nil)
+	if err == nil || providers.KindOf(err) != providers.Unknown {
+		t.Errorf("got %v, want unknown", err)
 	}
 }
 
