@@ -97,7 +97,8 @@ func (d *desk) look(ctx context.Context, id string) (sqlstore.Message, messages.
 	switch {
 	case missing && redisErr == nil && status.State != "":
 		message = sqlstore.Message{
-			ID: id, Channel: messages.SMS, Purpose: string(status.Purpose), State: status.State, NotAfter: status.ExpiresAt,
+			ID: id, Channel: messages.SMS, Purpose: string(status.Purpose), State: status.State,
+			NotAfter: sqlstore.Stamp{Time: status.ExpiresAt},
 		}
 	case missing && redisErr != nil:
 		return message, "", fmt.Errorf("the database has no message with this id, and %w", redisErr)

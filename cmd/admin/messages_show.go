@@ -88,14 +88,14 @@ func describe(w io.Writer, m sqlstore.Message, inRedis string) error {
 		{"attempts", strconv.Itoa(m.Attempt)},
 		{"attempts unresolved", counted(m.UnresolvedClaims)},
 		{"requeued", counted(m.Enqueues)},
-		{"created", moment(m.CreatedAt, m.CreatedAt)},
-		{"enqueued", moment(m.EnqueuedAt, m.CreatedAt)},
-		{"claimed until", moment(m.LeaseUntil, m.CreatedAt)},
-		{"accepted", moment(m.AcceptedAt, m.CreatedAt)},
-		{"delivered", moment(m.DeliveredAt, m.CreatedAt)},
-		{"used", moment(m.UsedAt, m.CreatedAt)},
-		{"last changed", moment(m.UpdatedAt, m.CreatedAt)},
-		{"useful until", moment(m.NotAfter, m.CreatedAt)},
+		{"created", moment(m.CreatedAt.Time, m.CreatedAt.Time)},
+		{"enqueued", moment(m.EnqueuedAt.Time, m.CreatedAt.Time)},
+		{"claimed until", moment(m.LeaseUntil.Time, m.CreatedAt.Time)},
+		{"accepted", moment(m.AcceptedAt.Time, m.CreatedAt.Time)},
+		{"delivered", moment(m.DeliveredAt.Time, m.CreatedAt.Time)},
+		{"used", moment(m.UsedAt.Time, m.CreatedAt.Time)},
+		{"last changed", moment(m.UpdatedAt.Time, m.CreatedAt.Time)},
+		{"useful until", moment(m.NotAfter.Time, m.CreatedAt.Time)},
 	} {
 		if line.value != "" {
 			_, _ = fmt.Fprintf(table, "%s\t%s\n", line.name, cell(line.value))

@@ -241,11 +241,11 @@ func (d *desk) related(ctx context.Context, person *sqlstore.Person, found []sql
 	}
 	var filters []sqlstore.Filter
 	if person != nil {
-		filters = append(filters, sqlstore.Filter{AccountID: person.ID}, codesAround(person.Subject, person.CreatedAt))
+		filters = append(filters, sqlstore.Filter{AccountID: person.ID}, codesAround(person.Subject, person.CreatedAt.Time))
 	} else {
 		for _, m := range found {
 			if subject, code := verify.SubjectOf(m.ID); code {
-				filters = append(filters, codesAround(subject, m.CreatedAt))
+				filters = append(filters, codesAround(subject, m.CreatedAt.Time))
 				break
 			}
 		}
@@ -265,7 +265,7 @@ func (d *desk) related(ctx context.Context, person *sqlstore.Person, found []sql
 		add(list)
 	}
 	return slices.SortedFunc(maps.Values(all), func(a, b sqlstore.Message) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt.Time), cmp.Compare(a.ID, b.ID))
 	}), nil
 }
 
@@ -301,9 +301,9 @@ type event struct {
 func (s *story) events() []event {
 	var all []event
 	if p := s.person; p != nil {
-		all = append(all, event{At: p.CreatedAt, Event: "created", AccountID: p.ID})
-		if p.UpdatedAt.After(p.CreatedAt) {
-			all = append(all, event{At: p.UpdatedAt, Event: "changed", AccountID: p.ID, Reason: standing(*p)})
+		all = append(all, event{At: p.CreatedAt.Time, Event: "created", AccountID: p.ID})
+		if p.UpdatedAt.After(p.CreatedAt.Time) {
+			all = append(all, event{At: p.UpdatedAt.Time, Event: "changed", AccountID: p.ID, Reason: standing(*p)})
 		}
 	}
 	for i, m := range s.messages {
@@ -323,21 +323,21 @@ func eventsOf(m sqlstore.Message) []event {
 	if m.CreatedAt.IsZero() {
 		return nil
 	}
-	events := []event{{At: m.CreatedAt, Event: string(messages.Queued)}}
-	if m.EnqueuedAt.Sub(m.CreatedAt) >= time.Second {
-		events = append(events, event{At: m.EnqueuedAt, Event: "enqueued"})
+	events := []event{{At: m.CreatedAt.Time, Event: string(messages.Queued)}}
+	if m.EnqueuedAt.Sub(m.CreatedAt.Time) >= time.Second {
+		events = append(events, event{At: m.EnqueuedAt.Time, Event: "enqueued"})
 	}
 	if !m.AcceptedAt.IsZero() {
-		events = append(events, event{At: m.AcceptedAt, Event: "accepted", Provider: m.Provider, ProviderID: m.ProviderID})
+		events = append(events, event{At: m.AcceptedAt.Time, Event: "accepted", Provider: m.Provider, ProviderID: m.ProviderID})
 	}
 	if !m.DeliveredAt.IsZero() {
-		events = append(events, event{At: m.DeliveredAt, Event: string(messages.Delivered), ProviderCode: m.ProviderCode})
+		events = append(events, event{At: m.DeliveredAt.Time, Event: string(messages.Delivered), ProviderCode: m.ProviderCode})
 	}
 	if !m.UsedAt.IsZero() {
-		events = append(events, event{At: m.UsedAt, Event: "used"})
+		events = append(events, event{At: m.UsedAt.Time, Event: "used"})
 	}
 	last := event{
-		At: m.UpdatedAt, Event: string(m.State), Attempt: m.Attempt, Reason: m.Reason,
+		At: m.UpdatedAt.Time, Event: string(m.State), Attempt: m.Attempt, Reason: m.Reason,
 		Provider: m.Provider, ProviderCode: m.ProviderCode,
 	}
 	switch m.State {

@@ -19,11 +19,11 @@ type contactsRow struct {
 	MobileKey       *string `db:"mobile_key"`
 	MobileSealed    *string `db:"mobile_sealed"`
 	MobileMasked    string  `db:"mobile_masked"`
-	MobileChangedAt stamp   `db:"mobile_changed_at"`
+	MobileChangedAt Stamp   `db:"mobile_changed_at"`
 	EmailKey        *string `db:"email_key"`
 	EmailSealed     *string `db:"email_sealed"`
 	EmailMasked     string  `db:"email_masked"`
-	EmailChangedAt  stamp   `db:"email_changed_at"`
+	EmailChangedAt  Stamp   `db:"email_changed_at"`
 }
 
 const contactColumns = `mobile_key, mobile_sealed, mobile_masked, mobile_changed_at,
@@ -33,8 +33,8 @@ type changeRow struct {
 	ID        string              `db:"id"`
 	AccountID string              `db:"account_id"`
 	Kind      accounts.ChangeKind `db:"kind"`
-	ChangedAt stamp               `db:"changed_at"`
-	EndsAt    stamp               `db:"ends_at"`
+	ChangedAt Stamp               `db:"changed_at"`
+	EndsAt    Stamp               `db:"ends_at"`
 	contactsRow
 }
 
@@ -177,10 +177,10 @@ func (a *Accounts) dropLost(ctx context.Context, tx *sqlx.Tx, id string, before 
 		drop   func()
 	}{
 		{accounts.FieldMobile, "mobile_key", before.MobileKey, func() {
-			before.MobileKey, before.MobileSealed, before.MobileMasked, before.MobileChangedAt = nil, nil, "", stamp{}
+			before.MobileKey, before.MobileSealed, before.MobileMasked, before.MobileChangedAt = nil, nil, "", Stamp{}
 		}},
 		{accounts.FieldEmail, "email_key", before.EmailKey, func() {
-			before.EmailKey, before.EmailSealed, before.EmailMasked, before.EmailChangedAt = nil, nil, "", stamp{}
+			before.EmailKey, before.EmailSealed, before.EmailMasked, before.EmailChangedAt = nil, nil, "", Stamp{}
 		}},
 	} {
 		if it.key == nil {

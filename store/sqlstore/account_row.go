@@ -36,7 +36,7 @@ type accountRow struct {
 	PendingEmailKey      *string `db:"pending_email_key"`
 	PendingEmailSealed   *string `db:"pending_email_sealed"`
 	PendingEmailMasked   string  `db:"pending_email_masked"`
-	PendingEmailAt       stamp   `db:"pending_email_at"`
+	PendingEmailAt       Stamp   `db:"pending_email_at"`
 	PasswordHash         string  `db:"password_hash"`
 	Active               bool    `db:"active"`
 	EmailActive          bool    `db:"email_active"` // there is a proved address
@@ -46,10 +46,10 @@ type accountRow struct {
 	PendingMobileKey     *string `db:"pending_mobile_key"`
 	PendingMobileSealed  *string `db:"pending_mobile_sealed"`
 	PendingMobileMasked  string  `db:"pending_mobile_masked"`
-	PendingMobileAt      stamp   `db:"pending_mobile_at"`
-	SeenAt               stamp   `db:"seen_at"`
-	CreatedAt            stamp   `db:"created_at"`
-	UpdatedAt            stamp   `db:"updated_at"`
+	PendingMobileAt      Stamp   `db:"pending_mobile_at"`
+	SeenAt               Stamp   `db:"seen_at"`
+	CreatedAt            Stamp   `db:"created_at"`
+	UpdatedAt            Stamp   `db:"updated_at"`
 }
 
 // row converts an account to the columns of a row.

@@ -81,7 +81,7 @@ func (a *Accounts) Exists(ctx context.Context, key accounts.Key) (bool, error) {
 func (a *Accounts) Activate(
 	ctx context.Context, id string, generation int, hash string, when time.Time, kept *accounts.Change,
 ) (accounts.Account, error) {
-	set, changedAt := "", stamp{}
+	set, changedAt := "", Stamp{}
 	var mails []*accounts.Mail
 	if kept != nil || hash != "" {
 		set = ", " + endSessions

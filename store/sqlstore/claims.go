@@ -99,7 +99,7 @@ func (a *Accounts) HandOver(ctx context.Context, before time.Time, limit int) (i
 	var claims []struct {
 		ID  string `db:"id"`
 		Key string `db:"pending_mobile_key"`
-		At  stamp  `db:"pending_mobile_at"`
+		At  Stamp  `db:"pending_mobile_at"`
 	}
 	err := a.db.slowly().list(ctx, &claims, `select id, pending_mobile_key, pending_mobile_at from accounts
 		where pending_mobile_at <= ? order by pending_mobile_at limit ?`, at(before), limit)

@@ -37,7 +37,7 @@ func (d dialect) forUpdate() string {
 	return ""
 }
 
-// micros is a time in a column as microseconds since 1970, for arithmetic; see [stamp]. PostgreSQL's date_part is
+// micros is a time in a column as microseconds since 1970, for arithmetic; see [Stamp]. PostgreSQL's date_part is
 // exact enough and much faster than extract, which gives a numeric.
 func (d dialect) micros(column string) string {
 	if d == onPostgres {
@@ -79,15 +79,15 @@ func takenField(err error) accounts.Field {
 	}[pqErr.Constraint]
 }
 
-// stamp is a time in a column: timestamptz on PostgreSQL, an integer of microseconds since 1970 on
+// Stamp is a time in a column: timestamptz on PostgreSQL, an integer of microseconds since 1970 on
 // SQLite, UTC and whole microseconds on both. The zero time is NULL.
-type stamp struct{ time.Time }
+type Stamp struct{ time.Time }
 
 // at truncates t to the precision of a column, so that a written time equals the one that is read back.
-func at(t time.Time) stamp { return stamp{t.UTC().Truncate(time.Microsecond)} }
+func at(t time.Time) Stamp { return Stamp{t.UTC().Truncate(time.Microsecond)} }
 
 // Value implements driver.Valuer. The SQLite driver makes the integer.
-func (s stamp) Value() (driver.Value, error) {
+func (s Stamp) Value() (driver.Value, error) {
 	if s.IsZero() {
 		return nil, nil
 	}
@@ -95,14 +95,14 @@ func (s stamp) Value() (driver.Value, error) {
 }
 
 // Scan implements sql.Scanner.
-func (s *stamp) Scan(column any) error {
+func (s *Stamp) Scan(column any) error {
 	switch value := column.(type) {
 	case nil:
-		*s = stamp{}
+		*s = Stamp{}
 	case time.Time:
-		*s = stamp{value.UTC()}
+		*s = Stamp{value.UTC()}
 	case int64:
-		*s = stamp{time.UnixMicro(value).UTC()}
+		*s = Stamp{time.UnixMicro(value).UTC()}
 	default:
 		return fmt.Errorf("column of type %T is no time", column)
 	}
@@ -110,7 +110,7 @@ func (s *stamp) Scan(column any) error {
 }
 
 // micros returns the time in microseconds since 1970, and 0 for none.
-func (s stamp) micros() int64 {
+func (s Stamp) micros() int64 {
 	if s.IsZero() {
 		return 0
 	}

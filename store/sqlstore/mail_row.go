@@ -15,25 +15,14 @@ const mailColumns = `id, account_id, purpose, language, to_sealed, state, reason
 
 // mailRow is the part of a row of messages that the outbox uses. The column doubts counts unresolved claims: stored words stay.
 type mailRow struct {
-	ID               string               `db:"id"`
-	AccountID        string               `db:"account_id"`
-	Purpose          accounts.MailPurpose `db:"purpose"`
-	Language         string               `db:"language"`
-	ToSealed         *string              `db:"to_sealed"`
-	State            messages.State       `db:"state"`
-	Reason           string               `db:"reason"`
-	Attempt          int                  `db:"attempt"`
-	ClaimName        string               `db:"claim"`
-	LeaseUntil       stamp                `db:"lease_until"`
-	UnresolvedClaims int                  `db:"doubts"`
-	NotAfter         stamp                `db:"not_after"`
-	Enqueues         int                  `db:"enqueues"`
-	Generation       int                  `db:"generation"`
-	KeyID            string               `db:"key_id"`
-	Network          string               `db:"network"`
-	Details          string               `db:"details"`
-	RequestID        string               `db:"request_id"`
-	CreatedAt        stamp                `db:"created_at"`
+	Message
+
+	ToSealed   *string `db:"to_sealed"`
+	ClaimName  string  `db:"claim"`
+	Generation int     `db:"generation"`
+	KeyID      string  `db:"key_id"`
+	Network    string  `db:"network"`
+	Details    string  `db:"details"`
 
 	account *accountRow // nil when it was not read with the mail
 }
@@ -42,7 +31,7 @@ type mailRow struct {
 func (r mailRow) mail() accounts.Mail {
 	return accounts.Mail{
 		ID:        r.ID,
-		Purpose:   r.Purpose,
+		Purpose:   accounts.MailPurpose(r.Purpose),
 		Language:  r.Language,
 		KeyID:     r.KeyID,
 		NotAfter:  r.NotAfter.Time,
@@ -114,8 +103,8 @@ func standingOf(a accounts.Account) standing {
 }
 
 // obsolete returns the reason why the mail is not useful any more, or "": it is [wanted] with a reason.
-func (r mailRow) obsolete(account standing, now stamp) string {
-	link := r.Purpose == accounts.MailActivation
+func (r mailRow) obsolete(account standing, now Stamp) string {
+	link := r.Purpose == string(accounts.MailActivation)
 	switch {
 	case link && account.Proved && !account.Pending:
 		return "used"

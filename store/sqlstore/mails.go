@@ -106,7 +106,7 @@ func (m *Mails) claimAlone(ctx context.Context, c claiming) (accounts.ClaimedMai
 
 // keep returns the mail of a claim. When that fails it takes the claim back: nothing was sent, so the claim must not count as
 // unresolved. Another worker may have a key that this one lacks, and an unavailable database becomes available again.
-func (m *Mails) keep(ctx context.Context, row mailRow, now stamp) (accounts.ClaimedMail, error) {
+func (m *Mails) keep(ctx context.Context, row mailRow, now Stamp) (accounts.ClaimedMail, error) {
 	claimed, err := m.claimed(ctx, row, now)
 	if err != nil && !errors.Is(err, messages.ErrDropped) {
 		err = errors.Join(err, m.unclaim(ctx, row.ID, row.ClaimName))
@@ -131,7 +131,7 @@ func (m *Mails) unclaim(ctx context.Context, id, name string) error {
 }
 
 // claimed returns what a worker needs to send the mail that it has claimed.
-func (m *Mails) claimed(ctx context.Context, row mailRow, now stamp) (accounts.ClaimedMail, error) {
+func (m *Mails) claimed(ctx context.Context, row mailRow, now Stamp) (accounts.ClaimedMail, error) {
 	account, err := m.account(ctx, row)
 	if err != nil {
 		return accounts.ClaimedMail{}, fmt.Errorf("claim mail: %w", err)
@@ -155,7 +155,7 @@ func (m *Mails) account(ctx context.Context, row mailRow) (accounts.Account, err
 
 // refuse finds out why a mail could not be claimed, and closes the mail when that will never change. A claim with the caller's
 // name is the caller's own: database/sql repeats a statement whose connection was closed.
-func (m *Mails) refuse(ctx context.Context, id string, now stamp, name string) (accounts.ClaimedMail, error) {
+func (m *Mails) refuse(ctx context.Context, id string, now Stamp, name string) (accounts.ClaimedMail, error) {
 	refused := accounts.ClaimedMail{Claim: messages.Claim{ID: id, Reason: "missing"}}
 	var row mailRow
 	err := m.db.get(ctx, &row, "select "+mailColumns+" from messages where id = ? and channel = 'email'", id)

@@ -15,14 +15,14 @@ import (
 // claiming is the claim of one mail.
 type claiming struct {
 	id, name   string
-	now, until stamp
+	now, until Stamp
 }
 
 // recording is the outcome of one claim.
 type recording struct {
 	claim              messages.Claim
 	outcome            messages.Outcome
-	accepted, enqueued stamp
+	accepted, enqueued Stamp
 }
 
 // claimMany is the statement of claimAlone for many claims, given as arrays; it also returns the account as [Accounts.Find]

@@ -47,41 +47,19 @@ type Message struct {
 	ProviderID   string `db:"provider_id" json:"provider_id,omitempty"`
 	ProviderCode string `db:"provider_code" json:"provider_code,omitempty"`
 
-	CreatedAt   time.Time `db:"-" json:"created_at"`
-	EnqueuedAt  time.Time `db:"-" json:"enqueued_at,omitzero"`
-	LeaseUntil  time.Time `db:"-" json:"lease_until,omitzero"`
-	AcceptedAt  time.Time `db:"-" json:"accepted_at,omitzero"`
-	DeliveredAt time.Time `db:"-" json:"delivered_at,omitzero"`
-	UsedAt      time.Time `db:"-" json:"used_at,omitzero"`
-	NotAfter    time.Time `db:"-" json:"not_after"` // worthless past it
-	UpdatedAt   time.Time `db:"-" json:"updated_at"`
+	CreatedAt   Stamp `db:"created_at" json:"created_at"`
+	EnqueuedAt  Stamp `db:"enqueued_at" json:"enqueued_at,omitzero"`
+	LeaseUntil  Stamp `db:"lease_until" json:"lease_until,omitzero"`
+	AcceptedAt  Stamp `db:"accepted_at" json:"accepted_at,omitzero"`
+	DeliveredAt Stamp `db:"delivered_at" json:"delivered_at,omitzero"`
+	UsedAt      Stamp `db:"used_at" json:"used_at,omitzero"`
+	NotAfter    Stamp `db:"not_after" json:"not_after"` // worthless past it
+	UpdatedAt   Stamp `db:"updated_at" json:"updated_at"`
 }
 
 const messageColumns = `id, channel, purpose, coalesce(account_id, '') as account_id, language, to_masked, request_id,
 	state, reason, attempt, doubts, enqueues, provider, provider_id, provider_code,
 	created_at, enqueued_at, lease_until, accepted_at, delivered_at, used_at, not_after, updated_at`
-
-type messageRow struct {
-	Message
-
-	CreatedAt   stamp `db:"created_at"`
-	EnqueuedAt  stamp `db:"enqueued_at"`
-	LeaseUntil  stamp `db:"lease_until"`
-	AcceptedAt  stamp `db:"accepted_at"`
-	DeliveredAt stamp `db:"delivered_at"`
-	UsedAt      stamp `db:"used_at"`
-	NotAfter    stamp `db:"not_after"`
-	UpdatedAt   stamp `db:"updated_at"`
-}
-
-// message returns the message with its times, which sqlx reads into the outer fields of the row.
-func (r messageRow) message() Message {
-	m := r.Message
-	m.CreatedAt, m.EnqueuedAt, m.LeaseUntil = r.CreatedAt.Time, r.EnqueuedAt.Time, r.LeaseUntil.Time
-	m.AcceptedAt, m.DeliveredAt, m.UsedAt = r.AcceptedAt.Time, r.DeliveredAt.Time, r.UsedAt.Time
-	m.NotAfter, m.UpdatedAt = r.NotAfter.Time, r.UpdatedAt.Time
-	return m
-}
 
 // Filter selects messages. A zero field selects all.
 type Filter struct {
@@ -148,40 +126,31 @@ func (m *Messages) List(ctx context.Context, f Filter) ([]Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list messages: %w", err)
 	}
-	var rows []messageRow
-	if err := m.db.listOnce(ctx, &rows, query, args...); err != nil {
-		return nil, fmt.Errorf("list messages: %w", err)
-	}
-	list := make([]Message, 0, len(rows))
-	for _, row := range rows {
-		list = append(list, row.message())
-	}
-	return list, nil
+	var list []Message
+	err = m.db.listOnce(ctx, &list, query, args...)
+	return list, wrap("list messages", err)
 }
 
 // Find returns the message, or messages.ErrNotFound.
 func (m *Messages) Find(ctx context.Context, id string) (Message, error) {
-	var row messageRow
-	err := m.db.get(ctx, &row, "select "+messageColumns+" from messages where id = ?", id)
+	var message Message
+	err := m.db.get(ctx, &message, "select "+messageColumns+" from messages where id = ?", id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Message{}, messages.ErrNotFound
 	}
-	if err != nil {
-		return Message{}, fmt.Errorf("find message: %w", err)
-	}
-	return row.message(), nil
+	return message, wrap("find message", err)
 }
 
 // Person is an account as operators of messages may see it: without its name, which may be a number.
 type Person struct {
-	ID        string
-	Mobile    string // masked
-	Email     string // masked; proved
-	Pending   string // masked: an address that waits for its proof
-	Active    bool
-	Subject   string // what the ids of codes to its number begin with; empty without a number
-	CreatedAt time.Time
-	UpdatedAt time.Time // when it was changed last, not counting sign-ins
+	ID        string `db:"id"`
+	Mobile    string `db:"mobile_masked"`        // masked
+	Email     string `db:"email_masked"`         // masked; proved
+	Pending   string `db:"pending_email_masked"` // masked: an address that waits for its proof
+	Active    bool   `db:"active"`
+	Subject   string `db:"subject"` // what the ids of codes to its number begin with; empty without a number
+	CreatedAt Stamp  `db:"created_at"`
+	UpdatedAt Stamp  `db:"updated_at"` // when it was changed last, not counting sign-ins
 }
 
 // Person returns the account, or accounts.ErrNotFound.
@@ -197,19 +166,8 @@ func (m *Messages) PersonOf(ctx context.Context, subject string) (Person, error)
 
 // person finds an account by a condition with one argument.
 func (m *Messages) person(ctx context.Context, condition, value string) (Person, error) {
-	var row accountRow
-	err := m.db.get(ctx, &row, "select "+personColumns+" from accounts where "+condition, value)
-	if err != nil {
-		return Person{}, accountError("find account", err)
-	}
-	person := Person{
-		ID: row.ID, Mobile: row.MobileMasked, Email: row.EmailMasked, Pending: row.PendingEmailMasked, Active: row.Active,
-		CreatedAt: row.CreatedAt.Time, UpdatedAt: row.UpdatedAt.Time,
-	}
-	if row.MobileKey != nil {
-		person.Subject = *row.MobileKey
-	}
-	return person, nil
+	var person Person
+	err := m.db.get(ctx, &person, `select id, mobile_masked, email_masked, pending_email_masked, active,
+		coalesce(mobile_key, '') as subject, created_at, updated_at from accounts where `+condition, value)
+	return person, accountError("find account", err)
 }
-
-const personColumns = `id, mobile_key, mobile_masked, email_masked, pending_email_masked, active, created_at, updated_at`

@@ -24,7 +24,7 @@ type retryRow struct {
 }
 
 // refusal returns the reason why the mail is not requeued, or "".
-func (r retryRow) refusal(how Retry, now stamp) string {
+func (r retryRow) refusal(how Retry, now Stamp) string {
 	if reason := r.obsolete(r.standing, now); reason != "" {
 		return reason
 	}

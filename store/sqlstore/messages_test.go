@@ -108,12 +108,12 @@ func historyFind(t *testing.T, f *fixture) {
 	f.clock.Advance(time.Second)
 	f.record(t, f.claim(t, mail.ID), messages.Sent)
 	got, err := f.messages.Find(t.Context(), mail.ID)
-	now, filed := storedTime(f.clock.Now()), storedMail(mail)
+	now, filed := stamped(storedTime(f.clock.Now())), storedMail(mail)
 	want := sqlstore.Message{
 		ID: mail.ID, Channel: messages.Email, Purpose: "activation", AccountID: account.ID, Language: "en",
 		To: account.PendingEmail.String(), RequestID: "request-1", State: messages.Sent, Attempt: 1,
 		Provider: "smtp", ProviderID: "<1@x>", ProviderCode: "250",
-		CreatedAt: filed.CreatedAt, EnqueuedAt: filed.CreatedAt, AcceptedAt: now, NotAfter: filed.NotAfter, UpdatedAt: now,
+		CreatedAt: stamped(filed.CreatedAt), EnqueuedAt: stamped(filed.CreatedAt), AcceptedAt: now, NotAfter: stamped(filed.NotAfter), UpdatedAt: now,
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("Find: %v (-want +got):\n%s", err, diff)
@@ -123,6 +123,8 @@ func historyFind(t *testing.T, f *fixture) {
 	}
 }
 
+func stamped(at time.Time) sqlstore.Stamp { return sqlstore.Stamp{Time: at} }
+
 func storedTime(at time.Time) time.Time { return at.UTC().Truncate(time.Microsecond) }
 
 func historyPerson(t *testing.T, f *fixture) {
@@ -130,7 +132,7 @@ func historyPerson(t *testing.T, f *fixture) {
 	got, err := f.messages.Person(t.Context(), account.ID)
 	want := sqlstore.Person{
 		ID: account.ID, Mobile: account.Mobile.String(), Email: account.Email.String(), Active: true,
-		Subject: got.Subject, CreatedAt: storedTime(account.CreatedAt), UpdatedAt: storedTime(f.clock.Now()),
+		Subject: got.Subject, CreatedAt: stamped(storedTime(account.CreatedAt)), UpdatedAt: stamped(storedTime(f.clock.Now())),
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" || got.Subject == "" {
 		t.Errorf("Person: %v, subject %q (-want +got):\n%s", err, got.Subject, diff)

@@ -57,12 +57,7 @@ var saveArrays = fmt.Sprintf(saveOutcome, `select
 	`+moment("not_after")+`, `+moment("created_at")+`, provider, provider_id, provider_code,
 	`+moment("accepted_at")+`, `+moment("delivered_at")+`, `+moment("used_at")+`,
 	revision, `+moment("created_at")+`, `+moment("updated_at")+`
-	from unnest(
-		?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::int[], ?::bigint[], ?::int[], ?::bigint[],
-		?::text[], ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], ?::int[], ?::bigint[], ?::bigint[])
-	as records (
-		id, purpose, to_masked, request_id, state, reason, attempt, lease_until, doubts, not_after,
-		provider, provider_id, provider_code, accepted_at, delivered_at, used_at, revision, created_at, updated_at)`)
+	from unnest(`+recordArrays()+`)`)
 
 // moment converts a column of microseconds, as in [saveArrays], to a time.
 func moment(column string) string {
@@ -74,22 +69,35 @@ func moment(column string) string {
 // have been stored.
 func (o *Outcomes) Save(ctx context.Context, records []messages.Record) error {
 	for some := range slices.Chunk(newest(records), savedAtOnce) {
-		rows := make([]outcomeRow, len(some))
-		for i, record := range some {
-			rows[i] = newOutcomeRow(record)
-		}
-		if err := o.save(ctx, rows); err != nil {
+		if err := o.save(ctx, some); err != nil {
 			return fmt.Errorf("save outcomes: %w", err)
 		}
 	}
 	return nil
 }
 
-// save writes the rows with one statement.
-func (o *Outcomes) save(ctx context.Context, rows []outcomeRow) (err error) {
+// save writes the records with one statement.
+func (o *Outcomes) save(ctx context.Context, records []*messages.Record) error {
 	if o.db.dialect == onPostgres {
-		_, err = o.db.exec(ctx, saveArrays, arrays(rows)...)
+		var arrays []any
+		for _, c := range recordColumns {
+			arrays = append(arrays, column(records, func(r *messages.Record) any {
+				value := c.of(r)
+				if time, ok := value.(Stamp); ok {
+					return time.micros()
+				}
+				return value
+			}))
+		}
+		_, err := o.db.exec(ctx, saveArrays, arrays...)
 		return err
+	}
+	rows := make([]map[string]any, len(records))
+	for i, record := range records {
+		rows[i] = map[string]any{}
+		for _, c := range recordColumns {
+			rows[i][c.name] = c.of(record)
+		}
 	}
 	query, args, err := sqlx.Named(saveValues, rows) // not prepared: its text differs for each number of rows
 	if err == nil {
@@ -97,31 +105,6 @@ func (o *Outcomes) save(ctx context.Context, rows []outcomeRow) (err error) {
 		err = o.db.note(ctx, err)
 	}
 	return err
-}
-
-// arrays returns the columns of [saveArrays].
-func arrays(rows []outcomeRow) []any {
-	return []any{
-		column(rows, func(r outcomeRow) string { return r.ID }),
-		column(rows, func(r outcomeRow) string { return r.Purpose }),
-		column(rows, func(r outcomeRow) string { return r.To }),
-		column(rows, func(r outcomeRow) string { return r.RequestID }),
-		column(rows, func(r outcomeRow) string { return string(r.State) }),
-		column(rows, func(r outcomeRow) string { return r.Reason }),
-		column(rows, func(r outcomeRow) int64 { return int64(r.Attempt) }),
-		column(rows, func(r outcomeRow) int64 { return r.LeaseUntil.micros() }),
-		column(rows, func(r outcomeRow) int64 { return int64(r.UnresolvedClaims) }),
-		column(rows, func(r outcomeRow) int64 { return r.NotAfter.micros() }),
-		column(rows, func(r outcomeRow) string { return r.Provider }),
-		column(rows, func(r outcomeRow) string { return r.ProviderID }),
-		column(rows, func(r outcomeRow) string { return r.ProviderCode }),
-		column(rows, func(r outcomeRow) int64 { return r.AcceptedAt.micros() }),
-		column(rows, func(r outcomeRow) int64 { return r.DeliveredAt.micros() }),
-		column(rows, func(r outcomeRow) int64 { return r.UsedAt.micros() }),
-		column(rows, func(r outcomeRow) int64 { return int64(r.Revision) }),
-		column(rows, func(r outcomeRow) int64 { return r.CreatedAt.micros() }),
-		column(rows, func(r outcomeRow) int64 { return r.UpdatedAt.micros() }),
-	}
 }
 
 // column returns one column of the rows as an array.
@@ -146,38 +129,39 @@ func newest(records []messages.Record) []*messages.Record {
 	return slices.SortedFunc(maps.Values(last), func(a, b *messages.Record) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// outcomeRow is a [messages.Record] as the columns of a row.
-type outcomeRow struct {
-	ID               string         `db:"id"`
-	Purpose          string         `db:"purpose"`
-	To               string         `db:"to_masked"`
-	RequestID        string         `db:"request_id"`
-	State            messages.State `db:"state"`
-	Reason           string         `db:"reason"`
-	Attempt          int            `db:"attempt"`
-	LeaseUntil       stamp          `db:"lease_until"`
-	UnresolvedClaims int            `db:"doubts"`
-	NotAfter         stamp          `db:"not_after"`
-	Provider         string         `db:"provider"`
-	ProviderID       string         `db:"provider_id"`
-	ProviderCode     string         `db:"provider_code"`
-	AcceptedAt       stamp          `db:"accepted_at"`
-	DeliveredAt      stamp          `db:"delivered_at"`
-	UsedAt           stamp          `db:"used_at"`
-	Revision         int            `db:"revision"`
-	CreatedAt        stamp          `db:"created_at"`
-	UpdatedAt        stamp          `db:"updated_at"`
+// recordColumns are the columns of a [messages.Record], with their types in the arrays of [saveArrays].
+var recordColumns = []struct {
+	name, array string
+	of          func(r *messages.Record) any
+}{
+	{"id", "text", func(r *messages.Record) any { return r.ID }},
+	{"purpose", "text", func(r *messages.Record) any { return r.Purpose }},
+	{"to_masked", "text", func(r *messages.Record) any { return r.To }},
+	{"request_id", "text", func(r *messages.Record) any { return r.RequestID }},
+	{"state", "text", func(r *messages.Record) any { return r.State }},
+	{"reason", "text", func(r *messages.Record) any { return r.Reason }},
+	{"attempt", "int", func(r *messages.Record) any { return r.Attempt }},
+	{"lease_until", "bigint", func(r *messages.Record) any { return at(r.LeaseUntil) }},
+	{"doubts", "int", func(r *messages.Record) any { return r.UnresolvedClaims }},
+	{"not_after", "bigint", func(r *messages.Record) any { return at(r.NotAfter) }},
+	{"provider", "text", func(r *messages.Record) any { return r.Provider }},
+	{"provider_id", "text", func(r *messages.Record) any { return r.ProviderID }},
+	{"provider_code", "text", func(r *messages.Record) any { return r.ProviderCode }},
+	{"accepted_at", "bigint", func(r *messages.Record) any { return at(r.AcceptedAt) }},
+	{"delivered_at", "bigint", func(r *messages.Record) any { return at(r.DeliveredAt) }},
+	{"used_at", "bigint", func(r *messages.Record) any { return at(r.UsedAt) }},
+	{"revision", "int", func(r *messages.Record) any { return r.Revision }},
+	{"created_at", "bigint", func(r *messages.Record) any { return at(r.CreatedAt) }},
+	{"updated_at", "bigint", func(r *messages.Record) any { return at(r.UpdatedAt) }},
 }
 
-// newOutcomeRow converts a record to the columns of a row.
-func newOutcomeRow(r *messages.Record) outcomeRow {
-	return outcomeRow{
-		ID: r.ID, Purpose: r.Purpose, To: r.To, RequestID: r.RequestID,
-		State: r.State, Reason: r.Reason, Attempt: r.Attempt, LeaseUntil: at(r.LeaseUntil), UnresolvedClaims: r.UnresolvedClaims,
-		NotAfter: at(r.NotAfter), Provider: r.Provider, ProviderID: r.ProviderID, ProviderCode: r.ProviderCode,
-		AcceptedAt: at(r.AcceptedAt), DeliveredAt: at(r.DeliveredAt), UsedAt: at(r.UsedAt),
-		Revision: r.Revision, CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt),
+// recordArrays returns an argument for each column, and the names of the rows that unnest makes of them.
+func recordArrays() string {
+	var arrays, names []string
+	for _, c := range recordColumns {
+		arrays, names = append(arrays, "?::"+c.array+"[]"), append(names, c.name)
 	}
+	return strings.Join(arrays, ", ") + ") as records (" + strings.Join(names, ", ")
 }
 
 // Expire closes up to limit SMS whose code ended a minute ago without an outcome, and returns their number: Redis was emptied, or

@@ -74,7 +74,7 @@ func outcomesSave(t *testing.T, f *fixture) {
 	f.save(t, r)
 	want := sqlstore.Message{
 		ID: r.ID, Channel: messages.SMS, Purpose: r.Purpose, To: r.To, RequestID: r.RequestID, State: messages.Queued,
-		CreatedAt: r.CreatedAt, EnqueuedAt: r.CreatedAt, NotAfter: r.NotAfter, UpdatedAt: r.UpdatedAt,
+		CreatedAt: stamped(r.CreatedAt), EnqueuedAt: stamped(r.CreatedAt), NotAfter: stamped(r.NotAfter), UpdatedAt: stamped(r.UpdatedAt),
 	}
 	if diff := cmp.Diff(want, f.message(t, r.ID)); diff != "" {
 		t.Errorf("a new one, -want +got:\n%s", diff)
@@ -84,7 +84,7 @@ func outcomesSave(t *testing.T, f *fixture) {
 	r.LeaseUntil, r.Attempt, r.UnresolvedClaims, r.Provider, r.ProviderCode = r.UpdatedAt.Add(time.Minute), 2, 1, "aliyun", "timeout"
 	f.save(t, r)
 	want.State, want.Attempt, want.UnresolvedClaims, want.Provider, want.ProviderCode = messages.Sending, 2, 1, "aliyun", "timeout"
-	want.LeaseUntil, want.UpdatedAt = r.LeaseUntil, r.UpdatedAt
+	want.LeaseUntil, want.UpdatedAt = stamped(r.LeaseUntil), stamped(r.UpdatedAt)
 	if diff := cmp.Diff(want, f.message(t, r.ID)); diff != "" {
 		t.Errorf("unresolved, -want +got:\n%s", diff)
 	}
@@ -93,8 +93,9 @@ func outcomesSave(t *testing.T, f *fixture) {
 	r.LeaseUntil, r.ProviderID, r.ProviderCode = time.Time{}, "biz", "DELIVERED"
 	r.AcceptedAt, r.DeliveredAt, r.UsedAt = r.UpdatedAt, r.UpdatedAt.Add(time.Second), r.UpdatedAt.Add(time.Minute)
 	f.save(t, r)
-	want.State, want.ProviderID, want.ProviderCode, want.LeaseUntil = messages.Delivered, "biz", "DELIVERED", time.Time{}
-	want.AcceptedAt, want.DeliveredAt, want.UsedAt, want.UpdatedAt = r.AcceptedAt, r.DeliveredAt, r.UsedAt, r.UpdatedAt
+	want.State, want.ProviderID, want.ProviderCode, want.LeaseUntil = messages.Delivered, "biz", "DELIVERED", sqlstore.Stamp{}
+	want.AcceptedAt, want.DeliveredAt = stamped(r.AcceptedAt), stamped(r.DeliveredAt)
+	want.UsedAt, want.UpdatedAt = stamped(r.UsedAt), stamped(r.UpdatedAt)
 	if diff := cmp.Diff(want, f.message(t, r.ID)); diff != "" {
 		t.Errorf("used, -want +got:\n%s", diff)
 	}

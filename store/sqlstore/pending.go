@@ -66,7 +66,7 @@ func (a *Accounts) Decline(ctx context.Context, address string, until time.Time)
 
 // DeclinedUntil implements accounts.Store.
 func (a *Accounts) DeclinedUntil(ctx context.Context, address string) (time.Time, error) {
-	var until stamp
+	var until Stamp
 	err := a.db.get(ctx, &until, "select until from declined_emails where email_key = ?", address)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
@@ -124,7 +124,7 @@ func (a *Accounts) forgetDeclined(ctx context.Context, now time.Time) error {
 
 // dropPending removes the unproved address from up to limit accounts that meet the condition, in one transaction. Accounts without
 // another contact are deleted, with their mails.
-func (db *DB) dropPending(ctx context.Context, now stamp, limit int, condition string, args ...any) (int, error) {
+func (db *DB) dropPending(ctx context.Context, now Stamp, limit int, condition string, args ...any) (int, error) {
 	var rows []struct {
 		ID      string `db:"id"`
 		Waiting bool   `db:"waiting"`

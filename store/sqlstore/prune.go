@@ -21,7 +21,7 @@ func (db *DB) prune(ctx context.Context, p pruning, now time.Time) (int, error) 
 	deleted := 0
 	from, after := at(time.Unix(0, 0)), at(now.Add(time.Microsecond)) // a column holds microseconds
 	for slow := db.slowly(); ; {
-		to, ends := stamp{}, "<=" // rows of one time are deleted together
+		to, ends := Stamp{}, "<=" // rows of one time are deleted together
 		err := slow.get(ctx, &to, fmt.Sprintf("select %[2]s from %[1]s where %[2]s >= ? and %[2]s < ? and %[3]s order by %[2]s limit 1 offset %[4]d",
 			p.table, p.column, p.condition, pruneBatch), from, after)
 		last := errors.Is(err, sql.ErrNoRows)

@@ -70,7 +70,7 @@ func (m *Mails) Expire(ctx context.Context, limit int) (int, error) {
 func (m *Mails) Backlog(ctx context.Context) (count int, oldest time.Time, err error) {
 	var row struct {
 		Count     int   `db:"open"`
-		CreatedAt stamp `db:"created_at"`
+		CreatedAt Stamp `db:"created_at"`
 	}
 	err = m.db.get(ctx, &row, `
 		select count(*) over () as open, created_at from messages

@@ -51,8 +51,8 @@ func (m *Messages) RollUp(ctx context.Context) (int, error) {
 // stale returns the beginnings of the quarters to be counted, the oldest first.
 func (m *Messages) stale(ctx context.Context, first, end time.Time) ([]time.Time, error) {
 	var known []struct {
-		Quarter   stamp `db:"quarter"`
-		CountedAt stamp `db:"counted_at"`
+		Quarter   Stamp `db:"quarter"`
+		CountedAt Stamp `db:"counted_at"`
 	}
 	if err := m.db.list(ctx, &known, "select quarter, counted_at from traffic where quarter >= ?", at(first)); err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func (m *Messages) counted(ctx context.Context, t *vitals.Traffic) (time.Time, e
 		return next, nil
 	}
 	var rows []struct {
-		Quarter stamp  `db:"quarter"`
+		Quarter Stamp  `db:"quarter"`
 		Tally   string `db:"tally"`
 	}
 	err := m.db.list(ctx, &rows, "select quarter, tally from traffic where quarter >= ? and quarter < ? order by quarter",

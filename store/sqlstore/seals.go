@@ -67,7 +67,7 @@ func (s *Seals) Use(ctx context.Context) (map[string]KeyUse, error) {
 		ID    string `db:"key_id"`
 		Part  string `db:"part"`
 		Count int    `db:"number"`
-		Until stamp  `db:"until"`
+		Until Stamp  `db:"until"`
 	}
 	err := s.db.listOnce(ctx, &rows, "select key_id, part, count(*) as number, max(until) as until from ("+
 		strings.Join(uses, " union all ")+") as uses group by key_id, part", now, now)

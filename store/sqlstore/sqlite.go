@@ -32,7 +32,7 @@ func openSQLite(path string) (*DB, error) {
 			"foreign_keys(1)",
 		},
 		"_txlock":  {"immediate"},       // a transaction that reads first cannot fail to write later
-		"_timefmt": {"unixepoch_micro"}, // compares and sorts; see stamp
+		"_timefmt": {"unixepoch_micro"}, // compares and sorts; see Stamp
 	}
 	db, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+query.Encode())
 	if err != nil {

@@ -147,39 +147,32 @@ const isDead = " and state in ('failed', 'undelivered', 'dropped')"
 // deadGroups counts the messages that were not delivered, by their reasons, the most frequent first.
 func (m *Messages) deadGroups(ctx context.Context, t *vitals.Traffic, since time.Time, most int) error {
 	var rows []struct {
-		Channel  messages.Channel `db:"channel"`
-		State    messages.State   `db:"state"`
-		Reason   string           `db:"reason"`
-		Provider string           `db:"provider"`
-		Code     string           `db:"provider_code"`
-		Count    int              `db:"messages"`
-		Last     stamp            `db:"last"`
+		vitals.DeadGroup // its fields have the names of the columns
+
+		Last Stamp `db:"last"`
 	}
 	err := m.read(ctx, &rows, since, t.Window.Until, `
-		select channel, state, reason, provider, provider_code, count(*) as messages, max(created_at) as last`+
+		select channel, state, reason, provider, provider_code as code, count(*) as count, max(created_at) as last`+
 		inWindow+isDead+`
 		group by channel, state, reason, provider, provider_code
-		order by messages desc, last desc
+		order by count desc, last desc
 		limit ?`, most)
 	for _, r := range rows {
-		t.AddDead(vitals.DeadGroup{
-			Channel: r.Channel, State: r.State, Reason: r.Reason, Provider: r.Provider, Code: r.Code,
-			Count: r.Count, Last: r.Last.Time,
-		})
+		r.DeadGroup.Last = r.Last.Time
+		t.AddDead(r.DeadGroup)
 	}
 	return err
 }
 
 // lastDead reads the newest messages that were not delivered.
 func (m *Messages) lastDead(ctx context.Context, t *vitals.Traffic) error {
-	var rows []messageRow
+	var rows []Message
 	err := m.read(ctx, &rows, t.Window.Since, t.Window.Until, "select "+messageColumns+inWindow+isDead+
 		" order by created_at desc, id desc limit ?", lastDead)
-	for _, row := range rows {
-		r := row.message()
+	for _, r := range rows {
 		t.LastDead = append(t.LastDead, vitals.DeadMessage{
 			ID: r.ID, Channel: r.Channel, To: r.To, State: r.State, Reason: r.Reason, Provider: r.Provider,
-			Code: r.ProviderCode, At: r.CreatedAt,
+			Code: r.ProviderCode, At: r.CreatedAt.Time,
 		})
 	}
 	return err
