@@ -39,7 +39,7 @@ func TestRegister_refuses_fields_before_anything_is_spent(t *testing.T) {
 		}},
 		"everything": {func(r *accounts.SignUp) {
 			*r = accounts.SignUp{
-				Username: "a b c d", Password: "short", PasswordRepeat: "other", Mobile: "12800138000", Email: "nobody",
+				Username: "a b c d", Password: "short", PasswordRepeat: "other", Mobile: "12800138000", Email: "no address",
 			}
 		}, fields{
 			"username": accounts.Malformed, "password": accounts.TooShort, "password_repeat": accounts.Different,

@@ -83,9 +83,9 @@ func TestResetPassword_restores_the_code_when_it_changed_nothing(t *testing.T) {
 		failure          error
 		want             error
 	}{
-		"nobody has the number": {"13900139000", newPassword, nil, accounts.ErrNotFound},
-		"password is the name":  {someMobile, "WangXiaoMing", nil, accounts.FieldErrors{}},
-		"store failed":          {someMobile, newPassword, errAway, errAway},
+		"no account has the number": {"13900139000", newPassword, nil, accounts.ErrNotFound},
+		"password is the name":      {someMobile, "WangXiaoMing", nil, accounts.FieldErrors{}},
+		"store failed":              {someMobile, newPassword, errAway, errAway},
 	} {
 		w := newWorld(t)
 		w.registered(t, func(r *accounts.SignUp) { r.Username = "wangxiaoming" })

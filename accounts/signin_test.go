@@ -42,7 +42,7 @@ func TestSignIn_refuses_alike(t *testing.T) {
 		{"lilei_1", "\xff\xff\xff\xff\xff\xff\xff\xff"},
 		{"nobody_1", goodPassword},
 		{"13900139000", goodPassword},
-		{"nobody@example.com", goodPassword},
+		{"unknown@example.com", goodPassword},
 		{"not@an@address", goodPassword},
 		{"", goodPassword},
 		{"no such name", goodPassword},
@@ -59,7 +59,7 @@ func TestSignIn_hashes_for_unknown_logins_too(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Passwords = busyHasher{}
-	for _, login := range []string{"nobody_1", "13900139000", "nobody@example.com", "no such name"} {
+	for _, login := range []string{"unknown_1", "13900139000", "unknown@example.com", "no such name"} {
 		t.Run(login, func(t *testing.T) {
 			if _, err := w.SignIn(t.Context(), login, goodPassword, passwords.Later); !errors.Is(err, passwords.ErrBusy) {
 				t.Errorf("SignIn = %v: it did not wait for the hasher", err)

@@ -149,7 +149,7 @@ func TestMails_that_are_not_sent_cost_nobody_else(t *testing.T) {
 		p := b.at(anySite(i))
 		p.post("/v1/activations/resend", body{"email": invented(i)}).want(202, "0")
 		p.post("/v1/registrations", body{
-			"username": "somebody", "password": password, "password_repeat": password, "agree": true,
+			"username": "han_mei", "password": password, "password_repeat": password, "agree": true,
 			"mobile": anyNumber(i), "sms_code": "123456", "email": invented(i),
 		}).want(422, "4203")
 	}

@@ -206,7 +206,7 @@ func TestTotals_shut_nobody_out_who_is_known(t *testing.T) {
 	for i := range 10 {
 		p := b.at(anySite(i))
 		p.post("/v1/registrations", body{
-			"username": "somebody", "password": password, "password_repeat": password, "agree": true,
+			"username": "han_mei", "password": password, "password_repeat": password, "agree": true,
 			"mobile": anyNumber(i), "sms_code": "123456",
 		}).want(422, "4203")
 		p.post("/v1/password-resets", body{

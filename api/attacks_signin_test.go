@@ -45,13 +45,13 @@ func TestSignIn_right_passwords_cost_nothing(t *testing.T) {
 func TestSignIn_demands_a_captcha_after_three_failures(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ login, address func(i int) string }{
-		"for one name from anywhere":       {func(int) string { return "li_lei" }, anyAddress},
-		"for one name in its spellings":    {func(i int) string { return []string{"LI_LEI", "ｌｉ_ｌｅｉ", "li_lei", "Li_Lei"}[i] }, anyAddress},
-		"for one number in its spellings":  {func(i int) string { return []string{"13800138000", "+86 13800138000", "8613800138000", number}[i] }, anyAddress},
-		"from one address for any name":    {func(i int) string { return fmt.Sprintf("somebody_%d", i) }, sameAddress},
-		"for a name that is not allowed":   {func(int) string { return "!!" }, anyAddress},
-		"for a name that nobody ever took": {func(int) string { return "nobody_here" }, anyAddress},
-		"from one address, own or not":     {func(i int) string { return []string{"li_lei", "a@example.com", "!!", "li_lei"}[i] }, sameAddress},
+		"for one name from anywhere":      {func(int) string { return "li_lei" }, anyAddress},
+		"for one name in its spellings":   {func(i int) string { return []string{"LI_LEI", "ｌｉ_ｌｅｉ", "li_lei", "Li_Lei"}[i] }, anyAddress},
+		"for one number in its spellings": {func(i int) string { return []string{"13800138000", "+86 13800138000", "8613800138000", number}[i] }, anyAddress},
+		"from one address for any name":   {func(i int) string { return fmt.Sprintf("somebody_%d", i) }, sameAddress},
+		"for a name that is not allowed":  {func(int) string { return "!!" }, anyAddress},
+		"for a name that was never taken": {func(int) string { return "never_taken" }, anyAddress},
+		"from one address, own or not":    {func(i int) string { return []string{"li_lei", "a@example.com", "!!", "li_lei"}[i] }, sameAddress},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -188,12 +188,12 @@ func TestStrangers_learn_nothing_about_accounts(t *testing.T) {
 		}
 	}
 	for name, pair := range map[string][2]func() *reply{
-		"resending":                  {post("/v1/activations/resend", body{"email": address}), post("/v1/activations/resend", body{"email": "nobody@example.com"})},
-		"signing in by name":         {post("/v1/sessions", body{"login": "li_lei", "password": "wrong password"}), post("/v1/sessions", body{"login": "nobody", "password": "wrong password"})},
+		"resending":                  {post("/v1/activations/resend", body{"email": address}), post("/v1/activations/resend", body{"email": "unknown@example.com"})},
+		"signing in by name":         {post("/v1/sessions", body{"login": "li_lei", "password": "wrong password"}), post("/v1/sessions", body{"login": "unknown", "password": "wrong password"})},
 		"signing in by address":      {post("/v1/sessions", body{"login": address, "password": "wrong password"}), post("/v1/sessions", body{"login": "x@example.com", "password": "wrong password"})},
 		"signing in with no code":    {post("/v1/sessions", body{"mobile": number, "sms_code": "000000"}), post("/v1/sessions", body{"mobile": stranger, "sms_code": "000000"})},
-		"registering with no code":   {post("/v1/registrations", signUpForm("li_lei", number, address)), post("/v1/registrations", signUpForm("nobody", stranger, "nobody@example.com"))},
-		"registering a known name":   {post("/v1/registrations", signUpForm("li_lei", stranger, "")), post("/v1/registrations", signUpForm("nobody", stranger, ""))},
+		"registering with no code":   {post("/v1/registrations", signUpForm("li_lei", number, address)), post("/v1/registrations", signUpForm("unknown", stranger, "unknown@example.com"))},
+		"registering a known name":   {post("/v1/registrations", signUpForm("li_lei", stranger, "")), post("/v1/registrations", signUpForm("unknown", stranger, ""))},
 		"resetting with no code":     {post("/v1/password-resets", reset(number)), post("/v1/password-resets", reset(stranger))},
 		"a code for registering":     {ask(number, "register"), ask(stranger, "register")},
 		"a code for signing in":      {ask("13800138001", "login"), ask("13900139001", "login")},

@@ -106,7 +106,7 @@ func TestJourney_by_address(t *testing.T) {
 	p.post("/v1/sessions", body{"login": "jim_green", "password": password}).want(403, "4104")
 	old := b.lastToken(address)
 	p.post("/v1/activations/resend", body{"email": "Li.Lei@Example.com"}).want(202, "0")
-	p.post("/v1/activations/resend", body{"email": "nobody@example.com"}).want(202, "0")
+	p.post("/v1/activations/resend", body{"email": "unknown@example.com"}).want(202, "0")
 	if len(b.mails.all()) != 2 {
 		t.Errorf("%d mails enqueued, want the first and one more", len(b.mails.all()))
 	}

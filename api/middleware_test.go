@@ -35,7 +35,7 @@ func TestForged_forwarding_is_not_believed(t *testing.T) {
 		forwarded []string // of the first and of the second request
 		want      int      // status of the second
 	}{
-		"nobody is trusted":                {nil, []string{"1.1.1.1", "2.2.2.2"}, 429},
+		"no proxy is trusted":              {nil, []string{"1.1.1.1", "2.2.2.2"}, 429},
 		"another proxy is trusted":         {[]string{"10.0.0.0/8"}, []string{"1.1.1.1", "2.2.2.2"}, 429},
 		"two people behind a proxy":        {[]string{"127.0.0.0/8"}, []string{"1.1.1.1", "2.2.2.2"}, 200},
 		"one person who forges in front":   {[]string{"127.0.0.0/8"}, []string{"9.9.9.9, 1.1.1.1", "8.8.8.8, 1.1.1.1"}, 429},

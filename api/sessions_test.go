@@ -59,10 +59,10 @@ func TestSession_has_a_new_token_after_each_sign_in(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	p := b.person()
-	p.setCookie("planted-by-somebody-else")
+	p.setCookie("planted-by-a-stranger")
 	p.signUp("li_lei", number)
 	first := p.cookie()
-	if first == "planted-by-somebody-else" || first == "" {
+	if first == "planted-by-a-stranger" || first == "" {
 		t.Fatalf("session after registering is %q", first)
 	}
 	p.signIn(false)

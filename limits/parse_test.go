@@ -74,7 +74,7 @@ func TestParse_reads_a_guard_with_and_without_its_percentage(t *testing.T) {
 func TestParse_names_all_mistakes_at_once(t *testing.T) {
 	t.Parallel()
 	mistakes := []string{
-		"sms_mobile_hour", "nobody=1/1h", "sms_ip_hour=1", "sms_ip_day=0/1h", "sms_net_hour=-1/1h", "sms_prefix=1/x",
+		"sms_mobile_hour", "unknown=1/1h", "sms_ip_hour=1", "sms_ip_day=0/1h", "sms_net_hour=-1/1h", "sms_prefix=1/x",
 		"check_ip=1/1ms", "login_ip=1/800h", "lookup_ip=1/1s1ns", "captcha_ip=9999999999/1h", "=", "SMS_TOTAL=1/1h",
 		"sms_conversion=50/10m/0%", "sms_conversion=50/10m/101%", "sms_conversion=30%", "sms_conversion=50/10m/30", "reset_ip=1/1h/30%",
 	}

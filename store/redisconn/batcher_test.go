@@ -206,7 +206,7 @@ func TestBatch_waits_no_longer_than_for_a_connection(t *testing.T) {
 			if err := client.Get(t.Context(), "late").Err(); !errors.As(err, &timeout) || !timeout.Timeout() {
 				t.Errorf("get = %v, want an error of the network that says it was too late", err)
 			}
-			if waited := time.Since(began); waited != 450*time.Millisecond { // the clock stands still while anybody runs
+			if waited := time.Since(began); waited != 450*time.Millisecond { // the clock stands still while a goroutine runs
 				t.Errorf("it took %v", waited)
 			}
 		}

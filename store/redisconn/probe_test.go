@@ -54,7 +54,7 @@ func TestProbe_says_what_a_server_refuses(t *testing.T) {
 		"redis://:right@" + locked:              "",
 		"redis://" + locked:                     "requires a password",
 		"redis://:SECRET@" + locked:             "refuses the user or the password",
-		"redis://nobody:SECRET@" + locked:       "refuses the user or the password",
+		"redis://unknown:SECRET@" + locked:      "refuses the user or the password",
 		"redis://" + openAddr + "/99":           "no database of the URL's number",
 		"redis-cluster://" + openAddr:           "not a cluster",
 		"rediss://" + openAddr:                  "redis does not", // answer, or speak TLS: as the bytes of its greeting fall,

@@ -13,7 +13,7 @@ import (
 	"usher/store/redisconn"
 )
 
-// A request whose time is nearly over makes no trip more, alone or on a pipeline, and Redis is not said to be away.
+// A request whose time is nearly over makes no further round trip, alone or on a pipeline, and Redis is not reported as unavailable.
 func TestOpen_begins_no_round_trip_that_cannot_end_in_time(t *testing.T) {
 	t.Parallel()
 	server := testkit.NewMiniredis(t)

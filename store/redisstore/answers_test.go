@@ -91,9 +91,9 @@ func answerOther(t *testing.T, b *fixture) {
 
 func answerDropped(t *testing.T, b *fixture) {
 	b.drop(t, b.wantBegin(t, "body", "begun"))
-	run := b.wantBegin(t, "mended body", "begun")
+	run := b.wantBegin(t, "corrected body", "begun")
 	b.drop(t, "another run")
-	b.wantBegin(t, "mended body", "busy")
+	b.wantBegin(t, "corrected body", "busy")
 	b.drop(t, run)
 }
 

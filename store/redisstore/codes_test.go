@@ -158,7 +158,7 @@ func shares(t *testing.T, b *fixture) {
 // voidShares takes codes of every standing back: afterwards each may ask for as many as before.
 func voidShares(t *testing.T, b *fixture) {
 	b.service.Policy.ResendInterval = 0
-	b.queue.fail(errors.New("queue is away"))
+	b.queue.fail(errors.New("queue is unavailable"))
 	for range 20 {
 		for _, standing := range []verify.Standing{verify.Stranger, verify.Payer, verify.Known} {
 			_, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login, Standing: standing})

@@ -85,7 +85,7 @@ func voidAfterClaim(t *testing.T, b *fixture) {
 }
 
 func queueFails(t *testing.T, b *fixture) {
-	cause := errors.New("queue is away")
+	cause := errors.New("queue is unavailable")
 	b.queue.fail(cause)
 	ctx, cancel := context.WithCancel(t.Context())
 	queue := cancelled{cancel, b.queue} // the caller has gone meanwhile

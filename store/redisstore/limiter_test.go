@@ -223,7 +223,7 @@ func refusedLeavesNothing(t *testing.T, b *fixture) {
 	all := on(t, "everybody", "bound_all", 1, time.Hour)
 	b.spend(t, all)
 	for i := range 20 {
-		b.spend(t, on(t, "somebody"+string(rune('a'+i)), "bound_one", 5, time.Hour), all)
+		b.spend(t, on(t, "subject"+string(rune('a'+i)), "bound_one", 5, time.Hour), all)
 	}
 	if keys := b.client.Keys(t.Context(), "*:window:bound_one:*").Val(); len(keys) != 0 {
 		t.Errorf("%d windows of refused requests are left", len(keys))

@@ -168,7 +168,7 @@ func outcomesOnce(t *testing.T, b *fixture) {
 	b.wantNotes(t, issued.ID, "queued", "sent", "delivered")
 }
 
-// wantDropped claims a code in vain.
+// wantDropped claims a code, which is refused.
 func (b *fixture) wantDropped(t *testing.T, id, reason string) {
 	t.Helper()
 	claim, err := b.codes.Claim(t.Context(), id, time.Second)
@@ -278,7 +278,7 @@ func outcomesRestored(t *testing.T, b *fixture) {
 }
 
 func outcomesUnqueued(t *testing.T, b *fixture) {
-	b.queue.fail(errors.New("queue is away"))
+	b.queue.fail(errors.New("queue is unavailable"))
 	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login}); !errors.Is(err, verify.ErrQueue) {
 		t.Fatalf("Issue: %v", err)
 	}

@@ -161,8 +161,8 @@ func (b *bundle) steps(ctx context.Context) []step {
 		{"Left", func() error { _, err := b.store.Limiter().Left(ctx, spends[0]); return err }},
 		{"Entered", func() error { return b.store.Limiter().Entered(ctx, mobile()) }},
 		{"Refund", func() error { return b.store.Gate().Refund(ctx, spends) }},
-		{"Know", func() error { return b.store.Gate().Know(ctx, time.Hour, "a network", "somebody") }},
-		{"Known", func() error { _, err := b.store.Gate().Known(ctx, "a network", "somebody"); return err }},
+		{"Know", func() error { return b.store.Gate().Know(ctx, time.Hour, "a network", "a login") }},
+		{"Known", func() error { _, err := b.store.Gate().Known(ctx, "a network", "a login"); return err }},
 	}
 }
 

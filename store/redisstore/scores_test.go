@@ -20,8 +20,8 @@ var scoresTests = behaviours{
 // wantScore compares one provider's score.
 func (b *fixture) wantScore(t *testing.T, provider string, want providers.Score) {
 	t.Helper()
-	scores, err := b.store.Scores().RecentScores(t.Context(), []string{provider, "nobody"})
-	if diff := cmp.Diff(map[string]providers.Score{provider: want, "nobody": {}}, scores); err != nil || diff != "" {
+	scores, err := b.store.Scores().RecentScores(t.Context(), []string{provider, "unknown"})
+	if diff := cmp.Diff(map[string]providers.Score{provider: want, "unknown": {}}, scores); err != nil || diff != "" {
 		t.Errorf("scores: %v (-want +got):\n%s", err, diff)
 	}
 }

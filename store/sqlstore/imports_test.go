@@ -176,7 +176,7 @@ func rehashLate(t *testing.T, f *fixture) {
 }
 
 func rehashUnknown(t *testing.T, f *fixture) {
-	if err := f.accounts.Rehash(t.Context(), "nobody", "old", "better"); err != nil {
+	if err := f.accounts.Rehash(t.Context(), "unknown", "old", "better"); err != nil {
 		t.Errorf("Rehash = %v", err)
 	}
 }

@@ -118,7 +118,7 @@ func historyFind(t *testing.T, f *fixture) {
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("Find: %v (-want +got):\n%s", err, diff)
 	}
-	if _, err := f.messages.Find(t.Context(), "nobody"); !errors.Is(err, messages.ErrNotFound) {
+	if _, err := f.messages.Find(t.Context(), "unknown"); !errors.Is(err, messages.ErrNotFound) {
 		t.Errorf("Find of an unknown id = %v, want ErrNotFound", err)
 	}
 }
@@ -206,7 +206,7 @@ func retryObsolete(t *testing.T, f *fixture) {
 	for range 2 {
 		f.wantRetry(t, usedMail.ID, "used")
 		f.wantRetry(t, supersededMail.ID, "superseded")
-		f.wantRetry(t, "nobody", "missing")
+		f.wantRetry(t, "unknown", "missing")
 	}
 	f.clock.Advance(linkLife)
 	f.wantRetry(t, expiredMail.ID, "expired")

@@ -12,7 +12,7 @@ import (
 	"usher/store"
 )
 
-// A request whose time is nearly over makes no trip more, and the database is not said to be away.
+// A request whose time is nearly over makes no further round trip, and the database is not reported as unavailable.
 func TestDB_begins_no_round_trip_that_cannot_end_in_time(t *testing.T) {
 	t.Parallel()
 	db, err := Open(t.Context(), testkit.SQLite(t))
