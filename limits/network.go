@@ -11,16 +11,7 @@ func Network(ip netip.Addr) (addr, network string) {
 	}
 	ip = ip.Unmap().WithZone("")
 	if ip.Is4() {
-		return ip.String(), prefix(ip, 24)
+		return ip.String(), netip.PrefixFrom(ip, 24).Masked().String()
 	}
-	return prefix(ip, 64), prefix(ip, 48)
-}
-
-// prefix returns the first bits of an address as a network.
-func prefix(ip netip.Addr, bits int) string {
-	p, err := ip.Prefix(bits)
-	if err != nil { // impossible: the address has more bits than the prefix
-		return ip.String()
-	}
-	return p.String()
+	return netip.PrefixFrom(ip, 64).Masked().String(), netip.PrefixFrom(ip, 48).Masked().String()
 }

@@ -105,10 +105,7 @@ func New(cfg Config) (*Client, error) {
 	if mistakes := cfg.Validate(); len(mistakes) > 0 {
 		return nil, mistakes
 	}
-	endpoint, err := wire.Endpoint(cfg.Endpoint)
-	if err != nil {
-		return nil, err
-	}
+	endpoint, _ := wire.Endpoint(cfg.Endpoint) // Validate has read it
 	id, secret := cfg.AccessKeyID.Reveal(), cfg.AccessKeySecret.Reveal()
 	keys := credentials.NewStaticAKCredentialsProvider(id, secret)
 	templates := cfg.Templates.With(cfg.TemplateCode)
@@ -119,6 +116,7 @@ func New(cfg Config) (*Client, error) {
 		send:     map[string]action{},
 		signer:   signers.NewAccessKeySigner(credentials.NewAccessKeyCredential(id, secret)),
 	}
+	var err error
 	for _, template := range append(slices.Collect(maps.Values(templates.ByPurpose)), templates.Default) {
 		if template == "" {
 			continue
