@@ -9,17 +9,15 @@ import (
 // Aliyun is the provider's name.
 const Aliyun = "aliyun"
 
-// aliyun is SmsReport: a POST with a JSON array. Aliyun expects a number in code. After another status than 200 it repeats the
+// aliyunFormat is SmsReport: a POST with a JSON array. Aliyun expects a number in code. After another status than 200 it repeats the
 // push 1, 5 and 10 minutes later.
 //
 // https://help.aliyun.com/zh/sms/developer-reference/smsreport-2
-func aliyun() Format {
-	return Format{
-		Provider:    Aliyun,
-		ContentType: "application/json; charset=utf-8",
-		Accepted:    `{"code":0,"msg":"成功"}`,
-		Parse:       parseAliyun,
-	}
+var aliyunFormat = Format{
+	Provider:    Aliyun,
+	ContentType: "application/json; charset=utf-8",
+	Accepted:    `{"code":0,"msg":"成功"}`,
+	Parse:       parseAliyun,
 }
 
 // aliyunReport is one entry, without the number and the price.

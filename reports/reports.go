@@ -62,14 +62,13 @@ type Format struct {
 	Parse func(body []byte) (Batch, error)
 }
 
+// formats are those of the vendors that push reports.
+var formats = map[string]Format{Aliyun: aliyunFormat, Ronglian: ronglianFormat}
+
 // FormatOf returns the format of a provider; ok is false for one that pushes no reports.
 func FormatOf(provider string) (format Format, ok bool) {
-	for _, f := range []Format{aliyun(), ronglian()} {
-		if f.Provider == provider {
-			return f, true
-		}
-	}
-	return Format{}, false
+	format, ok = formats[provider]
+	return format, ok
 }
 
 // errBody is the error of [Format].Parse.

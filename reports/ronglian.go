@@ -20,15 +20,13 @@ const (
 	ronglianDelivered = "0"
 )
 
-// ronglian is SMSArrived: a POST with one report in an element Request, in XML or JSON. The answer is XML
+// ronglianFormat is SMSArrived: a POST with one report in an element Request, in XML or JSON. The answer is XML
 // either way.
-func ronglian() Format {
-	return Format{
-		Provider:    Ronglian,
-		ContentType: "application/xml; charset=utf-8",
-		Accepted:    `<?xml version="1.0" encoding="UTF-8"?><Response><statuscode>000000</statuscode></Response>`,
-		Parse:       parseRonglian,
-	}
+var ronglianFormat = Format{
+	Provider:    Ronglian,
+	ContentType: "application/xml; charset=utf-8",
+	Accepted:    `<?xml version="1.0" encoding="UTF-8"?><Response><statuscode>000000</statuscode></Response>`,
+	Parse:       parseRonglian,
 }
 
 // ronglianReport is one report, pushed or pulled.

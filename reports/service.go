@@ -70,8 +70,9 @@ func (s *Service) note(ctx context.Context, report Report, result Result) {
 	s.Metrics.count(report.Provider, string(report.State), 1)
 	level, cause := slog.LevelInfo, Cause("")
 	if report.State == messages.Undelivered {
-		s.Metrics.undelivered(report)
-		if cause = CauseOf(report.Provider, report.Code); cause == CauseAccount {
+		cause = CauseOf(report.Provider, report.Code)
+		s.Metrics.causes.WithLabelValues(report.Provider, string(cause), s.Metrics.label(report, cause)).Inc()
+		if cause == CauseAccount {
 			level = slog.LevelError // no message arrives until an operator corrects the account
 		}
 	} else {
@@ -132,11 +133,6 @@ func (m *Metrics) count(provider, state string, n int) {
 	if n > 0 {
 		m.reports.WithLabelValues(provider, state).Add(float64(n))
 	}
-}
-
-func (m *Metrics) undelivered(report Report) {
-	cause := CauseOf(report.Provider, report.Code)
-	m.causes.WithLabelValues(report.Provider, string(cause), m.label(report, cause)).Inc()
 }
 
 // label is the code, or "other" when there are too many codes.

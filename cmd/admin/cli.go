@@ -100,17 +100,10 @@ func notConfirmed(p app.Process) error {
 	return err
 }
 
-// printJSON writes a value as JSON for people.
-func printJSON(w io.Writer, value any) error {
+// printJSON writes each value as a JSON object, without an indent on one line.
+func printJSON[T any](w io.Writer, indent string, list ...T) error {
 	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
-}
-
-// printLines writes one JSON object a line.
-func printLines[T any](w io.Writer, list []T) error {
-	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", indent)
 	encoder.SetEscapeHTML(false)
 	for _, one := range list {
 		if err := encoder.Encode(one); err != nil {

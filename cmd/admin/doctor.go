@@ -119,7 +119,7 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 // printFindings prints the findings for people, or as JSON for monitoring.
 func printFindings(out io.Writer, findings []finding, asJSON bool) error {
 	if asJSON {
-		return printJSON(out, map[string]any{"findings": findings})
+		return printJSON(out, "  ", map[string]any{"findings": findings})
 	}
 	for _, f := range findings {
 		if _, err := fmt.Fprintf(out, "%-4s  %s\n", f.Status, f.Name); err != nil {

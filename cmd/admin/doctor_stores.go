@@ -165,7 +165,12 @@ func examineDatabase(ctx context.Context, s front.Settings) []finding {
 	if errors.Is(err, sqlstore.ErrSchemaNew) {
 		err = nil
 	}
-	findings := []finding{fail("database schema", err, "run admin migrate up"), examineDatabaseClock(ctx, db)}
+	asked := time.Now()
+	now, clockErr := db.Now(ctx)
+	if clockErr == nil {
+		clockErr = skewProblem(redisconn.Skew(now, asked, time.Now()))
+	}
+	findings := []finding{fail("database schema", err, "run admin migrate up"), warn("database clock", clockErr, clockHelp)}
 	if strings.HasPrefix(s.Config.DatabaseURL.Reveal(), "postgres") {
 		trip := roundTrip(func() error { return db.Ping(ctx) })
 		findings = append(findings, examineTrip("database", "USHER_DATABASE_TIMEOUT", trip, databaseTrips, s.Config.DatabaseTimeout))
@@ -181,13 +186,4 @@ func examineDatabase(ctx context.Context, s front.Settings) []finding {
 			"correct the order of USHER_SECRET_KEYS, or restore the missing key; see admin keys and docs/keys.md"))
 	}
 	return findings
-}
-
-func examineDatabaseClock(ctx context.Context, db *sqlstore.DB) finding {
-	asked := time.Now()
-	now, err := db.Now(ctx)
-	if err == nil {
-		err = skewProblem(redisconn.Skew(now, asked, time.Now()))
-	}
-	return warn("database clock", err, clockHelp)
 }

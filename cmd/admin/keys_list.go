@@ -107,18 +107,10 @@ func (d *keyDesk) report(ctx context.Context) (keysReport, error) {
 
 // ids lists the configured keys in their order, and then the keys that only stored data names.
 func (d *keyDesk) ids(rows map[string]sqlstore.KeyUse, kept map[string]redisstore.KeyUse) []string {
-	others := map[string]bool{}
-	for id := range rows {
-		others[id] = true
-	}
-	for id := range kept {
-		others[id] = true
-	}
-	ids := d.keys.IDs()
-	for _, id := range ids {
-		delete(others, id)
-	}
-	return append(ids, slices.Sorted(maps.Keys(others))...)
+	named := slices.AppendSeq(slices.Collect(maps.Keys(rows)), maps.Keys(kept))
+	slices.Sort(named)
+	others := slices.DeleteFunc(slices.Compact(named), d.keys.Knows)
+	return append(d.keys.IDs(), others...)
 }
 
 // judge tells what needs the key and whether it can be removed.
@@ -168,7 +160,7 @@ func (k *keyReport) use() string {
 
 func printKeys(out io.Writer, report keysReport, asJSON bool) error {
 	if asJSON {
-		return printJSON(out, report)
+		return printJSON(out, "  ", report)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "KEY\tUSE\tCONTACTS\tMAILS\tLINKS\tCODES\tANSWERS\t")

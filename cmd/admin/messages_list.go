@@ -53,7 +53,7 @@ func listMessages(ctx context.Context, p app.Process) error {
 		return err
 	}
 	if *asJSON {
-		return printLines(p.Stdout, list)
+		return printJSON(p.Stdout, "", list...)
 	}
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(p.Stdout, "No messages match.")

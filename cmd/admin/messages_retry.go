@@ -36,14 +36,6 @@ type retryFlags struct {
 	wanted                  filterFlags
 }
 
-func (f *retryFlags) register(flags *flag.FlagSet) {
-	flags.BoolVar(&f.all, "all", false, "every message that matches the other flags")
-	flags.BoolVar(&f.yes, "yes", false, "do not ask")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "show what would be done with each message, and change nothing")
-	flags.BoolVar(&f.force, "force", false, "also mails that were sent: they arrive twice")
-	f.wanted.register(flags, sqlstore.ListMost)
-}
-
 // check refuses flags that contradict each other, and a question where no terminal can answer it.
 func (f *retryFlags) check(flags *flag.FlagSet, ids []string, terminal bool) error {
 	own := []string{"all", "yes", "dry-run", "force"}
@@ -68,7 +60,11 @@ func (f *retryFlags) check(flags *flag.FlagSet, ids []string, terminal bool) err
 func retryMessages(ctx context.Context, p app.Process) error {
 	flags := newFlags("messages retry", retryHelp)
 	var f retryFlags
-	f.register(flags)
+	flags.BoolVar(&f.all, "all", false, "every message that matches the other flags")
+	flags.BoolVar(&f.yes, "yes", false, "do not ask")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show what would be done with each message, and change nothing")
+	flags.BoolVar(&f.force, "force", false, "also mails that were sent: they arrive twice")
+	f.wanted.register(flags, sqlstore.ListMost)
 	ids, err := parseIDs(flags, p)
 	if err != nil {
 		return err

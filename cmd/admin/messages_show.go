@@ -38,7 +38,7 @@ func showMessage(ctx context.Context, p app.Process) error {
 		return err
 	}
 	if *asJSON {
-		return printLines(p.Stdout, []messageView{{message, inRedis}})
+		return printJSON(p.Stdout, "", messageView{message, inRedis})
 	}
 	return describe(p.Stdout, message, d.redisNote(message, inRedis))
 }

@@ -46,7 +46,7 @@ func trace(ctx context.Context, p app.Process) error {
 		_, _ = fmt.Fprintln(p.Stderr, "Redis does not answer, so the states of codes in Redis are missing.")
 	}
 	if *asJSON {
-		return printLines(p.Stdout, s.events())
+		return printJSON(p.Stdout, "", s.events()...)
 	}
 	return s.tell(p.Stdout)
 }

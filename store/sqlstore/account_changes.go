@@ -100,11 +100,11 @@ func (a *Accounts) changeOf(row changeRow) (accounts.Change, error) {
 		Before: accounts.Contacts{MobileChangedAt: row.MobileChangedAt.Time, EmailChangedAt: row.EmailChangedAt.Time},
 	}
 	var err error
-	if change.Before.Mobile, err = unseal(a, row.MobileSealed, sealMobile+row.AccountID, contact.ParseMobile); err != nil {
-		return accounts.Change{}, fmt.Errorf("open mobile of change: %w", err)
+	change.Before.Mobile, err = unseal(a, row.MobileSealed, sealMobile+row.AccountID, contact.ParseMobile)
+	if err == nil {
+		change.Before.Email, err = unseal(a, row.EmailSealed, sealEmail+row.AccountID, contact.ParseEmail)
 	}
-	change.Before.Email, err = unseal(a, row.EmailSealed, sealEmail+row.AccountID, contact.ParseEmail)
-	return change, wrap("open email of change", err)
+	return change, wrap("open contacts of change", err)
 }
 
 // undoTries bounds how often an undo checks again which contacts are still free.

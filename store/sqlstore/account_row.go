@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"errors"
-	"fmt"
 
 	"usher/accounts"
 	"usher/contact"
@@ -116,25 +115,17 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 		CreatedAt:            row.CreatedAt.Time,
 		UpdatedAt:            row.UpdatedAt.Time,
 	}
-	var err error
-	if account.Mobile, err = unseal(a, row.MobileSealed, sealMobile+row.ID, contact.ParseMobile); err != nil {
-		return accounts.Account{}, fmt.Errorf("open mobile: %w", err)
-	}
+	var errs [4]error
+	account.Mobile, errs[0] = unseal(a, row.MobileSealed, sealMobile+row.ID, contact.ParseMobile)
 	if row.EmailActive { // otherwise an older version wrote it, which kept unproved addresses in this column too
-		account.Email, err = unseal(a, row.EmailSealed, sealEmail+row.ID, contact.ParseEmail)
+		account.Email, errs[1] = unseal(a, row.EmailSealed, sealEmail+row.ID, contact.ParseEmail)
 	}
-	if err != nil {
-		return accounts.Account{}, fmt.Errorf("open email: %w", err)
-	}
-	account.PendingMobile, err = unseal(a, row.PendingMobileSealed, sealMobile+row.ID, contact.ParseMobile)
-	if err != nil {
-		return accounts.Account{}, fmt.Errorf("open pending mobile: %w", err)
-	}
-	account.PendingEmail, err = unseal(a, row.PendingEmailSealed, sealEmail+row.ID, contact.ParseEmail)
-	return account, wrap("open pending email", err)
+	account.PendingMobile, errs[2] = unseal(a, row.PendingMobileSealed, sealMobile+row.ID, contact.ParseMobile)
+	account.PendingEmail, errs[3] = unseal(a, row.PendingEmailSealed, sealEmail+row.ID, contact.ParseEmail)
+	return account, errors.Join(errs[:]...)
 }
 
-// unseal opens the value of a sealed column; NULL is the zero value.
+// unseal opens the value of a sealed column; NULL is the zero value. Its error names the context.
 func unseal[T any](a *Accounts, sealed *string, context string, parse func(string) (T, error)) (T, error) {
 	var none T
 	if sealed == nil {
@@ -142,7 +133,7 @@ func unseal[T any](a *Accounts, sealed *string, context string, parse func(strin
 	}
 	full, err := a.keys.Open(*sealed, context)
 	if err != nil {
-		return none, err
+		return none, wrap("open "+context, err)
 	}
 	return parse(full)
 }

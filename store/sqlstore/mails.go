@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"usher/accounts"
 	"usher/contact"
 	"usher/messages"
 	"usher/secrets"
-
-	"github.com/jmoiron/sqlx"
 )
 
 // Mails is the outbox of mails, which gives each mail to one worker at a time. It is safe for concurrent use; make it with
@@ -142,7 +142,7 @@ func (m *Mails) claimed(ctx context.Context, row mailRow, now Stamp) (accounts.C
 		return claimed, messages.ErrDropped
 	}
 	claimed.Mail.To, err = unseal(m.accounts, row.ToSealed, sealTo+row.ID, contact.ParseEmail)
-	return claimed, wrap("open address of mail", err)
+	return claimed, err
 }
 
 // account returns the account of a mail, which may have been read with the mail.

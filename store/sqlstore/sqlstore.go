@@ -169,12 +169,22 @@ func (db *DB) bounded(ctx context.Context) (context.Context, context.CancelFunc)
 
 // get reads one row into dest; sql.ErrNoRows means that there is none.
 func (db *DB) get(ctx context.Context, dest any, query string, args ...any) error {
-	return db.run(ctx, query, func(ctx context.Context, on statement) error { return on.GetContext(ctx, dest, args...) })
+	return db.run(ctx, query, func(ctx context.Context, stmt *sqlx.Stmt) error {
+		if stmt == nil {
+			return db.sqlx.GetContext(ctx, dest, db.sqlx.Rebind(query), args...)
+		}
+		return stmt.GetContext(ctx, dest, args...)
+	})
 }
 
 // list reads all rows into dest, a pointer to a slice.
 func (db *DB) list(ctx context.Context, dest any, query string, args ...any) error {
-	return db.run(ctx, query, func(ctx context.Context, on statement) error { return on.SelectContext(ctx, dest, args...) })
+	return db.run(ctx, query, func(ctx context.Context, stmt *sqlx.Stmt) error {
+		if stmt == nil {
+			return db.sqlx.SelectContext(ctx, dest, db.sqlx.Rebind(query), args...)
+		}
+		return stmt.SelectContext(ctx, dest, args...)
+	})
 }
 
 // listOnce is list for a statement whose text differs from call to call, so that it is not prepared.
@@ -186,8 +196,12 @@ func (db *DB) listOnce(ctx context.Context, dest any, query string, args ...any)
 
 // exec returns the number of rows that the statement has changed.
 func (db *DB) exec(ctx context.Context, query string, args ...any) (changed int, err error) {
-	err = db.run(ctx, query, func(ctx context.Context, on statement) error {
-		changed, err = changedBy(on.ExecContext(ctx, args...))
+	err = db.run(ctx, query, func(ctx context.Context, stmt *sqlx.Stmt) error {
+		if stmt == nil {
+			changed, err = changedBy(db.sqlx.ExecContext(ctx, db.sqlx.Rebind(query), args...))
+		} else {
+			changed, err = changedBy(stmt.ExecContext(ctx, args...))
+		}
 		return err
 	})
 	return changed, err
@@ -210,13 +224,6 @@ func wrap(operation string, err error) error {
 	return fmt.Errorf("%s: %w", operation, err)
 }
 
-// statement is a prepared statement, or one that is sent with its text.
-type statement interface {
-	GetContext(ctx context.Context, dest any, args ...any) error
-	SelectContext(ctx context.Context, dest any, args ...any) error
-	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
-}
-
 // call calls do within the time of one statement or transaction, and does nothing when the caller's time is nearly over. It
 // returns the error of do as an outage if it is one.
 func (db *DB) call(ctx context.Context, do func(context.Context) error) error {
@@ -228,49 +235,28 @@ func (db *DB) call(ctx context.Context, do func(context.Context) error) error {
 	return db.note(ctx, do(ctx))
 }
 
-// run executes a statement, and repeats it where the table of faults says so.
-func (db *DB) run(ctx context.Context, query string, do func(context.Context, statement) error) error {
+// run calls do with the prepared statement, or with nil where statements are not prepared, and repeats it where the table of
+// faults says so.
+func (db *DB) run(ctx context.Context, query string, do func(context.Context, *sqlx.Stmt) error) error {
 	return db.call(ctx, func(ctx context.Context) error {
-		var on statement = text{db.sqlx, query}
-		if db.prepared != nil {
-			prepared, err := db.prepare(ctx, query)
-			if err != nil {
-				return err
-			}
-			on = prepared
+		stmt, err := db.prepare(ctx, query)
+		if err != nil {
+			return err
 		}
-		err := do(ctx, on)
+		err = do(ctx, stmt)
 		if err != nil && reactionTo(err) == repeat && store.TimeLeft(ctx) == nil {
-			err = do(ctx, on)
+			err = do(ctx, stmt)
 		}
 		return err
 	})
 }
 
-// text is a statement that is not prepared.
-type text struct {
-	db    *sqlx.DB
-	query string
-}
-
-// GetContext implements statement.
-func (t text) GetContext(ctx context.Context, dest any, args ...any) error {
-	return t.db.GetContext(ctx, dest, t.db.Rebind(t.query), args...)
-}
-
-// SelectContext implements statement.
-func (t text) SelectContext(ctx context.Context, dest any, args ...any) error {
-	return t.db.SelectContext(ctx, dest, t.db.Rebind(t.query), args...)
-}
-
-// ExecContext implements statement.
-func (t text) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
-	return t.db.ExecContext(ctx, t.db.Rebind(t.query), args...)
-}
-
 // prepare makes the server parse and plan a statement once on each connection, which takes longer than finding a row. The
 // statements are constants of this package, so their number is bounded.
 func (db *DB) prepare(ctx context.Context, query string) (*sqlx.Stmt, error) {
+	if db.prepared == nil {
+		return nil, nil
+	}
 	if known, ok := db.prepared.Load(query); ok {
 		return known.(*sqlx.Stmt), nil
 	}
