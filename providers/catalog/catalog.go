@@ -2,6 +2,7 @@
 package catalog
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,15 +14,10 @@ import (
 	"usher/providers/smtp"
 )
 
-// sms has one line for each vendor, in the order of the documents.
-var sms = []vendor{
-	{aliyun.Name, entry(aliyun.New)},
-	{ronglian.Name, entry(ronglian.New)},
-}
-
-type vendor struct {
-	name string
-	open func(environ map[string]string) (providers.SMSSender, error)
+// sms has one line for each vendor, by its name.
+var sms = map[string]func(environ map[string]string) (providers.SMSSender, error){
+	aliyun.Name:   entry(aliyun.New),
+	ronglian.Name: entry(ronglian.New),
 }
 
 // entry turns a vendor's constructor into one that reads the environment.
@@ -50,14 +46,14 @@ func SMS(names []string, environ map[string]string) ([]providers.SMSSender, erro
 		mistakes []error
 	)
 	for _, name := range names {
-		i := slices.IndexFunc(sms, func(v vendor) bool { return v.name == name })
-		if i < 0 {
+		open, found := sms[name]
+		if !found {
 			mistakes = append(mistakes, config.Mistakes{{
 				Variable: namesVariable, Text: "there is no provider " + strconv.Quote(name) + "; want some of " + known(),
 			}})
 			continue
 		}
-		sender, err := sms[i].open(environ)
+		sender, err := open(environ)
 		mistakes = append(mistakes, err)
 		senders = append(senders, sender)
 	}
@@ -88,10 +84,4 @@ func Configs() []any {
 
 const namesVariable = config.Prefix + "SMS_PROVIDERS"
 
-func known() string {
-	names := make([]string, len(sms))
-	for i, v := range sms {
-		names[i] = v.name
-	}
-	return strings.Join(names, ", ")
-}
+func known() string { return strings.Join(slices.Sorted(maps.Keys(sms)), ", ") }

@@ -73,9 +73,7 @@ func (c *Codes) Void(ctx context.Context, id, replaced string) error {
 	return nil
 }
 
-// Claim gives a worker the exclusive right to send a code's message until the lease ends. It returns [messages.ErrDropped]
-// with the claim's Reason for a code that must not be sent (any more), and [messages.ErrBusy] with the claim's LeaseUntil
-// while another worker has the claim.
+// Claim implements the SMSClaims of package tasks.
 func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (messages.Claim, error) {
 	claim := messages.Claim{ID: id}
 	keys, ok := c.keys(id)
@@ -103,7 +101,7 @@ func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (mess
 	return claim, nil
 }
 
-// Record stores the outcome of a claimed attempt. The state Sending only notes which provider may have the message, and
+// Record implements the SMSClaims of package tasks. The state Sending only notes which provider may have the message, and
 // lets the claim run out. The outcome counts after the end of the lease too, unless another worker has claimed the code:
 // then, and for a code that is gone, Record returns [messages.ErrStale].
 func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {
