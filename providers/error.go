@@ -29,9 +29,13 @@ const (
 	Misconfigured
 )
 
-// String returns the kind's name in logs and metrics.
+// String returns the kind's name in logs and metrics. A kind of a later release counts as unknown.
 func (k Kind) String() string {
-	return [...]string{"unknown", "temporary", "rate_limited", "rejected", "misconfigured"}[k]
+	names := [...]string{"unknown", "temporary", "rate_limited", "rejected", "misconfigured"}
+	if k < 0 || int(k) >= len(names) {
+		k = Unknown
+	}
+	return names[k]
 }
 
 // Error is a send that a provider did not accept. Its text is safe to log: it is made of our own
