@@ -31,11 +31,18 @@ const (
 
 // String returns the kind's name in logs and metrics. A kind of a later release counts as unknown.
 func (k Kind) String() string {
-	names := [...]string{"unknown", "temporary", "rate_limited", "rejected", "misconfigured"}
-	if k < 0 || int(k) >= len(names) {
-		k = Unknown
+	switch k {
+	case Temporary:
+		return "temporary"
+	case RateLimited:
+		return "rate_limited"
+	case Rejected:
+		return "rejected"
+	case Misconfigured:
+		return "misconfigured"
+	default:
+		return "unknown"
 	}
-	return names[k]
 }
 
 // Error is a send that a provider did not accept. Its text is safe to log: it is made of our own
