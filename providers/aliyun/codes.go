@@ -6,25 +6,55 @@ import (
 	"usher/providers"
 )
 
-// kinds says what the codes mean for the message whose kind does not follow from their prefix, see [kindOf]. Beside every row
-// stands what the vendor says.
+// kinds says what each code means for the message. Beside every row stands what the vendor says.
 var kinds = map[string]providers.Kind{
 	// The gateway: key, signature, clock, permission.
-	"SignatureNonceUsed":      providers.Unknown,       // the same bytes came before, through a proxy perhaps
-	"isp.RAM_PERMISSION_DENY": providers.Misconfigured, // no RAM permission: isp in name, a fault of the account
-	"Throttling":              providers.Temporary,     // too many requests
-	"isp.SYSTEM_ERROR":        providers.Temporary,     // refused for a fault on their side, whatever the status; try again
-	"isp.GATEWAY_ERROR":       providers.Temporary,     // refused for a fault on their side, whatever the status; try again
-	"ServiceUnavailable":      providers.Unknown,       // fault on their side; nothing says that it was not sent
-	"InternalError":           providers.Unknown,       // fault on their side; nothing says that it was not sent
+	"InvalidAccessKeyId.NotFound":    providers.Misconfigured, // the key does not exist
+	"InvalidAccessKeyId.Inactive":    providers.Misconfigured, // the key is disabled
+	"SignatureDoesNotMatch":          providers.Misconfigured, // wrong secret
+	"IncompleteSignature":            providers.Misconfigured, // wrong way of signing
+	"InvalidTimeStamp.Expired":       providers.Misconfigured, // the clock is off by more than 15 minutes
+	"InvalidTimeStamp.Format":        providers.Misconfigured, // time not in UTC or not in ISO 8601
+	"IllegalTimestamp":               providers.Misconfigured, // time out of range
+	"SignatureNonceUsed":             providers.Unknown,       // the same bytes came before, through a proxy perhaps
+	"InvalidSecurityToken.Expired":   providers.Misconfigured, // temporary key expired
+	"InvalidSecurityToken.Malformed": providers.Misconfigured, // temporary key malformed
+	"Forbidden.RAM":                  providers.Misconfigured, // the RAM user has no permission
+	"NoPermission":                   providers.Misconfigured, // no permission
+	"isp.RAM_PERMISSION_DENY":        providers.Misconfigured, // no RAM permission: isp in name, a fault of the account
+	"InvalidVersion":                 providers.Misconfigured, // no such version of the API
+	"InvalidAction.NotFound":         providers.Misconfigured, // no such action
+	"MissingParameter":               providers.Misconfigured, // a required parameter is missing
+	"Throttling":                     providers.Temporary,     // too many requests
+	"Throttling.User":                providers.Temporary,     // too many requests of this account
+	"Throttling.Api":                 providers.Temporary,     // too many requests for this action
+	"ServiceUnavailable":             providers.Unknown,       // fault on their side; nothing says that it was not sent
+	"InternalError":                  providers.Unknown,       // fault on their side; nothing says that it was not sent
+	"isp.SYSTEM_ERROR":               providers.Temporary,     // refused for a fault on their side; try again
+	"isp.GATEWAY_ERROR":              providers.Temporary,     // refused for a fault on their side; try again
 
 	// This number's frequency.
 	"isv.BUSINESS_LIMIT_CONTROL": providers.RateLimited, // per number: 1 a minute, 5 an hour, 10 a day
+
+	// This message.
+	"isv.MOBILE_NUMBER_ILLEGAL":              providers.Rejected, // no valid number
+	"isv.MOBILE_COUNT_OVER_LIMIT":            providers.Rejected, // too many numbers
+	"isv.DOMESTIC_NUMBER_NOT_SUPPORTED":      providers.Rejected, // mainland number with an international template
+	"isv.INVALID_PARAMETERS":                 providers.Rejected, // a parameter has a wrong form
+	"isv.INVALID_JSON_PARAM":                 providers.Rejected, // variables are not a JSON object of strings
+	"isv.PARAM_LENGTH_LIMIT":                 providers.Rejected, // variable too long
+	"isv.PARAM_NOT_SUPPORT_URL":              providers.Rejected, // address of a page in a variable
+	"isv.SMS_CONTENT_ILLEGAL":                providers.Rejected, // forbidden content
+	"isv.UNSUPPORTED_CONTENT":                providers.Rejected, // characters that cannot be sent
+	"isv.SMS_CONTENT_MISMATCH_TEMPLATE_TYPE": providers.Rejected, // content does not suit the template's type
+	"isv.BLACK_KEY_CONTROL_LIMIT":            providers.Rejected, // number on a blacklist, or forbidden word
+	"isv.CUSTOMER_REFUSED":                   providers.Rejected, // the person opted out
 
 	// Template, sign name, test settings.
 	"isv.SMS_TEMPLATE_ILLEGAL":             providers.Misconfigured, // template unknown or not approved
 	"isv.TEMPLATE_MISSING_PARAMETERS":      providers.Misconfigured, // a variable of the template has no value
 	"isv.TEMPLATE_PARAMS_ILLEGAL":          providers.Misconfigured, // variables do not suit the template
+	"template_parameter_count_illegal":     providers.Misconfigured, // wrong number of variables
 	"isv.SMS_SIGNATURE_ILLEGAL":            providers.Misconfigured, // sign name unknown or not approved
 	"isv.SMS_SIGN_ILLEGAL":                 providers.Misconfigured, // the same, elsewhere
 	"isv.SIGN_NAME_ILLEGAL":                providers.Misconfigured, // the same, elsewhere
