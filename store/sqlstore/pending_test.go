@@ -11,6 +11,7 @@ import (
 	"usher/accounts"
 	"usher/contact"
 	"usher/internal/testkit"
+	"usher/store"
 )
 
 // pendingTests check what accounts.Store promises about addresses that wait for their proof.
@@ -84,6 +85,9 @@ func pendingRace(t *testing.T, f *fixture) {
 	}
 	results := testkit.Parallel(many, func(i int) error {
 		_, err := f.accounts.Activate(t.Context(), list[i].ID, 1, "", f.clock.Now(), nil)
+		for store.AsOutage(err) != nil { // on a busy machine a thousand wait longer for a connection than a statement may
+			_, err = f.accounts.Activate(t.Context(), list[i].ID, 1, "", f.clock.Now(), nil)
+		}
 		if _, lost := errors.AsType[*accounts.ExistsError](err); lost || err == nil {
 			if err := f.accounts.Release(t.Context(), hashed(t, email), f.clock.Now()); err != nil {
 				t.Errorf("Release = %v", err)
