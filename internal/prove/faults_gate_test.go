@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -33,12 +34,36 @@ type spoiler func(w http.ResponseWriter, r *http.Request, accept func() *httptes
 func newGate(t testing.TB, vendor string) *gate {
 	t.Helper()
 	target := &url.URL{Scheme: "http", Host: vendor}
-	g := &gate{t: t, addr: "127.0.0.1:0", forward: &httputil.ReverseProxy{
+	g := &gate{t: t, addr: heldAddr(t), forward: &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
 	}}
 	g.back()
 	t.Cleanup(g.away)
 	return g
+}
+
+// heldAddr returns an address whose port stays the test's: a socket that is bound and does not listen. Without it the kernel
+// may give the port of a closed gate to a vendor of another trial, which then accepts the messages.
+func heldAddr(t testing.TB) string {
+	t.Helper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatalf("hold a port: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(socket) })
+	syscall.CloseOnExec(socket)
+	err = errors.Join(
+		syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1), // so that the gate may listen there
+		syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	if err != nil {
+		t.Fatalf("hold a port: %v", err)
+	}
+	bound, err := syscall.Getsockname(socket)
+	inet, ok := bound.(*syscall.SockaddrInet4)
+	if err != nil || !ok {
+		t.Fatalf("hold a port: %v", err)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(inet.Port))
 }
 
 // gated puts a gate before the vendors of these settings.
@@ -61,7 +86,6 @@ func (g *gate) back() {
 	if err != nil {
 		g.t.Fatalf("open the vendor's gate: %v", err)
 	}
-	g.addr = listener.Addr().String()
 	server := &http.Server{Handler: g, ReadHeaderTimeout: patience}
 	g.server = server
 	go func() {
