@@ -212,7 +212,9 @@ func TestDoctor_tells_what_is_wrong_with_a_Redis(t *testing.T) {
 				}
 				return cmd == "INFO"
 			})
-			redis.SetTime(time.Now().Add(row.clock))
+			if row.clock != 0 { // a clock that is set stands still, which a slow machine would take for a wrong one
+				redis.SetTime(time.Now().Add(row.clock))
+			}
 			environ, _ := healthy(t, "redis://"+redis.Addr(), testkit.SQLite(t))
 			bad, text := examined(t, environ, "-offline")
 			if diff := cmp.Diff(row.want, bad); diff != "" {
