@@ -52,8 +52,8 @@ func withBody[B, R any](do func(echo.Context, B) (R, error)) work {
 	}
 }
 
-// noBody is work that reads no body.
-func noBody[R any](do func(echo.Context) (R, error)) work {
+// withoutBody is work that reads no body.
+func withoutBody[R any](do func(echo.Context) (R, error)) work {
 	return func(c echo.Context) (any, error) {
 		data, err := do(c)
 		return viewOf(data), err

@@ -19,23 +19,23 @@ func (s *Server) routes(e *echo.Echo) {
 
 	e.POST("/v1/sms-codes", s.once(http.StatusAccepted, withBody(s.issueCode)))
 	e.POST("/v1/sms-codes/check", endpoint(http.StatusOK, withBody(s.checkCode)))
-	get("/v1/sms-codes/:id", endpoint(http.StatusOK, noBody(s.codeStatus)))
+	get("/v1/sms-codes/:id", endpoint(http.StatusOK, withoutBody(s.codeStatus)))
 
 	e.POST("/v1/reports/:provider/:secret", s.takeReports)
 
-	get("/v1/usernames/:username", endpoint(http.StatusOK, noBody(s.countUsername)))
-	get("/v1/mobiles/:mobile", endpoint(http.StatusOK, noBody(s.countMobile)))
+	get("/v1/usernames/:username", endpoint(http.StatusOK, withoutBody(s.countUsername)))
+	get("/v1/mobiles/:mobile", endpoint(http.StatusOK, withoutBody(s.countMobile)))
 	e.POST("/v1/registrations", s.once(http.StatusCreated, withBody(s.signUp)))
 	e.POST("/v1/activations", endpoint(http.StatusOK, withBody(s.activate)))
 	e.POST("/v1/activations/resend", endpoint(http.StatusAccepted, withBody(s.resend)))
 	e.POST("/v1/activations/decline", endpoint(http.StatusOK, withBody(s.decline)))
 
 	e.POST("/v1/sessions", endpoint(http.StatusCreated, withBody(s.signIn)))
-	get("/v1/sessions", endpoint(http.StatusOK, noBody(s.listSessions)))
-	e.DELETE("/v1/sessions", endpoint(http.StatusOK, noBody(s.endOtherSessions)))
-	e.DELETE("/v1/sessions/:id", endpoint(http.StatusOK, noBody(s.endSessionByID)))
-	get("/v1/sessions/current", endpoint(http.StatusOK, noBody(s.current)))
-	e.DELETE("/v1/sessions/current", endpoint(http.StatusOK, noBody(s.signOut)))
+	get("/v1/sessions", endpoint(http.StatusOK, withoutBody(s.listSessions)))
+	e.DELETE("/v1/sessions", endpoint(http.StatusOK, withoutBody(s.endOtherSessions)))
+	e.DELETE("/v1/sessions/:id", endpoint(http.StatusOK, withoutBody(s.endSessionByID)))
+	get("/v1/sessions/current", endpoint(http.StatusOK, withoutBody(s.current)))
+	e.DELETE("/v1/sessions/current", endpoint(http.StatusOK, withoutBody(s.signOut)))
 	e.POST("/v1/password-resets", endpoint(http.StatusOK, withBody(s.resetPassword)))
 
 	e.PUT("/v1/account/password", endpoint(http.StatusOK, withBody(s.changePassword)))

@@ -2,13 +2,9 @@ package queue_test
 
 import (
 	"encoding/base64"
-	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/redis/go-redis/v9"
 
 	"usher/internal/testkit"
@@ -38,21 +34,4 @@ func testKeys(t testing.TB) *secrets.Keys {
 		t.Fatal(err)
 	}
 	return keys
-}
-
-// metricsText is what a scrape returns.
-func metricsText(t testing.TB, registry *prometheus.Registry) string {
-	t.Helper()
-	recorder := httptest.NewRecorder()
-	request := httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil)
-	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(recorder, request)
-	return recorder.Body.String()
-}
-
-// wantMetric fails when the scrape lacks the line.
-func wantMetric(t testing.TB, registry *prometheus.Registry, line string) {
-	t.Helper()
-	if text := metricsText(t, registry); !strings.Contains(text, line+"\n") {
-		t.Errorf("the metrics lack %q:\n%s", line, text)
-	}
 }

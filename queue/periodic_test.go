@@ -69,7 +69,7 @@ func TestPeriodic_does_a_job_again_and_again_with_one_leader(t *testing.T) {
 		before := runs.Load()
 		testkit.Eventually(t, 20*time.Second, func() bool { return runs.Load() > before }, "the other one goes on")
 		testkit.Eventually(t, 10*time.Second, func() bool {
-			return strings.Contains(metricsText(t, second.registry), `usher_periodic_runs_total{name="count",result="ok"} `)
+			return strings.Contains(testkit.MetricsText(t, second.registry), `usher_periodic_runs_total{name="count",result="ok"} `)
 		}, "the runs are counted")
 	})
 }
@@ -124,7 +124,7 @@ func TestPeriodic_tries_a_failed_job_when_it_is_due_again(t *testing.T) {
 		return nil
 	}})
 	testkit.Eventually(t, 20*time.Second, func() bool { return runs.Load() >= 2 }, "it is tried again")
-	wantMetric(t, c.registry, `usher_periodic_runs_total{name="count",result="failed"} 1`)
+	testkit.WantMetric(t, c.registry, `usher_periodic_runs_total{name="count",result="failed"} 1`)
 	if info, err := asynq.NewInspectorFromRedisClient(open(t, url)).GetQueueInfo(queue.Periodic); err != nil || info.Retry+info.Archived > 0 {
 		t.Errorf("queue = %+v, %v, want no retry of Asynq's own", info, err)
 	}

@@ -48,7 +48,7 @@ func TestTasks_of_another_deployment_are_left_to_its_workers(t *testing.T) {
 		info, err := newInspector(client).GetQueueInfo(queue.SMS)
 		return err == nil && info.Retry == codes && info.Archived == 0
 	}, "the stranger puts every code back")
-	wantMetric(t, registry, `usher_tasks_foreign_total{queue="sms"} 40`)
+	testkit.WantMetric(t, registry, `usher_tasks_foreign_total{queue="sms"} 40`)
 	serve(t, urlOf(client), logger, newMux(logger, tasks.NewMetrics(prometheus.NewRegistry()),
 		&tasks.SMSCodeHandler{Claims: &claims{}, Sender: &sender{}, Keys: testKeys(t), Timeout: sendTimeout}, nil))
 	testkit.Eventually(t, patience, func() bool {

@@ -176,7 +176,7 @@ func TestHandlers_record_what_a_provider_said_and_tell_asynq(t *testing.T) {
 				if got := b.sends(); !slices.Equal(got, []string{b.secret}) {
 					t.Errorf("sent %q, want %q once", got, b.secret)
 				}
-				if text := metricsText(t, b.registry); !strings.Contains(text, test.metric+"} 1\n") {
+				if text := testkit.MetricsText(t, b.registry); !strings.Contains(text, test.metric+"} 1\n") {
 					t.Errorf("the metrics lack %s:\n%s", test.metric, text)
 				}
 				if log := b.log.String(); !strings.Contains(log, `"provider":"fake"`) {
@@ -363,7 +363,7 @@ func TestHandlers_drop_what_must_not_go_out_any_more(t *testing.T) {
 				if got := b.sends(); len(got) > 0 {
 					t.Errorf("sent %d, want none", len(got))
 				}
-				if text := metricsText(t, b.registry); !strings.Contains(text, `reason="`+reason+`"} 1`) {
+				if text := testkit.MetricsText(t, b.registry); !strings.Contains(text, `reason="`+reason+`"} 1`) {
 					t.Errorf("not counted:\n%s", text)
 				}
 			})
@@ -455,7 +455,7 @@ func TestHandlers_neither_repeat_nor_forget_what_could_not_be_recorded(t *testin
 				if got := len(b.sends()); got != 1 {
 					t.Errorf("sent %d times, want once", got)
 				}
-				if !strings.Contains(metricsText(t, b.registry), "usher_messages_unrecorded_total{") {
+				if !strings.Contains(testkit.MetricsText(t, b.registry), "usher_messages_unrecorded_total{") {
 					t.Error("not counted")
 				}
 				if log := b.log.String(); !strings.Contains(log, "outcome not recorded") {

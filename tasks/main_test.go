@@ -1,19 +1,14 @@
 package tasks_test
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"log/slog"
-	"net/http/httptest"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/redis/go-redis/v9"
 
 	"usher/contact"
@@ -112,23 +107,6 @@ func smsPayload(t testing.TB, keys *secrets.Keys, q verify.Queued) []byte {
 		t.Fatal(err)
 	}
 	return payload
-}
-
-// metricsText is what a scrape returns.
-func metricsText(t testing.TB, registry *prometheus.Registry) string {
-	t.Helper()
-	recorder := httptest.NewRecorder()
-	request := httptest.NewRequestWithContext(context.Background(), "GET", "/metrics", nil)
-	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(recorder, request)
-	return recorder.Body.String()
-}
-
-// wantMetric fails when the scrape lacks the line.
-func wantMetric(t testing.TB, registry *prometheus.Registry, line string) {
-	t.Helper()
-	if text := metricsText(t, registry); !strings.Contains(text, line+"\n") {
-		t.Errorf("the metrics lack %q:\n%s", line, text)
-	}
 }
 
 // open returns a client like production's.

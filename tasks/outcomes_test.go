@@ -303,7 +303,7 @@ func TestOutcomeWriter_begins_anew_with_what_was_not_removed(t *testing.T) {
 			t.Errorf("saved %d times, %d records, want 2 again and again", table.calls, len(table.saved))
 		}
 		stop()
-		wantMetric(t, registry, `usher_outcomes_total{result="written"} 0`)
+		testkit.WantMetric(t, registry, `usher_outcomes_total{result="written"} 0`)
 
 		log.removeErr = nil
 		stop = runs(t, w)
@@ -312,8 +312,8 @@ func TestOutcomeWriter_begins_anew_with_what_was_not_removed(t *testing.T) {
 			t.Errorf("%d are left and %d written", log.left(), len(table.saved))
 		}
 		stop()
-		wantMetric(t, registry, `usher_outcomes_total{result="written"} 2`)
-		wantMetric(t, registry, `usher_outcomes_total{result="undecodable"} 1`)
+		testkit.WantMetric(t, registry, `usher_outcomes_total{result="written"} 2`)
+		testkit.WantMetric(t, registry, `usher_outcomes_total{result="undecodable"} 1`)
 	})
 }
 

@@ -218,9 +218,9 @@ func TestHandlers_archive_what_they_cannot_read_and_go_on(t *testing.T) {
 		}, "%s is archived with an error like %q", id, task.text)
 	}
 	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the good task is worked")
-	wantMetric(t, registry, `usher_tasks_total{result="undecodable",type="sms:code"} 9`)
-	wantMetric(t, registry, `usher_tasks_total{result="undecodable",type="email:activation"} 2`)
-	wantMetric(t, registry, `usher_tasks_total{result="undecodable",type="email:notice"} 1`)
+	testkit.WantMetric(t, registry, `usher_tasks_total{result="undecodable",type="sms:code"} 9`)
+	testkit.WantMetric(t, registry, `usher_tasks_total{result="undecodable",type="email:activation"} 2`)
+	testkit.WantMetric(t, registry, `usher_tasks_total{result="undecodable",type="email:notice"} 1`)
 	if found := testkit.FindSecrets(log.Bytes(), number); len(found) > 0 {
 		t.Errorf("the log holds %v", found)
 	}

@@ -101,7 +101,7 @@ func TestReaper_puts_back_what_a_dead_worker_had_not_claimed_yet(t *testing.T) {
 	r.reap(t, 3)
 	to := r.serve(t)
 	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
-	wantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="abandoned"} 1`)
+	testkit.WantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="abandoned"} 1`)
 }
 
 func TestReaper_puts_back_what_a_dead_worker_had_claimed_when_the_lease_is_over(t *testing.T) {
@@ -242,8 +242,8 @@ func TestReaper_buries_what_does_not_decode_and_gives_leases(t *testing.T) {
 	if ttl := r.client.TTL(t.Context(), "asynq:{sms}:t:stranger:buried").Val(); ttl <= 0 {
 		t.Errorf("the buried bytes stay for %v", ttl)
 	}
-	wantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="undecodable"} 1`)
-	wantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="leaseless"} 1`)
+	testkit.WantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="undecodable"} 1`)
+	testkit.WantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="leaseless"} 1`)
 }
 
 func TestReaper_takes_names_without_a_task_off_the_list(t *testing.T) {
@@ -266,7 +266,7 @@ func TestReaper_takes_names_without_a_task_off_the_list(t *testing.T) {
 			t.Errorf("%s: its hash or its lease is still there", key)
 		}
 	}
-	wantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="taskless"} 2`)
+	testkit.WantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="taskless"} 2`)
 }
 
 // push makes an active task whose message is the text.

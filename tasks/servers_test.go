@@ -89,7 +89,7 @@ func TestSMSCodeHandler_sends_once_although_its_task_was_delivered_twice(t *test
 	if got := len(to.sentSMS()); got != 1 {
 		t.Errorf("sent %d times, want once", got)
 	}
-	wantMetric(t, registry, `usher_messages_dropped_total{channel="sms",reason="sent"} 7`)
+	testkit.WantMetric(t, registry, `usher_messages_dropped_total{channel="sms",reason="sent"} 7`)
 	if status, err := store.Codes().Status(t.Context(), issued.ID); err != nil || status.State != messages.Sent {
 		t.Errorf("the person is told %v, %v; want sent", status.State, err)
 	}
@@ -124,7 +124,7 @@ func TestObserve_keeps_a_worker_going_after_a_panic(t *testing.T) {
 	if found := testkit.FindSecrets(append(testkit.DumpRedis(t, client), log.Bytes()...), number); len(found) > 0 {
 		t.Errorf("redis or the log hold %v", found)
 	}
-	wantMetric(t, registry, `usher_tasks_total{result="retry",type="sms:code"} 1`)
+	testkit.WantMetric(t, registry, `usher_tasks_total{result="retry",type="sms:code"} 1`)
 
 	state.mu.Lock()
 	state.state = messages.Queued // of the next code
@@ -287,7 +287,7 @@ func TestHandlers_leave_no_number_code_or_token_behind(t *testing.T) {
 		t.Fatalf("only %d secrets went through the senders", len(found.secrets))
 	}
 	for where, content := range map[string][]byte{
-		"log": log.Bytes(), "redis": testkit.DumpRedis(t, client), "metrics": []byte(metricsText(t, registry)),
+		"log": log.Bytes(), "redis": testkit.DumpRedis(t, client), "metrics": []byte(testkit.MetricsText(t, registry)),
 	} {
 		if hits := testkit.FindSecrets(content, found.secrets...); len(hits) > 0 {
 			t.Errorf("%s: %v\n%s", where, hits, content)
