@@ -188,17 +188,19 @@ func (c conclusion) write(ctx context.Context, o messages.Outcome) error {
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	defer cancel()
+	var failure error // the store's own error, which a try that the deadline cuts off would replace by the context's
 	for {
 		err := c.record(ctx, c.claim, o)
 		if err == nil || errors.Is(err, messages.ErrStale) {
 			return err
 		}
+		if failure == nil || ctx.Err() == nil {
+			failure = err
+		}
 		select {
 		case <-ctx.Done():
+			return failure
 		case <-time.After(recordPause):
-		}
-		if ctx.Err() != nil {
-			return err // the store's own error, which another try would replace by the context's
 		}
 	}
 }
