@@ -124,6 +124,7 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
 		"USHER_MAIL_FROM": keys.SMTP.Username,
 	}
+	maps.Copy(environ, testkit.PatientTimes())
 	for _, template := range sandbox.Templates() {
 		environ["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
 		environ["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
@@ -133,7 +134,7 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 
 func (d *deployment) migrate(t *testing.T) {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), d.environ["USHER_DATABASE_URL"])
+	db, err := sqlstore.OpenWith(t.Context(), d.environ["USHER_DATABASE_URL"], sqlstore.Settings{Timeout: testkit.DatabasePatience})
 	if err != nil {
 		t.Fatal(err)
 	}

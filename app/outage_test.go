@@ -29,7 +29,7 @@ func (d *deployment) lookUp(t *testing.T) (status int, errno string, took time.D
 func TestDatabase_that_hangs_is_answered_with_503_in_time(t *testing.T) {
 	t.Parallel()
 	server := testkit.PostgresServer(t)
-	d := deploy(t, testkit.Miniredis(t), server.URL(), nil)
+	d := deploy(t, testkit.Miniredis(t), server.URL(), testkit.DefaultTimes())
 	if status, _, _ := d.lookUp(t); status != http.StatusOK {
 		t.Fatalf("a look-up = %d", status)
 	}
@@ -108,7 +108,7 @@ func TestRedis_that_is_far_away_needs_a_setting(t *testing.T) {
 	t.Cleanup(func() { _ = far.Close() })
 	far.SetDelay(500 * time.Millisecond)
 	database := testkit.SQLite(t)
-	d := deploy(t, "redis://"+far.Addr(), database, nil)
+	d := deploy(t, "redis://"+far.Addr(), database, testkit.DefaultTimes())
 	if status, body := d.ask(t, d.api.OpsAddr(), "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "USHER_REDIS_TIMEOUT") {
 		t.Errorf("/readyz = %d %s, want 503 and the setting's name", status, body)
 	}

@@ -38,8 +38,9 @@ func TestSentinelFailover_under_traffic(t *testing.T) {
 			form := testkit.RedisForm{}
 			set := form.Sentinels(t, 3)
 			// Of the others the clients learn from this one, to which they all keep until it is of no use.
-			d := deploy(t, "redis-sentinel://"+set.Sentinels[0].Addr()+"/0?master="+testkit.SentinelMaster,
-				testkit.SQLite(t), map[string]string{"USHER_LIMITS": crowd})
+			settings := testkit.DefaultTimes()
+			settings["USHER_LIMITS"] = crowd
+			d := deploy(t, "redis-sentinel://"+set.Sentinels[0].Addr()+"/0?master="+testkit.SentinelMaster, testkit.SQLite(t), settings)
 			traffic := d.register(t)
 			testkit.Eventually(t, time.Minute, func() bool { return len(traffic.acknowledged()) >= 5 }, "registrations")
 			end(t, set)

@@ -10,6 +10,7 @@ import (
 	"usher/accounts"
 	"usher/internal/testkit"
 	"usher/queue"
+	"usher/store/redisconn"
 	"usher/tasks"
 )
 
@@ -74,7 +75,12 @@ func TestEnqueuer_fails_soon_when_redis_is_away(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := testkit.RedisServer(t)
-			enqueuer := newEnqueuer(open(t, server.URL()), testKeys(t))
+			client, err := redisconn.Open(server.URL())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = client.Close() })
+			enqueuer := newEnqueuer(client, testKeys(t))
 			if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -30,7 +31,7 @@ func canarySettings(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := redisconn.Open(redisURL)
+	client, err := redisconn.OpenWith(redisURL, redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func canarySettings(t *testing.T) map[string]string {
 		}
 	})
 	accepted := fakes.Credentials()
-	return map[string]string{
+	environ := map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_SECRET_KEYS": key,
 		"USHER_ALIYUN_ACCESS_KEY_ID":     accepted.Aliyun.AccessKeyID,
 		"USHER_ALIYUN_ACCESS_KEY_SECRET": accepted.Aliyun.AccessKeySecret,
@@ -77,6 +78,8 @@ func canarySettings(t *testing.T) map[string]string {
 		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
 		"USHER_RONGLIAN_ENDPOINT":        "http://" + fakes.HTTPAddr() + "/ronglian",
 	}
+	maps.Copy(environ, testkit.PatientTimes())
+	return environ
 }
 
 // fly runs the command and returns what it printed.

@@ -27,7 +27,7 @@ import (
 // healthy starts a sandbox and returns settings that leave nothing to complain about, and the sandbox.
 func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sandbox.Server) {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), databaseURL)
+	db, err := sqlstore.OpenWith(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +72,7 @@ func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sa
 		"USHER_SMTP_USERNAME": accepted.SMTP.Username, "USHER_SMTP_PASSWORD": accepted.SMTP.Password,
 		"USHER_MAIL_FROM": accepted.SMTP.Username,
 	}
+	maps.Copy(environ, testkit.PatientTimes())
 	for _, template := range sandbox.Templates() {
 		environ["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
 		environ["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian

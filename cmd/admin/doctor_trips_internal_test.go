@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -37,6 +38,7 @@ func TestDoctor_measures_the_way_to_the_stores(t *testing.T) {
 	redis := testkit.RedisServer(t, "--appendonly", "yes").URL()
 	environ, _ := healthy(t, redis, database)
 	environ["USHER_REDIS_URL"], environ["USHER_DATABASE_URL"] = behind(t, redis, 200*time.Millisecond), behind(t, database, 200*time.Millisecond)
+	maps.Copy(environ, testkit.DefaultTimes())
 	trips := func() (found []string, text string) {
 		bad, text := examined(t, environ, "-offline")
 		return slices.DeleteFunc(bad, func(line string) bool { return !strings.Contains(line, "round trip") }), text

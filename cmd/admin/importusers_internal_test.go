@@ -46,7 +46,7 @@ func eachDatabase(t *testing.T, test func(t *testing.T, b importBench)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		db, err := sqlstore.Open(t.Context(), url)
+		db, err := sqlstore.OpenWith(t.Context(), url, sqlstore.Settings{Timeout: testkit.DatabasePatience})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,10 +54,9 @@ func eachDatabase(t *testing.T, test func(t *testing.T, b importBench)) {
 		if err := sqlstore.Migrate(t.Context(), db); err != nil {
 			t.Fatal(err)
 		}
-		test(t, importBench{
-			environ: map[string]string{"USHER_DATABASE_URL": url, "USHER_SECRET_KEYS": spec},
-			store:   sqlstore.NewAccounts(db, keys),
-		})
+		environ := testkit.PatientTimes()
+		environ["USHER_DATABASE_URL"], environ["USHER_SECRET_KEYS"] = url, spec
+		test(t, importBench{environ: environ, store: sqlstore.NewAccounts(db, keys)})
 	})
 }
 

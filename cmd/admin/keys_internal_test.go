@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ func keyStores(t *testing.T, redisURL, databaseURL string) map[string]string {
 	environ := map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL, "USHER_SECRET_KEYS": keySpec("k1"),
 	}
+	maps.Copy(environ, testkit.PatientTimes())
 	if _, err := command(t, environ, "migrate", "up"); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func registered(t *testing.T, environ map[string]string, id, number string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sqlstore.Open(t.Context(), environ["USHER_DATABASE_URL"])
+	db, err := sqlstore.OpenWith(t.Context(), environ["USHER_DATABASE_URL"], sqlstore.Settings{Timeout: testkit.DatabasePatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,7 @@ func issued(t *testing.T, environ map[string]string, number string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := redisconn.Open(environ["USHER_REDIS_URL"])
+	client, err := redisconn.OpenWith(environ["USHER_REDIS_URL"], redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +180,7 @@ func TestKeys_reindex_wants_workers_stopped(t *testing.T) {
 	t.Parallel()
 	redisURL := testkit.Redis(t)
 	environ := keyStores(t, redisURL, testkit.SQLite(t))
-	client, err := redisconn.Open(redisURL)
+	client, err := redisconn.OpenWith(redisURL, redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,25 +53,23 @@ func eachMessageBench(t *testing.T, test func(t *testing.T, b *messageBench)) {
 		t.Helper()
 		spec := "t1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
 		redisURL := testkit.Miniredis(t)
-		b := &messageBench{
-			// No keys: messages can be read without them.
-			environ: map[string]string{"USHER_DATABASE_URL": databaseURL, "USHER_REDIS_URL": redisURL},
-			hidden:  []string{"13800138000", "lilei@example.com"},
-		}
+		b := &messageBench{environ: testkit.PatientTimes(), hidden: []string{"13800138000", "lilei@example.com"}}
+		// No keys: messages can be read without them.
+		b.environ["USHER_DATABASE_URL"], b.environ["USHER_REDIS_URL"] = databaseURL, redisURL
 		var err error
 		if b.keys, err = secrets.ParseKeys(spec); err != nil {
 			t.Fatal(err)
 		}
 		b.mobile, _ = contact.ParseMobile(b.hidden[0])
 		b.email, _ = contact.ParseEmail(b.hidden[1])
-		if b.db, err = sqlstore.Open(t.Context(), databaseURL); err != nil {
+		if b.db, err = sqlstore.OpenWith(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = b.db.Close() })
 		if err := sqlstore.Migrate(t.Context(), b.db); err != nil {
 			t.Fatal(err)
 		}
-		if b.client, err = redisconn.Open(redisURL); err != nil {
+		if b.client, err = redisconn.OpenWith(redisURL, redisconn.Settings{Timeout: testkit.RedisPatience}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = b.client.Close() })

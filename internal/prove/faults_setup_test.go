@@ -42,6 +42,7 @@ func newFaultySetup(t testing.TB, changes map[string]string) *faultySetup {
 		codeLife: codeLife,
 	}
 	s.environ = testkit.BasicSettings(s.redis.URL(), database)
+	maps.Copy(s.environ, testkit.DefaultTimes())
 	s.environ["USHER_LIMITS"] = noLimits
 	maps.Copy(s.environ, s.sandbox.Settings(t))
 	maps.Copy(s.environ, changes)

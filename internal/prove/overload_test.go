@@ -84,6 +84,7 @@ type overloaded struct {
 func newOverload(t testing.TB) *overloaded {
 	t.Helper()
 	environ, _ := testkit.Settings(t)
+	maps.Copy(environ, testkit.DefaultTimes())
 	maps.Copy(environ, map[string]string{
 		"USHER_LIMITS": noLimits, "USHER_LOG_LEVEL": "info",
 		"USHER_HTTP_IN_FLIGHT": size("8", "512"), "USHER_HTTP_CONNECTIONS": size("1000", "10000"),

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Settings are those of a deployment with a sandbox as its vendors, on the machine's best stores, and the
@@ -29,15 +30,41 @@ func Settings(t testing.TB) (environ map[string]string, sandboxAddr string) {
 }
 
 // BasicSettings are the settings of a deployment without its vendors. There are no captchas, a number may have
-// another code after a second, a day has no budget, and logs tell everything.
+// another code after a second, a day has no budget, and logs tell everything. The stores have [PatientTimes].
 func BasicSettings(redisURL, databaseURL string) map[string]string {
-	return map[string]string{
+	environ := map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL,
 		"USHER_SECRET_KEYS": "e2e:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("e2e-key.", 4))),
 		"USHER_HTTP_ADDR":   "127.0.0.1:0", "USHER_OPS_ADDR": "127.0.0.1:0", "USHER_LOG_LEVEL": "debug",
 		"USHER_CAPTCHA_KIND": "off", "USHER_SMS_RESEND_INTERVAL": "1s",
 		"USHER_SMS_BUDGET_YUAN": "off",
 	}
+	maps.Copy(environ, PatientTimes())
+	return environ
+}
+
+// Time-outs of clients of the stores, the longest that settings allow. A store that is well can be slow to answer on a machine
+// that is busy with other tests, and a test must not fail for that.
+const (
+	RedisPatience    = 10 * time.Second
+	DatabasePatience = 30 * time.Second
+)
+
+// PatientTimes are settings that give a deployment these time-outs.
+func PatientTimes() map[string]string {
+	return map[string]string{
+		"USHER_REDIS_TIMEOUT": RedisPatience.String(), "USHER_DATABASE_TIMEOUT": DatabasePatience.String(),
+	}
+}
+
+// DefaultTimes unset what [PatientTimes] set, for tests of stores that do not answer: the time that passes until the service
+// says so is part of what they test.
+func DefaultTimes() map[string]string {
+	times := PatientTimes()
+	for name := range times {
+		times[name] = "" // counts as unset
+	}
+	return times
 }
 
 // Sandbox is a running cmd/sandbox and the addresses that it announced.

@@ -110,7 +110,8 @@ func TestReadOnly_connections_are_dropped(t *testing.T) {
 func TestFrozen_database_is_given_up_in_time(t *testing.T) {
 	t.Parallel()
 	server := testkit.PostgresServer(t)
-	db := migrated(t, server.URL())
+	migrated(t, server.URL())
+	db := openWith(t, server.URL(), sqlstore.Settings{})
 	people := sqlstore.NewAccounts(db, keys(t))
 	if err := end(t, db); err != nil {
 		t.Fatal(err)
@@ -161,7 +162,7 @@ func TestHanging_host_is_passed_over(t *testing.T) {
 	defer func() { _ = silent.Close() }()
 	server := testkit.PostgresServer(t)
 	url := "postgres://postgres@" + silent.Addr().String() + "," + server.Addr() + "/postgres?sslmode=disable"
-	db := openAt(t, url)
+	db := openWith(t, url, sqlstore.Settings{})
 	began := time.Now()
 	if err := db.Ping(t.Context()); err != nil || time.Since(began) > promised {
 		t.Errorf("after %v: %v", time.Since(began), err)
@@ -172,8 +173,8 @@ func TestHanging_host_is_passed_over(t *testing.T) {
 func TestSlow_statement_is_ended_on_the_server(t *testing.T) {
 	t.Parallel()
 	server := testkit.PostgresServer(t)
-	db := migrated(t, server.URL())
-	other := openAt(t, server.URL())
+	other := migrated(t, server.URL())
+	db := openWith(t, server.URL(), sqlstore.Settings{})
 	tx, err := other.Unwrap().BeginTxx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)

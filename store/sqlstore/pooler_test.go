@@ -40,21 +40,11 @@ func work(t *testing.T, db *sqlstore.DB) {
 	group.Wait()
 }
 
-func openWith(t *testing.T, url string, s sqlstore.Settings) *sqlstore.DB {
-	t.Helper()
-	db, err := sqlstore.OpenWith(t.Context(), url, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return db
-}
-
 func TestPgBouncer_pooling_transactions_works_by_a_setting(t *testing.T) {
 	t.Parallel()
 	server := testkit.PostgresServer(t)
 	pooler := testkit.PgBouncer(t, server, "transaction", 4)
-	settings := sqlstore.Settings{Transactions: true}
+	settings := sqlstore.Settings{Timeout: testkit.DatabasePatience, Transactions: true}
 
 	// Migrations of two processes at once, through the pooler: they take turns.
 	var group sync.WaitGroup

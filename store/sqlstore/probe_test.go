@@ -9,20 +9,12 @@ import (
 	"testing"
 
 	"usher/internal/testkit"
-	"usher/store/sqlstore"
 )
 
 func TestProbeWrite_leaves_nothing_and_names_what_is_refused(t *testing.T) {
 	t.Parallel()
 	url := testkit.Postgres(t)
-	db, err := sqlstore.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if err := sqlstore.Migrate(t.Context(), db); err != nil {
-		t.Fatal(err)
-	}
+	db := migrated(t, url)
 	if err := db.ProbeWrite(t.Context()); err != nil {
 		t.Fatal(err)
 	}

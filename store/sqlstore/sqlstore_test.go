@@ -40,7 +40,12 @@ func databases(t *testing.T, test func(t *testing.T, newURL func(t *testing.T) s
 
 func openAt(t testing.TB, url string) *sqlstore.DB {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), url)
+	return openWith(t, url, sqlstore.Settings{Timeout: testkit.DatabasePatience})
+}
+
+func openWith(t testing.TB, url string, s sqlstore.Settings) *sqlstore.DB {
+	t.Helper()
+	db, err := sqlstore.OpenWith(t.Context(), url, s)
 	if err != nil {
 		t.Fatal(err)
 	}
