@@ -18,7 +18,6 @@ const mostPrefixes = 15
 type table struct {
 	Title   string
 	Hint    phrase // below the title
-	Command string // to be typed, behind the hint
 	Columns []string
 	Rows    [][]cell
 	Empty   string // shown instead of a table without rows
@@ -58,17 +57,8 @@ func (v view) Tables() []table {
 			Columns: []string{"col.worker", "col.channels", "col.queues", "col.breaker", "col.since", "col.version"},
 		},
 		{
-			Title: "queues", Rows: v.queues(), Empty: v.empty(vitals.SourceQueues),
-			Columns: []string{"col.queue", "col.pending", "col.oldest", "col.active", "col.scheduled", "col.retry", "col.archived"},
-		},
-		{
-			Title: "dead", Rows: v.dead(), Empty: v.empty(vitals.SourceTraffic), Words: true,
+			Title: "dead", Hint: phrase{Key: "dead.hint"}, Rows: v.dead(), Empty: v.empty(vitals.SourceTraffic), Words: true,
 			Columns: []string{"col.why", "col.count", "col.state", "col.channel", "col.provider", "col.last"},
-		},
-		{
-			Title: "dead.last", Hint: phrase{Key: "dead.hint"}, Command: "admin messages show ID", Rows: v.lastDead(),
-			Empty: v.empty(vitals.SourceTraffic), Words: true,
-			Columns: []string{"col.time", "col.to", "col.state", "col.why", "col.channel", "col.provider", "col.id"},
 		},
 	}
 }
@@ -196,47 +186,6 @@ func (v view) workers() [][]cell {
 	return rows
 }
 
-// queues are all queues, with the shards of one in one row, and then what waits in the stores.
-func (v view) queues() [][]cell {
-	var rows [][]cell
-	none := cell{Text: "–"}
-	for _, q := range v.Facts.Queues {
-		name, oldest := cell{Text: q.Name}, none
-		if q.Shards > 1 {
-			name.Text += " × " + strconv.Itoa(q.Shards)
-		}
-		if q.Paused {
-			name.Badges = []badge{{"amber", v.Or("", "queue.paused")}}
-		}
-		if q.Pending > 0 {
-			oldest.Text = span(q.Oldest)
-		}
-		rows = append(rows, []cell{
-			name,
-			{Text: grouped(q.Pending)},
-			oldest,
-			{Text: grouped(q.Active)},
-			{Text: grouped(q.Scheduled)},
-			{Text: grouped(q.Retry)},
-			{Text: grouped(q.Archived)},
-		})
-	}
-	for _, b := range []struct {
-		key     string
-		backlog *vitals.Backlog
-	}{{"source.outbox", v.Facts.Outbox}, {"source.outcomes", v.Facts.Outcomes}} {
-		if b.backlog == nil {
-			continue
-		}
-		oldest := none
-		if b.backlog.Count > 0 {
-			oldest.Text = span(b.backlog.Age(v.Facts.At))
-		}
-		rows = append(rows, []cell{{Text: v.Or("", b.key)}, {Text: grouped(b.backlog.Count)}, oldest, none, none, none, none})
-	}
-	return rows
-}
-
 // dead are the causes of messages that did not arrive.
 func (v view) dead() [][]cell {
 	var rows [][]cell
@@ -244,35 +193,13 @@ func (v view) dead() [][]cell {
 		rows = append(rows, []cell{
 			v.why(g.Reason, g.Code),
 			{Text: grouped(g.Count)},
-			v.state(string(g.State)),
-			v.channel(string(g.Channel)),
+			{Badges: []badge{{string(g.State), v.Or("state.", string(g.State))}}},
+			{Text: v.Or("channel.", string(g.Channel))},
 			{Text: g.Provider},
 			{Text: v.ago(g.Last)},
 		})
 	}
 	return rows
-}
-
-// lastDead are the newest messages that did not arrive.
-func (v view) lastDead() [][]cell {
-	var rows [][]cell
-	for _, m := range v.traffic.LastDead {
-		rows = append(rows, []cell{
-			{Text: m.At.In(v.Facts.At.Location()).Format("01-02 15:04:05")},
-			{Text: m.To},
-			v.state(string(m.State)), v.why(m.Reason, m.Code),
-			v.channel(string(m.Channel)),
-			{Text: m.Provider},
-			{Text: m.ID, Code: true},
-		})
-	}
-	return rows
-}
-
-func (v view) channel(name string) cell { return cell{Text: v.Or("channel.", name)} }
-
-func (v view) state(name string) cell {
-	return cell{Badges: []badge{{name, v.Or("state.", name)}}}
 }
 
 // why is the text of our reason, or the vendor's code where we have none.

@@ -98,8 +98,7 @@ type Flow struct {
 type Traffic struct {
 	Window    Window `json:"-"`
 	SMS, Mail Flow
-	Dead      []DeadGroup   // the most frequent first
-	LastDead  []DeadMessage `json:"-"` // the newest first
+	Dead      []DeadGroup // the most frequent first
 }
 
 // NewTraffic returns the empty traffic of a window.
@@ -158,20 +157,8 @@ type DeadGroup struct {
 	Last     time.Time // when the newest was requested
 }
 
-// DeadMessage is a message that did not arrive.
-type DeadMessage struct {
-	ID       string
-	Channel  messages.Channel
-	To       string // masked
-	State    messages.State
-	Reason   string
-	Provider string
-	Code     string
-	At       time.Time // when it was requested
-}
-
-// Merge adds the traffic of one past slot, as the table of rollups has it, to a slot of this one. The last dead messages
-// and the recent tally are left out: a past slot has neither.
+// Merge adds the traffic of one past slot, as the table of rollups has it, to a slot of this one. The
+// recent tally is left out: a past slot has none.
 func (t *Traffic) Merge(slot int, o *Traffic) {
 	t.SMS.merge(slot, o.SMS)
 	t.Mail.merge(slot, o.Mail)

@@ -64,11 +64,9 @@ func (w Worker) Has(channel messages.Channel) bool {
 
 // Queue is the state of one queue, or of all shards of one together.
 type Queue struct {
-	Name                                        string
-	Shards                                      int // 1 where it has no shards
-	Pending, Active, Scheduled, Retry, Archived int
-	Oldest                                      time.Duration // how long the oldest pending task has waited
-	Paused                                      bool          // the queue or one of its shards
+	Name   string
+	Oldest time.Duration // how long the oldest pending task has waited
+	Paused bool          // the queue or one of its shards
 }
 
 // Backlog is what waits in a store, and since when: the zero time when nothing waits.

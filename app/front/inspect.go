@@ -2,7 +2,6 @@ package front
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,33 +42,21 @@ func (i inspector) left(ctx context.Context, limit limits.Limit) (int, error) {
 	return i.stores.Redis.Limiter().Left(ctx, limits.Spend{Limit: limit, Subject: limits.Everybody})
 }
 
-// queues counts the shards of a queue as one.
+// queues returns the state of every queue, with the shards of codes as one.
 func (i inspector) queues(ctx context.Context) ([]vitals.Queue, error) {
 	namespace := i.stores.Namespace
-	groups := [][]string{
-		namespace.SMSQueues(i.shards),
-		{namespace.Queue(queue.Email)},
-		{namespace.Queue(queue.Periodic)},
-		{namespace.Queue(queue.PeriodicSMS)},
-	}
-	found, err := queue.Inspect(ctx, i.stores.Client, slices.Concat(groups...), i.stores.Clock.Now())
+	found, err := queue.Inspect(ctx, i.stores.Client, namespace.Queues(i.shards), i.stores.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
-	var all []vitals.Queue
-	for _, shards := range groups {
-		sum := vitals.Queue{Name: queue.Plain(shards[0]), Shards: len(shards)}
-		for _, shard := range shards {
-			q := found[shard]
-			sum.Pending += q.Pending
-			sum.Active += q.Active
-			sum.Scheduled += q.Scheduled
-			sum.Retry += q.Retry
-			sum.Archived += q.Archived
-			sum.Oldest = max(sum.Oldest, q.Oldest)
-			sum.Paused = sum.Paused || q.Paused
-		}
-		all = append(all, sum)
+	codes := vitals.Queue{Name: queue.SMS}
+	for _, shard := range namespace.SMSQueues(i.shards) {
+		codes.Oldest, codes.Paused = max(codes.Oldest, found[shard].Oldest), codes.Paused || found[shard].Paused
+	}
+	all := []vitals.Queue{codes}
+	for _, name := range []string{queue.Email, queue.Periodic, queue.PeriodicSMS} {
+		q := found[namespace.Queue(name)]
+		all = append(all, vitals.Queue{Name: name, Oldest: q.Oldest, Paused: q.Paused})
 	}
 	return all, nil
 }

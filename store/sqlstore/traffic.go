@@ -12,7 +12,6 @@ import (
 const (
 	deadGroups   = 30 // most frequent reasons that are shown
 	quarterKinds = 90 // most frequent reasons that are kept for each quarter of an hour
-	lastDead     = 20 // newest lost messages that are shown
 )
 
 // Traffic counts the messages of a window by the times at which they were requested. Quarters of an hour that
@@ -24,9 +23,6 @@ func (m *Messages) Traffic(ctx context.Context, w vitals.Window) (*vitals.Traffi
 	counted, err := m.counted(ctx, t)
 	if err == nil {
 		err = m.count(ctx, t, counted, deadGroups)
-	}
-	if err == nil {
-		err = m.lastDead(ctx, t)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("count messages: %w", err)
@@ -160,20 +156,6 @@ func (m *Messages) deadGroups(ctx context.Context, t *vitals.Traffic, since time
 	for _, r := range rows {
 		r.DeadGroup.Last = r.Last.Time
 		t.AddDead(r.DeadGroup)
-	}
-	return err
-}
-
-// lastDead reads the newest messages that were not delivered.
-func (m *Messages) lastDead(ctx context.Context, t *vitals.Traffic) error {
-	var rows []Message
-	err := m.read(ctx, &rows, t.Window.Since, t.Window.Until, "select "+messageColumns+inWindow+isDead+
-		" order by created_at desc, id desc limit ?", lastDead)
-	for _, r := range rows {
-		t.LastDead = append(t.LastDead, vitals.DeadMessage{
-			ID: r.ID, Channel: r.Channel, To: r.To, State: r.State, Reason: r.Reason, Provider: r.Provider,
-			Code: r.ProviderCode, At: r.CreatedAt.Time,
-		})
 	}
 	return err
 }
