@@ -26,7 +26,7 @@ func onRedis(t *testing.T, change func(*api.Server, *redisstore.Store)) *bundle 
 	b := setup(t, nil)
 	b.client = patient(t, testkit.Redis(t))
 	store := redisstore.New(b.client, b.keys, b.clock.Now)
-	b.face.Verify.Codes, b.face.Verify.Entered = store.Codes(), store.Limiter().Entered
+	b.face.Verify.Codes, b.face.Verify.Entered = store.Codes(), store.Gate().Entered
 	b.face.Captchas, b.face.Gate, b.face.Answers, b.face.Sessions = store.Captchas(), store.Gate(), store.Answers(), store.Sessions()
 	b.face.Config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	if change != nil {

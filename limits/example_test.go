@@ -1,27 +1,26 @@
 package limits_test
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 
 	"usher/limits"
 )
 
-// counter is a limiter that counts in memory and forgets nothing. The one of the service is in store/redisstore.
+// counter counts in memory and forgets nothing. What the service spends limits with is in store/redisstore.
 type counter map[string]int
 
-// Spend implements [limits.Limiter].
-func (c counter) Spend(_ context.Context, spends []limits.Spend) (limits.Decision, error) {
+// Spend takes one unit of each limit, or of none.
+func (c counter) Spend(spends []limits.Spend) limits.Decision {
 	for _, s := range spends {
 		if !s.Limit.Off() && c[string(s.Limit.Name)+s.Subject] >= s.Limit.Count {
-			return limits.Decision{Refused: s.Limit.Name, RetryAfter: s.Limit.Period, Limit: s.Limit}, nil
+			return limits.Decision{Refused: s.Limit.Name, RetryAfter: s.Limit.Period, Limit: s.Limit}
 		}
 	}
 	for _, s := range spends {
 		c[string(s.Limit.Name)+s.Subject]++
 	}
-	return limits.Decision{}, nil
+	return limits.Decision{}
 }
 
 // A request spends the limits of its address, of the address's network and of all requests together, or none of them.
@@ -31,12 +30,10 @@ func ExampleSet_ByAddress() {
 		fmt.Println(err)
 		return
 	}
-	var limiter limits.Limiter = counter{}
+	limiter := counter{}
 	for range 3 {
-		decision, err := limiter.Spend(context.Background(), set.ByAddress(netip.MustParseAddr("203.0.113.7"), limits.RegisterIP))
-		if err != nil {
-			fmt.Println("503:", err)
-		} else if decision.Allowed() {
+		decision := limiter.Spend(set.ByAddress(netip.MustParseAddr("203.0.113.7"), limits.RegisterIP))
+		if decision.Allowed() {
 			fmt.Println("allowed")
 		} else {
 			fmt.Printf("429: %s, try again in %v\n", decision.Refused, decision.RetryAfter)

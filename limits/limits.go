@@ -5,10 +5,7 @@
 // it becomes a key in a store.
 package limits
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Name identifies a limit in settings, answers and metrics.
 type Name string
@@ -49,10 +46,3 @@ type Decision struct {
 
 // Allowed reports whether every spend was granted.
 func (d Decision) Allowed() bool { return d.Refused == "" }
-
-// Limiter spends limits.
-type Limiter interface {
-	// Spend takes one unit of each limit, or of none when one of them has none left. A limit that is off is skipped. After
-	// an error it is unknown whether units were spent.
-	Spend(ctx context.Context, spends []Spend) (Decision, error)
-}

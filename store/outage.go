@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The two dependencies that an [Outage] can concern.
 const (
@@ -57,4 +60,12 @@ func Advise(err error) string {
 		return err.Error() + " (" + o.Cure + ")"
 	}
 	return err.Error()
+}
+
+// Wrap puts the operation that failed in front of its error; nil stays nil.
+func Wrap(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", operation, err)
 }

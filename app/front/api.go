@@ -178,7 +178,7 @@ func (a *API) codes() *verify.Service {
 		Uses:   a.stores.Spent,
 		Entered: func(ctx context.Context, mobile contact.Mobile) error {
 			a.metrics.Entered()
-			return a.stores.Redis.Limiter().Entered(ctx, mobile)
+			return a.stores.Redis.Gate().Entered(ctx, mobile)
 		},
 	}
 }

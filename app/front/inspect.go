@@ -39,7 +39,7 @@ func (i inspector) outcomes(ctx context.Context) (vitals.Backlog, error) {
 
 // left is what all processes together may still spend of a limit that counts all requests together.
 func (i inspector) left(ctx context.Context, limit limits.Limit) (int, error) {
-	return i.stores.Redis.Limiter().Left(ctx, limits.Spend{Limit: limit, Subject: limits.Everybody})
+	return i.stores.Redis.Gate().Left(ctx, limits.Spend{Limit: limit, Subject: limits.Everybody})
 }
 
 // queues returns the state of every queue, with the shards of codes as one.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"usher/secrets"
+	"usher/store"
 )
 
 // Answers keeps the answers to requests with an idempotency key, so that a request that is sent again gets the same answer
@@ -48,12 +49,8 @@ func (a *Answers) Drop(ctx context.Context, key, run string) error {
 
 // end stores the sealed answer, or releases the key when the answer is empty.
 func (a *Answers) end(ctx context.Context, hash, run, sealed string) error {
-	err := answerEndScript.Run(ctx, a.store.client, []string{a.store.space.answerKey(hash)},
-		run, sealed, a.store.now().Add(answerLife).UnixMilli(), answerLife.Milliseconds()).Err()
-	if err != nil {
-		return fmt.Errorf("end request: %w", err)
-	}
-	return nil
+	return store.Wrap("end request", answerEndScript.Run(ctx, a.store.client, []string{a.store.space.answerKey(hash)},
+		run, sealed, a.store.now().Add(answerLife).UnixMilli(), answerLife.Milliseconds()).Err())
 }
 
 // hash keeps the keys of clients out of Redis: a client may put anything into them.

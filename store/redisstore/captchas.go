@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/captcha/challenge"
+	"usher/store"
 )
 
 // Bounds of checking an answer without spending the captcha.
@@ -24,10 +25,7 @@ type Captchas struct{ store *Store }
 // Put keeps what a captcha asks, for the given time.
 func (c *Captchas) Put(ctx context.Context, id string, asked challenge.Asked, ttl time.Duration) error {
 	value := stamp(c.store.now().Add(ttl), encodeAsked(asked))
-	if err := c.store.client.Set(ctx, c.store.space.captchaKey(c.hash(id)), value, ttl).Err(); err != nil {
-		return fmt.Errorf("put captcha: %w", err)
-	}
-	return nil
+	return store.Wrap("put captcha", c.store.client.Set(ctx, c.store.space.captchaKey(c.hash(id)), value, ttl).Err())
 }
 
 // Peek returns what the captcha asks and leaves it there; the result is zero when the captcha is gone. A captcha can be read
@@ -45,11 +43,7 @@ func (c *Captchas) Peek(ctx context.Context, id string) (challenge.Asked, error)
 // Fail counts a wrong answer; the third one spends the captcha.
 func (c *Captchas) Fail(ctx context.Context, id string) error {
 	hash := c.hash(id)
-	err := captchaFailScript.Run(ctx, c.store.client, []string{c.store.space.captchaKey(hash), c.store.space.triesKey(hash)}, wrongAnswers).Err()
-	if err != nil {
-		return fmt.Errorf("count wrong captcha: %w", err)
-	}
-	return nil
+	return store.Wrap("count wrong captcha", captchaFailScript.Run(ctx, c.store.client, []string{c.store.space.captchaKey(hash), c.store.space.triesKey(hash)}, wrongAnswers).Err())
 }
 
 // hash keeps ids out of Redis: a reader of its keys cannot use the captchas.

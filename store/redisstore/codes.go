@@ -12,6 +12,7 @@ import (
 
 	"usher/messages"
 	"usher/secrets"
+	"usher/store"
 	"usher/verify"
 )
 
@@ -67,10 +68,7 @@ func (c *Codes) Void(ctx context.Context, id, replaced string) error {
 		space.codeKey(subject, id), space.outcomesKey(subject), space.pauseKey(subject), space.codeKey(subject, cmp.Or(replaced, id)),
 	}, space.limitKeys(subject, windows)...)
 	args := append([]any{id, c.store.now().UnixMilli()}, limitPeriods(windows)...)
-	if err := codeVoidScript.Run(ctx, c.store.client, keys, args...).Err(); err != nil {
-		return fmt.Errorf("void code: %w", err)
-	}
-	return nil
+	return store.Wrap("void code", codeVoidScript.Run(ctx, c.store.client, keys, args...).Err())
 }
 
 // Claim implements the SMSClaims of package tasks.

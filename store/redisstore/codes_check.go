@@ -9,6 +9,7 @@ import (
 	"usher/messages"
 	"usher/providers"
 	"usher/secrets"
+	"usher/store"
 	"usher/verify"
 )
 
@@ -43,7 +44,7 @@ func (c *Codes) Try(ctx context.Context, id string, purpose verify.Purpose) (ver
 // countAgain counts a guess after a code's first for all codes together, before it is compared.
 func (c *Codes) countAgain(ctx context.Context, pending verify.Pending) (verify.Pending, error) {
 	spends := c.store.wrongCode()
-	decision, err := c.store.Limiter().Spend(ctx, spends)
+	_, decision, err := c.store.Gate().Admit(ctx, "", spends)
 	if err != nil {
 		return verify.Pending{}, fmt.Errorf("try code: %w", err)
 	}
@@ -72,10 +73,7 @@ func (c *Codes) Confirm(ctx context.Context, id string, pending verify.Pending) 
 			calls = append(calls, batch.refunding(g))
 		}
 	}
-	if err := c.store.runAll(ctx, calls); err != nil {
-		return fmt.Errorf("confirm code: %w", err)
-	}
-	return nil
+	return store.Wrap("confirm code", c.store.runAll(ctx, calls))
 }
 
 // Use implements [verify.Codes].
@@ -110,10 +108,7 @@ func (c *Codes) Restore(ctx context.Context, id string) error {
 	if !ok {
 		return nil
 	}
-	if err := codeRestoreScript.Run(ctx, c.store.client, keys, c.store.now().UnixMilli()).Err(); err != nil {
-		return fmt.Errorf("restore code: %w", err)
-	}
-	return nil
+	return store.Wrap("restore code", codeRestoreScript.Run(ctx, c.store.client, keys, c.store.now().UnixMilli()).Err())
 }
 
 // Status implements [verify.Codes].

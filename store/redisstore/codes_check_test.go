@@ -267,7 +267,7 @@ func rightForAll(t *testing.T, b *fixture) {
 	left := func(want int) {
 		t.Helper()
 		limit := b.store.Rules.Set[limits.CodeWrongAll]
-		got, err := b.store.Limiter().Left(t.Context(), limits.Spend{Limit: limit, Subject: limits.Everybody})
+		got, err := b.store.Gate().Left(t.Context(), limits.Spend{Limit: limit, Subject: limits.Everybody})
 		if err != nil || got != want {
 			t.Errorf("%d wrong guesses are left, %v, want %d", got, err, want)
 		}

@@ -46,7 +46,7 @@ func (b *fixture) send(t *testing.T, n int) (last limits.Decision) {
 func (b *fixture) enterCodes(t *testing.T, n int) {
 	t.Helper()
 	for range n {
-		if err := b.store.Limiter().Entered(t.Context(), b.mobile); err != nil {
+		if err := b.store.Gate().Entered(t.Context(), b.mobile); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -226,7 +226,7 @@ func conversionCountsOnce(t *testing.T, b *fixture) {
 func refundAndLook(t *testing.T, b *fixture) {
 	one, other := on(t, "1", "one", 3, time.Hour), on(t, "2", "other", 5, time.Hour)
 	left := func(spend limits.Spend) int {
-		n, err := b.store.Limiter().Left(t.Context(), spend)
+		n, err := b.store.Gate().Left(t.Context(), spend)
 		if err != nil {
 			t.Fatal(err)
 		}

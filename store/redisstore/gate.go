@@ -10,14 +10,16 @@ import (
 
 	"usher/captcha/challenge"
 	"usher/limits"
+	"usher/store"
 )
 
-// Gate spends a captcha together with limits. It is safe for concurrent use.
+// Gate spends limits, alone or together with a captcha. It is safe for concurrent use.
 type Gate struct{ store *Store }
 
 // Admit removes the captcha and returns what it asks, which is zero when the captcha is gone or the id is empty; and it
-// spends all of the limits or none. Both go in one round trip, so the captcha is spent whatever the limits decide. Of
-// parallel calls with one id only one gets the answer.
+// spends one unit of each limit, or of none when one of them has none left. Both go in one round trip, so the captcha is
+// spent whatever the limits decide; after a refusal a second one returns the units of other places. Limits that are off are
+// skipped. After an error it is unknown whether units were spent. Of parallel calls with one id only one gets the answer.
 func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
 	asked challenge.Asked, decision limits.Decision, err error,
 ) {
@@ -87,10 +89,7 @@ func (g *Gate) Know(ctx context.Context, ttl time.Duration, network string, logi
 			args: []any{g.networkOf(login, network), now.Add(ttl).UnixMilli(), now.UnixMilli(), maxNetworks},
 		})
 	}
-	if err := g.store.runAll(ctx, notes); err != nil {
-		return fmt.Errorf("remember network: %w", err)
-	}
-	return nil
+	return store.Wrap("remember network", g.store.runAll(ctx, notes))
 }
 
 // Known reports whether a network is remembered for a login name.
@@ -99,10 +98,7 @@ func (g *Gate) Known(ctx context.Context, network, login string) (bool, error) {
 	if errors.Is(err, redis.Nil) {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("find network: %w", err)
-	}
-	return until > float64(g.store.now().UnixMilli()), nil
+	return until > float64(g.store.now().UnixMilli()), store.Wrap("find network", err)
 }
 
 // networksKey returns the key of a login name's networks. A login name is a user name, a number or an address, so it is hashed.

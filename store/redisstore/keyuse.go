@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/secrets"
+	"usher/store"
 )
 
 // scanPage is how many keys Redis scans between two commands of other clients.
@@ -55,10 +56,7 @@ func (s *Store) KeyUse(ctx context.Context) (map[string]KeyUse, error) {
 	} else {
 		err = count(ctx, s.client)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("count uses of keys: %w", err)
-	}
-	return use, nil
+	return use, store.Wrap("count uses of keys", err)
 }
 
 // scan calls tell with the two fields of every hash under a pattern that has the first field and has not ended.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"usher/store"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -17,26 +19,17 @@ type Leaders struct{ store *Store }
 // caller has a name of its own.
 func (l *Leaders) Lead(ctx context.Context, name, caller string, ttl time.Duration) (bool, error) {
 	leads, err := leaderLeadScript.Run(ctx, l.store.client, []string{l.store.space.leaderKey(name)}, caller, ttl.Milliseconds()).Int()
-	if err != nil {
-		return false, fmt.Errorf("lead %s: %w", name, err)
-	}
-	return leads == 1, nil
+	return leads == 1, store.Wrap("lead "+name, err)
 }
 
 // Resign ends the caller's lead, so that another can lead at once. It does nothing for a caller that does not lead.
 func (l *Leaders) Resign(ctx context.Context, name, caller string) error {
-	if err := leaderResignScript.Run(ctx, l.store.client, []string{l.store.space.leaderKey(name)}, caller).Err(); err != nil {
-		return fmt.Errorf("resign %s: %w", name, err)
-	}
-	return nil
+	return store.Wrap("resign "+name, leaderResignScript.Run(ctx, l.store.client, []string{l.store.space.leaderKey(name)}, caller).Err())
 }
 
 // Ran stores that the task was done now.
 func (l *Leaders) Ran(ctx context.Context, name string) error {
-	if err := l.store.client.Set(ctx, l.store.space.ranKey(name), l.store.now().UnixMilli(), keepRan).Err(); err != nil {
-		return fmt.Errorf("store run of %s: %w", name, err)
-	}
-	return nil
+	return store.Wrap("store run of "+name, l.store.client.Set(ctx, l.store.space.ranKey(name), l.store.now().UnixMilli(), keepRan).Err())
 }
 
 // LastRan returns when the task was last done; zero when that is not known.

@@ -8,34 +8,17 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/limits"
+	"usher/store"
 )
 
 // refundTimeout bounds a refund, which may have to run after the caller's own time is over.
 const refundTimeout = time.Second
 
-// Limiter spends limits. It is safe for concurrent use.
-type Limiter struct{ store *Store }
-
-var _ limits.Limiter = (*Limiter)(nil)
-
-// Spend takes one unit of each limit, or of none when one of them has none left. It takes one round trip, and after a
-// refusal a second one that returns the units of other places.
-func (l *Limiter) Spend(ctx context.Context, spends []limits.Spend) (limits.Decision, error) {
-	batch := l.store.batch(spends)
-	pipe := l.store.client.Pipeline()
-	batch.queue(ctx, pipe)
-	_, _ = pipe.Exec(ctx) // every command has its own error
-	return batch.decide(ctx)
-}
-
 // Left returns how many units are left of a limit, without spending.
-func (l *Limiter) Left(ctx context.Context, spend limits.Spend) (int, error) {
-	c := l.store.leftCall(spend)
-	left, err := c.script.Run(ctx, l.store.client, c.keys, c.args...).Int()
-	if err != nil {
-		return 0, fmt.Errorf("read limit: %w", err)
-	}
-	return left, nil
+func (g *Gate) Left(ctx context.Context, spend limits.Spend) (int, error) {
+	c := g.store.leftCall(spend)
+	left, err := c.script.Run(ctx, g.store.client, c.keys, c.args...).Int()
+	return left, store.Wrap("read limit", err)
 }
 
 // leftCall asks how many units are left of a limit.
@@ -199,8 +182,5 @@ func (b *batch) refund(ctx context.Context, which func(*group) bool) error {
 			back = append(back, b.refunding(g))
 		}
 	}
-	if err := b.store.runAll(ctx, back); err != nil {
-		return fmt.Errorf("refund limits: %w", err)
-	}
-	return nil
+	return store.Wrap("refund limits", b.store.runAll(ctx, back))
 }

@@ -8,9 +8,9 @@ import (
 	"usher/limits"
 )
 
-// BenchmarkLimiter_Spend spends as much as a code costs beside the limits of its number.
-func BenchmarkLimiter_Spend(b *testing.B) {
-	limiter := setup(b, testkit.Redis(b)).store.Limiter()
+// BenchmarkGate_Admit_limits spends as much as a code costs beside the limits of its number.
+func BenchmarkGate_Admit_limits(b *testing.B) {
+	gate := setup(b, testkit.Redis(b)).store.Gate()
 	spend := func(name limits.Name, subject string) limits.Spend {
 		return limits.Spend{Limit: limits.Limit{Name: name, Count: 1 << 40, Period: time.Hour}, Subject: subject}
 	}
@@ -20,7 +20,7 @@ func BenchmarkLimiter_Spend(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if decision, err := limiter.Spend(b.Context(), spends); err != nil || !decision.Allowed() {
+		if _, decision, err := gate.Admit(b.Context(), "", spends); err != nil || !decision.Allowed() {
 			b.Fatal(decision, err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"usher/limits"
 )
 
-// limitsTests check the promises of [limits.Limiter].
+// limitsTests check the promises of [redisstore.Gate] about limits.
 var limitsTests = behaviours{
 	"random spends agree with a model":            windowModel,
 	"of 200 parallel spends the count is granted": spendInParallel,
@@ -34,7 +34,7 @@ func reporter(into map[limits.Name]int) func(context.Context, limits.Name, time.
 
 func (b *fixture) spend(t *testing.T, spends ...limits.Spend) limits.Decision {
 	t.Helper()
-	d, err := b.store.Limiter().Spend(t.Context(), spends)
+	_, d, err := b.store.Gate().Admit(t.Context(), "", spends)
 	if err != nil {
 		t.Fatalf("Spend: %v", err)
 	}

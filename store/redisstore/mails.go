@@ -2,10 +2,10 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"usher/secrets"
+	"usher/store"
 )
 
 // Mails notes attempts to send mails; the mails themselves are in the database. After the database was restored from an
@@ -18,16 +18,10 @@ type Mails struct{ store *Store }
 func (m *Mails) Note(ctx context.Context, id string, attempt int, until time.Time) (bool, error) {
 	stays := max(until.Sub(m.store.now()), 0) + leastNote
 	noted, err := mailNoteScript.Run(ctx, m.store.client, []string{m.store.space.mailKey(id)}, attempt, secrets.Random(8), stays.Milliseconds()).Int()
-	if err != nil {
-		return false, fmt.Errorf("note mail: %w", err)
-	}
-	return noted == 1, nil
+	return noted == 1, store.Wrap("note mail", err)
 }
 
 // Forget removes the note of a mail: the mail may be sent again although it may have been sent before.
 func (m *Mails) Forget(ctx context.Context, id string) error {
-	if err := m.store.client.Del(ctx, m.store.space.mailKey(id)).Err(); err != nil {
-		return fmt.Errorf("forget mail: %w", err)
-	}
-	return nil
+	return store.Wrap("forget mail", m.store.client.Del(ctx, m.store.space.mailKey(id)).Err())
 }

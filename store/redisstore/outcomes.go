@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/messages"
+	"usher/store"
 	"usher/verify"
 )
 
@@ -62,10 +63,7 @@ func (o *Outcomes) Remove(ctx context.Context, entries []messages.Entry) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("remove outcomes: %w", err)
-	}
-	return nil
+	return store.Wrap("remove outcomes", err)
 }
 
 // Backlog returns the number of entries and the time of the oldest one, the zero time when there is none.

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/providers"
+	"usher/store"
 )
 
 // Scores keeps the outcomes of each provider's messages, minute by minute. It is safe for concurrent use.
@@ -34,10 +35,7 @@ func (s *Scores) AddScore(ctx context.Context, provider string, score providers.
 		pipe.Expire(ctx, key, providers.ScoreWindow+2*time.Minute)
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("add score: %w", err)
-	}
-	return nil
+	return store.Wrap("add score", err)
 }
 
 // RecentScores implements [providers.Scores] in one round trip. The window ends with the current minute.
@@ -86,16 +84,10 @@ func (b *Bounds) Acquire(ctx context.Context, slot providers.Slot) (providers.De
 	r, err := read(slotAcquireScript.Run(ctx, b.store.client,
 		[]string{b.store.space.slotsKey(slot.Provider), b.store.space.secondKey(slot.Provider)},
 		slot.Name, b.store.now().UnixMilli(), slot.Until.UnixMilli(), slot.Bounds.Concurrent, slot.Bounds.PerSecond))
-	if err != nil {
-		return "", 0, fmt.Errorf("acquire slot: %w", err)
-	}
-	return providers.Decision(r.text(0)), span(r.number(1)), nil
+	return providers.Decision(r.text(0)), span(r.number(1)), store.Wrap("acquire slot", err)
 }
 
 // Release implements [providers.Slots] in one round trip.
 func (b *Bounds) Release(ctx context.Context, slot providers.Slot) error {
-	if err := b.store.client.ZRem(ctx, b.store.space.slotsKey(slot.Provider), slot.Name).Err(); err != nil {
-		return fmt.Errorf("release slot: %w", err)
-	}
-	return nil
+	return store.Wrap("release slot", b.store.client.ZRem(ctx, b.store.space.slotsKey(slot.Provider), slot.Name).Err())
 }

@@ -65,14 +65,11 @@ func (s *Store) Captchas() *Captchas { return &Captchas{s} }
 // Codes returns the issued codes.
 func (s *Store) Codes() *Codes { return &Codes{s} }
 
-// Gate returns the gate, which spends a captcha together with limits.
+// Gate returns the gate, which spends limits and captchas.
 func (s *Store) Gate() *Gate { return &Gate{s} }
 
 // Leaders returns the leaders of periodic tasks.
 func (s *Store) Leaders() *Leaders { return &Leaders{s} }
-
-// Limiter returns the limiter.
-func (s *Store) Limiter() *Limiter { return &Limiter{s} }
 
 // Mails returns the notes about mails.
 func (s *Store) Mails() *Mails { return &Mails{s} }

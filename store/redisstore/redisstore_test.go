@@ -131,7 +131,7 @@ func (b *bundle) steps(ctx context.Context) []step {
 	return []step{
 		{"Admit", func() error { _, _, err := b.store.Gate().Admit(ctx, "captcha", spends); return err }},
 		{"Fill", func() error { _, err := b.store.Gate().Fill(ctx, spends); return err }},
-		{"Spend", func() error { _, err := b.store.Limiter().Spend(ctx, spends); return err }},
+		{"Spend", func() error { _, _, err := b.store.Gate().Admit(ctx, "", spends); return err }},
 		{"Issue", func() error { return codes.Issue(ctx, issue) }},
 		{"Claim", func() (err error) { claim, err = codes.Claim(ctx, issue.ID, time.Minute); return err }},
 		{"Record", func() error {
@@ -158,8 +158,8 @@ func (b *bundle) steps(ctx context.Context) []step {
 		{"Remove", func() error {
 			return b.store.Outcomes().Remove(ctx, append(entries, messages.Entry{Log: "usher:{AA}:outcomes", ID: "1-1"}))
 		}},
-		{"Left", func() error { _, err := b.store.Limiter().Left(ctx, spends[0]); return err }},
-		{"Entered", func() error { return b.store.Limiter().Entered(ctx, mobile()) }},
+		{"Left", func() error { _, err := b.store.Gate().Left(ctx, spends[0]); return err }},
+		{"Entered", func() error { return b.store.Gate().Entered(ctx, mobile()) }},
 		{"Refund", func() error { return b.store.Gate().Refund(ctx, spends) }},
 		{"Know", func() error { return b.store.Gate().Know(ctx, time.Hour, "a network", "a login") }},
 		{"Known", func() error { _, err := b.store.Gate().Known(ctx, "a network", "a login"); return err }},

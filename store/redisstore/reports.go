@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/reports"
+	"usher/store"
 	"usher/verify"
 )
 
@@ -24,10 +25,7 @@ var _ reports.Store = (*Reports)(nil)
 // Remember stores the reference that a vendor has for a code's message instead of the code's id, so that [Reports.Apply]
 // finds the code.
 func (r *Reports) Remember(ctx context.Context, provider, reference, id string) error {
-	if err := r.store.client.Set(ctx, r.reference(provider, reference), id, keepReference).Err(); err != nil {
-		return fmt.Errorf("remember reference: %w", err)
-	}
-	return nil
+	return store.Wrap("remember reference", r.store.client.Set(ctx, r.reference(provider, reference), id, keepReference).Err())
 }
 
 // reference returns the key of a vendor's reference, which is hashed because vendors choose its text.
@@ -38,10 +36,7 @@ func (r *Reports) reference(provider, reference string) string {
 // TryLock takes a lock for the given time and reports whether it was free. The lock ends by itself and cannot be released.
 func (r *Reports) TryLock(ctx context.Context, name string, ttl time.Duration) (bool, error) {
 	mine, err := r.store.client.SetNX(ctx, r.store.space.lockKey(r.store.keys.Index("turn", name)), "1", ttl).Result()
-	if err != nil {
-		return false, fmt.Errorf("take lock: %w", err)
-	}
-	return mine, nil
+	return mine, store.Wrap("take lock", err)
 }
 
 // Apply implements [reports.Store]. It takes one round trip, and one more for a vendor that names messages by references.

@@ -50,7 +50,7 @@ func keepsNoSecret(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	const login, network = "li_lei@example.com", "203.0.113.0/24"
-	err := errors.Join(b.store.Gate().Know(t.Context(), time.Hour, network, login), b.store.Limiter().Entered(t.Context(), b.mobile))
+	err := errors.Join(b.store.Gate().Know(t.Context(), time.Hour, network, login), b.store.Gate().Entered(t.Context(), b.mobile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"usher/store"
+
 	"github.com/alexedwards/scs/v2"
 	"github.com/redis/go-redis/v9"
 )
@@ -43,20 +45,13 @@ func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, exp
 	if ttl < time.Millisecond {
 		return s.DeleteCtx(ctx, token)
 	}
-	err := sessionCommitScript.Run(ctx, s.store.client, []string{s.key(token)},
-		stamp(expiry, string(data)), ttl.Milliseconds(), ended).Err()
-	if err != nil {
-		return fmt.Errorf("write session: %w", err)
-	}
-	return nil
+	return store.Wrap("write session", sessionCommitScript.Run(ctx, s.store.client, []string{s.key(token)},
+		stamp(expiry, string(data)), ttl.Milliseconds(), ended).Err())
 }
 
 // DeleteCtx ends a session; it is no error when there is none.
 func (s *Sessions) DeleteCtx(ctx context.Context, token string) error {
-	if err := s.store.client.SetXX(ctx, s.key(token), ended, endedTTL).Err(); err != nil {
-		return fmt.Errorf("delete session: %w", err)
-	}
-	return nil
+	return store.Wrap("delete session", s.store.client.SetXX(ctx, s.key(token), ended, endedTTL).Err())
 }
 
 // Find is FindCtx for callers without a context; the client's time-outs bound it.
@@ -136,10 +131,7 @@ func (s *Sessions) End(ctx context.Context, owner string, ids ...string) (int, e
 	if _, err := pipe.Exec(ctx); err != nil {
 		return 0, fmt.Errorf("end sessions: %w", err)
 	}
-	if err := s.store.client.ZRem(ctx, s.listKey(owner), own).Err(); err != nil {
-		return 0, fmt.Errorf("end sessions: %w", err)
-	}
-	return len(own), nil
+	return len(own), store.Wrap("end sessions", s.store.client.ZRem(ctx, s.listKey(owner), own).Err())
 }
 
 // own returns those of the ids that are on the owner's list.

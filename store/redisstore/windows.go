@@ -2,10 +2,10 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 
 	"usher/contact"
 	"usher/limits"
+	"usher/store"
 	"usher/verify"
 )
 
@@ -69,17 +69,13 @@ func limitPeriods(windows []limits.Limit) []any {
 }
 
 // Entered counts a code that was entered, for the guard of its number's prefix. It must be called once for a code.
-func (l *Limiter) Entered(ctx context.Context, mobile contact.Mobile) error {
-	guard := l.store.Rules.Set[limits.SMSConversion]
+func (g *Gate) Entered(ctx context.Context, mobile contact.Mobile) error {
+	guard := g.store.Rules.Set[limits.SMSConversion]
 	if guard.Off() {
 		return nil
 	}
-	subject := l.store.keys.Index("limit", mobile.Prefix())
-	keys := []string{l.store.space.enteredKey(subject, subject, guard), l.store.space.historyEnteredKey(subject, subject, guard)}
-	err := conversionEnterScript.Run(ctx, l.store.client, keys,
-		l.store.now().UnixMilli(), guard.Period.Milliseconds(), guard.Judged().Milliseconds()).Err()
-	if err != nil {
-		return fmt.Errorf("count entered code: %w", err)
-	}
-	return nil
+	subject := g.store.keys.Index("limit", mobile.Prefix())
+	keys := []string{g.store.space.enteredKey(subject, subject, guard), g.store.space.historyEnteredKey(subject, subject, guard)}
+	return store.Wrap("count entered code", conversionEnterScript.Run(ctx, g.store.client, keys,
+		g.store.now().UnixMilli(), guard.Period.Milliseconds(), guard.Judged().Milliseconds()).Err())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/messages"
+	"usher/store"
 	"usher/vitals"
 )
 
@@ -55,10 +56,7 @@ func (w *Workers) Publish(ctx context.Context, worker vitals.Worker) error {
 		pipe.Expire(ctx, w.store.space.workersKey(), workersLife)
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("publish worker: %w", err)
-	}
-	return nil
+	return store.Wrap("publish worker", err)
 }
 
 // Withdraw removes a worker that has ended from the list.
@@ -68,10 +66,7 @@ func (w *Workers) Withdraw(ctx context.Context, id string) error {
 		pipe.Del(ctx, w.store.space.workerKey(id))
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("withdraw worker: %w", err)
-	}
-	return nil
+	return store.Wrap("withdraw worker", err)
 }
 
 // List returns the running workers, the oldest first. It takes two round trips.

@@ -11,6 +11,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/store"
 )
 
 // contactsRow is the contacts of an account as they are stored, in accounts and in account_changes. They are sealed for the
@@ -104,7 +105,7 @@ func (a *Accounts) changeOf(row changeRow) (accounts.Change, error) {
 	if err == nil {
 		change.Before.Email, err = unseal(a, row.EmailSealed, sealEmail+row.AccountID, contact.ParseEmail)
 	}
-	return change, wrap("open contacts of change", err)
+	return change, store.Wrap("open contacts of change", err)
 }
 
 // undoTries bounds how often an undo checks again which contacts are still free.
@@ -221,5 +222,5 @@ func (a *Accounts) restore(
 // DropEndedChanges deletes changes that cannot be undone any more, and returns their number.
 func (a *Accounts) DropEndedChanges(ctx context.Context, when time.Time) (int, error) {
 	dropped, err := a.db.prune(ctx, pruning{"account_changes", "ends_at", "true"}, when)
-	return dropped, wrap("drop ended changes", err)
+	return dropped, store.Wrap("drop ended changes", err)
 }

@@ -5,6 +5,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/store"
 )
 
 // Kinds under which numbers and addresses are hashed, and contexts in which they are sealed: a sealed value that is moved to
@@ -133,7 +134,7 @@ func unseal[T any](a *Accounts, sealed *string, context string, parse func(strin
 	}
 	full, err := a.keys.Open(*sealed, context)
 	if err != nil {
-		return none, wrap("open "+context, err)
+		return none, store.Wrap("open "+context, err)
 	}
 	return parse(full)
 }

@@ -13,6 +13,7 @@ import (
 	"usher/accounts"
 	"usher/contact"
 	"usher/secrets"
+	"usher/store"
 )
 
 // Accounts implements accounts.Store. It is safe for concurrent use; make it with [NewAccounts].
@@ -73,7 +74,7 @@ func (a *Accounts) Exists(ctx context.Context, key accounts.Key) (bool, error) {
 	}
 	var exists bool
 	err = a.db.get(ctx, &exists, "select exists (select 1 from accounts where "+condition+")", value)
-	return exists, wrap("find account", err)
+	return exists, store.Wrap("find account", err)
 }
 
 // Activate implements accounts.Store. It proves the address in one statement: of several accounts that wait with the same
@@ -165,7 +166,7 @@ func accountError(operation string, err error) error {
 	if field := takenField(err); field != "" {
 		return &accounts.ExistsError{Field: field}
 	}
-	return wrap(operation, err)
+	return store.Wrap(operation, err)
 }
 
 // ChangePassword implements accounts.Store.

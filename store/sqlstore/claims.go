@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/store"
 )
 
 // Each transaction here locks the row of the account that has a number before the row of the account that claims it, so that
@@ -40,7 +41,7 @@ func (a *Accounts) Seen(ctx context.Context, account accounts.Account, when time
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
-	return wrap("store use of account", err)
+	return store.Wrap("store use of account", err)
 }
 
 // endClaims ends the claim on a number and returns the account that claimed it, or nil when there is no number or no claim.

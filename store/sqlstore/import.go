@@ -8,6 +8,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/store"
 )
 
 var _ accounts.ImportStore = (*Accounts)(nil)
@@ -52,7 +53,7 @@ func (a *Accounts) CreateAll(ctx context.Context, list []accounts.Account, keep 
 // same.
 func (a *Accounts) Rehash(ctx context.Context, id, old, hash string) error {
 	_, err := a.db.exec(ctx, "update accounts set password_hash = ? where id = ? and password_hash = ?", hash, id, old)
-	return wrap("rehash password", err)
+	return store.Wrap("rehash password", err)
 }
 
 // ImportedHashes returns up to n hashes of passwords that were imported from another system. An index of these alone makes it
@@ -63,5 +64,5 @@ func (a *Accounts) ImportedHashes(ctx context.Context, n int) ([]string, error) 
 		select password_hash from accounts
 		where password_hash > '' and substr(password_hash, 1, 1) <> '$'
 		order by id limit ?`, n)
-	return hashes, wrap("find imported hashes", err)
+	return hashes, store.Wrap("find imported hashes", err)
 }

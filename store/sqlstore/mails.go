@@ -15,6 +15,7 @@ import (
 	"usher/contact"
 	"usher/messages"
 	"usher/secrets"
+	"usher/store"
 )
 
 // Mails is the outbox of mails, which gives each mail to one worker at a time. It is safe for concurrent use; make it with
@@ -127,7 +128,7 @@ func (m *Mails) unclaim(ctx context.Context, id, name string) error {
 		update messages set state = 'queued', lease_until = null, enqueued_at = ?, updated_at = ?
 		where id = ? and channel = 'email' and state = 'sending' and claim = ?`,
 		now, now, id, name)
-	return wrap("take claim back", err)
+	return store.Wrap("take claim back", err)
 }
 
 // claimed returns what a worker needs to send the mail that it has claimed.

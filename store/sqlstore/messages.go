@@ -11,6 +11,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/messages"
+	"usher/store"
 )
 
 // ListMost is the largest [Filter.Limit].
@@ -128,7 +129,7 @@ func (m *Messages) List(ctx context.Context, f Filter) ([]Message, error) {
 	}
 	var list []Message
 	err = m.db.listOnce(ctx, &list, query, args...)
-	return list, wrap("list messages", err)
+	return list, store.Wrap("list messages", err)
 }
 
 // Find returns the message, or messages.ErrNotFound.
@@ -138,7 +139,7 @@ func (m *Messages) Find(ctx context.Context, id string) (Message, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return Message{}, messages.ErrNotFound
 	}
-	return message, wrap("find message", err)
+	return message, store.Wrap("find message", err)
 }
 
 // Person is an account as operators of messages may see it: without its name, which may be a number.

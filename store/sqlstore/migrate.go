@@ -17,6 +17,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"usher/accounts"
+	"usher/store"
 )
 
 //go:embed migrations/*.sql
@@ -153,10 +154,7 @@ func (db *DB) migrations() (*goose.Provider, error) {
 	}
 	options = append(options, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(db.usernames(), db.seen()))
 	provider, err := goose.NewProvider(dialect, db.sqlx.DB, files, options...)
-	if err != nil {
-		return nil, fmt.Errorf("open migrations: %w", err)
-	}
-	return provider, nil
+	return provider, store.Wrap("open migrations", err)
 }
 
 // goMigrations are the names of the migrations that cannot be written in SQL for both databases, by their versions.
@@ -221,10 +219,7 @@ func (db *DB) usernamesAfter(ctx context.Context, tx *sql.Tx, after string) (key
 func (db *DB) seen() *goose.Migration {
 	up := func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, db.sqlx.Rebind("update accounts set seen_at = ? where seen_at is null"), at(time.Now()))
-		if err != nil {
-			return fmt.Errorf("mark accounts as seen: %w", err)
-		}
-		return nil
+		return store.Wrap("mark accounts as seen", err)
 	}
 	return goose.NewGoMigration(10, &goose.GoFunc{RunTx: up}, nil)
 }

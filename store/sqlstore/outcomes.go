@@ -12,6 +12,7 @@ import (
 	"github.com/lib/pq"
 
 	"usher/messages"
+	"usher/store"
 )
 
 const (
@@ -211,14 +212,14 @@ func (o *Outcomes) Expire(ctx context.Context, limit int) (int, error) {
 		update messages set state = 'dropped', reason = 'expired', lease_until = null, updated_at = ?
 		where id in (select id from ended)`,
 		at(now.Add(-overdue)), limit, at(now))
-	return ended, wrap("expire sms", err)
+	return ended, store.Wrap("expire sms", err)
 }
 
 // Prune deletes the messages of every channel that are closed and have not changed for longer than the given time, and returns
 // their number.
 func (o *Outcomes) Prune(ctx context.Context, olderThan time.Duration) (int, error) {
 	deleted, err := o.db.prune(ctx, pruning{"messages", "updated_at", closed}, o.now().Add(-olderThan))
-	return deleted, wrap("prune messages", err)
+	return deleted, store.Wrap("prune messages", err)
 }
 
 // closed is the condition under which a message has its final state. It is the condition of the index messages_closed.

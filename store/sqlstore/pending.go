@@ -11,6 +11,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/store"
 )
 
 // This file is about addresses that wait for their proof, and about accounts that have no other contact.
@@ -61,7 +62,7 @@ func (a *Accounts) Decline(ctx context.Context, address string, until time.Time)
 		insert into declined_emails (email_key, until) values (?, ?)
 		on conflict (email_key) do update set until = excluded.until where excluded.until > declined_emails.until`,
 		address, at(until))
-	return wrap("decline address", err)
+	return store.Wrap("decline address", err)
 }
 
 // DeclinedUntil implements accounts.Store.
@@ -71,13 +72,13 @@ func (a *Accounts) DeclinedUntil(ctx context.Context, address string) (time.Time
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
-	return until.Time, wrap("find declined address", err)
+	return until.Time, store.Wrap("find declined address", err)
 }
 
 // RemoveUnproved implements accounts.Store.
 func (a *Accounts) RemoveUnproved(ctx context.Context, id string, before time.Time) error {
 	_, err := a.db.slowly().dropPending(ctx, at(before), 1, "id = ? and pending_email_at < ? and "+isWaiting, id, at(before))
-	return wrap("remove unproved account", err)
+	return store.Wrap("remove unproved account", err)
 }
 
 // DropUnproved removes the unproved addresses of up to limit accounts: those whose proof was requested before a time, those that
@@ -119,7 +120,7 @@ func (a *Accounts) forgetDeclined(ctx context.Context, now time.Time) error {
 		set pending_email_key = email_key, pending_email_sealed = email_sealed, pending_email_masked = email_masked,
 			pending_email_at = updated_at, email_key = null, email_sealed = null, email_masked = ''
 		where email_key is not null and not email_active`)
-	return wrap("move unproved addresses", err)
+	return store.Wrap("move unproved addresses", err)
 }
 
 // dropPending removes the unproved address from up to limit accounts that meet the condition, in one transaction. Accounts without

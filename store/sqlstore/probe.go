@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/secrets"
+	"usher/store"
 )
 
 // errRollback ends a transaction that must not be committed.
@@ -54,7 +55,7 @@ func (db *DB) Now(ctx context.Context) (time.Time, error) {
 	}
 	var now time.Time
 	err := db.get(ctx, &now, "select clock_timestamp()")
-	return now, wrap("ask for the database's time", err)
+	return now, store.Wrap("ask for the database's time", err)
 }
 
 // Writable returns an error when the database answers but accepts no writes, and closes the connections to it.
@@ -64,5 +65,5 @@ func (db *DB) Writable(ctx context.Context) error {
 	}
 	// A standby refuses the statement, not the row.
 	_, err := db.exec(ctx, "update spent set until = until where id = ''")
-	return wrap("try to write", err)
+	return store.Wrap("try to write", err)
 }

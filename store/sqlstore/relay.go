@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/store"
 )
 
 // Due returns the mails that the caller must enqueue again, and notes them as enqueued: those whose worker's lease is over, and
@@ -62,7 +63,7 @@ func (m *Mails) Expire(ctx context.Context, limit int) (int, error) {
 		update messages set state = 'dropped', reason = 'expired', lease_until = null, updated_at = ?
 		where id in (select id from ended)`,
 		now, now, limit, now)
-	return closed, wrap("expire mails", err)
+	return closed, store.Wrap("expire mails", err)
 }
 
 // Backlog returns the number of mails that are still to be sent or being sent, and the time when the oldest of them was stored;
@@ -92,5 +93,5 @@ func (m *Mails) Unclaimed(ctx context.Context, ids []string) ([]string, error) {
 	}
 	var unclaimed []string
 	err = m.db.slowly().listOnce(ctx, &unclaimed, query, args...)
-	return unclaimed, wrap("find unclaimed mails", err)
+	return unclaimed, store.Wrap("find unclaimed mails", err)
 }

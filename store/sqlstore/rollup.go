@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"usher/store"
 	"usher/vitals"
 )
 
@@ -45,7 +46,7 @@ func (m *Messages) RollUp(ctx context.Context) (int, error) {
 		return len(stale), fmt.Errorf("note that messages were counted: %w", err)
 	}
 	_, err = m.db.exec(ctx, "delete from traffic where quarter < ?", at(first))
-	return len(stale), wrap("forget old counts", err)
+	return len(stale), store.Wrap("forget old counts", err)
 }
 
 // stale returns the beginnings of the quarters to be counted, the oldest first.

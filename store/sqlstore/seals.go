@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"usher/secrets"
+	"usher/store"
 )
 
 // Seals checks and renews the sealed and hashed columns of the tables when secret keys change. It is safe for concurrent use;
@@ -151,5 +152,5 @@ func (s *Seals) read(
 	err := s.db.listOnce(ctx, &rows,
 		"select id, "+column.owner+" as owner, "+column.name+" as sealed, "+index+" as hash from "+column.table+
 			" where "+column.name+" is not null and "+condition+" order by "+order+" limit ?", append(args, limit)...)
-	return rows, wrap("read "+column.name+" of "+column.table, err)
+	return rows, store.Wrap("read "+column.name+" of "+column.table, err)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/store"
 )
 
 const insertSpent = "insert into spent (id, until) values (?, ?) on conflict (id) do nothing"
@@ -41,7 +42,7 @@ func (a *Accounts) EndSessions(ctx context.Context, until time.Time, sessions ..
 			return nil
 		})
 	}
-	return wrap("store ends of sessions", err)
+	return store.Wrap("store ends of sessions", err)
 }
 
 // Spent keeps the uses of codes for package verify, and deletes expired uses of codes and ends of sessions. It is safe for
@@ -57,17 +58,17 @@ func NewSpent(db *DB, now func() time.Time) *Spent { return &Spent{db, now} }
 // Use stores the use of a code. Of parallel calls one returns true.
 func (s *Spent) Use(ctx context.Context, id string, until time.Time) (first bool, err error) {
 	rows, err := s.db.exec(ctx, insertSpent, spentCode(id), at(until))
-	return rows == 1, wrap("store use of code", err)
+	return rows == 1, store.Wrap("store use of code", err)
 }
 
 // Forget takes the use of a code back. It is no error when there was none.
 func (s *Spent) Forget(ctx context.Context, id string) error {
 	_, err := s.db.exec(ctx, "delete from spent where id = ?", spentCode(id))
-	return wrap("take back use of code", err)
+	return store.Wrap("take back use of code", err)
 }
 
 // Prune deletes the expired rows and returns their number.
 func (s *Spent) Prune(ctx context.Context) (int, error) {
 	deleted, err := s.db.prune(ctx, pruning{"spent", "until", "true"}, s.now())
-	return deleted, wrap("prune spent", err)
+	return deleted, store.Wrap("prune spent", err)
 }

@@ -216,14 +216,6 @@ func changedBy(result sql.Result, err error) (int, error) {
 	return int(rows), err
 }
 
-// wrap puts the operation in front of its error; nil stays nil.
-func wrap(operation string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", operation, err)
-}
-
 // call calls do within the time of one statement or transaction, and does nothing when the caller's time is nearly over. It
 // returns the error of do as an outage if it is one.
 func (db *DB) call(ctx context.Context, do func(context.Context) error) error {
