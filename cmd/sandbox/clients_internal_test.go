@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,22 +12,16 @@ import (
 	"usher/internal/testkit"
 )
 
-// TestClients_of_the_page runs the Python and the Node client of docs/sandbox.md, as they stand there, against the built
-// program.
+// TestClients_of_the_page runs the Python and the Node client of docs/sandbox.md, as they are, against the built program.
 func TestClients_of_the_page(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/sandbox.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	program := filepath.Join(dir, "sandbox")
+	program := filepath.Join(t.TempDir(), "sandbox")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, client := range []struct{ language, command, file, want string }{
-		{"python", "python3", "client.py", "Aliyun: OK\nInbox: 012345\nInbox: 4711\n"},
-		{"js", "node", "client.mjs", "Ronglian with a fault: 160000\nRonglian: 000000\nReport: 0\nInbox: 4712\n"},
+		{"python", "python3", "sandbox.py", "Aliyun: OK\nInbox: 012345\nInbox: 4711\n"},
+		{"js", "node", "sandbox.mjs", "Ronglian with a fault: 160000\nRonglian: 000000\nReport: 0\nInbox: 4712\n"},
 	} {
 		t.Run(client.language, func(t *testing.T) {
 			t.Parallel()
@@ -38,18 +31,10 @@ func TestClients_of_the_page(t *testing.T) {
 			} else if err != nil {
 				t.Skip(err)
 			}
-			block := regexp.MustCompile("(?s)```" + client.language + "\n(.*?)```").FindSubmatch(page)
-			if block == nil {
-				t.Fatalf("docs/sandbox.md has no client in %s", client.language)
-			}
-			file := filepath.Join(dir, client.file)
-			if err := os.WriteFile(file, block[1], 0o600); err != nil {
-				t.Fatal(err)
-			}
 			reports := freeAddr(t)
 			sandbox := testkit.StartProgram(t, nil, program, "-http", "127.0.0.1:0", "-smtp", "127.0.0.1:0",
 				"-limits=false", "-ronglian-report", "http://"+reports+"/")
-			run := exec.CommandContext(t.Context(), path, file)
+			run := exec.CommandContext(t.Context(), path, filepath.Join("../../docs/examples", client.file))
 			run.WaitDelay = time.Second
 			run.Env = append(os.Environ(), "NO_PROXY=127.0.0.1",
 				"SANDBOX_HTTP="+sandbox.Await(t, `(http://\S+)/aliyun/`), "SANDBOX_SMTP="+sandbox.Await(t, `SMTP +(\S+)`),
