@@ -40,36 +40,14 @@ func withUnits(_ []string, a slog.Attr) slog.Attr {
 // CheckCommon reads the secret keys and both URLs without connecting, and reports every mistake at once, as
 // [config.Mistakes]. The keys are nil where they are wrong, or missing, which [config.Load] tells.
 func CheckCommon(c config.Common) (keys *secrets.Keys, err error) {
-	var mistakes []error
+	var keysErr error
 	if c.SecretKeys != "" {
-		keys, err = parseKeys(c)
-		mistakes = append(mistakes, err)
+		keys, keysErr = secrets.ParseKeys(c.SecretKeys.Reveal())
 	}
-	return keys, config.Join(append(mistakes, checkRedisURL(c), checkDatabaseURL(c))...)
-}
-
-// parseKeys reads the secret keys and names their variable in what is wrong.
-func parseKeys(c config.Common) (*secrets.Keys, error) {
-	keys, err := secrets.ParseKeys(c.SecretKeys.Reveal())
-	if err != nil {
-		return nil, config.Mistakes{{Variable: config.Prefix + "SECRET_KEYS", Text: err.Error()}}
+	client, redisErr := OpenRedis(c.Stores, nil)
+	if redisErr == nil {
+		redisErr = client.Close()
 	}
-	return keys, nil
-}
-
-// checkRedisURL reads the URL as the stores will, without connecting.
-func checkRedisURL(c config.Common) error {
-	client, err := OpenRedis(c.Stores, nil)
-	if err != nil {
-		return config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
-	}
-	return client.Close()
-}
-
-// checkDatabaseURL does the same for the database.
-func checkDatabaseURL(c config.Common) error {
-	if err := sqlstore.CheckURL(c.DatabaseURL.Reveal()); err != nil {
-		return config.Mistakes{{Variable: config.Prefix + "DATABASE_URL", Text: err.Error()}}
-	}
-	return nil
+	return keys, config.Join(config.Wrong("SECRET_KEYS", keysErr), config.Wrong("REDIS_URL", redisErr),
+		config.Wrong("DATABASE_URL", sqlstore.CheckURL(c.DatabaseURL.Reveal())))
 }

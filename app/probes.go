@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -65,9 +66,8 @@ func foreign(err error) error {
 	if !ok {
 		return nil
 	}
-	return config.Mistakes{{Variable: config.Prefix + "NAMESPACE", Text: other.Error() + ": set " + config.Prefix +
-		"NAMESPACE to a name of this deployment's own, or " + config.Prefix + "SECRET_KEYS to the keys of the other one if both " +
-		"are one; where the keys were replaced on purpose see docs/keys.md"}}
+	return config.Wrong("NAMESPACE", fmt.Errorf("%w: set USHER_NAMESPACE to a name of this deployment's own, or USHER_SECRET_KEYS to "+
+		"the keys of the other one if both are one; where the keys were replaced on purpose see docs/keys.md", other))
 }
 
 func (p *prober) close() {

@@ -44,7 +44,7 @@ func LoadWorker(environ map[string]string) (WorkerSettings, error) {
 	mistakes = append(mistakes, err)
 	if s.Config.CanaryTo != "" {
 		if s.Canary, err = contact.ParseMobile(s.Config.CanaryTo.Reveal()); err != nil {
-			mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "CANARY_TO", Text: "want a mainland mobile number"}})
+			mistakes = append(mistakes, config.Wrong("CANARY_TO", errors.New("want a mainland mobile number")))
 		}
 	}
 	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates)
@@ -57,7 +57,7 @@ func LoadWorker(environ map[string]string) (WorkerSettings, error) {
 func LoadMails(publicURL, dir string) (*tasks.Mails, error) {
 	public, err := config.PublicURL(publicURL)
 	if err != nil {
-		return nil, config.Mistakes{{Variable: config.Prefix + "PUBLIC_URL", Text: err.Error()}}
+		return nil, config.Wrong("PUBLIC_URL", err)
 	}
 	var replaced fs.FS
 	if dir != "" {
@@ -67,13 +67,11 @@ func LoadMails(publicURL, dir string) (*tasks.Mails, error) {
 	if err == nil {
 		return mails, nil
 	}
-	var mistakes config.Mistakes
+	var mistakes []error
 	for line := range strings.Lines(err.Error()) {
-		mistakes = append(mistakes, config.Mistake{
-			Variable: config.Prefix + "MAIL_TEMPLATES", Text: strings.TrimSpace(line),
-		})
+		mistakes = append(mistakes, config.Wrong("MAIL_TEMPLATES", errors.New(strings.TrimSpace(line))))
 	}
-	return nil, mistakes
+	return nil, config.Join(mistakes...)
 }
 
 // Hangups returns where SIGHUP arrives from now on, instead of ending the process, until stop is called.
@@ -128,10 +126,7 @@ func (w *Worker) reload() {
 }
 
 func logMistakes(logger *slog.Logger, err error) {
-	mistakes, ok := errors.AsType[config.Mistakes](err)
-	if !ok {
-		mistakes = config.Mistakes{{Variable: "settings", Text: err.Error()}}
-	}
+	mistakes, _ := errors.AsType[config.Mistakes](config.Join(err))
 	for _, m := range mistakes {
 		logger.Error("setting not reloaded, the former senders stay", "variable", m.Variable, "error", m.Text)
 	}

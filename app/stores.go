@@ -49,7 +49,7 @@ func OpenSQL(ctx context.Context, c config.Stores, watch *store.Watch) (*sqlstor
 		Transactions: c.DatabasePooler == "transaction", Watch: watch,
 	})
 	if errors.Is(err, sqlstore.ErrPooler) {
-		return nil, config.Mistakes{{Variable: config.Prefix + "DATABASE_URL", Text: err.Error()}}
+		return nil, config.Wrong("DATABASE_URL", err)
 	}
 	return db, err
 }
@@ -133,7 +133,7 @@ const keysSample = 20
 func checkKeys(ctx context.Context, db *sqlstore.DB, keys *secrets.Keys) error {
 	err := sqlstore.NewSeals(db, keys, time.Now).Check(ctx, keysSample)
 	if errors.Is(err, sqlstore.ErrSealedUnknown) || errors.Is(err, sqlstore.ErrIndexed) || errors.Is(err, secrets.ErrForged) {
-		return config.Mistakes{{Variable: config.Prefix + "SECRET_KEYS", Text: err.Error() + "; see docs/keys.md"}}
+		return config.Wrong("SECRET_KEYS", fmt.Errorf("%w; see docs/keys.md", err))
 	}
 	return err
 }

@@ -41,6 +41,14 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Wrong is the error of one setting, whose variable is given without its prefix. It is nil when err is.
+func Wrong(variable string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return Mistakes{{Prefix + variable, err.Error()}}
+}
+
 // Validator is a struct of settings with rules that types cannot express. The variables that it returns have no prefix.
 type Validator interface {
 	Validate() Mistakes

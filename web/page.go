@@ -3,7 +3,6 @@ package web
 import (
 	"encoding/base64"
 	"html/template"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -147,15 +146,9 @@ func (v view) CaptchaURL() template.URL {
 	return template.URL(v.CaptchaImage) //nolint:gosec // Checked above: base64 holds no markup.
 }
 
-// HTMLLang is the page's language for the lang attribute.
-func (v view) HTMLLang() string { return htmlLang(v.Lang) }
-
-// OtherLang is the language of the switch's link, for its lang attribute.
-func (v view) OtherLang() string { return htmlLang(v.otherLang()) }
-
-// OtherLangURL is this page in the other language, with its mode and token.
-func (v view) OtherLangURL() string {
-	query := url.Values{"lang": {v.otherLang()}}
+// URLIn is the address of this page in a language, with its mode and token.
+func (v view) URLIn(lang string) string {
+	query := url.Values{"lang": {lang}}
 	if v.Mode != "" {
 		query.Set("mode", v.Mode)
 	}
@@ -163,20 +156,6 @@ func (v view) OtherLangURL() string {
 		query.Set("token", v.Token)
 	}
 	return v.Path + "?" + query.Encode()
-}
-
-func (v view) otherLang() string {
-	if v.Lang == english {
-		return chinese
-	}
-	return english
-}
-
-func htmlLang(lang string) string {
-	if lang == english {
-		return "en"
-	}
-	return "zh-CN"
 }
 
 // ByEmail reports whether this registration needs an address alone: then the captcha protects the registration itself
@@ -204,16 +183,7 @@ func (v view) MobileKnown() bool { return v.Registration != "email" }
 // ByCode reports whether this sign-in uses a code instead of a password.
 func (v view) ByCode() bool { return v.Mode == "code" && v.MobileKnown() }
 
-// Sum reports whether the captcha's answer is the result of the sum in the picture.
-func (v view) Sum() bool { return v.CaptchaKind == "math" }
-
-// Lettered reports whether the captcha's answer needs a keyboard with letters.
-func (v view) Lettered() bool { return v.CaptchaKind == "letters" }
-
 // Private reports whether search engines must not index the page: it is about one person, or an error.
 func (v view) Private() bool {
 	return slices.Contains([]string{"account", "activate", "decline", "undo", "error"}, v.Name)
 }
-
-// Missing reports whether the error page is about a path that does not exist.
-func (v view) Missing() bool { return v.Status == http.StatusNotFound }

@@ -22,6 +22,7 @@ import (
 	"usher/contact"
 	"usher/limits"
 	"usher/passwords"
+	"usher/queue"
 	"usher/store"
 	"usher/tasks"
 	"usher/telemetry"
@@ -141,25 +142,16 @@ func (a *API) server() (*api.Server, error) {
 
 // endpointConfig reads the settings that are URLs and networks.
 func endpointConfig(c config.API) (api.Config, error) {
-	publicURL, err := config.PublicURL(c.PublicURL)
-	if err != nil {
-		return api.Config{}, err
-	}
-	proxies, err := config.Proxies(c.TrustedProxies)
-	if err != nil {
-		return api.Config{}, err
-	}
-	origins, err := config.Origins(c.AllowedOrigins)
-	if err != nil {
-		return api.Config{}, err
-	}
+	publicURL, urlErr := config.PublicURL(c.PublicURL)
+	proxies, proxiesErr := config.Proxies(c.TrustedProxies)
+	origins, originsErr := config.Origins(c.AllowedOrigins)
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
 		Registration: accounts.Registration(c.Registration),
 		ReportSecret: c.ReportSecret.Reveal(),
 		CaptchaTTL:   c.CaptchaTTL, SessionIdle: c.SessionIdle,
 		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
-	}, nil
+	}, errors.Join(urlErr, proxiesErr, originsErr)
 }
 
 // codes is the service of SMS codes.
@@ -243,7 +235,7 @@ func (a *API) Run(ctx context.Context) error {
 	grace := a.settings.Config.ShutdownGrace
 	group.Go(func() error { return a.http.Run(ctx, grace) })
 	group.Go(func() error { return a.ops.Run(ctx, grace) })
-	group.Go(func() error { a.keepFloor(ctx); return nil })
+	group.Go(func() error { queue.Every(ctx, floorInterval, a.setFloor); return nil })
 	group.Go(func() error { app.HintRestarts(ctx, a.settings.Hangups, a.logger); return nil })
 	return group.Wait()
 }

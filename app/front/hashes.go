@@ -55,20 +55,6 @@ func (a *API) openHasher(ctx context.Context) {
 // hash of our own.
 const floorInterval = time.Hour
 
-// keepFloor calls setFloor until ctx ends.
-func (a *API) keepFloor(ctx context.Context) {
-	ticker := time.NewTicker(floorInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			a.setFloor(ctx)
-		}
-	}
-}
-
 // setFloor makes refused sign-ins take as long as with the costliest imported hash. Otherwise the time would tell which
 // accounts exist.
 func (a *API) setFloor(ctx context.Context) {

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"errors"
 	"log/slog"
 	"math"
 	"os"
@@ -35,16 +36,13 @@ type Settings struct {
 // Load reads the API's settings and reports every mistake at once, as [config.Mistakes].
 func Load(environ map[string]string) (Settings, error) {
 	s := Settings{Traces: telemetry.Parse(environ)}
-	mistakes := []error{config.Load(environ, &s.Config)}
-	var err error
-	s.Keys, err = app.CheckCommon(s.Config.Common)
-	mistakes = append(mistakes, err, checkCaptcha(s.Config))
+	loadErr := config.Load(environ, &s.Config)
+	var commonErr, limitsErr error
+	s.Keys, commonErr = app.CheckCommon(s.Config.Common)
 	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan).
 		WithCodeLength(s.Config.SMSCodeLength)
-	if s.Limits, err = funded.Parse(s.Config.Limits); err != nil {
-		mistakes = append(mistakes, config.Mistakes{{Variable: config.Prefix + "LIMITS", Text: err.Error()}})
-	}
-	return s, config.Join(mistakes...)
+	s.Limits, limitsErr = funded.Parse(s.Config.Limits)
+	return s, config.Join(loadErr, commonErr, checkCaptcha(s.Config), config.Wrong("LIMITS", limitsErr))
 }
 
 // captchaConfig is the configuration of captchas, before it is checked.
@@ -57,12 +55,11 @@ func captchaConfig(c config.API) captcha.Config {
 
 // checkCaptcha names the variable of each mistake.
 func checkCaptcha(c config.API) error {
-	var mistakes config.Mistakes
+	var mistakes []error
 	for _, m := range captchaConfig(c).Validate() {
-		variable := config.Prefix + "CAPTCHA_" + strings.ToUpper(m.Field)
-		mistakes = append(mistakes, config.Mistake{Variable: variable, Text: m.Problem})
+		mistakes = append(mistakes, config.Wrong("CAPTCHA_"+strings.ToUpper(m.Field), errors.New(m.Problem)))
 	}
-	return config.Join(mistakes)
+	return config.Join(mistakes...)
 }
 
 // logRisks logs what codes may cost, and warns of settings that leave the service open to abuse.

@@ -153,7 +153,7 @@ func openDatabase(ctx context.Context, settings config.Stores) (*sqlstore.DB, er
 func openStores(ctx context.Context, settings config.Stores) (redis.UniversalClient, *sqlstore.DB, error) {
 	client, err := app.OpenRedis(settings, nil)
 	if err != nil {
-		return nil, nil, config.Mistakes{{Variable: config.Prefix + "REDIS_URL", Text: err.Error()}}
+		return nil, nil, config.Wrong("REDIS_URL", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()

@@ -64,7 +64,7 @@ func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
 	}
 	keys, err := secrets.ParseKeys(settings.Keys.Reveal())
 	if err != nil {
-		return nil, config.Mistakes{{Variable: config.Prefix + "SECRET_KEYS", Text: err.Error()}}
+		return nil, config.Wrong("SECRET_KEYS", err)
 	}
 	client, db, err := openStores(ctx, stores)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -115,8 +114,6 @@ func (s *story) stateOf(m sqlstore.Message) string {
 // sentence describes an event for people.
 func (e event) sentence() string {
 	switch e.Event {
-	case string(messages.Queued):
-		return "queued"
 	case "waiting":
 		return fmt.Sprintf("waiting for the next attempt after attempt %d%s", e.Attempt, because(e))
 	case string(messages.Sending):
@@ -178,9 +175,6 @@ func (d *desk) story(ctx context.Context, id string) (*story, error) {
 		return nil, err
 	}
 	for _, m := range s.messages {
-		if m.Channel != messages.SMS {
-			continue
-		}
 		status, err := d.status(ctx, m.ID)
 		if err != nil && d.redisErr == nil {
 			return nil, err
@@ -208,65 +202,50 @@ func (d *desk) begin(ctx context.Context, id string) ([]sqlstore.Message, error)
 func (d *desk) personOf(ctx context.Context, id string, found []sqlstore.Message) (*sqlstore.Person, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	ask := []func() (sqlstore.Person, error){
-		func() (sqlstore.Person, error) { return d.messages.Person(ctx, id) },
-	}
+	person, err := d.messages.Person(ctx, id)
 	for _, m := range found {
-		ask = append(ask, func() (sqlstore.Person, error) {
-			if subject, code := verify.SubjectOf(m.ID); code {
-				return d.messages.PersonOf(ctx, subject)
-			}
-			return d.messages.Person(ctx, m.AccountID)
-		})
-	}
-	for _, person := range ask {
-		p, err := person()
-		if err == nil {
-			return &p, nil
-		}
 		if !errors.Is(err, accounts.ErrNotFound) {
-			return nil, err
+			break
+		}
+		if subject, code := verify.SubjectOf(m.ID); code {
+			person, err = d.messages.PersonOf(ctx, subject)
+		} else {
+			person, err = d.messages.Person(ctx, m.AccountID)
 		}
 	}
-	return nil, nil
+	switch {
+	case errors.Is(err, accounts.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &person, nil
 }
 
 // related adds the account's mails and the number's codes, and sorts all by time.
-func (d *desk) related(ctx context.Context, person *sqlstore.Person, found []sqlstore.Message) ([]sqlstore.Message, error) {
-	all := map[string]sqlstore.Message{}
-	add := func(list []sqlstore.Message) {
-		for _, m := range list {
-			all[m.ID] = m
+func (d *desk) related(ctx context.Context, person *sqlstore.Person, found []sqlstore.Message) (all []sqlstore.Message, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	subject, at := "", time.Time{}
+	for _, m := range found {
+		if of, code := verify.SubjectOf(m.ID); code {
+			subject, at = of, m.CreatedAt.Time
+			break
 		}
 	}
-	var filters []sqlstore.Filter
+	var mails, codes []sqlstore.Message
 	if person != nil {
-		filters = append(filters, sqlstore.Filter{AccountID: person.ID}, codesAround(person.Subject, person.CreatedAt.Time))
-	} else {
-		for _, m := range found {
-			if subject, code := verify.SubjectOf(m.ID); code {
-				filters = append(filters, codesAround(subject, m.CreatedAt.Time))
-				break
-			}
-		}
+		subject, at = person.Subject, person.CreatedAt.Time
+		mails, err = d.messages.List(ctx, sqlstore.Filter{AccountID: person.ID, Limit: storyMost})
 	}
-	add(found)
-	for _, filter := range filters {
-		if filter.AccountID == "" && filter.Subject == "" {
-			continue
-		}
-		filter.Limit = storyMost
-		asked, cancel := context.WithTimeout(ctx, lookTimeout)
-		list, err := d.messages.List(asked, filter)
-		cancel()
-		if err != nil {
-			return nil, err
-		}
-		add(list)
+	if err == nil && subject != "" {
+		codes, err = d.messages.List(ctx, codesAround(subject, at))
 	}
-	return slices.SortedFunc(maps.Values(all), func(a, b sqlstore.Message) int {
+	all = slices.Concat(found, mails, codes)
+	slices.SortFunc(all, func(a, b sqlstore.Message) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt.Time), cmp.Compare(a.ID, b.ID))
-	}), nil
+	})
+	return slices.CompactFunc(all, func(a, b sqlstore.Message) bool { return a.ID == b.ID }), err
 }
 
 // codesAround finds the codes of a number around a time. A code names no account: the number had none when it was issued.
@@ -274,7 +253,7 @@ func codesAround(subject string, at time.Time) sqlstore.Filter {
 	if at.IsZero() { // a code that is not in the database yet
 		at = time.Now()
 	}
-	return sqlstore.Filter{Subject: subject, Since: at.Add(-storyBefore), Until: at.Add(storyAfter)}
+	return sqlstore.Filter{Subject: subject, Since: at.Add(-storyBefore), Until: at.Add(storyAfter), Limit: storyMost}
 }
 
 // event is one step of a story.
@@ -323,29 +302,27 @@ func eventsOf(m sqlstore.Message) []event {
 	if m.CreatedAt.IsZero() {
 		return nil
 	}
-	events := []event{{At: m.CreatedAt.Time, Event: string(messages.Queued)}}
+	var events []event
+	add := func(name string, at sqlstore.Stamp, e event) {
+		if !at.IsZero() {
+			e.Event, e.At = name, at.Time
+			events = append(events, e)
+		}
+	}
+	add(string(messages.Queued), m.CreatedAt, event{})
 	if m.EnqueuedAt.Sub(m.CreatedAt.Time) >= time.Second {
-		events = append(events, event{At: m.EnqueuedAt.Time, Event: "enqueued"})
+		add("enqueued", m.EnqueuedAt, event{})
 	}
-	if !m.AcceptedAt.IsZero() {
-		events = append(events, event{At: m.AcceptedAt.Time, Event: "accepted", Provider: m.Provider, ProviderID: m.ProviderID})
-	}
-	if !m.DeliveredAt.IsZero() {
-		events = append(events, event{At: m.DeliveredAt.Time, Event: string(messages.Delivered), ProviderCode: m.ProviderCode})
-	}
-	if !m.UsedAt.IsZero() {
-		events = append(events, event{At: m.UsedAt.Time, Event: "used"})
-	}
-	last := event{
-		At: m.UpdatedAt.Time, Event: string(m.State), Attempt: m.Attempt, Reason: m.Reason,
-		Provider: m.Provider, ProviderCode: m.ProviderCode,
-	}
+	add("accepted", m.AcceptedAt, event{Provider: m.Provider, ProviderID: m.ProviderID})
+	add(string(messages.Delivered), m.DeliveredAt, event{ProviderCode: m.ProviderCode})
+	add("used", m.UsedAt, event{})
+	last := event{Attempt: m.Attempt, Reason: m.Reason, Provider: m.Provider, ProviderCode: m.ProviderCode}
 	switch m.State {
 	case messages.Failed, messages.Undelivered, messages.Dropped, messages.Sending:
-		events = append(events, last)
+		add(string(m.State), m.UpdatedAt, last)
 	case messages.Queued:
-		if last.Event = "waiting"; m.Attempt > 0 {
-			events = append(events, last)
+		if m.Attempt > 0 {
+			add("waiting", m.UpdatedAt, last)
 		}
 	default:
 	}

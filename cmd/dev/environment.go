@@ -22,6 +22,7 @@ import (
 	"usher/app/front"
 	"usher/config"
 	"usher/providers/catalog"
+	"usher/queue"
 	"usher/sandbox"
 	"usher/store/sqlstore"
 )
@@ -31,15 +32,10 @@ import (
 func environment(
 	given map[string]string, o options, dir string, fakes *sandbox.Server,
 ) (map[string]string, func(), error) {
-	_, port, err := net.SplitHostPort(o.http)
-	if err != nil {
-		return nil, nil, &app.UsageError{Text: "-http: want host:port or :port"}
-	}
+	_, port, _ := net.SplitHostPort(o.http) // parse has checked it
 	if given["USHER_DATABASE_URL"] != "" && given["USHER_SECRET_KEYS"] == "" {
-		return nil, nil, config.Mistakes{{
-			Variable: "USHER_SECRET_KEYS",
-			Text:     "must be set with USHER_DATABASE_URL: the next run could not read what keys of this run have sealed",
-		}}
+		return nil, nil, config.Wrong("SECRET_KEYS",
+			errors.New("must be set with USHER_DATABASE_URL: the next run could not read what keys of this run have sealed"))
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
@@ -91,22 +87,14 @@ func memoryRedis() (url string, stop func(), err error) {
 		return "", nil, fmt.Errorf("in-memory redis: %w", err)
 	}
 	memory.Server().SetPreHook(tellVersion)
-	done := make(chan struct{})
-	go func() {
-		ticker := time.NewTicker(time.Second)
-		defer ticker.Stop()
-		before := time.Now()
-		for {
-			select {
-			case <-done:
-				return
-			case now := <-ticker.C:
-				memory.FastForward(now.Sub(before))
-				before = now
-			}
-		}
-	}()
-	return "redis://" + memory.Addr() + "/0", func() { close(done); memory.Close() }, nil
+	ctx, end := context.WithCancel(context.Background())
+	before := time.Now()
+	go queue.Every(ctx, time.Second, func(context.Context) {
+		now := time.Now()
+		memory.FastForward(now.Sub(before))
+		before = now
+	})
+	return "redis://" + memory.Addr() + "/0", func() { end(); memory.Close() }, nil
 }
 
 // tellVersion answers INFO: miniredis lacks the version and the eviction policy, which both processes check at their start

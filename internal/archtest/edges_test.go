@@ -133,6 +133,7 @@ var edges = []edge{
 	{"cmd/worker", "app", "the program is the assembly with its settings"},
 	{"cmd/worker", "config", "the program is the assembly with its settings"},
 	{"cmd/worker", "providers/catalog", "the worker, and only it, sends"},
+	{"cmd/dev", "queue", "what it does every second, it does as loops of the product do"},
 	{"cmd/dev", "app", "it runs both processes in one"},
 	{"cmd/dev", "app/front", "the other of the two"},
 	{"cmd/dev", "config", "it fills in the settings that it can guess"},
