@@ -20,10 +20,9 @@ var shipped = []string{"./cmd/api", "./cmd/worker", "./cmd/admin"}
 //go:embed dependencies.yaml
 var dependenciesFile []byte
 
-// dependency is why a module is there, and the packages that may import it.
+// dependency is why a module is there. The list also has the packages that may import it, for internal/archtest.
 type dependency struct {
 	For string
-	In  []string
 }
 
 // module is one that a package of ours imports, directly or through others.
