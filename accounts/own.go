@@ -41,10 +41,10 @@ func (s *Service) confirm(ctx context.Context, account Account, field Field, pas
 
 // PasswordChange is a request for another password.
 type PasswordChange struct {
-	Current        string
-	Password       string
-	PasswordRepeat string
-	Origin
+	Current        string `json:"password_current"`
+	Password       string `json:"password"`
+	PasswordRepeat string `json:"password_repeat"`
+	Origin         `json:"-"`
 }
 
 // ChangePassword replaces the password of the account, which ends its sessions, and notifies its proved address. It

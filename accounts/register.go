@@ -12,15 +12,15 @@ import (
 
 // SignUp is a request to register as it was received, without any check.
 type SignUp struct {
-	Username       string
-	Password       string
-	PasswordRepeat string
-	Agree          bool
-	Mobile         string
-	SMSCodeID      string
-	SMSCode        string
-	Email          string
-	Origin
+	Username       string `json:"username"`
+	Password       string `json:"password"`
+	PasswordRepeat string `json:"password_repeat"`
+	Agree          bool   `json:"agree"`
+	Mobile         string `json:"mobile"`
+	SMSCodeID      string `json:"sms_code_id"`
+	SMSCode        string `json:"sms_code"`
+	Email          string `json:"email"`
+	Origin         `json:"-"`
 }
 
 // applicant is a sign-up in which everything is valid.

@@ -14,27 +14,15 @@ import (
 // Changes of the own account, and what they cost of the limits. Each asks for the current password; a reset asks for a
 // code instead.
 
-type passwordBody struct {
-	PasswordCurrent string `json:"password_current"`
-	Password        string `json:"password"`
-	PasswordRepeat  string `json:"password_repeat"`
-}
-
-func (s *Server) changePassword(c echo.Context, body passwordBody) (accounts.Account, error) {
+func (s *Server) changePassword(c echo.Context, body accounts.PasswordChange) (accounts.Account, error) {
 	account, err := s.current(c)
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	account, err = s.change(c, account, []limits.Spend{s.changeOfDay(account)}, func(ctx context.Context) (accounts.Account, error) {
-		return s.Accounts.ChangePassword(ctx, account, accounts.PasswordChange{
-			Current: body.PasswordCurrent, Password: body.Password, PasswordRepeat: body.PasswordRepeat,
-			Origin: originOf(c),
-		})
+	body.Origin = originOf(c)
+	return s.change(c, account, []limits.Spend{s.changeOfDay(account)}, func(ctx context.Context) (accounts.Account, error) {
+		return s.Accounts.ChangePassword(ctx, account, body)
 	})
-	if err == nil {
-		s.renewSession(c, account)
-	}
-	return account, err
 }
 
 type emailBody struct {
@@ -79,20 +67,17 @@ func (s *Server) changeMobile(c echo.Context, body mobileBody) (accounts.Account
 	if err := wrong.err(); err != nil {
 		return accounts.Account{}, err
 	}
-	account, err = s.change(c, account, []limits.Spend{s.changeOfDay(account)}, func(ctx context.Context) (accounts.Account, error) {
+	return s.change(c, account, []limits.Spend{s.changeOfDay(account)}, func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangeMobile(ctx, account, accounts.MobileChange{
 			Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Password: body.Password, Origin: originOf(c),
 		})
 	})
-	if err == nil {
-		s.renewSession(c, account)
-	}
-	return account, err
 }
 
 // change makes a change within two kinds of limits: tried passwords, and the costs of the change. It refunds the costs
 // unless the change is made, and the try after success or a mistake in the form. A wrong password stays spent, and so
-// does a request that learns whether an address is taken.
+// does a request that learns whether an address is taken. A change that ends the sessions of the account signs this browser
+// in again.
 func (s *Server) change(
 	c echo.Context, account accounts.Account, costs []limits.Spend, do func(context.Context) (accounts.Account, error),
 ) (accounts.Account, error) {
@@ -101,7 +86,7 @@ func (s *Server) change(
 	if err := s.spend(c, slices.Concat(own, tries, costs)); err != nil {
 		return accounts.Account{}, err
 	}
-	account, err := do(c.Request().Context())
+	changed, err := do(c.Request().Context())
 	if _, mistake := errors.AsType[accounts.FieldErrors](err); mistake || err == nil {
 		s.refund(c, tries)
 	}
@@ -109,8 +94,11 @@ func (s *Server) change(
 		s.refund(c, costs)
 		return accounts.Account{}, err
 	}
-	s.know(c, account) // also by its new number or address
-	return account, nil
+	s.know(c, changed) // also by its new number or address
+	if changed.SessionGeneration != account.SessionGeneration {
+		s.renewSession(c, changed)
+	}
+	return changed, nil
 }
 
 // renewSession signs this browser in again after a change that has ended every session of the account.
@@ -195,6 +183,5 @@ func (s *Server) undo(c echo.Context, body undoBody) (accounts.Undone, error) {
 
 // originOf is what the mails about a change say about its request.
 func originOf(c echo.Context) accounts.Origin {
-	_, network := limits.Network(clientAddr(c))
-	return accounts.Origin{Language: languageOf(c), Network: network, RequestID: idOf(c)}
+	return accounts.Origin{Language: languageOf(c), Network: networkOf(c), RequestID: idOf(c)}
 }

@@ -85,15 +85,9 @@ func (s *Server) strangerPage(c echo.Context, err error) error {
 }
 
 func (s *Server) showAccount(c echo.Context, account accounts.Account, p web.Page, refused error) error {
-	sessions, err := s.sessionsOf(c.Request().Context(), account)
-	if err != nil {
+	var err error
+	if p.Sessions, err = s.sessionsOf(c.Request().Context(), account); err != nil {
 		return err
-	}
-	for _, view := range sessions {
-		p.Sessions = append(p.Sessions, web.Session{
-			ID: view.ID, Client: view.Client, Network: view.Network, Created: view.CreatedAt, Seen: view.SeenAt,
-			Remembered: view.Remembered, Current: view.Current,
-		})
 	}
 	p.Account = &web.Account{
 		ID: account.ID, Username: account.Username, Active: account.Active,

@@ -2,13 +2,17 @@ package api
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
+
+// mark is a text in the User-Agent of a program.
+type mark struct{ text, name string }
 
 // The browsers and systems that people recognise, with a mark of their User-Agent. Browsers also contain the marks of those
 // that they descend from, so the order matters.
 var (
-	browsers = [...]struct{ mark, name string }{
+	browsers = []mark{
 		{"MicroMessenger/", "WeChat"},
 		{"DingTalk/", "DingTalk"},
 		{"QQBrowser/", "QQ Browser"},
@@ -26,7 +30,7 @@ var (
 		{"Chrome/", "Chrome"},
 		{"Safari/", "Safari"},
 	}
-	systems = [...]struct{ mark, name string }{
+	systems = []mark{
 		{"HarmonyOS", "HarmonyOS"},
 		{"OpenHarmony", "HarmonyOS"},
 		{"Android", "Android"},
@@ -45,16 +49,9 @@ var (
 // stranger can choose freely it keeps only the name of a program. It is empty when the client is unknown.
 func clientOf(userAgent string) string {
 	var known []string
-	for _, b := range browsers {
-		if strings.Contains(userAgent, b.mark) {
-			known = append(known, b.name)
-			break
-		}
-	}
-	for _, s := range systems {
-		if strings.Contains(userAgent, s.mark) {
-			known = append(known, s.name)
-			break
+	for _, list := range [][]mark{browsers, systems} {
+		if i := slices.IndexFunc(list, func(m mark) bool { return strings.Contains(userAgent, m.text) }); i >= 0 {
+			known = append(known, list[i].name)
 		}
 	}
 	if len(known) > 0 {

@@ -36,8 +36,8 @@ func linkToken(c echo.Context) string {
 	return trimmed(fieldToken, token)
 }
 
-// handleForm handles the buttons of a page. do handles the main one: it returns the error to show, and may change the
-// page or redirect. Codes are sent for the purpose.
+// handleForm handles the buttons of a page. do handles the main one: it returns the error to show, or nil when it is done,
+// and may change the page or redirect. Codes are sent for the purpose.
 func handleForm[B any](
 	s *Server, name string, purpose verify.Purpose, do func(c echo.Context, body B, p *web.Page) error,
 ) echo.HandlerFunc {
@@ -62,6 +62,7 @@ func handleForm[B any](
 			var body B
 			fill(&body, typed)
 			err = do(c, body, &p)
+			p.Done = err == nil
 		}
 		if c.Response().Committed {
 			return nil
@@ -70,7 +71,7 @@ func handleForm[B any](
 	}
 }
 
-func (s *Server) registerForm(c echo.Context, body registrationBody, p *web.Page) error {
+func (s *Server) registerForm(c echo.Context, body registrationBody, _ *web.Page) error {
 	account, err := s.signUp(c, body)
 	if err == nil && account.Active {
 		return c.Redirect(http.StatusSeeOther, "/account")
@@ -78,7 +79,6 @@ func (s *Server) registerForm(c echo.Context, body registrationBody, p *web.Page
 	if errors.Is(err, errRegistered) { // the button was pressed twice: the person sees only this answer
 		err = nil
 	}
-	p.Done = err == nil
 	return err
 }
 
@@ -89,9 +89,8 @@ func (s *Server) loginForm(c echo.Context, body signInBody, p *web.Page) error {
 	return c.Redirect(http.StatusSeeOther, "/account")
 }
 
-func (s *Server) forgotForm(c echo.Context, body resetBody, p *web.Page) error {
+func (s *Server) forgotForm(c echo.Context, body resetBody, _ *web.Page) error {
 	_, err := s.resetPassword(c, body)
-	p.Done = err == nil
 	return err
 }
 
@@ -100,7 +99,6 @@ func (s *Server) activateForm(c echo.Context, body activationBody, p *web.Page) 
 		return accounts.ErrLinkInvalid
 	}
 	_, err := s.activate(c, body)
-	p.Done = err == nil
 	p.Mode = activationMode(err)
 	if body.Password == "" && body.PasswordRepeat == "" && p.Mode != "" {
 		return s.page(c, describe(err, languageOf(c)).status, "activate", *p) // the first question for a password: not a mistake
@@ -124,7 +122,6 @@ func activationMode(err error) string {
 
 func (s *Server) undoForm(c echo.Context, body undoBody, p *web.Page) error {
 	undone, err := s.undo(c, body)
-	p.Done = err == nil
 	p.Notice = lostContacts(undone.Lost, languageOf(c))
 	return err
 }
@@ -146,12 +143,11 @@ func lostContacts(lost []accounts.Field, lang string) string {
 		strings.Join(list, wording{"、", ", "}.in(lang))
 }
 
-func (s *Server) declineForm(c echo.Context, body declineBody, p *web.Page) error {
+func (s *Server) declineForm(c echo.Context, body declineBody, _ *web.Page) error {
 	if body.Token == "" {
 		return accounts.ErrLinkInvalid
 	}
 	_, err := s.decline(c, body)
-	p.Done = err == nil
 	return err
 }
 

@@ -226,6 +226,12 @@ func clientAddr(c echo.Context) netip.Addr {
 	return addr
 }
 
+// networkOf is the network of the client's address.
+func networkOf(c echo.Context) string {
+	_, network := limits.Network(clientAddr(c))
+	return network
+}
+
 // pressure is how much of the shared limits is used. Captchas become more expensive with it, before the limits refuse.
 type pressure int
 
@@ -267,9 +273,8 @@ func (s *Server) keepForPayers(c echo.Context, mobile contact.Mobile, spends []l
 
 // pressure reads the fill of a network's limit of the hour, of the total, and of the budget of the day.
 func (s *Server) pressure(c echo.Context) (pressure, error) {
-	_, network := limits.Network(clientAddr(c))
 	spends := []limits.Spend{
-		{Limit: s.Limits[limits.SMSIPHour.Net()], Subject: network},
+		{Limit: s.Limits[limits.SMSIPHour.Net()], Subject: networkOf(c)},
 		{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
 		{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody},
 		{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody},

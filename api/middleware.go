@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -132,14 +131,11 @@ func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// timeLimited cancels a request after requestTimeout.
-func timeLimited(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		ctx, cancel := context.WithTimeout(c.Request().Context(), requestTimeout)
-		defer cancel()
-		c.SetRequest(c.Request().WithContext(ctx))
-		return next(c)
-	}
+// timeLimited cancels a request after requestTimeout. The error stays as it is: errors.go knows it.
+func timeLimited() echo.MiddlewareFunc {
+	return middleware.ContextTimeoutWithConfig(middleware.ContextTimeoutConfig{
+		Timeout: requestTimeout, ErrorHandler: func(err error, _ echo.Context) error { return err },
+	})
 }
 
 // headers sets the security headers of every answer. All answers share the slices of values, which stay unchanged: adding

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -55,14 +56,8 @@ func (s *Server) countUsername(c echo.Context) (usernameView, error) {
 	if err != nil {
 		return usernameView{}, err
 	}
-	if err := s.spend(c, s.byAddress(c, limits.LookupIP)); err != nil {
-		return usernameView{}, err
-	}
-	taken, err := s.Accounts.UsernameTaken(c.Request().Context(), username)
-	if err != nil {
-		return usernameView{}, err
-	}
-	return usernameView{username, count(taken)}, nil
+	count, err := s.lookUp(c, func(ctx context.Context) (bool, error) { return s.Accounts.UsernameTaken(ctx, username) })
+	return usernameView{username, count}, err
 }
 
 type mobileView struct {
@@ -79,50 +74,35 @@ func (s *Server) countMobile(c echo.Context) (mobileView, error) {
 	if err != nil {
 		return mobileView{}, accounts.FieldErrors{accounts.FieldMobile: accounts.Malformed}
 	}
-	if err := s.spend(c, s.byAddress(c, limits.LookupIP)); err != nil {
-		return mobileView{}, err
-	}
-	taken, err := s.Accounts.MobileTaken(c.Request().Context(), mobile)
-	if err != nil {
-		return mobileView{}, err
-	}
-	return mobileView{number, count(taken)}, nil
+	count, err := s.lookUp(c, func(ctx context.Context) (bool, error) { return s.Accounts.MobileTaken(ctx, mobile) })
+	return mobileView{number, count}, err
 }
 
-func count(taken bool) int {
-	if taken {
-		return 1
+// lookUp returns the number of accounts that have a name or number, 0 or 1, within the limit of look-ups.
+func (s *Server) lookUp(c echo.Context, isTaken func(context.Context) (bool, error)) (count int, err error) {
+	if err := s.spend(c, s.byAddress(c, limits.LookupIP)); err != nil {
+		return 0, err
 	}
-	return 0
+	taken, err := isTaken(c.Request().Context())
+	if taken {
+		count = 1
+	}
+	return count, err
 }
 
 type registrationBody struct {
-	Username       string `json:"username"`
-	Password       string `json:"password"`
-	PasswordRepeat string `json:"password_repeat"`
-	Agree          bool   `json:"agree"`
-	Mobile         string `json:"mobile"`
-	SMSCodeID      string `json:"sms_code_id"`
-	SMSCode        string `json:"sms_code"`
-	Email          string `json:"email"`
-	CaptchaID      string `json:"captcha_id"`
-	Captcha        string `json:"captcha"`
-}
+	accounts.SignUp
 
-func (b registrationBody) signUp(origin accounts.Origin) accounts.SignUp {
-	return accounts.SignUp{
-		Username: b.Username, Password: b.Password, PasswordRepeat: b.PasswordRepeat, Agree: b.Agree,
-		Mobile: b.Mobile, SMSCodeID: b.SMSCodeID, SMSCode: b.SMSCode, Email: b.Email,
-		Origin: origin,
-	}
+	CaptchaID string `json:"captcha_id"`
+	Captcha   string `json:"captcha"`
 }
 
 // signUp registers an account. When nothing is left to prove it signs in; otherwise the session only records which
 // account it has registered. The code of a number needed a captcha; an address alone needs one here.
 func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
-	request := body.signUp(originOf(c))
+	body.Origin = originOf(c)
 	byCode := body.Mobile != "" || body.SMSCode != ""
-	if err := s.Accounts.CheckSignUp(request); err != nil {
+	if err := s.Accounts.CheckSignUp(body.SignUp); err != nil {
 		if byCode {
 			return accounts.Account{}, err
 		}
@@ -137,7 +117,7 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	if err := admit(c, body, slices.Concat(tries, mails)); err != nil {
 		return accounts.Account{}, err
 	}
-	account, err := s.Accounts.Register(c.Request().Context(), request)
+	account, err := s.Accounts.Register(c.Request().Context(), body.SignUp)
 	if err != nil {
 		s.refundTotals(c, tries)
 		s.refund(c, mails)

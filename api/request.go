@@ -88,12 +88,14 @@ func readBody(c echo.Context) ([]byte, error) {
 	return bytes.TrimPrefix(body, []byte(bom)), nil
 }
 
-// fieldsOf maps the names of dst's fields to pointers to them.
+// fieldsOf maps the names of dst's fields, and of those that are embedded in it, to pointers to them.
 func fieldsOf(dst any) map[string]any {
 	v := reflect.ValueOf(dst).Elem()
 	fields := make(map[string]any, v.NumField())
-	for i := range v.NumField() {
-		fields[v.Type().Field(i).Tag.Get("json")] = v.Field(i).Addr().Interface()
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		if name := field.Tag.Get("json"); name != "" && name != "-" {
+			fields[name] = v.FieldByIndex(field.Index).Addr().Interface()
+		}
 	}
 	return fields
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
-	"usher/limits"
 )
 
 // The contents of a session.
@@ -106,11 +105,10 @@ func (s *Server) startSession(c echo.Context, account accounts.Account, remember
 	if err != nil {
 		return err
 	}
-	_, network := limits.Network(clientAddr(c))
 	for key, value := range map[string]any{
 		sessionAccount: account.ID, sessionGeneration: account.SessionGeneration, sessionID: id,
 		sessionCreated: now.Unix(), sessionSeen: now.Unix(), sessionRemembered: remember,
-		sessionClient: clientOf(c.Request().UserAgent()), sessionNetwork: network,
+		sessionClient: clientOf(c.Request().UserAgent()), sessionNetwork: networkOf(c),
 	} {
 		s.sessions.Put(ctx, key, value)
 	}
@@ -173,9 +171,8 @@ func (s *Server) noteSeen(ctx context.Context, c echo.Context) error {
 	if s.Now().Sub(seen) < s.Config.SessionIdle/seenShare {
 		return nil
 	}
-	_, network := limits.Network(clientAddr(c))
 	s.sessions.Put(ctx, sessionSeen, s.Now().Unix())
-	s.sessions.Put(ctx, sessionNetwork, network)
+	s.sessions.Put(ctx, sessionNetwork, networkOf(c))
 	_, _, err := s.sessions.Commit(ctx)
 	return err
 }

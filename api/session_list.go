@@ -9,35 +9,31 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
+	"usher/web"
 )
 
-// sessionView is what an owner sees of a session. Nothing of it opens the session.
-type sessionView struct {
-	ID         string    `json:"id"`
-	CreatedAt  time.Time `json:"created_at"`
-	SeenAt     time.Time `json:"seen_at"`
-	Remembered bool      `json:"remembered"`
-	Current    bool      `json:"current"`
-	Client     string    `json:"client"`
-	Network    string    `json:"network"`
-}
-
 type sessionsView struct {
-	Sessions []sessionView `json:"sessions"`
+	Sessions []web.Session `json:"sessions"`
 }
 
 func (s *Server) listSessions(c echo.Context) (sessionsView, error) {
-	account, err := s.current(c)
-	if err != nil {
-		return sessionsView{}, err
-	}
-	list, err := s.sessionsOf(c.Request().Context(), account)
+	_, list, err := s.ownSessions(c)
 	return sessionsView{list}, err
 }
 
+// ownSessions returns the signed-in account and its sessions.
+func (s *Server) ownSessions(c echo.Context) (accounts.Account, []web.Session, error) {
+	account, err := s.current(c)
+	if err != nil {
+		return accounts.Account{}, nil, err
+	}
+	list, err := s.sessionsOf(c.Request().Context(), account)
+	return account, list, err
+}
+
 // newSessionView returns the contents of a session. A value that an older version did not store is zero.
-func newSessionView(values map[string]any) sessionView {
-	var view sessionView
+func newSessionView(values map[string]any) web.Session {
+	var view web.Session
 	created, _ := values[sessionCreated].(int64)
 	seen, _ := values[sessionSeen].(int64)
 	view.CreatedAt, view.SeenAt = time.Unix(created, 0).UTC(), time.Unix(seen, 0).UTC()
@@ -48,13 +44,13 @@ func newSessionView(values map[string]any) sessionView {
 }
 
 // sessionsOf returns the sessions of an account: that of this request first, then by the time of last use.
-func (s *Server) sessionsOf(ctx context.Context, account accounts.Account) ([]sessionView, error) {
+func (s *Server) sessionsOf(ctx context.Context, account accounts.Account) ([]web.Session, error) {
 	held, err := s.Sessions.List(ctx, owner(account.ID, account.SessionGeneration))
 	if err != nil {
 		return nil, err
 	}
 	current := s.sessions.GetString(ctx, sessionID)
-	list := make([]sessionView, 0, len(held))
+	list := make([]web.Session, 0, len(held))
 	for id, data := range held {
 		_, values, err := s.sessions.Codec.Decode(data)
 		if err != nil {
@@ -65,7 +61,7 @@ func (s *Server) sessionsOf(ctx context.Context, account accounts.Account) ([]se
 			list = append(list, view)
 		}
 	}
-	slices.SortFunc(list, func(a, b sessionView) int {
+	slices.SortFunc(list, func(a, b web.Session) int {
 		switch {
 		case a.Current:
 			return -1
@@ -83,20 +79,16 @@ func (s *Server) endSessionByID(c echo.Context) (none, error) {
 
 // endOne ends a session of the account, which may be this one.
 func (s *Server) endOne(c echo.Context, id string) error {
-	account, err := s.current(c)
+	account, list, err := s.ownSessions(c)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	if id == s.sessions.GetString(ctx, sessionID) {
-		return s.destroy(ctx, c)
-	}
-	list, err := s.sessionsOf(ctx, account)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(list, func(session sessionView) bool { return session.ID == id }) {
+	switch i := slices.IndexFunc(list, func(session web.Session) bool { return session.ID == id }); {
+	case i < 0:
 		return echo.ErrNotFound // record the end of sessions only
+	case list[i].Current:
+		return s.destroy(ctx, c)
 	}
 	_, err = s.end(ctx, owner(account.ID, account.SessionGeneration), id)
 	return err
@@ -108,12 +100,7 @@ type endedView struct {
 
 // endOtherSessions ends all sessions of the account except this one.
 func (s *Server) endOtherSessions(c echo.Context) (endedView, error) {
-	account, err := s.current(c)
-	if err != nil {
-		return endedView{}, err
-	}
-	ctx := c.Request().Context()
-	list, err := s.sessionsOf(ctx, account)
+	account, list, err := s.ownSessions(c)
 	if err != nil {
 		return endedView{}, err
 	}
@@ -123,6 +110,6 @@ func (s *Server) endOtherSessions(c echo.Context) (endedView, error) {
 			others = append(others, session.ID)
 		}
 	}
-	ended, err := s.end(ctx, owner(account.ID, account.SessionGeneration), others...)
+	ended, err := s.end(c.Request().Context(), owner(account.ID, account.SessionGeneration), others...)
 	return endedView{ended}, err
 }

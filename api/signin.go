@@ -119,10 +119,9 @@ type passwordAttempt struct {
 // passwordAttempt returns the cost of a wrong password. A sign-in by SMS code costs nothing of it, and the tries of others
 // do not count for a network that the owner has signed in from: strangers cannot lock an owner out for ever.
 func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) passwordAttempt {
-	login := loginSubject(body.Login)
-	_, network := limits.Network(clientAddr(c))
+	login, network := loginSubject(body.Login), networkOf(c)
 	attempt := passwordAttempt{
-		failures: []limits.Spend{{Limit: s.Limits[limits.LoginNameNet], Subject: from(network, login), Beside: network}},
+		failures: []limits.Spend{{Limit: s.Limits[limits.LoginNameNet], Subject: network + " " + login, Beside: network}},
 		priority: passwords.Later,
 	}
 	if known {
@@ -141,8 +140,7 @@ func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) pa
 
 // knownNetwork reports whether the account of a login name was signed in from this network recently.
 func (s *Server) knownNetwork(c echo.Context, login string) (bool, error) {
-	_, network := limits.Network(clientAddr(c))
-	return s.Gate.Known(c.Request().Context(), network, loginSubject(login))
+	return s.Gate.Known(c.Request().Context(), networkOf(c), loginSubject(login))
 }
 
 // admitPassword admits a try of a password: after a few wrong ones only with a captcha, after many wrong ones from unknown
@@ -200,16 +198,13 @@ func (s *Server) admitCode(c echo.Context, mobile contact.Mobile) error {
 
 // know remembers the network that an account was signed in from, under each of its login names.
 func (s *Server) know(c echo.Context, account accounts.Account) {
-	_, network := limits.Network(clientAddr(c))
 	var logins []string
 	for _, login := range []string{account.Username, account.Mobile.Reveal(), account.Email.Reveal()} {
 		if login != "" {
 			logins = append(logins, loginSubject(login))
 		}
 	}
-	if err := s.Gate.Know(c.Request().Context(), knownTTL, network, logins...); err != nil {
+	if err := s.Gate.Know(c.Request().Context(), knownTTL, networkOf(c), logins...); err != nil {
 		s.warn(c, "network of a sign-in not remembered; it counts as unknown", err)
 	}
 }
-
-func from(network, login string) string { return network + " " + login }

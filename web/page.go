@@ -63,11 +63,16 @@ type Page struct {
 	Said string
 }
 
-// Session is what the pages show of a session. The ID is for the button that ends it.
+// Session is what its owner sees of a session, on the pages and in the answers of the API. The ID is for ending it; nothing
+// here opens the session.
 type Session struct {
-	ID, Client, Network string
-	Created, Seen       time.Time
-	Remembered, Current bool
+	ID         string    `json:"id"`
+	CreatedAt  time.Time `json:"created_at"`
+	SeenAt     time.Time `json:"seen_at"`
+	Remembered bool      `json:"remembered"`
+	Current    bool      `json:"current"`
+	Client     string    `json:"client"`
+	Network    string    `json:"network"`
 }
 
 // Account is what the pages show of an account, with masked numbers and addresses. PendingEmail waits for its proof;
