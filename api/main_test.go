@@ -71,10 +71,10 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 	b.keys = must(secrets.ParseKeys("k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="))(t)
 
 	b.redis = testkit.NewMiniredis(t)
-	b.client = must(redisconn.OpenWith("redis://"+b.redis.Addr()+"/0", redisconn.Settings{Timeout: testkit.RedisPatience}))(t)
+	b.client = must(redisconn.Open("redis://"+b.redis.Addr()+"/0", redisconn.Settings{Timeout: testkit.RedisPatience}))(t)
 	t.Cleanup(func() { _ = b.client.Close() })
 	redis := redisstore.New(b.client, b.keys, b.clock.Now)
-	db := must(sqlstore.Open(t.Context(), testkit.SQLite(t)))(t)
+	db := must(sqlstore.Open(t.Context(), testkit.SQLite(t), sqlstore.Settings{}))(t)
 	t.Cleanup(func() { _ = db.Close() })
 	if err := sqlstore.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)

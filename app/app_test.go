@@ -134,7 +134,7 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 
 func (d *deployment) migrate(t *testing.T) {
 	t.Helper()
-	db, err := sqlstore.OpenWith(t.Context(), d.environ["USHER_DATABASE_URL"], sqlstore.Settings{Timeout: testkit.DatabasePatience})
+	db, err := sqlstore.Open(t.Context(), d.environ["USHER_DATABASE_URL"], sqlstore.Settings{Timeout: testkit.DatabasePatience})
 	if err != nil {
 		t.Fatal(err)
 	}

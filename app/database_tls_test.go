@@ -22,7 +22,7 @@ const databasePassword = "p/w?SECRET"
 func openPostgresTLS(t *testing.T, authority *testkit.Authority) string {
 	t.Helper()
 	server := testkit.PostgresTLS(t, authority, "localhost")
-	db, err := sqlstore.OpenWith(t.Context(), server.URL(), sqlstore.Settings{Timeout: testkit.DatabasePatience})
+	db, err := sqlstore.Open(t.Context(), server.URL(), sqlstore.Settings{Timeout: testkit.DatabasePatience})
 	if err != nil {
 		t.Fatal(err)
 	}

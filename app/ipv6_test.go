@@ -108,7 +108,7 @@ func TestStores_are_dialled_on_IPv6(t *testing.T) {
 	t.Parallel()
 	for name, dial := range map[string]func(ctx context.Context, addr string){
 		"redis": func(ctx context.Context, addr string) {
-			client, err := redisconn.OpenWith("redis://"+addr+"/0", redisconn.Settings{Timeout: testkit.RedisPatience})
+			client, err := redisconn.Open("redis://"+addr+"/0", redisconn.Settings{Timeout: testkit.RedisPatience})
 			if err != nil {
 				t.Error(err)
 				return
@@ -117,7 +117,7 @@ func TestStores_are_dialled_on_IPv6(t *testing.T) {
 			_ = client.Close()
 		},
 		"postgres": func(ctx context.Context, addr string) {
-			db, err := sqlstore.OpenWith(ctx, "postgres://usher@"+addr+"/usher?sslmode=disable", sqlstore.Settings{Timeout: testkit.DatabasePatience})
+			db, err := sqlstore.Open(ctx, "postgres://usher@"+addr+"/usher?sslmode=disable", sqlstore.Settings{Timeout: testkit.DatabasePatience})
 			if err == nil {
 				_ = db.Close()
 			}

@@ -13,7 +13,7 @@ import (
 func TestOutcomes_of_SMS_are_shown_in_SQL(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, testkit.Redis(t), testkit.SQLite(t), map[string]string{"USHER_SMS_PROVIDERS": "aliyun"})
-	db, err := sqlstore.OpenWith(t.Context(), d.environ["USHER_DATABASE_URL"], sqlstore.Settings{Timeout: testkit.DatabasePatience})
+	db, err := sqlstore.Open(t.Context(), d.environ["USHER_DATABASE_URL"], sqlstore.Settings{Timeout: testkit.DatabasePatience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,12 +39,12 @@ type Stores struct {
 
 // OpenRedis makes a client for the Redis of the settings, without connecting yet. The watch may be nil.
 func OpenRedis(c config.Stores, watch *store.Watch) (redis.UniversalClient, error) {
-	return redisconn.OpenWith(c.RedisURL.Reveal(), redisconn.Settings{Timeout: c.RedisTimeout, Watch: watch})
+	return redisconn.Open(c.RedisURL.Reveal(), redisconn.Settings{Timeout: c.RedisTimeout, Watch: watch})
 }
 
 // OpenSQL connects to the database of the settings. The watch may be nil.
 func OpenSQL(ctx context.Context, c config.Stores, watch *store.Watch) (*sqlstore.DB, error) {
-	db, err := sqlstore.OpenWith(ctx, c.DatabaseURL.Reveal(), sqlstore.Settings{
+	db, err := sqlstore.Open(ctx, c.DatabaseURL.Reveal(), sqlstore.Settings{
 		Connections: c.DatabaseConnections, Timeout: c.DatabaseTimeout,
 		Transactions: c.DatabasePooler == "transaction", Watch: watch,
 	})

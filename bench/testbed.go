@@ -131,7 +131,7 @@ func everyLimit(value string) string {
 }
 
 func (s *testbed) migrate(ctx context.Context) (err error) {
-	if s.db, err = sqlstore.Open(ctx, s.postgres.URL()); err != nil {
+	if s.db, err = sqlstore.Open(ctx, s.postgres.URL(), sqlstore.Settings{}); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, func() { _ = s.db.Close() })

@@ -19,7 +19,7 @@ const patience = 30 * time.Second // of a condition that soon holds
 // open returns a client like production's.
 func open(t testing.TB, url string) redis.UniversalClient {
 	t.Helper()
-	client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}

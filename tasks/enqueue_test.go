@@ -75,7 +75,7 @@ func TestEnqueuer_fails_soon_when_redis_is_away(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := testkit.RedisServer(t)
-			client, err := redisconn.Open(server.URL())
+			client, err := redisconn.Open(server.URL(), redisconn.Settings{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -112,7 +112,7 @@ func smsPayload(t testing.TB, keys *secrets.Keys, q verify.Queued) []byte {
 // open returns a client like production's.
 func open(t testing.TB, url string) redis.UniversalClient {
 	t.Helper()
-	client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ type history struct {
 func eachHistory(t *testing.T, test func(t *testing.T, h *history)) {
 	t.Helper()
 	testkit.EachDatabase(t, func(t *testing.T, databaseURL string) {
-		db, err := sqlstore.OpenWith(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience})
+		db, err := sqlstore.Open(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience})
 		if err != nil {
 			t.Fatal(err)
 		}

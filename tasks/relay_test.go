@@ -180,7 +180,7 @@ func TestRelay_brings_the_mail_of_a_new_account_on_its_way(t *testing.T) {
 	testkit.EachDatabase(t, func(t *testing.T, databaseURL string) {
 		keys, url := testKeys(t), testkit.Redis(t)
 		logger, _ := testkit.Logger(t)
-		db, err := sqlstore.OpenWith(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience})
+		db, err := sqlstore.Open(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,7 @@ func TestEmailHandler_sends_nothing_twice_when_an_older_database_comes_back(t *t
 	testkit.EachDatabase(t, func(t *testing.T, databaseURL string) {
 		keys, url := testKeys(t), testkit.Redis(t)
 		logger, _ := testkit.Logger(t)
-		db, err := sqlstore.OpenWith(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience})
+		db, err := sqlstore.Open(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience})
 		if err != nil {
 			t.Fatal(err)
 		}

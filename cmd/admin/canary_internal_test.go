@@ -31,7 +31,7 @@ func canarySettings(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := redisconn.OpenWith(redisURL, redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(redisURL, redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ import (
 // healthy starts a sandbox and returns settings that leave nothing to complain about, and the sandbox.
 func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sandbox.Server) {
 	t.Helper()
-	db, err := sqlstore.OpenWith(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience})
+	db, err := sqlstore.Open(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func eachDatabase(t *testing.T, test func(t *testing.T, b importBench)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		db, err := sqlstore.OpenWith(t.Context(), url, sqlstore.Settings{Timeout: testkit.DatabasePatience})
+		db, err := sqlstore.Open(t.Context(), url, sqlstore.Settings{Timeout: testkit.DatabasePatience})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,7 @@ func registered(t *testing.T, environ map[string]string, id, number string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sqlstore.OpenWith(t.Context(), environ["USHER_DATABASE_URL"], sqlstore.Settings{Timeout: testkit.DatabasePatience})
+	db, err := sqlstore.Open(t.Context(), environ["USHER_DATABASE_URL"], sqlstore.Settings{Timeout: testkit.DatabasePatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func issued(t *testing.T, environ map[string]string, number string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := redisconn.OpenWith(environ["USHER_REDIS_URL"], redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(environ["USHER_REDIS_URL"], redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestKeys_reindex_wants_workers_stopped(t *testing.T) {
 	t.Parallel()
 	redisURL := testkit.Redis(t)
 	environ := keyStores(t, redisURL, testkit.SQLite(t))
-	client, err := redisconn.OpenWith(redisURL, redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(redisURL, redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,14 +62,14 @@ func eachMessageBench(t *testing.T, test func(t *testing.T, b *messageBench)) {
 		}
 		b.mobile, _ = contact.ParseMobile(b.hidden[0])
 		b.email, _ = contact.ParseEmail(b.hidden[1])
-		if b.db, err = sqlstore.OpenWith(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience}); err != nil {
+		if b.db, err = sqlstore.Open(t.Context(), databaseURL, sqlstore.Settings{Timeout: testkit.DatabasePatience}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = b.db.Close() })
 		if err := sqlstore.Migrate(t.Context(), b.db); err != nil {
 			t.Fatal(err)
 		}
-		if b.client, err = redisconn.OpenWith(redisURL, redisconn.Settings{Timeout: testkit.RedisPatience}); err != nil {
+		if b.client, err = redisconn.Open(redisURL, redisconn.Settings{Timeout: testkit.RedisPatience}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = b.client.Close() })

@@ -88,7 +88,7 @@ func newAccountWorld(t testing.TB, logger *slog.Logger) *accountWorld {
 	if url == "" {
 		url = testkit.SQLite(t)
 	}
-	if w.db, err = sqlstore.OpenWith(t.Context(), url, sqlstore.Settings{Timeout: testkit.DatabasePatience}); err != nil {
+	if w.db, err = sqlstore.Open(t.Context(), url, sqlstore.Settings{Timeout: testkit.DatabasePatience}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.db.Close() })

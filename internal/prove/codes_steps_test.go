@@ -55,7 +55,7 @@ func newCodeWorld(t testing.TB, url string, logger *slog.Logger) *codeWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.client, err = redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience}); err != nil {
+	if w.client, err = redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.client.Close() })

@@ -113,7 +113,7 @@ func urlSettings() reader {
 			if prefixes, err := config.Proxies([]string{text}); err == nil && !prefixes[0].IsValid() {
 				t.Errorf("%q is a proxy", text)
 			}
-			client, err := redisconn.Open(text)
+			client, err := redisconn.Open(text, redisconn.Settings{})
 			if err == nil {
 				_ = client.Close()
 			} else if strings.Contains(err.Error(), mark) {

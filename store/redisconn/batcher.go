@@ -41,15 +41,14 @@ var quick = []string{"evalsha", "get", "getdel", "set", "publish"}
 // cluster it does nothing, since a batch would wait for its slowest node.
 func Batch(client redis.UniversalClient) {
 	if server, ok := client.(*redis.Client); ok {
-		server.AddHook(&batcher{client: server, limit: server.Options().ReadTimeout})
+		b := &batcher{client: server, limit: server.Options().ReadTimeout}
+		server.AddHook(hook(b.process))
 	}
 }
 
-// batcher is a hook. A caller that finds a free lane sends alone. The others queue up, first in, first out; a caller that
+// batcher executes commands for a hook. A caller that finds a free lane sends alone. The others queue up, first in, first out; a caller that
 // leaves its lane gives it to the first waiter, which sends a batch for the waiters behind it as well.
 type batcher struct {
-	noDial
-
 	client *redis.Client
 	limit  time.Duration // of the wait for a lane: the client's own time-out
 
@@ -76,25 +75,13 @@ type noRetry struct{ redis.Cmder }
 // NoRetry implements what the client asks each command for.
 func (noRetry) NoRetry() bool { return true }
 
-// ProcessHook sends a command, alone or with others.
-func (b *batcher) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		if !slices.Contains(quick, cmd.Name()) {
-			return next(ctx, cmd)
-		}
-		return b.do(ctx, []redis.Cmder{cmd}, func() error { return next(ctx, cmd) })
-	}
-}
-
-// ProcessPipelineHook does the same with a pipeline.
-func (b *batcher) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+// process sends commands, alone or with others.
+func (b *batcher) process(ctx context.Context, cmds []redis.Cmder, next func(context.Context) error) error {
 	slow := func(cmd redis.Cmder) bool { return !slices.Contains(quick, cmd.Name()) }
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if ctx.Value(inBatch{}) != nil || len(cmds) > maxJoin || slices.ContainsFunc(cmds, slow) {
-			return next(ctx, cmds)
-		}
-		return b.do(ctx, cmds, func() error { return next(ctx, cmds) })
+	if ctx.Value(inBatch{}) != nil || len(cmds) > maxJoin || slices.ContainsFunc(cmds, slow) {
+		return next(ctx)
 	}
+	return b.do(ctx, cmds, func() error { return next(ctx) })
 }
 
 // do sends commands alone when a lane is free, and otherwise waits for a batch. alone sends them past the batcher.

@@ -230,7 +230,7 @@ func TestBatch_gives_each_caller_its_own_reply(t *testing.T) {
 	if url == "" {
 		t.Skip("no redis-server on this machine")
 	}
-	client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}

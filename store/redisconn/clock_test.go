@@ -15,7 +15,7 @@ func (m machine) Now() time.Time { return time.Now().Round(0).Add(time.Duration(
 
 func TestClock_tells_the_time_of_Redis_on_a_machine_that_is_wrong(t *testing.T) {
 	t.Parallel()
-	client, err := redisconn.OpenWith(testkit.Redis(t), redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(testkit.Redis(t), redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestClock_tells_the_time_of_Redis_on_a_machine_that_is_wrong(t *testing.T) 
 func TestClock_keeps_the_machine_s_time_where_Redis_refuses_to_tell_it(t *testing.T) {
 	t.Parallel()
 	rules := testkit.StrictRedis{Undeclared: true, Refused: map[string]string{"TIME": "NOPERM no permissions"}}
-	client, err := redisconn.OpenWith(rules.Before(t, testkit.Redis(t)), redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(rules.Before(t, testkit.Redis(t)), redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}

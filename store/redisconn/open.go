@@ -33,7 +33,15 @@ const (
 var errURL = errors.New("redis URL: want redis://, rediss:// or unix://, redis-sentinel:// with a master, or " +
 	"redis-cluster://; characters like / ? # @ in a password must be percent-encoded")
 
-// Open returns a client for a URL with the default [Settings], without connecting yet. The forms are
+// Settings are what a URL does not say. The zero value has the defaults.
+type Settings struct {
+	// Timeout bounds connecting, writing a command, reading its answer and waiting for a free connection, each of them;
+	// 0 is DefaultTimeout. It must be longer than a round trip.
+	Timeout time.Duration
+	Watch   *store.Watch // logs when an outage of Redis begins and ends; may be nil
+}
+
+// Open returns a client for a URL, without connecting yet. The forms are
 //
 //	redis://user:password@host:6379/0             one server
 //	unix://user:password@/path/to/redis.sock?db=0
@@ -46,18 +54,7 @@ var errURL = errors.New("redis URL: want redis://, rediss:// or unix://, redis-s
 // the deadlines of contexts and gives up by itself after twice the time-out, about a second by default, half a second later
 // where commands wait for each other; see [Batch]. Errors quote nothing of the URL. Whatever prevents a command from being
 // executed is a [*store.Outage].
-func Open(text string) (redis.UniversalClient, error) { return OpenWith(text, Settings{}) }
-
-// Settings are what a URL does not say. The zero value has the defaults.
-type Settings struct {
-	// Timeout bounds connecting, writing a command, reading its answer and waiting for a free connection, each of them;
-	// 0 is DefaultTimeout. It must be longer than a round trip.
-	Timeout time.Duration
-	Watch   *store.Watch // logs when an outage of Redis begins and ends; may be nil
-}
-
-// OpenWith is [Open] with other settings.
-func OpenWith(text string, s Settings) (redis.UniversalClient, error) {
+func Open(text string, s Settings) (redis.UniversalClient, error) {
 	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
@@ -76,7 +73,7 @@ func OpenWith(text string, s Settings) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	client.AddHook(outageHook{watch: s.Watch})
+	client.AddHook(outages(s.Watch))
 	return client, nil
 }
 

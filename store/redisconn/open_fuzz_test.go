@@ -12,7 +12,7 @@ func FuzzOpen(f *testing.F) {
 	const password = "hunter2hunter2"
 	f.Add("redis://user:" + password + "@127.0.0.1:6379/0")
 	f.Fuzz(func(t *testing.T, text string) {
-		client, err := redisconn.Open(text)
+		client, err := redisconn.Open(text, redisconn.Settings{})
 		if err == nil {
 			_ = client.Close()
 			return

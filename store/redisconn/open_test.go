@@ -23,7 +23,7 @@ type target struct {
 
 func targetOf(t *testing.T, url string) target {
 	t.Helper()
-	client, err := redisconn.Open(url)
+	client, err := redisconn.Open(url, redisconn.Settings{})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
@@ -87,7 +87,7 @@ func TestOpen_refuses_without_quoting_the_password(t *testing.T) {
 		"rediss://:SECRET@h:1?cert=SECRET&key=SECRET", "rediss-cluster://:SECRET@h:1?ca=/dev/null",
 		"redis-cluster://:SECRET@h:1/2", "redis-cluster://:SECRET@h:1,", "redis-cluster://:SECRET@h:1?db=1",
 	} {
-		client, err := redisconn.Open(url)
+		client, err := redisconn.Open(url, redisconn.Settings{})
 		if err == nil {
 			_ = client.Close()
 			t.Errorf("Open(%q) was accepted", url)
@@ -102,7 +102,7 @@ func TestOpen_refuses_without_quoting_the_password(t *testing.T) {
 func TestOpen_connects(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, func(t *testing.T, url string) {
-		client, err := redisconn.Open(url)
+		client, err := redisconn.Open(url, redisconn.Settings{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,31 +47,14 @@ var refusals = [...]refusal{
 // Asynq's scripts; Asynq compares their texts, so they must stay as they are.
 var ours = [...]string{"NOSCRIPT", "WRONGTYPE", "BUSYGROUP", "EXECABORT", "ERR wrong number of arguments", "NOT FOUND", "INTERNAL"}
 
-// outageHook turns whatever prevents a command from being executed into a [store.Outage], and tells the watch. It sends
-// nothing when the caller's time is nearly over.
-type outageHook struct {
-	noDial
-
-	watch *store.Watch
-}
-
-// ProcessHook converts the error of a single command; the client sets it on the command.
-func (h outageHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		if err := timeLeft(ctx); err != nil {
-			return fail([]redis.Cmder{cmd}, err)
-		}
-		return h.note(asOutage(next(ctx, cmd)))
-	}
-}
-
-// ProcessPipelineHook converts the errors of all commands of a pipeline.
-func (h outageHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
+// outages turns whatever prevents a command from being executed into a [store.Outage], and tells the watch. It sends nothing
+// when the caller's time is nearly over.
+func outages(watch *store.Watch) hook {
+	return func(ctx context.Context, cmds []redis.Cmder, next func(context.Context) error) error {
 		if err := timeLeft(ctx); err != nil {
 			return fail(cmds, err)
 		}
-		err := h.note(asOutage(next(ctx, cmds)))
+		err := note(watch, asOutage(next(ctx)))
 		failed := 0
 		for _, cmd := range cmds {
 			if cmd.Err() != nil {
@@ -82,9 +65,7 @@ func (h outageHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 		// The client returns an error of the connection's greeting, such as a wrong password, without setting it on any
 		// command: they would all look as if they had been executed.
 		if err != nil && failed == 0 {
-			for _, cmd := range cmds {
-				cmd.SetErr(err)
-			}
+			return fail(cmds, err)
 		}
 		return err
 	}
@@ -100,11 +81,11 @@ func timeLeft(ctx context.Context) error {
 }
 
 // note tells the watch whether Redis answered. An error that is no outage is an answer, unless the caller has left.
-func (h outageHook) note(err error) error {
+func note(watch *store.Watch, err error) error {
 	if o := store.AsOutage(err); o != nil {
-		h.watch.Failed(o)
+		watch.Failed(o)
 	} else if !errors.Is(err, context.Canceled) {
-		h.watch.Answered(store.Redis)
+		watch.Answered(store.Redis)
 	}
 	return err
 }

@@ -19,7 +19,7 @@ import (
 // of ours without knowing the client.
 func TestOpen_reports_an_exhausted_pool_as_an_outage(t *testing.T) {
 	t.Parallel()
-	client, err := redisconn.Open(testkit.Miniredis(t))
+	client, err := redisconn.Open(testkit.Miniredis(t), redisconn.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestOpen_reports_an_exhausted_pool_as_an_outage(t *testing.T) {
 // expectOutage checks single commands and pipelines of a client that cannot reach its server.
 func expectOutage(t *testing.T, url string) {
 	t.Helper()
-	client, err := redisconn.Open(url)
+	client, err := redisconn.Open(url, redisconn.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestErrors_of_Redis_are_outages_with_a_cure(t *testing.T) {
 		"ERR unknown command 'LPOS'":                                                                        {store.Refused, "admin doctor"},
 		"ERR bad lua script for redis cluster, all the keys that the script uses should be passed":          {store.Refused, "admin doctor"},
 	} {
-		client, err := redisconn.Open("redis://127.0.0.1:1")
+		client, err := redisconn.Open("redis://127.0.0.1:1", redisconn.Settings{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestErrors_of_this_program_are_no_outages(t *testing.T) {
 		"BUSYGROUP Consumer Group name already exists",
 		"NOT FOUND", "internal error: task id not found in zset", // words of Asynq's scripts
 	} {
-		client, err := redisconn.Open("redis://127.0.0.1:1")
+		client, err := redisconn.Open("redis://127.0.0.1:1", redisconn.Settings{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +175,7 @@ func TestBatch_reports_an_outage_to_every_caller(t *testing.T) {
 	t.Parallel()
 	form := testkit.RedisForm{}
 	server := form.Server(t)
-	client, err := redisconn.Open(server.URL())
+	client, err := redisconn.Open(server.URL(), redisconn.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}

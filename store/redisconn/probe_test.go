@@ -16,7 +16,7 @@ import (
 func probe(t *testing.T, url string) error {
 	t.Helper()
 	// Long enough for a busy machine; the one server here that stays silent is waited for twice as long.
-	client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: 3 * time.Second})
+	client, err := redisconn.Open(url, redisconn.Settings{Timeout: 3 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

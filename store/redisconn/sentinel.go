@@ -40,8 +40,17 @@ func openSentinel(options *redis.UniversalOptions, database string, query url.Va
 	limit := options.DialTimeout
 	options.Dialer, options.DialTimeout = dialWithin(limit, options.TLSConfig), sentinelSearch*limit
 	client := redis.NewUniversalClient(options)
-	client.AddHook(timeoutHook{limit: 2*limit + 100*time.Millisecond})
+	client.AddHook(within(2*limit + 100*time.Millisecond))
 	return client, nil
+}
+
+// within bounds the commands of a client whose search for a primary may take longer than a request may wait.
+func within(limit time.Duration) hook {
+	return func(ctx context.Context, _ []redis.Cmder, next func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return next(ctx)
+	}
 }
 
 // dialWithin connects like the client itself, but within a time limit of its own.
@@ -52,34 +61,3 @@ func dialWithin(limit time.Duration, config *tls.Config) func(ctx context.Contex
 	}
 	return (&tls.Dialer{NetDialer: plain, Config: config}).DialContext
 }
-
-// timeoutHook bounds the commands of a client whose search for a primary may take longer than a request may wait.
-type timeoutHook struct {
-	noDial
-
-	limit time.Duration
-}
-
-// ProcessHook bounds a command.
-func (h timeoutHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		ctx, cancel := context.WithTimeout(ctx, h.limit)
-		defer cancel()
-		return next(ctx, cmd)
-	}
-}
-
-// ProcessPipelineHook bounds a pipeline.
-func (h timeoutHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		ctx, cancel := context.WithTimeout(ctx, h.limit)
-		defer cancel()
-		return next(ctx, cmds)
-	}
-}
-
-// noDial is the part of a hook that has nothing to do with connecting.
-type noDial struct{}
-
-// DialHook changes nothing.
-func (noDial) DialHook(next redis.DialHook) redis.DialHook { return next }

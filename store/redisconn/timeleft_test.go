@@ -17,7 +17,7 @@ import (
 func TestOpen_begins_no_round_trip_that_cannot_end_in_time(t *testing.T) {
 	t.Parallel()
 	server := testkit.NewMiniredis(t)
-	client, err := redisconn.Open("redis://" + server.Addr() + "/0")
+	client, err := redisconn.Open("redis://"+server.Addr()+"/0", redisconn.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}

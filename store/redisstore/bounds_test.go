@@ -28,7 +28,7 @@ type gate struct {
 
 func newGate(t *testing.T, url string) *gate {
 	t.Helper()
-	client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestBounds_hold_over_all_workers(t *testing.T) {
 		v := &vendor{bounds: providers.Bounds{Concurrent: bound, PerSecond: 1000}}
 		var wg sync.WaitGroup
 		for range workers {
-			client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience})
+			client, err := redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -33,7 +33,7 @@ func parseKeys(t *testing.T, entries ...string) *secrets.Keys {
 func TestClaim_refuses_other_keys_and_takes_rotated_ones(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, func(t *testing.T, url string) {
-		client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience})
+		client, err := redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience})
 		if err != nil {
 			t.Fatal(err)
 		}

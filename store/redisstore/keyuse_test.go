@@ -19,7 +19,7 @@ import (
 func TestStore_KeyUse(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, func(t *testing.T, url string) {
-		client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience})
+		client, err := redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience})
 		if err != nil {
 			t.Fatal(err)
 		}

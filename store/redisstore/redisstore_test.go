@@ -85,7 +85,7 @@ type bundle struct {
 
 func setup(t testing.TB, url string) *bundle {
 	t.Helper()
-	client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}

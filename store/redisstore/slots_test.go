@@ -66,7 +66,7 @@ func TestCodes_Void_works_when_memory_is_full(t *testing.T) {
 	if err := b.store.Codes().Issue(t.Context(), issue); err != nil {
 		t.Fatal(err)
 	}
-	client, err := redisconn.OpenWith(server.URL(), redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(server.URL(), redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestStore_works_where_scripts_must_name_their_keys(t *testing.T) {
 
 func TestStrictRedis_refuses_undeclared_keys(t *testing.T) {
 	t.Parallel()
-	client, err := redisconn.OpenWith(testkit.StrictRedis{}.Before(t, testkit.Redis(t)), redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(testkit.StrictRedis{}.Before(t, testkit.Redis(t)), redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func scripts(t *testing.T) map[string]string {
 // probeAll runs the full probe against a URL.
 func probeAll(t *testing.T, url string) (warning, err error) {
 	t.Helper()
-	client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience})
+	client, err := redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestProbeAll_leaves_nothing_behind(t *testing.T) {
 		if warning, err := probeAll(t, url); warning != nil || err != nil {
 			t.Fatalf("ProbeAll: %v, %v", warning, err)
 		}
-		client, err := redisconn.OpenWith(url, redisconn.Settings{Timeout: testkit.RedisPatience})
+		client, err := redisconn.Open(url, redisconn.Settings{Timeout: testkit.RedisPatience})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,7 +60,7 @@ func TestSwitchOver_is_followed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := sqlstore.Open(t.Context(), two.URL())
+	_, err := sqlstore.Open(t.Context(), two.URL(), sqlstore.Settings{})
 	wantOutage(t, err, "is a standby")
 
 	testkit.Demote(t, one)
@@ -290,9 +290,9 @@ func TestRefused_user_is_an_outage(t *testing.T) {
 	exec(t, db, "create role shut nologin")
 	exec(t, db, "create role narrow login connection limit 0")
 	for user, reason := range map[string]string{"shut": "refuses the user", "narrow": "too many connections"} {
-		_, err := sqlstore.Open(t.Context(), "postgres://"+user+"@"+server.Addr()+"/postgres?sslmode=disable")
+		_, err := sqlstore.Open(t.Context(), "postgres://"+user+"@"+server.Addr()+"/postgres?sslmode=disable", sqlstore.Settings{})
 		wantOutage(t, err, reason)
 	}
-	_, err := sqlstore.Open(t.Context(), "postgres://postgres@"+server.Addr()+"/nowhere?sslmode=disable")
+	_, err := sqlstore.Open(t.Context(), "postgres://postgres@"+server.Addr()+"/nowhere?sslmode=disable", sqlstore.Settings{})
 	wantOutage(t, err, "no such database")
 }

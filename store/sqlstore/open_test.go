@@ -33,7 +33,7 @@ func TestOpen_never_quotes_the_password(t *testing.T) {
 		"postgres://usher:hunter2secret@[::1/usher",
 		"mysql://usher:hunter2secret@127.0.0.1/usher",
 	} {
-		_, err := sqlstore.Open(ctx, url)
+		_, err := sqlstore.Open(ctx, url, sqlstore.Settings{})
 		if err == nil {
 			t.Errorf("Open(%s) succeeded", url)
 		} else if strings.Contains(err.Error(), "hunter2secret@") || strings.Contains(err.Error(), ":hunter2secret") {
@@ -45,7 +45,7 @@ func TestOpen_never_quotes_the_password(t *testing.T) {
 func TestOpen_refuses_other_forms(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "sqlite:", "usher.db", "mysql://localhost/usher", "host=localhost dbname=usher", "://"} {
-		if _, err := sqlstore.Open(t.Context(), url); !errors.Is(err, sqlstore.ErrURL) {
+		if _, err := sqlstore.Open(t.Context(), url, sqlstore.Settings{}); !errors.Is(err, sqlstore.ErrURL) {
 			t.Errorf("Open(%q) = %v, want ErrURL", url, err)
 		}
 		if err := sqlstore.CheckURL(url); !errors.Is(err, sqlstore.ErrURL) {
@@ -73,7 +73,7 @@ func TestOpen_takes_any_path(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := sqlstore.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "missing", "usher.db")); err == nil {
+	if _, err := sqlstore.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "missing", "usher.db"), sqlstore.Settings{}); err == nil {
 		t.Error("a folder that does not exist was opened")
 	}
 }

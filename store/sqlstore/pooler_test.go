@@ -79,7 +79,7 @@ func TestPgBouncer_pooling_transactions_is_refused_without_the_setting(t *testin
 				}
 				group.Wait()
 			}
-			if _, err := sqlstore.Open(t.Context(), pooler.URL()); !errors.Is(err, sqlstore.ErrPooler) {
+			if _, err := sqlstore.Open(t.Context(), pooler.URL(), sqlstore.Settings{}); !errors.Is(err, sqlstore.ErrPooler) {
 				t.Errorf("with %d connections, %q: Open = %v, want ErrPooler", size, lines, err)
 			}
 		}
@@ -103,7 +103,7 @@ func BenchmarkFind_prepared_and_not(b *testing.B) {
 		b.Skip("no postgres on this machine")
 	}
 	db := migrated(b, url)
-	plain, err := sqlstore.OpenWith(b.Context(), url, sqlstore.Settings{Transactions: true})
+	plain, err := sqlstore.Open(b.Context(), url, sqlstore.Settings{Transactions: true})
 	if err != nil {
 		b.Fatal(err)
 	}

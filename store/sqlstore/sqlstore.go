@@ -75,14 +75,9 @@ type Settings struct {
 	Watch        *store.Watch // logs when an outage of the database begins and ends; may be nil
 }
 
-// Open connects to postgres://… or sqlite:path with the default [Settings], and fails at once when the database cannot be reached.
-// [Migrate] creates the tables.
-func Open(ctx context.Context, databaseURL string) (*DB, error) {
-	return OpenWith(ctx, databaseURL, Settings{})
-}
-
-// OpenWith is [Open] with other settings.
-func OpenWith(ctx context.Context, databaseURL string, s Settings) (*DB, error) {
+// Open connects to postgres://… or sqlite:path, and fails at once when the database cannot be reached. [Migrate] creates the
+// tables.
+func Open(ctx context.Context, databaseURL string, s Settings) (*DB, error) {
 	db, err := openDialect(databaseURL, s)
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func openAt(t testing.TB, url string) *sqlstore.DB {
 
 func openWith(t testing.TB, url string, s sqlstore.Settings) *sqlstore.DB {
 	t.Helper()
-	db, err := sqlstore.OpenWith(t.Context(), url, s)
+	db, err := sqlstore.Open(t.Context(), url, s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // A request whose time is nearly over makes no further round trip, and the database is not reported as unavailable.
 func TestDB_begins_no_round_trip_that_cannot_end_in_time(t *testing.T) {
 	t.Parallel()
-	db, err := Open(t.Context(), testkit.SQLite(t))
+	db, err := Open(t.Context(), testkit.SQLite(t), Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
