@@ -40,7 +40,7 @@ func (s *Server) createCaptcha(c echo.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if medium == captcha.Audio {
+	if medium == challenge.Audio {
 		if err := s.replacePicture(c, body.Replaces); err != nil {
 			return nil, err
 		}
@@ -50,16 +50,16 @@ func (s *Server) createCaptcha(c echo.Context) (any, error) {
 
 // parseCaptcha fills in defaults. A recording must name the picture that it replaces. A proof of work alone is weaker
 // than a picture and is accepted only where the settings say so.
-func (s *Server) parseCaptcha(b captchaBody) (captcha.Medium, captcha.Price, error) {
-	medium, price := captcha.Medium(cmp.Or(b.Kind, string(captcha.Image))), captcha.Price(cmp.Or(b.Price, string(captcha.Normal)))
+func (s *Server) parseCaptcha(b captchaBody) (challenge.Medium, challenge.Price, error) {
+	medium, price := challenge.Medium(cmp.Or(b.Kind, string(challenge.Image))), challenge.Price(cmp.Or(b.Price, string(challenge.Normal)))
 	wrong := mistakes{}
-	if medium != captcha.Image && medium != captcha.Audio && (medium != challenge.Work || s.Captcha.Kind() != captcha.Work) {
+	if medium != challenge.Image && medium != challenge.Audio && (medium != challenge.Work || s.Captcha.Kind() != captcha.Work) {
 		wrong[fieldKind] = accounts.Malformed
 	}
 	if !price.Valid() {
 		wrong[fieldPrice] = accounts.Malformed
 	}
-	if medium == captcha.Audio {
+	if medium == challenge.Audio {
 		wrong.require(fieldReplaces, b.Replaces)
 	}
 	return medium, price, wrong.err()
@@ -80,14 +80,14 @@ func (s *Server) replacePicture(c echo.Context, id string) error {
 		return err
 	case !decision.Allowed():
 		return refusal(decision)
-	case asked.Medium != captcha.Image:
+	case asked.Medium != challenge.Image:
 		return errCaptchaGone
 	}
 	return nil
 }
 
 // newCaptcha makes a challenge and stores its answer. Scripted means that the client can compute a proof of work.
-func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium, price captcha.Price, scripted bool) (captchaView, error) {
+func (s *Server) newCaptcha(c echo.Context, medium challenge.Medium, price challenge.Price, scripted bool) (captchaView, error) {
 	if !s.Captcha.Enabled() {
 		return captchaView{}, errCaptchaIsOff
 	}
@@ -99,7 +99,7 @@ func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium, price captcha
 		return captchaView{}, err
 	}
 	if pressure == strong || pressure == some && !scripted {
-		price = captcha.High
+		price = challenge.High
 	}
 	view, asked, err := s.makeCaptcha(medium, price, pressure, languageOf(c))
 	if err != nil {
@@ -113,10 +113,10 @@ func (s *Server) newCaptcha(c echo.Context, medium captcha.Medium, price captcha
 }
 
 // makeCaptcha returns what to show of a new challenge, and what to store.
-func (s *Server) makeCaptcha(medium captcha.Medium, price captcha.Price, p pressure, language string) (captchaView, captcha.Asked, error) {
+func (s *Server) makeCaptcha(medium challenge.Medium, price challenge.Price, p pressure, language string) (captchaView, challenge.Asked, error) {
 	view := captchaView{ID: captcha.NewID(), ExpiresIn: seconds(s.Config.CaptchaTTL)}
-	asked := captcha.Asked{Medium: medium, Price: price, Answer: string(challenge.Work)}
-	if asked.Work = p == some && price == captcha.Normal; asked.Work || medium == challenge.Work {
+	asked := challenge.Asked{Medium: medium, Price: price, Answer: string(challenge.Work)}
+	if asked.Work = p == some && price == challenge.Normal; asked.Work || medium == challenge.Work {
 		id, work, err := s.Work.Make(price, p.times(), s.Now().Add(s.Config.CaptchaTTL))
 		if err != nil {
 			return captchaView{}, asked, err
@@ -136,7 +136,7 @@ func (s *Server) makeCaptcha(medium captcha.Medium, price captcha.Price, p press
 
 func (v *captchaView) show(made captcha.Challenge) {
 	uri := "data:" + made.MIME + ";base64," + base64.StdEncoding.EncodeToString(made.Media)
-	if made.Medium == captcha.Audio {
+	if made.Medium == challenge.Audio {
 		v.Audio = uri
 	} else {
 		v.Image = uri
@@ -145,7 +145,7 @@ func (v *captchaView) show(made captcha.Challenge) {
 
 // right reports whether given answers what was asked under an id. A proof of work that is asked beside an answer follows
 // it after a space.
-func (s *Server) right(id string, asked captcha.Asked, given string) bool {
+func (s *Server) right(id string, asked challenge.Asked, given string) bool {
 	proof := given
 	if asked.Work {
 		cut := strings.LastIndexByte(given, ' ')

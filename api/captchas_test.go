@@ -14,6 +14,7 @@ import (
 
 	"usher/api"
 	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/captcha/pow"
 	"usher/limits"
 	"usher/store/redisstore"
@@ -94,7 +95,7 @@ func TestWork_of_a_high_price_is_sixteen_times_as_much(t *testing.T) {
 	p := setup(t, askForWork(t)).person()
 	normal := p.post("/v1/captchas", body{"kind": "pow"}).want(201, "0").challenge().Parameters.Data
 	high := p.post("/v1/captchas", body{"kind": "pow", "price": "high"}).want(201, "0").challenge().Parameters.Data
-	if high.Most != 16*normal.Most || high.Price != captcha.High || normal.Price != captcha.Normal {
+	if high.Most != 16*normal.Most || high.Price != challenge.High || normal.Price != challenge.Normal {
 		t.Errorf("got %+v and %+v", normal, high)
 	}
 }
@@ -137,7 +138,7 @@ func TestCaptcha_costs_more_under_pressure(t *testing.T) {
 	}
 	send(dear.str("captcha_id"), captchaText).want(202, "0")
 	kept, _, err := redisstore.New(b.client, b.keys, b.clock.Now).Gate().Admit(t.Context(), p.captcha(), nil)
-	if err != nil || kept.Price != captcha.High {
+	if err != nil || kept.Price != challenge.High {
 		t.Errorf("three quarters: kept %+v, %v", kept, err)
 	}
 }

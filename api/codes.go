@@ -7,7 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
-	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/contact"
 	"usher/limits"
 	"usher/messages"
@@ -61,9 +61,9 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 
 // issueInShare issues a code in the share of strangers. When that share of the number's limits is used up, it issues one
 // in the share of those who paid the high captcha price, or of networks that the number's account was signed in from.
-func (s *Server) issueInShare(c echo.Context, request verify.Request, paid captcha.Price) (verify.Issued, error) {
+func (s *Server) issueInShare(c echo.Context, request verify.Request, paid challenge.Price) (verify.Issued, error) {
 	ctx := c.Request().Context()
-	if paid == captcha.High {
+	if paid == challenge.High {
 		request.Standing = verify.Payer
 	}
 	issued, err := s.Verify.Issue(ctx, request)

@@ -10,7 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
-	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/limits"
 )
 
@@ -82,7 +82,7 @@ func answer(c echo.Context, status int, data any) error {
 
 // priceView is the data of a refusal that a captcha of a higher price overcomes.
 type priceView struct {
-	Price captcha.Price `json:"captcha_price"`
+	Price challenge.Price `json:"captcha_price"`
 }
 
 // reply is a refusal in one language.
@@ -91,7 +91,7 @@ type reply struct {
 	sentence   string
 	fields     map[string]string
 	retryAfter time.Duration
-	price      captcha.Price // of the captcha that would be enough; empty where none is asked
+	price      challenge.Price // of the captcha that would be enough; empty where none is asked
 }
 
 // renderError is Echo's error handler: the only place where an error becomes an answer.

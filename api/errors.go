@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
-	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/overload"
 	"usher/passwords"
 	"usher/store"
@@ -134,7 +134,7 @@ func describe(err error, lang string) reply {
 		if errors.Is(err, p.err) {
 			r := p.in(lang)
 			if p.err == errCaptchaCheap { //nolint:errorlint // a row of the table
-				r.price = captcha.High
+				r.price = challenge.High
 			}
 			return r
 		}

@@ -22,7 +22,7 @@ type admission struct {
 
 	// price is that of the captcha after a right answer; empty after a wrong answer and where no captcha was asked. It is
 	// set also when a limit has refused: with a high price the client may pass a limit that strangers have used up.
-	price captcha.Price
+	price challenge.Price
 }
 
 // admit admits a client that has answered a captcha and has units left in every limit. Every answer spends the captcha,
@@ -68,7 +68,7 @@ func (s *Server) withCaptcha(err error, captchaID, given string) error {
 }
 
 // captchaRefusal returns what is wrong with an answer; nil where no captcha was asked.
-func (s *Server) captchaRefusal(captchaID string, asked captcha.Asked, given string) error {
+func (s *Server) captchaRefusal(captchaID string, asked challenge.Asked, given string) error {
 	switch {
 	case captchaID == "":
 		return nil
@@ -163,7 +163,7 @@ func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile)
 			slog.String("request_id", idOf(c)), slog.String("prefix", mobile.Prefix()))
 	}
 	isRight := admitted.price != "" || !s.Captcha.Enabled()
-	if err == nil && admitted.price == captcha.Normal {
+	if err == nil && admitted.price == challenge.Normal {
 		return spends, admitted, s.keepForPayers(c, mobile, spends, admitted.decision)
 	}
 	if err == nil || !isRight || !shared(admitted.decision.Refused) {

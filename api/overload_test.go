@@ -15,6 +15,7 @@ import (
 
 	"usher/api"
 	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/internal/testkit"
 	"usher/limits"
 	"usher/verify"
@@ -27,12 +28,12 @@ type crowdedGate struct {
 	began, goOn chan struct{}
 }
 
-func (g *crowdedGate) Admit(ctx context.Context, id string, spends []limits.Spend) (captcha.Asked, limits.Decision, error) {
+func (g *crowdedGate) Admit(ctx context.Context, id string, spends []limits.Spend) (challenge.Asked, limits.Decision, error) {
 	g.began <- struct{}{}
 	select {
 	case <-g.goOn:
 	case <-ctx.Done():
-		return captcha.Asked{}, limits.Decision{}, ctx.Err()
+		return challenge.Asked{}, limits.Decision{}, ctx.Err()
 	}
 	return g.Gate.Admit(ctx, id, spends)
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/web"
 )
 
@@ -68,11 +68,11 @@ func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 	if !s.Captcha.Enabled() || c.Request().Method == http.MethodHead {
 		return
 	}
-	price := captcha.Price(p.CaptchaPrice)
+	price := challenge.Price(p.CaptchaPrice)
 	if !price.Valid() {
-		price = captcha.Normal
+		price = challenge.Normal
 	}
-	view, err := s.newCaptcha(c, captcha.Image, price, false)
+	view, err := s.newCaptcha(c, challenge.Image, price, false)
 	if err != nil {
 		s.logError(c, describe(err, chinese).status, err)
 		return

@@ -9,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
-	"usher/captcha"
 	"usher/captcha/challenge"
 	"usher/contact"
 	"usher/limits"
@@ -185,11 +184,11 @@ func (s *Server) admitByCaptcha(c echo.Context, body registrationBody, spends []
 
 // noteAnswered stores a note in place of an answered captcha. Without it a repeated request is told that the captcha has
 // expired.
-func (s *Server) noteAnswered(c echo.Context, id string, note captcha.Medium, ttl time.Duration) {
+func (s *Server) noteAnswered(c echo.Context, id string, note challenge.Medium, ttl time.Duration) {
 	if !s.Captcha.Enabled() {
 		return
 	}
-	err := s.Captchas.Put(c.Request().Context(), id, captcha.Asked{Medium: note, Price: captcha.Normal}, ttl)
+	err := s.Captchas.Put(c.Request().Context(), id, challenge.Asked{Medium: note, Price: challenge.Normal}, ttl)
 	if err != nil {
 		s.warn(c, "note of an answered captcha not stored; a repeated request is told that it has expired", err)
 	}

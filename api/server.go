@@ -18,6 +18,7 @@ import (
 
 	"usher/accounts"
 	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/captcha/pow"
 	"usher/limits"
 	"usher/verify"
@@ -65,10 +66,10 @@ type Config struct {
 // Captchas stores the answers of captchas.
 type Captchas interface {
 	// Put stores what was asked for the given time.
-	Put(ctx context.Context, id string, asked captcha.Asked, ttl time.Duration) error
+	Put(ctx context.Context, id string, asked challenge.Asked, ttl time.Duration) error
 
 	// Peek returns what was asked and keeps it; it is zero when the captcha was spent or has expired.
-	Peek(ctx context.Context, id string) (captcha.Asked, error)
+	Peek(ctx context.Context, id string) (challenge.Asked, error)
 
 	// Fail counts a wrong answer; the third one spends the captcha.
 	Fail(ctx context.Context, id string) error
@@ -79,7 +80,7 @@ type Gate interface {
 	// Admit deletes the captcha and returns what was asked, which is zero when the captcha does not exist or id is
 	// empty; and spends all of the limits or none.
 	Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
-		asked captcha.Asked, decision limits.Decision, err error)
+		asked challenge.Asked, decision limits.Decision, err error)
 
 	// Fill returns the used share, 0 to 1, of the fullest of some limits, without spending.
 	Fill(ctx context.Context, spends []limits.Spend) (float64, error)

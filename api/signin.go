@@ -8,7 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
-	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/contact"
 	"usher/limits"
 	"usher/passwords"
@@ -164,7 +164,7 @@ func (s *Server) admitPassword(c echo.Context, body signInBody, attempt *passwor
 		return errCaptchaNeeded
 	case !refusedBy(err, strangersLimits...) || !s.Captcha.Enabled():
 		return err
-	case admitted.price != captcha.High:
+	case admitted.price != challenge.High:
 		return errCaptchaCheap
 	}
 	attempt.failures, attempt.priority = withoutStrangers(attempt.failures), passwords.First

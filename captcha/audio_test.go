@@ -6,16 +6,17 @@ import (
 	"testing"
 
 	"usher/captcha"
+	"usher/captcha/challenge"
 )
 
 const sampleRate = 8000
 
 // samples checks the RIFF header of an 8-bit mono WAV file and returns its sound.
-func samples(t *testing.T, challenge captcha.Challenge) []byte {
+func samples(t *testing.T, made captcha.Challenge) []byte {
 	t.Helper()
-	wav := challenge.Media
-	if challenge.MIME != "audio/wav" || len(wav) < 44 {
-		t.Fatalf("got MIME %q and %d bytes", challenge.MIME, len(wav))
+	wav := made.Media
+	if made.MIME != "audio/wav" || len(wav) < 44 {
+		t.Fatalf("got MIME %q and %d bytes", made.MIME, len(wav))
 	}
 	if string(wav[:4]) != "RIFF" || string(wav[8:16]) != "WAVEfmt " || string(wav[36:40]) != "data" {
 		t.Fatalf("not a WAV file: %q", wav[:44])
@@ -39,8 +40,8 @@ func TestMaker_Make_recordings_are_short_WAV_files(t *testing.T) {
 	for _, language := range []string{"zh", "en", "la"} {
 		maker := newMaker(t, captcha.Config{})
 		for range 20 {
-			challenge := makeIn(t, maker, captcha.Audio, language)
-			if seconds := len(samples(t, challenge)) / sampleRate; seconds < 4 || seconds > 12 {
+			made := makeIn(t, maker, challenge.Audio, language)
+			if seconds := len(samples(t, made)) / sampleRate; seconds < 4 || seconds > 12 {
 				t.Errorf("%s: six digits take %d s", language, seconds)
 			}
 		}
@@ -51,7 +52,7 @@ func TestMaker_Make_recordings_are_short_WAV_files(t *testing.T) {
 func TestMaker_Make_recordings_differ(t *testing.T) {
 	t.Parallel()
 	maker := newMaker(t, captcha.Config{Fixed: "2468", Language: "en"})
-	first, second := makeIn(t, maker, captcha.Audio, "zh"), makeIn(t, maker, captcha.Audio, "zh")
+	first, second := makeIn(t, maker, challenge.Audio, "zh"), makeIn(t, maker, challenge.Audio, "zh")
 	if first.Answer != second.Answer || bytes.Equal(first.Media, second.Media) {
 		t.Errorf("got answers %q and %q in equal recordings", first.Answer, second.Answer)
 	}

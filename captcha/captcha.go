@@ -21,7 +21,7 @@ import (
 	"usher/input"
 )
 
-// Kind is the content of the pictures.
+// Kind is the content of the pictures. Recordings always speak digits, since letters sound too similar.
 type Kind string
 
 // The kinds. [Off] is for sites with another protection.
@@ -33,31 +33,14 @@ const (
 	Off     Kind = "off"
 )
 
-type (
-	// Medium is [challenge.Medium].
-	Medium = challenge.Medium
-	// Price is [challenge.Price].
-	Price = challenge.Price
-	// Asked is [challenge.Asked].
-	Asked = challenge.Asked
-)
-
-// The media and prices. Every kind has both media. Recordings always speak digits, since letters sound too similar.
-const (
-	Image  = challenge.Image
-	Audio  = challenge.Audio
-	Normal = challenge.Normal
-	High   = challenge.High
-)
-
 // ErrOff is returned by [Maker.Make] when the kind is [Off].
 var ErrOff = errors.New("captcha is off")
 
 // Challenge is what the client gets, and the answer that it must not get.
 type Challenge struct {
-	Asked        // to store; its answer is secret and must not be logged
-	Media []byte // a whole PNG or WAV file
-	MIME  string // "image/png" or "audio/wav"
+	challenge.Asked        // to store; its answer is secret and must not be logged
+	Media           []byte // a whole PNG or WAV file
+	MIME            string // "image/png" or "audio/wav"
 }
 
 // Maker makes challenges. It is safe for concurrent use.
@@ -101,20 +84,20 @@ func (m *Maker) Kind() Kind { return m.config.Kind }
 // Make returns a new challenge of a price. A picture takes about 1.3 ms and 3 KB, a recording 2 ms and 100 KB. A recording
 // speaks the maker's language, or else the listener's, or else Chinese. Make returns [ErrOff] when the maker is not
 // enabled, and an error for an unknown medium.
-func (m *Maker) Make(medium Medium, price Price, language string) (Challenge, error) {
+func (m *Maker) Make(medium challenge.Medium, price challenge.Price, language string) (Challenge, error) {
 	if !m.Enabled() {
 		return Challenge{}, ErrOff
 	}
 	switch medium {
-	case Image:
+	case challenge.Image:
 		q := m.question(price)
 		picture, err := m.draw(q.text, m.width(price))
-		return Challenge{Asked: Asked{Medium: medium, Price: price, Answer: q.answer}, Media: picture, MIME: "image/png"}, err
-	case Audio:
+		return Challenge{Asked: challenge.Asked{Medium: medium, Price: price, Answer: q.answer}, Media: picture, MIME: "image/png"}, err
+	case challenge.Audio:
 		language = m.spokenLanguage(language)
 		q := m.spokenQuestion(price, language)
 		recording := m.speakers[language].speak(q.text)
-		return Challenge{Asked: Asked{Medium: medium, Price: price, Answer: q.answer}, Media: recording, MIME: "audio/wav"}, nil
+		return Challenge{Asked: challenge.Asked{Medium: medium, Price: price, Answer: q.answer}, Media: recording, MIME: "audio/wav"}, nil
 	default:
 		return Challenge{}, fmt.Errorf("captcha: no medium %q", medium)
 	}

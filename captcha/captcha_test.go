@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"usher/captcha"
+	"usher/captcha/challenge"
 )
 
 func newMaker(t testing.TB, config captcha.Config) *captcha.Maker {
@@ -23,18 +24,18 @@ func newMaker(t testing.TB, config captcha.Config) *captcha.Maker {
 	return maker
 }
 
-func makeOne(t testing.TB, maker *captcha.Maker, medium captcha.Medium) captcha.Challenge {
+func makeOne(t testing.TB, maker *captcha.Maker, medium challenge.Medium) captcha.Challenge {
 	t.Helper()
 	return makeIn(t, maker, medium, "")
 }
 
-func makeIn(t testing.TB, maker *captcha.Maker, medium captcha.Medium, language string) captcha.Challenge {
+func makeIn(t testing.TB, maker *captcha.Maker, medium challenge.Medium, language string) captcha.Challenge {
 	t.Helper()
-	challenge, err := maker.Make(medium, captcha.Normal, language)
+	made, err := maker.Make(medium, challenge.Normal, language)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return challenge
+	return made
 }
 
 func TestMaker_Make_answers_have_the_length_and_alphabet_of_their_kind(t *testing.T) {
@@ -42,16 +43,16 @@ func TestMaker_Make_answers_have_the_length_and_alphabet_of_their_kind(t *testin
 	tests := []struct {
 		name     string
 		config   captcha.Config
-		medium   captcha.Medium
+		medium   challenge.Medium
 		length   int
 		alphabet string
 	}{
-		{"digits by default", captcha.Config{}, captcha.Image, 5, "23456789"},
-		{"longer digits", captcha.Config{Length: 6}, captcha.Image, 6, "23456789"},
-		{"letters", captcha.Config{Kind: captcha.Letters}, captcha.Image, 4, "ACEFHKMPRTWXY"},
-		{"spoken digits", captcha.Config{}, captcha.Audio, 6, "02345678"},
-		{"spoken for letters", captcha.Config{Kind: captcha.Letters}, captcha.Audio, 6, "02345678"},
-		{"spoken for arithmetic", captcha.Config{Kind: captcha.Math}, captcha.Audio, 6, "02345678"},
+		{"digits by default", captcha.Config{}, challenge.Image, 5, "23456789"},
+		{"longer digits", captcha.Config{Length: 6}, challenge.Image, 6, "23456789"},
+		{"letters", captcha.Config{Kind: captcha.Letters}, challenge.Image, 4, "ACEFHKMPRTWXY"},
+		{"spoken digits", captcha.Config{}, challenge.Audio, 6, "02345678"},
+		{"spoken for letters", captcha.Config{Kind: captcha.Letters}, challenge.Audio, 6, "02345678"},
+		{"spoken for arithmetic", captcha.Config{Kind: captcha.Math}, challenge.Audio, 6, "02345678"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,7 +74,7 @@ func TestMaker_Make_answers_of_arithmetic_are_positive_numbers_and_spread(t *tes
 	seen := make(map[string]int)
 	const n = 150
 	for range n {
-		answer := makeOne(t, maker, captcha.Image).Answer
+		answer := makeOne(t, maker, challenge.Image).Answer
 		number, err := strconv.Atoi(answer)
 		if err != nil || number < 13 || number > 108 {
 			t.Fatalf("got answer %q, want 13 to 108", answer)
@@ -93,7 +94,7 @@ func TestMaker_Make_uses_every_character_about_equally_often(t *testing.T) {
 	counts := make(map[rune]int)
 	const n = 200
 	for range n {
-		for _, char := range makeOne(t, maker, captcha.Image).Answer {
+		for _, char := range makeOne(t, maker, challenge.Image).Answer {
 			counts[char]++
 		}
 	}
@@ -112,11 +113,11 @@ func TestMaker_Make_pictures_are_PNGs_of_the_size_asked(t *testing.T) {
 			t.Run(fmt.Sprint(kind, size), func(t *testing.T) {
 				t.Parallel()
 				maker := newMaker(t, captcha.Config{Kind: kind, Width: size.X, Height: size.Y})
-				challenge := makeOne(t, maker, captcha.Image)
-				if challenge.MIME != "image/png" {
-					t.Errorf("got MIME %q", challenge.MIME)
+				made := makeOne(t, maker, challenge.Image)
+				if made.MIME != "image/png" {
+					t.Errorf("got MIME %q", made.MIME)
 				}
-				picture, err := png.Decode(bytes.NewReader(challenge.Media))
+				picture, err := png.Decode(bytes.NewReader(made.Media))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -131,7 +132,7 @@ func TestMaker_Make_pictures_are_PNGs_of_the_size_asked(t *testing.T) {
 func TestMaker_Make_pictures_of_one_answer_differ(t *testing.T) {
 	t.Parallel()
 	maker := newMaker(t, captcha.Config{Fixed: "2345", Background: "#ffffff", Ink: "#000000"})
-	if bytes.Equal(makeOne(t, maker, captcha.Image).Media, makeOne(t, maker, captcha.Image).Media) {
+	if bytes.Equal(makeOne(t, maker, challenge.Image).Media, makeOne(t, maker, challenge.Image).Media) {
 		t.Error("two pictures are the same; one solved by a person would solve them all")
 	}
 }
@@ -139,7 +140,7 @@ func TestMaker_Make_pictures_of_one_answer_differ(t *testing.T) {
 func TestMaker_Make_pictures_have_the_colours_asked(t *testing.T) {
 	t.Parallel()
 	maker := newMaker(t, captcha.Config{Background: "#FFEEDD", Ink: "#102030"})
-	picture, err := png.Decode(bytes.NewReader(makeOne(t, maker, captcha.Image).Media))
+	picture, err := png.Decode(bytes.NewReader(makeOne(t, maker, challenge.Image).Media))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,9 +161,9 @@ func TestMaker_Make_gives_the_fixed_answer_in_every_kind_and_medium(t *testing.T
 	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
 		for _, fixed := range []string{"1", "1234", "Test", "ab12CD34"} {
 			maker := newMaker(t, captcha.Config{Kind: kind, Fixed: fixed})
-			for _, medium := range []captcha.Medium{captcha.Image, captcha.Audio} {
-				if challenge := makeOne(t, maker, medium); challenge.Answer != fixed || len(challenge.Media) == 0 {
-					t.Errorf("%s %s: got answer %q with %d bytes, want %q", kind, medium, challenge.Answer, len(challenge.Media), fixed)
+			for _, medium := range []challenge.Medium{challenge.Image, challenge.Audio} {
+				if made := makeOne(t, maker, medium); made.Answer != fixed || len(made.Media) == 0 {
+					t.Errorf("%s %s: got answer %q with %d bytes, want %q", kind, medium, made.Answer, len(made.Media), fixed)
 				}
 			}
 		}
@@ -174,8 +175,8 @@ func TestMaker_Make_asks_more_for_a_high_price(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
 		maker := newMaker(t, captcha.Config{Kind: kind})
-		normal, high := makeOne(t, maker, captcha.Image), priced(t, maker, captcha.Image)
-		if normal.Price != captcha.Normal || high.Price != captcha.High || high.Medium != captcha.Image {
+		normal, high := makeOne(t, maker, challenge.Image), priced(t, maker, challenge.Image)
+		if normal.Price != challenge.Normal || high.Price != challenge.High || high.Medium != challenge.Image {
 			t.Errorf("%s: got prices %q and %q of a %q", kind, normal.Price, high.Price, high.Medium)
 		}
 		if kind != captcha.Math && len(high.Answer) != len(normal.Answer)+3 {
@@ -185,18 +186,18 @@ func TestMaker_Make_asks_more_for_a_high_price(t *testing.T) {
 			t.Errorf("%s: got %d pixels against %d, want at least half as many again", kind, wide, usual)
 		}
 	}
-	if spoken := priced(t, newMaker(t, captcha.Config{}), captcha.Audio); len(spoken.Answer) != 9 {
+	if spoken := priced(t, newMaker(t, captcha.Config{}), challenge.Audio); len(spoken.Answer) != 9 {
 		t.Errorf("got the spoken answer %q, want nine digits", spoken.Answer)
 	}
 }
 
-func priced(t *testing.T, maker *captcha.Maker, medium captcha.Medium) captcha.Challenge {
+func priced(t *testing.T, maker *captcha.Maker, medium challenge.Medium) captcha.Challenge {
 	t.Helper()
-	challenge, err := maker.Make(medium, captcha.High, "")
+	made, err := maker.Make(medium, challenge.High, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return challenge
+	return made
 }
 
 func widthOf(t *testing.T, media []byte) int {
@@ -211,11 +212,11 @@ func widthOf(t *testing.T, media []byte) int {
 func TestMaker_Make_refuses_when_off_and_media_that_do_not_exist(t *testing.T) {
 	t.Parallel()
 	off := newMaker(t, captcha.Config{Kind: captcha.Off})
-	if _, err := off.Make(captcha.Image, captcha.Normal, ""); !errors.Is(err, captcha.ErrOff) || off.Enabled() {
+	if _, err := off.Make(challenge.Image, challenge.Normal, ""); !errors.Is(err, captcha.ErrOff) || off.Enabled() {
 		t.Errorf("got %v, enabled %v; want ErrOff, false", err, off.Enabled())
 	}
 	on := newMaker(t, captcha.Config{})
-	if _, err := on.Make("video", captcha.Normal, ""); err == nil || !on.Enabled() {
+	if _, err := on.Make("video", challenge.Normal, ""); err == nil || !on.Enabled() {
 		t.Errorf("got %v, enabled %v; want an error, true", err, on.Enabled())
 	}
 }
@@ -261,8 +262,8 @@ func TestMaker_Make_serves_many_goroutines(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			for _, medium := range []captcha.Medium{captcha.Image, captcha.Audio, captcha.Image} {
-				if _, err := maker.Make(medium, captcha.High, ""); err != nil {
+			for _, medium := range []challenge.Medium{challenge.Image, challenge.Audio, challenge.Image} {
+				if _, err := maker.Make(medium, challenge.High, ""); err != nil {
 					t.Error(err)
 				}
 			}
@@ -273,7 +274,7 @@ func TestMaker_Make_serves_many_goroutines(t *testing.T) {
 
 func BenchmarkMaker_Make(b *testing.B) {
 	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
-		for _, medium := range []captcha.Medium{captcha.Image, captcha.Audio} {
+		for _, medium := range []challenge.Medium{challenge.Image, challenge.Audio} {
 			b.Run(fmt.Sprintf("%s/%s", kind, medium), func(b *testing.B) {
 				maker := newMaker(b, captcha.Config{Kind: kind})
 				size := 0

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"usher/captcha/challenge"
 	"usher/captcha/speech"
 )
 
@@ -30,7 +31,7 @@ var spokenDigits = map[string]string{chinese: "02345678", "en": "012345678"}
 // question is the text that is drawn or spoken, and the right answer.
 type question struct{ text, answer string }
 
-func (m *Maker) question(price Price) question {
+func (m *Maker) question(price challenge.Price) question {
 	switch {
 	case m.config.Fixed != "":
 		return question{m.config.Fixed, m.config.Fixed}
@@ -44,12 +45,12 @@ func (m *Maker) question(price Price) question {
 }
 
 // width gives each character the same room at both prices.
-func (m *Maker) width(price Price) int {
+func (m *Maker) width(price challenge.Price) int {
 	usual := m.config.characters()
 	return m.config.Width * (usual + extra(price)) / usual
 }
 
-func (m *Maker) spokenQuestion(price Price, language string) question {
+func (m *Maker) spokenQuestion(price challenge.Price, language string) question {
 	fixed := m.config.Fixed
 	if fixed == "" {
 		return verbatim(max(m.config.Length, minSpoken)+extra(price), spokenDigits[language])
@@ -89,9 +90,9 @@ func verbatim(length int, alphabet string) question {
 // arithmetic adds a digit to a number of two digits, or subtracts it. Products have too few answers, unevenly distributed:
 // to guess the most probable one would pay. That of a sum is right in less than 2 % of the cases. At the high price both
 // numbers have three digits: nine characters, which the width allows for.
-func arithmetic(price Price) question {
+func arithmetic(price challenge.Price) question {
 	digits := [2]int{2, 1}
-	if price == High {
+	if price == challenge.High {
 		digits = [2]int{3, 3}
 	}
 	left, right := verbatim(digits[0], imageDigits).text, verbatim(digits[1], imageDigits).text
@@ -118,8 +119,8 @@ func randomBelow(n int) int {
 const highExtra = 3
 
 // extra is the number of additional characters of a price.
-func extra(p Price) int {
-	if p == High {
+func extra(p challenge.Price) int {
+	if p == challenge.High {
 		return highExtra
 	}
 	return 0

@@ -15,7 +15,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/captcha/pow"
 	"usher/web"
 )
@@ -249,7 +249,7 @@ func registersByMobile(t *testing.T, browser context.Context, page web.Page) {
 func askForWork(t *testing.T, beside string) (answer string, check func(proof string) error) {
 	t.Helper()
 	maker := &pow.Maker{Secrets: []pow.Secrets{{Challenge: "c", Key: "k"}}, Most: 100}
-	id, challenge, err := maker.Make(captcha.Normal, 1, time.Now().Add(time.Minute))
+	id, challenge, err := maker.Make(challenge.Normal, 1, time.Now().Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/captcha/speech"
 )
 
@@ -297,7 +298,7 @@ func measureAudio(maker *captcha.Maker, language string, count int) ([]*heard, e
 
 // listen makes one recording, has every solver answer it and counts what they got right.
 func listen(maker *captcha.Maker, language string, all []solver, results []*heard) error {
-	challenge, err := maker.Make(captcha.Audio, captcha.Normal, language)
+	challenge, err := maker.Make(challenge.Audio, challenge.Normal, language)
 	if err != nil {
 		return err
 	}

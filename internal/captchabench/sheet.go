@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"usher/captcha"
+	"usher/captcha/challenge"
 )
 
 // writeSheet writes twenty pictures, four in a row, to path and their answers, row by row, to answers.
@@ -20,7 +21,7 @@ func writeSheet(maker *captcha.Maker, path string, answers io.Writer) error {
 	fmt.Fprintln(answers, path)
 	for row := range rows {
 		for column := range columns {
-			challenge, err := maker.Make(captcha.Image, captcha.Normal, "")
+			challenge, err := maker.Make(challenge.Image, challenge.Normal, "")
 			if err != nil {
 				return err
 			}

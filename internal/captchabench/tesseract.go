@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"usher/captcha"
+	"usher/captcha/challenge"
 )
 
 // modes are tesseract's page segmentation modes that suit one word: a line, a word, and a line without its guesses.
@@ -30,7 +31,7 @@ func measure(ctx context.Context, maker *captcha.Maker, kind captcha.Kind, count
 
 	answers, list := make([]string, count), make([]string, count)
 	for i := range count {
-		challenge, err := maker.Make(captcha.Image, captcha.Normal, "")
+		challenge, err := maker.Make(challenge.Image, challenge.Normal, "")
 		if err != nil {
 			return 0, err
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/internal/testkit"
 	"usher/limits"
 )
@@ -22,7 +23,7 @@ var captchasTests = behaviours{
 }
 
 // asked has a space in its answer, as no maker's has: what is kept is told apart all the same.
-var asked = captcha.Asked{Medium: captcha.Image, Price: captcha.High, Answer: "7 3"}
+var asked = challenge.Asked{Medium: challenge.Image, Price: challenge.High, Answer: "7 3"}
 
 func (b *fixture) put(t *testing.T) (id string) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/captcha"
+	"usher/captcha/challenge"
 	"usher/internal/testkit"
 	"usher/limits"
 	"usher/messages"
@@ -37,7 +38,7 @@ func keepsNoSecret(t *testing.T, url string) {
 	b.record(t, b.claim(t, second.ID), messages.Queued)
 
 	for _, captchaID := range []string{id, captcha.NewID(), captcha.NewID()} {
-		if err := b.store.Captchas().Put(t.Context(), captchaID, captcha.Asked{Medium: captcha.Image, Price: captcha.Normal, Answer: "42"}, time.Minute); err != nil {
+		if err := b.store.Captchas().Put(t.Context(), captchaID, challenge.Asked{Medium: challenge.Image, Price: challenge.Normal, Answer: "42"}, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		b.wantPeek(t, captchaID, "42")
