@@ -48,7 +48,7 @@ type Canary struct {
 	Store  *redisstore.Store
 	Keys   *secrets.Keys
 	Tell   func(format string, args ...any) // is called with the progress, without full numbers
-	Now    func() time.Time                 // the time that all processes share; nil: that of this machine
+	Now    func() time.Time                 // the time that all processes share
 
 	id string
 	at time.Time // when it was sent
@@ -63,13 +63,6 @@ func (c *Canary) Send(ctx context.Context, timeout, wait time.Duration) (outcome
 	return c.follow(ctx, wait)
 }
 
-func (c *Canary) now() time.Time {
-	if c.Now == nil {
-		return time.Now()
-	}
-	return c.Now()
-}
-
 // send files a code that cannot be entered, so that its report is filed like any other, and sends it.
 func (c *Canary) send(ctx context.Context, timeout time.Duration) (string, error) {
 	subject := c.Keys.Index("mobile", c.To.Reveal())
@@ -77,7 +70,7 @@ func (c *Canary) send(ctx context.Context, timeout time.Duration) (string, error
 	codes := c.Store.Codes()
 	err := codes.Issue(ctx, verify.Issue{
 		ID: c.id, Subject: subject, Purpose: canaryPurpose, To: c.To.String(), MAC: secrets.Random(16),
-		IssuedAt: c.now(), ExpiresAt: c.now().Add(CanaryLife), ResendAfter: canaryPause,
+		IssuedAt: c.Now(), ExpiresAt: c.Now().Add(CanaryLife), ResendAfter: canaryPause,
 	})
 	if err != nil {
 		return CanaryUnsent, err
@@ -97,12 +90,12 @@ func (c *Canary) send(ctx context.Context, timeout time.Duration) (string, error
 	})
 	if err != nil {
 		c.Tell("not accepted after %s", since(c.at))
-		outcome := messages.Outcome{State: messages.Failed, Provider: c.Sender.Name(), At: c.now()}
+		outcome := messages.Outcome{State: messages.Failed, Provider: c.Sender.Name(), At: c.Now()}
 		return CanaryRefused, errors.Join(err, codes.Record(context.WithoutCancel(ctx), claim, outcome))
 	}
 	c.Tell("accepted after %s, as %s", since(c.at), receipt.ID)
 	return CanaryUnreported, codes.Record(ctx, claim, messages.Outcome{
-		State: messages.Sent, Provider: receipt.Provider, ProviderID: receipt.ID, At: c.now(),
+		State: messages.Sent, Provider: receipt.Provider, ProviderID: receipt.ID, At: c.Now(),
 	})
 }
 

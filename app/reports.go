@@ -12,6 +12,7 @@ import (
 	"usher/messages"
 	"usher/providers"
 	"usher/reports"
+	"usher/store/redisstore"
 	"usher/tasks"
 )
 
@@ -84,13 +85,12 @@ func newPuller(
 	return puller
 }
 
-// fileReferences files the vendor's references to our messages, so that pushed and pulled reports are matched to them.
-func fileReferences(sender providers.SMSSender, stores *Stores, logger *slog.Logger) {
+// FileReferences files the vendor's references to our messages, so that pushed and pulled reports are matched to them.
+func FileReferences(sender providers.SMSSender, store *redisstore.Reports, logger *slog.Logger) {
 	referencer, ok := sender.(providers.Referencer)
 	if !ok {
 		return
 	}
-	store := stores.Redis.Reports()
 	referencer.OnReference(func(ctx context.Context, reference, id string) {
 		ctx, cancel := context.WithTimeout(ctx, rememberTimeout)
 		defer cancel()

@@ -75,7 +75,7 @@ func prepareSMS(senders []providers.SMSSender, stores *Stores, tracer trace.Trac
 					"provider", sender.Name(), "purposes", missing)
 			}
 		}
-		fileReferences(sender, stores, logger)
+		FileReferences(sender, stores.Redis.Reports(), logger)
 		prepared[i] = providers.TraceSMS(sender, tracer)
 	}
 	return prepared

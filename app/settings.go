@@ -12,22 +12,19 @@ import (
 
 	"usher/config"
 	"usher/contact"
-	"usher/providers"
 	"usher/secrets"
 	"usher/tasks"
 	"usher/telemetry"
 )
 
-// WorkerSettings is what a worker process needs, checked. A nil sender means that this worker leaves
-// the channel to others.
+// WorkerSettings is what a worker process needs, checked.
 type WorkerSettings struct {
 	Config config.Worker
 	Keys   *secrets.Keys
 	Mails  *tasks.Mails
 	Traces telemetry.Settings
-	Canary contact.Mobile        // gets the canaries
-	SMS    []providers.SMSSender // in the order of preference
-	Email  providers.EmailSender
+	Canary contact.Mobile // gets the canaries
+	Senders
 
 	// Reload makes senders anew of what the settings say by now, when something arrives on Hangups. Both may be
 	// nil: the senders are never replaced then.
@@ -96,10 +93,6 @@ func onHangup(ctx context.Context, hangups <-chan os.Signal, do func()) {
 // reload makes senders of the current settings and sends with them from here on. When a setting is wrong, the former senders
 // stay.
 func (w *Worker) reload() {
-	if w.settings.Reload == nil {
-		hintRestart(w.logger)
-		return
-	}
 	senders, err := w.settings.Reload()
 	if err != nil {
 		if senders.Email != nil {
@@ -134,9 +127,7 @@ func logMistakes(logger *slog.Logger, err error) {
 
 // HintRestarts answers each SIGHUP in a process that reads no setting again, until ctx ends.
 func HintRestarts(ctx context.Context, hangups <-chan os.Signal, logger *slog.Logger) {
-	onHangup(ctx, hangups, func() { hintRestart(logger) })
-}
-
-func hintRestart(logger *slog.Logger) {
-	logger.Info("nothing to reload: settings of this process change with a restart")
+	onHangup(ctx, hangups, func() {
+		logger.Info("nothing to reload: settings of this process change with a restart")
+	})
 }

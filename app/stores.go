@@ -77,7 +77,7 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 		Accounts: sqlstore.NewAccounts(db, keys), Mails: sqlstore.NewMails(db, keys, clock.Now),
 		Spent: sqlstore.NewSpent(db, clock.Now),
 	}
-	if err := s.checkSchema(ctx); err != nil {
+	if err := sqlstore.CheckSchema(ctx, db); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if err := checkKeys(ctx, db, keys); err != nil {
@@ -118,14 +118,6 @@ func todo(err error) string {
 	return ""
 }
 
-// checkSchema accepts a newer schema: migrations keep the program before them running.
-func (s *Stores) checkSchema(ctx context.Context) error {
-	if err := sqlstore.CheckSchema(ctx, s.SQL); !errors.Is(err, sqlstore.ErrSchemaNew) {
-		return err
-	}
-	return nil
-}
-
 // keysSample is how many numbers and addresses are opened with the keys at the start.
 const keysSample = 20
 
@@ -143,12 +135,16 @@ func checkKeys(ctx context.Context, db *sqlstore.DB, keys *secrets.Keys) error {
 const clockWarn = 250 * time.Millisecond
 
 func clockSentence(ahead time.Duration) string {
+	return fmt.Sprintf("this machine's clock is %s that of Redis; let NTP set the clocks of all machines", Skewed(ahead))
+}
+
+// Skewed says how far a clock is ahead of another one, or behind it.
+func Skewed(ahead time.Duration) string {
 	direction := "ahead of"
 	if ahead < 0 {
 		direction = "behind"
 	}
-	return fmt.Sprintf("this machine's clock is %v %s that of Redis; let NTP set the clocks of all machines",
-		ahead.Abs().Round(10*time.Millisecond), direction)
+	return fmt.Sprintf("%v %s", ahead.Abs().Round(10*time.Millisecond), direction)
 }
 
 var errLeapt = errors.New("the machine's clock was set: nothing is sent until it is compared with that of Redis again")
@@ -163,7 +159,7 @@ func (s *Stores) clockKnown(context.Context) error {
 
 func (s *Stores) probes() []probe {
 	redis, database := newAsked(s.patience, s.Redis.Probe), newAsked(s.patience, func(ctx context.Context) error {
-		return errors.Join(s.checkSchema(ctx), s.SQL.Writable(ctx))
+		return errors.Join(sqlstore.CheckSchema(ctx, s.SQL), s.SQL.Writable(ctx))
 	})
 	return []probe{
 		{"redis", func(ctx context.Context) error { return cmp.Or(redis.answer(ctx), s.prober.latest().redis) }},

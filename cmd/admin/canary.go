@@ -8,7 +8,6 @@ import (
 	"usher/app"
 	"usher/config"
 	"usher/contact"
-	"usher/providers"
 	"usher/providers/catalog"
 	"usher/store/redisstore"
 )
@@ -51,14 +50,8 @@ func canary(ctx context.Context, p app.Process) error {
 	tell := func(format string, args ...any) {
 		_, _ = fmt.Fprintf(p.Stdout, "%s to %s: %s\n", *provider, to, fmt.Sprintf(format, args...)) // the number is masked
 	}
-	if referrer, ok := senders[0].(providers.Referencer); ok {
-		referrer.OnReference(func(ctx context.Context, reference, id string) {
-			if err := store.Reports().Remember(ctx, *provider, reference, id); err != nil {
-				tell("its report cannot be matched: %v", err)
-			}
-		})
-	}
-	canary := app.Canary{Sender: senders[0], To: to, Store: store, Keys: settings.Keys, Tell: tell}
+	app.FileReferences(senders[0], store.Reports(), app.NewLogger(p.Stderr, settings.Config.Common))
+	canary := app.Canary{Sender: senders[0], To: to, Store: store, Keys: settings.Keys, Tell: tell, Now: time.Now}
 	_, err = canary.Send(ctx, settings.Config.SendTimeout, *wait)
 	return err
 }

@@ -143,7 +143,7 @@ func openDatabase(ctx context.Context, settings config.Stores) (*sqlstore.DB, er
 	if err != nil {
 		return nil, err
 	}
-	if err := sqlstore.CheckSchema(ctx, db); err != nil && !errors.Is(err, sqlstore.ErrSchemaNew) {
+	if err := sqlstore.CheckSchema(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil

@@ -142,11 +142,7 @@ func skewProblem(skew time.Duration) error {
 	if skew.Abs() <= maxSkew {
 		return nil
 	}
-	direction := "ahead of"
-	if skew < 0 {
-		direction = "behind"
-	}
-	return fmt.Errorf("its clock is %v %s this machine's", skew.Abs().Round(10*time.Millisecond), direction)
+	return fmt.Errorf("its clock is %s this machine's", app.Skewed(skew))
 }
 
 // examineDatabase checks the schema, the clock, the round trip, that writes are possible, and that the keys can read the
@@ -162,9 +158,6 @@ func examineDatabase(ctx context.Context, s front.Settings) []finding {
 	}
 	defer func() { _ = db.Close() }()
 	err = sqlstore.CheckSchema(ctx, db)
-	if errors.Is(err, sqlstore.ErrSchemaNew) {
-		err = nil
-	}
 	asked := time.Now()
 	now, clockErr := db.Now(ctx)
 	if clockErr == nil {

@@ -57,7 +57,7 @@ func load(environ map[string]string, sms, email bool) (app.WorkerSettings, error
 		return senders(settings.Config.SMSProviders, environ, sms, email)
 	}
 	made, senderErr := settings.Reload()
-	settings.SMS, settings.Email = made.SMS, made.Email
+	settings.Senders = made
 	return settings, config.Join(err, senderErr)
 }
 

@@ -23,14 +23,8 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// Errors of [CheckSchema].
-var (
-	// ErrSchemaOld means that this program needs tables or columns that do not exist yet.
-	ErrSchemaOld = errors.New("database schema is older than this program: run `go run ./cmd/admin migrate up`")
-	// ErrSchemaNew means that a newer program has migrated. Migrations keep the previous version of the program working, so
-	// this needs no more than a line in the log.
-	ErrSchemaNew = errors.New("database schema is newer than this program")
-)
+// ErrSchemaOld means that this program needs tables or columns that do not exist yet.
+var ErrSchemaOld = errors.New("database schema is older than this program: run `go run ./cmd/admin migrate up`")
 
 // Migration is one step of the schema.
 type Migration struct {
@@ -112,8 +106,8 @@ func Status(ctx context.Context, db *DB) ([]Migration, error) {
 	return list, nil
 }
 
-// CheckSchema returns nil when the schema is that of this program, and otherwise ErrSchemaOld or ErrSchemaNew. It changes
-// nothing, not even in an empty database.
+// CheckSchema returns nil when the schema is that of this program or of a newer one, since migrations keep the previous version
+// of the program working, and otherwise ErrSchemaOld. It changes nothing, not even in an empty database.
 func CheckSchema(ctx context.Context, db *DB) error {
 	provider, err := db.migrations()
 	if err != nil {
@@ -131,11 +125,8 @@ func CheckSchema(ctx context.Context, db *DB) error {
 		return fmt.Errorf("read schema version: %w", err)
 	}
 	sources := provider.ListSources()
-	switch newest := sources[len(sources)-1].Version; {
-	case current < newest:
+	if current < sources[len(sources)-1].Version {
 		return ErrSchemaOld
-	case current > newest:
-		return ErrSchemaNew
 	}
 	return nil
 }

@@ -44,8 +44,8 @@ func TestCheckSchema_tells_older_from_newer(t *testing.T) {
 			t.Errorf("migrated: CheckSchema = %v", err)
 		}
 		exec(t, db, "insert into goose_db_version (version_id, is_applied) values (9999, true)")
-		if err := sqlstore.CheckSchema(t.Context(), db); !errors.Is(err, sqlstore.ErrSchemaNew) {
-			t.Errorf("migrated by another: CheckSchema = %v, want ErrSchemaNew", err)
+		if err := sqlstore.CheckSchema(t.Context(), db); err != nil {
+			t.Errorf("migrated by a newer program: CheckSchema = %v", err)
 		}
 		exec(t, db, "delete from goose_db_version where version_id > 1")
 		if err := sqlstore.CheckSchema(t.Context(), db); !errors.Is(err, sqlstore.ErrSchemaOld) {
