@@ -5,7 +5,9 @@ package app
 import (
 	"io"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode"
 
 	"usher/config"
 	"usher/secrets"
@@ -35,6 +37,16 @@ func withUnits(_ []string, a slog.Attr) slog.Attr {
 		}
 	}
 	return slog.String(a.Key, d.String())
+}
+
+// Printable replaces the control characters of a text from outside, which could change a terminal or end a log line.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return '?'
+	}, text)
 }
 
 // CheckCommon reads the secret keys and both URLs without connecting, and reports every mistake at once, as

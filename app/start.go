@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"usher/config"
 )
@@ -36,7 +36,7 @@ const (
 func Start(run func(context.Context, Process) error) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	redis.SetLogger(silence{})   // every error is returned to its caller, which logs it once and in our words
+	logging.Disable()            // go-redis returns every error to its caller, which logs it once and in our words
 	context.AfterFunc(ctx, stop) // gives signals their usual meaning back
 	err := run(ctx, Process{
 		Args: os.Args[1:], Environ: config.Environ(os.Environ()), Stdout: os.Stdout, Stderr: os.Stderr,
@@ -49,12 +49,6 @@ type UsageError struct{ Text string }
 
 // Error returns the text.
 func (e *UsageError) Error() string { return e.Text }
-
-// silence is the Redis library's own logger, which would write to standard error in another format.
-type silence struct{}
-
-// Printf writes nothing.
-func (silence) Printf(context.Context, string, ...any) {}
 
 // report prints why a command failed and returns its exit code.
 func report(w io.Writer, err error) int {

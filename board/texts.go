@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
 	"usher/vitals"
 )
 
@@ -87,17 +90,7 @@ func (p printer) Show(value any) string {
 const space = "\u00a0"
 
 // grouped formats a number with commas between thousands, as both languages do.
-func grouped(n int) string {
-	digits := strconv.Itoa(n)
-	first := 0
-	if n < 0 {
-		first = 1
-	}
-	for i := len(digits) - 3; i > first; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
+func grouped(n int) string { return message.NewPrinter(language.English).Sprintf("%d", n) }
 
 // percent rounds to one decimal. It shows 100 % or 0 % only where that is exact: 9,999 of 10,000 is 99.9 %.
 func percent(p vitals.Percent) string {
@@ -136,7 +129,4 @@ func span(d time.Duration) string {
 }
 
 // yuan formats an amount of money.
-func yuan(amount float64) string {
-	whole := int(amount)
-	return grouped(whole) + strconv.FormatFloat(amount-float64(whole), 'f', 2, 64)[1:]
-}
+func yuan(amount float64) string { return message.NewPrinter(language.English).Sprintf("%.2f", amount) }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"golang.org/x/text/language"
@@ -27,7 +28,7 @@ func ranges() []timeRange {
 	}
 }
 
-const defaultRange = "1h"
+const defaultRange = 1 // of these
 
 // window ends with the current slot. Slots begin at full minutes, so that a bar does not change its minutes at the next
 // reload. What is recent does not depend on the range.
@@ -56,16 +57,13 @@ func languages() []language.Tag { return []language.Tag{language.Chinese, langua
 func readRequest(r *http.Request) request {
 	query := r.URL.Query()
 	asked := request{query: url.Values{}, Paused: query.Get("pause") != ""}
-	for _, known := range ranges() {
-		if known.Name == query.Get("range") {
-			asked.query.Set("range", known.Name)
-			asked.Range = known
-			break
-		}
-		if known.Name == defaultRange {
-			asked.Range = known
-		}
+	i := slices.IndexFunc(ranges(), func(r timeRange) bool { return r.Name == query.Get("range") })
+	if i < 0 {
+		i = defaultRange
+	} else {
+		asked.query.Set("range", query.Get("range"))
 	}
+	asked.Range = ranges()[i]
 	_, index := language.MatchStrings(language.NewMatcher(languages()), query.Get("lang"), r.Header.Get("Accept-Language"))
 	asked.Lang = languages()[index].String()
 	if query.Get("lang") == asked.Lang {
@@ -161,11 +159,8 @@ func (v view) Tiles() []tile {
 }
 
 func rateTile(name string, rate func() (vitals.Percent, bool), of int, note phrase) tile {
-	p, ok := rate()
-	if !ok {
-		return tile{Name: name, Value: "–", Note: note}
-	}
-	return tile{name, percent(p), rateClass(p, of), note}
+	c := rateCell(rate, 0, of)
+	return tile{name, c.Text, c.Class, note}
 }
 
 func timesNote(times vitals.Times) phrase {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -102,15 +103,7 @@ func cause(err error) string {
 
 // withoutThoseOf drops mistakes that only follow from a secret's unreadable file.
 func withoutThoseOf(files, mistakes Mistakes) Mistakes {
-	var rest Mistakes
-	for _, m := range mistakes {
-		follows := false
-		for _, f := range files {
-			follows = follows || m.Variable+fileSuffix == f.Variable
-		}
-		if !follows {
-			rest = append(rest, m)
-		}
-	}
-	return rest
+	return slices.DeleteFunc(mistakes, func(m Mistake) bool {
+		return slices.ContainsFunc(files, func(f Mistake) bool { return m.Variable+fileSuffix == f.Variable })
+	})
 }

@@ -114,18 +114,14 @@ type Pass struct {
 }
 
 // Done ends the work, whose time counts for the limit.
-func (p *Pass) Done() {
-	if p.permit != nil {
-		p.permit.Record()
-		p.permit = nil
-		p.gate.next()
-	}
-}
+func (p *Pass) Done() { p.end(adaptivelimiter.Permit.Record) }
 
 // Drop ends work whose time does not count, such as that of a malformed request.
-func (p *Pass) Drop() {
+func (p *Pass) Drop() { p.end(adaptivelimiter.Permit.Drop) }
+
+func (p *Pass) end(how func(adaptivelimiter.Permit)) {
 	if p.permit != nil {
-		p.permit.Drop()
+		how(p.permit)
 		p.permit = nil
 		p.gate.next()
 	}

@@ -7,18 +7,9 @@ import (
 	"time"
 )
 
-// Times counts messages by the time they took. Stores round the times before they count, so that there are few
-// different ones; see [Round].
+// Times counts messages by the time they took. Stores round the times before they count, so that there are few different
+// ones: to 10 ms below a second, else to two digits. A negative time, which a wrong clock makes, is 0.
 type Times map[time.Duration]int
-
-// Round rounds a time to 10 ms below a second, else to two digits. A negative time, which a wrong clock makes, is 0.
-func Round(d time.Duration) time.Duration {
-	step := 10 * time.Millisecond
-	for d >= 100*step && step < 10*time.Second {
-		step *= 10
-	}
-	return max(d, 0).Round(step)
-}
 
 // Count returns how many messages are counted.
 func (t Times) Count() int {

@@ -10,10 +10,10 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/redis/go-redis/v9"
 
+	"usher/app"
 	"usher/queue"
 )
 
@@ -51,12 +51,13 @@ func (d dashboardWrites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusNoContent
 		answer.body.Reset()
 	}
+	client, _, _ := net.SplitHostPort(r.RemoteAddr)
 	level := slog.LevelInfo
 	if status >= http.StatusBadRequest {
 		level = slog.LevelWarn
 	}
 	d.logger.Log(r.Context(), level, "dashboard changed queues", "action", change.action, "queue", change.queue, "tasks", change.tasks,
-		"task_ids", append(change.ids, idsIn(body)...), "by", d.operator(r), "from", hostOf(r.RemoteAddr), "status", status)
+		"task_ids", append(change.ids, idsIn(body)...), "by", d.operator(r), "from", client, "status", status)
 	w.WriteHeader(status)
 	_, _ = w.Write(answer.body.Bytes())
 }
@@ -139,22 +140,9 @@ func idsIn(body []byte) []string {
 
 // short bounds a text of a request and removes control characters, for a log line.
 func short(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return '?'
-	}, text)
+	text = app.Printable(text)
 	if runes := []rune(text); len(runes) > 80 {
 		return string(runes[:80]) + "…"
 	}
 	return text
-}
-
-func hostOf(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	return host
 }

@@ -28,8 +28,8 @@ const listed = 50
 
 func listMessages(ctx context.Context, p app.Process) error {
 	flags := newFlags("messages list", listHelp)
-	var wanted filterFlags
-	wanted.register(flags, listed)
+	var filter sqlstore.Filter
+	filterFlags(flags, &filter, listed)
 	asJSON := flags.Bool("json", false, "print one JSON object a line")
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err
@@ -37,8 +37,7 @@ func listMessages(ctx context.Context, p app.Process) error {
 	if flags.NArg() > 0 {
 		return &app.UsageError{Text: "messages list: want flags only; use messages show for one id"}
 	}
-	filter, err := wanted.parse(time.Now())
-	if err != nil {
+	if err := checkFilter(&filter); err != nil {
 		return err
 	}
 	d, err := openDesk(ctx, p)
@@ -92,49 +91,40 @@ func deadStates() []messages.State {
 	return []messages.State{messages.Failed, messages.Undelivered, messages.Dropped}
 }
 
-// filterFlags are the flags of list and of retry -all.
-type filterFlags struct {
-	channel, states, to, since, until string
-	filter                            sqlstore.Filter
-}
-
-// register adds the flags; limit is the default of -limit.
-func (f *filterFlags) register(flags *flag.FlagSet, limit int) {
-	flags.StringVar(&f.channel, "channel", "", "`channel`: sms or email")
-	flags.StringVar(&f.states, "state", "", "`states`, separated by commas: queued, sending, sent, delivered, undelivered, "+
-		"failed, dropped;\ndead means undelivered,failed,dropped")
-	flags.StringVar(&f.filter.Purpose, "purpose", "", "`purpose`, such as register, login, activation or password_changed")
-	flags.StringVar(&f.filter.Provider, "provider", "", "`name` of the provider of the last attempt")
-	flags.StringVar(&f.filter.Code, "code", "", "the provider's `code`, such as isv.BUSINESS_LIMIT_CONTROL")
-	flags.StringVar(&f.to, "to", "", "`number or address`, full or masked (138****8000, l***@example.com). Only masks are compared,\n"+
-		"and many numbers and addresses share one")
-	flags.StringVar(&f.filter.RequestID, "request-id", "", "`id` of the request that caused the message")
-	flags.StringVar(&f.since, "since", "", "not before this `time`, such as 2026-01-02T15:04:05Z, or this long ago, such as 1h30m")
-	flags.StringVar(&f.until, "until", "", "before this `time`, in the same form")
-	flags.IntVar(&f.filter.Limit, "limit", limit, "maximum number, 1 to 10000")
-}
-
-// parse returns the filter of the flags. A mistake is an *app.UsageError that quotes no number.
-func (f *filterFlags) parse(now time.Time) (sqlstore.Filter, error) {
-	filter := f.filter
-	filter.Channel = messages.Channel(f.channel)
-	if f.channel != "" && filter.Channel != messages.SMS && filter.Channel != messages.Email {
-		return filter, &app.UsageError{Text: "-channel: want sms or email"}
-	}
-	if filter.Limit < 1 || filter.Limit > sqlstore.ListMost {
-		return filter, &app.UsageError{Text: "-limit: want 1 to 10000"}
-	}
-	var errs [4]error
-	filter.States, errs[0] = parseStates(f.states)
-	filter.To, errs[1] = parseMask(f.to)
-	filter.Since, errs[2] = parseTime(f.since, now)
-	filter.Until, errs[3] = parseTime(f.until, now)
-	for i, name := range []string{"-state: ", "-to: ", "-since: ", "-until: "} {
-		if errs[i] != nil {
-			return filter, &app.UsageError{Text: name + errs[i].Error()}
+// filterFlags adds the flags of list and of retry -all, which fill the filter; limit is the default of -limit.
+func filterFlags(flags *flag.FlagSet, f *sqlstore.Filter, limit int) {
+	flags.Func("channel", "`channel`: sms or email", func(text string) error {
+		f.Channel = messages.Channel(text)
+		if text != "" && f.Channel != messages.SMS && f.Channel != messages.Email {
+			return errors.New("want sms or email")
 		}
+		return nil
+	})
+	flags.Func("state", "`states`, separated by commas: queued, sending, sent, delivered, undelivered, failed, dropped;\n"+
+		"dead means undelivered,failed,dropped", func(text string) (err error) {
+		f.States, err = parseStates(text)
+		return err
+	})
+	flags.StringVar(&f.Purpose, "purpose", "", "`purpose`, such as register, login, activation or password_changed")
+	flags.StringVar(&f.Provider, "provider", "", "`name` of the provider of the last attempt")
+	flags.StringVar(&f.Code, "code", "", "the provider's `code`, such as isv.BUSINESS_LIMIT_CONTROL")
+	flags.StringVar(&f.To, "to", "", "`number or address`, full or masked (138****8000, l***@example.com). Only masks are compared,\n"+
+		"and many numbers and addresses share one")
+	flags.StringVar(&f.RequestID, "request-id", "", "`id` of the request that caused the message")
+	flags.Func("since", "not before this `time`, such as 2026-01-02T15:04:05Z, or this long ago, such as 1h30m", timeFlag(&f.Since))
+	flags.Func("until", "before this `time`, in the same form", timeFlag(&f.Until))
+	flags.IntVar(&f.Limit, "limit", limit, "maximum number, 1 to 10000")
+}
+
+// checkFilter masks the number or address of -to. It is no part of the parsing, because package flag quotes what it refuses.
+func checkFilter(f *sqlstore.Filter) (err error) {
+	if f.Limit < 1 || f.Limit > sqlstore.ListMost {
+		return &app.UsageError{Text: "-limit: want 1 to 10000"}
 	}
-	return filter, nil
+	if f.To, err = parseMask(f.To); err != nil {
+		return &app.UsageError{Text: "-to: " + err.Error()}
+	}
+	return nil
 }
 
 func parseStates(text string) ([]messages.State, error) {
@@ -171,16 +161,19 @@ func parseMask(text string) (string, error) {
 	return "", errors.New("want a number or an address, full or masked")
 }
 
-// parseTime reads a time, or a duration before now.
-func parseTime(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
+// timeFlag reads a time, or a duration before now. An empty text changes nothing.
+func timeFlag(into *time.Time) func(string) error {
+	return func(text string) (err error) {
+		if text == "" {
+			return nil
+		}
+		if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+			*into = time.Now().Add(-ago)
+			return nil
+		}
+		if *into, err = time.Parse(time.RFC3339, text); err != nil {
+			return errors.New("want a time such as 2026-01-02T15:04:05Z, or a duration before now, such as 1h30m")
+		}
+		return nil
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
-	}
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at, nil
-	}
-	return time.Time{}, errors.New("want a time such as 2026-01-02T15:04:05Z, or a duration before now, such as 1h30m")
 }

@@ -33,7 +33,6 @@ what it would do, and asks. Exit codes: 0 all were requeued, 1 some were not, ea
 
 type retryFlags struct {
 	all, yes, dryRun, force bool
-	wanted                  filterFlags
 }
 
 // check refuses flags that contradict each other, and a question where no terminal can answer it.
@@ -64,7 +63,8 @@ func retryMessages(ctx context.Context, p app.Process) error {
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show what would be done with each message, and change nothing")
 	flags.BoolVar(&f.force, "force", false, "also mails that were sent: they arrive twice")
-	f.wanted.register(flags, sqlstore.ListMost)
+	var filter sqlstore.Filter
+	filterFlags(flags, &filter, sqlstore.ListMost)
 	ids, err := parseIDs(flags, p)
 	if err != nil {
 		return err
@@ -72,8 +72,7 @@ func retryMessages(ctx context.Context, p app.Process) error {
 	if err := f.check(flags, ids, term.IsTerminal(int(os.Stdin.Fd()))); err != nil {
 		return err
 	}
-	filter, err := f.wanted.parse(time.Now())
-	if err != nil {
+	if err := checkFilter(&filter); err != nil {
 		return err
 	}
 	d, err := openDesk(ctx, p)

@@ -100,7 +100,7 @@ func (m *Messages) counts(ctx context.Context, t *vitals.Traffic, since time.Tim
 	return nil
 }
 
-// times reads how many messages took how long, in the steps of [vitals.Round]. Percentiles are computed from that, because
+// times reads how many messages took how long, in the steps of [vitals.Times]. Percentiles are computed from that, because
 // SQLite has none.
 func (m *Messages) times(ctx context.Context, t *vitals.Traffic, since time.Time) error {
 	passed := func(column, kind string) string {
