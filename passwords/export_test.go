@@ -1,6 +1,9 @@
 package passwords
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Occupy takes every slot of the hasher until release is called. None may be in use.
 func (h *Hasher) Occupy() (release func()) {
@@ -49,3 +52,9 @@ func (h *Hasher) Idle() {
 
 // TaskLimit is how long a process may take for one hash.
 const TaskLimit = taskLimit
+
+// FixFloor sets the floor as if it had been measured.
+func (h *Hasher) FixFloor(floor time.Duration) { h.floor.Store(int64(floor)) }
+
+// AwaitFloor waits as a refusal does whose hash took so long.
+func (h *Hasher) AwaitFloor(ctx context.Context, took time.Duration) { h.awaitFloor(ctx, took) }
