@@ -188,7 +188,7 @@ func TestLimits_come_back_when_the_request_has_no_time_left(t *testing.T) {
 		_ = response.Body.Close()
 		t.Fatalf("answered %d", response.StatusCode)
 	}
-	testkit.Eventually(t, 20*time.Second, func() bool { // the first request ends when its server has noticed
+	testkit.Eventually(t, testkit.Patience, func() bool { // the first request ends when its server has noticed
 		response := post(t, b, "/v1/sms-codes", `{"mobile":"13800138002","purpose":"login"}`, http.Header{})
 		return response.StatusCode == http.StatusAccepted
 	}, "the limit comes back")

@@ -21,7 +21,7 @@ func (d *deployment) board(t *testing.T, wants ...string) string {
 	t.Helper()
 	var page string
 	for _, want := range wants {
-		testkit.Eventually(t, 30*time.Second, func() bool { // the page remembers for five seconds
+		testkit.Eventually(t, testkit.Patience, func() bool { // the page remembers for five seconds
 			_, page = d.ask(t, d.api.OpsAddr(), "/ops?lang=en&range=15m")
 			return strings.Contains(page, want)
 		}, "the page shows %s", want)
@@ -77,7 +77,7 @@ func TestQueues_show_no_number(t *testing.T) {
 			}
 		}
 	}
-	testkit.Eventually(t, 20*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := inspector.GetQueueInfo(queue.SMS)
 		return err == nil && info.Archived == 5 && info.Scheduled == 5
 	}, "what does not decode is archived")

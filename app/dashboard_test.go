@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -56,7 +55,7 @@ func TestDashboard_buries_no_mail_and_logs_who_changed_what(t *testing.T) {
 	p := d.person(t)
 	p.Register(journey)
 	var id string
-	testkit.Eventually(t, 20*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		pending, err := inspector.ListPendingTasks(queue.Email)
 		if err == nil && len(pending) == 1 {
 			id = pending[0].ID
@@ -68,7 +67,7 @@ func TestDashboard_buries_no_mail_and_logs_who_changed_what(t *testing.T) {
 	}
 	d.operate(t, "hanmeimei", http.MethodPost, queue.Email+"/pending_tasks:batch_delete", fmt.Sprintf(`{"task_ids":[%q]}`, "gone:0"))
 	d.operate(t, "hanmeimei", http.MethodPost, queue.Email+":resume", "")
-	testkit.Eventually(t, 60*time.Second, func() bool { return len(d.sandbox.Messages(journey.Email)) == 1 }, "the archived mail arrives")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(d.sandbox.Messages(journey.Email)) == 1 }, "the archived mail arrives")
 
 	log := d.log.String()
 	for _, want := range []string{

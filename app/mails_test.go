@@ -71,7 +71,7 @@ func TestPasswordReset_tells_the_owner_by_mail(t *testing.T) {
 		"mobile": journey.Mobile, "sms_code": p.ReadCode(journey.Mobile, 3),
 		"password": "another good one", "password_repeat": "another good one",
 	})
-	testkit.Eventually(t, time.Minute, func() bool { return len(d.sandbox.Messages(journey.Email)) == 2 }, "two mails")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(d.sandbox.Messages(journey.Email)) == 2 }, "two mails")
 	notice := d.sandbox.Messages(journey.Email)[1]
 	if notice.Subject != "注意：li_lei" || !strings.Contains(notice.Text, "密码已更改") ||
 		len(notice.Links) != 1 || !strings.Contains(notice.Links[0], "/undo?token=") {

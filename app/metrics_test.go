@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"usher/internal/testkit"
 )
@@ -93,7 +92,7 @@ func TestMetrics_page_tells_what_the_processes_show(t *testing.T) {
 	}
 	var text string
 	for _, want := range wants {
-		testkit.Eventually(t, 20*time.Second, func() bool {
+		testkit.Eventually(t, testkit.Patience, func() bool {
 			text = metricsOf(t, d.api.OpsAddr()) + metricsOf(t, d.worker.OpsAddr())
 			return strings.Contains(text, want)
 		}, "metrics lack %s", want)

@@ -20,14 +20,14 @@ func TestOutcomes_of_SMS_are_shown_in_SQL(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	id := d.person(t).AskCode("13800138000", "register")
 	var row sqlstore.Message
-	testkit.Eventually(t, 30*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		row, err = sqlstore.NewMessages(db, time.Now).Find(t.Context(), id)
 		return err == nil && row.State == messages.Sent
 	}, "the code's row says that it was sent")
 	if row.To != "138****8000" || row.Provider != "aliyun" || row.ProviderID == "" || row.RequestID == "" {
 		t.Errorf("row = %+v", row)
 	}
-	testkit.Eventually(t, 30*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return strings.Contains(metricsOf(t, d.api.OpsAddr()), "usher_outcomes_waiting 0\n")
 	}, "nothing waits")
 	if text := metricsOf(t, d.api.OpsAddr()); !strings.Contains(text, "usher_outcomes_lag_seconds 0\n") {

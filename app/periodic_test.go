@@ -3,7 +3,6 @@ package app_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"usher/internal/testkit"
 )
@@ -19,7 +18,7 @@ func TestCanary_flies_again_and_again_and_is_counted(t *testing.T) {
 	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/reports/aliyun/"+reportSecret, ""); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, 30*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return strings.Contains(metricsOf(t, d.worker.OpsAddr()), `usher_canary_total{outcome="delivered",provider="aliyun"} 1`)
 	}, "the canary is delivered and counted")
 	if found := testkit.FindSecrets(d.log.Bytes(), number); len(found) > 0 {

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -79,7 +78,7 @@ func (d *deployment) carries(t *testing.T) {
 func lonely(t *testing.T, client *redis.Client) {
 	t.Helper()
 	t.Cleanup(func() {
-		testkit.Eventually(t, 10*time.Second, func() bool {
+		testkit.Eventually(t, testkit.Patience, func() bool {
 			info, err := client.Info(context.Background(), "clients").Result()
 			return err == nil && strings.Contains(info, "connected_clients:1\r")
 		}, "every connection is closed")
@@ -227,7 +226,7 @@ func (d *deployment) heals(t *testing.T, broken, mend func(), reasons ...string)
 	p := d.person(t)
 	broken()
 	var body string
-	testkit.Eventually(t, 20*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		status, text := d.ask(t, d.api.OpsAddr(), "/readyz")
 		body = text
 		return status == http.StatusServiceUnavailable
@@ -246,7 +245,7 @@ func (d *deployment) heals(t *testing.T, broken, mend func(), reasons ...string)
 		}
 	}
 	mend()
-	testkit.Eventually(t, 20*time.Second, func() bool { return d.ready(t) }, "both are ready again")
+	testkit.Eventually(t, testkit.Patience, func() bool { return d.ready(t) }, "both are ready again")
 	d.askCode(t, "13900139000")
 	p.ReadCode("13900139000", 1)
 }
@@ -255,7 +254,7 @@ func (d *deployment) heals(t *testing.T, broken, mend func(), reasons ...string)
 func (d *deployment) askCode(t *testing.T, mobile string) {
 	t.Helper()
 	p := d.person(t)
-	testkit.Eventually(t, 20*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		captcha := p.Do(http.MethodPost, "/v1/captchas", map[string]any{})
 		answer := p.Do(http.MethodPost, "/v1/sms-codes", map[string]any{
 			"mobile": mobile, "purpose": "register", "captcha_id": captcha.Text("captcha_id"), "captcha": captchaAnswer,

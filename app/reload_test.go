@@ -80,13 +80,13 @@ func TestReload_takes_corrected_secrets_and_loses_no_task(t *testing.T) {
 		mobile := fmt.Sprintf("138001380%02d", i)
 		ids[mobile] = p.AskCode(mobile, "register")
 	}
-	testkit.Eventually(t, soon, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return strings.Contains(metricsOf(t, d.worker.OpsAddr()), `usher_provider_breaker{provider="aliyun",state="open"} 1`)
 	}, "the breaker opens")
 
 	rewrite(t, aliyunFile, " ") // a mistake
 	hangups <- syscall.SIGHUP
-	testkit.Eventually(t, soon, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return strings.Contains(d.log.String(), `"variable":"USHER_ALIYUN_ACCESS_KEY_SECRET"`)
 	}, "the mistake is logged by its variable")
 	if n := len(fakes.Messages("")); n != 0 {
@@ -127,7 +127,7 @@ func TestReload_lets_mails_under_way_end_on_the_former_sender(t *testing.T) {
 	rewrite(t, smtpFile, "wrong-password")
 	hangups <- syscall.SIGHUP
 	hangups <- syscall.SIGHUP // is taken once the first is done
-	testkit.Eventually(t, soon, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return strings.Count(d.log.String(), "senders reloaded") >= 4
 	}, "every signal is obeyed")
 }
@@ -141,7 +141,7 @@ func TestHangups_do_not_end_the_process(t *testing.T) {
 	}
 	select {
 	case <-hangups:
-	case <-time.After(10 * time.Second):
+	case <-time.After(testkit.Patience):
 		t.Error("the signal did not arrive")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"usher/internal/testclient"
 	"usher/internal/testkit"
@@ -18,7 +17,7 @@ const reportSecret = "the-secret-of-reports"
 func wantStatus(t *testing.T, p *testclient.Client, id, want string) {
 	t.Helper()
 	var last string
-	testkit.Eventually(t, 30*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		last = p.Must(http.StatusOK, http.MethodGet, "/v1/sms-codes/"+id, nil).Text("status")
 		return last == want
 	}, "status %s, last %s", want, last)
@@ -83,7 +82,7 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 				`usher_delivery_seconds_count{provider="` + provider + `"} 1`,
 			} {
 				// The state is seen a moment before it is counted.
-				testkit.Eventually(t, 10*time.Second, func() bool {
+				testkit.Eventually(t, testkit.Patience, func() bool {
 					return strings.Contains(metricsOf(t, counts), want)
 				}, "metrics lack %s", want)
 			}
@@ -109,7 +108,7 @@ func TestReports_may_overtake_the_answer(t *testing.T) {
 	p := d.person(t)
 	id := p.AskCode("13800138000", "register")
 	wantStatus(t, p, id, "delivered")
-	testkit.Eventually(t, 30*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return strings.Contains(metricsOf(t, d.worker.OpsAddr()), `usher_tasks_total{result="ok",type="sms:code"} 1`)
 	}, "the send ends well")
 	wantStatus(t, p, id, "delivered")

@@ -13,8 +13,6 @@ import (
 )
 
 // soon is how long a test waits for what takes some seconds.
-const soon = time.Minute
-
 // routed starts everything with one fault of Aliyun.
 func routed(t *testing.T, fault sandbox.Fault, settings map[string]string) *deployment {
 	t.Helper()
@@ -29,7 +27,7 @@ func routed(t *testing.T, fault sandbox.Fault, settings map[string]string) *depl
 func (d *deployment) wantMetrics(t *testing.T, lines ...string) {
 	t.Helper()
 	var body []byte
-	testkit.Eventually(t, soon, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+d.worker.OpsAddr()+"/metrics", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
@@ -55,7 +53,7 @@ func TestRouting_asks_what_became_of_a_lost_answer_instead_of_sending_again(t *t
 		`usher_messages_attempts_total{channel="sms",provider="aliyun",state="sent"} 1`,
 		`usher_routing_total{decision="preferred",provider="aliyun"} 1`,
 		`usher_routing_total{decision="asked",provider="aliyun"} 1`)
-	testkit.Eventually(t, soon, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return p.Do(http.MethodGet, "/v1/sms-codes/"+id, nil).Text("status") != "queued"
 	}, "the person is told")
 	if got := p.Inbox(mobile); len(got) != 1 {

@@ -171,7 +171,7 @@ func (s *serving) closed(reason string) float64 {
 // quiet waits until so many connections are open and none of them is worked on.
 func (s *serving) quiet(n int) {
 	s.t.Helper()
-	testkit.Eventually(s.t, 20*time.Second, func() bool {
+	testkit.Eventually(s.t, testkit.Patience, func() bool {
 		open, quiet := s.server.connections.counts()
 		return open == n && quiet == n
 	}, "%d connections are open and quiet", n)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -30,7 +29,7 @@ func (all spans) named(name string) spans {
 func wait(t *testing.T, exporter *tracetest.InMemoryExporter, name string) tracetest.SpanStub {
 	t.Helper()
 	var found spans
-	testkit.Eventually(t, 30*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		found = spans(exporter.GetSpans()).named(name)
 		return len(found) > 0
 	}, "span %s", name)
@@ -130,7 +129,7 @@ func (d *deployment) wantLogged(t *testing.T, traceID, requestID string, message
 		return found
 	}
 	for _, message := range messages {
-		testkit.Eventually(t, 10*time.Second, func() bool { return logged()[message] }, "line %q in the trace", message)
+		testkit.Eventually(t, testkit.Patience, func() bool { return logged()[message] }, "line %q in the trace", message)
 	}
 }
 

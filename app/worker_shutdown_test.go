@@ -85,13 +85,13 @@ func TestWorker_ends_in_good_order(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- first.Run(ctx) }()
-			testkit.Eventually(t, soon, func() bool { return len(fakes.Messages("")) == concurrency }, "the vendor has some")
+			testkit.Eventually(t, testkit.Patience, func() bool { return len(fakes.Messages("")) == concurrency }, "the vendor has some")
 			stop()
 			start := time.Now()
 			if err := <-ended; err != nil {
 				t.Errorf("the worker ended with %v", err)
 			}
-			if took := time.Since(start); took > test.grace+3*time.Second { // a busy machine
+			if took := time.Since(start); took > test.grace+15*time.Second { // the vendor would take longer, and the machine may be busy
 				t.Errorf("it took %v to end, with a grace of %v", took, test.grace)
 			}
 			if diff := cmp.Diff(test.states, codesByState(t, redisURL)); diff != "" {
@@ -103,7 +103,7 @@ func TestWorker_ends_in_good_order(t *testing.T) {
 			}
 			d.startWorker(t, logger)
 			for mobile, id := range ids {
-				testkit.Eventually(t, soon, func() bool {
+				testkit.Eventually(t, testkit.Patience, func() bool {
 					status := p.Must(http.StatusOK, http.MethodGet, "/v1/sms-codes/"+id, nil).Text("status")
 					return status == "sent" || status == "delivered"
 				}, "every code is sent")

@@ -113,7 +113,7 @@ func TestProcessHasher_ends_processes_that_idle_and_starts_others(t *testing.T) 
 		t.Error("the second password was not hashed by the process of the first")
 	}
 	h.Idle()
-	testkit.Eventually(t, 10*time.Second, func() bool { return len(h.Processes()) == 0 }, "the process that idles ends")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(h.Processes()) == 0 }, "the process that idles ends")
 	hash()
 	if err := h.Close(); err != nil || len(h.Processes()) > 0 {
 		t.Errorf("Close = %v, processes %v", err, h.Processes())

@@ -25,7 +25,7 @@ func TestClockHook_gives_Asynq_the_time_of_all_processes(t *testing.T) {
 
 	near := func(what string, at time.Time, want time.Time) {
 		t.Helper()
-		if at.Sub(want).Abs() > 3*time.Second {
+		if at.Sub(want).Abs() > 20*time.Second {
 			t.Errorf("%s is %v, want about %v", what, at, want)
 		}
 	}
@@ -64,11 +64,11 @@ func TestClockHook_gives_Asynq_the_time_of_all_processes(t *testing.T) {
 	}
 	first := lease()
 	near("lease", first, time.Now().Add(30*time.Second+lacks))
-	testkit.Eventually(t, patience, func() bool { return lease().After(first) }, "a heartbeat prolongs the lease")
+	testkit.Eventually(t, testkit.Patience, func() bool { return lease().After(first) }, "a heartbeat prolongs the lease")
 	near("prolonged lease", lease(), time.Now().Add(30*time.Second+lacks))
 	close(release)
 	var retry redis.Z
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		all, err := plain.ZRangeWithScores(t.Context(), "asynq:{sms}:retry", 0, -1).Result()
 		if err == nil && len(all) == 1 {
 			retry = all[0]
@@ -82,7 +82,7 @@ func TestClockHook_gives_Asynq_the_time_of_all_processes(t *testing.T) {
 	}
 	select {
 	case <-running:
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Error("a task that is due is not forwarded")
 	}
 }

@@ -3,7 +3,6 @@ package queue_test
 import (
 	"encoding/base64"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -13,8 +12,6 @@ import (
 )
 
 func TestMain(m *testing.M) { testkit.MainNoLeaks(m) }
-
-const patience = 30 * time.Second // of a condition that soon holds
 
 // open returns a client like production's.
 func open(t testing.TB, url string) redis.UniversalClient {

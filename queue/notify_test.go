@@ -78,7 +78,7 @@ func (f *fetcher) listen(t testing.TB, url string) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); queue.Listen(ctx, client, f.waiter) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	testkit.Eventually(t, 10*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return client.PubSubNumSub(ctx, "usher:wake:sms").Val()["usher:wake:sms"] == 1
 	}, "the worker listens")
 }
@@ -86,7 +86,7 @@ func (f *fetcher) listen(t testing.TB, url string) {
 // asleep waits until all loops have fetched once and sleep.
 func (f *fetcher) asleep(t testing.TB, loops int64) {
 	t.Helper()
-	testkit.Eventually(t, 10*time.Second, func() bool { return f.fetched.Load() >= loops }, "the loops have fetched")
+	testkit.Eventually(t, testkit.Patience, func() bool { return f.fetched.Load() >= loops }, "the loops have fetched")
 }
 
 func (f *fetcher) await(t testing.TB, id string) {
@@ -96,7 +96,7 @@ func (f *fetcher) await(t testing.TB, id string) {
 		if got != id {
 			t.Errorf("task %s was worked, want %s", got, id)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(testkit.Patience):
 		t.Fatalf("task %s was not worked", id)
 	}
 }
@@ -145,12 +145,12 @@ func TestWaiter_lets_its_loops_end(t *testing.T) {
 	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return nil })); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, 10*time.Second, func() bool { return fetched.Load() > 0 }, "the loop has fetched")
+	testkit.Eventually(t, testkit.Patience, func() bool { return fetched.Load() > 0 }, "the loop has fetched")
 	ended := make(chan struct{})
 	go func() { waiter.Stop(); server.Shutdown(); close(ended) }()
 	select {
 	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(testkit.Patience):
 		t.Fatal("the server did not end")
 	}
 }

@@ -61,14 +61,14 @@ func TestPeriodic_does_a_job_again_and_again_with_one_leader(t *testing.T) {
 	testkit.EachRedis(t, func(t *testing.T, url string) {
 		job, runs := counting(time.Second)
 		first, second := newCrew(t, url, job), newCrew(t, url, job)
-		testkit.Eventually(t, 20*time.Second, func() bool { return runs.Load() >= 3 }, "the job was done three times")
+		testkit.Eventually(t, testkit.Patience, func() bool { return runs.Load() >= 3 }, "the job was done three times")
 		if entries, err := asynq.NewInspectorFromRedisClient(open(t, url)).SchedulerEntries(); err != nil || len(entries) > 1 {
 			t.Errorf("%d schedulers, %v, want one at most", len(entries), err)
 		}
 		first.stop() // hands over what it leads
 		before := runs.Load()
-		testkit.Eventually(t, 20*time.Second, func() bool { return runs.Load() > before }, "the other one goes on")
-		testkit.Eventually(t, 10*time.Second, func() bool {
+		testkit.Eventually(t, testkit.Patience, func() bool { return runs.Load() > before }, "the other one goes on")
+		testkit.Eventually(t, testkit.Patience, func() bool {
 			return strings.Contains(testkit.MetricsText(t, second.registry), `usher_periodic_runs_total{name="count",result="ok"} `)
 		}, "the runs are counted")
 	})
@@ -105,7 +105,7 @@ func TestPeriodic_catches_up_with_what_was_missed(t *testing.T) {
 			}})
 			<-last
 			if c.runs {
-				testkit.Eventually(t, 10*time.Second, func() bool { return runs.Load() == 1 }, "the job is done")
+				testkit.Eventually(t, testkit.Patience, func() bool { return runs.Load() == 1 }, "the job is done")
 			} else if n := runs.Load(); n != 0 {
 				t.Errorf("done %d times", n)
 			}
@@ -123,7 +123,7 @@ func TestPeriodic_tries_a_failed_job_when_it_is_due_again(t *testing.T) {
 		}
 		return nil
 	}})
-	testkit.Eventually(t, 20*time.Second, func() bool { return runs.Load() >= 2 }, "it is tried again")
+	testkit.Eventually(t, testkit.Patience, func() bool { return runs.Load() >= 2 }, "it is tried again")
 	testkit.WantMetric(t, c.registry, `usher_periodic_runs_total{name="count",result="failed"} 1`)
 	if info, err := asynq.NewInspectorFromRedisClient(open(t, url)).GetQueueInfo(queue.Periodic); err != nil || info.Retry+info.Archived > 0 {
 		t.Errorf("queue = %+v, %v, want no retry of Asynq's own", info, err)

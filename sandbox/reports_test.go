@@ -45,7 +45,7 @@ func (c *customer) next(t *testing.T) string {
 	select {
 	case push := <-c.pushes:
 		return push
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing was pushed")
 		return ""
 	}

@@ -253,7 +253,7 @@ func TestSMTP_idle_clients_do_not_hold_up_the_end(t *testing.T) {
 	if err := c.Noop(); err == nil {
 		t.Errorf("the connection outlived the server")
 	}
-	if took := time.Since(start); took > 2*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("close took %v", took)
 	}
 }

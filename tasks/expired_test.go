@@ -98,9 +98,9 @@ func TestExpired_takes_ended_codes_off_the_queue_and_closes_each(t *testing.T) {
 	ended = append(ended, e.fileMany(t, over+3, 20, -time.Minute)...)
 
 	to := e.serve(t, registry)
-	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == len(alive) }, "the living codes are sent")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentSMS()) == len(alive) }, "the living codes are sent")
 	dropped := fmt.Sprintf(`usher_messages_dropped_total{channel="sms",reason="expired"} %d`, len(ended))
-	testkit.Eventually(t, patience, func() bool { return strings.Contains(testkit.MetricsText(t, registry), dropped+"\n") }, "each ended code is counted once")
+	testkit.Eventually(t, testkit.Patience, func() bool { return strings.Contains(testkit.MetricsText(t, registry), dropped+"\n") }, "each ended code is counted once")
 	for _, id := range ended {
 		status, err := e.store.Codes().Status(t.Context(), id)
 		if err != nil || status.State != verify.StateExpired {

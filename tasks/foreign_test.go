@@ -44,14 +44,14 @@ func TestTasks_of_another_deployment_are_left_to_its_workers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := newInspector(client).GetQueueInfo(queue.SMS)
 		return err == nil && info.Retry == codes && info.Archived == 0
 	}, "the stranger puts every code back")
 	testkit.WantMetric(t, registry, `usher_tasks_foreign_total{queue="sms"} 40`)
 	serve(t, urlOf(client), logger, newMux(logger, tasks.NewMetrics(prometheus.NewRegistry()),
 		&tasks.SMSCodeHandler{Claims: &claims{}, Sender: &sender{}, Keys: testKeys(t), Timeout: sendTimeout}, nil))
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := newInspector(client).GetQueueInfo(queue.SMS)
 		return err == nil && info.Size == 0
 	}, "their own worker takes every code, and none is archived")

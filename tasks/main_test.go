@@ -29,7 +29,7 @@ const (
 	mailID = "0198c0de-7a11-7000-8000-00000000cafe"
 
 	sendTimeout = 8 * time.Second
-	patience    = 30 * time.Second // of a condition that soon holds
+	patience    = 30 * time.Second // more than a claim or a time-out of Redis lasts
 )
 
 // testKeys are those that sealed the golden payloads.

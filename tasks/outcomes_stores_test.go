@@ -112,7 +112,7 @@ func (h *history) deliver(t *testing.T, ids ...string) {
 // awaitEmpty waits until nothing waits to be written down.
 func (h *history) awaitEmpty(t *testing.T) {
 	t.Helper()
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		n, _, err := h.store.Outcomes().Backlog(t.Context())
 		return err == nil && n == 0
 	}, "all outcomes are written down")

@@ -212,12 +212,12 @@ func TestHandlers_archive_what_they_cannot_read_and_go_on(t *testing.T) {
 	))
 	inspector := newInspector(client)
 	for id, task := range bad {
-		testkit.Eventually(t, patience, func() bool {
+		testkit.Eventually(t, testkit.Patience, func() bool {
 			info, err := inspector.GetTaskInfo(queueOf(task.typename), id)
 			return err == nil && info.State == asynq.TaskStateArchived && strings.Contains(info.LastErr, task.text)
 		}, "%s is archived with an error like %q", id, task.text)
 	}
-	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the good task is worked")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentSMS()) == 1 }, "the good task is worked")
 	testkit.WantMetric(t, registry, `usher_tasks_total{result="undecodable",type="sms:code"} 9`)
 	testkit.WantMetric(t, registry, `usher_tasks_total{result="undecodable",type="email:activation"} 2`)
 	testkit.WantMetric(t, registry, `usher_tasks_total{result="undecodable",type="email:notice"} 1`)

@@ -107,7 +107,7 @@ func TestPuller_holds_what_cannot_be_filed(t *testing.T) {
 	if err := puller.Pull(t.Context()); err == nil {
 		t.Error("a pull whose reports were not filed looks well")
 	}
-	testkit.Eventually(t, 20*time.Second, func() bool { return filed.count() == 2 }, "what was pulled is filed later")
+	testkit.Eventually(t, testkit.Patience, func() bool { return filed.count() == 2 }, "what was pulled is filed later")
 	if err := puller.Pull(t.Context()); err != nil || filed.count() != 5 {
 		t.Errorf("the next pull = %v, %d filed, want all 5", err, filed.count())
 	}

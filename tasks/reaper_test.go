@@ -100,7 +100,7 @@ func TestReaper_puts_back_what_a_dead_worker_had_not_claimed_yet(t *testing.T) {
 	r.take(t)
 	r.reap(t, 3)
 	to := r.serve(t)
-	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
 	testkit.WantMetric(t, r.registry, `usher_tasks_reaped_total{queue="sms",reason="abandoned"} 1`)
 }
 
@@ -115,7 +115,7 @@ func TestReaper_puts_back_what_a_dead_worker_had_claimed_when_the_lease_is_over(
 	r.clock.Advance(lease)
 	r.reap(t, 1)
 	to := r.serve(t)
-	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
 	if attempt := to.sentSMS()[0].Attempt; attempt != 2 {
 		t.Errorf("it was sent as attempt %d, want 2", attempt)
 	}
@@ -137,7 +137,7 @@ func (r *reaping) leaves(t *testing.T, what string) {
 	// A second task, which the reaper heals, shows that it has looked at both.
 	r.push(t, "stranger", "garbage")
 	r.reap(t, 1)
-	testkit.Eventually(t, patience, func() bool { return !r.isActive(t, "stranger") }, "the reaper looks")
+	testkit.Eventually(t, testkit.Patience, func() bool { return !r.isActive(t, "stranger") }, "the reaper looks")
 	if n := r.client.LLen(t.Context(), smsPending).Val(); n != 0 {
 		t.Errorf("%d tasks were made for %s", n, what)
 	}
@@ -160,7 +160,7 @@ func TestReaper_puts_back_what_waited_for_its_turn_in_a_dead_worker(t *testing.T
 	r.take(t)
 	r.reap(t, 1)
 	to := r.serve(t)
-	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
 }
 
 // The one that was put back may fall to a worker that dies before it claims, too.
@@ -170,13 +170,13 @@ func TestReaper_puts_back_again_what_is_lost_again(t *testing.T) {
 	r.take(t)
 	r.reap(t, 1)
 	again := queue.RequeueID(r.id)
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return r.client.LIndex(t.Context(), smsPending, 0).Val() == again
 	}, "the task is put back")
 	r.takeTask(t, again)
 	r.clock.Advance(patience) // a claim must not be over before it begins
 	to := r.serve(t)
-	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by a third worker")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by a third worker")
 }
 
 // An error says nothing of the task unless it is one about the task.
@@ -190,10 +190,10 @@ func TestReaper_buries_nothing_because_redis_gives_no_answer(t *testing.T) {
 	refusing.left.Store(2)
 	r.client.AddHook(refusing)
 	r.reap(t, 1)
-	testkit.Eventually(t, patience, func() bool { return refusing.left.Load() <= 0 }, "the reaper was refused twice")
+	testkit.Eventually(t, testkit.Patience, func() bool { return refusing.left.Load() <= 0 }, "the reaper was refused twice")
 	r.clock.Advance(patience) // a claim must not be over before it begins
 	to := r.serve(t)
-	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentSMS()) == 1 }, "the code is sent by another worker")
 	if n, err := plain.Exists(t.Context(), refusing.key+":buried").Result(); err != nil || n != 0 {
 		t.Errorf("%d tasks are buried, %v", n, err)
 	}
@@ -233,7 +233,7 @@ func TestReaper_buries_what_does_not_decode_and_gives_leases(t *testing.T) {
 		t.Error("Asynq copes with an undecodable task by now: the reaper need not")
 	}
 	r.reap(t, 2)
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return !r.isActive(t, "stranger") && r.client.ZScore(t.Context(), smsLease, r.id).Err() == nil
 	}, "both are healed")
 	if _, err := newInspector(r.client).ListActiveTasks(queue.SMS); err != nil {
@@ -255,7 +255,7 @@ func TestReaper_takes_names_without_a_task_off_the_list(t *testing.T) {
 	r.client.LPush(t.Context(), smsPending, "evicted")
 	r.takeTask(t, "evicted")
 	r.reap(t, 2)
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return !r.isActive(t, "deleted") && !r.isActive(t, "evicted")
 	}, "both names are off the list")
 	if !r.isActive(t, r.id) {

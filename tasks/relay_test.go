@@ -77,7 +77,7 @@ func TestRelay_enqueues_more_than_a_batch_and_ends_with_its_context(t *testing.T
 	logger, _ := testkit.Logger(t)
 	box := &outbox{due: dueMails(250)}
 	stop := relay(t, &tasks.Relay{Outbox: box, Enqueuer: newEnqueuer(client, testKeys(t)), Logger: logger})
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := newInspector(client).GetQueueInfo(queue.Email)
 		return err == nil && info.Pending == 250
 	}, "250 mails are on the queue")
@@ -96,7 +96,7 @@ func TestRelay_goes_on_when_redis_and_the_outbox_come_back(t *testing.T) {
 	box := &outbox{due: dueMails(3), err: errors.New("database is unavailable")}
 	relay(t, &tasks.Relay{Outbox: box, Enqueuer: newEnqueuer(client, testKeys(t)), Logger: logger})
 
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		box.mu.Lock()
 		defer box.mu.Unlock()
 		return box.expired >= 2
@@ -108,7 +108,7 @@ func TestRelay_goes_on_when_redis_and_the_outbox_come_back(t *testing.T) {
 	box.mu.Unlock()
 
 	server.Start(t)
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := newInspector(client).GetQueueInfo(queue.Email)
 		return err == nil && info.Pending == 3
 	}, "the mails are on the queue")
@@ -137,11 +137,11 @@ func TestRelay_runs_an_archived_task_of_a_mail_that_waits(t *testing.T) {
 		}
 	}
 	relay(t, &tasks.Relay{Outbox: &outbox{due: due}, Enqueuer: enqueuer, Inspector: inspector, Logger: logger})
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := inspector.GetQueueInfo(queue.Email)
 		return err == nil && info.Pending == 2 && info.Archived == 0
 	}, "both tasks are on the queue")
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return strings.Count(log.String(), "archived task of a waiting mail requeued") == 1
 	}, "the log tells of one")
 }
@@ -165,14 +165,14 @@ func TestRelay_hurries_after_redis_was_emptied(t *testing.T) {
 		}
 		return soon, late
 	}
-	testkit.Eventually(t, patience, func() bool { _, late := hurried(); return late > 0 }, "the relay takes its time again")
+	testkit.Eventually(t, testkit.Patience, func() bool { _, late := hurried(); return late > 0 }, "the relay takes its time again")
 	if soon, _ := hurried(); soon != 16 { // ten, then six of which the last is not full
 		t.Errorf("%d looks in a hurry, want 16", soon)
 	}
 	if err := client.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, patience, func() bool { soon, _ := hurried(); return soon > 16 }, "the relay hurries again")
+	testkit.Eventually(t, testkit.Patience, func() bool { soon, _ := hurried(); return soon > 16 }, "the relay hurries again")
 }
 
 func TestRelay_brings_the_mail_of_a_new_account_on_its_way(t *testing.T) {
@@ -205,13 +205,13 @@ func TestRelay_brings_the_mail_of_a_new_account_on_its_way(t *testing.T) {
 		if err := sqlstore.NewAccounts(db, keys).Create(t.Context(), account, &mail); err != nil {
 			t.Fatal(err)
 		}
-		testkit.Eventually(t, patience, func() bool { return len(to.sentMails()) == 1 }, "the mail is sent")
+		testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentMails()) == 1 }, "the mail is sent")
 		_, rest, _ := strings.Cut(to.sentMails()[0].Text, "token=")
 		text, _, _ := strings.Cut(rest, "\n")
 		if token, err := keys.ParseToken(text, time.Now()); err != nil || token.Account != account.ID {
 			t.Errorf("the link's token is %+v, %v", token, err)
 		}
-		testkit.Eventually(t, patience, func() bool {
+		testkit.Eventually(t, testkit.Patience, func() bool {
 			refused, err := outbox.Claim(t.Context(), mailID, time.Minute)
 			return errors.Is(err, messages.ErrDropped) && refused.Reason == "sent"
 		}, "the mail is known as sent")

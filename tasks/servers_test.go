@@ -70,19 +70,19 @@ func TestSMSCodeHandler_sends_once_although_its_task_was_delivered_twice(t *test
 		t.Fatal(err)
 	}
 	inspector := newInspector(client)
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := inspector.GetQueueInfo(queue.SMS)
 		return err == nil && info.Retry == copies-1 && len(to.sentSMS()) == 1
 	}, "one task sends and the others wait")
 	close(release)
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := inspector.GetQueueInfo(queue.SMS)
 		return err == nil && info.Active == 0
 	}, "the sender is done")
 	if _, err := inspector.RunAllRetryTasks(queue.SMS); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := inspector.GetQueueInfo(queue.SMS)
 		return err == nil && info.Size == 0
 	}, "all tasks are done")
@@ -117,7 +117,7 @@ func TestObserve_keeps_a_worker_going_after_a_panic(t *testing.T) {
 	if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, "panics")); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := inspector.GetTaskInfo(queue.SMS, "panics")
 		return err == nil && info.State == asynq.TaskStateRetry && strings.Contains(info.LastErr, "own_panic")
 	}, "the task waits for the end of its claim")
@@ -132,7 +132,7 @@ func TestObserve_keeps_a_worker_going_after_a_panic(t *testing.T) {
 	if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, "goes-on")); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, patience, func() bool { return len(to.sentSMS()) == 2 }, "the next task is worked")
+	testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentSMS()) == 2 }, "the next task is worked")
 }
 
 func TestAckHook_lets_a_task_be_acknowledged_after_redis_was_away(t *testing.T) {
@@ -155,13 +155,13 @@ func TestAckHook_lets_a_task_be_acknowledged_after_redis_was_away(t *testing.T) 
 	<-started
 	server.Stop()
 	close(release)
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		return strings.Contains(log.String(), "Will retry syncing")
 	}, "the acknowledgement fails")
 	server.Start(t)
 
 	// Long before the task's lease could end and the task run again.
-	testkit.Eventually(t, 20*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := newInspector(client).GetQueueInfo(queue.SMS)
 		return err == nil && info.Size == 0
 	}, "the task is acknowledged")
@@ -271,7 +271,7 @@ func TestHandlers_leave_no_number_code_or_token_behind(t *testing.T) {
 		t.Fatal(err)
 	}
 	inspector := newInspector(client)
-	testkit.Eventually(t, patience, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		sms, err := inspector.GetQueueInfo(queue.SMS)
 		if err != nil {
 			return false

@@ -65,11 +65,11 @@ func TestEmailHandler_sends_nothing_twice_when_an_older_database_comes_back(t *t
 				return err == nil && len(list) == mails
 			}
 		}
-		testkit.Eventually(t, patience, all(messages.Sent, ""), "all mails are sent")
+		testkit.Eventually(t, testkit.Patience, all(messages.Sent, ""), "all mails are sent")
 
 		run(t, db, "delete from messages")
 		run(t, db, "insert into messages select * from dump")
-		testkit.Eventually(t, patience, all(messages.Failed, "set_back"), "no mail is sent again without an operator")
+		testkit.Eventually(t, testkit.Patience, all(messages.Failed, "set_back"), "no mail is sent again without an operator")
 		if sent := len(to.sentMails()); sent != mails {
 			t.Errorf("%d mails were sent, want %d", sent, mails)
 		}
@@ -81,7 +81,7 @@ func TestEmailHandler_sends_nothing_twice_when_an_older_database_comes_back(t *t
 		if reason, err := history.Retry(t.Context(), ids[3], sqlstore.Retry{}); err != nil || reason != "" {
 			t.Fatalf("retry: %q, %v", reason, err)
 		}
-		testkit.Eventually(t, patience, func() bool { return len(to.sentMails()) == mails+1 }, "the mail is sent again")
+		testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentMails()) == mails+1 }, "the mail is sent again")
 	})
 }
 

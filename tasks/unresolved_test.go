@@ -54,7 +54,7 @@ func TestSMSCodeHandler_asks_before_it_sends_what_a_killed_worker_had(t *testing
 				t.Fatal(err)
 			}
 			for range test.kills {
-				testkit.Eventually(t, patience, func() bool {
+				testkit.Eventually(t, testkit.Patience, func() bool {
 					_, err := store.Codes().Claim(t.Context(), issued.ID, time.Millisecond) // and dies
 					return err == nil
 				}, "a worker claims it")
@@ -64,7 +64,7 @@ func TestSMSCodeHandler_asks_before_it_sends_what_a_killed_worker_had(t *testing
 				Claims: store.Codes(), Keys: keys, Timeout: sendTimeout, Metrics: tasks.NewMetrics(prometheus.NewRegistry()),
 				Sender: &providers.Router{Senders: []providers.SMSSender{vendor}, Logger: logger},
 			}
-			testkit.Eventually(t, patience, func() bool {
+			testkit.Eventually(t, testkit.Patience, func() bool {
 				err = handler.ProcessTask(t.Context(), task)
 				return !errors.Is(err, messages.ErrBusy)
 			}, "the claim has run out")

@@ -190,7 +190,7 @@ func TestKeys_reindex_wants_workers_stopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer worker.Shutdown()
-	testkit.Eventually(t, 20*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		_, err := command(t, environ, "keys", "reindex", "-to", "k1", "-yes")
 		return err != nil && strings.Contains(err.Error(), "workers are running")
 	}, "a worker is noticed")

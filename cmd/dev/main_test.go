@@ -5,7 +5,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"usher/app"
 	"usher/internal/testkit"
@@ -15,12 +14,12 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 func TestDev_prints_its_addresses_and_warns_of_nothing(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*testkit.Patience)
 	defer cancel()
 	var stdout, stderr testkit.Buffer
 	done := make(chan error, 1)
 	go func() { done <- start(ctx, onFreePorts(&stdout, &stderr)) }()
-	testkit.Eventually(t, 30*time.Second, func() bool { return strings.Contains(stdout.String(), "Ctrl-C") }, "it is not ready")
+	testkit.Eventually(t, testkit.Patience, func() bool { return strings.Contains(stdout.String(), "Ctrl-C") }, "it is not ready")
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -57,5 +56,5 @@ func TestDev_names_the_flag_of_a_busy_port(t *testing.T) {
 
 func onFreePorts(stdout, stderr *testkit.Buffer, more ...string) app.Process {
 	args := []string{"-http", "127.0.0.1:0", "-ops", "127.0.0.1:0", "-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0"}
-	return app.Process{Args: append(args, more...), Environ: map[string]string{}, Stdout: stdout, Stderr: stderr}
+	return app.Process{Args: append(args, more...), Environ: testkit.PatientTimes(), Stdout: stdout, Stderr: stderr}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // pageTime is how long a page may take for anything, on a machine that is busy with other tests.
-const pageTime = 20 * time.Second
+const pageTime = time.Minute
 
 // browser is a headless Chromium with one tab, and what its console complained about.
 type browser struct {
@@ -39,12 +39,12 @@ func openBrowser(t testing.TB) *browser {
 		t.Skip("there is no chromium on this machine")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.ExecPath(path), chromedp.WSURLReadTimeout(pageTime), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.UserDataDir(filepath.Join(t.TempDir(), "chromium")),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true),
 		chromedp.Flag("lang", "zh-CN"),
 	)
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)

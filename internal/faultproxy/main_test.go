@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { testkit.MainNoLeaks(m) }
 
 // patience is spent on failure only.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // server answers every line with "re " and the line, and remembers what it was asked.
 type server struct {

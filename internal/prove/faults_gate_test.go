@@ -165,7 +165,7 @@ func sayHalf(w http.ResponseWriter, _ *http.Request, accept func() *httptest.Res
 func saySlowly(w http.ResponseWriter, r *http.Request, accept func() *httptest.ResponseRecorder) {
 	answer := accept()
 	select {
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		_, _ = w.Write(answer.Body.Bytes())
 	case <-r.Context().Done():
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a person waits for a message; far longer than it ever takes, for slow machines.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // Client is one browser. It is not safe for concurrent use.
 type Client struct {

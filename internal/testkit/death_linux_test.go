@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"usher/internal/testkit"
 )
@@ -29,7 +28,7 @@ func TestServers_die_with_the_test_process(t *testing.T) {
 				t.Skip("no redis-server and no postgres on this machine")
 			}
 			for _, pid := range []int{redis, postgres} {
-				testkit.Eventually(t, 20*time.Second, func() bool { return gone(pid) }, "process %d ends", pid)
+				testkit.Eventually(t, testkit.Patience, func() bool { return gone(pid) }, "process %d ends", pid)
 			}
 		})
 	}

@@ -39,6 +39,10 @@ func (c *Clock) Set(now time.Time) {
 // pollInterval is short against a test's life and long against a look at a store.
 const pollInterval = 5 * time.Millisecond
 
+// Patience is the time for [Eventually] when nothing is said about how soon a condition must hold. It is long, because a busy
+// machine must fail no test.
+const Patience = 2 * time.Minute
+
 // Eventually returns as soon as the condition holds, which is asked again and again in the caller's
 // goroutine, and ends the test when it does not hold within the time. Be generous with that time: it is
 // spent on failure only. The message says what was waited for.

@@ -91,7 +91,7 @@ func TestClient_namesTheWrongModeOfTLS(t *testing.T) {
 				"send":  func(ctx context.Context) error { _, err := client.SendEmail(ctx, providertest.Email(t)); return err },
 				"prove": client.CheckCredentials,
 			} {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				err := try(ctx)
 				cancel()
 				if providers.KindOf(err) != row.kind || providers.ReasonOf(err) != row.why {

@@ -247,7 +247,7 @@ postlog unix-dgram n - n - 1 postlogd
 			t.Logf("Postfix:\n%s", log)
 		}
 	})
-	testkit.Eventually(t, 10*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addrs["accepted"])
 		if err == nil {
 			_ = conn.Close()

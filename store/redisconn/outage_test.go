@@ -29,7 +29,7 @@ func TestOpen_reports_an_exhausted_pool_as_an_outage(t *testing.T) {
 	for range 64 {
 		wg.Go(func() { _ = client.BLPop(t.Context(), time.Minute, "nothing").Err() })
 	}
-	testkit.Eventually(t, 10*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		stats := client.PoolStats()
 		return stats.TotalConns == 64 && stats.IdleConns == 0
 	}, "the pool is not full")

@@ -68,7 +68,7 @@ func TestSwitchOver_is_followed(t *testing.T) {
 	wantOutage(t, alone.Writable(t.Context()), "is a standby")
 	wantOutage(t, end(t, both), "is a standby")
 	testkit.Promote(t, two)
-	testkit.Eventually(t, 30*time.Second, func() bool { return end(t, both) == nil }, "the new primary is found")
+	testkit.Eventually(t, testkit.Patience, func() bool { return end(t, both) == nil }, "the new primary is found")
 	for range 50 { // no connection leads anywhere else
 		if err := end(t, both); err != nil {
 			t.Error(err)
@@ -91,20 +91,20 @@ func TestReadOnly_connections_are_dropped(t *testing.T) {
 		admin := openAt(t, server.URL()+"&target_session_attrs=any")
 		exec(t, admin, "alter system set default_transaction_read_only = "+value)
 		exec(t, admin, "select pg_reload_conf()")
-		testkit.Eventually(t, 10*time.Second, func() bool {
+		testkit.Eventually(t, testkit.Patience, func() bool {
 			var now string
 			err := openAt(t, server.URL()+"&target_session_attrs=any").Unwrap().GetContext(t.Context(), &now, "show default_transaction_read_only")
 			return err == nil && now == value
 		}, "the setting is read")
 	}
 	readOnly("on")
-	testkit.Eventually(t, 10*time.Second, func() bool { return end(t, db) != nil }, "writes are refused")
+	testkit.Eventually(t, testkit.Patience, func() bool { return end(t, db) != nil }, "writes are refused")
 	wantOutage(t, end(t, db), "is a standby")
 	wantOutage(t, db.Writable(t.Context()), "is a standby")
 	err := sqlstore.NewAccounts(db, keys(t)).Create(t.Context(), person(t), nil)
 	wantOutage(t, err, "is a standby")
 	readOnly("off")
-	testkit.Eventually(t, 10*time.Second, func() bool { return end(t, db) == nil }, "writes are taken")
+	testkit.Eventually(t, testkit.Patience, func() bool { return end(t, db) == nil }, "writes are taken")
 }
 
 func TestFrozen_database_is_given_up_in_time(t *testing.T) {
@@ -146,11 +146,11 @@ func TestFrozen_database_is_given_up_in_time(t *testing.T) {
 		t.Errorf("a call took %v, want at most %v", longest, promised)
 	}
 	thaw()
-	testkit.Eventually(t, 10*time.Second, func() bool { return end(t, db) == nil }, "it goes on")
+	testkit.Eventually(t, testkit.Patience, func() bool { return end(t, db) == nil }, "it goes on")
 }
 
 // loadAllowance is what a machine may take longer that is busy with other packages' tests.
-const loadAllowance = time.Second
+const loadAllowance = 4 * time.Second
 
 // A host that hangs does not keep connections from the next one.
 func TestHanging_host_is_passed_over(t *testing.T) {
@@ -164,7 +164,7 @@ func TestHanging_host_is_passed_over(t *testing.T) {
 	url := "postgres://postgres@" + silent.Addr().String() + "," + server.Addr() + "/postgres?sslmode=disable"
 	db := openWith(t, url, sqlstore.Settings{})
 	began := time.Now()
-	if err := db.Ping(t.Context()); err != nil || time.Since(began) > promised {
+	if err := db.Ping(t.Context()); err != nil || time.Since(began) > promised+loadAllowance {
 		t.Errorf("after %v: %v", time.Since(began), err)
 	}
 }
@@ -189,7 +189,7 @@ func TestSlow_statement_is_ended_on_the_server(t *testing.T) {
 		t.Errorf("the statement was given up after %v", took)
 	}
 	wantOutage(t, err, "does not answer in time")
-	testkit.Eventually(t, 5*time.Second, func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		var waiting int
 		err := other.Unwrap().GetContext(t.Context(), &waiting, "select count(*) from pg_locks where not granted")
 		return err == nil && waiting == 0

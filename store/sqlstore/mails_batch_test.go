@@ -85,7 +85,7 @@ func (c *crowd) atOnce(t *testing.T, ids []string, do func(id string)) {
 			do(id)
 		})
 	}
-	testkit.Eventually(t, 10*time.Second, func() bool { return come.Load() == int64(len(ids)) }, "not all have come")
+	testkit.Eventually(t, testkit.Patience, func() bool { return come.Load() == int64(len(ids)) }, "not all have come")
 	release()
 	group.Wait()
 }

@@ -38,7 +38,7 @@ func TestMails_Due_passes_over_rows_that_another_relay_holds(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := func() time.Time { return now.Add(10 * time.Minute) }
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	due, err := sqlstore.NewMails(db, keys(t), later).Due(ctx, time.Minute, time.Minute, 3)
 	if err != nil {
