@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"usher/internal/testkit"
+	"usher/sandbox"
 )
 
 // family is a row of docs/metrics.md, or what an operations port shows of it.
@@ -75,7 +76,7 @@ func TestMetrics_page_tells_what_the_processes_show(t *testing.T) {
 	d := deploy(t, testkit.Redis(t), testkit.SQLite(t), map[string]string{
 		"USHER_SMS_BUDGET_YUAN": "100", "USHER_SMS_PRICE_YUAN": "0.05", "USHER_REPORT_SECRET": reportSecret,
 	})
-	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/reports/aliyun/"+reportSecret, ""); err != nil {
+	if err := d.sandbox.PushReports(sandbox.ReportURLs{Aliyun: "http://" + d.api.HTTPAddr() + "/v1/reports/aliyun/" + reportSecret}); err != nil {
 		t.Fatal(err)
 	}
 	p := d.person(t)

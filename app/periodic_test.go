@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"usher/internal/testkit"
+	"usher/sandbox"
 )
 
 // The first interval is not waited for: a canary that was never sent is due.
@@ -15,7 +16,7 @@ func TestCanary_flies_again_and_again_and_is_counted(t *testing.T) {
 		"USHER_SMS_PROVIDERS": "aliyun", "USHER_REPORT_SECRET": reportSecret,
 		"USHER_CANARY_TO": number, "USHER_CANARY_INTERVAL": "5m",
 	})
-	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/reports/aliyun/"+reportSecret, ""); err != nil {
+	if err := d.sandbox.PushReports(sandbox.ReportURLs{Aliyun: "http://" + d.api.HTTPAddr() + "/v1/reports/aliyun/" + reportSecret}); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, testkit.Patience, func() bool {

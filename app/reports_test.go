@@ -64,7 +64,7 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 			if c.pushed {
 				counts = d.api.OpsAddr()
 				base := "http://" + d.api.HTTPAddr() + "/v1/reports/"
-				if err := d.sandbox.PushReports(base+"aliyun/"+reportSecret, base+"ronglian/"+reportSecret); err != nil {
+				if err := d.sandbox.PushReports(sandbox.ReportURLs{Aliyun: base + "aliyun/" + reportSecret, Ronglian: base + "ronglian/" + reportSecret}); err != nil {
 					t.Fatal(err)
 				}
 				if err := d.sandbox.SetFaults(sandbox.Faults{Reports: &sandbox.Fault{Double: true}}); err != nil {
@@ -99,7 +99,7 @@ func TestReports_may_overtake_the_answer(t *testing.T) {
 	d := deploy(t, testkit.Miniredis(t), testkit.SQLite(t), map[string]string{
 		"USHER_SMS_PROVIDERS": "aliyun", "USHER_REPORT_SECRET": reportSecret, "USHER_LIMITS": "status_ip=off",
 	})
-	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/reports/aliyun/"+reportSecret, ""); err != nil {
+	if err := d.sandbox.PushReports(sandbox.ReportURLs{Aliyun: "http://" + d.api.HTTPAddr() + "/v1/reports/aliyun/" + reportSecret}); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.sandbox.SetFaults(sandbox.Faults{Aliyun: &sandbox.Fault{DelayMS: 4000}}); err != nil {

@@ -16,6 +16,7 @@ import (
 	"usher/internal/testkit"
 	"usher/providers"
 	"usher/providers/catalog"
+	"usher/sandbox"
 )
 
 // spans is what was exported so far.
@@ -75,7 +76,7 @@ func TestTrace_of_a_sign_up_is_one_from_the_click_to_the_vendor(t *testing.T) {
 	d := deployTraced(t, testkit.Redis(t), testkit.SQLite(t), map[string]string{
 		"USHER_REPORT_SECRET": reportSecret, "USHER_SMS_PROVIDERS": "aliyun", "USHER_LIMITS": "status_ip=off",
 	}, exporter)
-	if err := d.sandbox.PushReports("http://"+d.api.HTTPAddr()+"/v1/reports/aliyun/"+reportSecret, ""); err != nil {
+	if err := d.sandbox.PushReports(sandbox.ReportURLs{Aliyun: "http://" + d.api.HTTPAddr() + "/v1/reports/aliyun/" + reportSecret}); err != nil {
 		t.Fatal(err)
 	}
 	p := d.person(t)

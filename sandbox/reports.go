@@ -34,25 +34,39 @@ func pushRetries() []time.Duration {
 	return []time.Duration{time.Second, 5 * time.Second, 10 * time.Second}
 }
 
-// targets are the addresses that reports are pushed to; an empty one gets none.
-type targets struct {
-	mu               sync.Mutex
-	aliyun, ronglian string
+// ReportURLs are the addresses that delivery reports are pushed to, as they stand in the consoles of the vendors. An empty one
+// gets none. They may hold secrets.
+type ReportURLs struct {
+	Aliyun   string
+	Ronglian string
 }
 
-// PushReports makes the server push delivery reports to the addresses from now on, as the vendors push to the addresses of their
-// consoles. Reports that exist already are pushed too. An empty address gets none. The error does not quote an address, which may
-// hold a secret.
-func (s *Server) PushReports(aliyunURL, ronglianURL string) error {
-	for _, address := range []string{aliyunURL, ronglianURL} {
-		u, err := url.Parse(address)
-		if address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+// validate returns an error that quotes no address.
+func (u ReportURLs) validate() error {
+	for _, address := range []string{u.Aliyun, u.Ronglian} {
+		parsed, err := url.Parse(address)
+		if address != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
 			return errors.New("want an http or https address to push reports to")
 		}
 	}
+	return nil
+}
+
+// targets are the addresses in force.
+type targets struct {
+	mu   sync.Mutex
+	urls ReportURLs
+}
+
+// PushReports makes the server push delivery reports to the addresses from now on. Reports that exist already are pushed too. The
+// error does not quote an address.
+func (s *Server) PushReports(to ReportURLs) error {
+	if err := to.validate(); err != nil {
+		return err
+	}
 	s.targets.mu.Lock()
 	defer s.targets.mu.Unlock()
-	s.targets.aliyun, s.targets.ronglian = aliyunURL, ronglianURL
+	s.targets.urls = to
 	return nil
 }
 
@@ -86,23 +100,23 @@ func (s *Server) pushDue(ctx context.Context) {
 // duePushes takes the reports that are due and have an address. Each is taken once.
 func (s *Server) duePushes() []reportPush {
 	s.targets.mu.Lock()
-	aliyun, ronglian := s.targets.aliyun, s.targets.ronglian
+	to := s.targets.urls
 	s.targets.mu.Unlock()
 	var pushes []reportPush
 	now, pushed := s.config.Now(), func(r *record) *bool { return &r.pushed }
-	for aliyun != "" {
+	for to.Aliyun != "" {
 		due := s.mailbox.takeReports(vendorAliyun, now, aliyunBatch, pushed)
 		if len(due) == 0 {
 			break
 		}
-		pushes = append(pushes, aliyunPush(aliyun, due))
+		pushes = append(pushes, aliyunPush(to.Aliyun, due))
 	}
-	for ronglian != "" {
+	for to.Ronglian != "" {
 		due := s.mailbox.takeReports(vendorRonglian, now, 1, pushed)
 		if len(due) == 0 {
 			break
 		}
-		pushes = append(pushes, ronglianPush(ronglian, due[0]))
+		pushes = append(pushes, ronglianPush(to.Ronglian, due[0]))
 	}
 	return pushes
 }

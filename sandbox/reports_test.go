@@ -81,7 +81,7 @@ func pushing(c *sandbox.Config) {
 func TestPushes_of_Aliyun_are_arrays(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, aliyunTakes)
-	b := setup(t, pushing, func(config *sandbox.Config) { config.AliyunReportURL = c.URL })
+	b := setup(t, pushing, func(config *sandbox.Config) { config.Reports.Aliyun = c.URL })
 	type entry struct {
 		Success bool   `json:"success"`
 		ErrCode string `json:"err_code"`
@@ -113,7 +113,7 @@ func TestPushes_of_Ronglian_are_XML(t *testing.T) {
 	c := newCustomer(t, ronglianTakes)
 	b := setup(t, pushing)
 	b.mustSendRonglian(t, "13800990001")
-	if err := b.PushReports("", c.URL); err != nil { // reports that exist already are pushed too
+	if err := b.PushReports(sandbox.ReportURLs{Ronglian: c.URL}); err != nil { // reports that exist already are pushed too
 		t.Fatal(err)
 	}
 	kind, body, _ := strings.Cut(c.next(t), " ")
@@ -148,7 +148,7 @@ func TestPushes_are_repeated_until_taken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, pushing, func(config *sandbox.Config) { config.AliyunReportURL = c.customer.URL })
+			b := setup(t, pushing, func(config *sandbox.Config) { config.Reports.Aliyun = c.customer.URL })
 			b.mustSendAliyun(t, "13800000011", "123456")
 			for range c.want {
 				if push := c.customer.next(t); !strings.Contains(push, "13800000011") {
@@ -163,7 +163,7 @@ func TestPushes_are_repeated_until_taken(t *testing.T) {
 func TestPushes_late_and_double(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, aliyunTakes)
-	b := setup(t, pushing, func(config *sandbox.Config) { config.AliyunReportURL = c.URL })
+	b := setup(t, pushing, func(config *sandbox.Config) { config.Reports.Aliyun = c.URL })
 	b.fault(t, sandbox.Faults{Reports: &sandbox.Fault{DelayMS: 100, Double: true, Count: 1}})
 	start := time.Now()
 	b.mustSendAliyun(t, "13800000011", "123456")
@@ -192,11 +192,11 @@ func TestPushes_faults_and_addresses_are_checked(t *testing.T) {
 		}
 	}
 	for _, address := range []string{"x", "ftp://127.0.0.1/", "http://", "://", "http://127.0.0.1:x/SECRET"} {
-		if err := b.PushReports(address, ""); err == nil || strings.Contains(err.Error(), "SECRET") {
+		if err := b.PushReports(sandbox.ReportURLs{Aliyun: address}); err == nil || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
-	_, err := sandbox.Open(t.Context(), sandbox.Config{HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0", RonglianReportURL: "x"})
+	_, err := sandbox.Open(t.Context(), sandbox.Config{HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0", Reports: sandbox.ReportURLs{Ronglian: "x"}})
 	if err == nil {
 		t.Error("a sandbox that pushes nowhere")
 	}
@@ -213,7 +213,7 @@ func TestPushes_log_no_address(t *testing.T) {
 		}
 	})
 	b = setup(t, pushing)
-	if err := b.PushReports(c.URL+"/a-secret-path", "http://127.0.0.1:1/a-secret-path"); err != nil {
+	if err := b.PushReports(sandbox.ReportURLs{Aliyun: c.URL + "/a-secret-path", Ronglian: "http://127.0.0.1:1/a-secret-path"}); err != nil {
 		t.Fatal(err)
 	}
 	b.mustSendRonglian(t, "13800000012")

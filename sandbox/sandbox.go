@@ -51,9 +51,8 @@ type Config struct {
 	// DeliveryDelay is how long after acceptance a delivery report exists; 0 means two seconds, a negative value means at
 	// once.
 	DeliveryDelay time.Duration
-	// AliyunReportURL and RonglianReportURL are where delivery reports are pushed to; see
-	// [Server.PushReports].
-	AliyunReportURL, RonglianReportURL string
+	// Reports are where delivery reports are pushed to; see [Server.PushReports].
+	Reports ReportURLs
 	// ReportRetries are the waits before a push is repeated that was not accepted; nil means 1, 5 and 10 seconds.
 	ReportRetries []time.Duration
 	// Journal receives every kept message as one line of JSON, like those of GET /api/messages, before the
@@ -93,7 +92,7 @@ type Server struct {
 // Open binds both addresses and returns a server that answers once Run is called. A server that does not run must be closed.
 func Open(ctx context.Context, config Config) (*Server, error) {
 	config = withDefaults(config)
-	if err := new(Server).PushReports(config.AliyunReportURL, config.RonglianReportURL); err != nil {
+	if err := config.Reports.validate(); err != nil {
 		return nil, err
 	}
 	certificate, certificatePEM, err := certificateOf(config.CertificateFile, config.SMTPAddr)
@@ -110,7 +109,7 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 		nonces:         newNonceCache(2 * signatureTolerance),
 		requestIDs:     newNonceCache(24 * time.Hour),
 		stopped:        make(chan struct{}),
-		targets:        targets{aliyun: config.AliyunReportURL, ronglian: config.RonglianReportURL},
+		targets:        targets{urls: config.Reports},
 	}
 	if config.Tally {
 		s.tally = newTally()

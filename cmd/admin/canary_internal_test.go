@@ -52,7 +52,7 @@ func canarySettings(t *testing.T) map[string]string {
 	t.Cleanup(api.Close)
 	fakes, err := sandbox.Open(t.Context(), sandbox.Config{
 		HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0", DeliveryDelay: time.Millisecond,
-		AliyunReportURL: api.URL + "/aliyun", RonglianReportURL: api.URL + "/ronglian",
+		Reports: sandbox.ReportURLs{Aliyun: api.URL + "/aliyun", Ronglian: api.URL + "/ronglian"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -149,7 +149,7 @@ func pushReports(fakes *sandbox.Server, api *front.API, secret string) error {
 		return fmt.Errorf("api: %w", err)
 	}
 	base := "http://127.0.0.1:" + port + "/v1/reports/"
-	return fakes.PushReports(base+"aliyun/"+secret, base+"ronglian/"+secret)
+	return fakes.PushReports(sandbox.ReportURLs{Aliyun: base + "aliyun/" + secret, Ronglian: base + "ronglian/" + secret})
 }
 
 func greet(w io.Writer, api *front.API, fakes *sandbox.Server) {

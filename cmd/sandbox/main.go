@@ -87,8 +87,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		AliyunLimits:   limits,
 		RonglianLimits: limits,
 
-		AliyunReportURL:   *aliyunReport,
-		RonglianReportURL: *ronglianReport,
+		Reports: sandbox.ReportURLs{Aliyun: *aliyunReport, Ronglian: *ronglianReport},
 
 		Capacity:        *capacity,
 		Tally:           *capacity == 0,
