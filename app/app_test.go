@@ -72,7 +72,7 @@ func startSandbox(t *testing.T) *sandbox.Server {
 	t.Helper()
 	free := sandbox.Limits{Minute: -1, Hour: -1, Day: -1}
 	fakes, err := sandbox.Open(t.Context(), sandbox.Config{
-		HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0", AliyunLimits: free, RonglianLimits: free,
+		HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0", AliyunLimits: free, AliyunVerifyLimits: free, RonglianLimits: free,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -123,6 +123,10 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 		"USHER_SMTP_HOST":                host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
 		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
 		"USHER_MAIL_FROM": keys.SMTP.Username,
+
+		"USHER_ALIYUN_VERIFY_SIGN_NAME":     keys.AliyunVerify.SignName,
+		"USHER_ALIYUN_VERIFY_TEMPLATE_CODE": keys.AliyunVerify.TemplateCode,
+		"USHER_ALIYUN_VERIFY_ENDPOINT":      "http://" + fakes.HTTPAddr() + "/aliyun/",
 	}
 	maps.Copy(environ, testkit.PatientTimes())
 	for _, template := range sandbox.Templates() {

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -50,8 +51,9 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 		settings map[string]string
 		pushed   bool
 	}{
-		"aliyun pushes":   {map[string]string{"USHER_SMS_PROVIDERS": "aliyun"}, true},
-		"ronglian pushes": {map[string]string{"USHER_SMS_PROVIDERS": "ronglian", "USHER_REPORT_PULL_INTERVAL": "0"}, true},
+		"aliyun pushes":        {map[string]string{"USHER_SMS_PROVIDERS": "aliyun"}, true},
+		"aliyun_verify pushes": {map[string]string{"USHER_SMS_PROVIDERS": "aliyun_verify"}, true},
+		"ronglian pushes":      {map[string]string{"USHER_SMS_PROVIDERS": "ronglian", "USHER_REPORT_PULL_INTERVAL": "0"}, true},
 		"ronglian is asked": {map[string]string{
 			"USHER_SMS_PROVIDERS": "ronglian", "USHER_REPORT_PULL_INTERVAL": "1s",
 		}, false},
@@ -64,7 +66,9 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 			if c.pushed {
 				counts = d.api.OpsAddr()
 				base := "http://" + d.api.HTTPAddr() + "/v1/reports/"
-				if err := d.sandbox.PushReports(sandbox.ReportURLs{Aliyun: base + "aliyun/" + reportSecret, Ronglian: base + "ronglian/" + reportSecret}); err != nil {
+				if err := d.sandbox.PushReports(sandbox.ReportURLs{
+					Aliyun: base + "aliyun/" + reportSecret, AliyunVerify: base + "aliyun_verify/" + reportSecret, Ronglian: base + "ronglian/" + reportSecret,
+				}); err != nil {
 					t.Fatal(err)
 				}
 				if err := d.sandbox.SetFaults(sandbox.Faults{Reports: &sandbox.Fault{Double: true}}); err != nil {
@@ -90,6 +94,33 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 				t.Errorf("the log at debug level shows %q", found)
 			}
 		})
+	}
+}
+
+// SMS authentication cannot be asked for an outcome: a code whose answer was lost waits for its report, and is not sent twice.
+func TestReports_settle_a_lost_answer_where_no_query_can(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, testkit.Redis(t), testkit.SQLite(t), map[string]string{
+		"USHER_SMS_PROVIDERS": "aliyun_verify,ronglian", "USHER_REPORT_SECRET": reportSecret, "USHER_LIMITS": "status_ip=off",
+		"USHER_SEND_TIMEOUT": "1s",
+	})
+	address := "http://" + d.api.HTTPAddr() + "/v1/reports/aliyun_verify/" + reportSecret
+	lost, late := sandbox.Fault{Reset: true}, sandbox.Fault{DelayMS: 8000} // a claim ends five seconds after its send
+	if err := errors.Join(d.sandbox.PushReports(sandbox.ReportURLs{AliyunVerify: address}),
+		d.sandbox.SetFaults(sandbox.Faults{AliyunVerify: &lost, Reports: &late})); err != nil {
+		t.Fatal(err)
+	}
+	p := d.person(t)
+	arrives, never := p.AskCode("13800138000", "register"), p.AskCode("13800990001", "register")
+	wantStatus(t, p, arrives, "delivered")
+	wantStatus(t, p, never, "undelivered")
+	if !strings.Contains(d.log.String(), `"decision":"awaiting"`) {
+		t.Error("no attempt had to wait: the reports came before the claims ended")
+	}
+	for _, number := range []string{"13800138000", "13800990001"} {
+		if got := d.sandbox.Messages(number); len(got) != 1 || got[0].Provider != "aliyun_verify" {
+			t.Errorf("got messages %+v, want one", got)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,8 @@ type Variable struct {
 	field string
 }
 
-// Table lists the settings of the given structs (or pointers to them) in the order of their fields.
+// Table lists the settings of the given structs (or pointers to them) in the order of their fields. A setting that several
+// structs share is listed once.
 func Table(targets ...any) []Variable {
 	var table []Variable
 	for _, target := range targets {
@@ -28,7 +30,12 @@ func Table(targets ...any) []Variable {
 		}
 		table = appendFields(table, t, "")
 	}
-	return table
+	listed := map[string]bool{}
+	return slices.DeleteFunc(table, func(v Variable) bool {
+		again := listed[v.Name]
+		listed[v.Name] = true
+		return again
+	})
 }
 
 func appendFields(table []Variable, t reflect.Type, prefix string) []Variable {

@@ -192,6 +192,30 @@ type TemplateChecker interface {
 	CheckTemplates(ctx context.Context) error
 }
 
+// SignState is what a vendor says of one sign name (短信签名): of its audit, or of its filing with one carrier.
+type SignState struct {
+	Sign    string // the sign name, without brackets
+	Carrier string // the carrier's name; empty: the vendor's own audit
+	State   string // what the sign name is, such as "is approved"
+	Help    string // what to do about it; empty when all is well
+	Blocks  bool   // no message arrives while it is so: at this carrier, or at all of them
+}
+
+// SignChecker is a sender that can ask its vendor for the state of its sign names.
+type SignChecker interface {
+	// CheckSigns asks about the sign names of the settings and sends nothing. The error is an [*Error] as of a send, around
+	// [ErrPermission] when the credentials may not ask.
+	CheckSigns(ctx context.Context) ([]SignState, error)
+}
+
+// ReportAwaiter is an [SMSSender] whose vendor tells the outcome of a message by its delivery report alone: it can neither be
+// asked for one nor does it recognize a repeated message. A message whose answer was lost is not sent again: it waits for the
+// report until the code ends.
+type ReportAwaiter interface {
+	// AwaitsReport marks the sender and does nothing.
+	AwaitsReport()
+}
+
 // Bounds is how much may be asked of a provider by all workers together. The zero value sets no bound.
 type Bounds struct {
 	PerSecond  int // messages in any second; 0 for no bound

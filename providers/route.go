@@ -181,6 +181,12 @@ func (rt *route) notAsked(decision Decision) error {
 	return &Error{Provider: rt.sender.Name(), Kind: Temporary, Code: decision.OwnCode(), Err: refusal}
 }
 
+// NotServed is a refusal of a sender that did not ask its vendor, because the vendor does not serve the region of the number.
+// The router goes on to the next provider, and no breaker counts it.
+func NotServed(provider string) *Error {
+	return &Error{Provider: provider, Kind: Temporary, Code: Unserved.OwnCode(), Err: &notAskedError{decision: Unserved}}
+}
+
 // send asks the provider, unless its breaker is open or a bound is reached.
 func (rt *route) send(ctx context.Context, r *Router, sms SMS) (Receipt, error) {
 	if rt.prober != nil && rt.untried() {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"usher/providers"
+	"usher/reasons"
 )
 
 // pause is longer than a breaker stays open.
@@ -44,6 +45,24 @@ func TestRouter_spares_a_provider_that_fails_five_times_in_a_row(t *testing.T) {
 				t.Errorf("%v: asked %v after five failures", kind, asked)
 			}
 		})
+	}
+}
+
+func TestRouter_goes_round_a_provider_that_does_not_serve_the_region(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, providers.NotServed("a"), nil)
+	for range 10 { // no breaker counts it
+		calls, decisions, err := s.send(t)
+		if err != nil || !slices.Equal(calls, []string{"a", "b"}) || !slices.Equal(decisions, []string{"a unserved", "b failover"}) {
+			t.Fatalf("called %v, decided %v, %v", calls, decisions, err)
+		}
+	}
+	alone := newStage(t, providers.NotServed("a"))
+	if _, _, err := alone.send(t); err == nil || providers.ReasonOf(err) != reasons.Unserved || providers.KindOf(err) != providers.Temporary {
+		t.Errorf("without another provider: %v", err)
+	}
+	if state := alone.Breakers()["a"]; state != providers.BreakerIsClosed {
+		t.Errorf("the breaker is %s", state)
 	}
 }
 

@@ -110,6 +110,7 @@ const (
 	NotFound Decision = "not_found" // the provider does not know the message, so far
 	AskError Decision = "ask_error" // the provider did not answer the query
 	GivenUp  Decision = "given_up"  // it may have been sent twice, and no provider knows it
+	Awaiting Decision = "awaiting"  // only a delivery report can tell; see [ReportAwaiter]
 )
 
 // Why a provider was passed over, beside the kinds temporary and misconfigured of its answer.
@@ -118,6 +119,7 @@ const (
 	Stalled     Decision = "stalled"      // it takes requests and does not answer: asked last
 	RateSpent   Decision = "rate"         // its bound per second is reached
 	Busy        Decision = "busy"         // its bound of concurrent requests is reached
+	Unserved    Decision = "unserved"     // it does not serve the region of the number
 )
 
 // Unbounded is counted beside the decision for a provider that was asked while its bounds could not be read.

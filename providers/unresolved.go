@@ -23,6 +23,7 @@ var ErrUnsent = errors.New("the workers that had it died before they sent it")
 
 var (
 	errSettling = errors.New("the provider may not know it yet")
+	errAwaiting = errors.New("its vendor tells the outcome by a delivery report alone")
 	errGivenUp  = errors.New("it may have been sent twice, and no provider knows it")
 )
 
@@ -30,6 +31,10 @@ var (
 // died has not recorded a provider. Then any of them may have the message.
 func (a *attempt) resolve(ctx context.Context, routes []*route) (Receipt, error) {
 	suspects, recorded := a.suspects(routes)
+	if _, awaits := capability[ReportAwaiter](suspects[0].sender); awaits && recorded {
+		a.choose(suspects[0], Awaiting)
+		return Receipt{}, &Error{Provider: a.provider, Kind: Temporary, Code: "own_settling", Err: errAwaiting}
+	}
 	found := a.ask(ctx, suspects)
 	if found.known {
 		return found.receipt, found.err

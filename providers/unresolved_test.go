@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"usher/messages"
 	"usher/providers"
@@ -119,6 +120,37 @@ func TestRouter_asks_before_it_sends_again(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// awaiting is a sender that only a delivery report can tell the outcome of.
+type awaiting struct{ *scripted }
+
+func (awaiting) AwaitsReport() {}
+
+func TestRouter_waits_for_the_report_where_nothing_else_can_tell(t *testing.T) {
+	t.Parallel()
+	for _, traced := range []bool{false, true} {
+		for _, age := range []time.Duration{time.Second, time.Hour} {
+			s := newStage(t, nil, nil)
+			s.Senders[1] = awaiting{s.senders[1]}
+			if traced {
+				s.Senders[1] = providers.TraceSMS(s.Senders[1], noop.NewTracerProvider().Tracer(""))
+			}
+			calls, decisions, err := s.unresolved(t, "b", age)
+			if len(calls) > 0 || !slices.Equal(decisions, []string{"b awaiting"}) {
+				t.Errorf("called %v, decided %v; want nothing sent", calls, decisions)
+			}
+			if want := "b: temporary: own_settling: its vendor tells the outcome by a delivery report alone"; errorText(err) != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		}
+	}
+	s := newStage(t, nil, nil)
+	s.Senders[0] = awaiting{s.senders[0]}
+	// The worker died, perhaps before it called any provider: a code that is never sent is worse than a second one.
+	if calls, _, err := s.unresolved(t, "", time.Minute); err != nil || !slices.Equal(calls, []string{"a"}) {
+		t.Errorf("called %v, %v; want it sent once more", calls, err)
 	}
 }
 

@@ -56,6 +56,7 @@ const (
 	RateSpent    Word = "rate"
 	Busy              = ConnectionsInUse
 	Stalled      Word = "stalled"
+	Unserved     Word = "unserved"
 	Settling     Word = "settling"
 	Unsent       Word = "unsent"
 	GivenUp      Word = "given_up"
@@ -138,7 +139,8 @@ var list = []Reason{
 	{BreakerOpen, None, "The provider failed before: its breaker is open.", "Correct the earlier failure in the log."},
 	{RateSpent, None, "Our own bound of requests per second is reached.", "Raise the provider's bound if its contract allows more."},
 	{Stalled, None, "The worker was frozen, or the provider does not answer.", "Check the worker's load and the provider."},
-	{Settling, None, "The provider may not know the first attempt yet.", retries},
+	{Unserved, None, "The provider does not serve the region of this number.", "Add a provider that does to USHER_SMS_PROVIDERS."},
+	{Settling, None, "The outcome of the first attempt is not known yet.", retries},
 	{Unsent, None, "No provider has the message.", retries},
 	{GivenUp, None, "It may have been sent twice; no provider knows.", "Nothing: the person can ask again."},
 	{Panic, None, "The program panicked.", "Report the stack in the log as a bug."},

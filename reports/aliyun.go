@@ -6,18 +6,24 @@ import (
 	"usher/messages"
 )
 
-// Aliyun is the provider's name.
-const Aliyun = "aliyun"
+// The names of Aliyun's two providers.
+const (
+	Aliyun       = "aliyun"
+	AliyunVerify = "aliyun_verify"
+)
 
-// aliyunFormat is SmsReport: a POST with a JSON array. Aliyun expects a number in code. After another status than 200 it repeats the
-// push 1, 5 and 10 minutes later.
+// aliyunFormat is SmsReport of SMS and DypnsSmsVerifyReport of SMS authentication: a POST with a JSON array. Aliyun expects a
+// number in code. After another status than 200 it repeats the push 1, 5 and 10 minutes later. SMS authentication waits 700
+// milliseconds for the answer.
 //
 // https://help.aliyun.com/zh/sms/developer-reference/smsreport-2
-var aliyunFormat = Format{
-	Provider:    Aliyun,
-	ContentType: "application/json; charset=utf-8",
-	Accepted:    `{"code":0,"msg":"成功"}`,
-	Parse:       parseAliyun,
+func aliyunFormat(provider string) Format {
+	return Format{
+		Provider:    provider,
+		ContentType: "application/json; charset=utf-8",
+		Accepted:    `{"code":0,"msg":"成功"}`,
+		Parse:       func(body []byte) (Batch, error) { return parseAliyun(provider, body) },
+	}
 }
 
 // aliyunReport is one entry, without the number and the price.
@@ -29,17 +35,21 @@ type aliyunReport struct {
 	ReportTime string `json:"report_time"`
 }
 
-func parseAliyun(body []byte) (Batch, error) {
+func parseAliyun(provider string, body []byte) (Batch, error) {
 	var rows []json.RawMessage
 	if json.Unmarshal(body, &rows) != nil || rows == nil {
 		return Batch{}, errBody
 	}
-	return parseRows[aliyunReport](rows), nil
+	batch := parseRows[aliyunReport](rows)
+	for i := range batch.Reports {
+		batch.Reports[i].Provider = provider
+	}
+	return batch, nil
 }
 
 func (r aliyunReport) report() (report Report, ok bool) {
 	report = Report{
-		Provider: Aliyun, MessageID: cleanID(r.OutID), ProviderID: cleanID(r.BizID),
+		MessageID: cleanID(r.OutID), ProviderID: cleanID(r.BizID),
 		State: messages.Undelivered, Code: cleanCode(r.ErrCode), At: timeOf(r.ReportTime),
 	}
 	switch {

@@ -53,6 +53,7 @@ func TestFormatOf_knows_the_vendors_that_push(t *testing.T) {
 		t.Error("a mail server pushes reports")
 	}
 	format(t, reports.Aliyun)
+	format(t, reports.AliyunVerify)
 	format(t, reports.Ronglian)
 }
 
@@ -72,6 +73,20 @@ func TestAliyun_reads_what_the_vendor_documents(t *testing.T) {
 			Code: "MOBILE_NOT_ON_SERVICE", At: beijing("2017-02-02 22:23:25"),
 		},
 	})
+}
+
+func TestAliyunVerify_reads_the_same_form(t *testing.T) {
+	t.Parallel()
+	batch, err := format(t, reports.AliyunVerify).Parse([]byte(`[{"phone_number":"13800138000","send_time":"2026-01-02 03:04:05",
+		"report_time":"2026-01-02 03:04:08","success":true,"err_code":"DELIVERED","err_msg":"用户接收成功","sms_size":"1",
+		"biz_id":"112231421412414124123^4","out_id":"job-42"}]`))
+	if err != nil || batch.Skipped != 0 {
+		t.Fatalf("Parse = %+v, %v", batch, err)
+	}
+	wantReports(t, batch.Reports, []reports.Report{{
+		Provider: "aliyun_verify", MessageID: "job-42", ProviderID: "112231421412414124123^4", State: messages.Delivered,
+		Code: "DELIVERED", At: beijing("2026-01-02 03:04:08"),
+	}})
 }
 
 func TestAliyun_states(t *testing.T) {
@@ -210,7 +225,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"Request":{"status":0,"reqId":"a"}}`))
 	f.Add([]byte(`[{"out_id":"a","success":true},null]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, provider := range []string{reports.Aliyun, reports.Ronglian} {
+		for _, provider := range []string{reports.Aliyun, reports.AliyunVerify, reports.Ronglian} {
 			batch, err := format(t, provider).Parse(body)
 			if err != nil && len(batch.Reports) > 0 {
 				t.Errorf("reports and %v", err)

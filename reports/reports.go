@@ -63,7 +63,11 @@ type Format struct {
 }
 
 // formats are those of the vendors that push reports.
-var formats = map[string]Format{Aliyun: aliyunFormat, Ronglian: ronglianFormat}
+var formats = map[string]Format{
+	Aliyun:       aliyunFormat(Aliyun),
+	AliyunVerify: aliyunFormat(AliyunVerify),
+	Ronglian:     ronglianFormat,
+}
 
 // FormatOf returns the format of a provider; ok is false for one that pushes no reports.
 func FormatOf(provider string) (format Format, ok bool) {

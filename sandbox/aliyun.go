@@ -14,6 +14,9 @@ import (
 const (
 	aliyunVersion = "2017-05-25"
 
+	// actionVerify is the one of SMS authentication, a product of its own behind the same gateway.
+	actionVerify = "SendSmsVerifyCode"
+
 	// maxVendorBody bounds the bodies of both SMS vendors. A list of 1,000 numbers needs 15 kB.
 	maxVendorBody = 64 << 10
 )
@@ -40,16 +43,12 @@ func (s *Server) serveAliyun(w http.ResponseWriter, r *http.Request) {
 		call.refuse(refusal).write(w)
 		return
 	}
-	switch call.action() {
-	case "SendSms":
-	case "GetSmsTemplate":
-		s.answerAliyun(call, s.aliyunTemplate).write(w)
-		return
-	default:
-		s.answerAliyun(call, s.aliyunQuery).write(w)
+	vendor := aliyunActions[call.action()].vendor
+	if vendor == "" {
+		s.answerAliyun(call).write(w)
 		return
 	}
-	s.answerSend(w, r, vendorAliyun,
+	s.answerSend(w, r, vendor,
 		func(f Fault) answer {
 			refusal := aliyunRefusalFor(f.Code)
 			if f.Status != 0 {
@@ -57,25 +56,38 @@ func (s *Server) serveAliyun(w http.ResponseWriter, r *http.Request) {
 			}
 			return call.refuse(refusal)
 		},
-		func() answer { return s.answerAliyun(call, s.aliyunSend) })
+		func() answer { return s.answerAliyun(call) })
 }
 
-// answerAliyun runs the checks of the gateway, then do.
-func (s *Server) answerAliyun(call *aliyunCall, do func(*aliyunCall) answer) answer {
+// An aliyunAction is one operation of the interface.
+type aliyunAction struct {
+	do     func(*Server, *aliyunCall) answer
+	vendor string // whose faults disturb it; empty: nothing does, since it sends nothing
+}
+
+// aliyunActions are those of SMS, and SendSmsVerifyCode of SMS authentication.
+var aliyunActions = map[string]aliyunAction{
+	"SendSms":          {(*Server).aliyunSend, vendorAliyun},
+	actionVerify:       {(*Server).aliyunVerifySend, vendorAliyunVerify},
+	"QuerySendDetails": {(*Server).aliyunQuery, ""},
+	"GetSmsTemplate":   {(*Server).aliyunTemplate, ""},
+	"GetSmsSign":       {(*Server).aliyunSign, ""},
+}
+
+// answerAliyun runs the checks of the gateway, then the action.
+func (s *Server) answerAliyun(call *aliyunCall) answer {
 	if refusal := s.authenticateAliyun(call); refusal != nil {
 		return call.refuse(refusal)
 	}
 	if call.version() != aliyunVersion {
 		return call.refuse(refuse400("InvalidVersion", "Specified parameter Version is not valid."))
 	}
-	switch call.action() {
-	case "SendSms", "QuerySendDetails", "GetSmsTemplate":
-		return do(call)
-	default:
-		return call.refuse(&aliyunRefusal{
-			"InvalidAction.NotFound", "Specified api is not found, please check your url and method.", http.StatusNotFound,
-		})
+	if action, known := aliyunActions[call.action()]; known {
+		return action.do(s, call)
 	}
+	return call.refuse(&aliyunRefusal{
+		"InvalidAction.NotFound", "Specified api is not found, please check your url and method.", http.StatusNotFound,
+	})
 }
 
 func readAliyun(w http.ResponseWriter, r *http.Request) (*aliyunCall, *aliyunRefusal) {
@@ -172,6 +184,10 @@ func aliyunRefusalFor(code string) *aliyunRefusal {
 		"isv.AMOUNT_NOT_ENOUGH":       "账户余额不足",
 		"isv.MOBILE_NUMBER_ILLEGAL":   "非法手机号",
 		"isv.OUT_OF_SERVICE":          "业务停机",
+		"biz.FREQUENCY":               "check frequency failed",
+		"BUSINESS_LIMIT_CONTROL":      "触发号码天级流控",
+		"MOBILE_NUMBER_ILLEGAL":       "手机号码格式错误",
+		"FUNCTION_NOT_OPENED":         "没有开通融合认证功能",
 		"Throttling.User":             "Request was denied due to user flow control.",
 		"ServiceUnavailable":          "The request has failed due to a temporary failure of the server.",
 	}
@@ -189,7 +205,7 @@ func aliyunRefusalFor(code string) *aliyunRefusal {
 	}
 	if refusal.status == 0 {
 		refusal.status = http.StatusBadRequest
-		if lower := strings.ToLower(code); strings.HasPrefix(lower, "isv.") || strings.HasPrefix(lower, "isp.") {
+		if lower := strings.ToLower(code); strings.HasPrefix(lower, "isv.") || strings.HasPrefix(lower, "isp.") || strings.HasPrefix(lower, "biz.") {
 			refusal.status = http.StatusOK
 		}
 	}
@@ -217,14 +233,20 @@ type aliyunSent struct {
 
 // refuse renders a refusal in the form that belongs to its status.
 func (c *aliyunCall) refuse(r *aliyunRefusal) answer {
-	if r.status != http.StatusOK {
-		return c.answer(r.status, aliyunError{
-			RequestID: c.requestID, HostID: "dysmsapi.aliyuncs.com", Code: r.code, Message: r.message,
-			Recommend: "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(r.code) +
-				"&product=Dysmsapi&requestId=" + c.requestID,
-		})
+	product := "Dysmsapi"
+	if c.action() == actionVerify {
+		product = "Dypnsapi"
 	}
-	if c.action() == "QuerySendDetails" {
+	switch {
+	case r.status != http.StatusOK:
+		return c.answer(r.status, aliyunError{
+			RequestID: c.requestID, HostID: strings.ToLower(product) + ".aliyuncs.com", Code: r.code, Message: r.message,
+			Recommend: "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(r.code) +
+				"&product=" + product + "&requestId=" + c.requestID,
+		})
+	case product == "Dypnsapi":
+		return c.answer(http.StatusOK, aliyunVerified{Code: r.code, Message: r.message, RequestID: c.requestID})
+	case c.action() == "QuerySendDetails":
 		return c.answer(http.StatusOK, aliyunDetails{
 			Code: r.code, Message: r.message, RequestID: c.requestID,
 		})

@@ -105,7 +105,7 @@ func readAliyunSMS(c *aliyunCall) (aliyunSMS, *aliyunRefusal) {
 	}
 	extend := c.params.Get("SmsUpExtendCode")
 	switch {
-	case !utf8.ValidString(sms.sign) || strings.ContainsAny(sms.sign, "【】\r\n"):
+	case !usableSign(sms.sign), signOf(sms.sign).status != signApproved:
 		return sms, business("isv.SMS_SIGNATURE_ILLEGAL", "该账号下找不到对应签名")
 	case !templateCodePattern.MatchString(sms.template), templateStatus(sms.template) != templateApproved:
 		return sms, business("isv.SMS_TEMPLATE_ILLEGAL", "该账号下找不到对应模板")
@@ -116,6 +116,11 @@ func readAliyunSMS(c *aliyunCall) (aliyunSMS, *aliyunRefusal) {
 	}
 	sms.params, refusal = readTemplateParam(c.params.Get("TemplateParam"))
 	return sms, refusal
+}
+
+// usableSign reports whether a text can be a sign name.
+func usableSign(name string) bool {
+	return utf8.ValidString(name) && !strings.ContainsAny(name, "【】\r\n")
 }
 
 func readAliyunNumbers(list string) ([]string, *aliyunRefusal) {

@@ -6,6 +6,8 @@ import "cmp"
 type Credentials struct {
 	// Aliyun is the access key pair that signs Aliyun requests.
 	Aliyun AliyunCredentials `json:"aliyun"`
+	// AliyunVerify is what Aliyun gives to SMS authentication, whose requests the same key signs.
+	AliyunVerify AliyunVerifyCredentials `json:"aliyun_verify"`
 	// Ronglian is the account, its token and the application.
 	Ronglian RonglianCredentials `json:"ronglian"`
 	// SMTP is the login of the mail server.
@@ -19,6 +21,15 @@ type AliyunCredentials struct {
 	AccessKeyID string `json:"access_key_id"`
 	// AccessKeySecret signs and never travels.
 	AccessKeySecret string `json:"access_key_secret"`
+}
+
+// AliyunVerifyCredentials are a given sign name (赠送签名) and a given template. The defaults are "速通互联验证码" and "100001";
+// the templates 100002 to 100005 are given as well.
+type AliyunVerifyCredentials struct {
+	// SignName is the only one that may be used.
+	SignName string `json:"sign_name"`
+	// TemplateCode is the template for sign-in and registration.
+	TemplateCode string `json:"template_code"`
 }
 
 // RonglianCredentials are a Ronglian account with one application. The defaults are 32 characters
@@ -46,6 +57,10 @@ func (c Credentials) withDefaults() Credentials {
 		Aliyun: AliyunCredentials{
 			AccessKeyID:     cmp.Or(c.Aliyun.AccessKeyID, "sandbox-access-key-id"),
 			AccessKeySecret: cmp.Or(c.Aliyun.AccessKeySecret, "sandbox-access-key-secret"),
+		},
+		AliyunVerify: AliyunVerifyCredentials{
+			SignName:     cmp.Or(c.AliyunVerify.SignName, "速通互联验证码"),
+			TemplateCode: cmp.Or(c.AliyunVerify.TemplateCode, "100001"),
 		},
 		Ronglian: RonglianCredentials{
 			AccountSID: cmp.Or(c.Ronglian.AccountSID, "5a4db0c0000000000000000000000001"),

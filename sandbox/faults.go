@@ -22,6 +22,8 @@ const (
 type Faults struct {
 	// Aliyun disturbs SendSms.
 	Aliyun *Fault `json:"aliyun"`
+	// AliyunVerify disturbs SendSmsVerifyCode.
+	AliyunVerify *Fault `json:"aliyun_verify"`
 	// Ronglian disturbs TemplateSMS.
 	Ronglian *Fault `json:"ronglian"`
 	// SMTP disturbs the mail dialogue at the command to which its code belongs.
@@ -67,7 +69,7 @@ func (f *Fault) validate(vendor string) error {
 		return nil
 	}
 	code := map[string]*regexp.Regexp{
-		vendorAliyun: aliyunCodePattern, vendorRonglian: ronglianCodePattern, vendorSMTP: smtpCodePattern,
+		vendorAliyun: aliyunCodePattern, vendorAliyunVerify: aliyunCodePattern, vendorRonglian: ronglianCodePattern, vendorSMTP: smtpCodePattern,
 		faultReports: noCodePattern,
 	}[vendor]
 	switch {
@@ -145,13 +147,15 @@ func (f Faults) clone() Faults {
 	return f
 }
 
-var faultVendors = []string{vendorAliyun, vendorRonglian, vendorSMTP, faultReports}
+var faultVendors = []string{vendorAliyun, vendorAliyunVerify, vendorRonglian, vendorSMTP, faultReports}
 
 // of returns where the fault of a vendor is kept.
 func (f *Faults) of(vendor string) **Fault {
 	switch vendor {
 	case vendorAliyun:
 		return &f.Aliyun
+	case vendorAliyunVerify:
+		return &f.AliyunVerify
 	case vendorRonglian:
 		return &f.Ronglian
 	case vendorSMTP:

@@ -56,6 +56,7 @@ func FuzzReadAliyunSMS(f *testing.F) {
 	f.Add("13800000011,+8613800000012", `{"code":"123456"}`)
 	f.Add("0086", `{"code":123456}`)
 	f.Add(",", `[]`)
+	f.Add("13800000011", `{"code":"123456","min":"5"}`)
 	f.Fuzz(func(t *testing.T, numbers, param string) {
 		list, refusal := readAliyunNumbers(numbers)
 		for _, number := range list {
@@ -67,6 +68,9 @@ func FuzzReadAliyunSMS(f *testing.F) {
 			text := aliyunSMS{params: params}.text()
 			findCode(text)
 			findLinks(text)
+		}
+		if params, refusal := readVerifyParam(param); refusal == nil && (len(params["code"]) < 4 || !digits(params["min"])) {
+			t.Errorf("SMS authentication took %q", param)
 		}
 	})
 }
@@ -81,7 +85,7 @@ func FuzzReadFaults(f *testing.F) {
 		}
 		set := &faultSet{}
 		if set.set(faults) == nil {
-			for _, vendor := range []string{vendorAliyun, vendorRonglian, vendorSMTP} {
+			for _, vendor := range []string{vendorAliyun, vendorAliyunVerify, vendorRonglian, vendorSMTP} {
 				set.draw(vendor, nil)
 			}
 		}

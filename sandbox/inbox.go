@@ -121,6 +121,13 @@ func presets() []faultPresets {
 			{"Throttled", Fault{Code: "Throttling.User"}},
 			down, garbage, lost,
 		}},
+		{vendorAliyunVerify, "Aliyun SMS authentication", []faultButton{
+			slow,
+			{"Temporary fault", Fault{Code: "SYSTEM_ERROR"}},
+			{"Not opened", Fault{Code: "FUNCTION_NOT_OPENED"}},
+			{"Too frequent", Fault{Code: "biz.FREQUENCY"}},
+			down, garbage, lost,
+		}},
 		{vendorRonglian, "Ronglian", []faultButton{
 			slow,
 			{"Temporary fault", Fault{Code: "160000"}},

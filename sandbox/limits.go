@@ -54,13 +54,18 @@ func newCounter(limits Limits) *counter {
 
 // take counts one message for each key. When a window is full it counts none and returns that window.
 func (c *counter) take(now time.Time, keys ...string) (full window, ok bool) {
-	if len(c.windows) == 0 {
+	return c.takeWithin(now, c.windows, keys...)
+}
+
+// takeWithin is take with other windows, none of them longer than those of the counter.
+func (c *counter) takeWithin(now time.Time, windows []window, keys ...string) (full window, ok bool) {
+	if len(windows) == 0 {
 		return window{}, true
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, key := range keys {
-		for _, w := range c.windows {
+		for _, w := range windows {
 			if countSince(c.sent[key], now.Add(-w.span)) >= w.permits {
 				return w, false
 			}

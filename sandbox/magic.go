@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// A magicNumber is an ending of phone numbers that forces an outcome at both SMS vendors. It has six digits, so that the random
+// A magicNumber is an ending of phone numbers that forces an outcome at all SMS vendors. It has six digits, so that the random
 // numbers of a load test almost never have one.
 type magicNumber struct {
 	Ending   string
 	Outcome  string
 	Aliyun   string     // refusing code, or empty
+	Verify   string     // refusing code of Aliyun's SMS authentication, or empty
 	Ronglian string     // refusing code, or empty
 	Report   reportKind // of an accepted message
 	Reset    bool       // kept, but the answer is lost
@@ -23,23 +24,23 @@ func magicNumbers() []magicNumber {
 		{Ending: "990003", Outcome: "accepted, but the connection closes without an answer", Reset: true},
 		{
 			Ending: "990004", Outcome: "refused: temporary fault of the vendor",
-			Aliyun: "isp.SYSTEM_ERROR", Ronglian: "160000",
+			Aliyun: "isp.SYSTEM_ERROR", Verify: "SYSTEM_ERROR", Ronglian: "160000",
 		},
 		{
 			Ending: "990005", Outcome: "refused: the number is on a blacklist",
-			Aliyun: "isv.BLACK_KEY_CONTROL_LIMIT", Ronglian: "112317",
+			Aliyun: "isv.BLACK_KEY_CONTROL_LIMIT", Verify: "isv.MOBILE_NUMBER_ILLEGAL", Ronglian: "112317",
 		},
 		{
 			Ending: "990006", Outcome: "refused: daily limit of this number",
-			Aliyun: "isv.BUSINESS_LIMIT_CONTROL", Ronglian: "160040",
+			Aliyun: "isv.BUSINESS_LIMIT_CONTROL", Verify: "BUSINESS_LIMIT_CONTROL", Ronglian: "160040",
 		},
 		{
 			Ending: "990007", Outcome: "refused: the account's balance is too low",
-			Aliyun: "isv.AMOUNT_NOT_ENOUGH", Ronglian: "111142",
+			Aliyun: "isv.AMOUNT_NOT_ENOUGH", Verify: "isv.AMOUNT_NOT_ENOUGH", Ronglian: "111142",
 		},
 		{
 			Ending: "990008", Outcome: "refused: not a number that can get messages",
-			Aliyun: "isv.MOBILE_NUMBER_ILLEGAL", Ronglian: "160042",
+			Aliyun: "isv.MOBILE_NUMBER_ILLEGAL", Verify: "MOBILE_NUMBER_ILLEGAL", Ronglian: "160042",
 		},
 	}
 }

@@ -11,9 +11,10 @@ const (
 	channelSMS   = "sms"
 	channelEmail = "email"
 
-	vendorAliyun   = "aliyun"
-	vendorRonglian = "ronglian"
-	vendorSMTP     = "smtp"
+	vendorAliyun       = "aliyun"
+	vendorAliyunVerify = "aliyun_verify"
+	vendorRonglian     = "ronglian"
+	vendorSMTP         = "smtp"
 
 	// maxLinks bounds what a hostile mail can show on the page.
 	maxLinks = 20
@@ -25,7 +26,7 @@ type Message struct {
 	ID string `json:"id"`
 	// Channel is "sms" or "email".
 	Channel string `json:"channel"`
-	// Provider is "aliyun", "ronglian" or "smtp".
+	// Provider is "aliyun", "aliyun_verify", "ronglian" or "smtp".
 	Provider string `json:"provider"`
 	// To is a mainland number of 11 digits, a foreign one with its country code, or an address.
 	To string `json:"to"`

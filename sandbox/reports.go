@@ -21,6 +21,7 @@ import (
 const (
 	pushInterval  = 50 * time.Millisecond
 	pushTimeout   = 5 * time.Second
+	verifyTimeout = 700 * time.Millisecond // of SMS authentication, as its documents say
 	pushesAtOnce  = 64
 	maxPushAnswer = 4 << 10
 
@@ -37,13 +38,14 @@ func pushRetries() []time.Duration {
 // ReportURLs are the addresses that delivery reports are pushed to, as they stand in the consoles of the vendors. An empty one
 // gets none. They may hold secrets.
 type ReportURLs struct {
-	Aliyun   string
-	Ronglian string
+	Aliyun       string
+	AliyunVerify string
+	Ronglian     string
 }
 
 // validate returns an error that quotes no address.
 func (u ReportURLs) validate() error {
-	for _, address := range []string{u.Aliyun, u.Ronglian} {
+	for _, address := range []string{u.Aliyun, u.AliyunVerify, u.Ronglian} {
 		parsed, err := url.Parse(address)
 		if address != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
 			return errors.New("want an http or https address to push reports to")
@@ -104,12 +106,14 @@ func (s *Server) duePushes() []reportPush {
 	s.targets.mu.Unlock()
 	var pushes []reportPush
 	now, pushed := s.config.Now(), func(r *record) *bool { return &r.pushed }
-	for to.Aliyun != "" {
-		due := s.mailbox.takeReports(vendorAliyun, now, aliyunBatch, pushed)
-		if len(due) == 0 {
-			break
+	for vendor, address := range map[string]string{vendorAliyun: to.Aliyun, vendorAliyunVerify: to.AliyunVerify} {
+		for address != "" {
+			due := s.mailbox.takeReports(vendor, now, aliyunBatch, pushed)
+			if len(due) == 0 {
+				break
+			}
+			pushes = append(pushes, aliyunPush(vendor, address, due))
 		}
-		pushes = append(pushes, aliyunPush(to.Aliyun, due))
 	}
 	for to.Ronglian != "" {
 		due := s.mailbox.takeReports(vendorRonglian, now, 1, pushed)
@@ -151,6 +155,11 @@ func (s *Server) deliver(ctx context.Context, client *http.Client, p reportPush)
 // post sends the request once. The status is 0 without an answer. Errors of the transport quote the address, so they are
 // replaced.
 func (p reportPush) post(ctx context.Context, client *http.Client) (status int, err error) {
+	if p.vendor == vendorAliyunVerify {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, verifyTimeout)
+		defer cancel()
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.address, bytes.NewReader(p.body))
 	if err != nil {
 		return 0, errors.New("address is unusable")
@@ -168,7 +177,7 @@ func (p reportPush) post(ctx context.Context, client *http.Client) (status int, 
 	return response.StatusCode, nil
 }
 
-// aliyunPushed is one entry of SmsReport.
+// aliyunPushed is one entry of SmsReport, and of DypnsSmsVerifyReport.
 type aliyunPushed struct {
 	PhoneNumber string `json:"phone_number"`
 	SendTime    string `json:"send_time"`
@@ -181,7 +190,7 @@ type aliyunPushed struct {
 	OutID       string `json:"out_id"`
 }
 
-func aliyunPush(address string, due []record) reportPush {
+func aliyunPush(vendor, address string, due []record) reportPush {
 	entries := make([]aliyunPushed, len(due))
 	for i, r := range due {
 		entries[i] = aliyunPushed{
@@ -195,7 +204,7 @@ func aliyunPush(address string, due []record) reportPush {
 		}
 	}
 	body, _ := json.Marshal(entries) // plain structs cannot fail
-	return reportPush{vendorAliyun, address, typeJSON, body, func(answer []byte) bool {
+	return reportPush{vendor, address, typeJSON, body, func(answer []byte) bool {
 		var taken struct {
 			Code *float64 `json:"code"`
 		}

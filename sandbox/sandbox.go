@@ -41,6 +41,9 @@ type Config struct {
 	Credentials Credentials
 	// AliyunLimits bound messages per sign name and number; the zero value means 1, 5 and 10.
 	AliyunLimits Limits
+	// AliyunVerifyLimits bound messages per number of SMS authentication, beside the Interval of each request; the zero value
+	// means 10 a day: the vendor tells its own ceilings in its console alone. Without any limit Interval is not checked either.
+	AliyunVerifyLimits Limits
 	// RonglianLimits bound messages per number; the zero value means 1 a minute and 5 a day.
 	RonglianLimits Limits
 	// Capacity is how many messages are kept before the oldest is dropped; 0 means 10,000.
@@ -80,6 +83,7 @@ type Server struct {
 	tally          *tally // nil while messages are kept
 	faults         *faultSet
 	aliyunCounts   *counter
+	verifyCounts   *counter
 	ronglianCounts *counter
 	nonces         *nonceCache
 	requestIDs     *nonceCache
@@ -105,6 +109,7 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 		mailbox:        newMailbox(config.Capacity, journalTo(config.Journal, config.Logger)),
 		faults:         &faultSet{},
 		aliyunCounts:   newCounter(config.AliyunLimits.or(Limits{Minute: 1, Hour: 5, Day: 10})),
+		verifyCounts:   newCounter(config.AliyunVerifyLimits.or(Limits{Minute: -1, Hour: -1, Day: 10})),
 		ronglianCounts: newCounter(config.RonglianLimits.or(Limits{Minute: 1, Hour: -1, Day: 5})),
 		nonces:         newNonceCache(2 * signatureTolerance),
 		requestIDs:     newNonceCache(24 * time.Hour),

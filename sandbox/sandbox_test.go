@@ -72,7 +72,7 @@ func setup(t *testing.T, change ...func(*sandbox.Config)) *bundle {
 
 func unlimited(c *sandbox.Config) {
 	c.AliyunLimits = sandbox.Limits{Minute: -1, Hour: -1, Day: -1}
-	c.RonglianLimits = c.AliyunLimits
+	c.RonglianLimits, c.AliyunVerifyLimits = c.AliyunLimits, c.AliyunLimits
 }
 
 func (b *bundle) url(path string) string { return "http://" + b.HTTPAddr() + path }
@@ -232,7 +232,8 @@ func TestAPI_shows_the_credentials_it_accepts(t *testing.T) {
 	got := decode[map[string]map[string]string](t, body)
 	c := b.Credentials()
 	for vendor, want := range map[string]map[string]string{
-		"aliyun": {"access_key_id": c.Aliyun.AccessKeyID, "access_key_secret": c.Aliyun.AccessKeySecret},
+		"aliyun":        {"access_key_id": c.Aliyun.AccessKeyID, "access_key_secret": c.Aliyun.AccessKeySecret},
+		"aliyun_verify": {"sign_name": c.AliyunVerify.SignName, "template_code": c.AliyunVerify.TemplateCode},
 		"ronglian": {
 			"account_sid": c.Ronglian.AccountSID, "auth_token": c.Ronglian.AuthToken,
 			"app_id": c.Ronglian.AppID,

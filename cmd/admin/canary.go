@@ -21,7 +21,7 @@ Sends one real SMS through one provider and waits for its delivery report. No co
 // users: this tests credentials, template, route and reports.
 func canary(ctx context.Context, p app.Process) error {
 	flags := newFlags("canary", canaryHelp)
-	provider := flags.String("provider", "", "`name` of the provider: aliyun or ronglian")
+	provider := flags.String("provider", "", "`name` of the provider: "+catalog.Known())
 	number := flags.String("to", "", "`number` to send the message to")
 	wait := flags.Duration("wait", 2*time.Minute, "how long to wait for the report, at most 5m")
 	if err := app.ParseFlags(flags, p); err != nil {

@@ -52,7 +52,7 @@ func canarySettings(t *testing.T) map[string]string {
 	t.Cleanup(api.Close)
 	fakes, err := sandbox.Open(t.Context(), sandbox.Config{
 		HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0", DeliveryDelay: time.Millisecond,
-		Reports: sandbox.ReportURLs{Aliyun: api.URL + "/aliyun", Ronglian: api.URL + "/ronglian"},
+		Reports: sandbox.ReportURLs{Aliyun: api.URL + "/aliyun", AliyunVerify: api.URL + "/aliyun_verify", Ronglian: api.URL + "/ronglian"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,11 +72,13 @@ func canarySettings(t *testing.T) map[string]string {
 		"USHER_ALIYUN_SIGN_NAME":         "Usher",
 		"USHER_ALIYUN_TEMPLATE_CODE":     "SMS_71390007",
 		"USHER_ALIYUN_ENDPOINT":          "http://" + fakes.HTTPAddr() + "/aliyun/",
-		"USHER_RONGLIAN_ACCOUNT_SID":     accepted.Ronglian.AccountSID,
-		"USHER_RONGLIAN_AUTH_TOKEN":      accepted.Ronglian.AuthToken,
-		"USHER_RONGLIAN_APP_ID":          accepted.Ronglian.AppID,
-		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
-		"USHER_RONGLIAN_ENDPOINT":        "http://" + fakes.HTTPAddr() + "/ronglian",
+		"USHER_ALIYUN_VERIFY_SIGN_NAME":  accepted.AliyunVerify.SignName, "USHER_ALIYUN_VERIFY_TEMPLATE_CODE": accepted.AliyunVerify.TemplateCode,
+		"USHER_ALIYUN_VERIFY_ENDPOINT": "http://" + fakes.HTTPAddr() + "/aliyun/",
+		"USHER_RONGLIAN_ACCOUNT_SID":   accepted.Ronglian.AccountSID,
+		"USHER_RONGLIAN_AUTH_TOKEN":    accepted.Ronglian.AuthToken,
+		"USHER_RONGLIAN_APP_ID":        accepted.Ronglian.AppID,
+		"USHER_RONGLIAN_TEMPLATE_ID":   "1",
+		"USHER_RONGLIAN_ENDPOINT":      "http://" + fakes.HTTPAddr() + "/ronglian",
 	}
 	maps.Copy(environ, testkit.PatientTimes())
 	return environ
@@ -95,7 +97,7 @@ func fly(t *testing.T, environ map[string]string, args ...string) (string, error
 func TestCanary_tells_the_outcome_of_the_message(t *testing.T) {
 	t.Parallel()
 	environ := canarySettings(t)
-	for _, provider := range []string{"aliyun", "ronglian"} {
+	for _, provider := range []string{"aliyun", "aliyun_verify", "ronglian"} {
 		for number, want := range map[string]struct {
 			printed string
 			fails   bool
@@ -106,7 +108,7 @@ func TestCanary_tells_the_outcome_of_the_message(t *testing.T) {
 			"13800990002": {"accepted after ", true}, // and no report ever
 		} {
 			// Another number for each provider: the pause between two messages holds across them.
-			number = strings.Replace(number, "1380", map[string]string{"aliyun": "1380", "ronglian": "1390"}[provider], 1)
+			number = strings.Replace(number, "1380", map[string]string{"aliyun": "1380", "aliyun_verify": "1370", "ronglian": "1390"}[provider], 1)
 			wait := "30s"
 			if strings.HasSuffix(number, "990002") {
 				wait = "1s"

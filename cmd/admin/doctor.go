@@ -34,8 +34,8 @@ const (
 type finding struct {
 	Name   string `json:"name"`
 	Status string `json:"status"`
-	Detail string `json:"detail,omitempty"`
-	Help   string `json:"help,omitempty"` // what to do about it
+	Detail string `json:"detail,omitempty"` // what is wrong, or the state of what is well
+	Help   string `json:"help,omitempty"`   // what to do about it; empty when it is well
 }
 
 // fail is a finding that is ok when err is nil.
@@ -108,6 +108,7 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 		findings = append(findings, credentials)
 		if credentials.Status == isOK {
 			findings = append(findings, checkTemplates(ctx, sender)...)
+			findings = append(findings, checkSigns(ctx, sender)...)
 		}
 	}
 	if mailer != nil {
@@ -125,11 +126,14 @@ func printFindings(out io.Writer, findings []finding, asJSON bool) error {
 		if _, err := fmt.Fprintf(out, "%-4s  %s\n", f.Status, f.Name); err != nil {
 			return err
 		}
-		if f.Detail == "" {
-			continue
+		lines := ""
+		if f.Detail != "" {
+			lines = "      " + strings.ReplaceAll(f.Detail, "\n", "\n      ") + "\n"
 		}
-		detail := strings.ReplaceAll(f.Detail, "\n", "\n      ")
-		if _, err := fmt.Fprintf(out, "      %s\n      -> %s\n", detail, f.Help); err != nil {
+		if f.Help != "" {
+			lines += "      -> " + f.Help + "\n"
+		}
+		if _, err := io.WriteString(out, lines); err != nil {
 			return err
 		}
 	}

@@ -63,12 +63,14 @@ func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sa
 		"USHER_ALIYUN_SIGN_NAME":         "Usher",
 		"USHER_ALIYUN_TEMPLATE_CODE":     "SMS_71390007",
 		"USHER_ALIYUN_ENDPOINT":          "http://" + fakes.HTTPAddr() + "/aliyun/",
-		"USHER_RONGLIAN_ACCOUNT_SID":     accepted.Ronglian.AccountSID,
-		"USHER_RONGLIAN_AUTH_TOKEN":      accepted.Ronglian.AuthToken,
-		"USHER_RONGLIAN_APP_ID":          accepted.Ronglian.AppID,
-		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
-		"USHER_RONGLIAN_ENDPOINT":        "http://" + fakes.HTTPAddr() + "/ronglian",
-		"USHER_SMTP_HOST":                host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
+		"USHER_ALIYUN_VERIFY_SIGN_NAME":  accepted.AliyunVerify.SignName, "USHER_ALIYUN_VERIFY_TEMPLATE_CODE": accepted.AliyunVerify.TemplateCode,
+		"USHER_ALIYUN_VERIFY_ENDPOINT": "http://" + fakes.HTTPAddr() + "/aliyun/",
+		"USHER_RONGLIAN_ACCOUNT_SID":   accepted.Ronglian.AccountSID,
+		"USHER_RONGLIAN_AUTH_TOKEN":    accepted.Ronglian.AuthToken,
+		"USHER_RONGLIAN_APP_ID":        accepted.Ronglian.AppID,
+		"USHER_RONGLIAN_TEMPLATE_ID":   "1",
+		"USHER_RONGLIAN_ENDPOINT":      "http://" + fakes.HTTPAddr() + "/ronglian",
+		"USHER_SMTP_HOST":              host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
 		"USHER_SMTP_USERNAME": accepted.SMTP.Username, "USHER_SMTP_PASSWORD": accepted.SMTP.Password,
 		"USHER_MAIL_FROM": accepted.SMTP.Username,
 	}
@@ -107,7 +109,7 @@ func examined(t *testing.T, environ map[string]string, args ...string) (bad []st
 		if f.Status != isOK {
 			bad = append(bad, f.Status+" "+f.Name)
 		}
-		if (f.Detail == "") != (f.Status == isOK) || (f.Help == "") != (f.Status == isOK) {
+		if f.Detail == "" && f.Status != isOK || (f.Help == "") != (f.Status == isOK) {
 			t.Errorf("finding without reason or help: %+v", f)
 		}
 	}
@@ -129,7 +131,8 @@ func TestDoctor_finds_nothing_where_all_is_well(t *testing.T) {
 			t.Errorf("doctor sent %d messages", n)
 		}
 		text, err := command(t, environ, "doctor")
-		if err != nil || !strings.Contains(text, "ok    credentials of aliyun\n") || !strings.Contains(text, "ok    login at the mail server\n") {
+		if err != nil || !strings.Contains(text, "ok    credentials of aliyun\n") || !strings.Contains(text, "ok    login at the mail server\n") ||
+			!strings.Contains(text, "ok    filing of sign name Usher of aliyun with China Unicom (中国联通)\n      is filed, and messages arrive\n") {
 			t.Errorf("%v:\n%s", err, text)
 		}
 	})
@@ -154,6 +157,14 @@ func TestDoctor_finds_wrong_credentials_and_shows_none(t *testing.T) {
 		"one template":    {map[string]string{"ALIYUN_TEMPLATE_CODE_LOGIN": ""}, []string{"warn templates of aliyun"}},
 		"in audit":        {map[string]string{"ALIYUN_TEMPLATE_CODE_LOGIN": "SMS_990001"}, []string{"fail approval of templates of aliyun"}},
 		"refused":         {map[string]string{"ALIYUN_TEMPLATE_CODE": "SMS_990002"}, []string{"fail approval of templates of aliyun"}},
+		"sign in audit":   {map[string]string{"ALIYUN_SIGN_NAME": "海马审核中"}, signFindings("海马审核中", isFail, isFail, isFail, isFail)},
+		"sign refused":    {map[string]string{"ALIYUN_SIGN_NAME": "海马审核失败"}, signFindings("海马审核失败", isFail, isFail, isFail, isFail)},
+		"sign not filed":  {map[string]string{"ALIYUN_SIGN_NAME": "海马未报备"}, signFindings("海马未报备", isOK, isFail, isFail, isFail)},
+		"sign in filing":  {map[string]string{"ALIYUN_SIGN_NAME": "海马部分报备"}, signFindings("海马部分报备", isOK, isOK, isWarn, isFail)},
+		"sign not tried":  {map[string]string{"ALIYUN_SIGN_NAME": "海马待验证"}, signFindings("海马待验证", isOK, isWarn, isWarn, isWarn)},
+		"sign lapsed":     {map[string]string{"ALIYUN_SIGN_NAME": "海马报备失效"}, signFindings("海马报备失效", isOK, isOK, isFail, isOK)},
+		"verify key":      {map[string]string{"SMS_PROVIDERS": "aliyun_verify", "ALIYUN_ACCESS_KEY_SECRET": "a-wrong-secret"}, []string{"warn templates of aliyun_verify", "fail credentials of aliyun_verify"}},
+		"verify settings": {map[string]string{"SMS_PROVIDERS": "aliyun_verify", "ALIYUN_VERIFY_TEMPLATE_CODE": "SMS_1"}, []string{"fail settings of aliyun_verify"}},
 		"no reports":      {map[string]string{"REPORT_SECRET": ""}, []string{"warn reports"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,6 +194,19 @@ func TestDoctor_finds_wrong_credentials_and_shows_none(t *testing.T) {
 	if n := len(fakes.Messages("")); n != 0 {
 		t.Errorf("doctor sent %d messages", n)
 	}
+}
+
+// signFindings are those that are not ok among a sign name's audit and its filings with the three carriers.
+func signFindings(sign, audit, mobile, unicom, telecom string) (bad []string) {
+	filing := "filing of sign name " + sign + " of aliyun with "
+	for i, name := range []string{
+		"sign name " + sign + " of aliyun", filing + "China Mobile (中国移动)", filing + "China Unicom (中国联通)", filing + "China Telecom (中国电信)",
+	} {
+		if status := []string{audit, mobile, unicom, telecom}[i]; status != isOK {
+			bad = append(bad, status+" "+name)
+		}
+	}
+	return bad
 }
 
 func TestDoctor_tells_what_is_wrong_with_a_Redis(t *testing.T) {

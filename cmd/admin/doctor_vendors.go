@@ -58,6 +58,35 @@ func checkTemplates(ctx context.Context, sender providers.SMSSender) []finding {
 	return []finding{warn(name, err, "not checked: give the access key the permission dysms:GetSmsTemplate, or check the vendor's console")}
 }
 
+// checkSigns shows the audit and the filings of the sender's sign names, where its vendor has a request for that.
+func checkSigns(ctx context.Context, sender providers.SMSSender) []finding {
+	checker, ok := sender.(providers.SignChecker)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	states, err := checker.CheckSigns(ctx)
+	if err != nil {
+		return []finding{warn("sign names of "+sender.Name(), err,
+			"not checked: give the access key the permission dysms:GetSmsSign, or check the vendor's console")}
+	}
+	findings := make([]finding, len(states))
+	for i, state := range states {
+		findings[i] = finding{Name: "sign name " + state.Sign + " of " + sender.Name(), Status: isOK, Detail: state.State, Help: state.Help}
+		if state.Carrier != "" {
+			findings[i].Name = "filing of sign name " + state.Sign + " of " + sender.Name() + " with " + state.Carrier
+		}
+		switch {
+		case state.Blocks:
+			findings[i].Status = isFail
+		case state.Help != "":
+			findings[i].Status = isWarn
+		}
+	}
+	return findings
+}
+
 // templatesProblem names the purposes without a template of their own: their SMS do not tell what the code is for.
 func templatesProblem(sender providers.SMSSender) error {
 	templated, ok := sender.(providers.Templated)

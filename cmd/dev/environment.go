@@ -137,6 +137,13 @@ func vendorSettings(dir string, fakes *sandbox.Server) (map[string]string, error
 		"USHER_SMTP_PASSWORD":            keys.SMTP.Password,
 		"USHER_SMTP_CA_FILE":             ca,
 		"USHER_MAIL_FROM":                keys.SMTP.Username,
+
+		"USHER_ALIYUN_VERIFY_SIGN_NAME":                    keys.AliyunVerify.SignName,
+		"USHER_ALIYUN_VERIFY_TEMPLATE_CODE":                keys.AliyunVerify.TemplateCode,
+		"USHER_ALIYUN_VERIFY_TEMPLATE_CODE_RESET_PASSWORD": "100003",
+		"USHER_ALIYUN_VERIFY_TEMPLATE_CODE_CHANGE_MOBILE":  "100004",
+		"USHER_ALIYUN_VERIFY_TEMPLATE_CODE_UNDO_CHANGE":    "100005",
+		"USHER_ALIYUN_VERIFY_ENDPOINT":                     base + "/aliyun/",
 	}
 	for _, template := range sandbox.Templates() {
 		purpose := strings.ToUpper(template.Purpose)

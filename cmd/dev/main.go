@@ -102,7 +102,7 @@ func run(ctx context.Context, p app.Process, o options) error {
 		limits = sandbox.Limits{Minute: -1, Hour: -1, Day: -1}
 	}
 	fakes, err := sandbox.Open(ctx, sandbox.Config{
-		HTTPAddr: o.sandbox, SMTPAddr: o.smtp, AliyunLimits: limits, RonglianLimits: limits,
+		HTTPAddr: o.sandbox, SMTPAddr: o.smtp, AliyunLimits: limits, AliyunVerifyLimits: limits, RonglianLimits: limits,
 	})
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
@@ -149,7 +149,9 @@ func pushReports(fakes *sandbox.Server, api *front.API, secret string) error {
 		return fmt.Errorf("api: %w", err)
 	}
 	base := "http://127.0.0.1:" + port + "/v1/reports/"
-	return fakes.PushReports(sandbox.ReportURLs{Aliyun: base + "aliyun/" + secret, Ronglian: base + "ronglian/" + secret})
+	return fakes.PushReports(sandbox.ReportURLs{
+		Aliyun: base + "aliyun/" + secret, AliyunVerify: base + "aliyun_verify/" + secret, Ronglian: base + "ronglian/" + secret,
+	})
 }
 
 func greet(w io.Writer, api *front.API, fakes *sandbox.Server) {

@@ -58,6 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	smtpAddr := flags.String("smtp", "127.0.0.1:1025", "`address` (host:port) of the mail server; port 0: any free one")
 	limited := flags.Bool("limits", true, "refuse as the vendors do when one number gets too many messages: 1 a minute; -limits=false for none")
 	aliyunReport := flags.String("aliyun-report", "", "`URL` to push Aliyun's delivery reports to")
+	verifyReport := flags.String("aliyun-verify-report", "", "`URL` to push the delivery reports of Aliyun's SMS authentication to")
 	ronglianReport := flags.String("ronglian-report", "", "`URL` to push Ronglian's delivery reports to")
 	capacity := flags.Int("keep", 10_000, "`number` of newest messages to keep; 0: only count them, for measurements")
 	journalFile := flags.String("journal", "", "`file` to append every accepted message to, as one line of JSON")
@@ -87,7 +88,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		AliyunLimits:   limits,
 		RonglianLimits: limits,
 
-		Reports: sandbox.ReportURLs{Aliyun: *aliyunReport, Ronglian: *ronglianReport},
+		AliyunVerifyLimits: limits,
+
+		Reports: sandbox.ReportURLs{Aliyun: *aliyunReport, AliyunVerify: *verifyReport, Ronglian: *ronglianReport},
 
 		Capacity:        *capacity,
 		Tally:           *capacity == 0,

@@ -77,12 +77,15 @@ func aliyunAnswers(t testing.TB) reader {
 	t.Helper()
 	sms := anSMS(t)
 	cfg := aliyun.Config{
-		AccessKeyID: "keykeykey", AccessKeySecret: "secretsecret", SignName: "签名", TemplateCode: "SMS_1", TemplateParam: "code",
-		Endpoint: "https://vendor.example",
+		Keys:     aliyun.Keys{AccessKeyID: "keykeykey", AccessKeySecret: "secretsecret"},
+		SignName: "签名", TemplateCode: "SMS_1", TemplateParam: "code", Endpoint: "https://vendor.example",
 	}
 	return reader{
-		corpora: []string{"providers/aliyun/testdata/fuzz/FuzzClient_receipt", "providers/aliyun/testdata/fuzz/FuzzClient_QuerySMS"},
-		part:    5, // each is signed
+		corpora: []string{
+			"providers/aliyun/testdata/fuzz/FuzzClient_receipt", "providers/aliyun/testdata/fuzz/FuzzClient_QuerySMS",
+			"providers/aliyun/testdata/fuzz/FuzzClient_CheckSigns",
+		},
+		part: 5, // each is signed
 		check: func(t testing.TB, random *rand.Rand, text string) {
 			t.Helper()
 			client, err := aliyun.New(cfg)
@@ -99,6 +102,33 @@ func aliyunAnswers(t testing.TB) reader {
 				err = fate.Refusal
 			}
 			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, sms.To.Reveal(), "keykeykey", "secretsecret")
+			_, err = client.CheckSigns(t.Context())
+			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "keykeykey", "secretsecret")
+		},
+	}
+}
+
+func aliyunVerifyAnswers(t testing.TB) reader {
+	t.Helper()
+	sms := anSMS(t)
+	cfg := aliyun.VerifyConfig{
+		Keys:     aliyun.Keys{AccessKeyID: "keykeykey", AccessKeySecret: "secretsecret"},
+		SignName: "签名", TemplateCode: "100001", Endpoint: "https://vendor.example",
+	}
+	return reader{
+		corpora: []string{"providers/aliyun/testdata/fuzz/FuzzVerifyClient_receipt"},
+		part:    5, // each is signed
+		check: func(t testing.TB, random *rand.Rand, text string) {
+			t.Helper()
+			client, err := aliyun.NewVerify(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer := said{anyStatus(random), text}
+			client.HTTP = &http.Client{Transport: answer}
+			receipt, err := client.SendSMS(t.Context(), sms)
+			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "keykeykey", "secretsecret")
+			judgeID(t, answer, receipt, sms.To.Reveal())
 		},
 	}
 }

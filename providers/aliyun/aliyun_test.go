@@ -24,12 +24,11 @@ const (
 
 func settings(endpoint string) aliyun.Config {
 	return aliyun.Config{
-		AccessKeyID:     keyID,
-		AccessKeySecret: keySecret,
-		SignName:        "测试 签名*~",
-		TemplateCode:    "SMS_71390007",
-		TemplateParam:   "code",
-		Endpoint:        endpoint,
+		Keys:          aliyun.Keys{AccessKeyID: keyID, AccessKeySecret: keySecret},
+		SignName:      "测试 签名*~",
+		TemplateCode:  "SMS_71390007",
+		TemplateParam: "code",
+		Endpoint:      endpoint,
 	}
 }
 
@@ -212,7 +211,7 @@ func TestConfig_Validate(t *testing.T) {
 		t.Errorf("got %v, want no mistakes", m)
 	}
 	bad := aliyun.Config{
-		AccessKeySecret: " " + keySecret, SignName: "【测试】", TemplateCode: "71390007", Endpoint: "http://example.com/?k=" + keyID,
+		Keys: aliyun.Keys{AccessKeySecret: " " + keySecret}, SignName: "【测试】", TemplateCode: "71390007", Endpoint: "http://example.com/?k=" + keyID,
 		Bounds: wire.Bounds{QPS: -1, Concurrency: 10_001},
 	}
 	var names []string

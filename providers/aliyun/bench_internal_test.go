@@ -23,7 +23,7 @@ func BenchmarkClient_request(b *testing.B) {
 
 func benchConfig() Config {
 	return Config{
-		AccessKeyID: "LTAI5tTestKeyId0123456789", AccessKeySecret: "testSecret0123456789abcdefghij",
+		Keys:     Keys{AccessKeyID: "LTAI5tTestKeyId0123456789", AccessKeySecret: "testSecret0123456789abcdefghij"},
 		SignName: "测试签名", TemplateCode: "SMS_71390007", TemplateParam: "code", Endpoint: "http://127.0.0.1:1",
 	}
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -116,14 +113,6 @@ func better(a, b providers.QueryResult) providers.QueryResult {
 // may send.
 var lacksPermission = []string{"isp.RAM_PERMISSION_DENY", "Forbidden.RAM", "NoPermission"}
 
-// withPermission marks a refusal that is about a lacking permission alone with [providers.ErrPermission].
-func withPermission(err error) error {
-	if refused, ok := errors.AsType[*providers.Error](err); ok && slices.Contains(lacksPermission, refused.Code) {
-		refused.Err = providers.ErrPermission
-	}
-	return err
-}
-
 // anyNumber is the number whose messages a check of the credentials asks for. Any number would do: an account sees its own
 // messages only.
 const anyNumber = "13000000000"
@@ -136,7 +125,7 @@ func (c *Client) CheckCredentials(ctx context.Context) error {
 		return err
 	}
 	_, err = c.details(ctx, providers.Query{To: number}, time.Now().In(beijing).Format("20060102"), 1)
-	return wire.Usable(withPermission(err))
+	return wire.Usable(wire.WithPermission(err, lacksPermission))
 }
 
 // The values of TemplateStatus, with what is wrong with the template.
@@ -148,22 +137,7 @@ var templateStates = map[json.Number]string{
 //
 // https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-getsmstemplate
 func (c *Client) CheckTemplates(ctx context.Context) error {
-	var wrong []string
-	for _, template := range slices.Sorted(maps.Keys(c.send)) {
-		state, err := c.templateState(ctx, template)
-		if err != nil {
-			return err
-		}
-		if state != "" {
-			wrong = append(wrong, template+" "+state)
-		}
-	}
-	if len(wrong) > 0 {
-		return &providers.Error{
-			Provider: Name, Kind: providers.Misconfigured, Err: fmt.Errorf("%w: %s", providers.ErrTemplate, strings.Join(wrong, ", ")),
-		}
-	}
-	return nil
+	return wire.CheckTemplates(&c.Vendor, func(template string) (string, error) { return c.templateState(ctx, template) })
 }
 
 // templateState says what is wrong with a template, or "".
@@ -172,10 +146,10 @@ func (c *Client) templateState(ctx context.Context, template string) (string, er
 	err := c.call(ctx, c.describe, &found, nil, map[string]string{"TemplateCode": template})
 	refused, ok := errors.AsType[*providers.Error](err)
 	if ok && strings.HasPrefix(refused.Code, "isv.") && strings.Contains(refused.Code, "TEMPLATE") {
-		return "is not a template of this account", nil
+		return wire.NotOurs, nil
 	}
 	if err != nil {
-		return "", withPermission(err)
+		return "", wire.WithPermission(err, lacksPermission)
 	}
 	state, known := templateStates[found.TemplateStatus]
 	if !known {

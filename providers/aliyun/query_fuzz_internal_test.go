@@ -18,6 +18,13 @@ type roundTripper func(*http.Request) *http.Response
 // RoundTrip implements [http.RoundTripper].
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
 
+// answering answers every request alike.
+func answering(status int, body string) *http.Client {
+	return &http.Client{Transport: roundTripper(func(r *http.Request) *http.Response {
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}
+	})}
+}
+
 // FuzzClient_QuerySMS feeds answers of any shape: a fate is one of those that exist, and a refusal's code is bounded
 // and shows no number.
 func FuzzClient_QuerySMS(f *testing.F) {
@@ -25,15 +32,13 @@ func FuzzClient_QuerySMS(f *testing.F) {
 	sms := providertest.SMS(f)
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		client, err := New(Config{
-			AccessKeyID: "key", AccessKeySecret: "secret", SignName: "签名", TemplateCode: "SMS_1", TemplateParam: "code",
+			Keys: Keys{"key", "secret"}, SignName: "签名", TemplateCode: "SMS_1", TemplateParam: "code",
 			Endpoint: "https://vendor.example",
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		client.HTTP = &http.Client{Transport: roundTripper(func(r *http.Request) *http.Response {
-			return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}
-		})}
+		client.HTTP = answering(status, body)
 		fate, err := client.QuerySMS(t.Context(), providers.Query{ID: sms.ID, To: sms.To, SentAt: time.Now()})
 		switch fate.State {
 		case "", messages.Sent, messages.Delivered:

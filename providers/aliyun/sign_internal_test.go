@@ -9,6 +9,7 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/dypnsapi"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/dysmsapi"
 	"github.com/google/go-cmp/cmp"
 
@@ -48,19 +49,47 @@ func TestClient_signsAsTheSDK(t *testing.T) {
 			send := dysmsapi.CreateSendSmsRequest()
 			send.SignName, send.TemplateCode = cfg.SignName, cfg.TemplateCode
 			send.PhoneNumbers, send.TemplateParam, send.OutId = value+"1", value, value
-			agree(t, cfg, c, c.send[cfg.TemplateCode], send,
+			agree(t, cfg.Keys, &c.rpc, c.send[cfg.TemplateCode], send,
 				map[string]string{"PhoneNumbers": send.PhoneNumbers, "TemplateParam": value, "OutId": value})
 			list := dysmsapi.CreateQuerySendDetailsRequest()
 			list.PhoneNumber, list.SendDate = value, "20310507"
 			list.PageSize, list.CurrentPage = requests.NewInteger(pageSize), requests.NewInteger(2)
-			agree(t, cfg, c, c.list, list,
+			agree(t, cfg.Keys, &c.rpc, c.list, list,
 				map[string]string{"PhoneNumber": value, "SendDate": "20310507", "CurrentPage": "2"})
+			sign := dysmsapi.CreateGetSmsSignRequest()
+			sign.SignName = value
+			agree(t, cfg.Keys, &c.rpc, c.audit, sign, map[string]string{"SignName": value})
+		})
+	}
+}
+
+func TestVerifyClient_signsAsTheSDK(t *testing.T) {
+	t.Parallel()
+	for _, value := range nasty {
+		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {
+			t.Parallel()
+			cfg := VerifyConfig{
+				Keys:     Keys{config.Secret("id" + value + "1"), config.Secret("secret" + value + "1")},
+				SignName: "签名" + value + "1", TemplateCode: "100001", Endpoint: "http://127.0.0.1:1",
+			}
+			c, err := NewVerify(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			send := dypnsapi.CreateSendSmsVerifyCodeRequest()
+			send.SignName, send.TemplateCode, send.CountryCode = cfg.SignName, cfg.TemplateCode, "86"
+			send.PhoneNumber, send.TemplateParam, send.OutId = value+"1", value, value
+			send.Interval = requests.NewInteger(60)
+			send.QueryParams["AutoRetry"] = "0" // the SDK has no field for it
+			agree(t, cfg.Keys, &c.rpc, c.send[cfg.TemplateCode], send, map[string]string{
+				"PhoneNumber": send.PhoneNumber, "TemplateParam": value, "OutId": value, "CountryCode": "86", "Interval": "60", "AutoRetry": "0",
+			})
 		})
 	}
 }
 
 // agree compares with the SDK's request, whose nonce and time are taken over.
-func agree(t *testing.T, cfg Config, c *Client, a action, r requests.AcsRequest, own map[string]string) {
+func agree(t *testing.T, cfg Keys, c *rpc, a action, r requests.AcsRequest, own map[string]string) {
 	t.Helper()
 	keys := credentials.NewStaticAKCredentialsProvider(cfg.AccessKeyID.Reveal(), cfg.AccessKeySecret.Reveal())
 	if err := requests.InitParams(r); err != nil {

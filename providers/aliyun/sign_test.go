@@ -1,6 +1,7 @@
 package aliyun_test
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
@@ -45,9 +46,9 @@ func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+"
 func TestSDK_signsAsPublished(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		key, secret string
-		params      map[string]string
-		want        string
+		method, key, secret string // the method is GET where there is none
+		params              map[string]string
+		want                string
 	}{
 		"documents, DescribeRegions": {
 			key: "testid", secret: "testsecret",
@@ -78,6 +79,12 @@ func TestSDK_signsAsPublished(t *testing.T) {
 			},
 			want: "9NaGiOspFP5UPcwX8Iwt2YJXXuk=",
 		},
+		"own, SendSmsVerifyCode": { // computed outside of this program
+			method: "POST", key: "testId", secret: "testSecret", params: verifyVector(true), want: "tVByAM2Eb30EOxrBGMmZ+1EKiyw=",
+		},
+		"own, SendSmsVerifyCode without AutoRetry": {
+			method: "POST", key: "testId", secret: "testSecret", params: verifyVector(false), want: "5LQbY158s8HhaZgEIttQVP23DTw=",
+		},
 		"SDK, empty SignatureType": {
 			key: "accessKeyId", secret: "accessKeySecret",
 			params: map[string]string{
@@ -101,18 +108,34 @@ func TestSDK_signsAsPublished(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			row.params["AccessKeyId"] = row.key
-			if got := sign("GET", row.params, row.secret); got != row.want {
+			method := cmp.Or(row.method, "GET")
+			if got := sign(method, row.params, row.secret); got != row.want {
 				t.Errorf("got %q from the check, want %q", got, row.want)
 			}
 			signer := signers.NewAccessKeySigner(credentials.NewAccessKeyCredential(row.key, row.secret))
-			if got := signer.Sign(stringToSign("GET", row.params), "&"); got != row.want {
+			if got := signer.Sign(stringToSign(method, row.params), "&"); got != row.want {
 				t.Errorf("got %q from the SDK, want %q", got, row.want)
 			}
-			if got := signer.Sign(aliyun.StringToSign("GET", row.params), "&"); got != row.want {
+			if got := signer.Sign(aliyun.StringToSign(method, row.params), "&"); got != row.want {
 				t.Errorf("got %q for the client's text, want %q", got, row.want)
 			}
 		})
 	}
+}
+
+// verifyVector is a request of SMS authentication with every parameter that the SDK or the vendor's documents have.
+func verifyVector(autoRetry bool) map[string]string {
+	params := map[string]string{
+		"Action": "SendSmsVerifyCode", "CountryCode": "86", "Format": "JSON", "Interval": "60", "OutId": "job-42/1",
+		"PhoneNumber": "13800138000", "RegionId": "cn-hangzhou", "SignName": "速通互联验证码", "SignatureMethod": "HMAC-SHA1",
+		"SignatureNonce": "0123456789abcdef0123456789abcdef", "SignatureType": "", "SignatureVersion": "1.0",
+		"TemplateCode": "100001", "TemplateParam": `{"code":"012345","min":"5"}`, "Timestamp": "2026-01-02T03:04:05Z",
+		"ValidTime": "300", "Version": "2017-05-25",
+	}
+	if autoRetry {
+		params["AutoRetry"] = "0"
+	}
+	return params
 }
 
 // TestSDK_hashesAsPublished holds the SDK's HMAC against the values of its own tests.

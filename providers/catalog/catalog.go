@@ -16,8 +16,9 @@ import (
 
 // sms has one line for each vendor, by its name.
 var sms = map[string]func(environ map[string]string) (providers.SMSSender, error){
-	aliyun.Name:   entry(aliyun.New),
-	ronglian.Name: entry(ronglian.New),
+	aliyun.Name:       entry(aliyun.New),
+	aliyun.VerifyName: entry(aliyun.NewVerify),
+	ronglian.Name:     entry(ronglian.New),
 }
 
 // entry turns a vendor's constructor into one that reads the environment.
@@ -39,7 +40,7 @@ func entry[C any, S providers.SMSSender](newSender func(C) (S, error)) func(map[
 // with every mistake of every named provider. The settings of other providers are not read.
 func SMS(names []string, environ map[string]string) ([]providers.SMSSender, error) {
 	if len(names) == 0 {
-		return nil, config.Mistakes{{Variable: namesVariable, Text: "want at least one of " + known()}}
+		return nil, config.Mistakes{{Variable: namesVariable, Text: "want at least one of " + Known()}}
 	}
 	var (
 		senders  []providers.SMSSender
@@ -49,7 +50,7 @@ func SMS(names []string, environ map[string]string) ([]providers.SMSSender, erro
 		open, found := sms[name]
 		if !found {
 			mistakes = append(mistakes, config.Mistakes{{
-				Variable: namesVariable, Text: "there is no provider " + strconv.Quote(name) + "; want some of " + known(),
+				Variable: namesVariable, Text: "there is no provider " + strconv.Quote(name) + "; want some of " + Known(),
 			}})
 			continue
 		}
@@ -79,9 +80,10 @@ func Email(environ map[string]string) (providers.EmailSender, error) {
 
 // Configs returns the settings of every provider, for the generated documents.
 func Configs() []any {
-	return []any{aliyun.Config{}, ronglian.Config{}, smtp.Config{}}
+	return []any{aliyun.Config{}, aliyun.VerifyConfig{}, ronglian.Config{}, smtp.Config{}}
 }
 
 const namesVariable = config.Prefix + "SMS_PROVIDERS"
 
-func known() string { return strings.Join(slices.Sorted(maps.Keys(sms)), ", ") }
+// Known names the providers of SMS, for people.
+func Known() string { return strings.Join(slices.Sorted(maps.Keys(sms)), ", ") }

@@ -52,12 +52,14 @@ func startSandbox(t *testing.T) (*sandbox.Server, map[string]string) {
 		"USHER_RONGLIAN_APP_ID":          keys.Ronglian.AppID,
 		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
 		"USHER_RONGLIAN_ENDPOINT":        "http://" + box.HTTPAddr() + "/ronglian/",
-		"USHER_SMTP_HOST":                host,
-		"USHER_SMTP_PORT":                port,
-		"USHER_SMTP_USERNAME":            keys.SMTP.Username,
-		"USHER_SMTP_PASSWORD":            keys.SMTP.Password,
-		"USHER_SMTP_CA_FILE":             authority,
-		"USHER_MAIL_FROM":                "Usher <" + keys.SMTP.Username + ">",
+		"USHER_ALIYUN_VERIFY_SIGN_NAME":  keys.AliyunVerify.SignName, "USHER_ALIYUN_VERIFY_TEMPLATE_CODE": keys.AliyunVerify.TemplateCode,
+		"USHER_ALIYUN_VERIFY_ENDPOINT": "http://" + box.HTTPAddr() + "/aliyun/",
+		"USHER_SMTP_HOST":              host,
+		"USHER_SMTP_PORT":              port,
+		"USHER_SMTP_USERNAME":          keys.SMTP.Username,
+		"USHER_SMTP_PASSWORD":          keys.SMTP.Password,
+		"USHER_SMTP_CA_FILE":           authority,
+		"USHER_MAIL_FROM":              "Usher <" + keys.SMTP.Username + ">",
 	}
 }
 
@@ -73,7 +75,7 @@ func smsTo(t *testing.T, number string) providers.SMS {
 func TestSMS_throughTheSandbox(t *testing.T) {
 	t.Parallel()
 	box, environ := startSandbox(t)
-	senders, err := catalog.SMS([]string{"aliyun", "ronglian"}, environ)
+	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +195,7 @@ func TestSMS_checkTemplates(t *testing.T) {
 func TestSMS_probe(t *testing.T) {
 	t.Parallel()
 	box, environ := startSandbox(t)
-	senders, err := catalog.SMS([]string{"aliyun", "ronglian"}, environ)
+	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +210,7 @@ func TestSMS_probe(t *testing.T) {
 		}
 	}
 	broken := &sandbox.Fault{Status: 500}
-	if err := box.SetFaults(sandbox.Faults{Aliyun: broken, Ronglian: broken}); err != nil {
+	if err := box.SetFaults(sandbox.Faults{Aliyun: broken, AliyunVerify: broken, Ronglian: broken}); err != nil {
 		t.Fatal(err)
 	}
 	for _, sender := range senders {
@@ -226,7 +228,7 @@ func TestSMS_wrongKey(t *testing.T) {
 	_, environ := startSandbox(t)
 	environ["USHER_ALIYUN_ACCESS_KEY_SECRET"] = "wrong"
 	environ["USHER_RONGLIAN_AUTH_TOKEN"] = "0123456789abcdef"
-	senders, err := catalog.SMS([]string{"aliyun", "ronglian"}, environ)
+	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}

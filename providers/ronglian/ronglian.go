@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -148,7 +147,7 @@ func (c *Client) request(ctx context.Context, sms providers.SMS) (*http.Request,
 		To:         sms.To.Reveal(),
 		AppID:      c.config.AppID,
 		TemplateID: c.Vendor.Templates().For(sms.Purpose),
-		Datas:      []string{sms.Code, minutes(sms.TTL)},
+		Datas:      []string{sms.Code, wire.Minutes(sms.TTL)},
 		ReqID:      reqID(sms.ID),
 	})
 }
@@ -240,9 +239,4 @@ func timestamp(t time.Time) string {
 func reqID(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:])[:32]
-}
-
-// minutes rounds, because a code sent a moment after its issue should say five and not four.
-func minutes(ttl time.Duration) string {
-	return strconv.Itoa(max(1, int(ttl.Round(time.Minute)/time.Minute)))
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"usher/providers"
 	"usher/providers/internal/wire"
@@ -20,18 +19,6 @@ func TestSig(t *testing.T) {
 	got := sig("aaf98f8900000000000000000000beef", "0123456789abcdef0123456789abcdef", "20260102030405")
 	if want := "44A43604059284DD2A0B909A515DE25F"; got != want {
 		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
-func TestMinutes(t *testing.T) {
-	t.Parallel()
-	for ttl, want := range map[time.Duration]string{
-		5 * time.Minute: "5", 5*time.Minute - 200*time.Millisecond: "5", 4*time.Minute + 20*time.Second: "4",
-		20 * time.Second: "1", 0: "1", -time.Minute: "1",
-	} {
-		if got := minutes(ttl); got != want {
-			t.Errorf("got %s for %v, want %s", got, ttl, want)
-		}
 	}
 }
 

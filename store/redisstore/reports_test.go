@@ -19,6 +19,7 @@ var reportsTests = behaviours{
 	"a message that arrived stays so":                     reportDeliveredStays,
 	"an earlier attempt's failure is not the current's":   reportOfEarlierAttempt,
 	"a failure says nothing of a code that waits again":   reportWhileQueued,
+	"a failure ends a code that waits for its report":     reportOfUnresolved,
 	"what was given up may still arrive":                  reportAfterFailure,
 	"a code is found by its reference":                    reportByReference,
 	"unknown ids are ignored among known ones":            reportUnknown,
@@ -110,6 +111,20 @@ func reportWhileQueued(t *testing.T, b *fixture) {
 	b.wantState(t, issued.ID, messages.Queued)
 	b.wantChanged(t, b.report(issued.ID, messages.Delivered), true)
 	b.wantState(t, issued.ID, messages.Delivered)
+}
+
+func reportOfUnresolved(t *testing.T, b *fixture) {
+	for provider, want := range map[string]messages.State{"aliyun": messages.Undelivered, "ronglian": verify.StateDelayed} {
+		issued := b.issue(t, verify.Login)
+		b.record(t, b.claim(t, issued.ID), messages.Sending) // by aliyun, and the answer is lost
+		b.clock.Advance(time.Minute)
+		b.record(t, b.claim(t, issued.ID), messages.Queued) // not sent again
+		report := b.report(issued.ID, messages.Undelivered)
+		report.Provider = provider
+		b.wantChanged(t, report, want == messages.Undelivered)
+		b.wantState(t, issued.ID, want)
+		b.clock.Advance(time.Minute)
+	}
 }
 
 func reportAfterFailure(t *testing.T, b *fixture) {

@@ -62,9 +62,10 @@ const maxToken = 64
 // is empty when the code contains one of the private texts, because vendors may quote what they were sent.
 func Code(code string, private ...string) string { return clean(code, "._-", private) }
 
-// ID returns a vendor's message id made safe to store and log: as [Code], with the caret that Aliyun writes into its BizId. A
-// code of six digits is not private here, because one id in seventy thousand contains it by chance.
-func ID(id string, private ...string) string { return clean(id, "._-^", private) }
+// ID returns a vendor's message id made safe to store and log: as [Code], with the caret that Aliyun writes into its BizId and
+// the colon of Tencent's SerialNo. A code of six digits is not private here, because one id in seventy thousand contains it by
+// chance.
+func ID(id string, private ...string) string { return clean(id, "._-^:", private) }
 
 // clean looks for private texts in what is kept, because removed characters may have separated one.
 func clean(text, punctuation string, private []string) string {

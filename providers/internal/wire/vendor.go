@@ -2,11 +2,15 @@ package wire
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"usher/config"
 	"usher/providers"
@@ -67,6 +71,44 @@ func Usable(err error) error {
 	return err
 }
 
+// WithPermission marks a refusal with one of the codes with [providers.ErrPermission]: they are those for a right signature
+// without the right to the action.
+func WithPermission(err error, codes []string) error {
+	if refused, ok := errors.AsType[*providers.Error](err); ok && slices.Contains(codes, refused.Code) {
+		refused.Err = providers.ErrPermission
+	}
+	return err
+}
+
+// CheckTemplates asks about each template of the settings what is wrong with it, "" for nothing. The error is that of the
+// first question without an answer, or around [providers.ErrTemplate].
+func CheckTemplates(v *Vendor, ask func(template string) (wrong string, err error)) error {
+	all := append(slices.Collect(maps.Values(v.templates.ByPurpose)), v.templates.Default)
+	slices.Sort(all)
+	var wrong []string
+	for _, template := range slices.Compact(all) {
+		if template == "" {
+			continue
+		}
+		what, err := ask(template)
+		if err != nil {
+			return err
+		}
+		if what != "" {
+			wrong = append(wrong, template+" "+what)
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &providers.Error{
+		Provider: v.name, Kind: providers.Misconfigured, Err: fmt.Errorf("%w: %s", providers.ErrTemplate, strings.Join(wrong, ", ")),
+	}
+}
+
+// NotOurs is what is wrong with a template that the vendor does not know.
+const NotOurs = "is not a template of this account"
+
 // Bounds are the settings that bound what is asked of a vendor. A vendor's Config embeds them with its own prefix.
 type Bounds struct {
 	QPS         int `env:"QPS" envDefault:"0" desc:"Messages in any second by all workers together; 0 for no bound."`
@@ -90,6 +132,12 @@ func (t Templates) With(standard string) providers.Templates {
 	}}
 }
 
+// Minutes is the life of a code in minutes, for templates that say it. It rounds, because a code sent a moment after its issue
+// should say five and not four, and is at least 1.
+func Minutes(ttl time.Duration) string {
+	return strconv.Itoa(max(1, int(ttl.Round(time.Minute)/time.Minute)))
+}
+
 // Check collects the mistakes in a vendor's settings. The zero value has none.
 type Check struct{ Mistakes config.Mistakes }
 
@@ -105,6 +153,24 @@ func (c *Check) Match(variable, value string, pattern *regexp.Regexp, wanted str
 		c.Add(variable, "must be set")
 	case !pattern.MatchString(value):
 		c.Add(variable, "want "+wanted)
+	}
+}
+
+var (
+	unpadded   = regexp.MustCompile(`(?s)^\S(.*\S)?$`)
+	inBrackets = regexp.MustCompile(`[【】\[\]]`)
+)
+
+// Text checks a value that must be set, without blanks around it.
+func (c *Check) Text(variable, value string) {
+	c.Match(variable, value, unpadded, "a value without blanks around it")
+}
+
+// SignName checks the name of the sender that recipients see in brackets.
+func (c *Check) SignName(variable, name string) {
+	c.Text(variable, name)
+	if inBrackets.MatchString(name) {
+		c.Add(variable, "want it without the brackets")
 	}
 }
 

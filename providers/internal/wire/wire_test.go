@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"usher/providers"
 	"usher/providers/internal/wire"
@@ -112,10 +113,22 @@ func TestCode(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]string{
-		"900619746936498440^0\n": "900619746936498440^0", "13800138000": "", "id-138001Ç38000": "", "138001^38000": "138001^38000",
+		"900619746936498440^0\n": "900619746936498440^0", "5000:1045": "5000:1045", "13800138000": "", "id-138001Ç38000": "", "138001^38000": "138001^38000",
 	} {
 		if got := wire.ID(id, "13800138000"); got != want {
 			t.Errorf("got %q for %q, want %q", got, id, want)
+		}
+	}
+}
+
+func TestMinutes(t *testing.T) {
+	t.Parallel()
+	for ttl, want := range map[time.Duration]string{
+		5 * time.Minute: "5", 5*time.Minute - 200*time.Millisecond: "5", 4*time.Minute + 20*time.Second: "4",
+		20 * time.Second: "1", 0: "1", -time.Minute: "1",
+	} {
+		if got := wire.Minutes(ttl); got != want {
+			t.Errorf("got %s for %v, want %s", got, ttl, want)
 		}
 	}
 }

@@ -1,8 +1,9 @@
 -- Stores a vendor's delivery report of a code's message. The same report again changes nothing.
 --
 -- A delivered message stays delivered, whatever is reported later. A report of failure counts only for the attempt that is
--- recorded, or for the one that is being sent, whose answer the report has overtaken. Such a report replaces the answer, so
--- that the message is not sent again, and the worker's own record finds the attempt already recorded.
+-- recorded, for the one that is being sent, whose answer the report has overtaken, or for an unresolved one that waits for its
+-- report. Such a report replaces the answer, so that the message is not sent again, and the worker's own record finds the
+-- attempt already recorded.
 --
 -- KEYS[1] -> code
 -- KEYS[2] -> outcomes
@@ -15,10 +16,12 @@
 --
 -- Returns {} when no such message was ever sent, or {1 when something changed, else 0; when the code was issued, in
 -- milliseconds}.
-local code = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'issued_at', 'provider', 'provider_id')
+local code = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'issued_at', 'provider', 'provider_id',
+  'doubt_provider')
 if not code[1] or code[2] == '0' then return {} end
 local state, provider, id = code[1], code[4] or '', code[5] or ''
-local current = state == 'sending' or state == 'sent' and (provider == '' or provider == ARGV[2])
+local waits = state == 'queued' and code[6] == ARGV[2] and provider == ARGV[2]
+local current = state == 'sending' or waits or state == 'sent' and (provider == '' or provider == ARGV[2])
   and (id == '' or ARGV[3] == '' or id == ARGV[3])
 if state == ARGV[1] or state == 'delivered' or ARGV[1] ~= 'delivered' and not current then
   return {0, tonumber(code[3])}
