@@ -105,8 +105,9 @@ func ailingFor(t *testing.T, url string, ail func(context.Context) error, most i
 	router := &providers.Router{Senders: []providers.SMSSender{vendor}, Logger: logger}
 	keys := testKeys(t)
 	store := redisstore.New(client, keys, time.Now)
-	handler := tasks.Observe(logger, nil)(&tasks.SMSCodeHandler{
-		Claims: store.Codes(), Sender: router, Keys: keys, Timeout: timeout, Metrics: tasks.NewMetrics(prometheus.NewRegistry()),
+	metrics := tasks.NewMetrics(prometheus.NewRegistry())
+	handler := tasks.Observe(logger, metrics)(&tasks.SMSCodeHandler{
+		Claims: store.Codes(), Sender: router, Keys: keys, Timeout: timeout, Metrics: metrics,
 	})
 	issuer := service(t, store, nil)
 	issuer.Policy.CodeTTL = life

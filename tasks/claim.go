@@ -154,12 +154,12 @@ func conclude(ctx context.Context, c conclusion) error {
 	c.metrics.sent(c.channel, o)
 	o.At = o.At.Add(c.clock.offset())
 	if err := c.write(ctx, o); err != nil {
-		c.metrics.unrecorded(c.channel)
+		c.metrics.recordLost.WithLabelValues(string(c.channel)).Inc()
 		logger(ctx).ErrorContext(ctx, "outcome not recorded", append(fields, "provider_id", o.ProviderID, "error", err)...)
 		return unrecorded(c.verdict, err)
 	}
 	if age, known := age(ctx, o.At); known && o.State == messages.Sent {
-		c.metrics.accepted(c.channel, o.Provider, age)
+		c.metrics.accepts.WithLabelValues(string(c.channel), o.Provider).Observe(age.Seconds())
 	}
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		span.SetAttributes(attribute.String("usher.state", string(o.State)),

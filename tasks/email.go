@@ -160,6 +160,12 @@ func (h *EmailHandler) enter(ctx context.Context) (leave func(error), err error)
 	ctx, cancel := context.WithTimeout(ctx, slotWait)
 	defer cancel()
 	defer context.AfterFunc(drain, cancel)()
+	turnedAway := func(pause time.Duration, err error) error {
+		if drain.Err() != nil {
+			return &retryAt{time.Now(), errStopping}
+		}
+		return &retryAt{time.Now().Add(pause), err}
+	}
 	slots := h.Slots
 	if slots == nil {
 		slots = make(chan struct{}, 1)
@@ -167,19 +173,13 @@ func (h *EmailHandler) enter(ctx context.Context) (leave func(error), err error)
 	select {
 	case slots <- struct{}{}:
 	case <-ctx.Done():
-		if drain.Err() != nil {
-			return nil, &retryAt{time.Now(), errStopping}
-		}
-		return nil, &retryAt{time.Now(), errNoSlot}
+		return nil, turnedAway(0, errNoSlot)
 	}
 	report := func(error) {}
 	if h.Breaker != nil {
 		if report, err = h.Breaker.Enter(ctx); err != nil {
 			<-slots
-			if drain.Err() != nil {
-				return nil, &retryAt{time.Now(), errStopping}
-			}
-			return nil, &retryAt{time.Now().Add(breakerPause), err}
+			return nil, turnedAway(breakerPause, err)
 		}
 	}
 	return func(err error) {

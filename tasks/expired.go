@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
@@ -63,12 +62,6 @@ func (e *Expired) Found(queue string) {
 	case e.found[queue] <- struct{}{}:
 	default: // requested already, or not a queue of this worker
 	}
-}
-
-// foundBy calls Found for the queue of the task that is being worked.
-func (e *Expired) foundBy(ctx context.Context) {
-	queue, _ := asynq.GetQueueName(ctx)
-	e.Found(queue)
 }
 
 // Run sweeps each queue when something expired is found on it, until ctx ends.

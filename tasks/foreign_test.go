@@ -50,7 +50,9 @@ func TestTasks_of_another_deployment_are_left_to_its_workers(t *testing.T) {
 	}, "the stranger puts every code back")
 	testkit.WantMetric(t, registry, `usher_tasks_foreign_total{queue="sms"} 40`)
 	serve(t, urlOf(client), logger, newMux(logger, tasks.NewMetrics(prometheus.NewRegistry()),
-		&tasks.SMSCodeHandler{Claims: &claims{}, Sender: &sender{}, Keys: testKeys(t), Timeout: sendTimeout}, nil))
+		&tasks.SMSCodeHandler{
+			Claims: &claims{}, Sender: &sender{}, Keys: testKeys(t), Timeout: sendTimeout, Metrics: tasks.NewMetrics(prometheus.NewRegistry()),
+		}, nil))
 	testkit.Eventually(t, testkit.Patience, func() bool {
 		info, err := newInspector(client).GetQueueInfo(queue.SMS)
 		return err == nil && info.Size == 0
@@ -61,10 +63,11 @@ func TestTask_of_an_unknown_mail_waits_a_day(t *testing.T) {
 	t.Parallel()
 	handler := &tasks.EmailHandler{
 		Claims: mailClaims{claims: &claims{claimErr: messages.ErrNotFound}}, Sender: &sender{}, Keys: testKeys(t), Timeout: sendTimeout,
+		Metrics: tasks.NewMetrics(prometheus.NewRegistry()),
 	}
 	run := func(age time.Duration) error {
 		logger, _ := testkit.Logger(t)
-		observed := tasks.Observe(logger, nil)(handler)
+		observed := tasks.Observe(logger, handler.Metrics)(handler)
 		return observed.ProcessTask(t.Context(), asynq.NewTaskWithHeaders(tasks.TypeEmailNotice, []byte(`{"id":"x"}`),
 			map[string]string{queue.HeaderIssuedAt: strconv.FormatInt(time.Now().Add(-age).UnixMilli(), 10)}))
 	}

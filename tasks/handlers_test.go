@@ -521,7 +521,7 @@ func TestHandlers_give_up_what_always_panics_and_quote_nothing_of_it(t *testing.
 func TestObserve_archives_a_panic_and_quotes_nothing_of_it(t *testing.T) {
 	t.Parallel()
 	logger, log := testkit.Logger(t)
-	handler := tasks.Observe(logger, nil)(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { panic("with " + number) }))
+	handler := tasks.Observe(logger, tasks.NewMetrics(prometheus.NewRegistry()))(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { panic("with " + number) }))
 	err := handler.ProcessTask(t.Context(), asynq.NewTask("any", nil))
 	if next(err) != "archived" {
 		t.Errorf("got %v, want archived", err)

@@ -13,7 +13,7 @@ import (
 	"usher/queue"
 )
 
-// Metrics counts tasks, messages and their outcomes. The nil value counts nothing.
+// Metrics counts tasks, messages and their outcomes. It is safe for concurrent use; make it with [NewMetrics].
 type Metrics struct {
 	tasks      *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
@@ -75,15 +75,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) foreign(name string) {
-	if m != nil {
-		m.foreigns.WithLabelValues(queue.Plain(name)).Inc()
-	}
+	m.foreigns.WithLabelValues(queue.Plain(name)).Inc()
 }
 
 func (m *Metrics) task(typename string, err error, took time.Duration) {
-	if m == nil {
-		return
-	}
 	m.tasks.WithLabelValues(typename, resultOf(err)).Inc()
 	m.seconds.WithLabelValues(typename).Observe(took.Seconds())
 	if errors.Is(err, asynq.SkipRetry) {
@@ -126,16 +121,7 @@ func reasonOf(err error) string {
 	}
 }
 
-func (m *Metrics) accepted(channel messages.Channel, provider string, took time.Duration) {
-	if m != nil {
-		m.accepts.WithLabelValues(string(channel), provider).Observe(took.Seconds())
-	}
-}
-
 func (m *Metrics) sent(channel messages.Channel, o messages.Outcome) {
-	if m == nil {
-		return
-	}
 	m.attempts.WithLabelValues(string(channel), o.Provider, string(o.State)).Inc()
 	if o.Reason != "" {
 		m.refusals.WithLabelValues(string(channel), o.Provider, o.Reason).Inc()
@@ -143,29 +129,16 @@ func (m *Metrics) sent(channel messages.Channel, o messages.Outcome) {
 }
 
 func (m *Metrics) dropped(channel messages.Channel, reason string) {
-	if m != nil {
-		m.drops.WithLabelValues(string(channel), reason).Inc()
-	}
-}
-
-func (m *Metrics) unrecorded(channel messages.Channel) {
-	if m != nil {
-		m.recordLost.WithLabelValues(string(channel)).Inc()
-	}
+	m.drops.WithLabelValues(string(channel), reason).Inc()
 }
 
 // Reaped counts a task that the reaper has healed.
 func (m *Metrics) Reaped(name, reason string) {
-	if m != nil {
-		m.reaps.WithLabelValues(queue.Plain(name), reason).Inc()
-	}
+	m.reaps.WithLabelValues(queue.Plain(name), reason).Inc()
 }
 
 // JobRan counts a run of a periodic job.
 func (m *Metrics) JobRan(name string, err error, took time.Duration) {
-	if m == nil {
-		return
-	}
 	result := "ok"
 	if err != nil {
 		result = "failed"
@@ -175,8 +148,6 @@ func (m *Metrics) JobRan(name string, err error, took time.Duration) {
 }
 
 func (m *Metrics) outcomesWritten(written, undecodable int) {
-	if m != nil {
-		m.outcomes.WithLabelValues("written").Add(float64(written))
-		m.outcomes.WithLabelValues("undecodable").Add(float64(undecodable))
-	}
+	m.outcomes.WithLabelValues("written").Add(float64(written))
+	m.outcomes.WithLabelValues("undecodable").Add(float64(undecodable))
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"usher/internal/testkit"
@@ -56,7 +57,9 @@ func eachHistory(t *testing.T, test func(t *testing.T, h *history)) {
 func (h *history) writer(t *testing.T) *tasks.OutcomeWriter {
 	t.Helper()
 	logger, _ := testkit.Logger(t)
-	return &tasks.OutcomeWriter{Log: h.store.Outcomes(), Table: h.table, Locks: h.store.Reports(), Logger: logger}
+	return &tasks.OutcomeWriter{
+		Log: h.store.Outcomes(), Table: h.table, Locks: h.store.Reports(), Metrics: tasks.NewMetrics(prometheus.NewRegistry()), Logger: logger,
+	}
 }
 
 // service issues codes whose tasks go nowhere.

@@ -143,7 +143,7 @@ func newWriter() (*tasks.OutcomeWriter, *outcomeLog, *outcomeTable) {
 	log, table := &outcomeLog{}, &outcomeTable{saved: map[string]int{}}
 	return &tasks.OutcomeWriter{
 		Log: log, Table: table, Locks: locks{mine: true}, Retention: 24 * time.Hour,
-		Logger: slog.New(slog.DiscardHandler),
+		Metrics: tasks.NewMetrics(prometheus.NewRegistry()), Logger: slog.New(slog.DiscardHandler),
 	}, log, table
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/messages"
 	"usher/tasks"
@@ -15,14 +16,15 @@ func FuzzHandlers(f *testing.F) {
 	for i, name := range []string{"sms_code.v1.json", "email_activation.v1.json", "email_notice.v1.json"} {
 		f.Add(i, readPayload(f, name))
 	}
-	keys, mails := testKeys(f), mustMails(f)
+	keys, mails, metrics := testKeys(f), mustMails(f), tasks.NewMetrics(prometheus.NewRegistry())
 	f.Fuzz(func(t *testing.T, i int, payload []byte) {
 		to := &sender{}
 		mux := asynq.NewServeMux()
 		tasks.Register(mux,
-			&tasks.SMSCodeHandler{Claims: &claims{state: messages.Queued}, Sender: to, Keys: keys, Timeout: sendTimeout},
+			&tasks.SMSCodeHandler{Claims: &claims{state: messages.Queued}, Sender: to, Keys: keys, Timeout: sendTimeout, Metrics: metrics},
 			&tasks.EmailHandler{
 				Claims: mailClaims{claims: &claims{claimErr: messages.ErrNotFound}}, Sender: to, Keys: keys, Mails: mails, Timeout: sendTimeout,
+				Metrics: metrics,
 			})
 		types := tasks.Types()
 		_ = mux.ProcessTask(t.Context(), asynq.NewTask(types[uint(i)%uint(len(types))], payload))

@@ -45,6 +45,7 @@ func TestSMSCodeHandler_works_the_payloads_of_every_release(t *testing.T) {
 		to := &sender{}
 		handler := &tasks.SMSCodeHandler{
 			Claims: &claims{state: messages.Queued}, Sender: to, Keys: testKeys(t), Timeout: sendTimeout,
+			Metrics: tasks.NewMetrics(prometheus.NewRegistry()),
 		}
 		if err := handler.ProcessTask(t.Context(), asynq.NewTask(tasks.TypeSMSCode, readPayload(t, name))); err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -70,6 +71,7 @@ func TestEmailHandler_works_the_payloads_of_every_release(t *testing.T) {
 		handler := &tasks.EmailHandler{
 			Claims: mailClaims{&claims{state: messages.Queued}, claimed.Mail, claimed.Account},
 			Sender: to, Keys: testKeys(t), Mails: mustMails(t), Timeout: sendTimeout,
+			Metrics: tasks.NewMetrics(prometheus.NewRegistry()),
 		}
 		if err := handler.ProcessTask(t.Context(), asynq.NewTask(c.typename, readPayload(t, name))); err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -74,7 +74,10 @@ func (p *Puller) pull(ctx context.Context, source providers.Puller) error {
 		if err != nil {
 			return err
 		}
-		p.hold(source.Name(), batch)
+		if p.held == nil {
+			p.held = map[string]reports.Batch{}
+		}
+		p.held[source.Name()] = batch
 		if err := p.file(ctx, source.Name()); err != nil {
 			return err
 		}
@@ -83,13 +86,6 @@ func (p *Puller) pull(ctx context.Context, source providers.Puller) error {
 		}
 	}
 	return nil
-}
-
-func (p *Puller) hold(provider string, batch reports.Batch) {
-	if p.held == nil {
-		p.held = map[string]reports.Batch{}
-	}
-	p.held[provider] = batch
 }
 
 // file files the held batch, also when the worker is about to stop.

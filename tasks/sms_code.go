@@ -95,7 +95,8 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 	claim, err := h.Claims.Claim(ctx, payload.ID, h.Timeout+leaseMargin)
 	if err != nil {
 		if errors.Is(err, messages.ErrDropped) && h.Clock.now().Unix() >= payload.ExpiresAt {
-			h.Expired.foundBy(ctx)
+			name, _ := asynq.GetQueueName(ctx)
+			h.Expired.Found(name)
 		}
 		return refusedClaim(ctx, h.Metrics, messages.SMS, h.Clock.local(claim), err)
 	}

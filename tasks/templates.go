@@ -112,21 +112,11 @@ func readTemplate(from fs.FS, name string) (string, error) {
 
 // parseLetter parses the files of one mail. The library's errors name the file and the line.
 func parseLetter(files map[string]string, name string) (letter, error) {
-	subject, err := template.New(name + ".subject").Parse(files[name+".subject"])
-	if err != nil {
-		return letter{}, err
+	subject, subjectErr := template.New(name + ".subject").Parse(files[name+".subject"])
+	text, textErr := template.New(name + ".txt").Parse(files[name+".txt"])
+	html, err := htmltemplate.New(layoutFile).Parse(files[layoutFile])
+	if err == nil {
+		html, err = html.New(name + ".html").Parse(files[name+".html"])
 	}
-	text, err := template.New(name + ".txt").Parse(files[name+".txt"])
-	if err != nil {
-		return letter{}, err
-	}
-	layout, err := htmltemplate.New(layoutFile).Parse(files[layoutFile])
-	if err != nil {
-		return letter{}, err
-	}
-	html, err := layout.New(name + ".html").Parse(files[name+".html"])
-	if err != nil {
-		return letter{}, err
-	}
-	return letter{subject, text, html}, nil
+	return letter{subject, text, html}, errors.Join(subjectErr, textErr, err)
 }

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/accounts"
 	"usher/config"
@@ -192,8 +193,9 @@ func taskPayloads(t testing.TB) reader {
 		check: func(t testing.TB, random *rand.Rand, text string) {
 			t.Helper()
 			quiet := nothing{t, mobile, text}
-			sms := &tasks.SMSCodeHandler{Claims: quiet, Sender: quiet, Keys: keys, Timeout: time.Second}
-			email := &tasks.EmailHandler{Claims: noMails{quiet}, Keys: keys, Timeout: time.Second}
+			metrics := tasks.NewMetrics(prometheus.NewRegistry())
+			sms := &tasks.SMSCodeHandler{Claims: quiet, Sender: quiet, Keys: keys, Timeout: time.Second, Metrics: metrics}
+			email := &tasks.EmailHandler{Claims: noMails{quiet}, Keys: keys, Timeout: time.Second, Metrics: metrics}
 			mux := asynq.NewServeMux()
 			tasks.Register(mux, sms, email)
 			types := tasks.Types()
