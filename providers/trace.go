@@ -18,11 +18,11 @@ func TraceSMS(sender SMSSender, tracer trace.Tracer) SMSSender {
 	if tracer == nil {
 		return sender
 	}
-	traced := tracedSMS{sender, tracer}
+	plain := tracedSMS{sender, tracer}
 	if querier, ok := sender.(Querier); ok {
-		return tracedQuerier{traced, querier}
+		return tracedQuerier{plain, querier}
 	}
-	return traced
+	return plain
 }
 
 // TraceEmail is [TraceSMS] for mails.
@@ -40,11 +40,8 @@ type tracedSMS struct {
 
 // SendSMS implements [SMSSender].
 func (s tracedSMS) SendSMS(ctx context.Context, sms SMS) (Receipt, error) {
-	ctx, span := startCall(ctx, s.tracer, s.Name(), "send", attrMessage.String(sms.ID), attribute.Int("usher.attempt", sms.Attempt))
-	defer span.End()
-	receipt, err := s.SMSSender.SendSMS(ctx, sms)
-	endCall(span, err)
-	return receipt, err
+	return traced(ctx, s.tracer, s.Name(), "send", func(ctx context.Context) (Receipt, error) { return s.SMSSender.SendSMS(ctx, sms) },
+		attrMessage.String(sms.ID), attribute.Int("usher.attempt", sms.Attempt))
 }
 
 // Unwrap implements [Wrapper].
@@ -57,12 +54,11 @@ type tracedQuerier struct {
 
 // QuerySMS implements [Querier].
 func (q tracedQuerier) QuerySMS(ctx context.Context, query Query) (QueryResult, error) {
-	ctx, span := startCall(ctx, q.tracer, q.Name(), "query", attrMessage.String(query.ID))
-	defer span.End()
-	result, err := q.querier.QuerySMS(ctx, query)
-	endCall(span, err)
-	span.SetAttributes(attribute.String("usher.state", string(result.State)))
-	return result, err
+	return traced(ctx, q.tracer, q.Name(), "query", func(ctx context.Context) (QueryResult, error) {
+		result, err := q.querier.QuerySMS(ctx, query)
+		trace.SpanFromContext(ctx).SetAttributes(attribute.String("usher.state", string(result.State)))
+		return result, err
+	}, attrMessage.String(query.ID))
 }
 
 type tracedEmail struct {
@@ -72,30 +68,24 @@ type tracedEmail struct {
 
 // SendEmail implements [EmailSender].
 func (s tracedEmail) SendEmail(ctx context.Context, email Email) (Receipt, error) {
-	ctx, span := startCall(ctx, s.tracer, s.Name(), "send")
-	defer span.End()
-	receipt, err := s.EmailSender.SendEmail(ctx, email)
-	endCall(span, err)
-	return receipt, err
+	return traced(ctx, s.tracer, s.Name(), "send", func(ctx context.Context) (Receipt, error) { return s.EmailSender.SendEmail(ctx, email) })
 }
 
-// startCall begins the span of one request to a vendor.
-func startCall(
-	ctx context.Context, tracer trace.Tracer, provider, what string, attributes ...attribute.KeyValue,
-) (context.Context, trace.Span) {
-	return tracer.Start(ctx, provider+" "+what, trace.WithSpanKind(trace.SpanKindClient),
+// traced makes a span of one request to a vendor. It records the kind and the code of a refusal, and nothing of its text.
+func traced[R any](
+	ctx context.Context, tracer trace.Tracer, provider, what string, call func(context.Context) (R, error), attributes ...attribute.KeyValue,
+) (R, error) {
+	ctx, span := tracer.Start(ctx, provider+" "+what, trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(append(attributes, attribute.String("usher.provider", provider))...))
-}
-
-// endCall records the kind and the code of a refusal, and nothing of its text.
-func endCall(span trace.Span, err error) {
-	if err == nil {
-		return
+	defer span.End()
+	result, err := call(ctx)
+	if err != nil {
+		kind := KindOf(err).String()
+		span.SetAttributes(attribute.String("usher.kind", kind))
+		if refused, ok := errors.AsType[*Error](err); ok {
+			span.SetAttributes(attribute.String("usher.code", refused.Code))
+		}
+		span.SetStatus(codes.Error, kind)
 	}
-	kind := KindOf(err).String()
-	span.SetAttributes(attribute.String("usher.kind", kind))
-	if refused, ok := errors.AsType[*Error](err); ok {
-		span.SetAttributes(attribute.String("usher.code", refused.Code))
-	}
-	span.SetStatus(codes.Error, kind)
+	return result, err
 }

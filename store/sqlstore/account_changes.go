@@ -56,12 +56,11 @@ func (a *Accounts) storeChange(ctx context.Context, tx *sqlx.Tx, change *account
 	if err := a.lock(ctx, tx, change.AccountID); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, tx.Rebind(`
+	return execTx(ctx, tx, `
 		insert into account_changes (`+changeColumns+`)
 		select cast(? as text), id, cast(? as text), cast(? as timestamptz), cast(? as timestamptz), `+contactColumns+`
-		from accounts where id = ?`),
+		from accounts where id = ?`,
 		change.ID, change.Kind, at(change.At), at(change.EndsAt), change.AccountID)
-	return err
 }
 
 // FindChange implements accounts.Store.
@@ -151,8 +150,7 @@ func (a *Accounts) undo(
 		if row, err = a.restore(ctx, tx, change.AccountID, before, hash, when); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, tx.Rebind("delete from account_changes where account_id = ? and changed_at >= ?"),
-			change.AccountID, at(change.At))
+		err = execTx(ctx, tx, "delete from account_changes where account_id = ? and changed_at >= ?", change.AccountID, at(change.At))
 		if err != nil {
 			return err
 		}
@@ -170,35 +168,24 @@ func (a *Accounts) undo(
 
 // dropLost removes those of the contacts that another account has by now, and returns their fields.
 func (a *Accounts) dropLost(ctx context.Context, tx *sqlx.Tx, id string, before *contactsRow) ([]accounts.Field, error) {
-	var lost []accounts.Field
-	for _, it := range []struct {
-		field  accounts.Field
-		column string
-		key    *string
-		drop   func()
-	}{
-		{accounts.FieldMobile, "mobile_key", before.MobileKey, func() {
-			before.MobileKey, before.MobileSealed, before.MobileMasked, before.MobileChangedAt = nil, nil, "", Stamp{}
-		}},
-		{accounts.FieldEmail, "email_key", before.EmailKey, func() {
-			before.EmailKey, before.EmailSealed, before.EmailMasked, before.EmailChangedAt = nil, nil, "", Stamp{}
-		}},
-	} {
-		if it.key == nil {
-			continue
-		}
-		var taken bool
-		err := tx.GetContext(ctx, &taken, tx.Rebind(
-			"select exists (select 1 from accounts where "+it.column+" = ? and id <> ?)"), *it.key, id)
-		if err != nil {
-			return nil, err
-		}
-		if taken {
-			lost = append(lost, it.field)
-			it.drop()
-		}
+	var taken struct {
+		Mobile bool `db:"mobile"`
+		Email  bool `db:"email"`
 	}
-	return lost, nil
+	err := tx.GetContext(ctx, &taken, tx.Rebind(`select
+		exists (select 1 from accounts where mobile_key = ? and id <> ?) as mobile,
+		exists (select 1 from accounts where email_key = ? and id <> ?) as email`),
+		before.MobileKey, id, before.EmailKey, id) // no account has a missing key: null equals nothing
+	var lost []accounts.Field
+	if taken.Mobile {
+		lost = append(lost, accounts.FieldMobile)
+		before.MobileKey, before.MobileSealed, before.MobileMasked, before.MobileChangedAt = nil, nil, "", Stamp{}
+	}
+	if taken.Email {
+		lost = append(lost, accounts.FieldEmail)
+		before.EmailKey, before.EmailSealed, before.EmailMasked, before.EmailChangedAt = nil, nil, "", Stamp{}
+	}
+	return lost, err
 }
 
 // restore sets the account's contacts and password.

@@ -77,23 +77,18 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 		CreatedAt:            at(account.CreatedAt),
 		UpdatedAt:            at(account.UpdatedAt),
 	}
-	if !account.Mobile.IsZero() {
-		row.MobileKey, row.MobileSealed = a.hide(indexMobile, account.Mobile.Reveal(), sealMobile+account.ID)
-	}
-	if !account.PendingMobile.IsZero() {
-		row.PendingMobileKey, row.PendingMobileSealed = a.hide(indexMobile, account.PendingMobile.Reveal(), sealMobile+account.ID)
-	}
-	if !account.Email.IsZero() {
-		row.EmailKey, row.EmailSealed = a.hide(indexEmail, account.Email.Reveal(), sealEmail+account.ID)
-	}
-	if !account.PendingEmail.IsZero() {
-		row.PendingEmailKey, row.PendingEmailSealed = a.hide(indexEmail, account.PendingEmail.Reveal(), sealEmail+account.ID)
-	}
+	row.MobileKey, row.MobileSealed = a.hide(indexMobile, account.Mobile.Reveal(), sealMobile+account.ID)
+	row.PendingMobileKey, row.PendingMobileSealed = a.hide(indexMobile, account.PendingMobile.Reveal(), sealMobile+account.ID)
+	row.EmailKey, row.EmailSealed = a.hide(indexEmail, account.Email.Reveal(), sealEmail+account.ID)
+	row.PendingEmailKey, row.PendingEmailSealed = a.hide(indexEmail, account.PendingEmail.Reveal(), sealEmail+account.ID)
 	return row, nil
 }
 
-// hide returns the two forms in which a number or an address is stored: its keyed hash, and sealed.
+// hide returns the two forms in which a number or an address is stored: its keyed hash, and sealed. Both are nil for none.
 func (a *Accounts) hide(kind, full, context string) (key, sealed *string) {
+	if full == "" {
+		return nil, nil
+	}
 	box, index := a.keys.Seal(full, context), a.keys.Index(kind, full)
 	return &index, &box
 }

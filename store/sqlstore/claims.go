@@ -27,9 +27,7 @@ func (a *Accounts) Seen(ctx context.Context, account accounts.Account, when time
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, tx.Rebind("delete from account_changes where account_id = ? and kind = ?"),
-			account.ID, accounts.NumberClaimed)
-		if err != nil {
+		if err := execTx(ctx, tx, "delete from account_changes where account_id = ? and kind = ?", account.ID, accounts.NumberClaimed); err != nil {
 			return err
 		}
 		claimer, err := a.endClaims(ctx, tx, key)
@@ -109,23 +107,16 @@ func (a *Accounts) HandOver(ctx context.Context, before time.Time, limit int) (i
 	}
 	for i, claim := range claims {
 		err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-			_, err := tx.ExecContext(ctx, tx.Rebind(`
-				update accounts set mobile_key = null, mobile_sealed = null, mobile_masked = '', mobile_changed_at = null
-				where mobile_key = ? and (seen_at is null or seen_at <= ?)`), claim.Key, claim.At)
-			if err != nil {
-				return err
-			}
-			_, err = tx.ExecContext(ctx, tx.Rebind(`
-				update accounts
-				set mobile_key = pending_mobile_key, mobile_sealed = pending_mobile_sealed, mobile_masked = pending_mobile_masked
-				where id = ? and pending_mobile_key = ?
-					and not exists (select 1 from accounts as held where held.mobile_key = ?)`), claim.ID, claim.Key, claim.Key)
-			if err != nil {
-				return err
-			}
-			_, err = tx.ExecContext(ctx, tx.Rebind("update accounts set "+clearClaim+
-				" where id = ? and pending_mobile_key = ?"), claim.ID, claim.Key)
-			return err
+			return errors.Join(
+				execTx(ctx, tx, `
+					update accounts set mobile_key = null, mobile_sealed = null, mobile_masked = '', mobile_changed_at = null
+					where mobile_key = ? and (seen_at is null or seen_at <= ?)`, claim.Key, claim.At),
+				execTx(ctx, tx, `
+					update accounts
+					set mobile_key = pending_mobile_key, mobile_sealed = pending_mobile_sealed, mobile_masked = pending_mobile_masked
+					where id = ? and pending_mobile_key = ?
+						and not exists (select 1 from accounts as held where held.mobile_key = ?)`, claim.ID, claim.Key, claim.Key),
+				execTx(ctx, tx, "update accounts set "+clearClaim+" where id = ? and pending_mobile_key = ?", claim.ID, claim.Key))
 		})
 		if err != nil {
 			return i, fmt.Errorf("hand number over: %w", err)

@@ -56,11 +56,11 @@ func (a *Accounts) insertMails(ctx context.Context, tx *sqlx.Tx, account account
 			box := a.keys.Seal(mail.To.Reveal(), sealTo+mail.ID)
 			masked, sealed = mail.To.String(), &box
 		}
-		_, err := tx.ExecContext(ctx, tx.Rebind(`
+		err := execTx(ctx, tx, `
 			insert into messages (
 				id, channel, purpose, language, account_id, to_masked, to_sealed, state, not_after, enqueued_at,
 				generation, key_id, network, details, request_id, created_at, updated_at)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			mail.ID, messages.Email, purpose, mail.Language, account.ID, masked, sealed, messages.Queued,
 			at(mail.NotAfter), at(mail.CreatedAt), account.ActivationGeneration, mail.KeyID,
 			mail.Network, detailsOf(mail.Facts), mail.RequestID, at(mail.CreatedAt), at(mail.CreatedAt))

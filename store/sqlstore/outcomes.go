@@ -124,78 +124,60 @@ func newest(records []messages.Record) []*messages.Record {
 	return slices.SortedFunc(maps.Values(last), func(a, b *messages.Record) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// recordColumn is a column of a [messages.Record]: a text, a number or a time. The functions have types of their own because
-// PostgreSQL's driver writes arrays of plain types with a tenth of the allocations.
+// recordColumn is a column of a [messages.Record]. value returns it for one record, and array for all records as an argument
+// of [saveArrays], whose type in SQL is kind.
 type recordColumn struct {
-	name   string
-	text   func(r *messages.Record) string
-	number func(r *messages.Record) int
-	time   func(r *messages.Record) time.Time
+	name, kind string
+	value      func(r *messages.Record) any
+	array      func(records []*messages.Record) any
+}
+
+// arrayColumn returns a column whose arrays are of a plain type: PostgreSQL's driver writes these with a tenth of the
+// allocations.
+func arrayColumn[T any](name, kind string, plain func(*messages.Record) T, value func(*messages.Record) any) recordColumn {
+	return recordColumn{name, kind, value, func(records []*messages.Record) any { return column(records, plain) }}
+}
+
+func texts(name string, of func(*messages.Record) string) recordColumn {
+	return arrayColumn(name, "text[]", of, func(r *messages.Record) any { return of(r) })
+}
+
+func numbers(name string, of func(*messages.Record) int) recordColumn {
+	return arrayColumn(name, "int[]", func(r *messages.Record) int64 { return int64(of(r)) }, func(r *messages.Record) any { return of(r) })
+}
+
+func times(name string, of func(*messages.Record) time.Time) recordColumn {
+	return arrayColumn(name, "bigint[]", func(r *messages.Record) int64 { return at(of(r)).micros() },
+		func(r *messages.Record) any { return at(of(r)) })
 }
 
 var recordColumns = []recordColumn{
-	{name: "id", text: func(r *messages.Record) string { return r.ID }},
-	{name: "purpose", text: func(r *messages.Record) string { return r.Purpose }},
-	{name: "to_masked", text: func(r *messages.Record) string { return r.To }},
-	{name: "request_id", text: func(r *messages.Record) string { return r.RequestID }},
-	{name: "state", text: func(r *messages.Record) string { return string(r.State) }},
-	{name: "reason", text: func(r *messages.Record) string { return r.Reason }},
-	{name: "attempt", number: func(r *messages.Record) int { return r.Attempt }},
-	{name: "lease_until", time: func(r *messages.Record) time.Time { return r.LeaseUntil }},
-	{name: "doubts", number: func(r *messages.Record) int { return r.UnresolvedClaims }},
-	{name: "not_after", time: func(r *messages.Record) time.Time { return r.NotAfter }},
-	{name: "provider", text: func(r *messages.Record) string { return r.Provider }},
-	{name: "provider_id", text: func(r *messages.Record) string { return r.ProviderID }},
-	{name: "provider_code", text: func(r *messages.Record) string { return r.ProviderCode }},
-	{name: "accepted_at", time: func(r *messages.Record) time.Time { return r.AcceptedAt }},
-	{name: "delivered_at", time: func(r *messages.Record) time.Time { return r.DeliveredAt }},
-	{name: "used_at", time: func(r *messages.Record) time.Time { return r.UsedAt }},
-	{name: "revision", number: func(r *messages.Record) int { return r.Revision }},
-	{name: "created_at", time: func(r *messages.Record) time.Time { return r.CreatedAt }},
-	{name: "updated_at", time: func(r *messages.Record) time.Time { return r.UpdatedAt }},
-}
-
-// value returns the column of one record.
-func (c recordColumn) value(r *messages.Record) any {
-	switch {
-	case c.text != nil:
-		return c.text(r)
-	case c.number != nil:
-		return c.number(r)
-	default:
-		return at(c.time(r))
-	}
-}
-
-// array returns the column of all records, as an argument of [saveArrays].
-func (c recordColumn) array(records []*messages.Record) any {
-	switch {
-	case c.text != nil:
-		return column(records, c.text)
-	case c.number != nil:
-		return column(records, func(r *messages.Record) int64 { return int64(c.number(r)) })
-	default:
-		return column(records, func(r *messages.Record) int64 { return at(c.time(r)).micros() })
-	}
-}
-
-// arrayType returns the type of [recordColumn.array] in SQL.
-func (c recordColumn) arrayType() string {
-	switch {
-	case c.text != nil:
-		return "text[]"
-	case c.number != nil:
-		return "int[]"
-	default:
-		return "bigint[]"
-	}
+	texts("id", func(r *messages.Record) string { return r.ID }),
+	texts("purpose", func(r *messages.Record) string { return r.Purpose }),
+	texts("to_masked", func(r *messages.Record) string { return r.To }),
+	texts("request_id", func(r *messages.Record) string { return r.RequestID }),
+	texts("state", func(r *messages.Record) string { return string(r.State) }),
+	texts("reason", func(r *messages.Record) string { return r.Reason }),
+	numbers("attempt", func(r *messages.Record) int { return r.Attempt }),
+	times("lease_until", func(r *messages.Record) time.Time { return r.LeaseUntil }),
+	numbers("doubts", func(r *messages.Record) int { return r.UnresolvedClaims }),
+	times("not_after", func(r *messages.Record) time.Time { return r.NotAfter }),
+	texts("provider", func(r *messages.Record) string { return r.Provider }),
+	texts("provider_id", func(r *messages.Record) string { return r.ProviderID }),
+	texts("provider_code", func(r *messages.Record) string { return r.ProviderCode }),
+	times("accepted_at", func(r *messages.Record) time.Time { return r.AcceptedAt }),
+	times("delivered_at", func(r *messages.Record) time.Time { return r.DeliveredAt }),
+	times("used_at", func(r *messages.Record) time.Time { return r.UsedAt }),
+	numbers("revision", func(r *messages.Record) int { return r.Revision }),
+	times("created_at", func(r *messages.Record) time.Time { return r.CreatedAt }),
+	times("updated_at", func(r *messages.Record) time.Time { return r.UpdatedAt }),
 }
 
 // recordArrays returns an argument for each column, and the names of the rows that unnest makes of them.
 func recordArrays() string {
 	var arrays, names []string
 	for _, c := range recordColumns {
-		arrays, names = append(arrays, "?::"+c.arrayType()), append(names, c.name)
+		arrays, names = append(arrays, "?::"+c.kind), append(names, c.name)
 	}
 	return strings.Join(arrays, ", ") + ") as records (" + strings.Join(names, ", ")
 }
@@ -203,16 +185,17 @@ func recordArrays() string {
 // Expire closes up to limit SMS whose code ended a minute ago without an outcome, and returns their number: Redis was emptied, or
 // they were never claimed. The revision stays, so that an outcome that arrives later replaces this one.
 func (o *Outcomes) Expire(ctx context.Context, limit int) (int, error) {
-	now := o.now()
-	ended, err := o.db.exec(ctx, `
-		with ended as materialized (
-			select id from messages
-			where channel = 'sms' and not_after <= ? and (state = 'queued' or state = 'sending')
-			limit ? `+o.db.dialect.skipLocked()+`)
-		update messages set state = 'dropped', reason = 'expired', lease_until = null, updated_at = ?
-		where id in (select id from ended)`,
-		at(now.Add(-overdue)), limit, at(now))
+	ended, err := o.db.expire(ctx, at(o.now()), limit,
+		"channel = 'sms' and not_after <= ? and (state = 'queued' or state = 'sending')", at(o.now().Add(-overdue)))
 	return ended, store.Wrap("expire sms", err)
+}
+
+// expire closes up to limit messages that meet the condition, and returns their number. Parallel callers close different ones.
+func (db *DB) expire(ctx context.Context, now Stamp, limit int, condition string, args ...any) (int, error) {
+	return db.slowly().exec(ctx, `
+		with ended as materialized (select id from messages where `+condition+` limit ? `+db.dialect.skipLocked()+`)
+		update messages set state = 'dropped', reason = 'expired', lease_until = null, updated_at = ?
+		where id in (select id from ended)`, append(args, limit, now)...)
 }
 
 // Prune deletes the messages of every channel that are closed and have not changed for longer than the given time, and returns

@@ -167,6 +167,5 @@ func execIn(ctx context.Context, tx *sqlx.Tx, statement string, ids []string, ar
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, tx.Rebind(query), args...)
-	return err
+	return execTx(ctx, tx, query, args...)
 }

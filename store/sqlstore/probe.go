@@ -29,7 +29,7 @@ func (db *DB) ProbeWrite(ctx context.Context) error {
 		return fmt.Errorf("the database refuses to change spent: %w", err)
 	}
 	err := db.inTx(ctx, func(tx *sqlx.Tx) error {
-		if _, err := tx.ExecContext(ctx, tx.Rebind(insertSpent), "probe/"+secrets.Random(9), at(time.Now())); err != nil {
+		if err := execTx(ctx, tx, insertSpent, "probe/"+secrets.Random(9), at(time.Now())); err != nil {
 			return fmt.Errorf("the database refuses a new row: %w", err)
 		}
 		// All in one round trip: the database's own words name the table.

@@ -55,14 +55,7 @@ func (m *Mails) Due(ctx context.Context, soonest, latest time.Duration, limit in
 // Expire closes up to limit mails that are not being sent and whose use has ended, and returns their number.
 func (m *Mails) Expire(ctx context.Context, limit int) (int, error) {
 	now := at(m.now())
-	closed, err := m.db.slowly().exec(ctx, `
-		with ended as materialized (
-			select id from messages
-			where channel = 'email' and not_after <= ? and `+free+`
-			limit ? `+m.db.dialect.skipLocked()+`)
-		update messages set state = 'dropped', reason = 'expired', lease_until = null, updated_at = ?
-		where id in (select id from ended)`,
-		now, now, limit, now)
+	closed, err := m.db.expire(ctx, now, limit, "channel = 'email' and not_after <= ? and "+free, now, now)
 	return closed, store.Wrap("expire mails", err)
 }
 

@@ -35,7 +35,7 @@ func (a *Accounts) EndSessions(ctx context.Context, until time.Time, sessions ..
 	default:
 		err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
 			for _, session := range sessions {
-				if _, err := tx.ExecContext(ctx, tx.Rebind(insertSpent), spentSession(session), at(until)); err != nil {
+				if err := execTx(ctx, tx, insertSpent, spentSession(session), at(until)); err != nil {
 					return err
 				}
 			}

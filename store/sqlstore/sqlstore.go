@@ -275,6 +275,12 @@ func (db *DB) inTxOnce(ctx context.Context, do func(tx *sqlx.Tx) error) error {
 	return db.call(ctx, func(ctx context.Context) error { return db.tryTx(ctx, do) })
 }
 
+// execTx executes a statement of a transaction.
+func execTx(ctx context.Context, tx *sqlx.Tx, query string, args ...any) error {
+	_, err := tx.ExecContext(ctx, tx.Rebind(query), args...)
+	return err
+}
+
 // tryTx runs one transaction. Its error has not been converted to an outage yet.
 func (db *DB) tryTx(ctx context.Context, do func(tx *sqlx.Tx) error) error {
 	tx, err := db.sqlx.BeginTxx(ctx, nil)
