@@ -31,11 +31,16 @@ func (w *Worker) jobs() []queue.Job {
 
 // smsJobs are those that need the SMS providers.
 func (w *Worker) smsJobs() []queue.Job {
-	var jobs []queue.Job
-	if interval := w.settings.Config.ReportInterval; interval > 0 && len(w.puller.Sources) > 0 {
-		jobs = append(jobs, queue.Job{Name: "reports", Every: interval.Round(time.Second), Run: w.puller.Pull})
+	if len(w.settings.SMS) == 0 {
+		return nil
 	}
-	if w.settings.Config.CanaryInterval > 0 && len(w.settings.SMS) > 0 {
+	var jobs []queue.Job
+	if interval := w.settings.Config.ReportInterval; interval > 0 && len(w.router.pullers()) > 0 {
+		jobs = append(jobs, queue.Job{Name: "reports", Every: interval.Round(time.Second), Run: func(ctx context.Context) error {
+			return w.puller.Pull(ctx, w.router.pullers()...)
+		}})
+	}
+	if w.settings.Config.CanaryInterval > 0 {
 		jobs = append(jobs, w.canaryJob())
 	}
 	return jobs

@@ -13,7 +13,6 @@ import (
 	"usher/providers"
 	"usher/reports"
 	"usher/store/redisstore"
-	"usher/tasks"
 )
 
 // rememberTimeout bounds how long a send waits for its reference to be filed. Without it the report cannot be matched to its
@@ -65,24 +64,6 @@ func (w watchedReports) Apply(ctx context.Context, all []reports.Report) ([]repo
 		_ = w.scores.AddScore(ctx, provider, score)
 	}
 	return results, err
-}
-
-// newPuller makes the puller of all vendors that hand out reports; sms is nil in a worker that sends no SMS.
-func newPuller(
-	sms *smsSwitch, stores *Stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
-) *tasks.Puller {
-	puller := &tasks.Puller{
-		Reports: NewReports(stores, registry, tracer, logger), Logger: logger,
-	}
-	if sms == nil {
-		return puller
-	}
-	for _, sender := range sms.senders() {
-		if _, ok := sender.(providers.Puller); ok {
-			puller.Sources = append(puller.Sources, pulled{sms, sender.Name()})
-		}
-	}
-	return puller
 }
 
 // FileReferences files the vendor's references to our messages, so that pushed and pulled reports are matched to them.

@@ -12,7 +12,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"usher/providers"
-	"usher/reports"
 	"usher/store/redisconn"
 	"usher/store/redisstore"
 )
@@ -137,23 +136,14 @@ func (s *smsSwitch) run(ctx context.Context) {
 	}
 }
 
-// pulled is the current sender of a name, as a source of delivery reports.
-type pulled struct {
-	sms  *smsSwitch
-	name string
-}
-
-// Name implements [providers.Puller].
-func (p pulled) Name() string { return p.name }
-
-// Pull implements [providers.Puller].
-func (p pulled) Pull(ctx context.Context) (reports.Batch, error) {
-	for _, sender := range p.sms.senders() {
-		if source, ok := sender.(providers.Puller); ok && sender.Name() == p.name {
-			return source.Pull(ctx)
+// pullers are those in use now whose vendors hand out reports.
+func (s *smsSwitch) pullers() (found []providers.Puller) {
+	for _, sender := range s.senders() {
+		if puller, ok := sender.(providers.Puller); ok {
+			found = append(found, puller)
 		}
 	}
-	return reports.Batch{}, nil
+	return found
 }
 
 // emailSwitch is a sender of mails that can be replaced while it is in use: mails under way end with the former

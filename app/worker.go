@@ -113,7 +113,7 @@ func (w *Worker) assembleLoops() {
 		},
 	}
 	w.expired = tasks.NewExpired(stores.Client, stores.Redis.Codes(), w.metrics, w.logger, w.smsQueues())
-	w.puller = newPuller(w.router, stores, w.ops.Registry, w.traces.Tracer(), w.logger)
+	w.puller = &tasks.Puller{Reports: NewReports(stores, w.ops.Registry, w.traces.Tracer(), w.logger), Logger: w.logger}
 	w.outcomes = &tasks.OutcomeWriter{
 		Log: stores.Redis.Outcomes(), Table: sqlstore.NewOutcomes(stores.SQL, stores.Clock.Now), Locks: stores.Redis.Reports(),
 		Retention: s.Config.MessageRetention, Metrics: w.metrics, Logger: w.logger,

@@ -25,7 +25,6 @@ const (
 
 // Puller asks vendors for delivery reports. It is safe for concurrent use; the fields must be set.
 type Puller struct {
-	Sources []providers.Puller
 	Reports *reports.Service
 	Logger  *slog.Logger
 
@@ -50,12 +49,12 @@ func (p *Puller) refile(ctx context.Context) {
 	}
 }
 
-// Pull fetches and files the reports of every vendor. An error of one vendor does not affect the others.
-func (p *Puller) Pull(ctx context.Context) error {
+// Pull fetches and files the reports of every source. An error of one vendor does not affect the others.
+func (p *Puller) Pull(ctx context.Context, sources ...providers.Puller) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var errs []error
-	for _, source := range p.Sources {
+	for _, source := range sources {
 		if err := p.pull(ctx, source); err != nil {
 			errs = append(errs, fmt.Errorf("pull reports of %s: %w", source.Name(), err))
 		}

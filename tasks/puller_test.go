@@ -11,7 +11,6 @@ import (
 
 	"usher/internal/testkit"
 	"usher/messages"
-	"usher/providers"
 	"usher/reports"
 	"usher/tasks"
 )
@@ -64,11 +63,11 @@ func (f *files) count() int {
 }
 
 // pulling returns a puller whose held batches are filed until the test ends.
-func pulling(t *testing.T, source *office, filed *files) *tasks.Puller {
+func pulling(t *testing.T, filed *files) *tasks.Puller {
 	t.Helper()
 	logger, _ := testkit.Logger(t)
 	puller := &tasks.Puller{
-		Sources: []providers.Puller{source}, Logger: logger,
+		Logger: logger,
 		Reports: &reports.Service{
 			Store: filed, Metrics: reports.NewMetrics(prometheus.NewRegistry()), Now: time.Now, Logger: logger,
 		},
@@ -91,7 +90,7 @@ func fiveReports() *office {
 func TestPuller_takes_all_that_there_is(t *testing.T) {
 	t.Parallel()
 	filed := &files{}
-	if err := pulling(t, fiveReports(), filed).Pull(t.Context()); err != nil {
+	if err := pulling(t, filed).Pull(t.Context(), fiveReports()); err != nil {
 		t.Fatal(err)
 	}
 	if n := filed.count(); n != 5 {
@@ -103,12 +102,12 @@ func TestPuller_takes_all_that_there_is(t *testing.T) {
 func TestPuller_holds_what_cannot_be_filed(t *testing.T) {
 	t.Parallel()
 	source, filed := fiveReports(), &files{failures: 1}
-	puller := pulling(t, source, filed)
-	if err := puller.Pull(t.Context()); err == nil {
+	puller := pulling(t, filed)
+	if err := puller.Pull(t.Context(), source); err == nil {
 		t.Error("a pull whose reports were not filed looks well")
 	}
 	testkit.Eventually(t, testkit.Patience, func() bool { return filed.count() == 2 }, "what was pulled is filed later")
-	if err := puller.Pull(t.Context()); err != nil || filed.count() != 5 {
+	if err := puller.Pull(t.Context(), source); err != nil || filed.count() != 5 {
 		t.Errorf("the next pull = %v, %d filed, want all 5", err, filed.count())
 	}
 }
@@ -116,9 +115,7 @@ func TestPuller_holds_what_cannot_be_filed(t *testing.T) {
 func TestPuller_asks_every_vendor_although_one_is_away(t *testing.T) {
 	t.Parallel()
 	away, filed := &office{err: errors.New("away")}, &files{}
-	puller := pulling(t, fiveReports(), filed)
-	puller.Sources = append([]providers.Puller{away}, puller.Sources...)
-	if err := puller.Pull(t.Context()); err == nil {
+	if err := pulling(t, filed).Pull(t.Context(), away, fiveReports()); err == nil {
 		t.Error("the error of the unavailable vendor is lost")
 	}
 	if n := filed.count(); n != 5 {
