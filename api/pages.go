@@ -116,7 +116,7 @@ func (s *Server) renderErrorPage(c echo.Context, r reply) {
 
 // static serves the files of the pages. Every name contains the hash of its content.
 func (s *Server) static() echo.HandlerFunc {
-	files := web.Static()
+	files := s.Web.Static()
 	return func(c echo.Context) error {
 		name := c.Param("file")
 		if _, err := fs.Stat(files, name); err != nil {

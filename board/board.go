@@ -7,13 +7,13 @@ package board
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"html/template"
 	"net/http"
 	"time"
+
+	"usher/web/embedded"
 )
 
 //go:embed board.html static/board.css static/icon.svg texts/*.json
@@ -30,14 +30,18 @@ type Board struct {
 	sources Sources
 	now     func() time.Time
 	page    *template.Template
-	texts   map[string]printer // by language
-	version string             // of the style and the icon: part of their addresses, so that browsers may cache them for ever
-	caches  map[string]*cache  // by the name of the range
+	texts   map[string]embedded.Texts // by language
+	assets  embedded.Assets           // the style and the icon
+	caches  map[string]*cache         // by the name of the range
 }
 
 // New returns the page of the sources. Times are shown in the time zone of now.
 func New(sources Sources, now func() time.Time) (*Board, error) {
-	texts, err := loadTexts()
+	texts, err := embedded.ReadTexts(files, "zh", "en")
+	if err != nil {
+		return nil, err
+	}
+	assets, err := embedded.HashAssets(files, "static/board.css", "static/icon.svg")
 	if err != nil {
 		return nil, err
 	}
@@ -45,18 +49,7 @@ func New(sources Sources, now func() time.Time) (*Board, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse the page: %w", err)
 	}
-	sum := sha256.New()
-	for _, name := range []string{"static/board.css", "static/icon.svg"} {
-		content, err := files.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("read the style: %w", err)
-		}
-		_, _ = sum.Write(content)
-	}
-	b := &Board{
-		sources: sources, now: now, page: page, texts: texts, caches: map[string]*cache{},
-		version: hex.EncodeToString(sum.Sum(nil)[:6]),
-	}
+	b := &Board{sources: sources, now: now, page: page, texts: texts, assets: assets, caches: map[string]*cache{}}
 	for _, r := range ranges() {
 		b.caches[r.Name] = &cache{}
 	}
@@ -66,7 +59,7 @@ func New(sources Sources, now func() time.Time) (*Board, error) {
 // Register adds the page, its style and its icon to a mux.
 func (b *Board) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+Path, b.servePage)
-	mux.HandleFunc("GET "+Path+"/{version}/{file}", b.serveFile)
+	mux.HandleFunc("GET "+Path+"/{file}", b.serveFile)
 	mux.Handle("GET /{$}", http.RedirectHandler(Path, http.StatusFound))
 }
 
@@ -87,12 +80,7 @@ func (b *Board) servePage(w http.ResponseWriter, r *http.Request) {
 // serveFile serves one version of the style and the icon. Another version is not found, so that no cache keeps new content
 // under an old address.
 func (b *Board) serveFile(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("file")
-	if r.PathValue("version") != b.version || name != "board.css" && name != "icon.svg" {
-		http.NotFound(w, r)
-		return
-	}
 	w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
 	w.Header().Set("Content-Security-Policy", policy)
-	http.ServeFileFS(w, r, files, "static/"+name)
+	http.ServeFileFS(w, r, b.assets, r.PathValue("file"))
 }

@@ -177,7 +177,7 @@ func TestBoard_serves_its_style_and_nothing_else(t *testing.T) {
 	if answer.Code != http.StatusOK || !strings.HasPrefix(answer.Header().Get("Content-Type"), "text/css") {
 		t.Errorf("%s = %d %s", style, answer.Code, answer.Header().Get("Content-Type"))
 	}
-	for _, path := range []string{"/ops/0/board.css", strings.Replace(style, "board.css", "board.html", 1), "/ops/x", "/elsewhere"} {
+	for _, path := range []string{"/ops/board.css", "/ops/board.html", "/ops/board.000000000000.css", "/ops/x", "/elsewhere"} {
 		if got := get(path).Code; got != http.StatusNotFound {
 			t.Errorf("%s = %d", path, got)
 		}

@@ -1,7 +1,6 @@
 package board
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -11,27 +10,11 @@ import (
 	"golang.org/x/text/message"
 
 	"usher/vitals"
+	"usher/web/embedded"
 )
 
-// loadTexts reads the texts of all languages; a test compares their keys.
-func loadTexts() (map[string]printer, error) {
-	all := map[string]printer{}
-	for _, lang := range languages() {
-		raw, err := files.ReadFile("texts/" + lang.String() + ".json")
-		if err != nil {
-			return nil, fmt.Errorf("read texts: %w", err)
-		}
-		texts := printer{}
-		if err := json.Unmarshal(raw, &texts); err != nil {
-			return nil, fmt.Errorf("parse texts %s: %w", lang, err)
-		}
-		all[lang.String()] = texts
-	}
-	return all, nil
-}
-
-// printer has the texts of one language by their keys.
-type printer map[string]string
+// printer has the texts of one language; a test compares their keys.
+type printer struct{ embedded.Texts }
 
 // phrase is a text by its key, with its arguments.
 type phrase struct {
@@ -39,21 +22,13 @@ type phrase struct {
 	Args []any
 }
 
-// T returns the text of a key with its arguments, which [printer.Show] formats. A missing key is an error, so that a
-// page never has a gap.
+// T returns the text of a key with its arguments, which [printer.Show] formats.
 func (p printer) T(key string, args ...any) (string, error) {
-	text, ok := p[key]
-	if !ok {
-		return "", fmt.Errorf("no text %q", key)
-	}
-	if len(args) == 0 {
-		return text, nil
-	}
 	shown := make([]any, len(args))
 	for i, arg := range args {
 		shown[i] = p.Show(arg)
 	}
-	return fmt.Sprintf(text, shown...), nil
+	return p.Texts.T(key, shown...)
 }
 
 // Say is T of a phrase; templates cannot pass a list of arguments.
@@ -62,7 +37,7 @@ func (p printer) Say(key string, args []any) (string, error) { return p.T(key, a
 // Or returns the text of prefix and name, or the name itself where there is none: a worker of a newer version may
 // report states and reasons that this program does not know.
 func (p printer) Or(prefix, name string) string {
-	if text, ok := p[prefix+name]; ok {
+	if text, ok := p.Texts[prefix+name]; ok {
 		return text
 	}
 	return name

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/language"
 
 	"usher/vitals"
+	"usher/web/embedded"
 )
 
 // timeRange is a time span that the page can show.
@@ -94,32 +95,26 @@ type view struct {
 	request
 
 	Facts   vitals.Facts
-	Files   string          // address of the style and the icon, without their names
+	assets  embedded.Assets
 	traffic *vitals.Traffic // that of the facts; empty where it is not known
 }
 
 func (b *Board) view(asked request, facts vitals.Facts) view {
-	v := view{printer: b.texts[asked.Lang], request: asked, Facts: facts, Files: Path + "/" + b.version, traffic: facts.Traffic}
+	v := view{printer: printer{b.texts[asked.Lang]}, request: asked, Facts: facts, assets: b.assets, traffic: facts.Traffic}
 	if v.traffic == nil {
 		v.traffic = &vitals.Traffic{}
 	}
 	return v
 }
 
+// AssetURL is the address of the style or the icon.
+func (v view) AssetURL(name string) string { return v.assets.URL(Path, name) }
+
 // Ranges are the time spans to choose from.
 func (view) Ranges() []timeRange { return ranges() }
 
 // clock formats a time of day in the time zone of the server.
 func (v view) clock(t time.Time) string { return t.In(v.Facts.At.Location()).Format("15:04") }
-
-// slotName is the minute of a slot, or its first and last one.
-func (v view) slotName(i int) string {
-	w := v.traffic.Window
-	if w.Slot > time.Minute {
-		return v.clock(w.Start(i)) + "–" + v.clock(w.Start(i+1))
-	}
-	return v.clock(w.Start(i))
-}
 
 // ago is how long before the facts a time was.
 func (v view) ago(t time.Time) string { return span(max(v.Facts.At.Sub(t), 0)) }

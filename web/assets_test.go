@@ -15,7 +15,7 @@ import (
 func TestStatic_serves_hashed_names_only(t *testing.T) {
 	t.Parallel()
 	r := newRenderer(t)
-	files := http.StripPrefix("/static/", http.FileServerFS(web.Static()))
+	files := http.StripPrefix("/static/", http.FileServerFS(newRenderer(t).Static()))
 	tests := map[string]int{
 		r.AssetURL("app.css"): http.StatusOK, r.AssetURL("app.js"): http.StatusOK,
 		r.AssetURL("icon.svg"): http.StatusOK,
@@ -32,7 +32,7 @@ func TestStatic_serves_hashed_names_only(t *testing.T) {
 			}
 		})
 	}
-	if _, err := web.Static().Open("../web.go"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := newRenderer(t).Static().Open("../web.go"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got error %v for a path outside, want fs.ErrNotExist", err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"usher/web/embedded"
 )
 
 // Page is everything a template may need. Zero values are safe: an empty Page renders every page in
@@ -86,11 +88,10 @@ type Account struct {
 // view is what the templates see: a page with its language and its defaults resolved.
 type view struct {
 	Page
-	Name  string
-	CSS   string
-	JS    string
-	Icon  string
-	texts map[string]string
+	embedded.Texts
+	*Renderer
+
+	Name string
 }
 
 func (r *Renderer) view(name string, p Page) view {
@@ -105,10 +106,7 @@ func (r *Renderer) view(name string, p Page) view {
 	default:
 		p.Registration = "either"
 	}
-	return view{
-		Page: p, Name: name, texts: r.texts[p.Lang],
-		CSS: r.AssetURL("app.css"), JS: r.AssetURL("app.js"), Icon: r.AssetURL("icon.svg"),
-	}
+	return view{p, r.texts[p.Lang], r, name}
 }
 
 // Value returns the text typed into a field before; it is empty for secrets.

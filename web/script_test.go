@@ -41,7 +41,7 @@ func newSite(t *testing.T, p web.Page, answers map[string][]string) *site {
 	s := &site{answers: answers}
 	r := newRenderer(t)
 	mux := http.NewServeMux()
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(web.Static())))
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(newRenderer(t).Static())))
 	mux.HandleFunc("/v1/", s.api)
 	mux.HandleFunc("GET /{page}", func(w http.ResponseWriter, q *http.Request) {
 		w.Header().Set("Content-Security-Policy", web.CSP())

@@ -6,16 +6,14 @@ package web
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
 	"io/fs"
-	"path"
 	"strings"
+
+	"usher/web/embedded"
 )
 
 //go:embed templates/*.html static/app.css static/app.js static/icon.svg texts/*.json
@@ -27,13 +25,17 @@ var pageNames = [...]string{"register", "login", "forgot", "activate", "decline"
 // Renderer renders the pages. It is immutable after New and safe for concurrent use.
 type Renderer struct {
 	pages  map[string]*template.Template
-	texts  map[string]map[string]string
-	assets assets
+	texts  map[string]embedded.Texts
+	assets embedded.Assets
 }
 
 // New parses the embedded templates and texts. It fails only when the embedded files are broken.
 func New() (*Renderer, error) {
-	texts, err := loadTexts()
+	texts, err := embedded.ReadTexts(files, chinese, english)
+	if err != nil {
+		return nil, err
+	}
+	assets, err := embedded.HashAssets(files, "static/app.css", "static/app.js", "static/icon.svg")
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +43,7 @@ func New() (*Renderer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse shared templates: %w", err)
 	}
-	r := &Renderer{pages: make(map[string]*template.Template), texts: texts, assets: hashAssets()}
+	r := &Renderer{pages: make(map[string]*template.Template), texts: texts, assets: assets}
 	for _, name := range pageNames {
 		page, err := shared.Clone()
 		if err != nil {
@@ -88,39 +90,10 @@ const (
 // scriptTexts is the prefix of the texts that the script shows; they travel inside the page.
 const scriptTexts = "js."
 
-func loadTexts() (map[string]map[string]string, error) {
-	all := make(map[string]map[string]string)
-	for _, lang := range []string{chinese, english} {
-		raw, err := files.ReadFile("texts/" + lang + ".json")
-		if err != nil {
-			return nil, fmt.Errorf("read texts: %w", err)
-		}
-		table := make(map[string]string)
-		if err := json.Unmarshal(raw, &table); err != nil {
-			return nil, fmt.Errorf("parse texts %s: %w", lang, err)
-		}
-		all[lang] = table
-	}
-	return all, nil
-}
-
-// T returns the text of a key in the page's language, formatted with args as [fmt.Sprintf] does. A missing key is an
-// error, so that tests find a page with a missing text.
-func (v view) T(key string, args ...any) (string, error) {
-	text, ok := v.texts[key]
-	if !ok {
-		return "", fmt.Errorf("no text %q in language %q", key, v.Lang)
-	}
-	if len(args) == 0 {
-		return text, nil
-	}
-	return fmt.Sprintf(text, args...), nil
-}
-
 // ScriptTexts returns the texts of the script by their keys without prefix.
 func (v view) ScriptTexts() map[string]string {
 	texts := make(map[string]string)
-	for key, text := range v.texts {
+	for key, text := range v.Texts {
 		if name, ok := strings.CutPrefix(key, scriptTexts); ok {
 			texts[name] = text
 		}
@@ -128,46 +101,11 @@ func (v view) ScriptTexts() map[string]string {
 	return texts
 }
 
-// assets maps the public name of an asset, "app.<hash>.css", to its embedded file. Other names do not exist, so every
-// answer may be cached for ever.
-type assets map[string]string
-
 // Static returns the style sheet, the script and the icon under the hashed names that
 // [Renderer.AssetURL] returns, and nothing else: no directory listing, no unhashed name. Mount it
 // below /static/ with Cache-Control "public, max-age=31536000, immutable".
-func Static() fs.FS { return hashAssets() }
+func (r *Renderer) Static() fs.FS { return r.assets }
 
 // AssetURL returns the path of an asset ("app.css", "app.js" or "icon.svg"). The path changes with
 // the content. An unknown name gives an empty string.
-func (r *Renderer) AssetURL(name string) string {
-	for served, file := range r.assets {
-		if path.Base(file) == name {
-			return "/static/" + served
-		}
-	}
-	return ""
-}
-
-// Open implements [fs.FS].
-func (a assets) Open(name string) (fs.File, error) {
-	file, ok := a[name]
-	if !ok {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	return files.Open(file)
-}
-
-func hashAssets() assets {
-	a := make(assets)
-	for _, file := range []string{"static/app.css", "static/app.js", "static/icon.svg"} {
-		content, err := files.ReadFile(file)
-		if err != nil {
-			continue // Cannot happen: the go:embed line names each of these files.
-		}
-		sum := sha256.Sum256(content)
-		ext := path.Ext(file)
-		stem := strings.TrimSuffix(path.Base(file), ext)
-		a[stem+"."+hex.EncodeToString(sum[:6])+ext] = file
-	}
-	return a
-}
+func (r *Renderer) AssetURL(name string) string { return r.assets.URL("/static", name) }

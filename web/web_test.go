@@ -309,7 +309,7 @@ func TestRenderer_register_is_light(t *testing.T) {
 	p.Registration = "both"
 	weight := len(render(t, r, "register", p))
 	for _, name := range []string{"app.css", "app.js", "icon.svg"} {
-		content, err := fs.ReadFile(web.Static(), strings.TrimPrefix(r.AssetURL(name), "/static/"))
+		content, err := fs.ReadFile(newRenderer(t).Static(), strings.TrimPrefix(r.AssetURL(name), "/static/"))
 		if err != nil {
 			t.Fatalf("read %s: %v", name, err)
 		}

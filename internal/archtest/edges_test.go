@@ -29,6 +29,8 @@ var edges = []edge{
 	{"verify", "secrets", "codes and their checks derive from keys"},
 
 	{"vitals", "messages", "it counts messages by channel and state"},
+	{"board", "web/embedded", "its texts and files are read as those of the pages for people"},
+	{"web", "web/embedded", "texts, and files that browsers may cache"},
 	{"board", "vitals", "the page shows facts and their verdict"},
 
 	// Layer 2: people, and the vendors.
