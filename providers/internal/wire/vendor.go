@@ -111,17 +111,17 @@ const NotOurs = "is not a template of this account"
 
 // Bounds are the settings that bound what is asked of a vendor. A vendor's Config embeds them with its own prefix.
 type Bounds struct {
-	QPS         int `env:"QPS" envDefault:"0" desc:"Messages in any second by all workers together; 0 for no bound."`
-	Concurrency int `env:"CONCURRENCY" envDefault:"0" desc:"Requests at the same time by all workers together; 0 for no bound."`
+	QPS         int `env:"QPS" envDefault:"0" desc:"Messages in any second by all workers; 0 for no bound."`
+	Concurrency int `env:"CONCURRENCY" envDefault:"0" desc:"Requests at once by all workers; 0 for no bound."`
 }
 
 // Templates are the settings with a template for each purpose. A vendor's Config embeds them with its own prefix.
 type Templates struct {
-	TemplateRegister      string `env:"REGISTER" desc:"Template of codes for a registration."`
-	TemplateLogin         string `env:"LOGIN" desc:"Template of codes for a sign-in."`
-	TemplateResetPassword string `env:"RESET_PASSWORD" desc:"Template of codes for a new password."`
-	TemplateChangeMobile  string `env:"CHANGE_MOBILE" desc:"Template of codes for a change of number."`
-	TemplateUndoChange    string `env:"UNDO_CHANGE" desc:"Template of codes that undo a change."`
+	TemplateRegister      string `env:"REGISTER" desc:"Template for a registration."`
+	TemplateLogin         string `env:"LOGIN" desc:"Template for a sign-in."`
+	TemplateResetPassword string `env:"RESET_PASSWORD" desc:"Template for a new password."`
+	TemplateChangeMobile  string `env:"CHANGE_MOBILE" desc:"Template for a change of number."`
+	TemplateUndoChange    string `env:"UNDO_CHANGE" desc:"Template for undoing a change."`
 }
 
 // With returns the templates with the default one.
