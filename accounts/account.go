@@ -96,7 +96,21 @@ const (
 	NotAllowed   Problem = "not_allowed"
 	MustBeAgreed Problem = "must_be_agreed"
 	MixedScripts Problem = "mixed_scripts" // letters or digits of scripts that are not written together
+	NotServed    Problem = "not_served"    // a number of another region
+	NoMobile     Problem = "no_mobile"     // Malformed, where numbers of other regions than the mainland are served
 )
+
+// MobileProblem returns the problem of a number that the regions have refused with the error.
+func MobileProblem(regions contact.Regions, err error) Problem {
+	switch {
+	case errors.Is(err, contact.ErrRegion):
+		return NotServed
+	case regions.MainlandOnly():
+		return Malformed
+	default:
+		return NoMobile
+	}
+}
 
 // FieldErrors lists the mistakes of a request by field. It is never returned empty.
 type FieldErrors map[Field]Problem

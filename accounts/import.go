@@ -43,8 +43,9 @@ type ImportStore interface {
 
 // Importer imports the users of another system. It is not safe for concurrent use; several importers may run at once.
 type Importer struct {
-	Store ImportStore
-	Now   func() time.Time
+	Store   ImportStore
+	Now     func() time.Time
+	Regions contact.Regions
 	// DryRun writes nothing. It remembers the accounts that it would have imported, with about a hundred bytes for
 	// each, to find duplicates.
 	DryRun bool
@@ -110,8 +111,8 @@ func (i *Importer) account(user ImportUser) (Account, error) {
 	}
 	var err error
 	if user.Mobile != "" {
-		if a.Mobile, err = contact.ParseMobile(user.Mobile); err != nil {
-			errs[FieldMobile] = Malformed
+		if a.Mobile, err = i.Regions.Parse(user.Mobile); err != nil {
+			errs[FieldMobile] = MobileProblem(i.Regions, err)
 		}
 	}
 	if user.Email != "" {

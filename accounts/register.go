@@ -48,7 +48,7 @@ func newSMSCode(id, digits string, errs FieldErrors) smsCode {
 }
 
 // parse returns all mistakes at once: people should not have to correct one field after the other.
-func (r SignUp) parse(registration Registration) (applicant, error) {
+func (r SignUp) parse(policy Policy) (applicant, error) {
 	errs := FieldErrors{}
 	a := applicant{origin: r.Origin}
 	if !r.Agree {
@@ -58,8 +58,8 @@ func (r SignUp) parse(registration Registration) (applicant, error) {
 	if a.username, problem = parseUsername(r.Username); problem != "" {
 		errs[FieldUsername] = problem
 	}
-	r.parseContacts(&a, errs)
-	r.demand(registration, errs)
+	r.parseContacts(&a, policy.Regions, errs)
+	r.demand(policy.Registration, errs)
 	a.password = newPassword(r.Password, r.PasswordRepeat, errs,
 		a.username.canonical, a.mobile.Reveal(), a.email.Reveal())
 	if len(errs) > 0 {
@@ -68,14 +68,14 @@ func (r SignUp) parse(registration Registration) (applicant, error) {
 	return a, nil
 }
 
-func (r SignUp) parseContacts(a *applicant, errs FieldErrors) {
+func (r SignUp) parseContacts(a *applicant, regions contact.Regions, errs FieldErrors) {
 	if r.Mobile == "" && r.SMSCode != "" { // the caller asks for no captcha where a code is given
 		errs[FieldMobile] = Missing
 	}
 	if r.Mobile != "" {
-		mobile, err := contact.ParseMobile(r.Mobile)
+		mobile, err := regions.Parse(r.Mobile)
 		if err != nil {
-			errs[FieldMobile] = Malformed
+			errs[FieldMobile] = MobileProblem(regions, err)
 		}
 		a.mobile = mobile
 		a.code = newSMSCode(r.SMSCodeID, r.SMSCode, errs)
@@ -108,7 +108,7 @@ func (r SignUp) demand(registration Registration, errs FieldErrors) {
 // code is checked before the look-ups and the hash, see [Service.withCode]. Without a number the caller has checked a
 // captcha.
 func (s *Service) Register(ctx context.Context, request SignUp) (Account, error) {
-	a, err := request.parse(s.Policy.Registration)
+	a, err := request.parse(s.Policy)
 	if err != nil {
 		return Account{}, err
 	}
@@ -161,7 +161,7 @@ func (s *Service) registeredBefore(ctx context.Context, mobile contact.Mobile, u
 
 // CheckSignUp returns FieldErrors for mistakes in the form of a request to register, before anything is spent.
 func (s *Service) CheckSignUp(request SignUp) error {
-	_, err := request.parse(s.Policy.Registration)
+	_, err := request.parse(s.Policy)
 	return err
 }
 

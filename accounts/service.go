@@ -28,6 +28,7 @@ type Policy struct {
 	ActivationTTL time.Duration // life of an activation link
 	NumberRecheck time.Duration // a code alone does not open an account unused for as long; 0: it always does
 	UnprovedTTL   time.Duration // how long an account waits for the proof of its address; 0: for ever
+	Regions       contact.Regions
 }
 
 // CodeSpender uses codes up and gives them back; [verify.Service] is one.

@@ -18,7 +18,7 @@ func (s *Service) SignIn(ctx context.Context, login, password string, priority p
 		return Account{}, ErrCredentials
 	}
 	var account Account
-	if key := loginKey(login); key.Value != "" {
+	if key := s.loginKey(login); key.Value != "" {
 		if account, _, err = s.find(ctx, key); err != nil {
 			return Account{}, err
 		}
@@ -41,11 +41,11 @@ func (s *Service) SignIn(ctx context.Context, login, password string, priority p
 
 // loginKey decides which kind of login a text is; see [CanonicalUsername] for why the kinds never overlap. Its value is
 // empty when no account can have the login.
-func loginKey(login string) Key {
+func (s *Service) loginKey(login string) Key {
 	if email, err := contact.ParseEmail(login); err == nil {
 		return Key{ByEmail, email.Reveal()}
 	}
-	if mobile, err := contact.ParseMobile(login); err == nil {
+	if mobile, err := s.Policy.Regions.ParseAny(login); err == nil {
 		return Key{ByMobile, mobile.Reveal()}
 	}
 	_, canonical, _ := CanonicalUsername(login)

@@ -62,7 +62,7 @@ func (s *Server) changeMobile(c echo.Context, body mobileBody) (accounts.Account
 		return accounts.Account{}, err
 	}
 	wrong := mistakes{}
-	mobile := wrong.code(body.Mobile, body.SMSCodeID, body.SMSCode)
+	mobile := wrong.code(s.Config.Regions, body.Mobile, body.SMSCodeID, body.SMSCode)
 	wrong.require(accounts.FieldPassword, body.Password)
 	if err := wrong.err(); err != nil {
 		return accounts.Account{}, err
@@ -121,7 +121,7 @@ type resetBody struct {
 // resetPassword sets a new password, which ends every session of the account.
 func (s *Server) resetPassword(c echo.Context, body resetBody) (none, error) {
 	wrong := mistakes{}
-	mobile := wrong.code(body.Mobile, body.SMSCodeID, body.SMSCode)
+	mobile := wrong.code(s.Config.Regions, body.Mobile, body.SMSCodeID, body.SMSCode)
 	wrong.require(accounts.FieldPassword, body.Password)
 	wrong.require(accounts.FieldPasswordRepeat, body.PasswordRepeat)
 	if err := wrong.err(); err != nil {
@@ -165,7 +165,7 @@ func (s *Server) undo(c echo.Context, body undoBody) (accounts.Undone, error) {
 	}
 	wrong := mistakes{}
 	if body.Token == "" {
-		r.Mobile = wrong.code(body.Mobile, body.SMSCodeID, body.SMSCode)
+		r.Mobile = wrong.code(s.Config.Regions, body.Mobile, body.SMSCodeID, body.SMSCode)
 	}
 	wrong.require(accounts.FieldPassword, body.Password)
 	wrong.require(accounts.FieldPasswordRepeat, body.PasswordRepeat)

@@ -32,7 +32,7 @@ type codeView struct {
 // unknown ones would save money that the limits bound anyway, and would show in the status of the code and in the time of
 // the answer.
 func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
-	mobile, purpose, err := numberAndPurpose(body.Mobile, body.Purpose, mistakes{})
+	mobile, purpose, err := s.numberAndPurpose(body.Mobile, body.Purpose, mistakes{})
 	if err != nil {
 		return codeView{}, s.withCaptcha(err, body.CaptchaID, body.Captcha)
 	}
@@ -71,7 +71,7 @@ func (s *Server) issueInShare(c echo.Context, request verify.Request, paid chall
 	if !forPayers && !refusedBy(err, limits.SMSUnknownHour, limits.SMSUnknownDay) {
 		return issued, err
 	}
-	known, knownErr := s.knownNetwork(c, request.Mobile.Reveal())
+	known, knownErr := s.knownNetwork(c, request.Mobile.E164())
 	switch {
 	case knownErr != nil:
 		return verify.Issued{}, knownErr
@@ -106,7 +106,7 @@ func (s *Server) checkCode(c echo.Context, body codeCheckBody) (codeCheckView, e
 	wrong := mistakes{}
 	wrong.require(accounts.FieldSMSCodeID, body.ID)
 	wrong.require(fieldCode, body.Code)
-	mobile, purpose, err := numberAndPurpose(body.Mobile, body.Purpose, wrong)
+	mobile, purpose, err := s.numberAndPurpose(body.Mobile, body.Purpose, wrong)
 	if err != nil {
 		return codeCheckView{}, err
 	}
@@ -118,8 +118,8 @@ func (s *Server) checkCode(c echo.Context, body codeCheckBody) (codeCheckView, e
 }
 
 // numberAndPurpose parses both, and adds the mistakes that the caller has found already.
-func numberAndPurpose(number, purpose string, wrong mistakes) (contact.Mobile, verify.Purpose, error) {
-	mobile := wrong.mobile(number)
+func (s *Server) numberAndPurpose(number, purpose string, wrong mistakes) (contact.Mobile, verify.Purpose, error) {
+	mobile := wrong.mobile(s.Config.Regions, number)
 	if !verify.Purpose(purpose).Valid() {
 		wrong.malformed(fieldPurpose, purpose)
 	}

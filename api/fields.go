@@ -51,10 +51,11 @@ func (m mistakes) malformed(field accounts.Field, text string) {
 	m.require(field, text)
 }
 
-func (m mistakes) mobile(text string) contact.Mobile {
-	mobile, err := contact.ParseMobile(text)
+func (m mistakes) mobile(regions contact.Regions, text string) contact.Mobile {
+	mobile, err := regions.Parse(text)
 	if err != nil {
-		m.malformed(accounts.FieldMobile, text)
+		m[accounts.FieldMobile] = accounts.MobileProblem(regions, err)
+		m.require(accounts.FieldMobile, text)
 	}
 	return mobile
 }
@@ -68,10 +69,10 @@ func (m mistakes) email(text string) contact.Email {
 }
 
 // code is mobile for a number with a code that was sent to it.
-func (m mistakes) code(number, id, digits string) contact.Mobile {
+func (m mistakes) code(regions contact.Regions, number, id, digits string) contact.Mobile {
 	m.require(accounts.FieldSMSCodeID, id)
 	m.require(accounts.FieldSMSCode, digits)
-	return m.mobile(number)
+	return m.mobile(regions, number)
 }
 
 // wording is a sentence in both languages.
@@ -101,6 +102,8 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 	},
 	accounts.FieldMobile: {
 		accounts.Malformed: {"请填写 11 位中国大陆手机号", "Enter an 11-digit mainland China mobile number."},
+		accounts.NoMobile:  {"请填写正确的手机号，可以带国家或地区代码，例如 +852 5123 4567", "Enter a mobile number. It can have a country code, as in +852 5123 4567."},
+		accounts.NotServed: {"暂不支持这个国家或地区的手机号", "Mobile numbers from this country or region are not supported."},
 		accounts.Unchanged: {"新手机号不能与当前手机号相同", "Choose a number that is different from your current one."},
 		isTaken:            {"这个手机号已经注册", "This number is already registered."},
 		isRegistered:       {"注册已经成功，请直接登录", "You have already signed up. Please sign in."},

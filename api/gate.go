@@ -135,12 +135,13 @@ func (s *Server) byAddress(c echo.Context, names ...limits.Name) []limits.Spend 
 // sendSpends returns the spends of one code except those of its number, which are spent in one step with the code itself,
 // see [verify.Codes].
 func (s *Server) sendSpends(c echo.Context, mobile contact.Mobile) []limits.Spend {
+	units := s.Config.SMSUnits[mobile.Region()]
 	return append(s.byAddress(c, limits.SMSIPHour, limits.SMSIPDay),
 		limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()},
 		limits.Spend{Limit: s.Limits[limits.SMSConversion], Subject: mobile.Prefix()},
-		limits.Spend{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
-		limits.Spend{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody},
-		limits.Spend{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody})
+		limits.Spend{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody, Units: units},
+		limits.Spend{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody, Units: units},
+		limits.Spend{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody, Units: units})
 }
 
 // shared reports whether strangers can use up a limit of codes for the owner of a number.
@@ -169,7 +170,7 @@ func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile)
 	if err == nil || !isRight || !shared(admitted.decision.Refused) {
 		return spends, admitted, err
 	}
-	known, knownErr := s.knownNetwork(c, mobile.Reveal())
+	known, knownErr := s.knownNetwork(c, mobile.E164())
 	if knownErr != nil || !known {
 		return spends, admitted, errors.Join(err, knownErr)
 	}
@@ -264,7 +265,7 @@ func (s *Server) keepForPayers(c echo.Context, mobile contact.Mobile, spends []l
 	if err != nil || fill <= 0.75 {
 		return err
 	}
-	if known, err := s.knownNetwork(c, mobile.Reveal()); err != nil || known {
+	if known, err := s.knownNetwork(c, mobile.E164()); err != nil || known {
 		return err
 	}
 	s.refund(c, spends)

@@ -69,9 +69,10 @@ func (s *Server) countMobile(c echo.Context) (mobileView, error) {
 	if err != nil {
 		return mobileView{}, err
 	}
-	mobile, err := contact.ParseMobile(number)
-	if err != nil {
-		return mobileView{}, accounts.FieldErrors{accounts.FieldMobile: accounts.Malformed}
+	wrong := mistakes{}
+	mobile := wrong.mobile(s.Config.Regions, number)
+	if err := wrong.err(); err != nil {
+		return mobileView{}, err
 	}
 	count, err := s.lookUp(c, func(ctx context.Context) (bool, error) { return s.Accounts.MobileTaken(ctx, mobile) })
 	return mobileView{number, count}, err

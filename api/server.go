@@ -20,6 +20,7 @@ import (
 	"usher/captcha"
 	"usher/captcha/challenge"
 	"usher/captcha/pow"
+	"usher/contact"
 	"usher/limits"
 	"usher/verify"
 	"usher/web"
@@ -55,7 +56,9 @@ type Config struct {
 	AllowedOrigins []string       // other origins that may call the API with credentials
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
 	Registration   accounts.Registration
-	ReportSecret   string // in the path that vendors push delivery reports to; empty: none are accepted
+	Regions        contact.Regions // whose numbers are served
+	SMSUnits       map[string]int  // what a code to a region costs of the limits that follow the budget; 1 for one that is not listed
+	ReportSecret   string          // in the path that vendors push delivery reports to; empty: none are accepted
 
 	CaptchaTTL      time.Duration
 	SessionIdle     time.Duration // a session ends after this time without a request

@@ -55,11 +55,11 @@ func (s *Server) signInByPassword(c echo.Context, body signInBody) (accounts.Acc
 
 // loginSubject is the same for every spelling of a login name. Its kind is part of it: the canonical form of a user name
 // may be a number, and the owner of the name must not count as the owner of that number.
-func loginSubject(login string) string {
+func (s *Server) loginSubject(login string) string {
 	if email, err := contact.ParseEmail(login); err == nil {
 		return "email " + email.Reveal()
 	}
-	if mobile, err := contact.ParseMobile(login); err == nil {
+	if mobile, err := s.Config.Regions.ParseAny(login); err == nil {
 		return "mobile " + mobile.Reveal()
 	}
 	if _, canonical, ok := accounts.CanonicalUsername(login); ok {
@@ -70,7 +70,7 @@ func loginSubject(login string) string {
 
 func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account, error) {
 	wrong := mistakes{}
-	mobile := wrong.code(body.Mobile, body.SMSCodeID, body.SMSCode)
+	mobile := wrong.code(s.Config.Regions, body.Mobile, body.SMSCodeID, body.SMSCode)
 	if err := wrong.err(); err != nil {
 		return accounts.Account{}, err
 	}
@@ -119,7 +119,7 @@ type passwordAttempt struct {
 // passwordAttempt returns the cost of a wrong password. A sign-in by SMS code costs nothing of it, and the tries of others
 // do not count for a network that the owner has signed in from: strangers cannot lock an owner out for ever.
 func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) passwordAttempt {
-	login, network := loginSubject(body.Login), networkOf(c)
+	login, network := s.loginSubject(body.Login), networkOf(c)
 	attempt := passwordAttempt{
 		failures: []limits.Spend{{Limit: s.Limits[limits.LoginNameNet], Subject: network + " " + login, Beside: network}},
 		priority: passwords.Later,
@@ -140,7 +140,7 @@ func (s *Server) passwordAttempt(c echo.Context, body signInBody, known bool) pa
 
 // knownNetwork reports whether the account of a login name was signed in from this network recently.
 func (s *Server) knownNetwork(c echo.Context, login string) (bool, error) {
-	return s.Gate.Known(c.Request().Context(), networkOf(c), loginSubject(login))
+	return s.Gate.Known(c.Request().Context(), networkOf(c), s.loginSubject(login))
 }
 
 // admitPassword admits a try of a password: after a few wrong ones only with a captcha, after many wrong ones from unknown
@@ -189,7 +189,7 @@ func (s *Server) admitCode(c echo.Context, mobile contact.Mobile) error {
 	if !refusedBy(err, limits.LoginIP.All()) {
 		return err
 	}
-	if known, failed := s.knownNetwork(c, mobile.Reveal()); failed != nil || !known {
+	if known, failed := s.knownNetwork(c, mobile.E164()); failed != nil || !known {
 		return errors.Join(failed, err)
 	}
 	own, _ := limits.Split(tries)
@@ -199,9 +199,9 @@ func (s *Server) admitCode(c echo.Context, mobile contact.Mobile) error {
 // know remembers the network that an account was signed in from, under each of its login names.
 func (s *Server) know(c echo.Context, account accounts.Account) {
 	var logins []string
-	for _, login := range []string{account.Username, account.Mobile.Reveal(), account.Email.Reveal()} {
+	for _, login := range []string{account.Username, account.Mobile.E164(), account.Email.Reveal()} {
 		if login != "" {
-			logins = append(logins, loginSubject(login))
+			logins = append(logins, s.loginSubject(login))
 		}
 	}
 	if err := s.Gate.Know(c.Request().Context(), knownTTL, networkOf(c), logins...); err != nil {

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"unicode"
 
 	"usher/config"
+	"usher/contact"
 	"usher/secrets"
 	"usher/store"
 	"usher/store/sqlstore"
@@ -62,4 +64,13 @@ func CheckCommon(c config.Common) (keys *secrets.Keys, err error) {
 	}
 	return keys, config.Join(config.Wrong("SECRET_KEYS", keysErr), config.Wrong("REDIS_URL", redisErr),
 		config.Wrong("DATABASE_URL", sqlstore.CheckURL(c.DatabaseURL.Reveal())))
+}
+
+// Regions returns the regions whose numbers are served.
+func Regions(c config.Numbers) (contact.Regions, error) {
+	regions, err := contact.NewRegions(c.SMSRegions)
+	if err != nil {
+		err = fmt.Errorf("%w; want ISO codes such as CN,HK,MO,TW", err)
+	}
+	return regions, config.Wrong("SMS_REGIONS", err)
 }

@@ -39,9 +39,11 @@ func LoadWorker(environ map[string]string) (WorkerSettings, error) {
 	var err error
 	s.Keys, err = CheckCommon(s.Config.Common)
 	mistakes = append(mistakes, err)
+	regions, err := Regions(s.Config.Numbers)
+	mistakes = append(mistakes, err)
 	if s.Config.CanaryTo != "" {
-		if s.Canary, err = contact.ParseMobile(s.Config.CanaryTo.Reveal()); err != nil {
-			mistakes = append(mistakes, config.Wrong("CANARY_TO", errors.New("want a mainland mobile number")))
+		if s.Canary, err = regions.Parse(s.Config.CanaryTo.Reveal()); err != nil {
+			mistakes = append(mistakes, config.Wrong("CANARY_TO", errors.New("want a mobile number of a region in USHER_SMS_REGIONS")))
 		}
 	}
 	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates)

@@ -2,9 +2,7 @@ package config
 
 import (
 	"errors"
-	"math"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -47,8 +45,8 @@ type API struct {
 	Limits     string `env:"LIMITS" desc:"name=count/period,… over the defaults, name=off; docs/limits.md has the names."`
 	LimitsMode string `env:"LIMITS_MODE" envDefault:"enforce" desc:"enforce, or record: count and log only."`
 
-	SMSBudgetYuan Yuan    `env:"SMS_BUDGET_YUAN" envDefault:"45" desc:"Money that codes may cost in any 24 hours; the limits sms_budget_… and sms_total follow it. 0 or off sets no budget."`
-	SMSPriceYuan  float64 `env:"SMS_PRICE_YUAN" envDefault:"0.045" desc:"Price of one SMS."`
+	SMSBudgetYuan Yuan   `env:"SMS_BUDGET_YUAN" envDefault:"45" desc:"Money that codes may cost in any 24 hours; the limits sms_budget_… and sms_total follow it. 0 or off sets no budget."`
+	SMSPriceYuan  Prices `env:"SMS_PRICE_YUAN" envDefault:"0.045" desc:"Price of one SMS, 0.001 to 100: one for all regions, or by region such as CN=0.045,HK=0.30,*=0.60."`
 
 	HTTPConnections int `env:"HTTP_CONNECTIONS" envDefault:"10000" desc:"Open client connections, 16 to 1000000, about 20 kB and a descriptor (ulimit -n) each."`
 	HTTPInFlight    int `env:"HTTP_IN_FLIGHT" envDefault:"512" desc:"Upper bound of requests of a class in flight, 8 to 100000. See docs/operations.md."`
@@ -89,7 +87,9 @@ func (c API) Validate() Mistakes {
 	m = append(m, between("SESSION_REMEMBER", c.SessionRemember, time.Hour, 90*24*time.Hour)...)
 	m = append(m, oneOf("LIMITS_MODE", c.LimitsMode, "enforce", "record")...)
 	m = append(m, between("SMS_BUDGET_YUAN", c.SMSBudgetYuan, 0, 10_000_000)...)
-	m = append(m, between("SMS_PRICE_YUAN", c.SMSPriceYuan, 0.001, 100)...)
+	for _, price := range c.SMSPriceYuan {
+		m = append(m, between("SMS_PRICE_YUAN", price, 0.001, 100)...)
+	}
 	m = append(m, between("HTTP_CONNECTIONS", c.HTTPConnections, 16, 1_000_000)...)
 	m = append(m, between("HTTP_IN_FLIGHT", c.HTTPInFlight, 8, 100_000)...)
 	m = append(m, between("PASSWORD_PARALLEL", c.PasswordParallel, 1, 256)...)
@@ -126,21 +126,4 @@ func Proxies(texts []string) ([]netip.Prefix, error) {
 func validReportSecret(text string) bool {
 	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	return len(text) >= 16 && strings.Trim(text, alphabet) == ""
-}
-
-// Yuan is an amount of money, 0 when it is written as off.
-type Yuan float64
-
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (y *Yuan) UnmarshalText(text []byte) error {
-	if string(text) == "off" {
-		*y = 0
-		return nil
-	}
-	amount, err := strconv.ParseFloat(string(text), 64)
-	if err != nil || math.IsNaN(amount) {
-		return errors.New("not an amount")
-	}
-	*y = Yuan(amount)
-	return nil
 }

@@ -31,9 +31,15 @@ func (c Stores) Validate() Mistakes {
 	return append(m, oneOf("DATABASE_POOLER", c.DatabasePooler, "none", "transaction")...)
 }
 
+// Numbers is what every process and tool that reads phone numbers reads.
+type Numbers struct {
+	SMSRegions []string `env:"SMS_REGIONS" envDefault:"CN" desc:"Regions whose mobile numbers are served, as ISO codes such as CN,HK; numbers without + and a country code belong to the first. See docs/numbers.md."`
+}
+
 // Common is what every process reads.
 type Common struct {
 	Stores
+	Numbers
 
 	SecretKeys    Secret        `env:"SECRET_KEYS,required" prod:"set" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). Replace one only by docs/keys.md."`
 	PublicURL     string        `env:"PUBLIC_URL" prod:"set" envDefault:"http://localhost:8080" desc:"Address of the pages and of links in mails. https, or http on loopback."`

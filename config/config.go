@@ -186,6 +186,8 @@ func wanted(t reflect.Type) string {
 		return "a duration such as 90s, 5m or 1h30m"
 	case t == reflect.TypeFor[Yuan]():
 		return "an amount such as 45 or 0.5, or off"
+	case t == reflect.TypeFor[Prices]():
+		return "a price such as 0.045, or prices by region such as CN=0.045,HK=0.30,*=0.60"
 	case t == reflect.TypeFor[Namespace]():
 		return "1 to 32 of a-z, 0-9 and -, and no - in front"
 	case t.Kind() == reflect.Bool:

@@ -46,6 +46,11 @@ func (r Regions) first() string {
 	return r.codes[0]
 }
 
+// MainlandOnly reports whether no other numbers than those of the mainland are served.
+func (r Regions) MainlandOnly() bool {
+	return len(r.codes) == 0 || len(r.codes) == 1 && r.codes[0] == Mainland
+}
+
 // Serves reports whether the number's region is served.
 func (r Regions) Serves(m Mobile) bool {
 	if len(r.codes) == 0 {

@@ -23,10 +23,11 @@ type Limit struct {
 	History time.Duration // of a guard, see [Limit.Judged]; 0 for every other limit
 }
 
-// Spend asks for one unit of a limit on behalf of a subject.
+// Spend asks for units of a limit on behalf of a subject.
 type Spend struct {
 	Limit   Limit
 	Subject string // an address, a network or a prefix, not hashed: the store hashes it
+	Units   int    // 0 is one unit
 
 	// Beside is another subject, not hashed, in whose place the store keeps this one: limits of one place are spent in one
 	// step. Empty is the subject's own place. For one limit and subject it must always be the same.

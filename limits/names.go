@@ -25,19 +25,20 @@ const (
 	SMSIPHour Name = "sms_ip_hour"
 	// SMSIPDay counts the codes requested by one address in a day, for clients that stay below [SMSIPHour].
 	SMSIPDay Name = "sms_ip_day"
-	// SMSPrefix counts the codes sent to numbers with the same first seven digits, where SMS pumping for a share of the
-	// carrier's fee is visible first.
+	// SMSPrefix counts the codes sent to numbers that differ in their last four digits only, where SMS pumping for a share of
+	// the carrier's fee is visible first.
 	SMSPrefix Name = "sms_prefix"
-	// SMSTotal counts all codes in an hour, so that the budget of a day cannot be spent in minutes. It follows the budget, see
-	// [Set.WithBudget].
+	// SMSTotal counts all codes in an hour, each as [SMSBudgetDay] counts it, so that the budget of a day cannot be spent in
+	// minutes. It follows the budget, see [Set.WithBudget].
 	SMSTotal Name = "sms_total"
-	// SMSBudgetDay counts all codes in a day, so that their cost stays within the budget; see [Set.WithBudget].
+	// SMSBudgetDay counts all codes in a day, so that their cost stays within the budget; see [Set.WithBudget]. A code that is
+	// more expensive than the cheapest one costs as many units as the cheapest one fits into its price, rounded up.
 	SMSBudgetDay Name = "sms_budget_day"
 	// SMSBudgetUnknown counts the codes in a day that are requested from networks that the number's owner has not signed in
 	// from: strangers cannot spend the whole budget.
 	SMSBudgetUnknown Name = "sms_budget_unknown"
-	// SMSConversion guards numbers with the same first seven digits. People enter the codes that they request; programs that
-	// pump SMS for a share of the fee do not. It is the only guard.
+	// SMSConversion guards numbers that differ in their last four digits only. People enter the codes that they request;
+	// programs that pump SMS for a share of the fee do not. It is the only guard.
 	SMSConversion Name = "sms_conversion"
 
 	// CheckIP counts the guesses at codes and captchas from one address, which may be spread over many numbers.

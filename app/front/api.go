@@ -100,7 +100,7 @@ func (a *API) rules() limits.Rules {
 // server assembles the endpoints and pages with the domain behind them.
 func (a *API) server() (*api.Server, error) {
 	c, stores, tracer := a.settings.Config, a.stores, a.traces.Tracer()
-	endpoints, err := endpointConfig(c)
+	endpoints, err := a.settings.endpoints()
 	if err != nil {
 		return nil, err
 	}
@@ -140,14 +140,15 @@ func (a *API) server() (*api.Server, error) {
 	}, nil
 }
 
-// endpointConfig reads the settings that are URLs and networks.
-func endpointConfig(c config.API) (api.Config, error) {
+// endpoints returns the configuration of the endpoints.
+func (s Settings) endpoints() (api.Config, error) {
+	c := s.Config
 	publicURL, urlErr := config.PublicURL(c.PublicURL)
 	proxies, proxiesErr := config.Proxies(c.TrustedProxies)
 	origins, originsErr := config.Origins(c.AllowedOrigins)
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
-		Registration: accounts.Registration(c.Registration),
+		Registration: accounts.Registration(c.Registration), Regions: s.Regions, SMSUnits: s.tariff.units,
 		ReportSecret: c.ReportSecret.Reveal(),
 		CaptchaTTL:   c.CaptchaTTL, SessionIdle: c.SessionIdle,
 		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
@@ -186,7 +187,7 @@ func (a *API) accounts(codes *verify.Service) *accounts.Service {
 		Keys:      a.settings.Keys,
 		Policy: accounts.Policy{
 			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL, UnprovedTTL: c.UnprovedTTL,
-			NumberRecheck: c.NumberRecheck,
+			NumberRecheck: c.NumberRecheck, Regions: a.settings.Regions,
 		},
 		Now:    a.stores.Clock.Now,
 		Logger: a.logger,
@@ -198,7 +199,7 @@ func (a *API) openOps(ctx context.Context) error {
 	c := a.settings.Config
 	found := inspector{a.stores, a.settings.Limits, c.SMSShards}
 	a.ops.Registry.MustRegister(found)
-	page, err := found.board(a.ops.Probe, c.SMSPriceYuan)
+	page, err := found.board(a.ops.Probe, a.settings.tariff.unit)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"usher/app"
 	"usher/captcha"
 	"usher/config"
+	"usher/contact"
 	"usher/limits"
 	"usher/secrets"
 	"usher/telemetry"
@@ -22,6 +23,9 @@ type Settings struct {
 	Keys   *secrets.Keys
 	Limits limits.Set
 	Traces telemetry.Settings
+
+	Regions contact.Regions // whose numbers are served
+	tariff  tariff          // of codes to them
 
 	// Hangups delivers SIGHUP, which is logged. It is nil in tests.
 	Hangups <-chan os.Signal
@@ -37,12 +41,15 @@ type Settings struct {
 func Load(environ map[string]string) (Settings, error) {
 	s := Settings{Traces: telemetry.Parse(environ)}
 	loadErr := config.Load(environ, &s.Config)
-	var commonErr, limitsErr error
+	var commonErr, regionsErr, pricesErr, limitsErr error
 	s.Keys, commonErr = app.CheckCommon(s.Config.Common)
-	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.Config.SMSPriceYuan).
+	s.Regions, regionsErr = app.Regions(s.Config.Numbers)
+	s.tariff, pricesErr = newTariff(s.Config.SMSPriceYuan, s.Regions)
+	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.tariff.unit).
 		WithCodeLength(s.Config.SMSCodeLength)
 	s.Limits, limitsErr = funded.Parse(s.Config.Limits)
-	return s, config.Join(loadErr, commonErr, checkCaptcha(s.Config), config.Wrong("LIMITS", limitsErr))
+	return s, config.Join(loadErr, commonErr, checkCaptcha(s.Config), regionsErr, pricesErr, config.Wrong("LIMITS", limitsErr),
+		s.tariff.affordable(s.Limits))
 }
 
 // captchaConfig is the configuration of captchas, before it is checked.
@@ -70,7 +77,7 @@ func (s Settings) logRisks(logger *slog.Logger) {
 			"variable", config.Prefix+"SMS_BUDGET_YUAN", "sms_total", hour.Count)
 	} else {
 		logger.Info("budget for SMS", "codes_in_24h", day.Count, "of_them_for_unknown_networks", unknown.Count,
-			"codes_in_1h", hour.Count, "yuan_in_24h", float64(day.Count)*s.Config.SMSPriceYuan)
+			"codes_in_1h", hour.Count, "yuan_in_24h", float64(day.Count)*s.tariff.unit)
 	}
 	// The count is infinite without a budget, which has a warning of its own. The limits are whole numbers, so that their
 	// rounding can give a little more than the one lucky guess a year that they are made for.

@@ -7,7 +7,6 @@ import (
 
 	"usher/app"
 	"usher/config"
-	"usher/contact"
 	"usher/providers/catalog"
 	"usher/store/redisstore"
 )
@@ -27,12 +26,15 @@ func canary(ctx context.Context, p app.Process) error {
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err
 	}
-	to, err := contact.ParseMobile(*number)
+	served, regionsErr := regions(p)
+	to, err := served.Parse(*number)
 	switch {
 	case *provider == "" || *number == "" || flags.NArg() > 0:
 		return &app.UsageError{Text: "want: admin canary -provider NAME -to NUMBER"}
+	case regionsErr != nil:
+		return regionsErr
 	case err != nil:
-		return &app.UsageError{Text: "-to: want a mainland mobile number"}
+		return &app.UsageError{Text: "-to: want a mobile number of a region in USHER_SMS_REGIONS"}
 	case *wait < 0 || *wait > app.CanaryLife:
 		return &app.UsageError{Text: "-wait: want at most 5m"}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"usher/app"
 	"usher/config"
+	"usher/contact"
 	"usher/store/sqlstore"
 )
 
@@ -129,6 +130,15 @@ func progress(w io.Writer) func(format string, args ...any) {
 			_, _ = fmt.Fprintf(w, format+"\n", args...)
 		}
 	}
+}
+
+// regions returns the regions of the settings, for numbers on the command line.
+func regions(p app.Process) (contact.Regions, error) {
+	var settings config.Numbers
+	if err := config.Load(p.Environ, &settings); err != nil {
+		return contact.Regions{}, err
+	}
+	return app.Regions(settings)
 }
 
 // openDatabase opens the database of the settings. Its schema may be newer than this program's, but not older.

@@ -73,7 +73,7 @@ func importUsers(ctx context.Context, p app.Process) error {
 	defer func() { _ = db.Close() }()
 	run := &importRun{
 		reader:   reader,
-		importer: &accounts.Importer{Store: sqlstore.NewAccounts(db, settings.Keys), Now: time.Now, DryRun: *dryRun},
+		importer: &accounts.Importer{Store: sqlstore.NewAccounts(db, settings.Keys), Now: time.Now, Regions: settings.Regions, DryRun: *dryRun},
 		rejects:  io.MultiWriter(report...),
 		progress: progress(p.Stderr),
 		size:     size,
@@ -204,6 +204,10 @@ func reason(outcome error) string {
 		switch {
 		case field == accounts.FieldPassword:
 			text = "not a hash that can be verified"
+		case problem == accounts.NotServed:
+			text = "a number of a region that USHER_SMS_REGIONS does not name"
+		case problem == accounts.NoMobile:
+			text = "not a mobile number"
 		case field == accounts.FieldMobile && problem == accounts.Missing:
 			text = "missing, and without a usable password the user has no other way to sign in"
 		}

@@ -37,7 +37,7 @@ func listMessages(ctx context.Context, p app.Process) error {
 	if flags.NArg() > 0 {
 		return &app.UsageError{Text: "messages list: want flags only; use messages show for one id"}
 	}
-	if err := checkFilter(&filter); err != nil {
+	if err := checkFilter(p, &filter); err != nil {
 		return err
 	}
 	d, err := openDesk(ctx, p)
@@ -117,11 +117,15 @@ func filterFlags(flags *flag.FlagSet, f *sqlstore.Filter, limit int) {
 }
 
 // checkFilter masks the number or address of -to. It is no part of the parsing, because package flag quotes what it refuses.
-func checkFilter(f *sqlstore.Filter) (err error) {
+func checkFilter(p app.Process, f *sqlstore.Filter) error {
 	if f.Limit < 1 || f.Limit > sqlstore.ListMost {
 		return &app.UsageError{Text: "-limit: want 1 to 10000"}
 	}
-	if f.To, err = parseMask(f.To); err != nil {
+	served, err := regions(p)
+	if err != nil {
+		return err
+	}
+	if f.To, err = parseMask(served, f.To); err != nil {
 		return &app.UsageError{Text: "-to: " + err.Error()}
 	}
 	return nil
@@ -148,11 +152,11 @@ func parseStates(text string) ([]messages.State, error) {
 }
 
 // parseMask masks a number or an address as the table has it. A full one is used for nothing else.
-func parseMask(text string) (string, error) {
+func parseMask(served contact.Regions, text string) (string, error) {
 	if text == "" || strings.Contains(text, "***") {
 		return text, nil
 	}
-	if mobile, err := contact.ParseMobile(text); err == nil {
+	if mobile, err := served.ParseAny(text); err == nil {
 		return mobile.String(), nil
 	}
 	if email, err := contact.ParseEmail(text); err == nil {

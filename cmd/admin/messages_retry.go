@@ -72,7 +72,7 @@ func retryMessages(ctx context.Context, p app.Process) error {
 	if err := f.check(flags, ids, term.IsTerminal(int(os.Stdin.Fd()))); err != nil {
 		return err
 	}
-	if err := checkFilter(&filter); err != nil {
+	if err := checkFilter(p, &filter); err != nil {
 		return err
 	}
 	d, err := openDesk(ctx, p)

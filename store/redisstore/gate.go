@@ -17,7 +17,7 @@ import (
 type Gate struct{ store *Store }
 
 // Admit removes the captcha and returns what it asks, which is zero when the captcha is gone or the id is empty; and it
-// spends one unit of each limit, or of none when one of them has none left. Both go in one round trip, so the captcha is
+// spends the units of each limit, or of none when one of them has not so many left. Both go in one round trip, so the captcha is
 // spent whatever the limits decide; after a refusal a second one returns the units of other places. Limits that are off are
 // skipped. After an error it is unknown whether units were spent. Of parallel calls with one id only one gets the answer.
 func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spend) (

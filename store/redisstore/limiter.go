@@ -37,9 +37,11 @@ type batch struct {
 	groups []*group
 }
 
-// group is the spends of one place: their windows share a cluster slot, so one script takes all units or none.
+// group is the spends of one place and the same number of units: their windows share a cluster slot, so one script takes all units
+// or none.
 type group struct {
 	place     string
+	units     int
 	subjects  []string
 	limits    []limits.Limit // a guard comes last
 	positions []int          // of the limits among all spends
@@ -53,7 +55,7 @@ func (s *Store) batch(spends []limits.Spend) *batch {
 	for i, spend := range spends {
 		if !spend.Limit.Off() {
 			place, subject := s.place(spend)
-			g := b.group(place)
+			g := b.group(place, max(1, spend.Units))
 			g.subjects, g.limits, g.positions = append(g.subjects, subject), append(g.limits, spend.Limit), append(g.positions, i)
 		}
 	}
@@ -74,13 +76,13 @@ func (s *Store) place(spend limits.Spend) (place, subject string) {
 
 // group returns the group that a spend of the place joins. A script names only the first limit that refuses. While limits
 // are only recorded, each has a group of its own, so that all of them are reported.
-func (b *batch) group(place string) *group {
+func (b *batch) group(place string, units int) *group {
 	for _, g := range b.groups {
-		if !b.store.recording() && g.place == place && g.guard() == 0 {
+		if !b.store.recording() && g.place == place && g.units == units && g.guard() == 0 {
 			return g
 		}
 	}
-	g := &group{place: place}
+	g := &group{place: place, units: units}
 	b.groups = append(b.groups, g)
 	return g
 }
@@ -104,7 +106,7 @@ func (g *group) keys(space keyspace) []string {
 
 // spending returns the call that takes a group's units.
 func (b *batch) spending(g *group) *call {
-	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli(), b.store.recording(), g.guard()}, limitArgs(g.limits)...)
+	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli(), b.store.recording(), g.guard(), g.units}, limitArgs(g.limits)...)
 	if last := len(keys) - 1; g.guard() > 0 {
 		guard, subject := g.limits[last], g.subjects[last]
 		keys = append(keys, b.store.space.enteredKey(g.place, subject, guard),
@@ -116,7 +118,7 @@ func (b *batch) spending(g *group) *call {
 
 // refunding returns the call that gives a group's units back.
 func (b *batch) refunding(g *group) *call {
-	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli()}, limitPeriods(g.limits)...)
+	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli(), g.units}, limitPeriods(g.limits)...)
 	if last := len(keys) - 1; g.guard() > 0 {
 		keys = append(keys, b.store.space.historyKey(g.place, g.subjects[last], g.limits[last]))
 		args = append(args, g.limits[last].Judged().Milliseconds())

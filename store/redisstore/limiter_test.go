@@ -24,6 +24,7 @@ var limitsTests = behaviours{
 	"a clock that is behind forgets nothing":      clockBehind,
 	"another period counts anew":                  otherPeriod,
 	"what is refused or given back leaves no key": refusedLeavesNothing,
+	"several units are spent together":            severalUnits,
 	"a window lives as long as it counts":         windowLives,
 	"a server that lost its scripts gets them":    scriptsLost,
 }
@@ -241,6 +242,37 @@ func refusedLeavesNothing(t *testing.T, b *fixture) {
 	}
 	if d := b.spend(t, back); d.Remaining != 4 {
 		t.Errorf("%d left of 5 after the first", d.Remaining)
+	}
+}
+
+// severalUnits: a spend of seven is granted as long as seven are left, and comes back as seven.
+func severalUnits(t *testing.T, b *fixture) {
+	one := on(t, "", "weighted", 20, time.Hour)
+	seven := one
+	seven.Units = 7
+	for _, left := range []int{13, 6} {
+		if d := b.spend(t, seven); !d.Allowed() || d.Remaining != left {
+			t.Errorf("%+v, want %d left", d, left)
+		}
+	}
+	if d := b.spend(t, seven); d.Allowed() || d.RetryAfter <= 0 {
+		t.Errorf("seven of six: %+v", d)
+	}
+	if d := b.spend(t, one, seven); d.Allowed() { // another number of units is another script: it gives back what it took
+		t.Errorf("one and seven of six: %+v", d)
+	}
+	if d := b.spend(t, one); !d.Allowed() || d.Remaining != 5 {
+		t.Errorf("one of six: %+v", d)
+	}
+	if err := b.store.Gate().Refund(t.Context(), []limits.Spend{seven}); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := b.store.Gate().Left(t.Context(), one); err != nil || left != 12 {
+		t.Errorf("%d left after the refund: %v", left, err)
+	}
+	b.clock.Advance(2 * time.Hour)
+	if d := b.spend(t, seven); d.Remaining != 13 {
+		t.Errorf("%+v in the next period", d)
 	}
 }
 

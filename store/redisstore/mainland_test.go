@@ -34,12 +34,10 @@ func TestStore_keeps_a_mainland_number_under_the_keys_of_every_release(t *testin
 			ID: subject + strings.Repeat("r", 22), Subject: subject, Purpose: verify.Login, To: mobile.String(), KeyID: "k1", MAC: "mac",
 			IssuedAt: b.clock.Now(), ExpiresAt: b.clock.Now().Add(5 * time.Minute), MaxAttempts: 5, ResendAfter: time.Minute,
 		}
-		_, spendErr := b.store.Limiter().Spend(t.Context(), []limits.Spend{
-			{Limit: b.store.Rules.Set[limits.SMSPrefix], Subject: mobile.Prefix()},
-			{Limit: b.store.Rules.Set[limits.SMSConversion], Subject: mobile.Prefix()},
-		})
+		b.spend(t, limits.Spend{Limit: b.store.Rules.Set[limits.SMSPrefix], Subject: mobile.Prefix()},
+			limits.Spend{Limit: b.store.Rules.Set[limits.SMSConversion], Subject: mobile.Prefix()})
 		for _, err := range []error{
-			b.codes.Issue(t.Context(), issue), spendErr, b.store.Limiter().Entered(t.Context(), mobile),
+			b.codes.Issue(t.Context(), issue), b.store.Gate().Entered(t.Context(), mobile),
 			b.store.Gate().Know(t.Context(), time.Hour, "192.0.2.0/24", mobile.Reveal()),
 		} {
 			if err != nil {

@@ -6,6 +6,6 @@
 --
 -- Returns 1.
 for i = 1, #KEYS do
-  take(read(i, redis.call('GET', KEYS[i]), tonumber(ARGV[1]), 0, tonumber(ARGV[1 + i])))
+  take(read(i, redis.call('GET', KEYS[i]), tonumber(ARGV[1]), 0, tonumber(ARGV[1 + i])), 1)
 end
 return 1

@@ -1,9 +1,10 @@
--- Gives back one unit of each limit of one place.
+-- Gives back units of each limit of one place.
 --
 -- KEYS[1…] -> windows, all of one place
 -- ARGV[1]  -> when the units were spent, in milliseconds
--- ARGV[2…] -> period in milliseconds of each window
+-- ARGV[2]  -> units that were spent of each window
+-- ARGV[3…] -> period in milliseconds of each window
 --
 -- Returns 1.
-for i = 1, #KEYS do refund(i, tonumber(ARGV[1]), tonumber(ARGV[1 + i])) end
+for i = 1, #KEYS do refund(i, tonumber(ARGV[1]), tonumber(ARGV[2 + i]), tonumber(ARGV[2])) end
 return 1

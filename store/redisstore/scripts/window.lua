@@ -52,10 +52,10 @@ local function read(at, text, now, count, period)
   return w
 end
 
--- take spends one unit. Only the first spend of a slot sets the time to live, which more than doubles the cost: for as long as
+-- take spends units. Only the first spend of a slot sets the time to live, which more than doubles the cost: for as long as
 -- the slot counts, and one second more because clocks differ.
-local function take(w)
-  w.units = w.units + 1
+local function take(w, units)
+  w.units = w.units + units
   if w.open then
     redis.call('SET', KEYS[w.at], w.units .. w.rest, 'KEEPTTL')
   else
@@ -63,12 +63,12 @@ local function take(w)
   end
 end
 
--- wait returns the milliseconds until the window has a unit again.
-local function wait(w)
+-- wait returns the milliseconds until the window has so many units again. It is 0 when it can never have them.
+local function wait(w, wanted)
   local units = w.units
-  for _, s in ipairs((slots(w.units .. w.rest, w.slot))) do
+  for _, s in ipairs((slots(w.units .. (w.rest or ' ' .. w.slot), w.slot))) do
     units = units - s.units
-    if units < w.count then return math.ceil((s.at + SLOTS) * w.period / 60) - w.now end
+    if units + wanted <= w.count then return math.ceil((s.at + SLOTS) * w.period / 60) - w.now end
   end
   return 0
 end
@@ -88,11 +88,12 @@ local function judge(at, texts, args, a, now, percent)
   return history, isGood
 end
 
--- spend takes one unit of each window, or of none when one has none left and record is not set. The arguments from
--- args[first] on are a count and a period for each key from KEYS[from] on. With a percentage the last window is a guard: see
--- judge. It returns the position of the first window without a unit (0 when there is none), the milliseconds until it has
--- one, the position of the tightest window and the units left of it. A guard is never the tightest.
-local function spend(from, args, first, now, record, percent)
+-- spend takes some units of each window, one where their number is nil, or of none when one has not so many left and record is
+-- not set. The arguments from args[first] on are a count and a period for each key from KEYS[from] on. With a percentage the last
+-- window is a guard: see judge. It returns the position of the first window without the units (0 when there is none), the
+-- milliseconds until it has them, the position of the tightest window and the units left of it. A guard is never the tightest.
+local function spend(from, args, first, now, record, percent, wanted)
+  wanted = wanted or 1
   local windows, guard, refused, retry, tightest, left = {}, 0, 0, 0, 0, 0
   if #KEYS < from then return refused, retry, tightest, left end
   local texts = redis.call('MGET', unpack(KEYS, from))
@@ -106,23 +107,24 @@ local function spend(from, args, first, now, record, percent)
     local count = tonumber(args[a])
     if i == guard then count = math.ceil(count / 3) end
     local w = read(from + i - 1, text, now, count, tonumber(args[a + 1]))
-    local full = w.units >= w.count and (i ~= guard or not isGood)
-    if refused == 0 and full then refused, retry = i, wait(w) end
+    local full = w.units + wanted > w.count and (i ~= guard or not isGood)
+    if refused == 0 and full then refused, retry = i, wait(w, wanted) end
     windows[i] = w
   end
   windows[#windows + 1] = history
   local granted = refused == 0 or record
   for i, w in ipairs(windows) do
-    if granted then take(w) end
+    if granted then take(w, wanted) end
     local rest = math.max(w.count - w.units, 0)
     if (guard == 0 or i < guard) and (tightest == 0 or rest < left) then tightest, left = i, rest end
   end
   return refused, retry, tightest, left
 end
 
--- refund returns one unit to KEYS[i] that was spent at the given time. When a clock that was behind has put it in a newer slot,
--- the unit is taken from the newest slot.
-local function refund(i, at, period)
+-- refund returns units to KEYS[i] that were spent at the given time, one where their number is nil. When a clock that was behind
+-- has put them in a newer slot, they are taken from the newest slot.
+local function refund(i, at, period, wanted)
+  wanted = wanted or 1
   local text = redis.call('GET', KEYS[i])
   if not text then return end
   local newest, slot = tonumber(string.match(text, ' (%d+)')), math.floor(at * 60 / period)
@@ -133,10 +135,10 @@ local function refund(i, at, period)
     if s.at == slot or s.at == newest and not giver then giver = s end
   end
   if not giver then return end
-  if units < 2 then
+  if units <= wanted then
     redis.call('DEL', KEYS[i]) -- a window without units leaves no key
     return
   end
-  giver.units = giver.units - 1
-  redis.call('SET', KEYS[i], units - 1 .. join(list, newest), 'KEEPTTL')
+  giver.units = giver.units - wanted
+  redis.call('SET', KEYS[i], units - wanted .. join(list, newest), 'KEEPTTL')
 end
