@@ -50,7 +50,7 @@ func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.
 	case "email":
 		account, err = fromForm(c, form, s.changeEmail)
 	case "mobile":
-		account, err = fromForm(c, form, s.changeMobile)
+		account, err = fromForm(c, s.withCallingCode(form), s.changeMobile)
 	case "resend":
 		if err = s.resendOwn(c, account); err == nil {
 			*p = web.Page{Notice: resent.in(languageOf(c))}

@@ -2,13 +2,18 @@ package api
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
+	"usher/contact"
+	"usher/input"
 	"usher/verify"
 	"usher/web"
 )
@@ -60,7 +65,7 @@ func handleForm[B any](
 			}
 		default:
 			var body B
-			fill(&body, typed)
+			fill(&body, s.withCallingCode(typed))
 			err = do(c, body, &p)
 			p.Done = err == nil
 		}
@@ -161,13 +166,29 @@ func (s *Server) logoutForm(c echo.Context) error {
 // sendCodeForm sends a code and stores its id in the page: the digits that are typed next are compared with that code.
 func (s *Server) sendCodeForm(c echo.Context, p *web.Page, purpose verify.Purpose) error {
 	var body codeBody
-	fill(&body, p.Form)
+	fill(&body, s.withCallingCode(p.Form))
 	body.Purpose = string(purpose)
 	view, err := s.issueCode(c, body)
 	if p.CodeSent = err == nil; p.CodeSent {
 		p.ResendAfter, p.Form["sms_code_id"] = view.ResendAfter, view.ID
 	}
 	return err
+}
+
+// withCallingCode returns the fields of a form with the chosen country code in front of a number that has none. Numbers of the first
+// region stay as they were typed.
+func (s *Server) withCallingCode(typed map[string]string) map[string]string {
+	regions := s.Config.Regions.Codes()
+	chosen := slices.IndexFunc(regions, func(region string) bool {
+		return typed["calling_code"] == "+"+strconv.Itoa(contact.CallingCode(region))
+	})
+	digits, international, ok := input.Number(typed["mobile"])
+	if chosen < 1 || !ok || international {
+		return typed
+	}
+	entered := maps.Clone(typed)
+	entered["mobile"] = typed["calling_code"] + digits
+	return entered
 }
 
 // readForm returns the fields of a plain form, see [decode] for what it refuses.

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/captcha/challenge"
+	"usher/contact"
 	"usher/web"
 )
 
@@ -84,6 +85,9 @@ func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 func (s *Server) page(c echo.Context, status int, name string, p web.Page) error {
 	p.Lang = languageOf(c)
 	p.Registration, p.CodeLength = string(s.Config.Registration), s.Verify.Policy.CodeLength
+	for _, code := range s.Config.Regions.Codes() {
+		p.Regions = append(p.Regions, web.Region{Code: code, Calling: contact.CallingCode(code)})
+	}
 	p.CaptchaRequired, p.CaptchaKind = s.Captcha.Enabled(), string(s.Captcha.Kind())
 	var out bytes.Buffer
 	if err := s.Web.Render(&out, name, p); err != nil {

@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -139,4 +140,60 @@ func TestBudget_counts_what_a_code_to_each_region_costs(t *testing.T) {
 		b.at(anyAddress(2+i)).ask(samePrefix(i)).want(202, "0")
 	}
 	b.at(anyAddress(6)).ask(samePrefix(6)).want(429, "4206")
+}
+
+func TestPages_offer_a_choice_of_country_when_several_regions_are_served(t *testing.T) {
+	t.Parallel()
+	const choice = `name="calling_code"`
+	for _, path := range []string{"/register", "/login?mode=code", "/forgot", "/undo"} {
+		page := serving(t, "CN", "HK").person().get(path).wantPage(200, choice).text
+		for _, want := range []string{
+			`<option value="+86">中国大陆 &#43;86</option>`, `<option value="+852">中国香港 &#43;852</option>`, `autocomplete="tel"`,
+		} {
+			if !strings.Contains(page, strings.ReplaceAll(want, `value="+`, `value="&#43;`)) {
+				t.Errorf("%s lacks %s", path, want)
+			}
+		}
+		for _, codes := range [][]string{nil, {"CN"}, {"HK"}} {
+			if strings.Contains(serving(t, codes...).person().get(path).text, choice) {
+				t.Errorf("%s offers a choice of %v", path, codes)
+			}
+		}
+	}
+}
+
+func TestForm_adds_the_chosen_country_code(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ country, number, to string }{
+		"chosen":             {"+852", "5123 4567", hongKong},
+		"typed as well":      {"+852", "+852 5123 4567", hongKong},
+		"typed another":      {"+852", "+86 138 0013 8000", "13800138000"},
+		"the first":          {"+86", "138 0013 8000", "13800138000"},
+		"the first, typed":   {"+86", "8613800138000", "13800138000"},
+		"none":               {"", "13800138000", "13800138000"},
+		"one that is forged": {"+1", "13800138000", "13800138000"},
+	} {
+		b := serving(t, "CN", "HK")
+		p := b.person()
+		page := p.get("/register").wantPage(200, "captcha_id")
+		form := url.Values{
+			"username": {"chan_tai_man"}, "mobile": {test.number}, "calling_code": {test.country}, "agree": {"true"},
+			"captcha_id": {page.captchaOf()}, "captcha": {captchaText}, "action": {"send_code"},
+		}
+		sent := p.submit("/register", form).wantPage(200, "value=\""+strings.ReplaceAll(test.number, "+", "&#43;")+"\"")
+		if test.country == "+852" && !strings.Contains(sent.text, `<option value="&#43;852" selected>`) {
+			t.Errorf("%s: the choice is lost", name)
+		}
+		if to := b.sms.all()[0].To.Reveal(); to != test.to {
+			t.Errorf("%s: the code went to %s, want %s", name, to, test.to)
+		}
+		form.Set("action", "")
+		form.Set("sms_code_id", sent.codeIDOf())
+		form.Set("sms_code", b.lastCode())
+		form.Set("password", password)
+		form.Set("password_repeat", password)
+		if got := p.submit("/register", form); got.status != 303 {
+			t.Errorf("%s: registered with %d: %s", name, got.status, got.text)
+		}
+	}
 }

@@ -20,6 +20,8 @@ type Page struct {
 	Path string
 	// Registration is either, mobile, email or both, as USHER_REGISTRATION; empty means either.
 	Registration string
+	// Regions are the served ones, that of numbers without a country code first; empty means mainland China.
+	Regions []Region
 	// Mode is the tab of /register ("mobile" or "email") and /login ("password" or "code"), and the form of
 	// /account ("password", "email" or "mobile"): the query or form value "mode", unchecked. Unknown and
 	// unavailable values mean the first tab, and no form. On /activate it is the field that the link needs:

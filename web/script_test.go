@@ -182,6 +182,7 @@ func TestScript(t *testing.T) {
 	page := web.Page{Lang: "en", CaptchaRequired: true}
 	for name, test := range map[string]func(*testing.T, context.Context, web.Page){
 		"registers by mobile, step by step":           registersByMobile,
+		"adds the chosen country code":                addsCountryCode,
 		"does the work that is asked":                 doesWork,
 		"does work beside a picture":                  doesWorkBesidePicture,
 		"says that a message was refused":             saysRefusedMessage,
@@ -243,6 +244,25 @@ func registersByMobile(t *testing.T, browser context.Context, page web.Page) {
 	}
 	if got := s.called("POST /v1/sms-codes"); len(got) != 2 || !strings.Contains(got[1], `"purpose":"register"`) {
 		t.Errorf("got codes asked for with %v, want two, with purpose register", got)
+	}
+}
+
+func addsCountryCode(t *testing.T, browser context.Context, page web.Page) {
+	page.Regions = []web.Region{{Code: "CN", Calling: 86}, {Code: "HK", Calling: 852}}
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":            {okCaptcha},
+		"POST /v1/sms-codes":           {okCode},
+		"GET /v1/sms-codes/s1":         {`{"errno":"0","data":{"status":"delivered","resend_after":50}}`},
+		"GET /v1/mobiles/+85251234567": {free},
+	})
+	b := openTab(t, browser, s.URL+"/register")
+	b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('[name=calling_code]').value = '+852'`))
+	b.fill(map[string]string{"mobile": "5123-4567", "captcha": "abcd"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("code-status", "Delivered"))
+	if got := s.called("POST /v1/sms-codes"); len(got) != 1 || !strings.Contains(got[0], `"mobile":"+85251234567"`) {
+		t.Errorf("got codes asked for with %v", got)
 	}
 }
 

@@ -67,6 +67,13 @@ const narrow = (text) => tidy(tidy(text)
 
 const plainMobile = (text) => narrow(text).replace(/^tel:/i, '').replace(/[\s\x85().\xB7-]/g, '').replace(/^(?:\+|00)?86(?=1\d{10}$)/, '');
 
+// numberOf adds the chosen country code to a number that has none. Numbers of the first country stay as they were typed.
+function numberOf(input) {
+  const number = plainMobile(input.value);
+  const { calling_code: country } = input.form.elements;
+  return country?.selectedIndex > 0 && number && !/^(\+|00)/.test(number) ? country.value + number : number;
+}
+
 // plainCode also finds the code in a whole message: it is the only number with that many digits.
 function plainCode(text, length) {
   const typed = narrow(text);
@@ -82,14 +89,14 @@ const lengthOf = (password) => [...passwordForm(password)].length;
 function valueOf(input) {
   if (input.type === 'checkbox') return input.checked;
   if (input.name.startsWith('password')) return input.value;
-  if (input.name === 'mobile') return plainMobile(input.value);
+  if (input.name === 'mobile') return numberOf(input);
   if (input.name === 'sms_code') return plainCode(input.value, Number(input.dataset.length));
   return tidy(input.value);
 }
 
 // The forms of valid values, by the names of fields.
 const forms = {
-  mobile: (value) => /^1[3-9]\d{9}$/.test(value),
+  mobile: (value, input) => ('abroad' in input.dataset ? /^\+?\d{4,17}$/ : /^1[3-9]\d{9}$/).test(value),
   sms_code: (value, input) => /^\d+$/.test(value) && (value.length === Number(input.dataset.length) || !Number(input.dataset.length)),
   email: (value) => /^[^@]+@[^@]+$/.test(narrow(value)),
   username: (value) => /^[\p{L}\p{N}_]{5,20}$/u.test(value.normalize('NFKC')),
@@ -384,9 +391,11 @@ class CodeSender {
       if (code !== value && forms.sms_code(code, this.code)) this.code.value = code;
     });
     // A number corrected after sending is another number: it does not have to wait.
-    this.mobile.addEventListener('input', () => {
-      if (this.sentTo && plainMobile(this.mobile.value) !== this.sentTo) this.forget();
-    });
+    for (const field of [this.mobile, form.elements.calling_code]) {
+      field?.addEventListener('input', () => {
+        if (this.sentTo && numberOf(this.mobile) !== this.sentTo) this.forget();
+      });
+    }
     this.resume();
   }
 
@@ -418,7 +427,7 @@ class CodeSender {
     }
     alertOf(this.form).textContent = '';
     if (!this.ready()) return;
-    const body = { mobile: plainMobile(this.mobile.value), purpose: this.form.dataset.purpose };
+    const body = { mobile: numberOf(this.mobile), purpose: this.form.dataset.purpose };
     if (this.id) body.sms_code_id = this.id; // The new code takes the place of that one.
     this.button.disabled = true;
     this.button.textContent = say('wait');
