@@ -109,6 +109,7 @@ func TestLoad_brings_names_and_addresses_into_the_form_that_is_compared(t *testi
 		"USHER_OPS_HOSTS": {
 			"Usher-API.internal , b": "usher-api.internal b", "例子.example": "xn--fsqu00a.example", "usher.internal:8081": "", "https://a": "", "*.a": "",
 		},
+		"USHER_SMS_REGIONS": {" CN , HK": "CN HK"}, // package contact refuses unknown ones
 		"USHER_TRUSTED_PROXIES": {
 			"10.0.0.1 , 10.1.2.3/8": "10.0.0.1/32 10.0.0.0/8", "::ffff:10.0.0.0/104": "10.0.0.0/8", "::ffff:10.0.0.1": "10.0.0.1/32",
 			"fe80::1%eth0": "fe80::1/128", "2001:DB8::1/32": "2001:db8::/32",
@@ -131,6 +132,7 @@ func TestLoad_brings_names_and_addresses_into_the_form_that_is_compared(t *testi
 			}
 			return list
 		},
+		"USHER_SMS_REGIONS": func(c config.API) []string { return c.SMSRegions },
 		"USHER_TRUSTED_PROXIES": func(c config.API) (list []string) {
 			prefixes, _ := config.Proxies(c.TrustedProxies)
 			for _, p := range prefixes {

@@ -91,7 +91,7 @@ type Flow struct {
 	Recent    Tally             `json:"-"` // of the messages requested since [Window.Recent]
 	Slots     []Tally           `json:"-"` // the oldest first
 	Providers map[string]*Tally // without messages that were passed to no provider
-	Prefixes  map[string]*Tally // by the first three digits of a number; no times
+	Prefixes  map[string]*Tally // by the first three digits of a number, abroad with the plus sign; no times
 }
 
 // Traffic counts the messages of a window, by the time they were requested.

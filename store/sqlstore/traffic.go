@@ -75,7 +75,7 @@ func (r partRow) part() vitals.Part {
 func (m *Messages) counts(ctx context.Context, t *vitals.Traffic, since time.Time) error {
 	number := func(condition string) string { return "count(*) filter (where " + condition + ")" }
 	query := "select " + m.parts(t.Window) + `,
-		case when channel = 'sms' then substr(to_masked, 1, 3) else '' end as prefix,
+		case when channel <> 'sms' then '' when to_masked like '+%' then substr(to_masked, 1, 4) else substr(to_masked, 1, 3) end as prefix,
 		count(*) as asked,
 		` + number("accepted_at is not null or state in ('sent', 'delivered', 'undelivered')") + ` as accepted,
 		` + number("state = 'delivered'") + ` as delivered,

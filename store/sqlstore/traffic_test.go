@@ -102,7 +102,7 @@ func trafficParts(t *testing.T, f *fixture) {
 	f.sms(t, fromEnd(time.Hour), messages.Sent, to("138****8000", "aliyun")) // the first moment that counts
 	f.sms(t, fromEnd(time.Hour+time.Second), messages.Sent, to("138****8000", "aliyun"))
 	f.sms(t, fromEnd(30*time.Minute), messages.Sent, to("139****8000", "ronglian"))
-	f.sms(t, fromEnd(90*time.Second), messages.Sent, to("139****8001", "aliyun"))
+	f.sms(t, fromEnd(90*time.Second), messages.Sent, to("+852****8001", "aliyun"))
 	f.sms(t, fromEnd(0), messages.Sent, to("137****8001", "aliyun")) // the first that does not
 
 	got := f.traffic(t).SMS
@@ -128,7 +128,7 @@ func trafficParts(t *testing.T, f *fixture) {
 	if diff := cmp.Diff(map[string]int{"aliyun": 2, "ronglian": 1}, count(got.Providers)); diff != "" {
 		t.Errorf("providers, -want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]int{"138": 1, "139": 2}, count(got.Prefixes)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"138": 1, "139": 1, "+852": 1}, count(got.Prefixes)); diff != "" {
 		t.Errorf("prefixes, -want +got:\n%s", diff)
 	}
 }
