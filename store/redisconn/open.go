@@ -4,9 +4,16 @@ package redisconn
 
 import (
 	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -161,4 +168,103 @@ func take(query url.Values, name string) string {
 	value := query.Get(name)
 	query.Del(name)
 	return value
+}
+
+// sentinelSearch is for how many time-outs the client searches for the primary in the background, while commands wait.
+// When the sentinel that it talks to hangs, as when a machine dies with that sentinel and the primary, the client tries it
+// four times before it asks the others; when its time is up before that, it begins again with the same sentinel, for ever
+// (https://github.com/redis/go-redis/issues/3652).
+const sentinelSearch = 10
+
+// openSentinel reads what is special to sentinels, and bounds how long a command may wait for them to name the primary.
+func openSentinel(options *redis.UniversalOptions, database string, query url.Values) (redis.UniversalClient, error) {
+	options.MasterName = take(query, "master")
+	options.SentinelUsername = take(query, "sentinel_username")
+	options.SentinelPassword = take(query, "sentinel_password")
+	if options.MasterName == "" {
+		return nil, errors.New("redis URL: the sentinel form needs ?master=name")
+	}
+	if len(query) > 0 {
+		return nil, errors.New("redis URL: the options of the sentinel form are master, sentinel_username, " +
+			"sentinel_password, ca, cert and key")
+	}
+	if database != "" {
+		n, err := strconv.Atoi(database)
+		if err != nil || n < 0 {
+			return nil, errors.New("redis URL: the database is a number")
+		}
+		options.DB = n
+	}
+	limit := options.DialTimeout
+	options.Dialer, options.DialTimeout = dialWithin(limit, options.TLSConfig), sentinelSearch*limit
+	client := redis.NewUniversalClient(options)
+	client.AddHook(within(2*limit + 100*time.Millisecond))
+	return client, nil
+}
+
+// within bounds the commands of a client whose search for a primary may take longer than a request may wait.
+func within(limit time.Duration) hook {
+	return func(ctx context.Context, _ []redis.Cmder, next func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return next(ctx)
+	}
+}
+
+// dialWithin connects like the client itself, but within a time limit of its own.
+func dialWithin(limit time.Duration, config *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	plain := &net.Dialer{Timeout: limit}
+	if config == nil {
+		return plain.DialContext
+	}
+	return (&tls.Dialer{NetDialer: plain, Config: config}).DialContext
+}
+
+// newTLS leaves the server's name to the client, which knows the host that it dials.
+func newTLS() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
+
+// tlsFiles are the options of a URL that name files; all are optional.
+type tlsFiles struct{ ca, cert, key string }
+
+// takeFiles removes the options that name files from the query, so that what is left can be checked for mistakes.
+func takeFiles(query url.Values) tlsFiles {
+	return tlsFiles{ca: take(query, "ca"), cert: take(query, "cert"), key: take(query, "key")}
+}
+
+// addTo reads the files into the settings of TLS, which are nil for a URL without it.
+func (f tlsFiles) addTo(config *tls.Config) error {
+	switch {
+	case f == tlsFiles{}:
+		return nil
+	case config == nil:
+		return errors.New("redis URL: ca, cert and key are options of TLS: want rediss://, rediss-sentinel:// or rediss-cluster://")
+	case (f.cert == "") != (f.key == ""):
+		return errors.New("redis URL: cert and key belong together")
+	}
+	if f.ca != "" {
+		text, err := os.ReadFile(f.ca)
+		if err != nil {
+			return fmt.Errorf("redis URL: read the file of ca: %w", withoutPath(err))
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(text) {
+			return errors.New("redis URL: the file of ca has no certificate in PEM form")
+		}
+	}
+	if f.cert != "" {
+		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+		if err != nil {
+			return fmt.Errorf("redis URL: read the files of cert and key: %w", withoutPath(err))
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return nil
+}
+
+// withoutPath drops the path, which is a part of the URL.
+func withoutPath(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
 }
