@@ -62,17 +62,13 @@ func (c API) Validate() Mistakes {
 	if _, err := Origins(c.AllowedOrigins); err != nil {
 		m = append(m, Mistake{"ALLOWED_ORIGINS", err.Error()})
 	}
-	if _, err := Proxies(c.TrustedProxies); err != nil {
-		m = append(m, Mistake{"TRUSTED_PROXIES", "want addresses or networks such as 10.0.0.0/8, no names"})
-	}
-	if c.ReportSecret != "" && !validReportSecret(c.ReportSecret.Reveal()) {
-		m = append(m, Mistake{"REPORT_SECRET", "want at least 16 letters, digits, - or _"})
-	}
+	_, err := Proxies(c.TrustedProxies)
+	m = append(m, unless(err == nil, "TRUSTED_PROXIES", "want addresses or networks such as 10.0.0.0/8, no names")...)
+	m = append(m, unless(c.ReportSecret == "" || validReportSecret(c.ReportSecret.Reveal()),
+		"REPORT_SECRET", "want at least 16 letters, digits, - or _")...)
 	m = append(m, oneOf("REGISTRATION", c.Registration, "either", "mobile", "email", "both")...)
 	m = append(m, between("ACTIVATION_TTL", c.ActivationTTL, 5*time.Minute, 7*24*time.Hour)...)
-	if c.UnprovedTTL < c.ActivationTTL {
-		m = append(m, Mistake{"UNPROVED_TTL", "want at least ACTIVATION_TTL"})
-	}
+	m = append(m, unless(c.UnprovedTTL >= c.ActivationTTL, "UNPROVED_TTL", "want at least ACTIVATION_TTL")...)
 	if c.NumberRecheck != 0 {
 		m = append(m, between("NUMBER_RECHECK", c.NumberRecheck, 30*24*time.Hour, 10*365*24*time.Hour)...)
 	}

@@ -63,16 +63,12 @@ func (c Common) Validate() Mistakes {
 	m = append(m, between("UNPROVED_TTL", c.UnprovedTTL, 5*time.Minute, 90*24*time.Hour)...)
 	m = append(m, oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")...)
 	m = append(m, oneOf("LOG_FORMAT", c.LogFormat, "json", "text")...)
-	if c.OpsToken != "" && len(c.OpsToken) < 16 {
-		m = append(m, Mistake{"OPS_TOKEN", "want at least 16 characters"})
-	}
-	if c.OpsToken != "" && strings.TrimSpace(c.OpsToken.Reveal()) != c.OpsToken.Reveal() { // HTTP removes it from headers
-		m = append(m, Mistake{"OPS_TOKEN", "has white space around it"})
-	}
+	m = append(m, unless(c.OpsToken == "" || len(c.OpsToken) >= 16, "OPS_TOKEN", "want at least 16 characters")...)
+	token := c.OpsToken.Reveal()
+	m = append(m, unless(strings.TrimSpace(token) == token, "OPS_TOKEN", "has white space around it")...) // HTTP removes it from headers
 	for _, host := range c.OpsHosts {
-		if _, err := Host(host); err != nil {
-			m = append(m, Mistake{"OPS_HOSTS", "want host names such as usher-api.internal, without port or *"})
-		}
+		_, err := Host(host)
+		m = append(m, unless(err == nil, "OPS_HOSTS", "want host names such as usher-api.internal, without port or *")...)
 	}
 	m = append(m, between("SHUTDOWN_GRACE", c.ShutdownGrace, time.Second, 10*time.Minute)...)
 	return m
@@ -85,37 +81,34 @@ func (c Common) Level() slog.Level {
 	return level
 }
 
-// listenMistakes checks an address to listen on and, for the operations port, its authentication.
-func listenMistakes(variable, addr string) Mistakes {
-	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
-		return Mistakes{{variable, "want host:port or :port"}}
+// unless returns the mistake in a variable, or none where its value is right.
+func unless(right bool, variable, text string) Mistakes {
+	if right {
+		return nil
 	}
-	return nil
+	return Mistakes{{variable, text}}
 }
 
+func listenMistakes(variable, addr string) Mistakes {
+	_, port, err := net.SplitHostPort(addr)
+	return unless(err == nil && port != "", variable, "want host:port or :port")
+}
+
+// opsMistakes checks the address of the operations port and its authentication.
 func opsMistakes(addr string, token Secret) Mistakes {
-	m := listenMistakes("OPS_ADDR", addr)
 	host, _, err := net.SplitHostPort(addr)
-	if err == nil && !IsLoopback(host) && token == "" {
-		m = append(m, Mistake{"OPS_TOKEN", "must be set when OPS_ADDR is not on loopback"})
-	}
-	return m
+	return append(listenMistakes("OPS_ADDR", addr),
+		unless(err != nil || IsLoopback(host) || token != "", "OPS_TOKEN", "must be set when OPS_ADDR is not on loopback")...)
 }
 
 func oneOf(variable, value string, allowed ...string) Mistakes {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	return Mistakes{{variable, "want one of " + strings.Join(allowed, ", ")}}
+	return unless(slices.Contains(allowed, value), variable, "want one of "+strings.Join(allowed, ", "))
 }
 
 type ordered interface{ ~int | ~int64 | ~float64 }
 
 func between[T ordered](variable string, value, low, high T) Mistakes {
-	if value >= low && value <= high {
-		return nil
-	}
-	return Mistakes{{variable, fmt.Sprintf("want %v to %v", low, high)}}
+	return unless(value >= low && value <= high, variable, fmt.Sprintf("want %v to %v", low, high))
 }
 
 // Namespace is the name of a deployment among those that share a Redis.

@@ -27,9 +27,8 @@ type Worker struct {
 func (c Worker) Validate() Mistakes {
 	m := c.Common.Validate()
 	m = append(m, opsMistakes(c.OpsAddr, c.OpsToken)...)
-	if sorted := slices.Sorted(slices.Values(c.SMSProviders)); len(slices.Compact(sorted)) != len(c.SMSProviders) {
-		m = append(m, Mistake{"SMS_PROVIDERS", "a provider is named twice"})
-	}
+	different := slices.Compact(slices.Sorted(slices.Values(c.SMSProviders)))
+	m = append(m, unless(len(different) == len(c.SMSProviders), "SMS_PROVIDERS", "a provider is named twice")...)
 	m = append(m, between("WORKER_CONCURRENCY_SMS", c.ConcurrencySMS, 1, 5000)...)
 	m = append(m, between("WORKER_CONCURRENCY_EMAIL", c.ConcurrencyEmail, 1, 500)...)
 	m = append(m, between("SEND_TIMEOUT", c.SendTimeout, time.Second, time.Minute)...)
@@ -38,9 +37,7 @@ func (c Worker) Validate() Mistakes {
 	}
 	if c.CanaryInterval != 0 {
 		m = append(m, between("CANARY_INTERVAL", c.CanaryInterval, 5*time.Minute, 24*time.Hour)...)
-		if c.CanaryTo == "" {
-			m = append(m, Mistake{"CANARY_TO", "must be set when CANARY_INTERVAL is"})
-		}
+		m = append(m, unless(c.CanaryTo != "", "CANARY_TO", "must be set when CANARY_INTERVAL is")...)
 	}
 	if c.MessageRetention != 0 {
 		m = append(m, between("MESSAGE_RETENTION", c.MessageRetention, 24*time.Hour, 100*365*24*time.Hour)...)

@@ -85,19 +85,18 @@ func readPassword(out io.Writer) (string, error) {
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
-	_, _ = fmt.Fprint(out, "Password: ")
-	first, err := term.ReadPassword(fd)
-	if err != nil {
-		return "", fmt.Errorf("read password: %w", err)
+	var typed [2]string
+	for i, prompt := range []string{"Password: ", "Repeat the password: "} {
+		_, _ = fmt.Fprint(out, prompt)
+		password, err := term.ReadPassword(fd)
+		_, _ = fmt.Fprintln(out)
+		if err != nil {
+			return "", fmt.Errorf("read password: %w", err)
+		}
+		typed[i] = string(password)
 	}
-	_, _ = fmt.Fprint(out, "\nRepeat the password: ")
-	second, err := term.ReadPassword(fd)
-	_, _ = fmt.Fprintln(out)
-	if err != nil {
-		return "", fmt.Errorf("read password: %w", err)
-	}
-	if string(first) != string(second) {
+	if typed[0] != typed[1] {
 		return "", &app.UsageError{Text: "the two passwords differ"}
 	}
-	return string(first), nil
+	return typed[0], nil
 }

@@ -53,7 +53,7 @@ func trace(ctx context.Context, p app.Process) error {
 // tell prints the account and its messages first, and then the events.
 func (s *story) tell(w io.Writer) error {
 	if s.person != nil {
-		_, _ = fmt.Fprintf(w, "account %s%s%s: %s\n", s.person.ID, spaced(s.person.Mobile), spaced(cmp.Or(s.person.Email, s.person.Pending)), standing(*s.person))
+		_, _ = fmt.Fprintf(w, "account %s  %s  %s: %s\n", s.person.ID, cell(s.person.Mobile), cell(cmp.Or(s.person.Email, s.person.Pending)), standing(*s.person))
 	} else {
 		_, _ = fmt.Fprintln(w, "No account belongs to this id.")
 	}
@@ -74,13 +74,6 @@ func (s *story) tell(w io.Writer) error {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", e.At.UTC().Format(momentLayout), after(e.At, events[0].At), about, e.sentence())
 	}
 	return table.Flush()
-}
-
-func spaced(text string) string {
-	if text == "" {
-		return ""
-	}
-	return "  " + text
 }
 
 // standing is the state of an account for people.
