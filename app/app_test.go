@@ -72,7 +72,7 @@ func startSandbox(t *testing.T) *sandbox.Server {
 	t.Helper()
 	free := sandbox.Limits{Minute: -1, Hour: -1, Day: -1}
 	fakes, err := sandbox.Open(t.Context(), sandbox.Config{
-		HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0", AliyunLimits: free, AliyunVerifyLimits: free, RonglianLimits: free,
+		HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0", AliyunLimits: free, AliyunVerifyLimits: free, RonglianLimits: free, TencentLimits: free,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +120,12 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 		"USHER_RONGLIAN_APP_ID":          keys.Ronglian.AppID,
 		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
 		"USHER_RONGLIAN_ENDPOINT":        "http://" + fakes.HTTPAddr() + "/ronglian",
+		"USHER_TENCENT_SECRET_ID":        keys.Tencent.SecretID,
+		"USHER_TENCENT_SECRET_KEY":       keys.Tencent.SecretKey,
+		"USHER_TENCENT_SDK_APP_ID":       keys.Tencent.SDKAppID,
+		"USHER_TENCENT_SIGN_NAME":        "Usher",
+		"USHER_TENCENT_TEMPLATE_ID":      "1110",
+		"USHER_TENCENT_ENDPOINT":         "http://" + fakes.HTTPAddr() + "/tencent/",
 		"USHER_SMTP_HOST":                host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
 		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
 		"USHER_MAIL_FROM": keys.SMTP.Username,
@@ -132,6 +138,7 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 	for _, template := range sandbox.Templates() {
 		environ["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
 		environ["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
+		environ["USHER_TENCENT_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Tencent
 	}
 	return environ
 }

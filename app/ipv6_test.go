@@ -33,6 +33,7 @@ var inIPv6 = map[string][]string{
 	"USHER_TRUSTED_PROXIES":   {"::1", "fd00::/8"},
 	"USHER_ALIYUN_ENDPOINT":   {"http://[::1]:8083/aliyun/", "https://[2001:db8::1]"},
 	"USHER_RONGLIAN_ENDPOINT": {"http://[::1]:8083/ronglian", "https://[2001:db8::1]:8883"},
+	"USHER_TENCENT_ENDPOINT":  {"http://[::1]:8083/tencent", "https://[2001:db8::1]"},
 	"USHER_SMTP_HOST":         {"::1", "[::1]", "2001:db8::25"},
 	"USHER_SMTP_HELO":         {"[IPv6:2001:db8::1]"},
 }
@@ -76,7 +77,7 @@ func TestJourney_on_IPv6(t *testing.T) {
 	_ = probe.Close()
 	free := sandbox.Limits{Minute: -1, Hour: -1, Day: -1}
 	fakes, err := sandbox.Open(t.Context(), sandbox.Config{
-		HTTPAddr: "[::1]:0", SMTPAddr: "[::1]:0", AliyunLimits: free, RonglianLimits: free,
+		HTTPAddr: "[::1]:0", SMTPAddr: "[::1]:0", AliyunLimits: free, RonglianLimits: free, TencentLimits: free,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -57,6 +57,10 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 		"ronglian is asked": {map[string]string{
 			"USHER_SMS_PROVIDERS": "ronglian", "USHER_REPORT_PULL_INTERVAL": "1s",
 		}, false},
+		"tencent pushes": {map[string]string{"USHER_SMS_PROVIDERS": "tencent"}, true},
+		"tencent is asked": {map[string]string{
+			"USHER_SMS_PROVIDERS": "tencent", "USHER_TENCENT_PULL_REPORTS": "true", "USHER_REPORT_PULL_INTERVAL": "1s",
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,6 +72,7 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 				base := "http://" + d.api.HTTPAddr() + "/v1/reports/"
 				if err := d.sandbox.PushReports(sandbox.ReportURLs{
 					Aliyun: base + "aliyun/" + reportSecret, AliyunVerify: base + "aliyun_verify/" + reportSecret, Ronglian: base + "ronglian/" + reportSecret,
+					Tencent: base + "tencent/" + reportSecret,
 				}); err != nil {
 					t.Fatal(err)
 				}
@@ -127,13 +132,25 @@ func TestReports_settle_a_lost_answer_where_no_query_can(t *testing.T) {
 // The report is there before the vendor's answer to the send, which comes late.
 func TestReports_may_overtake_the_answer(t *testing.T) {
 	t.Parallel()
+	late := &sandbox.Fault{DelayMS: 4000}
+	for provider, faults := range map[string]sandbox.Faults{"aliyun": {Aliyun: late}, "tencent": {Tencent: late}} {
+		t.Run(provider, func(t *testing.T) {
+			t.Parallel()
+			overtakes(t, provider, faults)
+		})
+	}
+}
+
+func overtakes(t *testing.T, provider string, faults sandbox.Faults) {
+	t.Helper()
 	d := deploy(t, testkit.Miniredis(t), testkit.SQLite(t), map[string]string{
-		"USHER_SMS_PROVIDERS": "aliyun", "USHER_REPORT_SECRET": reportSecret, "USHER_LIMITS": "status_ip=off",
+		"USHER_SMS_PROVIDERS": provider, "USHER_REPORT_SECRET": reportSecret, "USHER_LIMITS": "status_ip=off",
 	})
-	if err := d.sandbox.PushReports(sandbox.ReportURLs{Aliyun: "http://" + d.api.HTTPAddr() + "/v1/reports/aliyun/" + reportSecret}); err != nil {
+	base := "http://" + d.api.HTTPAddr() + "/v1/reports/"
+	if err := d.sandbox.PushReports(sandbox.ReportURLs{Aliyun: base + "aliyun/" + reportSecret, Tencent: base + "tencent/" + reportSecret}); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.sandbox.SetFaults(sandbox.Faults{Aliyun: &sandbox.Fault{DelayMS: 4000}}); err != nil {
+	if err := d.sandbox.SetFaults(faults); err != nil {
 		t.Fatal(err)
 	}
 	p := d.person(t)

@@ -11,7 +11,7 @@ import (
 
 func TestSMS_say_what_their_code_is_for(t *testing.T) {
 	t.Parallel()
-	for _, vendor := range []string{"aliyun", "ronglian"} {
+	for _, vendor := range []string{"aliyun", "ronglian", "tencent"} {
 		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
 			words := map[string]string{}

@@ -81,6 +81,7 @@ func measures() []measure {
 		{"signin", "POST /v1/sessions with a password", (*bench).signIn},
 		{"drain", "queue of codes to a vendor that answers at once", (*bench).drainFast},
 		{"drain-50ms", "queue of codes to a vendor that takes 50 ms", (*bench).drainSlow},
+		{"drain-tencent", "queue of codes through Tencent, against the same through Aliyun", (*bench).drainTencent},
 		{"mail", "queue of mails through STARTTLS", (*bench).mail},
 		{"endtoend", "from the first request until the vendor has all codes", (*bench).endToEnd},
 		{"latency", "from a request's start to the vendor", (*bench).latency},

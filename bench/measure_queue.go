@@ -42,7 +42,7 @@ func (b *bench) drain(ctx context.Context, name, what string, count int, delay t
 	calls := floors
 	calls.VendorURL = "http://" + b.testbed.vendor.http + "/aliyun/"
 	for round := range b.rounds {
-		rate, err := b.drainOnce(ctx, count, used)
+		rate, err := b.drainOnce(ctx, "aliyun", count, used)
 		if err != nil {
 			return err
 		}
@@ -70,6 +70,29 @@ func (b *bench) drain(ctx context.Context, name, what string, count int, delay t
 	return nil
 }
 
+// drainTencent compares the ways to two vendors: signing a body against signing parameters.
+func (b *bench) drainTencent(ctx context.Context) error {
+	r := row{
+		measure: "drain-tencent", what: "queue of codes through Tencent, vendor answers at once", unit: perSec,
+		floor: "the same through Aliyun", target: ofFloor(0.85),
+	}
+	used := usage{}
+	for round := range b.rounds {
+		through := map[side]float64{}
+		for s, provider := range map[side]string{ours: "tencent", theFloor: "aliyun"} {
+			rate, err := b.drainOnce(ctx, provider, b.size.drain, used)
+			if err != nil {
+				return err
+			}
+			through[s] = rate
+			r.add(s, rate)
+		}
+		b.sayf("  round %d: Tencent %.0f/s, Aliyun %.0f/s", round+1, through[ours], through[theFloor])
+	}
+	b.report.add(r)
+	return nil
+}
+
 // fill has the API queue so many codes, and stops it.
 func (b *bench) fill(ctx context.Context, count int) error {
 	api, err := b.testbed.api(ctx, nil)
@@ -81,8 +104,8 @@ func (b *bench) fill(ctx context.Context, count int) error {
 	return err
 }
 
-// drainOnce is one round of ours, and adds the processor time of all processes to used.
-func (b *bench) drainOnce(ctx context.Context, count int, used usage) (float64, error) {
+// drainOnce is one round of ours through a provider, and adds the processor time of all processes to used.
+func (b *bench) drainOnce(ctx context.Context, provider string, count int, used usage) (float64, error) {
 	if err := b.testbed.clear(ctx); err != nil {
 		return 0, err
 	}
@@ -90,12 +113,12 @@ func (b *bench) drainOnce(ctx context.Context, count int, used usage) (float64, 
 		return 0, err
 	}
 	before := b.usage(nil, nil) // the worker's start counts as well
-	worker, err := b.testbed.worker(ctx, "sms", nil)
+	worker, err := b.testbed.worker(ctx, "sms", map[string]string{"USHER_SMS_PROVIDERS": provider})
 	if err != nil {
 		return 0, err
 	}
 	defer worker.stop()
-	tally, err := b.testbed.vendor.await(ctx, "aliyun", count, drainLimit)
+	tally, err := b.testbed.vendor.await(ctx, provider, count, drainLimit)
 	used.add(before, b.usage(worker, nil))
 	return perSecond(tally), err
 }

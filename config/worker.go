@@ -15,7 +15,7 @@ type Worker struct {
 	ConcurrencyEmail int           `env:"WORKER_CONCURRENCY_EMAIL" envDefault:"24" desc:"Mails claimed and sent at the same time by one worker."`
 	SendTimeout      time.Duration `env:"SEND_TIMEOUT" envDefault:"8s" desc:"Time for a provider's answer."`
 	MailTemplates    string        `env:"MAIL_TEMPLATES" desc:"Directory of templates of mails; see docs/mail-templates.md."`
-	ReportInterval   time.Duration `env:"REPORT_PULL_INTERVAL" envDefault:"30s" desc:"How often Ronglian's delivery reports are fetched; 0 for accounts whose reports are pushed."`
+	ReportInterval   time.Duration `env:"REPORT_PULL_INTERVAL" envDefault:"30s" desc:"How often the delivery reports of Ronglian, and of Tencent with TENCENT_PULL_REPORTS, are fetched; 0 for accounts whose reports are pushed."`
 	CanaryTo         Secret        `env:"CANARY_TO" desc:"Your mobile number for a real SMS in every CANARY_INTERVAL."`
 	CanaryInterval   time.Duration `env:"CANARY_INTERVAL" envDefault:"0" desc:"How often a canary is sent, 5m to 24h; 0 sends none."`
 	MessageRetention time.Duration `env:"MESSAGE_RETENTION" envDefault:"2160h" desc:"How long outcomes of messages stay in the database; 0 for ever."`

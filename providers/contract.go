@@ -110,10 +110,12 @@ type Puller interface {
 	Pull(ctx context.Context) (reports.Batch, error)
 }
 
-// Referencer is an [SMSSender] whose vendor cannot carry our ids. It carries references instead, which its reports name.
+// Referencer is an [SMSSender] whose vendor's reports do not name our ids. They name references instead: ours, or the vendor's
+// own.
 type Referencer interface {
-	// OnReference makes every send call remember with the reference of its message before the request leaves. It may be
-	// called before the first send only.
+	// OnReference makes every send call remember with the reference of its message: before the request leaves when the
+	// reference is ours, and as soon as the vendor has told it when it is the vendor's. It may be called before the first send
+	// only.
 	OnReference(remember func(ctx context.Context, reference, id string))
 }
 

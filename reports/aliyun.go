@@ -1,8 +1,6 @@
 package reports
 
 import (
-	"encoding/json"
-
 	"usher/messages"
 )
 
@@ -36,15 +34,11 @@ type aliyunReport struct {
 }
 
 func parseAliyun(provider string, body []byte) (Batch, error) {
-	var rows []json.RawMessage
-	if json.Unmarshal(body, &rows) != nil || rows == nil {
-		return Batch{}, errBody
-	}
-	batch := parseRows[aliyunReport](rows)
+	batch, err := parseArray[aliyunReport](body)
 	for i := range batch.Reports {
 		batch.Reports[i].Provider = provider
 	}
-	return batch, nil
+	return batch, err
 }
 
 func (r aliyunReport) report() (report Report, ok bool) {

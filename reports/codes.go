@@ -34,19 +34,22 @@ var aliyunCauses = map[string]Cause{
 	"SP_UNKNOWN_ERROR":        CauseCarrier,   // 运营商未知错误
 }
 
+// carrierStates are those of CMPP and SMPP; carriers add codes of their own, such as MK:0012.
+var carrierStates = map[string]Cause{
+	"EXPIRED": CauseNumber,  // could not be delivered in time: off or out of reach
+	"DELETED": CauseCarrier, // deleted on its way
+	"UNDELIV": CauseNumber,  // cannot be delivered
+	"ACCEPTD": CauseCarrier, // accepted, and no further state came
+	"UNKNOWN": CauseCarrier, // the carrier does not know
+	"REJECTD": CauseContent, // refused by the carrier
+}
+
 // causes is the meaning of each vendor's code of an undelivered message. The comments quote the vendor.
 var causes = map[string]map[string]Cause{
 	Aliyun:       aliyunCauses,
 	AliyunVerify: aliyunCauses,
-	// The states of CMPP and SMPP; carriers add codes of their own, such as MK:0012.
-	Ronglian: {
-		"EXPIRED": CauseNumber,  // could not be delivered in time: off or out of reach
-		"DELETED": CauseCarrier, // deleted on its way
-		"UNDELIV": CauseNumber,  // cannot be delivered
-		"ACCEPTD": CauseCarrier, // accepted, and no further state came
-		"UNKNOWN": CauseCarrier, // the carrier does not know
-		"REJECTD": CauseContent, // refused by the carrier
-	},
+	Ronglian:     carrierStates,
+	Tencent:      carrierStates,
 }
 
 // CauseOf returns the cause that a code of an undelivered message stands for, or [CauseUnlisted].

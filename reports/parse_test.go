@@ -2,6 +2,7 @@ package reports_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -55,6 +56,7 @@ func TestFormatOf_knows_the_vendors_that_push(t *testing.T) {
 	format(t, reports.Aliyun)
 	format(t, reports.AliyunVerify)
 	format(t, reports.Ronglian)
+	format(t, reports.Tencent)
 }
 
 func TestAliyun_reads_what_the_vendor_documents(t *testing.T) {
@@ -179,6 +181,52 @@ func TestRonglian_takes_what_is_no_report_and_refuses_what_is_no_push(t *testing
 	}
 }
 
+func TestTencent_reads_what_the_vendor_documents(t *testing.T) {
+	t.Parallel()
+	const first, second = "5000:1045710669157053657849499619", "5000:1045710669157053657849499620"
+	want := []reports.Report{
+		{Provider: "tencent", MessageID: first, ProviderID: first, State: messages.Delivered, Code: "DELIVRD", At: beijing("2015-10-17 08:03:04")},
+		{Provider: "tencent", MessageID: "67891", ProviderID: second, State: messages.Undelivered, Code: "MK:0012", At: beijing("2015-10-17 08:03:05")},
+	}
+	batch, err := format(t, reports.Tencent).Parse(read(t, "tencent.json"))
+	if err != nil || batch.Skipped != 0 {
+		t.Fatalf("Parse = %+v, %v", batch, err)
+	}
+	wantReports(t, batch.Reports, want)
+
+	pulled := func(serial, session, status, description string, at time.Time) json.RawMessage {
+		return fmt.Appendf(nil, `{"SerialNo":%q,"SessionContext":%s,"ReportStatus":%q,"Description":%q,"UserReceiveTime":%d}`,
+			serial, session, status, description, at.Unix())
+	}
+	batch = reports.PulledTencent([]json.RawMessage{
+		pulled(first, "null", "SUCCESS", "DELIVRD", want[0].At), pulled(second, `"67891"`, "FAIL", "MK:0012", want[1].At),
+		[]byte(`5`), []byte(`null`), pulled("", "null", "FAIL", "x", want[0].At),
+	})
+	if batch.Skipped != 3 {
+		t.Errorf("%d rows skipped", batch.Skipped)
+	}
+	wantReports(t, batch.Reports, want)
+}
+
+func TestTencent_skips_entries_and_refuses_bodies(t *testing.T) {
+	t.Parallel()
+	parse := format(t, reports.Tencent).Parse
+	for _, entry := range []string{
+		`null`, `1`, `[]`, `{}`, `{"report_status":"SUCCESS"}`, `{"sid":"a"}`, `{"sid":"a","report_status":"success"}`,
+		`{"sid":1,"report_status":"SUCCESS"}`, `{"sid":"很","report_status":"FAIL"}`,
+	} {
+		batch, err := parse([]byte("[" + entry + `,{"sid":"a","report_status":"SUCCESS"}]`))
+		if err != nil || batch.Skipped != 1 || len(batch.Reports) != 1 {
+			t.Errorf("%s: %+v, %v", entry, batch, err)
+		}
+	}
+	for _, body := range []string{"", "null", "{}", `"a"`, "[", "[1,", "[]]", "<a></a>", strings.Repeat("[", 200_000)} {
+		if batch, err := parse([]byte(body)); err == nil {
+			t.Errorf("%.20q = %+v", body, batch)
+		}
+	}
+}
+
 func TestCodes_are_bounded_and_hold_no_number(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
@@ -210,6 +258,7 @@ func TestCauseOf(t *testing.T) {
 		{"aliyun", "UNDELIV", reports.CauseUnlisted},
 		{"ronglian", "UNDELIV", reports.CauseNumber},
 		{"ronglian", "MK:0012", reports.CauseUnlisted},
+		{"tencent", "EXPIRED", reports.CauseNumber},
 		{"unknown", "", reports.CauseUnlisted},
 	} {
 		if got := reports.CauseOf(c.provider, c.code); got != c.want {
@@ -219,13 +268,13 @@ func TestCauseOf(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, file := range []string{"aliyun.json", "ronglian.xml"} {
+	for _, file := range []string{"aliyun.json", "ronglian.xml", "tencent.json"} {
 		f.Add(read(f, file))
 	}
 	f.Add([]byte(`{"Request":{"status":0,"reqId":"a"}}`))
 	f.Add([]byte(`[{"out_id":"a","success":true},null]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, provider := range []string{reports.Aliyun, reports.AliyunVerify, reports.Ronglian} {
+		for _, provider := range []string{reports.Aliyun, reports.AliyunVerify, reports.Ronglian, reports.Tencent} {
 			batch, err := format(t, provider).Parse(body)
 			if err != nil && len(batch.Reports) > 0 {
 				t.Errorf("reports and %v", err)

@@ -44,6 +44,15 @@ func parseRows[T interface{ report() (Report, bool) }](rows []json.RawMessage) (
 	return batch
 }
 
+// parseArray reads a body that is a JSON array.
+func parseArray[T interface{ report() (Report, bool) }](body []byte) (Batch, error) {
+	var rows []json.RawMessage
+	if json.Unmarshal(body, &rows) != nil || rows == nil {
+		return Batch{}, errBody
+	}
+	return parseRows[T](rows), nil
+}
+
 func (b *Batch) add(report Report, ok bool) {
 	if !ok || report.MessageID == "" {
 		b.Skipped++
@@ -67,6 +76,7 @@ var formats = map[string]Format{
 	Aliyun:       aliyunFormat(Aliyun),
 	AliyunVerify: aliyunFormat(AliyunVerify),
 	Ronglian:     ronglianFormat,
+	Tencent:      tencentFormat,
 }
 
 // FormatOf returns the format of a provider; ok is false for one that pushes no reports.
@@ -78,7 +88,7 @@ func FormatOf(provider string) (format Format, ok bool) {
 // errBody is the error of [Format].Parse.
 var errBody = errors.New("body is not what this vendor pushes")
 
-// beijing is the time zone of both vendors' times.
+// beijing is the time zone of the vendors' times.
 var beijing = time.FixedZone("UTC+8", 8*60*60)
 
 // timeOf reads a vendor's time. It is zero when the text is no time.
@@ -98,7 +108,7 @@ const (
 )
 
 // cleanID bounds an id and removes characters that could end a key or a line.
-func cleanID(text string) string { return messages.Keep(text, maxID, "._-^") }
+func cleanID(text string) string { return messages.Keep(text, maxID, "._-^:") }
 
 // cleanCode bounds a code. It is empty when the code has as many digits as a phone number.
 func cleanCode(text string) string {

@@ -17,7 +17,7 @@ const (
 	// actionVerify is the one of SMS authentication, a product of its own behind the same gateway.
 	actionVerify = "SendSmsVerifyCode"
 
-	// maxVendorBody bounds the bodies of both SMS vendors. A list of 1,000 numbers needs 15 kB.
+	// maxVendorBody bounds the bodies of SMS vendors. A list of 1,000 numbers needs 15 kB.
 	maxVendorBody = 64 << 10
 )
 

@@ -18,7 +18,7 @@ const (
 	queryHistory = 30 * 24 * time.Hour
 )
 
-// beijing is the time zone of both SMS vendors' dates.
+// beijing is the time zone of the SMS vendors' dates.
 var beijing = time.FixedZone("UTC+8", 8*60*60)
 
 // aliyunDetails is the answer to QuerySendDetails.

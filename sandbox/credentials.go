@@ -10,6 +10,8 @@ type Credentials struct {
 	AliyunVerify AliyunVerifyCredentials `json:"aliyun_verify"`
 	// Ronglian is the account, its token and the application.
 	Ronglian RonglianCredentials `json:"ronglian"`
+	// Tencent is the API key and the application.
+	Tencent TencentCredentials `json:"tencent"`
 	// SMTP is the login of the mail server.
 	SMTP SMTPCredentials `json:"smtp"`
 }
@@ -43,6 +45,17 @@ type RonglianCredentials struct {
 	AppID string `json:"app_id"`
 }
 
+// TencentCredentials are a Tencent Cloud API key with one SMS application. The defaults are "sandbox-secret-id",
+// "sandbox-secret-key" and "1400000001".
+type TencentCredentials struct {
+	// SecretID names the key; it travels with each request.
+	SecretID string `json:"secret_id"`
+	// SecretKey signs and never travels.
+	SecretKey string `json:"secret_key"`
+	// SDKAppID names the application in the body of each request.
+	SDKAppID string `json:"sdk_app_id"`
+}
+
 // SMTPCredentials are the login of the mail server. The defaults are "sandbox@example.com" and
 // "sandbox-smtp-password".
 type SMTPCredentials struct {
@@ -66,6 +79,11 @@ func (c Credentials) withDefaults() Credentials {
 			AccountSID: cmp.Or(c.Ronglian.AccountSID, "5a4db0c0000000000000000000000001"),
 			AuthToken:  cmp.Or(c.Ronglian.AuthToken, "5a4db0c0000000000000000000000002"),
 			AppID:      cmp.Or(c.Ronglian.AppID, "5a4db0c0000000000000000000000003"),
+		},
+		Tencent: TencentCredentials{
+			SecretID:  cmp.Or(c.Tencent.SecretID, "sandbox-secret-id"),
+			SecretKey: cmp.Or(c.Tencent.SecretKey, "sandbox-secret-key"),
+			SDKAppID:  cmp.Or(c.Tencent.SDKAppID, "1400000001"),
 		},
 		SMTP: SMTPCredentials{
 			Username: cmp.Or(c.SMTP.Username, "sandbox@example.com"),

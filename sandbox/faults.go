@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 )
@@ -26,6 +27,8 @@ type Faults struct {
 	AliyunVerify *Fault `json:"aliyun_verify"`
 	// Ronglian disturbs TemplateSMS.
 	Ronglian *Fault `json:"ronglian"`
+	// Tencent disturbs SendSms.
+	Tencent *Fault `json:"tencent"`
 	// SMTP disturbs the mail dialogue at the command to which its code belongs.
 	SMTP *Fault `json:"smtp"`
 	// Reports disturbs the delivery reports that are pushed: it makes them late, double, or both.
@@ -37,7 +40,7 @@ type Faults struct {
 type Fault struct {
 	// DelayMS delays the answer by so many milliseconds. The message is kept before the delay.
 	DelayMS int `json:"delay_ms,omitempty"`
-	// Code is the vendor's error code: "isp.SYSTEM_ERROR", "160000", or an SMTP reply such as "451".
+	// Code is the vendor's error code: "isp.SYSTEM_ERROR", "160000", "RequestLimitExceeded", or an SMTP reply such as "451".
 	Code string `json:"code,omitempty"`
 	// Status is the HTTP status; without a code the body is a gateway's HTML page.
 	Status int `json:"status,omitempty"`
@@ -58,7 +61,7 @@ func (f Fault) delay() time.Duration { return time.Duration(f.DelayMS) * time.Mi
 func (f Fault) refuses() bool { return f.Code != "" || f.Status != 0 }
 
 var (
-	aliyunCodePattern   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._]{0,63}$`)
+	nameCodePattern     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._]{0,63}$`)
 	ronglianCodePattern = regexp.MustCompile(`^[0-9]{6}$`)
 	smtpCodePattern     = regexp.MustCompile(`^[45][0-9]{2}$`)
 	noCodePattern       = regexp.MustCompile(`^$`)
@@ -69,13 +72,13 @@ func (f *Fault) validate(vendor string) error {
 		return nil
 	}
 	code := map[string]*regexp.Regexp{
-		vendorAliyun: aliyunCodePattern, vendorAliyunVerify: aliyunCodePattern, vendorRonglian: ronglianCodePattern, vendorSMTP: smtpCodePattern,
+		vendorAliyun: nameCodePattern, vendorAliyunVerify: nameCodePattern, vendorRonglian: ronglianCodePattern, vendorTencent: nameCodePattern, vendorSMTP: smtpCodePattern,
 		faultReports: noCodePattern,
 	}[vendor]
 	switch {
 	case f.DelayMS < 0 || f.delay() > maxFaultDelay:
 		return fmt.Errorf("%s: delay_ms must be from 0 to %d", vendor, maxFaultDelay.Milliseconds())
-	case f.Code != "" && !code.MatchString(f.Code), f.Code == "OK", f.Code == ronglianOK:
+	case f.Code != "" && !code.MatchString(f.Code), strings.EqualFold(f.Code, "OK"), f.Code == ronglianOK:
 		return fmt.Errorf("%s: code is not an error code of this vendor", vendor)
 	case f.Status != 0 && vendor == vendorSMTP:
 		return errors.New("smtp: status is for HTTP, use code")
@@ -147,7 +150,7 @@ func (f Faults) clone() Faults {
 	return f
 }
 
-var faultVendors = []string{vendorAliyun, vendorAliyunVerify, vendorRonglian, vendorSMTP, faultReports}
+var faultVendors = []string{vendorAliyun, vendorAliyunVerify, vendorRonglian, vendorTencent, vendorSMTP, faultReports}
 
 // of returns where the fault of a vendor is kept.
 func (f *Faults) of(vendor string) **Fault {
@@ -158,6 +161,8 @@ func (f *Faults) of(vendor string) **Fault {
 		return &f.AliyunVerify
 	case vendorRonglian:
 		return &f.Ronglian
+	case vendorTencent:
+		return &f.Tencent
 	case vendorSMTP:
 		return &f.SMTP
 	default:

@@ -75,6 +75,28 @@ func FuzzReadAliyunSMS(f *testing.F) {
 	})
 }
 
+func FuzzReadTencentSMS(f *testing.F) {
+	f.Add(`{"PhoneNumberSet":["+8613800000011"],"SmsSdkAppId":"1","TemplateId":"1","SignName":"测试","TemplateParamSet":["012345","5"]}`)
+	f.Add(`{"PhoneNumberSet":["0"],"SmsSdkAppid":"1"}`)
+	f.Add(`{"PhoneNumberSet":[86],"SmsSdkAppId":1,"TemplateId":null}`)
+	f.Add(`[]`)
+	f.Fuzz(func(t *testing.T, body string) {
+		call, sms := &tencentCall{body: []byte(body)}, tencentSMS{}
+		if _, refused := call.read(&sms, 3, "PhoneNumberSet", "SmsSdkAppId", "TemplateId", "SignName", "TemplateParamSet"); refused {
+			return
+		}
+		for _, given := range sms.PhoneNumberSet {
+			if number := normalNumber(given); sms.wrong(given, number) == "" {
+				if !dialable(number) {
+					t.Errorf("accepted %q", given)
+				}
+				splitNumber(number)
+			}
+		}
+		findCode(sms.text())
+	})
+}
+
 func FuzzReadFaults(f *testing.F) {
 	f.Add(`{"aliyun":{"code":"isp.SYSTEM_ERROR","probability":0.5}}`)
 	f.Add(`{"smtp":{"code":"451","count":1},"ronglian":null}`)
@@ -85,7 +107,7 @@ func FuzzReadFaults(f *testing.F) {
 		}
 		set := &faultSet{}
 		if set.set(faults) == nil {
-			for _, vendor := range []string{vendorAliyun, vendorAliyunVerify, vendorRonglian, vendorSMTP} {
+			for _, vendor := range []string{vendorAliyun, vendorAliyunVerify, vendorRonglian, vendorTencent, vendorSMTP} {
 				set.draw(vendor, nil)
 			}
 		}

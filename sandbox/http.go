@@ -19,6 +19,7 @@ import (
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/aliyun/", s.serveAliyun)
+	mux.HandleFunc("/tencent/", s.serveTencent)
 	mux.HandleFunc("/{$}", s.serveRoot)
 	mux.HandleFunc("POST /ronglian/2013-12-26/Accounts/{sid}/SMS/{operation}", s.serveRonglian)
 	mux.HandleFunc("POST /2013-12-26/Accounts/{sid}/SMS/{operation}", s.serveRonglian)
@@ -44,8 +45,12 @@ func (s *Server) Handler() http.Handler {
 	return mux
 }
 
-// serveRoot separates the calls of Aliyun's SDKs, which cannot set a path, from a browser.
+// serveRoot separates the calls of Aliyun's and Tencent's SDKs, which cannot set a path, from a browser.
 func (s *Server) serveRoot(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("X-TC-Action") != "" {
+		s.serveTencent(w, r)
+		return
+	}
 	if r.Method == http.MethodPost || r.URL.Query().Has("Action") || r.Header.Get("x-acs-action") != "" {
 		s.serveAliyun(w, r)
 		return

@@ -135,6 +135,13 @@ func presets() []faultPresets {
 			{"Too frequent", Fault{Code: "160038"}},
 			down, garbage, lost,
 		}},
+		{vendorTencent, "Tencent", []faultButton{
+			slow,
+			{"Slow down", Fault{Code: "RequestLimitExceeded"}},
+			{"No balance", Fault{Code: "FailedOperation.InsufficientBalanceInSmsPackage"}},
+			{"Perhaps sent", Fault{Code: "InternalError.Timeout"}},
+			down, garbage, lost,
+		}},
 		{vendorSMTP, "SMTP", []faultButton{
 			slow,
 			{"Temporary fault", Fault{Code: "451"}},

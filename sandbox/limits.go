@@ -52,6 +52,14 @@ func newCounter(limits Limits) *counter {
 	return c
 }
 
+// newWindow counts over one window.
+func newWindow(span time.Duration, permits int) *counter {
+	if permits < 0 {
+		return newCounter(Limits{-1, -1, -1})
+	}
+	return &counter{windows: []window{{span, permits}}, horizon: span, sent: map[string][]time.Time{}}
+}
+
 // take counts one message for each key. When a window is full it counts none and returns that window.
 func (c *counter) take(now time.Time, keys ...string) (full window, ok bool) {
 	return c.takeWithin(now, c.windows, keys...)

@@ -13,6 +13,7 @@ type magicNumber struct {
 	Aliyun   string     // refusing code, or empty
 	Verify   string     // refusing code of Aliyun's SMS authentication, or empty
 	Ronglian string     // refusing code, or empty
+	Tencent  string     // refusing code, or empty
 	Report   reportKind // of an accepted message
 	Reset    bool       // kept, but the answer is lost
 }
@@ -25,22 +26,27 @@ func magicNumbers() []magicNumber {
 		{
 			Ending: "990004", Outcome: "refused: temporary fault of the vendor",
 			Aliyun: "isp.SYSTEM_ERROR", Verify: "SYSTEM_ERROR", Ronglian: "160000",
+			Tencent: "RequestLimitExceeded",
 		},
 		{
 			Ending: "990005", Outcome: "refused: the number is on a blacklist",
 			Aliyun: "isv.BLACK_KEY_CONTROL_LIMIT", Verify: "isv.MOBILE_NUMBER_ILLEGAL", Ronglian: "112317",
+			Tencent: "FailedOperation.PhoneNumberInBlacklist",
 		},
 		{
 			Ending: "990006", Outcome: "refused: daily limit of this number",
 			Aliyun: "isv.BUSINESS_LIMIT_CONTROL", Verify: "BUSINESS_LIMIT_CONTROL", Ronglian: "160040",
+			Tencent: "LimitExceeded.PhoneNumberDailyLimit",
 		},
 		{
 			Ending: "990007", Outcome: "refused: the account's balance is too low",
 			Aliyun: "isv.AMOUNT_NOT_ENOUGH", Verify: "isv.AMOUNT_NOT_ENOUGH", Ronglian: "111142",
+			Tencent: "FailedOperation.InsufficientBalanceInSmsPackage",
 		},
 		{
 			Ending: "990008", Outcome: "refused: not a number that can get messages",
 			Aliyun: "isv.MOBILE_NUMBER_ILLEGAL", Verify: "MOBILE_NUMBER_ILLEGAL", Ronglian: "160042",
+			Tencent: "InvalidParameterValue.IncorrectPhoneNumber",
 		},
 	}
 }
@@ -95,7 +101,7 @@ func magicForMailbox(address string) magicMailbox {
 	return magicMailbox{}
 }
 
-// Template is a made-up text that counts as approved at both vendors. Any other template is rendered in words that name no
+// Template is a made-up text that counts as approved at every vendor. Any other template is rendered in words that name no
 // purpose.
 type Template struct {
 	// Purpose is what the code is for, as Usher calls it.
@@ -104,6 +110,8 @@ type Template struct {
 	Aliyun string `json:"aliyun_template_code"`
 	// Ronglian is the templateId at Ronglian.
 	Ronglian string `json:"ronglian_template_id"`
+	// Tencent is the TemplateId at Tencent.
+	Tencent string `json:"tencent_template_id"`
 	// Words are the beginning of the text, which says what the code is for.
 	Words string `json:"words"`
 }
@@ -111,18 +119,18 @@ type Template struct {
 // Templates returns all of them.
 func Templates() []Template {
 	return []Template{
-		{"register", "SMS_71390001", "71390001", "您正在注册账户，"},
-		{"login", "SMS_71390002", "71390002", "您正在登录，"},
-		{"reset_password", "SMS_71390003", "71390003", "您正在重置登录密码，"},
-		{"change_mobile", "SMS_71390004", "71390004", "您正在将账户的手机号更换为本号码，"},
-		{"undo_change", "SMS_71390005", "71390005", "您正在撤销账户的更改，"},
+		{"register", "SMS_71390001", "71390001", "71390001", "您正在注册账户，"},
+		{"login", "SMS_71390002", "71390002", "71390002", "您正在登录，"},
+		{"reset_password", "SMS_71390003", "71390003", "71390003", "您正在重置登录密码，"},
+		{"change_mobile", "SMS_71390004", "71390004", "71390004", "您正在将账户的手机号更换为本号码，"},
+		{"undo_change", "SMS_71390005", "71390005", "71390005", "您正在撤销账户的更改，"},
 	}
 }
 
 // wordsOf returns the words of the template that has this id at one of the vendors, or else the given ones.
 func wordsOf(id, otherwise string) string {
 	for _, t := range Templates() {
-		if id == t.Aliyun || id == t.Ronglian {
+		if id == t.Aliyun || id == t.Ronglian || id == t.Tencent {
 			return t.Words
 		}
 	}

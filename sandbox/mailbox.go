@@ -31,12 +31,12 @@ type record struct {
 	Message
 	raw        []byte // a mail as it came
 	sequence   uint64
-	vendorID   string // Aliyun's BizId, Ronglian's smsMessageSid
-	reference  string // the sender's own: Aliyun's OutId, Ronglian's reqId
+	vendorID   string // Aliyun's BizId, Ronglian's smsMessageSid, Tencent's SerialNo
+	reference  string // the sender's own: Aliyun's OutId, Ronglian's reqId, Tencent's SessionContext
 	template   string
 	report     reportKind
 	reportedAt time.Time // when the report exists, unless there is none
-	pulled     bool      // the report was returned to a client: Ronglian returns each once
+	pulled     bool      // the report was returned to a client: Ronglian and Tencent return each once
 	pushed     bool      // the report was pushed, or is being pushed
 }
 

@@ -14,6 +14,7 @@ const (
 	vendorAliyun       = "aliyun"
 	vendorAliyunVerify = "aliyun_verify"
 	vendorRonglian     = "ronglian"
+	vendorTencent      = "tencent"
 	vendorSMTP         = "smtp"
 
 	// maxLinks bounds what a hostile mail can show on the page.
@@ -26,7 +27,7 @@ type Message struct {
 	ID string `json:"id"`
 	// Channel is "sms" or "email".
 	Channel string `json:"channel"`
-	// Provider is "aliyun", "aliyun_verify", "ronglian" or "smtp".
+	// Provider is "aliyun", "aliyun_verify", "ronglian", "tencent" or "smtp".
 	Provider string `json:"provider"`
 	// To is a mainland number of 11 digits, a foreign one with its country code, or an address.
 	To string `json:"to"`

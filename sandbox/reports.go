@@ -29,8 +29,8 @@ const (
 	aliyunBatch = 100
 )
 
-// pushRetries is Aliyun's schedule of 1, 5 and 10 minutes, sixty times faster. Ronglian's schedule is not known and assumed to be
-// the same.
+// pushRetries is Aliyun's schedule of 1, 5 and 10 minutes, sixty times faster. Those of Ronglian and Tencent are not known and
+// assumed to be the same, except that Tencent repeats a push twice only.
 func pushRetries() []time.Duration {
 	return []time.Duration{time.Second, 5 * time.Second, 10 * time.Second}
 }
@@ -41,11 +41,12 @@ type ReportURLs struct {
 	Aliyun       string
 	AliyunVerify string
 	Ronglian     string
+	Tencent      string
 }
 
 // validate returns an error that quotes no address.
 func (u ReportURLs) validate() error {
-	for _, address := range []string{u.Aliyun, u.AliyunVerify, u.Ronglian} {
+	for _, address := range []string{u.Aliyun, u.AliyunVerify, u.Ronglian, u.Tencent} {
 		parsed, err := url.Parse(address)
 		if address != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
 			return errors.New("want an http or https address to push reports to")
@@ -122,6 +123,13 @@ func (s *Server) duePushes() []reportPush {
 		}
 		pushes = append(pushes, ronglianPush(to.Ronglian, due[0]))
 	}
+	for to.Tencent != "" {
+		due := s.mailbox.takeReports(vendorTencent, now, maxTencentReports, pushed)
+		if len(due) == 0 {
+			break
+		}
+		pushes = append(pushes, tencentPush(to.Tencent, due))
+	}
 	return pushes
 }
 
@@ -139,7 +147,11 @@ func (s *Server) push(ctx context.Context, client *http.Client, p reportPush) {
 
 // deliver tries until the customer's server answers as expected, or the schedule ends.
 func (s *Server) deliver(ctx context.Context, client *http.Client, p reportPush) {
-	for _, wait := range slices.Concat(s.config.ReportRetries, []time.Duration{-1}) {
+	waits := s.config.ReportRetries
+	if p.vendor == vendorTencent {
+		waits = waits[:min(len(waits), tencentRetries)]
+	}
+	for _, wait := range slices.Concat(waits, []time.Duration{-1}) {
 		status, err := p.post(ctx, client)
 		if err == nil {
 			s.config.Logger.Debug("report pushed", "provider", p.vendor)

@@ -1,4 +1,4 @@
-// Package sandbox plays Aliyun SMS, Ronglian SMS and a mail server on one machine: it speaks their wire protocols, checks
+// Package sandbox plays Aliyun SMS, Ronglian SMS, Tencent SMS and a mail server on one machine: it speaks their wire protocols, checks
 // signatures as they do, keeps the messages and shows them in an inbox.
 //
 // It is written from the vendors' documents and imports no other package of this module, so that a client in any language can be
@@ -46,10 +46,13 @@ type Config struct {
 	AliyunVerifyLimits Limits
 	// RonglianLimits bound messages per number; the zero value means 1 a minute and 5 a day.
 	RonglianLimits Limits
+	// TencentLimits bound messages per number. The zero value means 10 on a day in Beijing, none in an hour, and 1 of the same
+	// content in 30 seconds, which Minute stands for.
+	TencentLimits Limits
 	// Capacity is how many messages are kept before the oldest is dropped; 0 means 10,000.
 	Capacity int
 	// Tally counts messages instead of keeping them, for measurements: no message can be read, no report exists, and the
-	// signatures of Aliyun's requests are not checked. See GET /api/tally.
+	// signatures of Aliyun's and Tencent's sends are not checked. See GET /api/tally.
 	Tally bool
 	// DeliveryDelay is how long after acceptance a delivery report exists; 0 means two seconds, a negative value means at
 	// once.
@@ -79,15 +82,17 @@ type Server struct {
 	mailListener net.Listener
 	certificate  []byte
 
-	mailbox        *mailbox
-	tally          *tally // nil while messages are kept
-	faults         *faultSet
-	aliyunCounts   *counter
-	verifyCounts   *counter
-	ronglianCounts *counter
-	nonces         *nonceCache
-	requestIDs     *nonceCache
-	targets        targets
+	mailbox         *mailbox
+	tally           *tally // nil while messages are kept
+	faults          *faultSet
+	aliyunCounts    *counter
+	verifyCounts    *counter
+	ronglianCounts  *counter
+	tencentCounts   *counter
+	tencentContents *counter
+	nonces          *nonceCache
+	requestIDs      *nonceCache
+	targets         targets
 
 	stopOnce sync.Once
 	stopped  chan struct{}
@@ -103,18 +108,21 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate of the mail server: %w", err)
 	}
+	tencent := config.TencentLimits.or(Limits{Minute: 1, Hour: -1, Day: 10})
 	s := &Server{
-		config:         config,
-		certificate:    certificatePEM,
-		mailbox:        newMailbox(config.Capacity, journalTo(config.Journal, config.Logger)),
-		faults:         &faultSet{},
-		aliyunCounts:   newCounter(config.AliyunLimits.or(Limits{Minute: 1, Hour: 5, Day: 10})),
-		verifyCounts:   newCounter(config.AliyunVerifyLimits.or(Limits{Minute: -1, Hour: -1, Day: 10})),
-		ronglianCounts: newCounter(config.RonglianLimits.or(Limits{Minute: 1, Hour: -1, Day: 5})),
-		nonces:         newNonceCache(2 * signatureTolerance),
-		requestIDs:     newNonceCache(24 * time.Hour),
-		stopped:        make(chan struct{}),
-		targets:        targets{urls: config.Reports},
+		config:          config,
+		certificate:     certificatePEM,
+		mailbox:         newMailbox(config.Capacity, journalTo(config.Journal, config.Logger)),
+		faults:          &faultSet{},
+		aliyunCounts:    newCounter(config.AliyunLimits.or(Limits{Minute: 1, Hour: 5, Day: 10})),
+		verifyCounts:    newCounter(config.AliyunVerifyLimits.or(Limits{Minute: -1, Hour: -1, Day: 10})),
+		ronglianCounts:  newCounter(config.RonglianLimits.or(Limits{Minute: 1, Hour: -1, Day: 5})),
+		tencentCounts:   newCounter(Limits{Minute: -1, Hour: tencent.Hour, Day: tencent.Day}),
+		tencentContents: newWindow(sameContentSpan, tencent.Minute),
+		nonces:          newNonceCache(2 * signatureTolerance),
+		requestIDs:      newNonceCache(24 * time.Hour),
+		stopped:         make(chan struct{}),
+		targets:         targets{urls: config.Reports},
 	}
 	if config.Tally {
 		s.tally = newTally()

@@ -72,7 +72,7 @@ func setup(t *testing.T, change ...func(*sandbox.Config)) *bundle {
 
 func unlimited(c *sandbox.Config) {
 	c.AliyunLimits = sandbox.Limits{Minute: -1, Hour: -1, Day: -1}
-	c.RonglianLimits, c.AliyunVerifyLimits = c.AliyunLimits, c.AliyunLimits
+	c.RonglianLimits, c.AliyunVerifyLimits, c.TencentLimits = c.AliyunLimits, c.AliyunLimits, c.AliyunLimits
 }
 
 func (b *bundle) url(path string) string { return "http://" + b.HTTPAddr() + path }
@@ -238,7 +238,8 @@ func TestAPI_shows_the_credentials_it_accepts(t *testing.T) {
 			"account_sid": c.Ronglian.AccountSID, "auth_token": c.Ronglian.AuthToken,
 			"app_id": c.Ronglian.AppID,
 		},
-		"smtp": {"username": c.SMTP.Username, "password": c.SMTP.Password},
+		"tencent": {"secret_id": c.Tencent.SecretID, "secret_key": c.Tencent.SecretKey, "sdk_app_id": c.Tencent.SDKAppID},
+		"smtp":    {"username": c.SMTP.Username, "password": c.SMTP.Password},
 	} {
 		for name, value := range want {
 			if value == "" || got[vendor][name] != value {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -23,7 +24,7 @@ type tally struct {
 
 // Tally is what a sandbox that only counts has counted since it was cleared.
 type Tally struct {
-	Vendors  map[string]VendorTally `json:"vendors"`            // by "aliyun", "ronglian" and "smtp"
+	Vendors  map[string]VendorTally `json:"vendors"`            // by "aliyun", "ronglian", "tencent" and "smtp"
 	Arrivals []Arrival              `json:"arrivals,omitempty"` // the newest ones, in order
 }
 
@@ -114,14 +115,31 @@ func (s *Server) tallyAliyun(w http.ResponseWriter, r *http.Request) bool {
 	if err != nil || query.Get("Action") != "SendSms" || query.Get("PhoneNumbers") == "" {
 		return false
 	}
-	n := s.tally.add(vendorAliyun, normalNumber(query.Get("PhoneNumbers")), s.config.Now())
-	if fault, hit := s.faults.draw(vendorAliyun, nil); hit && !s.pause(r.Context(), fault.delay()) {
-		panic(http.ErrAbortHandler) // closes the connection without an answer
-	}
-	id := strconv.Itoa(n)
+	id := s.tallySMS(r, vendorAliyun, query.Get("PhoneNumbers"))
 	answer{status: http.StatusOK, contentType: typeJSON, body: []byte(
 		`{"Message":"OK","RequestId":"T-` + id + `","BizId":"9` + id + `^0","Code":"OK"}`)}.write(w)
 	return true
+}
+
+// tallyTencent does the same with a SendSms of Tencent's whose body was read.
+func (s *Server) tallyTencent(w http.ResponseWriter, r *http.Request, call *tencentCall) bool {
+	var sms tencentSMS
+	if s.tally == nil || call.action() != "SendSms" || json.Unmarshal(call.body, &sms) != nil || len(sms.PhoneNumberSet) != 1 {
+		return false
+	}
+	id := s.tallySMS(r, vendorTencent, sms.PhoneNumberSet[0])
+	answer{status: http.StatusOK, contentType: typeJSON, body: []byte(
+		`{"Response":{"SendStatusSet":[{"SerialNo":"5000:` + id + `","Fee":1,"Code":"Ok","Message":"send success"}],"RequestId":"T-` + id + `"}}`)}.write(w)
+	return true
+}
+
+// tallySMS counts a message, waits as the vendor's fault says, and returns the number of the message.
+func (s *Server) tallySMS(r *http.Request, vendor, number string) string {
+	n := s.tally.add(vendor, normalNumber(number), s.config.Now())
+	if fault, hit := s.faults.draw(vendor, nil); hit && !s.pause(r.Context(), fault.delay()) {
+		panic(http.ErrAbortHandler) // closes the connection without an answer
+	}
+	return strconv.Itoa(n)
 }
 
 // tallyMail reads a mail to its end and counts it.

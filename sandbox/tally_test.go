@@ -21,6 +21,15 @@ func TestTally_counts_and_keeps_nothing(t *testing.T) {
 			t.Fatalf("SendSms: got %d, %s", status, body)
 		}
 	}
+	// Nor is a signature checked.
+	_, _, body := b.do(t, func() *http.Request {
+		r := b.request(t, http.MethodPost, "/tencent/", b.tencentJSON("+8613700137000"))
+		r.Header.Set("X-TC-Action", "SendSms")
+		return r
+	}())
+	if got := decode[tencentResult](t, body); got.code() != "Ok" || got.Response.SendStatusSet[0].SerialNo == "" {
+		t.Errorf("SendSms of Tencent: got %s", body)
+	}
 	if err := send(b.login(t), "a@example.org", "From: b@example.org\r\n\r\nhello\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +37,7 @@ func TestTally_counts_and_keeps_nothing(t *testing.T) {
 	if mails := got.Vendors["smtp"]; mails.Count != 1 {
 		t.Errorf("smtp: got %+v", mails)
 	}
-	if len(got.Arrivals) != 3 || got.Arrivals[0].To != "13800138000" || got.Arrivals[1].At < from {
+	if len(got.Arrivals) != 4 || got.Vendors["tencent"].Count != 1 || got.Arrivals[0].To != "13800138000" || got.Arrivals[1].At < from {
 		t.Errorf("arrivals: got %+v", got.Arrivals)
 	}
 	aliyun := got.Vendors["aliyun"]

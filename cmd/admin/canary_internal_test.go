@@ -52,7 +52,7 @@ func canarySettings(t *testing.T) map[string]string {
 	t.Cleanup(api.Close)
 	fakes, err := sandbox.Open(t.Context(), sandbox.Config{
 		HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0", DeliveryDelay: time.Millisecond,
-		Reports: sandbox.ReportURLs{Aliyun: api.URL + "/aliyun", AliyunVerify: api.URL + "/aliyun_verify", Ronglian: api.URL + "/ronglian"},
+		Reports: sandbox.ReportURLs{Aliyun: api.URL + "/aliyun", AliyunVerify: api.URL + "/aliyun_verify", Ronglian: api.URL + "/ronglian", Tencent: api.URL + "/tencent"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +79,9 @@ func canarySettings(t *testing.T) map[string]string {
 		"USHER_RONGLIAN_APP_ID":        accepted.Ronglian.AppID,
 		"USHER_RONGLIAN_TEMPLATE_ID":   "1",
 		"USHER_RONGLIAN_ENDPOINT":      "http://" + fakes.HTTPAddr() + "/ronglian",
+		"USHER_TENCENT_SECRET_ID":      accepted.Tencent.SecretID, "USHER_TENCENT_SECRET_KEY": accepted.Tencent.SecretKey,
+		"USHER_TENCENT_SDK_APP_ID": accepted.Tencent.SDKAppID, "USHER_TENCENT_SIGN_NAME": "Usher", "USHER_TENCENT_TEMPLATE_ID": "1110",
+		"USHER_TENCENT_ENDPOINT": "http://" + fakes.HTTPAddr() + "/tencent/",
 	}
 	maps.Copy(environ, testkit.PatientTimes())
 	return environ
@@ -97,7 +100,7 @@ func fly(t *testing.T, environ map[string]string, args ...string) (string, error
 func TestCanary_tells_the_outcome_of_the_message(t *testing.T) {
 	t.Parallel()
 	environ := canarySettings(t)
-	for _, provider := range []string{"aliyun", "aliyun_verify", "ronglian"} {
+	for _, provider := range []string{"aliyun", "aliyun_verify", "ronglian", "tencent"} {
 		for number, want := range map[string]struct {
 			printed string
 			fails   bool
@@ -108,7 +111,7 @@ func TestCanary_tells_the_outcome_of_the_message(t *testing.T) {
 			"13800990002": {"accepted after ", true}, // and no report ever
 		} {
 			// Another number for each provider: the pause between two messages holds across them.
-			number = strings.Replace(number, "1380", map[string]string{"aliyun": "1380", "aliyun_verify": "1370", "ronglian": "1390"}[provider], 1)
+			number = strings.Replace(number, "1380", map[string]string{"aliyun": "1380", "aliyun_verify": "1370", "ronglian": "1390", "tencent": "1360"}[provider], 1)
 			wait := "30s"
 			if strings.HasSuffix(number, "990002") {
 				wait = "1s"

@@ -58,6 +58,7 @@ func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sa
 	environ := map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL, "USHER_SECRET_KEYS": keySpec("k1"),
 		"USHER_REPORT_SECRET":            "0123456789abcdef",
+		"USHER_SMS_PROVIDERS":            "aliyun,ronglian,tencent",
 		"USHER_ALIYUN_ACCESS_KEY_ID":     accepted.Aliyun.AccessKeyID,
 		"USHER_ALIYUN_ACCESS_KEY_SECRET": accepted.Aliyun.AccessKeySecret,
 		"USHER_ALIYUN_SIGN_NAME":         "Usher",
@@ -70,7 +71,10 @@ func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sa
 		"USHER_RONGLIAN_APP_ID":        accepted.Ronglian.AppID,
 		"USHER_RONGLIAN_TEMPLATE_ID":   "1",
 		"USHER_RONGLIAN_ENDPOINT":      "http://" + fakes.HTTPAddr() + "/ronglian",
-		"USHER_SMTP_HOST":              host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
+		"USHER_TENCENT_SECRET_ID":      accepted.Tencent.SecretID, "USHER_TENCENT_SECRET_KEY": accepted.Tencent.SecretKey,
+		"USHER_TENCENT_SDK_APP_ID": accepted.Tencent.SDKAppID, "USHER_TENCENT_SIGN_NAME": "Usher", "USHER_TENCENT_TEMPLATE_ID": "1110",
+		"USHER_TENCENT_ENDPOINT": "http://" + fakes.HTTPAddr() + "/tencent/",
+		"USHER_SMTP_HOST":        host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
 		"USHER_SMTP_USERNAME": accepted.SMTP.Username, "USHER_SMTP_PASSWORD": accepted.SMTP.Password,
 		"USHER_MAIL_FROM": accepted.SMTP.Username,
 	}
@@ -78,6 +82,7 @@ func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sa
 	for _, template := range sandbox.Templates() {
 		environ["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
 		environ["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
+		environ["USHER_TENCENT_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Tencent
 	}
 	return environ, fakes
 }
@@ -150,10 +155,15 @@ func TestDoctor_finds_wrong_credentials_and_shows_none(t *testing.T) {
 		"ronglian sid":    {map[string]string{"RONGLIAN_ACCOUNT_SID": "awrongsecret"}, []string{"fail credentials of ronglian"}},
 		"ronglian token":  {map[string]string{"RONGLIAN_AUTH_TOKEN": "awrongsecret"}, []string{"fail credentials of ronglian"}},
 		"ronglian app":    {map[string]string{"RONGLIAN_APP_ID": "awrongsecret"}, []string{"fail credentials of ronglian"}},
+		"tencent id":      {map[string]string{"TENCENT_SECRET_ID": "a-wrong-secret"}, []string{"fail credentials of tencent"}},
+		"tencent key":     {map[string]string{"TENCENT_SECRET_KEY": "a-wrong-secret"}, []string{"fail credentials of tencent"}},
+		"tencent app":     {map[string]string{"TENCENT_SDK_APP_ID": "1400000002"}, []string{"fail credentials of tencent"}},
+		"tencent refused": {map[string]string{"TENCENT_TEMPLATE_ID_LOGIN": "990002"}, []string{"fail approval of templates of tencent"}},
+		"tencent region":  {map[string]string{"TENCENT_REGION": "Guangzhou"}, []string{"fail settings of aliyun, ronglian, tencent"}},
 		"mailbox":         {map[string]string{"SMTP_PASSWORD": "a-wrong-secret"}, []string{"fail login at the mail server"}},
 		"no server":       {map[string]string{"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "1"}, []string{"fail login at the mail server"}},
 		"another machine": {map[string]string{"RONGLIAN_ENDPOINT": "http://127.0.0.1:1"}, []string{"fail credentials of ronglian"}},
-		"no settings":     {map[string]string{"ALIYUN_SIGN_NAME": ""}, []string{"fail settings of aliyun, ronglian"}},
+		"no settings":     {map[string]string{"ALIYUN_SIGN_NAME": ""}, []string{"fail settings of aliyun, ronglian, tencent"}},
 		"one template":    {map[string]string{"ALIYUN_TEMPLATE_CODE_LOGIN": ""}, []string{"warn templates of aliyun"}},
 		"in audit":        {map[string]string{"ALIYUN_TEMPLATE_CODE_LOGIN": "SMS_990001"}, []string{"fail approval of templates of aliyun"}},
 		"refused":         {map[string]string{"ALIYUN_TEMPLATE_CODE": "SMS_990002"}, []string{"fail approval of templates of aliyun"}},

@@ -55,7 +55,7 @@ func checkTemplates(ctx context.Context, sender providers.SMSSender) []finding {
 	if err == nil || errors.Is(err, providers.ErrTemplate) {
 		return []finding{fail(name, err, "the vendor refuses codes of that purpose: wait for its audit, or set another template; its console has the reason")}
 	}
-	return []finding{warn(name, err, "not checked: give the access key the permission dysms:GetSmsTemplate, or check the vendor's console")}
+	return []finding{warn(name, err, "not checked: give the access key the third permission in docs/sms-providers.md, or check the vendor's console")}
 }
 
 // checkSigns shows the audit and the filings of the sender's sign names, where its vendor has a request for that.

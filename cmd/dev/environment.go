@@ -48,6 +48,8 @@ func environment(
 		// In one process no notice of a new task is lost, so polling may be rare.
 		"USHER_WORKER_FETCHERS":      "1",
 		"USHER_WORKER_POLL_INTERVAL": "5s",
+		// Other vendors may be named: the settings of all of them point at the sandbox.
+		"USHER_SMS_PROVIDERS": "aliyun,ronglian",
 		// The sandbox pushes delivery reports; it learns the address once the API is bound.
 		"USHER_REPORT_SECRET": rand.Text(),
 	}
@@ -119,7 +121,6 @@ func vendorSettings(dir string, fakes *sandbox.Server) (map[string]string, error
 	keys := fakes.Credentials()
 	base := "http://" + fakes.HTTPAddr()
 	settings := map[string]string{
-		"USHER_SMS_PROVIDERS":            "aliyun,ronglian",
 		"USHER_ALIYUN_ACCESS_KEY_ID":     keys.Aliyun.AccessKeyID,
 		"USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.AccessKeySecret,
 		"USHER_ALIYUN_SIGN_NAME":         "Usher",
@@ -130,6 +131,12 @@ func vendorSettings(dir string, fakes *sandbox.Server) (map[string]string, error
 		"USHER_RONGLIAN_APP_ID":          keys.Ronglian.AppID,
 		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
 		"USHER_RONGLIAN_ENDPOINT":        base + "/ronglian",
+		"USHER_TENCENT_SECRET_ID":        keys.Tencent.SecretID,
+		"USHER_TENCENT_SECRET_KEY":       keys.Tencent.SecretKey,
+		"USHER_TENCENT_SDK_APP_ID":       keys.Tencent.SDKAppID,
+		"USHER_TENCENT_SIGN_NAME":        "Usher",
+		"USHER_TENCENT_TEMPLATE_ID":      "1110",
+		"USHER_TENCENT_ENDPOINT":         base + "/tencent/",
 		"USHER_SMTP_HOST":                host,
 		"USHER_SMTP_PORT":                port,
 		"USHER_SMTP_TLS":                 "starttls",
@@ -149,6 +156,7 @@ func vendorSettings(dir string, fakes *sandbox.Server) (map[string]string, error
 		purpose := strings.ToUpper(template.Purpose)
 		settings["USHER_ALIYUN_TEMPLATE_CODE_"+purpose] = template.Aliyun
 		settings["USHER_RONGLIAN_TEMPLATE_ID_"+purpose] = template.Ronglian
+		settings["USHER_TENCENT_TEMPLATE_ID_"+purpose] = template.Tencent
 	}
 	return settings, nil
 }

@@ -102,7 +102,7 @@ func run(ctx context.Context, p app.Process, o options) error {
 		limits = sandbox.Limits{Minute: -1, Hour: -1, Day: -1}
 	}
 	fakes, err := sandbox.Open(ctx, sandbox.Config{
-		HTTPAddr: o.sandbox, SMTPAddr: o.smtp, AliyunLimits: limits, AliyunVerifyLimits: limits, RonglianLimits: limits,
+		HTTPAddr: o.sandbox, SMTPAddr: o.smtp, AliyunLimits: limits, AliyunVerifyLimits: limits, RonglianLimits: limits, TencentLimits: limits,
 	})
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
@@ -151,6 +151,7 @@ func pushReports(fakes *sandbox.Server, api *front.API, secret string) error {
 	base := "http://127.0.0.1:" + port + "/v1/reports/"
 	return fakes.PushReports(sandbox.ReportURLs{
 		Aliyun: base + "aliyun/" + secret, AliyunVerify: base + "aliyun_verify/" + secret, Ronglian: base + "ronglian/" + secret,
+		Tencent: base + "tencent/" + secret,
 	})
 }
 

@@ -1,4 +1,4 @@
-// Command sandbox plays Aliyun SMS, Ronglian SMS and a mail server, and shows what was sent in an inbox. It needs no other part
+// Command sandbox plays Aliyun SMS, Ronglian SMS, Tencent SMS and a mail server, and shows what was sent in an inbox. It needs no other part
 // of Usher; docs/sandbox.md shows clients in Python and Node.
 package main
 
@@ -25,7 +25,7 @@ var errUsage = errors.New("usage")
 
 const usage = `Usage: sandbox [options]
 
-Plays Aliyun SMS, Ronglian SMS and a mail server, so that clients in any language can be tested without sending a message.
+Plays Aliyun SMS, Ronglian SMS, Tencent SMS and a mail server, so that clients in any language can be tested without sending a message.
 It checks signatures and limits as the vendors do, keeps messages in memory and shows them in an inbox.
 
 At the start it prints its addresses. The keys that it accepts are at /api/credentials, the certificate to trust for mails
@@ -59,6 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	limited := flags.Bool("limits", true, "refuse as the vendors do when one number gets too many messages: 1 a minute; -limits=false for none")
 	aliyunReport := flags.String("aliyun-report", "", "`URL` to push Aliyun's delivery reports to")
 	verifyReport := flags.String("aliyun-verify-report", "", "`URL` to push the delivery reports of Aliyun's SMS authentication to")
+	tencentReport := flags.String("tencent-report", "", "`URL` to push Tencent's delivery reports to")
 	ronglianReport := flags.String("ronglian-report", "", "`URL` to push Ronglian's delivery reports to")
 	capacity := flags.Int("keep", 10_000, "`number` of newest messages to keep; 0: only count them, for measurements")
 	journalFile := flags.String("journal", "", "`file` to append every accepted message to, as one line of JSON")
@@ -87,10 +88,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		SMTPAddr:       *smtpAddr,
 		AliyunLimits:   limits,
 		RonglianLimits: limits,
+		TencentLimits:  limits,
 
 		AliyunVerifyLimits: limits,
 
-		Reports: sandbox.ReportURLs{Aliyun: *aliyunReport, AliyunVerify: *verifyReport, Ronglian: *ronglianReport},
+		Reports: sandbox.ReportURLs{Aliyun: *aliyunReport, AliyunVerify: *verifyReport, Ronglian: *ronglianReport, Tencent: *tencentReport},
 
 		Capacity:        *capacity,
 		Tally:           *capacity == 0,
@@ -129,6 +131,7 @@ func announce(stdout io.Writer, server *sandbox.Server) {
 	fmt.Fprintf(stdout, `Inbox     %[1]s/inbox
 Aliyun    %[1]s/aliyun/
 Ronglian  %[1]s/ronglian
+Tencent   %[1]s/tencent/
 SMTP      %[2]s (STARTTLS, AUTH)
 Keys      %[1]s/api/credentials
 Mail CA   %[1]s/api/smtp-ca.pem

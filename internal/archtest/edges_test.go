@@ -91,6 +91,7 @@ var edges = []edge{
 	{"providers/catalog", "providers/aliyun", "the list of vendors"},
 	{"providers/catalog", "providers/ronglian", "the list of vendors"},
 	{"providers/catalog", "providers/smtp", "the list of vendors"},
+	{"providers/catalog", "providers/tencent", "the list of vendors"},
 
 	// Layer 4: the assembly, which no vendor is a part of: the worker's main hands the senders in.
 	// What only the API is made of has a package of its own, which no worker carries.

@@ -171,10 +171,10 @@ func TestCompose_gives_keys_to_those_who_use_them(t *testing.T) {
 			dotenv[name] = "a secret"
 		}
 	}
-	vendors := regexp.MustCompile(`^USHER_(ALIYUN|RONGLIAN|SMTP)_`)
+	vendors := regexp.MustCompile(`^USHER_(ALIYUN|RONGLIAN|TENCENT|SMTP)_`)
 	file := readCompose(t)
 	for name, allowed := range map[string]string{
-		"api": "", "migrate": "", "worker_sms": "ALIYUN RONGLIAN", "worker_email": "SMTP",
+		"api": "", "migrate": "", "worker_sms": "ALIYUN RONGLIAN TENCENT", "worker_email": "SMTP",
 	} {
 		for variable, value := range file.Services[name].environ(dotenv) {
 			vendor := vendors.FindStringSubmatch(variable)

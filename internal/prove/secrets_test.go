@@ -73,7 +73,7 @@ func newSearch(d *deployment, monitor *testkit.Buffer) *search {
 		"email1": d.parts["email1"].addr,
 	}}
 	for _, variable := range []string{
-		"USHER_ALIYUN_ACCESS_KEY_SECRET", "USHER_RONGLIAN_AUTH_TOKEN", "USHER_SMTP_PASSWORD", "USHER_REPORT_SECRET", "USHER_OPS_TOKEN",
+		"USHER_ALIYUN_ACCESS_KEY_SECRET", "USHER_RONGLIAN_AUTH_TOKEN", "USHER_TENCENT_SECRET_KEY", "USHER_SMTP_PASSWORD", "USHER_REPORT_SECRET", "USHER_OPS_TOKEN",
 	} {
 		s.secrets = append(s.secrets, d.environ[variable])
 	}

@@ -20,6 +20,7 @@ import (
 	"usher/providers/aliyun"
 	"usher/providers/ronglian"
 	"usher/providers/smtp"
+	"usher/providers/tencent"
 )
 
 // said is a vendor that says what it is told.
@@ -129,6 +130,44 @@ func aliyunVerifyAnswers(t testing.TB) reader {
 			receipt, err := client.SendSMS(t.Context(), sms)
 			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "keykeykey", "secretsecret")
 			judgeID(t, answer, receipt, sms.To.Reveal())
+		},
+	}
+}
+
+func tencentAnswers(t testing.TB) reader {
+	t.Helper()
+	sms := anSMS(t)
+	cfg := tencent.Config{
+		SecretID: "sidsidsid", SecretKey: "keykeykey", SDKAppID: "1", SignName: "签名", TemplateID: "1", TemplateParams: []string{"code"},
+		Region: "ap-guangzhou", Endpoint: "https://vendor.example",
+	}
+	return reader{
+		corpora: []string{
+			"providers/tencent/testdata/fuzz/FuzzClient_receipt", "providers/tencent/testdata/fuzz/FuzzClient_QuerySMS",
+			"providers/tencent/testdata/fuzz/FuzzClient_Pull",
+		},
+		part: 5, // each is signed
+		check: func(t testing.TB, random *rand.Rand, text string) {
+			t.Helper()
+			client, err := tencent.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer := said{anyStatus(random), text}
+			client.HTTP = &http.Client{Transport: answer}
+			receipt, err := client.SendSMS(t.Context(), sms)
+			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "sidsidsid", "keykeykey")
+			judgeID(t, answer, receipt, sms.To.Reveal())
+			result, err := client.QuerySMS(t.Context(), providers.Query{ID: sms.ID, To: sms.To, SentAt: time.Now()})
+			if result.Refusal != nil {
+				err = result.Refusal
+			}
+			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, sms.To.Reveal(), "sidsidsid", "keykeykey")
+			batch, err := tencent.Puller{Client: client}.Pull(t.Context())
+			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "sidsidsid", "keykeykey")
+			if err != nil && len(batch.Reports) > 0 {
+				t.Errorf("%q: reports and %v", text, err)
+			}
 		},
 	}
 }

@@ -30,8 +30,7 @@ func TestRow10_strange_inputs_crash_no_process(t *testing.T) {
 	readers := map[string]reader{
 		"mobile": mobiles(), "email": emails(), "user name": usernames(), "limits": limitSettings(), "addresses": urlSettings(),
 		"reports": pushedReports(), "tasks": taskPayloads(t), "Aliyun": aliyunAnswers(t), "AliyunVerify": aliyunVerifyAnswers(t),
-		"Ronglian": ronglianAnswers(t),
-		"SMTP":     smtpReplies(t),
+		"Ronglian": ronglianAnswers(t), "Tencent": tencentAnswers(t), "SMTP": smtpReplies(t),
 	}
 	bodies, headers := httpReaders(t)
 	readers["bodies"], readers["headers"] = bodies, headers

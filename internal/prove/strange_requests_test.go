@@ -25,6 +25,7 @@ var shapes = []struct{ method, path, media, body string }{
 	{"GET", "/v1/sms-codes/PATH", "", ""},
 	{"POST", "/v1/reports/aliyun/" + reportSecret, "application/json", `[{"out_id":"a","success":true,"report_time":"2026-01-02 03:04:05"}]`},
 	{"POST", "/v1/reports/ronglian/" + reportSecret, "application/xml", `<Request><reqId>a</reqId><status>0</status></Request>`},
+	{"POST", "/v1/reports/tencent/" + reportSecret, "application/json", `[{"sid":"5000:1","report_status":"SUCCESS","user_receive_time":"2026-01-02 03:04:05"}]`},
 	{"GET", "/v1/usernames/PATH", "", ""},
 	{"GET", "/v1/mobiles/PATH", "", ""},
 	{"POST", "/v1/registrations", "application/json", `{"username":"li_lei","password":"correct horse","password_repeat":"correct horse","agree":true,"mobile":"13800138000","sms_code_id":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","sms_code":"123456","email":"a@example.com"}`},

@@ -127,7 +127,7 @@ func urlSettings() reader {
 func pushedReports() reader {
 	return reader{corpora: []string{"reports/testdata/fuzz/FuzzParse"}, check: func(t testing.TB, _ *rand.Rand, text string) {
 		t.Helper()
-		for _, provider := range []string{reports.Aliyun, reports.AliyunVerify, reports.Ronglian} {
+		for _, provider := range []string{reports.Aliyun, reports.AliyunVerify, reports.Ronglian, reports.Tencent} {
 			format, _ := reports.FormatOf(provider)
 			batch, err := format.Parse([]byte(text))
 			if err != nil && len(batch.Reports) > 0 {

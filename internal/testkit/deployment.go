@@ -110,12 +110,18 @@ func SandboxSettings(ctx context.Context, httpAddr, smtpAddr, dir string) (map[s
 			Token string `json:"auth_token"`
 			App   string `json:"app_id"`
 		}
+		Tencent struct {
+			ID  string `json:"secret_id"`
+			Key string `json:"secret_key"`
+			App string `json:"sdk_app_id"`
+		}
 		SMTP struct{ Username, Password string }
 	}
 	var templates []struct {
 		Purpose  string
 		Aliyun   string `json:"aliyun_template_code"`
 		Ronglian string `json:"ronglian_template_id"`
+		Tencent  string `json:"tencent_template_id"`
 	}
 	var ca json.RawMessage
 	for path, result := range map[string]any{"credentials": &keys, "templates": &templates, "smtp-ca.pem": &ca} {
@@ -135,13 +141,17 @@ func SandboxSettings(ctx context.Context, httpAddr, smtpAddr, dir string) (map[s
 		"USHER_RONGLIAN_ACCOUNT_SID": keys.Ronglian.SID, "USHER_RONGLIAN_AUTH_TOKEN": keys.Ronglian.Token,
 		"USHER_RONGLIAN_APP_ID": keys.Ronglian.App, "USHER_RONGLIAN_TEMPLATE_ID": "1",
 		"USHER_RONGLIAN_ENDPOINT": "http://" + httpAddr + "/ronglian",
-		"USHER_SMTP_HOST":         host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": caFile,
+		"USHER_TENCENT_SECRET_ID": keys.Tencent.ID, "USHER_TENCENT_SECRET_KEY": keys.Tencent.Key,
+		"USHER_TENCENT_SDK_APP_ID": keys.Tencent.App, "USHER_TENCENT_SIGN_NAME": "测试签名", "USHER_TENCENT_TEMPLATE_ID": "1110",
+		"USHER_TENCENT_ENDPOINT": "http://" + httpAddr + "/tencent/",
+		"USHER_SMTP_HOST":        host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": caFile,
 		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
 		"USHER_MAIL_FROM": keys.SMTP.Username,
 	}
 	for _, template := range templates {
 		settings["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
 		settings["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
+		settings["USHER_TENCENT_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Tencent
 	}
 	return settings, nil
 }

@@ -12,6 +12,7 @@ import (
 	"usher/providers/aliyun"
 	"usher/providers/ronglian"
 	"usher/providers/smtp"
+	"usher/providers/tencent"
 )
 
 // sms has one line for each vendor, by its name.
@@ -19,6 +20,7 @@ var sms = map[string]func(environ map[string]string) (providers.SMSSender, error
 	aliyun.Name:       entry(aliyun.New),
 	aliyun.VerifyName: entry(aliyun.NewVerify),
 	ronglian.Name:     entry(ronglian.New),
+	tencent.Name:      entry(tencent.Open),
 }
 
 // entry turns a vendor's constructor into one that reads the environment.
@@ -80,7 +82,7 @@ func Email(environ map[string]string) (providers.EmailSender, error) {
 
 // Configs returns the settings of every provider, for the generated documents.
 func Configs() []any {
-	return []any{aliyun.Config{}, aliyun.VerifyConfig{}, ronglian.Config{}, smtp.Config{}}
+	return []any{aliyun.Config{}, aliyun.VerifyConfig{}, ronglian.Config{}, tencent.Config{}, smtp.Config{}}
 }
 
 const namesVariable = config.Prefix + "SMS_PROVIDERS"

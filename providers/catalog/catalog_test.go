@@ -21,6 +21,11 @@ func complete() map[string]string {
 		"USHER_RONGLIAN_AUTH_TOKEN":      "0123456789abcdef0123456789abcdef",
 		"USHER_RONGLIAN_APP_ID":          "8a216da800000000000000000000cafe",
 		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
+		"USHER_TENCENT_SECRET_ID":        "AKIDtestSecretId",
+		"USHER_TENCENT_SECRET_KEY":       "tencent-secret",
+		"USHER_TENCENT_SDK_APP_ID":       "1400006666",
+		"USHER_TENCENT_SIGN_NAME":        "测试",
+		"USHER_TENCENT_TEMPLATE_ID":      "1110",
 		"USHER_SMTP_HOST":                "smtp.example.com",
 		"USHER_SMTP_USERNAME":            "noreply@example.com",
 		"USHER_SMTP_PASSWORD":            "smtp-secret",
@@ -44,7 +49,7 @@ func variables(t *testing.T, err error) []string {
 
 func TestSMS_keepsTheOrder(t *testing.T) {
 	t.Parallel()
-	for _, names := range [][]string{{"aliyun", "ronglian"}, {"ronglian", "aliyun"}, {"ronglian"}} {
+	for _, names := range [][]string{{"aliyun", "ronglian"}, {"ronglian", "aliyun"}, {"ronglian"}, {"tencent", "aliyun"}} {
 		senders, err := catalog.SMS(names, complete())
 		if err != nil {
 			t.Fatal(err)
@@ -66,19 +71,20 @@ func TestSMS_reportsEveryMistakeOfTheChosen(t *testing.T) {
 	environ["USHER_ALIYUN_ENDPOINT"] = "http://example.com"
 	environ["USHER_RONGLIAN_TEMPLATE_ID"] = "SMS_1"
 	environ["USHER_RONGLIAN_AUTH_TOKEN"] = "not a token"
+	environ["USHER_TENCENT_SDK_APP_ID"], environ["USHER_TENCENT_TEMPLATE_PARAMS"] = "", "minutes"
 
-	_, err := catalog.SMS([]string{"aliyun", "ronglian", "tencent"}, environ)
+	_, err := catalog.SMS([]string{"aliyun", "ronglian", "tencent", "huawei"}, environ)
 	want := []string{
 		"USHER_ALIYUN_ENDPOINT", "USHER_ALIYUN_SIGN_NAME", "USHER_RONGLIAN_AUTH_TOKEN",
-		"USHER_RONGLIAN_TEMPLATE_ID", "USHER_SMS_PROVIDERS",
+		"USHER_RONGLIAN_TEMPLATE_ID", "USHER_SMS_PROVIDERS", "USHER_TENCENT_SDK_APP_ID", "USHER_TENCENT_TEMPLATE_PARAMS",
 	}
 	if diff := cmp.Diff(want, variables(t, err)); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)
 	}
-	if text := err.Error(); !strings.Contains(text, `"tencent"`) || !strings.Contains(text, "aliyun, aliyun_verify, ronglian") {
+	if text := err.Error(); !strings.Contains(text, `"huawei"`) || !strings.Contains(text, "aliyun, aliyun_verify, ronglian, tencent") {
 		t.Errorf("the error names neither the unknown provider nor the known ones: %s", text)
 	}
-	for _, secret := range []string{"aliyun-secret", "LTAI5tTestKeyId", "not a token"} {
+	for _, secret := range []string{"aliyun-secret", "LTAI5tTestKeyId", "not a token", "tencent-secret"} {
 		if strings.Contains(err.Error(), secret) {
 			t.Errorf("the error shows %q", secret)
 		}

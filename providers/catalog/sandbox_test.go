@@ -12,6 +12,7 @@ import (
 
 	"usher/contact"
 	"usher/internal/testkit"
+	"usher/messages"
 	"usher/providers"
 	"usher/providers/catalog"
 	"usher/providers/providertest"
@@ -52,7 +53,10 @@ func startSandbox(t *testing.T) (*sandbox.Server, map[string]string) {
 		"USHER_RONGLIAN_APP_ID":          keys.Ronglian.AppID,
 		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
 		"USHER_RONGLIAN_ENDPOINT":        "http://" + box.HTTPAddr() + "/ronglian/",
-		"USHER_ALIYUN_VERIFY_SIGN_NAME":  keys.AliyunVerify.SignName, "USHER_ALIYUN_VERIFY_TEMPLATE_CODE": keys.AliyunVerify.TemplateCode,
+		"USHER_TENCENT_SECRET_ID":        keys.Tencent.SecretID, "USHER_TENCENT_SECRET_KEY": keys.Tencent.SecretKey,
+		"USHER_TENCENT_SDK_APP_ID": keys.Tencent.SDKAppID, "USHER_TENCENT_SIGN_NAME": "海马", "USHER_TENCENT_TEMPLATE_ID": "1110",
+		"USHER_TENCENT_ENDPOINT":        "http://" + box.HTTPAddr() + "/tencent/",
+		"USHER_ALIYUN_VERIFY_SIGN_NAME": keys.AliyunVerify.SignName, "USHER_ALIYUN_VERIFY_TEMPLATE_CODE": keys.AliyunVerify.TemplateCode,
 		"USHER_ALIYUN_VERIFY_ENDPOINT": "http://" + box.HTTPAddr() + "/aliyun/",
 		"USHER_SMTP_HOST":              host,
 		"USHER_SMTP_PORT":              port,
@@ -75,7 +79,7 @@ func smsTo(t *testing.T, number string) providers.SMS {
 func TestSMS_throughTheSandbox(t *testing.T) {
 	t.Parallel()
 	box, environ := startSandbox(t)
-	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian"}, environ)
+	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian", "tencent"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,6 +168,40 @@ func TestSMS_askedAfterALostAnswer(t *testing.T) {
 	}
 }
 
+// TestSMS_askedByNumber checks the vendor whose list has only messages with a report, without our ids.
+func TestSMS_askedByNumber(t *testing.T) {
+	t.Parallel()
+	box, environ := startSandbox(t)
+	senders, err := catalog.SMS([]string{"tencent"}, environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	querier := senders[0].(providers.Querier)
+	ask := func(number string) (providers.QueryResult, error) {
+		return querier.QuerySMS(t.Context(), providers.Query{
+			ID: "message-" + number, To: smsTo(t, number).To, SentAt: time.Now().Add(-time.Second),
+		})
+	}
+	if err := box.SetFaults(sandbox.Faults{Tencent: &sandbox.Fault{Reset: true, Count: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	for number, want := range map[string]messages.State{"13813800020": messages.Delivered, "13813990001": messages.Undelivered} {
+		if _, err := senders[0].SendSMS(t.Context(), smsTo(t, number)); err == nil || providers.KindOf(err) != providers.Unknown {
+			t.Fatalf("got %v, want unknown", err)
+		}
+		testkit.Eventually(t, 20*time.Second, func() bool {
+			result, err := ask(number)
+			if err != nil && providers.KindOf(err) != providers.Unknown {
+				t.Errorf("got %v", err)
+			}
+			return result.State == want
+		}, "%s: it is not %s", number, want)
+	}
+	if result, err := ask("13813800021"); err == nil || result != (providers.QueryResult{}) {
+		t.Errorf("a message that was never sent: %+v, %v, want that nothing is known", result, err)
+	}
+}
+
 func TestSMS_checkTemplates(t *testing.T) {
 	t.Parallel()
 	box, environ := startSandbox(t)
@@ -195,7 +233,7 @@ func TestSMS_checkTemplates(t *testing.T) {
 func TestSMS_probe(t *testing.T) {
 	t.Parallel()
 	box, environ := startSandbox(t)
-	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian"}, environ)
+	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian", "tencent"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +248,7 @@ func TestSMS_probe(t *testing.T) {
 		}
 	}
 	broken := &sandbox.Fault{Status: 500}
-	if err := box.SetFaults(sandbox.Faults{Aliyun: broken, AliyunVerify: broken, Ronglian: broken}); err != nil {
+	if err := box.SetFaults(sandbox.Faults{Aliyun: broken, AliyunVerify: broken, Ronglian: broken, Tencent: broken}); err != nil {
 		t.Fatal(err)
 	}
 	for _, sender := range senders {
@@ -228,7 +266,8 @@ func TestSMS_wrongKey(t *testing.T) {
 	_, environ := startSandbox(t)
 	environ["USHER_ALIYUN_ACCESS_KEY_SECRET"] = "wrong"
 	environ["USHER_RONGLIAN_AUTH_TOKEN"] = "0123456789abcdef"
-	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian"}, environ)
+	environ["USHER_TENCENT_SECRET_KEY"] = "wrong"
+	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian", "tencent"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}

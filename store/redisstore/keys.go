@@ -105,6 +105,12 @@ const keepReference = 3 * 24 * time.Hour
 // referenceKey is a string: the id of the code that a vendor knows by a name of its own.
 func (k keyspace) referenceKey(hash string) string { return k.tag(hash) + "reference" }
 
+// keepEarly is how long a report waits for its reference: longer than a vendor may take to answer a send.
+const keepEarly = 2 * time.Minute
+
+// earlyKey is a string: a delivery report, as JSON, that came before the reference of its code. It lives for [keepEarly].
+func (k keyspace) earlyKey(hash string) string { return k.tag(hash) + "early" }
+
 // lockKey is a string: a lock is held. The stored word is "turn". It lives as long as its caller says.
 func (k keyspace) lockKey(hash string) string { return k.tag(hash) + "turn" }
 

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,14 +24,33 @@ type Reports struct{ store *Store }
 var _ reports.Store = (*Reports)(nil)
 
 // Remember stores the reference that a vendor has for a code's message instead of the code's id, so that [Reports.Apply]
-// finds the code.
+// finds the code. A report that came before its reference is applied.
 func (r *Reports) Remember(ctx context.Context, provider, reference, id string) error {
-	return store.Wrap("remember reference", r.store.client.Set(ctx, r.reference(provider, reference), id, keepReference).Err())
+	pipe := r.store.client.Pipeline() // both keys are in one slot, so the order holds in a cluster too
+	pipe.Set(ctx, r.reference(provider, reference), id, keepReference)
+	early := pipe.GetDel(ctx, r.early(provider, reference))
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return store.Wrap("remember reference", err)
+	}
+	if early.Val() == "" { // no report came
+		return nil
+	}
+	var report reports.Report
+	err := json.Unmarshal([]byte(early.Val()), &report)
+	if err == nil {
+		_, err = r.Apply(ctx, []reports.Report{report})
+	}
+	return err
 }
 
 // reference returns the key of a vendor's reference, which is hashed because vendors choose its text.
 func (r *Reports) reference(provider, reference string) string {
 	return r.store.space.referenceKey(r.store.keys.Index("reference", provider+" "+reference))
+}
+
+// early returns the key of a report that came before its reference.
+func (r *Reports) early(provider, reference string) string {
+	return r.store.space.earlyKey(r.store.keys.Index("reference", provider+" "+reference))
 }
 
 // TryLock takes a lock for the given time and reports whether it was free. The lock ends by itself and cannot be released.
@@ -95,7 +115,8 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 }
 
 // find returns the id of each report's code: the one in the report when it is a code's, else the one that was remembered for
-// the report's reference, or "".
+// the report's reference, or "". A report whose reference is unknown is kept for a while: where the vendor makes the reference,
+// a report may come before the answer of the send, which has the reference, is read.
 func (r *Reports) find(ctx context.Context, all []reports.Report) ([]string, error) {
 	ids := make([]string, len(all))
 	asked := map[int]*redis.StringCmd{}
@@ -103,9 +124,15 @@ func (r *Reports) find(ctx context.Context, all []reports.Report) ([]string, err
 	for i, report := range all {
 		if _, ours := verify.SubjectOf(report.MessageID); ours {
 			ids[i] = report.MessageID
-		} else {
-			asked[i] = pipe.Get(ctx, r.reference(report.Provider, report.MessageID))
+			continue
 		}
+		early, err := json.Marshal(report)
+		if err != nil {
+			return nil, err
+		}
+		// It is kept before the question: Remember does the same in the other order, so that one of both finds the other.
+		pipe.Set(ctx, r.early(report.Provider, report.MessageID), early, keepEarly)
+		asked[i] = pipe.Get(ctx, r.reference(report.Provider, report.MessageID))
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err

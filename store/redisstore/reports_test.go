@@ -22,6 +22,7 @@ var reportsTests = behaviours{
 	"a failure ends a code that waits for its report":     reportOfUnresolved,
 	"what was given up may still arrive":                  reportAfterFailure,
 	"a code is found by its reference":                    reportByReference,
+	"a report may come before its reference":              reportBeforeReference,
 	"unknown ids are ignored among known ones":            reportUnknown,
 	"a late report of a code that is over is known":       reportLate,
 	"of many one gets the lock":                           oneLock,
@@ -149,6 +150,28 @@ func reportByReference(t *testing.T, b *fixture) {
 	}
 	report.Provider = "ronglian"
 	b.wantChanged(t, report, true)
+	b.wantState(t, issued.ID, messages.Delivered)
+}
+
+func reportBeforeReference(t *testing.T, b *fixture) {
+	issued := b.issue(t, verify.Login)
+	claim := b.claim(t, issued.ID)
+	early := b.report("5000:"+secrets.Random(8), messages.Delivered)
+	early.Provider = "tencent"
+	if got := b.apply(t, early)[0]; got != (reports.Result{}) {
+		t.Errorf("a report without a reference: %+v", got)
+	}
+	for _, provider := range []string{"ronglian", "tencent", "tencent"} { // another vendor's reference changes nothing
+		if err := b.store.Reports().Remember(t.Context(), provider, early.MessageID, issued.ID); err != nil {
+			t.Fatal(err)
+		}
+		want := messages.Delivered
+		if provider == "ronglian" {
+			want = messages.Queued
+		}
+		b.wantState(t, issued.ID, want)
+	}
+	b.record(t, claim, messages.Sent) // finds itself recorded
 	b.wantState(t, issued.ID, messages.Delivered)
 }
 
