@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"usher/config"
+	"usher/contact"
 	"usher/providers"
 	"usher/providers/internal/wire"
 )
@@ -88,14 +89,11 @@ func (*VerifyClient) AwaitsReport() {}
 // SendSMS implements [providers.SMSSender]. The message's id travels as OutId, which reports repeat. A number abroad is
 // refused without a request, as [providers.NotServed].
 func (c *VerifyClient) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
-	if !mainland.MatchString(sms.To.Reveal()) {
+	if sms.To.Region() != contact.Mainland {
 		return providers.Receipt{}, providers.NotServed(VerifyName)
 	}
 	return c.sendTo(ctx, sms.To.Reveal(), sms)
 }
-
-// mainland matches a mainland mobile number, whose canonical form has no country code.
-var mainland = regexp.MustCompile(`^1[3-9][0-9]{9}$`)
 
 // CheckCredentials implements [providers.CredentialChecker] as Probe: the vendor has no query that it will keep.
 func (c *VerifyClient) CheckCredentials(ctx context.Context) error { return c.Probe(ctx) }

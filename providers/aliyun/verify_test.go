@@ -151,11 +151,17 @@ func TestVerifyClient_takes_a_second_system_error_for_a_wrong_sign_name(t *testi
 func TestVerifyClient_refuses_what_is_no_mainland_number_without_a_request(t *testing.T) {
 	t.Parallel()
 	endpoint, params := verified(t, verifyAcceptance)
-	sms := providertest.SMS(t)
-	sms.To = contact.Mobile{}
-	_, err := openVerify(t, endpoint).SendSMS(t.Context(), sms)
-	if providers.ReasonOf(err) != reasons.Unserved || providers.KindOf(err) != providers.Temporary || params() != nil {
-		t.Errorf("got %v after the request %v", err, params())
+	abroad, err := contact.ParseMobile("+85251234567")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []contact.Mobile{abroad, {}} {
+		sms := providertest.SMS(t)
+		sms.To = to
+		_, err := openVerify(t, endpoint).SendSMS(t.Context(), sms)
+		if providers.ReasonOf(err) != reasons.Unserved || providers.KindOf(err) != providers.Temporary || params() != nil {
+			t.Errorf("%s: got %v after the request %v", to, err, params())
+		}
 	}
 }
 
