@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -22,18 +23,11 @@ var ErrSecondProof = errors.New("account was unused for long: a code does not op
 // seenInterval is the precision of [Account.SeenAt]: to record every use would cost a write for each request.
 const seenInterval = 24 * time.Hour
 
-// lastSeen is the time of the last use, to a day.
-func (a Account) lastSeen() time.Time {
-	if a.SeenAt.IsZero() { // the account is older than the column
-		return a.UpdatedAt
-	}
-	return a.SeenAt
-}
-
 // isDormant reports whether a code alone must not open the account. An account without a password and without a proved
 // address has no other way in than its number.
 func (s *Service) isDormant(account Account) bool {
-	return s.Policy.NumberRecheck > 0 && s.Now().Sub(account.lastSeen()) >= s.Policy.NumberRecheck &&
+	lastSeen := cmp.Or(account.SeenAt, account.UpdatedAt) // an account may be older than the column
+	return s.Policy.NumberRecheck > 0 && s.Now().Sub(lastSeen) >= s.Policy.NumberRecheck &&
 		(account.PasswordHash != "" || !account.Email.IsZero())
 }
 

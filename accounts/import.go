@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -100,14 +101,12 @@ func (i *Importer) account(user ImportUser) (Account, error) {
 	if problem != "" {
 		errs[FieldUsername] = problem
 	}
+	now := i.Now()
 	a := Account{
 		Username: name.shown, PasswordHash: user.PasswordHash,
 		Active: user.Active, Superuser: user.Superuser,
 		ActivationGeneration: 1, SessionGeneration: 1,
-		CreatedAt: user.JoinedAt, UpdatedAt: i.Now(), SeenAt: i.Now(), // an exported account counts as in use
-	}
-	if a.CreatedAt.IsZero() {
-		a.CreatedAt = a.UpdatedAt
+		CreatedAt: cmp.Or(user.JoinedAt, now), UpdatedAt: now, SeenAt: now, // an exported account counts as in use
 	}
 	var err error
 	if user.Mobile != "" {
@@ -178,12 +177,7 @@ func samePerson(existing, imported Account) bool {
 }
 
 // anyEmail is the proved address, or else the pending one: people prove imported addresses later.
-func anyEmail(a Account) contact.Email {
-	if a.Email.IsZero() {
-		return a.PendingEmail
-	}
-	return a.Email
-}
+func anyEmail(a Account) contact.Email { return cmp.Or(a.Email, a.PendingEmail) }
 
 // unique is a value that only one account may have.
 type unique struct {

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -58,13 +59,10 @@ type ClaimedMail struct {
 
 // Recipient returns the address that the mail goes to.
 func (m ClaimedMail) Recipient() contact.Email {
-	if !m.Mail.To.IsZero() {
-		return m.Mail.To
-	}
 	if m.Mail.Purpose == MailActivation || m.Mail.Purpose == "" {
-		return m.Account.PendingEmail
+		return cmp.Or(m.Mail.To, m.Account.PendingEmail)
 	}
-	return m.Account.Email
+	return cmp.Or(m.Mail.To, m.Account.Email)
 }
 
 // DueMail is a mail of the outbox that needs a task on the queue.

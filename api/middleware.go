@@ -186,7 +186,11 @@ func (s *Server) cors() echo.MiddlewareFunc {
 // crossOrigin refuses requests that the page of an untrusted origin made a browser send.
 func (s *Server) crossOrigin() echo.MiddlewareFunc {
 	protection := http.NewCrossOriginProtection()
-	for _, origin := range s.trustedOrigins() {
+	origins := slices.Clone(s.Config.AllowedOrigins)
+	if u := s.Config.PublicURL; u != nil { // behind a proxy that changes Host, the browser's Origin does not match it
+		origins = append(origins, u.Scheme+"://"+u.Host)
+	}
+	for _, origin := range origins {
 		if err := protection.AddTrustedOrigin(origin); err != nil {
 			// The origin stays untrusted. It cannot happen: the settings were checked before.
 			s.Logger.Error("allowed origin is unusable; check ALLOWED_ORIGINS", slog.String("error", err.Error()))
@@ -200,15 +204,6 @@ func (s *Server) crossOrigin() echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
-}
-
-// trustedOrigins includes our own: behind a proxy that changes Host, the browser's Origin does not match it.
-func (s *Server) trustedOrigins() []string {
-	origins := slices.Clone(s.Config.AllowedOrigins)
-	if u := s.Config.PublicURL; u != nil {
-		origins = append(origins, u.Scheme+"://"+u.Host)
-	}
-	return origins
 }
 
 // isAPI reports whether the request is a program's, which always gets JSON.

@@ -139,7 +139,7 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 	if id == "" {
 		return accounts.Account{}, errNotSignedIn
 	}
-	if s.isIdle(ctx) {
+	if !s.sessions.GetBool(ctx, sessionRemembered) && s.tooLongAgo(s.sessions.GetInt64(ctx, sessionSeen)) {
 		return accounts.Account{}, s.expire(ctx, c)
 	}
 	generation := s.sessions.GetInt(ctx, sessionGeneration)
@@ -155,10 +155,6 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 	}
 	s.Accounts.Seen(ctx, account)
 	return account, s.noteSeen(ctx, c)
-}
-
-func (s *Server) isIdle(ctx context.Context) bool {
-	return !s.sessions.GetBool(ctx, sessionRemembered) && s.tooLongAgo(s.sessions.GetInt64(ctx, sessionSeen))
 }
 
 // tooLongAgo reports whether a session that was last seen at a Unix time has ended, unless it is remembered.

@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math"
@@ -99,12 +100,7 @@ func (s Set) setCount(name Name, count int) {
 func percentOf(count, percent int) int { return (count*percent + 99) / 100 }
 
 // Judged returns the period over which a guard judges: History, or Period where that is not set.
-func (l Limit) Judged() time.Duration {
-	if l.History > 0 {
-		return l.History
-	}
-	return l.Period
-}
+func (l Limit) Judged() time.Duration { return cmp.Or(l.History, l.Period) }
 
 // Off reports whether the limit refuses nothing.
 func (l Limit) Off() bool { return l.Count <= 0 || l.Period <= 0 }

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -166,12 +167,7 @@ type Templates struct {
 }
 
 // For returns the template of a purpose.
-func (t Templates) For(purpose string) string {
-	if own := t.ByPurpose[purpose]; own != "" {
-		return own
-	}
-	return t.Default
-}
+func (t Templates) For(purpose string) string { return cmp.Or(t.ByPurpose[purpose], t.Default) }
 
 // Missing lists the purposes whose codes go out in the default template, whose text cannot say what they are for.
 func (t Templates) Missing() []string {

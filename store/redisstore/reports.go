@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,13 +86,10 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 		if !ok {
 			continue
 		}
-		at, now := report.At, r.store.now()
-		if at.IsZero() {
-			at = now
-		}
+		now := r.store.now()
 		keys := []string{r.store.space.codeKey(subject, ids[i]), r.store.space.outcomesKey(subject)}
 		calls[i] = &call{script: codeReportScript, keys: keys, args: []any{
-			string(report.State), report.Provider, report.ProviderID, report.Code, at.UnixMilli(), now.UnixMilli(),
+			string(report.State), report.Provider, report.ProviderID, report.Code, cmp.Or(report.At, now).UnixMilli(), now.UnixMilli(),
 		}}
 		sent = append(sent, calls[i])
 	}

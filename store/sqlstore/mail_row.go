@@ -62,12 +62,7 @@ func (r mailRow) claim() messages.Claim {
 	return messages.Claim{ID: r.ID, Attempt: r.Attempt, LeaseUntil: r.LeaseUntil.Time, UnresolvedClaims: r.UnresolvedClaims}
 }
 
-// open reports whether the mail is still to be sent.
-func (r mailRow) open() bool {
-	return r.State == messages.Queued || r.State == messages.Sending
-}
-
-// closed returns the reason why a mail that is not open must not be sent again.
+// closed returns the reason why a mail that is not to be sent any more must not be sent again.
 func (r mailRow) closed() string {
 	switch r.State {
 	case messages.Dropped:

@@ -167,7 +167,7 @@ func (m *Mails) refuse(ctx context.Context, id string, now Stamp, name string) (
 		return refused, fmt.Errorf("read mail: %w", err)
 	}
 	refused.Claim, refused.Mail = row.claim(), row.mail()
-	if !row.open() {
+	if row.State != messages.Queued && row.State != messages.Sending {
 		refused.Reason = row.closed()
 		return refused, messages.ErrDropped
 	}

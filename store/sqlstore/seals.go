@@ -247,8 +247,11 @@ func (s *Seals) walk(
 		err = s.db.inTxOnce(ctx, func(tx *sqlx.Tx) error {
 			for _, row := range rows {
 				plain, err := s.keys.Open(row.Sealed, column.context+row.Owner)
+				if errors.Is(err, secrets.ErrUnknownKey) {
+					err = fmt.Errorf("sealed with the unknown key %s", secrets.SealedBy(row.Sealed))
+				}
 				if err != nil {
-					result.leave(column, row, unopened(row, err))
+					result.leave(column, row, err.Error())
 					continue
 				}
 				n, err := do(tx, row, plain)
@@ -265,12 +268,4 @@ func (s *Seals) walk(
 			progress(result.Changed)
 		}
 	}
-}
-
-// unopened returns the reason why a value could not be opened.
-func unopened(row sealedRow, err error) string {
-	if errors.Is(err, secrets.ErrUnknownKey) {
-		return "sealed with the unknown key " + secrets.SealedBy(row.Sealed)
-	}
-	return err.Error()
 }
