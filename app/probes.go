@@ -75,19 +75,16 @@ func (p *prober) close() {
 	p.loops.Wait()
 }
 
+// run probes the stores until ctx ends.
 func (p *prober) run(ctx context.Context) {
-	for {
-		pause := probeEvery
-		if f := p.latest(); f.redis != nil || f.database != nil {
-			pause = probeAgain
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
+	last := time.Now()
+	queue.Every(ctx, probeAgain, func(ctx context.Context) {
+		f := p.latest()
+		if f.redis != nil || f.database != nil || time.Since(last) >= probeEvery {
 			p.probe(ctx)
+			last = time.Now()
 		}
-	}
+	})
 }
 
 // The machine's clock is compared with that of Redis at intervals, and at once when it was set.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -42,9 +43,9 @@ type API struct {
 	metrics  *api.Metrics
 	hasher   *passwords.Hasher
 	enqueuer *tasks.Enqueuer
-	http     *app.Server // the port of people and clients
-	ops      *app.Ops    // the port of operators
-	closers  []func() error
+	http     *app.Server    // the port of people and clients
+	ops      *app.Ops       // the port of operators
+	closers  []func() error // in the order of opening
 }
 
 // Open opens the stores and binds the addresses. It fails when the database does not answer or its schema is older than
@@ -78,6 +79,7 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 	}, logger); err != nil {
 		return nil, fmt.Errorf("listen on %sHTTP_ADDR: %w", config.Prefix, err)
 	}
+	a.closers = append(a.closers, a.http.Close)
 	if err = a.openOps(ctx); err != nil {
 		return nil, err
 	}
@@ -216,6 +218,7 @@ func (a *API) openOps(ctx context.Context) error {
 	if c.OpsPprof {
 		a.ops.Profiles()
 	}
+	a.closers = append(a.closers, a.ops.Close)
 	return a.ops.Listen(ctx, c.OpsAddr, a.logger)
 }
 
@@ -241,16 +244,10 @@ func (a *API) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// close also closes an API that Open could not finish. The ports come first, since their requests use the stores.
+// close also closes an API that Open could not finish. What was opened last comes first: the ports, whose requests use the stores.
 func (a *API) close() error {
 	var errs []error
-	if a.http != nil {
-		errs = append(errs, a.http.Close())
-	}
-	if a.ops != nil {
-		errs = append(errs, a.ops.Close())
-	}
-	for _, c := range a.closers {
+	for _, c := range slices.Backward(a.closers) {
 		errs = append(errs, c())
 	}
 	a.traces.Close()
