@@ -76,7 +76,6 @@ func newDeployment(t testing.TB, p plan) *deployment {
 	d.at = addresses{redis.Addr(), postgres.Addr(), vendors.HTTPAddr, vendors.HTTPAddr, mail.SMTPAddr}
 
 	d.environ = testkit.BasicSettings("", "")
-	maps.Copy(d.environ, testkit.DefaultTimes())
 	maps.Copy(d.environ, mail.Settings(t)) // all sandboxes take the same keys
 	d.environ["USHER_LOG_LEVEL"] = "info"
 	d.environ["USHER_LIMITS"] = noLimits

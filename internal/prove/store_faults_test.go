@@ -21,9 +21,9 @@ func refusedBound() time.Duration { return size(4*time.Second, 2*time.Second) }
 func TestRow27_faults_of_stores_are_answered_with_503(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 27, "Redis and PostgreSQL killed, frozen, full, and a standby, under load")
-	d := newDeployment(t, plan{apis: 1, sms: 1, environ: map[string]string{
-		"USHER_CAPTCHA_KIND": "off", "USHER_LIMITS": noLimits + noLoginLimits + ",lookup_all=off",
-	}})
+	environ := testkit.DefaultTimes()
+	environ["USHER_CAPTCHA_KIND"], environ["USHER_LIMITS"] = "off", noLimits+noLoginLimits+",lookup_all=off"
+	d := newDeployment(t, plan{apis: 1, sms: 1, environ: environ})
 	d.up(partRedis) // and the schema, which the standby is to have
 	redis, one := d.parts[partRedis].server, d.parts[partPostgres].server
 	two := testkit.PostgresStandby(t, one)
