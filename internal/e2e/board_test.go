@@ -49,8 +49,7 @@ const chartDrawn = `[...document.querySelectorAll('.plot rect:not(.hit)')].reduc
 func TestBoard_shows_real_traffic(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
-	dev := testkit.StartCommand(t, map[string]string{"USHER_LIMITS": crowded}, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
-		"-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer, "-limits=false")
+	dev := launchDev(t, map[string]string{"USHER_LIMITS": crowded}, "-limits=false")
 	pages := "127.0.0.1" + dev.Await(t, `Sign up +http://localhost(:\d+)/register`)
 	inbox, ops := dev.Await(t, `Inbox +http://(\S+)/inbox`), "http://"+dev.Await(t, `Queues +http://(\S+)/queues`)
 	p := testclient.New(t, pages, inbox)

@@ -13,7 +13,6 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"usher/internal/testclient"
-	"usher/internal/testkit"
 )
 
 // documented are the files of docs/frontend.
@@ -97,8 +96,7 @@ func TestFrontend_of_another_origin_as_documented(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
 	site, origin := openFrontend(t)
-	dev := testkit.StartCommand(t, map[string]string{"USHER_ALLOWED_ORIGINS": origin}, "dev", "-http", "127.0.0.1:0",
-		"-ops", "127.0.0.1:0", "-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer)
+	dev := launchDev(t, map[string]string{"USHER_ALLOWED_ORIGINS": origin})
 	port := dev.Await(t, `Sign up +http://localhost(:\d+)/register`)
 	site.api = "http://localhost" + port
 	p := testclient.New(t, "127.0.0.1"+port, dev.Await(t, `Inbox +http://(\S+)/inbox`))

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,10 +145,19 @@ func startDev(t testing.TB) (pages, inbox string) { return startDevWith(t, nil) 
 
 func startDevWith(t testing.TB, environ map[string]string) (pages, inbox string) {
 	t.Helper()
-	dev := testkit.StartCommand(t, environ, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0",
-		"-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer, "-limits=false")
+	dev := launchDev(t, environ, "-limits=false")
 	pages = dev.Await(t, `Sign up +http://localhost(:\d+)/register`)
 	return "127.0.0.1" + pages, dev.Await(t, `Inbox +http://(\S+)/inbox`)
+}
+
+// launchDev runs cmd/dev on free ports, with a fixed answer to captchas.
+func launchDev(t testing.TB, changes map[string]string, more ...string) *testkit.Program {
+	t.Helper()
+	environ := testkit.PatientTimes()
+	maps.Copy(environ, changes)
+	return testkit.StartCommand(t, environ, "dev", append([]string{
+		"-http", "127.0.0.1:0", "-ops", "127.0.0.1:0", "-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer,
+	}, more...)...)
 }
 
 const captchaAnswer = "7qk2"

@@ -29,11 +29,10 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("USHER_SCREENSHOTS names no directory")
 	}
 	database := testkit.Postgres(t)
-	dev := testkit.StartCommand(t, map[string]string{
+	dev := launchDev(t, map[string]string{
 		"USHER_LIMITS": crowded + ",sms_ip_day=off", "USHER_DATABASE_URL": database,
 		"USHER_SECRET_KEYS": "k1:" + base64.StdEncoding.EncodeToString(make([]byte, 32)),
-	}, "dev", "-http", "127.0.0.1:0", "-ops", "127.0.0.1:0", "-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0",
-		"-captcha-answer", captchaAnswer, "-limits=false")
+	}, "-limits=false")
 	pages := "127.0.0.1" + dev.Await(t, `Sign up +http://localhost(:\d+)/register`)
 	inbox, ops := dev.Await(t, `Inbox +http://(\S+)/inbox`), dev.Await(t, `Queues +http://(\S+)/queues`)
 
