@@ -48,9 +48,9 @@ const every = 100 * time.Millisecond
 func spareProvider(spoil spoiler) trial {
 	return func(t *testing.T) (result outcome) {
 		t.Helper()
-		s := newFaultySetup(t, map[string]string{
-			"USHER_SMS_CODE_TTL": shortLife.String(), "USHER_SEND_TIMEOUT": sendTimeout.String(),
-		})
+		changes := testkit.PatientTimes() // the stores are well
+		changes["USHER_SMS_CODE_TTL"], changes["USHER_SEND_TIMEOUT"] = shortLife.String(), sendTimeout.String()
+		s := newFaultySetup(t, changes)
 		g := s.gated(t, "USHER_ALIYUN_ENDPOINT")
 		s.codeLife = shortLife
 		api, worker := s.api(t), s.worker(t, sms)
