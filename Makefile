@@ -24,22 +24,24 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 #   to keep, runs alone at the end. Building images and watching Prometheus has a target of its own.
 # - In api a request's handler shares memory with others only through packages that the detector watches. Its tests of
 #   requests at the same time, TOGETHER, run with it all the same.
-# Tests mostly wait for stores, so one more package than there are cores runs at a time, beside those that drive programs. The
-# last line says which stores the tests ran on, whatever their outcome.
+# Tests mostly wait, for stores and for time to pass, so more of them run at a time than there are cores: one more package,
+# beside those that drive programs, and four tests of each. The packages whose tests wait longest, SLOW, begin first. The
+# analyzers of go vet are part of lint. The last line says which stores the tests ran on, whatever their outcome.
 DRIVERS := usher/(bench|internal/(deploytest|e2e|mutants|opstest|prove))$$
 LONG := usher/internal/(deploytest|mutants|opstest|prove)$$
+SLOW := ./app ./tasks ./store/sqlstore
 TOGETHER := at_once|parallel|race|together|twice|once
-WIDE := -shuffle=on -timeout 12m -p $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
+TEST := go test -vet=off -shuffle=on -timeout 12m
+WIDE := -race -parallel 4 -p $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 .PHONY: test
 test: ## Run all tests in random order, with the race detector where goroutines share memory
 	@packages=$$(go list ./... | grep -vE '$(DRIVERS)|usher/api$$'); drivers=$$(go list ./... | grep -E '$(DRIVERS)' | grep -vE '$(LONG)'); \
 	code=0; set -x; \
-	go test -shuffle=on -timeout 12m $$drivers ./api & beside=$$!; \
-	go test -race $(WIDE) $$packages || code=1; \
-	go test -race $(WIDE) -run '$(TOGETHER)' ./api || code=1; \
+	{ $(TEST) $$drivers ./api && $(TEST) -race -run '$(TOGETHER)' ./api && \
+		$(TEST) -short ./internal/deploytest ./internal/mutants ./internal/opstest; } & beside=$$!; \
+	$(TEST) $(WIDE) $(SLOW) $$packages || code=1; \
 	wait $$beside || code=1; \
-	go test -short -shuffle=on ./internal/deploytest ./internal/mutants ./internal/opstest || code=1; \
-	go test -shuffle=on -timeout 8m ./internal/prove || code=1; \
+	$(TEST) -parallel 4 ./internal/prove || code=1; \
 	go run ./internal/testkit/stores; exit $$code
 
 .PHONY: test-images
