@@ -18,8 +18,10 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"usher/config"
+	"usher/contact"
 	"usher/providers"
 	"usher/providers/internal/wire"
 )
@@ -34,6 +36,7 @@ type Config struct {
 	SignName       string `env:"ALIYUN_SIGN_NAME" prod:"set" desc:"Aliyun: approved sign name, without the brackets that recipients see."`
 	TemplateCode   string `env:"ALIYUN_TEMPLATE_CODE" prod:"set" desc:"Aliyun: approved template, such as SMS_71390007, for every purpose without its own."`
 	wire.Templates `envPrefix:"ALIYUN_TEMPLATE_CODE_"`
+	TemplateAbroad string `env:"ALIYUN_TEMPLATE_CODE_ABROAD" desc:"Aliyun: template of the kind 国际/港澳台 for numbers outside the mainland; without it they go to the next provider."`
 	TemplateParam  string `env:"ALIYUN_TEMPLATE_PARAM" envDefault:"code" desc:"Aliyun: the template's variable for the code."`
 	Endpoint       string `env:"ALIYUN_ENDPOINT" envDefault:"https://dysmsapi.aliyuncs.com" desc:"Aliyun: address of the API; http:// is accepted for loopback only."`
 	wire.Bounds    `envPrefix:"ALIYUN_"`
@@ -50,6 +53,9 @@ func (c Config) Validate() config.Mistakes {
 	c.Keys.check(&check)
 	check.SignName("ALIYUN_SIGN_NAME", c.SignName)
 	check.Templates("ALIYUN_TEMPLATE_CODE", c.Templates.With(c.TemplateCode), templateID, "SMS_ and digits")
+	if c.TemplateAbroad != "" {
+		check.Match("ALIYUN_TEMPLATE_CODE_ABROAD", c.TemplateAbroad, templateID, "SMS_ and digits")
+	}
 	check.Text("ALIYUN_TEMPLATE_PARAM", c.TemplateParam)
 	check.Endpoint("ALIYUN_ENDPOINT", c.Endpoint)
 	check.Bounds("ALIYUN_", c.Bounds)
@@ -62,6 +68,7 @@ type Client struct {
 
 	param    string            // the template's variable for the code
 	signName string            // of every message
+	abroad   string            // template for numbers outside the mainland; empty: they are not served
 	send     map[string]action // SendSms, by template
 	list     action            // QuerySendDetails
 	describe action            // GetSmsTemplate
@@ -86,10 +93,10 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		rpc:   newRPC(smsProduct, Name, cfg.Bounds, cfg.Templates.With(cfg.TemplateCode), cfg.Keys, cfg.Endpoint),
-		param: cfg.TemplateParam, signName: cfg.SignName,
+		param: cfg.TemplateParam, signName: cfg.SignName, abroad: cfg.TemplateAbroad,
 	}
 	var err error
-	if c.send, err = c.newActions("SendSms", cfg.SignName); err != nil {
+	if c.send, err = c.newActions("SendSms", cfg.SignName, cfg.TemplateAbroad); err != nil {
 		return nil, err
 	}
 	if c.list, err = c.newAction("QuerySendDetails", map[string]string{"PageSize": strconv.Itoa(pageSize)}); err != nil {
@@ -105,9 +112,27 @@ func New(cfg Config) (*Client, error) {
 }
 
 // SendSMS implements [providers.SMSSender]. The message's id travels as OutId, which reports repeat. Aliyun has no
-// idempotency key, so a repeated send is a second message.
+// idempotency key, so a repeated send is a second message. Numbers abroad need a template of their own kind; without one
+// they are refused without a request, as [providers.NotServed].
 func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
-	return c.sendTo(ctx, sms.To.Reveal(), sms)
+	if isAbroad(sms.To) && c.abroad == "" {
+		return providers.Receipt{}, providers.NotServed(Name)
+	}
+	return c.sendTo(ctx, numberOf(sms.To), sms)
+}
+
+// isAbroad reports whether a number is outside the mainland. There, the vendor's templates of the mainland are refused.
+func isAbroad(m contact.Mobile) bool { return !m.IsZero() && m.Region() != contact.Mainland }
+
+// numberOf returns the number as the vendor wants it: abroad with its country code and without the plus sign.
+func numberOf(m contact.Mobile) string { return strings.TrimPrefix(m.Reveal(), "+") }
+
+// template returns the template of a message.
+func (c *Client) template(sms providers.SMS) string {
+	if isAbroad(sms.To) {
+		return c.abroad
+	}
+	return c.Vendor.Templates().For(sms.Purpose)
 }
 
 // impossible is no number, so that a message to it is refused and costs nothing.
@@ -136,15 +161,15 @@ func (c *Client) request(ctx context.Context, number string, sms providers.SMS) 
 	if err != nil {
 		return nil, err
 	}
-	return c.sign(ctx, c.send[c.Vendor.Templates().For(sms.Purpose)],
+	return c.sign(ctx, c.send[c.template(sms)],
 		map[string]string{"PhoneNumbers": number, "TemplateParam": string(params), "OutId": sms.ID})
 }
 
 // receipt reads the answer to a send.
 func (c *Client) receipt(sms providers.SMS, answer wire.Answer) (providers.Receipt, error) {
 	var sent struct{ BizId bizID }
-	if err := c.read(answer, &sent, sms.To.Reveal(), sms.Code); err != nil {
+	if err := c.read(answer, &sent, numberOf(sms.To), sms.Code); err != nil {
 		return providers.Receipt{}, err
 	}
-	return providers.Receipt{Provider: Name, ID: wire.ID(string(sent.BizId), sms.To.Reveal())}, nil
+	return providers.Receipt{Provider: Name, ID: wire.ID(string(sent.BizId), numberOf(sms.To))}, nil
 }

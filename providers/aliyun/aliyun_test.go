@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"usher/contact"
 	"usher/providers"
 	"usher/providers/aliyun"
 	"usher/providers/internal/wire"
@@ -193,6 +194,42 @@ func TestClient_uses_the_template_of_the_purpose(t *testing.T) {
 	cfg.TemplateLogin = "71390002"
 	if m := cfg.Validate(); len(m) != 1 || m[0].Variable != "ALIYUN_TEMPLATE_CODE_LOGIN" {
 		t.Errorf("mistakes %v, want one for the template of sign-ins", m)
+	}
+}
+
+func TestClient_sends_abroad_in_a_template_of_its_own(t *testing.T) {
+	t.Parallel()
+	providertest.WantUnserved(t, func(endpoint string) providers.SMSSender { return open(t, endpoint) })
+	var got map[string]string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = flat(r.URL.Query())
+		fmt.Fprint(w, acceptance)
+	}))
+	defer server.Close()
+	cfg := settings(server.URL)
+	cfg.TemplateAbroad, cfg.TemplateLogin = "SMS_852", "SMS_2"
+	client, err := aliyun.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.HTTP.CloseIdleConnections()
+	sms := providertest.SMS(t)
+	sms.Purpose = "login"
+	for _, test := range []struct {
+		to               contact.Mobile
+		template, number string
+	}{{sms.To, "SMS_2", "13800138000"}, {providertest.Abroad(t), "SMS_852", "85251234567"}} {
+		sms.To = test.to
+		if _, err := client.SendSMS(t.Context(), sms); err != nil || got["TemplateCode"] != test.template || got["PhoneNumbers"] != test.number {
+			t.Errorf("%s is sent to %s in %s, %v; want %+v", sms.To, got["PhoneNumbers"], got["TemplateCode"], err, test)
+		}
+		if signature := sign(http.MethodPost, got, keySecret); got["Signature"] != signature {
+			t.Errorf("got signature %q, want %q", got["Signature"], signature)
+		}
+	}
+	cfg.TemplateAbroad = "852"
+	if m := cfg.Validate(); len(m) != 1 || m[0].Variable != "ALIYUN_TEMPLATE_CODE_ABROAD" {
+		t.Errorf("mistakes %v, want one for the template abroad", m)
 	}
 }
 

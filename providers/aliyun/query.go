@@ -78,8 +78,8 @@ func (c *Client) details(ctx context.Context, query providers.Query, day string,
 	var found struct {
 		SmsSendDetailDTOs struct{ SmsSendDetailDTO []detail }
 	}
-	err := c.call(ctx, c.list, &found, []string{query.To.Reveal()},
-		map[string]string{"PhoneNumber": query.To.Reveal(), "SendDate": day, "CurrentPage": strconv.Itoa(page)})
+	err := c.call(ctx, c.list, &found, []string{numberOf(query.To)},
+		map[string]string{"PhoneNumber": numberOf(query.To), "SendDate": day, "CurrentPage": strconv.Itoa(page)})
 	return found.SmsSendDetailDTOs.SmsSendDetailDTO, err
 }
 
@@ -94,7 +94,7 @@ func (c *Client) resultOf(d detail, query providers.Query) providers.QueryResult
 		if d.ErrCode == "MOBILE_SEND_LIMIT" { // the number's limit at its carrier
 			kind = providers.RateLimited
 		}
-		return providers.QueryResult{State: messages.Undelivered, Refusal: wire.Refusal(&c.Vendor, kind, d.ErrCode, query.To.Reveal())}
+		return providers.QueryResult{State: messages.Undelivered, Refusal: wire.Refusal(&c.Vendor, kind, d.ErrCode, numberOf(query.To))}
 	default:
 		return providers.QueryResult{State: messages.Sent} // the vendor has filed it
 	}

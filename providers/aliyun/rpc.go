@@ -144,10 +144,10 @@ func (c *rpc) newAction(name string, params map[string]string) (action, error) {
 	return a, nil
 }
 
-// newActions makes an action for each template of the vendor.
-func (c *rpc) newActions(name, signName string) (map[string]action, error) {
+// newActions makes an action for each template of the vendor, and for the further ones.
+func (c *rpc) newActions(name, signName string, further ...string) (map[string]action, error) {
 	actions, templates := map[string]action{}, c.Vendor.Templates()
-	for _, template := range append(slices.Collect(maps.Values(templates.ByPurpose)), templates.Default) {
+	for _, template := range slices.Concat(slices.Collect(maps.Values(templates.ByPurpose)), []string{templates.Default}, further) {
 		if template == "" {
 			continue
 		}

@@ -11,12 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"usher/contact"
 	"usher/providers"
 	"usher/providers/aliyun"
 	"usher/providers/internal/wire"
 	"usher/providers/providertest"
-	"usher/reasons"
 )
 
 func verifySettings(endpoint string) aliyun.VerifyConfig {
@@ -148,21 +146,9 @@ func TestVerifyClient_takes_a_second_system_error_for_a_wrong_sign_name(t *testi
 	}
 }
 
-func TestVerifyClient_refuses_what_is_no_mainland_number_without_a_request(t *testing.T) {
+func TestVerifyClient_leaves_numbers_abroad_to_other_providers(t *testing.T) {
 	t.Parallel()
-	endpoint, params := verified(t, verifyAcceptance)
-	abroad, err := contact.ParseMobile("+85251234567")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, to := range []contact.Mobile{abroad, {}} {
-		sms := providertest.SMS(t)
-		sms.To = to
-		_, err := openVerify(t, endpoint).SendSMS(t.Context(), sms)
-		if providers.ReasonOf(err) != reasons.Unserved || providers.KindOf(err) != providers.Temporary || params() != nil {
-			t.Errorf("%s: got %v after the request %v", to, err, params())
-		}
-	}
+	providertest.WantUnserved(t, func(endpoint string) providers.SMSSender { return openVerify(t, endpoint) })
 }
 
 func TestVerifyClient_CheckCredentials(t *testing.T) {

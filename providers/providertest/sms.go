@@ -15,6 +15,7 @@ import (
 
 	"usher/contact"
 	"usher/providers"
+	"usher/reasons"
 )
 
 // patience is how long a test waits for an immediate result. It is shorter than a sender's own limits, so that the test passes
@@ -55,6 +56,30 @@ func SMS(t testing.TB) providers.SMS {
 		t.Fatal(err)
 	}
 	return providers.SMS{ID: "01JD5V6Z8Q-suite_1", Attempt: 1, To: to, Code: "739105", TTL: 5 * time.Minute}
+}
+
+// Abroad returns a receiver outside the mainland.
+func Abroad(t testing.TB) contact.Mobile {
+	t.Helper()
+	to, err := contact.ParseMobile("+85251234567")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// WantUnserved checks that a sender refuses a number abroad without a request, so that the router goes on to the next provider.
+func WantUnserved(t testing.TB, open func(endpoint string) providers.SMSSender) {
+	t.Helper()
+	asked := false
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer server.Close()
+	sms := SMS(t)
+	sms.To = Abroad(t)
+	_, err := open(server.URL).SendSMS(t.Context(), sms)
+	if providers.ReasonOf(err) != reasons.Unserved || providers.KindOf(err) != providers.Temporary || asked {
+		t.Errorf("got %v, asked %v, want a refusal that lets the router go on", err, asked)
+	}
 }
 
 // Run checks every promise of [providers.SMSSender].

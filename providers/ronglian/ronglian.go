@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"usher/config"
+	"usher/contact"
 	"usher/providers"
 	"usher/providers/internal/wire"
 	"usher/reports"
@@ -103,8 +104,12 @@ func (c *Client) OnReference(remember func(ctx context.Context, reference, id st
 }
 
 // SendSMS implements [providers.SMSSender]. All attempts of one message carry the same reqId, which Ronglian accepts once
-// a day (UTC+8). When a further attempt is refused as a duplicate, an earlier one was accepted, and the receipt has no id.
+// a day (UTC+8). When a further attempt is refused as a duplicate, an earlier one was accepted, and the receipt has no id. A number
+// abroad is refused without a request, as [providers.NotServed]: it needs another product of the vendor.
 func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
+	if sms.To.Region() != contact.Mainland {
+		return providers.Receipt{}, providers.NotServed(Name)
+	}
 	req, err := c.request(ctx, sms)
 	if err == nil && c.remember != nil {
 		c.remember(ctx, reqID(sms.ID), sms.ID)

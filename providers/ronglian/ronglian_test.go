@@ -256,3 +256,8 @@ func TestClient_uses_the_template_of_the_purpose(t *testing.T) {
 		t.Errorf("mistakes %v, want one for the template of sign-ins", m)
 	}
 }
+
+func TestClient_leaves_numbers_abroad_to_other_providers(t *testing.T) {
+	t.Parallel()
+	providertest.WantUnserved(t, func(endpoint string) providers.SMSSender { return open(t, endpoint) })
+}
