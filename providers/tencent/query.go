@@ -53,7 +53,7 @@ type status struct {
 //
 // https://www.tencentcloud.com/document/product/382/40518
 func (c *Client) QuerySMS(ctx context.Context, query providers.Query) (providers.QueryResult, error) {
-	found, err := c.statuses(ctx, e164(query.To), query.SentAt)
+	found, err := c.statuses(ctx, query.To.E164(), query.SentAt)
 	if err != nil {
 		return providers.QueryResult{}, err
 	}

@@ -136,9 +136,12 @@ func (c *Client) OnReference(remember func(ctx context.Context, reference, id st
 }
 
 // SendSMS implements [providers.SMSSender]. The message's id travels as SessionContext. Tencent has no idempotency key, so a
-// repeated send is a second message.
+// repeated send is a second message. Numbers abroad need a template of another kind, which the settings do not have.
 func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
-	receipt, err := c.sendTo(ctx, e164(sms.To), sms)
+	if sms.To.Region() != contact.Mainland {
+		return providers.Receipt{}, providers.NotServed(Name)
+	}
+	receipt, err := c.sendTo(ctx, sms.To.E164(), sms)
 	if err == nil {
 		c.note(ctx, receipt.ID, sms.ID)
 	}
@@ -160,14 +163,6 @@ const impossible = "+861"
 func (c *Client) Probe(ctx context.Context) error {
 	_, err := c.sendTo(ctx, impossible, providers.SMS{Code: "000000", TTL: time.Minute})
 	return wire.Usable(err)
-}
-
-// e164 returns a number with plus and country code. A mainland number is kept without them.
-func e164(to contact.Mobile) string {
-	if number := to.Reveal(); !strings.HasPrefix(number, "+") {
-		return "+86" + number
-	}
-	return to.Reveal()
 }
 
 // sendSMS is the body of SendSms.

@@ -190,7 +190,7 @@ func BenchmarkClient_request(b *testing.B) {
 	sms := providertest.SMS(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := client.request(b.Context(), e164(sms.To), sms); err != nil {
+		if _, err := client.request(b.Context(), sms.To.E164(), sms); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"usher/contact"
 	"usher/providers"
 	"usher/providers/internal/wire"
 	"usher/providers/providertest"
@@ -229,6 +230,20 @@ func TestClient_remembers_serial_numbers(t *testing.T) {
 	}
 	if want := []string{serial + " 01JD5V6Z8Q-suite_1"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestClient_serves_the_mainland(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the vendor was asked") }))
+	defer server.Close()
+	sms := providertest.SMS(t)
+	var err error
+	if sms.To, err = contact.ParseMobile("+85251234567"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, server.URL).SendSMS(t.Context(), sms); err == nil || err.Error() != providers.NotServed("tencent").Error() {
+		t.Errorf("got %v", err)
 	}
 }
 
