@@ -94,7 +94,7 @@ func TestExpired_takes_ended_codes_off_the_queue_and_closes_each(t *testing.T) {
 	e, registry := newEnding(t), prometheus.NewRegistry()
 	const over = 1500 // more than a sweep looks at at once
 	ended := e.fileMany(t, 0, over, -time.Minute)
-	alive := e.fileMany(t, over, 3, time.Minute)
+	alive := e.fileMany(t, over, 3, 5*time.Minute)
 	ended = append(ended, e.fileMany(t, over+3, 20, -time.Minute)...)
 
 	to := e.serve(t, registry)

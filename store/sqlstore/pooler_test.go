@@ -89,7 +89,7 @@ func TestPgBouncer_pooling_transactions_is_refused_without_the_setting(t *testin
 func TestPgBouncer_pooling_sessions_needs_no_setting(t *testing.T) {
 	t.Parallel()
 	pooler := testkit.PgBouncer(t, testkit.PostgresServer(t), "session", 4)
-	db := openWith(t, pooler.URL(), sqlstore.Settings{Connections: 4})
+	db := openWith(t, pooler.URL(), sqlstore.Settings{Timeout: testkit.DatabasePatience, Connections: 4})
 	if err := sqlstore.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
