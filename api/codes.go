@@ -46,7 +46,7 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 		return codeView{}, err
 	}
 	issued, err := s.issueInShare(c, verify.Request{
-		Mobile: mobile, Purpose: purpose, Replaces: body.ID, RequestID: idOf(c),
+		Mobile: mobile, Purpose: purpose, Replaces: body.ID, RequestID: idOf(c), Language: languageOf(c),
 	}, admitted.price)
 	if err != nil {
 		// Nothing is sent: a person who presses the button too early must not lose units of the hour, nor the budget

@@ -20,6 +20,7 @@ import (
 var (
 	errCrossOrigin   = errors.New("cross-origin request refused")
 	errNotSignedIn   = errors.New("not signed in")
+	errUnsigned      = errors.New("delivery reports are not signed")
 	errCaptchaNeeded = errors.New("captcha is needed")
 	errCaptchaCheap  = errors.New("captcha of the high price is needed") // strangers have used up the normal limits
 	errCaptchaGone   = errors.New("captcha was spent or has expired")
@@ -56,6 +57,7 @@ var problems = [...]problem{
 	{errCrossOrigin, "4209", http.StatusForbidden, "请求被拒绝：来源不受信任", "The request was refused because its origin is not trusted."},
 
 	{errNotSignedIn, "4101", http.StatusUnauthorized, "请先登录", "Please sign in."},
+	{errUnsigned, "4101", http.StatusUnauthorized, "签名缺失、有误，或时间戳与服务器相差超过五分钟", "The signature is missing or wrong, or its timestamp is more than five minutes from the server's clock."},
 	{accounts.ErrCredentials, "4102", http.StatusUnauthorized, "账号或密码错误", "The account or password is incorrect."},
 	{accounts.ErrNotFound, "4104", http.StatusNotFound, "账号不存在", "This account does not exist."},
 	{accounts.ErrNotActive, "4104", http.StatusForbidden, "账号尚未激活，请查收激活邮件", "This account has not been activated yet. Please check your email for the activation link."},

@@ -31,6 +31,11 @@ func TestMails_are_in_the_language_of_the_request_that_caused_them(t *testing.T)
 		purpose  accounts.MailPurpose
 		language string
 	}{{accounts.MailActivation, "en"}, {accounts.MailActivation, "zh"}, {accounts.MailPasswordChanged, "en"}}
+	for _, code := range b.sms.all() {
+		if code.Language != "en" {
+			t.Errorf("code for %s is in %q", code.Purpose, code.Language)
+		}
+	}
 	mails := b.mails.all()
 	if len(mails) != len(want) {
 		t.Fatalf("%d mails, want %d", len(mails), len(want))

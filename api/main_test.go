@@ -100,7 +100,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 		Work:     &pow.Maker{Secrets: []pow.Secrets{{Challenge: "c", Key: "k"}}, Most: 20},
 		Captchas: redis.Captchas(), Gate: redis.Gate(), Answers: redis.Answers(), Sessions: redis.Sessions(),
 		Reports: &reports.Service{
-			Store: redis.Reports(), Metrics: reports.NewMetrics(b.metrics), Now: b.clock.Now, Logger: logger,
+			Store: redis.Reports(), Pushes: redis.Reports(), Metrics: reports.NewMetrics(b.metrics), Now: b.clock.Now, Logger: logger,
 		},
 		Limits: limits.Defaults(), Metrics: api.NewMetrics(b.metrics), Web: must(web.New())(t), Logger: logger, Now: b.clock.Now,
 		Config: api.Config{

@@ -26,7 +26,7 @@ func classOf(method, route string) string {
 	switch route {
 	case "", "/", "/openapi.yaml", "/docs", "/static/:file":
 		return ""
-	case "/v1/reports/:provider/:secret":
+	case "/v1/reports/:provider/:secret", "/v1/reports/http":
 		return classReports
 	case "/v1/sms-codes/:id":
 		return classWaiting

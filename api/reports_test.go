@@ -229,6 +229,10 @@ func (away) Take(context.Context, string, reports.Batch) error {
 	return errors.Join(context.DeadlineExceeded)
 }
 
+func (away) TakeOnce(context.Context, string, string, reports.Batch) error {
+	return errors.Join(context.DeadlineExceeded)
+}
+
 func TestReports_that_cannot_be_filed_are_to_be_pushed_again(t *testing.T) {
 	t.Parallel()
 	r := setupReports(t, func(s *api.Server) { s.Reports = away{} })

@@ -21,6 +21,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/v1/sms-codes/check", endpoint(http.StatusOK, withBody(s.checkCode)))
 	get("/v1/sms-codes/:id", endpoint(http.StatusOK, withoutBody(s.codeStatus)))
 
+	e.POST("/v1/reports/http", s.takeSignedReports)
 	e.POST("/v1/reports/:provider/:secret", s.takeReports)
 
 	get("/v1/usernames/:username", endpoint(http.StatusOK, withoutBody(s.countUsername)))

@@ -24,6 +24,7 @@ import (
 	"usher/limits"
 	"usher/verify"
 	"usher/web"
+	"usher/webhooks"
 )
 
 // Server answers requests. All fields must be set before [Server.Handler] is called and
@@ -59,6 +60,9 @@ type Config struct {
 	Regions        contact.Regions // whose numbers are served
 	SMSUnits       map[string]int  // what a code to a region costs of the limits that follow the budget; 1 for one that is not listed
 	ReportSecret   string          // in the path that vendors push delivery reports to; empty: none are accepted
+
+	// ReportKeys check the pushes of the signed HTTP sender's receiver; the zero value accepts none.
+	ReportKeys webhooks.Keys
 
 	CaptchaTTL      time.Duration
 	SessionIdle     time.Duration // a session ends after this time without a request

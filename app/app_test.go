@@ -126,6 +126,8 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 		"USHER_TENCENT_SIGN_NAME":        "Usher",
 		"USHER_TENCENT_TEMPLATE_ID":      "1110",
 		"USHER_TENCENT_ENDPOINT":         "http://" + fakes.HTTPAddr() + "/tencent/",
+		"USHER_HTTP_URL":                 "http://" + fakes.HTTPAddr() + "/http/",
+		"USHER_HTTP_SECRET":              keys.HTTP.Secret,
 		"USHER_SMTP_HOST":                host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
 		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
 		"USHER_MAIL_FROM": keys.SMTP.Username,

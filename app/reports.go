@@ -24,7 +24,7 @@ func NewReports(
 	stores *Stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger,
 ) *reports.Service {
 	return &reports.Service{
-		Store:   watchedReports{stores.Redis.Reports(), stores.Redis.Scores(), tracer},
+		Store: watchedReports{stores.Redis.Reports(), stores.Redis.Scores(), tracer}, Pushes: stores.Redis.Reports(),
 		Metrics: reports.NewMetrics(registry), Now: stores.Clock.Now, Logger: logger,
 	}
 }

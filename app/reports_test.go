@@ -54,6 +54,7 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 		"aliyun pushes":        {map[string]string{"USHER_SMS_PROVIDERS": "aliyun"}, true},
 		"aliyun_verify pushes": {map[string]string{"USHER_SMS_PROVIDERS": "aliyun_verify"}, true},
 		"ronglian pushes":      {map[string]string{"USHER_SMS_PROVIDERS": "ronglian", "USHER_REPORT_PULL_INTERVAL": "0"}, true},
+		"http pushes":          {map[string]string{"USHER_SMS_PROVIDERS": "http"}, true},
 		"ronglian is asked": {map[string]string{
 			"USHER_SMS_PROVIDERS": "ronglian", "USHER_REPORT_PULL_INTERVAL": "1s",
 		}, false},
@@ -73,6 +74,7 @@ func TestReports_reach_the_waiting_person(t *testing.T) {
 				if err := d.sandbox.PushReports(sandbox.ReportURLs{
 					Aliyun: base + "aliyun/" + reportSecret, AliyunVerify: base + "aliyun_verify/" + reportSecret, Ronglian: base + "ronglian/" + reportSecret,
 					Tencent: base + "tencent/" + reportSecret,
+					HTTP:    base + "http",
 				}); err != nil {
 					t.Fatal(err)
 				}

@@ -82,6 +82,8 @@ func measures() []measure {
 		{"drain", "queue of codes to a vendor that answers at once", (*bench).drainFast},
 		{"drain-50ms", "queue of codes to a vendor that takes 50 ms", (*bench).drainSlow},
 		{"drain-tencent", "queue of codes through Tencent, against the same through Aliyun", (*bench).drainTencent},
+		{"drain-http", "the same queue through the signed HTTP sender and through Aliyun", (*bench).drainHTTP},
+		{"reports", "POST /v1/reports/{provider}/{secret}", (*bench).reports},
 		{"mail", "queue of mails through STARTTLS", (*bench).mail},
 		{"endtoend", "from the first request until the vendor has all codes", (*bench).endToEnd},
 		{"latency", "from a request's start to the vendor", (*bench).latency},

@@ -37,8 +37,8 @@ func (b *bench) sendWith(ctx context.Context, name, what string, trips int, sett
 		name: name, what: what, levels: b.size.levels, target: ofFloor(0.80),
 		floor: fmt.Sprintf("Echo, %d round trips to Redis", trips),
 	}
-	return b.against(ctx, settings, floor{Kind: floorHTTP, Trips: trips}, func(api, floorAddr string) (err error) {
-		c.callers[ours] = caller{api, codeRequest, http.StatusAccepted}
+	return b.against(ctx, settings, floor{Kind: floorHTTP, Trips: trips}, func(api *server, floorAddr string) (err error) {
+		c.callers[ours] = caller{api.addr, codeRequest, http.StatusAccepted}
 		c.callers[theFloor] = caller{floorAddr, func(n int) request {
 			return post("/codes", codeBody(n))
 		}, http.StatusAccepted}
@@ -50,7 +50,7 @@ func (b *bench) sendWith(ctx context.Context, name, what string, trips int, sett
 }
 
 // against runs a comparison between the API and a floor that serves HTTP.
-func (b *bench) against(ctx context.Context, settings map[string]string, f floor, hold func(api, floorAddr string) error) error {
+func (b *bench) against(ctx context.Context, settings map[string]string, f floor, hold func(api *server, floorAddr string) error) error {
 	if err := b.testbed.clear(ctx); err != nil {
 		return err
 	}
@@ -71,14 +71,14 @@ func (b *bench) against(ctx context.Context, settings map[string]string, f floor
 	if err := p.ready(ctx, f.Addr, "/ready"); err != nil {
 		return err
 	}
-	return hold(api.addr, f.Addr)
+	return hold(api, f.Addr)
 }
 
 // check tries wrong codes, nine times each: what it costs is the same as for right ones.
 func (b *bench) check(ctx context.Context) error {
 	const tries = 9
-	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api, floorAddr string) error {
-		first, err := b.issue(ctx, api, b.size.codes)
+	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api *server, floorAddr string) error {
+		first, err := b.issue(ctx, api.addr, b.size.codes)
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (b *bench) check(ctx context.Context) error {
 		return b.compare(ctx, comparison{
 			name: "check", what: "check a code", levels: b.size.levels, floor: "Echo, one round trip to Redis",
 			callers: [sides]caller{
-				ours: {api, func(int) request {
+				ours: {api.addr, func(int) request {
 					return post("/v1/sms-codes/check", body(int(tried.Add(1))))
 				}, http.StatusOK},
 				theFloor: {floorAddr, func(n int) request { return post("/checks", body(n)) }, http.StatusOK},
@@ -120,13 +120,13 @@ func (b *bench) lookUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api, floorAddr string) error {
+	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api *server, floorAddr string) error {
 		names := comparison{
 			name: "lookup", what: "look up a user name", levels: b.size.levels, target: ofFloor(0.70),
 			floor: "Echo, one indexed read from PostgreSQL",
 		}
 		var err error
-		names.callers[ours] = caller{api, func(n int) request {
+		names.callers[ours] = caller{api.addr, func(n int) request {
 			return get("/v1/usernames/" + usernameOf(first+seeded(n, accounts)))
 		}, http.StatusOK}
 		names.callers[theFloor] = caller{floorAddr, func(n int) request {

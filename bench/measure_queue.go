@@ -104,6 +104,26 @@ func (b *bench) fill(ctx context.Context, count int) error {
 	return err
 }
 
+// drainHTTP compares the signed HTTP sender with Aliyun's client in the place of the floor.
+func (b *bench) drainHTTP(ctx context.Context) error {
+	r := row{
+		measure: "drain-http", what: "queue of codes through the signed HTTP sender", unit: perSec, floor: "the same through Aliyun",
+		target: ofFloor(0.85),
+	}
+	for round := range b.rounds {
+		for s, provider := range map[side]string{ours: "http", theFloor: "aliyun"} {
+			rate, err := b.drainOnce(ctx, provider, b.size.drain, usage{})
+			if err != nil {
+				return err
+			}
+			r.add(s, rate)
+			b.sayf("  round %d, %s: %.0f/s", round+1, provider, rate)
+		}
+	}
+	b.report.add(r)
+	return nil
+}
+
 // drainOnce is one round of ours through a provider, and adds the processor time of all processes to used.
 func (b *bench) drainOnce(ctx context.Context, provider string, count int, used usage) (float64, error) {
 	if err := b.testbed.clear(ctx); err != nil {

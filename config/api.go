@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"usher/webhooks"
 )
 
-// API is what cmd/api reads. It contains no vendor key.
+// API is what cmd/api reads. It contains no vendor key; HTTPSecret, which signs reports both ways, is shared with the worker.
 type API struct {
 	Common
 
@@ -16,6 +18,7 @@ type API struct {
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends, such as https://www.example.com; see docs/frontend.md."`
 	TrustedProxies []string `env:"TRUSTED_PROXIES" prod:"set" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; see docs/limits.md."`
 	ReportSecret   Secret   `env:"REPORT_SECRET" prod:"set" desc:"Secret in the path of pushed delivery reports (openssl rand -hex 16); without it none are accepted. See docs/messages.md."`
+	HTTPSecret     Secret   `env:"HTTP_SECRET" desc:"Signed HTTP sender: secret that signs requests and reports, whsec_ and base64 (echo whsec_$(openssl rand -base64 32)); two with a comma between while it is rotated, the new one first."`
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything."`
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
@@ -66,6 +69,9 @@ func (c API) Validate() Mistakes {
 	m = append(m, unless(err == nil, "TRUSTED_PROXIES", "want addresses or networks such as 10.0.0.0/8, no names")...)
 	m = append(m, unless(c.ReportSecret == "" || validReportSecret(c.ReportSecret.Reveal()),
 		"REPORT_SECRET", "want at least 16 letters, digits, - or _")...)
+	if _, err := ReportKeys(c.HTTPSecret); err != nil {
+		m = append(m, Mistake{"HTTP_SECRET", err.Error()})
+	}
 	m = append(m, oneOf("REGISTRATION", c.Registration, "either", "mobile", "email", "both")...)
 	m = append(m, between("ACTIVATION_TTL", c.ActivationTTL, 5*time.Minute, 7*24*time.Hour)...)
 	m = append(m, unless(c.UnprovedTTL >= c.ActivationTTL, "UNPROVED_TTL", "want at least ACTIVATION_TTL")...)
@@ -116,6 +122,14 @@ func Proxies(texts []string) ([]netip.Prefix, error) {
 		prefixes = append(prefixes, prefix.Masked())
 	}
 	return prefixes, nil
+}
+
+// ReportKeys returns the keys that sign the reports of the signed HTTP sender's receiver; the zero value when there is no secret.
+func ReportKeys(secret Secret) (webhooks.Keys, error) {
+	if secret == "" {
+		return webhooks.Keys{}, nil
+	}
+	return webhooks.ParseKeys(secret.Reveal())
 }
 
 // validReportSecret accepts characters that a vendor's console takes as part of a URL and that no proxy rewrites.

@@ -133,6 +133,35 @@ func TestRouter_sends_although_the_bounds_cannot_be_checked(t *testing.T) {
 	}
 }
 
+func TestRouter_keeps_the_pause_that_a_provider_asks_for(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		kind          providers.Kind
+		asked, during time.Duration
+		paused        bool
+	}{
+		"temporary":                     {providers.Temporary, 10 * time.Second, 9 * time.Second, true},
+		"over":                          {providers.Temporary, 10 * time.Second, 11 * time.Second, false},
+		"longer than a code can wait":   {providers.Temporary, time.Hour, 31 * time.Second, false},
+		"without a pause":               {providers.Temporary, 0, 0, false},
+		"a limit of one number, no bar": {providers.RateLimited, 10 * time.Second, time.Second, false},
+	} {
+		inBubble(t, func(t *testing.T) {
+			s := newStage(t, &providers.Error{Provider: "a", Kind: c.kind, RetryAfter: c.asked}, nil)
+			_, _, _ = s.send(t)
+			s.senders[0].answer = func(context.Context) error { return nil }
+			time.Sleep(c.during) //nolint:forbidigo // synthetic time
+			asked, decisions, err := s.send(t)
+			if want := []string{"a"}; !c.paused && (err != nil || !slices.Equal(asked, want)) {
+				t.Errorf("%s: asked %v, %v", name, asked, err)
+			}
+			if want := []string{"a rate", "b failover"}; c.paused && (err != nil || !slices.Equal(decisions, want)) {
+				t.Errorf("%s: decided %v, %v, want %v", name, decisions, err, want)
+			}
+		})
+	}
+}
+
 func TestRouter_waits_a_moment_for_the_only_providers_bound(t *testing.T) {
 	t.Parallel()
 	for refused, bounds := range map[providers.Decision]providers.Bounds{

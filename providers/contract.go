@@ -20,6 +20,7 @@ type SMS struct {
 	Purpose    string         // what the code is for, one of [Purposes]; empty selects the default template
 	Code       string         // the digits; goes into the provider's template
 	TTL        time.Duration  // how long the code is still valid, for templates that say so in minutes
+	Language   string         // of the person: zh or en; empty means zh
 	Unresolved *Unresolved    // for the router: nil unless an earlier attempt may have sent the message
 }
 
@@ -169,8 +170,12 @@ type Templates struct {
 // For returns the template of a purpose.
 func (t Templates) For(purpose string) string { return cmp.Or(t.ByPurpose[purpose], t.Default) }
 
-// Missing lists the purposes whose codes go out in the default template, whose text cannot say what they are for.
+// Missing lists the purposes whose codes go out in the default template, whose text cannot say what they are for. There are none
+// at a vendor without templates, which is told the purpose itself.
 func (t Templates) Missing() []string {
+	if t.Default == "" {
+		return nil
+	}
 	return slices.DeleteFunc(Purposes(), func(purpose string) bool { return t.ByPurpose[purpose] != "" })
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"time"
 
 	"usher/reasons"
 )
@@ -52,7 +53,10 @@ type Error struct {
 	Kind     Kind
 	Code     string       // the vendor's code, bounded and free of personal data; empty when there was none
 	Why      reasons.Word // our own word for it; empty where [Error.Reason] finds one
-	Err      error        // our own cause, such as context.DeadlineExceeded; its text must be safe too
+
+	// RetryAfter is how long the vendor wants no requests, with the kind Temporary only. 0 means that it did not say.
+	RetryAfter time.Duration
+	Err        error // our own cause, such as context.DeadlineExceeded; its text must be safe too
 }
 
 // Error returns a text such as "aliyun: rejected: isv.MOBILE_NUMBER_ILLEGAL".

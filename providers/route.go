@@ -43,7 +43,7 @@ type route struct {
 	weight        atomic.Uint64 // bits of a float64
 	accepted      atomic.Int64  // messages that the scores do not have yet
 	stalled       atomic.Int64  // requests without an answer after stallAfter
-	spent         atomic.Int64  // Unix nanoseconds until which the bound per second is reached
+	spent         atomic.Int64  // Unix nanoseconds until which the bound per second is reached, or the vendor wants no requests
 }
 
 func newRoute(sender SMSSender, logger *slog.Logger) *route {
@@ -208,7 +208,15 @@ func (rt *route) send(ctx context.Context, r *Router, sms SMS) (Receipt, error) 
 	if err == nil {
 		rt.accepted.Add(1)
 	}
+	rt.heed(err)
 	return receipt, err
+}
+
+// heed keeps the pause that a vendor asked for, as far as a code's life allows: its bound counts as reached until then.
+func (rt *route) heed(err error) {
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind == Temporary && e.RetryAfter > 0 {
+		rt.spent.Store(time.Now().Add(min(e.RetryAfter, breakerPause)).UnixNano())
+	}
 }
 
 // watch counts a request as stalled after stallAfter until the returned function is called.
@@ -238,6 +246,9 @@ const (
 // waits reaches its receiver late or never. This worker's own bound of concurrent requests still holds then.
 func (rt *route) acquire(ctx context.Context, r *Router) (release func(), refused Decision) {
 	releaseOwn := func() {}
+	if time.Now().UnixNano() < rt.spent.Load() {
+		return nil, RateSpent
+	}
 	if rt.slots != nil {
 		select {
 		case rt.slots <- struct{}{}:
@@ -248,10 +259,6 @@ func (rt *route) acquire(ctx context.Context, r *Router) (release func(), refuse
 	}
 	if r.Slots == nil || rt.bounds == (Bounds{}) {
 		return releaseOwn, ""
-	}
-	if time.Now().UnixNano() < rt.spent.Load() {
-		releaseOwn()
-		return nil, RateSpent
 	}
 	end, ok := ctx.Deadline()
 	if !ok {

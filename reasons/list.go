@@ -9,6 +9,7 @@ const (
 	Timeout           Word = "timeout"
 	ConnectionClosed  Word = "connection_closed"
 	NetworkError      Word = "network_error"
+	PrivateAddress    Word = "private_address"
 	BadAnswer         Word = "bad_answer"
 	HTTPStatus        Word = "http_status"
 )
@@ -105,6 +106,7 @@ var list = []Reason{
 	{Timeout, Counts, "The provider did not answer in time.", "Check the worker's firewall, proxy and route. USHER_SEND_TIMEOUT bounds the wait."},
 	{ConnectionClosed, Counts, "The provider closed the connection.", "Check the network; a mail server may not accept this client: see its log."},
 	{NetworkError, Counts, "The connection failed otherwise.", "Check network and firewall on the worker's machine."},
+	{PrivateAddress, None, "The host of USHER_HTTP_URL or USHER_HTTP_QUERY_URL has a private address.", "If that is intended, name the host in USHER_HTTP_ALLOWED_HOSTS; otherwise check the name server's answer."},
 	{BadAnswer, Counts, "The provider's answer could not be read.", "Check whether a proxy answers in its place; if not, contact the provider."},
 	{HTTPStatus, Counts, "The provider answered with an HTTP status alone.", "See the log; a proxy may have answered. If it lasts, contact the provider."},
 

@@ -273,9 +273,14 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(`{"Request":{"status":0,"reqId":"a"}}`))
 	f.Add([]byte(`[{"out_id":"a","success":true},null]`))
+	f.Add([]byte(`{"id":"a","state":"delivered","code":"13800138000","at":"2026-01-02T03:04:08Z"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, provider := range []string{reports.Aliyun, reports.AliyunVerify, reports.Ronglian, reports.Tencent} {
-			batch, err := format(t, provider).Parse(body)
+		for _, provider := range []string{reports.Aliyun, reports.AliyunVerify, reports.Ronglian, reports.Tencent, reports.HTTP} {
+			parse := reports.ParseHTTP
+			if provider != reports.HTTP {
+				parse = format(t, provider).Parse
+			}
+			batch, err := parse(body)
 			if err != nil && len(batch.Reports) > 0 {
 				t.Errorf("reports and %v", err)
 			}
@@ -287,4 +292,38 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestParseHTTP(t *testing.T) {
+	t.Parallel()
+	const delivered = `{"id":"msg_1","state":"delivered","provider_id":"77-abc","code":"DELIVRD","at":"2026-01-02T03:04:08Z"}`
+	want := reports.Report{
+		Provider: "http", MessageID: "msg_1", ProviderID: "77-abc", State: messages.Delivered, Code: "DELIVRD",
+		At: time.Date(2026, 1, 2, 3, 4, 8, 0, time.UTC),
+	}
+	for _, body := range []string{delivered, " " + delivered + "\n", "[" + delivered + "]", `[{"id":"x"},` + delivered + `]`} {
+		batch, err := reports.ParseHTTP([]byte(body))
+		if err != nil || batch.Skipped != strings.Count(body, `"x"`) {
+			t.Fatalf("%s: %+v, %v", body, batch, err)
+		}
+		wantReports(t, batch.Reports, []reports.Report{want})
+	}
+	for entry, state := range map[string]messages.State{
+		`{"id":"a","state":"undelivered"}`: messages.Undelivered, `{"id":"a","state":"sent","at":null}`: messages.Sent,
+		`{"id":"a","state":"queued"}`: "", `{"id":"a"}`: "", `{"state":"sent"}`: "", `{"id":5,"state":"sent"}`: "", `5`: "", `null`: "",
+		`{"id":"a","state":"sent","at":"yesterday"}`: "", `{"id":"很","state":"sent"}`: "",
+	} {
+		batch, err := reports.ParseHTTP([]byte("[" + entry + "]"))
+		if err != nil || len(batch.Reports)+batch.Skipped != 1 || (state == "") != (batch.Skipped == 1) {
+			t.Errorf("%s: %+v, %v", entry, batch, err)
+		}
+		if state != "" && batch.Reports[0].State != state {
+			t.Errorf("%s: %+v, want %s", entry, batch.Reports[0], state)
+		}
+	}
+	for _, body := range []string{"", "null", "5", `"a"`, "{", "{}{}", "{},{}", "[{]", "[]]", strings.Repeat("[", 200_000), "\x00"} {
+		if batch, err := reports.ParseHTTP([]byte(body)); err == nil {
+			t.Errorf("%.20q = %+v", body, batch)
+		}
+	}
 }

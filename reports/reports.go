@@ -1,6 +1,7 @@
 // Package reports reads the delivery reports of vendors and stores their outcomes.
 //
-// A vendor pushes its reports to the API, or returns them to a worker that asks. Neither way is signed. Reports come late, more
+// A vendor pushes its reports to the API, or returns them to a worker that asks. Vendors do not sign them; the receiver of the
+// signed HTTP sender does. Reports come late, more
 // than once, in any order, and even before the answer to the request that sent the message. So a report only sets a state, and
 // a repeated or unknown one changes nothing.
 //

@@ -19,6 +19,15 @@ type Store interface {
 	Apply(ctx context.Context, reports []Report) ([]Result, error)
 }
 
+// Pushes remembers the ids of pushes that were taken. Implementations are safe for concurrent use.
+type Pushes interface {
+	// IsTaken reports whether a push of this id was taken within the time that MarkTaken was called with.
+	IsTaken(ctx context.Context, provider, id string) (bool, error)
+
+	// MarkTaken remembers a push that was taken for a time.
+	MarkTaken(ctx context.Context, provider, id string, ttl time.Duration) error
+}
+
 // Result is the effect of one report.
 type Result struct {
 	ID       string    // our id of the message; empty when it is unknown
@@ -29,6 +38,7 @@ type Result struct {
 // Service stores reports and counts them. All fields must be set. It is safe for concurrent use.
 type Service struct {
 	Store   Store
+	Pushes  Pushes
 	Metrics *Metrics
 	Now     func() time.Time
 	Logger  *slog.Logger
@@ -53,6 +63,30 @@ func (s *Service) Take(ctx context.Context, provider string, batch Batch) error 
 	s.Metrics.count(provider, "unreadable", batch.Skipped)
 	for i, report := range final {
 		s.note(ctx, report, results[i])
+	}
+	return nil
+}
+
+// keepPush is how long the id of a push is remembered: a signed push is valid for five minutes before and after its timestamp.
+const keepPush = 10 * time.Minute
+
+// TakeOnce is [Service.Take] for a push that has an id: a push of an id that was taken before changes nothing. The id is
+// remembered after the reports are stored, so that a push that failed is taken when it is repeated. Of two equal pushes at the
+// same time both may be stored, which has the effect of one.
+func (s *Service) TakeOnce(ctx context.Context, provider, id string, batch Batch) error {
+	taken, err := s.Pushes.IsTaken(ctx, provider, id)
+	if err != nil {
+		return fmt.Errorf("find push: %w", err)
+	}
+	if taken {
+		s.Metrics.count(provider, "repeated", len(batch.Reports))
+		return nil
+	}
+	if err := s.Take(ctx, provider, batch); err != nil {
+		return err
+	}
+	if err := s.Pushes.MarkTaken(ctx, provider, id, keepPush); err != nil {
+		return fmt.Errorf("remember push: %w", err)
 	}
 	return nil
 }

@@ -19,8 +19,19 @@ import (
 // store knows messages by their ids and changes each once.
 type store struct {
 	known map[string]time.Time
+	taken map[string]time.Duration
 	err   error
 	calls int
+}
+
+func (s *store) IsTaken(_ context.Context, provider, id string) (bool, error) {
+	_, taken := s.taken[provider+" "+id]
+	return taken, nil
+}
+
+func (s *store) MarkTaken(_ context.Context, provider, id string, ttl time.Duration) error {
+	s.taken[provider+" "+id] = ttl
+	return nil
 }
 
 func (s *store) Apply(_ context.Context, all []reports.Report) ([]reports.Result, error) {
@@ -48,13 +59,13 @@ type bundle struct {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	b := &bundle{now: now, registry: prometheus.NewRegistry(), store: &store{known: map[string]time.Time{
+	b := &bundle{now: now, registry: prometheus.NewRegistry(), store: &store{taken: map[string]time.Duration{}, known: map[string]time.Time{
 		"one": now.Add(-10 * time.Second), "two": now.Add(-10 * time.Second), "old": now,
 	}}}
 	logger, log := testkit.Logger(t)
 	b.log = log
 	b.Service = &reports.Service{
-		Store: b.store, Metrics: reports.NewMetrics(b.registry), Now: func() time.Time { return b.now }, Logger: logger,
+		Store: b.store, Pushes: b.store, Metrics: reports.NewMetrics(b.registry), Now: func() time.Time { return b.now }, Logger: logger,
 	}
 	return b
 }
@@ -152,5 +163,28 @@ func TestService_does_not_believe_impossible_times(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.wantMetrics(t, "usher_delivery_seconds", map[string]float64{"aliyun": want})
+	}
+}
+
+func TestService_takes_a_push_of_one_id_once(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.store.err = errors.New("away")
+	batch := reports.Batch{Reports: []reports.Report{{Provider: reports.HTTP, MessageID: "one", State: messages.Delivered}}}
+	if err := b.TakeOnce(t.Context(), reports.HTTP, "push_1", batch); !errors.Is(err, b.store.err) {
+		t.Errorf("the store fails: %v", err)
+	}
+	b.store.err = nil
+	for range 3 { // the first attempt has failed, so the second one counts
+		if err := b.TakeOnce(t.Context(), reports.HTTP, "push_1", batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.store.calls != 2 || b.store.taken["http push_1"] < 10*time.Minute {
+		t.Errorf("stored %d times, remembered %v", b.store.calls, b.store.taken)
+	}
+	b.wantMetrics(t, "usher_reports_total", map[string]float64{"http delivered": 1, "http repeated": 2})
+	if err := b.TakeOnce(t.Context(), reports.HTTP, "push_2", batch); err != nil || b.store.calls != 3 {
+		t.Errorf("another push: %v, stored %d times", err, b.store.calls)
 	}
 }

@@ -12,6 +12,8 @@ type Credentials struct {
 	Ronglian RonglianCredentials `json:"ronglian"`
 	// Tencent is the API key and the application.
 	Tencent TencentCredentials `json:"tencent"`
+	// HTTP is the secret of the signed HTTP sender.
+	HTTP HTTPCredentials `json:"http"`
 	// SMTP is the login of the mail server.
 	SMTP SMTPCredentials `json:"smtp"`
 }
@@ -56,6 +58,12 @@ type TencentCredentials struct {
 	SDKAppID string `json:"sdk_app_id"`
 }
 
+// HTTPCredentials are the secret that signs the requests of the signed HTTP sender, and our reports of its messages.
+type HTTPCredentials struct {
+	// Secret is whsec_ and base64; the default is the base64 of "sandbox-webhook-secret-32-bytes!".
+	Secret string `json:"secret"`
+}
+
 // SMTPCredentials are the login of the mail server. The defaults are "sandbox@example.com" and
 // "sandbox-smtp-password".
 type SMTPCredentials struct {
@@ -85,6 +93,7 @@ func (c Credentials) withDefaults() Credentials {
 			SecretKey: cmp.Or(c.Tencent.SecretKey, "sandbox-secret-key"),
 			SDKAppID:  cmp.Or(c.Tencent.SDKAppID, "1400000001"),
 		},
+		HTTP: HTTPCredentials{Secret: cmp.Or(c.HTTP.Secret, "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldC0zMi1ieXRlcyE=")},
 		SMTP: SMTPCredentials{
 			Username: cmp.Or(c.SMTP.Username, "sandbox@example.com"),
 			Password: cmp.Or(c.SMTP.Password, "sandbox-smtp-password"),

@@ -29,6 +29,8 @@ type Faults struct {
 	Ronglian *Fault `json:"ronglian"`
 	// Tencent disturbs SendSms.
 	Tencent *Fault `json:"tencent"`
+	// HTTP disturbs the sends of the signed HTTP sender; its codes are the kinds.
+	HTTP *Fault `json:"http"`
 	// SMTP disturbs the mail dialogue at the command to which its code belongs.
 	SMTP *Fault `json:"smtp"`
 	// Reports disturbs the delivery reports that are pushed: it makes them late, double, or both.
@@ -63,6 +65,7 @@ func (f Fault) refuses() bool { return f.Code != "" || f.Status != 0 }
 var (
 	nameCodePattern     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._]{0,63}$`)
 	ronglianCodePattern = regexp.MustCompile(`^[0-9]{6}$`)
+	httpKindPattern     = regexp.MustCompile(`^(temporary|rate_limited|rejected|misconfigured|unknown)$`)
 	smtpCodePattern     = regexp.MustCompile(`^[45][0-9]{2}$`)
 	noCodePattern       = regexp.MustCompile(`^$`)
 )
@@ -73,6 +76,7 @@ func (f *Fault) validate(vendor string) error {
 	}
 	code := map[string]*regexp.Regexp{
 		vendorAliyun: nameCodePattern, vendorAliyunVerify: nameCodePattern, vendorRonglian: ronglianCodePattern, vendorTencent: nameCodePattern, vendorSMTP: smtpCodePattern,
+		vendorHTTP:   httpKindPattern,
 		faultReports: noCodePattern,
 	}[vendor]
 	switch {
@@ -150,7 +154,7 @@ func (f Faults) clone() Faults {
 	return f
 }
 
-var faultVendors = []string{vendorAliyun, vendorAliyunVerify, vendorRonglian, vendorTencent, vendorSMTP, faultReports}
+var faultVendors = []string{vendorAliyun, vendorAliyunVerify, vendorRonglian, vendorTencent, vendorHTTP, vendorSMTP, faultReports}
 
 // of returns where the fault of a vendor is kept.
 func (f *Faults) of(vendor string) **Fault {
@@ -163,6 +167,8 @@ func (f *Faults) of(vendor string) **Fault {
 		return &f.Ronglian
 	case vendorTencent:
 		return &f.Tencent
+	case vendorHTTP:
+		return &f.HTTP
 	case vendorSMTP:
 		return &f.SMTP
 	default:

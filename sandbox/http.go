@@ -24,6 +24,10 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST /ronglian/2013-12-26/Accounts/{sid}/SMS/{operation}", s.serveRonglian)
 	mux.HandleFunc("POST /2013-12-26/Accounts/{sid}/SMS/{operation}", s.serveRonglian)
 
+	for _, path := range []string{"/http", "/http/{$}", "/http/query"} {
+		mux.HandleFunc("POST "+path, s.serveHTTPSender)
+	}
+
 	own := http.NewServeMux()
 	own.HandleFunc("GET /inbox", s.serveInbox)
 	own.HandleFunc("GET /inbox/events", s.serveEvents)

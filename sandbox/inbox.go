@@ -142,6 +142,13 @@ func presets() []faultPresets {
 			{"Perhaps sent", Fault{Code: "InternalError.Timeout"}},
 			down, garbage, lost,
 		}},
+		{vendorHTTP, "Signed HTTP sender", []faultButton{
+			slow,
+			{"Temporary fault", Fault{Code: "temporary"}},
+			{"Misconfigured", Fault{Code: "misconfigured"}},
+			{"Too frequent", Fault{Code: "rate_limited"}},
+			down, lost,
+		}},
 		{vendorSMTP, "SMTP", []faultButton{
 			slow,
 			{"Temporary fault", Fault{Code: "451"}},

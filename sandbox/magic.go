@@ -14,6 +14,7 @@ type magicNumber struct {
 	Verify   string     // refusing code of Aliyun's SMS authentication, or empty
 	Ronglian string     // refusing code, or empty
 	Tencent  string     // refusing code, or empty
+	HTTP     string     // refusing kind, or empty
 	Report   reportKind // of an accepted message
 	Reset    bool       // kept, but the answer is lost
 }
@@ -26,27 +27,27 @@ func magicNumbers() []magicNumber {
 		{
 			Ending: "990004", Outcome: "refused: temporary fault of the vendor",
 			Aliyun: "isp.SYSTEM_ERROR", Verify: "SYSTEM_ERROR", Ronglian: "160000",
-			Tencent: "RequestLimitExceeded",
+			Tencent: "RequestLimitExceeded", HTTP: "temporary",
 		},
 		{
 			Ending: "990005", Outcome: "refused: the number is on a blacklist",
 			Aliyun: "isv.BLACK_KEY_CONTROL_LIMIT", Verify: "isv.MOBILE_NUMBER_ILLEGAL", Ronglian: "112317",
-			Tencent: "FailedOperation.PhoneNumberInBlacklist",
+			Tencent: "FailedOperation.PhoneNumberInBlacklist", HTTP: "rejected",
 		},
 		{
 			Ending: "990006", Outcome: "refused: daily limit of this number",
 			Aliyun: "isv.BUSINESS_LIMIT_CONTROL", Verify: "BUSINESS_LIMIT_CONTROL", Ronglian: "160040",
-			Tencent: "LimitExceeded.PhoneNumberDailyLimit",
+			Tencent: "LimitExceeded.PhoneNumberDailyLimit", HTTP: "rate_limited",
 		},
 		{
 			Ending: "990007", Outcome: "refused: the account's balance is too low",
 			Aliyun: "isv.AMOUNT_NOT_ENOUGH", Verify: "isv.AMOUNT_NOT_ENOUGH", Ronglian: "111142",
-			Tencent: "FailedOperation.InsufficientBalanceInSmsPackage",
+			Tencent: "FailedOperation.InsufficientBalanceInSmsPackage", HTTP: "misconfigured",
 		},
 		{
 			Ending: "990008", Outcome: "refused: not a number that can get messages",
 			Aliyun: "isv.MOBILE_NUMBER_ILLEGAL", Verify: "MOBILE_NUMBER_ILLEGAL", Ronglian: "160042",
-			Tencent: "InvalidParameterValue.IncorrectPhoneNumber",
+			Tencent: "InvalidParameterValue.IncorrectPhoneNumber", HTTP: "rejected",
 		},
 	}
 }

@@ -15,6 +15,7 @@ const (
 	vendorAliyunVerify = "aliyun_verify"
 	vendorRonglian     = "ronglian"
 	vendorTencent      = "tencent"
+	vendorHTTP         = "http"
 	vendorSMTP         = "smtp"
 
 	// maxLinks bounds what a hostile mail can show on the page.
@@ -27,7 +28,7 @@ type Message struct {
 	ID string `json:"id"`
 	// Channel is "sms" or "email".
 	Channel string `json:"channel"`
-	// Provider is "aliyun", "aliyun_verify", "ronglian", "tencent" or "smtp".
+	// Provider is "aliyun", "aliyun_verify", "ronglian", "tencent", "http" or "smtp".
 	Provider string `json:"provider"`
 	// To is a mainland number of 11 digits, a foreign one with its country code, or an address.
 	To string `json:"to"`

@@ -27,6 +27,9 @@ const (
 
 	// aliyunBatch is how many reports one push carries. The vendor's own number is not known.
 	aliyunBatch = 100
+
+	// httpBatch is the same for the receiver of the signed HTTP sender.
+	httpBatch = 20
 )
 
 // pushRetries is Aliyun's schedule of 1, 5 and 10 minutes, sixty times faster. Those of Ronglian and Tencent are not known and
@@ -42,11 +45,12 @@ type ReportURLs struct {
 	AliyunVerify string
 	Ronglian     string
 	Tencent      string
+	HTTP         string
 }
 
 // validate returns an error that quotes no address.
 func (u ReportURLs) validate() error {
-	for _, address := range []string{u.Aliyun, u.AliyunVerify, u.Ronglian, u.Tencent} {
+	for _, address := range []string{u.Aliyun, u.AliyunVerify, u.Ronglian, u.Tencent, u.HTTP} {
 		parsed, err := url.Parse(address)
 		if address != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
 			return errors.New("want an http or https address to push reports to")
@@ -80,6 +84,7 @@ type reportPush struct {
 	contentType string
 	body        []byte
 	understood  func(answer []byte) bool
+	sign        func(http.Header) // of each try; nil: reports are not signed
 }
 
 // pushDue pushes each report when it is due, until ctx ends.
@@ -130,6 +135,13 @@ func (s *Server) duePushes() []reportPush {
 		}
 		pushes = append(pushes, tencentPush(to.Tencent, due))
 	}
+	for to.HTTP != "" {
+		due := s.mailbox.takeReports(vendorHTTP, now, httpBatch, pushed)
+		if len(due) == 0 {
+			break
+		}
+		pushes = append(pushes, s.httpPush(to.HTTP, due))
+	}
 	return pushes
 }
 
@@ -177,13 +189,17 @@ func (p reportPush) post(ctx context.Context, client *http.Client) (status int, 
 		return 0, errors.New("address is unusable")
 	}
 	r.Header.Set("Content-Type", p.contentType)
+	if p.sign != nil {
+		p.sign(r.Header)
+	}
 	response, err := client.Do(r)
 	if err != nil {
 		return 0, errors.New("no answer")
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxPushAnswer))
-	if err != nil || response.StatusCode != http.StatusOK || !p.understood(answer) {
+	good := response.StatusCode == http.StatusOK || p.sign != nil && response.StatusCode/100 == 2 // Standard Webhooks: any 2xx
+	if err != nil || !good || !p.understood(answer) {
 		return response.StatusCode, errors.New("not the expected answer")
 	}
 	return response.StatusCode, nil
@@ -216,7 +232,7 @@ func aliyunPush(vendor, address string, due []record) reportPush {
 		}
 	}
 	body, _ := json.Marshal(entries) // plain structs cannot fail
-	return reportPush{vendor, address, typeJSON, body, func(answer []byte) bool {
+	return reportPush{vendor: vendor, address: address, contentType: typeJSON, body: body, understood: func(answer []byte) bool {
 		var taken struct {
 			Code *float64 `json:"code"`
 		}
@@ -236,7 +252,7 @@ func ronglianPush(address string, r record) reportPush {
 	body, _ := xml.Marshal(ronglianPushed{
 		Action: "SMSArrived", APIVersion: "2013-12-26", ronglianReport: ronglianReportOf(&r),
 	})
-	return reportPush{vendorRonglian, address, typeXML, append([]byte(xml.Header), body...), func(answer []byte) bool {
+	return reportPush{vendor: vendorRonglian, address: address, contentType: typeXML, body: append([]byte(xml.Header), body...), understood: func(answer []byte) bool {
 		var taken struct {
 			StatusCode string `xml:"statuscode"`
 		}

@@ -1,4 +1,4 @@
-// Package sandbox plays Aliyun SMS, Ronglian SMS, Tencent SMS and a mail server on one machine: it speaks their wire protocols, checks
+// Package sandbox plays Aliyun SMS, Ronglian SMS, Tencent SMS, a receiver of the signed HTTP sender and a mail server on one machine: it speaks their wire protocols, checks
 // signatures as they do, keeps the messages and shows them in an inbox.
 //
 // It is written from the vendors' documents and imports no other package of this module, so that a client in any language can be
@@ -92,6 +92,7 @@ type Server struct {
 	tencentContents *counter
 	nonces          *nonceCache
 	requestIDs      *nonceCache
+	webhookIDs      *nonceCache
 	targets         targets
 
 	stopOnce sync.Once
@@ -121,6 +122,7 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 		tencentContents: newWindow(sameContentSpan, tencent.Minute),
 		nonces:          newNonceCache(2 * signatureTolerance),
 		requestIDs:      newNonceCache(24 * time.Hour),
+		webhookIDs:      newNonceCache(24 * time.Hour),
 		stopped:         make(chan struct{}),
 		targets:         targets{urls: config.Reports},
 	}

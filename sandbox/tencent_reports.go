@@ -207,7 +207,7 @@ func tencentPush(address string, due []record) reportPush {
 		}
 	}
 	body, _ := json.Marshal(entries) // plain structs cannot fail
-	return reportPush{vendorTencent, address, typeJSON, body, func(answer []byte) bool {
+	return reportPush{vendor: vendorTencent, address: address, contentType: typeJSON, body: body, understood: func(answer []byte) bool {
 		var taken struct {
 			Result *float64 `json:"result"`
 		}

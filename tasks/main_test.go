@@ -101,7 +101,7 @@ func smsPayload(t testing.TB, keys *secrets.Keys, q verify.Queued) []byte {
 	sealed := keys.Seal(q.To.Reveal(), "sms:code/"+q.ID)
 	payload, err := json.Marshal(map[string]any{
 		"id": q.ID, "key_id": q.KeyID, "purpose": q.Purpose, "to": q.To.String(), "sealed": sealed,
-		"length": q.Length, "expires_at": q.ExpiresAt.Unix(),
+		"length": q.Length, "expires_at": q.ExpiresAt.Unix(), "language": q.Language,
 	})
 	if err != nil {
 		t.Fatal(err)

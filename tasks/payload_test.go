@@ -98,6 +98,15 @@ func TestEnqueuer_writes_the_golden_payloads(t *testing.T) {
 			t.Fatal(err)
 		}
 		samePayload(t, "sms_code.v1.json", info.Payload)
+		inEnglish := queued(t, codeID+"2")
+		inEnglish.ExpiresAt, inEnglish.Language = q.ExpiresAt, "en"
+		if err := enqueuer.EnqueueSMSCode(t.Context(), inEnglish); err != nil {
+			t.Fatal(err)
+		}
+		english, err := inspector.GetTaskInfo(queue.SMS, inEnglish.ID)
+		if err != nil || !strings.Contains(string(english.Payload), `"language":"en"`) {
+			t.Errorf("the language is not queued: %s, %v", english.Payload, err)
+		}
 		if got := info.Headers[queue.HeaderRequestID]; got != "req-1" {
 			t.Errorf("request id %q travels, want req-1", got)
 		}

@@ -21,13 +21,14 @@ const TypeSMSCode = "sms:code"
 
 // smsCode is the payload. Nothing in it opens the code or the number.
 type smsCode struct {
-	ID        string `json:"id"`         // of the code, and of the task
-	KeyID     string `json:"key_id"`     // key that derives the code
-	Purpose   string `json:"purpose"`    // register, login or reset_password
-	To        string `json:"to"`         // masked number, for people
-	Sealed    string `json:"sealed"`     // the number, sealed with type and id
-	Length    int    `json:"length"`     // digits of the code
-	ExpiresAt int64  `json:"expires_at"` // Unix seconds
+	ID        string `json:"id"`                 // of the code, and of the task
+	KeyID     string `json:"key_id"`             // key that derives the code
+	Purpose   string `json:"purpose"`            // register, login or reset_password
+	To        string `json:"to"`                 // masked number, for people
+	Sealed    string `json:"sealed"`             // the number, sealed with type and id
+	Length    int    `json:"length"`             // digits of the code
+	ExpiresAt int64  `json:"expires_at"`         // Unix seconds
+	Language  string `json:"language,omitempty"` // zh or en; empty means zh
 }
 
 // validate refuses what no release of ours has ever queued.
@@ -47,7 +48,7 @@ func (e *Enqueuer) EnqueueSMSCode(ctx context.Context, code verify.Queued) error
 		Type: TypeSMSCode, Queue: e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards)), ID: code.ID,
 		Payload: smsCode{
 			ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(),
-			Sealed: e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID)), Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(),
+			Sealed: e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID)), Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(), Language: code.Language,
 		},
 		RequestID: code.RequestID, IssuedAt: e.Clock.now(),
 	})
@@ -151,6 +152,7 @@ func (h *SMSCodeHandler) open(p smsCode) (providers.SMS, error) {
 	}
 	return providers.SMS{
 		ID: p.ID, To: mobile, Purpose: p.Purpose, Code: code, TTL: time.Unix(p.ExpiresAt, 0).Sub(h.Clock.now()),
+		Language: p.Language,
 	}, nil
 }
 

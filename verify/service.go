@@ -63,6 +63,7 @@ type Request struct {
 	Replaces  string // id of the code that the same person requested before, which ends; empty for none
 	Standing  Standing
 	RequestID string // goes with the message, so that logs can be searched for it
+	Language  string // of the person: zh or en; empty means zh
 }
 
 // Issued is a code whose message is queued.
@@ -92,7 +93,7 @@ func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 	}
 	err = s.Queue.EnqueueSMSCode(ctx, Queued{
 		ID: issue.ID, KeyID: issue.KeyID, Purpose: r.Purpose, To: r.Mobile,
-		Length: s.Policy.CodeLength, ExpiresAt: issue.ExpiresAt, RequestID: r.RequestID,
+		Length: s.Policy.CodeLength, ExpiresAt: issue.ExpiresAt, RequestID: r.RequestID, Language: r.Language,
 	})
 	if err != nil {
 		s.void(ctx, issue)

@@ -117,7 +117,7 @@ var mobile = func() contact.Mobile {
 func TestService_Issue_queues_the_code_that_it_filed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	got, err := b.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: verify.Login, RequestID: "r1"})
+	got, err := b.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: verify.Login, RequestID: "r1", Language: "en"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +133,7 @@ func TestService_Issue_queues_the_code_that_it_filed(t *testing.T) {
 	}
 	wantQueued := verify.Queued{
 		ID: issue.ID, KeyID: "k1", Purpose: verify.Login, To: mobile, Length: 6, ExpiresAt: issue.ExpiresAt, RequestID: "r1",
+		Language: "en",
 	}
 	if b.queue.queued != wantQueued {
 		t.Errorf("queued %+v, want %+v", b.queue.queued, wantQueued)

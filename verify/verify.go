@@ -155,4 +155,5 @@ type Queued struct {
 	Length    int // digits of the code
 	ExpiresAt time.Time
 	RequestID string
+	Language  string // of the person: zh or en; empty means zh
 }

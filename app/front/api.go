@@ -148,13 +148,14 @@ func (s Settings) endpoints() (api.Config, error) {
 	publicURL, urlErr := config.PublicURL(c.PublicURL)
 	proxies, proxiesErr := config.Proxies(c.TrustedProxies)
 	origins, originsErr := config.Origins(c.AllowedOrigins)
+	keys, keysErr := config.ReportKeys(c.HTTPSecret)
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
 		Registration: accounts.Registration(c.Registration), Regions: s.Regions, SMSUnits: s.tariff.units,
-		ReportSecret: c.ReportSecret.Reveal(),
-		CaptchaTTL:   c.CaptchaTTL, SessionIdle: c.SessionIdle,
+		ReportSecret: c.ReportSecret.Reveal(), ReportKeys: keys,
+		CaptchaTTL: c.CaptchaTTL, SessionIdle: c.SessionIdle,
 		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
-	}, errors.Join(urlErr, proxiesErr, originsErr)
+	}, errors.Join(urlErr, proxiesErr, originsErr, keysErr)
 }
 
 // codes is the service of SMS codes.

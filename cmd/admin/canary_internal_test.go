@@ -38,7 +38,10 @@ func canarySettings(t *testing.T) map[string]string {
 	t.Cleanup(func() { _ = client.Close() })
 	store := redisstore.New(client, keys, time.Now).Reports()
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		format, _ := reports.FormatOf(strings.Trim(r.URL.Path, "/"))
+		format, known := reports.FormatOf(strings.Trim(r.URL.Path, "/"))
+		if !known {
+			format.Parse = reports.ParseHTTP
+		}
 		body, _ := io.ReadAll(r.Body)
 		batch, err := format.Parse(body)
 		if err == nil {
@@ -52,7 +55,7 @@ func canarySettings(t *testing.T) map[string]string {
 	t.Cleanup(api.Close)
 	fakes, err := sandbox.Open(t.Context(), sandbox.Config{
 		HTTPAddr: "127.0.0.1:0", SMTPAddr: "127.0.0.1:0", DeliveryDelay: time.Millisecond,
-		Reports: sandbox.ReportURLs{Aliyun: api.URL + "/aliyun", AliyunVerify: api.URL + "/aliyun_verify", Ronglian: api.URL + "/ronglian", Tencent: api.URL + "/tencent"},
+		Reports: sandbox.ReportURLs{Aliyun: api.URL + "/aliyun", AliyunVerify: api.URL + "/aliyun_verify", Ronglian: api.URL + "/ronglian", Tencent: api.URL + "/tencent", HTTP: api.URL + "/http"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +85,8 @@ func canarySettings(t *testing.T) map[string]string {
 		"USHER_TENCENT_SECRET_ID":      accepted.Tencent.SecretID, "USHER_TENCENT_SECRET_KEY": accepted.Tencent.SecretKey,
 		"USHER_TENCENT_SDK_APP_ID": accepted.Tencent.SDKAppID, "USHER_TENCENT_SIGN_NAME": "Usher", "USHER_TENCENT_TEMPLATE_ID": "1110",
 		"USHER_TENCENT_ENDPOINT": "http://" + fakes.HTTPAddr() + "/tencent/",
+		"USHER_HTTP_URL":         "http://" + fakes.HTTPAddr() + "/http/",
+		"USHER_HTTP_SECRET":      accepted.HTTP.Secret,
 	}
 	maps.Copy(environ, testkit.PatientTimes())
 	return environ
@@ -100,7 +105,7 @@ func fly(t *testing.T, environ map[string]string, args ...string) (string, error
 func TestCanary_tells_the_outcome_of_the_message(t *testing.T) {
 	t.Parallel()
 	environ := canarySettings(t)
-	for _, provider := range []string{"aliyun", "aliyun_verify", "ronglian", "tencent"} {
+	for _, provider := range []string{"aliyun", "aliyun_verify", "ronglian", "tencent", "http"} {
 		for number, want := range map[string]struct {
 			printed string
 			fails   bool
@@ -111,7 +116,7 @@ func TestCanary_tells_the_outcome_of_the_message(t *testing.T) {
 			"13800990002": {"accepted after ", true}, // and no report ever
 		} {
 			// Another number for each provider: the pause between two messages holds across them.
-			number = strings.Replace(number, "1380", map[string]string{"aliyun": "1380", "aliyun_verify": "1370", "ronglian": "1390", "tencent": "1360"}[provider], 1)
+			number = strings.Replace(number, "1380", map[string]string{"aliyun": "1380", "aliyun_verify": "1370", "ronglian": "1390", "tencent": "1360", "http": "1350"}[provider], 1)
 			wait := "30s"
 			if strings.HasSuffix(number, "990002") {
 				wait = "1s"

@@ -10,6 +10,7 @@ import (
 	"usher/config"
 	"usher/providers"
 	"usher/reasons"
+	"usher/reports"
 )
 
 // checkCredentials checks the credentials of a sender.
@@ -106,6 +107,9 @@ func reportsProblem(api config.API, worker config.Worker, sms []providers.SMSSen
 	}
 	var mute []string
 	for _, sender := range sms {
+		if sender.Name() == reports.HTTP && api.HTTPSecret != "" {
+			continue // its receiver signs and needs no path
+		}
 		if _, pulled := sender.(providers.Puller); !pulled || worker.ReportInterval == 0 {
 			mute = append(mute, sender.Name())
 		}

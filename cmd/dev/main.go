@@ -152,6 +152,7 @@ func pushReports(fakes *sandbox.Server, api *front.API, secret string) error {
 	return fakes.PushReports(sandbox.ReportURLs{
 		Aliyun: base + "aliyun/" + secret, AliyunVerify: base + "aliyun_verify/" + secret, Ronglian: base + "ronglian/" + secret,
 		Tencent: base + "tencent/" + secret,
+		HTTP:    base + "http",
 	})
 }
 

@@ -60,6 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	aliyunReport := flags.String("aliyun-report", "", "`URL` to push Aliyun's delivery reports to")
 	verifyReport := flags.String("aliyun-verify-report", "", "`URL` to push the delivery reports of Aliyun's SMS authentication to")
 	tencentReport := flags.String("tencent-report", "", "`URL` to push Tencent's delivery reports to")
+	httpReport := flags.String("http-report", "", "`URL` to push the signed delivery reports of the HTTP sender's receiver to")
 	ronglianReport := flags.String("ronglian-report", "", "`URL` to push Ronglian's delivery reports to")
 	capacity := flags.Int("keep", 10_000, "`number` of newest messages to keep; 0: only count them, for measurements")
 	journalFile := flags.String("journal", "", "`file` to append every accepted message to, as one line of JSON")
@@ -92,7 +93,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 		AliyunVerifyLimits: limits,
 
-		Reports: sandbox.ReportURLs{Aliyun: *aliyunReport, AliyunVerify: *verifyReport, Ronglian: *ronglianReport, Tencent: *tencentReport},
+		Reports: sandbox.ReportURLs{Aliyun: *aliyunReport, AliyunVerify: *verifyReport, Ronglian: *ronglianReport, Tencent: *tencentReport, HTTP: *httpReport},
 
 		Capacity:        *capacity,
 		Tally:           *capacity == 0,
@@ -132,6 +133,7 @@ func announce(stdout io.Writer, server *sandbox.Server) {
 Aliyun    %[1]s/aliyun/
 Ronglian  %[1]s/ronglian
 Tencent   %[1]s/tencent/
+HTTP      %[1]s/http/
 SMTP      %[2]s (STARTTLS, AUTH)
 Keys      %[1]s/api/credentials
 Mail CA   %[1]s/api/smtp-ca.pem

@@ -196,7 +196,7 @@ func checkBan(packages []listed, b ban) []string {
 	var complaints []string
 	for _, p := range packages {
 		for _, prefix := range b.prefixes {
-			if strings.HasPrefix(p.ImportPath, prefix) {
+			if within(p.ImportPath, strings.TrimSuffix(prefix, "/")) && p.ImportPath+"/" != prefix {
 				complaints = append(complaints, fmt.Sprintf("%s contains %s, but %s (%s; go list -deps shows the way)",
 					b.program, p.ImportPath, b.why, table))
 			}

@@ -19,15 +19,17 @@ import (
 // What the list cannot know is a secret that is compared in a function it does not name. The sandbox has none:
 // it publishes its keys.
 var comparers = map[string]string{
-	"passwords/django.go parseArgon2": "hashes of passwords, imported",
-	"passwords/django.go parsePBKDF2": "hashes of passwords, imported",
-	"api/reports.go isReportSecret":   "the secret of the path that vendors push to",
-	"app/ops.go authenticate":         "the token of the operations port",
-	"captcha/captcha.go Match":        "answers of captchas",
-	"captcha/pow/pow.go equal":        "signatures of proofs of work",
-	"secrets/token.go ParseToken":     "signatures of activation links",
-	"verify/service.go isOf":          "keyed hashes of numbers",
-	"verify/service.go try":           "codes, by their MACs",
+	"passwords/django.go parseArgon2":     "hashes of passwords, imported",
+	"passwords/django.go parsePBKDF2":     "hashes of passwords, imported",
+	"api/reports.go isReportSecret":       "the secret of the path that vendors push to",
+	"app/ops.go authenticate":             "the token of the operations port",
+	"captcha/captcha.go Match":            "answers of captchas",
+	"captcha/pow/pow.go equal":            "signatures of proofs of work",
+	"secrets/token.go ParseToken":         "signatures of activation links",
+	"verify/service.go isOf":              "keyed hashes of numbers",
+	"verify/service.go try":               "codes, by their MACs",
+	"docs/examples/receiver.go authentic": "signatures of codes",
+	"webhooks/webhooks.go match":          "signatures of delivery reports",
 }
 
 func TestSecrets_are_compared_in_constant_time(t *testing.T) {

@@ -115,6 +115,7 @@ func SandboxSettings(ctx context.Context, httpAddr, smtpAddr, dir string) (map[s
 			Key string `json:"secret_key"`
 			App string `json:"sdk_app_id"`
 		}
+		HTTP struct{ Secret string }
 		SMTP struct{ Username, Password string }
 	}
 	var templates []struct {
@@ -144,7 +145,8 @@ func SandboxSettings(ctx context.Context, httpAddr, smtpAddr, dir string) (map[s
 		"USHER_TENCENT_SECRET_ID": keys.Tencent.ID, "USHER_TENCENT_SECRET_KEY": keys.Tencent.Key,
 		"USHER_TENCENT_SDK_APP_ID": keys.Tencent.App, "USHER_TENCENT_SIGN_NAME": "测试签名", "USHER_TENCENT_TEMPLATE_ID": "1110",
 		"USHER_TENCENT_ENDPOINT": "http://" + httpAddr + "/tencent/",
-		"USHER_SMTP_HOST":        host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": caFile,
+		"USHER_HTTP_URL":         "http://" + httpAddr + "/http/", "USHER_HTTP_SECRET": keys.HTTP.Secret,
+		"USHER_SMTP_HOST": host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": caFile,
 		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
 		"USHER_MAIL_FROM": keys.SMTP.Username,
 	}

@@ -10,6 +10,7 @@ import (
 	"usher/config"
 	"usher/providers"
 	"usher/providers/aliyun"
+	"usher/providers/httpsender"
 	"usher/providers/ronglian"
 	"usher/providers/smtp"
 	"usher/providers/tencent"
@@ -19,6 +20,7 @@ import (
 var sms = map[string]func(environ map[string]string) (providers.SMSSender, error){
 	aliyun.Name:       entry(aliyun.New),
 	aliyun.VerifyName: entry(aliyun.NewVerify),
+	httpsender.Name:   entry(httpsender.New),
 	ronglian.Name:     entry(ronglian.New),
 	tencent.Name:      entry(tencent.Open),
 }
@@ -82,7 +84,7 @@ func Email(environ map[string]string) (providers.EmailSender, error) {
 
 // Configs returns the settings of every provider, for the generated documents.
 func Configs() []any {
-	return []any{aliyun.Config{}, aliyun.VerifyConfig{}, ronglian.Config{}, tencent.Config{}, smtp.Config{}}
+	return []any{aliyun.Config{}, aliyun.VerifyConfig{}, ronglian.Config{}, tencent.Config{}, httpsender.Config{}, smtp.Config{}}
 }
 
 const namesVariable = config.Prefix + "SMS_PROVIDERS"

@@ -81,7 +81,7 @@ func TestSMS_reportsEveryMistakeOfTheChosen(t *testing.T) {
 	if diff := cmp.Diff(want, variables(t, err)); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)
 	}
-	if text := err.Error(); !strings.Contains(text, `"huawei"`) || !strings.Contains(text, "aliyun, aliyun_verify, ronglian, tencent") {
+	if text := err.Error(); !strings.Contains(text, `"huawei"`) || !strings.Contains(text, "aliyun, aliyun_verify, http, ronglian, tencent") {
 		t.Errorf("the error names neither the unknown provider nor the known ones: %s", text)
 	}
 	for _, secret := range []string{"aliyun-secret", "LTAI5tTestKeyId", "not a token", "tencent-secret"} {

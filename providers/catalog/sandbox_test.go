@@ -58,6 +58,9 @@ func startSandbox(t *testing.T) (*sandbox.Server, map[string]string) {
 		"USHER_TENCENT_ENDPOINT":        "http://" + box.HTTPAddr() + "/tencent/",
 		"USHER_ALIYUN_VERIFY_SIGN_NAME": keys.AliyunVerify.SignName, "USHER_ALIYUN_VERIFY_TEMPLATE_CODE": keys.AliyunVerify.TemplateCode,
 		"USHER_ALIYUN_VERIFY_ENDPOINT": "http://" + box.HTTPAddr() + "/aliyun/",
+		"USHER_HTTP_URL":               "http://" + box.HTTPAddr() + "/http/",
+		"USHER_HTTP_QUERY_URL":         "http://" + box.HTTPAddr() + "/http/query",
+		"USHER_HTTP_SECRET":            keys.HTTP.Secret,
 		"USHER_SMTP_HOST":              host,
 		"USHER_SMTP_PORT":              port,
 		"USHER_SMTP_USERNAME":          keys.SMTP.Username,
@@ -79,7 +82,7 @@ func smsTo(t *testing.T, number string) providers.SMS {
 func TestSMS_throughTheSandbox(t *testing.T) {
 	t.Parallel()
 	box, environ := startSandbox(t)
-	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian", "tencent"}, environ)
+	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian", "tencent", "http"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,24 +111,69 @@ func TestSMS_throughTheSandbox(t *testing.T) {
 	}
 }
 
-// TestSMS_resendAfterALostAnswer checks the one vendor that can tell a resend.
+// TestSMS_resendAfterALostAnswer checks the vendors that can tell a resend.
 func TestSMS_resendAfterALostAnswer(t *testing.T) {
 	t.Parallel()
 	box, environ := startSandbox(t)
-	senders, err := catalog.SMS([]string{"ronglian"}, environ)
+	lost := &sandbox.Fault{Reset: true, Count: 1}
+	if err := box.SetFaults(sandbox.Faults{Ronglian: lost, HTTP: lost}); err != nil {
+		t.Fatal(err)
+	}
+	for name, number := range map[string]string{"ronglian": "13813800009", "http": "13813800008"} {
+		senders, err := catalog.SMS([]string{name}, environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sms := smsTo(t, number)
+		if _, err := senders[0].SendSMS(t.Context(), sms); err == nil || providers.KindOf(err) != providers.Unknown {
+			t.Fatalf("%s: got %v, want unknown", name, err)
+		}
+		sms.Attempt = 2
+		if _, err := senders[0].SendSMS(t.Context(), sms); err != nil {
+			t.Errorf("%s: got %v, want the first attempt found accepted", name, err)
+		}
+		if got := box.Messages(number); len(got) != 1 {
+			t.Errorf("%s: got %d messages, want 1", name, len(got))
+		}
+	}
+}
+
+// TestSMS_of_the_signed_sender_during_a_rotation: the receiver has either secret.
+func TestSMS_of_the_signed_sender_during_a_rotation(t *testing.T) {
+	t.Parallel()
+	box, environ := startSandbox(t)
+	const other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	known := environ["USHER_HTTP_SECRET"]
+	for i, secrets := range []string{known + "," + other, other + "," + known} {
+		environ["USHER_HTTP_SECRET"] = secrets
+		senders, err := catalog.SMS([]string{"http"}, environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		number := fmt.Sprintf("1381380001%d", i)
+		if _, err := senders[0].SendSMS(t.Context(), smsTo(t, number)); err != nil || len(box.Messages(number)) != 1 {
+			t.Errorf("%v, %d messages", err, len(box.Messages(number)))
+		}
+	}
+}
+
+// TestSMS_of_the_signed_sender_asked_after_a_lost_answer: the receiver answers queries.
+func TestSMS_of_the_signed_sender_asked_after_a_lost_answer(t *testing.T) {
+	t.Parallel()
+	box, environ := startSandbox(t)
+	senders, err := catalog.SMS([]string{"http", "aliyun"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := box.SetFaults(sandbox.Faults{Ronglian: &sandbox.Fault{Reset: true, Count: 1}}); err != nil {
-		t.Fatal(err)
-	}
-	sms := smsTo(t, "13813800009")
-	if _, err := senders[0].SendSMS(t.Context(), sms); err == nil || providers.KindOf(err) != providers.Unknown {
+	logger, _ := testkit.Logger(t)
+	router := &providers.Router{Senders: senders, Logger: logger}
+	sms, start := smsTo(t, "13813990003"), time.Now()
+	if _, err := router.SendSMS(t.Context(), sms); err == nil || providers.KindOf(err) != providers.Unknown {
 		t.Fatalf("got %v, want unknown", err)
 	}
-	sms.Attempt = 2
-	if _, err := senders[0].SendSMS(t.Context(), sms); err != nil {
-		t.Errorf("got %v, want the first attempt found accepted", err)
+	sms.Attempt, sms.Unresolved = 2, &providers.Unresolved{Provider: "http", At: start}
+	if receipt, err := router.SendSMS(t.Context(), sms); err != nil || receipt.Provider != "http" {
+		t.Errorf("got %+v, %v, want the first attempt found", receipt, err)
 	}
 	if got := box.Messages(sms.To.Reveal()); len(got) != 1 {
 		t.Errorf("got %d messages, want 1", len(got))
@@ -233,7 +281,7 @@ func TestSMS_checkTemplates(t *testing.T) {
 func TestSMS_probe(t *testing.T) {
 	t.Parallel()
 	box, environ := startSandbox(t)
-	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian", "tencent"}, environ)
+	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian", "tencent", "http"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +296,7 @@ func TestSMS_probe(t *testing.T) {
 		}
 	}
 	broken := &sandbox.Fault{Status: 500}
-	if err := box.SetFaults(sandbox.Faults{Aliyun: broken, AliyunVerify: broken, Ronglian: broken, Tencent: broken}); err != nil {
+	if err := box.SetFaults(sandbox.Faults{Aliyun: broken, AliyunVerify: broken, Ronglian: broken, Tencent: broken, HTTP: broken}); err != nil {
 		t.Fatal(err)
 	}
 	for _, sender := range senders {
@@ -267,7 +315,8 @@ func TestSMS_wrongKey(t *testing.T) {
 	environ["USHER_ALIYUN_ACCESS_KEY_SECRET"] = "wrong"
 	environ["USHER_RONGLIAN_AUTH_TOKEN"] = "0123456789abcdef"
 	environ["USHER_TENCENT_SECRET_KEY"] = "wrong"
-	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian", "tencent"}, environ)
+	environ["USHER_HTTP_SECRET"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	senders, err := catalog.SMS([]string{"aliyun", "aliyun_verify", "ronglian", "tencent", "http"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,6 +111,9 @@ const keepEarly = 2 * time.Minute
 // earlyKey is a string: a delivery report, as JSON, that came before the reference of its code. It lives for [keepEarly].
 func (k keyspace) earlyKey(hash string) string { return k.tag(hash) + "early" }
 
+// pushKey is a string: a signed push of delivery reports was taken. It lives as long as its caller says.
+func (k keyspace) pushKey(hash string) string { return k.tag(hash) + "push" }
+
 // lockKey is a string: a lock is held. The stored word is "turn". It lives as long as its caller says.
 func (k keyspace) lockKey(hash string) string { return k.tag(hash) + "turn" }
 

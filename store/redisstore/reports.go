@@ -22,7 +22,10 @@ const reportsAtOnce = 500
 // Reports stores the delivery reports of codes. It is safe for concurrent use.
 type Reports struct{ store *Store }
 
-var _ reports.Store = (*Reports)(nil)
+var (
+	_ reports.Store  = (*Reports)(nil)
+	_ reports.Pushes = (*Reports)(nil)
+)
 
 // Remember stores the reference that a vendor has for a code's message instead of the code's id, so that [Reports.Apply]
 // finds the code. A report that came before its reference is applied.
@@ -52,6 +55,22 @@ func (r *Reports) reference(provider, reference string) string {
 // early returns the key of a report that came before its reference.
 func (r *Reports) early(provider, reference string) string {
 	return r.store.space.earlyKey(r.store.keys.Index("reference", provider+" "+reference))
+}
+
+// IsTaken implements [reports.Pushes].
+func (r *Reports) IsTaken(ctx context.Context, provider, id string) (bool, error) {
+	n, err := r.store.client.Exists(ctx, r.push(provider, id)).Result()
+	return n > 0, err
+}
+
+// MarkTaken implements [reports.Pushes].
+func (r *Reports) MarkTaken(ctx context.Context, provider, id string, ttl time.Duration) error {
+	return r.store.client.Set(ctx, r.push(provider, id), "1", ttl).Err()
+}
+
+// push returns the key of a push, which is hashed because its sender chooses the id.
+func (r *Reports) push(provider, id string) string {
+	return r.store.space.pushKey(r.store.keys.Index("push", provider+" "+id))
 }
 
 // TryLock takes a lock for the given time and reports whether it was free. The lock ends by itself and cannot be released.

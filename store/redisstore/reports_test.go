@@ -26,6 +26,24 @@ var reportsTests = behaviours{
 	"unknown ids are ignored among known ones":            reportUnknown,
 	"a late report of a code that is over is known":       reportLate,
 	"of many one gets the lock":                           oneLock,
+	"a push is remembered for its time":                   pushTaken,
+}
+
+func pushTaken(t *testing.T, b *fixture) {
+	all := b.store.Reports()
+	want := func(provider, id string, want bool) {
+		t.Helper()
+		if taken, err := all.IsTaken(t.Context(), provider, id); err != nil || taken != want {
+			t.Errorf("IsTaken(%s, %s) = %v, %v, want %v", provider, id, taken, err, want)
+		}
+	}
+	want("http", "msg_1", false)
+	if err := all.MarkTaken(t.Context(), "http", "msg_1", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	want("http", "msg_1", true)
+	want("http", "msg_2", false)
+	want("other", "msg_1", false)
 }
 
 // report is a delivery report of Aliyun for a code, under the id that the fixture's record gives it.

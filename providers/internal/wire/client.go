@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -17,21 +18,14 @@ func NewClient() *http.Client {
 	// a connection to itself.
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	dialer := &net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}
 	return &http.Client{
 		// The caller's context is the limit that counts. This one is for a caller without a deadline.
 		Timeout: 30 * time.Second,
 		// A redirect that is followed sends the message twice.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, // never for loopback
-			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				conn, err := dialer.DialContext(ctx, network, addr)
-				if err != nil {
-					return nil, err
-				}
-				return &deadlineConn{Conn: conn}, nil
-			},
+			Proxy:                  http.ProxyFromEnvironment, // never for loopback
+			DialContext:            dialWith(nil, nil),
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    5 * time.Second,
 			ResponseHeaderTimeout:  20 * time.Second,
@@ -44,6 +38,21 @@ func NewClient() *http.Client {
 			// travels, the outcome is unknown.
 			IdleConnTimeout: 10 * time.Second,
 		},
+	}
+}
+
+// dialWith returns a function that opens connections. The control sees the address of each before it is opened; its error
+// refuses the address. Both may be nil.
+func dialWith(
+	resolver *net.Resolver, control func(network, address string, _ syscall.RawConn) error,
+) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second, Resolver: resolver, Control: control}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &deadlineConn{Conn: conn}, nil
 	}
 }
 

@@ -22,6 +22,7 @@ var (
 	ErrTimeout     = reasons.New(reasons.Timeout, "timed out")
 	ErrClosed      = reasons.New(reasons.ConnectionClosed, "connection closed")
 	ErrNetwork     = reasons.New(reasons.NetworkError, "network error")
+	ErrPrivate     = reasons.New(reasons.PrivateAddress, "the host has a private address; see NewPublicClient")
 )
 
 // Cause turns a network error, whose text may quote addresses, numbers and keys, into the error of the context or one of this
@@ -37,6 +38,8 @@ func Cause(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, ErrPrivate):
+		return ErrPrivate
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ErrRefused
 	case errors.As(err, &name):

@@ -3,11 +3,14 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strconv"
 	"sync/atomic"
+	"time"
 
 	"usher/providers"
 	"usher/reasons"
@@ -23,8 +26,9 @@ var (
 
 // Answer is a vendor's answer of any status.
 type Answer struct {
-	Status int
-	Body   []byte
+	Status     int
+	Body       []byte
+	RetryAfter time.Duration // of the header Retry-After; 0 without one
 }
 
 // OK reports whether the status is 2xx.
@@ -71,11 +75,14 @@ func Call(v *Vendor, req *http.Request, buildErr error) (Answer, error) {
 	}
 	resp, err := v.HTTP.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		kind := providers.Unknown
-		if connecting.Load() || limit.tooLate() {
+		kind, cause := providers.Unknown, Cause(ctx, err)
+		switch {
+		case errors.Is(cause, ErrPrivate):
+			kind = providers.Misconfigured
+		case connecting.Load() || limit.tooLate():
 			kind = providers.Temporary
 		}
-		return refused(kind, Cause(ctx, err))
+		return refused(kind, cause)
 	}
 	defer func() { _ = resp.Body.Close() }() // what was read is all that counts
 
@@ -86,5 +93,15 @@ func Call(v *Vendor, req *http.Request, buildErr error) (Answer, error) {
 	case len(body) > maxAnswer:
 		return refused(providers.Unknown, errTooLong)
 	}
-	return Answer{Status: resp.StatusCode, Body: body}, nil
+	return Answer{Status: resp.StatusCode, Body: body, RetryAfter: retryAfter(resp.Header)}, nil
+}
+
+// retryAfter reads the seconds of a Retry-After header. The form with a date is not read: few servers send it, and it needs
+// equal clocks.
+func retryAfter(header http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }
