@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"usher/store"
-
 	"github.com/redis/go-redis/v9"
+
+	"usher/store"
 )
 
 // Leaders elects one of several workers for each periodic task, and keeps the time when the task was last done. It is safe

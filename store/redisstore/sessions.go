@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"time"
 
-	"usher/store"
-
 	"github.com/alexedwards/scs/v2"
 	"github.com/redis/go-redis/v9"
+
+	"usher/store"
 )
 
 // ended is the value of an ended session's key, see [endedTTL].
