@@ -23,19 +23,23 @@ import (
 
 // inIPv6 is every setting that has an address, with one of IPv6.
 var inIPv6 = map[string][]string{
-	"USHER_REDIS_URL":         {"redis://[::1]:6379/0", "rediss://[2001:db8::1]:6379/0"},
-	"USHER_DATABASE_URL":      {"postgres://usher@[::1]:5432/usher?sslmode=disable", "postgres://usher@[2001:db8::1]:5432/usher?sslmode=verify-full"},
-	"USHER_PUBLIC_URL":        {"http://[::1]:8080", "https://[2001:db8::1]"},
-	"USHER_HTTP_ADDR":         {"[::1]:8080", "[::]:8080"},
-	"USHER_OPS_ADDR":          {"[::1]:8081"},
-	"USHER_OPS_HOSTS":         nil, // names only: any literal address is answered
-	"USHER_ALLOWED_ORIGINS":   {"https://[2001:db8::1]", "http://[::1]:3000"},
-	"USHER_TRUSTED_PROXIES":   {"::1", "fd00::/8"},
-	"USHER_ALIYUN_ENDPOINT":   {"http://[::1]:8083/aliyun/", "https://[2001:db8::1]"},
-	"USHER_RONGLIAN_ENDPOINT": {"http://[::1]:8083/ronglian", "https://[2001:db8::1]:8883"},
-	"USHER_TENCENT_ENDPOINT":  {"http://[::1]:8083/tencent", "https://[2001:db8::1]"},
-	"USHER_SMTP_HOST":         {"::1", "[::1]", "2001:db8::25"},
-	"USHER_SMTP_HELO":         {"[IPv6:2001:db8::1]"},
+	"USHER_REDIS_URL":              {"redis://[::1]:6379/0", "rediss://[2001:db8::1]:6379/0"},
+	"USHER_DATABASE_URL":           {"postgres://usher@[::1]:5432/usher?sslmode=disable", "postgres://usher@[2001:db8::1]:5432/usher?sslmode=verify-full"},
+	"USHER_PUBLIC_URL":             {"http://[::1]:8080", "https://[2001:db8::1]"},
+	"USHER_HTTP_ADDR":              {"[::1]:8080", "[::]:8080"},
+	"USHER_OPS_ADDR":               {"[::1]:8081"},
+	"USHER_OPS_HOSTS":              nil, // names only: any literal address is answered
+	"USHER_ALLOWED_ORIGINS":        {"https://[2001:db8::1]", "http://[::1]:3000"},
+	"USHER_TRUSTED_PROXIES":        {"::1", "fd00::/8"},
+	"USHER_ALIYUN_ENDPOINT":        {"http://[::1]:8083/aliyun/", "https://[2001:db8::1]"},
+	"USHER_RONGLIAN_ENDPOINT":      {"http://[::1]:8083/ronglian", "https://[2001:db8::1]:8883"},
+	"USHER_TENCENT_ENDPOINT":       {"http://[::1]:8083/tencent", "https://[2001:db8::1]"},
+	"USHER_ALIYUN_VERIFY_ENDPOINT": {"http://[::1]:8083/aliyun/", "https://[2001:db8::1]"},
+	"USHER_HTTP_URL":               {"http://[::1]:8083/http/", "https://[2400:3200::1]/send"},
+	"USHER_HTTP_QUERY_URL":         {"http://[::1]:8083/http/query", "https://[2400:3200::1]/query"},
+	"USHER_HTTP_ALLOWED_HOSTS":     {"::1", "fd00::5"},
+	"USHER_SMTP_HOST":              {"::1", "[::1]", "2001:db8::25"},
+	"USHER_SMTP_HELO":              {"[IPv6:2001:db8::1]"},
 }
 
 func TestSettings_take_IPv6_addresses(t *testing.T) {
@@ -55,7 +59,7 @@ func TestSettings_take_IPv6_addresses(t *testing.T) {
 			environ[variable] = value
 			_, apiErr := front.Load(environ)
 			_, workerErr := app.LoadWorker(environ)
-			_, smsErr := catalog.SMS([]string{"aliyun", "ronglian"}, environ)
+			_, smsErr := catalog.SMS([]string{"aliyun", "aliyun_verify", "http", "ronglian", "tencent"}, environ)
 			mailer, mailErr := catalog.Email(environ)
 			if err := config.Join(apiErr, workerErr, smsErr, mailErr); err != nil {
 				t.Errorf("%s=%s: %v", variable, value, err)
