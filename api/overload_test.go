@@ -121,8 +121,8 @@ func TestOverload_classes_are_of_routes_that_exist(t *testing.T) {
 		"GET /": "", "GET /docs": "", "GET /openapi.yaml": "", "GET /static/:file": "",
 		"GET /v1/sms-codes/:id": "waiting", "GET /v1/sessions/current": "waiting",
 		"GET /v1/usernames/:username": "look_ups", "GET /v1/mobiles/:mobile": "look_ups",
-		"POST /v1/reports/:provider/:secret": "reports",
-		"POST /v1/registrations":             "passwords", "POST /v1/password-resets": "passwords", "POST /v1/sessions": "passwords",
+		"POST /v1/reports/:provider/:secret": "reports", "POST /v1/reports/http": "reports",
+		"POST /v1/registrations": "passwords", "POST /v1/password-resets": "passwords", "POST /v1/sessions": "passwords",
 		"POST /v1/activations": "passwords", "PUT /v1/account/password": "passwords",
 	}
 	for _, page := range []string{"/register", "/login", "/forgot", "/activate", "/undo", "/decline", "/account"} {

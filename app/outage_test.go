@@ -76,7 +76,8 @@ func TestDatabase_that_becomes_a_standby_is_left_for_the_primary(t *testing.T) {
 // A worker without work asks Redis many times a second whether there is some.
 func TestIdleWorker_beside_a_stopped_Redis_writes_a_line_when_it_goes_and_one_when_it_is_back(t *testing.T) {
 	t.Parallel()
-	redis := testkit.RedisServer(t)
+	// It keeps what it holds: a periodic task that runs while it stops can be acknowledged afterwards.
+	redis := testkit.RedisServer(t, "--appendonly", "yes", "--appendfsync", "always")
 	d := &deployment{environ: environment(t, startSandbox(t), redis.URL(), testkit.SQLite(t))}
 	d.migrate(t)
 	log := new(testkit.Buffer)
