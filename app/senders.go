@@ -45,14 +45,17 @@ var (
 )
 
 // newSMS makes the router of the SMS senders, whose decisions and breakers the registry shows.
-func newSMS(senders []providers.SMSSender, stores *Stores, registry prometheus.Registerer, tracer trace.Tracer, logger *slog.Logger) *smsSwitch {
+func newSMS(
+	senders []providers.SMSSender, orders providers.Orders, stores *Stores, registry prometheus.Registerer, tracer trace.Tracer,
+	logger *slog.Logger,
+) *smsSwitch {
 	decisions := promauto.With(registry).NewCounterVec(prometheus.CounterOpts{
 		Name: "usher_routing_total",
 		Help: "Decisions about a provider for one attempt at an SMS: why it was asked, or why it was passed over.",
 	}, []string{"provider", "decision"})
 	s := &smsSwitch{open: func(senders []providers.SMSSender) *providers.Router {
 		return &providers.Router{
-			Senders: prepareSMS(senders, stores, tracer, logger), Scores: stores.Redis.Scores(),
+			Senders: prepareSMS(senders, stores, tracer, logger), Orders: orders, Scores: stores.Redis.Scores(),
 			Slots: clockedSlots{stores.Redis.Bounds(), stores.Clock}, Logger: logger,
 			Count: func(provider string, decision providers.Decision) {
 				decisions.WithLabelValues(provider, string(decision)).Inc()

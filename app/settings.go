@@ -12,6 +12,7 @@ import (
 
 	"usher/config"
 	"usher/contact"
+	"usher/providers"
 	"usher/secrets"
 	"usher/tasks"
 	"usher/telemetry"
@@ -23,7 +24,8 @@ type WorkerSettings struct {
 	Keys   *secrets.Keys
 	Mails  *tasks.Mails
 	Traces telemetry.Settings
-	Canary contact.Mobile // gets the canaries
+	Canary contact.Mobile   // gets the canaries
+	Orders providers.Orders // of SMS, by region
 	Senders
 
 	// Reload makes senders anew of what the settings say by now, when something arrives on Hangups. Both may be
@@ -46,6 +48,8 @@ func LoadWorker(environ map[string]string) (WorkerSettings, error) {
 			mistakes = append(mistakes, config.Wrong("CANARY_TO", errors.New("want a mobile number of a region in USHER_SMS_REGIONS")))
 		}
 	}
+	s.Orders, err = Routes(s.Config)
+	mistakes = append(mistakes, err)
 	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates)
 	mistakes = append(mistakes, err)
 	return s, config.Join(mistakes...)

@@ -81,7 +81,7 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 	}
 	w.metrics = tasks.NewMetrics(w.ops.Registry)
 	if s.SMS != nil {
-		w.router = newSMS(s.SMS, w.stores, w.ops.Registry, w.traces.Tracer(), logger)
+		w.router = newSMS(s.SMS, s.Orders, w.stores, w.ops.Registry, w.traces.Tracer(), logger)
 	}
 	if w.breaker != nil {
 		w.ops.Registry.MustRegister(mailOutageMetric(w.breaker, s.Email.Name()))

@@ -11,6 +11,7 @@ type Worker struct {
 
 	OpsAddr          string        `env:"OPS_ADDR" envDefault:"127.0.0.1:8082" desc:"Operations port: health and metrics."`
 	SMSProviders     []string      `env:"SMS_PROVIDERS" envDefault:"aliyun,ronglian" desc:"Providers of SMS in order of preference."`
+	SMSRoutes        string        `env:"SMS_ROUTES" desc:"Providers by the number's region, in order of preference, such as HK,MO,TW=tencent,aliyun;*=http; * is all regions not named. They must be in SMS_PROVIDERS, whose order other regions keep. See docs/sms-providers.md."`
 	ConcurrencySMS   int           `env:"WORKER_CONCURRENCY_SMS" envDefault:"500" desc:"SMS sent at the same time by one worker."`
 	ConcurrencyEmail int           `env:"WORKER_CONCURRENCY_EMAIL" envDefault:"24" desc:"Mails claimed and sent at the same time by one worker."`
 	SendTimeout      time.Duration `env:"SEND_TIMEOUT" envDefault:"8s" desc:"Time for a provider's answer."`

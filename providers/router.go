@@ -11,8 +11,8 @@ import (
 	"usher/reasons"
 )
 
-// Router sends each SMS through one of its senders. Three things decide which one: the order of preference, the weights
-// that follow from [Scores], and which providers can be asked now (breaker, bounds).
+// Router sends each SMS through one of its senders. Three things decide which one: the order of preference, which a region may
+// have of its own, the weights that follow from [Scores], and which providers can be asked now (breaker, bounds).
 //
 // It goes on to the next provider only when the message was certainly not sent and the refusal is not about this number or
 // content: another vendor must not evade a number's limit, and a message that may have been sent must not be sent twice.
@@ -21,14 +21,24 @@ import (
 // The fields must not change after the first use. It is safe for concurrent use.
 type Router struct {
 	Senders []SMSSender // in the order of preference; at least one
+	Orders  Orders      // by the region of the number; nil: the same for all
 	Scores  Scores      // nil: every provider has the weight 1
 	Slots   Slots       // nil: each worker keeps to the bound of concurrent requests by itself
 	Count   Count       // nil: decisions are not counted
 	Logger  *slog.Logger
 
 	once   sync.Once
-	routes []*route
+	routes []*route            // of all senders
+	orders map[string][]*route // by region, as Orders has them
 }
+
+// Orders are the names of the providers that may get a message, in the order of preference, by the region of its number as an
+// ISO 3166 code. [OtherRegions] stands for every region without an entry; without that one, such a region has the order of all
+// senders. Breakers and bounds belong to a provider, whichever region a message goes to.
+type Orders map[string][]string
+
+// OtherRegions is the key in [Orders] of all regions without an entry of their own.
+const OtherRegions = "*"
 
 // Count is called with every decision about a provider; see [Decision].
 type Count func(provider string, decision Decision)
@@ -53,8 +63,37 @@ func (r *Router) open() []*route {
 		for _, sender := range r.Senders {
 			r.routes = append(r.routes, newRoute(sender, r.Logger))
 		}
+		r.orders = make(map[string][]*route, len(r.Orders))
+		for region, names := range r.Orders {
+			for _, name := range names {
+				if rt := named(r.routes, name); rt != nil {
+					r.orders[region] = append(r.orders[region], rt)
+				}
+			}
+		}
 	})
 	return r.routes
+}
+
+// named returns the route of a provider, or nil.
+func named(routes []*route, name string) *route {
+	for _, rt := range routes {
+		if rt.sender.Name() == name {
+			return rt
+		}
+	}
+	return nil
+}
+
+// routesTo returns the routes that a message to the region may take, in the order of preference.
+func (r *Router) routesTo(region string) []*route {
+	all := r.open()
+	for _, key := range []string{region, OtherRegions} {
+		if _, own := r.Orders[key]; own {
+			return r.orders[key]
+		}
+	}
+	return all
 }
 
 // Breakers returns the state of every provider's breaker by the provider's name: closed, half_open or open.
@@ -71,7 +110,7 @@ var errNoSender = reasons.New(reasons.NoProvider, "no provider is configured")
 // SendSMS returns the receipt of the sender that accepted, or the error that ended the attempt. When all senders refused,
 // it is the error of the last one that was asked.
 func (r *Router) SendSMS(ctx context.Context, sms SMS) (Receipt, error) {
-	routes := r.open()
+	routes := r.routesTo(sms.To.Region())
 	if len(routes) == 0 {
 		return Receipt{}, &Error{Provider: r.Name(), Kind: Misconfigured, Err: errNoSender}
 	}
@@ -84,7 +123,7 @@ func (r *Router) SendSMS(ctx context.Context, sms SMS) (Receipt, error) {
 // ResolveSMS implements [Resolver].
 func (r *Router) ResolveSMS(ctx context.Context, sms SMS) (Receipt, error) {
 	a := &attempt{router: r, sms: sms}
-	receipt, err := a.giveUp(ctx, r.open())
+	receipt, err := a.giveUp(ctx, r.routesTo(sms.To.Region()))
 	a.log(ctx)
 	return receipt, err
 }
@@ -283,7 +322,7 @@ func (a *attempt) log(ctx context.Context) {
 		level = slog.LevelDebug
 	}
 	a.router.Logger.Log(ctx, level, "message routed", "task_id", a.sms.ID, "attempt", a.sms.Attempt,
-		"provider", a.provider, "decision", string(a.decision), "passed_over", a.passed)
+		"region", a.sms.To.Region(), "provider", a.provider, "decision", string(a.decision), "passed_over", a.passed)
 }
 
 // codeOf is the vendor's code of a refusal, or our word for it where there is none.

@@ -292,3 +292,59 @@ func message(t *testing.T) providers.SMS {
 	}
 	return providers.SMS{ID: "id", Attempt: 1, To: to, Code: "796025"}
 }
+
+func TestRouter_takes_the_order_of_the_region(t *testing.T) {
+	t.Parallel()
+	orders := providers.Orders{"HK": {"c", "a"}, "MO": {"b"}, "TW": {"not configured"}}
+	others := providers.Orders{"HK": {"c"}, providers.OtherRegions: {"b", "c"}}
+	down := refusal(providers.Temporary)
+	for _, test := range []struct {
+		name, to  string
+		orders    providers.Orders
+		answers   []error // of a, b and c
+		asked     []string
+		decisions []string
+	}{
+		{"its own order", "+85251234567", orders, []error{nil, nil, nil}, []string{"c"}, []string{"c preferred"}},
+		{"failover within it", "+85251234567", orders, []error{nil, nil, down}, []string{"c", "a"}, []string{"c temporary", "a failover"}},
+		{"no provider outside it", "+85366123456", orders, []error{nil, down, nil}, []string{"b"}, []string{"b temporary"}},
+		{"a region without one", "13800138000", orders, []error{nil, nil, nil}, []string{"a"}, []string{"a preferred"}},
+		{"all other regions", "13800138000", others, []error{nil, nil, nil}, []string{"b"}, []string{"b preferred"}},
+		{"a region beside all others", "+85251234567", others, []error{nil, nil, nil}, []string{"c"}, []string{"c preferred"}},
+		{"no provider of the order exists", "+886912345678", orders, []error{nil, nil, nil}, nil, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, test.answers...)
+			s.Orders = test.orders
+			sms := message(t)
+			to, err := contact.ParseMobile(test.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sms.To = to
+			_, _ = s.SendSMS(t.Context(), sms) // calls and decisions tell the outcome
+			asked, decisions := s.taken()
+			if diff := cmp.Diff(test.asked, asked) + cmp.Diff(test.decisions, decisions); diff != "" {
+				t.Errorf("asked and decided (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRouter_keeps_one_breaker_for_a_provider_of_all_regions(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, refusal(providers.Misconfigured), nil)
+	s.Orders = providers.Orders{"HK": {"a", "b"}}
+	if asked, _, err := s.send(t); err != nil || !slices.Equal(asked, []string{"a", "b"}) {
+		t.Fatalf("asked %v, %v", asked, err)
+	}
+	sms := message(t)
+	sms.To, _ = contact.ParseMobile("+85251234567")
+	if _, err := s.SendSMS(t.Context(), sms); err != nil {
+		t.Fatal(err)
+	}
+	if asked, _ := s.taken(); !slices.Equal(asked, []string{"b"}) {
+		t.Errorf("asked %v, although the breaker of a is open", asked)
+	}
+}

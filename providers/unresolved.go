@@ -92,12 +92,11 @@ func GivenUpError(provider string) *Error {
 	return &Error{Provider: provider, Kind: Unknown, Code: "own_given_up", Err: errGivenUp}
 }
 
-// suspects returns the providers that may have the message: the one that was recorded, or all of them.
+// suspects returns the providers that may have the message: the one that was recorded, which may be outside the present order of
+// the region, or else all of that order.
 func (a *attempt) suspects(routes []*route) (_ []*route, recorded bool) {
-	for _, rt := range routes {
-		if rt.sender.Name() == a.sms.Unresolved.Provider {
-			return []*route{rt}, true
-		}
+	if rt := named(a.router.open(), a.sms.Unresolved.Provider); rt != nil {
+		return []*route{rt}, true
 	}
 	return ranked(routes, a.sms.ID), false
 }

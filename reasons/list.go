@@ -141,7 +141,7 @@ var list = []Reason{
 	{BreakerOpen, None, "The provider failed before: its breaker is open.", "Correct the earlier failure in the log."},
 	{RateSpent, None, "Our own bound of requests per second is reached.", "Raise the provider's bound if its contract allows more."},
 	{Stalled, None, "The worker was frozen, or the provider does not answer.", "Check the worker's load and the provider."},
-	{Unserved, None, "The provider does not serve the region of this number.", "Add a provider that does to USHER_SMS_PROVIDERS."},
+	{Unserved, None, "The provider does not serve the region of this number.", "Add a provider that does to USHER_SMS_PROVIDERS, and to the region's route in USHER_SMS_ROUTES."},
 	{Settling, None, "The outcome of the first attempt is not known yet.", retries},
 	{Unsent, None, "No provider has the message.", retries},
 	{GivenUp, None, "It may have been sent twice; no provider knows.", "Nothing: the person can ask again."},
