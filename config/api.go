@@ -25,7 +25,7 @@ type API struct {
 	ActivationTTL time.Duration `env:"ACTIVATION_TTL" envDefault:"1h" desc:"Life of an activation link."`
 	NumberRecheck time.Duration `env:"NUMBER_RECHECK" envDefault:"4320h" desc:"After this time without use, a code alone opens no account that has another proof; at least 720h, 0 is off. See docs/accounts.md."`
 
-	SMSCodeLength     int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Digits of a code, 4 to 6."`
+	SMSCodeLength     int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Characters of a code, 4 to 6."`
 	SMSCodeTTL        time.Duration `env:"SMS_CODE_TTL" envDefault:"5m" desc:"Life of a code."`
 	SMSCodeAttempts   int           `env:"SMS_CODE_ATTEMPTS" envDefault:"5" desc:"Guesses allowed on one code."`
 	SMSResendInterval time.Duration `env:"SMS_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one number; Aliyun's own limit is one a minute."`

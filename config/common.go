@@ -36,10 +36,21 @@ type Numbers struct {
 	SMSRegions []string `env:"SMS_REGIONS" envDefault:"CN" desc:"Regions whose mobile numbers are served, as ISO codes such as CN,HK; numbers without + and a country code belong to the first. See docs/numbers.md."`
 }
 
+// Codes is what a process must know of codes by SMS, whether it makes or sends them.
+type Codes struct {
+	SMSCodeAlphabet string `env:"SMS_CODE_ALPHABET" envDefault:"digits" desc:"digits, or alphanumeric: capital letters and digits that are hard to mistake. The same for API and workers; see docs/sms-providers.md."`
+}
+
+// Validate checks what the types cannot.
+func (c Codes) Validate() Mistakes {
+	return oneOf("SMS_CODE_ALPHABET", c.SMSCodeAlphabet, "digits", "alphanumeric")
+}
+
 // Common is what every process reads.
 type Common struct {
 	Stores
 	Numbers
+	Codes
 
 	SecretKeys    Secret        `env:"SECRET_KEYS,required" prod:"set" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). Replace one only by docs/keys.md."`
 	PublicURL     string        `env:"PUBLIC_URL" prod:"set" envDefault:"http://localhost:8080" desc:"Address of the pages and of links in mails. https, or http on loopback."`
@@ -55,7 +66,7 @@ type Common struct {
 
 // Validate checks what the types cannot.
 func (c Common) Validate() Mistakes {
-	m := c.Stores.Validate()
+	m := append(c.Stores.Validate(), c.Codes.Validate()...)
 	if _, err := PublicURL(c.PublicURL); err != nil {
 		m = append(m, Mistake{"PUBLIC_URL", err.Error()})
 	}

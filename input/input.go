@@ -4,6 +4,7 @@
 package input
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -135,6 +136,32 @@ func Code(s string, length int) string {
 		return code
 	}
 	return s
+}
+
+// LetterCode reads a code of that many of the given capital letters and digits, without regard to case, as it is typed or in the
+// whole text of its message, where it is the only word of these. Text without such a code is returned as [Narrow] returns it. A code
+// of digits alone is read too, whatever the characters.
+func LetterCode(s string, length int, characters string) string {
+	s = Narrow(s)
+	isCode := func(word string) bool {
+		return len(word) == length && (strings.Trim(word, characters) == "" || strings.Trim(word, "0123456789") == "")
+	}
+	bare := strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(s))
+	if isCode(bare) {
+		return bare
+	}
+	found := ""
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return r > unicode.MaxASCII || !isDigit(byte(r)) && !isASCIILetter(byte(r)) }) {
+		word = strings.ToUpper(word)
+		if !isCode(word) || word == found {
+			continue
+		}
+		if found != "" {
+			return s
+		}
+		found = word
+	}
+	return cmp.Or(found, s)
 }
 
 // onlyRun returns the run of that many digits in a text, or "" when there is none or several that differ. A run next to an ASCII

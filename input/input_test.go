@@ -125,6 +125,25 @@ func TestCode(t *testing.T) {
 	}
 }
 
+func TestLetterCode(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"K4M7XN": "K4M7XN", "k4m 7xn": "K4M7XN", " k4m-7xn\u00a0": "K4M7XN", "Ｋ４ｍ７ｘｎ": "K4M7XN", "CDFGHJ": "CDFGHJ",
+		"402913": "402913", // sent before codes had letters
+		"【Usher】您的验证码是K4M7XN，5分钟内有效":                          "K4M7XN",
+		"[Usher] Please use k4m7xn. Valid for 5 min, k4m7xn!": "K4M7XN",
+
+		"": "", "K4M7X": "K4M7X", "K4M7XNN": "K4M7XNN", "K4M7XO": "K4M7XO",
+		"K4M7XN or K4M7XP": "K4M7XN or K4M7XP", "ORDER-K4M7XN1": "ORDER-K4M7XN1", "please": "please", "К4М7ХН": "К4М7ХН",
+	} {
+		if got := letterCode(given); got != want {
+			t.Errorf("LetterCode(%q) = %q, want %q", given, got, want)
+		}
+	}
+}
+
+func letterCode(s string) string { return input.LetterCode(s, 6, "34679CDFGHJKMNPQRTVWXY") }
+
 func FuzzInput(f *testing.F) {
 	f.Add("+86 138 0013 8000", 6)
 	f.Add("【Usher】您的验证码是４０２９１３，5分钟内有效", 6)
@@ -132,6 +151,7 @@ func FuzzInput(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string, length int) {
 		for name, normal := range map[string]func(string) string{
 			"Trim": input.Trim, "Narrow": input.Narrow, "Code": func(s string) string { return input.Code(s, length) },
+			"LetterCode": letterCode,
 		} {
 			if once := normal(s); normal(once) != once {
 				t.Errorf("%s(%q) = %q, and again %q", name, s, once, normal(once))

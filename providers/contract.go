@@ -18,7 +18,7 @@ type SMS struct {
 	Attempt    int            // number of the claim, from 1
 	To         contact.Mobile // exactly one number
 	Purpose    string         // what the code is for, one of [Purposes]; empty selects the default template
-	Code       string         // the digits; goes into the provider's template
+	Code       string         // digits, or capital letters and digits; goes into the provider's template
 	TTL        time.Duration  // how long the code is still valid, for templates that say so in minutes
 	Language   string         // of the person: zh or en; empty means zh
 	Unresolved *Unresolved    // for the router: nil unless an earlier attempt may have sent the message
@@ -229,6 +229,15 @@ type Bounds struct {
 type Bounded interface {
 	Bounds() Bounds
 }
+
+// DigitsOnly is an [SMSSender] whose vendor has no templates for codes with letters. It refuses such a code before it asks the vendor.
+type DigitsOnly interface {
+	// DigitsOnly marks the sender and does nothing.
+	DigitsOnly()
+}
+
+// ErrLetters is the cause of an error about a code with letters, of a [DigitsOnly] sender.
+var ErrLetters = errors.New("its templates take codes of digits only: set USHER_SMS_CODE_ALPHABET=digits")
 
 // Slot is the right to make one request to a provider. It asks for a place within the provider's bounds.
 type Slot struct {

@@ -112,7 +112,7 @@ type httpMessage struct {
 
 var (
 	e164Pattern     = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
-	httpCodePattern = regexp.MustCompile(`^[0-9]{4,8}$`)
+	httpCodePattern = regexp.MustCompile(`^[0-9A-Z]{4,8}$`)
 )
 
 // check returns the first field that is wrong, or "".

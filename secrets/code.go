@@ -6,35 +6,67 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"hash"
 	"math/bits"
 	"sync"
 )
 
-// Derivation identifies one issued code. The same fields always give the same digits, so that a code need not be stored and a retry
+// Derivation identifies one issued code. The same fields always give the same code, so that a code need not be stored and a retry
 // sends the same code.
 type Derivation struct {
 	KeyID   string // the key that was first when the code was issued; see [Keys.SigningID]
 	ID      string // the code's id, which contains 128 random bits
 	Mobile  string // the full canonical number
 	Purpose string
-	Length  int // digits, 4 to 8
+	Length  int // characters, 4 to 8
+
+	// Alphabet is what the code is made of. The zero value is [Digits], as in codes that were queued before there was another.
+	Alphabet Alphabet
+}
+
+// Alphabet names the characters of a code.
+type Alphabet string
+
+// The alphabets of codes.
+const (
+	Digits Alphabet = "digits"
+	// Alphanumeric has capital letters and digits. Characters that are easily taken for one another are left out (0 O, 1 I L, 2 Z,
+	// 5 S, 8 B, U V), and vowels, so that no code is a word. Its codes have more than a hundred times as many values as digits.
+	Alphanumeric Alphabet = "alphanumeric"
+)
+
+// Characters returns the characters of the alphabet, each once, or "" when there is no such alphabet.
+func (a Alphabet) Characters() string {
+	switch a {
+	case "", Digits:
+		return "0123456789"
+	case Alphanumeric:
+		return "34679CDFGHJKMNPQRTVWXY"
+	default:
+		return ""
+	}
 }
 
 // SigningID returns the id of the key that derives new codes, which must be stored with each of them.
 func (k *Keys) SigningID() string { return k.first().id }
 
-// Code derives the digits of an issued code. It returns [ErrUnknownKey] when the key was removed from the configuration.
+// Code derives an issued code. It returns [ErrUnknownKey] when the key was removed from the configuration, and an error for an unknown
+// alphabet.
 func (k *Keys) Code(d Derivation) (string, error) {
 	sub, err := k.find(d.KeyID)
 	if err != nil {
 		return "", err
 	}
+	characters := d.Alphabet.Characters()
+	if characters == "" {
+		return "", errors.New("derive code: unknown alphabet")
+	}
 	sum := sub.code.sum(d.ID, d.Mobile, d.Purpose)
-	return decimal(sum, d.Length), nil
+	return spell(sum, characters, d.Length), nil
 }
 
-// CheckMAC returns the MAC that is stored to compare an entered code with. It is bound to the code's id, so that equal digits of two
+// CheckMAC returns the MAC that is stored to compare an entered code with. It is bound to the code's id, so that equal characters of two
 // codes have different MACs.
 func (k *Keys) CheckMAC(d Derivation, code string) (string, error) {
 	sub, err := k.find(d.KeyID)
@@ -60,20 +92,20 @@ func Random(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// decimal converts a MAC to digits. It scales the top 64 bits instead of computing a remainder: the bias is below 2^-37 for eight
-// digits.
-func decimal(sum []byte, length int) string {
-	limit := uint64(1)
+// spell converts a MAC to a code of the characters. It scales the top 64 bits instead of computing a remainder: the bias is below
+// 2^-28 for eight of 22 characters, and below 2^-37 for eight digits.
+func spell(sum []byte, characters string, length int) string {
+	base, limit := uint64(len(characters)), uint64(1)
 	for range length {
-		limit *= 10
+		limit *= base
 	}
 	n, _ := bits.Mul64(binary.BigEndian.Uint64(sum), limit)
-	digits := make([]byte, length)
+	code := make([]byte, length)
 	for i := length - 1; i >= 0; i-- {
-		digits[i] = byte('0' + n%10)
-		n /= 10
+		code[i] = characters[n%base]
+		n /= base
 	}
-	return string(digits)
+	return string(code)
 }
 
 // macs makes MACs with one key. It is safe for concurrent use; make it with newMACs.

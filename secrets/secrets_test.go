@@ -3,6 +3,7 @@ package secrets_test
 import (
 	"encoding/base64"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -78,23 +79,27 @@ func TestKeys_Code(t *testing.T) {
 func TestKeys_Code_is_spread_evenly(t *testing.T) {
 	t.Parallel()
 	keys := mustKeys(t, "k1:"+encoded("a"))
-	const runs = 20_000
-	var counts [10]int
-	for i := range runs {
-		id := strings.Repeat("x", i%50) + string(rune('a'+i%26)) + time.Duration(i).String()
-		code, err := keys.Code(secrets.Derivation{KeyID: "k1", ID: id, Length: 6})
-		if err != nil {
-			t.Fatal(err)
+	for _, alphabet := range []secrets.Alphabet{"", secrets.Digits, secrets.Alphanumeric} {
+		characters := alphabet.Characters()
+		for position := range 6 {
+			counts := make([]int, len(characters))
+			const runs = 20_000
+			for i := range runs {
+				id := strings.Repeat("x", i%50) + string(rune('a'+i%26)) + time.Duration(i).String()
+				code, err := keys.Code(secrets.Derivation{KeyID: "k1", ID: id, Length: 6, Alphabet: alphabet})
+				if err != nil {
+					t.Fatal(err)
+				}
+				counts[strings.IndexByte(characters, code[position])]++
+			}
+			chi, expected := 0.0, float64(runs)/float64(len(characters))
+			for _, n := range counts {
+				chi += (float64(n) - expected) * (float64(n) - expected) / expected
+			}
+			if chi > 65 { // by chance less than once in a hundred thousand, also with 21 degrees of freedom
+				t.Errorf("%q: chi-square at position %d = %.1f, want < 65: %v", alphabet, position, chi, counts)
+			}
 		}
-		counts[code[0]-'0']++
-	}
-	chi := 0.0
-	for _, n := range counts {
-		d := float64(n) - runs/10
-		chi += d * d / (runs / 10)
-	}
-	if chi > 45 {
-		t.Errorf("chi-square over first digits = %.1f, want < 45: %v", chi, counts)
 	}
 }
 
@@ -214,5 +219,27 @@ func BenchmarkKeys_Seal(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = keys.Seal("13800138000", "sms:code/1")
+	}
+}
+
+func TestAlphanumeric_has_no_characters_that_are_taken_for_others(t *testing.T) {
+	t.Parallel()
+	characters := secrets.Alphanumeric.Characters()
+	if strings.ContainsAny(characters, "0O1IL2Z5S8BUAE") {
+		t.Errorf("confusable characters or vowels in %q", characters)
+	}
+	for i, c := range characters {
+		if strings.ContainsRune(characters[i+1:], c) {
+			t.Errorf("%q is there twice, so that it is likelier than others", c)
+		}
+	}
+	for length := 4; length <= 8; length++ {
+		if math.Pow(float64(len(characters)), float64(length)) < math.Pow10(length) {
+			t.Errorf("there are fewer codes of %d characters than of as many digits", length)
+		}
+	}
+	keys := mustKeys(t, "k1:"+encoded("a"))
+	if code, err := keys.Code(secrets.Derivation{KeyID: "k1", ID: "id", Length: 6, Alphabet: "emoji"}); err == nil {
+		t.Errorf("got %q of an alphabet that does not exist", code)
 	}
 }

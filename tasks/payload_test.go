@@ -19,6 +19,7 @@ import (
 	"usher/messages"
 	"usher/providers"
 	"usher/queue"
+	"usher/secrets"
 	"usher/tasks"
 	"usher/verify"
 )
@@ -57,6 +58,31 @@ func TestSMSCodeHandler_works_the_payloads_of_every_release(t *testing.T) {
 	}
 }
 
+func TestSMSCodeHandler_sends_codes_of_the_payloads_alphabet(t *testing.T) {
+	t.Parallel()
+	golden := string(readPayload(t, "sms_code.v1.json"))
+	for alphabet, sends := range map[string]bool{"digits": true, "alphanumeric": true, "emoji": false} {
+		to := &sender{}
+		handler := &tasks.SMSCodeHandler{
+			Claims: &claims{state: messages.Queued}, Sender: to, Keys: testKeys(t), Timeout: sendTimeout,
+			Metrics: tasks.NewMetrics(prometheus.NewRegistry()),
+		}
+		payload := strings.Replace(golden, "{", `{"alphabet":"`+alphabet+`",`, 1)
+		err := handler.ProcessTask(t.Context(), asynq.NewTask(tasks.TypeSMSCode, []byte(payload)))
+		if !sends {
+			if err == nil || len(to.sentSMS()) > 0 {
+				t.Errorf("%s: sent %d messages, %v", alphabet, len(to.sentSMS()), err)
+			}
+			continue
+		}
+		q := queued(t, codeID)
+		q.Alphabet = secrets.Alphabet(alphabet)
+		if got := to.sentSMS()[0].Code; err != nil || got != codeOf(t, testKeys(t), q) {
+			t.Errorf("%s: sent %q, %v", alphabet, got, err)
+		}
+	}
+}
+
 func TestEmailHandler_works_the_payloads_of_every_release(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -89,7 +115,7 @@ func TestEnqueuer_writes_the_golden_payloads(t *testing.T) {
 		enqueuer, inspector := newEnqueuer(client, testKeys(t)), newInspector(client)
 
 		q := queued(t, codeID)
-		q.ExpiresAt = time.Unix(1750000000, 999)
+		q.ExpiresAt, q.Alphabet = time.Unix(1750000000, 999), secrets.Digits
 		if err := enqueuer.EnqueueSMSCode(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
@@ -99,13 +125,14 @@ func TestEnqueuer_writes_the_golden_payloads(t *testing.T) {
 		}
 		samePayload(t, "sms_code.v1.json", info.Payload)
 		inEnglish := queued(t, codeID+"2")
-		inEnglish.ExpiresAt, inEnglish.Language = q.ExpiresAt, "en"
+		inEnglish.ExpiresAt, inEnglish.Language, inEnglish.Alphabet = q.ExpiresAt, "en", secrets.Alphanumeric
 		if err := enqueuer.EnqueueSMSCode(t.Context(), inEnglish); err != nil {
 			t.Fatal(err)
 		}
 		english, err := inspector.GetTaskInfo(queue.SMS, inEnglish.ID)
-		if err != nil || !strings.Contains(string(english.Payload), `"language":"en"`) {
-			t.Errorf("the language is not queued: %s, %v", english.Payload, err)
+		if err != nil || !strings.Contains(string(english.Payload), `"language":"en"`) ||
+			!strings.Contains(string(english.Payload), `"alphabet":"alphanumeric"`) {
+			t.Errorf("the language or the alphabet is not queued: %s, %v", english.Payload, err)
 		}
 		if got := info.Headers[queue.HeaderRequestID]; got != "req-1" {
 			t.Errorf("request id %q travels, want req-1", got)

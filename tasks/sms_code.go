@@ -26,17 +26,26 @@ type smsCode struct {
 	Purpose   string `json:"purpose"`            // register, login or reset_password
 	To        string `json:"to"`                 // masked number, for people
 	Sealed    string `json:"sealed"`             // the number, sealed with type and id
-	Length    int    `json:"length"`             // digits of the code
+	Length    int    `json:"length"`             // characters of the code
+	Alphabet  string `json:"alphabet,omitempty"` // of the code; empty means digits
 	ExpiresAt int64  `json:"expires_at"`         // Unix seconds
 	Language  string `json:"language,omitempty"` // zh or en; empty means zh
 }
 
 // validate refuses what no release of ours has ever queued.
 func (p smsCode) validate() error {
-	if p.ID == "" || p.Sealed == "" || p.Purpose == "" || p.Length < 4 || p.Length > 8 || p.ExpiresAt <= 0 {
+	if p.ID == "" || p.Sealed == "" || p.Purpose == "" || p.Length < 4 || p.Length > 8 || p.ExpiresAt <= 0 || secrets.Alphabet(p.Alphabet).Characters() == "" {
 		return errors.New("payload lacks a field")
 	}
 	return nil
+}
+
+// payloadAlphabet returns the alphabet as payloads name it. Digits stay unnamed, as in payloads of former releases.
+func payloadAlphabet(a secrets.Alphabet) string {
+	if a == secrets.Digits {
+		return ""
+	}
+	return string(a)
 }
 
 func smsCodeContext(id string) string { return TypeSMSCode + "/" + id }
@@ -48,7 +57,8 @@ func (e *Enqueuer) EnqueueSMSCode(ctx context.Context, code verify.Queued) error
 		Type: TypeSMSCode, Queue: e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards)), ID: code.ID,
 		Payload: smsCode{
 			ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(),
-			Sealed: e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID)), Length: code.Length, ExpiresAt: code.ExpiresAt.Unix(), Language: code.Language,
+			Sealed: e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID)), Length: code.Length, Alphabet: payloadAlphabet(code.Alphabet),
+			ExpiresAt: code.ExpiresAt.Unix(), Language: code.Language,
 		},
 		RequestID: code.RequestID, IssuedAt: e.Clock.now(),
 	})
@@ -146,6 +156,7 @@ func (h *SMSCodeHandler) open(p smsCode) (providers.SMS, error) {
 	}
 	code, err := h.Keys.Code(secrets.Derivation{
 		KeyID: p.KeyID, ID: p.ID, Mobile: number, Purpose: p.Purpose, Length: p.Length,
+		Alphabet: secrets.Alphabet(p.Alphabet),
 	})
 	if err != nil {
 		return providers.SMS{}, err

@@ -30,9 +30,10 @@ const (
 // undoTimeout bounds what must be undone although the request's own time may be over.
 const undoTimeout = 2 * time.Second
 
-// Policy says how long codes are and how long they live.
+// Policy says what codes are made of and how long they live.
 type Policy struct {
-	CodeLength     int           // digits, 4 to 8
+	CodeLength     int // characters, 4 to 8
+	CodeAlphabet   secrets.Alphabet
 	CodeTTL        time.Duration // from issue to end, including delivery
 	ResendInterval time.Duration // between two codes for one number, whatever their purpose
 	MaxAttempts    int           // guesses per code
@@ -93,7 +94,7 @@ func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 	}
 	err = s.Queue.EnqueueSMSCode(ctx, Queued{
 		ID: issue.ID, KeyID: issue.KeyID, Purpose: r.Purpose, To: r.Mobile,
-		Length: s.Policy.CodeLength, ExpiresAt: issue.ExpiresAt, RequestID: r.RequestID, Language: r.Language,
+		Length: s.Policy.CodeLength, Alphabet: s.Policy.CodeAlphabet, ExpiresAt: issue.ExpiresAt, RequestID: r.RequestID, Language: r.Language,
 	})
 	if err != nil {
 		s.void(ctx, issue)
@@ -109,6 +110,7 @@ func (s *Service) newIssue(r Request) (Issue, error) {
 	id := NewID(subject)
 	derivation := secrets.Derivation{
 		KeyID: s.Keys.SigningID(), ID: id, Mobile: r.Mobile.Reveal(), Purpose: string(r.Purpose), Length: s.Policy.CodeLength,
+		Alphabet: s.Policy.CodeAlphabet,
 	}
 	code, err := s.Keys.Code(derivation)
 	if err != nil {
@@ -150,7 +152,7 @@ type Result struct {
 // Check counts a guess at the code with this id and reports whether the digits are right, without using the code. Wrong digits
 // are no error. It returns [ErrExpired]; [ErrUsed] for the right digits of a used code; [ErrAttempts]; and [ErrWrong] for text
 // that cannot be a code, which is not counted because it guesses nothing. For an id of another number or purpose it returns
-// [ErrExpired] and counts nothing. The code is read as it was typed or pasted, see [input.Code].
+// [ErrExpired] and counts nothing. The code is read as it was typed or pasted, see [input.Code] and [input.LetterCode].
 func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) (Result, error) {
 	pending, right, err := s.try(ctx, mobile, purpose, id, code)
 	if err != nil {
@@ -215,8 +217,8 @@ func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpos
 	if mobile.IsZero() || !purpose.Valid() {
 		return Pending{}, false, errors.New("check code: needs a number and a known purpose")
 	}
-	code = input.Code(code, s.Policy.CodeLength)
-	if !s.wellFormed(code) {
+	code, ok := s.Policy.read(code)
+	if !ok {
 		return Pending{}, false, ErrWrong
 	}
 	// Guesses count for the caller's own code: the id of another number's code must not reach the store.
@@ -259,9 +261,22 @@ func (s *Service) confirm(ctx context.Context, id string, pending Pending) {
 	}
 }
 
-// wellFormed reports whether the text has the form of a code.
-func (s *Service) wellFormed(code string) bool {
-	return len(code) == s.Policy.CodeLength && strings.Trim(code, "0123456789") == ""
+// HasLetters reports whether codes may have letters.
+func (p Policy) HasLetters() bool { return p.CodeAlphabet == secrets.Alphanumeric }
+
+// read returns the code in a text that was typed or pasted, and whether it has the form of one. Where codes have letters, one of
+// digits is read as well, because it may have been sent before the setting changed.
+func (p Policy) read(text string) (code string, ok bool) {
+	if !p.HasLetters() {
+		code = input.Code(text, p.CodeLength)
+		return code, len(code) == p.CodeLength && isOnly(code, secrets.Digits)
+	}
+	code = input.LetterCode(text, p.CodeLength, p.CodeAlphabet.Characters())
+	return code, len(code) == p.CodeLength && (isOnly(code, p.CodeAlphabet) || isOnly(code, secrets.Digits))
+}
+
+func isOnly(code string, alphabet secrets.Alphabet) bool {
+	return strings.Trim(code, alphabet.Characters()) == ""
 }
 
 // Restore makes a used code usable again until its end, for a request that failed after [Service.Spend]. It works also after the

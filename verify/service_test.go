@@ -222,7 +222,7 @@ func (b *bundle) pendFor(t *testing.T, purpose verify.Purpose) string {
 		t.Fatal(err)
 	}
 	code, err := b.Keys.Code(secrets.Derivation{
-		KeyID: "k1", ID: issued.ID, Mobile: mobile.Reveal(), Purpose: string(purpose), Length: 6,
+		KeyID: "k1", ID: issued.ID, Mobile: mobile.Reveal(), Purpose: string(purpose), Length: 6, Alphabet: b.Policy.CodeAlphabet,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -230,6 +230,33 @@ func (b *bundle) pendFor(t *testing.T, purpose verify.Purpose) string {
 	b.codes.pending = verify.Pending{KeyID: "k1", MAC: b.codes.issued.MAC, AttemptsLeft: 4}
 	b.codes.calls = nil
 	return code
+}
+
+func TestService_codes_with_letters(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	older := b.pend(t)
+	atOlder, olderID := b.codes.pending, b.codes.issued.ID
+	b.Policy.CodeAlphabet = secrets.Alphanumeric
+	code := b.pend(t)
+	if b.queue.queued.Alphabet != secrets.Alphanumeric || strings.Trim(code, secrets.Alphanumeric.Characters()) != "" {
+		t.Fatalf("queued %+v with the code %q", b.queue.queued, code)
+	}
+	for _, given := range []string{code, strings.ToLower(code), " " + code[:3] + " " + code[3:], "您的验证码是" + code + "，5分钟内有效"} {
+		if got, err := b.Check(t.Context(), mobile, verify.Login, b.codes.issued.ID, given); err != nil || !got.Valid {
+			t.Errorf("Check(%q) = %+v, %v", given, got, err)
+		}
+	}
+	b.codes.calls = nil
+	for _, given := range []string{"OOOOOO", code[:5], code + "X"} {
+		if _, err := b.Check(t.Context(), mobile, verify.Login, b.codes.issued.ID, given); !errors.Is(err, verify.ErrWrong) || len(b.codes.calls) > 0 {
+			t.Errorf("Check(%q) = %v with the calls %v: it cannot be a code and is not counted", given, err, b.codes.calls)
+		}
+	}
+	b.codes.pending, b.codes.issued.ID = atOlder, olderID
+	if got, err := b.Check(t.Context(), mobile, verify.Login, olderID, older); err != nil || !got.Valid {
+		t.Errorf("a code of digits that was sent before the change: %+v, %v", got, err)
+	}
 }
 
 func TestService_Check_compares_after_counting(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"usher/contact"
 	"usher/messages"
+	"usher/secrets"
 )
 
 // Purpose is what a code is for. A code issued for one purpose is never accepted for another.
@@ -152,7 +153,8 @@ type Queued struct {
 	KeyID     string
 	Purpose   Purpose
 	To        contact.Mobile
-	Length    int // digits of the code
+	Length    int // characters of the code
+	Alphabet  secrets.Alphabet
 	ExpiresAt time.Time
 	RequestID string
 	Language  string // of the person: zh or en; empty means zh

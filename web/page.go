@@ -31,8 +31,9 @@ type Page struct {
 	// field depends on it.
 	CaptchaRequired bool
 	CaptchaKind     string
-	// CodeLength is the number of digits of a code by SMS; 0 means unknown.
-	CodeLength int
+	// CodeLength is the number of characters of a code by SMS; 0 means unknown. CodeLetters says that they may be letters.
+	CodeLength  int
+	CodeLetters bool
 	// PasswordCaptcha shows the captcha on the password form of /login, after failures.
 	PasswordCaptcha bool
 	// Form has the values typed before, for a page that is shown again. It never shows passwords and captcha

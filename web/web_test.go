@@ -338,6 +338,19 @@ func TestRenderer_search_engines_are_kept_off_pages_about_one_person(t *testing.
 	})
 }
 
+func TestRenderer_codes_with_letters_have_a_keyboard_with_letters(t *testing.T) {
+	t.Parallel()
+	r := newRenderer(t)
+	for letters, want := range map[bool]string{
+		false: `inputmode="numeric" autocomplete="one-time-code" required`,
+		true:  `inputmode="text" autocomplete="one-time-code" autocapitalize="characters" spellcheck="false" data-letters required`,
+	} {
+		if page := render(t, r, "register", web.Page{Lang: "en", CodeLength: 6, CodeLetters: letters}); !strings.Contains(page, want) {
+			t.Errorf("letters %v: the page lacks %s", letters, want)
+		}
+	}
+}
+
 func TestRenderer_sum_in_the_picture_asks_for_its_result(t *testing.T) {
 	t.Parallel()
 	r := newRenderer(t)

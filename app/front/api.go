@@ -24,6 +24,7 @@ import (
 	"usher/limits"
 	"usher/passwords"
 	"usher/queue"
+	"usher/secrets"
 	"usher/store"
 	"usher/tasks"
 	"usher/telemetry"
@@ -113,8 +114,8 @@ func (a *API) server() (*api.Server, error) {
 		return nil, err
 	}
 	work := &pow.Maker{Most: c.CaptchaWork}
-	for _, secrets := range a.settings.Keys.WorkSecrets() {
-		work.Secrets = append(work.Secrets, pow.Secrets(secrets))
+	for _, key := range a.settings.Keys.WorkSecrets() {
+		work.Secrets = append(work.Secrets, pow.Secrets(key))
 	}
 	pages, err := web.New()
 	if err != nil {
@@ -166,7 +167,7 @@ func (a *API) codes() *verify.Service {
 		Queue: a.enqueuer,
 		Keys:  a.settings.Keys,
 		Policy: verify.Policy{
-			CodeLength: c.SMSCodeLength, CodeTTL: c.SMSCodeTTL,
+			CodeLength: c.SMSCodeLength, CodeAlphabet: secrets.Alphabet(c.SMSCodeAlphabet), CodeTTL: c.SMSCodeTTL,
 			ResendInterval: c.SMSResendInterval, MaxAttempts: c.SMSCodeAttempts,
 		},
 		Now:    a.stores.Clock.Now,

@@ -69,6 +69,12 @@ func checkCaptcha(c config.API) error {
 	return config.Join(mistakes...)
 }
 
+// luckOfAlphabet is how likely a guess at a code is right, compared with a code of as many digits.
+func (s Settings) luckOfAlphabet() float64 {
+	characters := float64(len(secrets.Alphabet(s.Config.SMSCodeAlphabet).Characters()))
+	return math.Pow(10/characters, float64(s.Config.SMSCodeLength))
+}
+
 // logRisks logs what codes may cost, and warns of settings that leave the service open to abuse.
 func (s Settings) logRisks(logger *slog.Logger) {
 	day, unknown, hour := s.Limits[limits.SMSBudgetDay], s.Limits[limits.SMSBudgetUnknown], s.Limits[limits.SMSTotal]
@@ -81,7 +87,7 @@ func (s Settings) logRisks(logger *slog.Logger) {
 	}
 	// The count is infinite without a budget, which has a warning of its own. The limits are whole numbers, so that their
 	// rounding can give a little more than the one lucky guess a year that they are made for.
-	lucky := s.Limits.LuckyGuesses(s.Config.SMSCodeLength)
+	lucky := s.Limits.LuckyGuesses(s.Config.SMSCodeLength) * s.luckOfAlphabet()
 	if !math.IsInf(lucky, 1) && lucky >= 1.1 {
 		logger.Warn("codes may be guessed more than once a year: use longer codes or a smaller budget",
 			"variable", config.Prefix+"SMS_CODE_LENGTH", "lucky_guesses_a_year_at_worst", lucky)

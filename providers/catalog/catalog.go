@@ -49,7 +49,9 @@ func SMS(names []string, environ map[string]string) ([]providers.SMSSender, erro
 	var (
 		senders  []providers.SMSSender
 		mistakes []error
+		codes    config.Codes
 	)
+	mistakes = append(mistakes, config.Load(environ, &codes))
 	for _, name := range names {
 		open, found := sms[name]
 		if !found {
@@ -59,13 +61,24 @@ func SMS(names []string, environ map[string]string) ([]providers.SMSSender, erro
 			continue
 		}
 		sender, err := open(environ)
-		mistakes = append(mistakes, err)
+		mistakes = append(mistakes, err, checkAlphabet(sender, codes))
 		senders = append(senders, sender)
 	}
 	if err := config.Join(mistakes...); err != nil {
 		return nil, err
 	}
 	return senders, nil
+}
+
+// checkAlphabet returns a mistake for a provider that cannot send the codes of the settings, and nil for no provider.
+func checkAlphabet(sender providers.SMSSender, codes config.Codes) error {
+	if _, ok := sender.(providers.DigitsOnly); !ok || codes.SMSCodeAlphabet == "digits" {
+		return nil
+	}
+	return config.Mistakes{{
+		Variable: namesVariable,
+		Text:     sender.Name() + " sends codes of digits only: leave it out, or set " + config.Prefix + "SMS_CODE_ALPHABET=digits",
+	}}
 }
 
 // Email returns the provider of mails, configured from the environment. The error is of type

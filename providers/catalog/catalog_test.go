@@ -97,6 +97,23 @@ func TestSMS_reportsEveryMistakeOfTheChosen(t *testing.T) {
 	}
 }
 
+func TestSMS_names_providers_that_cannot_send_letters(t *testing.T) {
+	t.Parallel()
+	environ := complete()
+	environ["USHER_SMS_CODE_ALPHABET"] = "alphanumeric"
+	if _, err := catalog.SMS([]string{"aliyun", "http", "ronglian"}, environ); err != nil {
+		t.Errorf("got %v for providers that send letters", err)
+	}
+	_, err := catalog.SMS([]string{"aliyun", "tencent"}, environ)
+	if got := variables(t, err); !cmp.Equal(got, []string{"USHER_SMS_PROVIDERS"}) || !strings.Contains(err.Error(), "tencent sends codes of digits only") {
+		t.Errorf("got %v", err)
+	}
+	environ["USHER_SMS_CODE_ALPHABET"] = "emoji"
+	if got := variables(t, errOf(catalog.SMS([]string{"aliyun"}, environ))); !cmp.Equal(got, []string{"USHER_SMS_CODE_ALPHABET"}) {
+		t.Errorf("got %v for an unknown alphabet", got)
+	}
+}
+
 func errOf[T any](_ T, err error) error { return err }
 
 func TestEmail_reportsEveryMistake(t *testing.T) {

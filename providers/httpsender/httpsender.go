@@ -137,7 +137,7 @@ func lower(texts []string) []string {
 type message struct {
 	To        string `json:"to"`         // E.164
 	Purpose   string `json:"purpose"`    // empty for a canary
-	Code      string `json:"code"`       // digits
+	Code      string `json:"code"`       // digits, or capital letters and digits
 	ExpiresAt string `json:"expires_at"` // RFC 3339 in UTC
 	Locale    string `json:"locale"`     // zh or en
 	Attempt   int    `json:"attempt"`    // from 1

@@ -103,6 +103,7 @@ var (
 	_ providers.TemplateChecker   = (*Client)(nil)
 	_ providers.Prober            = (*Client)(nil)
 	_ providers.Referencer        = (*Client)(nil)
+	_ providers.DigitsOnly        = (*Client)(nil)
 	_ providers.Puller            = Puller{}
 )
 
@@ -141,12 +142,18 @@ func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Rece
 	if sms.To.Region() != contact.Mainland {
 		return providers.Receipt{}, providers.NotServed(Name)
 	}
+	if strings.Trim(sms.Code, "0123456789") != "" {
+		return providers.Receipt{}, &providers.Error{Provider: Name, Kind: providers.Misconfigured, Err: providers.ErrLetters}
+	}
 	receipt, err := c.sendTo(ctx, sms.To.E164(), sms)
 	if err == nil {
 		c.note(ctx, receipt.ID, sms.ID)
 	}
 	return receipt, err
 }
+
+// DigitsOnly implements [providers.DigitsOnly]: a variable of a code template takes up to six digits.
+func (c *Client) DigitsOnly() {}
 
 // note remembers a serial number, also when the time of the send is over: the vendor has accepted the message.
 func (c *Client) note(ctx context.Context, serial, id string) {

@@ -3,6 +3,7 @@ package tencent_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -111,6 +112,18 @@ func TestClient_acceptance_is_one_status(t *testing.T) {
 				t.Errorf("got %+v, %v; want unknown", receipt, err)
 			}
 		})
+	}
+}
+
+func TestClient_refuses_codes_with_letters_before_it_asks(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the vendor was asked") }))
+	defer server.Close()
+	sms := providertest.SMS(t)
+	sms.Code = "K4M7XN"
+	_, err := open(t, server.URL).SendSMS(t.Context(), sms)
+	if providers.KindOf(err) != providers.Misconfigured || !errors.Is(err, providers.ErrLetters) {
+		t.Errorf("got %v, want misconfigured", err)
 	}
 }
 

@@ -74,12 +74,26 @@ function numberOf(input) {
   return country?.selectedIndex > 0 && number && !/^(\+|00)/.test(number) ? country.value + number : number;
 }
 
-// plainCode also finds the code in a whole message: it is the only number with that many digits.
-function plainCode(text, length) {
+// The characters of codes with letters; see secrets.Alphanumeric.
+const letterCode = /^(?:\d+|[34679CDFGHJKMNPQRTVWXY]+)$/;
+
+// plainCode also finds the code of the field in a whole message: it is the only number, or word, with that many characters.
+function plainCode(text, { dataset }) {
+  const length = Number(dataset.length);
+  if ('letters' in dataset) return plainLetterCode(text, length);
   const typed = narrow(text);
   const bare = typed.replace(/[\s\x85-]/g, '');
   if (/^\d*$/.test(bare)) return bare;
   const codes = new Set((typed.match(/[A-Za-z\d]+/g) ?? []).filter((word) => /^\d+$/.test(word) && word.length === length));
+  return codes.size === 1 ? [...codes][0] : typed;
+}
+
+function plainLetterCode(text, length) {
+  const typed = narrow(text);
+  const isCode = (word) => word.length === length && letterCode.test(word);
+  const bare = typed.replace(/[\s\x85-]/g, '').toUpperCase();
+  if (isCode(bare)) return bare;
+  const codes = new Set((typed.match(/[A-Za-z\d]+/g) ?? []).map((word) => word.toUpperCase()).filter(isCode));
   return codes.size === 1 ? [...codes][0] : typed;
 }
 
@@ -90,14 +104,14 @@ function valueOf(input) {
   if (input.type === 'checkbox') return input.checked;
   if (input.name.startsWith('password')) return input.value;
   if (input.name === 'mobile') return numberOf(input);
-  if (input.name === 'sms_code') return plainCode(input.value, Number(input.dataset.length));
+  if (input.name === 'sms_code') return plainCode(input.value, input);
   return tidy(input.value);
 }
 
 // The forms of valid values, by the names of fields.
 const forms = {
   mobile: (value, input) => ('abroad' in input.dataset ? /^\+?\d{4,17}$/ : /^1[3-9]\d{9}$/).test(value),
-  sms_code: (value, input) => /^\d+$/.test(value) && (value.length === Number(input.dataset.length) || !Number(input.dataset.length)),
+  sms_code: (value, input) => ('letters' in input.dataset ? letterCode : /^\d+$/).test(value) && (value.length === Number(input.dataset.length) || !Number(input.dataset.length)),
   email: (value) => /^[^@]+@[^@]+$/.test(narrow(value)),
   username: (value) => /^[\p{L}\p{N}_]{5,20}$/u.test(value.normalize('NFKC')),
   password_repeat: (value, input) => passwordForm(value) === passwordForm(input.form.elements.password.value),
@@ -387,7 +401,7 @@ class CodeSender {
     // Take the code from a pasted message.
     this.code.addEventListener('input', () => {
       const { value } = this.code;
-      const code = plainCode(value, Number(this.code.dataset.length));
+      const code = plainCode(value, this.code);
       if (code !== value && forms.sms_code(code, this.code)) this.code.value = code;
     });
     // A number corrected after sending is another number: it does not have to wait.
