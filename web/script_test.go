@@ -183,6 +183,7 @@ func TestScript(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, context.Context, web.Page){
 		"registers by mobile, step by step":           registersByMobile,
 		"adds the chosen country code":                addsCountryCode,
+		"takes codes with letters":                    takesCodesWithLetters,
 		"does the work that is asked":                 doesWork,
 		"does work beside a picture":                  doesWorkBesidePicture,
 		"says that a message was refused":             saysRefusedMessage,
@@ -263,6 +264,23 @@ func addsCountryCode(t *testing.T, browser context.Context, page web.Page) {
 	b.until(textIs("code-status", "Delivered"))
 	if got := s.called("POST /v1/sms-codes"); len(got) != 1 || !strings.Contains(got[0], `"mobile":"+85251234567"`) {
 		t.Errorf("got codes asked for with %v", got)
+	}
+}
+
+func takesCodesWithLetters(t *testing.T, browser context.Context, page web.Page) {
+	page.CodeLength, page.CodeLetters = 6, true
+	b := openTab(t, browser, newSite(t, page, map[string][]string{"POST /v1/captchas": {okCaptcha}}).URL+"/login?mode=code")
+	for typed, taken := range map[string]string{
+		"k4m 7xn": "K4M7XN", "402913": "402913", "您的验证码是k4m7xn，5分钟内有效": "K4M7XN", "K4M7X0": "K4M7X0", "please": "please",
+	} {
+		b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{
+			const code = document.getElementById('sms_code');
+			code.value = %q;
+			code.dispatchEvent(new Event('input'));
+			code.dispatchEvent(new Event('change'));
+		}`, typed)))
+		b.until(fmt.Sprintf(`document.getElementById('sms_code').value === %q`, taken))
+		b.until(fmt.Sprintf(`document.getElementById('sms_code').getAttribute('aria-invalid') === '%t'`, taken != "K4M7XN" && taken != "402913"))
 	}
 }
 
