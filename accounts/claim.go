@@ -79,7 +79,8 @@ func (s *Service) seen(ctx context.Context, account Account) error {
 }
 
 // claimable returns the account that has the number if the number may be claimed, nil if no account has it, and otherwise
-// an *ExistsError. Only the owner of the number may learn which. No account has the zero number.
+// an *ExistsError. Only the owner of the number may learn which, unless the operator
+// has decided otherwise ([Service.CheckUnregistered]). No account has the zero number.
 func (s *Service) claimable(ctx context.Context, mobile contact.Mobile) (*Account, error) {
 	if mobile.IsZero() {
 		return nil, nil
@@ -101,6 +102,13 @@ func (s *Service) claimable(ctx context.Context, mobile contact.Mobile) (*Accoun
 		return nil, nil
 	}
 	return &holder, nil
+}
+
+// CheckUnregistered returns an *ExistsError when a registration with the number would be refused, with the right code too, and nil when
+// it may succeed. The answer tells whether the number has an account.
+func (s *Service) CheckUnregistered(ctx context.Context, mobile contact.Mobile) error {
+	_, err := s.claimable(ctx, mobile)
+	return err
 }
 
 // createClaiming creates an account that claims the number of a dormant one, and notifies the dormant one's proved

@@ -30,7 +30,7 @@ type codeView struct {
 
 // issueCode admits the client and enqueues a code. Numbers with and without an account get the same message: to skip
 // unknown ones would save money that the limits bound anyway, and would show in the status of the code and in the time of
-// the answer.
+// the answer. [Config].RefuseRegistered decides otherwise for registrations.
 func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 	mobile, purpose, err := s.numberAndPurpose(body.Mobile, body.Purpose, mistakes{})
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 	if err != nil {
 		return codeView{}, err
 	}
-	issued, err := s.issueInShare(c, verify.Request{
+	issued, err := s.issueUnlessRegistered(c, verify.Request{
 		Mobile: mobile, Purpose: purpose, Replaces: body.ID, RequestID: idOf(c), Language: languageOf(c),
 	}, admitted.price)
 	if err != nil {
@@ -57,6 +57,20 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 	s.Metrics.issued.WithLabelValues(string(purpose)).Inc()
 	setRateLimit(c, admitted.decision)
 	return codeView{issued.ID, seconds(issued.ExpiresIn), seconds(issued.ResendAfter)}, nil
+}
+
+// issueUnlessRegistered is issueInShare that may refuse a number with an account, see [Config].RefuseRegistered. The captcha is spent
+// before, and the look-up counts as one of /v1/mobiles: this is no cheaper way to find out who has an account.
+func (s *Server) issueUnlessRegistered(c echo.Context, request verify.Request, paid challenge.Price) (verify.Issued, error) {
+	if s.Config.RefuseRegistered && request.Purpose == verify.Register {
+		if err := s.spend(c, s.byAddress(c, limits.LookupIP)); err != nil {
+			return verify.Issued{}, err
+		}
+		if err := s.Accounts.CheckUnregistered(c.Request().Context(), request.Mobile); err != nil {
+			return verify.Issued{}, err
+		}
+	}
+	return s.issueInShare(c, request, paid)
 }
 
 // issueInShare issues a code in the share of strangers. When that share of the number's limits is used up, it issues one

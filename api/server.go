@@ -59,7 +59,10 @@ type Config struct {
 	Registration   accounts.Registration
 	Regions        contact.Regions // whose numbers are served
 	SMSUnits       map[string]int  // what a code to a region costs of the limits that follow the budget; 1 for one that is not listed
-	ReportSecret   string          // in the path that vendors push delivery reports to; empty: none are accepted
+	// RefuseRegistered refuses codes for registrations to numbers whose registration would fail, which tells who has an account.
+	RefuseRegistered bool
+
+	ReportSecret string // in the path that vendors push delivery reports to; empty: none are accepted
 
 	// ReportKeys check the pushes of the signed HTTP sender's receiver; the zero value accepts none.
 	ReportKeys webhooks.Keys

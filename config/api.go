@@ -25,10 +25,11 @@ type API struct {
 	ActivationTTL time.Duration `env:"ACTIVATION_TTL" envDefault:"1h" desc:"Life of an activation link."`
 	NumberRecheck time.Duration `env:"NUMBER_RECHECK" envDefault:"4320h" desc:"After this time without use, a code alone opens no account that has another proof; at least 720h, 0 is off. See docs/accounts.md."`
 
-	SMSCodeLength     int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Characters of a code, 4 to 6."`
-	SMSCodeTTL        time.Duration `env:"SMS_CODE_TTL" envDefault:"5m" desc:"Life of a code."`
-	SMSCodeAttempts   int           `env:"SMS_CODE_ATTEMPTS" envDefault:"5" desc:"Guesses allowed on one code."`
-	SMSResendInterval time.Duration `env:"SMS_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one number; Aliyun's own limit is one a minute."`
+	SMSCodeLength       int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Characters of a code, 4 to 6."`
+	SMSCodeTTL          time.Duration `env:"SMS_CODE_TTL" envDefault:"5m" desc:"Life of a code."`
+	SMSCodeAttempts     int           `env:"SMS_CODE_ATTEMPTS" envDefault:"5" desc:"Guesses allowed on one code."`
+	SMSRefuseRegistered bool          `env:"SMS_REFUSE_REGISTERED" envDefault:"false" desc:"Whether a code for a registration is refused to a number that has an account. It tells who has one: see docs/security-controls.md."`
+	SMSResendInterval   time.Duration `env:"SMS_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one number; Aliyun's own limit is one a minute."`
 
 	CaptchaKind       string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, math, pow (a proof of work by the browser), or off behind another protection."`
 	CaptchaLength     int           `env:"CAPTCHA_LENGTH" envDefault:"0" desc:"Characters of a captcha, 4 to 8; 0 is the kind's default."`

@@ -153,7 +153,8 @@ func (s Settings) endpoints() (api.Config, error) {
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
 		Registration: accounts.Registration(c.Registration), Regions: s.Regions, SMSUnits: s.tariff.units,
-		ReportSecret: c.ReportSecret.Reveal(), ReportKeys: keys,
+		RefuseRegistered: c.SMSRefuseRegistered,
+		ReportSecret:     c.ReportSecret.Reveal(), ReportKeys: keys,
 		CaptchaTTL: c.CaptchaTTL, SessionIdle: c.SessionIdle,
 		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
 	}, errors.Join(urlErr, proxiesErr, originsErr, keysErr)
