@@ -97,6 +97,7 @@ const (
 	MustBeAgreed Problem = "must_be_agreed"
 	MixedScripts Problem = "mixed_scripts" // letters or digits of scripts that are not written together
 	NotServed    Problem = "not_served"    // a number of another region
+	NoMailbox    Problem = "no_mailbox"    // a mail server said that the address does not exist
 	NoMobile     Problem = "no_mobile"     // Malformed, where numbers of other regions than the mainland are served
 )
 

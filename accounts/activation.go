@@ -183,10 +183,16 @@ func (s *Service) renewActivation(ctx context.Context, email contact.Email, orig
 
 // ResendOwnActivation sends another activation mail to the account's pending address, which invalidates older links. It
 // does nothing when no address is pending any more, and returns a *verify.LimitError when the owner of the address has
-// declined mails.
+// declined mails, or FieldErrors when there is no such mailbox.
 func (s *Service) ResendOwnActivation(ctx context.Context, account Account, origin Origin) error {
 	if err := s.refuseDeclined(ctx, account.PendingEmail); err != nil {
 		return err
+	}
+	switch bounced, err := s.bounced(ctx, account.PendingEmail); {
+	case err != nil:
+		return err
+	case bounced:
+		return FieldErrors{FieldEmail: NoMailbox}
 	}
 	return s.renew(ctx, account, origin)
 }

@@ -30,15 +30,16 @@ type world struct {
 	clock *testkit.Clock
 	log   *testkit.Buffer
 
-	mu       sync.Mutex
-	journal  []string
-	people   map[string]accounts.Account // by id
-	mails    []accounts.Mail
-	changes  []accounts.Change    // that can be undone
-	declined map[string]time.Time // ends by the keyed hash of the address
-	spent    map[string]bool      // code ids
-	fail     map[string]error
-	restored context.Context
+	mu        sync.Mutex
+	journal   []string
+	people    map[string]accounts.Account // by id
+	mails     []accounts.Mail
+	changes   []accounts.Change    // that can be undone
+	declined  map[string]time.Time // ends by the keyed hash of the address
+	bouncedAt map[contact.Email]time.Time
+	spent     map[string]bool // code ids
+	fail      map[string]error
+	restored  context.Context
 }
 
 func newWorld(t testing.TB) *world {
@@ -50,7 +51,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{
 		clock:  testkit.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)),
 		people: map[string]accounts.Account{},
-		spent:  map[string]bool{}, declined: map[string]time.Time{},
+		spent:  map[string]bool{}, declined: map[string]time.Time{}, bouncedAt: map[contact.Email]time.Time{},
 		fail: map[string]error{},
 	}
 	logger, log := testkit.Logger(t)
@@ -206,6 +207,12 @@ func (w memory) DeclinedUntil(_ context.Context, address string) (time.Time, err
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.declined[address], w.note("declined")
+}
+
+func (w memory) BouncedAt(_ context.Context, email contact.Email) (time.Time, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bouncedAt[email], w.note("bounced")
 }
 
 func (w memory) RemoveUnproved(_ context.Context, id string, before time.Time) error {

@@ -41,11 +41,12 @@ type Mail struct {
 	RequestID string
 }
 
-// MailFacts is what a notice says. Numbers and addresses are masked.
+// MailFacts is what a notice says, and how an activation mail came about. Numbers and addresses are masked.
 type MailFacts struct {
 	Former  string `json:"former,omitempty"`  // before the change
 	Present string `json:"present,omitempty"` // after it
 	Change  string `json:"change,omitempty"`  // id of the change that the mail's link undoes; empty: there is no link
+	Typed   bool   `json:"typed,omitempty"`   // the address was just typed, at a registration or a change: a bounce before counts no more
 }
 
 // ClaimedMail is a mail of the outbox that its worker may send now, with what is needed to write it. The account is
@@ -55,6 +56,7 @@ type ClaimedMail struct {
 	messages.Claim
 	Mail    Mail
 	Account Account
+	Bounced bool // there is no such mailbox, see [BounceKept]: it must not be sent
 }
 
 // Recipient returns the address that the mail goes to.

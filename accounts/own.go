@@ -133,7 +133,11 @@ type EmailChange struct {
 // address has declined mails, a *verify.LimitError.
 func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChange) (Account, error) {
 	errs := FieldErrors{}
-	if r.Email == account.Email || r.Email == account.PendingEmail {
+	same, err := s.sameEmail(ctx, account, r.Email)
+	if err != nil {
+		return Account{}, err
+	}
+	if same {
 		errs[FieldEmail] = Unchanged
 	}
 	if r.Password == "" {
@@ -149,6 +153,7 @@ func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChang
 		return Account{}, err
 	}
 	link := s.newMail(MailActivation, s.Policy.ActivationTTL, r.Origin)
+	link.Facts.Typed = true
 	change := s.newChange(account, AskedForEmail, UndoWindow)
 	s.notify(change, account, account.Email, MailEmailAsked, r.Origin,
 		MailFacts{Former: account.Email.String(), Present: r.Email.String()})
@@ -157,6 +162,15 @@ func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChang
 		s.enqueueAll(ctx, append(change.Mails, link)...)
 	}
 	return changed, err
+}
+
+// sameEmail reports whether the account has the address already. A pending one that has bounced may be typed again.
+func (s *Service) sameEmail(ctx context.Context, account Account, email contact.Email) (bool, error) {
+	if email != account.PendingEmail {
+		return email == account.Email, nil
+	}
+	bounced, err := s.bounced(ctx, email)
+	return !bounced, err
 }
 
 // MobileChange is a request for another number, proved by a code that was sent to it.

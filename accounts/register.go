@@ -235,7 +235,9 @@ func (s *Service) newAccount(a applicant, hash string) (Account, *Mail) {
 		return account, nil
 	}
 	account.PendingEmailAt = now
-	return account, s.newMail(MailActivation, s.Policy.ActivationTTL, a.origin)
+	mail := s.newMail(MailActivation, s.Policy.ActivationTTL, a.origin)
+	mail.Facts.Typed = true
+	return account, mail
 }
 
 // CreateSuperuser makes an active account with neither number nor address, for the command line. It returns FieldErrors

@@ -81,6 +81,9 @@ type Store interface {
 	Decline(ctx context.Context, address string, until time.Time) error
 	DeclinedUntil(ctx context.Context, address string) (time.Time, error)
 
+	// BouncedAt returns when a mail server has said last that there is no such mailbox, or the zero time.
+	BouncedAt(ctx context.Context, email contact.Email) (time.Time, error)
+
 	// RemoveUnproved deletes an account that waits, with its mails, if its proof was asked for before the time. It does
 	// nothing to any other account.
 	RemoveUnproved(ctx context.Context, id string, before time.Time) error

@@ -111,6 +111,7 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 	accounts.FieldEmail: {
 		accounts.Malformed: {"邮箱格式不正确", "This is not a valid email address."},
 		accounts.Unchanged: {"新邮箱不能与当前邮箱相同", "Choose an address that is different from your current one."},
+		accounts.NoMailbox: {"邮件无法送达：这个邮箱不存在。请检查地址并重新填写", "Our mail came back: this address does not exist. Please check it and enter it again."},
 		isTaken:            {"这个邮箱已经注册", "This address is already registered."},
 		isRegistered:       {"注册已经成功，请查收激活邮件", "You have already signed up. Please check your email for the activation link."},
 	},

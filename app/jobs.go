@@ -23,6 +23,10 @@ func (w *Worker) jobs() []queue.Job {
 			_, err := stores.Spent.Prune(ctx)
 			return err
 		}},
+		queue.Job{Name: "bounced", Every: time.Hour, Run: func(ctx context.Context) error { // addresses that may get mails again
+			_, err := stores.Mails.PruneBounced(ctx)
+			return err
+		}},
 		queue.Job{Name: "traffic", Every: time.Minute, Run: func(ctx context.Context) error {
 			_, err := sqlstore.NewMessages(stores.SQL, now).RollUp(ctx)
 			return err

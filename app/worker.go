@@ -191,7 +191,7 @@ func (w *Worker) handler(ctx, stop context.Context) asynq.Handler {
 	var email *tasks.EmailHandler
 	if s.Email != nil {
 		email = &tasks.EmailHandler{
-			Claims: stores.Mails, Notes: stores.Redis.Mails(), Sender: providers.TraceEmail(w.email, w.traces.Tracer()),
+			Claims: stores.Mails, Bounces: stores.Mails, Notes: stores.Redis.Mails(), Sender: providers.TraceEmail(w.email, w.traces.Tracer()),
 			Keys: s.Keys, Mails: s.Mails, Timeout: s.Config.SendTimeout, Metrics: w.metrics, Clock: stores.TaskClock(),
 			Slots: make(chan struct{}, s.Config.ConcurrencyEmail), Breaker: w.breaker,
 		}

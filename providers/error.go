@@ -56,7 +56,10 @@ type Error struct {
 
 	// RetryAfter is how long the vendor wants no requests, with the kind Temporary only. 0 means that it did not say.
 	RetryAfter time.Duration
-	Err        error // our own cause, such as context.DeadlineExceeded; its text must be safe too
+
+	// NoMailbox says that a mail server has refused the address because there is surely no such mailbox.
+	NoMailbox bool
+	Err       error // our own cause, such as context.DeadlineExceeded; its text must be safe too
 }
 
 // Error returns a text such as "aliyun: rejected: isv.MOBILE_NUMBER_ILLEGAL".

@@ -67,6 +67,7 @@ const (
 	Template     Word = "template"
 	NoProvider   Word = "no_provider"
 	SetBack      Word = "set_back"
+	Bounced      Word = "bounced"
 	NotNoted     Word = "not_noted"
 	BadRequest   Word = "bad_request"
 	Unclassified Word = "unclassified"
@@ -150,6 +151,7 @@ var list = []Reason{
 	{Token, None, "The link of the mail could not be made.", "Check USHER_SECRET_KEYS with admin doctor."},
 	{Template, None, "The mail's template could not be executed.", "Check USHER_MAIL_TEMPLATES with admin mails preview."},
 	{SetBack, None, "An older dump was restored: the mail may have been sent since.", "See the runbook MailsHeldBack."},
+	{Bounced, None, "An earlier mail to this address came back: there is no such mailbox.", "Nothing: mails go there again when the person types the address again, or after 30 days."},
 	{NotNoted, None, "The attempt could not be recorded in Redis.", retries},
 	{NoProvider, None, "No SMS provider is configured.", "Set USHER_SMS_PROVIDERS."},
 	{BadRequest, None, "The request to the provider could not be built.", "Check endpoint and keys with admin doctor."},

@@ -11,6 +11,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"usher/accounts"
+	"usher/contact"
 	"usher/messages"
 	"usher/providers"
 	"usher/queue"
@@ -80,10 +81,17 @@ type MailNotes interface {
 	Note(ctx context.Context, id string, attempt int, until time.Time) (bool, error)
 }
 
-// Attempts that the notes forbid.
+// BounceStore is where addresses without a mailbox are marked; sqlstore.Mails is one. Its claims say which are.
+type BounceStore interface {
+	MarkBounced(ctx context.Context, to contact.Email) error
+}
+
+// Attempts that the notes or an earlier bounce forbid.
 var (
 	errSetBack = ourFault(providers.Rejected, reasons.SetBack,
 		errors.New("a later attempt is noted: the database was restored from an older dump"))
+	errBounced = ourFault(providers.Rejected, reasons.Bounced,
+		errors.New("an earlier mail to this address came back: there is no such mailbox"))
 	errNotNoted = ourFault(providers.Temporary, reasons.NotNoted, errors.New("the attempt could not be noted"))
 )
 
@@ -91,7 +99,8 @@ var (
 // concurrent use.
 type EmailHandler struct {
 	Claims  MailClaims
-	Notes   MailNotes // nil: nothing is noted
+	Notes   MailNotes   // nil: nothing is noted
+	Bounces BounceStore // nil: no address is marked
 	Sender  providers.EmailSender
 	Keys    *secrets.Keys
 	Mails   *Mails
@@ -132,16 +141,20 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 		return refusedClaim(ctx, h.Metrics, messages.Email, mail.Claim, err)
 	}
 	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) { return h.send(ctx, mail) })
-	if !errors.Is(err, errSetBack) {
+	if !errors.Is(err, errSetBack) && !errors.Is(err, errBounced) {
 		outcome = err
 	}
 	end() // to record an outcome takes no slot
+	h.markBounced(ctx, mail.Recipient(), err)
 	return conclude(ctx, conclusion{
 		claim: mail.Claim, verdict: judge(mail.Claim, receipt, err, time.Now()),
 		channel: messages.Email, to: mail.Recipient().String(),
 		record: h.Claims.Record, metrics: h.Metrics, clock: h.Clock,
 	})
 }
+
+// markTimeout bounds the marking of an address, during which the claim runs on.
+const markTimeout = 2 * time.Second
 
 // slotWait bounds the wait for a slot: the attempt after it must fit into a task's time, and a task that waits longer
 // counts as stuck.
@@ -190,6 +203,9 @@ func (h *EmailHandler) enter(ctx context.Context) (leave func(error), err error)
 
 // send writes and sends the mail, unless [messages.MaxSends] is reached: a mail server cannot be asked for an outcome.
 func (h *EmailHandler) send(ctx context.Context, mail accounts.ClaimedMail) (providers.Receipt, error) {
+	if mail.Bounced {
+		return providers.Receipt{}, errBounced
+	}
 	if !mail.MaySend() {
 		return providers.Receipt{}, providers.GivenUpError("worker")
 	}
@@ -223,6 +239,22 @@ func (h *EmailHandler) note(ctx context.Context, mail accounts.ClaimedMail) erro
 		return errSetBack
 	}
 	return nil
+}
+
+// markBounced marks an address of which the mail server has said that there is no such mailbox. It is best effort: otherwise the
+// next mail is refused again.
+func (h *EmailHandler) markBounced(ctx context.Context, to contact.Email, err error) {
+	refused, ok := errors.AsType[*providers.Error](err)
+	if !ok || !refused.NoMailbox || h.Bounces == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
+	defer cancel()
+	if err := h.Bounces.MarkBounced(ctx, to); err != nil {
+		logger(ctx).Warn("address without a mailbox not marked; the next mail is refused again", "error", err)
+		return
+	}
+	h.Metrics.bounces.Inc()
 }
 
 // tokensOf derives the tokens of a mail's links. A mail without links has none.

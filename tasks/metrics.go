@@ -28,6 +28,7 @@ type Metrics struct {
 	jobSeconds *prometheus.HistogramVec
 	outcomes   *prometheus.CounterVec
 	foreigns   *prometheus.CounterVec
+	bounces    prometheus.Counter
 }
 
 // NewMetrics registers the metrics of this package.
@@ -70,6 +71,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			"Runs of tasks that were left to other workers, by queue: sealed with a key that this process lacks, or of a "+
 				"mail that its database does not have.", "queue"),
 	}
+	m.bounces = factory.NewCounter(prometheus.CounterOpts{
+		Name: "usher_mails_bounced_total",
+		Help: "Mails that a mail server refused because there is no such mailbox; their addresses get no mails for 30 days.",
+	})
 	m.outcomesWritten(0, 0) // shown from the start, so that a rate can be computed
 	return m
 }

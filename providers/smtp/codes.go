@@ -63,6 +63,16 @@ var statuses = []struct {
 	{"5.7.32", ours(reasons.PolicyRefused)},
 }
 
+// noMailboxStatuses say that there is no such mailbox, or that it is closed. 5.1.2 is not one of them: a domain that is not found
+// may be a fault of a name server.
+var noMailboxStatuses = []string{"5.1.1", "5.1.10", "5.2.1"}
+
+// doubtful are parts of refusals of a recipient whose mailbox may exist.
+var doubtful = []string{
+	"at a rate",           // Gmail, 5.2.1: it gets too many mails
+	"unrouteable address", // Exim: the domain's name servers may be at fault
+}
+
 // words is a part of a reply whose text says more than its code.
 type words struct {
 	class int // first digit of the code

@@ -59,6 +59,7 @@ func (f *failure) refusal(ctx context.Context, to string) *providers.Error {
 		text := withoutAddress(reply.Msg, to)
 		meaning := classify(f.at, reply.Code, text)
 		e.Kind, e.Why, e.Code = meaning.kind, meaning.why, replyCode(reply.Code, text)
+		e.NoMailbox = f.at == atRcpt && reply.Code/100 == 5 && noMailbox(meaning, text)
 		return e
 	case errors.Is(f.err, errBusy): // our own bound: another attempt may succeed soon, and the server is not at fault
 		e.Code, e.Err = providers.Busy.OwnCode(), errBusy
@@ -152,6 +153,19 @@ func classify(at stage, code int, text string) meaning {
 		return m
 	}
 	return byCode(at, code)
+}
+
+// noMailbox reports whether a 5yz at RCPT surely says that the mailbox does not exist: its status or its words say so, and its
+// words say nothing else. A bare 550 and a full mailbox do not count, for people would get no mail without a fault of theirs.
+func noMailbox(m meaning, text string) bool {
+	if m.kind != providers.Rejected || slices.ContainsFunc(doubtful, func(part string) bool { return strings.Contains(text, part) }) {
+		return false
+	}
+	words, told := byWords(5, text)
+	if told {
+		return words.why == reasons.RecipientUnknown
+	}
+	return slices.Contains(noMailboxStatuses, detail.FindString(text))
 }
 
 // passing returns the meaning of a 4yz.

@@ -179,3 +179,55 @@ func FuzzFailure_refusal(f *testing.F) {
 		_ = queueID(text)
 	})
 }
+
+func TestNoMailbox_is_what_surely_concerns_the_mailbox(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		at   stage
+		code int
+		text string
+		want bool
+	}{
+		{atRcpt, 550, "5.1.1 The email account that you tried to reach does not exist", true},
+		{atRcpt, 550, "5.1.1 <hai.ma@example.com>: Recipient address rejected: User unknown in local recipient table", true},
+		{atRcpt, 556, "5.1.10 Recipient address has null MX", true},
+		{atRcpt, 550, "5.2.1 The email account that you tried to reach is disabled", true},
+		{atRcpt, 550, "User not found: hai.ma@example.com", true},
+		{atRcpt, 550, "Mailbox not found", true},
+
+		{atRcpt, 550, "5.2.1 The user you are trying to contact is receiving mail at a rate that prevents more", false},
+		{atRcpt, 550, "5.1.2 Bad destination system address", false},
+		{atRcpt, 550, "5.1.1 Service unavailable; client host blocked using zen.spamhaus.org", false},
+		{atRcpt, 550, "5.1.1 relay access denied", false},
+		{atRcpt, 550, "Unrouteable address", false},
+		{atRcpt, 550, "No", false},
+		{atRcpt, 550, "User suspended", false},
+		{atRcpt, 550, "RP:TRC", false},
+		{atRcpt, 552, "5.2.2 mailbox full", false},
+		{atRcpt, 450, "4.1.1 user unknown", false},
+		{atRcpt, 550, "5.1.1 <a@corp.example>: Sender address rejected: User unknown in virtual mailbox table", false},
+		{atRcpt, 550, "5.7.1 content rejected", false},
+		{atMail, 550, "5.1.1 user unknown", false},
+		{atDot, 550, "5.1.1 user unknown", false},
+	} {
+		err := (&failure{test.at, &textproto.Error{Code: test.code, Msg: test.text}}).refusal(t.Context(), "hai.ma@example.com")
+		if err.NoMailbox != test.want {
+			t.Errorf("%d %s: NoMailbox = %v, want %v", test.code, test.text, err.NoMailbox, test.want)
+		}
+	}
+}
+
+// A person chooses the address, so its words must not mark it, nor keep a mark away.
+func TestNoMailbox_ignores_the_address_in_a_reply(t *testing.T) {
+	t.Parallel()
+	for to, want := range map[string]bool{"relay@example.com": true, "spf@example.com": true} {
+		err := (&failure{atRcpt, &textproto.Error{Code: 550, Msg: "5.1.1 <" + to + ">: no such user"}}).refusal(t.Context(), to)
+		if err.NoMailbox != want {
+			t.Errorf("%s: NoMailbox = %v", to, err.NoMailbox)
+		}
+	}
+	err := (&failure{atRcpt, &textproto.Error{Code: 550, Msg: "invalid user@example.com refused"}}).refusal(t.Context(), "invalid user@example.com")
+	if err.NoMailbox {
+		t.Error("words of an address mark it")
+	}
+}

@@ -30,6 +30,7 @@ var promises = map[string]behaviours{
 	"Outcomes": outcomesTests,
 	"History":  historyTests,
 	"Traffic":  trafficTests,
+	"Bounced":  bouncedTests,
 }
 
 // fixture is an empty database of the test's own, with a clock that is set by hand and people to file.

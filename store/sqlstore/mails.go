@@ -142,7 +142,9 @@ func (m *Mails) claimed(ctx context.Context, row mailRow, now Stamp) (accounts.C
 		claimed.Reason = reason
 		return claimed, messages.ErrDropped
 	}
-	claimed.Mail.To, err = unseal(m.accounts, row.ToSealed, sealTo+row.ID, contact.ParseEmail)
+	if claimed.Mail.To, err = unseal(m.accounts, row.ToSealed, sealTo+row.ID, contact.ParseEmail); err == nil {
+		claimed.Bounced, err = m.bounced(ctx, claimed)
+	}
 	return claimed, err
 }
 
