@@ -158,7 +158,7 @@ func TestRegister_fills_the_account_and_its_mail(t *testing.T) {
 	mail := w.mails[0]
 	wantMail := accounts.Mail{
 		ID: mail.ID, Purpose: accounts.MailActivation, Language: "en", KeyID: "t1", NotAfter: w.clock.Now().Add(time.Hour).Truncate(time.Second),
-		CreatedAt: w.clock.Now(), Network: "203.0.113.0/24", RequestID: "request-1",
+		CreatedAt: w.clock.Now(), Network: "203.0.113.0/24", Facts: accounts.MailFacts{Typed: true}, RequestID: "request-1",
 	}
 	if mail != wantMail || len(w.mails) != 1 || mail.ID == "" {
 		t.Errorf("%d mails, the first %+v, want %+v", len(w.mails), mail, wantMail)

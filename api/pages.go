@@ -199,6 +199,8 @@ func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.
 	case "resend":
 		if err = s.resendOwn(c, account); err == nil {
 			*p = web.Page{Notice: resent.in(languageOf(c))}
+		} else if _, bounced := errors.AsType[accounts.FieldErrors](err); bounced {
+			p.Mode = "email" // the form for another address says what is wrong with this one
 		}
 		return account, err
 	case "end_session":
