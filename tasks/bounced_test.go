@@ -51,10 +51,10 @@ func TestEmailHandler_marks_an_address_without_a_mailbox_and_no_other(t *testing
 			err    error
 			marks  int
 		}{
-			"no mailbox":       {&providers.Error{Provider: "fake", Kind: providers.Rejected, Code: "550-5.1.1", NoMailbox: true}, nil, 1},
-			"store is away":    {&providers.Error{Provider: "fake", Kind: providers.Rejected, Code: "550-5.1.1", NoMailbox: true}, errors.New("away"), 0},
-			"another refusal":  {&providers.Error{Provider: "fake", Kind: providers.Rejected, Code: "550"}, nil, 0},
-			"fault of our own": {&providers.Error{Provider: "fake", Kind: providers.Misconfigured, Code: "535"}, nil, 0},
+			"no mailbox":        {&providers.Error{Provider: "fake", Kind: providers.Rejected, Code: "550-5.1.1", NoMailbox: true}, nil, 1},
+			"store unavailable": {&providers.Error{Provider: "fake", Kind: providers.Rejected, Code: "550-5.1.1", NoMailbox: true}, errors.New("unavailable"), 0},
+			"another refusal":   {&providers.Error{Provider: "fake", Kind: providers.Rejected, Code: "550"}, nil, 0},
+			"fault of our own":  {&providers.Error{Provider: "fake", Kind: providers.Misconfigured, Code: "535"}, nil, 0},
 		} {
 			handler, b, task := narrow(t)
 			store := &marks{err: test.err}
