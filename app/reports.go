@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"usher/contact"
 	"usher/messages"
 	"usher/providers"
 	"usher/reports"
@@ -37,20 +38,27 @@ type watchedReports struct {
 	tracer trace.Tracer // nil makes no spans
 }
 
+// scored is what reports are counted for.
+type scored struct {
+	provider string
+	carrier  contact.Carrier
+}
+
 // Apply implements [reports.Store]. A score is less important than the reports themselves: an error of the scores is ignored.
 func (w watchedReports) Apply(ctx context.Context, all []reports.Report) ([]reports.Result, error) {
 	results, err := w.Store.Apply(ctx, all)
-	scores := map[string]providers.Score{}
+	scores := map[scored]providers.Score{}
 	for i, result := range results {
 		if !result.Changed {
 			continue
 		}
 		report := all[i]
+		key := scored{report.Provider, contact.CarrierOf(result.To)}
 		switch report.State {
 		case messages.Delivered:
-			scores[report.Provider] = scores[report.Provider].Plus(providers.Score{Delivered: 1})
+			scores[key] = scores[key].Plus(providers.Score{Delivered: 1})
 		case messages.Undelivered:
-			scores[report.Provider] = scores[report.Provider].Plus(providers.Score{Undelivered: 1})
+			scores[key] = scores[key].Plus(providers.Score{Undelivered: 1})
 		default:
 		}
 		if w.tracer != nil {
@@ -60,8 +68,8 @@ func (w watchedReports) Apply(ctx context.Context, all []reports.Report) ([]repo
 			span.End()
 		}
 	}
-	for provider, score := range scores {
-		_ = w.scores.AddScore(ctx, provider, score)
+	for key, score := range scores {
+		_ = w.scores.AddScore(ctx, key.provider, key.carrier, score)
 	}
 	return results, err
 }

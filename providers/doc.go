@@ -14,7 +14,7 @@
 //	                   │                    │
 //	                   │ no                 └─▶ not known: send once more; unresolved again: ask, then give up
 //	                   ▼
-//	the region's order of preference, by weight, providers that do not answer last
+//	the region's order of preference, by weight for the carrier, providers that do not answer last
 //	                   │
 //	                   ▼
 //	  ┌─▶ breaker ──▶ bounds ──▶ send ──▶ accepted: done

@@ -5,12 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"math"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+
+	"usher/contact"
 )
 
 const (
@@ -29,7 +30,7 @@ const (
 	stallAfter = 2 * time.Second
 )
 
-// route is one provider with its breaker, bounds and weight.
+// route is one provider with its breaker, bounds and weights.
 type route struct {
 	sender  SMSSender
 	prober  Prober // tries the provider after its breaker was open; nil: a message must
@@ -37,23 +38,22 @@ type route struct {
 	bounds  Bounds
 	slots   chan struct{} // this worker's own bound of concurrent requests, the same number; nil: no bound
 
+	traffic map[contact.Carrier]*traffic // to every carrier; the map does not change
+
 	misconfigured bool                  // the kind of the last answer; guarded by the breaker
 	cause         atomic.Pointer[Error] // the last answer that counted as a failure
 	probing       atomic.Bool
-	weight        atomic.Uint64 // bits of a float64
-	accepted      atomic.Int64  // messages that the scores do not have yet
-	stalled       atomic.Int64  // requests without an answer after stallAfter
-	spent         atomic.Int64  // Unix nanoseconds until which the bound per second is reached, or the vendor wants no requests
+	stalled       atomic.Int64 // requests without an answer after stallAfter
+	spent         atomic.Int64 // Unix nanoseconds until which the bound per second is reached, or the vendor wants no requests
 }
 
 func newRoute(sender SMSSender, logger *slog.Logger) *route {
-	rt := &route{sender: sender}
+	rt := &route{sender: sender, traffic: newTraffic()}
 	rt.prober, _ = capability[Prober](sender)
 	trials := uint32(1)
 	if rt.prober != nil {
 		trials = 2 // the probe, and then one message
 	}
-	rt.weight.Store(math.Float64bits(1))
 	if bounded, ok := capability[Bounded](sender); ok {
 		rt.bounds = bounded.Bounds()
 		if rt.bounds.Concurrent > 0 {
@@ -206,7 +206,7 @@ func (rt *route) send(ctx context.Context, r *Router, sms SMS) (Receipt, error) 
 		return Receipt{}, rt.notAsked(BreakerOpen)
 	}
 	if err == nil {
-		rt.accepted.Add(1)
+		rt.traffic[sms.To.Carrier()].accepted.Add(1)
 	}
 	rt.heed(err)
 	return receipt, err

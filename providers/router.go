@@ -12,7 +12,8 @@ import (
 )
 
 // Router sends each SMS through one of its senders. Three things decide which one: the order of preference, which a region may
-// have of its own, the weights that follow from [Scores], and which providers can be asked now (breaker, bounds).
+// have of its own, the weights that follow from [Scores] for the carrier of the number, and which providers can be asked now
+// (breaker, bounds).
 //
 // It goes on to the next provider only when the message was certainly not sent and the refusal is not about this number or
 // content: another vendor must not evade a number's limit, and a message that may have been sent must not be sent twice.
@@ -178,7 +179,7 @@ func (a *attempt) run(ctx context.Context, routes []*route) (Receipt, error) {
 	if a.sms.Unresolved != nil {
 		return a.resolve(ctx, routes)
 	}
-	order := a.answeringFirst(ranked(routes, a.sms.ID))
+	order := a.answeringFirst(ranked(routes, a.sms))
 	decision := Preferred
 	switch {
 	case len(a.passed) > 0:

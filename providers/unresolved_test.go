@@ -355,3 +355,19 @@ func TestRouter_tells_when_a_message_never_left(t *testing.T) {
 		})
 	}
 }
+
+func TestRouter_asks_the_recorded_provider_outside_the_order_of_the_region(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, nil, nil)
+	s.Orders = providers.Orders{providers.OtherRegions: {"a"}}
+	s.Senders[1] = asked{s.senders[1], func(context.Context) (providers.QueryResult, error) {
+		return providers.QueryResult{State: messages.Sent}, nil
+	}}
+	sms := message(t)
+	sms.Unresolved = &providers.Unresolved{Provider: "b", At: time.Now().Add(-time.Hour)}
+	receipt, err := s.SendSMS(t.Context(), sms)
+	calls, decisions := s.taken()
+	if diff := cmp.Diff([]string{"ask b"}, calls) + cmp.Diff([]string{"b asked"}, decisions); err != nil || receipt.Provider != "b" || diff != "" {
+		t.Errorf("%+v, %v, asked and decided (-want +got):\n%s", receipt, err, diff)
+	}
+}

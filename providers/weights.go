@@ -1,14 +1,19 @@
 package providers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"log/slog"
 	"math"
+	"sync/atomic"
 	"time"
+
+	"usher/contact"
 )
 
-// Score counts the outcomes of one provider's messages within [ScoreWindow].
+// Score counts the outcomes of messages within [ScoreWindow].
 type Score struct {
 	Accepted    int // by the provider
 	Delivered   int // by its report
@@ -24,14 +29,21 @@ func (s Score) Plus(t Score) Score {
 	}
 }
 
+// ProviderScore is the score of one provider: of all its messages, and of those to each known carrier that it had outcomes for.
+type ProviderScore struct {
+	Score
+
+	ByCarrier map[contact.Carrier]Score
+}
+
 // Scores keeps the outcomes of messages over a sliding window, for all processes together. Implementations are safe for
 // concurrent use.
 type Scores interface {
-	// AddScore adds new outcomes of a provider's messages.
-	AddScore(ctx context.Context, provider string, score Score) error
+	// AddScore adds new outcomes of a provider's messages to numbers of one carrier, which may be unknown.
+	AddScore(ctx context.Context, provider string, carrier contact.Carrier, score Score) error
 
 	// RecentScores returns what was counted within [ScoreWindow], by provider.
-	RecentScores(ctx context.Context, providers []string) (map[string]Score, error)
+	RecentScores(ctx context.Context, providers []string) (map[string]ProviderScore, error)
 }
 
 const (
@@ -49,18 +61,53 @@ const (
 	floor = 0.05
 )
 
-// weight is the provider's share of the messages that prefer it: 1 while it does well, less in proportion to the
-// shortfall, and never less than the floor. Codes that were not entered count only when conversion is true, which means
-// that codes of at least one provider were entered: where the application does not report entered codes there are none.
-func (s Score) weight(conversion bool) float64 {
-	w := 1.0
-	if reported := s.Delivered + s.Undelivered; reported >= leastReported {
-		w = min(w, float64(s.Delivered)/float64(reported)/wellDelivered)
+// reported counts the messages with a report.
+func (s Score) reported() int { return s.Delivered + s.Undelivered }
+
+// weight is the provider's share of the messages to a carrier that prefer it: 1 while it does well, less in proportion to
+// the shortfall, and never less than the floor. Where the carrier has too few messages, or is unknown, all messages of the
+// provider count. Codes that were not entered count only when conversion is true, which means that codes of at least one
+// provider were entered: where the application does not report entered codes there are none.
+func (s ProviderScore) weight(carrier contact.Carrier, conversion bool) float64 {
+	reports, codes := s.Score, s.Score
+	own := s.ByCarrier[carrier]
+	if own.reported() >= leastReported {
+		reports = own
 	}
-	if conversion && s.Accepted >= leastAccepted {
-		w = min(w, float64(s.Verified)/float64(s.Accepted)/wellVerified)
+	if own.Accepted >= leastAccepted {
+		codes = own
+	}
+	w := 1.0
+	if reports.reported() >= leastReported {
+		w = min(w, float64(reports.Delivered)/float64(reports.reported())/wellDelivered)
+	}
+	if conversion && codes.Accepted >= leastAccepted {
+		w = min(w, float64(codes.Verified)/float64(codes.Accepted)/wellVerified)
 	}
 	return max(w, floor)
+}
+
+// traffic is a provider's messages to one carrier, on this worker.
+type traffic struct {
+	weight   atomic.Uint64 // bits of a float64
+	accepted atomic.Int64  // messages that the scores do not have yet
+}
+
+// newTraffic returns the traffic to every carrier, with the weight 1.
+func newTraffic() map[contact.Carrier]*traffic {
+	all := map[contact.Carrier]*traffic{}
+	for _, carrier := range contact.Carriers() {
+		all[carrier] = &traffic{}
+		all[carrier].setWeight(1)
+	}
+	return all
+}
+
+func (t *traffic) share() float64 { return math.Float64frombits(t.weight.Load()) }
+
+// setWeight returns the former weight.
+func (t *traffic) setWeight(weight float64) (former float64) {
+	return math.Float64frombits(t.weight.Swap(math.Float64bits(weight)))
 }
 
 const (
@@ -73,11 +120,12 @@ const (
 
 // ranked returns the routes in the order in which the message tries them: first those in whose share it falls, then the
 // others, both in the order of preference. The share follows from the message's id alone, so that every attempt at one
-// message finds the same order as long as the weights do not change.
-func ranked(routes []*route, id string) []*route {
+// message finds the same order as long as the weights do not change. The weights are those for the number's carrier.
+func ranked(routes []*route, sms SMS) []*route {
+	carrier := sms.To.Carrier()
 	order, rest := make([]*route, 0, len(routes)), make([]*route, 0, len(routes))
 	for _, rt := range routes {
-		if weight := math.Float64frombits(rt.weight.Load()); weight >= 1 || point(id, rt.sender.Name()) < weight {
+		if weight := rt.traffic[carrier].share(); weight >= 1 || point(sms.ID, rt.sender.Name()) < weight {
 			order = append(order, rt)
 		} else {
 			rest = append(rest, rt)
@@ -121,12 +169,7 @@ func (r *Router) weigh(ctx context.Context) error {
 	var names []string
 	for _, rt := range r.open() {
 		names = append(names, rt.sender.Name())
-		accepted := rt.accepted.Swap(0)
-		if accepted == 0 {
-			continue
-		}
-		if err := r.Scores.AddScore(ctx, rt.sender.Name(), Score{Accepted: int(accepted)}); err != nil {
-			rt.accepted.Add(accepted)
+		if err := rt.tell(ctx, r.Scores); err != nil {
 			return err
 		}
 	}
@@ -139,10 +182,37 @@ func (r *Router) weigh(ctx context.Context) error {
 		conversion = conversion || score.Verified > 0
 	}
 	for _, rt := range r.routes {
-		weight := scores[rt.sender.Name()].weight(conversion)
-		if old := rt.weight.Swap(math.Float64bits(weight)); (math.Float64frombits(old) < 1) != (weight < 1) {
-			r.Logger.Warn("weight of provider changed", "provider", rt.sender.Name(), "weight", weight)
+		rt.weigh(scores[rt.sender.Name()], conversion, r.Logger)
+	}
+	return nil
+}
+
+// tell adds the messages that were accepted since the last call to the scores.
+func (rt *route) tell(ctx context.Context, scores Scores) error {
+	for carrier, t := range rt.traffic {
+		accepted := t.accepted.Swap(0)
+		if accepted == 0 {
+			continue
+		}
+		if err := scores.AddScore(ctx, rt.sender.Name(), carrier, Score{Accepted: int(accepted)}); err != nil {
+			t.accepted.Add(accepted)
+			return err
 		}
 	}
 	return nil
+}
+
+// weigh sets the weights by the score. It logs one line for the carriers whose messages begin to move to other providers, or come
+// back; the unknown carrier is "other" there.
+func (rt *route) weigh(score ProviderScore, conversion bool, logger *slog.Logger) {
+	var changed []any
+	for _, carrier := range contact.Carriers() {
+		weight := score.weight(carrier, conversion)
+		if former := rt.traffic[carrier].setWeight(weight); (former < 1) != (weight < 1) {
+			changed = append(changed, slog.Float64(cmp.Or(string(carrier), "other"), weight))
+		}
+	}
+	if changed != nil {
+		logger.Warn("weight of provider changed", "provider", rt.sender.Name(), slog.Group("carriers", changed...))
+	}
 }

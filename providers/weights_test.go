@@ -15,52 +15,66 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"usher/contact"
 	"usher/providers"
 )
 
 // scores tells what it was made to tell, and keeps what it is told.
 type scores struct {
 	mu    sync.Mutex
-	of    map[string]providers.Score
+	of    map[string]providers.ProviderScore
 	added map[string]providers.Score
 	err   error
 }
 
+// scored returns scores of all messages, without any of a single carrier.
 func scored(of map[string]providers.Score) *scores {
-	return &scores{of: of, added: map[string]providers.Score{}}
+	s := &scores{of: map[string]providers.ProviderScore{}, added: map[string]providers.Score{}}
+	for provider, score := range of {
+		s.set(provider, score, nil)
+	}
+	return s
 }
 
-func (s *scores) AddScore(_ context.Context, provider string, score providers.Score) error {
+func (s *scores) AddScore(_ context.Context, provider string, carrier contact.Carrier, score providers.Score) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.added[provider] = s.added[provider].Plus(score)
+		key := provider + " " + string(carrier)
+		s.added[key] = s.added[key].Plus(score)
 	}
 	return s.err
 }
 
-func (s *scores) RecentScores(context.Context, []string) (map[string]providers.Score, error) {
+func (s *scores) RecentScores(context.Context, []string) (map[string]providers.ProviderScore, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.of), s.err
 }
 
-func (s *scores) set(provider string, score providers.Score) {
+func (s *scores) set(provider string, score providers.Score, byCarrier map[contact.Carrier]providers.Score) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.of[provider] = score
+	s.of[provider] = providers.ProviderScore{Score: score, ByCarrier: byCarrier}
 }
 
-// weighing starts the router's Run and returns a function that lets it weigh and then says which part of
-// 2,000 messages goes to a first.
+// weighing is weighingTo with the number of the tests.
 func weighing(t *testing.T, s *stage, kept *scores) (share func() float64) {
+	t.Helper()
+	shareOf := weighingTo(t, s, kept)
+	return func() float64 { return shareOf(message(t).To.Reveal()) }
+}
+
+// weighingTo starts the router's Run and returns a function that lets it weigh and then says which part of
+// 2,000 messages to the number goes to a first.
+func weighingTo(t *testing.T, s *stage, kept *scores) (share func(to string) float64) {
 	t.Helper()
 	s.Scores, s.Logger = kept, slog.New(slog.DiscardHandler)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { s.Run(ctx); close(done) }()
 	t.Cleanup(func() { cancel(); <-done })
-	return func() float64 {
+	return func(to string) float64 {
 		time.Sleep(6 * time.Second) //nolint:forbidigo // synthetic time
 		synctest.Wait()
 		s.taken()
@@ -69,6 +83,7 @@ func weighing(t *testing.T, s *stage, kept *scores) (share func() float64) {
 		for i := range messages {
 			sms := message(t)
 			sms.ID = fmt.Sprint("message ", i)
+			sms.To, _ = contact.ParseMobile(to)
 			if _, err := s.SendSMS(t.Context(), sms); err != nil {
 				t.Error(err)
 			}
@@ -108,7 +123,7 @@ func TestRouter_moves_messages_away_from_a_provider_that_does_badly_and_back(t *
 				if got := share(); math.Abs(got-test.want) > 0.04 || (test.want < 1) != (got < 1) {
 					t.Errorf("%.3f of the messages go to the preferred one, want %.2f", got, test.want)
 				}
-				kept.set("a", providers.Score{Accepted: 100, Delivered: 100, Verified: 100})
+				kept.set("a", providers.Score{Accepted: 100, Delivered: 100, Verified: 100}, nil)
 				if got := share(); got != 1 {
 					t.Errorf("%.3f of the messages go to it when it has recovered", got)
 				}
@@ -175,8 +190,65 @@ func TestRouter_tells_the_scores_what_was_accepted_once(t *testing.T) {
 		synctest.Wait()
 		kept.mu.Lock()
 		defer kept.mu.Unlock()
-		if diff := cmp.Diff(map[string]providers.Score{"a": {Accepted: 2000}}, kept.added); diff != "" {
+		if diff := cmp.Diff(map[string]providers.Score{"a mobile": {Accepted: 2000}}, kept.added); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
 	})
+}
+
+func TestRouter_moves_the_messages_to_one_carrier_alone(t *testing.T) {
+	t.Parallel()
+	const mobile, unicom, abroad = "13800138000", "18612345678", "+85251234567"
+	for _, test := range []struct {
+		name           string
+		whole          providers.Score
+		byCarrier      map[contact.Carrier]providers.Score
+		mobile, unicom float64 // the shares of a
+		abroad         float64
+	}{
+		{
+			"one carrier delivers nothing",
+			providers.Score{Delivered: 80, Undelivered: 20},
+			map[contact.Carrier]providers.Score{contact.ChinaMobile: {Delivered: 80}, contact.ChinaUnicom: {Undelivered: 20}},
+			1, 0.05, 1,
+		},
+		{
+			"few reports of one carrier",
+			providers.Score{Delivered: 80, Undelivered: 19},
+			map[contact.Carrier]providers.Score{contact.ChinaMobile: {Delivered: 80}, contact.ChinaUnicom: {Undelivered: 19}},
+			1, 1, 1,
+		},
+		{
+			"the provider does badly, and well with one carrier",
+			providers.Score{Delivered: 20, Undelivered: 30},
+			map[contact.Carrier]providers.Score{contact.ChinaUnicom: {Delivered: 20}, contact.ChinaTelecom: {Undelivered: 30}},
+			0.5, 1, 0.5,
+		},
+		{
+			"few codes of one carrier are entered",
+			providers.Score{Accepted: 300, Verified: 100},
+			map[contact.Carrier]providers.Score{
+				contact.ChinaMobile: {Accepted: 250, Verified: 90}, contact.ChinaUnicom: {Accepted: 50, Verified: 0},
+			},
+			1, 0.05, 1,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				kept := scored(nil)
+				kept.set("a", test.whole, test.byCarrier)
+				share := weighingTo(t, newStage(t, nil, nil), kept)
+				for to, want := range map[string]float64{mobile: test.mobile, unicom: test.unicom, abroad: test.abroad} {
+					if got := share(to); math.Abs(got-want) > 0.04 || (want < 1) != (got < 1) {
+						t.Errorf("%.3f of the messages to %s go to the preferred one, want %.2f", got, to, want)
+					}
+				}
+				kept.set("a", providers.Score{Delivered: 1000}, nil)
+				if got := share(unicom); got != 1 {
+					t.Errorf("%.3f of the messages go to it when it has recovered", got)
+				}
+			})
+		})
+	}
 }

@@ -33,6 +33,7 @@ type Result struct {
 	ID       string    // our id of the message; empty when it is unknown
 	Changed  bool      // false for a repeated report, and when a later state was known already
 	IssuedAt time.Time // of the message, unless it is unknown
+	To       string    // the masked number of the message; empty when it is unknown
 }
 
 // Service stores reports and counts them. All fields must be set. It is safe for concurrent use.

@@ -69,6 +69,9 @@ func (s *Server) keepSMS(vendor string, numbers []string, common record, now tim
 	for i, number := range numbers {
 		r := common
 		r.To, r.report = number, magicFor(number).Report
+		if _, hit := s.faults.draw(vendor, func(f Fault) bool { return f.blocks(number) }); hit {
+			r.report = reportsUndelivered
+		}
 		records[i] = &r
 	}
 	s.keep(records...)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,8 @@ import (
 const (
 	maxFaultDelay = 5 * time.Minute
 	maxFaultCount = 1_000_000
+
+	maxFaultPrefixes = 100
 
 	// faultReports stands for pushed reports among the vendors.
 	faultReports = "reports"
@@ -38,7 +41,7 @@ type Faults struct {
 }
 
 // A Fault is one disturbance. Code and Status refuse the message, which is then not kept. With Garbage and Reset the message is
-// kept and the answer is lost. A delay can be set with each of them, or alone.
+// kept and the answer is lost. A delay can be set with each of them, or alone. Undelivered changes the report and stands alone.
 type Fault struct {
 	// DelayMS delays the answer by so many milliseconds. The message is kept before the delay.
 	DelayMS int `json:"delay_ms,omitempty"`
@@ -52,6 +55,11 @@ type Fault struct {
 	Reset bool `json:"reset,omitempty"`
 	// Double pushes a report twice; it is for reports only.
 	Double bool `json:"double,omitempty"`
+	// Undelivered accepts an SMS and reports it as undelivered, as when a carrier blocks the sign name.
+	Undelivered bool `json:"undelivered,omitempty"`
+	// Prefixes limit Undelivered to numbers that begin with one of them, such as those of one carrier: "130" for a mainland
+	// number, "852" for one abroad. None means all numbers.
+	Prefixes []string `json:"prefixes,omitempty"`
 	// Probability is the share of sends that are hit, from 0 to 1; 0 means all.
 	Probability float64 `json:"probability,omitempty"`
 	// Count is how many hits are left before the fault ends; 0 means no end.
@@ -62,12 +70,22 @@ func (f Fault) delay() time.Duration { return time.Duration(f.DelayMS) * time.Mi
 
 func (f Fault) refuses() bool { return f.Code != "" || f.Status != 0 }
 
+// hitsSend reports whether the fault disturbs a send, and not only the report that follows.
+func (f Fault) hitsSend() bool { return !f.Undelivered }
+
+// blocks reports whether the fault makes messages to the number, which is in normal form, undelivered.
+func (f Fault) blocks(number string) bool {
+	return f.Undelivered && (len(f.Prefixes) == 0 ||
+		slices.ContainsFunc(f.Prefixes, func(prefix string) bool { return strings.HasPrefix(number, prefix) }))
+}
+
 var (
 	nameCodePattern     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._]{0,63}$`)
 	ronglianCodePattern = regexp.MustCompile(`^[0-9]{6}$`)
 	httpKindPattern     = regexp.MustCompile(`^(temporary|rate_limited|rejected|misconfigured|unknown)$`)
 	smtpCodePattern     = regexp.MustCompile(`^[45][0-9]{2}$`)
 	noCodePattern       = regexp.MustCompile(`^$`)
+	prefixPattern       = regexp.MustCompile(`^[0-9]{1,15}$`)
 )
 
 func (f *Fault) validate(vendor string) error {
@@ -93,13 +111,33 @@ func (f *Fault) validate(vendor string) error {
 	case f.Count < 0 || f.Count > maxFaultCount:
 		return fmt.Errorf("%s: count must be from 0 to %d", vendor, maxFaultCount)
 	}
-	return f.validateEffect(vendor)
+	return errors.Join(f.validateEffect(vendor), f.validateUndelivered(vendor))
+}
+
+// validateUndelivered checks what decides reports.
+func (f *Fault) validateUndelivered(vendor string) error {
+	switch {
+	case f.Undelivered && (vendor == vendorSMTP || vendor == faultReports):
+		return fmt.Errorf("%s: undelivered is for the vendors of SMS", vendor)
+	case f.Undelivered && f.DelayMS != 0:
+		return fmt.Errorf("%s: undelivered takes no delay_ms", vendor)
+	case len(f.Prefixes) > 0 && !f.Undelivered:
+		return fmt.Errorf("%s: prefixes are for undelivered", vendor)
+	case len(f.Prefixes) > maxFaultPrefixes:
+		return fmt.Errorf("%s: want at most %d prefixes", vendor, maxFaultPrefixes)
+	}
+	for _, prefix := range f.Prefixes {
+		if !prefixPattern.MatchString(prefix) {
+			return fmt.Errorf("%s: a prefix must have 1 to 15 digits", vendor)
+		}
+	}
+	return nil
 }
 
 // validateEffect requires at most one effect beside the delay, and at least one in all.
 func (f *Fault) validateEffect(vendor string) error {
 	effects := 0
-	for _, set := range []bool{f.refuses(), f.Garbage, f.Reset} {
+	for _, set := range []bool{f.refuses(), f.Garbage, f.Reset, f.Undelivered} {
 		if set {
 			effects++
 		}
@@ -111,7 +149,7 @@ func (f *Fault) validateEffect(vendor string) error {
 		effects++
 	}
 	if effects > 1 {
-		return fmt.Errorf("%s: choose one of code and status, garbage, reset", vendor)
+		return fmt.Errorf("%s: choose one of code and status, garbage, reset, undelivered", vendor)
 	}
 	if effects == 0 && f.DelayMS == 0 {
 		return fmt.Errorf("%s: the fault has no effect, use null to end it", vendor)
@@ -149,6 +187,7 @@ func (f Faults) clone() Faults {
 	for _, vendor := range faultVendors {
 		if fault := f.of(vendor); *fault != nil {
 			*fault = new(**fault)
+			(*fault).Prefixes = slices.Clone((*fault).Prefixes)
 		}
 	}
 	return f

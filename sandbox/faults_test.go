@@ -184,6 +184,35 @@ func TestFaults_count_and_probability(t *testing.T) {
 	}
 }
 
+func TestFaults_undelivered_by_prefix(t *testing.T) {
+	t.Parallel()
+	b := setup(t, unlimited, func(c *sandbox.Config) { c.DeliveryDelay = -1 })
+	b.fault(t, sandbox.Faults{Aliyun: &sandbox.Fault{Undelivered: true, Prefixes: []string{"130", "186"}, Count: 2}})
+	const delivered, undelivered = 3, 2
+	for _, step := range []struct {
+		number string
+		want   int
+	}{
+		{"13800000011", delivered},
+		{"13000000012", undelivered},
+		{"13900000013", delivered},
+		{"18600000014", undelivered},
+		{"18600000015", delivered}, // the fault is spent
+	} {
+		if _, got := b.sendAliyun(t, smsPairs(step.number, "123456")...); got["Code"] != "OK" {
+			t.Errorf("%s: %v, want it accepted", step.number, got)
+		}
+		if got := b.details(t, step.number); len(got) != 1 || got[0].SendStatus != step.want {
+			t.Errorf("%s: %+v, want status %d", step.number, got, step.want)
+		}
+	}
+	b.fault(t, sandbox.Faults{Aliyun: &sandbox.Fault{Undelivered: true}})
+	_, _ = b.sendAliyun(t, smsPairs("13800000016", "123456")...)
+	if got := b.details(t, "13800000016"); len(got) != 1 || got[0].SendStatus != undelivered {
+		t.Errorf("without prefixes: %+v, want it undelivered", got)
+	}
+}
+
 func TestFaults_api(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -207,6 +236,13 @@ func TestFaults_api(t *testing.T) {
 		"probability":       `{"aliyun":{"reset":true,"probability":1.5}}`,
 		"count":             `{"aliyun":{"reset":true,"count":-1}}`,
 		"delay":             `{"aliyun":{"delay_ms":999999999}}`,
+		"mail undelivered":  `{"smtp":{"undelivered":true}}`,
+		"late undelivered":  `{"aliyun":{"undelivered":true,"delay_ms":5}}`,
+		"lost undelivered":  `{"aliyun":{"undelivered":true,"reset":true}}`,
+		"prefixes alone":    `{"aliyun":{"prefixes":["130"]}}`,
+		"prefixes of reset": `{"aliyun":{"reset":true,"prefixes":["130"]}}`,
+		"no prefix":         `{"aliyun":{"undelivered":true,"prefixes":["+852"]}}`,
+		"many prefixes":     `{"aliyun":{"undelivered":true,"prefixes":["1"` + strings.Repeat(`,"1"`, 100) + `]}}`,
 		"not json":          `reset`,
 		"two documents":     `{}{}`,
 		"too long":          `{"aliyun":` + strings.Repeat(" ", 20_000) + `null}`,

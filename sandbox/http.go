@@ -213,7 +213,7 @@ func (a answer) write(w http.ResponseWriter) {
 func (s *Server) answerSend(
 	w http.ResponseWriter, r *http.Request, vendor string, refuse func(Fault) answer, send func() answer,
 ) {
-	fault, hit := s.faults.draw(vendor, nil)
+	fault, hit := s.faults.draw(vendor, Fault.hitsSend)
 	var a answer
 	switch {
 	case !hit || !fault.refuses():

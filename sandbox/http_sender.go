@@ -246,7 +246,7 @@ func (s *Server) tallyHTTP(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	n := s.tally.add(vendorHTTP, normalNumber(m.To), s.config.Now())
-	if fault, hit := s.faults.draw(vendorHTTP, nil); hit && !s.pause(r.Context(), fault.delay()) {
+	if fault, hit := s.faults.draw(vendorHTTP, Fault.hitsSend); hit && !s.pause(r.Context(), fault.delay()) {
 		panic(http.ErrAbortHandler) // closes the connection without an answer
 	}
 	httpSaid{ProviderID: "t" + strconv.Itoa(n)}.answer(http.StatusOK).write(w)

@@ -136,7 +136,7 @@ func (s *Server) tallyTencent(w http.ResponseWriter, r *http.Request, call *tenc
 // tallySMS counts a message, waits as the vendor's fault says, and returns the number of the message.
 func (s *Server) tallySMS(r *http.Request, vendor, number string) string {
 	n := s.tally.add(vendor, normalNumber(number), s.config.Now())
-	if fault, hit := s.faults.draw(vendor, nil); hit && !s.pause(r.Context(), fault.delay()) {
+	if fault, hit := s.faults.draw(vendor, Fault.hitsSend); hit && !s.pause(r.Context(), fault.delay()) {
 		panic(http.ErrAbortHandler) // closes the connection without an answer
 	}
 	return strconv.Itoa(n)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"usher/contact"
 	"usher/limits"
 	"usher/messages"
 	"usher/providers"
@@ -97,7 +98,7 @@ func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 	}
 	if provider := r.text(1); provider != "" {
 		// Best effort: the provider's score matters less than the code's use.
-		_ = c.store.Scores().AddScore(ctx, provider, providers.Score{Verified: 1})
+		_ = c.store.Scores().AddScore(ctx, provider, contact.CarrierOf(r.text(2)), providers.Score{Verified: 1})
 	}
 	return true, nil
 }

@@ -117,7 +117,7 @@ func (k keyspace) pushKey(hash string) string { return k.tag(hash) + "push" }
 // lockKey is a string: a lock is held. The stored word is "turn". It lives as long as its caller says.
 func (k keyspace) lockKey(hash string) string { return k.tag(hash) + "turn" }
 
-// scoreKey is a hash: the outcomes of a provider's messages in one minute. It lives for [providers.ScoreWindow] and two
+// scoreKey is a hash: the outcomes of a provider's messages in one minute, of all and by carrier. It lives for [providers.ScoreWindow] and two
 // minutes longer.
 func (k keyspace) scoreKey(provider string, minute int64) string {
 	return string(k) + "{score:" + provider + "}:" + strconv.FormatInt(minute, 10)

@@ -8,28 +8,56 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"usher/contact"
 	"usher/providers"
 	"usher/store"
 )
 
-// Scores keeps the outcomes of each provider's messages, minute by minute. It is safe for concurrent use.
+// Scores keeps the outcomes of each provider's messages, minute by minute, of all and of those to each carrier. It is safe for
+// concurrent use.
 type Scores struct{ store *Store }
 
 var _ providers.Scores = (*Scores)(nil)
 
-// scoreFields are the fields of a minute, in the order of [providers.Score].
-var scoreFields = []string{"accepted", "delivered", "undelivered", "verified"}
+// scoreFields are the fields of a minute, in the order of [providers.Score]: those of all messages, and then those of each known
+// carrier, which end in its name.
+var scoreFields = func() (fields []string) {
+	for _, carrier := range contact.Carriers() {
+		fields = append(fields, fieldsOf(carrier)...)
+	}
+	return fields
+}()
+
+// scoreCounts are the numbers of one [providers.Score].
+const scoreCounts = 4
+
+// fieldsOf returns the fields of a carrier's messages. Those of the unknown carrier are the fields of all messages.
+func fieldsOf(carrier contact.Carrier) []string {
+	fields := []string{"accepted", "delivered", "undelivered", "verified"}
+	if carrier != contact.UnknownCarrier {
+		for i := range fields {
+			fields[i] += ":" + string(carrier)
+		}
+	}
+	return fields
+}
 
 // minute returns the number of the current minute.
 func (s *Scores) minute() int64 { return s.store.now().Unix() / 60 }
 
 // AddScore implements [providers.Scores] in one round trip.
-func (s *Scores) AddScore(ctx context.Context, provider string, score providers.Score) error {
+func (s *Scores) AddScore(ctx context.Context, provider string, carrier contact.Carrier, score providers.Score) error {
 	key := s.store.space.scoreKey(provider, s.minute())
+	counted := [][]string{fieldsOf(contact.UnknownCarrier)}
+	if carrier != contact.UnknownCarrier {
+		counted = append(counted, fieldsOf(carrier))
+	}
 	_, err := s.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, n := range []int{score.Accepted, score.Delivered, score.Undelivered, score.Verified} {
-			if n > 0 {
-				pipe.HIncrBy(ctx, key, scoreFields[i], int64(n))
+		for _, fields := range counted {
+			for i, n := range []int{score.Accepted, score.Delivered, score.Undelivered, score.Verified} {
+				if n > 0 {
+					pipe.HIncrBy(ctx, key, fields[i], int64(n))
+				}
 			}
 		}
 		pipe.Expire(ctx, key, providers.ScoreWindow+2*time.Minute)
@@ -39,7 +67,7 @@ func (s *Scores) AddScore(ctx context.Context, provider string, score providers.
 }
 
 // RecentScores implements [providers.Scores] in one round trip. The window ends with the current minute.
-func (s *Scores) RecentScores(ctx context.Context, names []string) (map[string]providers.Score, error) {
+func (s *Scores) RecentScores(ctx context.Context, names []string) (map[string]providers.ProviderScore, error) {
 	now := s.minute()
 	minutes := map[string][]*redis.SliceCmd{}
 	_, err := s.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -53,18 +81,33 @@ func (s *Scores) RecentScores(ctx context.Context, names []string) (map[string]p
 	if err != nil {
 		return nil, fmt.Errorf("read scores: %w", err)
 	}
-	scores := make(map[string]providers.Score, len(names))
+	scores := make(map[string]providers.ProviderScore, len(names))
 	for name, cmds := range minutes {
-		var sum providers.Score
-		for _, cmd := range cmds {
-			sum = sum.Plus(scoreOf(cmd.Val()))
-		}
-		scores[name] = sum
+		scores[name] = sumOf(cmds)
 	}
 	return scores, nil
 }
 
-// scoreOf converts the fields of one minute, in the order in which RecentScores reads them.
+// sumOf adds up the minutes, each with the [scoreFields]. Carriers without a count are left out.
+func sumOf(minutes []*redis.SliceCmd) (sum providers.ProviderScore) {
+	for _, minute := range minutes {
+		for i, carrier := range contact.Carriers() {
+			score := scoreOf(minute.Val()[i*scoreCounts:][:scoreCounts])
+			switch {
+			case carrier == contact.UnknownCarrier:
+				sum.Score = sum.Plus(score)
+			case score != providers.Score{}:
+				if sum.ByCarrier == nil {
+					sum.ByCarrier = map[contact.Carrier]providers.Score{}
+				}
+				sum.ByCarrier[carrier] = sum.ByCarrier[carrier].Plus(score)
+			}
+		}
+	}
+	return sum
+}
+
+// scoreOf converts the fields of one score in one minute.
 func scoreOf(fields []any) providers.Score {
 	number := func(i int) int {
 		text, _ := fields[i].(string)

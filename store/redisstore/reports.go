@@ -124,7 +124,7 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 		}
 		if len(answer) > 0 {
 			results[i] = reports.Result{
-				ID: ids[i], Changed: answer.number(0) == 1, IssuedAt: time.UnixMilli(answer.number(1)),
+				ID: ids[i], Changed: answer.number(0) == 1, IssuedAt: time.UnixMilli(answer.number(1)), To: answer.text(2),
 			}
 		}
 	}

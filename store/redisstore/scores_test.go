@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"usher/contact"
 	"usher/providers"
 	"usher/verify"
 )
@@ -18,31 +19,37 @@ var scoresTests = behaviours{
 }
 
 // wantScore compares one provider's score.
-func (b *fixture) wantScore(t *testing.T, provider string, want providers.Score) {
+func (b *fixture) wantScore(t *testing.T, provider string, score providers.Score, byCarrier map[contact.Carrier]providers.Score) {
 	t.Helper()
+	want := providers.ProviderScore{Score: score, ByCarrier: byCarrier}
 	scores, err := b.store.Scores().RecentScores(t.Context(), []string{provider, "unknown"})
-	if diff := cmp.Diff(map[string]providers.Score{provider: want, "unknown": {}}, scores); err != nil || diff != "" {
+	if diff := cmp.Diff(map[string]providers.ProviderScore{provider: want, "unknown": {}}, scores); err != nil || diff != "" {
 		t.Errorf("scores: %v (-want +got):\n%s", err, diff)
 	}
 }
 
 func scoresSlide(t *testing.T, b *fixture) {
 	provider := "of " + t.Name()
-	add := func(score providers.Score) {
+	add := func(carrier contact.Carrier, score providers.Score) {
 		t.Helper()
-		if err := b.store.Scores().AddScore(t.Context(), provider, score); err != nil {
+		if err := b.store.Scores().AddScore(t.Context(), provider, carrier, score); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.wantScore(t, provider, providers.Score{})
-	add(providers.Score{Accepted: 3, Delivered: 2})
+	b.wantScore(t, provider, providers.Score{}, nil)
+	add(contact.ChinaUnicom, providers.Score{Accepted: 3, Delivered: 2})
+	add(contact.ChinaMobile, providers.Score{Verified: 1})
 	b.clock.Advance(providers.ScoreWindow - time.Minute)
-	add(providers.Score{Accepted: 4, Undelivered: 1, Verified: 5})
-	b.wantScore(t, provider, providers.Score{Accepted: 7, Delivered: 2, Undelivered: 1, Verified: 5})
+	add(contact.UnknownCarrier, providers.Score{Accepted: 4})
+	add(contact.ChinaMobile, providers.Score{Undelivered: 1, Verified: 5})
+	b.wantScore(t, provider, providers.Score{Accepted: 7, Delivered: 2, Undelivered: 1, Verified: 6}, map[contact.Carrier]providers.Score{
+		contact.ChinaUnicom: {Accepted: 3, Delivered: 2}, contact.ChinaMobile: {Undelivered: 1, Verified: 6},
+	})
 	b.clock.Advance(time.Minute)
-	b.wantScore(t, provider, providers.Score{Accepted: 4, Undelivered: 1, Verified: 5})
+	b.wantScore(t, provider, providers.Score{Accepted: 4, Undelivered: 1, Verified: 5},
+		map[contact.Carrier]providers.Score{contact.ChinaMobile: {Undelivered: 1, Verified: 5}})
 	b.clock.Advance(providers.ScoreWindow)
-	b.wantScore(t, provider, providers.Score{})
+	b.wantScore(t, provider, providers.Score{}, nil)
 }
 
 // sentBy issues a code that a provider of the test's own has sent.
@@ -61,7 +68,7 @@ func scoresVerified(t *testing.T, b *fixture) {
 			t.Errorf("Use = %v, %v, want %v", first, err, want)
 		}
 	}
-	b.wantScore(t, provider, providers.Score{Verified: 1})
+	b.wantScore(t, provider, providers.Score{Verified: 1}, map[contact.Carrier]providers.Score{b.mobile.Carrier(): {Verified: 1}})
 }
 
 func scoresRestored(t *testing.T, b *fixture) {
@@ -75,5 +82,5 @@ func scoresRestored(t *testing.T, b *fixture) {
 			t.Fatal(err)
 		}
 	}
-	b.wantScore(t, provider, providers.Score{Verified: 1})
+	b.wantScore(t, provider, providers.Score{Verified: 1}, map[contact.Carrier]providers.Score{b.mobile.Carrier(): {Verified: 1}})
 }

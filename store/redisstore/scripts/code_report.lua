@@ -15,19 +15,19 @@
 -- ARGV[6] -> now in milliseconds
 --
 -- Returns {} when no such message was ever sent, or {1 when something changed, else 0; when the code was issued, in
--- milliseconds}.
+-- milliseconds; the masked number}.
 local code = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'issued_at', 'provider', 'provider_id',
-  'doubt_provider')
+  'doubt_provider', 'to')
 if not code[1] or code[2] == '0' then return {} end
 local state, provider, id = code[1], code[4] or '', code[5] or ''
 local waits = state == 'queued' and code[6] == ARGV[2] and provider == ARGV[2]
 local current = state == 'sending' or waits or state == 'sent' and (provider == '' or provider == ARGV[2])
   and (id == '' or ARGV[3] == '' or id == ARGV[3])
 if state == ARGV[1] or state == 'delivered' or ARGV[1] ~= 'delivered' and not current then
-  return {0, tonumber(code[3])}
+  return {0, tonumber(code[3]), code[7] or ''}
 end
 redis.call('HSET', KEYS[1], 'state', ARGV[1], 'reason', '', 'lease_until', 0, 'recorded', code[2] .. ' sent',
   'provider', ARGV[2], 'provider_id', ARGV[3], 'provider_code', ARGV[4],
   'delivered_at', ARGV[1] == 'delivered' and ARGV[5] or '')
 note(ARGV[6])
-return {1, tonumber(code[3])}
+return {1, tonumber(code[3]), code[7] or ''}
