@@ -26,10 +26,6 @@ func parseAbroad(s, region string) (Mobile, error) {
 
 // canBeMobile reports whether a valid number can be a mobile one. In North America the two kinds look alike.
 func canBeMobile(number *phonenumbers.PhoneNumber) bool {
-	switch phonenumbers.GetNumberType(number) {
-	case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
-		return true
-	default:
-		return false
-	}
+	kind := phonenumbers.GetNumberType(number)
+	return kind == phonenumbers.MOBILE || kind == phonenumbers.FIXED_LINE_OR_MOBILE
 }

@@ -48,12 +48,7 @@ func ParseEmail(s string) (Email, error) {
 }
 
 func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 // maskEmail keeps the first letter and the domain: enough for the owner to recognise it.

@@ -38,26 +38,11 @@ func (r Regions) Codes() []string {
 	return slices.Clone(r.codes)
 }
 
-// first returns the region of numbers without a country code.
-func (r Regions) first() string {
-	if len(r.codes) == 0 {
-		return Mainland
-	}
-	return r.codes[0]
-}
-
 // MainlandOnly reports whether no other numbers than those of the mainland are served.
-func (r Regions) MainlandOnly() bool {
-	return len(r.codes) == 0 || len(r.codes) == 1 && r.codes[0] == Mainland
-}
+func (r Regions) MainlandOnly() bool { return slices.Equal(r.Codes(), []string{Mainland}) }
 
 // Serves reports whether the number's region is served.
-func (r Regions) Serves(m Mobile) bool {
-	if len(r.codes) == 0 {
-		return m.region == Mainland
-	}
-	return slices.Contains(r.codes, m.region)
-}
+func (r Regions) Serves(m Mobile) bool { return slices.Contains(r.Codes(), m.region) }
 
 // Parse reads a number as people type and paste it, see [input.Number]. It returns [ErrMobile] for everything that cannot be one
 // mobile number, and [ErrRegion] for a mobile number that is not served.
@@ -71,7 +56,7 @@ func (r Regions) Parse(s string) (Mobile, error) {
 
 // ParseAny is [Regions.Parse] without the test whether the number is served. It is for searches and logins: an account may have a
 // number of a region that was served earlier.
-func (r Regions) ParseAny(s string) (Mobile, error) { return parseMobile(s, r.first()) }
+func (r Regions) ParseAny(s string) (Mobile, error) { return parseMobile(s, r.Codes()[0]) }
 
 // CallingCode returns the country code of a region, such as 852 for HK, or 0 for a region that is unknown.
 func CallingCode(region string) int { return phonenumbers.GetCountryCodeForRegion(region) }

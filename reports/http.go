@@ -23,15 +23,10 @@ type httpReport struct {
 // ParseHTTP reads one report or an array of them, from a body whose size the caller has bounded. It keeps the promises of
 // [Format].Parse.
 func ParseHTTP(body []byte) (Batch, error) {
-	var rows []json.RawMessage
-	var row json.RawMessage
-	switch body = bytes.TrimSpace(body); {
-	case bytes.HasPrefix(body, []byte("{")) && json.Unmarshal(body, &row) == nil:
-		rows = append(rows, row)
-	case json.Unmarshal(body, &rows) != nil || rows == nil:
-		return Batch{}, errBody
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) && json.Valid(body) {
+		return parseRows[httpReport]([]json.RawMessage{body}), nil
 	}
-	return parseRows[httpReport](rows), nil
+	return parseArray[httpReport](body)
 }
 
 func (r httpReport) report() (report Report, ok bool) {

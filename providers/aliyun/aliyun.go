@@ -13,6 +13,7 @@
 package aliyun
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -95,17 +96,12 @@ func New(cfg Config) (*Client, error) {
 		rpc:   newRPC(smsProduct, Name, cfg.Bounds, cfg.Templates.With(cfg.TemplateCode), cfg.Keys, cfg.Endpoint),
 		param: cfg.TemplateParam, signName: cfg.SignName, abroad: cfg.TemplateAbroad,
 	}
-	var err error
-	if c.send, err = c.newActions("SendSms", cfg.SignName, cfg.TemplateAbroad); err != nil {
-		return nil, err
-	}
-	if c.list, err = c.newAction("QuerySendDetails", map[string]string{"PageSize": strconv.Itoa(pageSize)}); err != nil {
-		return nil, err
-	}
-	if c.describe, err = c.newAction("GetSmsTemplate", nil); err != nil {
-		return nil, err
-	}
-	if c.audit, err = c.newAction("GetSmsSign", nil); err != nil {
+	var errs [4]error
+	c.send, errs[0] = c.newActions("SendSms", cfg.SignName, cfg.TemplateAbroad)
+	c.list, errs[1] = c.newAction("QuerySendDetails", map[string]string{"PageSize": strconv.Itoa(pageSize)})
+	c.describe, errs[2] = c.newAction("GetSmsTemplate", nil)
+	c.audit, errs[3] = c.newAction("GetSmsSign", nil)
+	if err := cmp.Or(errs[:]...); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -147,11 +143,7 @@ func (c *Client) Probe(ctx context.Context) error {
 
 func (c *Client) sendTo(ctx context.Context, number string, sms providers.SMS) (providers.Receipt, error) {
 	req, err := c.request(ctx, number, sms)
-	answer, err := wire.Call(&c.Vendor, req, err)
-	if err != nil {
-		return providers.Receipt{}, err
-	}
-	return c.receipt(sms, answer)
+	return wire.Exchange(&c.Vendor, req, err, sms, c.receipt)
 }
 
 // request is the signed request for one message.

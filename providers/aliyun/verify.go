@@ -109,11 +109,7 @@ func (c *VerifyClient) Probe(ctx context.Context) error {
 
 func (c *VerifyClient) sendTo(ctx context.Context, number string, sms providers.SMS) (providers.Receipt, error) {
 	req, err := c.request(ctx, number, sms)
-	answer, err := wire.Call(&c.Vendor, req, err)
-	if err != nil {
-		return providers.Receipt{}, err
-	}
-	return c.receipt(sms, answer)
+	return wire.Exchange(&c.Vendor, req, err, sms, c.receipt)
 }
 
 // request is the signed request for one message. AutoRetry is switched off: with it the vendor sends a message once more by
@@ -134,8 +130,7 @@ func (c *VerifyClient) receipt(sms providers.SMS, answer wire.Answer) (providers
 	var sent struct {
 		Model struct{ BizId bizID }
 	}
-	err := c.read(answer, &sent, sms.To.Reveal(), sms.Code)
-	if err != nil {
+	if err := c.read(answer, &sent, sms.To.Reveal(), sms.Code); err != nil {
 		return providers.Receipt{}, afterRetry(err, sms.Attempt)
 	}
 	return providers.Receipt{Provider: VerifyName, ID: wire.ID(string(sent.Model.BizId), sms.To.Reveal())}, nil

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,18 +67,9 @@ func (c Config) checkAddress(check *wire.Check, variable, address string) {
 		return
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
-	if err == nil && !wire.IsPublic(addr) && !addr.IsLoopback() && !c.allows(u.Hostname()) {
+	if err == nil && !wire.IsPublic(addr) && !addr.IsLoopback() && !slices.Contains(lower(c.AllowedHosts), strings.ToLower(u.Hostname())) {
 		check.Add(variable, "want a public address; a private one must be named in "+config.Prefix+"HTTP_ALLOWED_HOSTS too")
 	}
-}
-
-func (c Config) allows(host string) bool {
-	for _, allowed := range c.AllowedHosts {
-		if strings.EqualFold(allowed, host) {
-			return true
-		}
-	}
-	return false
 }
 
 // Client is a [providers.SMSSender]. It is safe for concurrent use.
@@ -150,11 +142,7 @@ func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Rece
 		To: sms.To.E164(), Purpose: sms.Purpose, Code: sms.Code, Attempt: sms.Attempt, Locale: cmp.Or(sms.Language, "zh"),
 		ExpiresAt: c.Now().Add(sms.TTL).UTC().Round(time.Second).Format(time.RFC3339),
 	})
-	answer, err := wire.Call(&c.Vendor, req, err)
-	if err != nil {
-		return providers.Receipt{}, err
-	}
-	return c.receipt(sms, answer)
+	return wire.Exchange(&c.Vendor, req, err, sms, c.receipt)
 }
 
 // CheckCredentials implements [providers.CredentialChecker] by a message without number and code, which the receiver must refuse
@@ -163,11 +151,7 @@ func (c *Client) CheckCredentials(ctx context.Context) error {
 	req, err := c.post(ctx, c.config.URL, "probe-"+rand.Text(), message{
 		Locale: "zh", Attempt: 1, ExpiresAt: c.Now().UTC().Format(time.RFC3339),
 	})
-	answer, err := wire.Call(&c.Vendor, req, err)
-	if err != nil {
-		return err
-	}
-	_, err = c.receipt(providers.SMS{}, answer)
+	_, err = wire.Exchange(&c.Vendor, req, err, providers.SMS{}, c.receipt)
 	return wire.Usable(err)
 }
 
@@ -232,11 +216,7 @@ func (c Querying) QuerySMS(ctx context.Context, q providers.Query) (providers.Qu
 	req, err := c.post(ctx, c.config.QueryURL, "query-"+rand.Text(), query{
 		ID: q.ID, To: q.To.E164(), SentAt: q.SentAt.UTC().Format(time.RFC3339),
 	})
-	answer, err := wire.Call(&c.Vendor, req, err)
-	if err != nil {
-		return providers.QueryResult{}, err
-	}
-	return c.result(q, answer)
+	return wire.Exchange(&c.Vendor, req, err, q, c.result)
 }
 
 // result reads the answer to a query. A status alone says nothing of the message.

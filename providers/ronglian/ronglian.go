@@ -114,11 +114,7 @@ func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Rece
 	if err == nil && c.remember != nil {
 		c.remember(ctx, reqID(sms.ID), sms.ID)
 	}
-	answer, err := wire.Call(&c.Vendor, req, err)
-	if err != nil {
-		return providers.Receipt{}, err
-	}
-	return c.receipt(sms, answer)
+	return wire.Exchange(&c.Vendor, req, err, sms, c.receipt)
 }
 
 // CheckCredentials implements [providers.CredentialChecker] by a send without a number, which the vendor must refuse. It
@@ -128,11 +124,7 @@ func (c *Client) CheckCredentials(ctx context.Context) error {
 	req, err := c.post(ctx, "TemplateSMS", templateSMS{
 		AppID: c.config.AppID, TemplateID: c.config.TemplateID, Datas: []string{},
 	})
-	answer, err := wire.Call(&c.Vendor, req, err)
-	if err != nil {
-		return err
-	}
-	_, err = c.receipt(providers.SMS{}, answer)
+	_, err = wire.Exchange(&c.Vendor, req, err, providers.SMS{}, c.receipt)
 	return wire.Usable(err)
 }
 

@@ -75,13 +75,16 @@ func (c *Client) QuerySMS(ctx context.Context, query providers.Query) (providers
 
 // statuses returns the reports of the messages to one number since a time.
 func (c *Client) statuses(ctx context.Context, number string, since time.Time) ([]status, error) {
-	var found struct {
-		PullSmsSendStatusSet *[]status
-	}
-	err := c.call(ctx, "PullSmsSendStatusByPhoneNumber", byNumber{
+	return pull[status](ctx, c, "PullSmsSendStatusByPhoneNumber", byNumber{
 		PhoneNumber: number, SDKAppID: c.config.SDKAppID, Limit: pulledAtOnce,
 		BeginTime: since.Add(-clockSlack).Unix(), EndTime: c.Now().Unix(),
-	}, &found, strings.TrimPrefix(number, "+86"))
+	}, strings.TrimPrefix(number, "+86"))
+}
+
+// pull makes the request of one of the actions that list reports. An answer without a list is unreadable.
+func pull[T any](ctx context.Context, c *Client, action string, document any, private ...string) ([]T, error) {
+	var found struct{ PullSmsSendStatusSet *[]T }
+	err := c.call(ctx, action, document, &found, private...)
 	switch {
 	case err != nil:
 		return nil, err
@@ -126,19 +129,10 @@ type pullAll struct {
 //
 // https://cloud.tencent.com/document/product/382/55977
 func (p Puller) Pull(ctx context.Context) (reports.Batch, error) {
-	var found struct {
-		PullSmsSendStatusSet *[]json.RawMessage
-	}
-	err := p.call(ctx, "PullSmsSendStatus", pullAll{SDKAppID: p.config.SDKAppID, Limit: pulledAtOnce}, &found)
-	switch {
-	case err != nil:
-		return reports.Batch{}, err
-	case found.PullSmsSendStatusSet == nil:
-		return reports.Batch{}, wire.Unreadable(&p.Vendor, wire.Answer{Status: 200})
-	}
-	batch := reports.PulledTencent(*found.PullSmsSendStatusSet)
-	batch.More = len(*found.PullSmsSendStatusSet) >= pulledAtOnce
-	return batch, nil
+	rows, err := pull[json.RawMessage](ctx, p.Client, "PullSmsSendStatus", pullAll{SDKAppID: p.config.SDKAppID, Limit: pulledAtOnce})
+	batch := reports.PulledTencent(rows)
+	batch.More = len(rows) >= pulledAtOnce
+	return batch, err
 }
 
 // call makes the request of one action and reads the answer.

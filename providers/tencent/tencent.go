@@ -184,11 +184,7 @@ type sendSMS struct {
 
 func (c *Client) sendTo(ctx context.Context, number string, sms providers.SMS) (providers.Receipt, error) {
 	req, err := c.request(ctx, number, sms)
-	answer, err := wire.Call(&c.Vendor, req, err)
-	if err != nil {
-		return providers.Receipt{}, err
-	}
-	return c.receipt(sms, answer)
+	return wire.Exchange(&c.Vendor, req, err, sms, c.receipt)
 }
 
 // request is the signed request for one message.

@@ -96,6 +96,15 @@ func Call(v *Vendor, req *http.Request, buildErr error) (Answer, error) {
 	return Answer{Status: resp.StatusCode, Body: body, RetryAfter: retryAfter(resp.Header)}, nil
 }
 
+// Exchange is [Call] about a message or a query, whose answer read turns into the result.
+func Exchange[Q, R any](v *Vendor, req *http.Request, buildErr error, about Q, read func(Q, Answer) (R, error)) (result R, err error) {
+	answer, err := Call(v, req, buildErr)
+	if err != nil {
+		return result, err
+	}
+	return read(about, answer)
+}
+
 // retryAfter reads the seconds of a Retry-After header. The form with a date is not read: few servers send it, and it needs
 // equal clocks.
 func retryAfter(header http.Header) time.Duration {
