@@ -42,7 +42,7 @@ func waysToMail() map[string]func(b *bundle) func(i int, address string) *reply 
 // mailing is a face with no other limits than those of mails.
 func mailing(t *testing.T, setting string) *bundle {
 	return onRedis(t, func(s *api.Server, store *redisstore.Store) {
-		set := must(limits.Parse(setting))(t)
+		set := must(limits.Defaults().Parse(setting))(t)
 		s.Limits = limits.Set{}
 		for _, name := range []limits.Name{limits.ResendEmail, limits.MailDomainHour, limits.MailTotalHour, limits.ChangesDay} {
 			s.Limits[name] = set[name]

@@ -96,7 +96,7 @@ func (p *person) signUpByEmail(username, email string) *reply {
 // counting is a face with no other limits than one by address with its companions.
 func counting(t *testing.T, name limits.Name, setting string, total int) *bundle {
 	return onRedis(t, func(s *api.Server, store *redisstore.Store) {
-		set := must(limits.Parse(setting))(t)
+		set := must(limits.Defaults().Parse(setting))(t)
 		s.Limits = limits.Set{name: set[name], name.Net(): set[name.Net()]}
 		if all := set[name.All()]; !all.Off() && total > 0 {
 			all.Count = total

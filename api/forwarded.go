@@ -62,12 +62,7 @@ func (s *Server) beforeProxies(peer netip.Addr, lines []string) (client netip.Ad
 }
 
 func (s *Server) isProxy(addr netip.Addr) bool {
-	for _, network := range s.Config.TrustedProxies {
-		if network.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Config.TrustedProxies, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
 // parseHop parses an address in the forms of proxies: bare, in brackets, with a port, in quotes, with a zone, or IPv4 as

@@ -146,12 +146,7 @@ func (s *Server) sendSpends(c echo.Context, mobile contact.Mobile) []limits.Spen
 
 // shared reports whether strangers can use up a limit of codes for the owner of a number.
 func shared(name limits.Name) bool {
-	switch name {
-	case limits.SMSPrefix, limits.SMSConversion, limits.SMSTotal, limits.SMSBudgetUnknown:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains([]limits.Name{limits.SMSPrefix, limits.SMSConversion, limits.SMSTotal, limits.SMSBudgetUnknown}, name)
 }
 
 // admitSend is admit for one code, and returns what it has spent. Limits that strangers have used up do not stop the owner

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -69,11 +70,7 @@ func isJSON(contentType string) bool {
 // isUTF8 also accepts the name without its hyphen and in wrong quotes, as clients write it, and ASCII, which is a part of
 // UTF-8. readBody checks the body itself.
 func isUTF8(charset string) bool {
-	switch strings.ToLower(strings.Trim(charset, `' `)) {
-	case "", "utf-8", "utf8", "us-ascii", "ascii":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"", "utf-8", "utf8", "us-ascii", "ascii"}, strings.ToLower(strings.Trim(charset, `' `)))
 }
 
 func readBody(c echo.Context) ([]byte, error) {

@@ -2,7 +2,9 @@ package config
 
 import (
 	"errors"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -63,11 +65,7 @@ func (p Prices) Of(region string) (yuan float64, ok bool) {
 
 // Regions returns the regions that have a price of their own, in no order.
 func (p Prices) Regions() []string {
-	var regions []string
-	for region := range p {
-		if region != otherRegions {
-			regions = append(regions, region)
-		}
-	}
-	return regions
+	named := maps.Clone(p)
+	delete(named, otherRegions)
+	return slices.Collect(maps.Keys(named))
 }

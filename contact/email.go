@@ -44,15 +44,10 @@ func ParseEmail(s string) (Email, error) {
 	if err != nil || parsed.Address != address || len(address) > maxEmail {
 		return Email{}, ErrEmail
 	}
-	return Email{hidden{full: address, masked: maskEmail(address)}}, nil
+	// The first letter and the domain are enough for the owner to recognise it.
+	return Email{hidden{full: address, masked: address[:1] + "***" + address[strings.LastIndexByte(address, '@'):]}}, nil
 }
 
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
-}
-
-// maskEmail keeps the first letter and the domain: enough for the owner to recognise it.
-func maskEmail(address string) string {
-	at := strings.LastIndexByte(address, '@')
-	return address[:1] + "***" + address[at:]
 }

@@ -80,13 +80,6 @@ func E164(mobile string) string {
 	return "+" + mainlandCode + mobile
 }
 
-// Region returns the region of a number in its canonical form as an ISO 3166 code, or "" for text that is no mobile number. It is for
-// callers that have no [Mobile].
-func Region(mobile string) string {
-	m, _ := ParseMobile(mobile) // the zero value belongs to no region
-	return m.region
-}
-
 // suffixDigits is the number of last digits that [Mobile.Prefix] leaves out: ten thousand numbers share a prefix.
 const suffixDigits = 4
 

@@ -189,7 +189,8 @@ func TestE164_and_Region(t *testing.T) {
 		"+16042345678": {"+16042345678", "CA"},
 		"":             {"", ""},
 	} {
-		if e164, region := contact.E164(mobile), contact.Region(mobile); e164 != want[0] || region != want[1] {
+		m, _ := contact.ParseMobile(mobile) // the zero value belongs to no region
+		if e164, region := contact.E164(mobile), m.Region(); e164 != want[0] || region != want[1] {
 			t.Errorf("%q: %q of %q, want %q", mobile, e164, region, want)
 		}
 	}

@@ -25,7 +25,7 @@ func (c counter) Spend(spends []limits.Spend) limits.Decision {
 
 // A request spends the limits of its address, of the address's network and of all requests together, or none of them.
 func ExampleSet_ByAddress() {
-	set, err := limits.Parse("register_ip=2/1h")
+	set, err := limits.Defaults().Parse("register_ip=2/1h")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -47,10 +47,10 @@ func ExampleSet_ByAddress() {
 
 // An operator changes limits with a setting. The limit of a network follows that of its address.
 func ExampleParse() {
-	set, err := limits.Parse("lookup_ip=10/1m,sms_total=off")
+	set, err := limits.Defaults().Parse("lookup_ip=10/1m,sms_total=off")
 	fmt.Println(set[limits.LookupIP].Count, set[limits.LookupIP.Net()].Count, set[limits.SMSTotal].Off(), err)
 
-	_, err = limits.Parse("lookup=10/1m,login_ip=10")
+	_, err = limits.Defaults().Parse("lookup=10/1m,login_ip=10")
 	fmt.Println(err)
 	// Output:
 	// 10 50 true <nil>

@@ -17,9 +17,6 @@ const (
 	maxCount  = 1_000_000_000
 )
 
-// Parse is [Set.Parse] over the defaults.
-func Parse(setting string) (Set, error) { return Defaults().Parse(setting) }
-
 // Parse applies "name=count/period,name=off" to the set and returns a new one; periods are written as 90s, 10m or 24h. A guard may
 // have its percentage as a third part: "name=count/period/30%". The error lists all mistakes. Unless they are named themselves,
 // [SMSBudgetUnknown] follows [SMSBudgetDay], and the limit of a network is five times that of its address.

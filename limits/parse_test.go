@@ -19,7 +19,7 @@ func TestParse_changes_what_it_names_and_leaves_the_rest(t *testing.T) {
 	off := want[limits.SMSTotal]
 	off.Count = 0
 	want[limits.SMSTotal] = off
-	got, err := limits.Parse(" sms_ip_hour=3/90s, sms_total=off ")
+	got, err := limits.Defaults().Parse(" sms_ip_hour=3/90s, sms_total=off ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestParse_changes_what_it_names_and_leaves_the_rest(t *testing.T) {
 	if !got[limits.SMSTotal].Off() || got[limits.SMSIPHour].Off() || !got["unheard_of"].Off() {
 		t.Error("Off is wrong")
 	}
-	if got, err := limits.Parse("  "); err != nil || !cmp.Equal(got, limits.Defaults()) {
+	if got, err := limits.Defaults().Parse("  "); err != nil || !cmp.Equal(got, limits.Defaults()) {
 		t.Errorf("Parse of nothing = %v, %v", got, err)
 	}
 }
@@ -44,7 +44,7 @@ func TestParse_a_network_follows_its_address_unless_it_is_set(t *testing.T) {
 		"lookup_net=off":                       {Name: "lookup_net", Period: 5 * time.Minute},
 		"lookup_ip=1000000000/1h,login_ip=off": {Name: "lookup_net", Count: 1_000_000_000, Period: time.Hour},
 	} {
-		set, err := limits.Parse(setting)
+		set, err := limits.Defaults().Parse(setting)
 		if err != nil {
 			t.Errorf("%s: %v", setting, err)
 		}
@@ -61,7 +61,7 @@ func TestParse_reads_a_guard_with_and_without_its_percentage(t *testing.T) {
 		"sms_conversion=20/5m/45%": {Name: limits.SMSConversion, Count: 20, Period: 5 * time.Minute, Percent: 45, History: 24 * time.Hour},
 		"sms_conversion=off":       {Name: limits.SMSConversion, Period: 10 * time.Minute, Percent: 30, History: 24 * time.Hour},
 	} {
-		set, err := limits.Parse(setting)
+		set, err := limits.Defaults().Parse(setting)
 		if err != nil {
 			t.Errorf("%s: %v", setting, err)
 		}
@@ -78,7 +78,7 @@ func TestParse_names_all_mistakes_at_once(t *testing.T) {
 		"check_ip=1/1ms", "login_ip=1/800h", "lookup_ip=1/1s1ns", "captcha_ip=9999999999/1h", "=", "SMS_TOTAL=1/1h",
 		"sms_conversion=50/10m/0%", "sms_conversion=50/10m/101%", "sms_conversion=30%", "sms_conversion=50/10m/30", "reset_ip=1/1h/30%",
 	}
-	set, err := limits.Parse(strings.Join(mistakes, ",") + ",sms_total=1/1h,sms_total=2/1h,")
+	set, err := limits.Defaults().Parse(strings.Join(mistakes, ",") + ",sms_total=1/1h,sms_total=2/1h,")
 	if err == nil || set != nil {
 		t.Fatalf("accepted: %v", set)
 	}
@@ -92,15 +92,6 @@ func TestParse_names_all_mistakes_at_once(t *testing.T) {
 	}
 }
 
-func TestMode_Valid(t *testing.T) {
-	t.Parallel()
-	for mode, want := range map[limits.Mode]bool{limits.Enforce: true, limits.Record: true, "": false, "off": false} {
-		if mode.Valid() != want {
-			t.Errorf("%q is valid: %v", mode, !want)
-		}
-	}
-}
-
 // Whatever is accepted must be a set that stores can count with.
 func FuzzParse(f *testing.F) {
 	f.Add("sms_ip_hour=10/1h,check_ip=30/5m,login_ip=off")
@@ -108,7 +99,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("=,/,off")
 	f.Add("sms_total=١/1h")
 	f.Fuzz(func(t *testing.T, setting string) {
-		set, err := limits.Parse(setting)
+		set, err := limits.Defaults().Parse(setting)
 		if err != nil {
 			return
 		}

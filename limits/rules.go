@@ -116,9 +116,6 @@ const (
 	Record Mode = "record"
 )
 
-// Valid reports whether the mode is one of the known ones.
-func (m Mode) Valid() bool { return m == Enforce || m == Record }
-
 // Rules configure a limiter. The zero value refuses nothing.
 type Rules struct {
 	Set  Set

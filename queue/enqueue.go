@@ -125,7 +125,7 @@ func StartRun(ctx context.Context, tracer trace.Tracer, task *asynq.Task) (conte
 // NotifyHook publishes a notification of every task that Asynq's client enqueues, on the task's own round trip; see [Waiter].
 // Add it to the client that it is given. A notification that fails does not matter: the command's error is its own.
 func NotifyHook(client redis.UniversalClient) redis.Hook {
-	return commandHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+	return CommandHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
 		queue, ok := queueOf(scriptKey(cmd, 2, 2), "pending")
 		if !ok {
 			return next(ctx, cmd)

@@ -9,20 +9,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// commandHook is a hook of go-redis that changes single commands. Dialling and pipelines stay as they are: Asynq sends every
+// CommandHook is a hook of go-redis around single commands, safe for concurrent use if the function is. Dialling and pipelines stay as they are: Asynq sends every
 // command alone.
-type commandHook func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error
+type CommandHook func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error
 
 // DialHook implements [redis.Hook].
-func (commandHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (CommandHook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessPipelineHook implements [redis.Hook].
-func (commandHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (CommandHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 
 // ProcessHook implements [redis.Hook].
-func (h commandHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (h CommandHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error { return h(ctx, cmd, next) }
 }
 
@@ -31,7 +31,7 @@ func (h commandHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // later. The hook lets such a command go on until the context's own deadline. Add it to the client of an Asynq server only:
 // elsewhere a cancelled context means what it says.
 func AckHook() redis.Hook {
-	return commandHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+	return CommandHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
 		if deadline, ok := ctx.Deadline(); ok && errors.Is(ctx.Err(), context.Canceled) && time.Now().Before(deadline) {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
@@ -46,7 +46,7 @@ func AckHook() redis.Hook {
 // retry at once; the leases of one that is behind would end before they begin. Add it to the clients of Asynq's servers and
 // clients.
 func ClockHook(offset func() time.Duration) redis.Hook {
-	return commandHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+	return CommandHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
 		if by := offset(); by != 0 { // a script that is sent again in full is another command, with arguments of its own
 			correct(cmd, by)
 		}

@@ -63,7 +63,7 @@ func (w *Waiter) Stop() { w.stop.Do(func() { close(w.stopped) }) }
 
 // Hook lets a fetch that finds nothing wait and then try once more.
 func (w *Waiter) Hook() redis.Hook {
-	return commandHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+	return CommandHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
 		queue, ok := queueOf(scriptKey(cmd, 4, 1), "pending")
 		err := next(ctx, cmd)
 		if !ok || queue != w.queue {

@@ -1,5 +1,7 @@
 package reports
 
+import "cmp"
+
 // Cause is where to look for the reason when messages do not arrive.
 type Cause string
 
@@ -54,8 +56,5 @@ var causes = map[string]map[string]Cause{
 
 // CauseOf returns the cause that a code of an undelivered message stands for, or [CauseUnlisted].
 func CauseOf(provider, code string) Cause {
-	if cause, ok := causes[provider][code]; ok {
-		return cause
-	}
-	return CauseUnlisted
+	return cmp.Or(causes[provider][code], CauseUnlisted)
 }

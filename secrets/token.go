@@ -68,11 +68,8 @@ func (k *Keys) ParseToken(text string, now time.Time) (Token, error) {
 		return Token{}, ErrForged
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(encoded)
-	if err != nil {
-		return Token{}, ErrForged
-	}
 	var body tokenBody
-	if err := json.Unmarshal(raw, &body); err != nil {
+	if err != nil || json.Unmarshal(raw, &body) != nil {
 		return Token{}, ErrForged
 	}
 	body.ExpiresAt = time.Unix(body.Expires, 0).UTC()

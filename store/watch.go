@@ -104,13 +104,7 @@ func (w *Watch) hide(text string) bool {
 
 // write logs a line of the watch's own.
 func (w *Watch) write(level slog.Level, text string, args ...any) {
-	ctx := context.Background()
-	if !w.log.Enabled(ctx, level) {
-		return
-	}
-	r := slog.NewRecord(time.Now(), level, text, 0)
-	r.Add(args...)
-	_ = w.log.Handle(ctx, r)
+	slog.New(w.log).Log(context.Background(), level, text, args...)
 }
 
 // quiet is a handler that leaves out lines about outages that its watch has logged.

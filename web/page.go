@@ -123,11 +123,7 @@ func (v view) Value(field string) string {
 
 // Checked reports whether a box was ticked before, in every form that a browser or program sends.
 func (v view) Checked(field string) bool {
-	switch strings.ToLower(v.Form[field]) {
-	case "", "0", "false", "off":
-		return false
-	}
-	return true
+	return !slices.Contains([]string{"", "0", "false", "off"}, strings.ToLower(v.Form[field]))
 }
 
 // Invalid is the value of a field's aria-invalid attribute.

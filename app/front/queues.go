@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ func (c connection) MakeRedisClient() any { return c.client }
 // queuesDashboard serves asynqmon. It adds a hook to the client, which therefore must be its own; close the client
 // after the handler.
 func queuesDashboard(client redis.UniversalClient, namespace queue.Namespace, write, open bool, logger *slog.Logger) http.Handler {
-	client.AddHook(ownQueues{namespace})
+	client.AddHook(ownQueues(namespace))
 	monitor := asynqmon.New(asynqmon.Options{
 		RootPath:         queuesPath,
 		RedisConnOpt:     connection{client},
@@ -68,28 +69,17 @@ func warnOfMemory(ctx context.Context, client redis.UniversalClient, logger *slo
 	}
 }
 
-// ownQueues is a hook that removes the queues of other deployments from Asynq's list.
-type ownQueues struct{ namespace queue.Namespace }
-
-// DialHook changes nothing.
-func (ownQueues) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-// ProcessHook filters the list of queues.
-func (o ownQueues) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
+// ownQueues returns a hook that removes the queues of other deployments from Asynq's list.
+func ownQueues(namespace queue.Namespace) redis.Hook {
+	return queue.CommandHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
 		err := next(ctx, cmd)
 		args := cmd.Args()
 		isList := cmd.Name() == "smembers" && len(args) == 2 && args[1] == queue.SetKey
 		if list, ok := cmd.(*redis.StringSliceCmd); ok && err == nil && isList {
-			list.SetVal(slices.DeleteFunc(list.Val(), func(queue string) bool { return !o.namespace.Owns(queue) }))
+			list.SetVal(slices.DeleteFunc(list.Val(), func(queue string) bool { return !namespace.Owns(queue) }))
 		}
 		return err
-	}
-}
-
-// ProcessPipelineHook changes nothing: Asynq asks for the list with a single command.
-func (ownQueues) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	})
 }
 
 // heldAnswer buffers an answer until it is whole, so that it can be changed.
@@ -160,12 +150,7 @@ func isOwnItem(namespace queue.Namespace, raw json.RawMessage) bool {
 	if json.Unmarshal(raw, &item) != nil {
 		return false
 	}
-	for queue := range item.Queues {
-		if namespace.Owns(queue) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(item.Options, func(option string) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Keys(item.Queues)), namespace.Owns) || slices.ContainsFunc(item.Options, func(option string) bool {
 		quoted, ok := strings.CutPrefix(option, `Queue("`)
 		return ok && namespace.Owns(strings.TrimSuffix(quoted, `")`))
 	})

@@ -123,12 +123,9 @@ func printFindings(out io.Writer, findings []finding, asJSON bool) error {
 		return printJSON(out, "  ", map[string]any{"findings": findings})
 	}
 	for _, f := range findings {
-		if _, err := fmt.Fprintf(out, "%-4s  %s\n", f.Status, f.Name); err != nil {
-			return err
-		}
-		lines := ""
+		lines := fmt.Sprintf("%-4s  %s\n", f.Status, f.Name)
 		if f.Detail != "" {
-			lines = "      " + strings.ReplaceAll(f.Detail, "\n", "\n      ") + "\n"
+			lines += "      " + strings.ReplaceAll(f.Detail, "\n", "\n      ") + "\n"
 		}
 		if f.Help != "" {
 			lines += "      -> " + f.Help + "\n"

@@ -80,7 +80,7 @@ func usernames() reader {
 func limitSettings() reader {
 	return reader{corpora: []string{"limits/testdata/fuzz/FuzzParse"}, check: func(t testing.TB, _ *rand.Rand, text string) {
 		t.Helper()
-		set, err := limits.Parse(text)
+		set, err := limits.Defaults().Parse(text)
 		if err != nil {
 			return
 		}

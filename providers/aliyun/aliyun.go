@@ -78,8 +78,6 @@ type Client struct {
 
 var (
 	_ providers.SMSSender         = (*Client)(nil)
-	_ providers.Bounded           = (*Client)(nil)
-	_ providers.Templated         = (*Client)(nil)
 	_ providers.Querier           = (*Client)(nil)
 	_ providers.CredentialChecker = (*Client)(nil)
 	_ providers.TemplateChecker   = (*Client)(nil)

@@ -59,8 +59,6 @@ type VerifyClient struct {
 
 var (
 	_ providers.SMSSender         = (*VerifyClient)(nil)
-	_ providers.Bounded           = (*VerifyClient)(nil)
-	_ providers.Templated         = (*VerifyClient)(nil)
 	_ providers.CredentialChecker = (*VerifyClient)(nil)
 	_ providers.Prober            = (*VerifyClient)(nil)
 	_ providers.ReportAwaiter     = (*VerifyClient)(nil)

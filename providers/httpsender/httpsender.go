@@ -67,7 +67,8 @@ func (c Config) checkAddress(check *wire.Check, variable, address string) {
 		return
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
-	if err == nil && !wire.IsPublic(addr) && !addr.IsLoopback() && !slices.Contains(lower(c.AllowedHosts), strings.ToLower(u.Hostname())) {
+	allowed := slices.ContainsFunc(c.AllowedHosts, func(host string) bool { return strings.EqualFold(host, u.Hostname()) })
+	if err == nil && !wire.IsPublic(addr) && !addr.IsLoopback() && !allowed {
 		check.Add(variable, "want a public address; a private one must be named in "+config.Prefix+"HTTP_ALLOWED_HOSTS too")
 	}
 }
@@ -88,7 +89,6 @@ type Querying struct{ *Client }
 
 var (
 	_ providers.SMSSender         = (*Client)(nil)
-	_ providers.Bounded           = (*Client)(nil)
 	_ providers.CredentialChecker = (*Client)(nil)
 	_ providers.Prober            = (*Client)(nil)
 	_ providers.Querier           = Querying{}
@@ -113,16 +113,8 @@ func newClient(cfg Config) (*Client, error) {
 	}
 	keys, _ := webhooks.ParseKeys(cfg.Secret.Reveal()) // Validate has read it
 	client := &Client{Vendor: wire.NewVendor(Name, cfg.Bounds, providers.Templates{}, cfg.Secret), Now: time.Now, config: cfg, keys: keys}
-	client.HTTP = wire.NewPublicClient(lower(cfg.AllowedHosts)...)
+	client.HTTP = wire.NewPublicClient(cfg.AllowedHosts...)
 	return client, nil
-}
-
-func lower(texts []string) []string {
-	all := make([]string, len(texts))
-	for i, text := range texts {
-		all[i] = strings.ToLower(text)
-	}
-	return all
 }
 
 // message is the body of a send.

@@ -80,8 +80,6 @@ type Client struct {
 
 var (
 	_ providers.SMSSender         = (*Client)(nil)
-	_ providers.Bounded           = (*Client)(nil)
-	_ providers.Templated         = (*Client)(nil)
 	_ providers.CredentialChecker = (*Client)(nil)
 	_ providers.Prober            = (*Client)(nil)
 	_ providers.Puller            = (*Client)(nil)

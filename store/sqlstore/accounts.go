@@ -90,44 +90,23 @@ func (a *Accounts) Activate(
 	if kept != nil {
 		changedAt, mails = at(kept.At), kept.Mails
 	}
-	var row accountRow
-	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		if err := a.storeChange(ctx, tx, kept); err != nil {
-			return err
-		}
-		err := tx.GetContext(ctx, &row, tx.Rebind(`
-			update accounts
-			set email_key = pending_email_key, email_sealed = pending_email_sealed, email_masked = pending_email_masked,
-				email_changed_at = coalesce(?, email_changed_at), email_active = true, active = true, updated_at = ?,
-				password_hash = coalesce(nullif(?, ''), password_hash), `+clearPending+set+`
-			where id = ? and activation_generation = ? and pending_email_key is not null
-			returning `+accountColumns),
-			changedAt, at(when), hash, id, generation)
-		if err != nil {
-			return err
-		}
-		return a.insertMails(ctx, tx, row, mails...)
-	})
+	row, err := a.update(ctx, kept, mails, `
+		set email_key = pending_email_key, email_sealed = pending_email_sealed, email_masked = pending_email_masked,
+			email_changed_at = coalesce(?, email_changed_at), email_active = true, active = true, updated_at = ?,
+			password_hash = coalesce(nullif(?, ''), password_hash), `+clearPending+set+`
+		where id = ? and activation_generation = ? and pending_email_key is not null`,
+		changedAt, at(when), hash, id, generation)
 	return a.found("activate account", row, err)
 }
 
 // RenewActivation increments the generation and stores its mail in one transaction. Mails of older generations are dropped
 // when a worker claims them.
 func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts.Mail) error {
-	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		var row accountRow
-		err := tx.GetContext(ctx, &row, tx.Rebind(`
-			update accounts
-			set activation_generation = activation_generation + 1, updated_at = ?,
-				pending_email_at = case when pending_email_at is null then pending_email_at else ? end
-			where id = ? and pending_email_key is not null
-			returning `+accountColumns),
-			at(mail.CreatedAt), at(mail.CreatedAt), id)
-		if err != nil {
-			return err
-		}
-		return a.insertMails(ctx, tx, row, &mail)
-	})
+	_, err := a.update(ctx, nil, []*accounts.Mail{&mail}, `
+		set activation_generation = activation_generation + 1, updated_at = ?,
+			pending_email_at = case when pending_email_at is null then pending_email_at else ? end
+		where id = ? and pending_email_key is not null`,
+		at(mail.CreatedAt), at(mail.CreatedAt), id)
 	return accountError("renew activation", err)
 }
 
@@ -207,26 +186,31 @@ func (a *Accounts) change(
 	ctx context.Context, operation string, was accounts.Account, kept *accounts.Change, link *accounts.Mail, set string, args ...any,
 ) (accounts.Account, error) {
 	args = append(args, at(kept.At), was.ID, was.SessionGeneration, was.ActivationGeneration)
-	var row accountRow
-	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		if err := a.storeChange(ctx, tx, kept); err != nil {
-			return err
-		}
-		err := tx.GetContext(ctx, &row, tx.Rebind(`
-			update accounts
-			set `+set+`, updated_at = ?
-			where id = ? and session_generation = ? and activation_generation = ?
-			returning `+accountColumns),
-			args...)
-		if err != nil {
-			return err
-		}
-		return a.insertMails(ctx, tx, row, append([]*accounts.Mail{link}, kept.Mails...)...)
-	})
+	row, err := a.update(ctx, kept, append([]*accounts.Mail{link}, kept.Mails...), `
+		set `+set+`, updated_at = ?
+		where id = ? and session_generation = ? and activation_generation = ?`,
+		args...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return accounts.Account{}, accounts.ErrChanged
 	}
 	return a.found(operation, row, err)
+}
+
+// update changes one account as the statement after "update accounts" says, or returns sql.ErrNoRows. It keeps the previous
+// contacts, unless kept is nil, and stores the mails, in one transaction.
+func (a *Accounts) update(
+	ctx context.Context, kept *accounts.Change, mails []*accounts.Mail, statement string, args ...any,
+) (row accountRow, err error) {
+	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		if err := a.storeChange(ctx, tx, kept); err != nil {
+			return err
+		}
+		if err := tx.GetContext(ctx, &row, tx.Rebind("update accounts "+statement+" returning "+accountColumns), args...); err != nil {
+			return err
+		}
+		return a.insertMails(ctx, tx, row, mails...)
+	})
+	return row, err
 }
 
 var _ accounts.ImportStore = (*Accounts)(nil)

@@ -24,12 +24,12 @@ func NewPublicClient(exempt ...string) *http.Client {
 	transport := client.Transport.(*http.Transport) //nolint:forcetypeassert // NewClient has made it
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(addr)
-		switch host = strings.ToLower(host); {
+		switch {
 		case err != nil:
 			return nil, ErrPrivate
-		case slices.Contains(exempt, host):
+		case slices.ContainsFunc(exempt, func(name string) bool { return strings.EqualFold(name, host) }):
 			return free(ctx, network, addr)
-		case config.IsLoopback(host):
+		case config.IsLoopback(strings.ToLower(host)):
 			return local(ctx, network, addr)
 		}
 		return guarded(ctx, network, addr)

@@ -30,6 +30,11 @@ type Vendor struct {
 	secrets   []string
 }
 
+var (
+	_ providers.Bounded   = (*Vendor)(nil)
+	_ providers.Templated = (*Vendor)(nil)
+)
+
 // NewVendor returns a vendor with connections of its own. No error will quote the secrets.
 func NewVendor(name string, bounds Bounds, templates providers.Templates, secrets ...config.Secret) Vendor {
 	v := Vendor{HTTP: NewClient(), name: name, bounds: providers.Bounds{PerSecond: bounds.QPS, Concurrent: bounds.Concurrency}, templates: templates}
