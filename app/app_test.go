@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -100,48 +99,15 @@ func environment(t *testing.T, fakes *sandbox.Server, redisURL, databaseURL stri
 	if err := os.WriteFile(ca, fakes.SMTPCA(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	host, port, err := net.SplitHostPort(fakes.SMTPAddr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys := fakes.Credentials()
-	environ := map[string]string{
+	environ := fakes.Settings(ca)
+	maps.Copy(environ, map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL,
 		"USHER_SECRET_KEYS": "t1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 32)),
 		"USHER_HTTP_ADDR":   "127.0.0.1:0", "USHER_OPS_ADDR": "127.0.0.1:0",
 		"USHER_SMS_RESEND_INTERVAL": "1s", "USHER_LOG_LEVEL": "debug",
-		"USHER_ALIYUN_ACCESS_KEY_ID":     keys.Aliyun.AccessKeyID,
-		"USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.AccessKeySecret,
-		"USHER_ALIYUN_SIGN_NAME":         "阿里云短信测试专用",
-		"USHER_ALIYUN_TEMPLATE_CODE":     "SMS_71390007",
-		"USHER_ALIYUN_ENDPOINT":          "http://" + fakes.HTTPAddr() + "/aliyun/",
-		"USHER_RONGLIAN_ACCOUNT_SID":     keys.Ronglian.AccountSID,
-		"USHER_RONGLIAN_AUTH_TOKEN":      keys.Ronglian.AuthToken,
-		"USHER_RONGLIAN_APP_ID":          keys.Ronglian.AppID,
-		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
-		"USHER_RONGLIAN_ENDPOINT":        "http://" + fakes.HTTPAddr() + "/ronglian",
-		"USHER_TENCENT_SECRET_ID":        keys.Tencent.SecretID,
-		"USHER_TENCENT_SECRET_KEY":       keys.Tencent.SecretKey,
-		"USHER_TENCENT_SDK_APP_ID":       keys.Tencent.SDKAppID,
-		"USHER_TENCENT_SIGN_NAME":        "Usher",
-		"USHER_TENCENT_TEMPLATE_ID":      "1110",
-		"USHER_TENCENT_ENDPOINT":         "http://" + fakes.HTTPAddr() + "/tencent/",
-		"USHER_HTTP_URL":                 "http://" + fakes.HTTPAddr() + "/http/",
-		"USHER_HTTP_SECRET":              keys.HTTP.Secret,
-		"USHER_SMTP_HOST":                host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
-		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
-		"USHER_MAIL_FROM": keys.SMTP.Username,
-
-		"USHER_ALIYUN_VERIFY_SIGN_NAME":     keys.AliyunVerify.SignName,
-		"USHER_ALIYUN_VERIFY_TEMPLATE_CODE": keys.AliyunVerify.TemplateCode,
-		"USHER_ALIYUN_VERIFY_ENDPOINT":      "http://" + fakes.HTTPAddr() + "/aliyun/",
-	}
+		"USHER_ALIYUN_SIGN_NAME": "阿里云短信测试专用",
+	})
 	maps.Copy(environ, testkit.PatientTimes())
-	for _, template := range sandbox.Templates() {
-		environ["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
-		environ["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
-		environ["USHER_TENCENT_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Tencent
-	}
 	return environ
 }
 

@@ -67,27 +67,8 @@ func canarySettings(t *testing.T) map[string]string {
 			t.Error(err)
 		}
 	})
-	accepted := fakes.Credentials()
-	environ := map[string]string{
-		"USHER_REDIS_URL": redisURL, "USHER_SECRET_KEYS": key,
-		"USHER_ALIYUN_ACCESS_KEY_ID":     accepted.Aliyun.AccessKeyID,
-		"USHER_ALIYUN_ACCESS_KEY_SECRET": accepted.Aliyun.AccessKeySecret,
-		"USHER_ALIYUN_SIGN_NAME":         "Usher",
-		"USHER_ALIYUN_TEMPLATE_CODE":     "SMS_71390007",
-		"USHER_ALIYUN_ENDPOINT":          "http://" + fakes.HTTPAddr() + "/aliyun/",
-		"USHER_ALIYUN_VERIFY_SIGN_NAME":  accepted.AliyunVerify.SignName, "USHER_ALIYUN_VERIFY_TEMPLATE_CODE": accepted.AliyunVerify.TemplateCode,
-		"USHER_ALIYUN_VERIFY_ENDPOINT": "http://" + fakes.HTTPAddr() + "/aliyun/",
-		"USHER_RONGLIAN_ACCOUNT_SID":   accepted.Ronglian.AccountSID,
-		"USHER_RONGLIAN_AUTH_TOKEN":    accepted.Ronglian.AuthToken,
-		"USHER_RONGLIAN_APP_ID":        accepted.Ronglian.AppID,
-		"USHER_RONGLIAN_TEMPLATE_ID":   "1",
-		"USHER_RONGLIAN_ENDPOINT":      "http://" + fakes.HTTPAddr() + "/ronglian",
-		"USHER_TENCENT_SECRET_ID":      accepted.Tencent.SecretID, "USHER_TENCENT_SECRET_KEY": accepted.Tencent.SecretKey,
-		"USHER_TENCENT_SDK_APP_ID": accepted.Tencent.SDKAppID, "USHER_TENCENT_SIGN_NAME": "Usher", "USHER_TENCENT_TEMPLATE_ID": "1110",
-		"USHER_TENCENT_ENDPOINT": "http://" + fakes.HTTPAddr() + "/tencent/",
-		"USHER_HTTP_URL":         "http://" + fakes.HTTPAddr() + "/http/",
-		"USHER_HTTP_SECRET":      accepted.HTTP.Secret,
-	}
+	environ := fakes.Settings("")
+	maps.Copy(environ, map[string]string{"USHER_REDIS_URL": redisURL, "USHER_SECRET_KEYS": key})
 	maps.Copy(environ, testkit.PatientTimes())
 	return environ
 }

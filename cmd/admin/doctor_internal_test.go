@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,41 +49,12 @@ func healthy(t *testing.T, redisURL, databaseURL string) (map[string]string, *sa
 	if err := os.WriteFile(ca, fakes.SMTPCA(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	host, port, err := net.SplitHostPort(fakes.SMTPAddr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted := fakes.Credentials()
-	environ := map[string]string{
+	environ := fakes.Settings(ca)
+	maps.Copy(environ, map[string]string{
 		"USHER_REDIS_URL": redisURL, "USHER_DATABASE_URL": databaseURL, "USHER_SECRET_KEYS": keySpec("k1"),
-		"USHER_REPORT_SECRET":            "0123456789abcdef",
-		"USHER_SMS_PROVIDERS":            "aliyun,ronglian,tencent",
-		"USHER_ALIYUN_ACCESS_KEY_ID":     accepted.Aliyun.AccessKeyID,
-		"USHER_ALIYUN_ACCESS_KEY_SECRET": accepted.Aliyun.AccessKeySecret,
-		"USHER_ALIYUN_SIGN_NAME":         "Usher",
-		"USHER_ALIYUN_TEMPLATE_CODE":     "SMS_71390007",
-		"USHER_ALIYUN_ENDPOINT":          "http://" + fakes.HTTPAddr() + "/aliyun/",
-		"USHER_ALIYUN_VERIFY_SIGN_NAME":  accepted.AliyunVerify.SignName, "USHER_ALIYUN_VERIFY_TEMPLATE_CODE": accepted.AliyunVerify.TemplateCode,
-		"USHER_ALIYUN_VERIFY_ENDPOINT": "http://" + fakes.HTTPAddr() + "/aliyun/",
-		"USHER_RONGLIAN_ACCOUNT_SID":   accepted.Ronglian.AccountSID,
-		"USHER_RONGLIAN_AUTH_TOKEN":    accepted.Ronglian.AuthToken,
-		"USHER_RONGLIAN_APP_ID":        accepted.Ronglian.AppID,
-		"USHER_RONGLIAN_TEMPLATE_ID":   "1",
-		"USHER_RONGLIAN_ENDPOINT":      "http://" + fakes.HTTPAddr() + "/ronglian",
-		"USHER_TENCENT_SECRET_ID":      accepted.Tencent.SecretID, "USHER_TENCENT_SECRET_KEY": accepted.Tencent.SecretKey,
-		"USHER_TENCENT_SDK_APP_ID": accepted.Tencent.SDKAppID, "USHER_TENCENT_SIGN_NAME": "Usher", "USHER_TENCENT_TEMPLATE_ID": "1110",
-		"USHER_TENCENT_ENDPOINT": "http://" + fakes.HTTPAddr() + "/tencent/",
-		"USHER_HTTP_URL":         "http://" + fakes.HTTPAddr() + "/http/", "USHER_HTTP_SECRET": accepted.HTTP.Secret,
-		"USHER_SMTP_HOST": host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": ca,
-		"USHER_SMTP_USERNAME": accepted.SMTP.Username, "USHER_SMTP_PASSWORD": accepted.SMTP.Password,
-		"USHER_MAIL_FROM": accepted.SMTP.Username,
-	}
+		"USHER_REPORT_SECRET": "0123456789abcdef", "USHER_SMS_PROVIDERS": "aliyun,ronglian,tencent",
+	})
 	maps.Copy(environ, testkit.PatientTimes())
-	for _, template := range sandbox.Templates() {
-		environ["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
-		environ["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
-		environ["USHER_TENCENT_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Tencent
-	}
 	return environ, fakes
 }
 
