@@ -56,6 +56,9 @@ func handleForm[B any](
 		p.PasswordCaptcha = name == "login" && typed["captcha_id"] != ""
 		switch typed["action"] {
 		case "captcha": // show the page with another one
+		case "forget_name":
+			s.forgetName(c)
+			return c.Redirect(http.StatusSeeOther, "/login")
 		case "send_code":
 			err = s.sendCodeForm(c, &p, purpose)
 		case "resend":

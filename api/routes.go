@@ -49,9 +49,10 @@ func (s *Server) routes(e *echo.Echo) {
 	get("/docs", docs)
 
 	get("/", home)
-	for _, page := range []string{"register", "login", "forgot", "activate", "undo", "decline"} {
+	for _, page := range []string{"register", "forgot", "activate", "undo", "decline"} {
 		get("/"+page, s.showForm(page))
 	}
+	get("/login", s.showLogin)
 	e.POST("/register", handleForm(s, "register", verify.Register, s.registerForm))
 	e.POST("/login", handleForm(s, "login", verify.Login, s.loginForm))
 	e.POST("/forgot", handleForm(s, "forgot", verify.ResetPassword, s.forgotForm))

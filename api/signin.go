@@ -40,7 +40,13 @@ func (s *Server) openSession(c echo.Context, body signInBody, byCode bool) (acco
 		return accounts.Account{}, err
 	}
 	s.know(c, account)
-	return account, s.startSession(c, account, body.Remember)
+	if err := s.startSession(c, account, body.Remember); err != nil {
+		return account, err
+	}
+	if !byCode {
+		s.rememberName(c, body, account)
+	}
+	return account, nil
 }
 
 func (s *Server) signInByPassword(c echo.Context, body signInBody) (accounts.Account, error) {

@@ -36,6 +36,8 @@ type Page struct {
 	CodeLetters bool
 	// PasswordCaptcha shows the captcha on the password form of /login, after failures.
 	PasswordCaptcha bool
+	// RememberedName is the user name that /login fills in from an earlier sign-in; empty for none.
+	RememberedName string
 	// Form has the values typed before, for a page that is shown again. It never shows passwords and captcha
 	// answers.
 	Form map[string]string
