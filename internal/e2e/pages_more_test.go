@@ -95,6 +95,7 @@ func TestPages_let_accounts_back_in(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *browser, site){
 		"a forgotten password is replaced": replacesPassword,
 		"a code by SMS signs in":           signsInByCode,
+		"a ticked box keeps the user name": remembersName,
 	} {
 		t.Run(name, func(t *testing.T) {
 			tab, s := s.visit(t, b)
@@ -164,6 +165,17 @@ func signsInByCode(t *testing.T, b *browser, s site) {
 	if shown := b.text(t, "main"); !strings.Contains(shown, username) {
 		t.Errorf("/account shows:\n%s", shown)
 	}
+}
+
+func remembersName(t *testing.T, b *browser, s site) {
+	const username, mobile = "remembered_1", "13911110004"
+	s.account(t, username, mobile)
+	b.do(t, chromedp.Navigate(s.base+"/login"), chromedp.SendKeys(css("#login"), username),
+		chromedp.SendKeys(css("#password"), oldPassword), chromedp.Click(css("#remember")),
+		chromedp.Click(css("button.main[value=password]")), chromedp.WaitVisible(css("dl")), chromedp.Navigate(s.base+"/login"))
+	b.await(t, `document.getElementById('login').value === '`+username+`' && document.getElementById('remember').checked`)
+	b.do(t, chromedp.Click(css("button[value=forget_name]")))
+	b.await(t, `document.getElementById('login')?.value === '' && !document.querySelector('[value=forget_name]')`)
 }
 
 func demandsCaptcha(t *testing.T, b *browser, s site) {
