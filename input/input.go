@@ -70,7 +70,7 @@ func isHyphen(r rune) bool {
 
 func isLineBreak(r rune) bool { return strings.ContainsRune("\n\v\f\r\u0085\u2028\u2029", r) }
 
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+func isDigit[T byte | rune](c T) bool { return c >= '0' && c <= '9' }
 
 // WithoutScheme removes a scheme, such as "tel:", from the beginning of a copied link. Other text stays as it is.
 func WithoutScheme(s, scheme string) string {
@@ -151,7 +151,7 @@ func LetterCode(s string, length int, characters string) string {
 		return bare
 	}
 	found := ""
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return r > unicode.MaxASCII || !isDigit(byte(r)) && !isASCIILetter(byte(r)) }) {
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return !isDigit(r) && !isASCIILetter(r) }) {
 		word = strings.ToUpper(word)
 		if !isCode(word) || word == found {
 			continue
@@ -189,4 +189,4 @@ func onlyRun(s string, length int) string {
 	return found
 }
 
-func isASCIILetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+func isASCIILetter[T byte | rune](c T) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }

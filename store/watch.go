@@ -104,7 +104,7 @@ func (w *Watch) hide(text string) bool {
 
 // write logs a line of the watch's own.
 func (w *Watch) write(level slog.Level, text string, args ...any) {
-	slog.New(w.log).Log(context.Background(), level, text, args...)
+	slog.New(w.log).Log(context.Background(), level, text, args...) //nolint:sloglint // Every caller passes a constant.
 }
 
 // quiet is a handler that leaves out lines about outages that its watch has logged.
