@@ -29,10 +29,11 @@ func modelLimits() limits.Set {
 
 // modelCode is all that the model knows of a code.
 type modelCode struct {
-	id, text string
-	number   int
-	purpose  verify.Purpose
-	expires  time.Time
+	unresolved bool // an attempt may have gone out, and its provider is known
+	id, text   string
+	number     int
+	purpose    verify.Purpose
+	expires    time.Time
 
 	guesses  int
 	replaced bool
@@ -126,13 +127,15 @@ func (c *modelCode) file(claim messages.Claim, state messages.State) bool {
 	}
 	if state != messages.Sending {
 		c.state, c.reason, c.lease, c.recorded = state, "", time.Time{}, this(state)
+		return true
 	}
+	c.unresolved = true
 	return true
 }
 
 // hear applies a vendor's report, and returns whether it changes the model.
 func (c *modelCode) hear(state messages.State) bool {
-	underWay := c.state == messages.Sending || c.state == messages.Sent
+	underWay := c.state == messages.Sending || c.state == messages.Sent || c.state == messages.Queued && c.unresolved
 	if c.attempt == 0 || c.state == state || c.state == messages.Delivered || state != messages.Delivered && !underWay {
 		return false
 	}
