@@ -31,18 +31,23 @@ func NewRegions(codes []string) (Regions, error) {
 }
 
 // Codes returns the codes, the region of numbers without a country code first. It is never empty.
-func (r Regions) Codes() []string {
+func (r Regions) Codes() []string { return slices.Clone(r.served()) }
+
+var mainlandOnly = []string{Mainland}
+
+// served is Codes without a copy, for what every request asks. The slice must not be changed.
+func (r Regions) served() []string {
 	if len(r.codes) == 0 {
-		return []string{Mainland}
+		return mainlandOnly
 	}
-	return slices.Clone(r.codes)
+	return r.codes
 }
 
 // MainlandOnly reports whether no other numbers than those of the mainland are served.
-func (r Regions) MainlandOnly() bool { return slices.Equal(r.Codes(), []string{Mainland}) }
+func (r Regions) MainlandOnly() bool { return slices.Equal(r.served(), mainlandOnly) }
 
 // Serves reports whether the number's region is served.
-func (r Regions) Serves(m Mobile) bool { return slices.Contains(r.Codes(), m.region) }
+func (r Regions) Serves(m Mobile) bool { return slices.Contains(r.served(), m.region) }
 
 // Parse reads a number as people type and paste it, see [input.Number]. It returns [ErrMobile] for everything that cannot be one
 // mobile number, and [ErrRegion] for a mobile number that is not served.
@@ -56,7 +61,7 @@ func (r Regions) Parse(s string) (Mobile, error) {
 
 // ParseAny is [Regions.Parse] without the test whether the number is served. It is for searches and logins: an account may have a
 // number of a region that was served earlier.
-func (r Regions) ParseAny(s string) (Mobile, error) { return parseMobile(s, r.Codes()[0]) }
+func (r Regions) ParseAny(s string) (Mobile, error) { return parseMobile(s, r.served()[0]) }
 
 // CallingCode returns the country code of a region, such as 852 for HK, or 0 for a region that is unknown.
 func CallingCode(region string) int { return phonenumbers.GetCountryCodeForRegion(region) }
