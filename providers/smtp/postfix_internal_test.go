@@ -247,13 +247,15 @@ postlog unix-dgram n - n - 1 postlogd
 			t.Logf("Postfix:\n%s", log)
 		}
 	})
-	testkit.Eventually(t, testkit.Patience, func() bool {
-		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addrs["accepted"])
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	}, "Postfix listens")
+	for name, addr := range addrs {
+		testkit.Eventually(t, testkit.Patience, func() bool {
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err == nil
+		}, "Postfix listens on the port "+name)
+	}
 	return addrs
 }
 
