@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"usher/accounts"
 	"usher/contact"
@@ -43,6 +44,14 @@ func (w memory) ChangeEmail(_ context.Context, was accounts.Account, email conta
 		}
 		a.ActivationGeneration++
 	}, link)
+}
+
+func (w memory) ReplaceEmail(_ context.Context, was accounts.Account, email contact.Email, kept *accounts.Change) (accounts.Account, error) {
+	return w.apply("replace email", was, kept, func(a *accounts.Account) {
+		a.Email, a.EmailChangedAt, a.PendingEmail, a.PendingEmailAt = email, kept.At, contact.Email{}, time.Time{}
+		a.ActivationGeneration++
+		a.SessionGeneration++
+	})
 }
 
 func (w memory) ChangeMobile(_ context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change) (accounts.Account, error) {

@@ -93,13 +93,17 @@ type Store interface {
 	Rehash(ctx context.Context, id, old, hash string) error
 
 	// ChangePassword replaces the hash of an account as the caller read it, by its generations of sessions and of
-	// activation links: when it was changed since, this and the next two methods return ErrChanged. It starts a new
+	// activation links: when it was changed since, this and the next three methods return ErrChanged. It starts a new
 	// generation of sessions.
 	ChangePassword(ctx context.Context, was Account, hash string, change *Change) (Account, error)
 
 	// ChangeEmail sets the pending address, starts a new generation of activation links and writes the link's mail.
 	// The sessions continue. A nil change is not recorded: the account has no former state to go back to.
 	ChangeEmail(ctx context.Context, was Account, email contact.Email, link *Mail, change *Change) (Account, error)
+
+	// ReplaceEmail replaces the address by a proved one, removes the pending one and starts new generations of sessions
+	// and of activation links.
+	ReplaceEmail(ctx context.Context, was Account, email contact.Email, change *Change) (Account, error)
 
 	// ChangeMobile replaces the number by a proved one, ends the account's own claim on another number and starts a new
 	// generation of sessions.

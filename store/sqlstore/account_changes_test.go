@@ -19,6 +19,7 @@ var changesTests = behaviours{
 	"ChangePassword_ends_the_generation":      changesPassword,
 	"ChangeEmail_replaces_a_proved_address":   changesEmail,
 	"ChangeEmail_gives_its_address_free":      changesFreed,
+	"ReplaceEmail_needs_no_link":              replacesEmail,
 	"ChangeMobile_replaces_the_number":        changesMobile,
 	"Changes_fill_in_what_there_was_not":      changesBare,
 	"Changes_refuse_what_is_taken":            changesTaken,
@@ -126,6 +127,34 @@ func changesFreed(t *testing.T, f *fixture) {
 	}
 }
 
+func replacesEmail(t *testing.T, f *fixture) {
+	before, _ := f.proved(t)
+	asked, _ := f.contacts(t)
+	next, _ := f.contacts(t)
+	f.clock.Advance(time.Second)
+	link := f.mail()
+	before, err := f.accounts.ChangeEmail(t.Context(), before, asked, link, f.change(before, accounts.AskedForEmail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	notice := f.notice(accounts.MailEmailChanged)
+	notice.To = before.Email
+	got, err := f.accounts.ReplaceEmail(t.Context(), before, next, f.change(before, accounts.ChangedEmail, notice))
+	want := before
+	want.Email, want.EmailChangedAt, want.PendingEmail, want.PendingEmailAt = next, f.clock.Now(), contact.Email{}, time.Time{}
+	want.ActivationGeneration, want.SessionGeneration = 3, 2
+	f.wantChanged(t, want, got, err)
+	f.claim(t, notice.ID)
+	f.wantDropped(t, link.ID, "superseded")
+	if _, err := f.accounts.Find(t.Context(), accounts.Key{By: accounts.ByEmail, Value: next.Reveal()}); err != nil {
+		t.Errorf("Find by the new address = %v", err)
+	}
+	other, _ := f.created(t)
+	if _, err := f.accounts.ReplaceEmail(t.Context(), other, before.Email, f.change(other, accounts.ChangedEmail)); err != nil {
+		t.Errorf("ReplaceEmail by the address that was given up = %v", err)
+	}
+}
+
 func changesMobile(t *testing.T, f *fixture) {
 	before, _ := f.proved(t)
 	_, next := f.contacts(t)
@@ -155,6 +184,10 @@ func changesBare(t *testing.T, f *fixture) {
 	want.Mobile, want.MobileChangedAt, want.SessionGeneration = mobile, f.clock.Now(), 2
 	got, err = f.accounts.ChangeMobile(t.Context(), got, mobile, f.change(got, accounts.ChangedMobile))
 	f.wantChanged(t, want, got, err)
+	want.Email, want.PendingEmail, want.PendingEmailAt = email, contact.Email{}, time.Time{}
+	want.ActivationGeneration, want.SessionGeneration = 3, 3
+	got, err = f.accounts.ReplaceEmail(t.Context(), got, email, f.change(got, accounts.ChangedEmail)) // the pending one, by a code
+	f.wantChanged(t, want, got, err)
 }
 
 func changesTaken(t *testing.T, f *fixture) {
@@ -162,6 +195,9 @@ func changesTaken(t *testing.T, f *fixture) {
 	other, _ := f.created(t)
 	_, err := f.accounts.ChangeMobile(t.Context(), before, other.Mobile, f.change(before, accounts.ChangedMobile))
 	wantTaken(t, err, accounts.FieldMobile)
+	owner, _ := f.proved(t)
+	_, err = f.accounts.ReplaceEmail(t.Context(), before, owner.Email, f.change(before, accounts.ChangedEmail))
+	wantTaken(t, err, accounts.FieldEmail)
 	f.wantAsBefore(t, before)
 }
 
@@ -182,6 +218,10 @@ func changesStale(t *testing.T, f *fixture) {
 		},
 		"email": func(was accounts.Account) error {
 			_, err := f.accounts.ChangeEmail(t.Context(), was, email, f.mail(), f.change(was, accounts.AskedForEmail))
+			return err
+		},
+		"email by code": func(was accounts.Account) error {
+			_, err := f.accounts.ReplaceEmail(t.Context(), was, email, f.change(was, accounts.ChangedEmail))
 			return err
 		},
 		"mobile": func(was accounts.Account) error {
@@ -220,6 +260,7 @@ func changesMails(t *testing.T, f *fixture) {
 
 func changesParallel(t *testing.T, f *fixture) {
 	email, mobile := f.contacts(t)
+	byCode, _ := f.contacts(t)
 	const many = 10
 	people := make([]accounts.Account, many)
 	for i := range people {
@@ -232,6 +273,11 @@ func changesParallel(t *testing.T, f *fixture) {
 			if err == nil {
 				_, err = f.accounts.Activate(t.Context(), changed.ID, changed.ActivationGeneration, "", f.clock.Now(), nil)
 			}
+			return err
+		},
+		"ten people prove another address by codes": func(i int) error {
+			was := f.found(t, people[i].ID)
+			_, err := f.accounts.ReplaceEmail(t.Context(), was, byCode, f.change(was, accounts.ChangedEmail))
 			return err
 		},
 		"ten people want one number": func(i int) error {

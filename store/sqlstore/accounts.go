@@ -167,6 +167,17 @@ func (a *Accounts) ChangeEmail(
 		key, sealed, email.String(), at(kept.At), at(kept.At))
 }
 
+// ReplaceEmail implements accounts.Store.
+func (a *Accounts) ReplaceEmail(
+	ctx context.Context, was accounts.Account, email contact.Email, kept *accounts.Change,
+) (accounts.Account, error) {
+	key, sealed := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
+	return a.change(ctx, "replace email", was, kept, nil,
+		"email_key = ?, email_sealed = ?, email_masked = ?, email_changed_at = ?, email_active = true, "+clearPending+`,
+			activation_generation = activation_generation + 1, `+endSessions,
+		key, sealed, email.String(), at(kept.At))
+}
+
 // ChangeMobile implements accounts.Store.
 func (a *Accounts) ChangeMobile(
 	ctx context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change,
