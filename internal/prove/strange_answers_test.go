@@ -78,7 +78,7 @@ func aliyunAnswers(t testing.TB) reader {
 	t.Helper()
 	sms := anSMS(t)
 	cfg := aliyun.Config{
-		Keys:     aliyun.Keys{AccessKeyID: "keykeykey", AccessKeySecret: "secretsecret"},
+		Keys:     aliyun.Keys{AccessKeyID: "kEy4u7Wn", AccessKeySecret: "sEcr9q2Tb"},
 		SignName: "签名", TemplateCode: "SMS_1", TemplateParam: "code", Endpoint: "https://vendor.example",
 	}
 	return reader{
@@ -96,15 +96,15 @@ func aliyunAnswers(t testing.TB) reader {
 			answer := said{anyStatus(random), text}
 			client.HTTP = &http.Client{Transport: answer}
 			receipt, err := client.SendSMS(t.Context(), sms)
-			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "keykeykey", "secretsecret")
+			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "kEy4u7Wn", "sEcr9q2Tb")
 			judgeID(t, answer, receipt, sms.To.Reveal())
 			fate, err := client.QuerySMS(t.Context(), providers.Query{ID: sms.ID, To: sms.To, SentAt: time.Now()})
 			if fate.Refusal != nil {
 				err = fate.Refusal
 			}
-			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, sms.To.Reveal(), "keykeykey", "secretsecret")
+			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, sms.To.Reveal(), "kEy4u7Wn", "sEcr9q2Tb")
 			_, err = client.CheckSigns(t.Context())
-			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "keykeykey", "secretsecret")
+			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "kEy4u7Wn", "sEcr9q2Tb")
 		},
 	}
 }
@@ -113,7 +113,7 @@ func aliyunVerifyAnswers(t testing.TB) reader {
 	t.Helper()
 	sms := anSMS(t)
 	cfg := aliyun.VerifyConfig{
-		Keys:     aliyun.Keys{AccessKeyID: "keykeykey", AccessKeySecret: "secretsecret"},
+		Keys:     aliyun.Keys{AccessKeyID: "kEy4u7Wn", AccessKeySecret: "sEcr9q2Tb"},
 		SignName: "签名", TemplateCode: "100001", Endpoint: "https://vendor.example",
 	}
 	return reader{
@@ -128,7 +128,7 @@ func aliyunVerifyAnswers(t testing.TB) reader {
 			answer := said{anyStatus(random), text}
 			client.HTTP = &http.Client{Transport: answer}
 			receipt, err := client.SendSMS(t.Context(), sms)
-			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "keykeykey", "secretsecret")
+			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "kEy4u7Wn", "sEcr9q2Tb")
 			judgeID(t, answer, receipt, sms.To.Reveal())
 		},
 	}
@@ -138,7 +138,7 @@ func tencentAnswers(t testing.TB) reader {
 	t.Helper()
 	sms := anSMS(t)
 	cfg := tencent.Config{
-		SecretID: "sidsidsid", SecretKey: "keykeykey", SDKAppID: "1", SignName: "签名", TemplateID: "1", TemplateParams: []string{"code"},
+		SecretID: "sId8w3Hp", SecretKey: "kEy4u7Wn", SDKAppID: "1", SignName: "签名", TemplateID: "1", TemplateParams: []string{"code"},
 		Region: "ap-guangzhou", Endpoint: "https://vendor.example",
 	}
 	return reader{
@@ -156,15 +156,15 @@ func tencentAnswers(t testing.TB) reader {
 			answer := said{anyStatus(random), text}
 			client.HTTP = &http.Client{Transport: answer}
 			receipt, err := client.SendSMS(t.Context(), sms)
-			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "sidsidsid", "keykeykey")
+			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "sId8w3Hp", "kEy4u7Wn")
 			judgeID(t, answer, receipt, sms.To.Reveal())
 			result, err := client.QuerySMS(t.Context(), providers.Query{ID: sms.ID, To: sms.To, SentAt: time.Now()})
 			if result.Refusal != nil {
 				err = result.Refusal
 			}
-			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, sms.To.Reveal(), "sidsidsid", "keykeykey")
+			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, sms.To.Reveal(), "sId8w3Hp", "kEy4u7Wn")
 			batch, err := tencent.Puller{Client: client}.Pull(t.Context())
-			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "sidsidsid", "keykeykey")
+			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "sId8w3Hp", "kEy4u7Wn")
 			if err != nil && len(batch.Reports) > 0 {
 				t.Errorf("%q: reports and %v", text, err)
 			}
@@ -176,7 +176,7 @@ func ronglianAnswers(t testing.TB) reader {
 	t.Helper()
 	sms := anSMS(t)
 	cfg := ronglian.Config{
-		AccountSID: "sidsidsid", AuthToken: "tokentoken", AppID: "app", TemplateID: "1", Endpoint: "https://vendor.example",
+		AccountSID: "sId8w3Hp", AuthToken: "tOk5x1Rv", AppID: "app", TemplateID: "1", Endpoint: "https://vendor.example",
 	}
 	return reader{
 		corpora: []string{"providers/ronglian/testdata/fuzz/FuzzClient_receipt", "providers/ronglian/testdata/fuzz/FuzzClient_Pull"},
@@ -190,10 +190,10 @@ func ronglianAnswers(t testing.TB) reader {
 			answer := said{anyStatus(random), text}
 			client.HTTP = &http.Client{Transport: answer}
 			receipt, err := client.SendSMS(t.Context(), sms)
-			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "sidsidsid", "tokentoken")
+			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "sId8w3Hp", "tOk5x1Rv")
 			judgeID(t, answer, receipt, sms.To.Reveal())
 			batch, err := client.Pull(t.Context())
-			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "sidsidsid", "tokentoken")
+			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "sId8w3Hp", "tOk5x1Rv")
 			if err != nil && len(batch.Reports) > 0 {
 				t.Errorf("%q: reports and %v", text, err)
 			}
@@ -240,7 +240,7 @@ func smtpReplies(t testing.TB) reader {
 	mail := providers.Email{MessageID: "id@example.com", To: to, Subject: "subject", Text: "text", HTML: "<p>text</p>"}
 	cfg := smtp.Config{
 		Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, Username: "login@example.com",
-		Password: config.Secret("passwordpassword"), TLS: "none", From: "login@example.com",
+		Password: config.Secret("pAss6y0Gd"), TLS: "none", From: "login@example.com",
 	}
 	return reader{
 		corpora: []string{"providers/smtp/testdata/fuzz/FuzzClient_SendEmail"},
@@ -259,7 +259,7 @@ func smtpReplies(t testing.TB) reader {
 			if ctx.Err() != nil {
 				t.Errorf("%q takes longer than %v", text, answerTime)
 			}
-			judgeAnswer(t, said{200, text}, receipt, err, "hai.ma", "passwordpassword")
+			judgeAnswer(t, said{200, text}, receipt, err, "hai.ma", "pAss6y0Gd")
 		},
 	}
 }
