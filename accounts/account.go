@@ -23,7 +23,8 @@ type Account struct {
 	PendingEmail   contact.Email
 	PendingEmailAt time.Time
 
-	// ActivationGeneration counts the activation links issued; only the newest one works.
+	// ActivationGeneration counts the addresses whose proof was asked for; a mail about an older one is not sent. Until
+	// links of several mails were valid at once, it counted the mails.
 	ActivationGeneration int
 	// SessionGeneration counts password changes; a session of an older one has ended.
 	SessionGeneration int

@@ -35,11 +35,11 @@ type Activation struct {
 // [Account.Waiting], gets the password of the request and its earlier sessions end, so that a person who registered
 // another person's address has no power over the account; any other account asks for its current password.
 //
-// Opened reports that the account waited until now. A second call returns the same account and changes nothing, also
-// after the link's end, since people open old mails. The errors are ErrLinkInvalid for a link that we did not sign for
-// this address, ErrLinkExpired for one that is too old or was replaced, an *ExistsError when another account has proved
-// the address first, FieldErrors about the new password, ErrLinkAlone or a *PasswordError about the current one, and
-// [passwords.ErrBusy].
+// Every link to the pending address works until one of them is used or its own time is over: people who ask for a second
+// mail often open the first one. Opened reports that the account waited until now. A second call returns the same account
+// and changes nothing, also after the link's end, since people open old mails. The errors are ErrLinkInvalid for a link
+// that we did not sign for this address, ErrLinkExpired for one that is too old, an *ExistsError when another account has proved the address first, FieldErrors about the new password,
+// ErrLinkAlone or a *PasswordError about the current one, and [passwords.ErrBusy].
 func (s *Service) Activate(ctx context.Context, r Activation) (account Account, opened bool, err error) {
 	token, account, err := s.linked(ctx, r.Token)
 	if err != nil || s.isFor(token, account.Email) {
@@ -50,7 +50,7 @@ func (s *Service) Activate(ctx context.Context, r Activation) (account Account, 
 		return Account{}, false, err
 	}
 	change := s.changeByProof(account, r.Origin)
-	proved, err := s.Store.Activate(ctx, account.ID, token.Generation, hash, s.Now(), change)
+	proved, err := s.Store.Activate(ctx, account.ID, account.ActivationGeneration, hash, s.Now(), change)
 	if _, lost := errors.AsType[*ExistsError](err); lost || err == nil {
 		s.release(ctx, token.Address)
 	}
@@ -83,8 +83,6 @@ func (s *Service) linked(ctx context.Context, text string) (secrets.Token, Accou
 		if expired { // the account may have been deleted since
 			err = ErrLinkExpired
 		}
-	case account.ActivationGeneration != token.Generation:
-		err = ErrLinkExpired
 	case expired && !s.isFor(token, account.Email):
 		err = ErrLinkExpired
 	}
@@ -142,8 +140,8 @@ func (s *Service) Registered(ctx context.Context, id string, generation int) (Ac
 	return account, nil
 }
 
-// ResendActivation sends another activation mail, which invalidates older links: for the newest account that waits for
-// the proof of the address and has nothing else, see [Account.Waiting]. It returns nil after about the same time whether
+// ResendActivation sends another activation mail: for the newest account that waits for the proof of the address and has
+// nothing else, see [Account.Waiting]. The links of earlier mails still work. It returns nil after about the same time whether
 // there is one or not, or a *verify.LimitError when the owner of the address has declined mails. Before it sends a mail
 // it calls pay. When pay returns a *verify.LimitError, it sends no mail and still returns nil: the refusal would show
 // that an account waits.
@@ -181,8 +179,7 @@ func (s *Service) renewActivation(ctx context.Context, email contact.Email, orig
 	return s.renew(ctx, account, origin)
 }
 
-// ResendOwnActivation sends another activation mail to the account's pending address, which invalidates older links. It
-// does nothing when no address is pending any more, and returns a *verify.LimitError when the owner of the address has
+// ResendOwnActivation sends another activation mail to the account's pending address. It does nothing when no address is pending any more, and returns a *verify.LimitError when the owner of the address has
 // declined mails, or FieldErrors when there is no such mailbox.
 func (s *Service) ResendOwnActivation(ctx context.Context, account Account, origin Origin) error {
 	if err := s.refuseDeclined(ctx, account.PendingEmail); err != nil {

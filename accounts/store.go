@@ -61,14 +61,14 @@ type Store interface {
 	// account of that claim; a nil mail is none.
 	Seen(ctx context.Context, account Account, at time.Time, mail *Mail) error
 
-	// Activate turns the pending address into the proved one and activates the account, if generation is still the
-	// newest. A hash that is not empty replaces that of the password and starts a new generation of sessions. A change
+	// Activate turns the pending address into the proved one and activates the account, if generation is still that of
+	// the account's activation. A hash that is not empty replaces that of the password and starts a new generation of sessions. A change
 	// that is not nil is recorded, its mails are written and the sessions end. ErrNotFound means that the account, the
 	// generation or the pending address does not exist any more, an *ExistsError that another account has proved the
 	// address.
 	Activate(ctx context.Context, id string, generation int, hash string, at time.Time, change *Change) (Account, error)
 
-	// RenewActivation starts a new generation of activation links and writes its mail. It returns ErrNotFound when the
+	// RenewActivation writes another activation mail and records that the proof was asked for again. It returns ErrNotFound when the
 	// account has no pending address any more.
 	RenewActivation(ctx context.Context, id string, mail Mail) error
 
@@ -93,11 +93,11 @@ type Store interface {
 	Rehash(ctx context.Context, id, old, hash string) error
 
 	// ChangePassword replaces the hash of an account as the caller read it, by its generations of sessions and of
-	// activation links: when it was changed since, this and the next three methods return ErrChanged. It starts a new
+	// activation mails: when it was changed since, this and the next three methods return ErrChanged. It starts a new
 	// generation of sessions.
 	ChangePassword(ctx context.Context, was Account, hash string, change *Change) (Account, error)
 
-	// ChangeEmail sets the pending address, starts a new generation of activation links and writes the link's mail.
+	// ChangeEmail sets the pending address, starts a new generation of activation mails and writes the link's mail.
 	// The sessions continue. A nil change is not recorded: the account has no former state to go back to.
 	ChangeEmail(ctx context.Context, was Account, email contact.Email, link *Mail, change *Change) (Account, error)
 
@@ -117,7 +117,7 @@ type Store interface {
 	ChangesFrom(ctx context.Context, mobile contact.Mobile, at time.Time) ([]Change, error)
 
 	// Undo restores the contacts from before the change, removes the pending address and every claim on the account's
-	// number, sets the password, starts new generations of sessions and of activation links, deletes this change and
+	// number, sets the password, starts new generations of sessions and of activation mails, deletes this change and
 	// all later ones of the account and writes the mails, in one transaction. A contact that another account has proved
 	// meanwhile is not restored; the account has none then. It returns ErrNotFound when the change cannot be undone any
 	// more.

@@ -62,7 +62,7 @@ func handleForm[B any](
 		case "send_code":
 			err = s.sendCodeForm(c, &p, purpose)
 		case "resend":
-			p.Token, p.Done = "", name == "register" // an old link does not work once there is a new one
+			p.Token, p.Done = "", name == "register" // the person opens the link of the new mail next
 			if _, err = s.resend(c, resendBody{Email: typed["email"]}); err == nil {
 				p.Notice = resent.in(languageOf(c))
 			}

@@ -90,14 +90,15 @@ func TestPages_register_with_an_address_without_a_script(t *testing.T) {
 	old := b.lastToken(address)
 	p.submit("/register", url.Values{"action": {"resend"}, "email": {address}}).wantPage(200, "已重新发送激活邮件")
 
-	p.get("/activate?token="+old).wantPage(200, old)
-	p.submit("/activate", url.Values{"token": {old}, "action": {"activate"}}).wantPage(422, "激活链接已过期")
 	token := b.lastToken(address)
 	p.get("/activate?token="+token).wantPage(200, "验证邮箱")
 	if _, found := b.lastMail(); found.Active {
 		t.Error("looking at the page has activated the account")
 	}
-	p.submit("/activate", url.Values{"token": {token}, "action": {"activate"}}).wantPage(200, "<div data-done>")
+	p.get("/activate?token="+old).wantPage(200, old)
+	for _, link := range []string{old, token} { // the mails are opened in any order
+		p.submit("/activate", url.Values{"token": {link}, "action": {"activate"}}).wantPage(200, "<div data-done>")
+	}
 	b.clock.Advance(time.Minute)
 	p.submit("/activate", url.Values{"action": {"resend"}, "email": {"x@example.com"}}).wantPage(200, "已重新发送激活邮件")
 	b.wantNoSecrets(address, password, token)

@@ -13,7 +13,7 @@ import (
 type Token struct {
 	Kind       string    `json:"k,omitempty"` // purpose of the link; empty for one that proves an address
 	Account    string    `json:"a"`           // account id
-	Generation int       `json:"g"`           // of the account's activation; the store refuses an older one
+	Generation int       `json:"g"`           // of the account's activation when the mail was sent
 	Address    string    `json:"h"`           // keyed hash of the address that it proves
 	ExpiresAt  time.Time `json:"-"`           // in whole seconds
 }

@@ -71,7 +71,6 @@ type accountWorld struct {
 type letter struct {
 	address                 int
 	account                 *modelAccount
-	links                   int // generation of its link
 	activate, decline, undo string
 	ends                    time.Time
 	change                  *modelChange // that it undoes
@@ -169,7 +168,7 @@ func (w *accountWorld) deliver(c *rapid.T) {
 		}
 		l := letter{
 			address: 1 + slices.Index(w.addresses, claimed.Recipient()), ends: claimed.Mail.NotAfter,
-			account: w.find(func(a *modelAccount) bool { return a.id == claimed.Account.ID }), links: claimed.Account.ActivationGeneration,
+			account: w.find(func(a *modelAccount) bool { return a.id == claimed.Account.ID }),
 		}
 		if l.address == 0 || l.account == nil {
 			c.Fatalf("%s goes to an address or for an account that the model does not know", mail.Purpose)

@@ -70,6 +70,17 @@ func (f *fixture) contacts(t *testing.T) (contact.Email, contact.Mobile) {
 	return stranger.PendingEmail, stranger.Mobile
 }
 
+// asksForAnother makes the account wait for the proof of another address, and returns it.
+func (f *fixture) asksForAnother(t *testing.T, account accounts.Account) accounts.Account {
+	t.Helper()
+	next, _ := f.contacts(t)
+	changed, err := f.accounts.ChangeEmail(t.Context(), account, next, f.mail(), f.change(account, accounts.AskedForEmail))
+	if err != nil || changed.ActivationGeneration != account.ActivationGeneration+1 {
+		t.Fatalf("ChangeEmail = generation %d, %v", changed.ActivationGeneration, err)
+	}
+	return changed
+}
+
 func changesPassword(t *testing.T, f *fixture) {
 	before, _ := f.proved(t)
 	f.clock.Advance(time.Second)

@@ -99,12 +99,11 @@ func (a *Accounts) Activate(
 	return a.found("activate account", row, err)
 }
 
-// RenewActivation increments the generation and stores its mail in one transaction. Mails of older generations are dropped
-// when a worker claims them.
+// RenewActivation stores another mail of the same generation. Mails of older generations, which are about another address,
+// are dropped when a worker claims them.
 func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts.Mail) error {
 	_, err := a.update(ctx, nil, []*accounts.Mail{&mail}, `
-		set activation_generation = activation_generation + 1, updated_at = ?,
-			pending_email_at = case when pending_email_at is null then pending_email_at else ? end
+		set updated_at = ?, pending_email_at = case when pending_email_at is null then pending_email_at else ? end
 		where id = ? and pending_email_key is not null`,
 		at(mail.CreatedAt), at(mail.CreatedAt), id)
 	return accountError("renew activation", err)

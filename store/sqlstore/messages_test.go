@@ -199,9 +199,7 @@ func retryObsolete(t *testing.T, f *fixture) {
 		t.Fatal(err)
 	}
 	superseded, supersededMail := failed()
-	if err := f.accounts.RenewActivation(t.Context(), superseded.ID, *f.mail()); err != nil {
-		t.Fatal(err)
-	}
+	f.asksForAnother(t, superseded)
 	_, expiredMail := failed()
 	for range 2 {
 		f.wantRetry(t, usedMail.ID, "used")
