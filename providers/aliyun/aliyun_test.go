@@ -272,18 +272,5 @@ func TestConfig_Validate(t *testing.T) {
 }
 
 func BenchmarkClient_SendSMS(b *testing.B) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, acceptance)
-	}))
-	defer server.Close()
-	client, sms := open(b, server.URL), providertest.SMS(b)
-	b.ReportAllocs()
-	b.SetParallelism(25)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := client.SendSMS(b.Context(), sms); err != nil {
-				b.Error(err)
-			}
-		}
-	})
+	providertest.Benchmark(b, func(t testing.TB, endpoint string) providers.SMSSender { return open(t, endpoint) }, acceptance)
 }

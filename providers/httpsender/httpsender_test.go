@@ -1,12 +1,18 @@
 package httpsender_test
 
 import (
+	"bufio"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/textproto"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -289,19 +295,52 @@ func TestConfig_Validate(t *testing.T) {
 	}
 }
 
-func BenchmarkClient_SendSMS(b *testing.B) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, accepted)
+// The example of the manual must be a request as the client sends it, signed with the secret that the manual names.
+func TestClient_request_of_the_manual_is_a_real_one(t *testing.T) {
+	t.Parallel()
+	manual, err := os.ReadFile("../../docs/http-sender.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(manual), "```http\n")
+	example, after, _ := strings.Cut(example, "\n```\n")
+	head, body, _ := strings.Cut(example, "\n\n")
+	if !strings.Contains(after, "signed with `"+secret+"`") {
+		t.Error("the manual does not name the secret of its example")
+	}
+	header, err := textproto.NewReader(bufio.NewReader(strings.NewReader(head[strings.Index(head, "\n")+1:] + "\n\n"))).ReadMIMEHeader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := webhooks.ParseKeys(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seconds, _ := strconv.ParseInt(header.Get("webhook-timestamp"), 10, 64) // Verify refuses what is no number
+	if _, err := keys.Verify(http.Header(header), []byte(body), time.Unix(seconds, 0)); err != nil {
+		t.Errorf("the signature of the example: %v", err)
+	}
+	var sent map[string]any
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+			t.Error(err)
+		}
 	}))
 	defer server.Close()
-	client, sms := open(b, server.URL), providertest.SMS(b)
-	b.ReportAllocs()
-	b.SetParallelism(25)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := client.SendSMS(b.Context(), sms); err != nil {
-				b.Error(err)
-			}
-		}
-	})
+	sms := providertest.SMS(t)
+	sms.Purpose, sms.Language = "login", "zh"
+	if _, err := open(t, server.URL).SendSMS(t.Context(), sms); err != nil {
+		t.Fatal(err)
+	}
+	var shown map[string]any
+	if err := json.Unmarshal([]byte(body), &shown); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := slices.Sorted(maps.Keys(shown)), slices.Sorted(maps.Keys(sent)); !slices.Equal(got, want) {
+		t.Errorf("the example has the fields %v, the client sends %v", got, want)
+	}
+}
+
+func BenchmarkClient_SendSMS(b *testing.B) {
+	providertest.Benchmark(b, func(t testing.TB, endpoint string) providers.SMSSender { return open(t, endpoint) }, accepted)
 }

@@ -102,6 +102,23 @@ func Run(t *testing.T, c SMSCase) {
 	t.Run("a sender is safe for concurrent use", c.concurrent)
 }
 
+// Benchmark measures sends of 25 goroutines for each processor to a vendor that answers at once.
+func Benchmark(b *testing.B, open func(t testing.TB, endpoint string) providers.SMSSender, accepted string) {
+	b.Helper()
+	server := httptest.NewServer(answer(http.StatusOK, accepted))
+	defer server.Close()
+	sender, sms := open(b, server.URL), SMS(b)
+	b.ReportAllocs()
+	b.SetParallelism(25)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := sender.SendSMS(b.Context(), sms); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
 // exchange is the send of the suite's message.
 func (c SMSCase) exchange(t testing.TB) exchange {
 	sms := SMS(t)
