@@ -74,131 +74,140 @@ func judgeAnswer(t testing.TB, s said, receipt providers.Receipt, err error, pri
 	}
 }
 
-func aliyunAnswers(t testing.TB) reader {
+// smsAnswers reads texts as the answers of a vendor of SMS. Open returns a client with the transport, whose own type further
+// needs to ask for other things than a send; private are the client's keys.
+func smsAnswers[C providers.SMSSender](
+	t testing.TB, open func(*http.Client) (C, error), further func(testing.TB, C, providers.SMS, string), corpora, private []string,
+) reader {
 	t.Helper()
 	sms := anSMS(t)
+	return reader{
+		corpora: corpora,
+		part:    5, // each is signed
+		check: func(t testing.TB, random *rand.Rand, text string) {
+			t.Helper()
+			answer := said{anyStatus(random), text}
+			client, err := open(&http.Client{Transport: answer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			receipt, err := client.SendSMS(t.Context(), sms)
+			judgeAnswer(t, answer, receipt, err, append([]string{sms.To.Reveal(), sms.Code}, private...)...)
+			judgeID(t, answer, receipt, sms.To.Reveal())
+			if further != nil {
+				further(t, client, sms, text)
+			}
+		},
+	}
+}
+
+// judgeQuery asks about the SMS and holds the result against what all clients promise.
+func judgeQuery(t testing.TB, client providers.Querier, sms providers.SMS, text string, private ...string) {
+	t.Helper()
+	result, err := client.QuerySMS(t.Context(), providers.Query{ID: sms.ID, To: sms.To, SentAt: time.Now()})
+	if result.Refusal != nil {
+		err = result.Refusal
+	}
+	judgeAnswer(t, said{200, text}, providers.Receipt{}, err, append([]string{sms.To.Reveal()}, private...)...)
+}
+
+// judgePull asks for reports and holds them against what all clients promise.
+func judgePull(t testing.TB, client providers.Puller, text string, private ...string) {
+	t.Helper()
+	batch, err := client.Pull(t.Context())
+	judgeAnswer(t, said{200, text}, providers.Receipt{}, err, private...)
+	if err != nil && len(batch.Reports) > 0 {
+		t.Errorf("%q: reports and %v", text, err)
+	}
+}
+
+func aliyunAnswers(t testing.TB) reader {
+	t.Helper()
+	private := []string{"kEy4u7Wn", "sEcr9q2Tb"}
 	cfg := aliyun.Config{
 		Keys:     aliyun.Keys{AccessKeyID: "kEy4u7Wn", AccessKeySecret: "sEcr9q2Tb"},
 		SignName: "签名", TemplateCode: "SMS_1", TemplateParam: "code", Endpoint: "https://vendor.example",
 	}
-	return reader{
-		corpora: []string{
-			"providers/aliyun/testdata/fuzz/FuzzClient_receipt", "providers/aliyun/testdata/fuzz/FuzzClient_QuerySMS",
-			"providers/aliyun/testdata/fuzz/FuzzClient_CheckSigns",
-		},
-		part: 5, // each is signed
-		check: func(t testing.TB, random *rand.Rand, text string) {
-			t.Helper()
-			client, err := aliyun.New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer := said{anyStatus(random), text}
-			client.HTTP = &http.Client{Transport: answer}
-			receipt, err := client.SendSMS(t.Context(), sms)
-			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "kEy4u7Wn", "sEcr9q2Tb")
-			judgeID(t, answer, receipt, sms.To.Reveal())
-			fate, err := client.QuerySMS(t.Context(), providers.Query{ID: sms.ID, To: sms.To, SentAt: time.Now()})
-			if fate.Refusal != nil {
-				err = fate.Refusal
-			}
-			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, sms.To.Reveal(), "kEy4u7Wn", "sEcr9q2Tb")
-			_, err = client.CheckSigns(t.Context())
-			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "kEy4u7Wn", "sEcr9q2Tb")
-		},
+	open := func(transport *http.Client) (*aliyun.Client, error) {
+		client, err := aliyun.New(cfg)
+		if err == nil {
+			client.HTTP = transport
+		}
+		return client, err
 	}
+	further := func(t testing.TB, client *aliyun.Client, sms providers.SMS, text string) {
+		t.Helper()
+		judgeQuery(t, client, sms, text, private...)
+		_, err := client.CheckSigns(t.Context())
+		judgeAnswer(t, said{200, text}, providers.Receipt{}, err, private...)
+	}
+	return smsAnswers(t, open, further, []string{
+		"providers/aliyun/testdata/fuzz/FuzzClient_receipt", "providers/aliyun/testdata/fuzz/FuzzClient_QuerySMS",
+		"providers/aliyun/testdata/fuzz/FuzzClient_CheckSigns",
+	}, private)
 }
 
 func aliyunVerifyAnswers(t testing.TB) reader {
 	t.Helper()
-	sms := anSMS(t)
 	cfg := aliyun.VerifyConfig{
 		Keys:     aliyun.Keys{AccessKeyID: "kEy4u7Wn", AccessKeySecret: "sEcr9q2Tb"},
 		SignName: "签名", TemplateCode: "100001", Endpoint: "https://vendor.example",
 	}
-	return reader{
-		corpora: []string{"providers/aliyun/testdata/fuzz/FuzzVerifyClient_receipt"},
-		part:    5, // each is signed
-		check: func(t testing.TB, random *rand.Rand, text string) {
-			t.Helper()
-			client, err := aliyun.NewVerify(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer := said{anyStatus(random), text}
-			client.HTTP = &http.Client{Transport: answer}
-			receipt, err := client.SendSMS(t.Context(), sms)
-			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "kEy4u7Wn", "sEcr9q2Tb")
-			judgeID(t, answer, receipt, sms.To.Reveal())
-		},
+	open := func(transport *http.Client) (*aliyun.VerifyClient, error) {
+		client, err := aliyun.NewVerify(cfg)
+		if err == nil {
+			client.HTTP = transport
+		}
+		return client, err
 	}
+	return smsAnswers(t, open, nil, []string{"providers/aliyun/testdata/fuzz/FuzzVerifyClient_receipt"}, []string{"kEy4u7Wn", "sEcr9q2Tb"})
 }
 
 func tencentAnswers(t testing.TB) reader {
 	t.Helper()
-	sms := anSMS(t)
+	private := []string{"sId8w3Hp", "kEy4u7Wn"}
 	cfg := tencent.Config{
 		SecretID: "sId8w3Hp", SecretKey: "kEy4u7Wn", SDKAppID: "1", SignName: "签名", TemplateID: "1", TemplateParams: []string{"code"},
 		Region: "ap-guangzhou", Endpoint: "https://vendor.example",
 	}
-	return reader{
-		corpora: []string{
-			"providers/tencent/testdata/fuzz/FuzzClient_receipt", "providers/tencent/testdata/fuzz/FuzzClient_QuerySMS",
-			"providers/tencent/testdata/fuzz/FuzzClient_Pull",
-		},
-		part: 5, // each is signed
-		check: func(t testing.TB, random *rand.Rand, text string) {
-			t.Helper()
-			client, err := tencent.New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer := said{anyStatus(random), text}
-			client.HTTP = &http.Client{Transport: answer}
-			receipt, err := client.SendSMS(t.Context(), sms)
-			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "sId8w3Hp", "kEy4u7Wn")
-			judgeID(t, answer, receipt, sms.To.Reveal())
-			result, err := client.QuerySMS(t.Context(), providers.Query{ID: sms.ID, To: sms.To, SentAt: time.Now()})
-			if result.Refusal != nil {
-				err = result.Refusal
-			}
-			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, sms.To.Reveal(), "sId8w3Hp", "kEy4u7Wn")
-			batch, err := tencent.Puller{Client: client}.Pull(t.Context())
-			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "sId8w3Hp", "kEy4u7Wn")
-			if err != nil && len(batch.Reports) > 0 {
-				t.Errorf("%q: reports and %v", text, err)
-			}
-		},
+	open := func(transport *http.Client) (*tencent.Client, error) {
+		client, err := tencent.New(cfg)
+		if err == nil {
+			client.HTTP = transport
+		}
+		return client, err
 	}
+	further := func(t testing.TB, client *tencent.Client, sms providers.SMS, text string) {
+		t.Helper()
+		judgeQuery(t, client, sms, text, private...)
+		judgePull(t, tencent.Puller{Client: client}, text, private...)
+	}
+	return smsAnswers(t, open, further, []string{
+		"providers/tencent/testdata/fuzz/FuzzClient_receipt", "providers/tencent/testdata/fuzz/FuzzClient_QuerySMS",
+		"providers/tencent/testdata/fuzz/FuzzClient_Pull",
+	}, private)
 }
 
 func ronglianAnswers(t testing.TB) reader {
 	t.Helper()
-	sms := anSMS(t)
+	private := []string{"sId8w3Hp", "tOk5x1Rv"}
 	cfg := ronglian.Config{
 		AccountSID: "sId8w3Hp", AuthToken: "tOk5x1Rv", AppID: "app", TemplateID: "1", Endpoint: "https://vendor.example",
 	}
-	return reader{
-		corpora: []string{"providers/ronglian/testdata/fuzz/FuzzClient_receipt", "providers/ronglian/testdata/fuzz/FuzzClient_Pull"},
-		part:    5, // each is signed
-		check: func(t testing.TB, random *rand.Rand, text string) {
-			t.Helper()
-			client, err := ronglian.New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer := said{anyStatus(random), text}
-			client.HTTP = &http.Client{Transport: answer}
-			receipt, err := client.SendSMS(t.Context(), sms)
-			judgeAnswer(t, answer, receipt, err, sms.To.Reveal(), sms.Code, "sId8w3Hp", "tOk5x1Rv")
-			judgeID(t, answer, receipt, sms.To.Reveal())
-			batch, err := client.Pull(t.Context())
-			judgeAnswer(t, said{200, text}, providers.Receipt{}, err, "sId8w3Hp", "tOk5x1Rv")
-			if err != nil && len(batch.Reports) > 0 {
-				t.Errorf("%q: reports and %v", text, err)
-			}
-		},
+	open := func(transport *http.Client) (*ronglian.Client, error) {
+		client, err := ronglian.New(cfg)
+		if err == nil {
+			client.HTTP = transport
+		}
+		return client, err
 	}
+	further := func(t testing.TB, client *ronglian.Client, _ providers.SMS, text string) {
+		t.Helper()
+		judgePull(t, client, text, private...)
+	}
+	return smsAnswers(t, open, further, []string{
+		"providers/ronglian/testdata/fuzz/FuzzClient_receipt", "providers/ronglian/testdata/fuzz/FuzzClient_Pull",
+	}, private)
 }
 
 // dialogue is a mail server that sends a whole text to each client and ignores its commands.
