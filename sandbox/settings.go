@@ -8,8 +8,13 @@ import (
 // Settings returns the environment that makes Usher take the server for all its vendors and its mail server. caFile is the path
 // of a file with the PEM of [Server.SMTPCA].
 func (s *Server) Settings(caFile string) map[string]string {
-	host, port, _ := net.SplitHostPort(s.SMTPAddr()) // an address of the listener has both
-	keys, base := s.Credentials(), "http://"+s.HTTPAddr()
+	return SettingsOf(s.Credentials(), s.HTTPAddr(), s.SMTPAddr(), caFile)
+}
+
+// SettingsOf is [Server.Settings] of a server in another process, which tells its credentials and certificate over HTTP.
+func SettingsOf(keys Credentials, httpAddr, smtpAddr, caFile string) map[string]string {
+	host, port, _ := net.SplitHostPort(smtpAddr) // an address of a listener has both
+	base := "http://" + httpAddr
 	settings := map[string]string{
 		"USHER_ALIYUN_ACCESS_KEY_ID":     keys.Aliyun.AccessKeyID,
 		"USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.AccessKeySecret,

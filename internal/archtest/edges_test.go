@@ -168,6 +168,7 @@ var edges = []edge{
 
 	// Beside the layers.
 	{"internal/testkit/stores", "internal/testkit", "the program around the package"},
+	{"internal/testkit", "sandbox", "which plays the vendors of the programs under test"},
 	{"bench", "accounts", "it files people to look up and mails to send"},
 	{"bench", "passwords", "it measures a sign-in with a hash that it makes"},
 	{"bench", "contact", "its accounts have numbers and addresses"},

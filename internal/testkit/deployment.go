@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"usher/sandbox"
 )
 
 // Settings are those of a deployment with a sandbox as its vendors, on the machine's best stores, and the
@@ -100,32 +102,9 @@ func (s *Sandbox) Settings(t testing.TB) map[string]string {
 // SandboxSettings are those that make a worker take the sandbox at the addresses for its vendors. The
 // certificate authority of its mail server is written to dir.
 func SandboxSettings(ctx context.Context, httpAddr, smtpAddr, dir string) (map[string]string, error) {
-	var keys struct {
-		Aliyun struct {
-			ID     string `json:"access_key_id"`
-			Secret string `json:"access_key_secret"`
-		}
-		Ronglian struct {
-			SID   string `json:"account_sid"`
-			Token string `json:"auth_token"`
-			App   string `json:"app_id"`
-		}
-		Tencent struct {
-			ID  string `json:"secret_id"`
-			Key string `json:"secret_key"`
-			App string `json:"sdk_app_id"`
-		}
-		HTTP struct{ Secret string }
-		SMTP struct{ Username, Password string }
-	}
-	var templates []struct {
-		Purpose  string
-		Aliyun   string `json:"aliyun_template_code"`
-		Ronglian string `json:"ronglian_template_id"`
-		Tencent  string `json:"tencent_template_id"`
-	}
+	var keys sandbox.Credentials
 	var ca json.RawMessage
-	for path, result := range map[string]any{"credentials": &keys, "templates": &templates, "smtp-ca.pem": &ca} {
+	for path, result := range map[string]any{"credentials": &keys, "smtp-ca.pem": &ca} {
 		if err := fetch(ctx, "http://"+httpAddr+"/api/"+path, result); err != nil {
 			return nil, err
 		}
@@ -134,28 +113,7 @@ func SandboxSettings(ctx context.Context, httpAddr, smtpAddr, dir string) (map[s
 	if err := os.WriteFile(caFile, ca, 0o600); err != nil {
 		return nil, err
 	}
-	host, port, _ := strings.Cut(smtpAddr, ":")
-	settings := map[string]string{
-		"USHER_ALIYUN_ACCESS_KEY_ID": keys.Aliyun.ID, "USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.Secret,
-		"USHER_ALIYUN_SIGN_NAME": "测试签名", "USHER_ALIYUN_TEMPLATE_CODE": "SMS_71390007",
-		"USHER_ALIYUN_ENDPOINT":      "http://" + httpAddr + "/aliyun/",
-		"USHER_RONGLIAN_ACCOUNT_SID": keys.Ronglian.SID, "USHER_RONGLIAN_AUTH_TOKEN": keys.Ronglian.Token,
-		"USHER_RONGLIAN_APP_ID": keys.Ronglian.App, "USHER_RONGLIAN_TEMPLATE_ID": "1",
-		"USHER_RONGLIAN_ENDPOINT": "http://" + httpAddr + "/ronglian",
-		"USHER_TENCENT_SECRET_ID": keys.Tencent.ID, "USHER_TENCENT_SECRET_KEY": keys.Tencent.Key,
-		"USHER_TENCENT_SDK_APP_ID": keys.Tencent.App, "USHER_TENCENT_SIGN_NAME": "测试签名", "USHER_TENCENT_TEMPLATE_ID": "1110",
-		"USHER_TENCENT_ENDPOINT": "http://" + httpAddr + "/tencent/",
-		"USHER_HTTP_URL":         "http://" + httpAddr + "/http/", "USHER_HTTP_SECRET": keys.HTTP.Secret,
-		"USHER_SMTP_HOST": host, "USHER_SMTP_PORT": port, "USHER_SMTP_CA_FILE": caFile,
-		"USHER_SMTP_USERNAME": keys.SMTP.Username, "USHER_SMTP_PASSWORD": keys.SMTP.Password,
-		"USHER_MAIL_FROM": keys.SMTP.Username,
-	}
-	for _, template := range templates {
-		settings["USHER_ALIYUN_TEMPLATE_CODE_"+strings.ToUpper(template.Purpose)] = template.Aliyun
-		settings["USHER_RONGLIAN_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Ronglian
-		settings["USHER_TENCENT_TEMPLATE_ID_"+strings.ToUpper(template.Purpose)] = template.Tencent
-	}
-	return settings, nil
+	return sandbox.SettingsOf(keys, httpAddr, smtpAddr, caFile), nil
 }
 
 // fetch reads a JSON document, or any answer into a *json.RawMessage.

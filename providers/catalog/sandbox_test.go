@@ -3,7 +3,6 @@ package catalog_test
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,37 +36,7 @@ func startSandbox(t *testing.T) (*sandbox.Server, map[string]string) {
 	if err := os.WriteFile(authority, box.SMTPCA(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	host, port, err := net.SplitHostPort(box.SMTPAddr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys := box.Credentials()
-	return box, map[string]string{
-		"USHER_ALIYUN_ACCESS_KEY_ID":     keys.Aliyun.AccessKeyID,
-		"USHER_ALIYUN_ACCESS_KEY_SECRET": keys.Aliyun.AccessKeySecret,
-		"USHER_ALIYUN_SIGN_NAME":         "海马",
-		"USHER_ALIYUN_TEMPLATE_CODE":     "SMS_71390007",
-		"USHER_ALIYUN_ENDPOINT":          "http://" + box.HTTPAddr() + "/aliyun/",
-		"USHER_RONGLIAN_ACCOUNT_SID":     keys.Ronglian.AccountSID,
-		"USHER_RONGLIAN_AUTH_TOKEN":      keys.Ronglian.AuthToken,
-		"USHER_RONGLIAN_APP_ID":          keys.Ronglian.AppID,
-		"USHER_RONGLIAN_TEMPLATE_ID":     "1",
-		"USHER_RONGLIAN_ENDPOINT":        "http://" + box.HTTPAddr() + "/ronglian/",
-		"USHER_TENCENT_SECRET_ID":        keys.Tencent.SecretID, "USHER_TENCENT_SECRET_KEY": keys.Tencent.SecretKey,
-		"USHER_TENCENT_SDK_APP_ID": keys.Tencent.SDKAppID, "USHER_TENCENT_SIGN_NAME": "海马", "USHER_TENCENT_TEMPLATE_ID": "1110",
-		"USHER_TENCENT_ENDPOINT":        "http://" + box.HTTPAddr() + "/tencent/",
-		"USHER_ALIYUN_VERIFY_SIGN_NAME": keys.AliyunVerify.SignName, "USHER_ALIYUN_VERIFY_TEMPLATE_CODE": keys.AliyunVerify.TemplateCode,
-		"USHER_ALIYUN_VERIFY_ENDPOINT": "http://" + box.HTTPAddr() + "/aliyun/",
-		"USHER_HTTP_URL":               "http://" + box.HTTPAddr() + "/http/",
-		"USHER_HTTP_QUERY_URL":         "http://" + box.HTTPAddr() + "/http/query",
-		"USHER_HTTP_SECRET":            keys.HTTP.Secret,
-		"USHER_SMTP_HOST":              host,
-		"USHER_SMTP_PORT":              port,
-		"USHER_SMTP_USERNAME":          keys.SMTP.Username,
-		"USHER_SMTP_PASSWORD":          keys.SMTP.Password,
-		"USHER_SMTP_CA_FILE":           authority,
-		"USHER_MAIL_FROM":              "Usher <" + keys.SMTP.Username + ">",
-	}
+	return box, box.Settings(authority)
 }
 
 func smsTo(t *testing.T, number string) providers.SMS {
