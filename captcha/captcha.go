@@ -1,4 +1,4 @@
-// Package captcha makes challenges that keep programs out: digits, letters or arithmetic as a picture, or spoken digits
+// Package captcha makes challenges that keep programs out: digits, letters, words or arithmetic as a picture, or spoken digits
 // for people who cannot see it.
 //
 // A [Maker] stores nothing. The caller stores the answer under [NewID] for a while and compares it with [Match]. A captcha
@@ -9,18 +9,15 @@
 package captcha
 
 import (
-	"cmp"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
 
 	"usher/captcha/challenge"
-	"usher/captcha/speech"
 	"usher/input"
 )
 
@@ -31,6 +28,7 @@ type Kind string
 const (
 	Digits  Kind = "digits"
 	Letters Kind = "letters"
+	Words   Kind = "words" // an English word; at the high price two
 	Math    Kind = "math"
 	Work    Kind = "pow" // a proof of work; digits for browsers that cannot compute it
 	Off     Kind = "off"
@@ -51,27 +49,20 @@ type Maker struct {
 	config   Config
 	colors   palettes
 	fonts    []typeface
+	words    []string           // of [Words]
 	speakers map[string]speaker // by language
 }
 
-// New fills in the defaults of config and loads the fonts. The error names every field that is wrong.
+// New fills in the defaults of config and reads the fonts. The error names every field that is wrong.
 func New(config Config) (*Maker, error) {
-	if mistakes := config.Validate(); len(mistakes) > 0 {
-		errs := make([]error, len(mistakes))
-		for i, mistake := range mistakes {
-			errs[i] = mistake
-		}
-		return nil, fmt.Errorf("captcha: %w", errors.Join(errs...))
+	m, mistakes := config.withDefaults().load()
+	if len(mistakes) > 0 {
+		return nil, fmt.Errorf("captcha: %w", join(mistakes))
 	}
-	m := &Maker{config: config.withDefaults()}
 	if !m.Enabled() {
 		return m, nil
 	}
-	m.colors, _ = newPalettes(config.Background, config.Ink)
 	var err error
-	if m.fonts, err = loadFonts(); err != nil {
-		return nil, fmt.Errorf("captcha: %w", err)
-	}
 	if m.speakers, err = loadSpeakers(); err != nil {
 		return nil, fmt.Errorf("captcha: %w", err)
 	}
@@ -84,7 +75,7 @@ func (m *Maker) Enabled() bool { return m.config.Kind != Off }
 // Kind returns the content of the pictures.
 func (m *Maker) Kind() Kind { return m.config.Kind }
 
-// Make returns a new challenge of a price. A picture takes about 1.3 ms and 3 KB, a recording 2 ms and 100 KB. A recording
+// Make returns a new challenge of a price. A picture takes about 1 ms and 2 KB, a recording 2 ms and 100 KB. A recording
 // speaks the maker's language, or else the listener's, or else Chinese. Make returns [ErrOff] when the maker is not
 // enabled, and an error for an unknown medium.
 func (m *Maker) Make(medium challenge.Medium, price challenge.Price, language string) (Challenge, error) {
@@ -138,81 +129,4 @@ func NewID() string { return rand.Text() }
 // ValidID reports whether s has the form of [NewID], so that no other text becomes part of a store's key.
 func ValidID(s string) bool {
 	return len(s) == idLength && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
-}
-
-// Config configures a [Maker]. The zero value is valid: a zero field has the default named beside it.
-type Config struct {
-	Kind       Kind   // default Digits
-	Length     int    // characters, 4 to 8, default 5, of Letters 4; Math has its own length, recordings have at least 6
-	Width      int    // pixels, 80 to 480, at least 0.4 of the height for each character; default 160
-	Height     int    // pixels, 40 to 160, default 60
-	Noise      int    // 1 (weak) to 8 (hard to read), default 2; internal/captchabench measures it
-	Background string // "#RRGGBB"; default a random pale colour
-	Ink        string // "#RRGGBB", with a contrast of 4.5 to Background; default a random dark colour
-	Language   string // of the recordings: zh or en; default the listener's, see [Maker.Make]
-
-	// Fixed, unless it is empty, is the answer of every challenge: 1 to 8 ASCII letters or digits, of which recordings
-	// speak the digits. It is for development and tests: it protects nothing.
-	Fixed string
-}
-
-const maxLength = 8
-
-func (c Config) withDefaults() Config {
-	length := 5
-	if c.Kind == Letters {
-		length = 4
-	}
-	c.Kind, c.Length = cmp.Or(c.Kind, Digits), cmp.Or(c.Length, length)
-	c.Width, c.Height, c.Noise = cmp.Or(c.Width, 160), cmp.Or(c.Height, 60), cmp.Or(c.Noise, 2)
-	return c
-}
-
-// Mistake is one wrong field of a [Config].
-type Mistake struct {
-	Field   string // in lower case, such as "width"
-	Problem string // the rest of a sentence that begins with the field: "must be 80 to 480, not 5"
-}
-
-// Error implements error.
-func (m Mistake) Error() string { return m.Field + " " + m.Problem }
-
-// Validate returns every mistake, and none for a Config that [New] accepts.
-func (c Config) Validate() []Mistake {
-	c = c.withDefaults()
-	var mistakes []Mistake
-	wrong := func(field, problem string, args ...any) {
-		mistakes = append(mistakes, Mistake{field, fmt.Sprintf(problem, args...)})
-	}
-	between := func(field string, value, low, high int) {
-		if value < low || value > high {
-			wrong(field, "must be %d to %d, not %d", low, high, value)
-		}
-	}
-	if !slices.Contains([]Kind{Digits, Letters, Math, Work, Off}, c.Kind) {
-		wrong("kind", "must be digits, letters, math, pow or off, not %q", c.Kind)
-	}
-	if c.Language != "" && !slices.Contains(speech.Languages(), c.Language) {
-		wrong("language", "must be zh or en, not %q", c.Language)
-	}
-	between("length", c.Length, 4, maxLength)
-	between("width", c.Width, 80, 480)
-	between("height", c.Height, 40, 160)
-	between("noise", c.Noise, 1, 8)
-	if need := c.characters() * c.Height * 2 / 5; len(mistakes) == 0 && c.Width < need {
-		wrong("width", "must be at least %d for %d characters of this height", need, c.characters())
-	}
-	if len(c.Fixed) > maxLength || strings.Trim(c.Fixed, asciiAlphanumeric) != "" {
-		wrong("fixed", "must be at most %d ASCII letters or digits", maxLength)
-	}
-	_, colors := newPalettes(c.Background, c.Ink)
-	return append(mistakes, colors...)
-}
-
-// characters is the number of characters that a picture has room for; a longer fixed answer is drawn narrower.
-func (c Config) characters() int {
-	if c.Kind == Math {
-		return len(mathSample)
-	}
-	return c.Length
 }

@@ -15,6 +15,8 @@ import (
 	"usher/captcha/challenge"
 )
 
+var everyKind = []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Words, captcha.Math}
+
 func newMaker(t testing.TB, config captcha.Config) *captcha.Maker {
 	t.Helper()
 	maker, err := captcha.New(config)
@@ -50,6 +52,7 @@ func TestMaker_Make_answers_have_the_length_and_alphabet_of_their_kind(t *testin
 		{"digits by default", captcha.Config{}, challenge.Image, 5, "23456789"},
 		{"longer digits", captcha.Config{Length: 6}, challenge.Image, 6, "23456789"},
 		{"letters", captcha.Config{Kind: captcha.Letters}, challenge.Image, 4, "ACEFHKMPRTWXY"},
+		{"spoken for words", captcha.Config{Kind: captcha.Words}, challenge.Audio, 6, "02345678"},
 		{"spoken digits", captcha.Config{}, challenge.Audio, 6, "02345678"},
 		{"spoken for letters", captcha.Config{Kind: captcha.Letters}, challenge.Audio, 6, "02345678"},
 		{"spoken for arithmetic", captcha.Config{Kind: captcha.Math}, challenge.Audio, 6, "02345678"},
@@ -65,6 +68,22 @@ func TestMaker_Make_answers_have_the_length_and_alphabet_of_their_kind(t *testin
 				}
 			}
 		})
+	}
+}
+
+func TestMaker_Make_asks_for_one_word_and_at_the_high_price_for_two(t *testing.T) {
+	t.Parallel()
+	maker := newMaker(t, captcha.Config{Kind: captcha.Words})
+	for range 20 {
+		one, two := makeOne(t, maker, challenge.Image).Answer, strings.Fields(priced(t, maker, challenge.Image).Answer)
+		for _, word := range append(two, one) {
+			if len(word) < 4 || len(word) > 7 || strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+				t.Errorf("%q is not a word of 4 to 7 letters", word)
+			}
+		}
+		if len(two) != 2 || !captcha.Match(strings.Join(two, " "), strings.ToLower(strings.Join(two, ""))) {
+			t.Errorf("got %q, want two words that may be typed without the blank and the capitals", two)
+		}
 	}
 }
 
@@ -108,8 +127,8 @@ func TestMaker_Make_uses_every_character_about_equally_often(t *testing.T) {
 
 func TestMaker_Make_pictures_are_PNGs_of_the_size_asked(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
-		for _, size := range []image.Point{{X: 160, Y: 60}, {X: 120, Y: 40}, {X: 480, Y: 160}} {
+	for _, kind := range everyKind {
+		for _, size := range []image.Point{{X: 168, Y: 60}, {X: 120, Y: 40}, {X: 480, Y: 160}} {
 			t.Run(fmt.Sprint(kind, size), func(t *testing.T) {
 				t.Parallel()
 				maker := newMaker(t, captcha.Config{Kind: kind, Width: size.X, Height: size.Y})
@@ -158,7 +177,7 @@ func TestMaker_Make_pictures_have_the_colours_asked(t *testing.T) {
 
 func TestMaker_Make_gives_the_fixed_answer_in_every_kind_and_medium(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
+	for _, kind := range everyKind {
 		for _, fixed := range []string{"1", "1234", "Test", "ab12CD34"} {
 			maker := newMaker(t, captcha.Config{Kind: kind, Fixed: fixed})
 			for _, medium := range []challenge.Medium{challenge.Image, challenge.Audio} {
@@ -173,13 +192,13 @@ func TestMaker_Make_gives_the_fixed_answer_in_every_kind_and_medium(t *testing.T
 // A dear challenge is longer, and its characters have the room that those of a normal one have.
 func TestMaker_Make_asks_more_for_a_high_price(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
+	for _, kind := range everyKind {
 		maker := newMaker(t, captcha.Config{Kind: kind})
 		normal, high := makeOne(t, maker, challenge.Image), priced(t, maker, challenge.Image)
 		if normal.Price != challenge.Normal || high.Price != challenge.High || high.Medium != challenge.Image {
 			t.Errorf("%s: got prices %q and %q of a %q", kind, normal.Price, high.Price, high.Medium)
 		}
-		if kind != captcha.Math && len(high.Answer) != len(normal.Answer)+3 {
+		if kind != captcha.Math && kind != captcha.Words && len(high.Answer) != len(normal.Answer)+3 {
 			t.Errorf("%s: got answers %q and %q, want the second one longer by three", kind, normal.Answer, high.Answer)
 		}
 		if wide, usual := widthOf(t, high.Media), widthOf(t, normal.Media); wide < usual*3/2 {
@@ -232,6 +251,11 @@ func TestNew_names_every_mistake(t *testing.T) {
 		{"language", captcha.Config{Language: "la"}, []string{"language"}},
 		{"no room for the characters", captcha.Config{Length: 8}, []string{"width"}},
 		{"no room for the sum", captcha.Config{Kind: captcha.Math, Width: 100}, []string{"width"}},
+		{"no room for words", captcha.Config{Kind: captcha.Words, Width: 160}, []string{"width must be at least 168 for 7"}},
+		{"font sizes", captcha.Config{FontSize: 60}, []string{"font_size must be 24 to 54"}},
+		{"tiny font", captcha.Config{FontSize: 20}, []string{"font_size must be 24 to 54"}},
+		{"a negative rotation", captcha.Config{Rotation: new(-1)}, []string{"rotation must be 0 to 45"}},
+		{"upside down", captcha.Config{Rotation: new(46)}, []string{"rotation must be 0 to 45"}},
 		{"bad colour", captcha.Config{Background: "red", Ink: "#12345"}, []string{"background", "ink"}},
 		{"colour with a tail", captcha.Config{Ink: "#1234567"}, []string{"ink"}},
 		{"signed colour", captcha.Config{Ink: "#+1+2+3"}, []string{"ink"}},
@@ -273,7 +297,7 @@ func TestMaker_Make_serves_many_goroutines(t *testing.T) {
 }
 
 func BenchmarkMaker_Make(b *testing.B) {
-	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
+	for _, kind := range everyKind {
 		for _, medium := range []challenge.Medium{challenge.Image, challenge.Audio} {
 			b.Run(fmt.Sprintf("%s/%s", kind, medium), func(b *testing.B) {
 				maker := newMaker(b, captcha.Config{Kind: kind})

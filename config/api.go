@@ -31,11 +31,15 @@ type API struct {
 	SMSRefuseRegistered bool          `env:"SMS_REFUSE_REGISTERED" envDefault:"false" desc:"Whether a code for a registration is refused to a number that has an account. It tells who has one: see docs/security-controls.md."`
 	SMSResendInterval   time.Duration `env:"SMS_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one number; Aliyun's own limit is one a minute."`
 
-	CaptchaKind       string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, math, pow (a proof of work by the browser), or off behind another protection."`
-	CaptchaLength     int           `env:"CAPTCHA_LENGTH" envDefault:"0" desc:"Characters of a captcha, 4 to 8; 0 is the kind's default."`
-	CaptchaWidth      int           `env:"CAPTCHA_WIDTH" envDefault:"160" desc:"Width of the picture in pixels, 80 to 480."`
+	CaptchaKind       string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, words (English ones), math, pow (a proof of work by the browser), or off behind another protection."`
+	CaptchaLength     int           `env:"CAPTCHA_LENGTH" envDefault:"0" desc:"Characters of a captcha, 4 to 8; 0 is the kind's default. Sums and words have their own length."`
+	CaptchaWidth      int           `env:"CAPTCHA_WIDTH" envDefault:"0" desc:"Width of the picture in pixels, 80 to 480; 0 is the kind's default: 160, of words 200."`
 	CaptchaHeight     int           `env:"CAPTCHA_HEIGHT" envDefault:"60" desc:"Height of the picture in pixels, 40 to 160."`
-	CaptchaNoise      int           `env:"CAPTCHA_NOISE" envDefault:"2" desc:"Lines and specks in the picture, 1 to 8."`
+	CaptchaNoise      int           `env:"CAPTCHA_NOISE" envDefault:"0" desc:"Lines and specks in the picture, 1 to 8; 0 is the kind's default: 2, of words 4."`
+	CaptchaFont       string        `env:"CAPTCHA_FONT" desc:"Path of a TrueType or OpenType font with the kind's characters, at most 32 MiB; by default Go's own bold fonts."`
+	CaptchaFontSize   int           `env:"CAPTCHA_FONT_SIZE" envDefault:"0" desc:"Font size in pixels, 0.4 to 0.9 of the height; a character without room for it is smaller. 0 fits the height."`
+	CaptchaRotation   int           `env:"CAPTCHA_ROTATION" envDefault:"10" desc:"Degrees that a character is turned at most to either side, 0 to 45."`
+	CaptchaWords      string        `env:"CAPTCHA_WORDS" desc:"Path of a list for the kind words: one a line, at least 1000 with 4 to 7 letters from a to z; other lines are skipped. By default our own 1259."`
 	CaptchaInk        string        `env:"CAPTCHA_INK" desc:"Colour of the characters as #RRGGBB; by default random and dark."`
 	CaptchaBackground string        `env:"CAPTCHA_BACKGROUND" desc:"Colour behind them as #RRGGBB; by default random and pale."`
 	CaptchaLanguage   string        `env:"CAPTCHA_LANGUAGE" desc:"Language of the recordings, zh or en; by default the listener's."`

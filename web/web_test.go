@@ -356,6 +356,7 @@ func TestRenderer_sum_in_the_picture_asks_for_its_result(t *testing.T) {
 	r := newRenderer(t)
 	for kind, want := range map[string][2]string{
 		"digits": {"Text in the image", `inputmode="numeric"`}, "letters": {"Text in the image", `inputmode="text"`},
+		"words": {"Text in the image", `inputmode="text"`}, "pow": {"Text in the image", `inputmode="numeric"`},
 		"math": {"Answer to the sum", `inputmode="numeric"`},
 	} {
 		page := render(t, r, "register", web.Page{Lang: "en", CaptchaRequired: true, CaptchaKind: kind})

@@ -20,6 +20,10 @@ func TestLoad_names_the_variable_of_every_mistake_about_captchas(t *testing.T) {
 		"ink too pale to be read":         {"USHER_CAPTCHA_INK", "#CCCCCC"},
 		"a background as dark as ink":     {"USHER_CAPTCHA_BACKGROUND", "#333333"},
 		"a language without a recording":  {"USHER_CAPTCHA_LANGUAGE", "fr"},
+		"a font that does not exist":      {"USHER_CAPTCHA_FONT", "none.ttf"},
+		"a file that is no font":          {"USHER_CAPTCHA_FONT", "captcha_test.go"},
+		"a font higher than the picture":  {"USHER_CAPTCHA_FONT_SIZE", "60"},
+		"characters on their sides":       {"USHER_CAPTCHA_ROTATION", "90"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -40,14 +44,26 @@ func TestLoad_names_the_variable_of_every_mistake_about_captchas(t *testing.T) {
 	}
 }
 
+func TestLoad_names_the_variable_of_a_list_without_words(t *testing.T) {
+	t.Parallel()
+	_, err := front.Load(map[string]string{
+		"USHER_SECRET_KEYS":  "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+		"USHER_CAPTCHA_KIND": "words", "USHER_CAPTCHA_WORDS": "captcha_test.go",
+	})
+	mistakes, ok := errors.AsType[config.Mistakes](err)
+	if !ok || len(mistakes) != 1 || mistakes[0].Variable != "USHER_CAPTCHA_WORDS" {
+		t.Errorf("got %v, want one mistake of USHER_CAPTCHA_WORDS", err)
+	}
+}
+
 func TestLoad_accepts_every_kind_of_captcha(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"digits", "letters", "math", "off"} {
+	for _, kind := range []string{"digits", "letters", "words", "math", "pow", "off"} {
 		_, err := front.Load(map[string]string{
 			"USHER_SECRET_KEYS":  "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 			"USHER_CAPTCHA_KIND": kind, "USHER_CAPTCHA_LENGTH": "6", "USHER_CAPTCHA_WIDTH": "240", "USHER_CAPTCHA_HEIGHT": "80",
 			"USHER_CAPTCHA_NOISE": "3", "USHER_CAPTCHA_INK": "#102030", "USHER_CAPTCHA_BACKGROUND": "#FFEEDD",
-			"USHER_CAPTCHA_LANGUAGE": "en",
+			"USHER_CAPTCHA_LANGUAGE": "en", "USHER_CAPTCHA_FONT_SIZE": "40", "USHER_CAPTCHA_ROTATION": "0",
 		})
 		if err != nil {
 			t.Errorf("%s: %v", kind, err)

@@ -57,6 +57,7 @@ func captchaConfig(c config.API) captcha.Config {
 	return captcha.Config{
 		Kind: captcha.Kind(c.CaptchaKind), Length: c.CaptchaLength, Width: c.CaptchaWidth, Height: c.CaptchaHeight,
 		Noise: c.CaptchaNoise, Background: c.CaptchaBackground, Ink: c.CaptchaInk, Language: c.CaptchaLanguage,
+		Font: c.CaptchaFont, FontSize: c.CaptchaFontSize, Rotation: &c.CaptchaRotation, Words: c.CaptchaWords,
 	}
 }
 

@@ -216,7 +216,7 @@ var front = []string{
 	"usher/board",
 	"github.com/labstack/echo",
 	"github.com/hibiken/asynqmon",
-	"github.com/golang/freetype",
+	"golang.org/x/image",
 }
 
 var development = []string{

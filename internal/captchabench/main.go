@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"usher/captcha"
 	"usher/captcha/speech"
@@ -22,6 +23,8 @@ const maxBroken = 5.0
 type options struct {
 	count        int
 	sheets, only string
+	words, kind  string
+	config       captcha.Config
 }
 
 func main() {
@@ -40,9 +43,18 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.IntVar(&o.count, "n", 200, "pictures of each kind")
 	flags.StringVar(&o.sheets, "sheets", "", "write contact sheets of twenty to this folder instead of measuring")
 	flags.StringVar(&o.only, "only", "", "measure only pictures (image) or recordings (audio)")
+	flags.StringVar(&o.kind, "kind", "", "measure only pictures of a kind")
+	flags.StringVar(&o.words, "words", "captcha/words.txt", "the `file` with the words that a solver knows")
+	flags.StringVar(&o.config.Ink, "ink", "", "colour of the characters, `#RRGGBB`")
+	flags.StringVar(&o.config.Background, "background", "", "colour behind them, `#RRGGBB`")
+	flags.StringVar(&o.config.Font, "font", "", "font `file`")
+	flags.IntVar(&o.config.FontSize, "font-size", 0, "`pixels`")
+	rotation := flags.Int("rotation", 10, "`degrees` at most")
+	flags.IntVar(&o.config.Noise, "noise", 0, "1 to 8")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	o.config.Rotation = rotation
 	failed := false
 	if o.only != "image" && o.sheets == "" {
 		broken, err := reportAudio(o, stdout)
@@ -54,8 +66,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if o.only == "audio" {
 		return verdict(failed)
 	}
-	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Math} {
-		maker, err := captcha.New(captcha.Config{Kind: kind})
+	for _, kind := range []captcha.Kind{captcha.Digits, captcha.Letters, captcha.Words, captcha.Math} {
+		if o.kind != "" && o.kind != string(kind) {
+			continue
+		}
+		config := o.config
+		config.Kind = kind
+		maker, err := captcha.New(config)
 		if err != nil {
 			return err
 		}
@@ -65,7 +82,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			}
 			continue
 		}
-		broken, err := measure(ctx, maker, kind, o.count)
+		var words []string
+		if kind == captcha.Words {
+			list, err := os.ReadFile(o.words)
+			if err != nil {
+				return err
+			}
+			words = strings.Fields(string(list))
+		}
+		broken, err := measure(ctx, maker, kind, words, o.count)
 		if err != nil {
 			return err
 		}

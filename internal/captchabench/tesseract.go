@@ -21,8 +21,9 @@ var (
 	thresholds = []string{"0", "1", "2"}
 )
 
-// measure returns how many of count pictures tesseract answers rightly in at least one mode.
-func measure(ctx context.Context, maker *captcha.Maker, kind captcha.Kind, count int) (int, error) {
+// measure returns how many of count pictures tesseract answers rightly in at least one mode. With words, which are those
+// that the pictures may show, a text stands for the word that it is most like.
+func measure(ctx context.Context, maker *captcha.Maker, kind captcha.Kind, words []string, count int) (int, error) {
 	dir, err := os.MkdirTemp("", "captchabench")
 	if err != nil {
 		return 0, err
@@ -57,7 +58,7 @@ func measure(ctx context.Context, maker *captcha.Maker, kind captcha.Kind, count
 				return 0, fmt.Errorf("tesseract gave %d texts for %d pictures", len(texts), count)
 			}
 			for i, text := range texts {
-				if solves(text, answers[i]) {
+				if solves(nearest(words, text), answers[i]) {
 					read[i] = true
 				}
 			}
@@ -80,7 +81,7 @@ func tesseract(ctx context.Context, listFile string, options ...string) ([]strin
 // whitelist tells tesseract the characters of a kind, as an attacker would.
 func whitelist(kind captcha.Kind) string {
 	switch kind {
-	case captcha.Letters:
+	case captcha.Letters, captcha.Words:
 		return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	case captcha.Math:
 		return "0123456789+-=?"
@@ -110,4 +111,40 @@ func solves(text, answer string) bool {
 		b = -b
 	}
 	return captcha.Match(answer, strconv.Itoa(a+b))
+}
+
+// nearest returns the word that takes the fewest changes of a letter to become text; without words, text itself.
+func nearest(words []string, text string) string {
+	if len(words) == 0 {
+		return text
+	}
+	text = strings.ToLower(strings.Join(strings.Fields(text), ""))
+	best, fewest := "", len(text)
+	for _, word := range words {
+		if n := changes(word, text); n < fewest {
+			best, fewest = word, n
+		}
+	}
+	return best
+}
+
+// changes is Levenshtein's distance: how many letters to add, remove or replace.
+func changes(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }

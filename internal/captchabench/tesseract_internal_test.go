@@ -44,7 +44,7 @@ func Test_measure_runs_tesseract_on_every_picture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if broken, err := measure(t.Context(), maker, captcha.Digits, 3); err != nil || broken > 1 {
+	if broken, err := measure(t.Context(), maker, captcha.Digits, nil, 3); err != nil || broken > 1 {
 		t.Errorf("got %d of 3 read, error %v", broken, err)
 	}
 }
@@ -61,5 +61,20 @@ func Test_writeSheet_writes_a_picture(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() < 10_000 {
 		t.Errorf("got %v, error %v", info, err)
+	}
+}
+
+func Test_nearest_mends_what_was_read_wrongly(t *testing.T) {
+	t.Parallel()
+	words := []string{"apple", "banana", "orange"}
+	for text, want := range map[string]string{
+		" APPLE\n": "apple", "APPIE": "apple", "0RANCE": "orange", "BANNA": "banana", "ANANAS": "banana", "": "", "X": "",
+	} {
+		if got := nearest(words, text); got != want {
+			t.Errorf("%q is read as %q, want %q", text, got, want)
+		}
+	}
+	if got := nearest(nil, "2468"); got != "2468" {
+		t.Errorf("without words got %q", got)
 	}
 }

@@ -77,7 +77,7 @@ func TestImages_lack_what_they_must_not_have(t *testing.T) {
 	t.Parallel()
 	vendors := []string{"github.com/aliyun/alibaba-cloud-sdk-go", "github.com/wneessen/go-mail"}
 	sandbox := []string{"github.com/emersion/go-smtp", "github.com/alicebob/miniredis/v2"}
-	front := []string{"github.com/labstack/echo/v4", "github.com/hibiken/asynqmon", "github.com/golang/freetype"}
+	front := []string{"github.com/labstack/echo/v4", "github.com/hibiken/asynqmon", "golang.org/x/image"}
 	for name, modules := range map[string][]string{
 		"api": append(vendors, sandbox...), "worker": append(front, sandbox...), "admin": sandbox,
 	} {

@@ -32,9 +32,8 @@ func copyleft(spdx string) bool {
 
 // chosen are the licences of modules that offer a choice, or whose file only names others.
 var chosen = map[string]string{
-	"github.com/golang/freetype": "FTL", // or the GPL; the FreeType licence is of the BSD's kind
-	"go.yaml.in/yaml/v3":         "MIT AND Apache-2.0",
-	"github.com/oasdiff/yaml3":   "MIT AND Apache-2.0",
+	"go.yaml.in/yaml/v3":       "MIT AND Apache-2.0",
+	"github.com/oasdiff/yaml3": "MIT AND Apache-2.0",
 }
 
 // blanks are line breaks and comment signs, which licence files set differently.
