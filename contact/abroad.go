@@ -1,6 +1,10 @@
 package contact
 
-import "github.com/nyaruka/phonenumbers/v2"
+import (
+	"strings"
+
+	"github.com/nyaruka/phonenumbers/v2"
+)
 
 // nowhere is the library's region of numbers without a country, such as those of satellite phones.
 const nowhere = "001"
@@ -8,6 +12,15 @@ const nowhere = "001"
 // parseAbroad reads a number outside the mainland: with a plus sign and any country code, or as it is dialled in the region. The
 // text has no other characters than digits and the plus sign.
 func parseAbroad(s, region string) (Mobile, error) {
+	if digits, international := strings.CutPrefix(s, "+"); international {
+		if m, ok := parsePlain(digits); ok {
+			return m, nil
+		}
+	}
+	return parseByLibrary(s, region)
+}
+
+func parseByLibrary(s, region string) (Mobile, error) {
 	number, err := phonenumbers.Parse(s, region)
 	if err != nil { // it quotes the number
 		return Mobile{}, ErrMobile
