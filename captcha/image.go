@@ -24,7 +24,7 @@ func (m *Maker) draw(text string, width int) ([]byte, error) {
 		character.trace(pen)
 	}
 	pen.Draw(s.Alpha, s.Rect, image.Opaque, image.Point{})
-	s.cross(m.config.Noise)
+	s.cross(m.config.Noise, m.lineWidth())
 	s.invert()
 	s = s.wave()
 	s.speckle(m.config.Noise)
@@ -57,6 +57,7 @@ const (
 	maxSwingX, maxSwingY        = 0.05, 0.06
 	clearX, clearY              = maxSwingX + 0.02, maxSwingY + 0.02
 	widestCell                  = 0.65 // more room would only separate the characters, which helps a solver
+	widestLetter                = 0.5  // the same for letters of words, which people read as a whole
 	shortestDigit, tallestDigit = 0.54, 0.64
 )
 
@@ -69,7 +70,11 @@ func (m *Maker) place(text string, width int) []outline {
 	height := float64(m.config.Height)
 	margin := height / 7
 	room := float64(width) - 2*margin
-	cell := min(room/float64(len(text)), widestCell*height)
+	widest := widestCell
+	if m.config.Kind == Words {
+		widest = widestLetter
+	}
+	cell := min(room/float64(len(text)), widest*height)
 	left := margin + between(0, room-cell*float64(len(text)))
 	placed := make([]outline, 0, len(text))
 	for i, char := range text {
@@ -103,15 +108,23 @@ func (m *Maker) size(face typeface) float64 {
 	return float64(m.config.Height) * between(shortestDigit, tallestDigit) / face.height
 }
 
+// lineWidth is how wide the lines through the text are, as a share of the height.
+func (m *Maker) lineWidth() float64 {
+	if m.config.Kind == Words {
+		return 1.6 / 60 // people still know the word, and a solver reads too few of its letters to know it
+	}
+	return 1.0 / 60 // thinner than any stroke: a wider line would turn a 6 into an 8
+}
+
 // cross draws curves through the text: in ink, which join characters, and as gaps, which split them.
-func (s sheet) cross(n int) {
+func (s sheet) cross(n int, lineWidth float64) {
 	width, height := float64(s.Rect.Max.X), float64(s.Rect.Max.Y)
 	for i := range n {
-		thick := height / 60 * between(0.4, 0.6) // thinner than any stroke: a thicker line would turn a 6 into an 8
+		radius := height * lineWidth * between(0.4, 0.6)
 		middle, swing := height*between(0.4, 0.6), height*between(0.15, 0.3)
 		phase, step := between(0, 2*math.Pi), between(2, 4)*math.Pi/width
 		for x := 0.0; x < width; x += 0.25 {
-			s.disc(x, middle+swing*math.Sin(phase+step*x), thick, i%2 == 0)
+			s.disc(x, middle+swing*math.Sin(phase+step*x), radius, i%2 == 0)
 		}
 	}
 }
