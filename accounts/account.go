@@ -75,6 +75,9 @@ const (
 	FieldSMSCode        Field = "sms_code"
 	FieldSMSCodeID      Field = "sms_code_id" // from the answer to the request for the code
 	FieldEmail          Field = "email"
+	FieldEmailCode      Field = "email_code"
+	FieldEmailCodeID    Field = "email_code_id"    // from the answer to the request for the code
+	FieldEmailCodeToken Field = "email_code_token" // from the link in the mail with the code
 )
 
 // ExistsError says that another account has this user name, number or address.

@@ -280,16 +280,16 @@ func codeID(purpose verify.Purpose, number string) string { return string(purpos
 // codes is the world's CodeSpender.
 type codes struct{ *world }
 
-func (c codes) Spend(_ context.Context, mobile contact.Mobile, purpose verify.Purpose, id, code string) error {
+func (c codes) Spend(_ context.Context, to verify.Recipient, purpose verify.Purpose, id, code string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.note("spend " + string(purpose)); err != nil {
 		return err
 	}
 	switch {
-	case c.spent[id] && code == rightCode && id == codeID(purpose, mobile.Reveal()):
+	case c.spent[id] && code == rightCode && id == codeID(purpose, to.Reveal()):
 		return verify.ErrUsed
-	case c.spent[id], id != codeID(purpose, mobile.Reveal()):
+	case c.spent[id], id != codeID(purpose, to.Reveal()):
 		return verify.ErrExpired
 	case code != rightCode:
 		return verify.ErrWrong

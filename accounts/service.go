@@ -34,7 +34,7 @@ type Policy struct {
 // CodeSpender uses codes up and gives them back; [verify.Service] is one.
 type CodeSpender interface {
 	// Spend uses up the code that has this id when the digits are right.
-	Spend(ctx context.Context, mobile contact.Mobile, purpose verify.Purpose, codeID, code string) error
+	Spend(ctx context.Context, to verify.Recipient, purpose verify.Purpose, codeID, code string) error
 
 	// Restore makes a spent code usable again, after a later step has failed.
 	Restore(ctx context.Context, id string) error

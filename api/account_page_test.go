@@ -82,7 +82,7 @@ func TestPages_account_changes_contacts_without_a_script(t *testing.T) {
 	form.Set("action", "mobile")
 	form.Set("password", password)
 	form.Set("sms_code", wrongFor(b.lastCode()))
-	p.submit("/account", form).wantPage(422, "短信验证码错误")
+	p.submit("/account", form).wantPage(422, "验证码错误")
 	form.Set("sms_code", b.lastCode())
 	p.submit("/account", form).wantPage(200, "手机号已修改").wantPage(200, "139****9000")
 	b.wantNoSecrets(number, nextNumber, nextAddress, password, b.lastCode())

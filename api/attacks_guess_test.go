@@ -166,9 +166,9 @@ func (r *reads) Exists(context.Context, accounts.Key) (bool, error) {
 // both puts a code on two queues: the test's own, and the real one.
 type both [2]verify.Queue
 
-// EnqueueSMSCode implements [verify.Queue].
-func (q both) EnqueueSMSCode(ctx context.Context, code verify.Queued) error {
-	return errors.Join(q[0].EnqueueSMSCode(ctx, code), q[1].EnqueueSMSCode(ctx, code))
+// EnqueueCode implements [verify.Queue].
+func (q both) EnqueueCode(ctx context.Context, code verify.Queued) error {
+	return errors.Join(q[0].EnqueueCode(ctx, code), q[1].EnqueueCode(ctx, code))
 }
 
 func TestCodes_and_look_ups_cost_few_round_trips_and_no_hash(t *testing.T) {

@@ -28,64 +28,73 @@ type codeView struct {
 	ResendAfter int    `json:"resend_after"`
 }
 
-// issueCode admits the client and enqueues a code. Numbers with and without an account get the same message: to skip
-// unknown ones would save money that the limits bound anyway, and would show in the status of the code and in the time of
-// the answer. [Config].RefuseRegistered decides otherwise for registrations.
+// issueCode enqueues a code by SMS.
 func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 	mobile, purpose, err := s.numberAndPurpose(body.Mobile, body.Purpose, mistakes{})
 	if err != nil {
 		return codeView{}, s.withCaptcha(err, body.CaptchaID, body.Captcha)
 	}
-	if purpose == verify.ChangeMobile { // only a signed-in person can use it
-		if _, err := s.current(c); err != nil {
-			return codeView{}, err
-		}
-	}
-	spends, admitted, err := s.admitSend(c, body, mobile)
+	issued, err := s.issue(c, verify.Request{To: mobile, Purpose: purpose, Replaces: body.ID}, body.CaptchaID, body.Captcha)
 	if err != nil {
 		return codeView{}, err
 	}
-	issued, err := s.issueUnlessRegistered(c, verify.Request{
-		Mobile: mobile, Purpose: purpose, Replaces: body.ID, RequestID: idOf(c), Language: languageOf(c),
-	}, admitted.price)
+	s.Metrics.issued.WithLabelValues(string(purpose)).Inc()
+	return codeView{issued.ID, seconds(issued.ExpiresIn), seconds(issued.ResendAfter)}, nil
+}
+
+// issue admits the client and enqueues a code. Recipients with and without an account get the same message: to skip unknown
+// ones would save money that the limits bound anyway, and would show in the status of the code and in the time of the answer.
+// [Config].RefuseRegistered decides otherwise for registrations by SMS.
+func (s *Server) issue(c echo.Context, request verify.Request, captchaID, captcha string) (verify.Issued, error) {
+	request.RequestID, request.Language = idOf(c), languageOf(c)
+	if request.Purpose == verify.ChangeMobile || request.Purpose == verify.ChangeEmail { // only a signed-in person can use it
+		if _, err := s.current(c); err != nil {
+			return verify.Issued{}, err
+		}
+	}
+	spends, admitted, err := s.admitSend(c, captchaID, captcha, request.To)
+	if err != nil {
+		return verify.Issued{}, err
+	}
+	issued, err := s.issueUnlessRegistered(c, request, admitted.price)
 	if err != nil {
 		// Nothing is sent: a person who presses the button too early must not lose units of the hour, nor the budget
 		// money that was not spent.
 		s.refund(c, spends)
-		return codeView{}, err
+		return verify.Issued{}, err
 	}
-	s.Metrics.issued.WithLabelValues(string(purpose)).Inc()
 	setRateLimit(c, admitted.decision)
-	return codeView{issued.ID, seconds(issued.ExpiresIn), seconds(issued.ResendAfter)}, nil
+	return issued, nil
 }
 
 // issueUnlessRegistered is issueInShare that may refuse a number with an account, see [Config].RefuseRegistered. The captcha is spent
 // before, and the look-up counts as one of /v1/mobiles: this is no cheaper way to find out who has an account.
 func (s *Server) issueUnlessRegistered(c echo.Context, request verify.Request, paid challenge.Price) (verify.Issued, error) {
-	if s.Config.RefuseRegistered && request.Purpose == verify.Register {
+	if mobile, bySMS := request.To.(contact.Mobile); bySMS && s.Config.RefuseRegistered && request.Purpose == verify.Register {
 		if err := s.spend(c, s.byAddress(c, limits.LookupIP)); err != nil {
 			return verify.Issued{}, err
 		}
-		if err := s.Accounts.CheckUnregistered(c.Request().Context(), request.Mobile); err != nil {
+		if err := s.Accounts.CheckUnregistered(c.Request().Context(), mobile); err != nil {
 			return verify.Issued{}, err
 		}
 	}
 	return s.issueInShare(c, request, paid)
 }
 
-// issueInShare issues a code in the share of strangers. When that share of the number's limits is used up, it issues one
-// in the share of those who paid the high captcha price, or of networks that the number's account was signed in from.
+// issueInShare issues a code in the share of strangers. When that share of the recipient's limits is used up, it issues one
+// in the share of those who paid the high captcha price, or of networks that the recipient's account was signed in from.
 func (s *Server) issueInShare(c echo.Context, request verify.Request, paid challenge.Price) (verify.Issued, error) {
 	ctx := c.Request().Context()
 	if paid == challenge.High {
 		request.Standing = verify.Payer
 	}
 	issued, err := s.Verify.Issue(ctx, request)
-	forPayers := refusedBy(err, limits.SMSStrangerHour, limits.SMSStrangerDay)
-	if !forPayers && !refusedBy(err, limits.SMSUnknownHour, limits.SMSUnknownDay) {
+	forPayers := refusedBy(err, limits.SMSStrangerHour, limits.SMSStrangerDay, limits.EmailCodeStrangerHour, limits.EmailCodeStrangerDay)
+	if !forPayers &&
+		!refusedBy(err, limits.SMSUnknownHour, limits.SMSUnknownDay, limits.EmailCodeUnknownHour, limits.EmailCodeUnknownDay) {
 		return issued, err
 	}
-	known, knownErr := s.knownNetwork(c, request.Mobile.E164())
+	known, knownErr := s.knownNetwork(c, loginOf(request.To))
 	switch {
 	case knownErr != nil:
 		return verify.Issued{}, knownErr
@@ -96,6 +105,14 @@ func (s *Server) issueInShare(c echo.Context, request verify.Request, paid chall
 		return verify.Issued{}, errCaptchaCheap
 	}
 	return issued, err
+}
+
+// loginOf returns the login name that the account of a recipient has.
+func loginOf(to verify.Recipient) string {
+	if mobile, ok := to.(contact.Mobile); ok {
+		return mobile.E164()
+	}
+	return to.Reveal()
 }
 
 // refusedBy reports whether one of these limits has refused.
@@ -134,7 +151,7 @@ func (s *Server) checkCode(c echo.Context, body codeCheckBody) (codeCheckView, e
 // numberAndPurpose parses both, and adds the mistakes that the caller has found already.
 func (s *Server) numberAndPurpose(number, purpose string, wrong mistakes) (contact.Mobile, verify.Purpose, error) {
 	mobile := wrong.mobile(s.Config.Regions, number)
-	if !verify.Purpose(purpose).Valid() {
+	if !verify.Purpose(purpose).ValidFor(messages.SMS) {
 		wrong.malformed(fieldPurpose, purpose)
 	}
 	return mobile, verify.Purpose(purpose), wrong.err()

@@ -74,16 +74,17 @@ var problems = [...]problem{
 	{errCaptchaCheap, "4202", http.StatusUnprocessableEntity, "尝试次数过多，请填写更难的图形验证码", "Too many attempts. Please complete a harder captcha."},
 	{errCaptchaIsOff, "4002", http.StatusNotFound, "图形验证码未启用", "Captchas are turned off."},
 	{verify.ErrUsed, "4203", http.StatusUnprocessableEntity, "这个验证码刚刚已被使用。如果你连续提交了两次，第一次可能已经成功；否则请重新获取", "This code has just been used. If you submitted the form twice, the first attempt may have succeeded; otherwise, request a new code."},
-	{verify.ErrExpired, "4203", http.StatusUnprocessableEntity, "短信验证码已过期，请重新获取", "The code has expired. Please request a new one."},
-	{verify.ErrWrong, "4204", http.StatusUnprocessableEntity, "短信验证码错误", "The code is incorrect."},
+	{verify.ErrExpired, "4203", http.StatusUnprocessableEntity, "验证码已过期，请重新获取", "The code has expired. Please request a new one."},
+	{verify.ErrWrong, "4204", http.StatusUnprocessableEntity, "验证码错误", "The code is incorrect."},
 	{verify.ErrAttempts, "4205", http.StatusUnprocessableEntity, "错误次数过多，请重新获取验证码", "Too many incorrect codes. Please request a new one."},
 	{accounts.ErrLinkExpired, "4207", http.StatusUnprocessableEntity, "激活链接已过期，请重新获取", "The activation link has expired. Please request a new one."},
 	{accounts.ErrUndoOver, "4207", http.StatusUnprocessableEntity, "撤销链接已过期或已被使用", "The link has expired or has already been used."},
 	{accounts.ErrUndoLink, "4208", http.StatusUnprocessableEntity, "撤销链接无效", "The link is invalid."},
 	{accounts.ErrLinkAlone, "4210", http.StatusForbidden, "请先登录这个账号，或填写它的当前密码，再验证邮箱", "To verify this address, sign in to the account or enter its current password."},
+	{verify.ErrLink, "4208", http.StatusUnprocessableEntity, "链接无效", "The link is invalid."},
 	{accounts.ErrLinkInvalid, "4208", http.StatusUnprocessableEntity, "激活链接无效", "The activation link is invalid."},
 
-	{verify.ErrQueue, "4301", http.StatusServiceUnavailable, "短信暂时无法发送，请稍后再试", "Text messages cannot be sent right now. Please try again later."},
+	{verify.ErrQueue, "4301", http.StatusServiceUnavailable, "验证码暂时无法发送，请稍后再试", "Codes cannot be sent right now. Please try again later."},
 	{passwords.ErrBusy, "4301", http.StatusServiceUnavailable, "系统繁忙，请稍后再试", "The service is busy. Please try again later."},
 }
 

@@ -11,6 +11,8 @@ const (
 	isTaken   accounts.Problem = "taken"
 	isWrong   accounts.Problem = "wrong" // the current password
 
+	notByMail accounts.Problem = "not_by_mail" // a purpose that no code by mail has
+
 	isRegistered accounts.Problem = "registered" // by an earlier request with the same code
 )
 
@@ -115,10 +117,11 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 		isTaken:            {"这个邮箱已经注册", "This address is already registered."},
 		isRegistered:       {"注册已经成功，请查收激活邮件", "You have already signed up. Please check your email for the activation link."},
 	},
-	accounts.FieldSMSCodeID: {accounts.Missing: {"请先获取验证码", "Please request a code first."}},
-	fieldPurpose:            {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose must be register, login, reset_password, change_mobile or undo_change."}},
-	fieldKind:               {accounts.Malformed: {"kind 应为 image、audio 或（启用时）pow", "The kind must be image, audio or, where it is enabled, pow."}},
-	fieldPrice:              {accounts.Malformed: {"price 应为 normal 或 high", "The price must be normal or high."}},
+	accounts.FieldSMSCodeID:   {accounts.Missing: {"请先获取验证码", "Please request a code first."}},
+	accounts.FieldEmailCodeID: {accounts.Missing: {"请先获取验证码", "Please request a code first."}},
+	fieldPurpose:              {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose must be register, login, reset_password, change_mobile or undo_change."}, notByMail: {"purpose 应为 register、login、reset_password 或 change_email", "The purpose must be register, login, reset_password or change_email."}},
+	fieldKind:                 {accounts.Malformed: {"kind 应为 image、audio 或（启用时）pow", "The kind must be image, audio or, where it is enabled, pow."}},
+	fieldPrice:                {accounts.Malformed: {"price 应为 normal 或 high", "The price must be normal or high."}},
 }
 
 // problemWordings says what is wrong where the field has no words of its own.

@@ -132,9 +132,13 @@ func (s *Server) byAddress(c echo.Context, names ...limits.Name) []limits.Spend 
 	return s.Limits.ByAddress(clientAddr(c), names...)
 }
 
-// sendSpends returns the spends of one code except those of its number, which are spent in one step with the code itself,
+// sendSpends returns the spends of one code except those of its recipient, which are spent in one step with the code itself,
 // see [verify.Codes].
-func (s *Server) sendSpends(c echo.Context, mobile contact.Mobile) []limits.Spend {
+func (s *Server) sendSpends(c echo.Context, to verify.Recipient) []limits.Spend {
+	if email, byMail := to.(contact.Email); byMail {
+		return s.emailCodeSpends(c, email)
+	}
+	mobile, _ := to.(contact.Mobile)
 	units := s.Config.SMSUnits[mobile.Region()]
 	return append(s.byAddress(c, limits.SMSIPHour, limits.SMSIPDay),
 		limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()},
@@ -144,28 +148,41 @@ func (s *Server) sendSpends(c echo.Context, mobile contact.Mobile) []limits.Spen
 		limits.Spend{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody, Units: units})
 }
 
-// shared reports whether strangers can use up a limit of codes for the owner of a number.
+// emailCodeSpends is sendSpends for a mail. Mails cost nothing, but must not flood the mail server of a company.
+func (s *Server) emailCodeSpends(c echo.Context, email contact.Email) []limits.Spend {
+	spends := s.byAddress(c, limits.EmailCodeIP)
+	if email.PublicProvider() {
+		return spends
+	}
+	return append(spends, limits.Spend{Limit: s.Limits[limits.MailDomainHour], Subject: email.Domain()})
+}
+
+// shared reports whether strangers can use up a limit of codes for the owner of a number or an address.
 func shared(name limits.Name) bool {
-	return slices.Contains([]limits.Name{limits.SMSPrefix, limits.SMSConversion, limits.SMSTotal, limits.SMSBudgetUnknown}, name)
+	return slices.Contains([]limits.Name{
+		limits.SMSPrefix, limits.SMSConversion, limits.SMSTotal, limits.SMSBudgetUnknown,
+		limits.EmailCodeIP.All(), limits.MailDomainHour,
+	}, name)
 }
 
 // admitSend is admit for one code, and returns what it has spent. Limits that strangers have used up do not stop the owner
-// of a number on a known network: that code costs only the owner's own limits and the budget of the day.
-func (s *Server) admitSend(c echo.Context, body codeBody, mobile contact.Mobile) ([]limits.Spend, admission, error) {
-	spends := s.sendSpends(c, mobile)
-	admitted, err := s.admit(c, body.CaptchaID, body.Captcha, spends)
+// of a number or an address on a known network: that code costs only the owner's own limits and the budget of the day.
+func (s *Server) admitSend(c echo.Context, captchaID, captcha string, to verify.Recipient) ([]limits.Spend, admission, error) {
+	spends := s.sendSpends(c, to)
+	admitted, err := s.admit(c, captchaID, captcha, spends)
+	mobile, bySMS := to.(contact.Mobile)
 	if admitted.decision.Refused == limits.SMSConversion {
 		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "codes to a prefix stopped: too few of them are entered; see the limit sms_conversion",
 			slog.String("request_id", idOf(c)), slog.String("prefix", mobile.Prefix()))
 	}
 	isRight := admitted.price != "" || !s.Captcha.Enabled()
-	if err == nil && admitted.price == challenge.Normal {
+	if err == nil && bySMS && admitted.price == challenge.Normal {
 		return spends, admitted, s.keepForPayers(c, mobile, spends, admitted.decision)
 	}
 	if err == nil || !isRight || !shared(admitted.decision.Refused) {
 		return spends, admitted, err
 	}
-	known, knownErr := s.knownNetwork(c, mobile.E164())
+	known, knownErr := s.knownNetwork(c, loginOf(to))
 	if knownErr != nil || !known {
 		return spends, admitted, errors.Join(err, knownErr)
 	}

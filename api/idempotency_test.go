@@ -131,14 +131,14 @@ type slowQueue struct {
 	entered, leave chan struct{}
 }
 
-// EnqueueSMSCode implements [verify.Queue].
-func (q *slowQueue) EnqueueSMSCode(ctx context.Context, code verify.Queued) error {
+// EnqueueCode implements [verify.Queue].
+func (q *slowQueue) EnqueueCode(ctx context.Context, code verify.Queued) error {
 	q.entered <- struct{}{}
 	<-q.leave
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return q.smsQueue.EnqueueSMSCode(ctx, code)
+	return q.smsQueue.EnqueueCode(ctx, code)
 }
 
 func TestIdempotency_second_request_waits_for_the_first_even_when_its_client_has_gone(t *testing.T) {
@@ -240,8 +240,8 @@ func TestIdempotency_refusals_give_the_key_up(t *testing.T) {
 // panicking is a queue with a fault.
 type panicking struct{}
 
-// EnqueueSMSCode implements [verify.Queue].
-func (panicking) EnqueueSMSCode(context.Context, verify.Queued) error { panic("queue") }
+// EnqueueCode implements [verify.Queue].
+func (panicking) EnqueueCode(context.Context, verify.Queued) error { panic("queue") }
 
 func TestIdempotency_a_panic_gives_the_key_up(t *testing.T) {
 	t.Parallel()

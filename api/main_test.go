@@ -85,6 +85,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 		Codes: redis.Codes(), Uses: sqlstore.NewSpent(db, b.clock.Now), Queue: b.sms, Keys: b.keys, Now: b.clock.Now, Logger: logger,
 		Policy: verify.Policy{
 			CodeLength: 6, CodeTTL: 5 * time.Minute, ResendInterval: time.Minute, MaxAttempts: 5,
+			EmailCodeLength: 8, EmailCodeTTL: 10 * time.Minute,
 		},
 	}
 	b.face = &api.Server{
@@ -147,8 +148,8 @@ type smsQueue struct {
 	refuse error
 }
 
-// EnqueueSMSCode implements [verify.Queue].
-func (q *smsQueue) EnqueueSMSCode(_ context.Context, code verify.Queued) error {
+// EnqueueCode implements [verify.Queue].
+func (q *smsQueue) EnqueueCode(_ context.Context, code verify.Queued) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.refuse != nil {
@@ -204,9 +205,7 @@ func (b *bundle) lastCode() string {
 		b.t.Fatal("no code was enqueued")
 	}
 	q := all[len(all)-1]
-	return must(b.keys.Code(secrets.Derivation{
-		KeyID: q.KeyID, ID: q.ID, Mobile: q.To.Reveal(), Purpose: string(q.Purpose), Length: q.Length,
-	}))(b.t)
+	return must(b.keys.Code(q.Derivation()))(b.t)
 }
 
 // lastToken derives the token of the newest activation mail, which went to this address, as a worker would.

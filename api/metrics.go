@@ -15,15 +15,16 @@ import (
 // Metrics are the counters of the HTTP face. No label contains a value that a stranger chose. It is safe for concurrent
 // use.
 type Metrics struct {
-	requests  *prometheus.HistogramVec
-	refused   *prometheus.CounterVec
-	recorded  *prometheus.CounterVec
-	blocked   prometheus.Counter
-	captchas  *prometheus.CounterVec
-	issued    *prometheus.CounterVec
-	entered   prometheus.Counter
-	registers *prometheus.CounterVec
-	signIns   *prometheus.CounterVec
+	requests    *prometheus.HistogramVec
+	refused     *prometheus.CounterVec
+	recorded    *prometheus.CounterVec
+	blocked     prometheus.Counter
+	captchas    *prometheus.CounterVec
+	issued      *prometheus.CounterVec
+	issuedMails *prometheus.CounterVec
+	entered     prometheus.Counter
+	registers   *prometheus.CounterVec
+	signIns     *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of a face.
@@ -39,11 +40,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "usher_http_request_seconds", Help: "Time of a request.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 8},
 		}, []string{"route", "method", "status"}),
-		refused:  vec("usher_limits_refused_total", "Requests that a limit refused.", "limit"),
-		recorded: vec("usher_limits_recorded_total", "Requests that a limit would have refused if it were enforced.", "limit"),
-		blocked:  one("usher_sms_conversion_blocked_total", "Codes not sent because too few of their number's prefix are entered."),
-		issued:   vec("usher_sms_codes_issued_total", "Codes issued and queued.", "purpose"),
-		entered:  one("usher_sms_codes_entered_total", "Codes that were entered and used for the first time."),
+		refused:     vec("usher_limits_refused_total", "Requests that a limit refused.", "limit"),
+		recorded:    vec("usher_limits_recorded_total", "Requests that a limit would have refused if it were enforced.", "limit"),
+		blocked:     one("usher_sms_conversion_blocked_total", "Codes not sent because too few of their number's prefix are entered."),
+		issued:      vec("usher_sms_codes_issued_total", "Codes issued and queued.", "purpose"),
+		issuedMails: vec("usher_email_codes_issued_total", "Codes by mail issued and queued.", "purpose"),
+		entered:     one("usher_sms_codes_entered_total", "Codes that were entered and used for the first time."),
 		captchas: vec("usher_captchas_total",
 			"Captchas that were made (asked), and answers that spent one: right, wrong, gone (spent or expired).", "result"),
 		registers: vec("usher_registrations_total",
@@ -51,7 +53,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		signIns: vec("usher_sign_ins_total",
 			"Tries of passwords by result (right, wrong), and sign-ins by code.", "result"),
 	}
-	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.issued, m.entered, m.registers, m.signIns)
+	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.issued, m.issuedMails, m.entered, m.registers, m.signIns)
 	return m
 }
 

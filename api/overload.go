@@ -28,7 +28,7 @@ func classOf(method, route string) string {
 		return ""
 	case "/v1/reports/:provider/:secret", "/v1/reports/http":
 		return classReports
-	case "/v1/sms-codes/:id":
+	case "/v1/sms-codes/:id", "/v1/email-codes/:id":
 		return classWaiting
 	case "/v1/usernames/:username", "/v1/mobiles/:mobile":
 		return classLookups

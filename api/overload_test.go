@@ -119,7 +119,7 @@ func TestOverload_classes_are_of_routes_that_exist(t *testing.T) {
 	}
 	want := map[string]string{
 		"GET /": "", "GET /docs": "", "GET /openapi.yaml": "", "GET /static/:file": "",
-		"GET /v1/sms-codes/:id": "waiting", "GET /v1/sessions/current": "waiting",
+		"GET /v1/sms-codes/:id": "waiting", "GET /v1/email-codes/:id": "waiting", "GET /v1/sessions/current": "waiting",
 		"GET /v1/usernames/:username": "look_ups", "GET /v1/mobiles/:mobile": "look_ups",
 		"POST /v1/reports/:provider/:secret": "reports", "POST /v1/reports/http": "reports",
 		"POST /v1/registrations": "passwords", "POST /v1/password-resets": "passwords", "POST /v1/sessions": "passwords",
@@ -156,7 +156,7 @@ type deafQueue struct {
 	began chan struct{}
 }
 
-func (q *deafQueue) EnqueueSMSCode(ctx context.Context, code verify.Queued) error {
+func (q *deafQueue) EnqueueCode(ctx context.Context, code verify.Queued) error {
 	q.first.Do(func() {
 		close(q.began)
 		<-ctx.Done()
@@ -164,7 +164,7 @@ func (q *deafQueue) EnqueueSMSCode(ctx context.Context, code verify.Queued) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return q.Queue.EnqueueSMSCode(ctx, code)
+	return q.Queue.EnqueueCode(ctx, code)
 }
 
 func TestLimits_come_back_when_the_request_has_no_time_left(t *testing.T) {

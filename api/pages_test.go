@@ -62,7 +62,7 @@ func TestPages_register_with_a_number_without_a_script(t *testing.T) {
 	form.Set("sms_code", "000000")
 	p.submit("/register", form).wantPage(422, "请先获取验证码")
 	form.Set("sms_code_id", page.codeIDOf())
-	p.submit("/register", form).wantPage(422, "短信验证码错误")
+	p.submit("/register", form).wantPage(422, "验证码错误")
 	form.Set("sms_code", b.lastCode())
 	if got := p.submit("/register", form); got.status != http.StatusSeeOther || got.header.Get("Location") != "/account" {
 		t.Fatalf("got %d to %q", got.status, got.header.Get("Location"))

@@ -157,7 +157,7 @@ func assign(field, value any, name accounts.Field) error {
 
 // numeric are the fields that programs may send as JSON numbers.
 var numeric = map[accounts.Field]bool{
-	accounts.FieldMobile: true, accounts.FieldSMSCode: true, fieldCode: true, fieldCaptcha: true, fieldAnswer: true, fieldLogin: true,
+	accounts.FieldMobile: true, accounts.FieldSMSCode: true, accounts.FieldEmailCode: true, fieldCode: true, fieldCaptcha: true, fieldAnswer: true, fieldLogin: true,
 }
 
 // trimmed removes what a clipboard adds, so that a field without visible characters is empty. Passwords stay unchanged. The

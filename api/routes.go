@@ -21,6 +21,10 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/v1/sms-codes/check", endpoint(http.StatusOK, withBody(s.checkCode)))
 	get("/v1/sms-codes/:id", endpoint(http.StatusOK, withoutBody(s.codeStatus)))
 
+	e.POST("/v1/email-codes", s.once(http.StatusAccepted, withBody(s.issueEmailCode)))
+	e.POST("/v1/email-codes/check", endpoint(http.StatusOK, withBody(s.checkEmailCode)))
+	get("/v1/email-codes/:id", endpoint(http.StatusOK, withoutBody(s.codeStatus)))
+
 	e.POST("/v1/reports/http", s.takeSignedReports)
 	e.POST("/v1/reports/:provider/:secret", s.takeReports)
 

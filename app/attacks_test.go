@@ -40,7 +40,7 @@ func (d *deployment) code(t *testing.T, id, mobile, purpose string) string {
 		t.Fatal(err)
 	}
 	code, err := settings.Keys.Code(secrets.Derivation{
-		KeyID: settings.Keys.SigningID(), ID: id, Mobile: mobile, Purpose: purpose, Length: 6,
+		KeyID: settings.Keys.SigningID(), ID: id, To: mobile, Purpose: purpose, Length: 6,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -25,11 +25,14 @@ type API struct {
 	ActivationTTL time.Duration `env:"ACTIVATION_TTL" envDefault:"1h" desc:"Life of an activation link."`
 	NumberRecheck time.Duration `env:"NUMBER_RECHECK" envDefault:"4320h" desc:"After this time without use, a code alone opens no account that has another proof; at least 720h, 0 is off. See docs/accounts.md."`
 
-	SMSCodeLength       int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Characters of a code, 4 to 6."`
-	SMSCodeTTL          time.Duration `env:"SMS_CODE_TTL" envDefault:"5m" desc:"Life of a code."`
-	SMSCodeAttempts     int           `env:"SMS_CODE_ATTEMPTS" envDefault:"5" desc:"Guesses allowed on one code."`
-	SMSRefuseRegistered bool          `env:"SMS_REFUSE_REGISTERED" envDefault:"false" desc:"Whether a code for a registration is refused to a number that has an account. It tells who has one: see docs/security-controls.md."`
-	SMSResendInterval   time.Duration `env:"SMS_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one number; Aliyun's own limit is one a minute."`
+	SMSCodeLength           int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Characters of a code, 4 to 6."`
+	SMSCodeTTL              time.Duration `env:"SMS_CODE_TTL" envDefault:"5m" desc:"Life of a code."`
+	SMSCodeAttempts         int           `env:"SMS_CODE_ATTEMPTS" envDefault:"5" desc:"Guesses allowed on one code."`
+	SMSRefuseRegistered     bool          `env:"SMS_REFUSE_REGISTERED" envDefault:"false" desc:"Whether a code for a registration is refused to a number that has an account. It tells who has one: see docs/security-controls.md."`
+	EmailCodeLength         int           `env:"EMAIL_CODE_LENGTH" envDefault:"8" desc:"Characters of a code by mail, 6 to 8: longer than by SMS, because no budget bounds how many strangers can guess at. See docs/limits.md."`
+	EmailCodeTTL            time.Duration `env:"EMAIL_CODE_TTL" envDefault:"10m" desc:"Life of a code by mail, and of the button beside it."`
+	EmailCodeResendInterval time.Duration `env:"EMAIL_CODE_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one mailbox."`
+	SMSResendInterval       time.Duration `env:"SMS_RESEND_INTERVAL" envDefault:"60s" desc:"Pause between two codes to one number; Aliyun's own limit is one a minute."`
 
 	CaptchaKind       string        `env:"CAPTCHA_KIND" envDefault:"digits" desc:"digits, letters, words (English ones), math, pow (a proof of work by the browser), or off behind another protection."`
 	CaptchaLength     int           `env:"CAPTCHA_LENGTH" envDefault:"0" desc:"Characters of a captcha, 4 to 8; 0 is the kind's default. Sums and words have their own length."`
@@ -86,6 +89,9 @@ func (c API) Validate() Mistakes {
 	m = append(m, between("SMS_CODE_LENGTH", c.SMSCodeLength, 4, 6)...)
 	m = append(m, between("SMS_CODE_TTL", c.SMSCodeTTL, time.Minute, 30*time.Minute)...)
 	m = append(m, between("SMS_CODE_ATTEMPTS", c.SMSCodeAttempts, 1, 10)...)
+	m = append(m, between("EMAIL_CODE_LENGTH", c.EmailCodeLength, 6, 8)...)
+	m = append(m, between("EMAIL_CODE_TTL", c.EmailCodeTTL, time.Minute, 30*time.Minute)...)
+	m = append(m, between("EMAIL_CODE_RESEND_INTERVAL", c.EmailCodeResendInterval, time.Second, time.Hour)...)
 	m = append(m, between("SMS_RESEND_INTERVAL", c.SMSResendInterval, time.Second, time.Hour)...)
 	m = append(m, between("CAPTCHA_WORK", c.CaptchaWork, 100, 100_000)...)
 	m = append(m, between("CAPTCHA_TTL", c.CaptchaTTL, 30*time.Second, 30*time.Minute)...)

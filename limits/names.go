@@ -41,6 +41,24 @@ const (
 	// programs that pump SMS for a share of the fee do not. It is the only guard.
 	SMSConversion Name = "sms_conversion"
 
+	// EmailCodeHour counts the codes sent to one mailbox, in every spelling: a mailbox must not be flooded.
+	EmailCodeHour Name = "email_code_hour"
+	// EmailCodeDay counts the same in a day.
+	EmailCodeDay Name = "email_code_day"
+	// EmailCodeUnknownHour counts those codes of [EmailCodeHour] that were requested from networks that the account of the address
+	// was not signed in from: the rest is reserved for the owner.
+	EmailCodeUnknownHour Name = "email_code_unknown_hour"
+	// EmailCodeUnknownDay counts the same in a day, beside [EmailCodeDay].
+	EmailCodeUnknownDay Name = "email_code_unknown_day"
+	// EmailCodeStrangerHour counts those codes of [EmailCodeUnknownHour] that were requested without a captcha of the high price:
+	// the rest is reserved for an owner on a new network, who can solve one.
+	EmailCodeStrangerHour Name = "email_code_stranger_hour"
+	// EmailCodeStrangerDay counts the same in a day, beside [EmailCodeUnknownDay].
+	EmailCodeStrangerDay Name = "email_code_stranger_day"
+	// EmailCodeIP counts the codes by mail requested by one address, which may have a list of victims. Its total bounds the
+	// first guesses at codes: no budget does.
+	EmailCodeIP Name = "email_code_ip"
+
 	// CheckIP counts the guesses at codes and captchas from one address, which may be spread over many numbers.
 	CheckIP Name = "check_ip"
 
@@ -82,7 +100,7 @@ const (
 	// ChangesDay counts the changes of one account in a day and the activation mails that it requests again: each change is
 	// kept for days, and all of them send mails.
 	ChangesDay Name = "changes_day"
-	// MailDomainHour counts the activation mails to addresses of one domain, except for large public providers: a stranger must
+	// MailDomainHour counts the activation mails and codes to addresses of one domain, except for large public providers: a stranger must
 	// not flood the mail server of a company.
 	MailDomainHour Name = "mail_domain_hour"
 	// MailTotalHour counts all activation mails.
@@ -107,6 +125,12 @@ func defaults() []Limit {
 		{Name: SMSUnknownDay, Count: 8, Period: day},
 		{Name: SMSStrangerHour, Count: 3, Period: time.Hour},
 		{Name: SMSStrangerDay, Count: 6, Period: day},
+		{Name: EmailCodeHour, Count: 5, Period: time.Hour},
+		{Name: EmailCodeDay, Count: 10, Period: day},
+		{Name: EmailCodeUnknownHour, Count: 4, Period: time.Hour},
+		{Name: EmailCodeUnknownDay, Count: 8, Period: day},
+		{Name: EmailCodeStrangerHour, Count: 3, Period: time.Hour},
+		{Name: EmailCodeStrangerDay, Count: 6, Period: day},
 		{Name: SMSPrefix, Count: 20, Period: 10 * time.Minute},
 		{Name: SMSTotal, Count: 100_000, Period: time.Hour},
 		{Name: SMSBudgetDay, Count: 0, Period: day},

@@ -72,11 +72,12 @@ const MaxSends = 2
 // MaySend reports whether the claim may send the message, and not only ask for its outcome; see [MaxSends].
 func (c Claim) MaySend() bool { return c.UnresolvedClaims < MaxSends }
 
-// Record is all that is known of an SMS at one revision. Because it is complete, records may be stored late, twice and in any
-// order: the highest revision wins. It reveals neither the number nor the code.
+// Record is all that is known of a code's message at one revision. Because it is complete, records may be stored late, twice and in any
+// order: the highest revision wins. It reveals neither the recipient nor the code.
 type Record struct {
 	ID        string
-	Revision  int    // grows with every change, from 1
+	Revision  int // grows with every change, from 1
+	Channel   Channel
 	Purpose   string // what the code is for
 	To        string // masked
 	RequestID string

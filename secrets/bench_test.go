@@ -20,7 +20,7 @@ func BenchmarkKeys_Open(b *testing.B) {
 
 func BenchmarkKeys_CheckMAC(b *testing.B) {
 	keys := mustKeys(b, "k1:"+encoded("a"))
-	d := secrets.Derivation{KeyID: "k1", ID: "id", Mobile: "13800138000", Purpose: "register"}
+	d := secrets.Derivation{KeyID: "k1", ID: "id", To: "13800138000", Purpose: "register"}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := keys.CheckMAC(d, "012345"); err != nil {

@@ -10,7 +10,7 @@ import (
 func TestKeys_CheckMAC_is_bound_to_all_that_a_code_is_for(t *testing.T) {
 	t.Parallel()
 	keys := mustKeys(t, "k1:"+encoded("a"))
-	base := secrets.Derivation{KeyID: "k1", ID: "id", Mobile: "13800138000", Purpose: "register"}
+	base := secrets.Derivation{KeyID: "k1", ID: "id", To: "13800138000", Purpose: "register"}
 	want, err := keys.CheckMAC(base, "123456")
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func TestKeys_CheckMAC_is_bound_to_all_that_a_code_is_for(t *testing.T) {
 	}
 	for name, change := range map[string]func(*secrets.Derivation){
 		"id":      func(d *secrets.Derivation) { d.ID = "ie" },
-		"number":  func(d *secrets.Derivation) { d.Mobile = "13800138001" },
+		"number":  func(d *secrets.Derivation) { d.To = "13800138001" },
 		"purpose": func(d *secrets.Derivation) { d.Purpose = "login" },
 	} {
 		changed := base

@@ -17,7 +17,7 @@ import (
 type Derivation struct {
 	KeyID   string // the key that was first when the code was issued; see [Keys.SigningID]
 	ID      string // the code's id, which contains 128 random bits
-	Mobile  string // the full canonical number
+	To      string // the full canonical number, or an address as package verify marks it
 	Purpose string
 	Length  int // characters, 4 to 8
 
@@ -62,7 +62,7 @@ func (k *Keys) Code(d Derivation) (string, error) {
 	if characters == "" {
 		return "", errors.New("derive code: unknown alphabet")
 	}
-	sum := sub.code.sum(d.ID, d.Mobile, d.Purpose)
+	sum := sub.code.sum(d.ID, d.To, d.Purpose)
 	return spell(sum, characters, d.Length), nil
 }
 
@@ -73,7 +73,7 @@ func (k *Keys) CheckMAC(d Derivation, code string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sub.check.sum(d.ID, d.Mobile, d.Purpose, code)
+	sum := sub.check.sum(d.ID, d.To, d.Purpose, code)
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 

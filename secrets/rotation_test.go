@@ -56,7 +56,7 @@ func TestKeys_neighbouring_steps_of_a_rotation_read_each_other(t *testing.T) {
 	all := steps(t)
 	for _, pair := range [][2]string{{"before", "known"}, {"known", "before"}, {"known", "signs"}, {"signs", "known"}} {
 		from, to := all[pair[0]], all[pair[1]]
-		d := secrets.Derivation{KeyID: from.SigningID(), ID: "id", Mobile: "13800138000", Purpose: "login", Length: 6}
+		d := secrets.Derivation{KeyID: from.SigningID(), ID: "id", To: "13800138000", Purpose: "login", Length: 6}
 		made, _ := from.Code(d)
 		if read, err := to.Code(d); err != nil || read != made {
 			t.Errorf("%v: code %q, %v, want %q", pair, read, err, made)

@@ -49,7 +49,7 @@ func TestParseKeys_refuses_and_quotes_no_key(t *testing.T) {
 func TestKeys_Code(t *testing.T) {
 	t.Parallel()
 	keys := mustKeys(t, "k1:"+encoded("a"))
-	base := secrets.Derivation{KeyID: "k1", ID: "id", Mobile: "13800138000", Purpose: "register", Length: 6}
+	base := secrets.Derivation{KeyID: "k1", ID: "id", To: "13800138000", Purpose: "register", Length: 6}
 	code, err := keys.Code(base)
 	if err != nil || len(code) != 6 || strings.Trim(code, "0123456789") != "" {
 		t.Fatalf("Code = %q, %v", code, err)
@@ -59,10 +59,10 @@ func TestKeys_Code(t *testing.T) {
 		t.Errorf("the same derivation gave %q and %q", code, again)
 	}
 	changed := map[string]secrets.Derivation{
-		"id":      {KeyID: "k1", ID: "ie", Mobile: base.Mobile, Purpose: base.Purpose, Length: 6},
-		"mobile":  {KeyID: "k1", ID: base.ID, Mobile: "13800138001", Purpose: base.Purpose, Length: 6},
-		"purpose": {KeyID: "k1", ID: base.ID, Mobile: base.Mobile, Purpose: "login", Length: 6},
-		"borders": {KeyID: "k1", ID: "id1", Mobile: "3800138000", Purpose: base.Purpose, Length: 6},
+		"id":      {KeyID: "k1", ID: "ie", To: base.To, Purpose: base.Purpose, Length: 6},
+		"mobile":  {KeyID: "k1", ID: base.ID, To: "13800138001", Purpose: base.Purpose, Length: 6},
+		"purpose": {KeyID: "k1", ID: base.ID, To: base.To, Purpose: "login", Length: 6},
+		"borders": {KeyID: "k1", ID: "id1", To: "3800138000", Purpose: base.Purpose, Length: 6},
 	}
 	for name, d := range changed {
 		if other, _ := keys.Code(d); other == code {
@@ -107,7 +107,7 @@ func TestKeys_rotation_keeps_what_older_keys_made(t *testing.T) {
 	t.Parallel()
 	older := mustKeys(t, "k1:"+encoded("a"))
 	newer := mustKeys(t, "k2:"+encoded("b")+",k1:"+encoded("a"))
-	d := secrets.Derivation{KeyID: older.SigningID(), ID: "id", Mobile: "13800138000", Purpose: "login", Length: 6}
+	d := secrets.Derivation{KeyID: older.SigningID(), ID: "id", To: "13800138000", Purpose: "login", Length: 6}
 	before, _ := older.Code(d)
 	after, err := newer.Code(d)
 	if err != nil || before != after {
@@ -207,7 +207,7 @@ func FuzzKeys_ParseToken(f *testing.F) {
 
 func BenchmarkKeys_Code(b *testing.B) {
 	keys := mustKeys(b, "k1:"+encoded("a"))
-	d := secrets.Derivation{KeyID: "k1", ID: "id", Mobile: "13800138000", Purpose: "register", Length: 6}
+	d := secrets.Derivation{KeyID: "k1", ID: "id", To: "13800138000", Purpose: "register", Length: 6}
 	b.ReportAllocs()
 	for b.Loop() {
 		_, _ = keys.Code(d)

@@ -12,10 +12,15 @@ import (
 // the same link and no token is stored.
 type Token struct {
 	Kind       string    `json:"k,omitempty"` // purpose of the link; empty for one that proves an address
-	Account    string    `json:"a"`           // account id
+	Account    string    `json:"a"`           // account id; id of the code in a link that carries one
 	Generation int       `json:"g"`           // of the account's activation when the mail was sent
-	Address    string    `json:"h"`           // keyed hash of the address that it proves
+	Address    string    `json:"h"`           // keyed hash of the address that it proves; the sealed address beside a code
 	ExpiresAt  time.Time `json:"-"`           // in whole seconds
+
+	// What a link that carries a code needs to derive it, see [Derivation]. The key is the one that signs the token.
+	Purpose  string   `json:"p,omitempty"`
+	Length   int      `json:"n,omitempty"`
+	Alphabet Alphabet `json:"l,omitempty"`
 }
 
 // tokenBody is the signed text, with short names to keep links short.
@@ -25,8 +30,8 @@ type tokenBody struct {
 	Expires int64 `json:"e"`
 }
 
-// maxToken bounds the input of ParseToken.
-const maxToken = 512
+// maxToken bounds the input of ParseToken. The longest token has the sealed form of an address of 254 characters.
+const maxToken = 1024
 
 // SignToken returns the token as URL-safe text, "keyid.body.mac". The key is named, because a retry after a rotation must return the
 // same text; an empty id means the first key.

@@ -21,7 +21,7 @@ func TestArchive_finds_the_newest_task_and_puts_it_back(t *testing.T) {
 		if _, err := archive.FindSMSCode(codeID); !errors.Is(err, tasks.ErrTaskGone) {
 			t.Errorf("without a task: %v, want ErrTaskGone", err)
 		}
-		if err := queue.EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
+		if err := queue.EnqueueCode(t.Context(), queued(t, codeID)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := archive.FindSMSCode(codeID); !errors.Is(err, tasks.ErrTaskLive) {

@@ -25,7 +25,7 @@ func sealedCode(b *testing.B, keys *secrets.Keys) *asynq.Task {
 	b.Helper()
 	id := strings.Repeat("i", 44)
 	sealed := keys.Seal("13800138000", smsCodeContext(id))
-	body, err := json.Marshal(smsCode{
+	body, err := json.Marshal(codeTask{
 		ID: id, KeyID: "k1", Purpose: "register", To: "138****8000", Sealed: sealed, Length: 6,
 		ExpiresAt: time.Now().Add(time.Hour).Unix(),
 	})
@@ -50,7 +50,7 @@ func BenchmarkSMSCode_decode(b *testing.B) {
 	task := sealedCode(b, h.Keys)
 	b.ReportAllocs()
 	for b.Loop() {
-		var payload smsCode
+		var payload codeTask
 		if err := decode(task, &payload); err != nil {
 			b.Fatal(err)
 		}

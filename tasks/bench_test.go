@@ -68,7 +68,7 @@ func (l *line) issue(b *testing.B) (code verify.Queued) {
 	_, err := service(b, l.store, queueFunc(func(_ context.Context, q verify.Queued) error {
 		code = q
 		return nil
-	})).Issue(b.Context(), verify.Request{Mobile: mobile, Purpose: verify.Login})
+	})).Issue(b.Context(), verify.Request{To: mobile, Purpose: verify.Login})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func BenchmarkLatency(b *testing.B) {
 	for b.Loop() {
 		code := l.issue(b)
 		start := time.Now()
-		if err := l.enqueuer.EnqueueSMSCode(b.Context(), code); err != nil {
+		if err := l.enqueuer.EnqueueCode(b.Context(), code); err != nil {
 			b.Fatal(err)
 		}
 		<-l.called
@@ -99,7 +99,7 @@ func BenchmarkLatency(b *testing.B) {
 func BenchmarkDrain(b *testing.B) {
 	l := newLine(b)
 	for range b.N {
-		if err := l.enqueuer.EnqueueSMSCode(b.Context(), l.issue(b)); err != nil {
+		if err := l.enqueuer.EnqueueCode(b.Context(), l.issue(b)); err != nil {
 			b.Fatal(err)
 		}
 	}

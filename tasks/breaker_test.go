@@ -128,7 +128,7 @@ func ailingFor(t *testing.T, url string, ail func(context.Context) error, most i
 	ends := map[string]time.Time{}
 	for i := range codes {
 		issued, err := issuer.Issue(t.Context(), verify.Request{
-			Mobile: mustMobile(t, fmt.Sprintf("139%08d", i)), Purpose: verify.Login,
+			To: mustMobile(t, fmt.Sprintf("139%08d", i)), Purpose: verify.Login,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -21,7 +21,7 @@ func TestEnqueuer_puts_a_task_there_once(t *testing.T) {
 		enqueuer := newEnqueuer(client, testKeys(t))
 		mail := accounts.Mail{ID: mailID}
 		for range 3 {
-			if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
+			if err := enqueuer.EnqueueCode(t.Context(), queued(t, codeID)); err != nil {
 				t.Error(err)
 			}
 			if err := enqueuer.EnqueueMail(t.Context(), mail); err != nil {
@@ -81,20 +81,20 @@ func TestEnqueuer_fails_soon_when_redis_is_away(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = client.Close() })
 			enqueuer := newEnqueuer(client, testKeys(t))
-			if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
+			if err := enqueuer.EnqueueCode(t.Context(), queued(t, codeID)); err != nil {
 				t.Fatal(err)
 			}
 			stop(server)
 
 			patient, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			if err := enqueuer.EnqueueSMSCode(patient, queued(t, codeID)); err == nil || patient.Err() != nil {
+			if err := enqueuer.EnqueueCode(patient, queued(t, codeID)); err == nil || patient.Err() != nil {
 				t.Errorf("got %v after all of %v, want an error by itself", err, patience)
 			}
 
 			hasty, cancel := context.WithCancel(t.Context())
 			cancel()
-			if err := enqueuer.EnqueueSMSCode(hasty, queued(t, codeID)); !errors.Is(err, context.Canceled) {
+			if err := enqueuer.EnqueueCode(hasty, queued(t, codeID)); !errors.Is(err, context.Canceled) {
 				t.Errorf("a request that went away: %v, want %v", err, context.Canceled)
 			}
 		})
@@ -105,13 +105,13 @@ func TestEnqueuer_gives_up_at_the_callers_deadline(t *testing.T) {
 	t.Parallel()
 	server := testkit.RedisServer(t)
 	enqueuer := newEnqueuer(open(t, server.URL()), testKeys(t))
-	if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
+	if err := enqueuer.EnqueueCode(t.Context(), queued(t, codeID)); err != nil {
 		t.Fatal(err)
 	}
 	_ = syscall.Kill(server.Pid(), syscall.SIGSTOP)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := enqueuer.EnqueueSMSCode(ctx, queued(t, codeID)); !errors.Is(err, context.DeadlineExceeded) {
+	if err := enqueuer.EnqueueCode(ctx, queued(t, codeID)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 	}
 }
@@ -124,7 +124,7 @@ func TestSMSQueues_share_codes_evenly_and_keep_the_first_name(t *testing.T) {
 	enqueuer.SMSShards = 4
 	const codes = 400
 	for i := range codes {
-		if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, "code-"+string(rune('A'+i%26))+string(rune('a'+i/26)))); err != nil {
+		if err := enqueuer.EnqueueCode(t.Context(), queued(t, "code-"+string(rune('A'+i%26))+string(rune('a'+i/26)))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -132,7 +132,7 @@ func (e *Expired) inspect(ctx context.Context, name string, size int) (inspected
 
 // endOf returns when the code of a task ends. A task of another type or form is left to its handler.
 func endOf(task queue.PendingTask) (time.Time, bool) {
-	var payload smsCode
+	var payload codeTask
 	if task.Type != TypeSMSCode || json.Unmarshal(task.Payload, &payload) != nil || payload.validate() != nil {
 		return time.Time{}, false
 	}

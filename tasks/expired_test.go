@@ -54,7 +54,7 @@ func (e *ending) file(ctx context.Context, n int, ends time.Duration) (id string
 	if err != nil {
 		return "", err
 	}
-	return id, e.queue.EnqueueSMSCode(ctx, verify.Queued{
+	return id, e.queue.EnqueueCode(ctx, verify.Queued{
 		ID: id, KeyID: keys.SigningID(), Purpose: verify.Login, To: mobile, Length: 6, ExpiresAt: expires,
 	})
 }

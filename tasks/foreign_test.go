@@ -41,7 +41,7 @@ func TestTasks_of_another_deployment_are_left_to_its_workers(t *testing.T) {
 	enqueuer := newEnqueuer(client, testKeys(t))
 	const codes = 40
 	for i := range codes {
-		if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, codeID+strings.Repeat("x", i))); err != nil {
+		if err := enqueuer.EnqueueCode(t.Context(), queued(t, codeID+strings.Repeat("x", i))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -87,7 +87,7 @@ func queued(t testing.TB, id string) verify.Queued {
 func codeOf(t testing.TB, keys *secrets.Keys, q verify.Queued) string {
 	t.Helper()
 	code, err := keys.Code(secrets.Derivation{
-		KeyID: q.KeyID, ID: q.ID, Mobile: q.To.Reveal(), Purpose: string(q.Purpose), Length: q.Length, Alphabet: q.Alphabet,
+		KeyID: q.KeyID, ID: q.ID, To: q.To.Reveal(), Purpose: string(q.Purpose), Length: q.Length, Alphabet: q.Alphabet,
 	})
 	if err != nil {
 		t.Fatal(err)

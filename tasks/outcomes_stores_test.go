@@ -74,12 +74,12 @@ func (h *history) service(t *testing.T, queueErr error) *verify.Service {
 
 type nowhere struct{ err error }
 
-func (n nowhere) EnqueueSMSCode(context.Context, verify.Queued) error { return n.err }
+func (n nowhere) EnqueueCode(context.Context, verify.Queued) error { return n.err }
 
 // issue returns a new code of the nth number.
 func (h *history) issue(t *testing.T, n int) string {
 	t.Helper()
-	request := verify.Request{Mobile: mustMobile(t, numberOf(n)), Purpose: verify.Login, RequestID: "req-1"}
+	request := verify.Request{To: mustMobile(t, numberOf(n)), Purpose: verify.Login, RequestID: "req-1"}
 	issued, err := h.service(t, nil).Issue(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestOutcomeWriter_shows_the_lives_of_codes_in_SQL(t *testing.T) {
 	eachHistory(t, func(t *testing.T, h *history) {
 		used, over := h.issue(t, 1), h.issue(t, 2)
 		_, err := h.service(t, errors.New("queue is unavailable")).Issue(t.Context(), verify.Request{
-			Mobile: mustMobile(t, numberOf(3)), Purpose: verify.Register,
+			To: mustMobile(t, numberOf(3)), Purpose: verify.Register,
 		})
 		if !errors.Is(err, verify.ErrQueue) {
 			t.Fatalf("Issue: %v", err)

@@ -116,7 +116,7 @@ func TestEnqueuer_writes_the_golden_payloads(t *testing.T) {
 
 		q := queued(t, codeID)
 		q.ExpiresAt, q.Alphabet = time.Unix(1750000000, 999), secrets.Digits
-		if err := enqueuer.EnqueueSMSCode(t.Context(), q); err != nil {
+		if err := enqueuer.EnqueueCode(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 		info, err := inspector.GetTaskInfo(queue.SMS, codeID)
@@ -126,7 +126,7 @@ func TestEnqueuer_writes_the_golden_payloads(t *testing.T) {
 		samePayload(t, "sms_code.v1.json", info.Payload)
 		inEnglish := queued(t, codeID+"2")
 		inEnglish.ExpiresAt, inEnglish.Language, inEnglish.Alphabet = q.ExpiresAt, "en", secrets.Alphanumeric
-		if err := enqueuer.EnqueueSMSCode(t.Context(), inEnglish); err != nil {
+		if err := enqueuer.EnqueueCode(t.Context(), inEnglish); err != nil {
 			t.Fatal(err)
 		}
 		english, err := inspector.GetTaskInfo(queue.SMS, inEnglish.ID)
@@ -189,7 +189,7 @@ func TestEnqueuer_leaves_neither_number_nor_code_in_redis(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, func(t *testing.T, url string) {
 		client := open(t, url)
-		if err := newEnqueuer(client, testKeys(t)).EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
+		if err := newEnqueuer(client, testKeys(t)).EnqueueCode(t.Context(), queued(t, codeID)); err != nil {
 			t.Fatal(err)
 		}
 		content := testkit.DumpRedis(t, client)
@@ -237,7 +237,7 @@ func TestHandlers_archive_what_they_cannot_read_and_go_on(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := newEnqueuer(client, keys).EnqueueSMSCode(t.Context(), q); err != nil {
+	if err := newEnqueuer(client, keys).EnqueueCode(t.Context(), q); err != nil {
 		t.Fatal(err)
 	}
 
@@ -293,7 +293,7 @@ func TestRegister_leaves_a_channel_without_handler_to_others(t *testing.T) {
 func TestPurposes_can_all_have_a_template_of_their_own(t *testing.T) {
 	t.Parallel()
 	var issued []string
-	for _, purpose := range verify.Purposes() {
+	for _, purpose := range verify.Purposes(messages.SMS) {
 		issued = append(issued, string(purpose))
 	}
 	if templates := providers.Purposes(); !slices.Equal(issued, templates) {

@@ -45,7 +45,7 @@ func newReaping(t *testing.T) *reaping {
 	r.metrics = tasks.NewMetrics(r.registry)
 	r.logger, _ = testkit.Logger(t)
 	issued, err := service(t, r.store, newEnqueuer(r.client, testKeys(t))).
-		Issue(t.Context(), verify.Request{Mobile: mustMobile(t, number), Purpose: verify.Login})
+		Issue(t.Context(), verify.Request{To: mustMobile(t, number), Purpose: verify.Login})
 	if err != nil {
 		t.Fatal(err)
 	}

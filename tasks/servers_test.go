@@ -36,7 +36,7 @@ func service(t testing.TB, store *redisstore.Store, queue verify.Queue) *verify.
 // queueFunc is a queue that a test writes itself.
 type queueFunc func(context.Context, verify.Queued) error
 
-func (f queueFunc) EnqueueSMSCode(ctx context.Context, code verify.Queued) error { return f(ctx, code) }
+func (f queueFunc) EnqueueCode(ctx context.Context, code verify.Queued) error { return f(ctx, code) }
 
 func TestSMSCodeHandler_sends_once_although_its_task_was_delivered_twice(t *testing.T) {
 	t.Parallel()
@@ -65,7 +65,7 @@ func TestSMSCodeHandler_sends_once_although_its_task_was_delivered_twice(t *test
 			}
 		}
 		return nil
-	})).Issue(t.Context(), verify.Request{Mobile: mustMobile(t, number), Purpose: verify.Login})
+	})).Issue(t.Context(), verify.Request{To: mustMobile(t, number), Purpose: verify.Login})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestObserve_keeps_a_worker_going_after_a_panic(t *testing.T) {
 	}, nil))
 
 	enqueuer, inspector := newEnqueuer(client, keys), newInspector(client)
-	if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, "panics")); err != nil {
+	if err := enqueuer.EnqueueCode(t.Context(), queued(t, "panics")); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, testkit.Patience, func() bool {
@@ -129,7 +129,7 @@ func TestObserve_keeps_a_worker_going_after_a_panic(t *testing.T) {
 	state.mu.Lock()
 	state.state = messages.Queued // of the next code
 	state.mu.Unlock()
-	if err := enqueuer.EnqueueSMSCode(t.Context(), queued(t, "goes-on")); err != nil {
+	if err := enqueuer.EnqueueCode(t.Context(), queued(t, "goes-on")); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, testkit.Patience, func() bool { return len(to.sentSMS()) == 2 }, "the next task is worked")
@@ -148,7 +148,7 @@ func TestAckHook_lets_a_task_be_acknowledged_after_redis_was_away(t *testing.T) 
 		<-release
 		return nil
 	}), queue.AckHook())
-	if err := newEnqueuer(client, testKeys(t)).EnqueueSMSCode(t.Context(), queued(t, codeID)); err != nil {
+	if err := newEnqueuer(client, testKeys(t)).EnqueueCode(t.Context(), queued(t, codeID)); err != nil {
 		t.Fatal(err)
 	}
 
@@ -262,7 +262,7 @@ func TestHandlers_leave_no_number_code_or_token_behind(t *testing.T) {
 	enqueuer := newEnqueuer(client, keys)
 	issuer := service(t, store, enqueuer)
 	for _, mobile := range []string{"13800138000", "13800138001", "13800138002", "13800138003", "13800138004"} {
-		_, err := issuer.Issue(t.Context(), verify.Request{Mobile: mustMobile(t, mobile), Purpose: verify.Register})
+		_, err := issuer.Issue(t.Context(), verify.Request{To: mustMobile(t, mobile), Purpose: verify.Register})
 		if err != nil {
 			t.Fatal(err)
 		}

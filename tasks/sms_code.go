@@ -11,59 +11,13 @@ import (
 	"usher/contact"
 	"usher/messages"
 	"usher/providers"
-	"usher/queue"
 	"usher/secrets"
-	"usher/verify"
 )
 
 // TypeSMSCode sends one verification code by SMS.
 const TypeSMSCode = "sms:code"
 
-// smsCode is the payload. Nothing in it opens the code or the number.
-type smsCode struct {
-	ID        string `json:"id"`                 // of the code, and of the task
-	KeyID     string `json:"key_id"`             // key that derives the code
-	Purpose   string `json:"purpose"`            // register, login or reset_password
-	To        string `json:"to"`                 // masked number, for people
-	Sealed    string `json:"sealed"`             // the number, sealed with type and id
-	Length    int    `json:"length"`             // characters of the code
-	Alphabet  string `json:"alphabet,omitempty"` // of the code; empty means digits
-	ExpiresAt int64  `json:"expires_at"`         // Unix seconds
-	Language  string `json:"language,omitempty"` // zh or en; empty means zh
-}
-
-// validate refuses what no release of ours has ever queued.
-func (p smsCode) validate() error {
-	if p.ID == "" || p.Sealed == "" || p.Purpose == "" || p.Length < 4 || p.Length > 8 || p.ExpiresAt <= 0 || secrets.Alphabet(p.Alphabet).Characters() == "" {
-		return errors.New("payload lacks a field")
-	}
-	return nil
-}
-
-// payloadAlphabet returns the alphabet as payloads name it. Digits stay unnamed, as in payloads of former releases.
-func payloadAlphabet(a secrets.Alphabet) string {
-	if a == secrets.Digits {
-		return ""
-	}
-	return string(a)
-}
-
 func smsCodeContext(id string) string { return TypeSMSCode + "/" + id }
-
-// EnqueueSMSCode puts a code's task on the queue; it implements [verify.Queue]. The task has the code's id, so that a call
-// that is repeated queues it once.
-func (e *Enqueuer) EnqueueSMSCode(ctx context.Context, code verify.Queued) error {
-	_, err := queue.Enqueue(ctx, e.Client, e.Tracer, queue.Task{
-		Type: TypeSMSCode, Queue: e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards)), ID: code.ID,
-		Payload: smsCode{
-			ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(),
-			Sealed: e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID)), Length: code.Length, Alphabet: payloadAlphabet(code.Alphabet),
-			ExpiresAt: code.ExpiresAt.Unix(), Language: code.Language,
-		},
-		RequestID: code.RequestID, IssuedAt: e.Clock.now(),
-	})
-	return err
-}
 
 // SMSClaims is where the codes of SMS tasks are claimed and their outcomes recorded.
 type SMSClaims interface {
@@ -89,7 +43,7 @@ type SMSCodeHandler struct {
 
 // ProcessTask claims the code, derives it, sends it and records the outcome.
 func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) error {
-	var payload smsCode
+	var payload codeTask
 	if err := decode(task, &payload); err != nil {
 		return err
 	}
@@ -145,7 +99,7 @@ func (h *SMSCodeHandler) attempt(ctx context.Context, claim messages.Claim, sms 
 }
 
 // open derives what the provider needs from the payload.
-func (h *SMSCodeHandler) open(p smsCode) (providers.SMS, error) {
+func (h *SMSCodeHandler) open(p codeTask) (providers.SMS, error) {
 	number, err := h.Keys.Open(p.Sealed, smsCodeContext(p.ID))
 	if err != nil {
 		return providers.SMS{}, err
@@ -154,10 +108,7 @@ func (h *SMSCodeHandler) open(p smsCode) (providers.SMS, error) {
 	if err != nil {
 		return providers.SMS{}, err
 	}
-	code, err := h.Keys.Code(secrets.Derivation{
-		KeyID: p.KeyID, ID: p.ID, Mobile: number, Purpose: p.Purpose, Length: p.Length,
-		Alphabet: secrets.Alphabet(p.Alphabet),
-	})
+	code, err := h.Keys.Code(p.queued(mobile).Derivation())
 	if err != nil {
 		return providers.SMS{}, err
 	}

@@ -49,7 +49,7 @@ func TestSMSCodeHandler_asks_before_it_sends_what_a_killed_worker_had(t *testing
 			issued, err := service(t, store, queueFunc(func(_ context.Context, q verify.Queued) error {
 				task = asynq.NewTask(tasks.TypeSMSCode, smsPayload(t, keys, q))
 				return nil
-			})).Issue(t.Context(), verify.Request{Mobile: mustMobile(t, number), Purpose: verify.Login})
+			})).Issue(t.Context(), verify.Request{To: mustMobile(t, number), Purpose: verify.Login})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -44,9 +44,9 @@ type outbox struct {
 	sms  string
 }
 
-func (o *outbox) EnqueueSMSCode(_ context.Context, q verify.Queued) (err error) {
+func (o *outbox) EnqueueCode(_ context.Context, q verify.Queued) (err error) {
 	o.sms, err = o.keys.Code(secrets.Derivation{
-		KeyID: q.KeyID, ID: q.ID, Mobile: q.To.Reveal(), Purpose: string(q.Purpose), Length: q.Length,
+		KeyID: q.KeyID, ID: q.ID, To: q.To.Reveal(), Purpose: string(q.Purpose), Length: q.Length,
 	})
 	return err
 }
@@ -70,7 +70,7 @@ func Example() {
 		Policy: verify.Policy{CodeLength: 6, CodeTTL: 5 * time.Minute, ResendInterval: time.Minute, MaxAttempts: 5},
 	}
 
-	issued, err := service.Issue(ctx, verify.Request{Mobile: mobile, Purpose: verify.Login})
+	issued, err := service.Issue(ctx, verify.Request{To: mobile, Purpose: verify.Login})
 	fmt.Println("to", mobile, "valid for", issued.ExpiresIn, err)
 
 	result, err := service.Check(ctx, mobile, verify.Login, issued.ID, queue.sms)

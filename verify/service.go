@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"errors"
@@ -15,8 +16,11 @@ import (
 	"usher/secrets"
 )
 
-// ResendLimit is the name of a [LimitError] for the pause between two codes.
-const ResendLimit = "sms_resend"
+// Names of a [LimitError] for the pause between two codes.
+const (
+	ResendLimit      = "sms_resend"
+	EmailResendLimit = "email_code_resend"
+)
 
 // States of a code beyond those of its message.
 const (
@@ -37,6 +41,22 @@ type Policy struct {
 	CodeTTL        time.Duration // from issue to end, including delivery
 	ResendInterval time.Duration // between two codes for one number, whatever their purpose
 	MaxAttempts    int           // guesses per code
+
+	// Codes by mail: 0 is the value of codes by SMS. They may be longer, because their reader can copy them or press the button,
+	// and no budget bounds how many strangers can ask for and guess at. They may live longer, because mails are slower.
+	EmailCodeLength     int
+	EmailCodeTTL        time.Duration
+	EmailResendInterval time.Duration
+}
+
+// of returns what the policy says of codes on a channel.
+func (p Policy) of(channel messages.Channel) Policy {
+	if channel == messages.Email {
+		p.CodeLength = cmp.Or(p.EmailCodeLength, p.CodeLength)
+		p.CodeTTL = cmp.Or(p.EmailCodeTTL, p.CodeTTL)
+		p.ResendInterval = cmp.Or(p.EmailResendInterval, p.ResendInterval)
+	}
+	return p
 }
 
 // Service issues codes and checks them. All fields but Uses and Entered must be set. It is safe for concurrent use.
@@ -52,14 +72,14 @@ type Service struct {
 	// on Codes alone.
 	Uses Uses
 
-	// Entered is called once for each code that was used, to be compared with the number of codes that were sent. Its error
-	// is only logged. nil is not called.
+	// Entered is called once for each code by SMS that was used, to be compared with the number of codes that were sent. Its
+	// error is only logged. nil is not called.
 	Entered func(ctx context.Context, mobile contact.Mobile) error
 }
 
 // Request asks for a code.
 type Request struct {
-	Mobile    contact.Mobile
+	To        Recipient
 	Purpose   Purpose
 	Replaces  string // id of the code that the same person requested before, which ends; empty for none
 	Standing  Standing
@@ -75,14 +95,15 @@ type Issued struct {
 }
 
 // Issue makes a new code and enqueues its message. The code replaces the one that the request names, if that is of the same
-// number and purpose; other codes stay valid. It returns a *[LimitError] when the number may not have a code now. After any
+// recipient and purpose; other codes stay valid. It returns a *[LimitError] when the recipient may not have a code now. After any
 // other error nothing is sent, and nothing is spent unless the store is unavailable: [ErrQueue] when the message could not be
 // enqueued, else the store's error.
 func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
-	if r.Mobile.IsZero() || !r.Purpose.Valid() {
-		return Issued{}, errors.New("issue code: needs a number and a known purpose")
+	channel := ChannelOf(r.To)
+	if channel == "" || !r.Purpose.ValidFor(channel) {
+		return Issued{}, errors.New("issue code: needs a number or an address, and a purpose of its channel")
 	}
-	issue, err := s.newIssue(r)
+	issue, queued, err := s.newIssue(channel, r)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -92,45 +113,39 @@ func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 		}
 		return Issued{}, err
 	}
-	err = s.Queue.EnqueueSMSCode(ctx, Queued{
-		ID: issue.ID, KeyID: issue.KeyID, Purpose: r.Purpose, To: r.Mobile,
-		Length: s.Policy.CodeLength, Alphabet: s.Policy.CodeAlphabet, ExpiresAt: issue.ExpiresAt, RequestID: r.RequestID, Language: r.Language,
-	})
-	if err != nil {
+	if err := s.Queue.EnqueueCode(ctx, queued); err != nil {
 		s.void(ctx, issue)
 		return Issued{}, fmt.Errorf("%w: %w", ErrQueue, err)
 	}
-	return Issued{ID: issue.ID, ExpiresIn: s.Policy.CodeTTL, ResendAfter: s.Policy.ResendInterval}, nil
+	return Issued{ID: issue.ID, ExpiresIn: issue.ExpiresAt.Sub(issue.IssuedAt), ResendAfter: issue.ResendAfter}, nil
 }
 
 // newIssue derives a new code and the MAC to compare with. An id that the request may not replace is ignored, so that requests
-// cannot end the codes of other numbers.
-func (s *Service) newIssue(r Request) (Issue, error) {
-	subject := s.subject(r.Mobile)
-	id := NewID(subject)
-	derivation := secrets.Derivation{
-		KeyID: s.Keys.SigningID(), ID: id, Mobile: r.Mobile.Reveal(), Purpose: string(r.Purpose), Length: s.Policy.CodeLength,
-		Alphabet: s.Policy.CodeAlphabet,
+// cannot end the codes of other recipients.
+func (s *Service) newIssue(channel messages.Channel, r Request) (Issue, Queued, error) {
+	subject, policy, now := s.subject(r.To), s.Policy.of(channel), s.Now()
+	queued := Queued{
+		ID: NewID(subject), KeyID: s.Keys.SigningID(), Purpose: r.Purpose, To: r.To, Length: policy.CodeLength, Alphabet: policy.CodeAlphabet,
+		ExpiresAt: now.Add(policy.CodeTTL), RequestID: r.RequestID, Language: r.Language,
 	}
-	code, err := s.Keys.Code(derivation)
+	code, err := s.Keys.Code(queued.Derivation())
 	if err != nil {
-		return Issue{}, fmt.Errorf("derive code: %w", err)
+		return Issue{}, Queued{}, fmt.Errorf("derive code: %w", err)
 	}
-	mac, err := s.Keys.CheckMAC(derivation, code)
+	mac, err := s.Keys.CheckMAC(queued.Derivation(), code)
 	if err != nil {
-		return Issue{}, fmt.Errorf("derive code: %w", err)
+		return Issue{}, Queued{}, fmt.Errorf("derive code: %w", err)
 	}
 	replaces := r.Replaces
 	if !isOf(replaces, subject) {
 		replaces = ""
 	}
-	now := s.Now()
 	return Issue{
-		ID: id, Subject: subject, Purpose: r.Purpose, To: r.Mobile.String(), RequestID: r.RequestID,
-		KeyID: derivation.KeyID, MAC: mac, Replaces: replaces, Standing: r.Standing,
-		IssuedAt: now, ExpiresAt: now.Add(s.Policy.CodeTTL),
-		ResendAfter: s.Policy.ResendInterval, MaxAttempts: s.Policy.MaxAttempts,
-	}, nil
+		ID: queued.ID, Subject: subject, Channel: channel, Purpose: r.Purpose, To: r.To.String(), RequestID: r.RequestID,
+		KeyID: queued.KeyID, MAC: mac, Replaces: replaces, Standing: r.Standing,
+		IssuedAt: now, ExpiresAt: queued.ExpiresAt,
+		ResendAfter: policy.ResendInterval, MaxAttempts: policy.MaxAttempts,
+	}, queued, nil
 }
 
 // void takes a code back. When that fails too, the code stays unsent until it expires, and the person can request another one
@@ -138,8 +153,8 @@ func (s *Service) newIssue(r Request) (Issue, error) {
 func (s *Service) void(ctx context.Context, issue Issue) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	if err := s.Codes.Void(ctx, issue.ID, issue.Replaces); err != nil {
-		s.Logger.ErrorContext(ctx, "code not taken back", "sms_code_id", issue.ID, "error", err)
+	if err := s.Codes.Void(ctx, issue.Channel, issue.ID, issue.Replaces); err != nil {
+		s.Logger.ErrorContext(ctx, "code not taken back", "code_id", issue.ID, "error", err)
 	}
 }
 
@@ -151,10 +166,10 @@ type Result struct {
 
 // Check counts a guess at the code with this id and reports whether the digits are right, without using the code. Wrong digits
 // are no error. It returns [ErrExpired]; [ErrUsed] for the right digits of a used code; [ErrAttempts]; and [ErrWrong] for text
-// that cannot be a code, which is not counted because it guesses nothing. For an id of another number or purpose it returns
+// that cannot be a code, which is not counted because it guesses nothing. For an id of another recipient or purpose it returns
 // [ErrExpired] and counts nothing. The code is read as it was typed or pasted, see [input.Code] and [input.LetterCode].
-func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) (Result, error) {
-	pending, right, err := s.try(ctx, mobile, purpose, id, code)
+func (s *Service) Check(ctx context.Context, to Recipient, purpose Purpose, id, code string) (Result, error) {
+	pending, right, err := s.try(ctx, to, purpose, id, code)
 	if err != nil {
 		return Result{}, err
 	}
@@ -166,8 +181,8 @@ func (s *Service) Check(ctx context.Context, mobile contact.Mobile, purpose Purp
 
 // Spend counts a guess at the code with this id and uses the code when the digits are right. Of parallel calls one returns nil
 // and the others [ErrUsed]. It returns [ErrExpired], [ErrWrong] and [ErrAttempts] as [Service.Check] does.
-func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) error {
-	pending, right, err := s.try(ctx, mobile, purpose, id, code)
+func (s *Service) Spend(ctx context.Context, to Recipient, purpose Purpose, id, code string) error {
+	pending, right, err := s.try(ctx, to, purpose, id, code)
 	if err != nil {
 		return err
 	}
@@ -181,28 +196,28 @@ func (s *Service) Spend(ctx context.Context, mobile contact.Mobile, purpose Purp
 	if err != nil {
 		return err
 	}
-	if err := s.noteUse(ctx, purpose, id); err != nil {
+	if err := s.noteUse(ctx, to, purpose, id); err != nil {
 		return err
 	}
 	// A code that was restored after a failed request counts once. Otherwise the owner of one number could hide thousands of
 	// codes that are never entered.
-	if first && s.Entered != nil {
+	if mobile, bySMS := to.(contact.Mobile); first && bySMS && s.Entered != nil {
 		if err := s.Entered(ctx, mobile); err != nil {
-			s.Logger.WarnContext(ctx, "entered code not counted", "sms_code_id", id, "error", err)
+			s.Logger.WarnContext(ctx, "entered code not counted", "code_id", id, "error", err)
 		}
 	}
 	return nil
 }
 
 // noteUse stores the use of a code in Uses, and returns [ErrUsed] for one that was used before, even if Codes has lost that.
-func (s *Service) noteUse(ctx context.Context, purpose Purpose, id string) error {
+func (s *Service) noteUse(ctx context.Context, to Recipient, purpose Purpose, id string) error {
 	if s.Uses == nil || purpose == Register {
 		return nil
 	}
-	first, err := s.Uses.Use(ctx, id, s.Now().Add(s.Policy.CodeTTL))
+	first, err := s.Uses.Use(ctx, id, s.Now().Add(s.Policy.of(ChannelOf(to)).CodeTTL))
 	if err != nil {
 		if restoreErr := s.Restore(ctx, id); restoreErr != nil {
-			s.Logger.WarnContext(ctx, "code not restored", "sms_code_id", id, "error", restoreErr)
+			s.Logger.WarnContext(ctx, "code not restored", "code_id", id, "error", restoreErr)
 		}
 		return err
 	}
@@ -213,25 +228,24 @@ func (s *Service) noteUse(ctx context.Context, purpose Purpose, id string) error
 }
 
 // try counts a guess and then compares it, in this order: parallel guesses must not all be compared before the first is counted.
-func (s *Service) try(ctx context.Context, mobile contact.Mobile, purpose Purpose, id, code string) (Pending, bool, error) {
-	if mobile.IsZero() || !purpose.Valid() {
-		return Pending{}, false, errors.New("check code: needs a number and a known purpose")
+func (s *Service) try(ctx context.Context, to Recipient, purpose Purpose, id, code string) (Pending, bool, error) {
+	channel := ChannelOf(to)
+	if channel == "" || !purpose.ValidFor(channel) {
+		return Pending{}, false, errors.New("check code: needs a number or an address, and a purpose of its channel")
 	}
-	code, ok := s.Policy.read(code)
+	code, ok := s.Policy.of(channel).read(code)
 	if !ok {
 		return Pending{}, false, ErrWrong
 	}
-	// Guesses count for the caller's own code: the id of another number's code must not reach the store.
-	if !isOf(id, s.subject(mobile)) {
+	// Guesses count for the caller's own code: the id of another recipient's code must not reach the store.
+	if !isOf(id, s.subject(to)) {
 		return Pending{}, false, ErrExpired
 	}
 	pending, err := s.Codes.Try(ctx, id, purpose)
 	if err != nil {
 		return Pending{}, false, err
 	}
-	mac, err := s.Keys.CheckMAC(secrets.Derivation{
-		KeyID: pending.KeyID, ID: id, Mobile: mobile.Reveal(), Purpose: string(purpose),
-	}, code)
+	mac, err := s.Keys.CheckMAC(Queued{KeyID: pending.KeyID, ID: id, To: to, Purpose: purpose}.Derivation(), code)
 	if errors.Is(err, secrets.ErrUnknownKey) {
 		return Pending{}, false, ErrExpired // its key was removed from the settings
 	}
@@ -257,7 +271,7 @@ func isOf(id, subject string) bool {
 // confirm notes that a code was entered correctly. When that fails, the guess counts for all codes together until its day ends.
 func (s *Service) confirm(ctx context.Context, id string, pending Pending) {
 	if err := s.Codes.Confirm(ctx, id, pending); err != nil {
-		s.Logger.WarnContext(ctx, "correct code not noted", "sms_code_id", id, "error", err)
+		s.Logger.WarnContext(ctx, "correct code not noted", "code_id", id, "error", err)
 	}
 }
 
@@ -296,9 +310,4 @@ func (s *Service) Restore(ctx context.Context, id string) error {
 // [StateDelayed], [StateExpired] or [StateUsed].
 func (s *Service) Status(ctx context.Context, id string) (Status, error) {
 	return s.Codes.Status(ctx, id)
-}
-
-// subject returns the keyed hash of a number.
-func (s *Service) subject(mobile contact.Mobile) string {
-	return s.Keys.Index("mobile", mobile.Reveal())
 }

@@ -14,6 +14,7 @@ import (
 
 	"usher/contact"
 	"usher/internal/testkit"
+	"usher/messages"
 	"usher/secrets"
 	"usher/verify"
 )
@@ -42,9 +43,9 @@ func (c *codes) Issue(ctx context.Context, issue verify.Issue) error {
 	return c.issueErr
 }
 
-func (c *codes) Void(ctx context.Context, id, replaced string) error {
+func (c *codes) Void(ctx context.Context, channel messages.Channel, id, replaced string) error {
 	c.note(ctx, "void")
-	if id != c.issued.ID || replaced != c.issued.Replaces {
+	if channel != c.issued.Channel || id != c.issued.ID || replaced != c.issued.Replaces {
 		return fmt.Errorf("void of %q, which replaced %q", id, replaced)
 	}
 	return c.voidErr
@@ -78,7 +79,7 @@ type queue struct {
 	err    error
 }
 
-func (q *queue) EnqueueSMSCode(_ context.Context, code verify.Queued) error {
+func (q *queue) EnqueueCode(_ context.Context, code verify.Queued) error {
 	q.queued = code
 	return q.err
 }
@@ -114,17 +115,25 @@ var mobile = func() contact.Mobile {
 	return m
 }()
 
+var address = func() contact.Email {
+	a, err := contact.ParseEmail("Li.Lei+shop@gmail.com")
+	if err != nil {
+		panic(err)
+	}
+	return a
+}()
+
 func TestService_Issue_queues_the_code_that_it_filed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	got, err := b.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: verify.Login, RequestID: "r1", Language: "en"})
+	got, err := b.Issue(t.Context(), verify.Request{To: mobile, Purpose: verify.Login, RequestID: "r1", Language: "en"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	issue := b.codes.issued
 	subject, _ := verify.SubjectOf(issue.ID)
 	want := verify.Issue{
-		ID: issue.ID, Subject: subject, Purpose: verify.Login, To: "138****8000", RequestID: "r1",
+		ID: issue.ID, Subject: subject, Channel: messages.SMS, Purpose: verify.Login, To: "138****8000", RequestID: "r1",
 		KeyID: "k1", MAC: issue.MAC,
 		IssuedAt: b.Now(), ExpiresAt: b.Now().Add(5 * time.Minute), ResendAfter: time.Minute, MaxAttempts: 5,
 	}
@@ -162,7 +171,7 @@ func TestService_Issue_takes_back_what_failed(t *testing.T) {
 			b.codes.issueErr, b.queue.err = test.issueErr, test.queue
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			_, err := b.Issue(ctx, verify.Request{Mobile: mobile, Purpose: verify.Login})
+			_, err := b.Issue(ctx, verify.Request{To: mobile, Purpose: verify.Login})
 			for _, want := range test.wantErrs {
 				if !errors.Is(err, want) {
 					t.Errorf("Issue: %v, want %v in it", err, want)
@@ -182,7 +191,7 @@ func TestService_Issue_logs_what_could_not_be_taken_back_without_the_number(t *t
 	t.Parallel()
 	b := setup(t)
 	b.queue.err, b.codes.voidErr = errors.New("away"), errors.New("away too")
-	if _, err := b.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: verify.Login}); !errors.Is(err, verify.ErrQueue) {
+	if _, err := b.Issue(t.Context(), verify.Request{To: mobile, Purpose: verify.Login}); !errors.Is(err, verify.ErrQueue) {
 		t.Errorf("Issue: %v", err)
 	}
 	if !strings.Contains(b.log.String(), b.codes.issued.ID) || !strings.Contains(b.log.String(), "away too") {
@@ -196,10 +205,14 @@ func TestService_Issue_logs_what_could_not_be_taken_back_without_the_number(t *t
 func TestService_refuses_calls_without_number_or_purpose(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, r := range []verify.Request{{Purpose: verify.Login}, {Mobile: mobile}, {Mobile: mobile, Purpose: "x:y"}} {
+	for _, r := range []verify.Request{
+		{Purpose: verify.Login}, {To: contact.Mobile{}, Purpose: verify.Login}, {To: mobile}, {To: mobile, Purpose: "x:y"},
+		{To: mobile, Purpose: verify.ChangeEmail}, {To: address, Purpose: verify.ChangeMobile}, {To: address, Purpose: verify.UndoChange},
+	} {
+		id := verify.NewID(b.Keys.Index("mobile", mobile.Reveal()))
 		_, issueErr := b.Issue(t.Context(), r)
-		_, checkErr := b.Check(t.Context(), r.Mobile, r.Purpose, verify.NewID(b.Keys.Index("mobile", r.Mobile.Reveal())), "123456")
-		spendErr := b.Spend(t.Context(), r.Mobile, r.Purpose, verify.NewID(b.Keys.Index("mobile", r.Mobile.Reveal())), "123456")
+		_, checkErr := b.Check(t.Context(), r.To, r.Purpose, id, "123456")
+		spendErr := b.Spend(t.Context(), r.To, r.Purpose, id, "123456")
 		if issueErr == nil || checkErr == nil || spendErr == nil {
 			t.Errorf("%v: %v, %v, %v", r, issueErr, checkErr, spendErr)
 		}
@@ -217,12 +230,12 @@ func (b *bundle) pend(t *testing.T) string {
 
 func (b *bundle) pendFor(t *testing.T, purpose verify.Purpose) string {
 	t.Helper()
-	issued, err := b.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: purpose})
+	issued, err := b.Issue(t.Context(), verify.Request{To: mobile, Purpose: purpose})
 	if err != nil {
 		t.Fatal(err)
 	}
 	code, err := b.Keys.Code(secrets.Derivation{
-		KeyID: "k1", ID: issued.ID, Mobile: mobile.Reveal(), Purpose: string(purpose), Length: 6, Alphabet: b.Policy.CodeAlphabet,
+		KeyID: "k1", ID: issued.ID, To: mobile.Reveal(), Purpose: string(purpose), Length: 6, Alphabet: b.Policy.CodeAlphabet,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -477,7 +490,7 @@ func (u *uses) Forget(_ context.Context, id string) error {
 
 func TestService_Spend_refuses_a_code_that_was_used_before_the_store_of_codes_came_back(t *testing.T) {
 	t.Parallel()
-	for _, purpose := range verify.Purposes() {
+	for _, purpose := range verify.Purposes(messages.SMS) {
 		b := setup(t)
 		known := &uses{known: map[string]bool{}}
 		b.Uses = known

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"usher/contact"
 	"usher/messages"
 	"usher/secrets"
 )
@@ -22,13 +21,21 @@ const (
 	ResetPassword Purpose = "reset_password"
 	ChangeMobile  Purpose = "change_mobile" // sent to the new number
 	UndoChange    Purpose = "undo_change"   // sent to the number that an account had before a change
+	ChangeEmail   Purpose = "change_email"  // sent to the new address
 )
 
-// Purposes lists all of them.
-func Purposes() []Purpose { return []Purpose{Register, Login, ResetPassword, ChangeMobile, UndoChange} }
+// Purposes lists those of codes that are sent on a channel.
+func Purposes(channel messages.Channel) []Purpose {
+	if channel == messages.Email {
+		return []Purpose{Register, Login, ResetPassword, ChangeEmail}
+	}
+	return []Purpose{Register, Login, ResetPassword, ChangeMobile, UndoChange}
+}
 
-// Valid reports whether the purpose is one of the known ones.
-func (p Purpose) Valid() bool { return slices.Contains(Purposes(), p) }
+// ValidFor reports whether a code may be sent on the channel for the purpose.
+func (p Purpose) ValidFor(channel messages.Channel) bool {
+	return slices.Contains(Purposes(channel), p)
+}
 
 // Errors of issuing and checking; see also [LimitError].
 var (
@@ -54,13 +61,13 @@ func (e *LimitError) Error() string { return "limit " + e.Name + " reached" }
 
 // Codes keeps issued codes. Every method is one round trip and atomic.
 type Codes interface {
-	// Issue stores a new code beside others of its number and purpose, and ends the one that it replaces, unless a limit of
-	// the number refuses: then it returns a *LimitError and changes nothing.
+	// Issue stores a new code beside others of its recipient and purpose, and ends the one that it replaces, unless a limit of
+	// the recipient refuses: then it returns a *LimitError and changes nothing.
 	Issue(ctx context.Context, issue Issue) error
 
-	// Void takes back a code that could not be enqueued, with the units that it spent. The code that it replaced, if any,
-	// counts again.
-	Void(ctx context.Context, id, replaced string) error
+	// Void takes back a code that could not be enqueued, with the units that it spent on its channel. The code that it
+	// replaced, if any, counts again.
+	Void(ctx context.Context, channel messages.Channel, id, replaced string) error
 
 	// Try counts a guess at the code with this id and returns what to compare the guess with. It returns ErrExpired for an
 	// id that is unknown, of another purpose, superseded or over, and ErrAttempts when the code has no guess left. A guess
@@ -83,30 +90,31 @@ type Codes interface {
 	Status(ctx context.Context, id string) (Status, error)
 }
 
-// Standing says how much of a number's limits the requester of a code may use. The zero value is [Stranger].
+// Standing says how much of a recipient's limits the requester of a code may use. The zero value is [Stranger].
 type Standing int
 
 // The standings. A share of the limits is reserved for each better one.
 const (
-	Stranger Standing = iota // from a network that the number's account was not signed in from
+	Stranger Standing = iota // from a network that the recipient's account was not signed in from
 	Payer                    // from such a network, with a captcha of the high price
 	Known                    // from a network that the account was signed in from lately
 )
 
-// Issue is a new code as it is stored: nothing in it reveals the code or the number.
+// Issue is a new code as it is stored: nothing in it reveals the code or the recipient.
 type Issue struct {
-	ID          string // see NewID: contains the subject, so that all keys of a number share a cluster slot
-	Subject     string // keyed hash of the number
+	ID          string // see NewID: contains the subject, so that all keys of a recipient share a cluster slot
+	Subject     string // keyed hash of the recipient
+	Channel     messages.Channel
 	Purpose     Purpose
-	To          string // masked number, for the history
+	To          string // masked, for the history
 	RequestID   string
 	KeyID       string // key that derives the code
 	MAC         string // to compare an entered code with
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
-	Replaces    string        // id of an earlier code of the number; empty for none
+	Replaces    string        // id of an earlier code of the recipient; empty for none
 	Standing    Standing      // of the requester
-	ResendAfter time.Duration // pause until the next code for the same number, whatever the purpose
+	ResendAfter time.Duration // pause until the next code for the same recipient, whatever the purpose
 	MaxAttempts int           // guesses per code
 }
 
@@ -142,9 +150,9 @@ type Uses interface {
 
 // Queue passes issued codes to the workers.
 type Queue interface {
-	// EnqueueSMSCode enqueues the code's task. After an error the task is not on the queue, or that is unknown; the code is
-	// then taken back.
-	EnqueueSMSCode(ctx context.Context, code Queued) error
+	// EnqueueCode enqueues the code's task on the queue of its channel. After an error the task is not on the queue, or that
+	// is unknown; the code is then taken back.
+	EnqueueCode(ctx context.Context, code Queued) error
 }
 
 // Queued is the part of an issued code that its task needs.
@@ -152,10 +160,17 @@ type Queued struct {
 	ID        string
 	KeyID     string
 	Purpose   Purpose
-	To        contact.Mobile
+	To        Recipient
 	Length    int // characters of the code
 	Alphabet  secrets.Alphabet
 	ExpiresAt time.Time
 	RequestID string
 	Language  string // of the person: zh or en; empty means zh
+}
+
+// Derivation identifies the code, so that a worker derives the digits that the service has stored a MAC of.
+func (q Queued) Derivation() secrets.Derivation {
+	return secrets.Derivation{
+		KeyID: q.KeyID, ID: q.ID, To: derived(q.To), Purpose: string(q.Purpose), Length: q.Length, Alphabet: q.Alphabet,
+	}
 }

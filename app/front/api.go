@@ -170,6 +170,7 @@ func (a *API) codes() *verify.Service {
 		Policy: verify.Policy{
 			CodeLength: c.SMSCodeLength, CodeAlphabet: secrets.Alphabet(c.SMSCodeAlphabet), CodeTTL: c.SMSCodeTTL,
 			ResendInterval: c.SMSResendInterval, MaxAttempts: c.SMSCodeAttempts,
+			EmailCodeLength: c.EmailCodeLength, EmailCodeTTL: c.EmailCodeTTL, EmailResendInterval: c.EmailCodeResendInterval,
 		},
 		Now:    a.stores.Clock.Now,
 		Logger: a.logger,

@@ -85,7 +85,7 @@ func issued(t *testing.T, environ map[string]string, number string) {
 		Keys:  keys, Now: time.Now,
 		Policy: verify.Policy{CodeLength: 6, CodeTTL: 5 * time.Minute, ResendInterval: time.Minute, MaxAttempts: 5},
 	}
-	if _, err := service.Issue(t.Context(), verify.Request{Mobile: mobile, Purpose: verify.Login}); err != nil {
+	if _, err := service.Issue(t.Context(), verify.Request{To: mobile, Purpose: verify.Login}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -112,12 +112,12 @@ func (b *messageBench) issue(t *testing.T) string {
 		Codes: b.redis.Codes(), Queue: b.queue, Keys: b.keys, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Policy: verify.Policy{CodeLength: 6, CodeTTL: 5 * time.Minute, ResendInterval: time.Minute, MaxAttempts: 5},
 	}
-	issued, err := service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Register, RequestID: "request-of-code"})
+	issued, err := service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Register, RequestID: "request-of-code"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	code, err := b.keys.Code(secrets.Derivation{
-		KeyID: b.keys.SigningID(), ID: issued.ID, Mobile: b.mobile.Reveal(), Purpose: string(verify.Register), Length: 6,
+		KeyID: b.keys.SigningID(), ID: issued.ID, To: b.mobile.Reveal(), Purpose: string(verify.Register), Length: 6,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -123,7 +123,7 @@ func newAccountWorld(t testing.TB, logger *slog.Logger) *accountWorld {
 // rightCodes takes every code as right: here only the holder of a number enters one. Row 12 is about wrong ones.
 type rightCodes struct{}
 
-func (rightCodes) Spend(context.Context, contact.Mobile, verify.Purpose, string, string) error {
+func (rightCodes) Spend(context.Context, verify.Recipient, verify.Purpose, string, string) error {
 	return nil
 }
 func (rightCodes) Restore(context.Context, string) error { return nil }

@@ -39,8 +39,8 @@ type codeWorld struct {
 	count                     map[string]int
 }
 
-// EnqueueSMSCode implements [verify.Queue].
-func (w *codeWorld) EnqueueSMSCode(_ context.Context, code verify.Queued) error {
+// EnqueueCode implements [verify.Queue].
+func (w *codeWorld) EnqueueCode(_ context.Context, code verify.Queued) error {
 	if w.refuse {
 		return errors.New("no queue")
 	}
@@ -131,7 +131,7 @@ func (w *codeWorld) issue(c *rapid.T) {
 	number, purpose := w.place(c)
 	n, now := w.numbers[number], w.clock.Now()
 	old := w.id(c, number, purpose)
-	issued, err := w.service.Issue(c.Context(), verify.Request{Mobile: w.mobiles[number], Purpose: purpose, Replaces: old})
+	issued, err := w.service.Issue(c.Context(), verify.Request{To: w.mobiles[number], Purpose: purpose, Replaces: old})
 	if w.refused(c, n, err) {
 		return
 	}
@@ -139,7 +139,7 @@ func (w *codeWorld) issue(c *rapid.T) {
 		c.Fatalf("issue: %v", err)
 	}
 	text, err := w.service.Keys.Code(secrets.Derivation{
-		KeyID: w.last.KeyID, ID: issued.ID, Mobile: w.mobiles[number].Reveal(), Purpose: string(purpose), Length: 6,
+		KeyID: w.last.KeyID, ID: issued.ID, To: w.mobiles[number].Reveal(), Purpose: string(purpose), Length: 6,
 	})
 	if err != nil {
 		c.Fatal(err)
@@ -167,7 +167,7 @@ func (w *codeWorld) issueInVain(c *rapid.T) {
 	number, purpose := w.place(c)
 	w.refuse = true
 	defer func() { w.refuse = false }()
-	_, err := w.service.Issue(c.Context(), verify.Request{Mobile: w.mobiles[number], Purpose: purpose})
+	_, err := w.service.Issue(c.Context(), verify.Request{To: w.mobiles[number], Purpose: purpose})
 	if !w.refused(c, w.numbers[number], err) && !errors.Is(err, verify.ErrQueue) {
 		c.Fatalf("issue without a queue: %v", err)
 	}

@@ -26,7 +26,7 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	if !issue.ExpiresAt.After(issue.IssuedAt) {
 		return errors.New("issue code: it ends before it is issued")
 	}
-	space, windows := c.store.space, c.windows(limitsOf(issue.Standing)...)
+	space, windows := c.store.space, c.windows(limitsOf(issue.Channel, issue.Standing)...)
 	replaced := cmp.Or(issue.Replaces, issue.ID)
 	keys := append([]string{
 		space.codeKey(issue.Subject, issue.ID), space.outcomesKey(issue.Subject), space.codeKey(issue.Subject, replaced),
@@ -35,7 +35,7 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	args := append([]any{
 		issue.ID, string(issue.Purpose), issue.KeyID, issue.MAC, issue.IssuedAt.UnixMilli(), issue.ExpiresAt.UnixMilli(),
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
-		issue.To, issue.RequestID, issue.Replaces,
+		issue.To, issue.RequestID, issue.Replaces, storedChannel(issue.Channel),
 	}, limitArgs(windows)...)
 	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...))
 	if err != nil {
@@ -48,7 +48,7 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 		}
 		return nil
 	case "pause":
-		return &verify.LimitError{Name: verify.ResendLimit, RetryAfter: span(r.number(1))}
+		return &verify.LimitError{Name: pauseName(issue.Channel), RetryAfter: span(r.number(1))}
 	case "limit":
 		return &verify.LimitError{Name: string(windows[r.number(1)-1].Name), RetryAfter: span(r.number(2))}
 	default:
@@ -56,14 +56,30 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	}
 }
 
+// storedChannel returns the channel as codes are stored. Codes by SMS had no channel before there were codes by mail.
+func storedChannel(channel messages.Channel) string {
+	if channel == messages.SMS {
+		return ""
+	}
+	return string(channel)
+}
+
+// pauseName returns the name under which the pause of a channel refuses.
+func pauseName(channel messages.Channel) string {
+	if channel == messages.Email {
+		return verify.EmailResendLimit
+	}
+	return verify.ResendLimit
+}
+
 // Void implements [verify.Codes]. A code that a worker has claimed stays as it is, because its message may have been sent. An
 // unknown id is ignored.
-func (c *Codes) Void(ctx context.Context, id, replaced string) error {
+func (c *Codes) Void(ctx context.Context, channel messages.Channel, id, replaced string) error {
 	subject, ok := verify.SubjectOf(id)
 	if !ok {
 		return nil
 	}
-	space, windows := c.store.space, c.windows(numberLimits...)
+	space, windows := c.store.space, c.windows(codeLimits(channel)...)
 	keys := append([]string{
 		space.codeKey(subject, id), space.outcomesKey(subject), space.pauseKey(subject), space.codeKey(subject, cmp.Or(replaced, id)),
 	}, space.limitKeys(subject, windows)...)

@@ -96,7 +96,7 @@ func (c *Codes) Use(ctx context.Context, id string) (first bool, err error) {
 	case 3:
 		return false, verify.ErrUsed
 	}
-	if provider := r.text(1); provider != "" {
+	if provider := r.text(1); provider != "" && r.text(3) == "" { // scores are for the router of SMS
 		// Best effort: the provider's score matters less than the code's use.
 		_ = c.store.Scores().AddScore(ctx, provider, contact.CarrierOf(r.text(2)), providers.Score{Verified: 1})
 	}

@@ -24,7 +24,7 @@ func purposesNeverCross(t *testing.T, b *fixture) {
 	for _, purpose := range []verify.Purpose{verify.Register, verify.Login, verify.ResetPassword} {
 		ids[purpose] = b.issue(t, purpose).ID
 	}
-	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: other, Purpose: verify.Login}); err != nil {
+	if _, err := b.service.Issue(t.Context(), verify.Request{To: other, Purpose: verify.Login}); err != nil {
 		t.Fatal(err)
 	}
 	code := b.code(t, ids[verify.Login], verify.Login)
@@ -54,7 +54,7 @@ func strangersGuess(t *testing.T, b *fixture) {
 	owners := b.issue(t, verify.Login)
 	code := b.code(t, owners.ID, verify.Login)
 	register := b.issue(t, verify.Register)
-	foreign, err := b.service.Issue(t.Context(), verify.Request{Mobile: other, Purpose: verify.Login})
+	foreign, err := b.service.Issue(t.Context(), verify.Request{To: other, Purpose: verify.Login})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func sideBySide(t *testing.T, b *fixture) {
 	for _, id := range []string{"", "x", verify.NewID(b.subject), register.ID, owners.ID[:43], owners.ID + "A"} {
 		b.replace(t, verify.Login, id)
 	}
-	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: other, Purpose: verify.Login, Replaces: owners.ID}); err != nil {
+	if _, err := b.service.Issue(t.Context(), verify.Request{To: other, Purpose: verify.Login, Replaces: owners.ID}); err != nil {
 		t.Fatal(err)
 	}
 	stranger := b.issue(t, verify.Login)
@@ -187,7 +187,7 @@ func guessesOfNumber(t *testing.T, b *fixture) {
 	b.store.Rules.Set = limits.Set{limits.SMSMobileHour: {Name: limits.SMSMobileHour, Count: 3, Period: time.Hour}}
 	compared := 0
 	for range 10 { // the limit ends it before
-		issued, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login})
+		issued, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login})
 		if _, refused := errors.AsType[*verify.LimitError](err); refused {
 			break
 		} else if err != nil {

@@ -57,7 +57,7 @@ var codesTests = behaviours{
 
 func issuesInParallel(t *testing.T, b *fixture) {
 	errs := testkit.Parallel(200, func(int) error {
-		_, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login})
+		_, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login})
 		return err
 	})
 	granted := testkit.Count(errs, func(err error) bool { return err == nil })
@@ -71,7 +71,7 @@ func issuesInParallel(t *testing.T, b *fixture) {
 func pauseAcrossPurposes(t *testing.T, b *fixture) {
 	b.issue(t, verify.Register)
 	b.clock.Advance(59 * time.Second)
-	_, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login})
+	_, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login})
 	want := &verify.LimitError{Name: verify.ResendLimit, RetryAfter: time.Second}
 	if got := new(verify.LimitError); !errors.As(err, &got) || !cmp.Equal(got, want) {
 		t.Errorf("second code for another purpose: %v, want %v", err, want)
@@ -88,14 +88,14 @@ func numberLimits(t *testing.T, b *fixture) {
 		b.clock.Advance(time.Minute)
 	}
 	for range 3 {
-		_, last = b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login})
+		_, last = b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login})
 	}
 	limit := new(verify.LimitError)
 	if !errors.As(last, &limit) || limit.Name != string(limits.SMSMobileHour) {
 		t.Fatalf("sixth code in an hour: %v", last)
 	}
 	b.clock.Advance(limit.RetryAfter - time.Millisecond)
-	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login}); err == nil {
+	if _, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login}); err == nil {
 		t.Error("granted before RetryAfter was over")
 	}
 	b.clock.Advance(time.Millisecond)
@@ -114,7 +114,7 @@ func (k known) Issue(ctx context.Context, issue verify.Issue) error {
 // ask asks for a code, and returns the limit that refused.
 func (b *fixture) ask(t *testing.T, standing verify.Standing) limits.Name {
 	t.Helper()
-	_, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login, Standing: standing})
+	_, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login, Standing: standing})
 	if limit, refused := errors.AsType[*verify.LimitError](err); refused {
 		return limits.Name(limit.Name)
 	}
@@ -161,7 +161,7 @@ func voidShares(t *testing.T, b *fixture) {
 	b.queue.fail(errors.New("queue is unavailable"))
 	for range 20 {
 		for _, standing := range []verify.Standing{verify.Stranger, verify.Payer, verify.Known} {
-			_, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login, Standing: standing})
+			_, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login, Standing: standing})
 			if !errors.Is(err, verify.ErrQueue) {
 				t.Fatalf("Issue: %v", err)
 			}
@@ -222,7 +222,7 @@ func unknownIDs(t *testing.T, b *fixture) {
 		if _, err := b.codes.Use(t.Context(), id); !errors.Is(err, verify.ErrExpired) {
 			t.Errorf("Use(%q): %v", id, err)
 		}
-		if err := errors.Join(b.codes.Void(t.Context(), id, ""), b.codes.Restore(t.Context(), id)); err != nil {
+		if err := errors.Join(b.codes.Void(t.Context(), messages.SMS, id, ""), b.codes.Restore(t.Context(), id)); err != nil {
 			t.Errorf("Void and Restore(%q): %v", id, err)
 		}
 		claim, err := b.codes.Claim(t.Context(), id, time.Second)

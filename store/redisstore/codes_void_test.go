@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"usher/limits"
+	"usher/messages"
 	"usher/verify"
 )
 
@@ -14,7 +15,7 @@ func voidTakesBack(t *testing.T, b *fixture) {
 	b.store.Rules.Set = limits.Set{limits.SMSMobileHour: {Name: limits.SMSMobileHour, Count: 1, Period: time.Hour}}
 	for range 3 { // a pause or a unit that stayed would refuse the next one
 		issued := b.issue(t, verify.Login)
-		if err := b.codes.Void(t.Context(), issued.ID, ""); err != nil {
+		if err := b.codes.Void(t.Context(), messages.SMS, issued.ID, ""); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.codes.Status(t.Context(), issued.ID); !errors.Is(err, verify.ErrNotFound) {
@@ -32,7 +33,7 @@ func voidKeepsPrevious(t *testing.T, b *fixture) {
 	older := b.issue(t, verify.Login)
 	b.clock.Advance(time.Minute)
 	newer := b.replace(t, verify.Login, older.ID)
-	if err := b.codes.Void(t.Context(), newer.ID, older.ID); err != nil {
+	if err := b.codes.Void(t.Context(), messages.SMS, newer.ID, older.ID); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, older.ID, b.code(t, older.ID, verify.Login)); err != nil {
@@ -44,10 +45,10 @@ func voidLeavesNewer(t *testing.T, b *fixture) {
 	older := b.issue(t, verify.Login)
 	b.clock.Advance(time.Minute)
 	newer := b.replace(t, verify.Login, older.ID)
-	if err := b.codes.Void(t.Context(), older.ID, ""); err != nil {
+	if err := b.codes.Void(t.Context(), messages.SMS, older.ID, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login}); err == nil {
+	if _, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login}); err == nil {
 		t.Error("the newer code's pause was taken back")
 	}
 	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, newer.ID, b.code(t, newer.ID, verify.Login)); err != nil {
@@ -61,11 +62,11 @@ func voidClockBehind(t *testing.T, b *fixture) {
 	b.store.Rules.Set = limits.Set{limits.SMSMobileHour: {Name: limits.SMSMobileHour, Count: 2, Period: time.Hour}}
 	b.issue(t, verify.Login)
 	b.clock.Advance(-10 * time.Minute)
-	if err := b.codes.Void(t.Context(), b.issue(t, verify.Login).ID, ""); err != nil {
+	if err := b.codes.Void(t.Context(), messages.SMS, b.issue(t, verify.Login).ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	b.issue(t, verify.Login)
-	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login}); err == nil {
+	if _, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login}); err == nil {
 		t.Error("more was given back than spent")
 	}
 }
@@ -73,10 +74,10 @@ func voidClockBehind(t *testing.T, b *fixture) {
 func voidAfterClaim(t *testing.T, b *fixture) {
 	issued := b.issue(t, verify.Login)
 	b.claim(t, issued.ID)
-	if err := b.codes.Void(t.Context(), issued.ID, ""); err != nil {
+	if err := b.codes.Void(t.Context(), messages.SMS, issued.ID, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login}); err == nil {
+	if _, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login}); err == nil {
 		t.Error("a message may be out and yet its pause was taken back")
 	}
 	if err := b.service.Spend(t.Context(), b.mobile, verify.Login, issued.ID, b.code(t, issued.ID, verify.Login)); err != nil {
@@ -90,7 +91,7 @@ func queueFails(t *testing.T, b *fixture) {
 	ctx, cancel := context.WithCancel(t.Context())
 	queue := cancelled{cancel, b.queue} // the caller has gone meanwhile
 	b.service.Queue = queue
-	_, err := b.service.Issue(ctx, verify.Request{Mobile: b.mobile, Purpose: verify.Login})
+	_, err := b.service.Issue(ctx, verify.Request{To: b.mobile, Purpose: verify.Login})
 	if !errors.Is(err, verify.ErrQueue) || !errors.Is(err, cause) {
 		t.Errorf("Issue: %v, want ErrQueue and its cause", err)
 	}
@@ -104,8 +105,8 @@ type cancelled struct {
 	verify.Queue
 }
 
-// EnqueueSMSCode ends the context first.
-func (c cancelled) EnqueueSMSCode(ctx context.Context, code verify.Queued) error {
+// EnqueueCode ends the context first.
+func (c cancelled) EnqueueCode(ctx context.Context, code verify.Queued) error {
 	c.cancel()
-	return c.Queue.EnqueueSMSCode(ctx, code)
+	return c.Queue.EnqueueCode(ctx, code)
 }

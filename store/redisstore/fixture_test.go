@@ -90,7 +90,7 @@ func (b *fixture) unlimited() {
 // issue asks the service for a code.
 func (b *fixture) issue(t *testing.T, purpose verify.Purpose) verify.Issued {
 	t.Helper()
-	issued, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: purpose, RequestID: "r1"})
+	issued, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: purpose, RequestID: "r1"})
 	if err != nil {
 		t.Fatalf("Issue: %v", err)
 	}
@@ -100,7 +100,7 @@ func (b *fixture) issue(t *testing.T, purpose verify.Purpose) verify.Issued {
 // replace asks for another code by a person who has one.
 func (b *fixture) replace(t *testing.T, purpose verify.Purpose, id string) verify.Issued {
 	t.Helper()
-	issued, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: purpose, Replaces: id, RequestID: "r1"})
+	issued, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: purpose, Replaces: id, RequestID: "r1"})
 	if err != nil {
 		t.Fatalf("Issue: %v", err)
 	}
@@ -111,7 +111,7 @@ func (b *fixture) replace(t *testing.T, purpose verify.Purpose, id string) verif
 func (b *fixture) code(t *testing.T, id string, purpose verify.Purpose) string {
 	t.Helper()
 	code, err := b.keys.Code(secrets.Derivation{
-		KeyID: b.keys.SigningID(), ID: id, Mobile: b.mobile.Reveal(), Purpose: string(purpose), Length: 6,
+		KeyID: b.keys.SigningID(), ID: id, To: b.mobile.Reveal(), Purpose: string(purpose), Length: 6,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -152,8 +152,8 @@ type queue struct {
 	err    error
 }
 
-// EnqueueSMSCode keeps the code, or fails as it was told.
-func (q *queue) EnqueueSMSCode(_ context.Context, code verify.Queued) error {
+// EnqueueCode keeps the code, or fails as it was told.
+func (q *queue) EnqueueCode(_ context.Context, code verify.Queued) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"usher/contact"
 	"usher/limits"
+	"usher/messages"
 	"usher/store"
 	"usher/verify"
 )
@@ -189,24 +190,34 @@ func (b *batch) refund(ctx context.Context, which func(*group) bool) error {
 	return store.Wrap("refund limits", b.store.runAll(ctx, back))
 }
 
-// numberLimits are the limits of a number's codes: pairs of an hour and a day. The first pair counts all requests, the second
-// those from networks that the number's account was not signed in from, the third those of the second without a captcha of
-// the high price.
-var numberLimits = []limits.Name{
-	limits.SMSMobileHour, limits.SMSMobileDay,
-	limits.SMSUnknownHour, limits.SMSUnknownDay,
-	limits.SMSStrangerHour, limits.SMSStrangerDay,
+// codeLimits are the limits of a number's or a mailbox's codes: pairs of an hour and a day. The first pair counts all requests, the
+// second those from networks that the recipient's account was not signed in from, the third those of the second without a
+// captcha of the high price.
+func codeLimits(channel messages.Channel) []limits.Name {
+	if channel == messages.Email {
+		return []limits.Name{
+			limits.EmailCodeHour, limits.EmailCodeDay,
+			limits.EmailCodeUnknownHour, limits.EmailCodeUnknownDay,
+			limits.EmailCodeStrangerHour, limits.EmailCodeStrangerDay,
+		}
+	}
+	return []limits.Name{
+		limits.SMSMobileHour, limits.SMSMobileDay,
+		limits.SMSUnknownHour, limits.SMSUnknownDay,
+		limits.SMSStrangerHour, limits.SMSStrangerDay,
+	}
 }
 
-// limitsOf returns the limits of a number that count for a standing: the better it is, the fewer.
-func limitsOf(standing verify.Standing) []limits.Name {
+// limitsOf returns the limits of a recipient that count for a standing: the better it is, the fewer.
+func limitsOf(channel messages.Channel, standing verify.Standing) []limits.Name {
+	all := codeLimits(channel)
 	switch standing {
 	case verify.Known:
-		return numberLimits[:2]
+		return all[:2]
 	case verify.Payer:
-		return numberLimits[:4]
+		return all[:4]
 	default:
-		return numberLimits
+		return all
 	}
 }
 

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,7 +99,7 @@ func (o *Outcomes) Backlog(ctx context.Context) (n int, since time.Time, err err
 func decode(values map[string]any) (messages.Record, error) {
 	r := entryReader{values: values}
 	record := messages.Record{
-		ID: r.text("id"), Revision: r.number("revision"), Purpose: r.text("purpose"),
+		ID: r.text("id"), Revision: r.number("revision"), Channel: messages.Channel(cmp.Or(r.text("channel"), string(messages.SMS))), Purpose: r.text("purpose"),
 		To: r.text("to"), RequestID: r.text("request_id"),
 		State: messages.State(r.text("state")), Reason: r.text("reason"),
 		Attempt: r.number("attempt"), UnresolvedClaims: r.number("doubts"),
@@ -112,6 +113,9 @@ func decode(values map[string]any) (messages.Record, error) {
 	}
 	if _, ok := verify.SubjectOf(record.ID); !ok {
 		return messages.Record{}, errors.New("outcome without the id of a code")
+	}
+	if record.Channel != messages.SMS && record.Channel != messages.Email {
+		return messages.Record{}, errors.New("outcome of an unknown channel")
 	}
 	switch record.State {
 	case messages.Sending:

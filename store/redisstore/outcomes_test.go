@@ -161,7 +161,7 @@ func outcomesOnce(t *testing.T, b *fixture) {
 		if _, err := b.codes.Claim(t.Context(), issued.ID, time.Second); !errors.Is(err, messages.ErrDropped) {
 			t.Errorf("claim: %v", err)
 		}
-		if err := b.codes.Void(t.Context(), issued.ID, ""); err != nil {
+		if err := b.codes.Void(t.Context(), messages.SMS, issued.ID, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -279,7 +279,7 @@ func outcomesRestored(t *testing.T, b *fixture) {
 
 func outcomesUnqueued(t *testing.T, b *fixture) {
 	b.queue.fail(errors.New("queue is unavailable"))
-	if _, err := b.service.Issue(t.Context(), verify.Request{Mobile: b.mobile, Purpose: verify.Login}); !errors.Is(err, verify.ErrQueue) {
+	if _, err := b.service.Issue(t.Context(), verify.Request{To: b.mobile, Purpose: verify.Login}); !errors.Is(err, verify.ErrQueue) {
 		t.Fatalf("Issue: %v", err)
 	}
 	entries := b.outcomes(t)

@@ -152,7 +152,7 @@ func (b *bundle) steps(ctx context.Context) []step {
 		{"Keep", func() error { return b.store.Answers().Keep(ctx, issue.ID, run, "answer") }},
 		{"Drop", func() error { return b.store.Answers().Drop(ctx, issue.ID, run) }},
 		{"Retry", func() error { _, err := codes.Retry(ctx, issue.ID, false); return err }},
-		{"Void", func() error { return codes.Void(ctx, issue.ID, "") }},
+		{"Void", func() error { return codes.Void(ctx, messages.SMS, issue.ID, "") }},
 		{"Read", func() (err error) { entries, _, err = b.store.Outcomes().Read(ctx, 1000); return err }},
 		{"Backlog", func() error { _, _, err := b.store.Outcomes().Backlog(ctx); return err }},
 		{"Remove", func() error {

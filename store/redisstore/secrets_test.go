@@ -67,7 +67,7 @@ func keepsNoSecret(t *testing.T, url string) {
 	}
 
 	unknown := verify.NewID(b.subject)
-	if err := errors.Join(b.codes.Restore(t.Context(), unknown), b.codes.Void(t.Context(), unknown, "")); err != nil {
+	if err := errors.Join(b.codes.Restore(t.Context(), unknown), b.codes.Void(t.Context(), messages.SMS, unknown, "")); err != nil {
 		t.Fatal(err)
 	}
 

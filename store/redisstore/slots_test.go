@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"usher/internal/testkit"
+	"usher/messages"
 	"usher/store/redisconn"
 	"usher/verify"
 )
@@ -77,7 +78,7 @@ func TestCodes_Void_works_when_memory_is_full(t *testing.T) {
 	if err := b.store.Codes().Issue(t.Context(), newIssue()); err == nil {
 		t.Fatal("memory is not full")
 	}
-	if err := b.store.Codes().Void(t.Context(), issue.ID, ""); err != nil {
+	if err := b.store.Codes().Void(t.Context(), messages.SMS, issue.ID, ""); err != nil {
 		t.Errorf("Void: %v", err)
 	}
 	if _, err := b.store.Codes().Status(t.Context(), issue.ID); !errors.Is(err, verify.ErrNotFound) {

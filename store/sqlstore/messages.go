@@ -103,7 +103,7 @@ func (f Filter) where() (string, []any) {
 		add("state in (?)", f.States)
 	}
 	if f.Subject != "" {
-		add(fmt.Sprintf("channel = 'sms' and substr(id, 1, %d) = ?", len(f.Subject)), f.Subject)
+		add(fmt.Sprintf(ofCode+" and substr(id, 1, %d) = ?", len(f.Subject)), f.Subject)
 	}
 	for _, bound := range []struct {
 		condition string

@@ -143,13 +143,13 @@ func (db *DB) migrations() (*goose.Provider, error) {
 			return nil, fmt.Errorf("open migrations: %w", err)
 		}
 	}
-	options = append(options, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(db.usernames(), db.seen()))
+	options = append(options, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(db.usernames(), db.seen(), db.ownerlessMails()))
 	provider, err := goose.NewProvider(dialect, db.sqlx.DB, files, options...)
 	return provider, store.Wrap("open migrations", err)
 }
 
 // goMigrations are the names of the migrations that cannot be written in SQL for both databases, by their versions.
-var goMigrations = map[int64]string{7: "0007_usernames.go", 10: "0010_seen.go"}
+var goMigrations = map[int64]string{7: "0007_usernames.go", 10: "0010_seen.go", 17: "0017_mail_codes.go"}
 
 // usernamesAtOnce is how many accounts the migration reads at a time.
 const usernamesAtOnce = 1000

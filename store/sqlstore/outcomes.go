@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -16,14 +17,14 @@ import (
 )
 
 const (
-	// savedAtOnce bounds one statement: a record has 19 arguments, and SQLite allows 32,766.
+	// savedAtOnce bounds one statement: a record has 20 arguments, and SQLite allows 32,766.
 	savedAtOnce = 1000
 
 	// overdue is how long after a code's end its outcome may still be in Redis.
 	overdue = time.Minute
 )
 
-// Outcomes is the history of SMS, which are kept in Redis while they are sent: nothing is sent because of the history. It is
+// Outcomes is the history of codes, which are kept in Redis while they are sent: nothing is sent because of the history. It is
 // safe for concurrent use; make it with [NewOutcomes].
 type Outcomes struct {
 	db  *DB
@@ -48,13 +49,13 @@ const saveOutcome = `
 
 // saveValues has an argument for each field of each row.
 var saveValues = fmt.Sprintf(saveOutcome, `values (
-	:id, 'sms', :purpose, :to_masked, :request_id, :state, :reason, :attempt, :lease_until, :doubts, :not_after, :created_at,
+	:id, :channel, :purpose, :to_masked, :request_id, :state, :reason, :attempt, :lease_until, :doubts, :not_after, :created_at,
 	:provider, :provider_id, :provider_code, :accepted_at, :delivered_at, :used_at, :revision, :created_at, :updated_at)`)
 
 // saveArrays has one argument for each column, which PostgreSQL reads faster than one for each field of each row. Times are
 // microseconds since 1970, and 0 for none, which is faster than texts.
 var saveArrays = fmt.Sprintf(saveOutcome, `select
-	id, 'sms', purpose, to_masked, request_id, state, reason, attempt, `+moment("lease_until")+`, doubts,
+	id, channel, purpose, to_masked, request_id, state, reason, attempt, `+moment("lease_until")+`, doubts,
 	`+moment("not_after")+`, `+moment("created_at")+`, provider, provider_id, provider_code,
 	`+moment("accepted_at")+`, `+moment("delivered_at")+`, `+moment("used_at")+`,
 	revision, `+moment("created_at")+`, `+moment("updated_at")+`
@@ -153,6 +154,7 @@ func times(name string, of func(*messages.Record) time.Time) recordColumn {
 
 var recordColumns = []recordColumn{
 	texts("id", func(r *messages.Record) string { return r.ID }),
+	texts("channel", func(r *messages.Record) string { return string(cmp.Or(r.Channel, messages.SMS)) }),
 	texts("purpose", func(r *messages.Record) string { return r.Purpose }),
 	texts("to_masked", func(r *messages.Record) string { return r.To }),
 	texts("request_id", func(r *messages.Record) string { return r.RequestID }),
@@ -182,13 +184,20 @@ func recordArrays() string {
 	return strings.Join(arrays, ", ") + ") as records (" + strings.Join(names, ", ")
 }
 
-// Expire closes up to limit SMS whose code ended a minute ago without an outcome, and returns their number: Redis was emptied, or
+// Expire closes up to limit messages whose code ended a minute ago without an outcome, and returns their number: Redis was emptied, or
 // they were never claimed. The revision stays, so that an outcome that arrives later replaces this one.
 func (o *Outcomes) Expire(ctx context.Context, limit int) (int, error) {
 	ended, err := o.db.expire(ctx, at(o.now()), limit,
-		"channel = 'sms' and not_after <= ? and (state = 'queued' or state = 'sending')", at(o.now().Add(-overdue)))
+		ofCode+" and not_after <= ? and (state = 'queued' or state = 'sending')", at(o.now().Add(-overdue)))
 	return ended, store.Wrap("expire sms", err)
 }
+
+// ofCode and ofMail are the conditions under which a message carries a code and is sent from Redis, and under which it is a mail of an
+// account, which is sent from here.
+const (
+	ofCode = "(channel = 'sms' or account_id is null)"
+	ofMail = "channel = 'email' and account_id is not null"
+)
 
 // expire closes up to limit messages that meet the condition, and returns their number. Parallel callers close different ones.
 func (db *DB) expire(ctx context.Context, now Stamp, limit int, condition string, args ...any) (int, error) {

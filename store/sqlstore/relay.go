@@ -27,7 +27,7 @@ func (m *Mails) Due(ctx context.Context, soonest, latest time.Duration, limit in
 	query := `
 		with due as materialized (
 			select id from messages
-			where channel = 'email' and not_after > ? and (
+			where ` + ofMail + ` and not_after > ? and (
 				state = 'queued' and enqueued_at <= ? and (
 					enqueued_at <= ? or 2 * ` + enqueued + ` - ` + created + ` <= ?)
 				or state = 'sending' and lease_until <= ?
@@ -55,7 +55,7 @@ func (m *Mails) Due(ctx context.Context, soonest, latest time.Duration, limit in
 // Expire closes up to limit mails that are not being sent and whose use has ended, and returns their number.
 func (m *Mails) Expire(ctx context.Context, limit int) (int, error) {
 	now := at(m.now())
-	closed, err := m.db.expire(ctx, now, limit, "channel = 'email' and not_after <= ? and "+free, now, now)
+	closed, err := m.db.expire(ctx, now, limit, ofMail+" and not_after <= ? and "+free, now, now)
 	return closed, store.Wrap("expire mails", err)
 }
 
@@ -68,7 +68,7 @@ func (m *Mails) Backlog(ctx context.Context) (count int, oldest time.Time, err e
 	}
 	err = m.db.get(ctx, &row, `
 		select count(*) over () as open, created_at from messages
-		where channel = 'email' and (state = 'queued' or state = 'sending')
+		where `+ofMail+` and (state = 'queued' or state = 'sending')
 		order by created_at
 		limit 1`)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {

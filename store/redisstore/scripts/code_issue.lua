@@ -1,13 +1,13 @@
--- Stores a new code, unless the pause since the number's last one or a limit of the number refuses. For a code that is
+-- Stores a new code, unless the pause since the recipient's last one or a limit of the recipient refuses. For a code that is
 -- already stored it changes nothing and returns ok: the client repeats a command whose reply was lost.
 --
--- Codes of one number and purpose exist side by side. A code replaces another only when its request names the other's id.
+-- Codes of one recipient and purpose exist side by side. A code replaces another only when its request names the other's id.
 --
 -- KEYS[1]  -> code
 -- KEYS[2]  -> outcomes
 -- KEYS[3]  -> code that this one replaces, or KEYS[1] for none
 -- KEYS[4]  -> pause
--- KEYS[5…] -> windows of the number
+-- KEYS[5…] -> windows of the recipient
 -- ARGV[1]  -> id
 -- ARGV[2]  -> purpose
 -- ARGV[3]  -> id of the key that derives the code
@@ -18,10 +18,11 @@
 -- ARGV[8]  -> guesses allowed
 -- ARGV[9]  -> how long the code stays known after its end, in milliseconds
 -- ARGV[10] -> "1": limits are only recorded
--- ARGV[11] -> masked number
+-- ARGV[11] -> masked recipient
 -- ARGV[12] -> id of the request
 -- ARGV[13] -> id of the code that this one replaces, or ""
--- ARGV[14…] -> count and period in milliseconds of each window
+-- ARGV[14] -> channel, or "" for SMS
+-- ARGV[15…] -> count and period in milliseconds of each window
 --
 -- Returns {"pause", milliseconds}, {"limit", position of the window, milliseconds} or
 -- {"ok", position of the window that would have refused or 0, milliseconds}.
@@ -30,7 +31,7 @@ local now, ends, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local paused = redis.call('HGET', KEYS[4], 'until')
 if paused and tonumber(paused) > now then return {'pause', tonumber(paused) - now} end
 local record = ARGV[10] == '1'
-local refused, retry = spend(5, ARGV, 14, now, record)
+local refused, retry = spend(5, ARGV, 15, now, record)
 if refused > 0 and not record then return {'limit', refused, retry} end
 
 local previous = ''
@@ -41,12 +42,18 @@ redis.call('HSET', KEYS[1], 'id', ARGV[1], 'purpose', ARGV[2], 'key_id', ARGV[3]
   'state', 'queued', 'attempt', 0, 'attempts', 0, 'max_attempts', ARGV[8], 'used', '',
   'issued_at', ARGV[5], 'expires_at', ARGV[6], 'lease_until', 0, 'claim', '', 'previous', previous,
   'to', ARGV[11], 'request_id', ARGV[12], 'windows', #KEYS - 4, 'revision', 1)
+if ARGV[14] ~= '' then redis.call('HSET', KEYS[1], 'channel', ARGV[14]) end
 redis.call('PEXPIRE', KEYS[1], ends - now + tonumber(ARGV[9]))
 if pause > 0 then
   redis.call('HSET', KEYS[4], 'until', string.format('%.0f', now + pause), 'id', ARGV[1])
   redis.call('PEXPIRE', KEYS[4], pause)
 end
 -- Not note: all that it would read again is at hand.
-append({'noted_at', ARGV[5], 'id', ARGV[1], 'purpose', ARGV[2], 'to', ARGV[11], 'request_id', ARGV[12],
-  'state', 'queued', 'issued_at', ARGV[5], 'expires_at', ARGV[6], 'revision', 1})
+local entry = {'noted_at', ARGV[5], 'id', ARGV[1], 'purpose', ARGV[2], 'to', ARGV[11], 'request_id', ARGV[12],
+  'state', 'queued', 'issued_at', ARGV[5], 'expires_at', ARGV[6], 'revision', 1}
+if ARGV[14] ~= '' then
+  entry[#entry + 1] = 'channel'
+  entry[#entry + 1] = ARGV[14]
+end
+append(entry)
 return {'ok', refused, retry}

@@ -8,7 +8,7 @@
 -- lost with Redis, are missing from the history only.
 local NOTED = {'id', 'purpose', 'to', 'request_id', 'state', 'reason', 'attempt', 'lease_until', 'doubts',
   'provider', 'provider_id', 'provider_code', 'issued_at', 'expires_at', 'accepted_at', 'delivered_at', 'used_at',
-  'revision'}
+  'revision', 'channel'}
 
 local DAY = 24 * 60 * 60 * 1000
 

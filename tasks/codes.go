@@ -1,0 +1,76 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"usher/contact"
+	"usher/queue"
+	"usher/secrets"
+	"usher/verify"
+)
+
+// TypeEmailCode sends one verification code by mail.
+const TypeEmailCode = "email:code"
+
+// codeTask is the payload of a task that sends a code. Nothing in it opens the code or the recipient.
+type codeTask struct {
+	ID        string `json:"id"`                 // of the code, and of the task
+	KeyID     string `json:"key_id"`             // key that derives the code
+	Purpose   string `json:"purpose"`            // register, login, …
+	To        string `json:"to"`                 // masked recipient, for people
+	Sealed    string `json:"sealed"`             // the recipient, sealed with type and id
+	Length    int    `json:"length"`             // characters of the code
+	Alphabet  string `json:"alphabet,omitempty"` // of the code; empty means digits
+	ExpiresAt int64  `json:"expires_at"`         // Unix seconds
+	Language  string `json:"language,omitempty"` // zh or en; empty means zh
+
+	// ProvesSealed is the recipient that the code was issued for, sealed, where that is not the one that it is sent to. Only a
+	// mail may have it.
+	ProvesSealed string `json:"proves_sealed,omitempty"`
+}
+
+// validate refuses what no release of ours has ever queued.
+func (p codeTask) validate() error {
+	if p.ID == "" || p.Sealed == "" || p.Purpose == "" || p.Length < 4 || p.Length > 8 || p.ExpiresAt <= 0 || secrets.Alphabet(p.Alphabet).Characters() == "" {
+		return errors.New("payload lacks a field")
+	}
+	return nil
+}
+
+// payloadAlphabet returns the alphabet as payloads name it. Digits stay unnamed, as in payloads of former releases.
+func payloadAlphabet(a secrets.Alphabet) string {
+	if a == secrets.Digits {
+		return ""
+	}
+	return string(a)
+}
+
+// EnqueueCode puts a code's task on the queue of its channel; it implements [verify.Queue]. The task has the code's id, so that
+// a call that is repeated queues it once.
+func (e *Enqueuer) EnqueueCode(ctx context.Context, code verify.Queued) error {
+	task := queue.Task{ID: code.ID, RequestID: code.RequestID, IssuedAt: e.Clock.now()}
+	payload := codeTask{
+		ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(), Length: code.Length,
+		Alphabet: payloadAlphabet(code.Alphabet), ExpiresAt: code.ExpiresAt.Unix(), Language: code.Language,
+	}
+	if email, byMail := code.To.(contact.Email); byMail {
+		task.Type, task.Queue = TypeEmailCode, e.Namespace.Queue(queue.Email)
+		payload.Sealed = verify.SealEmail(e.Keys, code.ID, email)
+	} else {
+		task.Type, task.Queue = TypeSMSCode, e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards))
+		payload.Sealed = e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID))
+	}
+	task.Payload = payload
+	_, err := queue.Enqueue(ctx, e.Client, e.Tracer, task)
+	return err
+}
+
+// queued returns the code of a payload, to derive it for the recipient that it proves.
+func (p codeTask) queued(proves verify.Recipient) verify.Queued {
+	return verify.Queued{
+		ID: p.ID, KeyID: p.KeyID, Purpose: verify.Purpose(p.Purpose), To: proves, Length: p.Length, Alphabet: secrets.Alphabet(p.Alphabet),
+		ExpiresAt: time.Unix(p.ExpiresAt, 0),
+	}
+}
