@@ -57,7 +57,6 @@ var (
 	ErrNotFound    = errors.New("no such account")
 	ErrCredentials = errors.New("wrong login or password")
 	ErrNotActive   = errors.New("account is not activated")
-	ErrRegistered  = errors.New("an earlier request with this code has registered the number")
 	ErrLinkExpired = errors.New("activation link has expired")
 	ErrLinkInvalid = errors.New("activation link is not valid")
 )
@@ -85,6 +84,14 @@ type ExistsError struct{ Field Field }
 
 // Error names the field, not its value.
 func (e *ExistsError) Error() string { return string(e.Field) + " is taken" }
+
+// RegisteredError says that an earlier request with the same code has registered this number or address.
+type RegisteredError struct{ Field Field }
+
+// Error names the field, not its value.
+func (e *RegisteredError) Error() string {
+	return "an earlier request with this code has registered the " + string(e.Field)
+}
 
 // Problem says what is wrong with a field; package api turns it into a sentence.
 type Problem string
@@ -122,3 +129,10 @@ type FieldErrors map[Field]Problem
 
 // Error names no field; the map does.
 func (e FieldErrors) Error() string { return "invalid fields" }
+
+// require refuses an empty text.
+func (e FieldErrors) require(field Field, text string) {
+	if text == "" {
+		e[field] = Missing
+	}
+}

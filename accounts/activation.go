@@ -92,15 +92,24 @@ func (s *Service) linked(ctx context.Context, text string) (secrets.Token, Accou
 	return token, account, nil
 }
 
-// changeByProof is the change that the proof of the account's pending address makes, with notices to that address and to
-// the former one. It is nil when there was no former one: then the address came with the account.
+// changeByProof is the change that the proof of the account's pending address makes. It is nil when there was no former
+// address: then this one came with the account.
 func (s *Service) changeByProof(account Account, origin Origin) *Change {
 	if account.Email.IsZero() {
 		return nil
 	}
+	return s.changeOfEmail(account, account.PendingEmail, origin)
+}
+
+// changeOfEmail is the change of the account's proved address to another one, with notices to both unless it is the first
+// address of the account.
+func (s *Service) changeOfEmail(account Account, email contact.Email, origin Origin) *Change {
 	change := s.newChange(account, ChangedEmail, UndoWindow)
-	facts := MailFacts{Former: account.Email.String(), Present: account.PendingEmail.String()}
-	for _, to := range []contact.Email{account.Email, account.PendingEmail} {
+	if account.Email.IsZero() {
+		return change
+	}
+	facts := MailFacts{Former: account.Email.String(), Present: email.String()}
+	for _, to := range []contact.Email{account.Email, email} {
 		s.notify(change, account, to, MailEmailChanged, origin, facts)
 	}
 	return change

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"usher/contact"
+	"usher/verify"
 )
 
 // Carriers give a number that was given up to another person. So a code alone does not open an account that was not used
@@ -16,8 +17,8 @@ import (
 // ClaimWindow is how long the owner of an unused account can end a claim on its number by signing in.
 const ClaimWindow = 7 * 24 * time.Hour
 
-// ErrSecondProof means that a code is not enough: the account was unused for so long that its number may belong to
-// another person now.
+// ErrSecondProof means that a code is not enough: the account was unused for so long that its number or address may belong
+// to another person now.
 var ErrSecondProof = errors.New("account was unused for long: a code does not open it")
 
 // seenInterval is the precision of [Account.SeenAt]: to record every use would cost a write for each request.
@@ -26,14 +27,46 @@ const seenInterval = 24 * time.Hour
 // isDormant reports whether a code alone must not open the account. An account without a password and without a proved
 // address has no other way in than its number.
 func (s *Service) isDormant(account Account) bool {
+	return s.unseen(account) && (account.PasswordHash != "" || !account.Email.IsZero())
+}
+
+// unseen reports whether the account was not used for so long that its number may belong to another person.
+func (s *Service) unseen(account Account) bool {
 	lastSeen := cmp.Or(account.SeenAt, account.UpdatedAt) // an account may be older than the column
-	return s.Policy.NumberRecheck > 0 && s.Now().Sub(lastSeen) >= s.Policy.NumberRecheck &&
-		(account.PasswordHash != "" || !account.Email.IsZero())
+	return s.Policy.NumberRecheck > 0 && s.Now().Sub(lastSeen) >= s.Policy.NumberRecheck
+}
+
+// ofContact returns the account that a right code for the number or address opens. Every use of a code to open an account
+// calls it.
+func (s *Service) ofContact(ctx context.Context, to verify.Recipient) (Account, error) {
+	switch to := to.(type) {
+	case contact.Mobile:
+		return s.ofNumber(ctx, to)
+	case contact.Email:
+		return s.ofAddress(ctx, to)
+	}
+	return Account{}, ErrNotFound
+}
+
+// ofAddress returns the account that has proved the address, or else the newest one that waits for its proof and has
+// nothing else. It returns ErrSecondProof for an account that was not used for long and has a number too: some mailboxes
+// follow a number, and others are given to another person as well. Without a number a code is enough, because the
+// address is the last way in for a person who has forgotten the password. Without an account it returns ErrNotFound.
+func (s *Service) ofAddress(ctx context.Context, email contact.Email) (Account, error) {
+	account, found, err := s.find(ctx, Key{ByEmail, email.Reveal()})
+	switch {
+	case err != nil:
+		return Account{}, err
+	case !found:
+		return s.Store.FindWaiting(ctx, email)
+	case s.unseen(account) && !account.Mobile.IsZero():
+		return Account{}, ErrSecondProof
+	}
+	return account, nil
 }
 
 // ofNumber returns the account that a right code for the number opens: the one that has the number, or the one that
-// claims it. It returns ErrSecondProof when there is only a dormant one, and ErrNotFound. Every use of a code to open an
-// account calls it.
+// claims it. It returns ErrSecondProof when there is only a dormant one, and ErrNotFound.
 func (s *Service) ofNumber(ctx context.Context, mobile contact.Mobile) (Account, error) {
 	holder, held, err := s.find(ctx, Key{ByMobile, mobile.Reveal()})
 	if err != nil || held && !s.isDormant(holder) {

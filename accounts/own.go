@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"errors"
+	"time"
 
 	"usher/contact"
 	"usher/passwords"
@@ -68,41 +69,70 @@ func (s *Service) ChangePassword(ctx context.Context, account Account, r Passwor
 	return s.setPassword(ctx, account, password, r.Origin)
 }
 
-// Reset is a request for a new password, proved by a code.
+// Reset is a request for a new password, proved by a code that was sent to the number or address.
 type Reset struct {
-	Mobile         contact.Mobile
-	SMSCodeID      string
-	SMSCode        string
+	To             verify.Recipient
+	CodeID         string
+	Code           string
 	Password       string
 	PasswordRepeat string
 	Origin
 }
 
-// ResetPassword replaces the password of the number's account, which ends its sessions, and notifies its proved
-// address. The errors are FieldErrors, those of [verify.Service] about the code, [passwords.ErrBusy] and ErrChanged; and
-// only for the owner of the number ErrNotFound, ErrSecondProof, and ErrRecentlyChanged when a change brought the number
-// within [UndoWindow]. Only success uses the code up, see [Service.withCode].
+// ResetPassword replaces the password of the contact's account, which ends its sessions, and notifies its proved address.
+// An account that waits for the proof of the address is activated. The errors are FieldErrors, those of [verify.Service]
+// about the code, [passwords.ErrBusy] and ErrChanged; and only for the owner of the contact ErrNotFound, ErrSecondProof,
+// and ErrRecentlyChanged when a change brought the contact within [UndoWindow]. Only success uses the code up, see
+// [Service.withCode].
 func (s *Service) ResetPassword(ctx context.Context, r Reset) error {
 	errs := FieldErrors{}
-	code := newSMSCode(r.SMSCodeID, r.SMSCode, errs)
-	password := newPassword(r.Password, r.PasswordRepeat, errs, r.Mobile.Reveal())
+	code := newCode(r.To, r.CodeID, r.Code, errs)
+	password := newPassword(r.Password, r.PasswordRepeat, errs, r.To.Reveal())
 	if len(errs) > 0 {
 		return errs
 	}
-	return s.withCode(ctx, r.Mobile, verify.ResetPassword, code, func() error {
-		account, err := s.ofNumber(ctx, r.Mobile)
+	return s.withCode(ctx, r.To, verify.ResetPassword, code, func() error {
+		account, err := s.ofContact(ctx, r.To)
 		if err != nil {
 			return err
 		}
-		if !settled(account.MobileChangedAt, s.Now()) {
+		if !settled(account.changedAt(r.To), s.Now()) {
 			return ErrRecentlyChanged
 		}
-		if easyToGuess(password, account.Username, account.Email.Reveal(), account.PendingEmail.Reveal()) {
+		if easyToGuess(password, account.Username, account.Mobile.Reveal(), account.Email.Reveal(), account.PendingEmail.Reveal()) {
 			return FieldErrors{FieldPassword: TooCommon}
+		}
+		if account.Waiting() {
+			return s.activateByCode(ctx, account, password)
 		}
 		_, err = s.setPassword(ctx, account, password, r.Origin)
 		return err
 	})
+}
+
+// changedAt returns when a change has brought the contact of the account.
+func (a Account) changedAt(to verify.Recipient) time.Time {
+	if to == a.Email {
+		return a.EmailChangedAt
+	}
+	return a.MobileChangedAt
+}
+
+// activateByCode proves the address of an account that waits and has nothing else. As with the link in a mail, the
+// account gets the password of the request: the person who registered it may not be the owner of the address.
+func (s *Service) activateByCode(ctx context.Context, account Account, password string) error {
+	hash, err := s.Passwords.Hash(ctx, password, passwords.First)
+	if err != nil {
+		return err
+	}
+	proved, err := s.Store.Activate(ctx, account.ID, account.ActivationGeneration, hash, s.Now(), nil)
+	switch {
+	case errors.Is(err, ErrNotFound): // the account was read before: a link has proved it, or replaced its generation
+		return ErrChanged
+	case err == nil:
+		s.release(ctx, s.Keys.Index(indexEmail, proved.Email.Reveal()))
+	}
+	return err
 }
 
 // setPassword stores the hash of a normalised password and notifies the proved address.
@@ -120,19 +150,40 @@ func (s *Service) setPassword(ctx context.Context, account Account, password str
 	return changed, err
 }
 
-// EmailChange is a request for another address.
+// EmailChange is a request for another address, which a code proves, or else a link later.
 type EmailChange struct {
-	Email    contact.Email
-	Password string // the current one
+	Email       contact.Email
+	EmailCodeID string
+	EmailCode   string
+	Password    string // the current one
 	Origin
 }
 
-// ChangeEmail sends an activation mail to another address, and a notice to the proved one. The proved address stays
-// until the other one is proved: a mistyped address must not lock its owner out. It returns the changed account. The
-// errors are FieldErrors, *PasswordError, [passwords.ErrBusy], *ExistsError, ErrChanged and, when the owner of the
-// address has declined mails, a *verify.LimitError.
-func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChange) (Account, error) {
+func (r EmailChange) byCode() bool { return r.EmailCodeID != "" || r.EmailCode != "" }
+
+// ChangeEmail replaces the address of the account, which ends its sessions, and notifies both addresses when a code for
+// the new one comes with the request. Otherwise it sends an activation mail to the new address, and a notice to the
+// proved one, which stays until the other is proved: a mistyped address must not lock its owner out. It returns the
+// changed account. The errors are FieldErrors, *PasswordError, [passwords.ErrBusy], *ExistsError, ErrChanged; those of
+// [verify.Service] about the code, which only success uses up; and, without a code, when the owner of the address has
+// declined mails, a *verify.LimitError.
+func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChange) (changed Account, err error) {
 	errs := FieldErrors{}
+	errs.require(FieldPassword, r.Password)
+	if r.byCode() {
+		code := newCode(r.Email, r.EmailCodeID, r.EmailCode, errs)
+		if r.Email == account.Email {
+			errs[FieldEmail] = Unchanged
+		}
+		if len(errs) > 0 {
+			return Account{}, errs
+		}
+		err = s.withCode(ctx, r.Email, verify.ChangeEmail, code, func() error {
+			changed, err = s.replaceEmail(ctx, account, r)
+			return err
+		})
+		return changed, err
+	}
 	same, err := s.sameEmail(ctx, account, r.Email)
 	if err != nil {
 		return Account{}, err
@@ -140,15 +191,17 @@ func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChang
 	if same {
 		errs[FieldEmail] = Unchanged
 	}
-	if r.Password == "" {
-		errs[FieldPassword] = Missing
-	}
 	if len(errs) > 0 {
 		return Account{}, errs
 	}
 	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
 		return Account{}, err
 	}
+	return s.askForEmail(ctx, account, r)
+}
+
+// askForEmail makes the address the pending one after the password was right.
+func (s *Service) askForEmail(ctx context.Context, account Account, r EmailChange) (Account, error) {
 	if err := s.refuseEmail(ctx, r.Email); err != nil {
 		return Account{}, err
 	}
@@ -160,6 +213,23 @@ func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChang
 	changed, err := s.Store.ChangeEmail(ctx, account, r.Email, link, change)
 	if err == nil {
 		s.enqueueAll(ctx, append(change.Mails, link)...)
+	}
+	return changed, err
+}
+
+// replaceEmail makes the change after its code was right.
+func (s *Service) replaceEmail(ctx context.Context, account Account, r EmailChange) (Account, error) {
+	if err := s.refuseProved(ctx, r.Email); err != nil {
+		return Account{}, err
+	}
+	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
+		return Account{}, err
+	}
+	change := s.changeOfEmail(account, r.Email, r.Origin)
+	changed, err := s.Store.ReplaceEmail(ctx, account, r.Email, change)
+	if err == nil {
+		s.release(ctx, s.Keys.Index(indexEmail, r.Email.Reveal()))
+		s.enqueueAll(ctx, change.Mails...)
 	}
 	return changed, err
 }
@@ -190,10 +260,8 @@ func (s *Service) ChangeMobile(ctx context.Context, account Account, r MobileCha
 	if r.Mobile == account.Mobile {
 		errs[FieldMobile] = Unchanged
 	}
-	if r.Password == "" {
-		errs[FieldPassword] = Missing
-	}
-	code := newSMSCode(r.SMSCodeID, r.SMSCode, errs)
+	errs.require(FieldPassword, r.Password)
+	code := newCode(r.Mobile, r.SMSCodeID, r.SMSCode, errs)
 	if len(errs) > 0 {
 		return Account{}, errs
 	}

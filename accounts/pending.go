@@ -34,14 +34,19 @@ func (s *Service) Decline(ctx context.Context, text string) error {
 // refuseEmail returns an *ExistsError for an address that an account has proved, and a *verify.LimitError while its
 // owner declines mails that ask for its proof.
 func (s *Service) refuseEmail(ctx context.Context, email contact.Email) error {
-	taken, err := s.Store.Exists(ctx, Key{ByEmail, email.Reveal()})
-	if err != nil {
+	if err := s.refuseProved(ctx, email); err != nil {
 		return err
 	}
-	if taken {
-		return &ExistsError{FieldEmail}
-	}
 	return s.refuseDeclined(ctx, email)
+}
+
+// refuseProved is the first half of refuseEmail.
+func (s *Service) refuseProved(ctx context.Context, email contact.Email) error {
+	taken, err := s.Store.Exists(ctx, Key{ByEmail, email.Reveal()})
+	if err == nil && taken {
+		err = &ExistsError{FieldEmail}
+	}
+	return err
 }
 
 // refuseDeclined is the second half of refuseEmail.

@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"usher/contact"
@@ -20,6 +21,8 @@ type SignUp struct {
 	SMSCodeID      string `json:"sms_code_id"`
 	SMSCode        string `json:"sms_code"`
 	Email          string `json:"email"`
+	EmailCodeID    string `json:"email_code_id"`
+	EmailCode      string `json:"email_code"`
 	Origin         `json:"-"`
 }
 
@@ -28,24 +31,31 @@ type applicant struct {
 	username username
 	password string
 	mobile   contact.Mobile
-	code     smsCode
 	email    contact.Email
+	proofs   []proof // of the number, and of the address unless its link shall prove it
 	origin   Origin
 }
 
-// smsCode is a code as it was typed, and the id of the code that was sent.
-type smsCode struct{ id, digits string }
-
-// newSMSCode adds to errs what is missing of a code.
-func newSMSCode(id, digits string, errs FieldErrors) smsCode {
-	if id == "" {
-		errs[FieldSMSCodeID] = Missing
-	}
-	if digits == "" {
-		errs[FieldSMSCode] = Missing
-	}
-	return smsCode{id, digits}
+// proof is a contact with the code that proves it.
+type proof struct {
+	to    verify.Recipient
+	by    By // finds the account of the contact
+	field Field
+	code  sentCode
 }
+
+// provesEmail reports whether a code proves the address.
+func (a applicant) provesEmail() bool {
+	return slices.ContainsFunc(a.proofs, func(p proof) bool { return p.by == ByEmail })
+}
+
+// ByCode reports whether a code comes with the request, so that no captcha is needed.
+func (r SignUp) ByCode() bool { return r.Mobile != "" || r.SMSCode != "" || r.hasEmailCode() }
+
+// SendsLink reports whether the address of the request waits for the proof by its link.
+func (r SignUp) SendsLink() bool { return r.Email != "" && !r.hasEmailCode() }
+
+func (r SignUp) hasEmailCode() bool { return r.EmailCode != "" || r.EmailCodeID != "" }
 
 // parse returns all mistakes at once: people should not have to correct one field after the other.
 func (r SignUp) parse(policy Policy) (applicant, error) {
@@ -78,7 +88,10 @@ func (r SignUp) parseContacts(a *applicant, regions contact.Regions, errs FieldE
 			errs[FieldMobile] = MobileProblem(regions, err)
 		}
 		a.mobile = mobile
-		a.code = newSMSCode(r.SMSCodeID, r.SMSCode, errs)
+		a.proofs = append(a.proofs, proof{mobile, ByMobile, FieldMobile, newCode(mobile, r.SMSCodeID, r.SMSCode, errs)})
+	}
+	if r.Email == "" && r.hasEmailCode() {
+		errs[FieldEmail] = Missing
 	}
 	if r.Email != "" {
 		email, err := contact.ParseEmail(r.Email)
@@ -86,6 +99,9 @@ func (r SignUp) parseContacts(a *applicant, regions contact.Regions, errs FieldE
 			errs[FieldEmail] = Malformed
 		}
 		a.email = email
+		if r.hasEmailCode() {
+			a.proofs = append(a.proofs, proof{email, ByEmail, FieldEmail, newCode(email, r.EmailCodeID, r.EmailCode, errs)})
+		}
 	}
 }
 
@@ -95,7 +111,7 @@ func (r SignUp) demand(registration Registration, errs FieldErrors) {
 	if r.Mobile == "" && (neither && registration != EmailOnly || registration == MobileOnly || registration == Both) {
 		errs[FieldMobile] = Missing
 		if registration == MobileOnly || registration == Both {
-			newSMSCode(r.SMSCodeID, r.SMSCode, errs)
+			newCode(contact.Mobile{}, r.SMSCodeID, r.SMSCode, errs)
 		}
 	}
 	if r.Email == "" && (neither && registration != MobileOnly || registration == EmailOnly || registration == Both) {
@@ -103,27 +119,40 @@ func (r SignUp) demand(registration Registration, errs FieldErrors) {
 	}
 }
 
-// Register makes an account. The errors are FieldErrors, those of [verify.Service] about the code, *ExistsError,
-// ErrRegistered, [passwords.ErrBusy] and, when the owner of the address has declined mails, a *verify.LimitError. The
-// code is checked before the look-ups and the hash, see [Service.withCode]. Without a number the caller has checked a
-// captcha.
-func (s *Service) Register(ctx context.Context, request SignUp) (Account, error) {
+// Register makes an account. The errors are FieldErrors, those of [verify.Service] about the codes, *ExistsError,
+// *RegisteredError, [passwords.ErrBusy] and, when the owner of an address without a code has declined mails, a
+// *verify.LimitError. The codes are checked before the look-ups and the hash; when the account is not made they are
+// restored. Without a code the caller has checked a captcha.
+func (s *Service) Register(ctx context.Context, request SignUp) (account Account, err error) {
 	a, err := request.parse(s.Policy)
 	if err != nil {
 		return Account{}, err
 	}
-	if a.mobile.IsZero() {
-		return s.create(ctx, a, passwords.Later)
-	}
-	var account Account
-	err = s.withCode(ctx, a.mobile, verify.Register, a.code, func() error {
-		account, err = s.create(ctx, a, passwords.First)
+	err = s.withProofs(ctx, a.proofs, func() error {
+		account, err = s.create(ctx, a)
 		return err
 	})
-	if errors.Is(err, verify.ErrUsed) {
-		return Account{}, s.registeredBefore(ctx, a.mobile, err)
-	}
 	return account, err
+}
+
+// withProofs is [Service.withCode] for the codes of a registration.
+func (s *Service) withProofs(ctx context.Context, proofs []proof, work func() error) error {
+	if len(proofs) == 0 {
+		return work()
+	}
+	first := proofs[0]
+	err := s.Codes.Spend(ctx, first.to, verify.Register, first.code.id, first.code.text)
+	if errors.Is(err, verify.ErrUsed) {
+		return s.registeredBefore(ctx, first, err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.withProofs(ctx, proofs[1:], work); err != nil {
+		s.restore(ctx, first.code.id)
+		return err
+	}
+	return nil
 }
 
 // A repeated request waits for the first one, which may still hash its password.
@@ -135,9 +164,13 @@ const (
 // justRegistered is the greatest age of a first request's account: no code lives longer.
 const justRegistered = 30 * time.Minute
 
-// registeredBefore returns ErrRegistered when another request has registered the number with the same right code, and
-// used when that request has made no account. Only the owner of the number gets this far.
-func (s *Service) registeredBefore(ctx context.Context, mobile contact.Mobile, used error) error {
+// registeredBefore returns a *RegisteredError when another request has registered the contact with the same right code,
+// and used when that request has made no account. Only the owner of the contact gets this far.
+func (s *Service) registeredBefore(ctx context.Context, p proof, used error) error {
+	keys := []Key{{p.by, p.to.Reveal()}}
+	if p.by == ByMobile {
+		keys = append(keys, Key{ByClaimedMobile, p.to.Reveal()})
+	}
 	for try := range repeatTries {
 		if try > 0 {
 			select {
@@ -146,13 +179,13 @@ func (s *Service) registeredBefore(ctx context.Context, mobile contact.Mobile, u
 			case <-time.After(repeatPause):
 			}
 		}
-		for _, by := range []By{ByMobile, ByClaimedMobile} {
-			account, found, err := s.find(ctx, Key{by, mobile.Reveal()})
+		for _, key := range keys {
+			account, found, err := s.find(ctx, key)
 			switch {
 			case err != nil:
 				return err
 			case found && s.Now().Sub(account.CreatedAt) < justRegistered:
-				return ErrRegistered
+				return &RegisteredError{p.field}
 			}
 		}
 	}
@@ -166,13 +199,17 @@ func (s *Service) CheckSignUp(request SignUp) error {
 }
 
 // create writes the account of an applicant whose code or captcha was right.
-func (s *Service) create(ctx context.Context, a applicant, priority passwords.Priority) (Account, error) {
+func (s *Service) create(ctx context.Context, a applicant) (Account, error) {
 	if err := s.refuseTaken(ctx, a); err != nil {
 		return Account{}, err
 	}
 	holder, err := s.claimable(ctx, a.mobile)
 	if err != nil {
 		return Account{}, err
+	}
+	priority := passwords.First
+	if len(a.proofs) == 0 {
+		priority = passwords.Later
 	}
 	hash, err := s.Passwords.Hash(ctx, a.password, priority)
 	if err != nil {
@@ -187,54 +224,68 @@ func (s *Service) create(ctx context.Context, a applicant, priority passwords.Pr
 	if err != nil {
 		return Account{}, err
 	}
+	if a.provesEmail() {
+		s.release(ctx, s.Keys.Index(indexEmail, a.email.Reveal()))
+	}
 	s.enqueueAll(ctx, mail)
 	return account, nil
 }
 
 // refuseTaken saves the hash of a refused request; the store's unique columns decide races.
 func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
-	if err := s.freeUsername(ctx, a.username); err != nil {
+	if err := s.freeUsername(ctx, a); err != nil {
 		return err
 	}
-	if a.email.IsZero() {
+	switch {
+	case a.email.IsZero():
 		return nil
+	case a.provesEmail(): // its owner may have declined mails: none is sent
+		return s.refuseProved(ctx, a.email)
 	}
 	return s.refuseEmail(ctx, a.email)
 }
 
-// freeUsername deletes an account of this user name that waits for a proof that did not come in time. It returns an
-// *ExistsError for any other account.
-func (s *Service) freeUsername(ctx context.Context, name username) error {
-	holder, err := s.holder(ctx, name)
-	switch {
-	case err != nil || holder == nil:
+// freeUsername deletes an account of this user name that waits for a proof that did not come in time, or for the proof of
+// the address that the applicant has proved: the link was asked for first and then a code. It returns an *ExistsError for
+// any other account.
+func (s *Service) freeUsername(ctx context.Context, a applicant) error {
+	holder, err := s.holder(ctx, a.username)
+	if err != nil || holder == nil {
 		return err
+	}
+	before := s.unprovedBefore()
+	switch {
+	case holder.Waiting() && a.provesEmail() && holder.PendingEmail == a.email:
+		before = holder.PendingEmailAt.Add(time.Second)
 	case !s.ranOut(*holder):
 		return &ExistsError{FieldUsername}
 	}
-	return s.Store.RemoveUnproved(ctx, holder.ID, s.unprovedBefore())
+	return s.Store.RemoveUnproved(ctx, holder.ID, before)
 }
 
-// newAccount returns an account and its activation mail, if any. It is active when its number is proved.
+// newAccount returns an account and its activation mail, if any. It is active when a code has proved a contact of it.
 func (s *Service) newAccount(a applicant, hash string) (Account, *Mail) {
 	now := s.Now()
 	account := Account{
 		ID:                   newID(),
 		Username:             a.username.shown,
 		Mobile:               a.mobile,
-		PendingEmail:         a.email,
 		PasswordHash:         hash,
-		Active:               !a.mobile.IsZero(),
+		Active:               len(a.proofs) > 0,
 		ActivationGeneration: 1,
 		SessionGeneration:    1,
 		SeenAt:               now,
 		CreatedAt:            now,
 		UpdatedAt:            now,
 	}
-	if a.email.IsZero() {
+	switch {
+	case a.email.IsZero():
+		return account, nil
+	case a.provesEmail():
+		account.Email = a.email
 		return account, nil
 	}
-	account.PendingEmailAt = now
+	account.PendingEmail, account.PendingEmailAt = a.email, now
 	mail := s.newMail(MailActivation, s.Policy.ActivationTTL, a.origin)
 	mail.Facts.Typed = true
 	return account, mail

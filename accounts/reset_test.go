@@ -15,7 +15,7 @@ const newPassword = "another passphrase"
 func reset(t *testing.T, number string, changes ...func(*accounts.Reset)) accounts.Reset {
 	t.Helper()
 	r := accounts.Reset{
-		Mobile: mobile(t, number), SMSCodeID: codeID(verify.ResetPassword, number), SMSCode: rightCode,
+		To: mobile(t, number), CodeID: codeID(verify.ResetPassword, number), Code: rightCode,
 		Password: newPassword, PasswordRepeat: newPassword,
 	}
 	for _, change := range changes {
@@ -50,8 +50,8 @@ func TestResetPassword_refuses_fields_before_anything_is_spent(t *testing.T) {
 	for want, change := range map[accounts.Field]func(*accounts.Reset){
 		accounts.FieldPassword:       func(r *accounts.Reset) { r.Password, r.PasswordRepeat = "12345678", "12345678" },
 		accounts.FieldPasswordRepeat: func(r *accounts.Reset) { r.PasswordRepeat = "something else" },
-		accounts.FieldSMSCodeID:      func(r *accounts.Reset) { r.SMSCodeID = "" },
-		accounts.FieldSMSCode:        func(r *accounts.Reset) { r.SMSCode = "" },
+		accounts.FieldSMSCodeID:      func(r *accounts.Reset) { r.CodeID = "" },
+		accounts.FieldSMSCode:        func(r *accounts.Reset) { r.Code = "" },
 	} {
 		err := w.ResetPassword(t.Context(), reset(t, someMobile, change))
 		var fields accounts.FieldErrors
@@ -68,7 +68,7 @@ func TestResetPassword_answers_strangers_alike(t *testing.T) {
 	w.registered(t)
 	w.Passwords = nil // a hash would panic
 	for _, number := range []string{someMobile, "13900139000"} {
-		err := w.ResetPassword(t.Context(), reset(t, number, func(r *accounts.Reset) { r.SMSCode = "000000" }))
+		err := w.ResetPassword(t.Context(), reset(t, number, func(r *accounts.Reset) { r.Code = "000000" }))
 		if !errors.Is(err, verify.ErrWrong) {
 			t.Errorf("ResetPassword = %v, want ErrWrong", err)
 		}

@@ -101,13 +101,27 @@ func (s *Service) find(ctx context.Context, key Key) (account Account, found boo
 	return account, err == nil, err
 }
 
+// sentCode is a code as it was typed, and the id of the code that was sent.
+type sentCode struct{ id, text string }
+
+// newCode adds to errs what is missing of a code for a number or address.
+func newCode(to verify.Recipient, id, text string, errs FieldErrors) sentCode {
+	fieldID, field := FieldSMSCodeID, FieldSMSCode
+	if _, byMail := to.(contact.Email); byMail {
+		fieldID, field = FieldEmailCodeID, FieldEmailCode
+	}
+	errs.require(fieldID, id)
+	errs.require(field, text)
+	return sentCode{id, text}
+}
+
 // withCode spends a code and does the work that it was issued for. When the work fails it restores the code. Everything
 // that asks the store about other accounts, or hashes a password, belongs in the work: a made-up code must neither
 // learn about accounts nor keep a core busy.
 func (s *Service) withCode(
-	ctx context.Context, mobile contact.Mobile, purpose verify.Purpose, code smsCode, work func() error,
+	ctx context.Context, to verify.Recipient, purpose verify.Purpose, code sentCode, work func() error,
 ) error {
-	if err := s.Codes.Spend(ctx, mobile, purpose, code.id, code.digits); err != nil {
+	if err := s.Codes.Spend(ctx, to, purpose, code.id, code.text); err != nil {
 		return err
 	}
 	if err := work(); err != nil {

@@ -52,15 +52,15 @@ func (s *Service) loginKey(login string) Key {
 	return Key{ByUsername, canonical}
 }
 
-// SignInByCode returns the account that a code sent to its number opens, see [Service.ofNumber]. The errors are those of
-// [verify.Service] about the code and, only for the owner of the number, ErrNotFound, ErrNotActive, and ErrSecondProof
-// when a code is not enough. ErrSecondProof does not use the code up.
-func (s *Service) SignInByCode(ctx context.Context, mobile contact.Mobile, codeID, code string) (Account, error) {
-	if err := s.Codes.Spend(ctx, mobile, verify.Login, codeID, code); err != nil {
+// SignInByCode returns the account that a code sent to its number or address opens, see [Service.ofContact]. The errors
+// are those of [verify.Service] about the code and, only for the owner of the contact, ErrNotFound, ErrNotActive, and
+// ErrSecondProof when a code is not enough. ErrSecondProof does not use the code up.
+func (s *Service) SignInByCode(ctx context.Context, to verify.Recipient, codeID, code string) (Account, error) {
+	if err := s.Codes.Spend(ctx, to, verify.Login, codeID, code); err != nil {
 		return Account{}, err
 	}
-	// After the code: without one, the time of the answer must not show whether the number has an account.
-	account, err := s.ofNumber(ctx, mobile)
+	// After the code: without one, the time of the answer must not show whether the contact has an account.
+	account, err := s.ofContact(ctx, to)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return Account{}, err

@@ -40,9 +40,9 @@ type Undone struct {
 // code up, see [Service.withCode].
 func (s *Service) UndoChange(ctx context.Context, r Undo) (undone Undone, err error) {
 	errs := FieldErrors{}
-	var code smsCode
+	var code sentCode
 	if r.Token == "" {
-		code = newSMSCode(r.SMSCodeID, r.SMSCode, errs)
+		code = newCode(r.Mobile, r.SMSCodeID, r.SMSCode, errs)
 	}
 	password := newPassword(r.Password, r.PasswordRepeat, errs, r.Mobile.Reveal())
 	if len(errs) > 0 {

@@ -264,7 +264,7 @@ func TestResetPassword_needs_a_number_that_was_not_changed_lately(t *testing.T) 
 	account := w.registered(t)
 	w.changeMobile(t, account.ID, nextMobile)
 	clear(w.spent)
-	err := w.ResetPassword(t.Context(), reset(t, nextMobile, func(r *accounts.Reset) { r.SMSCode = "000000" }))
+	err := w.ResetPassword(t.Context(), reset(t, nextMobile, func(r *accounts.Reset) { r.Code = "000000" }))
 	if !errors.Is(err, verify.ErrWrong) {
 		t.Errorf("with a wrong code: %v", err)
 	}

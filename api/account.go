@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -26,7 +27,8 @@ func (s *Server) changePassword(c echo.Context, body accounts.PasswordChange) (a
 }
 
 type emailBody struct {
-	Email    string `json:"email"`
+	emailProof
+
 	Password string `json:"password"`
 }
 
@@ -36,16 +38,25 @@ func (s *Server) changeEmail(c echo.Context, body emailBody) (accounts.Account, 
 		return accounts.Account{}, err
 	}
 	wrong := mistakes{}
-	email := wrong.email(body.Email)
 	wrong.require(accounts.FieldPassword, body.Password)
-	if err := wrong.err(); err != nil {
+	r := accounts.EmailChange{Password: body.Password, Origin: originOf(c)}
+	var linkErr error
+	if body.hasCode() {
+		var code typedCode
+		code, linkErr = s.readProof(body.emailProof, accounts.FieldEmailCode, wrong)
+		r.Email, r.EmailCodeID, r.EmailCode = code.to, code.id, code.code
+	} else {
+		r.Email = wrong.email(body.Email)
+	}
+	if err := cmp.Or(wrong.err(), linkErr); err != nil {
 		return accounts.Account{}, err
 	}
-	// It costs as much as a resend: both send a mail to an address without proof.
-	return s.change(c, account, s.ownResendSpends(c, account, email), func(ctx context.Context) (accounts.Account, error) {
-		return s.Accounts.ChangeEmail(ctx, account, accounts.EmailChange{
-			Email: email, Password: body.Password, Origin: originOf(c),
-		})
+	costs := []limits.Spend{s.changeOfDay(account)}
+	if !body.hasCode() { // it costs as much as a resend: both send a mail to an address without proof
+		costs = s.ownResendSpends(c, account, r.Email)
+	}
+	return s.change(c, account, costs, func(ctx context.Context) (accounts.Account, error) {
+		return s.Accounts.ChangeEmail(ctx, account, r)
 	})
 }
 
@@ -111,9 +122,11 @@ func (s *Server) renewSession(c echo.Context, account accounts.Account) {
 }
 
 type resetBody struct {
-	Mobile         string `json:"mobile"`
-	SMSCodeID      string `json:"sms_code_id"`
-	SMSCode        string `json:"sms_code"`
+	Mobile    string `json:"mobile"`
+	SMSCodeID string `json:"sms_code_id"`
+	SMSCode   string `json:"sms_code"`
+	emailProof
+
 	Password       string `json:"password"`
 	PasswordRepeat string `json:"password_repeat"`
 }
@@ -121,18 +134,18 @@ type resetBody struct {
 // resetPassword sets a new password, which ends every session of the account.
 func (s *Server) resetPassword(c echo.Context, body resetBody) (none, error) {
 	wrong := mistakes{}
-	mobile := wrong.code(s.Config.Regions, body.Mobile, body.SMSCodeID, body.SMSCode)
 	wrong.require(accounts.FieldPassword, body.Password)
 	wrong.require(accounts.FieldPasswordRepeat, body.PasswordRepeat)
-	if err := wrong.err(); err != nil {
+	code, err := s.readCode(smsProof{body.Mobile, body.SMSCodeID, body.SMSCode}, body.emailProof, wrong)
+	if err != nil {
 		return none{}, err
 	}
 	tries := s.byAddress(c, limits.ResetIP)
 	if err := s.spend(c, tries); err != nil {
 		return none{}, err
 	}
-	err := s.Accounts.ResetPassword(c.Request().Context(), accounts.Reset{
-		Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode,
+	err = s.Accounts.ResetPassword(c.Request().Context(), accounts.Reset{
+		To: code.to, CodeID: code.id, Code: code.text,
 		Password: body.Password, PasswordRepeat: body.PasswordRepeat,
 		Origin: originOf(c),
 	})

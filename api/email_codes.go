@@ -60,6 +60,9 @@ type typedCode struct {
 func (s *Server) readProof(proof emailProof, name accounts.Field, wrong mistakes) (typedCode, error) {
 	if proof.EmailCodeToken != "" {
 		link, err := s.Verify.ReadLink(proof.EmailCodeToken)
+		if email, _ := contact.ParseEmail(proof.Email); err == nil && proof.Email != "" && email != link.To {
+			err = verify.ErrExpired // as for the code of another address
+		}
 		return typedCode{link.To, link.ID, link.Code}, err
 	}
 	wrong.require(accounts.FieldEmailCodeID, proof.EmailCodeID)

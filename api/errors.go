@@ -62,8 +62,8 @@ var problems = [...]problem{
 	{accounts.ErrNotFound, "4104", http.StatusNotFound, "账号不存在", "This account does not exist."},
 	{accounts.ErrNotActive, "4104", http.StatusForbidden, "账号尚未激活，请查收激活邮件", "This account has not been activated yet. Please check your email for the activation link."},
 
-	{accounts.ErrSecondProof, "4210", http.StatusForbidden, "这个账号很久没有使用，手机号可能已换了主人，不能只凭验证码登录。请用密码登录，或用这个手机号注册新账号", "This account has not been used for a long time, and its number may now belong to someone else, so a code is not enough. Sign in with your password, or create a new account with this number."},
-	{accounts.ErrRecentlyChanged, "4209", http.StatusForbidden, "这个手机号是三天内新绑定的，暂时不能用来重置密码", "This number was added to the account within the last three days and cannot be used to reset the password yet."},
+	{accounts.ErrSecondProof, "4210", http.StatusForbidden, "这个账号很久没有使用，它的手机号或邮箱可能已换了主人，不能只凭验证码登录。请用密码登录；如果手机号现在是你的，也可以用它注册新账号", "This account has not been used for a long time, and its number or address may now belong to someone else, so a code is not enough. Sign in with your password. If the number is yours now, you can also create a new account with it."},
+	{accounts.ErrRecentlyChanged, "4209", http.StatusForbidden, "这个手机号或邮箱是三天内新绑定的，暂时不能用来重置密码", "This number or address was added to the account within the last three days and cannot be used to reset the password yet."},
 	{accounts.ErrNothingToUndo, "4002", http.StatusNotFound, "过去三天内没有可用这个手机号撤销的更改", "There is no change from the last three days that this number can undo."},
 
 	{accounts.ErrChanged, "4004", http.StatusConflict, "账号刚刚在别处有更改，请刷新后重试", "The account was just changed elsewhere. Please reload the page and try again."},
@@ -107,6 +107,7 @@ func describe(err error, lang string) reply {
 		fields accounts.FieldErrors
 		body   *bodyError
 		taken  *accounts.ExistsError
+		before *accounts.RegisteredError
 		wrong  *accounts.PasswordError
 		limit  *verify.LimitError
 		busy   *overload.Refused
@@ -116,8 +117,8 @@ func describe(err error, lang string) reply {
 		return badFields.in(lang).about(fields, lang)
 	case errors.As(err, &body):
 		return badBody.in(lang).about(accounts.FieldErrors{body.field: body.problem}, lang)
-	case errors.Is(err, accounts.ErrRegistered):
-		return registered.in(lang).about(accounts.FieldErrors{accounts.FieldMobile: isRegistered}, lang)
+	case errors.As(err, &before):
+		return registered.in(lang).about(accounts.FieldErrors{before.Field: canSignIn}, lang)
 	case errors.Is(err, errRegistered):
 		return registered.in(lang).about(accounts.FieldErrors{accounts.FieldEmail: isRegistered}, lang)
 	case errors.As(err, &taken):

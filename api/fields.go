@@ -13,7 +13,8 @@ const (
 
 	notByMail accounts.Problem = "not_by_mail" // a purpose that no code by mail has
 
-	isRegistered accounts.Problem = "registered" // by an earlier request with the same code
+	isRegistered accounts.Problem = "registered"  // by an earlier request with the same captcha
+	canSignIn    accounts.Problem = "can_sign_in" // registered by an earlier request with the same code
 )
 
 // Fields that only requests have, beside those of package accounts.
@@ -108,13 +109,14 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 		accounts.NotServed: {"暂不支持这个国家或地区的手机号", "Mobile numbers from this country or region are not supported."},
 		accounts.Unchanged: {"新手机号不能与当前手机号相同", "Choose a number that is different from your current one."},
 		isTaken:            {"这个手机号已经注册", "This number is already registered."},
-		isRegistered:       {"注册已经成功，请直接登录", "You have already signed up. Please sign in."},
+		canSignIn:          {"注册已经成功，请直接登录", "You have already signed up. Please sign in."},
 	},
 	accounts.FieldEmail: {
 		accounts.Malformed: {"邮箱格式不正确", "This is not a valid email address."},
 		accounts.Unchanged: {"新邮箱不能与当前邮箱相同", "Choose an address that is different from your current one."},
 		accounts.NoMailbox: {"邮件无法送达：这个邮箱不存在。请检查地址并重新填写", "Our mail came back: this address does not exist. Please check it and enter it again."},
 		isTaken:            {"这个邮箱已经注册", "This address is already registered."},
+		canSignIn:          {"注册已经成功，请直接登录", "You have already signed up. Please sign in."},
 		isRegistered:       {"注册已经成功，请查收激活邮件", "You have already signed up. Please check your email for the activation link."},
 	},
 	accounts.FieldSMSCodeID:   {accounts.Missing: {"请先获取验证码", "Please request a code first."}},

@@ -93,22 +93,39 @@ func (s *Server) lookUp(c echo.Context, isTaken func(context.Context) (bool, err
 type registrationBody struct {
 	accounts.SignUp
 
-	CaptchaID string `json:"captcha_id"`
-	Captcha   string `json:"captcha"`
+	EmailCodeToken string `json:"email_code_token"`
+	CaptchaID      string `json:"captcha_id"`
+	Captcha        string `json:"captcha"`
+}
+
+// openLink replaces the token of a mail's link by the address and the code that it stands for.
+func (s *Server) openLink(body *registrationBody) error {
+	if body.EmailCodeToken == "" {
+		return nil
+	}
+	code, err := s.readProof(emailProof{Email: body.Email, EmailCodeToken: body.EmailCodeToken}, accounts.FieldEmailCode, mistakes{})
+	body.Email, body.EmailCodeID, body.EmailCode = code.to.Reveal(), code.id, code.code
+	return err
 }
 
 // signUp registers an account. When nothing is left to prove it signs in; otherwise the session only records which
-// account it has registered. The code of a number needed a captcha; an address alone needs one here.
+// account it has registered. A code needed a captcha; an address alone needs one here.
 func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
 	body.Origin = originOf(c)
-	byCode := body.Mobile != "" || body.SMSCode != ""
+	if err := s.openLink(&body); err != nil {
+		return accounts.Account{}, err
+	}
+	byCode := body.ByCode()
 	if err := s.Accounts.CheckSignUp(body.SignUp); err != nil {
 		if byCode {
 			return accounts.Account{}, err
 		}
 		return accounts.Account{}, s.withCaptcha(err, body.CaptchaID, body.Captcha)
 	}
-	email, _ := contact.ParseEmail(body.Email) // checked above; an error means that there is none
+	var email contact.Email // that gets an activation mail
+	if body.SendsLink() {
+		email, _ = contact.ParseEmail(body.Email) // checked above
+	}
 	tries, mails := s.byAddress(c, limits.RegisterIP), s.mailSpends(email)
 	admit := s.admitByCaptcha
 	if byCode {

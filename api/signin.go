@@ -12,6 +12,7 @@ import (
 	"usher/contact"
 	"usher/limits"
 	"usher/passwords"
+	"usher/verify"
 )
 
 type signInBody struct {
@@ -23,10 +24,11 @@ type signInBody struct {
 	Mobile    string `json:"mobile"`
 	SMSCodeID string `json:"sms_code_id"`
 	SMSCode   string `json:"sms_code"`
+	emailProof
 }
 
 func (s *Server) signIn(c echo.Context, body signInBody) (accounts.Account, error) {
-	return s.openSession(c, body, body.Login == "" && (body.Mobile != "" || body.SMSCode != ""))
+	return s.openSession(c, body, body.Login == "" && (body.Mobile != "" || body.SMSCode != "" || body.emailProof != emailProof{}))
 }
 
 // openSession signs in by password or by code.
@@ -75,15 +77,14 @@ func (s *Server) loginSubject(login string) string {
 }
 
 func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account, error) {
-	wrong := mistakes{}
-	mobile := wrong.code(s.Config.Regions, body.Mobile, body.SMSCodeID, body.SMSCode)
-	if err := wrong.err(); err != nil {
+	code, err := s.readCode(smsProof{body.Mobile, body.SMSCodeID, body.SMSCode}, body.emailProof, mistakes{})
+	if err != nil {
 		return accounts.Account{}, err
 	}
-	if err := s.admitCode(c, mobile); err != nil {
+	if err := s.admitCode(c, code.to); err != nil {
 		return accounts.Account{}, err
 	}
-	account, err := s.Accounts.SignInByCode(c.Request().Context(), mobile, body.SMSCodeID, body.SMSCode)
+	account, err := s.Accounts.SignInByCode(c.Request().Context(), code.to, code.id, code.text)
 	if err == nil {
 		s.Metrics.signIns.WithLabelValues("code").Inc()
 	}
@@ -188,14 +189,14 @@ func withoutStrangers(spends []limits.Spend) []limits.Spend {
 }
 
 // admitCode admits a try of a code to sign in. When strangers have used the total up, it still admits networks that the
-// number was signed in from.
-func (s *Server) admitCode(c echo.Context, mobile contact.Mobile) error {
+// number or address was signed in from.
+func (s *Server) admitCode(c echo.Context, to verify.Recipient) error {
 	tries := s.byAddress(c, limits.LoginIP)
 	err := s.spend(c, tries)
 	if !refusedBy(err, limits.LoginIP.All()) {
 		return err
 	}
-	if known, failed := s.knownNetwork(c, mobile.E164()); failed != nil || !known {
+	if known, failed := s.knownNetwork(c, loginOf(to)); failed != nil || !known {
 		return errors.Join(failed, err)
 	}
 	own, _ := limits.Split(tries)

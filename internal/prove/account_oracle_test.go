@@ -86,20 +86,22 @@ func strangers(mobile, address string) map[string]twins {
 	body := func(format string, args ...any) func(int) string {
 		return func(int) string { return fmt.Sprintf(format, args...) }
 	}
-	const reset = `{"mobile":%q,"sms_code":"000000","password":"another long secret","password_repeat":"another long secret"}`
+	id := strings.Repeat("A", 44) // of no code: strangers have none
+	reset := `{"mobile":%q,"sms_code_id":"` + id + `","sms_code":"000000","password":"another long secret","password_repeat":"another long secret"}`
+	resetByMail := `{"email":%q,"email_code_id":"` + id + `","email_code":"00000000","password":"another long secret","password_repeat":"another long secret"}`
+	byCode := `{"mobile":%q,"sms_code_id":"` + id + `","sms_code":"000000"}`
+	byMail := `{"email":%q,"email_code_id":"` + id + `","email_code":"00000000"}`
+	check := `{"mobile":%q,"sms_code_id":"` + id + `","code":"000000","purpose":"login"}`
 	const signIn = `{"login":%q,"password":"a wrong password"}`
 	return map[string]twins{
 		"sign-in by name":    {"/v1/sessions", size(30, 500), body(signIn, "known_name"), body(signIn, "nobody_has")},
 		"sign-in by address": {"/v1/sessions", size(30, 500), body(signIn, address), body(signIn, unknown)},
-		"sign-in by code": {
-			"/v1/sessions", size(50, 1500), body(`{"mobile":%q,"sms_code":"000000"}`, mobile), body(`{"mobile":%q,"sms_code":"000000"}`, other),
-		},
-		"reset":  {"/v1/password-resets", size(50, 1500), body(reset, mobile), body(reset, other)},
-		"resend": {"/v1/activations/resend", size(10, 200), body(`{"email":%q}`, address), body(`{"email":%q}`, unknown)},
-		"code": {
-			"/v1/sms-codes/check", size(50, 800),
-			body(`{"mobile":%q,"code":"000000","purpose":"login"}`, mobile), body(`{"mobile":%q,"code":"000000","purpose":"login"}`, other),
-		},
+		"sign-in by code":    {"/v1/sessions", size(50, 1500), body(byCode, mobile), body(byCode, other)},
+		"sign-in by mail":    {"/v1/sessions", size(50, 1500), body(byMail, address), body(byMail, unknown)},
+		"reset":              {"/v1/password-resets", size(50, 1500), body(reset, mobile), body(reset, other)},
+		"reset by mail":      {"/v1/password-resets", size(50, 1500), body(resetByMail, address), body(resetByMail, unknown)},
+		"resend":             {"/v1/activations/resend", size(10, 200), body(`{"email":%q}`, address), body(`{"email":%q}`, unknown)},
+		"code":               {"/v1/sms-codes/check", size(50, 800), body(check, mobile), body(check, other)},
 	}
 }
 

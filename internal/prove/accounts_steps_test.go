@@ -249,7 +249,7 @@ func (w *accountWorld) reset(c *rapid.T) {
 		want = "too recent"
 	}
 	err := w.service.ResetPassword(c.Context(), accounts.Reset{
-		Mobile: w.mobile(number), SMSCodeID: "id", SMSCode: "code", Password: password, PasswordRepeat: password,
+		To: w.mobile(number), CodeID: "id", Code: "code", Password: password, PasswordRepeat: password,
 	})
 	if w.expect(c, "reset", err, want) {
 		w.newPasswordOf(a, password, now)

@@ -33,7 +33,8 @@ func TestRow25_accounts_do_what_the_model_says(t *testing.T) {
 			"resend": w.resend, "sign in by password": w.signIn, "sign in by code": w.signInByCode, "reset": w.reset,
 			"change the password": w.changePassword, "change the address": w.changeEmail, "change the number": w.changeMobile,
 			"undo by link": w.undoByLink, "undo by number": w.undoByNumber, "import": w.imports, "superuser": w.superuser,
-			"time passes": w.pass, "much time passes": w.passMuch, "periodic work": w.tidy, "": w.check,
+			"register by mail": w.registerByMail, "sign in by mail": w.signInByMail, "reset by mail": w.resetByMail,
+			"change the address by code": w.changeEmailByCode, "time passes": w.pass, "much time passes": w.passMuch, "periodic work": w.tidy, "": w.check,
 		})
 	})
 	r.tried("%d steps in %d cases", w.steps, w.cases)
@@ -41,7 +42,8 @@ func TestRow25_accounts_do_what_the_model_says(t *testing.T) {
 	for _, what := range []string{
 		"registered", "claimed", "proved", "proved with a new password", "proved with the current password", "link alone",
 		"lost the race", "declined", "signed in", "pending address refused", "by code", "second proof", "reset", "too recent",
-		"undone by link", "undone by number",
+		"undone by link", "undone by number", "registered by mail", "by code by mail", "by mail: second proof", "by mail: not active",
+		"reset by mail", "activated by a reset", "changed by code",
 	} {
 		if w.count[what] == 0 && !t.Failed() && long() {
 			t.Errorf("no step ever was %q: the run proves nothing", what)
