@@ -309,7 +309,7 @@ func TestResetPassword_by_mail_code_replaces_the_password(t *testing.T) {
 	}
 }
 
-// Who reads the mailbox can take the account only until the owner of the number takes it back.
+// An intruder in the mailbox has the account only until the owner of the number takes it back.
 func TestResetPassword_by_mail_code_is_undone_by_the_number(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
