@@ -18,6 +18,7 @@ import (
 	"usher/store/sqlstore"
 	"usher/tasks"
 	"usher/telemetry"
+	"usher/verify"
 )
 
 // serviceWorker is the name of the process in traces, unless OTEL_SERVICE_NAME says otherwise.
@@ -101,6 +102,45 @@ func (w *Worker) smsQueues() []string {
 	return w.stores.Namespace.SMSQueues(w.settings.Config.SMSShards)
 }
 
+// codeQueues are the queues of this worker that have codes.
+func (w *Worker) codeQueues() []string {
+	names := w.smsQueues()
+	if w.settings.Email != nil {
+		names = append(names, w.stores.Namespace.Queue(queue.Email))
+	}
+	return names
+}
+
+// emailMessages are the messages of the queue of mails: mails, which are in the database, and codes by mail, which are in Redis.
+type emailMessages struct{ mails, codes queue.Messages }
+
+// Unclaimed implements [queue.Messages]. The ids tell them apart.
+func (m emailMessages) Unclaimed(ctx context.Context, ids []string) ([]string, error) {
+	var mails, codes []string
+	for _, id := range ids {
+		if _, isCode := verify.SubjectOf(id); isCode {
+			codes = append(codes, id)
+		} else {
+			mails = append(mails, id)
+		}
+	}
+	var unclaimed []string
+	for _, some := range []struct {
+		of  queue.Messages
+		ids []string
+	}{{m.mails, mails}, {m.codes, codes}} {
+		if len(some.ids) == 0 {
+			continue
+		}
+		found, err := some.of.Unclaimed(ctx, some.ids)
+		if err != nil {
+			return nil, err
+		}
+		unclaimed = append(unclaimed, found...)
+	}
+	return unclaimed, nil
+}
+
 // assembleLoops makes what runs beside the queues.
 func (w *Worker) assembleLoops() {
 	s, stores := w.settings, w.stores
@@ -112,7 +152,7 @@ func (w *Worker) assembleLoops() {
 			SMSShards: s.Config.SMSShards, Clock: stores.TaskClock(), Tracer: w.traces.Tracer(),
 		},
 	}
-	w.expired = tasks.NewExpired(stores.Client, stores.Redis.Codes(), w.metrics, w.logger, w.smsQueues())
+	w.expired = tasks.NewExpired(stores.Client, stores.Redis.Codes(), w.metrics, w.logger, w.codeQueues())
 	w.puller = &tasks.Puller{Reports: NewReports(stores, w.ops.Registry, w.traces.Tracer(), w.logger), Logger: w.logger}
 	w.outcomes = &tasks.OutcomeWriter{
 		Log: stores.Redis.Outcomes(), Table: sqlstore.NewOutcomes(stores.SQL, stores.Clock.Now), Locks: stores.Redis.Reports(),
@@ -132,7 +172,7 @@ func (w *Worker) assembleQueues() error {
 	}
 	if w.settings.Email != nil {
 		name := w.stores.Namespace.Queue(queue.Email)
-		if err := w.addMessages(name, mailLoops, mailsAhead*c.ConcurrencyEmail, w.stores.Mails); err != nil {
+		if err := w.addMessages(name, mailLoops, mailsAhead*c.ConcurrencyEmail, emailMessages{w.stores.Mails, w.stores.Redis.Codes()}); err != nil {
 			return err
 		}
 	}
@@ -193,7 +233,7 @@ func (w *Worker) handler(ctx, stop context.Context) asynq.Handler {
 		email = &tasks.EmailHandler{
 			Claims: stores.Mails, Bounces: stores.Mails, Notes: stores.Redis.Mails(), Sender: providers.TraceEmail(w.email, w.traces.Tracer()),
 			Keys: s.Keys, Mails: s.Mails, Timeout: s.Config.SendTimeout, Metrics: w.metrics, Clock: stores.TaskClock(),
-			Slots: make(chan struct{}, s.Config.ConcurrencyEmail), Breaker: w.breaker,
+			Slots: make(chan struct{}, s.Config.ConcurrencyEmail), Breaker: w.breaker, Codes: stores.Redis.Codes(), Expired: w.expired,
 		}
 	}
 	tasks.Register(mux, sms, email)

@@ -12,7 +12,7 @@ import (
 
 // Errors of [Archive].
 var (
-	// ErrTaskGone means that no task of the message is left, and with it the only copy of its sealed number.
+	// ErrTaskGone means that no task of the message is left, and with it the only copy of its sealed recipient.
 	ErrTaskGone = errors.New("no task of the message is left")
 	// ErrTaskLive means that a task of the message is being worked, or waits for a worker or its next attempt.
 	ErrTaskLive = errors.New("a task of the message is on its queue")
@@ -24,15 +24,15 @@ type Archive struct {
 	Namespace queue.Namespace
 }
 
-// ArchivedTask is a task that [Archive.FindSMSCode] has found.
+// ArchivedTask is a task that [Archive.FindCode] has found.
 type ArchivedTask struct{ queue, id string }
 
 // archiveDeaths bounds the ids that are tried: the reaper made one more task only when a worker died.
 const archiveDeaths = 5
 
-// FindSMSCode returns the newest archived task of a code, ErrTaskGone when there is none, and ErrTaskLive when
+// FindCode returns the newest archived task of a code, ErrTaskGone when there is none, and ErrTaskLive when
 // another task of it is live: nothing needs to be requeued then.
-func (a *Archive) FindSMSCode(id string) (ArchivedTask, error) {
+func (a *Archive) FindCode(id string) (ArchivedTask, error) {
 	queues, err := a.Inspector.Queues()
 	if err != nil {
 		return ArchivedTask{}, fmt.Errorf("list queues: %w", err)
@@ -42,7 +42,7 @@ func (a *Archive) FindSMSCode(id string) (ArchivedTask, error) {
 		names = slices.Insert(names, 0, queue.RequeueID(names[0]))
 	}
 	found := ArchivedTask{}
-	for _, in := range a.Namespace.SMSQueues(queue.MaxSMSShards) {
+	for _, in := range append(a.Namespace.SMSQueues(queue.MaxSMSShards), a.Namespace.Queue(queue.Email)) {
 		if !slices.Contains(queues, in) {
 			continue
 		}

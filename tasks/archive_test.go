@@ -18,13 +18,13 @@ func TestArchive_finds_the_newest_task_and_puts_it_back(t *testing.T) {
 		queue.SMSShards = 4
 		inspector := asynq.NewInspectorFromRedisClient(client)
 		archive := &tasks.Archive{Inspector: inspector}
-		if _, err := archive.FindSMSCode(codeID); !errors.Is(err, tasks.ErrTaskGone) {
+		if _, err := archive.FindCode(codeID); !errors.Is(err, tasks.ErrTaskGone) {
 			t.Errorf("without a task: %v, want ErrTaskGone", err)
 		}
 		if err := queue.EnqueueCode(t.Context(), queued(t, codeID)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := archive.FindSMSCode(codeID); !errors.Is(err, tasks.ErrTaskLive) {
+		if _, err := archive.FindCode(codeID); !errors.Is(err, tasks.ErrTaskLive) {
 			t.Errorf("while it waits for its turn: %v, want ErrTaskLive", err)
 		}
 		names, err := inspector.Queues()
@@ -34,7 +34,7 @@ func TestArchive_finds_the_newest_task_and_puts_it_back(t *testing.T) {
 		if err := inspector.ArchiveTask(names[0], codeID); err != nil {
 			t.Fatal(err)
 		}
-		first, err := archive.FindSMSCode(codeID)
+		first, err := archive.FindCode(codeID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestArchive_finds_the_newest_task_and_puts_it_back(t *testing.T) {
 		if err := inspector.ArchiveTask(names[0], again); err != nil {
 			t.Fatal(err)
 		}
-		newest, err := archive.FindSMSCode(codeID)
+		newest, err := archive.FindCode(codeID)
 		if err != nil || newest == first {
 			t.Errorf("the newest of two tasks: %+v, %v", newest, err)
 		}

@@ -11,9 +11,6 @@ import (
 	"usher/verify"
 )
 
-// TypeEmailCode sends one verification code by mail.
-const TypeEmailCode = "email:code"
-
 // codeTask is the payload of a task that sends a code. Nothing in it opens the code or the recipient.
 type codeTask struct {
 	ID        string `json:"id"`                 // of the code, and of the task
@@ -26,9 +23,8 @@ type codeTask struct {
 	ExpiresAt int64  `json:"expires_at"`         // Unix seconds
 	Language  string `json:"language,omitempty"` // zh or en; empty means zh
 
-	// ProvesSealed is the recipient that the code was issued for, sealed, where that is not the one that it is sent to. Only a
-	// mail may have it.
-	ProvesSealed string `json:"proves_sealed,omitempty"`
+	// Minutes is the whole life of a code by mail, which the mail says.
+	Minutes int `json:"minutes,omitempty"`
 }
 
 // validate refuses what no release of ours has ever queued.
@@ -58,6 +54,7 @@ func (e *Enqueuer) EnqueueCode(ctx context.Context, code verify.Queued) error {
 	if email, byMail := code.To.(contact.Email); byMail {
 		task.Type, task.Queue = TypeEmailCode, e.Namespace.Queue(queue.Email)
 		payload.Sealed = verify.SealEmail(e.Keys, code.ID, email)
+		payload.Minutes = int(code.ExpiresAt.Sub(task.IssuedAt).Round(time.Minute).Minutes())
 	} else {
 		task.Type, task.Queue = TypeSMSCode, e.Namespace.Queue(queue.SMSShard(code.ID, e.SMSShards))
 		payload.Sealed = e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID))

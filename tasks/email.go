@@ -68,7 +68,7 @@ func (e *Enqueuer) enqueueDue(ctx context.Context, due accounts.DueMail, issuedA
 	})
 }
 
-// MailClaims is where mails are claimed and their outcomes recorded; see [SMSClaims].
+// MailClaims is where mails are claimed and their outcomes recorded; see [CodeClaims].
 type MailClaims interface {
 	Claim(ctx context.Context, id string, lease time.Duration) (accounts.ClaimedMail, error)
 	Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error
@@ -84,6 +84,10 @@ type MailNotes interface {
 // BounceStore is where addresses without a mailbox are marked; sqlstore.Mails is one. Its claims say which are.
 type BounceStore interface {
 	MarkBounced(ctx context.Context, to contact.Email) error
+
+	// HasBounced reports whether the address is marked, for a mail without a claim there. An address that was typed after it
+	// was marked is no longer marked; the zero time means that it was not typed.
+	HasBounced(ctx context.Context, to contact.Email, typedAt time.Time) (bool, error)
 }
 
 // Attempts that the notes or an earlier bounce forbid.
@@ -95,10 +99,12 @@ var (
 	errNotNoted = ourFault(providers.Temporary, reasons.NotNoted, errors.New("the attempt could not be noted"))
 )
 
-// EmailHandler works tasks of the types [TypeEmailActivation] and [TypeEmailNotice]. It is safe for
+// EmailHandler works tasks of the types [TypeEmailActivation], [TypeEmailNotice] and [TypeEmailCode]. It is safe for
 // concurrent use.
 type EmailHandler struct {
 	Claims  MailClaims
+	Codes   CodeClaims  // nil: codes are left to other workers
+	Expired *Expired    // is notified of codes that had ended; may be nil
 	Notes   MailNotes   // nil: nothing is noted
 	Bounces BounceStore // nil: no address is marked
 	Sender  providers.EmailSender

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
@@ -36,7 +37,7 @@ const (
 // Any number of workers may run one. Make it with [NewExpired].
 type Expired struct {
 	Client  redis.UniversalClient // Asynq's Redis
-	Claims  SMSClaims
+	Claims  CodeClaims
 	Metrics *Metrics
 	Logger  *slog.Logger
 
@@ -44,7 +45,7 @@ type Expired struct {
 }
 
 // NewExpired returns one for these queues.
-func NewExpired(client redis.UniversalClient, claims SMSClaims, metrics *Metrics, logger *slog.Logger, queues []string) *Expired {
+func NewExpired(client redis.UniversalClient, claims CodeClaims, metrics *Metrics, logger *slog.Logger, queues []string) *Expired {
 	e := &Expired{Client: client, Claims: claims, Metrics: metrics, Logger: logger, found: map[string]chan struct{}{}}
 	for _, queue := range queues {
 		e.found[queue] = make(chan struct{}, 1)
@@ -61,6 +62,14 @@ func (e *Expired) Found(queue string) {
 	select {
 	case e.found[queue] <- struct{}{}:
 	default: // requested already, or not a queue of this worker
+	}
+}
+
+// foundBy is Found for a code whose claim was refused because it had ended.
+func (e *Expired) foundBy(ctx context.Context, refused error, code codeTask, clock Clock) {
+	if errors.Is(refused, messages.ErrDropped) && clock.now().Unix() >= code.ExpiresAt {
+		name, _ := asynq.GetQueueName(ctx)
+		e.Found(name)
 	}
 }
 
@@ -104,7 +113,7 @@ func (e *Expired) sweep(ctx context.Context, name string) error {
 	if len(removed) > 0 {
 		e.Logger.Info("expired codes removed from the queue", "queue", name, "count", len(removed))
 	}
-	return errors.Join(err, e.record(ctx, removed))
+	return errors.Join(err, e.record(ctx, channelOf(name), removed))
 }
 
 func (e *Expired) remove(ctx context.Context, name string, ids []string) ([]string, error) {
@@ -133,14 +142,14 @@ func (e *Expired) inspect(ctx context.Context, name string, size int) (inspected
 // endOf returns when the code of a task ends. A task of another type or form is left to its handler.
 func endOf(task queue.PendingTask) (time.Time, bool) {
 	var payload codeTask
-	if task.Type != TypeSMSCode || json.Unmarshal(task.Payload, &payload) != nil || payload.validate() != nil {
+	if task.Type != TypeSMSCode && task.Type != TypeEmailCode || json.Unmarshal(task.Payload, &payload) != nil || payload.validate() != nil {
 		return time.Time{}, false
 	}
 	return time.Unix(payload.ExpiresAt, 0), true
 }
 
 // record lets the store see that the codes have ended: a claim says so, and closes them.
-func (e *Expired) record(ctx context.Context, ids []string) error {
+func (e *Expired) record(ctx context.Context, channel messages.Channel, ids []string) error {
 	var group errgroup.Group
 	group.SetLimit(expiredLanes)
 	for _, id := range ids {
@@ -151,9 +160,17 @@ func (e *Expired) record(ctx context.Context, ids []string) error {
 			if !errors.Is(err, messages.ErrDropped) {
 				return err
 			}
-			e.Metrics.dropped(messages.SMS, claim.Reason)
+			e.Metrics.dropped(channel, claim.Reason)
 			return nil
 		})
 	}
 	return group.Wait()
+}
+
+// channelOf returns the channel of a queue of messages.
+func channelOf(name string) messages.Channel {
+	if queue.Plain(name) == queue.Email {
+		return messages.Email
+	}
+	return messages.SMS
 }

@@ -33,11 +33,10 @@ type bundle struct {
 	secret   string          // what it must be
 }
 
-// eachChannel runs the test for the SMS handler and for the mail handler, each in a bubble, where waiting
-// takes no time.
+// eachChannel runs the test for the handlers of SMS, mails and codes by mail, each in a bubble, where waiting takes no time.
 func eachChannel(t *testing.T, test func(t *testing.T, b *bundle)) {
 	t.Helper()
-	for name, setup := range map[string]func(*testing.T) *bundle{"sms": smsBundle, "email": mailBundle} {
+	for name, setup := range map[string]func(*testing.T) *bundle{"sms": smsBundle, "email": mailBundle, "code by mail": codeMailBundle} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { test(t, setup(t)) })

@@ -36,7 +36,7 @@ func NewMails(publicURL *url.URL, replaced fs.FS) (*Mails, error) {
 	for _, name := range letterNames() {
 		m.letters[name], err = parseLetter(files, name)
 		if err == nil {
-			_, err = m.sample(name)
+			_, err = m.samplesOf(name)
 		}
 		errs = append(errs, err)
 	}
@@ -53,12 +53,15 @@ type content struct {
 	Host     string // of the public address
 	Language string // for the lang attribute
 	Subject  string // empty while the subject itself is written
-	Link     string // that activates, or undoes the change of a notice; empty: there is none
+	Link     string // that activates, undoes the change of a notice, or carries the code; empty: there is none
 	Lifetime string // of the link, with its unit
 	Time     string // of the change, or of the request for the mail
 	Network  string // from which that was made; empty: not known
 	Former   string // number or address before the change, masked
 	Present  string // number or address after it, masked
+
+	Code    string // in a mail with one
+	Purpose string // of the code
 
 	// DeclineLink is for the reader of an activation who did not ask for it, else empty.
 	DeclineLink string
@@ -94,13 +97,29 @@ func (m *Mails) Write(mail accounts.ClaimedMail, tokens Tokens) (providers.Email
 	if data.Link = m.link("undo", tokens.Link); emailType(mail.Mail.Purpose) == TypeEmailActivation {
 		data.Link = m.link("activate", tokens.Link)
 	}
-	email := providers.Email{MessageID: mail.ID + "@" + m.publicURL.Hostname(), To: mail.Recipient()}
+	return letter.write(providers.Email{MessageID: mail.ID + "@" + m.publicURL.Hostname(), To: mail.Recipient()}, data)
+}
+
+// codeLetter is the name of the templates of mails with a code.
+const codeLetter = "code"
+
+// WriteCode writes a mail with a code, the same for each attempt.
+func (m *Mails) WriteCode(mail CodeMail) (providers.Email, error) {
+	letter, words := m.letters[codeLetter+"."+languageOf(mail.Language)], wordsOf(mail.Language)
+	return letter.write(providers.Email{MessageID: mail.ID + "@" + m.publicURL.Hostname(), To: mail.To}, content{
+		Host: m.publicURL.Host, Language: words.tag, Lifetime: words.span(mail.Life),
+		Code: mail.Code, Purpose: string(mail.Purpose), Link: m.link("code", mail.Token),
+	})
+}
+
+// write adds subject, text and HTML to a mail.
+func (l letter) write(email providers.Email, data content) (providers.Email, error) {
 	var err error
-	if email.Subject, err = letter.writeSubject(data); err != nil {
+	if email.Subject, err = l.writeSubject(data); err != nil {
 		return providers.Email{}, err
 	}
 	data.Subject = email.Subject
-	email.Text, email.HTML, err = letter.writeBodies(data)
+	email.Text, email.HTML, err = l.writeBodies(data)
 	return email, err
 }
 
@@ -167,7 +186,11 @@ func wordsOf(language string) words {
 
 // lifetime says the link's whole life, not what is left of it: every attempt writes the same mail.
 func (w words) lifetime(mail accounts.Mail) string {
-	life := mail.NotAfter.Sub(mail.CreatedAt).Round(time.Minute)
+	return w.span(mail.NotAfter.Sub(mail.CreatedAt).Round(time.Minute))
+}
+
+// span says a span of time in words.
+func (w words) span(life time.Duration) string {
 	n, unit := int(life.Minutes()), w.minute
 	if life >= time.Hour && life%time.Hour == 0 {
 		n, unit = int(life.Hours()), w.hour
@@ -179,9 +202,13 @@ func (w words) lifetime(mail accounts.Mail) string {
 }
 
 func letterName(mail accounts.Mail) string {
-	language := chinese
-	if mail.Language == english {
-		language = english
+	return string(cmp.Or(mail.Purpose, accounts.MailActivation)) + "." + languageOf(mail.Language)
+}
+
+// languageOf returns the language of a mail: zh unless en was asked for.
+func languageOf(asked string) string {
+	if asked == english {
+		return english
 	}
-	return string(cmp.Or(mail.Purpose, accounts.MailActivation)) + "." + language
+	return chinese
 }

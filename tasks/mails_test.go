@@ -52,8 +52,8 @@ func mustSamples(t testing.TB) []tasks.Sample {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(samples) != 16 {
-		t.Fatalf("%d samples, want 8 mails in 2 languages", len(samples))
+	if len(samples) != 24 {
+		t.Fatalf("%d samples, want 8 mails and 4 with codes in 2 languages", len(samples))
 	}
 	return samples
 }
@@ -103,7 +103,10 @@ func TestMails_links_to_the_public_address_only(t *testing.T) {
 		if strings.HasPrefix(sample.Name, string(accounts.MailActivation)) {
 			continue
 		}
-		const page = "https://usher.example/account/undo?token="
+		page := "https://usher.example/account/undo?token="
+		if strings.HasPrefix(sample.Name, "code_") {
+			page = "https://usher.example/account/code?token="
+		}
 		both := sample.Email.Text + sample.Email.HTML
 		linked := !strings.HasPrefix(sample.Name, string(accounts.MailChangeUndone)) && !strings.HasPrefix(sample.Name, string(accounts.MailClaimEnded))
 		if n := strings.Count(both, "://"); n != strings.Count(both, page) || (n > 0) != linked {

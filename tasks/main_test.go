@@ -86,9 +86,7 @@ func queued(t testing.TB, id string) verify.Queued {
 // codeOf is what the handler must derive for the code.
 func codeOf(t testing.TB, keys *secrets.Keys, q verify.Queued) string {
 	t.Helper()
-	code, err := keys.Code(secrets.Derivation{
-		KeyID: q.KeyID, ID: q.ID, To: q.To.Reveal(), Purpose: string(q.Purpose), Length: q.Length, Alphabet: q.Alphabet,
-	})
+	code, err := keys.Code(q.Derivation())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ const TypeSMSCode = "sms:code"
 
 func smsCodeContext(id string) string { return TypeSMSCode + "/" + id }
 
-// SMSClaims is where the codes of SMS tasks are claimed and their outcomes recorded.
-type SMSClaims interface {
+// CodeClaims is where codes are claimed and the outcomes of their messages recorded.
+type CodeClaims interface {
 	// Claim gives one worker at a time the right to send the code, until the lease ends. It returns
 	// messages.ErrDropped with the claim's Reason for a code that must not be sent any more, and
 	// messages.ErrBusy with the claim's LeaseUntil while another worker has it.
@@ -32,7 +32,7 @@ type SMSClaims interface {
 
 // SMSCodeHandler works tasks of type [TypeSMSCode]. It is safe for concurrent use.
 type SMSCodeHandler struct {
-	Claims  SMSClaims
+	Claims  CodeClaims
 	Sender  providers.SMSSender
 	Keys    *secrets.Keys
 	Timeout time.Duration // for the providers' answer, all of them together
@@ -59,10 +59,7 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 	}
 	claim, err := h.Claims.Claim(ctx, payload.ID, h.Timeout+leaseMargin)
 	if err != nil {
-		if errors.Is(err, messages.ErrDropped) && h.Clock.now().Unix() >= payload.ExpiresAt {
-			name, _ := asynq.GetQueueName(ctx)
-			h.Expired.Found(name)
-		}
+		h.Expired.foundBy(ctx, err, payload, h.Clock)
 		return refusedClaim(ctx, h.Metrics, messages.SMS, h.Clock.local(claim), err)
 	}
 	claim = h.Clock.local(claim)

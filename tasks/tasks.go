@@ -29,11 +29,16 @@ func Register(mux *asynq.ServeMux, sms *SMSCodeHandler, email *EmailHandler) {
 	if email != nil {
 		mux.Handle(TypeEmailActivation, email)
 		mux.Handle(TypeEmailNotice, email)
+		if email.Codes != nil {
+			mux.HandleFunc(TypeEmailCode, email.processCode)
+		}
 	}
 }
 
 // Types lists every task type.
-func Types() []string { return []string{TypeSMSCode, TypeEmailActivation, TypeEmailNotice} }
+func Types() []string {
+	return []string{TypeSMSCode, TypeEmailActivation, TypeEmailNotice, TypeEmailCode}
+}
 
 // FormatPayload shows a payload to operators: masked contacts and ids, without the sealed number, which
 // must not be copied and cannot be read without the keys, and without fields that a newer release may add. It fits asynqmon's

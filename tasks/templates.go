@@ -18,6 +18,7 @@ import (
 	"usher/contact"
 	"usher/messages"
 	"usher/providers"
+	"usher/verify"
 )
 
 //go:embed templates
@@ -46,7 +47,7 @@ func letterNames() []string {
 	var names []string
 	for _, purpose := range []accounts.MailPurpose{
 		accounts.MailActivation, accounts.MailPasswordChanged, accounts.MailMobileChanged, accounts.MailEmailAsked,
-		accounts.MailEmailChanged, accounts.MailChangeUndone, accounts.MailNumberClaimed, accounts.MailClaimEnded,
+		accounts.MailEmailChanged, accounts.MailChangeUndone, accounts.MailNumberClaimed, accounts.MailClaimEnded, codeLetter,
 	} {
 		for _, language := range []string{chinese, english} {
 			names = append(names, string(purpose)+"."+language)
@@ -137,14 +138,57 @@ type Sample struct {
 func (m *Mails) Samples() ([]Sample, error) {
 	var samples []Sample
 	for _, name := range letterNames() {
-		email, err := m.sample(name)
+		some, err := m.samplesOf(name)
 		if err != nil {
 			return nil, err
 		}
-		samples = append(samples, Sample{name, email})
+		samples = append(samples, some...)
 	}
 	return samples, nil
 }
+
+// samplesOf writes one mail, a mail with a code for each purpose.
+func (m *Mails) samplesOf(name string) ([]Sample, error) {
+	letter, language, _ := strings.Cut(name, ".")
+	if letter != codeLetter {
+		email, err := m.sample(name)
+		return []Sample{{name, email}}, err
+	}
+	to, err := contact.ParseEmail("lilei@example.com")
+	if err != nil {
+		return nil, fmt.Errorf("sample address: %w", err)
+	}
+	var samples []Sample
+	for _, purpose := range verify.Purposes(messages.Email) {
+		email, err := m.WriteCode(CodeMail{
+			ID: "c2FtcGxlLXNhbXBsZS1zYW1wbGUtc2FtcGxlLXNhbXBs", To: to, Purpose: purpose, Code: sampleCode, Token: sampleToken,
+			Life: 10 * time.Minute, Language: language,
+		})
+		if err == nil {
+			err = lacks(email, name, map[string]string{"{{.Link}}": sampleToken, "{{.Code}}": sampleCode})
+		}
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, Sample{letter + "_" + string(purpose) + "." + language, email})
+	}
+	return samples, nil
+}
+
+// lacks returns an error when a part of the mail does not have one of the texts, which are listed by the fields that write them.
+func lacks(email providers.Email, name string, texts map[string]string) error {
+	for part, body := range map[string]string{".txt": email.Text, ".html": email.HTML} {
+		for field, text := range texts {
+			if !strings.Contains(body, text) {
+				return fmt.Errorf("%s%s: lacks %s, without which the mail is of no use", name, part, field)
+			}
+		}
+	}
+	return nil
+}
+
+// sampleCode is the code of sample mails.
+const sampleCode = "40291376"
 
 // The sample tokens are as long as real ones, to show how the links break.
 const (
@@ -182,12 +226,7 @@ func (m *Mails) sample(name string) (providers.Email, error) {
 	if err != nil {
 		return providers.Email{}, err
 	}
-	for part, body := range map[string]string{".txt": email.Text, ".html": email.HTML} {
-		if !strings.Contains(body, sampleToken) {
-			return providers.Email{}, fmt.Errorf("%s%s: lacks {{.Link}}, without which the mail is of no use", name, part)
-		}
-	}
-	return email, nil
+	return email, lacks(email, name, map[string]string{"{{.Link}}": sampleToken})
 }
 
 // linkless are the mails that never carry a link.

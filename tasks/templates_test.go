@@ -82,6 +82,8 @@ func TestNewMails_refuses_templates_that_are_of_no_use(t *testing.T) {
 		"no such template":      {"email_changed.zh.html", `{{template "lay-out" .}}`, `"lay-out"`},
 		"text without link":     {"activation.en.txt", "activate!", "activation.en.txt: lacks {{.Link}}"},
 		"html without link":     {"activation.en.html", "activate!", "activation.en.html: lacks {{.Link}}"},
+		"text without code":     {"code.en.txt", "{{.Link}}", "code.en.txt: lacks {{.Code}}"},
+		"html without button":   {"code.zh.html", "{{.Code}}", "code.zh.html: lacks {{.Link}}"},
 		"empty text":            {"password_changed.zh.txt", " \n\t", "password_changed.zh.txt: writes nothing"},
 		"empty html":            {"password_changed.zh.html", "", "password_changed.zh.html: writes nothing"},
 		"empty subject":         {"password_changed.zh.subject", "\n", "password_changed.zh.subject: a subject is one line"},

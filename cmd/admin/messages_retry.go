@@ -172,7 +172,7 @@ func (r *retrier) one(ctx context.Context, id string, dryRun bool) (sentence str
 		case errors.Is(err, tasks.ErrTaskLive):
 			return "its task is on the queue already; check again in a minute", nil
 		case errors.Is(err, tasks.ErrTaskGone):
-			return "its task is gone, and the number with it, for example because a provider accepted the message; " +
+			return "its task is gone, and the number or address with it, for example because a provider accepted the message; " +
 				"the user can request a new code", nil
 		case err != nil:
 			return "", err
@@ -222,7 +222,7 @@ func (r *retrier) code(ctx context.Context, id string, dryRun bool) (reason stri
 		if reason = refused; err != nil || reason != "" {
 			return err
 		}
-		task, err := r.archive.FindSMSCode(id)
+		task, err := r.archive.FindCode(id)
 		if err != nil || dryRun {
 			return err
 		}

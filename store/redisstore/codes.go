@@ -87,7 +87,7 @@ func (c *Codes) Void(ctx context.Context, channel messages.Channel, id, replaced
 	return store.Wrap("void code", codeVoidScript.Run(ctx, c.store.client, keys, args...).Err())
 }
 
-// Claim implements the SMSClaims of package tasks.
+// Claim implements the CodeClaims of package tasks.
 func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (messages.Claim, error) {
 	claim := messages.Claim{ID: id}
 	keys, ok := c.keys(id)
@@ -115,7 +115,7 @@ func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (mess
 	return claim, nil
 }
 
-// Record implements the SMSClaims of package tasks. The state Sending only notes which provider may have the message, and
+// Record implements the CodeClaims of package tasks. The state Sending only notes which provider may have the message, and
 // lets the claim run out. The outcome counts after the end of the lease too, unless another worker has claimed the code:
 // then, and for a code that is gone, Record returns [messages.ErrStale].
 func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messages.Outcome) error {

@@ -95,7 +95,7 @@ func (b *fixture) last(t *testing.T, id string) messages.Record {
 
 func outcomesFollow(t *testing.T, b *fixture) {
 	issuedAt := b.clock.Now().UTC().Truncate(time.Millisecond)
-	want := messages.Record{Revision: 1, Purpose: "login", To: b.mobile.String(), RequestID: "r1", State: messages.Queued}
+	want := messages.Record{Revision: 1, Channel: messages.SMS, Purpose: "login", To: b.mobile.String(), RequestID: "r1", State: messages.Queued}
 	issued := b.issue(t, verify.Login)
 	want.ID, want.CreatedAt, want.UpdatedAt, want.NotAfter = issued.ID, issuedAt, issuedAt, issuedAt.Add(policy().CodeTTL)
 	follow := func(step string) {

@@ -27,6 +27,11 @@ func TestCodes(t *testing.T) {
 	testkit.EachRedis(t, codesTests.on)
 }
 
+func TestCodes_by_mail(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, emailCodeTests.on)
+}
+
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, limitsTests.on)

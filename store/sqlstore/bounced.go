@@ -30,19 +30,27 @@ func (m *Mails) MarkBounced(ctx context.Context, email contact.Email) error {
 	return store.Wrap("mark bounced address", err)
 }
 
-// bounced reports whether a claimed mail must not be sent because its address has bounced. A mail for which the address was
-// typed again since then deletes the mark: the mailbox may exist now.
+// bounced reports whether a claimed mail must not be sent because its address has bounced.
 func (m *Mails) bounced(ctx context.Context, mail accounts.ClaimedMail) (bool, error) {
-	to := mail.Recipient()
+	var typedAt time.Time
+	if mail.Mail.Facts.Typed {
+		typedAt = mail.Mail.CreatedAt
+	}
+	return m.HasBounced(ctx, mail.Recipient(), typedAt)
+}
+
+// HasBounced implements the BounceStore of package tasks. An address that was typed after it was marked loses its mark: the
+// mailbox may exist now.
+func (m *Mails) HasBounced(ctx context.Context, to contact.Email, typedAt time.Time) (bool, error) {
 	when, err := m.accounts.BouncedAt(ctx, to)
 	if err != nil || !accounts.Bounced(when, m.now()) {
 		return false, err
 	}
-	if !mail.Mail.Facts.Typed || !mail.Mail.CreatedAt.After(when) {
+	if !typedAt.After(when) {
 		return true, nil
 	}
 	_, err = m.db.exec(ctx, "delete from bounced_emails where email_key = ? and bounced_at < ?",
-		m.accounts.keys.Index(indexEmail, to.Reveal()), at(mail.Mail.CreatedAt))
+		m.accounts.keys.Index(indexEmail, to.Reveal()), at(typedAt))
 	return false, store.Wrap("unmark bounced address", err)
 }
 

@@ -161,7 +161,7 @@ func (m *Mails) account(ctx context.Context, row mailRow) (accounts.Account, err
 func (m *Mails) refuse(ctx context.Context, id string, now Stamp, name string) (accounts.ClaimedMail, error) {
 	refused := accounts.ClaimedMail{Claim: messages.Claim{ID: id, Reason: "missing"}}
 	var row mailRow
-	err := m.db.get(ctx, &row, "select "+mailColumns+" from messages where id = ? and channel = 'email'", id)
+	err := m.db.get(ctx, &row, "select "+mailColumns+" from messages where id = ? and "+ofMail, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return refused, messages.ErrDropped
 	}

@@ -86,14 +86,13 @@ func TestTables_refuse_what_no_code_should_write(t *testing.T) {
 			created_at, updated_at) values `
 		exec(t, db, message+`('m', 'email', 'activation', 'a', '', 'queued', current_timestamp, current_timestamp, current_timestamp, current_timestamp)`)
 		for name, statement := range map[string]string{
-			"unknown state":           `update messages set state = 'lost'`,
-			"unknown channel":         `update messages set channel = 'fax'`,
-			"claim without a lease":   `update messages set state = 'sending'`,
-			"mail without an account": `update messages set account_id = null`,
-			"unknown account":         `update messages set account_id = 'b'`,
-			"proved without address":  `update accounts set email_active = true`,
-			"key without its seal":    `update accounts set mobile_key = 'k'`,
-			"no user name":            `update accounts set username_key = null`,
+			"unknown state":          `update messages set state = 'lost'`,
+			"unknown channel":        `update messages set channel = 'fax'`,
+			"claim without a lease":  `update messages set state = 'sending'`,
+			"unknown account":        `update messages set account_id = 'b'`,
+			"proved without address": `update accounts set email_active = true`,
+			"key without its seal":   `update accounts set mobile_key = 'k'`,
+			"no user name":           `update accounts set username_key = null`,
 		} {
 			if _, err := db.Unwrap().ExecContext(t.Context(), statement); err == nil {
 				t.Errorf("%s was accepted", name)

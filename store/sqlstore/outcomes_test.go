@@ -279,7 +279,9 @@ func outcomesLimits(t *testing.T, f *fixture) {
 func outcomesBesideMails(t *testing.T, f *fixture) {
 	sending := f.outcome()
 	sending.State, sending.LeaseUntil = messages.Sending, f.clock.Now()
-	f.save(t, f.outcome(), sending)
+	code, sent := f.outcome(), f.outcome()
+	code.Channel, sent.Channel, sent.State = messages.Email, messages.Email, messages.Sent
+	f.save(t, f.outcome(), sending, code, sent)
 	_, mail := f.created(t)
 	f.clock.Advance(mailAge)
 	if due := f.due(t); len(due) != 1 || due[mail.ID] != 0 {
@@ -288,4 +290,24 @@ func outcomesBesideMails(t *testing.T, f *fixture) {
 	if claimed, err := f.mails.Claim(t.Context(), sending.ID, time.Minute); err == nil || claimed.Reason != "missing" {
 		t.Errorf("Claim of an SMS = %+v, %v", claimed, err)
 	}
+	if claimed, err := f.mails.Claim(t.Context(), code.ID, time.Minute); err == nil || claimed.Reason != "missing" {
+		t.Errorf("Claim of a code by mail = %+v, %v", claimed, err)
+	}
+	if count, _, err := f.mails.Backlog(t.Context()); err != nil || count != 1 {
+		t.Errorf("Backlog = %d, %v, want the mail alone", count, err)
+	}
+	if got := f.message(t, code.ID); got.Channel != messages.Email || got.AccountID != "" {
+		t.Errorf("a code by mail is stored as %+v", got)
+	}
+	list, err := f.messages.List(t.Context(), sqlstore.Filter{Channel: messages.Email, Limit: 10})
+	if err != nil || len(list) != 3 {
+		t.Errorf("List of mails = %d, %v, want the mail and two with codes", len(list), err)
+	}
+	f.clock.Advance(time.Hour)
+	if _, err := f.outcomes.Expire(t.Context(), 10); err != nil {
+		t.Fatal(err)
+	}
+	f.wantMessage(t, code.ID, messages.Dropped, "expired")
+	f.wantMessage(t, sent.ID, messages.Sent, "")
+	f.wantMessage(t, mail.ID, messages.Queued, "")
 }
