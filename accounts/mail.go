@@ -10,6 +10,7 @@ import (
 	"usher/contact"
 	"usher/messages"
 	"usher/secrets"
+	"usher/verify"
 )
 
 // MailPurpose says what a mail is about.
@@ -166,7 +167,7 @@ func (s *Service) parseLink(text, kind string) (token secrets.Token, expired boo
 // other text. It asks no store.
 func (s *Service) LinkAccount(text string) string {
 	token, err := s.Keys.ParseToken(text, s.Now())
-	if err != nil && !errors.Is(err, secrets.ErrExpired) {
+	if err != nil && !errors.Is(err, secrets.ErrExpired) || token.Kind == verify.LinkKind { // a code has no account
 		return ""
 	}
 	return token.Account

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -152,9 +154,18 @@ func (c *Client) AskCode(mobile, purpose string) string {
 	return answer.Text("sms_code_id")
 }
 
+// AskMailCode asks for a code by mail and returns its id.
+func (c *Client) AskMailCode(email, purpose string) string {
+	c.t.Helper()
+	answer := c.Must(http.StatusAccepted, http.MethodPost, "/v1/email-codes",
+		c.Captcha(map[string]any{"email": email, "purpose": purpose}))
+	return answer.Text("email_code_id")
+}
+
 // Message is what the tests read of a message in the inbox.
 type Message struct {
 	Code  string   `json:"code"`
+	Text  string   `json:"text"`
 	Links []string `json:"links"`
 }
 
@@ -197,6 +208,21 @@ func (c *Client) ReadToken(email string, nth int) string {
 	}
 	return link.Query().Get("token")
 }
+
+// ReadMailCode waits for the nth mail to an address and returns its code, which stands on a line of its own, and the token of the
+// button beside it.
+func (c *Client) ReadMailCode(email string, nth int) (code, token string) {
+	c.t.Helper()
+	token = c.ReadToken(email, nth)
+	code = mailCode.FindString(c.wait(email, nth).Text)
+	if code = strings.TrimSpace(code); code == "" {
+		c.t.Fatalf("mail %d to %s has no code", nth, email)
+	}
+	return code, token
+}
+
+// mailCode is the line of a code: digits, or capital letters and digits.
+var mailCode = regexp.MustCompile(`(?m)^ +[0-9A-Z]{6,8}\r?$`)
 
 // wait polls the inbox for the nth message; the sandbox has nothing to subscribe to.
 func (c *Client) wait(to string, nth int) Message {
