@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -20,12 +21,15 @@ type captchaBody struct {
 	Replaces string `json:"replaces"`
 }
 
-// captchaView has an image or a recording, as a data URI, a proof of work to compute, or one of the first two and that.
+// captchaView has an image or a recording, as a data URI, a proof of work to compute, one of the first two and that, or a
+// vendor's captcha. The kind is what was asked for, or what is shown instead of a vendor's.
 type captchaView struct {
 	ID        string         `json:"captcha_id"`
+	Kind      string         `json:"kind"`
 	Image     string         `json:"image,omitempty"`
 	Audio     string         `json:"audio,omitempty"`
 	Challenge *pow.Challenge `json:"challenge,omitempty"`
+	Geetest   *hostedView    `json:"geetest,omitempty"`
 	ExpiresIn int            `json:"expires_in"`
 }
 
@@ -53,7 +57,8 @@ func (s *Server) createCaptcha(c echo.Context) (any, error) {
 func (s *Server) parseCaptcha(b captchaBody) (challenge.Medium, challenge.Price, error) {
 	medium, price := challenge.Medium(cmp.Or(b.Kind, string(challenge.Image))), challenge.Price(cmp.Or(b.Price, string(challenge.Normal)))
 	wrong := mistakes{}
-	if medium != challenge.Image && medium != challenge.Audio && (medium != challenge.Work || s.Captcha.Kind() != captcha.Work) {
+	if !slices.Contains([]challenge.Medium{challenge.Image, challenge.Audio, challenge.Hosted}, medium) &&
+		(medium != challenge.Work || s.Captcha.Kind() != captcha.Work) {
 		wrong[fieldKind] = accounts.Malformed
 	}
 	if !price.Valid() {
@@ -101,6 +106,9 @@ func (s *Server) newCaptcha(c echo.Context, medium challenge.Medium, price chall
 	if pressure == strong || pressure == some && !scripted {
 		price = challenge.High
 	}
+	if medium == challenge.Hosted && (price != challenge.Normal || !s.hostedIsReady()) {
+		medium = s.ownMedium()
+	}
 	view, asked, err := s.makeCaptcha(medium, price, pressure, languageOf(c))
 	if err != nil {
 		return captchaView{}, err
@@ -114,7 +122,12 @@ func (s *Server) newCaptcha(c echo.Context, medium challenge.Medium, price chall
 
 // makeCaptcha returns what to show of a new challenge, and what to store.
 func (s *Server) makeCaptcha(medium challenge.Medium, price challenge.Price, p pressure, language string) (captchaView, challenge.Asked, error) {
-	view := captchaView{ID: captcha.NewID(), ExpiresIn: seconds(s.Config.CaptchaTTL)}
+	view := captchaView{ID: captcha.NewID(), Kind: string(medium), ExpiresIn: seconds(s.Config.CaptchaTTL)}
+	if medium == challenge.Hosted {
+		widget := s.Hosted.Widget
+		view.Kind, view.Geetest = widget.Vendor, &hostedView{widget.CaptchaID, widget.Script}
+		return view, challenge.Asked{Medium: medium, Price: price, Answer: string(medium)}, nil
+	}
 	asked := challenge.Asked{Medium: medium, Price: price, Answer: string(challenge.Work)}
 	if asked.Work = p == some && price == challenge.Normal; asked.Work || medium == challenge.Work {
 		id, work, err := s.Work.Make(price, p.times(), s.Now().Add(s.Config.CaptchaTTL))
@@ -189,6 +202,8 @@ func (s *Server) checkCaptcha(c echo.Context, body captchaCheckBody) (captchaChe
 		return captchaCheckView{}, err
 	case asked.Answer == "":
 		return captchaCheckView{}, errCaptchaGone
+	case asked.Medium == challenge.Hosted: // the vendor accepts a token once
+		return captchaCheckView{}, accounts.FieldErrors{fieldAnswer: accounts.Malformed}
 	case s.right(id, asked, body.Answer):
 		return captchaCheckView{Valid: true}, nil
 	}

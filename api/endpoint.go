@@ -80,9 +80,11 @@ func answer(c echo.Context, status int, data any) error {
 	return c.JSON(status, envelope{Errno: "0", Errmsg: "OK", Data: data, RequestID: idOf(c)})
 }
 
-// priceView is the data of a refusal that a captcha of a higher price overcomes.
-type priceView struct {
-	Price challenge.Price `json:"captcha_price"`
+// otherCaptchaView is the data of a refusal that another captcha overcomes: one of a higher price, or one of ours in place of a
+// vendor's.
+type otherCaptchaView struct {
+	Price  challenge.Price  `json:"captcha_price,omitempty"`
+	Medium challenge.Medium `json:"captcha_kind,omitempty"`
 }
 
 // reply is a refusal in one language.
@@ -92,6 +94,9 @@ type reply struct {
 	fields     map[string]string
 	retryAfter time.Duration
 	price      challenge.Price // of the captcha that would be enough; empty where none is asked
+
+	// medium is the kind of captcha to ask for in place of a vendor's that cannot be verified; empty in other cases.
+	medium challenge.Medium
 }
 
 // renderError is Echo's error handler: the only place where an error becomes an answer.
@@ -109,8 +114,8 @@ func (s *Server) renderError(err error, c echo.Context) {
 		return
 	}
 	var data any = none{}
-	if r.price != "" {
-		data = priceView{r.price}
+	if r.price != "" || r.medium != "" {
+		data = otherCaptchaView{r.price, r.medium}
 	}
 	_ = c.JSON(r.status, envelope{r.errno, r.sentence, data, r.fields, idOf(c)}) // the client has gone
 }

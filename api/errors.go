@@ -27,6 +27,8 @@ var (
 	errCaptchaUsed   = fmt.Errorf("%w: a request with it is in progress", errCaptchaGone)
 	errCaptchaDone   = fmt.Errorf("%w: a request with it has succeeded", errCaptchaGone)
 	errCaptchaWrong  = errors.New("wrong captcha")
+	errCaptchaVendor = fmt.Errorf("%w: the vendor refuses its token", errCaptchaWrong)
+	errCaptchaAway   = errors.New("the captcha's vendor cannot be asked")
 	errCaptchaIsOff  = errors.New("captchas are off")
 	errRegistered    = errors.New("an earlier request with this captcha has registered the address")
 	errPanic         = errors.New("endpoint panicked")
@@ -69,6 +71,8 @@ var problems = [...]problem{
 	{accounts.ErrChanged, "4004", http.StatusConflict, "账号刚刚在别处有更改，请刷新后重试", "The account was just changed elsewhere. Please reload the page and try again."},
 
 	{errCaptchaGone, "4201", http.StatusUnprocessableEntity, "图形验证码已过期，请换一张", "The captcha has expired. Please get a new one."},
+	{errCaptchaVendor, "4202", http.StatusUnprocessableEntity, "验证未通过，请重新验证", "The verification was not successful. Please try again."},
+	{errCaptchaAway, "4202", http.StatusUnprocessableEntity, "验证服务暂时不可用，请改用图形验证码", "The verification service is unavailable right now. Please complete the captcha shown instead."},
 	{errCaptchaWrong, "4202", http.StatusUnprocessableEntity, "图形验证码错误", "The captcha answer is incorrect."},
 	{errCaptchaNeeded, "4202", http.StatusUnprocessableEntity, "请填写图形验证码", "Please complete the captcha."},
 	{errCaptchaCheap, "4202", http.StatusUnprocessableEntity, "尝试次数过多，请填写更难的图形验证码", "Too many attempts. Please complete a harder captcha."},
@@ -137,8 +141,11 @@ func describe(err error, lang string) reply {
 	for _, p := range problems {
 		if errors.Is(err, p.err) {
 			r := p.in(lang)
-			if p.err == errCaptchaCheap { //nolint:errorlint // a row of the table
+			switch p.err { //nolint:errorlint // a row of the table
+			case errCaptchaCheap:
 				r.price = challenge.High
+			case errCaptchaAway:
+				r.medium = challenge.Image
 			}
 			return r
 		}

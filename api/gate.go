@@ -41,7 +41,10 @@ func (s *Server) admit(c echo.Context, captchaID, given string, spends []limits.
 		return admission{}, err
 	}
 	admitted := admission{decision: decision}
-	wrong := s.captchaRefusal(captchaID, asked, given)
+	if asked.Medium == challenge.Hosted && !decision.Allowed() && !shared(decision.Refused) {
+		return admitted, refusal(decision) // the vendor's answer would change nothing
+	}
+	wrong := s.captchaRefusal(c, captchaID, asked, given)
 	if wrong == nil {
 		admitted.price = asked.Price
 	}
@@ -68,7 +71,7 @@ func (s *Server) withCaptcha(err error, captchaID, given string) error {
 }
 
 // captchaRefusal returns what is wrong with an answer; nil where no captcha was asked.
-func (s *Server) captchaRefusal(captchaID string, asked challenge.Asked, given string) error {
+func (s *Server) captchaRefusal(c echo.Context, captchaID string, asked challenge.Asked, given string) error {
 	switch {
 	case captchaID == "":
 		return nil
@@ -78,6 +81,8 @@ func (s *Server) captchaRefusal(captchaID string, asked challenge.Asked, given s
 		return errCaptchaDone
 	case asked.Answer == "":
 		return errCaptchaGone
+	case asked.Medium == challenge.Hosted:
+		return s.hostedRefusal(c, given)
 	case s.right(captchaID, asked, given):
 		return nil
 	default:
@@ -92,6 +97,8 @@ func captchaResult(refused error) string {
 		return "right"
 	case errors.Is(refused, errCaptchaGone):
 		return "gone"
+	case errors.Is(refused, errCaptchaAway):
+		return "away"
 	default:
 		return "wrong"
 	}

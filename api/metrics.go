@@ -47,7 +47,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		issuedMails: vec("usher_email_codes_issued_total", "Codes by mail issued and queued.", "purpose"),
 		entered:     one("usher_sms_codes_entered_total", "Codes that were entered and used for the first time."),
 		captchas: vec("usher_captchas_total",
-			"Captchas that were made (asked), and answers that spent one: right, wrong, gone (spent or expired).", "result"),
+			"Captchas that were made (asked), and answers that spent one: right, wrong, gone (spent or expired), away (its vendor could not be asked).", "result"),
 		registers: vec("usher_registrations_total",
 			"Created accounts: active, or waiting for the link in a mail.", "state"),
 		signIns: vec("usher_sign_ins_total",

@@ -150,7 +150,7 @@ func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 	protection.Set("X-Content-Type-Options", "nosniff")
 	protection.Set("Cross-Origin-Opener-Policy", "same-origin")
 	protection.Set("Cross-Origin-Resource-Policy", "same-origin")
-	protection.Set("Content-Security-Policy", web.CSP())
+	protection.Set("Content-Security-Policy", web.CSP(s.Hosted != nil))
 	protection.Set("Referrer-Policy", "same-origin")
 	protection.Set(echo.HeaderCacheControl, "no-store")
 	if isHTTPS(s.Config.PublicURL) {

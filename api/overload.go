@@ -24,7 +24,7 @@ const (
 // classOf returns the class of a route, or "" for one that asks no store and is always admitted.
 func classOf(method, route string) string {
 	switch route {
-	case "", "/", "/openapi.yaml", "/docs", "/static/:file":
+	case "", "/", "/openapi.yaml", "/docs", framePath, "/static/:file":
 		return ""
 	case "/v1/reports/:provider/:secret", "/v1/reports/http":
 		return classReports

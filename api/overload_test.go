@@ -118,7 +118,7 @@ func TestOverload_classes_are_of_routes_that_exist(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"GET /": "", "GET /docs": "", "GET /openapi.yaml": "", "GET /static/:file": "",
+		"GET /": "", "GET /docs": "", "GET /openapi.yaml": "", "GET /captcha": "", "GET /static/:file": "",
 		"GET /v1/sms-codes/:id": "waiting", "GET /v1/email-codes/:id": "waiting", "GET /v1/sessions/current": "waiting",
 		"GET /v1/usernames/:username": "look_ups", "GET /v1/mobiles/:mobile": "look_ups",
 		"POST /v1/reports/:provider/:secret": "reports", "POST /v1/reports/http": "reports",

@@ -93,6 +93,9 @@ func (s *Server) page(c echo.Context, status int, name string, p web.Page) error
 		p.Regions = append(p.Regions, web.Region{Code: code, Calling: contact.CallingCode(code)})
 	}
 	p.CaptchaRequired, p.CaptchaKind = s.Captcha.Enabled(), string(s.Captcha.Kind())
+	if s.Hosted != nil {
+		p.CaptchaFrame = framePath
+	}
 	var out bytes.Buffer
 	if err := s.Web.Render(&out, name, p); err != nil {
 		return err

@@ -190,7 +190,7 @@ func (s *Server) admitByCaptcha(c echo.Context, body registrationBody, spends []
 			return admitErr
 		}
 		if asked.Medium == challenge.Done || asked.Medium == challenge.Used {
-			err = s.captchaRefusal(body.CaptchaID, asked, "")
+			err = s.captchaRefusal(c, body.CaptchaID, asked, "")
 		}
 	}
 	if !errors.Is(err, errCaptchaDone) {

@@ -66,5 +66,6 @@ func (s *Server) routes(e *echo.Echo) {
 	get("/account", s.accountPage)
 	e.POST("/account", s.accountForm)
 	e.POST("/logout", s.logoutForm)
+	get(framePath, s.captchaFrame)
 	get("/static/:file", s.static())
 }

@@ -19,6 +19,7 @@ import (
 	"usher/accounts"
 	"usher/captcha"
 	"usher/captcha/challenge"
+	"usher/captcha/hosted"
 	"usher/captcha/pow"
 	"usher/contact"
 	"usher/limits"
@@ -35,6 +36,7 @@ type Server struct {
 	Captcha  *captcha.Maker
 	Work     *pow.Maker // of proofs of work
 	Captchas Captchas
+	Hosted   *hosted.Guard // nil where no vendor's captcha is shown
 	Gate     Gate
 	Answers  Answers
 	Reports  Reports
@@ -83,6 +85,9 @@ type Captchas interface {
 
 	// Fail counts a wrong answer; the third one spends the captcha.
 	Fail(ctx context.Context, id string) error
+
+	// UseToken remembers a vendor's token for the given time and reports whether it is new.
+	UseToken(ctx context.Context, token string, ttl time.Duration) (isNew bool, err error)
 }
 
 // Gate admits requests by captchas and limits. Every method is one round trip.

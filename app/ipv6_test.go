@@ -35,6 +35,8 @@ var inIPv6 = map[string][]string{
 	"USHER_RONGLIAN_ENDPOINT":      {"http://[::1]:8083/ronglian", "https://[2001:db8::1]:8883"},
 	"USHER_TENCENT_ENDPOINT":       {"http://[::1]:8083/tencent", "https://[2001:db8::1]"},
 	"USHER_ALIYUN_VERIFY_ENDPOINT": {"http://[::1]:8083/aliyun/", "https://[2001:db8::1]"},
+	"USHER_GEETEST_ENDPOINT":       {"http://[::1]:8083/geetest", "https://[2001:db8::1]"},
+	"USHER_GEETEST_SCRIPT":         {"http://[::1]:8083/geetest/v4/gt4.js", "https://[2001:db8::1]/v4/gt4.js"},
 	"USHER_HTTP_URL":               {"http://[::1]:8083/http/", "https://[2400:3200::1]/send"},
 	"USHER_HTTP_QUERY_URL":         {"http://[::1]:8083/http/query", "https://[2400:3200::1]/query"},
 	"USHER_HTTP_ALLOWED_HOSTS":     {"::1", "fd00::5"},
@@ -56,7 +58,7 @@ func TestSettings_take_IPv6_addresses(t *testing.T) {
 	for variable, values := range inIPv6 {
 		for _, value := range values {
 			environ := maps.Clone(base)
-			environ[variable] = value
+			environ[variable], environ["USHER_CAPTCHA_HOSTED"] = value, "geetest"
 			_, apiErr := front.Load(environ)
 			_, workerErr := app.LoadWorker(environ)
 			_, smsErr := catalog.SMS([]string{"aliyun", "aliyun_verify", "http", "ronglian", "tencent"}, environ)

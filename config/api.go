@@ -9,7 +9,7 @@ import (
 	"usher/webhooks"
 )
 
-// API is what cmd/api reads. It contains no vendor key; HTTPSecret, which signs reports both ways, is shared with the worker.
+// API is what cmd/api reads. It contains no key with which a message could be sent; HTTPSecret, which signs reports both ways, is shared with the worker.
 type API struct {
 	Common
 
@@ -48,6 +48,12 @@ type API struct {
 	CaptchaLanguage   string        `env:"CAPTCHA_LANGUAGE" desc:"Language of the recordings, zh or en; by default the listener's."`
 	CaptchaWork       int           `env:"CAPTCHA_WORK" envDefault:"1600" desc:"Derivations that a proof of work takes at most, 100 to 100000; more under pressure. See docs/limits.md."`
 	CaptchaTTL        time.Duration `env:"CAPTCHA_TTL" envDefault:"5m" desc:"Life of a captcha."`
+
+	CaptchaHosted    string `env:"CAPTCHA_HOSTED" desc:"Vendor whose captcha the pages show first: geetest; empty for none. The captcha of CAPTCHA_KIND stays for everybody else; see docs/hosted-captchas.md."`
+	GeetestCaptchaID string `env:"GEETEST_CAPTCHA_ID" desc:"GeeTest v4: captcha id (captcha_id) of the console, 32 characters; public."`
+	GeetestKey       Secret `env:"GEETEST_KEY" desc:"GeeTest v4: key (captcha_key) of that captcha id, 32 characters."`
+	GeetestEndpoint  string `env:"GEETEST_ENDPOINT" envDefault:"https://gcaptcha4.geetest.com" desc:"GeeTest: address in front of /validate; http:// is accepted for loopback only."`
+	GeetestScript    string `env:"GEETEST_SCRIPT" envDefault:"https://static.geetest.com/v4/gt4.js" desc:"GeeTest: address of the script for browsers; http:// is accepted for loopback only."`
 
 	SessionIdle     time.Duration `env:"SESSION_IDLE" envDefault:"30m" desc:"Life of a session without requests."`
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"12h" desc:"Life of a session in any case."`
@@ -94,6 +100,10 @@ func (c API) Validate() Mistakes {
 	m = append(m, between("EMAIL_CODE_RESEND_INTERVAL", c.EmailCodeResendInterval, time.Second, time.Hour)...)
 	m = append(m, between("SMS_RESEND_INTERVAL", c.SMSResendInterval, time.Second, time.Hour)...)
 	m = append(m, between("CAPTCHA_WORK", c.CaptchaWork, 100, 100_000)...)
+	if c.CaptchaHosted != "" {
+		m = append(m, oneOf("CAPTCHA_HOSTED", c.CaptchaHosted, "geetest")...)
+		m = append(m, unless(c.CaptchaKind != "off", "CAPTCHA_KIND", "must not be off with CAPTCHA_HOSTED: our own captcha is shown while the vendor is away")...)
+	}
 	m = append(m, between("CAPTCHA_TTL", c.CaptchaTTL, 30*time.Second, 30*time.Minute)...)
 	m = append(m, between("SESSION_IDLE", c.SessionIdle, time.Minute, 24*time.Hour)...)
 	m = append(m, between("SESSION_LIFETIME", c.SessionLifetime, time.Minute, 30*24*time.Hour)...)

@@ -87,6 +87,21 @@ func portOf(u *url.URL) (string, error) {
 	return ":" + strconv.FormatUint(port, 10), nil
 }
 
+var errEndpoint = errors.New("want an https address such as https://api.example.com; http is accepted for loopback only")
+
+// Endpoint returns a vendor's address without a slash at its end. The path is kept, so that one test server can play
+// several vendors. The error does not quote the address.
+func Endpoint(address string) (string, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil, u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return "", errEndpoint
+	case u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname())):
+		return "", errEndpoint
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
 // Host returns a host name, or an address without brackets, in the form of a Host header without its port.
 func Host(text string) (string, error) {
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {

@@ -14,6 +14,8 @@ type Credentials struct {
 	Tencent TencentCredentials `json:"tencent"`
 	// HTTP is the secret of the signed HTTP sender.
 	HTTP HTTPCredentials `json:"http"`
+	// Geetest is the account of the captchas.
+	Geetest GeetestCredentials `json:"geetest"`
 	// SMTP is the login of the mail server.
 	SMTP SMTPCredentials `json:"smtp"`
 }
@@ -64,6 +66,14 @@ type HTTPCredentials struct {
 	Secret string `json:"secret"`
 }
 
+// GeetestCredentials are a captcha id of GeeTest with its key. The defaults have the vendor's length of 32 characters.
+type GeetestCredentials struct {
+	// CaptchaID is public.
+	CaptchaID string `json:"captcha_id"`
+	// Key signs and never travels.
+	Key string `json:"key"`
+}
+
 // SMTPCredentials are the login of the mail server. The defaults are "sandbox@example.com" and
 // "sandbox-smtp-password".
 type SMTPCredentials struct {
@@ -94,6 +104,10 @@ func (c Credentials) withDefaults() Credentials {
 			SDKAppID:  cmp.Or(c.Tencent.SDKAppID, "1400000001"),
 		},
 		HTTP: HTTPCredentials{Secret: cmp.Or(c.HTTP.Secret, "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldC0zMi1ieXRlcyE=")},
+		Geetest: GeetestCredentials{
+			CaptchaID: cmp.Or(c.Geetest.CaptchaID, "5a4db0c0000000000000000000000004"),
+			Key:       cmp.Or(c.Geetest.Key, "5a4db0c0000000000000000000000005"),
+		},
 		SMTP: SMTPCredentials{
 			Username: cmp.Or(c.SMTP.Username, "sandbox@example.com"),
 			Password: cmp.Or(c.SMTP.Password, "sandbox-smtp-password"),

@@ -34,6 +34,8 @@ type Faults struct {
 	Tencent *Fault `json:"tencent"`
 	// HTTP disturbs the sends of the signed HTTP sender; its codes are the kinds.
 	HTTP *Fault `json:"http"`
+	// Geetest disturbs the answers to /validate.
+	Geetest *Fault `json:"geetest"`
 	// SMTP disturbs the mail dialogue at the command to which its code belongs.
 	SMTP *Fault `json:"smtp"`
 	// Reports disturbs the delivery reports that are pushed: it makes them late, double, or both.
@@ -82,6 +84,7 @@ func (f Fault) blocks(number string) bool {
 var (
 	nameCodePattern     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._]{0,63}$`)
 	ronglianCodePattern = regexp.MustCompile(`^[0-9]{6}$`)
+	geetestCodePattern  = regexp.MustCompile(`^-[0-9]{5}$`)
 	httpKindPattern     = regexp.MustCompile(`^(temporary|rate_limited|rejected|misconfigured|unknown)$`)
 	smtpCodePattern     = regexp.MustCompile(`^[45][0-9]{2}$`)
 	noCodePattern       = regexp.MustCompile(`^$`)
@@ -94,7 +97,7 @@ func (f *Fault) validate(vendor string) error {
 	}
 	code := map[string]*regexp.Regexp{
 		vendorAliyun: nameCodePattern, vendorAliyunVerify: nameCodePattern, vendorRonglian: ronglianCodePattern, vendorTencent: nameCodePattern, vendorSMTP: smtpCodePattern,
-		vendorHTTP:   httpKindPattern,
+		vendorHTTP: httpKindPattern, vendorGeetest: geetestCodePattern,
 		faultReports: noCodePattern,
 	}[vendor]
 	switch {
@@ -117,7 +120,7 @@ func (f *Fault) validate(vendor string) error {
 // validateUndelivered checks what decides reports.
 func (f *Fault) validateUndelivered(vendor string) error {
 	switch {
-	case f.Undelivered && (vendor == vendorSMTP || vendor == faultReports):
+	case f.Undelivered && (vendor == vendorSMTP || vendor == vendorGeetest || vendor == faultReports):
 		return fmt.Errorf("%s: undelivered is for the vendors of SMS", vendor)
 	case f.Undelivered && f.DelayMS != 0:
 		return fmt.Errorf("%s: undelivered takes no delay_ms", vendor)
@@ -193,7 +196,7 @@ func (f Faults) clone() Faults {
 	return f
 }
 
-var faultVendors = []string{vendorAliyun, vendorAliyunVerify, vendorRonglian, vendorTencent, vendorHTTP, vendorSMTP, faultReports}
+var faultVendors = []string{vendorAliyun, vendorAliyunVerify, vendorRonglian, vendorTencent, vendorHTTP, vendorGeetest, vendorSMTP, faultReports}
 
 // of returns where the fault of a vendor is kept.
 func (f *Faults) of(vendor string) **Fault {
@@ -208,6 +211,8 @@ func (f *Faults) of(vendor string) **Fault {
 		return &f.Tencent
 	case vendorHTTP:
 		return &f.HTTP
+	case vendorGeetest:
+		return &f.Geetest
 	case vendorSMTP:
 		return &f.SMTP
 	default:

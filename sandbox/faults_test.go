@@ -221,7 +221,7 @@ func TestFaults_api(t *testing.T) {
 		return status, answer
 	}
 	status, body := put(`{"aliyun":{"delay_ms":5,"code":"isp.SYSTEM_ERROR","probability":0.5,"count":3}}`)
-	if want := `{"aliyun":{"delay_ms":5,"code":"isp.SYSTEM_ERROR","probability":0.5,"count":3},"aliyun_verify":null,"ronglian":null,"tencent":null,"http":null,"smtp":null,"reports":null}`; status != 200 || strings.TrimSpace(body) != want {
+	if want := `{"aliyun":{"delay_ms":5,"code":"isp.SYSTEM_ERROR","probability":0.5,"count":3},"aliyun_verify":null,"ronglian":null,"tencent":null,"http":null,"geetest":null,"smtp":null,"reports":null}`; status != 200 || strings.TrimSpace(body) != want {
 		t.Errorf("got %d %s, want 200 %s", status, body, want)
 	}
 	for name, body := range map[string]string{

@@ -28,6 +28,11 @@ func (s *Server) Handler() http.Handler {
 		mux.HandleFunc("POST "+path, s.serveHTTPSender)
 	}
 
+	mux.HandleFunc("GET /geetest/validate", s.serveGeetest)
+	mux.HandleFunc("POST /geetest/validate", s.serveGeetest)
+	mux.HandleFunc("GET /geetest/verify", s.serveGeetestVerify)
+	mux.HandleFunc("GET /geetest/v4/gt4.js", serveGeetestScript)
+
 	own := http.NewServeMux()
 	own.HandleFunc("GET /inbox", s.serveInbox)
 	own.HandleFunc("GET /inbox/events", s.serveEvents)

@@ -149,6 +149,12 @@ func presets() []faultPresets {
 			{"Too frequent", Fault{Code: "rate_limited"}},
 			down, lost,
 		}},
+		{vendorGeetest, "GeeTest", []faultButton{
+			slow,
+			{"Runtime error", Fault{Code: "-50000"}},
+			{"Captcha id paused", Fault{Code: "-50105"}},
+			down, garbage, lost,
+		}},
 		{vendorSMTP, "SMTP", []faultButton{
 			slow,
 			{"Temporary fault", Fault{Code: "451"}},

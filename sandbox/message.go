@@ -16,6 +16,7 @@ const (
 	vendorRonglian     = "ronglian"
 	vendorTencent      = "tencent"
 	vendorHTTP         = "http"
+	vendorGeetest      = "geetest"
 	vendorSMTP         = "smtp"
 
 	// maxLinks bounds what a hostile mail can show on the page.

@@ -1,5 +1,6 @@
-// Package sandbox plays Aliyun SMS, Ronglian SMS, Tencent SMS, a receiver of the signed HTTP sender and a mail server on one machine: it speaks their wire protocols, checks
-// signatures as they do, keeps the messages and shows them in an inbox.
+// Package sandbox plays Aliyun SMS, Ronglian SMS, Tencent SMS, GeeTest's captcha, a receiver of the signed HTTP sender and a
+// mail server on one machine: it speaks their wire protocols, checks signatures as they do, keeps the messages and shows them in
+// an inbox.
 //
 // It is written from the vendors' documents and imports no other package of this module, so that a client in any language can be
 // tested against it. Messages are kept in memory and are not sent on.
@@ -94,6 +95,7 @@ type Server struct {
 	requestIDs      *nonceCache
 	webhookIDs      *nonceCache
 	targets         targets
+	geetest         geetestTokens
 
 	stopOnce sync.Once
 	stopped  chan struct{}

@@ -51,11 +51,11 @@ func TestRenderer_AssetURL_names_the_content(t *testing.T) {
 func TestCSP_allows_nothing_inline_and_nothing_from_elsewhere(t *testing.T) {
 	t.Parallel()
 	for _, never := range []string{"unsafe", "http", "*"} {
-		if strings.Contains(web.CSP(), never) {
-			t.Errorf("got %q in the policy %q, want it absent", never, web.CSP())
+		if strings.Contains(web.CSP(true), never) {
+			t.Errorf("got %q in the policy %q, want it absent", never, web.CSP(true))
 		}
 	}
-	if !strings.HasPrefix(web.CSP(), "default-src 'none';") {
-		t.Errorf("got policy %q, want it to start from nothing", web.CSP())
+	if !strings.HasPrefix(web.CSP(true), "default-src 'none';") {
+		t.Errorf("got policy %q, want it to start from nothing", web.CSP(true))
 	}
 }

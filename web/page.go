@@ -31,6 +31,8 @@ type Page struct {
 	// field depends on it.
 	CaptchaRequired bool
 	CaptchaKind     string
+	// CaptchaFrame is the path of the page with a vendor's captcha, which the script shows first; empty for none.
+	CaptchaFrame string
 	// CodeLength is the number of characters of a code by SMS; 0 means unknown. CodeLetters says that they may be letters.
 	CodeLength  int
 	CodeLetters bool

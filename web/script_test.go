@@ -44,7 +44,7 @@ func newSite(t *testing.T, p web.Page, answers map[string][]string) *site {
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(newRenderer(t).Static())))
 	mux.HandleFunc("/v1/", s.api)
 	mux.HandleFunc("GET /{page}", func(w http.ResponseWriter, q *http.Request) {
-		w.Header().Set("Content-Security-Policy", web.CSP())
+		w.Header().Set("Content-Security-Policy", web.CSP(true))
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		shown := p
 		shown.Mode, shown.Token = q.FormValue("mode"), q.FormValue("token")

@@ -27,6 +27,7 @@ type Renderer struct {
 	pages  map[string]*template.Template
 	texts  map[string]embedded.Texts
 	assets embedded.Assets
+	frame  *template.Template
 }
 
 // New parses the embedded templates and texts. It fails only when the embedded files are broken.
@@ -43,7 +44,11 @@ func New() (*Renderer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse shared templates: %w", err)
 	}
-	r := &Renderer{pages: make(map[string]*template.Template), texts: texts, assets: assets}
+	frame, err := template.ParseFS(files, "templates/frame.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse page of the frame: %w", err)
+	}
+	r := &Renderer{pages: make(map[string]*template.Template), texts: texts, assets: assets, frame: frame}
 	for _, name := range pageNames {
 		page, err := shared.Clone()
 		if err != nil {
@@ -74,11 +79,16 @@ func (r *Renderer) Render(w io.Writer, name string, p Page) error {
 }
 
 // CSP returns the Content-Security-Policy of every page: nothing from other origins, nothing inline, no framing. Images
-// and audio may be data URIs, because captchas are.
-func CSP() string {
-	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+// and audio may be data URIs, because captchas are. With a vendor's captcha a page may contain frames of its own origin, for
+// the page of [Renderer.Frame].
+func CSP(framing bool) string {
+	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 		"media-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; " +
 		"frame-ancestors 'none'"
+	if framing {
+		policy += "; frame-src 'self'"
+	}
+	return policy
 }
 
 // The two languages of the pages. Everything that is not English is shown in Chinese.

@@ -128,6 +128,7 @@ func (a *API) server() (*api.Server, error) {
 		Captcha:  captchas,
 		Work:     work,
 		Captchas: stores.Redis.Captchas(),
+		Hosted:   hostedCaptcha(c, a.logger),
 		Gate:     stores.Redis.Gate(),
 		Answers:  stores.Redis.Answers(),
 		Reports:  app.NewReports(stores, a.ops.Registry, tracer, a.logger),

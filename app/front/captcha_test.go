@@ -2,6 +2,8 @@ package front_test
 
 import (
 	"errors"
+	"maps"
+	"strings"
 	"testing"
 
 	"usher/app/front"
@@ -53,6 +55,37 @@ func TestLoad_names_the_variable_of_a_list_without_words(t *testing.T) {
 	mistakes, ok := errors.AsType[config.Mistakes](err)
 	if !ok || len(mistakes) != 1 || mistakes[0].Variable != "USHER_CAPTCHA_WORDS" {
 		t.Errorf("got %v, want one mistake of USHER_CAPTCHA_WORDS", err)
+	}
+}
+
+// The settings of a vendor count once it is named.
+func TestLoad_names_the_variable_of_every_mistake_about_the_captchas_vendor(t *testing.T) {
+	t.Parallel()
+	const id, key = "647f5ed2ed8acb4be36784e01556bb71", "b09a7aafbfd83f73b35a9b530d0337bf"
+	load := func(change map[string]string) error {
+		environ := map[string]string{
+			"USHER_SECRET_KEYS":    "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+			"USHER_CAPTCHA_HOSTED": "geetest", "USHER_GEETEST_CAPTCHA_ID": id, "USHER_GEETEST_KEY": key,
+		}
+		maps.Copy(environ, change)
+		_, err := front.Load(environ)
+		return err
+	}
+	if err := load(nil); err != nil {
+		t.Errorf("right settings: %v", err)
+	}
+	if err := load(map[string]string{"USHER_CAPTCHA_HOSTED": "", "USHER_GEETEST_KEY": "x"}); err != nil {
+		t.Errorf("without a vendor: %v", err)
+	}
+	for variable, value := range map[string]string{
+		"USHER_CAPTCHA_HOSTED": "turnstile", "USHER_CAPTCHA_KIND": "off", "USHER_GEETEST_CAPTCHA_ID": "", "USHER_GEETEST_KEY": "a-secret",
+		"USHER_GEETEST_ENDPOINT": "http://gcaptcha4.geetest.com", "USHER_GEETEST_SCRIPT": "gt4.js",
+	} {
+		var mistakes config.Mistakes
+		if err := load(map[string]string{variable: value}); !errors.As(err, &mistakes) || len(mistakes) != 1 ||
+			mistakes[0].Variable != variable || strings.Contains(err.Error(), "a-secret") {
+			t.Errorf("%s=%s: got %v", variable, value, err)
+		}
 	}
 }
 

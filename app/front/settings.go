@@ -48,7 +48,7 @@ func Load(environ map[string]string) (Settings, error) {
 	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.tariff.unit).
 		WithCodeLength(s.Config.SMSCodeLength)
 	s.Limits, limitsErr = funded.Parse(s.Config.Limits)
-	return s, config.Join(loadErr, commonErr, checkCaptcha(s.Config), regionsErr, pricesErr, config.Wrong("LIMITS", limitsErr),
+	return s, config.Join(loadErr, commonErr, checkCaptcha(s.Config), checkHosted(s.Config), regionsErr, pricesErr, config.Wrong("LIMITS", limitsErr),
 		s.tariff.affordable(s.Limits))
 }
 

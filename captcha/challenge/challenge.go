@@ -10,6 +10,9 @@ const (
 	Image Medium = "image"
 	Audio Medium = "audio"
 	Work  Medium = "pow" // a proof of work, see package pow
+
+	// Hosted is a challenge of a vendor, see package hosted. Its answer is the vendor's token.
+	Hosted Medium = "hosted"
 )
 
 // Notes in place of a challenge that was answered. They have no answer.

@@ -114,6 +114,9 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 	if mailer != nil {
 		findings = append(findings, checkCredentials(ctx, "login at the mail server", mailer))
 	}
+	if apiErr == nil && api.HostedCaptcha() != "" {
+		findings = append(findings, checkHostedCaptcha(ctx, api))
+	}
 	return findings
 }
 

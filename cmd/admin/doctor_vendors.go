@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"usher/app/front"
 	"usher/config"
 	"usher/providers"
 	"usher/reasons"
@@ -34,6 +35,15 @@ func checkCredentials(ctx context.Context, name string, sender any) finding {
 	default:
 		return fail(name, err, "check whether this machine may connect to the server, and try again")
 	}
+}
+
+// checkHostedCaptcha checks whether the vendor of captchas answers and knows our account. Whether the key is right shows only
+// when a person has solved a captcha.
+func checkHostedCaptcha(ctx context.Context, api front.Settings) finding {
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	return fail("captcha of "+api.HostedCaptcha(), api.CheckHostedCaptcha(ctx),
+		"correct the account's settings, and check whether this machine may connect to the vendor: until then our own captchas are shown; see docs/hosted-captchas.md")
 }
 
 // isKind reports whether a reason only repeats the kind of a vendor's code. The code is more precise.

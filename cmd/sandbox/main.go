@@ -25,7 +25,7 @@ var errUsage = errors.New("usage")
 
 const usage = `Usage: sandbox [options]
 
-Plays Aliyun SMS, Ronglian SMS, Tencent SMS and a mail server, so that clients in any language can be tested without sending a message.
+Plays Aliyun SMS, Ronglian SMS, Tencent SMS, GeeTest's captcha and a mail server, so that clients in any language can be tested without sending a message.
 It checks signatures and limits as the vendors do, keeps messages in memory and shows them in an inbox.
 
 At the start it prints its addresses. The keys that it accepts are at /api/credentials, the certificate to trust for mails
@@ -133,6 +133,7 @@ func announce(stdout io.Writer, server *sandbox.Server) {
 Aliyun    %[1]s/aliyun/
 Ronglian  %[1]s/ronglian
 Tencent   %[1]s/tencent/
+GeeTest   %[1]s/geetest
 HTTP      %[1]s/http/
 SMTP      %[2]s (STARTTLS, AUTH)
 Keys      %[1]s/api/credentials

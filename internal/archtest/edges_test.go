@@ -183,6 +183,10 @@ var edges = []edge{
 	{"api", "captcha/challenge", "it asks for a medium at a price"},
 	{"api", "captcha/pow", "it asks for proofs of work"},
 	{"app/front", "captcha/pow", "it builds the service"},
+	{"captcha/hosted/geetest", "captcha/hosted", "the seam that every vendor of captchas keeps"},
+	{"api", "captcha/hosted", "it asks a vendor about its tokens"},
+	{"app/front", "captcha/hosted", "it builds the service"},
+	{"app/front", "captcha/hosted/geetest", "the vendor that the settings name"},
 	{"captcha", "captcha/speech", "the recordings of its voices"},
 	{"store/redisstore", "captcha/challenge", "it keeps what was asked"},
 	{"internal/captchabench", "captcha", "it measures how well machines read the challenges"},
@@ -228,7 +232,7 @@ var development = []string{
 }
 
 var bans = []ban{
-	{"cmd/api", vendors, "the API cannot send, even by mistake, and no vendor's key enters its process"},
+	{"cmd/api", vendors, "the API cannot send, even by mistake, and no key of a vendor of messages enters its process"},
 	{"cmd/api", development, "what plays a part in development is no part of production"},
 	{"cmd/worker", front, "a worker has no clients: fonts, pages and the dashboard would be memory and attack surface for nothing"},
 	{"cmd/worker", development, "what plays a part in development is no part of production"},

@@ -38,7 +38,7 @@ func sections() []section {
 	common := config.Table(config.Common{})
 	return []section{
 		{"Every process", "Read by `cmd/api`, `cmd/worker` and `cmd/admin`; set them alike, except for logs and timeouts.", common},
-		{"API", "Read by `cmd/api`. No vendor key is among them.", without(config.Table(config.API{}), common)},
+		{"API", "Read by `cmd/api`. No key with which a message could be sent is among them.", without(config.Table(config.API{}), common)},
 		{"Worker", "Read by `cmd/worker`.", without(config.Table(config.Worker{}), common)},
 		{
 			"Vendors", "Read by `cmd/worker`, each only when its provider is chosen or its channel is worked.",

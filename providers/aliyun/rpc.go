@@ -62,7 +62,7 @@ type rpc struct {
 
 // newRPC returns an rpc for settings that were validated.
 func newRPC(p product, name string, bounds wire.Bounds, templates providers.Templates, keys Keys, endpoint string) rpc {
-	address, _ := wire.Endpoint(endpoint) // Validate has read it
+	address, _ := config.Endpoint(endpoint) // Validate has read it
 	id, secret := keys.AccessKeyID.Reveal(), keys.AccessKeySecret.Reveal()
 	return rpc{
 		Vendor:  wire.NewVendor(name, bounds, templates, keys.AccessKeyID, keys.AccessKeySecret),

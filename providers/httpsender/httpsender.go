@@ -60,7 +60,7 @@ func (c Config) Validate() config.Mistakes {
 // each connection.
 func (c Config) checkAddress(check *wire.Check, variable, address string) {
 	u, err := url.Parse(address)
-	if _, invalid := wire.Endpoint(address); address == "" || err != nil || invalid != nil {
+	if _, invalid := config.Endpoint(address); address == "" || err != nil || invalid != nil {
 		if address != "" {
 			check.Endpoint(variable, address)
 		}

@@ -91,7 +91,7 @@ func New(cfg Config) (*Client, error) {
 	if mistakes := cfg.Validate(); len(mistakes) > 0 {
 		return nil, mistakes
 	}
-	endpoint, _ := wire.Endpoint(cfg.Endpoint) // Validate has read it
+	endpoint, _ := config.Endpoint(cfg.Endpoint) // Validate has read it
 	vendor := wire.NewVendor(Name, cfg.Bounds, cfg.Templates.With(cfg.TemplateID), cfg.AccountSID, cfg.AuthToken)
 	return &Client{Vendor: vendor, Now: time.Now, config: cfg, endpoint: endpoint}, nil
 }

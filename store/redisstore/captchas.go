@@ -46,6 +46,17 @@ func (c *Captchas) Fail(ctx context.Context, id string) error {
 	return store.Wrap("count wrong captcha", captchaFailScript.Run(ctx, c.store.client, []string{c.store.space.captchaKey(hash), c.store.space.triesKey(hash)}, wrongAnswers).Err())
 }
 
+// UseToken remembers a token of a captcha vendor for the given time and reports whether it is new. Of parallel calls with one
+// token only one gets true.
+func (c *Captchas) UseToken(ctx context.Context, token string, ttl time.Duration) (isNew bool, err error) {
+	key := c.store.space.tokenKey(c.store.keys.Index("captcha token", token))
+	err = c.store.client.SetArgs(ctx, key, stamp(c.store.now().Add(ttl), ""), redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	return err == nil, store.Wrap("remember captcha token", err)
+}
+
 // hash keeps ids out of Redis: a reader of its keys cannot use the captchas.
 func (c *Captchas) hash(id string) string { return c.store.keys.Index("captcha", id) }
 

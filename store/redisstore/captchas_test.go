@@ -20,6 +20,7 @@ var captchasTests = behaviours{
 	"a refused request costs the captcha":        captchaRefused,
 	"no captcha and no limit is let in":          captchaNone,
 	"what is used is seen without spending":      captchaFill,
+	"a vendor's token is new once":               captchaToken,
 }
 
 // asked has a space in its answer, as no maker's has: what is kept is told apart all the same.
@@ -150,3 +151,22 @@ func captchaFill(t *testing.T, b *fixture) {
 }
 
 func captchaNone(t *testing.T, b *fixture) { b.wantAdmit(t, "", "") }
+
+func captchaToken(t *testing.T, b *fixture) {
+	use := func(token string) bool {
+		isNew, err := b.store.Captchas().UseToken(t.Context(), token, time.Minute)
+		if err != nil {
+			t.Errorf("UseToken: %v", err)
+		}
+		return isNew
+	}
+	first := 0
+	for _, isNew := range testkit.Parallel(50, func(int) bool { return use("geetest 4dc3cfc2") }) {
+		if isNew {
+			first++
+		}
+	}
+	if first != 1 || !use("geetest other") {
+		t.Errorf("%d of 50 parallel uses are the first", first)
+	}
+}

@@ -73,6 +73,9 @@ func (k keyspace) captchaKey(hash string) string { return k.tag(hash) + "captcha
 // triesKey is a hash: how often a captcha was read and how often it was answered wrongly. It lives as long as the captcha.
 func (k keyspace) triesKey(hash string) string { return k.tag(hash) + "tries" }
 
+// tokenKey is a string: a used token of a captcha vendor. It lives longer than the vendor accepts the token.
+func (k keyspace) tokenKey(hash string) string { return k.tag(hash) + "token" }
+
 // How long the key of a request counts.
 const (
 	runLease   = 30 * time.Second // longer than any request may take; a run that died blocks its key for this long

@@ -79,15 +79,20 @@ func keepsNoSecret(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 
+	const vendorToken = "a-captcha-vendor's-token"
+	if _, err := b.store.Captchas().UseToken(t.Context(), vendorToken, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+
 	dump := dumpRedis(t, b.client)
 	secrets := []string{
 		b.mobile.Reveal(), code, b.code(t, second.ID, verify.Login), address, login, network, token, id,
-		requestKey, requestBody, answer, reference,
+		requestKey, requestBody, answer, reference, vendorToken,
 	}
 	if found := testkit.FindSecrets(dump, secrets...); len(found) > 0 {
 		t.Errorf("Redis holds %v in:\n%s", found, dump)
 	}
-	for _, part := range []string{":code:", ":pause", ":window:", ":captcha", ":tries", ":networks", ":entered", ":session", ":answer", ":reference", ":turn", ":outcomes"} {
+	for _, part := range []string{":code:", ":pause", ":window:", ":captcha", ":token", ":tries", ":networks", ":entered", ":session", ":answer", ":reference", ":turn", ":outcomes"} {
 		if !bytes.Contains(dump, []byte(part)) {
 			t.Errorf("no %s key was looked at in:\n%s", part, dump)
 		}

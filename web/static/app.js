@@ -225,6 +225,9 @@ async function work({ parameters, signature }, report, stopped) {
 
 // ---- The captcha ----
 
+// How long the vendor's captcha may take to appear, in milliseconds.
+const framePatience = 8000;
+
 class Captcha {
   constructor(root) {
     this.root = root;
@@ -236,7 +239,10 @@ class Captcha {
     this.label = $('label', root);
     this.question = this.label.textContent;
     this.hint = byId('captcha-hint');
-    this.medium = root.dataset.captcha === 'pow' && canWork ? 'pow' : 'image';
+    this.own = root.dataset.captcha === 'pow' && canWork ? 'pow' : 'image';
+    this.place = $('[data-hosted]', root); // Of a vendor's captcha, in a frame.
+    this.medium = this.place ? 'hosted' : this.own;
+    this.token = ''; // The vendor's, once the person has solved its captcha.
     this.turn = 0;
     this.proof = null; // Of work: a promise of what is sent for it.
     this.loading = null; // A promise while a challenge is on its way.
@@ -250,11 +256,13 @@ class Captcha {
     this.image.classList.add('clickable');
     audio.addEventListener('click', () => this.load('audio', true));
     this.player.addEventListener('click', () => this.play());
-    if (this.medium === 'pow') this.whenUsed();
+    if (this.place) addEventListener('message', (event) => this.hear(event));
+    if (this.medium !== 'image') this.whenUsed();
     else if (!this.hidden && this.spent) this.load();
   }
 
-  // whenUsed starts the work when the form is used: a person who only reads the page does not need it.
+  // whenUsed starts the work, or loads the vendor's captcha, when the form is used: a person who only reads the page does not
+  // need it.
   whenUsed() {
     this.id.value = ''; // That of a picture for people without a script.
     this.arrange();
@@ -262,10 +270,21 @@ class Captcha {
   }
 
   // answered reports whether there is an answer to send, or one in progress.
-  get answered() { return this.medium === 'pow' ? Boolean(this.proof) : valueOf(this.answer) !== ''; }
+  get answered() {
+    if (this.medium === 'hosted') return this.token !== '';
+    return this.medium === 'pow' ? Boolean(this.proof) : valueOf(this.answer) !== '';
+  }
+
+  // demand says that the answer is missing.
+  demand(focus) {
+    const hosted = this.medium === 'hosted';
+    showError(this.answer, hosted ? say('hosted') : this.answer.dataset.invalid);
+    if (focus) (hosted ? this.frame : this.answer)?.focus();
+  }
 
   // given is the answer to send: the typed text and, if required, a space and the proof of work.
   async given() {
+    if (this.medium === 'hosted') return this.token;
     const typed = this.medium === 'pow' ? [] : [valueOf(this.answer)];
     const proof = await this.proof;
     return [...typed, ...(proof ? [proof] : [])].join(' ');
@@ -284,7 +303,9 @@ class Captcha {
 
   async replace(medium, focus) {
     const turn = ++this.turn;
-    const answer = await this.ask(medium);
+    let answer = await this.ask(medium);
+    if (medium === 'hosted' && answer.ok && answer.data.kind !== 'geetest') medium = answer.data.kind; // The vendor is away.
+    if (medium === 'pow' && !canWork) answer = await this.ask(medium = 'image');
     if (turn !== this.turn) return;
     if (!answer.ok) return showError(this.answer, answer.status === 429 ? answer.errmsg : say('captcha_failed'));
     const spoken = medium === 'audio';
@@ -300,7 +321,9 @@ class Captcha {
     this.player.hidden = !spoken;
     this.label.textContent = spoken ? say('spoken') : this.question;
     tell(this.hint, '');
-    if (medium === 'pow') return showError(this.answer, '');
+    this.unframe();
+    if (medium === 'hosted') this.showFrame();
+    if (medium === 'pow' || medium === 'hosted') return showError(this.answer, '');
     if (spoken) this.sound = new Audio(answer.data.audio);
     else this.image.src = answer.data.image;
     if (focus) {
@@ -312,12 +335,51 @@ class Captcha {
 
   // arrange shows the elements of the medium.
   arrange() {
-    const silent = this.medium === 'pow';
-    this.working.hidden = !silent && !this.proof;
+    const hosted = this.medium === 'hosted';
+    const silent = this.medium === 'pow' || hosted;
+    if (this.place) this.place.hidden = !hosted;
+    this.working.hidden = hosted || (!silent && !this.proof);
     this.label.hidden = silent;
     $('.captcha', this.root).hidden = silent;
     this.refresh.textContent = silent ? say('picture') : this.another;
     this.report(0);
+  }
+
+  // showFrame shows the vendor's captcha. Its page has an origin of its own, so that the vendor's script cannot read this one.
+  // When it does not come, our own captcha is shown.
+  showFrame() {
+    const frame = document.createElement('iframe');
+    frame.setAttribute('sandbox', 'allow-scripts allow-popups');
+    frame.title = say('hosted_title');
+    frame.src = this.root.dataset.frame;
+    this.frame = frame;
+    this.place.append(frame);
+    this.patience = setTimeout(() => this.useOwn(), framePatience);
+  }
+
+  unframe() {
+    clearTimeout(this.patience);
+    this.frame?.remove();
+    this.frame = null;
+    this.token = '';
+  }
+
+  // hear takes the messages of the frame. Their origin is opaque, so their source tells that they are of this frame.
+  hear({ source, data }) {
+    if (!this.frame || source !== this.frame.contentWindow) return;
+    if (data.captcha === 'ready') clearTimeout(this.patience);
+    if (data.captcha === 'failed') this.useOwn();
+    if (data.captcha === 'size' && data.height > 0) this.frame.style.height = `${Math.min(data.height, 480)}px`;
+    if (data.captcha === 'solved' && typeof data.token === 'string' && !this.spent) {
+      this.token = data.token;
+      showError(this.answer, '');
+    }
+  }
+
+  // useOwn replaces the vendor's captcha by ours, until the page is loaded again.
+  useOwn() {
+    this.unframe();
+    this.load(this.own);
   }
 
   report(part) {
@@ -340,7 +402,7 @@ class Captcha {
   async ask(medium) {
     const price = this.price.value || undefined;
     let picture = this.medium === 'image' && this.id.value;
-    if (medium === 'pow') return call('POST', '/v1/captchas', { kind: 'pow', price });
+    if (medium === 'pow' || medium === 'hosted') return call('POST', '/v1/captchas', { kind: medium, price });
     if (medium === 'image' || !picture) {
       const answer = await call('POST', '/v1/captchas', { kind: 'image', price });
       if (medium === 'image' || !answer.ok) return answer;
@@ -355,15 +417,16 @@ class Captcha {
     this.sound.play().catch(() => {}); // Refused by the browser's policy: the button is there.
   }
 
-  // heed sets the price of the next challenge to what a refusal requires.
+  // heed sets the price and the kind of the next challenge to what a refusal requires.
   heed(answer) {
     if (answer.data.captcha_price) this.price.value = answer.data.captcha_price;
+    if (answer.data.captcha_kind && this.medium === 'hosted') this.medium = this.own;
   }
 
   // spend marks this challenge as used. It stays visible, so that the layout does not move.
   spend() {
     this.sound?.pause();
-    this.id.value = this.answer.value = '';
+    this.id.value = this.answer.value = this.token = '';
     this.proof = null;
     this.answer.disabled = true;
     this.root.classList.add('spent');
@@ -458,8 +521,7 @@ class CodeSender {
     if (this.captcha) inputs.push(this.captcha.answer);
     const fine = check(inputs);
     if (!this.captcha || this.captcha.answered) return fine;
-    showError(this.captcha.answer, this.captcha.answer.dataset.invalid);
-    if (fine) this.captcha.answer.focus();
+    this.captcha.demand(fine);
     return false;
   }
 
@@ -712,8 +774,7 @@ function complete(form, captcha) {
     return false;
   }
   if (code || !captcha || captcha.hidden || captcha.answered) return true;
-  showError(captcha.answer, captcha.answer.dataset.invalid);
-  captcha.answer.focus();
+  captcha.demand(true);
   return false;
 }
 

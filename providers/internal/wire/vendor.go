@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -203,22 +202,7 @@ func (c *Check) Bounds(prefix string, b Bounds) {
 
 // Endpoint checks a vendor's address.
 func (c *Check) Endpoint(variable, address string) {
-	if _, err := Endpoint(address); err != nil {
+	if _, err := config.Endpoint(address); err != nil {
 		c.Add(variable, err.Error())
 	}
-}
-
-var errEndpoint = errors.New("want an https address such as https://api.example.com; http is accepted for loopback only")
-
-// Endpoint returns a vendor's address without a slash at its end. The path is kept, so that one test server can play
-// several vendors. The error does not quote the address.
-func Endpoint(address string) (string, error) {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil, u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return "", errEndpoint
-	case u.Scheme != "https" && (u.Scheme != "http" || !config.IsLoopback(u.Hostname())):
-		return "", errEndpoint
-	}
-	return strings.TrimRight(u.String(), "/"), nil
 }
