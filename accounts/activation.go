@@ -203,6 +203,31 @@ func (s *Service) ResendOwnActivation(ctx context.Context, account Account, orig
 	return s.renew(ctx, account, origin)
 }
 
+// CorrectEmail replaces the mistyped address of an account that waits, see [Account.Waiting], and sends an activation mail
+// to the right one. Links to the former address do nothing from then on. The caller has checked that the request comes from
+// the browser that has registered the account, or from a person who knows its password. It returns the changed account. The
+// errors are FieldErrors, an *ExistsError, ErrChanged when the account does not wait any more and, when the owner of the
+// address has declined mails, a *verify.LimitError.
+func (s *Service) CorrectEmail(ctx context.Context, account Account, email contact.Email, origin Origin) (Account, error) {
+	same, err := s.sameEmail(ctx, account, email)
+	switch {
+	case err != nil:
+		return Account{}, err
+	case same:
+		return Account{}, FieldErrors{FieldEmail: Unchanged}
+	}
+	if err := s.refuseEmail(ctx, email); err != nil {
+		return Account{}, err
+	}
+	link := s.newMail(MailActivation, s.Policy.ActivationTTL, origin)
+	link.Facts.Typed = true
+	corrected, err := s.Store.CorrectEmail(ctx, account, email, *link)
+	if err == nil {
+		s.enqueueAll(ctx, link)
+	}
+	return corrected, err
+}
+
 func (s *Service) renew(ctx context.Context, account Account, origin Origin) error {
 	mail := s.newMail(MailActivation, s.Policy.ActivationTTL, origin)
 	err := s.Store.RenewActivation(ctx, account.ID, *mail)

@@ -164,6 +164,62 @@ func TestActivationToken_needs_its_key(t *testing.T) {
 	}
 }
 
+func TestCorrectEmail_moves_the_proof_to_another_address(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.registered(t, byEmail)
+	old := w.newestLink(t, account.ID)
+	w.clock.Advance(time.Minute)
+	right := email(t, "right@example.com")
+	got, err := w.CorrectEmail(t.Context(), account, right, accounts.Origin{Language: "en", RequestID: "request-2"})
+	want := account
+	want.PendingEmail, want.PendingEmailAt, want.UpdatedAt, want.ActivationGeneration = right, w.clock.Now(), w.clock.Now(), 2
+	if err != nil || got != want {
+		t.Fatalf("CorrectEmail = %+v, %v, want %+v", got, err, want)
+	}
+	wantSteps(t, w, "exists email", "declined", "correct", "enqueue")
+	if mail := w.mails[1]; mail.Purpose != accounts.MailActivation || !mail.Facts.Typed || mail.Language != "en" || mail.RequestID != "request-2" {
+		t.Errorf("mail = %+v", mail)
+	}
+	if _, err := w.prove(t, old); !errors.Is(err, accounts.ErrLinkInvalid) {
+		t.Errorf("link to the former address: Activate = %v, want ErrLinkInvalid", err)
+	}
+	if proved, err := w.prove(t, w.newestLink(t, account.ID)); err != nil || proved.Email != right || !proved.EmailChangedAt.IsZero() {
+		t.Errorf("Activate = %+v, %v, want the address as one that came with the account", proved, err)
+	}
+	if _, err := w.CorrectEmail(t.Context(), got, email(t, "late@example.com"), accounts.Origin{}); !errors.Is(err, accounts.ErrChanged) {
+		t.Errorf("CorrectEmail after the proof = %v, want ErrChanged", err)
+	}
+}
+
+func TestCorrectEmail_refuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	owner := w.registered(t, byEmail, func(r *accounts.SignUp) { r.Username, r.Email = "owner_1", "owner@example.com" })
+	if _, err := w.prove(t, w.newestLink(t, owner.ID)); err != nil {
+		t.Fatal(err)
+	}
+	account := w.registered(t, byEmail)
+	var fields accounts.FieldErrors
+	if _, err := w.CorrectEmail(t.Context(), account, account.PendingEmail, accounts.Origin{}); !errors.As(err, &fields) ||
+		fields[accounts.FieldEmail] != accounts.Unchanged {
+		t.Errorf("the same address: CorrectEmail = %v", err)
+	}
+	var taken *accounts.ExistsError
+	if _, err := w.CorrectEmail(t.Context(), account, email(t, "owner@example.com"), accounts.Origin{}); !errors.As(err, &taken) {
+		t.Errorf("a proved address: CorrectEmail = %v", err)
+	}
+	declined := email(t, "declined@example.com")
+	w.declined[w.Keys.Index("email", declined.Reveal())] = w.clock.Now().Add(time.Hour)
+	var limit *verify.LimitError
+	if _, err := w.CorrectEmail(t.Context(), account, declined, accounts.Origin{}); !errors.As(err, &limit) {
+		t.Errorf("a declined address: CorrectEmail = %v", err)
+	}
+	if w.people[account.ID] != account {
+		t.Errorf("a refusal has changed the account: %+v", w.people[account.ID])
+	}
+}
+
 // free is for a mail that no limit counts.
 func free() error { return nil }
 

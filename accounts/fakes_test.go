@@ -255,6 +255,25 @@ func (w memory) RenewActivation(_ context.Context, id string, mail accounts.Mail
 	return nil
 }
 
+func (w memory) CorrectEmail(
+	_ context.Context, was accounts.Account, email contact.Email, link accounts.Mail,
+) (accounts.Account, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("correct"); err != nil {
+		return accounts.Account{}, err
+	}
+	a := w.people[was.ID]
+	if !a.Waiting() || a.ActivationGeneration != was.ActivationGeneration || a.SessionGeneration != was.SessionGeneration {
+		return accounts.Account{}, accounts.ErrChanged
+	}
+	a.PendingEmail, a.PendingEmailAt, a.UpdatedAt = email, link.CreatedAt, link.CreatedAt
+	a.ActivationGeneration++
+	w.people[a.ID] = a
+	w.mails = append(w.mails, link)
+	return a, nil
+}
+
 func (w memory) Rehash(_ context.Context, id, old, hash string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

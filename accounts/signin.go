@@ -10,8 +10,8 @@ import (
 )
 
 // SignIn returns the account that has this user name, number or address and this password. It returns ErrCredentials
-// for every mistake, after the same work, and ErrNotActive only to a person who knows the password. The priority is that
-// of the comparison: [passwords.First] for a network that the login was used from before.
+// for every mistake, after the same work, and ErrNotActive with the account, only to a person who knows the password. The
+// priority is that of the comparison: [passwords.First] for a network that the login was used from before.
 func (s *Service) SignIn(ctx context.Context, login, password string, priority passwords.Priority) (Account, error) {
 	normal, err := passwords.Normalize(password)
 	if err != nil { // no account has such a password, so the quick answer tells nothing about any
@@ -30,7 +30,7 @@ func (s *Service) SignIn(ctx context.Context, login, password string, priority p
 	case !match:
 		return Account{}, ErrCredentials
 	case !account.Active:
-		return Account{}, ErrNotActive
+		return account, ErrNotActive
 	}
 	if passwords.IsImported(account.PasswordHash) {
 		s.rehash(ctx, &account, normal)

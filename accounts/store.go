@@ -72,6 +72,11 @@ type Store interface {
 	// account has no pending address any more.
 	RenewActivation(ctx context.Context, id string, mail Mail) error
 
+	// CorrectEmail replaces the pending address of an account that waits, as the caller read it: it returns ErrChanged
+	// when the account does not wait any more or was changed since. It starts a new generation of activation mails and
+	// writes the link's mail. Nothing is recorded to undo: the account has no former state to go back to.
+	CorrectEmail(ctx context.Context, was Account, email contact.Email, link Mail) (Account, error)
+
 	// Release removes a pending address from every account, and deletes those that have nothing else, see
 	// [Account.Waiting], with their mails. The address is given by its keyed hash, as tokens contain it.
 	Release(ctx context.Context, address string, at time.Time) error
@@ -98,7 +103,7 @@ type Store interface {
 	ChangePassword(ctx context.Context, was Account, hash string, change *Change) (Account, error)
 
 	// ChangeEmail sets the pending address, starts a new generation of activation mails and writes the link's mail.
-	// The sessions continue. A nil change is not recorded: the account has no former state to go back to.
+	// The sessions continue.
 	ChangeEmail(ctx context.Context, was Account, email contact.Email, link *Mail, change *Change) (Account, error)
 
 	// ReplaceEmail replaces the address by a proved one, removes the pending one and starts new generations of sessions

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/labstack/echo/v4"
 
@@ -70,9 +71,18 @@ type resendBody struct {
 	Email string `json:"email"`
 }
 
-// resend sends another activation mail: for the session's own account if this is its pending address, otherwise for one
-// that has nothing but this pending address. The answer does not show whether there is one.
+// resend sends another activation mail: for the session's own account if this is its pending address or none is given,
+// otherwise for one that has nothing but this pending address. The answer does not show whether there is one.
 func (s *Server) resend(c echo.Context, body resendBody) (none, error) {
+	if body.Email == "" {
+		own, err := s.ownAccount(c)
+		if err != nil {
+			return none{}, err
+		}
+		if !own.PendingEmail.IsZero() {
+			return none{}, s.resendOwn(c, own)
+		}
+	}
 	wrong := mistakes{}
 	email := wrong.email(body.Email)
 	if err := wrong.err(); err != nil {
@@ -109,6 +119,38 @@ func (s *Server) resendOwn(c echo.Context, account accounts.Account) error {
 	return err
 }
 
+type correctionBody struct {
+	Email     string `json:"email"`
+	CaptchaID string `json:"captcha_id"`
+	Captcha   string `json:"captcha"`
+}
+
+// correctEmail replaces the mistyped address of the account that this session has registered and that waits for its proof.
+// It asks for a captcha as the registration does: both send a mail to an address without proof, and both tell that an
+// account has proved the address.
+func (s *Server) correctEmail(c echo.Context, body correctionBody) (accounts.Account, error) {
+	wrong := mistakes{}
+	email := wrong.email(body.Email)
+	if err := wrong.err(); err != nil {
+		return accounts.Account{}, s.withCaptcha(err, body.CaptchaID, body.Captcha)
+	}
+	account, err := s.ownAccount(c)
+	switch {
+	case err != nil:
+		return accounts.Account{}, err
+	case !account.Waiting():
+		return accounts.Account{}, errNotSignedIn
+	}
+	if _, err := s.admit(c, body.CaptchaID, body.Captcha, s.ownResendSpends(c, account, email)); err != nil {
+		return accounts.Account{}, err
+	}
+	corrected, err := s.Accounts.CorrectEmail(c.Request().Context(), account, email, originOf(c))
+	if err != nil {
+		s.refund(c, s.mailSpends(email)) // the try stays spent: it may have told that the address is taken
+	}
+	return corrected, err
+}
+
 type declineBody struct {
 	Token string `json:"token"`
 }
@@ -142,12 +184,30 @@ func (s *Server) ownAccount(c echo.Context) (accounts.Account, error) {
 	return s.Accounts.Registered(ctx, id, s.sessions.GetInt(ctx, sessionGeneration))
 }
 
+// noteWaiting notes, after a sign-in with the right password, which account waits for its proof, as its registration does:
+// the person may ask for the mail again and correct the address. It returns the error of the sign-in.
+func (s *Server) noteWaiting(c echo.Context, account accounts.Account, refused error) error {
+	if err := s.noteRegistration(c, account); err != nil {
+		if !errors.Is(err, errSignedIn) {
+			s.warn(c, "waiting account not noted in the session; the person has to open the link", err)
+		}
+		return refused
+	}
+	return fmt.Errorf("%w: %w", errWaiting, refused)
+}
+
+// errSignedIn means that the browser is signed in to another account.
+var errSignedIn = errors.New("browser is signed in to another account")
+
 // noteRegistration gives the browser a session that is not signed in, in which the link of the activation mail needs no
-// password. A browser that is signed in to another account keeps that session instead.
+// password. A browser that is signed in to another account keeps that session instead: the error is errSignedIn.
 func (s *Server) noteRegistration(c echo.Context, account accounts.Account) error {
 	ctx, err := s.openCookie(c)
-	if err != nil || s.sessions.GetString(ctx, sessionAccount) != "" {
+	if err != nil {
 		return err
+	}
+	if s.sessions.GetString(ctx, sessionAccount) != "" {
+		return errSignedIn
 	}
 	if err := s.sessions.RenewToken(ctx); err != nil {
 		return err

@@ -87,6 +87,12 @@ type otherCaptchaView struct {
 	Medium challenge.Medium `json:"captcha_kind,omitempty"`
 }
 
+// waitingView is the data of a refused sign-in to an account that waits for its proof: in this session the mail can be
+// asked for again without its address, and the address can be corrected.
+type waitingView struct {
+	Waiting bool `json:"waiting"`
+}
+
 // reply is a refusal in one language.
 type reply struct {
 	problem
@@ -97,6 +103,8 @@ type reply struct {
 
 	// medium is the kind of captcha to ask for in place of a vendor's that cannot be verified; empty in other cases.
 	medium challenge.Medium
+
+	waiting bool // see waitingView
 }
 
 // renderError is Echo's error handler: the only place where an error becomes an answer.
@@ -114,8 +122,11 @@ func (s *Server) renderError(err error, c echo.Context) {
 		return
 	}
 	var data any = none{}
-	if r.price != "" || r.medium != "" {
+	switch {
+	case r.price != "" || r.medium != "":
 		data = otherCaptchaView{r.price, r.medium}
+	case r.waiting:
+		data = waitingView{true}
 	}
 	_ = c.JSON(r.status, envelope{r.errno, r.sentence, data, r.fields, idOf(c)}) // the client has gone
 }

@@ -30,6 +30,7 @@ var (
 	errCaptchaVendor = fmt.Errorf("%w: the vendor refuses its token", errCaptchaWrong)
 	errCaptchaAway   = errors.New("the captcha's vendor cannot be asked")
 	errCaptchaIsOff  = errors.New("captchas are off")
+	errWaiting       = errors.New("account waits for the proof of its address, and the session has noted it")
 	errRegistered    = errors.New("an earlier request with this captcha has registered the address")
 	errPanic         = errors.New("endpoint panicked")
 )
@@ -129,6 +130,10 @@ func describe(err error, lang string) reply {
 		return exists.in(lang).about(accounts.FieldErrors{taken.Field: isTaken}, lang)
 	case errors.As(err, &wrong):
 		return password.in(lang).about(accounts.FieldErrors{wrong.Field: isWrong}, lang)
+	case errors.Is(err, errWaiting):
+		r := describe(accounts.ErrNotActive, lang)
+		r.waiting = true
+		return r
 	case errors.As(err, &limit):
 		r := tooSoon.in(lang)
 		r.retryAfter = limit.RetryAfter

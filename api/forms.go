@@ -62,7 +62,7 @@ func handleForm[B any](
 		case "send_code":
 			err = s.sendCodeForm(c, &p, purpose)
 		case "resend":
-			p.Token, p.Done = "", name == "register" // the person opens the link of the new mail next
+			p.Token = "" // the person opens the link of the new mail next
 			if _, err = s.resend(c, resendBody{Email: typed["email"]}); err == nil {
 				p.Notice = resent.in(languageOf(c))
 			}
@@ -81,11 +81,11 @@ func handleForm[B any](
 
 func (s *Server) registerForm(c echo.Context, body registrationBody, _ *web.Page) error {
 	account, err := s.signUp(c, body)
-	if err == nil && account.Active {
+	switch {
+	case err == nil && account.Active:
 		return c.Redirect(http.StatusSeeOther, "/account")
-	}
-	if errors.Is(err, errRegistered) { // the button was pressed twice: the person sees only this answer
-		err = nil
+	case err == nil, errors.Is(err, errRegistered): // the latter: the button was pressed twice, the person sees only this answer
+		return c.Redirect(http.StatusSeeOther, "/check-mail")
 	}
 	return err
 }

@@ -37,13 +37,13 @@ func (s *Server) form(c echo.Context, name string, p web.Page, refused error) er
 		if len(p.Fields) == 0 {
 			p.Error = r.sentence
 		}
-		p.SecondProof = r.errno == "4210"
+		p.SecondProof, p.Waiting = r.errno == "4210", r.waiting
 		p.PasswordCaptcha = p.PasswordCaptcha || p.Fields["captcha"] != ""
 		p.CaptchaPrice = string(r.price)
 	}
 	p.CaptchaPrice = cmp.Or(p.CaptchaPrice, p.Form["captcha_price"]) // once asked, it stays
 	if name == "register" || name == "forgot" || name == "undo" && p.Token == "" || p.Mode == "code" || p.PasswordCaptcha ||
-		name == "account" && p.Mode == "mobile" {
+		name == "account" && p.Mode == "mobile" || name == "check-mail" && p.Address != "" && p.Mode == "correct" {
 		s.attachCaptcha(c, &p)
 	}
 	return s.page(c, status, name, p)

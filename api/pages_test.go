@@ -86,9 +86,14 @@ func TestPages_register_with_an_address_without_a_script(t *testing.T) {
 	page := p.submit("/register", form).wantPage(422, "请填写图形验证码")
 	form.Set("captcha_id", page.captchaOf())
 	form.Set("captcha", captchaText)
-	p.submit("/register", form).wantPage(200, "<div data-done>")
+	if got := p.submit("/register", form); got.status != http.StatusSeeOther || got.header.Get("Location") != "/check-mail" {
+		t.Fatalf("got %d to %q", got.status, got.header.Get("Location"))
+	}
+	for range 2 { // a reload
+		p.get("/check-mail").wantPage(200, `<p class="address">`+address)
+	}
 	old := b.lastToken(address)
-	p.submit("/register", url.Values{"action": {"resend"}, "email": {address}}).wantPage(200, "已重新发送激活邮件")
+	p.submit("/check-mail", url.Values{"action": {"resend"}}).wantPage(200, "激活邮件已重新发送")
 
 	token := b.lastToken(address)
 	p.get("/activate?token="+token).wantPage(200, "验证邮箱")

@@ -156,7 +156,7 @@ func (s *Server) beginSession(c echo.Context, account accounts.Account) {
 		begin = func(c echo.Context, account accounts.Account) error { return s.startSession(c, account, false) }
 	}
 	// The account exists: after an error the person would try to register it again.
-	if err := begin(c, account); err != nil {
+	if err := begin(c, account); err != nil && !errors.Is(err, errSignedIn) {
 		s.warn(c, "account opened without a session; the person has to sign in", err)
 	}
 }

@@ -33,6 +33,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/v1/registrations", s.once(http.StatusCreated, withBody(s.signUp)))
 	e.POST("/v1/activations", endpoint(http.StatusOK, withBody(s.activate)))
 	e.POST("/v1/activations/resend", endpoint(http.StatusAccepted, withBody(s.resend)))
+	e.POST("/v1/activations/correct", endpoint(http.StatusAccepted, withBody(s.correctEmail)))
 	e.POST("/v1/activations/decline", endpoint(http.StatusOK, withBody(s.decline)))
 
 	e.POST("/v1/sessions", endpoint(http.StatusCreated, withBody(s.signIn)))
@@ -63,6 +64,8 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/activate", handleForm(s, "activate", "", s.activateForm))
 	e.POST("/undo", handleForm(s, "undo", verify.UndoChange, s.undoForm))
 	e.POST("/decline", handleForm(s, "decline", "", s.declineForm))
+	get("/check-mail", s.showCheckMail)
+	e.POST("/check-mail", s.checkMailForm)
 	get("/account", s.accountPage)
 	e.POST("/account", s.accountForm)
 	e.POST("/logout", s.logoutForm)

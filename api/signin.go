@@ -38,6 +38,9 @@ func (s *Server) openSession(c echo.Context, body signInBody, byCode bool) (acco
 		signIn = s.signInByCode
 	}
 	account, err := signIn(c, body)
+	if errors.Is(err, accounts.ErrNotActive) && account.Waiting() {
+		return accounts.Account{}, s.noteWaiting(c, account, err)
+	}
 	if err != nil {
 		return accounts.Account{}, err
 	}

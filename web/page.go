@@ -24,7 +24,7 @@ type Page struct {
 	Regions []Region
 	// Mode is the tab of /register ("mobile" or "email") and /login ("password" or "code"), and the form of
 	// /account ("password", "email" or "mobile"): the query or form value "mode", unchecked. Unknown and
-	// unavailable values mean the first tab, and no form. On /activate it is the field that the link needs:
+	// unavailable values mean the first tab, and no form. On /check-mail "correct" shows the form for another address. On /activate it is the field that the link needs:
 	// "choose" for a new password, "confirm" for the current one.
 	Mode string
 	// CaptchaRequired is false when captchas are off. CaptchaKind is USHER_CAPTCHA_KIND: the label of the
@@ -52,6 +52,11 @@ type Page struct {
 	CaptchaID, CaptchaImage string
 	// CaptchaPrice is the price of further challenges: "high", or empty for a normal one.
 	CaptchaPrice string
+	// Address is the full address of the account that this browser has registered and that waits for its proof, on
+	// /check-mail; empty where there is none.
+	Address string
+	// Waiting shows on /login how the account of the right password is activated.
+	Waiting bool
 	// SecondProof shows on /login that a code is not enough, and what to do.
 	SecondProof bool
 	// CodeSent says that a code has just been sent; ResendAfter is in seconds.
@@ -68,7 +73,7 @@ type Page struct {
 	Account *Account
 	// Sessions are those of the account, the present one first.
 	Sessions []Session
-	// Said is the key of the text about what was done on /account, without its prefix "js.".
+	// Said is the key of the text about what was done on /account and /check-mail, without its prefix "js.".
 	Said string
 }
 
@@ -172,7 +177,7 @@ func (v view) EmailField() bool { return v.Registration != "mobile" }
 
 // EmailRequired reports whether the form requires an email address.
 func (v view) EmailRequired() bool {
-	return v.ByEmail() || v.Registration == "both" || v.Name == "account"
+	return v.ByEmail() || v.Registration == "both" || v.Name == "account" || v.Name == "check-mail"
 }
 
 // Others reports whether the account has other sessions than the current one.
@@ -188,5 +193,5 @@ func (v view) ByCode() bool { return v.Mode == "code" && v.MobileKnown() }
 
 // Private reports whether search engines must not index the page: it is about one person, or an error.
 func (v view) Private() bool {
-	return slices.Contains([]string{"account", "activate", "decline", "undo", "error"}, v.Name)
+	return slices.Contains([]string{"account", "check-mail", "activate", "decline", "undo", "error"}, v.Name)
 }

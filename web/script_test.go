@@ -394,10 +394,13 @@ func saysDelayedMessage(t *testing.T, browser context.Context, page web.Page) {
 }
 
 func registersByEmail(t *testing.T, browser context.Context, page web.Page) {
+	page.Address = "zhang@example.com"
 	s := newSite(t, page, map[string][]string{
-		"POST /v1/captchas":           {okCaptcha},
-		"POST /v1/registrations":      {`{"errno":"0","data":{"active":false}}`},
-		"POST /v1/activations/resend": {`{"errno":"0","data":{}}`},
+		"POST /v1/captchas":            {okCaptcha},
+		"POST /v1/registrations":       {`{"errno":"0","data":{"active":false}}`},
+		"POST /v1/activations/resend":  {`{"errno":"0","data":{}}`},
+		"POST /v1/activations/correct": {`{"errno":"4103","errmsg":"look again","fields":{"email":"the same"}}`, `{"errno":"0","data":{}}`},
+		"POST /v1/sessions":            {`{"errno":"4104","errmsg":"not active","data":{"waiting":true}}`},
 	})
 	b := openTab(t, browser, s.URL+"/register?mode=email")
 	b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
@@ -406,14 +409,35 @@ func registersByEmail(t *testing.T, browser context.Context, page web.Page) {
 		"password": "correct horse", "password_repeat": "correct horse",
 	})
 	b.do(clickOn("#agree"), clickOn(mainButton))
-	b.until(`!document.querySelector('[data-done]').hidden && document.querySelector('[data-email]').textContent === 'zhang@example.com'`)
+	const ready = `document.querySelector('form')?.noValidate` // the script has the forms
+	b.until(`location.pathname === '/check-mail' && document.querySelector('.address')?.textContent === 'zhang@example.com' && ` + ready)
 	b.do(clickOn("[data-flow=resend] [data-submit]"))
 	b.until(`document.querySelector('[data-said]').textContent !== ''`)
 	if got := s.called("POST /v1/registrations"); len(got) != 1 || !strings.Contains(got[0], `"captcha_id":"c2"`) {
 		t.Errorf("got registrations %v, want one with its captcha", got)
 	}
-	if got := s.called("POST /v1/activations/resend"); len(got) != 1 || got[0] != `{"email":"zhang@example.com"}` {
-		t.Errorf("got resends %v, want one to the address", got)
+	b.do(clickOn(`a[href^="/check-mail?mode=correct"]`))
+	b.until(`document.querySelector('[name=captcha_id]')?.value === 'c2'`)
+	b.fill(map[string]string{"email": "zhang@example.org", "captcha": "abcd"})
+	b.do(clickOn("#correct [data-submit]"))
+	b.until(textIs("email-error", "the same"))
+	b.until(`document.getElementById('captcha').value === '' && document.querySelector('[name=captcha_id]').value === 'c2'`)
+	b.fill(map[string]string{"captcha": "efgh"})
+	b.do(clickOn("#correct [data-submit]"))
+	b.until(`location.search === ''`)
+	if got := s.called("POST /v1/activations/correct"); len(got) != 2 || !strings.Contains(got[1], `"email":"zhang@example.org","captcha_id":"c2","captcha":"efgh"`) {
+		t.Errorf("got corrections %v, want the second with its captcha", got)
+	}
+
+	b = openTab(t, browser, s.URL+"/login")
+	b.until(`document.querySelector('[data-waiting]').hidden && ` + ready)
+	b.fill(map[string]string{"login": "zhang_san", "password": "correct horse"})
+	b.do(clickOn(mainButton))
+	b.until(`!document.querySelector('[data-waiting]').hidden`)
+	b.do(clickOn("[data-waiting] [data-submit]"))
+	b.until(`document.querySelector('[data-waiting] [data-said]').textContent !== ''`)
+	if got := s.called("POST /v1/activations/resend"); len(got) != 2 || got[0] != `{}` || got[1] != `{}` {
+		t.Errorf("got resends %v, want two for the session's own account", got)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	pageNames     = []string{"register", "login", "forgot", "activate", "decline", "undo", "account", "error"}
+	pageNames     = []string{"register", "check-mail", "login", "forgot", "activate", "decline", "undo", "account", "error"}
 	languages     = []string{"zh", "en"}
 	registrations = []string{"", "either", "mobile", "email", "both"}
 )
@@ -38,10 +38,14 @@ func samples() map[string]web.Page {
 	number.Mode, password.Mode, password.Error = "mobile", "password", ""
 	number.Sessions = []web.Session{{ID: "s1", Client: "Chrome, Windows", Network: "192.0.2.0/24", Current: true}, {ID: "s2", Remembered: true}}
 	password.Said, password.Sessions = "said_password", number.Sessions[:1]
+	waiting, correct := filled, filled
+	waiting.Waiting, waiting.Address, waiting.Said = true, "zhang@example.com", "resent_own"
+	correct.Mode, correct.Address, correct.Error = "correct", "zhang@example.com", ""
 	choose, confirm := filled, filled
 	choose.Mode, confirm.Mode, confirm.Error = "choose", "confirm", ""
 	return map[string]web.Page{
 		"by next password": choose, "by current password": confirm,
+		"waiting": waiting, "with a mistyped address": correct,
 		"by number": number, "by password": password,
 		"empty": {}, "filled": filled, "by email": other, "by code": code, "done": {Done: true},
 	}
@@ -325,7 +329,7 @@ func TestRenderer_search_engines_are_kept_off_pages_about_one_person(t *testing.
 	t.Parallel()
 	titles := map[string]string{}
 	eachPage(t, func(t *testing.T, name string, _ web.Page, page string) {
-		private := slices.Contains([]string{"account", "activate", "decline", "undo", "error"}, name)
+		private := slices.Contains([]string{"account", "check-mail", "activate", "decline", "undo", "error"}, name)
 		if got := strings.Contains(page, `<meta name="robots" content="noindex">`); got != private {
 			t.Errorf("noindex on %s is %t, want %t", name, got, private)
 		}

@@ -117,17 +117,18 @@ func TestPages_help_along_the_way(t *testing.T) {
 	b := openBrowser(t)
 	s := openSite(t, "60s")
 	for name, test := range map[string]func(*testing.T, *browser, site){
-		"the countdown survives a reload":                  countsDownAfterReload,
-		"a refused message points to email":                pointsToEmail("13911990005", "运营商拒收"),
-		"an undelivered message points to email":           pointsToEmail("13911990001", "运营商拒收"),
-		"a delivered message is said to be":                saysDelivered,
-		"a captcha can be heard":                           speaksCaptcha,
-		"a taken number is noticed on leaving it":          noticesTakenNumber,
-		"too many requests are counted down":               countsDownLimit,
-		"a refused registration by email renews the image": renewsCaptcha,
-		"a link from another browser asks for a password":  asksForPassword,
-		"keys alone register":                              registersByKeyboard,
-		"the language stays chosen":                        keepsLanguage,
+		"the countdown survives a reload":                   countsDownAfterReload,
+		"a refused message points to email":                 pointsToEmail("13911990005", "运营商拒收"),
+		"an undelivered message points to email":            pointsToEmail("13911990001", "运营商拒收"),
+		"a delivered message is said to be":                 saysDelivered,
+		"a captcha can be heard":                            speaksCaptcha,
+		"a taken number is noticed on leaving it":           noticesTakenNumber,
+		"too many requests are counted down":                countsDownLimit,
+		"a refused registration by email renews the image":  renewsCaptcha,
+		"a link from another browser asks for a password":   asksForPassword,
+		"a mistyped address is corrected before activation": survivesReload,
+		"keys alone register":                               registersByKeyboard,
+		"the language stays chosen":                         keepsLanguage,
 	} {
 		t.Run(name, func(t *testing.T) {
 			tab, s := s.visit(t, b)
@@ -293,8 +294,8 @@ func renewsCaptcha(t *testing.T, b *browser, s site) {
 	b.await(t, `document.getElementById('captcha').value === ''`)
 	b.says(t, "#username-error", "已被使用")
 	b.do(t, chromedp.SendKeys(css("#username"), "_too"), chromedp.SendKeys(css("#captcha"), captchaAnswer),
-		chromedp.Click(css("button.main[value=register]")), chromedp.WaitVisible(css("[data-done] h1")))
-	if shown := b.text(t, "[data-email]"); shown != email {
+		chromedp.Click(css("button.main[value=register]")), chromedp.WaitVisible(css(".address")))
+	if shown := b.text(t, ".address"); shown != email {
 		t.Errorf("the page names %q as the address, want %q", shown, email)
 	}
 	b.do(t, chromedp.Navigate(s.base+"/activate?token="+s.p.ReadToken(email, 1)),
@@ -371,4 +372,33 @@ func keepsLanguage(t *testing.T, b *browser, s site) {
 	}
 	b.do(t, chromedp.SendKeys(css("#login"), "nobody_here"), chromedp.SendKeys(css("#password"), newPassword+kb.Enter))
 	b.says(t, "[data-alert]", "The account or password is incorrect")
+}
+
+// survivesReload registers with a mistyped address, loads the page again, has the mail sent again by signing in, and corrects
+// the address.
+func survivesReload(t *testing.T, b *browser, s site) {
+	const username, mistyped, email = "mistyper", "mistyped@example.con", "mistyped@example.com"
+	b.do(t, chromedp.Navigate(s.base+"/register?mode=email"),
+		chromedp.SendKeys(css("#username"), username), chromedp.SendKeys(css("#email"), mistyped),
+		chromedp.SendKeys(css("#captcha"), captchaAnswer), chromedp.SendKeys(css("#password"), newPassword),
+		chromedp.SendKeys(css("#password_repeat"), newPassword), chromedp.Click(css("#agree")),
+		chromedp.Click(css("button.main[value=register]")), chromedp.WaitVisible(css(".address")),
+		chromedp.Reload(), chromedp.WaitVisible(css(".address")))
+	if shown, url := b.text(t, ".address"), evaluate[string](t, b, `location.href`); shown != mistyped || url != s.base+"/check-mail" {
+		t.Errorf("after a reload %s names %q as the address, want %q", url, shown, mistyped)
+	}
+	old := s.p.ReadToken(mistyped, 1)
+
+	b.do(t, chromedp.Navigate(s.base+"/login"), chromedp.SendKeys(css("#login"), username),
+		chromedp.SendKeys(css("#password"), newPassword+kb.Enter), chromedp.WaitVisible(css("[data-waiting]")),
+		chromedp.Click(css("[data-waiting] [data-submit]")))
+	b.says(t, "[data-waiting] [data-said]", "激活邮件已重新发送")
+
+	b.do(t, chromedp.Click(css(`a[href^="/check-mail?mode=correct"]`)), chromedp.WaitVisible(css("#email")),
+		chromedp.SendKeys(css("#email"), email), chromedp.SendKeys(css("#captcha"), captchaAnswer+kb.Enter))
+	b.await(t, `location.search === '' && document.querySelector('.address')?.textContent === `+strconv.Quote(email))
+	b.do(t, chromedp.Navigate(s.base+"/activate?token="+old), chromedp.Click(css("button.main[value=activate]")))
+	b.says(t, "[data-alert]", "激活链接无效")
+	b.do(t, chromedp.Navigate(s.base+"/activate?token="+s.p.ReadToken(email, 1)), chromedp.Click(css("button.main[value=activate]")),
+		chromedp.WaitVisible(css("[data-done] h1")), chromedp.Navigate(s.base+"/account"), chromedp.WaitVisible(css("dl")))
 }

@@ -244,7 +244,7 @@ func TestPages_without_scripts_behind_a_proxy_that_strips_Sec_Fetch_Site(t *test
 	} {
 		tab.paste(t, id, text)
 	}
-	tab.do(t, chromedp.Click(css("#agree")), chromedp.Click(css("button.main[value=register]")), chromedp.WaitVisible(css("[data-done]")))
+	tab.do(t, chromedp.Click(css("#agree")), chromedp.Click(css("button.main[value=register]")), chromedp.WaitVisible(css(".address")))
 	tab.do(t, chromedp.Navigate(base+"/activate?token="+s.p.ReadToken(email, 1)),
 		chromedp.Click(css("button.main[value=activate]")), chromedp.WaitVisible(css("[data-done]")))
 	tab.do(t, chromedp.Navigate(base+"/account"), chromedp.WaitVisible(css("dl"))) // it is signed in

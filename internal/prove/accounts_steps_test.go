@@ -305,6 +305,31 @@ func (w *accountWorld) changeEmail(c *rapid.T) {
 	}
 }
 
+// correctEmail replaces a mistyped address before its proof.
+func (w *accountWorld) correctEmail(c *rapid.T) {
+	a, address, now := w.anyone(c), drawAddress(c), w.clock.Now()
+	want := "ok"
+	switch {
+	case address == a.address || address == a.pending:
+		want = "fields"
+	case w.byAddress(address) != nil:
+		want = "taken email"
+	case now.Before(w.declined[address]):
+		want = "declined"
+	case !a.waiting():
+		want = "changed"
+	}
+	_, err := w.service.CorrectEmail(c.Context(), w.real(c, a), w.email(address), accounts.Origin{})
+	if w.expect(c, "correct address", err, want) {
+		a.pending, a.updated = address, now
+		if !a.pendingAt.IsZero() {
+			a.pendingAt = now
+		}
+		a.links++
+	}
+	w.count["correction "+want]++
+}
+
 func (w *accountWorld) changeMobile(c *rapid.T) {
 	a, number, now := w.signedIn(c), drawNumber(c), w.clock.Now()
 	want := "ok"

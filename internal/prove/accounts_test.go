@@ -32,7 +32,8 @@ func TestRow25_accounts_do_what_the_model_says(t *testing.T) {
 			"register": w.register, "open a link": w.openLink, "open a link again": w.openLink, "decline": w.decline,
 			"resend": w.resend, "sign in by password": w.signIn, "sign in by code": w.signInByCode, "reset": w.reset,
 			"change the password": w.changePassword, "change the address": w.changeEmail, "change the number": w.changeMobile,
-			"undo by link": w.undoByLink, "undo by number": w.undoByNumber, "import": w.imports, "superuser": w.superuser,
+			"correct the address": w.correctEmail,
+			"undo by link":        w.undoByLink, "undo by number": w.undoByNumber, "import": w.imports, "superuser": w.superuser,
 			"register by mail": w.registerByMail, "sign in by mail": w.signInByMail, "reset by mail": w.resetByMail,
 			"change the address by code": w.changeEmailByCode, "time passes": w.pass, "much time passes": w.passMuch, "periodic work": w.tidy, "": w.check,
 		})
@@ -43,7 +44,7 @@ func TestRow25_accounts_do_what_the_model_says(t *testing.T) {
 		"registered", "claimed", "proved", "proved with a new password", "proved with the current password", "link alone",
 		"lost the race", "declined", "signed in", "pending address refused", "by code", "second proof", "reset", "too recent",
 		"undone by link", "undone by number", "registered by mail", "by code by mail", "by mail: second proof", "by mail: not active",
-		"reset by mail", "activated by a reset", "changed by code",
+		"reset by mail", "activated by a reset", "changed by code", "correction ok", "correction changed",
 	} {
 		if w.count[what] == 0 && !t.Failed() && long() {
 			t.Errorf("no step ever was %q: the run proves nothing", what)
@@ -238,7 +239,7 @@ func outcomeOf(err error) string {
 		accounts.ErrCredentials: "credentials", accounts.ErrNotActive: "not active", accounts.ErrNotFound: "none",
 		accounts.ErrSecondProof: "second proof", accounts.ErrRecentlyChanged: "too recent", accounts.ErrLinkExpired: "link over",
 		accounts.ErrLinkInvalid: "no link", accounts.ErrLinkAlone: "link alone", accounts.ErrNothingToUndo: "nothing to undo",
-		accounts.ErrUndoLink: "no link", accounts.ErrUndoOver: "undo over",
+		accounts.ErrUndoLink: "no link", accounts.ErrUndoOver: "undo over", accounts.ErrChanged: "changed",
 	} {
 		if errors.Is(err, known) {
 			return name

@@ -177,6 +177,24 @@ func (a *Accounts) ReplaceEmail(
 		key, sealed, email.String(), at(kept.At))
 }
 
+// CorrectEmail implements accounts.Store.
+func (a *Accounts) CorrectEmail(
+	ctx context.Context, was accounts.Account, email contact.Email, link accounts.Mail,
+) (accounts.Account, error) {
+	key, sealed := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
+	row, err := a.update(ctx, nil, []*accounts.Mail{&link}, `
+		set pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?,
+			pending_email_at = case when pending_email_at is null then pending_email_at else ? end,
+			activation_generation = activation_generation + 1, updated_at = ?
+		where id = ? and session_generation = ? and activation_generation = ? and pending_email_key is not null and `+isWaiting,
+		key, sealed, email.String(), at(link.CreatedAt), at(link.CreatedAt),
+		was.ID, was.SessionGeneration, was.ActivationGeneration)
+	if errors.Is(err, sql.ErrNoRows) {
+		return accounts.Account{}, accounts.ErrChanged
+	}
+	return a.found("correct email", row, err)
+}
+
 // ChangeMobile implements accounts.Store.
 func (a *Accounts) ChangeMobile(
 	ctx context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change,

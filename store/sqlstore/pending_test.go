@@ -19,6 +19,7 @@ var pendingTests = behaviours{
 	"Activate_lets_one_of_a_thousand_win":            pendingRace,
 	"Activate_replaces_the_password":                 pendingPassword,
 	"FindWaiting_returns_the_newest":                 pendingNewest,
+	"CorrectEmail_is_for_accounts_that_wait":         pendingCorrect,
 	"Release_deletes_what_has_nothing_else":          pendingRelease,
 	"Release_may_come_at_once_from_many":             pendingReleases,
 	"Decline_lasts_until_its_end":                    pendingDeclined,
@@ -147,6 +148,37 @@ func pendingNewest(t *testing.T, f *fixture) {
 	other, _ := f.contacts(t)
 	f.waits(t, other, true)
 	wantFound(newest)
+}
+
+func pendingCorrect(t *testing.T, f *fixture) {
+	email, _ := f.contacts(t)
+	right, _ := f.contacts(t)
+	account, old := f.waits(t, email, true)
+	f.clock.Advance(time.Second)
+	link := f.mail()
+	got, err := f.accounts.CorrectEmail(t.Context(), account, right, *link)
+	want := stored(account)
+	want.PendingEmail, want.PendingEmailAt, want.ActivationGeneration = right, f.clock.Now(), 2
+	f.wantChanged(t, want, got, err)
+	f.wantDropped(t, old.ID, "superseded")
+	if claimed, err := f.mails.Claim(t.Context(), link.ID, mailLease); err != nil || claimed.Recipient() != right {
+		t.Errorf("the mail goes to %v, %v, want %v", claimed.Recipient(), err, right)
+	}
+	stale, _ := f.contacts(t)
+	if _, err := f.accounts.CorrectEmail(t.Context(), account, stale, *f.mail()); !errors.Is(err, accounts.ErrChanged) {
+		t.Errorf("CorrectEmail of an account read before = %v, want ErrChanged", err)
+	}
+	if _, err := f.accounts.Activate(t.Context(), account.ID, 2, "", f.clock.Now(), nil); err != nil {
+		t.Fatal(err)
+	}
+	inUse, _ := f.waits(t, email, false)
+	for name, was := range map[string]accounts.Account{"proved": got, "with a number": inUse} {
+		unsent := f.mail()
+		if _, err := f.accounts.CorrectEmail(t.Context(), was, stale, *unsent); !errors.Is(err, accounts.ErrChanged) {
+			t.Errorf("%s: CorrectEmail = %v, want ErrChanged", name, err)
+		}
+		f.wantDropped(t, unsent.ID, "missing")
+	}
 }
 
 func pendingRelease(t *testing.T, f *fixture) {

@@ -667,13 +667,8 @@ function live(input) {
 
 const go = (path) => () => location.assign(path);
 
-function showDone(form, body) {
+function showDone() {
   const done = $('[data-done]');
-  const address = $('[data-email]', done);
-  if (address) {
-    address.textContent = body.email;
-    $('[name=email]', done).value = body.email;
-  }
   $('[data-todo]').hidden = true;
   done.hidden = false;
   $('h1', done).focus();
@@ -701,9 +696,12 @@ const flows = {
   register: {
     path: '/v1/registrations', once: true,
     fields: ['username', 'password', 'password_repeat', 'agree', 'mobile', 'sms_code_id', 'sms_code', 'email'],
-    done: (form, body, data) => (data.active ? location.assign('/account') : showDone(form, body)),
+    done: (form, body, data) => location.assign(data.active ? '/account' : '/check-mail'),
   },
-  password: { path: '/v1/sessions', fields: ['login', 'password', 'remember'], done: go('/account') },
+  password: {
+    path: '/v1/sessions', fields: ['login', 'password', 'remember'], done: go('/account'),
+    refused: (form, answer) => { $('[data-waiting]').hidden = !answer.data.waiting; },
+  },
   code: {
     path: '/v1/sessions', fields: ['mobile', 'sms_code_id', 'sms_code'], done: go('/account'),
     refused: (form, answer) => { $('[data-second-proof]').hidden = answer.errno !== '4210'; },
@@ -714,7 +712,7 @@ const flows = {
     done: (form, body, data) => {
       const lost = (data.not_restored ?? []).map((field) => say(field === 'email' ? 'lost_email' : 'lost_mobile'));
       if (lost.length) $('[data-lost]').textContent = say('lost') + lost.join(', ');
-      showDone(form, body);
+      showDone();
     },
   },
   activate: {
@@ -730,8 +728,9 @@ const flows = {
   decline: { path: '/v1/activations/decline', fields: ['token'], done: showDone },
   resend: {
     path: '/v1/activations/resend', fields: ['email'],
-    done: (form) => { $('[data-said]', form).textContent = say('resent'); },
+    done: (form, body) => { $('[data-said]', form).textContent = say(body.email ? 'resent' : 'resent_own'); },
   },
+  correct: { path: '/v1/activations/correct', fields: ['email'], done: go('/check-mail') },
   logout: { method: 'DELETE', path: '/v1/sessions/current', done: go('/login') },
   own_password: {
     method: 'PUT', path: '/v1/account/password', fields: ['password_current', 'password', 'password_repeat'], done: backSaying('said_password'),
