@@ -84,8 +84,10 @@ func (s *Server) registerForm(c echo.Context, body registrationBody, _ *web.Page
 	switch {
 	case err == nil && account.Active:
 		return c.Redirect(http.StatusSeeOther, "/account")
-	case err == nil, errors.Is(err, errRegistered): // the latter: the button was pressed twice, the person sees only this answer
+	case err == nil:
 		return c.Redirect(http.StatusSeeOther, "/check-mail")
+	case errors.Is(err, errRegistered): // the button was pressed twice: the person sees only this answer, perhaps without the cookie
+		return s.checkMailPage(c, web.Page{Form: map[string]string{"email": body.Email}}, nil)
 	}
 	return err
 }
