@@ -11,7 +11,7 @@ import (
 // Account is a person who signed up.
 type Account struct {
 	ID           string // UUID
-	Username     string // as typed, in NFKC
+	Username     string // as typed, in NFKC; empty: none
 	Mobile       contact.Mobile
 	Email        contact.Email // proved, and of no other account
 	PasswordHash string        // argon2id in its usual text form; Django's until the next sign-in; empty: no password
@@ -42,9 +42,17 @@ type Account struct {
 	// SeenAt is when the account was last used, to a day; zero: not since the column exists.
 	SeenAt time.Time
 
+	// AgreedAt is when the person agreed to the terms, AgreedTerms their version then ([Policy].TermsVersion); zero and
+	// empty where they are not known.
+	AgreedAt    time.Time
+	AgreedTerms string
+
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
+
+// HasPassword reports whether the account has a password.
+func (a Account) HasPassword() bool { return a.PasswordHash != "" }
 
 // Waiting reports whether the account has nothing but a pending address. The person who proves the address owns the
 // account.

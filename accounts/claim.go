@@ -27,7 +27,7 @@ const seenInterval = 24 * time.Hour
 // isDormant reports whether a code alone must not open the account. An account without a password and without a proved
 // address has no other way in than its number.
 func (s *Service) isDormant(account Account) bool {
-	return s.unseen(account) && (account.PasswordHash != "" || !account.Email.IsZero())
+	return s.unseen(account) && (account.HasPassword() || !account.Email.IsZero())
 }
 
 // unseen reports whether the account was not used for so long that its number may belong to another person.

@@ -31,10 +31,10 @@ func TestSignInByCode_of_an_account_not_seen_for_long(t *testing.T) {
 	w := newWorld(t)
 	account := w.outOfSight(t)
 	number := mobile(t, someMobile)
-	if _, err := w.SignInByCode(t.Context(), number, codeID(verify.Login, someMobile), "000000"); !errors.Is(err, verify.ErrWrong) {
+	if _, _, err := w.SignInByCode(t.Context(), number, codeID(verify.Login, someMobile), "000000", accounts.FirstSignIn{}); !errors.Is(err, verify.ErrWrong) {
 		t.Errorf("with a wrong code: %v", err)
 	}
-	if _, err := w.SignInByCode(t.Context(), number, codeID(verify.Login, someMobile), rightCode); !errors.Is(err, accounts.ErrSecondProof) {
+	if _, _, err := w.SignInByCode(t.Context(), number, codeID(verify.Login, someMobile), rightCode, accounts.FirstSignIn{}); !errors.Is(err, accounts.ErrSecondProof) {
 		t.Errorf("SignInByCode = %v, want ErrSecondProof", err)
 	}
 	if err := w.ResetPassword(t.Context(), reset(t, someMobile)); !errors.Is(err, accounts.ErrSecondProof) {
@@ -48,7 +48,7 @@ func TestSignInByCode_of_an_account_not_seen_for_long(t *testing.T) {
 			t.Errorf("SignIn as %q with the password = %v", login, err)
 		}
 	}
-	if _, err := w.SignInByCode(t.Context(), number, codeID(verify.Login, someMobile), rightCode); err != nil {
+	if _, _, err := w.SignInByCode(t.Context(), number, codeID(verify.Login, someMobile), rightCode, accounts.FirstSignIn{}); err != nil {
 		t.Errorf("SignInByCode of an account that has just been seen = %v", err)
 	}
 }
@@ -67,7 +67,7 @@ func TestSignInByCode_opens_what_has_no_second_proof_or_was_seen(t *testing.T) {
 		account := w.outOfSight(t)
 		change(w, &account)
 		w.people[account.ID] = account
-		if got, err := w.SignInByCode(t.Context(), account.Mobile, codeID(verify.Login, someMobile), rightCode); err != nil || got.ID != account.ID {
+		if got, _, err := w.SignInByCode(t.Context(), account.Mobile, codeID(verify.Login, someMobile), rightCode, accounts.FirstSignIn{}); err != nil || got.ID != account.ID {
 			t.Errorf("%s: SignInByCode = %v", title, err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestRegister_with_the_number_of_an_account_not_seen_for_long(t *testing.T) 
 		t.Errorf("mail = %+v", told)
 	}
 	clear(w.spent)
-	if got, err := w.SignInByCode(t.Context(), holder.Mobile, codeID(verify.Login, someMobile), rightCode); err != nil || got.ID != account.ID {
+	if got, _, err := w.SignInByCode(t.Context(), holder.Mobile, codeID(verify.Login, someMobile), rightCode, accounts.FirstSignIn{}); err != nil || got.ID != account.ID {
 		t.Errorf("SignInByCode with the claimed number = %v, %v, want the new account", got.Username, err)
 	}
 	clear(w.spent)
@@ -161,7 +161,7 @@ func TestSignIn_ends_a_claim_on_the_number(t *testing.T) {
 			t.Errorf("%s: the claim goes on", title)
 		}
 		clear(w.spent)
-		if got, err := w.SignInByCode(t.Context(), holder.Mobile, codeID(verify.Login, someMobile), rightCode); err != nil || got.ID != holder.ID {
+		if got, _, err := w.SignInByCode(t.Context(), holder.Mobile, codeID(verify.Login, someMobile), rightCode, accounts.FirstSignIn{}); err != nil || got.ID != holder.ID {
 			t.Errorf("%s: SignInByCode opens %q, %v", title, got.Username, err)
 		}
 	}

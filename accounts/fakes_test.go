@@ -114,6 +114,9 @@ func (w memory) Create(_ context.Context, a accounts.Account, mail *accounts.Mai
 	if err := w.note("create"); err != nil {
 		return err
 	}
+	if _, err := w.lookUp(accounts.Key{By: accounts.ByMobile, Value: a.Mobile.Reveal()}); err == nil {
+		return &accounts.ExistsError{Field: accounts.FieldMobile}
+	}
 	w.people[a.ID] = a
 	if mail != nil {
 		w.mails = append(w.mails, *mail)
@@ -271,6 +274,21 @@ func (w memory) CorrectEmail(
 	a.ActivationGeneration++
 	w.people[a.ID] = a
 	w.mails = append(w.mails, link)
+	return a, nil
+}
+
+func (w memory) SetUsername(_ context.Context, id, name string, _ time.Time) (accounts.Account, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("name"); err != nil {
+		return accounts.Account{}, err
+	}
+	a := w.people[id]
+	if a.Username != "" {
+		return accounts.Account{}, accounts.ErrChanged
+	}
+	a.Username = name
+	w.people[id] = a
 	return a, nil
 }
 

@@ -18,7 +18,7 @@ var ErrImported = errors.New("account exists already")
 
 // ImportUser is a user of another system, from its export, without any check. The number counts as proved.
 type ImportUser struct {
-	Username     string
+	Username     string // may be empty for a user with a number or a proved address
 	PasswordHash string // a hash of Django; empty, or starting with an exclamation mark, when unusable
 	Mobile       string
 	Email        string
@@ -97,9 +97,12 @@ func (i *Importer) Import(ctx context.Context, users []ImportUser) ([]error, err
 func (i *Importer) account(user ImportUser) (Account, error) {
 	errs := FieldErrors{}
 	user.Mobile, user.Email = input.Trim(user.Mobile), input.Trim(user.Email)
-	name, problem := parseUsername(user.Username)
-	if problem != "" {
-		errs[FieldUsername] = problem
+	var name username
+	if user.Username != "" || user.Mobile == "" && (user.Email == "" || !user.EmailActive) {
+		var problem Problem
+		if name, problem = parseUsername(user.Username); problem != "" {
+			errs[FieldUsername] = problem
+		}
 	}
 	now := i.Now()
 	a := Account{
@@ -142,8 +145,8 @@ func (i *Importer) explain(ctx context.Context, account Account) (outcome, err e
 	if outcome := i.remembered(account); outcome != nil { // in a dry run only
 		return outcome, nil
 	}
-	for _, unique := range uniques(account) {
-		if unique.key.By == ByUsername {
+	for n, unique := range uniques(account) {
+		if n == 0 {
 			existing, err := i.Store.Find(ctx, unique.key)
 			switch {
 			case err == nil && samePerson(existing, account):
@@ -166,7 +169,8 @@ func (i *Importer) explain(ctx context.Context, account Account) (outcome, err e
 	return nil, errors.New("account was refused although its unique values are free")
 }
 
-// samePerson compares two accounts of one user name. The hash may have been replaced since the import.
+// samePerson compares two accounts of one user name, or without a name of one number or address. The hash may have been
+// replaced since the import, and the name chosen.
 func samePerson(existing, imported Account) bool {
 	if existing.Mobile != imported.Mobile || anyEmail(existing) != anyEmail(imported) {
 		return false
@@ -185,9 +189,12 @@ type unique struct {
 	key   Key
 }
 
+// uniques returns at least one value; the first one identifies the account.
 func uniques(a Account) []unique {
-	_, canonical, _ := CanonicalUsername(a.Username)
-	list := []unique{{FieldUsername, Key{ByUsername, canonical}}}
+	var list []unique
+	if _, canonical, ok := CanonicalUsername(a.Username); ok {
+		list = append(list, unique{FieldUsername, Key{ByUsername, canonical}})
+	}
 	if !a.Mobile.IsZero() {
 		list = append(list, unique{FieldMobile, Key{ByMobile, a.Mobile.Reveal()}})
 	}

@@ -12,7 +12,8 @@ import (
 // crowd is the world's people as a store to import to.
 type crowd struct {
 	memory
-	err error
+	err  error
+	none bool // a unique value of every account is taken
 }
 
 func (c crowd) CreateAll(ctx context.Context, list []accounts.Account, keep bool) (map[string]bool, error) {
@@ -22,7 +23,8 @@ func (c crowd) CreateAll(ctx context.Context, list []accounts.Account, keep bool
 	created := map[string]bool{}
 	for _, account := range list {
 		_, err := c.lookUp(accounts.Key{By: accounts.ByUsername, Value: account.Username})
-		if created[account.ID] = err != nil; err != nil && keep {
+		free := err != nil && !c.none
+		if created[account.ID] = free; free && keep {
 			c.people[account.ID] = account
 		}
 	}
@@ -74,7 +76,7 @@ func TestImporter_passes_on_that_the_store_is_away(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	user := accounts.ImportUser{Username: "admin_1", PasswordHash: djangoHash}
-	importer := &accounts.Importer{Store: crowd{memory{w}, errAway}, Now: w.clock.Now}
+	importer := &accounts.Importer{Store: crowd{memory: memory{w}, err: errAway}, Now: w.clock.Now}
 	if outcomes, err := importer.Import(t.Context(), []accounts.ImportUser{user}); !errors.Is(err, errAway) || outcomes != nil {
 		t.Errorf("Import = %v, %v", outcomes, err)
 	}
@@ -84,5 +86,43 @@ func TestImporter_passes_on_that_the_store_is_away(t *testing.T) {
 		if _, err := importer.Import(t.Context(), []accounts.ImportUser{user}); errors.Is(err, errAway) != (n == 1) {
 			t.Errorf("time %d: Import = %v", n, err)
 		}
+	}
+}
+
+func TestImporter_takes_users_without_a_name_that_can_sign_in(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	importer := &accounts.Importer{Store: crowd{memory: memory{w}}, Now: w.clock.Now}
+	users := []accounts.ImportUser{
+		{Mobile: someMobile, Active: true},
+		{Email: someEmail, EmailActive: true, PasswordHash: djangoHash, Active: true},
+		{Email: "unproved@example.com", PasswordHash: djangoHash, Active: true},
+	}
+	outcomes, err := importer.Import(t.Context(), users)
+	if err != nil || outcomes[0] != nil || outcomes[1] != nil {
+		t.Fatalf("Import = %v, %v", outcomes, err)
+	}
+	if fields, _ := errors.AsType[accounts.FieldErrors](outcomes[2]); fields[accounts.FieldUsername] != accounts.Missing {
+		t.Errorf("without a name and a proof: %v", outcomes[2])
+	}
+}
+
+func TestImporter_knows_a_user_without_a_name_by_the_number(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := crowd{memory: memory{w}}
+	user := accounts.ImportUser{Mobile: someMobile, Active: true}
+	for n, want := range []error{nil, accounts.ErrImported} {
+		store.none = n > 0
+		importer := &accounts.Importer{Store: store, Now: w.clock.Now}
+		if outcomes, err := importer.Import(t.Context(), []accounts.ImportUser{user}); err != nil || !errors.Is(outcomes[0], want) {
+			t.Errorf("import %d: %v, %v, want %v", n+1, outcomes, err, want)
+		}
+	}
+	user.Email = someEmail // another person's address with the same number
+	importer := &accounts.Importer{Store: store, Now: w.clock.Now}
+	outcomes, err := importer.Import(t.Context(), []accounts.ImportUser{user})
+	if taken, ok := errors.AsType[*accounts.ExistsError](outcomes[0]); err != nil || !ok || taken.Field != accounts.FieldMobile {
+		t.Errorf("another person: %v, %v", outcomes, err)
 	}
 }

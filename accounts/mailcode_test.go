@@ -35,7 +35,8 @@ func resetByMail(t *testing.T, changes ...func(*accounts.Reset)) accounts.Reset 
 
 func (w *world) signInByMail(t *testing.T, address, code string) (accounts.Account, error) {
 	t.Helper()
-	return w.SignInByCode(t.Context(), email(t, address), codeID(verify.Login, address), code)
+	account, _, err := w.SignInByCode(t.Context(), email(t, address), codeID(verify.Login, address), code, accounts.FirstSignIn{})
+	return account, err
 }
 
 func (w *world) wantNothingSpent(t *testing.T) {

@@ -11,7 +11,17 @@ import (
 )
 
 // Changes of the own account. Each asks for the current password, so that a stolen session cannot take the account
-// over; a reset asks for a code instead.
+// over; a reset asks for a code instead. An account without a password was opened by a code, and a sign-in that was
+// RecentSignIn ago at most takes the password's place.
+
+// RecentSignIn is how long after a sign-in the owner of an account without a password may change it.
+const RecentSignIn = 15 * time.Minute
+
+// ErrSignInAgain means that the account has no password and that the sign-in is too long ago to take its place.
+var ErrSignInAgain = errors.New("account has no password and was signed in to too long ago")
+
+// ErrNamed means that the account has a user name, which cannot be changed.
+var ErrNamed = errors.New("account has a user name")
 
 // ErrChanged means that the account was changed since the caller read it.
 var ErrChanged = errors.New("account has changed meanwhile")
@@ -40,19 +50,53 @@ func (s *Service) confirm(ctx context.Context, account Account, field Field, pas
 	return err
 }
 
-// PasswordChange is a request for another password.
+// confirmOwner is confirm for a person who is signed in. Where the account has no password, it returns ErrSignInAgain
+// unless the sign-in was recent.
+func (s *Service) confirmOwner(ctx context.Context, account Account, field Field, password string, recent bool) error {
+	switch {
+	case account.HasPassword():
+		return s.confirm(ctx, account, field, password)
+	case !recent:
+		return ErrSignInAgain
+	}
+	return nil
+}
+
+// SetUsername gives the account its user name, once. It returns the changed account. The errors are FieldErrors,
+// *ExistsError, and ErrNamed when it has a name.
+func (s *Service) SetUsername(ctx context.Context, account Account, text string) (Account, error) {
+	if account.Username != "" {
+		return Account{}, ErrNamed
+	}
+	name, problem := parseUsername(text)
+	if problem != "" {
+		return Account{}, FieldErrors{FieldUsername: problem}
+	}
+	if err := s.freeUsername(ctx, applicant{username: name}); err != nil {
+		return Account{}, err
+	}
+	named, err := s.Store.SetUsername(ctx, account.ID, name.shown, s.Now())
+	if errors.Is(err, ErrChanged) { // a request at the same time was faster
+		err = ErrNamed
+	}
+	return named, err
+}
+
+// PasswordChange is a request for another password, or for the first one of an account without any.
 type PasswordChange struct {
 	Current        string `json:"password_current"`
 	Password       string `json:"password"`
 	PasswordRepeat string `json:"password_repeat"`
+	Recent         bool   `json:"-"` // the sign-in is not older than [RecentSignIn]
 	Origin         `json:"-"`
 }
 
 // ChangePassword replaces the password of the account, which ends its sessions, and notifies its proved address. It
-// returns the changed account. The errors are FieldErrors, *PasswordError, [passwords.ErrBusy] and ErrChanged.
+// returns the changed account. The errors are FieldErrors, *PasswordError, ErrSignInAgain, [passwords.ErrBusy] and
+// ErrChanged.
 func (s *Service) ChangePassword(ctx context.Context, account Account, r PasswordChange) (Account, error) {
 	errs := FieldErrors{}
-	if r.Current == "" {
+	if r.Current == "" && account.HasPassword() {
 		errs[FieldPasswordCurrent] = Missing
 	}
 	password := newPassword(r.Password, r.PasswordRepeat, errs,
@@ -63,7 +107,7 @@ func (s *Service) ChangePassword(ctx context.Context, account Account, r Passwor
 	if len(errs) > 0 {
 		return Account{}, errs
 	}
-	if err := s.confirm(ctx, account, FieldPasswordCurrent, r.Current); err != nil {
+	if err := s.confirmOwner(ctx, account, FieldPasswordCurrent, r.Current, r.Recent); err != nil {
 		return Account{}, err
 	}
 	return s.setPassword(ctx, account, password, r.Origin)
@@ -156,6 +200,7 @@ type EmailChange struct {
 	EmailCodeID string
 	EmailCode   string
 	Password    string // the current one
+	Recent      bool   // see [PasswordChange]
 	Origin
 }
 
@@ -164,12 +209,14 @@ func (r EmailChange) byCode() bool { return r.EmailCodeID != "" || r.EmailCode !
 // ChangeEmail replaces the address of the account, which ends its sessions, and notifies both addresses when a code for
 // the new one comes with the request. Otherwise it sends an activation mail to the new address, and a notice to the
 // proved one, which stays until the other is proved: a mistyped address must not lock its owner out. It returns the
-// changed account. The errors are FieldErrors, *PasswordError, [passwords.ErrBusy], *ExistsError, ErrChanged; those of
-// [verify.Service] about the code, which only success uses up; and, without a code, when the owner of the address has
+// changed account. The errors are FieldErrors, *PasswordError, ErrSignInAgain, [passwords.ErrBusy], *ExistsError, ErrChanged;
+// those of [verify.Service] about the code, which only success uses up; and, without a code, when the owner of the address has
 // declined mails, a *verify.LimitError.
 func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChange) (changed Account, err error) {
 	errs := FieldErrors{}
-	errs.require(FieldPassword, r.Password)
+	if account.HasPassword() {
+		errs.require(FieldPassword, r.Password)
+	}
 	if r.byCode() {
 		code := newCode(r.Email, r.EmailCodeID, r.EmailCode, errs)
 		if r.Email == account.Email {
@@ -194,7 +241,7 @@ func (s *Service) ChangeEmail(ctx context.Context, account Account, r EmailChang
 	if len(errs) > 0 {
 		return Account{}, errs
 	}
-	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
+	if err := s.confirmOwner(ctx, account, FieldPassword, r.Password, r.Recent); err != nil {
 		return Account{}, err
 	}
 	return s.askForEmail(ctx, account, r)
@@ -222,7 +269,7 @@ func (s *Service) replaceEmail(ctx context.Context, account Account, r EmailChan
 	if err := s.refuseProved(ctx, r.Email); err != nil {
 		return Account{}, err
 	}
-	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
+	if err := s.confirmOwner(ctx, account, FieldPassword, r.Password, r.Recent); err != nil {
 		return Account{}, err
 	}
 	change := s.changeOfEmail(account, r.Email, r.Origin)
@@ -249,18 +296,22 @@ type MobileChange struct {
 	SMSCodeID string
 	SMSCode   string
 	Password  string // the current one
+	Recent    bool   // see [PasswordChange]
 	Origin
 }
 
 // ChangeMobile replaces the number of the account, which ends its sessions, and notifies its proved address. It returns
 // the changed account. The errors are FieldErrors, those of [verify.Service] about the code, *ExistsError,
-// *PasswordError, [passwords.ErrBusy] and ErrChanged. Only success uses the code up, see [Service.withCode].
+// *PasswordError, ErrSignInAgain, [passwords.ErrBusy] and ErrChanged. Only success uses the code up, see
+// [Service.withCode].
 func (s *Service) ChangeMobile(ctx context.Context, account Account, r MobileChange) (changed Account, err error) {
 	errs := FieldErrors{}
 	if r.Mobile == account.Mobile {
 		errs[FieldMobile] = Unchanged
 	}
-	errs.require(FieldPassword, r.Password)
+	if account.HasPassword() {
+		errs.require(FieldPassword, r.Password)
+	}
 	code := newCode(r.Mobile, r.SMSCodeID, r.SMSCode, errs)
 	if len(errs) > 0 {
 		return Account{}, errs
@@ -281,7 +332,7 @@ func (s *Service) replaceMobile(ctx context.Context, account Account, r MobileCh
 	if taken {
 		return Account{}, &ExistsError{FieldMobile}
 	}
-	if err := s.confirm(ctx, account, FieldPassword, r.Password); err != nil {
+	if err := s.confirmOwner(ctx, account, FieldPassword, r.Password, r.Recent); err != nil {
 		return Account{}, err
 	}
 	change := s.newChange(account, ChangedMobile, UndoWindow)

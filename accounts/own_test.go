@@ -308,7 +308,7 @@ func TestChangeMobile_spends_the_code_of_the_new_number(t *testing.T) {
 	if _, err := w.ChangeMobile(t.Context(), before, mobileChange(t)); err == nil {
 		t.Error("the code worked twice")
 	}
-	if _, err := w.SignInByCode(t.Context(), after.Mobile, codeID(verify.Login, "13900139000"), rightCode); err != nil {
+	if _, _, err := w.SignInByCode(t.Context(), after.Mobile, codeID(verify.Login, "13900139000"), rightCode, accounts.FirstSignIn{}); err != nil {
 		t.Errorf("SignInByCode with the new number = %v", err)
 	}
 }

@@ -263,7 +263,8 @@ func (s *Service) freeUsername(ctx context.Context, a applicant) error {
 	return s.Store.RemoveUnproved(ctx, holder.ID, before)
 }
 
-// newAccount returns an account and its activation mail, if any. It is active when a code has proved a contact of it.
+// newAccount returns the account of a person who has agreed to the terms, and its activation mail, if any. It is active
+// when a code has proved a contact of it.
 func (s *Service) newAccount(a applicant, hash string) (Account, *Mail) {
 	now := s.Now()
 	account := Account{
@@ -275,6 +276,8 @@ func (s *Service) newAccount(a applicant, hash string) (Account, *Mail) {
 		ActivationGeneration: 1,
 		SessionGeneration:    1,
 		SeenAt:               now,
+		AgreedAt:             now,
+		AgreedTerms:          s.Policy.TermsVersion,
 		CreatedAt:            now,
 		UpdatedAt:            now,
 	}
@@ -309,6 +312,7 @@ func (s *Service) CreateSuperuser(ctx context.Context, name, password string) (A
 	}
 	account, _ := s.newAccount(applicant{username: parsed}, hash)
 	account.Active, account.Superuser = true, true
+	account.AgreedAt, account.AgreedTerms = time.Time{}, ""
 	if err := s.Store.Create(ctx, account, nil); err != nil {
 		return Account{}, err
 	}

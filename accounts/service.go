@@ -29,6 +29,8 @@ type Policy struct {
 	NumberRecheck time.Duration // a code alone does not open an account unused for as long; 0: it always does
 	UnprovedTTL   time.Duration // how long an account waits for the proof of its address; 0: for ever
 	Regions       contact.Regions
+	SignInCreates bool   // signing in with a right code for an unknown contact makes the account
+	TermsVersion  string // of the text that people agree to; may be empty
 }
 
 // CodeSpender uses codes up and gives them back; [verify.Service] is one.

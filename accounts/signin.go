@@ -52,24 +52,33 @@ func (s *Service) loginKey(login string) Key {
 	return Key{ByUsername, canonical}
 }
 
-// SignInByCode returns the account that a code sent to its number or address opens, see [Service.ofContact]. The errors
-// are those of [verify.Service] about the code and, only for the owner of the contact, ErrNotFound, ErrNotActive, and
-// ErrSecondProof when a code is not enough. ErrSecondProof does not use the code up.
-func (s *Service) SignInByCode(ctx context.Context, to verify.Recipient, codeID, code string) (Account, error) {
+// SignInByCode returns the account that a code sent to its number or address opens, see [Service.ofContact], and makes one
+// for a contact without an account where [Policy].SignInCreates says so. The errors are those of [verify.Service] about the
+// code and, only for the owner of the contact, ErrNotFound, ErrNotActive, ErrSecondProof when a code is not enough,
+// FieldErrors when the account to be made was not agreed to, and those of [FirstSignIn]. The last three do not use the
+// code up.
+func (s *Service) SignInByCode(
+	ctx context.Context, to verify.Recipient, codeID, code string, first FirstSignIn,
+) (account Account, created bool, err error) {
 	if err := s.Codes.Spend(ctx, to, verify.Login, codeID, code); err != nil {
-		return Account{}, err
+		return Account{}, false, err
 	}
 	// After the code: without one, the time of the answer must not show whether the contact has an account.
-	account, err := s.ofContact(ctx, to)
+	account, err = s.ofContact(ctx, to)
+	if errors.Is(err, ErrNotFound) {
+		a, ok := s.Policy.newcomer(to)
+		if !ok {
+			return Account{}, false, err
+		}
+		account, created, err = s.createBySignIn(ctx, a, first)
+	}
 	switch {
-	case errors.Is(err, ErrNotFound):
-		return Account{}, err
 	case err != nil:
 		s.restore(ctx, codeID)
-		return Account{}, err
+		return Account{}, false, err
 	case !account.Active:
-		return Account{}, ErrNotActive
+		return Account{}, false, ErrNotActive
 	}
 	s.Seen(ctx, account)
-	return account, nil
+	return account, created, nil
 }

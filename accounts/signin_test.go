@@ -93,27 +93,27 @@ func TestSignInByCode(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	want := w.registered(t)
-	if _, err := w.SignInByCode(t.Context(), mobile(t, someMobile), codeID(verify.Login, someMobile), "000000"); !errors.Is(err, verify.ErrWrong) {
+	if _, _, err := w.SignInByCode(t.Context(), mobile(t, someMobile), codeID(verify.Login, someMobile), "000000", accounts.FirstSignIn{}); !errors.Is(err, verify.ErrWrong) {
 		t.Errorf("wrong code: %v", err)
 	}
-	got, err := w.SignInByCode(t.Context(), mobile(t, someMobile), codeID(verify.Login, someMobile), rightCode)
+	got, _, err := w.SignInByCode(t.Context(), mobile(t, someMobile), codeID(verify.Login, someMobile), rightCode, accounts.FirstSignIn{})
 	if err != nil || got.ID != want.ID {
 		t.Errorf("right code: %v, %v", got.ID, err)
 	}
-	if _, err := w.SignInByCode(t.Context(), mobile(t, someMobile), codeID(verify.Login, someMobile), rightCode); !errors.Is(err, verify.ErrExpired) {
+	if _, _, err := w.SignInByCode(t.Context(), mobile(t, someMobile), codeID(verify.Login, someMobile), rightCode, accounts.FirstSignIn{}); !errors.Is(err, verify.ErrExpired) {
 		t.Errorf("the same code again: %v", err)
 	}
 	w.steps()
 	unknown := mobile(t, "13900139000")
-	if _, err := w.SignInByCode(t.Context(), unknown, codeID(verify.Login, unknown.Reveal()), "000000"); !errors.Is(err, verify.ErrWrong) {
+	if _, _, err := w.SignInByCode(t.Context(), unknown, codeID(verify.Login, unknown.Reveal()), "000000", accounts.FirstSignIn{}); !errors.Is(err, verify.ErrWrong) {
 		t.Errorf("unknown number, wrong code: %v, want ErrWrong", err)
 	}
-	if _, err := w.SignInByCode(t.Context(), unknown, codeID(verify.Login, unknown.Reveal()), rightCode); !errors.Is(err, accounts.ErrNotFound) {
+	if _, _, err := w.SignInByCode(t.Context(), unknown, codeID(verify.Login, unknown.Reveal()), rightCode, accounts.FirstSignIn{}); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("unknown number, right code: %v, want ErrNotFound", err)
 	}
 	wantSteps(t, w, "spend login", "spend login", "find mobile", "find claimed_mobile") // who has no code learns nothing by the time it takes
 	w.fail["find mobile"] = errAway
-	if _, err := w.SignInByCode(t.Context(), mobile(t, "13900139001"), codeID(verify.Login, "13900139001"), rightCode); !errors.Is(err, errAway) {
+	if _, _, err := w.SignInByCode(t.Context(), mobile(t, "13900139001"), codeID(verify.Login, "13900139001"), rightCode, accounts.FirstSignIn{}); !errors.Is(err, errAway) {
 		t.Errorf("store away: %v", err)
 	}
 	wantSteps(t, w, "spend login", "find mobile", "restore")

@@ -102,6 +102,10 @@ type Store interface {
 	// generation of sessions.
 	ChangePassword(ctx context.Context, was Account, hash string, change *Change) (Account, error)
 
+	// SetUsername names an account that has no user name. It returns ErrChanged when it has one by now. The sessions
+	// continue.
+	SetUsername(ctx context.Context, id, name string, at time.Time) (Account, error)
+
 	// ChangeEmail sets the pending address, starts a new generation of activation mails and writes the link's mail.
 	// The sessions continue.
 	ChangeEmail(ctx context.Context, was Account, email contact.Email, link *Mail, change *Change) (Account, error)

@@ -274,7 +274,7 @@ func TestResetPassword_needs_a_number_that_was_not_changed_lately(t *testing.T) 
 	if len(w.spent) != 0 {
 		t.Error("a refusal has cost the code")
 	}
-	if _, err := w.SignInByCode(t.Context(), mobile(t, nextMobile), codeID(verify.Login, nextMobile), rightCode); err != nil {
+	if _, _, err := w.SignInByCode(t.Context(), mobile(t, nextMobile), codeID(verify.Login, nextMobile), rightCode, accounts.FirstSignIn{}); err != nil {
 		t.Errorf("SignInByCode = %v", err)
 	}
 	w.clock.Advance(accounts.UndoWindow)

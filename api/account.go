@@ -12,18 +12,40 @@ import (
 	"usher/limits"
 )
 
-// Changes of the own account, and what they cost of the limits. Each asks for the current password; a reset asks for a
-// code instead.
+// Changes of the own account, and what they cost of the limits. Each asks for the current password, or for a recent sign-in
+// where the account has none; a reset asks for a code instead.
 
 func (s *Server) changePassword(c echo.Context, body accounts.PasswordChange) (accounts.Account, error) {
 	account, err := s.current(c)
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	body.Origin = originOf(c)
+	body.Origin, body.Recent = originOf(c), s.recentlySignedIn(c)
 	return s.change(c, account, []limits.Spend{s.changeOfDay(account)}, func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangePassword(ctx, account, body)
 	})
+}
+
+type usernameBody struct {
+	Username string `json:"username"`
+}
+
+// setUsername names an account that has no user name. It costs a look-up too: the answer tells whether the name is taken.
+func (s *Server) setUsername(c echo.Context, body usernameBody) (accounts.Account, error) {
+	account, err := s.current(c)
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	if err := s.spend(c, append(s.byAddress(c, limits.LookupIP), s.changeOfDay(account))); err != nil {
+		return accounts.Account{}, err
+	}
+	named, err := s.Accounts.SetUsername(c.Request().Context(), account, body.Username)
+	if err != nil {
+		s.refund(c, []limits.Spend{s.changeOfDay(account)})
+		return accounts.Account{}, err
+	}
+	s.know(c, named)
+	return named, nil
 }
 
 type emailBody struct {
@@ -38,8 +60,8 @@ func (s *Server) changeEmail(c echo.Context, body emailBody) (accounts.Account, 
 		return accounts.Account{}, err
 	}
 	wrong := mistakes{}
-	wrong.require(accounts.FieldPassword, body.Password)
-	r := accounts.EmailChange{Password: body.Password, Origin: originOf(c)}
+	wrong.requirePassword(account, body.Password)
+	r := accounts.EmailChange{Password: body.Password, Recent: s.recentlySignedIn(c), Origin: originOf(c)}
 	var linkErr error
 	if body.hasCode() {
 		var code typedCode
@@ -74,13 +96,14 @@ func (s *Server) changeMobile(c echo.Context, body mobileBody) (accounts.Account
 	}
 	wrong := mistakes{}
 	mobile := wrong.code(s.Config.Regions, body.Mobile, body.SMSCodeID, body.SMSCode)
-	wrong.require(accounts.FieldPassword, body.Password)
+	wrong.requirePassword(account, body.Password)
 	if err := wrong.err(); err != nil {
 		return accounts.Account{}, err
 	}
 	return s.change(c, account, []limits.Spend{s.changeOfDay(account)}, func(ctx context.Context) (accounts.Account, error) {
 		return s.Accounts.ChangeMobile(ctx, account, accounts.MobileChange{
-			Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Password: body.Password, Origin: originOf(c),
+			Mobile: mobile, SMSCodeID: body.SMSCodeID, SMSCode: body.SMSCode, Password: body.Password,
+			Recent: s.recentlySignedIn(c), Origin: originOf(c),
 		})
 	})
 }
@@ -98,7 +121,7 @@ func (s *Server) change(
 		return accounts.Account{}, err
 	}
 	changed, err := do(c.Request().Context())
-	if _, mistake := errors.AsType[accounts.FieldErrors](err); mistake || err == nil {
+	if _, mistake := errors.AsType[accounts.FieldErrors](err); mistake || err == nil || errors.Is(err, accounts.ErrSignInAgain) {
 		s.refund(c, tries)
 	}
 	if err != nil {

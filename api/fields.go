@@ -48,6 +48,13 @@ func (m mistakes) require(field accounts.Field, text string) {
 	}
 }
 
+// requirePassword refuses a missing current password of an account that has one.
+func (m mistakes) requirePassword(account accounts.Account, password string) {
+	if account.HasPassword() {
+		m.require(accounts.FieldPassword, password)
+	}
+}
+
 // malformed refuses a text of the wrong form, or an empty one as missing.
 func (m mistakes) malformed(field accounts.Field, text string) {
 	m[field] = accounts.Malformed

@@ -93,7 +93,7 @@ func (s *Server) registerForm(c echo.Context, body registrationBody, _ *web.Page
 }
 
 func (s *Server) loginForm(c echo.Context, body signInBody, p *web.Page) error {
-	if _, err := s.openSession(c, body, p.Mode == "code"); err != nil {
+	if _, _, err := s.openSession(c, body, p.Mode == "code"); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/account")

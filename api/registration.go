@@ -22,6 +22,7 @@ type accountView struct {
 	Email       contact.Email  `json:"email"`
 	Active      bool           `json:"active"`
 	EmailActive bool           `json:"email_active"`
+	HasPassword bool           `json:"has_password"`
 
 	// PendingEmail is shown apart only while another address is proved.
 	PendingEmail  *contact.Email  `json:"pending_email,omitempty"`
@@ -31,6 +32,7 @@ type accountView struct {
 func newAccountView(a accounts.Account) accountView {
 	view := accountView{
 		ID: a.ID, Username: a.Username, Mobile: a.Mobile, Email: a.Email, Active: a.Active, EmailActive: !a.Email.IsZero(),
+		HasPassword: a.HasPassword(),
 	}
 	if !a.PendingMobile.IsZero() {
 		view.PendingMobile = &a.PendingMobile

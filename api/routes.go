@@ -45,6 +45,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/v1/password-resets", endpoint(http.StatusOK, withBody(s.resetPassword)))
 
 	e.PUT("/v1/account/password", endpoint(http.StatusOK, withBody(s.changePassword)))
+	e.PUT("/v1/account/username", endpoint(http.StatusOK, withBody(s.setUsername)))
 	e.PUT("/v1/account/email", endpoint(http.StatusOK, withBody(s.changeEmail)))
 	e.PUT("/v1/account/mobile", endpoint(http.StatusOK, withBody(s.changeMobile)))
 

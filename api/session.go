@@ -157,6 +157,12 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 	return account, s.noteSeen(ctx, c)
 }
 
+// recentlySignedIn reports whether the loaded session began so lately that it may change an account without a password.
+func (s *Server) recentlySignedIn(c echo.Context) bool {
+	created := time.Unix(s.sessions.GetInt64(c.Request().Context(), sessionCreated), 0)
+	return s.Now().Sub(created) < accounts.RecentSignIn
+}
+
 // tooLongAgo reports whether a session that was last seen at a Unix time has ended, unless it is remembered.
 func (s *Server) tooLongAgo(seen int64) bool {
 	return s.Now().Sub(time.Unix(seen, 0)) >= s.Config.SessionIdle

@@ -24,34 +24,43 @@ type signInBody struct {
 	Mobile    string `json:"mobile"`
 	SMSCodeID string `json:"sms_code_id"`
 	SMSCode   string `json:"sms_code"`
+	Agree     bool   `json:"agree"` // to the terms, where the sign-in makes the account
 	emailProof
 }
 
-func (s *Server) signIn(c echo.Context, body signInBody) (accounts.Account, error) {
-	return s.openSession(c, body, body.Login == "" && (body.Mobile != "" || body.SMSCode != "" || body.emailProof != emailProof{}))
+// signInView is the account that is signed in.
+type signInView struct {
+	accountView
+
+	Created bool `json:"created"` // by this sign-in
 }
 
-// openSession signs in by password or by code.
-func (s *Server) openSession(c echo.Context, body signInBody, byCode bool) (accounts.Account, error) {
-	signIn := s.signInByPassword
+func (s *Server) signIn(c echo.Context, body signInBody) (signInView, error) {
+	account, created, err := s.openSession(c, body, body.Login == "" && (body.Mobile != "" || body.SMSCode != "" || body.emailProof != emailProof{}))
+	return signInView{newAccountView(account), created}, err
+}
+
+// openSession signs in by password or by code. It reports whether it has made the account.
+func (s *Server) openSession(c echo.Context, body signInBody, byCode bool) (account accounts.Account, created bool, err error) {
 	if byCode {
-		signIn = s.signInByCode
+		account, created, err = s.signInByCode(c, body)
+	} else {
+		account, err = s.signInByPassword(c, body)
 	}
-	account, err := signIn(c, body)
 	if errors.Is(err, accounts.ErrNotActive) && account.Waiting() {
-		return accounts.Account{}, s.noteWaiting(c, account, err)
+		return accounts.Account{}, false, s.noteWaiting(c, account, err)
 	}
 	if err != nil {
-		return accounts.Account{}, err
+		return accounts.Account{}, false, err
 	}
 	s.know(c, account)
 	if err := s.startSession(c, account, body.Remember); err != nil {
-		return account, err
+		return account, created, err
 	}
 	if !byCode {
 		s.rememberName(c, body, account)
 	}
-	return account, nil
+	return account, created, nil
 }
 
 func (s *Server) signInByPassword(c echo.Context, body signInBody) (accounts.Account, error) {
@@ -79,19 +88,31 @@ func (s *Server) loginSubject(login string) string {
 	return "other " + login // no account can have such a name; it is counted like all others
 }
 
-func (s *Server) signInByCode(c echo.Context, body signInBody) (accounts.Account, error) {
+func (s *Server) signInByCode(c echo.Context, body signInBody) (account accounts.Account, created bool, err error) {
 	code, err := s.readCode(smsProof{body.Mobile, body.SMSCodeID, body.SMSCode}, body.emailProof, mistakes{})
 	if err != nil {
-		return accounts.Account{}, err
+		return accounts.Account{}, false, err
 	}
 	if err := s.admitCode(c, code.to); err != nil {
-		return accounts.Account{}, err
+		return accounts.Account{}, false, err
 	}
-	account, err := s.Accounts.SignInByCode(c.Request().Context(), code.to, code.id, code.text)
-	if err == nil {
+	var registration []limits.Spend
+	first := accounts.FirstSignIn{Agree: body.Agree, Admit: func() error {
+		registration = s.byAddress(c, limits.RegisterIP)
+		return s.spend(c, registration)
+	}}
+	account, created, err = s.Accounts.SignInByCode(c.Request().Context(), code.to, code.id, code.text, first)
+	_, refused := errors.AsType[*verify.LimitError](err)
+	switch {
+	case err == nil:
 		s.Metrics.signIns.WithLabelValues("code").Inc()
+	case !refused && registration != nil:
+		s.refundTotals(c, registration)
 	}
-	return account, err
+	if created {
+		s.Metrics.registered(account)
+	}
+	return account, created, err
 }
 
 // knownTTL is how long a network is known for an account after a sign-in from it.

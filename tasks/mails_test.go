@@ -232,3 +232,26 @@ func TestMails_leaves_a_purpose_it_does_not_know_to_newer_workers(t *testing.T) 
 		t.Errorf("wrote %q", email.Subject)
 	}
 }
+
+func TestMails_to_an_account_without_a_name_greet_without_one(t *testing.T) {
+	t.Parallel()
+	for _, purpose := range []accounts.MailPurpose{
+		accounts.MailActivation, accounts.MailPasswordChanged, accounts.MailMobileChanged, accounts.MailEmailAsked,
+		accounts.MailEmailChanged, accounts.MailChangeUndone, accounts.MailNumberClaimed, accounts.MailClaimEnded,
+	} {
+		for language, greeting := range map[string]string{"en": "Hello,", "zh": "您好！"} {
+			mail := activation(t)
+			mail.Account.Username, mail.Mail.Purpose, mail.Mail.Language = "", purpose, language
+			mail.Mail.To = mustEmail(t, "xiaoming@example.com")
+			email := mustWrite(t, mail, token)
+			if !strings.HasPrefix(email.Text, greeting) || !strings.Contains(email.HTML, ">"+greeting+"<") {
+				t.Errorf("%s in %s:\n%s", purpose, language, email.Text)
+			}
+			for _, broken := range []string{"<b></b>", "用户名", "\n entered"} {
+				if strings.Contains(email.Text+email.HTML, broken) {
+					t.Errorf("%s in %s has %q:\n%s", purpose, language, broken, email.Text)
+				}
+			}
+		}
+	}
+}

@@ -195,6 +195,7 @@ func (a *API) accounts(codes *verify.Service) *accounts.Service {
 		Policy: accounts.Policy{
 			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL, UnprovedTTL: c.UnprovedTTL,
 			NumberRecheck: c.NumberRecheck, Regions: a.settings.Regions,
+			SignInCreates: c.SignInCreates, TermsVersion: c.TermsVersion,
 		},
 		Now:    a.stores.Clock.Now,
 		Logger: a.logger,

@@ -192,6 +192,8 @@ func TestImportUsers_rejects_line_by_line(t *testing.T) {
 		{"other_3,md5$salt$3f86d0d3d465b7b458c231bf3555c0e3,," + rest, "password: not a hash that can be verified"},
 		{"other_4,bcrypt$$2b$31$abcdefghijklmnopqrstuu2c1e4vZoCxDVRU9N6VCSSmNg4cQa1Ve,," + rest, "password: not a hash"},
 		{"other_5,!,,lilei@example.com" + rest, "mobile: missing"},
+		{"," + someHash + ",,lilei@example.com" + rest, "username: missing"},
+		{"," + someHash + ",13900000001," + rest, "mobile: another account has it"},
 		{"other_6," + someHash + ",13800138001x,lilei@example.com\x00" + rest, "email: malformed; mobile: malformed"},
 		{"oth\x00er_7," + someHash + ",," + rest, "username: malformed"},
 		{"other_8\xff," + someHash + ",," + rest, "not in UTF-8"},
@@ -221,14 +223,14 @@ func TestImportUsers_rejects_line_by_line(t *testing.T) {
 					t.Errorf("line %d was rejected:\n%s", n+2, out)
 				}
 			}
-			want(t, out, err, "2 ", ", 0 already there, 21 rejected", "lines rejected: 21")
+			want(t, out, err, "2 ", ", 0 already there, 23 rejected", "lines rejected: 23")
 			if flags != nil {
 				if _, found := b.find(t, "person_1"); found {
 					t.Error("the dry run imported a user")
 				}
 			}
 			report, err := os.ReadFile(rejects)
-			if listed := strings.Join(strings.SplitAfter(out, "\n")[:21], ""); err != nil || string(report) != listed {
+			if listed := strings.Join(strings.SplitAfter(out, "\n")[:23], ""); err != nil || string(report) != listed {
 				t.Errorf("the file of rejects has %q, %v, want %q", report, err, listed)
 			}
 		}

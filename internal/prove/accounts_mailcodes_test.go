@@ -70,7 +70,7 @@ func (w *accountWorld) signInByMail(c *rapid.T) {
 	if a != nil && !a.active {
 		want = "not active"
 	}
-	account, err := w.service.SignInByCode(c.Context(), w.email(address), "id", "code")
+	account, _, err := w.service.SignInByCode(c.Context(), w.email(address), "id", "code", accounts.FirstSignIn{})
 	if w.expect(c, "sign in by mail", err, want) {
 		if account.ID != a.id {
 			c.Fatalf("the code opened another account")

@@ -231,7 +231,7 @@ func (w *accountWorld) signInByCode(c *rapid.T) {
 	if a != nil && !a.active {
 		want = "not active"
 	}
-	account, err := w.service.SignInByCode(c.Context(), w.mobile(number), "id", "code")
+	account, _, err := w.service.SignInByCode(c.Context(), w.mobile(number), "id", "code", accounts.FirstSignIn{})
 	if w.expect(c, "sign in by code", err, want) {
 		if account.ID != a.id {
 			c.Fatalf("the code opened another account")

@@ -24,7 +24,8 @@ const accountColumns = `id, username, username_key, mobile_key, mobile_sealed, m
 	pending_email_key, pending_email_sealed, pending_email_masked, pending_email_at,
 	password_hash, active, email_active, superuser,
 	activation_generation, session_generation, mobile_changed_at, email_changed_at,
-	pending_mobile_key, pending_mobile_sealed, pending_mobile_masked, pending_mobile_at, seen_at, created_at, updated_at`
+	pending_mobile_key, pending_mobile_sealed, pending_mobile_masked, pending_mobile_at,
+	seen_at, agreed_at, agreed_terms, created_at, updated_at`
 
 // accountRow is a row of accounts. Nil pointers are NULL: there is no number or no address.
 type accountRow struct {
@@ -48,20 +49,22 @@ type accountRow struct {
 	PendingMobileMasked  string  `db:"pending_mobile_masked"`
 	PendingMobileAt      Stamp   `db:"pending_mobile_at"`
 	SeenAt               Stamp   `db:"seen_at"`
+	AgreedAt             Stamp   `db:"agreed_at"`
+	AgreedTerms          string  `db:"agreed_terms"`
 	CreatedAt            Stamp   `db:"created_at"`
 	UpdatedAt            Stamp   `db:"updated_at"`
 }
 
 // row converts an account to the columns of a row.
 func (a *Accounts) row(account accounts.Account) (accountRow, error) {
-	_, canonical, ok := accounts.CanonicalUsername(account.Username)
-	if !ok {
-		return accountRow{}, errors.New("user name is not valid")
+	nameKey, err := usernameKey(account.ID, account.Username)
+	if err != nil {
+		return accountRow{}, err
 	}
 	row := accountRow{
 		ID:                   account.ID,
 		Username:             account.Username,
-		UsernameKey:          canonical,
+		UsernameKey:          nameKey,
 		contactsRow:          contactsRow{MobileMasked: account.Mobile.String(), EmailMasked: account.Email.String()},
 		PendingEmailMasked:   account.PendingEmail.String(),
 		PendingEmailAt:       at(account.PendingEmailAt),
@@ -74,6 +77,8 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 		PendingMobileMasked:  account.PendingMobile.String(),
 		PendingMobileAt:      at(account.PendingMobileAt),
 		SeenAt:               at(account.SeenAt),
+		AgreedAt:             at(account.AgreedAt),
+		AgreedTerms:          account.AgreedTerms,
 		CreatedAt:            at(account.CreatedAt),
 		UpdatedAt:            at(account.UpdatedAt),
 	}
@@ -82,6 +87,19 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 	row.EmailKey, row.EmailSealed = a.hide(indexEmail, account.Email.Reveal(), sealEmail+account.ID)
 	row.PendingEmailKey, row.PendingEmailSealed = a.hide(indexEmail, account.PendingEmail.Reveal(), sealEmail+account.ID)
 	return row, nil
+}
+
+// usernameKey returns the unique form of a user name. That of an account without a name is the key of no name, because names
+// have no hyphens. It is not null: the version before, which may run beside this one, reads a text.
+func usernameKey(id, name string) (string, error) {
+	if name == "" {
+		return "-" + id, nil
+	}
+	_, canonical, ok := accounts.CanonicalUsername(name)
+	if !ok {
+		return "", errors.New("user name is not valid")
+	}
+	return canonical, nil
 }
 
 // hide returns the two forms in which a number or an address is stored: its keyed hash, and sealed. Both are nil for none.
@@ -108,6 +126,8 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 		EmailChangedAt:       row.EmailChangedAt.Time,
 		PendingMobileAt:      row.PendingMobileAt.Time,
 		SeenAt:               row.SeenAt.Time,
+		AgreedAt:             row.AgreedAt.Time,
+		AgreedTerms:          row.AgreedTerms,
 		CreatedAt:            row.CreatedAt.Time,
 		UpdatedAt:            row.UpdatedAt.Time,
 	}

@@ -154,6 +154,22 @@ func (a *Accounts) ChangePassword(
 	return a.change(ctx, "change password", was, kept, nil, "password_hash = ?, "+endSessions, hash)
 }
 
+// SetUsername implements accounts.Store.
+func (a *Accounts) SetUsername(ctx context.Context, id, name string, when time.Time) (accounts.Account, error) {
+	key, err := usernameKey(id, name)
+	if err != nil {
+		return accounts.Account{}, fmt.Errorf("set user name: %w", err)
+	}
+	row, err := a.update(ctx, nil, nil, `
+		set username = ?, username_key = ?, updated_at = ?
+		where id = ? and username = ''`,
+		name, key, at(when), id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return accounts.Account{}, accounts.ErrChanged
+	}
+	return a.found("set user name", row, err)
+}
+
 // ChangeEmail implements accounts.Store.
 func (a *Accounts) ChangeEmail(
 	ctx context.Context, was accounts.Account, email contact.Email, link *accounts.Mail, kept *accounts.Change,

@@ -21,6 +21,7 @@ type behaviours map[string]func(*testing.T, *fixture)
 // promises are what the store promises on every kind of database.
 var promises = map[string]behaviours{
 	"Accounts": accountsTests,
+	"Nameless": namelessTests,
 	"Changes":  changesTests,
 	"Undos":    undosTests,
 	"Claims":   claimsTests,
@@ -112,7 +113,7 @@ func (f *fixture) created(t *testing.T) (accounts.Account, accounts.Mail) {
 func stored(account accounts.Account) accounts.Account {
 	for _, at := range []*time.Time{
 		&account.CreatedAt, &account.UpdatedAt, &account.PendingEmailAt, &account.PendingMobileAt,
-		&account.MobileChangedAt, &account.EmailChangedAt, &account.SeenAt,
+		&account.MobileChangedAt, &account.EmailChangedAt, &account.SeenAt, &account.AgreedAt,
 	} {
 		*at = at.UTC().Truncate(time.Microsecond)
 	}
