@@ -16,24 +16,25 @@ import (
 
 // What strangers do to one person, who wants to sign in all the same.
 
-// priced asks for a captcha of a price and returns its id.
-func (p *person) priced(price string) string {
+// priced asks for a captcha of a price, and returns its id and its answer.
+func (p *person) priced(price string) (id, answer string) {
 	p.b.t.Helper()
-	return p.post("/v1/captchas", body{"price": price}).want(201, "0").str("captcha_id")
+	asked := p.post("/v1/captchas", body{"price": price}).want(201, "0")
+	return asked.str("captcha_id"), asked.solved()
 }
 
 // askFor asks for a code to sign in with.
 func (p *person) askFor(mobile, price string) *reply {
 	p.b.t.Helper()
-	return p.post("/v1/sms-codes", body{
-		"mobile": mobile, "purpose": "login", "captcha_id": p.priced(price), "captcha": captchaText,
-	})
+	id, answer := p.priced(price)
+	return p.post("/v1/sms-codes", body{"mobile": mobile, "purpose": "login", "captcha_id": id, "captcha": answer})
 }
 
 // tryPaying gives a password with a captcha of the high price.
 func (p *person) tryPaying(login, secret string) *reply {
 	p.b.t.Helper()
-	return p.post("/v1/sessions", body{"login": login, "password": secret, "captcha_id": p.priced("high"), "captcha": captchaText})
+	id, answer := p.priced("high")
+	return p.post("/v1/sessions", body{"login": login, "password": secret, "captcha_id": id, "captcha": answer})
 }
 
 // besiege has strangers, each from a network of its own, ask for every code that they get of a number, pay or not.

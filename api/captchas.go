@@ -96,20 +96,23 @@ func (s *Server) newCaptcha(c echo.Context, medium challenge.Medium, price chall
 	if !s.Captcha.Enabled() {
 		return captchaView{}, errCaptchaIsOff
 	}
-	if err := s.spend(c, s.byAddress(c, limits.CaptchaIP)); err != nil {
-		return captchaView{}, err
-	}
-	pressure, err := s.pressure(c)
+	_, decision, err := s.Gate.Admit(c.Request().Context(), "", s.byAddress(c, limits.CaptchaIP), s.pricedByLimits(c)...)
 	if err != nil {
 		return captchaView{}, err
 	}
-	if pressure == strong || pressure == some && !scripted {
+	if !decision.Allowed() {
+		return captchaView{}, refusal(decision)
+	}
+	if wanted := priceOf(decision.Risk); !price.Covers(wanted) {
+		price = wanted
+	}
+	if price == challenge.Raised && !scripted {
 		price = challenge.High
 	}
-	if medium == challenge.Hosted && (price != challenge.Normal || !s.hostedIsReady()) {
+	if medium == challenge.Hosted && (price == challenge.High || !s.hostedIsReady()) {
 		medium = s.ownMedium()
 	}
-	view, asked, err := s.makeCaptcha(medium, price, pressure, languageOf(c))
+	view, asked, err := s.makeCaptcha(medium, price, languageOf(c))
 	if err != nil {
 		return captchaView{}, err
 	}
@@ -117,11 +120,12 @@ func (s *Server) newCaptcha(c echo.Context, medium challenge.Medium, price chall
 		return captchaView{}, err
 	}
 	s.Metrics.captchas.WithLabelValues("asked").Inc()
+	s.Metrics.prices.WithLabelValues(string(medium), string(price)).Inc()
 	return view, nil
 }
 
 // makeCaptcha returns what to show of a new challenge, and what to store.
-func (s *Server) makeCaptcha(medium challenge.Medium, price challenge.Price, p pressure, language string) (captchaView, challenge.Asked, error) {
+func (s *Server) makeCaptcha(medium challenge.Medium, price challenge.Price, language string) (captchaView, challenge.Asked, error) {
 	view := captchaView{ID: captcha.NewID(), Kind: string(medium), ExpiresIn: seconds(s.Config.CaptchaTTL)}
 	if medium == challenge.Hosted {
 		widget := s.Hosted.Widget
@@ -129,8 +133,8 @@ func (s *Server) makeCaptcha(medium challenge.Medium, price challenge.Price, p p
 		return view, challenge.Asked{Medium: medium, Price: price, Answer: string(medium)}, nil
 	}
 	asked := challenge.Asked{Medium: medium, Price: price, Answer: string(challenge.Work)}
-	if asked.Work = p == some && price == challenge.Normal; asked.Work || medium == challenge.Work {
-		id, work, err := s.Work.Make(price, p.times(), s.Now().Add(s.Config.CaptchaTTL))
+	if asked.NeedsWork() {
+		id, work, err := s.Work.Make(price, s.Now().Add(s.Config.CaptchaTTL))
 		if err != nil {
 			return captchaView{}, asked, err
 		}
@@ -160,17 +164,15 @@ func (v *captchaView) show(made captcha.Challenge) {
 // it after a space.
 func (s *Server) right(id string, asked challenge.Asked, given string) bool {
 	proof := given
-	if asked.Work {
+	if asked.NeedsWork() && asked.Medium != challenge.Work {
 		cut := strings.LastIndexByte(given, ' ')
 		if cut < 0 {
 			return false
 		}
 		given, proof = given[:cut], given[cut+1:]
 	}
-	if asked.Work || asked.Medium == challenge.Work {
-		if s.Work.Verify(id, proof, s.Now()) != nil {
-			return false
-		}
+	if asked.NeedsWork() && s.Work.Verify(id, proof, s.Now()) != nil {
+		return false
 	}
 	return asked.Medium == challenge.Work || captcha.Match(asked.Answer, given)
 }

@@ -40,7 +40,7 @@ func (r *reply) challenge() pow.Challenge {
 }
 
 // prove does the work as a browser does and returns what it sends.
-func prove(t *testing.T, c pow.Challenge) string {
+func prove(t testing.TB, c pow.Challenge) string {
 	t.Helper()
 	nonce, salt := must(hex.DecodeString(c.Parameters.Nonce))(t), must(hex.DecodeString(c.Parameters.Salt))(t)
 	for counter := range uint32(c.Parameters.Data.Most) + 1 {
@@ -53,6 +53,19 @@ func prove(t *testing.T, c pow.Challenge) string {
 	}
 	t.Fatal("no counter solves the challenge")
 	return ""
+}
+
+// solved returns the right answer to what was asked: a text, a proof of work, or both.
+func (r *reply) solved() string {
+	r.t.Helper()
+	switch {
+	case r.Data["challenge"] == nil:
+		return captchaText
+	case r.Data["image"] == nil && r.Data["audio"] == nil:
+		return prove(r.t, r.challenge())
+	default:
+		return captchaText + " " + prove(r.t, r.challenge())
+	}
 }
 
 func TestWork_opens_once_what_a_picture_opens(t *testing.T) {
@@ -90,79 +103,225 @@ func TestWork_alone_is_not_enough_where_pictures_are_asked(t *testing.T) {
 	b.person().post("/v1/captchas", body{"kind": "pow"}).want(422, "4103")
 }
 
-func TestWork_of_a_high_price_is_sixteen_times_as_much(t *testing.T) {
+func TestWork_follows_the_price(t *testing.T) {
 	t.Parallel()
 	p := setup(t, askForWork(t)).person()
-	normal := p.post("/v1/captchas", body{"kind": "pow"}).want(201, "0").challenge().Parameters.Data
-	high := p.post("/v1/captchas", body{"kind": "pow", "price": "high"}).want(201, "0").challenge().Parameters.Data
-	if high.Most != 16*normal.Most || high.Price != challenge.High || normal.Price != challenge.Normal {
-		t.Errorf("got %+v and %+v", normal, high)
-	}
-}
-
-// The more of what all share is used up, the dearer is a captcha: with work beside it from a half on, of the high price
-// from three quarters on.
-func TestCaptcha_costs_more_under_pressure(t *testing.T) {
-	t.Parallel()
-	b := setup(t, func(s *api.Server) {
-		s.Limits = limits.Set{limits.SMSTotal: {Name: limits.SMSTotal, Count: 20, Period: time.Hour}}
-	})
-	p := b.person()
-	sent := 0
-	send := func(id, answer string) *reply {
-		sent++
-		return p.post("/v1/sms-codes", body{"mobile": "1380013" + strconv.Itoa(8000+sent), "purpose": "login", "captcha_id": id, "captcha": answer})
-	}
-	for range 10 {
-		send(p.captcha(), captchaText).want(202, "0")
-	}
-	asked := p.post("/v1/captchas", body{}).want(201, "0")
-	if asked.str("image") == "" || asked.challenge().Parameters.Data.Most != 4*20 {
-		t.Errorf("half way: got %s", asked.text)
-	}
-	proof := prove(t, asked.challenge())
-	if p.post("/v1/captchas/"+asked.str("captcha_id")+"/check", body{"answer": captchaText}).want(200, "0").Data["valid"] != false {
-		t.Error("the picture alone is enough")
-	}
-	send(asked.str("captcha_id"), captchaText+" "+proof).want(202, "0")
-	for _, answer := range []string{proof, "wrong " + proof, captchaText + " x"} {
-		send(p.captcha(), answer).want(422, "4202")
-	}
-	for range 4 {
-		asked := p.post("/v1/captchas", body{}).want(201, "0")
-		send(asked.str("captcha_id"), captchaText+" "+prove(t, asked.challenge())).want(202, "0")
-	}
-	dear := p.post("/v1/captchas", body{}).want(201, "0")
-	if dear.Data["challenge"] != nil {
-		t.Errorf("three quarters: got %s", dear.text)
-	}
-	send(dear.str("captcha_id"), captchaText).want(202, "0")
-	kept, _, err := redisstore.New(b.client, b.keys, b.clock.Now).Gate().Admit(t.Context(), p.captcha(), nil)
-	if err != nil || kept.Price != challenge.High {
-		t.Errorf("three quarters: kept %+v, %v", kept, err)
-	}
-}
-
-// The last quarter of a prefix is for those who pay more: strangers with normal captchas cannot use it up.
-func TestCaptcha_of_a_high_price_gets_the_rest_of_a_prefix(t *testing.T) {
-	t.Parallel()
-	b := setup(t, func(s *api.Server) {
-		s.Limits = limits.Set{limits.SMSPrefix: {Name: limits.SMSPrefix, Count: 20, Period: time.Hour}}
-	})
-	p := b.person()
-	send := func(i int, price string) *reply {
-		id := p.post("/v1/captchas", body{"price": price}).want(201, "0").str("captcha_id")
-		mobile := "1380013" + strconv.Itoa(8000+i)
-		return p.post("/v1/sms-codes", body{"mobile": mobile, "purpose": "login", "captcha_id": id, "captcha": captchaText})
-	}
-	for i := range 15 {
-		send(i, "normal").want(202, "0")
-	}
-	for i := 15; i < 20; i++ {
-		if got := send(i, "normal").want(422, "4202").Data["captcha_price"]; got != "high" {
-			t.Errorf("the refusal asks for the price %v", got)
+	for price, times := range map[challenge.Price]int{challenge.Normal: 1, challenge.Raised: 4, challenge.High: 16} {
+		got := p.post("/v1/captchas", body{"kind": "pow", "price": price}).want(201, "0").challenge().Parameters.Data
+		if got.Most != times*workMost || got.Price != price {
+			t.Errorf("%s: got %+v", price, got)
 		}
-		send(i, "high").want(202, "0")
 	}
-	send(20, "high").want(429, "4206")
+}
+
+// onlyLimit leaves one limit on.
+func onlyLimit(name limits.Name, count int) func(*api.Server) {
+	return func(s *api.Server) {
+		s.Limits = limits.Set{name: {Name: name, Count: count, Period: time.Hour}}
+	}
+}
+
+// sender asks for codes, each for a number of its own with one prefix.
+type sender struct {
+	*person
+	sent int
+}
+
+func (s *sender) send(id, answer string) *reply {
+	s.b.t.Helper()
+	s.sent++
+	return s.post("/v1/sms-codes", body{"mobile": "1380013" + strconv.Itoa(8000+s.sent), "purpose": "login", "captcha_id": id, "captcha": answer})
+}
+
+// TestCaptcha_costs_more_as_limits_fill: the fuller a limit of the client, of its network, or of all codes is, the higher is
+// the price of a new captcha. That of an older one is still enough for a tenth more, and the refusal names the wanted one.
+func TestCaptcha_costs_more_as_limits_fill(t *testing.T) {
+	t.Parallel()
+	for _, name := range []limits.Name{limits.SMSIPHour, limits.SMSIPHour.Net(), limits.SMSIPDay, limits.SMSTotal} {
+		t.Run(string(name), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, onlyLimit(name, 20))
+			p := &sender{person: b.person()}
+			prices := func(used int, want string) {
+				t.Helper()
+				for p.sent < used {
+					p.send(p.priced("high")).want(202, "0")
+				}
+				asked := p.post("/v1/captchas", body{}).want(201, "0")
+				if beside := asked.Data["challenge"] != nil; beside != (want == "raised") {
+					t.Errorf("%d of 20 used: a proof of work is asked: %t", used, beside)
+				}
+				kept := must(b.face.Captchas.Peek(t.Context(), asked.str("captcha_id")))(t)
+				if string(kept.Price) != want {
+					t.Errorf("%d of 20 used: got the price %s, want %s", used, kept.Price, want)
+				}
+			}
+			refused := func(id, answer, want string) {
+				t.Helper()
+				got := p.send(id, answer).want(422, "4202")
+				if p.sent--; got.Data["captcha_price"] != want {
+					t.Errorf("the refusal asks for the price %v, want %s", got.Data["captcha_price"], want)
+				}
+			}
+			prices(0, "normal")
+			early := make([][2]string, 3) // of the normal price, made while all was quiet
+			for i := range early {
+				early[i][0], early[i][1] = p.priced("normal")
+			}
+			prices(9, "normal")
+			prices(10, "raised")
+			prices(11, "raised")
+			p.send(early[0][0], early[0][1]).want(202, "0") // within the grace
+			refused(early[1][0], early[1][1], "raised")     // 60 %
+			raised, proof := p.priced("normal")
+			prices(14, "raised")
+			prices(15, "high")
+			refused(early[2][0], early[2][1], "raised")
+			prices(16, "high")
+			p.send(raised, proof).want(202, "0") // within the grace
+			prices(19, "high")
+			p.send(p.priced("high")).want(202, "0") // a limit refuses nothing early
+			p.send(p.priced("high")).want(429, "4206")
+			if got := b.metric("usher_captcha_prices_total", "image", "raised"); got != 4 {
+				t.Errorf("%v captchas of the raised price are counted, want 4", got)
+			}
+			if got := b.metric("usher_captchas_total", "cheap"); got != 2 {
+				t.Errorf("%v captchas are counted as too cheap, want 2", got)
+			}
+		})
+	}
+}
+
+func TestCaptcha_costs_more_as_the_budget_goes(t *testing.T) {
+	t.Parallel()
+	for _, name := range []limits.Name{limits.SMSBudgetDay, limits.SMSBudgetUnknown} {
+		b := setup(t, onlyLimit(name, 20))
+		p := &sender{person: b.person()}
+		for used, want := range map[int]string{14: "normal", 15: "raised", 17: "raised", 18: "high", 19: "high"} {
+			if err := b.client.FlushAll(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			for range used {
+				p.send(p.priced("high")).want(202, "0")
+			}
+			id, _ := p.priced("normal")
+			if kept := must(b.face.Captchas.Peek(t.Context(), id))(t); string(kept.Price) != want {
+				t.Errorf("%s, %d of 20 used: got the price %s, want %s", name, used, kept.Price, want)
+			}
+		}
+	}
+}
+
+// A picture beside a proof of work needs both.
+func TestCaptcha_of_the_raised_price_needs_text_and_work(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	p := &sender{person: b.person()}
+	asked := p.post("/v1/captchas", body{"price": "raised"}).want(201, "0")
+	if got := asked.challenge().Parameters.Data.Most; asked.str("image") == "" || got != 4*workMost {
+		t.Errorf("got %s", shorten(asked.text))
+	}
+	check := func(answer string, want bool) {
+		t.Helper()
+		if got := p.post("/v1/captchas/"+asked.str("captcha_id")+"/check", body{"answer": answer}).want(200, "0").Data["valid"]; got != want {
+			t.Errorf("%.10q is right: %v", answer, got)
+		}
+	}
+	check(captchaText, false)
+	check(asked.solved(), true)
+	p.send(asked.str("captcha_id"), asked.solved()).want(202, "0")
+	for _, answer := range []string{"proof", "wrong proof", captchaText + " x"} {
+		again := p.post("/v1/captchas", body{"price": "raised"}).want(201, "0")
+		p.send(again.str("captcha_id"), strings.Replace(answer, "proof", prove(t, again.challenge()), 1)).want(422, "4202")
+	}
+}
+
+// TestCaptcha_without_a_script_is_longer: a page without scripts cannot do the work of the raised price.
+func TestCaptcha_without_a_script_is_longer(t *testing.T) {
+	t.Parallel()
+	b := setup(t, onlyLimit(limits.SMSTotal, 20))
+	p := &sender{person: b.person()}
+	for range 10 {
+		p.send(p.priced("high")).want(202, "0")
+	}
+	before := b.metric("usher_captcha_prices_total", "image", "high")
+	p.get("/register")
+	if got := b.metric("usher_captcha_prices_total", "image", "high") - before; got != 1 {
+		t.Errorf("the page has %v captchas of the high price, want 1", got)
+	}
+}
+
+// The second half of a prefix is for those who pay more, and the last quarter for the high price: strangers with normal
+// captchas cannot use it up.
+func TestCaptcha_of_a_higher_price_gets_the_rest_of_a_prefix(t *testing.T) {
+	t.Parallel()
+	b := setup(t, onlyLimit(limits.SMSPrefix, 20))
+	p := &sender{person: b.person()}
+	for used := range 20 {
+		wanted := []string{"raised", "high"}
+		switch {
+		case used < 10:
+			wanted = nil
+		case used < 15:
+			wanted = wanted[:1]
+		}
+		price := "normal"
+		for range wanted {
+			want := wanted[len(wanted)-1]
+			if got := p.send(p.priced(price)).want(422, "4202").Data["captcha_price"]; got != want {
+				t.Errorf("%d used: the refusal of %s asks for %v, want %s", used, price, got, want)
+			}
+			price = "raised"
+		}
+		if len(wanted) > 0 {
+			price = wanted[len(wanted)-1]
+		}
+		p.send(p.priced(price)).want(202, "0")
+	}
+	p.send(p.priced("high")).want(429, "4206")
+}
+
+// TestCaptcha_costs_more_where_codes_are_not_entered: the guard of a prefix asks for the high price from everybody but the
+// owners of numbers on known networks, before it refuses.
+func TestCaptcha_costs_more_where_codes_are_not_entered(t *testing.T) {
+	t.Parallel()
+	b := onRedis(t, func(s *api.Server, store *redisstore.Store) {
+		guard := limits.Defaults()[limits.SMSConversion]
+		s.Limits = limits.Set{limits.SMSConversion: guard}
+		store.Rules.Set = s.Limits
+	})
+	owner := b.at("198.51.100.7")
+	owner.signUp("owner", samePrefix(0))
+	for i := 1; i < 15; i++ {
+		b.at(ofNetwork(i)).send(samePrefix(i)).want(202, "0")
+	}
+	b.clock.Advance(11 * time.Minute)
+	stranger := b.at("203.0.113.9")
+	for _, mobile := range []string{samePrefix(0), samePrefix(500)} { // with and without an account
+		if got := stranger.askFor(mobile, "normal").want(422, "4202").Data["captcha_price"]; got != "high" {
+			t.Errorf("a stranger is asked for the price %v, want high", got)
+		}
+		stranger.askFor(mobile, "raised").want(422, "4202")
+	}
+	stranger.askFor(samePrefix(500), "high").want(202, "0")
+	b.at(ofNetwork(99)).send(anyNumber(1)).want(202, "0") // of another prefix
+	owner.askFor(samePrefix(0), "normal").want(202, "0")
+}
+
+// TestCaptcha_price_costs_no_round_trip: the price is read with what is spent, in the script that runs in any case.
+func TestCaptcha_price_costs_no_round_trip(t *testing.T) {
+	t.Parallel()
+	b := onRedis(t, withBudget)
+	count := &trips{}
+	b.client.AddHook(count)
+	for round := range 2 { // scripts are sent in full the first time
+		before := count.n.Load()
+		p := b.at(anyAddress(round))
+		id, answer := p.priced("normal")
+		asked := count.n.Load()
+		p.post("/v1/sms-codes", body{"mobile": anyNumber(round), "purpose": "login", "captcha_id": id, "captcha": answer}).want(202, "0")
+		if got := [2]int64{asked - before, count.n.Load() - asked}; round > 0 && got != [2]int64{2, 2} {
+			t.Errorf("a captcha and a code took %v round trips, want 2 each", got)
+		}
+	}
 }

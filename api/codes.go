@@ -102,7 +102,7 @@ func (s *Server) issueInShare(c echo.Context, request verify.Request, paid chall
 		request.Standing = verify.Known
 		return s.Verify.Issue(ctx, request)
 	case forPayers && s.Captcha.Enabled():
-		return verify.Issued{}, errCaptchaCheap
+		return verify.Issued{}, &cheapError{challenge.High}
 	}
 	return issued, err
 }

@@ -22,7 +22,6 @@ var (
 	errNotSignedIn   = errors.New("not signed in")
 	errUnsigned      = errors.New("delivery reports are not signed")
 	errCaptchaNeeded = errors.New("captcha is needed")
-	errCaptchaCheap  = errors.New("captcha of the high price is needed") // strangers have used up the normal limits
 	errCaptchaGone   = errors.New("captcha was spent or has expired")
 	errCaptchaUsed   = fmt.Errorf("%w: a request with it is in progress", errCaptchaGone)
 	errCaptchaDone   = fmt.Errorf("%w: a request with it has succeeded", errCaptchaGone)
@@ -78,7 +77,6 @@ var problems = [...]problem{
 	{errCaptchaAway, "4202", http.StatusUnprocessableEntity, "验证服务暂时不可用，请改用图形验证码", "The verification service is unavailable right now. Please complete the captcha shown instead."},
 	{errCaptchaWrong, "4202", http.StatusUnprocessableEntity, "图形验证码错误", "The captcha answer is incorrect."},
 	{errCaptchaNeeded, "4202", http.StatusUnprocessableEntity, "请填写图形验证码", "Please complete the captcha."},
-	{errCaptchaCheap, "4202", http.StatusUnprocessableEntity, "尝试次数过多，请填写更难的图形验证码", "Too many attempts. Please complete a harder captcha."},
 	{errCaptchaIsOff, "4002", http.StatusNotFound, "图形验证码未启用", "Captchas are turned off."},
 	{verify.ErrUsed, "4203", http.StatusUnprocessableEntity, "这个验证码刚刚已被使用。如果你连续提交了两次，第一次可能已经成功；否则请重新获取", "This code has just been used. If you submitted the form twice, the first attempt may have succeeded; otherwise, request a new code."},
 	{verify.ErrExpired, "4203", http.StatusUnprocessableEntity, "验证码已过期，请重新获取", "The code has expired. Please request a new one."},
@@ -105,6 +103,7 @@ var (
 	tooSoon        = problem{errno: "4206", status: http.StatusTooManyRequests, zh: "操作过于频繁，请稍后再试", en: "Too many requests. Please try again later."}
 	databaseAway   = problem{errno: "4001", status: http.StatusServiceUnavailable, zh: "服务暂时不可用，请稍后再试", en: "The service is temporarily unavailable. Please try again later."}
 	dependencyAway = problem{errno: "4301", status: http.StatusServiceUnavailable, zh: "系统繁忙，请稍后再试", en: "The service is busy. Please try again later."}
+	cheap          = problem{errno: "4202", status: http.StatusUnprocessableEntity, zh: "当前请求异常频繁，请完成更难的验证", en: "There are unusually many requests right now. Please complete a harder captcha."}
 	internal       = problem{errno: "4500", status: http.StatusInternalServerError, zh: "服务器内部错误", en: "Something went wrong on our side."}
 )
 
@@ -117,6 +116,7 @@ func describe(err error, lang string) reply {
 		before *accounts.RegisteredError
 		wrong  *accounts.PasswordError
 		limit  *verify.LimitError
+		price  *cheapError
 		busy   *overload.Refused
 	)
 	switch {
@@ -140,6 +140,10 @@ func describe(err error, lang string) reply {
 		r := tooSoon.in(lang)
 		r.retryAfter = limit.RetryAfter
 		return r
+	case errors.As(err, &price):
+		r := cheap.in(lang)
+		r.price = price.wanted
+		return r
 	case errors.As(err, &busy):
 		r := dependencyAway.in(lang)
 		r.retryAfter = busy.RetryAfter
@@ -148,10 +152,7 @@ func describe(err error, lang string) reply {
 	for _, p := range problems {
 		if errors.Is(err, p.err) {
 			r := p.in(lang)
-			switch p.err { //nolint:errorlint // a row of the table
-			case errCaptchaCheap:
-				r.price = challenge.High
-			case errCaptchaAway:
+			if p.err == errCaptchaAway { //nolint:errorlint // a row of the table
 				r.medium = challenge.Image
 			}
 			return r

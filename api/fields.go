@@ -130,7 +130,7 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 	accounts.FieldEmailCodeID: {accounts.Missing: {"请先获取验证码", "Please request a code first."}},
 	fieldPurpose:              {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose must be register, login, reset_password, change_mobile or undo_change."}, notByMail: {"purpose 应为 register、login、reset_password 或 change_email", "The purpose must be register, login, reset_password or change_email."}},
 	fieldKind:                 {accounts.Malformed: {"kind 应为 image、audio 或（启用时）pow", "The kind must be image, audio or, where it is enabled, pow."}},
-	fieldPrice:                {accounts.Malformed: {"price 应为 normal 或 high", "The price must be normal or high."}},
+	fieldPrice:                {accounts.Malformed: {"price 应为 normal、raised 或 high", "The price must be normal, raised or high."}},
 }
 
 // problemWordings says what is wrong where the field has no words of its own.

@@ -177,16 +177,16 @@ func shared(name limits.Name) bool {
 func (s *Server) admitSend(c echo.Context, captchaID, captcha string, to verify.Recipient) ([]limits.Spend, admission, error) {
 	spends := s.sendSpends(c, to)
 	admitted, err := s.admit(c, captchaID, captcha, spends)
-	mobile, bySMS := to.(contact.Mobile)
 	if admitted.decision.Refused == limits.SMSConversion {
+		mobile, _ := to.(contact.Mobile)
 		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "codes to a prefix stopped: too few of them are entered; see the limit sms_conversion",
 			slog.String("request_id", idOf(c)), slog.String("prefix", mobile.Prefix()))
 	}
 	isRight := admitted.price != "" || !s.Captcha.Enabled()
-	if err == nil && bySMS && admitted.price == challenge.Normal {
-		return spends, admitted, s.keepForPayers(c, mobile, spends, admitted.decision)
+	if err == nil {
+		return spends, admitted, s.checkPrice(c, to, admitted, spends)
 	}
-	if err == nil || !isRight || !shared(admitted.decision.Refused) {
+	if !isRight || !shared(admitted.decision.Refused) {
 		return spends, admitted, err
 	}
 	known, knownErr := s.knownNetwork(c, loginOf(to))
@@ -250,66 +250,4 @@ func clientAddr(c echo.Context) netip.Addr {
 func networkOf(c echo.Context) string {
 	_, network := limits.Network(clientAddr(c))
 	return network
-}
-
-// pressure is how much of the shared limits is used. Captchas become more expensive with it, before the limits refuse.
-type pressure int
-
-const (
-	relaxed pressure = iota
-	some             // half of a limit is used: a normal captcha adds a proof of work, four times the usual one
-	strong           // three quarters: captchas have the high price
-)
-
-// times is the factor of the proof of work.
-func (p pressure) times() int {
-	if p == relaxed {
-		return 1
-	}
-	return 4
-}
-
-// minLimit is the smallest limit whose used share is meaningful.
-const minLimit = 20
-
-// keepForPayers reserves the last quarter of a prefix's limit for captchas of the high price and for known networks. It
-// cannot happen when the captcha is made, which is before the number is known. The prefix can have so little left only
-// when the tightest of all limits has, so most codes cost no further round trip.
-func (s *Server) keepForPayers(c echo.Context, mobile contact.Mobile, spends []limits.Spend, spent limits.Decision) error {
-	prefix := limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()}
-	if prefix.Limit.Count < minLimit || spent.Remaining > prefix.Limit.Count/4 {
-		return nil
-	}
-	fill, err := s.Gate.Fill(c.Request().Context(), []limits.Spend{prefix})
-	if err != nil || fill <= 0.75 {
-		return err
-	}
-	if known, err := s.knownNetwork(c, mobile.E164()); err != nil || known {
-		return err
-	}
-	s.refund(c, spends)
-	return errCaptchaCheap
-}
-
-// pressure reads the fill of a network's limit of the hour, of the total, and of the budget of the day.
-func (s *Server) pressure(c echo.Context) (pressure, error) {
-	spends := []limits.Spend{
-		{Limit: s.Limits[limits.SMSIPHour.Net()], Subject: networkOf(c)},
-		{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody},
-		{Limit: s.Limits[limits.SMSBudgetDay], Subject: limits.Everybody},
-		{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody},
-	}
-	fill, err := s.Gate.Fill(c.Request().Context(), slices.DeleteFunc(spends, func(spend limits.Spend) bool {
-		return spend.Limit.Count < minLimit
-	}))
-	switch {
-	case err != nil:
-		return relaxed, err
-	case fill >= 0.75:
-		return strong, nil
-	case fill >= 0.5:
-		return some, nil
-	default:
-		return relaxed, nil
-	}
 }

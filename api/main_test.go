@@ -44,6 +44,9 @@ const (
 	address     = "li.lei@example.com"
 )
 
+// workMost is how much work a proof of the normal price takes at most.
+const workMost = 20
+
 // bundle is a whole HTTP face on real services and stores, with the workers' side of the queue in
 // the test's hands.
 type bundle struct {
@@ -98,7 +101,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 			Now: b.clock.Now, Logger: logger,
 		},
 		Captcha:  must(captcha.New(captcha.Config{Fixed: captchaText}))(t),
-		Work:     &pow.Maker{Secrets: []pow.Secrets{{Challenge: "c", Key: "k"}}, Most: 20},
+		Work:     &pow.Maker{Secrets: []pow.Secrets{{Challenge: "c", Key: "k"}}, Most: workMost},
 		Captchas: redis.Captchas(), Gate: redis.Gate(), Answers: redis.Answers(), Sessions: redis.Sessions(),
 		Reports: &reports.Service{
 			Store: redis.Reports(), Pushes: redis.Reports(), Metrics: reports.NewMetrics(b.metrics), Now: b.clock.Now, Logger: logger,

@@ -20,6 +20,7 @@ type Metrics struct {
 	recorded    *prometheus.CounterVec
 	blocked     prometheus.Counter
 	captchas    *prometheus.CounterVec
+	prices      *prometheus.CounterVec
 	issued      *prometheus.CounterVec
 	issuedMails *prometheus.CounterVec
 	entered     prometheus.Counter
@@ -47,13 +48,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		issuedMails: vec("usher_email_codes_issued_total", "Codes by mail issued and queued.", "purpose"),
 		entered:     one("usher_sms_codes_entered_total", "Codes that were entered and used for the first time."),
 		captchas: vec("usher_captchas_total",
-			"Captchas that were made (asked), and answers that spent one: right, wrong, gone (spent or expired), away (its vendor could not be asked).", "result"),
+			"Captchas that were made (asked), and answers that spent one: right, wrong, gone (spent or expired), away (its vendor could not be asked); of the right ones, those too cheap for a code (cheap).", "result"),
+		prices: vec("usher_captcha_prices_total", "Captchas that were made, by medium and price.", "medium", "price"),
 		registers: vec("usher_registrations_total",
 			"Created accounts: active, or waiting for the link in a mail.", "state"),
 		signIns: vec("usher_sign_ins_total",
 			"Tries of passwords by result (right, wrong), and sign-ins by code.", "result"),
 	}
-	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.issued, m.issuedMails, m.entered, m.registers, m.signIns)
+	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.prices, m.issued, m.issuedMails, m.entered, m.registers, m.signIns)
 	return m
 }
 

@@ -219,9 +219,8 @@ func TestRefusals_by_limits_say_when_to_come_back(t *testing.T) {
 // send asks for a code with a fresh captcha.
 func (p *person) send(mobile string) *reply {
 	p.b.t.Helper()
-	return p.post("/v1/sms-codes", body{
-		"mobile": mobile, "purpose": "register", "captcha_id": p.captcha(), "captcha": captchaText,
-	})
+	id, answer := p.priced("normal")
+	return p.post("/v1/sms-codes", body{"mobile": mobile, "purpose": "register", "captcha_id": id, "captcha": answer})
 }
 
 func TestPause_between_codes(t *testing.T) {

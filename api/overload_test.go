@@ -28,14 +28,14 @@ type crowdedGate struct {
 	began, goOn chan struct{}
 }
 
-func (g *crowdedGate) Admit(ctx context.Context, id string, spends []limits.Spend) (challenge.Asked, limits.Decision, error) {
+func (g *crowdedGate) Admit(ctx context.Context, id string, spends []limits.Spend, watch ...limits.Spend) (challenge.Asked, limits.Decision, error) {
 	g.began <- struct{}{}
 	select {
 	case <-g.goOn:
 	case <-ctx.Done():
 		return challenge.Asked{}, limits.Decision{}, ctx.Err()
 	}
-	return g.Gate.Admit(ctx, id, spends)
+	return g.Gate.Admit(ctx, id, spends, watch...)
 }
 
 func post(t *testing.T, b *bundle, path, body string, header http.Header) *http.Response {

@@ -134,9 +134,8 @@ func (p *person) captcha() string {
 // code has a code sent and returns it.
 func (p *person) code(mobile, purpose string) string {
 	p.b.t.Helper()
-	p.post("/v1/sms-codes", body{
-		"mobile": mobile, "purpose": purpose, "captcha_id": p.captcha(), "captcha": captchaText,
-	}).want(202, "0")
+	id, answer := p.priced("normal")
+	p.post("/v1/sms-codes", body{"mobile": mobile, "purpose": purpose, "captcha_id": id, "captcha": answer}).want(202, "0")
 	return p.b.lastCode()
 }
 

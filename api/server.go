@@ -93,12 +93,9 @@ type Captchas interface {
 // Gate admits requests by captchas and limits. Every method is one round trip.
 type Gate interface {
 	// Admit deletes the captcha and returns what was asked, which is zero when the captcha does not exist or id is
-	// empty; and spends all of the limits or none.
-	Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
+	// empty; and spends all of the limits or none. The decision's risk is of those and of the limits to watch.
+	Admit(ctx context.Context, captchaID string, spends []limits.Spend, watch ...limits.Spend) (
 		asked challenge.Asked, decision limits.Decision, err error)
-
-	// Fill returns the used share, 0 to 1, of the fullest of some limits, without spending.
-	Fill(ctx context.Context, spends []limits.Spend) (float64, error)
 
 	// Refund returns units that Admit has spent.
 	Refund(ctx context.Context, spends []limits.Spend) error

@@ -196,7 +196,7 @@ func (s *Server) admitPassword(c echo.Context, body signInBody, attempt *passwor
 	case !refusedBy(err, strangersLimits...) || !s.Captcha.Enabled():
 		return err
 	case admitted.price != challenge.High:
-		return errCaptchaCheap
+		return &cheapError{challenge.High}
 	}
 	attempt.failures, attempt.priority = withoutStrangers(attempt.failures), passwords.First
 	return s.spend(c, slices.Concat(withoutStrangers(own), attempt.failures))

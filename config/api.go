@@ -49,7 +49,7 @@ type API struct {
 	CaptchaInk        string        `env:"CAPTCHA_INK" desc:"Colour of the characters as #RRGGBB; by default random and dark."`
 	CaptchaBackground string        `env:"CAPTCHA_BACKGROUND" desc:"Colour behind them as #RRGGBB; by default random and pale."`
 	CaptchaLanguage   string        `env:"CAPTCHA_LANGUAGE" desc:"Language of the recordings, zh or en; by default the listener's."`
-	CaptchaWork       int           `env:"CAPTCHA_WORK" envDefault:"1600" desc:"Derivations that a proof of work takes at most, 100 to 100000; more under pressure. See docs/limits.md."`
+	CaptchaWork       int           `env:"CAPTCHA_WORK" envDefault:"300" desc:"Derivations that a proof of work of the normal price takes at most, 100 to 100000. See docs/limits.md."`
 	CaptchaTTL        time.Duration `env:"CAPTCHA_TTL" envDefault:"5m" desc:"Life of a captcha."`
 
 	CaptchaHosted    string `env:"CAPTCHA_HOSTED" desc:"Vendor whose captcha the pages show first: geetest; empty for none. The captcha of CAPTCHA_KIND stays for everybody else; see docs/hosted-captchas.md."`

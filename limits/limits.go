@@ -43,6 +43,7 @@ type Decision struct {
 	RetryAfter time.Duration // until the refused one has a unit again
 	Limit      Limit         // the limit with the fewest units left, for the RateLimit fields
 	Remaining  int           // units left of it
+	Risk       Risk          // of the limits that were spent or read; zero after a refusal and while limits are only recorded
 }
 
 // Allowed reports whether every spend was granted.

@@ -288,7 +288,7 @@ func takesCodesWithLetters(t *testing.T, browser context.Context, page web.Page)
 func askForWork(t *testing.T, beside string) (answer string, check func(proof string) error) {
 	t.Helper()
 	maker := &pow.Maker{Secrets: []pow.Secrets{{Challenge: "c", Key: "k"}}, Most: 100}
-	id, challenge, err := maker.Make(challenge.Normal, 1, time.Now().Add(time.Minute))
+	id, challenge, err := maker.Make(challenge.Normal, time.Now().Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,19 +25,40 @@ const (
 // it must cost a machine more than what it opens is worth.
 type Price string
 
-// The prices. A picture or recording of the high price has more characters than a normal one.
+// The prices. A picture or recording of the raised price comes with a proof of work; one of the high price has more
+// characters than a normal one.
 const (
 	Normal Price = "normal"
+	Raised Price = "raised"
 	High   Price = "high"
 )
 
+// Times returns how many times the work of the normal price a proof of work takes; 0 for no price.
+func (p Price) Times() int {
+	switch p {
+	case Normal:
+		return 1
+	case Raised:
+		return 4
+	case High:
+		return 16
+	default:
+		return 0
+	}
+}
+
 // Valid reports whether p is one of the prices.
-func (p Price) Valid() bool { return p == Normal || p == High }
+func (p Price) Valid() bool { return p.Times() > 0 }
+
+// Covers reports whether p is not lower than the wanted price.
+func (p Price) Covers(wanted Price) bool { return p.Times() >= wanted.Times() }
 
 // Asked is what is stored about a challenge until it is answered. The zero value means that it was spent or has expired.
 type Asked struct {
 	Medium Medium // empty in records of older versions
 	Price  Price  // Normal in records of older versions
-	Work   bool   // whether it also needs a proof of work
 	Answer string // compare with captcha.Match; secret
 }
+
+// NeedsWork reports whether the answer is or includes a proof of work. A vendor's challenge needs none.
+func (a Asked) NeedsWork() bool { return a.Medium == Work || a.Price == Raised && a.Medium != Hosted }

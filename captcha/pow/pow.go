@@ -28,11 +28,11 @@ import (
 	"usher/captcha/challenge"
 )
 
-// The parameters that all challenges share. A derivation of 1,000 rounds takes a browser about half a millisecond, and the
-// server a third of the time of a picture.
+// The parameters that all challenges share. The server derives one key for each challenge, which at 2,000 rounds takes a
+// third of the time of a picture. With fewer rounds a slow browser would spend more time on calls than on the work.
 const (
 	algorithm = "PBKDF2/SHA-256"
-	rounds    = 1000
+	rounds    = 2000
 	keyLength = sha256.Size
 	idBytes   = 16
 )
@@ -93,16 +93,12 @@ type solution struct {
 	Time       float64 `json:"time,omitempty"`
 }
 
-// Make returns a challenge of a price that expires at a time, with the id to store. Times multiplies the work, usually 1.
-// The high price has sixteen times the work, independent of times.
-func (m *Maker) Make(price challenge.Price, times int, end time.Time) (id string, c Challenge, err error) {
-	if price == challenge.High {
-		times = highTimes
-	}
+// Make returns a challenge of a price that expires at a time, with the id to store.
+func (m *Maker) Make(price challenge.Price, end time.Time) (id string, c Challenge, err error) {
 	nonce, salt := make([]byte, idBytes), make([]byte, idBytes)
 	_, _ = rand.Read(nonce) // never fails since Go 1.24
 	_, _ = rand.Read(salt)
-	most := m.Most * times
+	most := m.Most * price.Times()
 	n, err := rand.Int(rand.Reader, big.NewInt(int64(most-most/2)+1)) // from half of most to most
 	if err != nil {
 		return "", Challenge{}, fmt.Errorf("choose counter: %w", err)
@@ -121,9 +117,6 @@ func (m *Maker) Make(price challenge.Price, times int, end time.Time) (id string
 	c.Signature = sign(secrets.Challenge, c.Parameters.canonical())
 	return encoding.EncodeToString(nonce), c, nil
 }
-
-// highTimes is the factor of the high price.
-const highTimes = 16
 
 // encoding makes an id in the form of package captcha from a nonce.
 var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)

@@ -79,9 +79,9 @@ func raw(t testing.TB, sent string) []byte {
 	return text
 }
 
-func made(t testing.TB, m *pow.Maker, price challenge.Price, times int) (string, pow.Challenge) {
+func made(t testing.TB, m *pow.Maker, price challenge.Price) (string, pow.Challenge) {
 	t.Helper()
-	id, c, err := m.Make(price, times, time.Now().Add(time.Minute))
+	id, c, err := m.Make(price, time.Now().Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func made(t testing.TB, m *pow.Maker, price challenge.Price, times int) (string,
 func TestMaker_takes_the_work_that_it_asked(t *testing.T) {
 	t.Parallel()
 	m := newMaker()
-	id, c := made(t, m, challenge.Normal, 1)
+	id, c := made(t, m, challenge.Normal)
 	if !captcha.ValidID(id) {
 		t.Errorf("the id %q is none", id)
 	}
@@ -108,15 +108,12 @@ func TestMaker_takes_the_work_that_it_asked(t *testing.T) {
 	}
 }
 
-func TestMaker_Make_asks_more_by_price_and_risk(t *testing.T) {
+func TestMaker_Make_asks_more_for_a_higher_price(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		price       challenge.Price
-		times, want int
-	}{{challenge.Normal, 1, most}, {challenge.Normal, 4, 4 * most}, {challenge.High, 1, 16 * most}, {challenge.High, 4, 16 * most}} {
-		_, c := made(t, newMaker(), tt.price, tt.times)
-		if got := c.Parameters.Data; got.Most != tt.want || got.Price != tt.price {
-			t.Errorf("%s × %d: got %+v, want %d", tt.price, tt.times, got, tt.want)
+	for price, times := range map[challenge.Price]int{challenge.Normal: 1, challenge.Raised: 4, challenge.High: 16} {
+		_, c := made(t, newMaker(), price)
+		if got := c.Parameters.Data; got.Most != times*most || got.Price != price {
+			t.Errorf("%s: got %+v, want %d", price, got, times*most)
 		}
 	}
 }
@@ -125,8 +122,8 @@ func TestMaker_Make_asks_more_by_price_and_risk(t *testing.T) {
 func TestMaker_Verify_refuses(t *testing.T) {
 	t.Parallel()
 	m := newMaker()
-	id, c := made(t, m, challenge.Normal, 1)
-	otherID, other := made(t, m, challenge.Normal, 1)
+	id, c := made(t, m, challenge.Normal)
+	otherID, other := made(t, m, challenge.Normal)
 	_, right := solve(t, c)
 	otherTree, otherSent := solve(t, other)
 	change := func(change func(parameters, solution map[string]any)) string {
@@ -191,7 +188,7 @@ func TestMaker_Verify_refuses(t *testing.T) {
 
 func FuzzMaker_Verify(f *testing.F) {
 	m := newMaker()
-	id, c := made(f, m, challenge.Normal, 1)
+	id, c := made(f, m, challenge.Normal)
 	_, right := solve(f, c)
 	for _, seed := range []string{right, "", "e30=", base64.StdEncoding.EncodeToString([]byte(`{"challenge":{"parameters":{"cost":1e99}}}`))} {
 		f.Add(seed)
@@ -259,7 +256,7 @@ console.log(JSON.stringify({ verified: verified && derived.verified, payload: bt
 		t.Fatal(err)
 	}
 	m := newMaker()
-	id, c := made(t, m, challenge.Normal, 1)
+	id, c := made(t, m, challenge.Normal)
 	asked, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -285,16 +282,29 @@ console.log(JSON.stringify({ verified: verified && derived.verified, payload: bt
 	}
 }
 
+// BenchmarkSolve is a program that does the work of the default price on one core.
+func BenchmarkSolve(b *testing.B) {
+	maker := &pow.Maker{Secrets: newMaker().Secrets, Most: 300} // USHER_CAPTCHA_WORK
+	rounds := 0
+	for b.Loop() {
+		_, c := made(b, maker, challenge.Normal)
+		tree, _ := solve(b, c)
+		rounds += c.Parameters.Cost * (1 + int(tree["solution"].(map[string]any)["counter"].(float64)))
+	}
+	b.ReportMetric(float64(rounds)/b.Elapsed().Seconds(), "rounds/s")
+	b.ReportMetric(float64(rounds)/float64(b.N), "rounds/op")
+}
+
 func BenchmarkMaker_Make(b *testing.B) {
 	m := newMaker()
 	for b.Loop() {
-		made(b, m, challenge.Normal, 1)
+		made(b, m, challenge.Normal)
 	}
 }
 
 func BenchmarkMaker_Verify(b *testing.B) {
 	m := newMaker()
-	id, c := made(b, m, challenge.Normal, 1)
+	id, c := made(b, m, challenge.Normal)
 	_, sent := solve(b, c)
 	for b.Loop() {
 		if err := m.Verify(id, sent, time.Now()); err != nil {

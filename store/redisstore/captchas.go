@@ -60,16 +60,12 @@ func (c *Captchas) UseToken(ctx context.Context, token string, ttl time.Duration
 // hash keeps ids out of Redis: a reader of its keys cannot use the captchas.
 func (c *Captchas) hash(id string) string { return c.store.keys.Index("captcha", id) }
 
-// besideWork follows the medium of a captcha that also asks for a proof of work.
+// besideWork follows the medium in records of older versions of the raised price, which say "normal".
 const besideWork = "+" + string(challenge.Work)
 
 // encodeAsked returns "<medium> <price> <answer>". Neither of the first two has a space.
 func encodeAsked(asked challenge.Asked) string {
-	medium := string(asked.Medium)
-	if asked.Work {
-		medium += besideWork
-	}
-	return medium + " " + string(asked.Price) + " " + asked.Answer
+	return string(asked.Medium) + " " + string(asked.Price) + " " + asked.Answer
 }
 
 // decodeAsked reads a stamped value. A value of an older program is an answer alone, at the normal price.
@@ -79,8 +75,11 @@ func decodeAsked(stamped string, now time.Time) challenge.Asked {
 		return challenge.Asked{}
 	}
 	if parts := strings.SplitN(value, " ", 3); len(parts) == 3 && challenge.Price(parts[1]).Valid() {
-		medium, beside := strings.CutSuffix(parts[0], besideWork)
-		return challenge.Asked{Medium: challenge.Medium(medium), Work: beside, Price: challenge.Price(parts[1]), Answer: parts[2]}
+		asked := challenge.Asked{Medium: challenge.Medium(parts[0]), Price: challenge.Price(parts[1]), Answer: parts[2]}
+		if medium, beside := strings.CutSuffix(parts[0], besideWork); beside {
+			asked.Medium, asked.Price = challenge.Medium(medium), challenge.Raised
+		}
+		return asked
 	}
 	return challenge.Asked{Price: challenge.Normal, Answer: value}
 }

@@ -13,7 +13,7 @@ func Test_decodeAsked(t *testing.T) {
 	later := now.Add(time.Minute)
 	costly := challenge.Asked{Medium: challenge.Audio, Price: challenge.High, Answer: "23456789"}
 	cheap := challenge.Asked{Medium: challenge.Image, Price: challenge.Normal, Answer: "24689"}
-	guarded := challenge.Asked{Medium: challenge.Image, Price: challenge.Normal, Work: true, Answer: "24689"}
+	guarded := challenge.Asked{Medium: challenge.Image, Price: challenge.Raised, Answer: "24689"}
 	tests := []struct {
 		name, stamped string
 		want          challenge.Asked
@@ -21,6 +21,7 @@ func Test_decodeAsked(t *testing.T) {
 		{"as it is kept", stamp(later, encodeAsked(costly)), costly},
 		{"as a normal one is kept", stamp(later, encodeAsked(cheap)), cheap},
 		{"beside a proof of work", stamp(later, encodeAsked(guarded)), guarded},
+		{"beside a proof of work before its price had a name", stamp(later, "image+pow normal 24689"), guarded},
 		{"filed before prices were kept", stamp(later, "24689"), challenge.Asked{Price: challenge.Normal, Answer: "24689"}},
 		{"ended", stamp(now, encodeAsked(costly)), challenge.Asked{}},
 		{"gone", "", challenge.Asked{}},

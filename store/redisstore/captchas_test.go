@@ -19,7 +19,7 @@ var captchasTests = behaviours{
 	"it ends with its time":                      captchaExpires,
 	"a refused request costs the captcha":        captchaRefused,
 	"no captcha and no limit is let in":          captchaNone,
-	"what is used is seen without spending":      captchaFill,
+	"what is used is read without spending":      captchaWatch,
 	"a vendor's token is new once":               captchaToken,
 }
 
@@ -127,27 +127,38 @@ func captchaRefused(t *testing.T, b *fixture) {
 	b.wantPeek(t, second, "")
 }
 
-func captchaFill(t *testing.T, b *fixture) {
-	half, more, off := on(t, "", "half", 4, time.Hour), on(t, "", "more", 8, time.Hour), on(t, "", "off", 0, time.Hour)
-	wantFill := func(want float64, spends ...limits.Spend) {
+// captchaWatch reads what is used of limits beside spending, and before.
+func captchaWatch(t *testing.T, b *fixture) {
+	limit := func(name limits.Name, count int) limits.Spend { return on(t, "", string(name), count, time.Hour) }
+	half, total := limit(limits.SMSIPHour, 20), limit(limits.SMSTotal, 30)
+	budget, off := limit(limits.SMSBudgetDay, 40), limit(limits.SMSIPDay, 0)
+	risk := func(spends []limits.Spend, watch ...limits.Spend) limits.Risk {
 		t.Helper()
-		for range 2 { // looking spends nothing
-			if got, err := b.store.Gate().Fill(t.Context(), spends); err != nil || got != want {
-				t.Errorf("Fill = %v, %v, want %v", got, err, want)
-			}
-		}
-	}
-	wantFill(0)
-	wantFill(0, half, more, off)
-	for _, spend := range []limits.Spend{half, half, more, more, more, more, more, more} {
-		if _, d, err := b.store.Gate().Admit(t.Context(), "", []limits.Spend{spend}); err != nil || !d.Allowed() {
+		_, d, err := b.store.Gate().Admit(t.Context(), "", spends, watch...)
+		if err != nil || !d.Allowed() {
 			t.Fatalf("Admit = %+v, %v", d, err)
 		}
+		return d.Risk
 	}
-	wantFill(0.5, half, off)
-	wantFill(0.75, half, more)
+	want := func(got, want limits.Risk) {
+		t.Helper()
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	want(risk(nil), limits.Risk{})
+	for used := range 10 {
+		want(risk([]limits.Spend{half}, total, off), limits.Risk{Limits: 5 * used})
+	}
+	for range 2 { // reading spends nothing
+		want(risk(nil, half, total, budget, off), limits.Risk{Limits: 50})
+	}
+	for range 30 {
+		risk([]limits.Spend{budget})
+	}
+	want(risk([]limits.Spend{total}, budget, half), limits.Risk{Limits: 50, Budget: 75})
 	b.store.Rules.Mode = limits.Record
-	wantFill(0, half, more)
+	want(risk([]limits.Spend{budget}, half), limits.Risk{})
 }
 
 func captchaNone(t *testing.T, b *fixture) { b.wantAdmit(t, "", "") }

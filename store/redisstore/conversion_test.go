@@ -20,6 +20,7 @@ var conversionTests = behaviours{
 	"opens again when the sends are forgotten":            conversionOpensByTime,
 	"keeps going by a good history":                       conversionKeepsAGoodHistory,
 	"counts nothing that another limit refuses":           conversionRefunded,
+	"is a risk where it throttles":                        conversionRisk,
 	"is spent with the limits of its place or not at all": conversionTogether,
 	"recording lets pass and reports":                     conversionRecorded,
 	"of parallel sends the count passes":                  conversionInParallel,
@@ -122,6 +123,23 @@ func conversionKeepsAGoodHistory(t *testing.T, b *fixture) {
 	b.enterCodes(t, 1)
 	if d := b.send(t, 1); !d.Allowed() {
 		t.Errorf("an entered code does not open the prefix: %+v", d)
+	}
+}
+
+// conversionRisk: a prefix whose codes are not entered is a risk before the guard refuses, also when its window is empty.
+func conversionRisk(t *testing.T, b *fixture) {
+	for i := range 15 {
+		if d := b.send(t, 1); d.Risk.Guarded {
+			t.Fatalf("code %d is the risk of a prefix that cannot be judged yet", i+1)
+		}
+	}
+	b.clock.Advance(11 * time.Minute)
+	if d := b.send(t, 1); !d.Allowed() || !d.Risk.Guarded {
+		t.Errorf("a code to a prefix without entered ones: %+v", d)
+	}
+	b.enterCodes(t, 5)
+	if d := b.send(t, 1); !d.Allowed() || d.Risk.Guarded {
+		t.Errorf("5 of 16 are 31 %%, still a risk: %+v", d)
 	}
 }
 

@@ -20,7 +20,9 @@ type Gate struct{ store *Store }
 // spends the units of each limit, or of none when one of them has not so many left. Both go in one round trip, so the captcha is
 // spent whatever the limits decide; after a refusal a second one returns the units of other places. Limits that are off are
 // skipped. After an error it is unknown whether units were spent. Of parallel calls with one id only one gets the answer.
-func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spend) (
+//
+// The limits to watch are read in the same round trip, without spending: what is used of them goes into the decision's risk.
+func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spend, watch ...limits.Spend) (
 	asked challenge.Asked, decision limits.Decision, err error,
 ) {
 	pipe := g.store.client.Pipeline()
@@ -28,10 +30,17 @@ func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spen
 	if captchaID != "" {
 		taken = pipe.GetDel(ctx, g.store.space.captchaKey(g.store.Captchas().hash(captchaID)))
 	}
-	batch := g.store.batch(spends)
+	batch, watched := g.store.batch(spends), g.store.readings(nil)
+	if !g.store.recording() { // a price is a refusal, too
+		watched = g.store.readings(watch)
+	}
 	batch.queue(ctx, pipe)
+	watched.queue(ctx, pipe)
 	_, _ = pipe.Exec(ctx) // every command has its own error
 	decision, err = batch.decide(ctx)
+	if err == nil && decision.Allowed() {
+		err = watched.addRisk(ctx, &decision.Risk)
+	}
 	if err != nil || taken == nil {
 		return challenge.Asked{}, decision, err
 	}
@@ -45,33 +54,6 @@ func (g *Gate) Admit(ctx context.Context, captchaID string, spends []limits.Spen
 // Refund returns what [Gate.Admit] granted, for a request that turned out to cost nothing.
 func (g *Gate) Refund(ctx context.Context, spends []limits.Spend) error {
 	return g.store.batch(spends).refund(ctx, func(*group) bool { return true })
-}
-
-// Fill returns the used share of the fullest of the limits, 0 to 1, without spending; 0 while limits are only recorded. It
-// takes one round trip.
-func (g *Gate) Fill(ctx context.Context, spends []limits.Spend) (float64, error) {
-	if g.store.recording() {
-		return 0, nil
-	}
-	var calls []*call
-	var counts []int
-	for _, spend := range spends {
-		if !spend.Limit.Off() {
-			calls, counts = append(calls, g.store.leftCall(spend)), append(counts, spend.Limit.Count)
-		}
-	}
-	if err := g.store.runAll(ctx, calls); err != nil {
-		return 0, fmt.Errorf("read limits: %w", err)
-	}
-	fill := 0.0
-	for i, c := range calls {
-		left, err := c.cmd.Int()
-		if err != nil {
-			return 0, fmt.Errorf("read limits: %w", err)
-		}
-		fill = max(fill, 1-float64(left)/float64(counts[i]))
-	}
-	return fill, nil
 }
 
 // maxNetworks is how many networks are remembered for a login name. A person uses a few; for a program that signs in from

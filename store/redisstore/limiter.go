@@ -19,18 +19,13 @@ const refundTimeout = time.Second
 
 // Left returns how many units are left of a limit, without spending.
 func (g *Gate) Left(ctx context.Context, spend limits.Spend) (int, error) {
-	c := g.store.leftCall(spend)
-	left, err := c.script.Run(ctx, g.store.client, c.keys, c.args...).Int()
-	return left, store.Wrap("read limit", err)
-}
-
-// leftCall asks how many units are left of a limit.
-func (s *Store) leftCall(spend limits.Spend) *call {
-	place, subject := s.place(spend)
-	return &call{
-		script: limitLeftScript, keys: []string{s.space.limitKey(place, subject, spend.Limit)},
-		args: []any{s.now().UnixMilli(), spend.Limit.Count, spend.Limit.Period.Milliseconds()},
+	b := g.store.grouped([]limits.Spend{spend})
+	if len(b.groups) == 0 { // the limit is off
+		return 0, nil
 	}
+	c := b.reading(b.groups[0])
+	left, err := read(c.script.Run(ctx, g.store.client, c.keys, c.args...))
+	return int(left.number(0)), store.Wrap("read limit", err)
 }
 
 // batch is the spends of one request.
@@ -52,8 +47,26 @@ type group struct {
 	refused   bool // a limit had no unit left, and refuses
 }
 
-// batch groups the spends by place and prepares a call for each group. Limits that are off are skipped.
+// batch prepares a call that spends for each group.
 func (s *Store) batch(spends []limits.Spend) *batch {
+	b := s.grouped(spends)
+	for _, g := range b.groups {
+		g.call = b.spending(g)
+	}
+	return b
+}
+
+// readings prepares a call that reads without spending for each group.
+func (s *Store) readings(spends []limits.Spend) *batch {
+	b := s.grouped(spends)
+	for _, g := range b.groups {
+		g.call = b.reading(g)
+	}
+	return b
+}
+
+// grouped groups the spends by place. Limits that are off are skipped.
+func (s *Store) grouped(spends []limits.Spend) *batch {
 	b := &batch{store: s, at: s.now()}
 	for i, spend := range spends {
 		if !spend.Limit.Off() {
@@ -61,9 +74,6 @@ func (s *Store) batch(spends []limits.Spend) *batch {
 			g := b.group(place, max(1, spend.Units))
 			g.subjects, g.limits, g.positions = append(g.subjects, subject), append(g.limits, spend.Limit), append(g.positions, i)
 		}
-	}
-	for _, g := range b.groups {
-		g.call = b.spending(g)
 	}
 	return b
 }
@@ -129,6 +139,14 @@ func (b *batch) refunding(g *group) *call {
 	return &call{script: limitRefundScript, keys: keys, args: args}
 }
 
+// reading returns the call that reads what is left of a group's limits.
+func (b *batch) reading(g *group) *call {
+	return &call{
+		script: limitLeftScript, keys: g.keys(b.store.space),
+		args: append([]any{b.at.UnixMilli()}, limitArgs(g.limits)...),
+	}
+}
+
 // queue puts the calls on a pipeline.
 func (b *batch) queue(ctx context.Context, pipe redis.Pipeliner) {
 	for _, g := range b.groups {
@@ -139,18 +157,9 @@ func (b *batch) queue(ctx context.Context, pipe redis.Pipeliner) {
 // decide reads the replies after the pipeline was executed. It returns the refusal of the first spend that was refused, or else the
 // decision that allows, with the units left of the limit that has fewest; a group that consists of a guard has no such limit.
 func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
-	calls := make([]*call, len(b.groups))
-	for i, g := range b.groups {
-		calls[i] = g.call
-	}
-	b.store.sendUnknown(ctx, calls)
-	replies := make([]reply, len(calls))
-	for i, c := range calls {
-		r, err := read(c.cmd)
-		if err != nil {
-			return limits.Decision{}, fmt.Errorf("spend limits: %w", err)
-		}
-		replies[i] = r
+	replies, err := b.replies(ctx)
+	if err != nil {
+		return limits.Decision{}, fmt.Errorf("spend limits: %w", err)
 	}
 	var allowed, refused limits.Decision
 	first := -1 // position of the first refused spend
@@ -165,8 +174,12 @@ func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
 			}
 		}
 		if n, left := r.number(2), int(r.number(3)); n > 0 && (allowed.Limit.Off() || left < allowed.Remaining) {
-			allowed = limits.Decision{Limit: g.limits[n-1], Remaining: left}
+			allowed.Limit, allowed.Remaining = g.limits[n-1], left
 		}
+		g.note(&allowed.Risk, r)
+	}
+	if b.store.recording() {
+		allowed.Risk = limits.Risk{}
 	}
 	if first < 0 {
 		return allowed, nil
@@ -175,6 +188,47 @@ func (b *batch) decide(ctx context.Context) (limits.Decision, error) {
 	// the safe side, so the refusal stays the answer.
 	_ = b.refund(ctx, func(g *group) bool { return !g.refused })
 	return refused, nil
+}
+
+// replies returns the reply of each group after the pipeline was executed.
+func (b *batch) replies(ctx context.Context) ([]reply, error) {
+	calls := make([]*call, len(b.groups))
+	for i, g := range b.groups {
+		calls[i] = g.call
+	}
+	b.store.sendUnknown(ctx, calls)
+	replies := make([]reply, len(calls))
+	for i, c := range calls {
+		r, err := read(c.cmd)
+		if err != nil {
+			return nil, err
+		}
+		replies[i] = r
+	}
+	return replies, nil
+}
+
+// note adds to the risk what the reply to a group's spending says of it.
+func (g *group) note(risk *limits.Risk, r reply) {
+	const throttles, before = 4, 5 // positions
+	risk.Guarded = risk.Guarded || r.number(throttles) == 1
+	for i, limit := range g.limits {
+		risk.Note(limit, int(r.number(before+i)))
+	}
+}
+
+// addRisk adds what the replies to readings say to the risk.
+func (b *batch) addRisk(ctx context.Context, risk *limits.Risk) error {
+	replies, err := b.replies(ctx)
+	if err != nil {
+		return fmt.Errorf("read limits: %w", err)
+	}
+	for i, g := range b.groups {
+		for j, limit := range g.limits {
+			risk.Note(limit, limit.Count-int(replies[i].number(j)))
+		}
+	}
+	return nil
 }
 
 // refund returns the units of some groups, also after the caller's own time is over.

@@ -130,7 +130,7 @@ func (b *bundle) steps(ctx context.Context) []step {
 	}
 	return []step{
 		{"Admit", func() error { _, _, err := b.store.Gate().Admit(ctx, "captcha", spends); return err }},
-		{"Fill", func() error { _, err := b.store.Gate().Fill(ctx, spends); return err }},
+		{"Watch", func() error { _, _, err := b.store.Gate().Admit(ctx, "", spends[:1], spends[1:3]...); return err }},
 		{"Spend", func() error { _, _, err := b.store.Gate().Admit(ctx, "", spends); return err }},
 		{"Issue", func() error { return codes.Issue(ctx, issue) }},
 		{"Claim", func() (err error) { claim, err = codes.Claim(ctx, issue.ID, time.Minute); return err }},

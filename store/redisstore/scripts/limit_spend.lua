@@ -9,5 +9,7 @@
 -- ARGV[5…] -> count and period in milliseconds of each window; after a guard's, the period of its history
 --
 -- Returns {position of the first window without the units or 0, milliseconds until it has them again, position of the
--- tightest window or 0 when there is only a guard, units left of it}.
-return {spend(1, ARGV, 5, tonumber(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4]))}
+-- tightest window or 0 when there is only a guard, units left of it, 1 when the guard throttles, units of each window before}.
+local refused, retry, tightest, left, throttles, before =
+  spend(1, ARGV, 5, tonumber(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4]))
+return {refused, retry, tightest, left, throttles and 1 or 0, unpack(before)}

@@ -77,30 +77,33 @@ end
 -- codes sent and entered in its history. Their keys follow each other from KEYS[at] on; args[a] and the next are the guard's
 -- count and period and the history's period. It returns the history's window, and whether enough codes were entered: in the
 -- period, in the history, or the history is too short to judge. So a good day outweighs a bad quarter of an hour, and after a
--- bad day the guard's allowance stays small.
+-- bad day the guard's allowance stays small. Last it returns whether the guard throttles: also after a bad day whose last period
+-- has no codes, so that nothing is refused yet.
 local function judge(at, texts, args, a, now, percent)
   local count, period, span = tonumber(args[a]), tonumber(args[a + 1]), tonumber(args[a + 2])
   local used = read(nil, table.remove(texts), now, 0, span).units
   local history = read(at + 1, table.remove(texts), now, 0, span)
   local entered = read(nil, table.remove(texts), now, 0, period).units
   local sent = read(nil, texts[#texts], now, 0, period).units
-  local isGood = history.units < count or used * 100 >= history.units * percent or entered * 100 >= sent * percent
-  return history, isGood
+  local isBadDay = history.units >= count and used * 100 < history.units * percent
+  local isGood = not isBadDay or entered * 100 >= sent * percent
+  return history, isGood, isBadDay and (sent == 0 or not isGood)
 end
 
 -- spend takes some units of each window, one where their number is nil, or of none when one has not so many left and record is
 -- not set. The arguments from args[first] on are a count and a period for each key from KEYS[from] on. With a percentage the last
 -- window is a guard: see judge. It returns the position of the first window without the units (0 when there is none), the
--- milliseconds until it has them, the position of the tightest window and the units left of it. A guard is never the tightest.
+-- milliseconds until it has them, the position of the tightest window and the units left of it, whether the guard throttles, and
+-- the units of each window before. A guard is never the tightest.
 local function spend(from, args, first, now, record, percent, wanted)
   wanted = wanted or 1
-  local windows, guard, refused, retry, tightest, left = {}, 0, 0, 0, 0, 0
-  if #KEYS < from then return refused, retry, tightest, left end
+  local windows, before, guard, refused, retry, tightest, left = {}, {}, 0, 0, 0, 0, 0
+  if #KEYS < from then return refused, retry, tightest, left, false, before end
   local texts = redis.call('MGET', unpack(KEYS, from))
-  local history, isGood = nil, true
+  local history, isGood, throttles = nil, true, false
   if percent and percent > 0 then
     guard = #texts - 3
-    history, isGood = judge(from + guard, texts, args, first + 2 * guard - 2, now, percent)
+    history, isGood, throttles = judge(from + guard, texts, args, first + 2 * guard - 2, now, percent)
   end
   for i, text in ipairs(texts) do
     local a = first + 2 * (i - 1)
@@ -109,7 +112,7 @@ local function spend(from, args, first, now, record, percent, wanted)
     local w = read(from + i - 1, text, now, count, tonumber(args[a + 1]))
     local full = w.units + wanted > w.count and (i ~= guard or not isGood)
     if refused == 0 and full then refused, retry = i, wait(w, wanted) end
-    windows[i] = w
+    windows[i], before[i] = w, w.units
   end
   windows[#windows + 1] = history
   local granted = refused == 0 or record
@@ -118,7 +121,7 @@ local function spend(from, args, first, now, record, percent, wanted)
     local rest = math.max(w.count - w.units, 0)
     if (guard == 0 or i < guard) and (tightest == 0 or rest < left) then tightest, left = i, rest end
   end
-  return refused, retry, tightest, left
+  return refused, retry, tightest, left, throttles, before
 end
 
 -- refund returns units to KEYS[i] that were spent at the given time, one where their number is nil. When a clock that was behind
