@@ -112,7 +112,7 @@ func TestPrefix_that_strangers_stopped_serves_its_owners(t *testing.T) {
 	b := onRedis(t, withBudget)
 	owner := b.at("198.51.100.7")
 	owner.signUp("owner", samePrefix(0))
-	for i := 1; b.at(ofNetwork(i)).send(samePrefix(i)).status == http.StatusAccepted; i++ {
+	for i := 1; b.at(ofNetwork(i)).askFor(samePrefix(i), "high").status == http.StatusAccepted; i++ {
 		if i > 20 {
 			t.Fatal("the guard does not stop at default limits")
 		}

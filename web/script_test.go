@@ -186,6 +186,7 @@ func TestScript(t *testing.T) {
 		"takes codes with letters":                    takesCodesWithLetters,
 		"does the work that is asked":                 doesWork,
 		"does work beside a picture":                  doesWorkBesidePicture,
+		"does more work where more is wanted":         doesMoreWork,
 		"says that a message was refused":             saysRefusedMessage,
 		"a delayed message is told, with another way": saysDelayedMessage,
 		"registers by email and points to the inbox":  registersByEmail,
@@ -338,6 +339,36 @@ func doesWork(t *testing.T, browser context.Context, page web.Page) {
 	}
 	b.do(clickOn("[value=captcha]")) // an image is there for who wants one
 	b.until(`document.querySelector('[name=captcha_id]').value === 'c2' && document.querySelector('.captcha').offsetParent !== null`)
+}
+
+// doesMoreWork: a person who has nothing to type need not press again when the price has risen.
+func doesMoreWork(t *testing.T, browser context.Context, page web.Page) {
+	cheap, _ := askForWork(t, "")
+	raised, _ := askForWork(t, "")
+	high, check := askForWork(t, "")
+	refusal := func(price string) string {
+		return `{"errno":"4202","errmsg":"too cheap","data":{"captcha_price":"` + price + `"}}`
+	}
+	page.CaptchaKind = "pow"
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":    {cheap, raised, high},
+		"POST /v1/sms-codes":   {refusal("raised"), refusal("high"), okCode},
+		"GET /v1/sms-codes/s1": {`{"errno":"0","data":{"status":"delivered","resend_after":50}}`},
+	})
+	b := openTab(t, browser, s.URL+"/register")
+	b.fill(map[string]string{"mobile": "13800138000"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("code-status", "Delivered"))
+	asked := s.called("POST /v1/captchas")
+	if len(asked) != 3 || !strings.Contains(asked[1], `"price":"raised"`) || !strings.Contains(asked[2], `"price":"high"`) {
+		t.Errorf("asked for captchas with %v", asked)
+	}
+	if got := len(s.called("POST /v1/sms-codes")); got != 3 {
+		t.Errorf("codes were requested %d times, want 3", got)
+	}
+	if err := check(s.sentCaptcha(t)); err != nil {
+		t.Errorf("sent %q: %v", s.sentCaptcha(t), err)
+	}
 }
 
 func doesWorkBesidePicture(t *testing.T, browser context.Context, page web.Page) {

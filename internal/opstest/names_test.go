@@ -68,7 +68,7 @@ func exist(t *testing.T, p *prometheus) {
 	}
 	// Faults, refusals and captchas, which are off, leave no series; all the rest must be there.
 	silent := []string{
-		"usher_captchas_total", "usher_limits_recorded_total", "usher_limits_refused_total", "usher_mail_outage", "usher_messages_dropped_total",
+		"usher_captcha_prices_total", "usher_captchas_total", "usher_limits_recorded_total", "usher_limits_refused_total", "usher_mail_outage", "usher_messages_dropped_total",
 		"usher_messages_refusals_total",
 		"usher_messages_unrecorded_total", "usher_tasks_archived_total", "usher_tasks_foreign_total", "usher_tasks_reaped_total", "usher_undelivered_total",
 	}

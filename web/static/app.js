@@ -417,10 +417,14 @@ class Captcha {
     this.sound.play().catch(() => {}); // Refused by the browser's policy: the button is there.
   }
 
-  // heed sets the price and the kind of the next challenge to what a refusal requires.
+  // heed sets the price and the kind of the next challenge to what a refusal requires. It reports whether that costs the
+  // computer time and the person nothing. Prices only rise, so it says so twice at most.
   heed(answer) {
-    if (answer.data.captcha_price) this.price.value = answer.data.captcha_price;
+    const wanted = answer.data.captcha_price;
+    const isNew = Boolean(wanted) && wanted !== this.price.value;
+    if (isNew) this.price.value = wanted;
     if (answer.data.captcha_kind && this.medium === 'hosted') this.medium = this.own;
+    return isNew && this.medium === 'pow';
   }
 
   // spend marks this challenge as used. It stays visible, so that the layout does not move.
@@ -538,10 +542,13 @@ class CodeSender {
     this.watch();
   }
 
-  refused(answer) {
+  async refused(answer) {
+    if (this.captcha?.heed(answer)) {
+      await this.captcha.load();
+      if (!this.captcha.spent) return this.send();
+    }
     refuse(this.form, answer);
     if (answer.retryAfter > 0 && answer.retryAfter <= countable) this.wait(answer.retryAfter);
-    this.captcha?.heed(answer);
     if (answer.status) this.captcha?.load(); // An answer has spent it, whatever it says.
   }
 
