@@ -44,6 +44,7 @@ func (c Config) withDefaults() Config {
 		length = 4
 	case Words: // a solver that reads half of the letters knows the word, so that there is more noise
 		width, noise = 200, 4
+	default:
 	}
 	c.Kind, c.Length = cmp.Or(c.Kind, Digits), cmp.Or(c.Length, length)
 	c.Width, c.Height, c.Noise = cmp.Or(c.Width, width), cmp.Or(c.Height, 60), cmp.Or(c.Noise, noise)
@@ -121,8 +122,8 @@ func (c Config) checkNumbers() []Mistake {
 		return mistakes // the others depend on the size
 	}
 	if need := c.characters() * c.Height * 2 / 5; c.Width < need {
-		mistakes = append(mistakes, Mistake{"width",
-			fmt.Sprintf("must be at least %d for %d characters of this height", need, c.characters())})
+		problem := fmt.Sprintf("must be at least %d for %d characters of this height", need, c.characters())
+		mistakes = append(mistakes, Mistake{"width", problem})
 	}
 	if c.FontSize != 0 {
 		between("font_size", c.FontSize, c.Height*2/5, c.Height*9/10)

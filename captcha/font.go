@@ -164,7 +164,7 @@ func parseFont(file []byte, chars string) (face typeface, err error) {
 		if face.height == 0 {
 			face.height = -b.top
 		}
-		if !sensible(b) || !(face.height > 1/float64(maxStretch)) {
+		if !sensible(b) || face.height <= 1/float64(maxStretch) {
 			return typeface{}, fmt.Errorf("has no usable shape of %q", char)
 		}
 		face.glyphs[char] = shape.moved(1, -(b.left+b.right)/2, face.height/2)
