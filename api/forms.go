@@ -60,7 +60,7 @@ func handleForm[B any](
 			s.forgetName(c)
 			return c.Redirect(http.StatusSeeOther, "/login")
 		case "send_code":
-			err = s.sendCodeForm(c, &p, purpose)
+			err = s.sendCodeForm(c, name, &p, purpose)
 		case "resend":
 			p.Token = "" // the person opens the link of the new mail next
 			if _, err = s.resend(c, resendBody{Email: typed["email"]}); err == nil {
@@ -68,7 +68,7 @@ func handleForm[B any](
 			}
 		default:
 			var body B
-			fill(&body, s.withCallingCode(typed))
+			fill(&body, s.entered(name, typed))
 			err = do(c, body, &p)
 			p.Done = err == nil
 		}
@@ -169,15 +169,56 @@ func (s *Server) logoutForm(c echo.Context) error {
 }
 
 // sendCodeForm sends a code and stores its id in the page: the digits that are typed next are compared with that code.
-func (s *Server) sendCodeForm(c echo.Context, p *web.Page, purpose verify.Purpose) error {
+func (s *Server) sendCodeForm(c echo.Context, name string, p *web.Page, purpose verify.Purpose) error {
+	entered := s.entered(name, p.Form)
+	if _, byMail := entered["email_code_id"]; byMail {
+		return s.mailCodeForm(c, p, entered, purpose)
+	}
 	var body codeBody
-	fill(&body, s.withCallingCode(p.Form))
+	fill(&body, entered)
 	body.Purpose = string(purpose)
 	view, err := s.issueCode(c, body)
 	if p.CodeSent = err == nil; p.CodeSent {
 		p.ResendAfter, p.Form["sms_code_id"] = view.ResendAfter, view.ID
 	}
 	return err
+}
+
+// mailCodeForm is sendCodeForm for a form whose code goes to an address.
+func (s *Server) mailCodeForm(c echo.Context, p *web.Page, entered map[string]string, purpose verify.Purpose) error {
+	var body emailCodeBody
+	fill(&body, entered)
+	body.Purpose = string(purpose)
+	view, err := s.issueEmailCode(c, body)
+	if err != nil {
+		return err
+	}
+	field := "email_code_id"
+	if _, either := p.Form["sms_code_id"]; either {
+		field = "sms_code_id"
+	}
+	p.CodeSent, p.CodeMailed, p.ResendAfter, p.Form[field] = true, true, view.ResendAfter, view.ID
+	return nil
+}
+
+// mailFields are the fields for an address, by those of a form whose one field takes either contact.
+var mailFields = map[string]string{"mobile": "email", "sms_code_id": "email_code_id", "sms_code": "email_code"}
+
+// takesEither reports whether the form of a page has one field for a number or an address, with the name of that for numbers.
+func takesEither(page string) bool { return page == "login" || page == "forgot" }
+
+// entered returns the fields of a page's form under the names that the endpoints have for them: an address that was typed where
+// either contact is taken, or a number with its country code.
+func (s *Server) entered(page string, typed map[string]string) map[string]string {
+	if !takesEither(page) || !strings.ContainsAny(typed["mobile"], "@＠") {
+		return s.withCallingCode(typed)
+	}
+	entered := maps.Clone(typed)
+	for field, mailField := range mailFields {
+		entered[mailField] = typed[field]
+		delete(entered, field)
+	}
+	return entered
 }
 
 // withCallingCode returns the fields of a form with the chosen country code in front of a number that has none. Numbers of the first

@@ -40,7 +40,7 @@ func classOf(method, route string) string {
 		if method != http.MethodDelete {
 			return classWaiting
 		}
-	case "/register", "/check-mail", "/login", "/forgot", "/activate", "/undo", "/decline", "/account":
+	case "/register", "/check-mail", "/code", "/login", "/forgot", "/activate", "/undo", "/decline", "/account":
 		if method == http.MethodPost {
 			return classPasswords
 		}

@@ -125,7 +125,7 @@ func TestOverload_classes_are_of_routes_that_exist(t *testing.T) {
 		"POST /v1/registrations": "passwords", "POST /v1/password-resets": "passwords", "POST /v1/sessions": "passwords",
 		"POST /v1/activations": "passwords", "PUT /v1/account/password": "passwords",
 	}
-	for _, page := range []string{"/register", "/check-mail", "/login", "/forgot", "/activate", "/undo", "/decline", "/account"} {
+	for _, page := range []string{"/register", "/check-mail", "/code", "/login", "/forgot", "/activate", "/undo", "/decline", "/account"} {
 		want["GET "+page], want["POST "+page] = "pages", "passwords"
 	}
 	for route, class := range want {

@@ -33,7 +33,7 @@ func (s *Server) form(c echo.Context, name string, p web.Page, refused error) er
 		r := describe(refused, languageOf(c))
 		s.logError(c, r.status, refused)
 		setRetryAfter(c, r)
-		status, p.Fields = r.status, r.onForm()
+		status, p.Fields = r.status, r.onForm(takesEither(name))
 		if len(p.Fields) == 0 {
 			p.Error = r.sentence
 		}
@@ -43,25 +43,32 @@ func (s *Server) form(c echo.Context, name string, p web.Page, refused error) er
 	}
 	p.CaptchaPrice = cmp.Or(p.CaptchaPrice, p.Form["captcha_price"]) // once asked, it stays
 	if name == "register" || name == "forgot" || name == "undo" && p.Token == "" || p.Mode == "code" || p.PasswordCaptcha ||
-		name == "account" && p.Mode == "mobile" || name == "check-mail" && p.Address != "" && p.Mode == "correct" {
+		name == "account" && (p.Mode == "mobile" || p.Mode == "email") || name == "check-mail" && p.Address != "" && p.Mode == "correct" {
 		s.attachCaptcha(c, &p)
 	}
 	return s.page(c, status, name, p)
 }
 
-// onForm returns the sentences of a refusal by the field of the page that shows them.
-func (r reply) onForm() map[string]string {
+// onForm returns the sentences of a refusal by the field of the page that shows them. A page has the field of one kind of code.
+func (r reply) onForm(either bool) map[string]string {
 	switch {
-	case r.fields["sms_code_id"] != "": // a hidden field: no code was sent
-		fields := maps.Clone(r.fields)
-		fields["sms_code"] = fields["sms_code_id"]
-		return fields
 	case len(r.fields) > 0:
-		return r.fields
+		fields := maps.Clone(r.fields)
+		for _, field := range []string{"sms_code", "email_code"} {
+			if hidden := fields[field+"_id"]; hidden != "" { // no code was sent
+				fields[field] = hidden
+			}
+		}
+		if either {
+			for field, mailField := range mailFields {
+				fields[field] = cmp.Or(fields[mailField], fields[field])
+			}
+		}
+		return fields
 	case r.errno == "4201" || r.errno == "4202":
 		return map[string]string{"captcha": r.sentence}
 	case r.errno == "4203" || r.errno == "4204" || r.errno == "4205":
-		return map[string]string{"sms_code": r.sentence}
+		return map[string]string{"sms_code": r.sentence, "email_code": r.sentence}
 	}
 	return nil
 }
@@ -106,7 +113,7 @@ func (s *Server) page(c echo.Context, status int, name string, p web.Page) error
 			Secure: isHTTPS(s.Config.PublicURL), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})
 	}
-	if name == "activate" || name == "decline" || name == "undo" {
+	if name == "activate" || name == "decline" || name == "undo" || name == "code" {
 		// The URL of these pages contains the token, and no request may pass it on. "no-referrer" would make browsers send
 		// the form with "Origin: null", and behind a proxy that removes Sec-Fetch-Site only the Origin shows its source.
 		c.Response().Header().Set("Referrer-Policy", "strict-origin")
@@ -192,11 +199,17 @@ func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.
 	var err error
 	switch action {
 	case "send_code":
-		return account, s.sendCodeForm(c, p, verify.ChangeMobile)
+		purpose := verify.ChangeMobile
+		if p.Mode == "email" {
+			purpose = verify.ChangeEmail
+		}
+		return account, s.sendCodeForm(c, "account", p, purpose)
 	case "password":
 		account, err = fromForm(c, form, s.changePassword)
 	case "email":
-		account, err = fromForm(c, form, s.changeEmail)
+		if account, err = fromForm(c, form, s.changeEmail); account.PendingEmail.IsZero() {
+			action = "email_proved" // by the code
+		}
 	case "mobile":
 		account, err = fromForm(c, s.withCallingCode(form), s.changeMobile)
 	case "resend":
@@ -239,9 +252,13 @@ func (s *Server) showAccount(c echo.Context, account accounts.Account, p web.Pag
 	if p.Sessions, err = s.sessionsOf(c.Request().Context(), account); err != nil {
 		return err
 	}
-	p.Account = &web.Account{
-		ID: account.ID, Username: account.Username, Active: account.Active,
-		Mobile: account.Mobile.String(), PendingMobile: account.PendingMobile.String(), Email: account.Email.String(), PendingEmail: account.PendingEmail.String(),
-	}
+	p.Account = newPageAccount(account)
 	return s.form(c, "account", p, refused)
+}
+
+func newPageAccount(a accounts.Account) *web.Account {
+	return &web.Account{
+		ID: a.ID, Username: a.Username, Active: a.Active,
+		Mobile: a.Mobile.String(), PendingMobile: a.PendingMobile.String(), Email: a.Email.String(), PendingEmail: a.PendingEmail.String(),
+	}
 }

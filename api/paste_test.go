@@ -329,7 +329,7 @@ func TestPages_let_browsers_send_an_origin(t *testing.T) {
 	p.signUp("li_lei", number)
 	for _, path := range []string{
 		"/register", "/register?mode=email", "/login", "/login?mode=code", "/forgot", "/activate?token=x", "/activate", "/undo", "/undo?token=x",
-		"/decline?token=x", "/check-mail", "/account", "/account?mode=mobile", "/nothing",
+		"/decline?token=x", "/code?token=x", "/check-mail", "/account", "/account?mode=mobile", "/nothing",
 	} {
 		got := p.do(request{method: "GET", path: path, header: http.Header{"Accept": {"text/html"}}})
 		if policy := got.header.Get("Referrer-Policy"); policy != "same-origin" && policy != "strict-origin" {

@@ -67,6 +67,8 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/decline", handleForm(s, "decline", "", s.declineForm))
 	get("/check-mail", s.showCheckMail)
 	e.POST("/check-mail", s.checkMailForm)
+	get("/code", s.showCode)
+	e.POST("/code", s.codeForm)
 	get("/account", s.accountPage)
 	e.POST("/account", s.accountForm)
 	e.POST("/logout", s.logoutForm)

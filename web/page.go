@@ -25,7 +25,7 @@ type Page struct {
 	// Mode is the tab of /register ("mobile" or "email") and /login ("password" or "code"), and the form of
 	// /account ("password", "email" or "mobile"): the query or form value "mode", unchecked. Unknown and
 	// unavailable values mean the first tab, and no form. On /check-mail "correct" shows the form for another address. On /activate it is the field that the link needs:
-	// "choose" for a new password, "confirm" for the current one.
+	// "choose" for a new password, "confirm" for the current one. On /code it is the purpose of the code that the link carries; empty: the link is not valid.
 	Mode string
 	// CaptchaRequired is false when captchas are off. CaptchaKind is USHER_CAPTCHA_KIND: the label of the
 	// field depends on it.
@@ -59,10 +59,11 @@ type Page struct {
 	Waiting bool
 	// SecondProof shows on /login that a code is not enough, and what to do.
 	SecondProof bool
-	// CodeSent says that a code has just been sent; ResendAfter is in seconds.
+	// CodeSent says that a code has just been sent, and CodeMailed that it was sent by mail; ResendAfter is in seconds.
 	CodeSent    bool
+	CodeMailed  bool
 	ResendAfter int
-	// Token is that of the mail's link on /activate, /decline and /undo.
+	// Token is that of the mail's link on /activate, /decline, /undo and /code.
 	Token string
 	// Done means success (registered and waiting for activation, password reset, address proved or
 	// declined): the page shows the next step instead of the form.
@@ -177,7 +178,7 @@ func (v view) EmailField() bool { return v.Registration != "mobile" }
 
 // EmailRequired reports whether the form requires an email address.
 func (v view) EmailRequired() bool {
-	return v.ByEmail() || v.Registration == "both" || v.Name == "account" || v.Name == "check-mail"
+	return v.Name != "register" || v.ByEmail() || v.Registration == "both"
 }
 
 // Others reports whether the account has other sessions than the current one.
@@ -189,9 +190,38 @@ func (v view) Others() bool {
 func (v view) MobileKnown() bool { return v.Registration != "email" }
 
 // ByCode reports whether this sign-in uses a code instead of a password.
-func (v view) ByCode() bool { return v.Mode == "code" && v.MobileKnown() }
+func (v view) ByCode() bool { return v.Mode == "code" }
+
+// CodeTo says where the page's code is sent: "mobile", "email", or "either", where one field takes a number or an address.
+func (v view) CodeTo() string {
+	switch {
+	case v.Name == "register" && v.ByEmail(), v.Name == "account" && v.Mode == "email":
+		return "email"
+	case v.Name != "login" && v.Name != "forgot" || !v.EmailField():
+		return "mobile"
+	case !v.MobileKnown():
+		return "email"
+	}
+	return "either"
+}
+
+// CodeField is the name of the field for the code. A field for either kind has the name of that for numbers.
+func (v view) CodeField() string {
+	if v.CodeTo() == "email" {
+		return "email_code"
+	}
+	return "sms_code"
+}
+
+// CodeOptional reports whether a link proves the address when no code is typed.
+func (v view) CodeOptional() bool {
+	return v.CodeTo() == "email" && (v.Name == "register" || v.Name == "account")
+}
+
+// TextFor is the text of a key that has variants for numbers, addresses and either.
+func (v view) TextFor(key string) (string, error) { return v.T(key + "_" + v.CodeTo()) }
 
 // Private reports whether search engines must not index the page: it is about one person, or an error.
 func (v view) Private() bool {
-	return slices.Contains([]string{"account", "check-mail", "activate", "decline", "undo", "error"}, v.Name)
+	return slices.Contains([]string{"account", "check-mail", "code", "activate", "decline", "undo", "error"}, v.Name)
 }

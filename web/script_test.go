@@ -190,6 +190,9 @@ func TestScript(t *testing.T) {
 		"says that a message was refused":             saysRefusedMessage,
 		"a delayed message is told, with another way": saysDelayedMessage,
 		"registers by email and points to the inbox":  registersByEmail,
+		"registers by a code that came by mail":       registersByMailCode,
+		"one field takes a number or an address":      takesEitherContact,
+		"the button of a mail with a code works":      opensMailCode,
 		"shows the captcha when sign-in demands it":   showsDemandedCaptcha,
 		"activates on a click only":                   activatesOnClick,
 		"helps while typing":                          helpsWhileTyping,
@@ -469,6 +472,123 @@ func registersByEmail(t *testing.T, browser context.Context, page web.Page) {
 	b.until(`document.querySelector('[data-waiting] [data-said]').textContent !== ''`)
 	if got := s.called("POST /v1/activations/resend"); len(got) != 2 || got[0] != `{}` || got[1] != `{}` {
 		t.Errorf("got resends %v, want two for the session's own account", got)
+	}
+}
+
+const okMailCode = `{"errno":"0","data":{"email_code_id":"e1","expires_in":300,"resend_after":60}}`
+
+func registersByMailCode(t *testing.T, browser context.Context, page web.Page) {
+	page.CodeLength = 6
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":       {okCaptcha},
+		"POST /v1/email-codes":    {okMailCode},
+		"GET /v1/email-codes/e1":  {`{"errno":"0","data":{"status":"sent","resend_after":50}}`},
+		"POST /v1/registrations":  {`{"errno":"4204","errmsg":"code is wrong"}`, `{"errno":"0","data":{"active":true}}`},
+		"GET /v1/usernames/zhang": {free},
+	})
+	b := openTab(t, browser, s.URL+"/register?mode=email")
+	b.until(`document.querySelector('[name=captcha_id]').value === 'c2' && !document.getElementById('email_code').required`)
+	b.fill(map[string]string{"username": "zhang_san", "email": "zhang@example.com", "captcha": "abcd"})
+	b.do(clickOn(sendButton))
+	b.until(`document.activeElement.id === 'email_code' && document.getElementById('captcha').disabled`)
+	b.until(textIs("code-status", "check your email"))
+	b.fill(map[string]string{"password": "correct horse", "password_repeat": "correct horse"})
+	b.do(clickOn("#agree"), clickOn(mainButton)) // a code that was sent is not optional any more
+	b.until(`document.activeElement.id === 'email_code' && document.getElementById('email_code').getAttribute('aria-invalid') === 'true'`)
+	b.fill(map[string]string{"email_code": "12 34 56"})
+	b.do(clickOn(mainButton))
+	b.until(textIs("email_code-error", "code is wrong"))
+	b.do(clickOn(mainButton))
+	b.until(`location.pathname === '/account'`)
+	got := s.called("POST /v1/registrations")
+	if len(got) != 2 || !strings.Contains(got[1], `"email":"zhang@example.com","email_code_id":"e1","email_code":"123456"`) || strings.Contains(got[1], "captcha") {
+		t.Errorf("got registrations %v, want the address with its code and no captcha", got)
+	}
+	if got := s.called("POST /v1/email-codes"); len(got) != 1 ||
+		got[0] != `{"email":"zhang@example.com","purpose":"register","captcha_id":"c2","captcha":"abcd"}` {
+		t.Errorf("got codes asked for with %v", got)
+	}
+}
+
+func takesEitherContact(t *testing.T, browser context.Context, page web.Page) {
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":        {okCaptcha},
+		"POST /v1/email-codes":     {`{"errno":"4103","errmsg":"look again","fields":{"email":"no such domain"}}`, okMailCode},
+		"GET /v1/email-codes/e1":   {`{"errno":"0","data":{"status":"failed","resend_after":0}}`},
+		"POST /v1/sms-codes":       {okCode},
+		"GET /v1/sms-codes/s1":     {`{"errno":"0","data":{"status":"delivered","resend_after":50}}`},
+		"POST /v1/sessions":        {`{"errno":"4103","errmsg":"look again","fields":{"email_code":"too short"}}`, `{"errno":"0","data":{}}`},
+		"POST /v1/password-resets": {`{"errno":"0","data":{}}`},
+	})
+	b := openTab(t, browser, s.URL+"/login?mode=code")
+	b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
+	b.fill(map[string]string{"mobile": "zhang", "captcha": "abcd"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("mobile-error", "Enter a mobile number or an email address"))
+	b.fill(map[string]string{"mobile": "@example.com"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("mobile-error", "no such domain"))
+	b.until(`document.getElementById('captcha').value === ''`)
+	b.fill(map[string]string{"captcha": "efgh"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("code-status", "The mail server rejected the message"))
+	b.fill(map[string]string{"sms_code": "123456"})
+	b.do(clickOn(mainButton))
+	b.until(textIs("sms_code-error", "too short"))
+	b.do(clickOn(mainButton))
+	b.until(`location.pathname === '/account'`)
+	if got := s.called("POST /v1/sessions"); len(got) != 2 || got[1] != `{"email":"zhang@example.com","email_code_id":"e1","email_code":"123456"}` {
+		t.Errorf("got sign-ins %v, want the names of an address", got)
+	}
+
+	b = openTab(t, browser, s.URL+"/forgot")
+	b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
+	b.fill(map[string]string{"mobile": "138 0013 8000", "captcha": "abcd"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("code-status", "Delivered"))
+	b.fill(map[string]string{"sms_code": "123456", "password": "correct horse", "password_repeat": "correct horse"})
+	b.do(clickOn(mainButton))
+	b.until(`!document.querySelector('[data-done]').hidden`)
+	if got := s.called("POST /v1/password-resets"); len(got) != 1 || !strings.Contains(got[0], `"mobile":"13800138000","sms_code_id":"s1","sms_code":"123456"`) {
+		t.Errorf("got resets %v, want the names of a number", got)
+	}
+}
+
+func opensMailCode(t *testing.T, browser context.Context, page web.Page) {
+	page.Address = "zhang@example.com"
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/sessions":        {`{"errno":"4203","errmsg":"the code was used"}`, `{"errno":"0","data":{}}`},
+		"POST /v1/registrations":   {`{"errno":"0","data":{"active":true}}`},
+		"POST /v1/password-resets": {`{"errno":"0","data":{}}`},
+		"GET /v1/usernames/zhang":  {free},
+	})
+	const ready = `document.querySelector('form')?.noValidate` // the script has the form
+	b := openTab(t, browser, s.URL+"/code?mode=login&token=t0")
+	b.until(ready)
+	b.do(clickOn(mainButton))
+	b.until(`document.querySelector('[data-alert]').textContent === 'the code was used'`)
+	b.do(clickOn(mainButton))
+	b.until(`location.pathname === '/account'`)
+	if got := s.called("POST /v1/sessions"); len(got) != 2 || got[1] != `{"email_code_token":"t0"}` {
+		t.Errorf("got sign-ins %v, want the token alone", got)
+	}
+
+	b = openTab(t, browser, s.URL+"/code?mode=register&token=t1")
+	b.until(ready)
+	b.fill(map[string]string{"username": "zhang_san", "password": "correct horse", "password_repeat": "correct horse"})
+	b.do(clickOn("#agree"), clickOn(mainButton))
+	b.until(`location.pathname === '/account'`)
+	if got := s.called("POST /v1/registrations"); len(got) != 1 || !strings.Contains(got[0], `"email_code_token":"t1"`) {
+		t.Errorf("got registrations %v, want one with the token", got)
+	}
+
+	b = openTab(t, browser, s.URL+"/code?mode=reset_password&token=t2")
+	b.until(ready)
+	b.fill(map[string]string{"password": "correct horse", "password_repeat": "correct horse"})
+	b.do(clickOn(mainButton))
+	b.until(`!document.querySelector('[data-done]').hidden`)
+	if got := s.called("POST /v1/password-resets"); len(got) != 1 || !strings.Contains(got[0], `"email_code_token":"t2"`) {
+		t.Errorf("got resets %v, want one with the token", got)
 	}
 }
 

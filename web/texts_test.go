@@ -53,12 +53,18 @@ func TestTexts_every_text_is_used_and_every_use_has_a_text(t *testing.T) {
 		t.Fatalf("got %d templates, error %v", len(templates), err)
 	}
 	call := regexp.MustCompile(`\.T "([a-z_.]+)"`)
+	kinds := regexp.MustCompile(`\.TextFor "([a-z_.]+)"`)
 	for _, path := range templates {
+		for _, found := range kinds.FindAllStringSubmatch(read(t, path), -1) {
+			for _, to := range []string{"_mobile", "_email", "_either"} {
+				used[found[1]+to] = true
+			}
+		}
 		for _, found := range call.FindAllStringSubmatch(read(t, path), -1) {
 			used[found[1]] = true
 		}
 	}
-	script := read(t, "static/app.js") + read(t, "templates/register.html")
+	script := read(t, "static/app.js") + read(t, "templates/parts.html")
 	for _, found := range regexp.MustCompile(`say\('([a-z_]+)'`).FindAllStringSubmatch(script, -1) {
 		used["js."+found[1]] = true
 	}
@@ -70,7 +76,10 @@ func TestTexts_every_text_is_used_and_every_use_has_a_text(t *testing.T) {
 			used[key] = true
 		}
 	}
-	states := []string{"js.queued", "js.sent", "js.delivered", "js.failed", "js.expired"}
+	states := []string{
+		"js.queued", "js.sent", "js.delivered", "js.failed", "js.expired",
+		"js.mail_queued", "js.mail_sent", "js.mail_delayed", "js.mail_failed", "js.mail_slow",
+	}
 	for key := range texts {
 		if !used[key] && !slices.Contains(states, key) {
 			t.Errorf("text %q is used nowhere", key)

@@ -20,7 +20,7 @@ import (
 var files embed.FS
 
 // pageNames lists the pages; each has a file of that name beside templates/layout.html.
-var pageNames = [...]string{"register", "check-mail", "login", "forgot", "activate", "decline", "undo", "account", "error"}
+var pageNames = [...]string{"register", "check-mail", "login", "forgot", "activate", "code", "decline", "undo", "account", "error"}
 
 // Renderer renders the pages. It is immutable after New and safe for concurrent use.
 type Renderer struct {

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	pageNames     = []string{"register", "check-mail", "login", "forgot", "activate", "decline", "undo", "account", "error"}
+	pageNames     = []string{"register", "check-mail", "login", "forgot", "activate", "code", "decline", "undo", "account", "error"}
 	languages     = []string{"zh", "en"}
 	registrations = []string{"", "either", "mobile", "email", "both"}
 )
@@ -43,7 +43,14 @@ func samples() map[string]web.Page {
 	correct.Mode, correct.Address, correct.Error = "correct", "zhang@example.com", ""
 	choose, confirm := filled, filled
 	choose.Mode, confirm.Mode, confirm.Error = "choose", "confirm", ""
+	links := map[string]web.Page{}
+	for _, purpose := range []string{"register", "login", "reset_password", "change_email"} {
+		link := filled
+		link.Mode, link.Address, link.CodeMailed = purpose, "zhang@example.com", true
+		links[purpose] = link
+	}
 	return map[string]web.Page{
+		"to register": links["register"], "to sign in": links["login"], "to reset": links["reset_password"], "to change": links["change_email"],
 		"by next password": choose, "by current password": confirm,
 		"waiting": waiting, "with a mistyped address": correct,
 		"by number": number, "by password": password,
@@ -329,7 +336,7 @@ func TestRenderer_search_engines_are_kept_off_pages_about_one_person(t *testing.
 	t.Parallel()
 	titles := map[string]string{}
 	eachPage(t, func(t *testing.T, name string, _ web.Page, page string) {
-		private := slices.Contains([]string{"account", "check-mail", "activate", "decline", "undo", "error"}, name)
+		private := slices.Contains([]string{"account", "check-mail", "code", "activate", "decline", "undo", "error"}, name)
 		if got := strings.Contains(page, `<meta name="robots" content="noindex">`); got != private {
 			t.Errorf("noindex on %s is %t, want %t", name, got, private)
 		}

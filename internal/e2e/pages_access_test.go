@@ -17,7 +17,7 @@ import (
 // everyPage are the pages that a stranger can open, in their states.
 var everyPage = []string{
 	"/register", "/register?mode=email", "/login", "/login?mode=code", "/forgot", "/activate", "/activate?token=t",
-	"/check-mail", "/check-mail?mode=correct",
+	"/check-mail", "/check-mail?mode=correct", "/code?token=t",
 	"/account", "/nowhere",
 }
 

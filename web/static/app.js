@@ -74,6 +74,15 @@ function numberOf(input) {
   return country?.selectedIndex > 0 && number && !/^(\+|00)/.test(number) ? country.value + number : number;
 }
 
+// isMail reports whether a field contains an address, or will: one field may take a number or an address.
+const isMail = (input) => input.name === 'email' || ('either' in input.dataset && narrow(input.value).includes('@'));
+
+// codeOf is the field for the code of a form, if it has one.
+const codeOf = (form) => $('[data-code]', form);
+
+// The names of fields that the API has for an address where the form has those for a number.
+const mailNames = { mobile: 'email', sms_code_id: 'email_code_id', sms_code: 'email_code' };
+
 // The characters of codes with letters; see secrets.Alphanumeric.
 const letterCode = /^(?:\d+|[34679CDFGHJKMNPQRTVWXY]+)$/;
 
@@ -103,16 +112,21 @@ const lengthOf = (password) => [...passwordForm(password)].length;
 function valueOf(input) {
   if (input.type === 'checkbox') return input.checked;
   if (input.name.startsWith('password')) return input.value;
-  if (input.name === 'mobile') return numberOf(input);
-  if (input.name === 'sms_code') return plainCode(input.value, input);
+  if (input.name === 'mobile' && !isMail(input)) return numberOf(input);
+  if ('code' in input.dataset) return plainCode(input.value, input);
   return tidy(input.value);
 }
 
+const isAddress = (value) => /^[^@]+@[^@]+$/.test(narrow(value));
+
+const isCode = (value, { dataset }) => ('letters' in dataset ? letterCode : /^\d+$/).test(value) && (value.length === Number(dataset.length) || !Number(dataset.length));
+
 // The forms of valid values, by the names of fields.
 const forms = {
-  mobile: (value, input) => ('abroad' in input.dataset ? /^\+?\d{4,17}$/ : /^1[3-9]\d{9}$/).test(value),
-  sms_code: (value, input) => ('letters' in input.dataset ? letterCode : /^\d+$/).test(value) && (value.length === Number(input.dataset.length) || !Number(input.dataset.length)),
-  email: (value) => /^[^@]+@[^@]+$/.test(narrow(value)),
+  mobile: (value, input) => (isMail(input) ? isAddress(value) : ('abroad' in input.dataset ? /^\+?\d{4,17}$/ : /^1[3-9]\d{9}$/).test(value)),
+  sms_code: isCode,
+  email_code: isCode,
+  email: isAddress,
   username: (value) => /^[\p{L}\p{N}_]{5,20}$/u.test(value.normalize('NFKC')),
   password_repeat: (value, input) => passwordForm(value) === passwordForm(input.form.elements.password.value),
 };
@@ -151,16 +165,22 @@ function tell(place, sentence) {
 const alertOf = (form) => $('[data-alert]', form);
 
 // The fields of refusals that name none.
-const fieldOf = { 4201: 'captcha', 4202: 'captcha', 4203: 'sms_code', 4204: 'sms_code', 4205: 'sms_code' };
+const fieldOf = { 4201: 'captcha', 4202: 'captcha', 4203: 'code', 4204: 'code', 4205: 'code' };
 
 // refuse shows an answer's sentences, each beside its field if the form has that field.
 function refuse(form, answer) {
   const fields = { ...answer.fields };
+  for (const [name, mailName] of Object.entries(mailNames)) { // Where one field takes either.
+    if (!fields[mailName] || form.elements[mailName] || !form.elements[name]) continue;
+    fields[name] = fields[mailName];
+    delete fields[mailName];
+  }
+  const code = codeOf(form)?.name ?? 'sms_code';
   const name = fieldOf[answer.errno];
-  if (name && !Object.keys(fields).length) fields[name] = answer.errmsg;
-  if (fields.sms_code_id) { // It has no place of its own: no code has been asked for.
-    fields.sms_code = fields.sms_code_id;
-    delete fields.sms_code_id;
+  if (name && !Object.keys(fields).length) fields[name === 'code' ? code : name] = answer.errmsg;
+  if (fields[`${code}_id`]) { // It has no place of its own: no code has been asked for.
+    fields[code] = fields[`${code}_id`];
+    delete fields[`${code}_id`];
   }
   const homes = [...form.elements].filter((input) => input.id && fields[input.name] && !input.closest('[hidden]'));
   homes.forEach((input) => showError(input, fields[input.name]));
@@ -444,22 +464,24 @@ class Captcha {
   }
 }
 
-// ---- The code by SMS ----
+// ---- The code by SMS or by mail ----
 
 // Seconds between requests for the status of a message: about a minute and a half in all.
 const looks = [1, 2, 3, 5, 8, 13, 25, 35];
 
 // codeKey is the key of a form's countdown in the session storage, which survives a reload.
-const codeKey = (form) => `usher.code.${form.dataset.purpose}`;
+const codeKey = (form) => `usher.code.${form.dataset.purpose}${codeOf(form)?.name === 'email_code' ? '.mail' : ''}`;
 
 class CodeSender {
   constructor(form, captcha) {
     this.form = form;
     this.captcha = captcha;
     this.button = $('[value=send_code]', form);
-    this.code = form.elements.sms_code;
-    this.field = form.elements.sms_code_id;
-    this.mobile = form.elements.mobile;
+    this.code = codeOf(form);
+    this.field = form.elements[`${this.code.name}_id`];
+    this.to = form.elements[this.code.name === 'email_code' ? 'email' : 'mobile'];
+    this.optional = !this.code.required; // A link proves the address when no code is asked for.
+    this.mail = false; // Whether the code went by mail.
     this.status = byId('code-status');
     this.label = this.button.textContent;
     this.key = codeKey(form);
@@ -469,12 +491,12 @@ class CodeSender {
     this.code.addEventListener('input', () => {
       const { value } = this.code;
       const code = plainCode(value, this.code);
-      if (code !== value && forms.sms_code(code, this.code)) this.code.value = code;
+      if (code !== value && isCode(code, this.code)) this.code.value = code;
     });
-    // A number corrected after sending is another number: it does not have to wait.
-    for (const field of [this.mobile, form.elements.calling_code]) {
+    // A number or address corrected after sending is another one: it does not have to wait.
+    for (const field of [this.to, form.elements.calling_code]) {
       field?.addEventListener('input', () => {
-        if (this.sentTo && numberOf(this.mobile) !== this.sentTo) this.forget();
+        if (this.sentTo && valueOf(this.to) !== this.sentTo) this.forget();
       });
     }
     this.resume();
@@ -483,7 +505,10 @@ class CodeSender {
   // The typed digits are sent with the id of the code that this form waits for.
   get id() { return this.field.value; }
 
-  set id(id) { this.field.value = id; }
+  set id(id) {
+    this.field.value = id;
+    if (this.optional) this.code.required = id !== '';
+  }
 
   // resume continues after a reload, or after the server has sent the code for a plain form.
   resume() {
@@ -491,8 +516,10 @@ class CodeSender {
     let kept = null;
     try { kept = JSON.parse(sessionStorage.getItem(this.key)); } catch { /* Another program's value counts as none. */ }
     $('[data-wait]', this.status)?.remove(); // The button counts instead.
-    if (kept?.id && !this.id) this.id = kept.id; // The code outlives the countdown.
-    if (!(plain > 0 || kept?.deadline > Date.now())) return;
+    const counting = plain > 0 || kept?.deadline > Date.now();
+    if (kept?.id && !this.id && (counting || !this.optional)) this.id = kept.id; // The code outlives the countdown.
+    if (!counting) return;
+    this.mail = kept?.mail ?? isMail(this.to);
     this.label = say('resend');
     if (this.captcha) tell(this.captcha.hint, say('again'));
     if (plain > 0) return this.wait(plain);
@@ -508,20 +535,21 @@ class CodeSender {
     }
     alertOf(this.form).textContent = '';
     if (!this.ready()) return;
-    const body = { mobile: numberOf(this.mobile), purpose: this.form.dataset.purpose };
-    if (this.id) body.sms_code_id = this.id; // The new code takes the place of that one.
+    const mail = isMail(this.to);
+    const body = { [mail ? 'email' : 'mobile']: valueOf(this.to), purpose: this.form.dataset.purpose };
+    if (this.id) body[mail ? 'email_code_id' : 'sms_code_id'] = this.id; // The new code takes the place of that one.
     this.button.disabled = true;
     this.button.textContent = say('wait');
     if (this.captcha) Object.assign(body, { captcha_id: this.captcha.id.value, captcha: await this.captcha.given() });
-    const answer = await callOnce('/v1/sms-codes', body);
+    const answer = await callOnce(mail ? '/v1/email-codes' : '/v1/sms-codes', body);
     this.button.disabled = false;
     this.button.textContent = this.label;
-    if (answer.ok) this.sent(answer.data, body.mobile);
+    if (answer.ok) this.sent(answer.data, mail, body.email ?? body.mobile);
     else this.refused(answer);
   }
 
   ready() {
-    const inputs = [this.mobile];
+    const inputs = [this.to];
     if (this.captcha) inputs.push(this.captcha.answer);
     const fine = check(inputs);
     if (!this.captcha || this.captcha.answered) return fine;
@@ -529,9 +557,10 @@ class CodeSender {
     return false;
   }
 
-  sent(data, mobile) {
-    this.id = data.sms_code_id;
-    this.sentTo = mobile;
+  sent(data, mail, to) {
+    this.id = data.email_code_id ?? data.sms_code_id;
+    this.mail = mail;
+    this.sentTo = to;
     this.label = say('resend');
     this.captcha?.spend();
     this.tell('queued');
@@ -564,7 +593,7 @@ class CodeSender {
   wait(seconds) {
     const deadline = Date.now() + (seconds > 0 ? seconds : 0) * 1000;
     try {
-      sessionStorage.setItem(this.key, JSON.stringify({ id: this.id, deadline }));
+      sessionStorage.setItem(this.key, JSON.stringify({ id: this.id, mail: this.mail, deadline }));
     } catch { /* Storage is full or forbidden; only a reload needs it. */ }
     hold(this.button, deadline, 'countdown', this.label);
   }
@@ -578,7 +607,7 @@ class CodeSender {
       await new Promise((done) => setTimeout(done, seconds * 1000));
       while (document.hidden) await new Promise((done) => document.addEventListener('visibilitychange', done, { once: true }));
       if (id !== this.id) return;
-      const answer = await call('GET', `/v1/sms-codes/${encodeURIComponent(id)}`);
+      const answer = await call('GET', `/v1/${this.mail ? 'email' : 'sms'}-codes/${encodeURIComponent(id)}`);
       if (id !== this.id || answer.status === 404) return;
       if (!answer.ok) continue;
       const { status, resend_after: again } = answer.data;
@@ -592,13 +621,13 @@ class CodeSender {
 
   tell(status) {
     if (status === 'undelivered') status = 'failed';
-    if (!(status in texts)) return; // "used": the form is on its way already.
-    const sentence = say(status);
+    const sentence = texts[this.mail ? `mail_${status}` : status] ?? texts[status];
+    if (!sentence) return; // "used": the form is on its way already.
     if (this.status.dataset.said === sentence) return;
     this.status.dataset.said = sentence;
     this.status.textContent = sentence;
     this.status.classList.toggle('good', status === 'delivered');
-    if (!['failed', 'delayed'].includes(status)) return;
+    if (this.mail || !['failed', 'delayed'].includes(status)) return;
     for (const [path, other] of [['/register?mode=email', 'failed_email'], ['/login', 'instead_password']]) {
       const tab = $(`.tabs a[href="${path}"]`);
       if (!tab) continue;
@@ -702,7 +731,7 @@ function ended(rows, key) {
 const flows = {
   register: {
     path: '/v1/registrations', once: true,
-    fields: ['username', 'password', 'password_repeat', 'agree', 'mobile', 'sms_code_id', 'sms_code', 'email'],
+    fields: ['username', 'password', 'password_repeat', 'agree', 'mobile', 'sms_code_id', 'sms_code', 'email', 'email_code_id', 'email_code'],
     done: (form, body, data) => location.assign(data.active ? '/account' : '/check-mail'),
   },
   password: {
@@ -710,10 +739,13 @@ const flows = {
     refused: (form, answer) => { $('[data-waiting]').hidden = !answer.data.waiting; },
   },
   code: {
-    path: '/v1/sessions', fields: ['mobile', 'sms_code_id', 'sms_code'], done: go('/account'),
+    path: '/v1/sessions', fields: ['mobile', 'sms_code_id', 'sms_code', 'email', 'email_code_id', 'email_code'], done: go('/account'),
     refused: (form, answer) => { $('[data-second-proof]').hidden = answer.errno !== '4210'; },
   },
-  forgot: { path: '/v1/password-resets', fields: ['mobile', 'sms_code_id', 'sms_code', 'password', 'password_repeat'], done: showDone },
+  forgot: {
+    path: '/v1/password-resets', done: showDone,
+    fields: ['mobile', 'sms_code_id', 'sms_code', 'email', 'email_code_id', 'email_code', 'password', 'password_repeat'],
+  },
   undo: {
     path: '/v1/account-changes/undo', fields: ['token', 'mobile', 'sms_code_id', 'sms_code', 'password', 'password_repeat'],
     done: (form, body, data) => {
@@ -742,8 +774,18 @@ const flows = {
   own_password: {
     method: 'PUT', path: '/v1/account/password', fields: ['password_current', 'password', 'password_repeat'], done: backSaying('said_password'),
   },
-  own_email: { method: 'PUT', path: '/v1/account/email', fields: ['email', 'password'], done: backSaying('said_email') },
+  own_email: {
+    method: 'PUT', path: '/v1/account/email', fields: ['email', 'email_code_id', 'email_code', 'password'],
+    done: (form, body) => backSaying(body.email_code ? 'said_email_proved' : 'said_email')(),
+  },
   own_mobile: { method: 'PUT', path: '/v1/account/mobile', fields: ['mobile', 'sms_code_id', 'sms_code', 'password'], done: backSaying('said_mobile') },
+  // The forms behind the button of a mail with a code.
+  code_register: {
+    path: '/v1/registrations', once: true, fields: ['username', 'password', 'password_repeat', 'agree', 'email_code_token'], done: go('/account'),
+  },
+  code_login: { path: '/v1/sessions', fields: ['email_code_token'], done: go('/account') },
+  code_reset: { path: '/v1/password-resets', fields: ['email_code_token', 'password', 'password_repeat'], done: showDone },
+  code_email: { method: 'PUT', path: '/v1/account/email', fields: ['email_code_token', 'password'], done: backSaying('said_email_proved') },
   end_session: {
     method: 'DELETE', path: (form) => `/v1/sessions/${encodeURIComponent(form.elements.session.value)}`,
     done: (form) => ended([form.closest('li')], 'said_end_session'),
@@ -753,13 +795,17 @@ const flows = {
   },
 };
 
+// isGuarded reports whether the captcha is for the form itself, and not for its code: that is also so where no code is typed.
+const isGuarded = (form) => !codeOf(form) || (form.dataset.flow === 'register' && !codeOf(form).required && !codeOf(form).value);
+
 function bodyOf(form, flow, captcha) {
   const body = {};
   const names = [...(flow.fields ?? [])];
-  if (captcha && !form.elements.sms_code && !captcha.hidden) names.push('captcha_id', 'captcha');
+  if (captcha && isGuarded(form) && !captcha.hidden) names.push('captcha_id', 'captcha');
+  const mail = form.elements.mobile && isMail(form.elements.mobile);
   for (const name of names) {
     const input = form.elements[name];
-    if (input && valueOf(input) !== '') body[name] = valueOf(input);
+    if (input && valueOf(input) !== '') body[(mail && mailNames[name]) || name] = valueOf(input);
   }
   return flow.fields ? body : undefined;
 }
@@ -774,12 +820,12 @@ function busy(form, on) {
 
 // complete reports whether a form may be sent, and shows what is missing.
 function complete(form, captcha) {
-  const { sms_code: code } = form.elements;
+  const code = codeOf(form);
   if (!check([...form.elements].filter((element) => element.matches('input')))) {
-    if (code && !code.value && !byId('code-status').textContent) showError(code, say('code_first'));
+    if (code?.required && !code.value && !byId('code-status').textContent) showError(code, say('code_first'));
     return false;
   }
-  if (code || !captcha || captcha.hidden || captcha.answered) return true;
+  if (!isGuarded(form) || !captcha || captcha.hidden || captcha.answered) return true;
   captcha.demand(true);
   return false;
 }
@@ -801,7 +847,7 @@ async function submit(form, flow, captcha) {
     return;
   }
   busy(form, false);
-  if (captcha && !form.elements.sms_code) renew(captcha, answer);
+  if (captcha && isGuarded(form)) renew(captcha, answer);
   refuse(form, answer);
   if (answer.retryAfter > 0 && answer.retryAfter <= countable) {
     hold(button, Date.now() + answer.retryAfter * 1000, 'later', button.textContent);
@@ -822,7 +868,7 @@ function enhance(form) {
   form.noValidate = true;
   const root = $('[data-captcha]', form);
   const captcha = root && new Captcha(root);
-  const sender = form.elements.sms_code && new CodeSender(form, captcha);
+  const sender = codeOf(form) && new CodeSender(form, captcha);
   if (form.dataset.flow === 'register' && form.elements.mobile) {
     Object.assign(form.elements.mobile.dataset, { lookup: '/v1/mobiles/', taken: 'mobile_taken' });
   }
@@ -832,7 +878,7 @@ function enhance(form) {
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     // Enter presses the hidden button: it requests a code when the captcha has just been answered.
-    const answered = sender && document.activeElement === captcha?.answer && event.submitter?.matches('.away');
+    const answered = sender?.code.required && document.activeElement === captcha?.answer && event.submitter?.matches('.away');
     if (answered) sender.send();
     else submit(form, flow, captcha);
   });
