@@ -51,29 +51,80 @@ func TestRow02_no_acknowledged_code_is_lost_under_kills(t *testing.T) {
 	r.note("%.0f codes/s", float64(codes)/took.Seconds())
 }
 
+// Codes by mail are claimed like those by SMS, on the queue of mails.
+func TestRow02_no_acknowledged_code_by_mail_is_lost_under_kills(t *testing.T) {
+	t.Parallel()
+	r := newRow(t, 2, "drain of codes by mail with kill -9 of the worker")
+	const concurrency, life = 8, 30 * time.Minute
+	codes, kills := size(400, 5000), size(3, 10)
+	d := newDeployment(t, plan{apis: 1, email: 1, environ: map[string]string{
+		"USHER_EMAIL_CODE_TTL": life.String(), "USHER_SEND_TIMEOUT": size("1s", "8s"),
+		"USHER_WORKER_CONCURRENCY_EMAIL": strconv.Itoa(concurrency),
+	}})
+	d.up("api1")
+	d.faults(partMail, map[string]any{"smtp": map[string]any{"delay_ms": 50}})
+	l := newLedger()
+	acknowledgeMails(t, d.people()[0], l, codes, life)
+
+	random := chance(2)
+	d.start("email1")
+	start := time.Now()
+	for kill := range kills {
+		share := codes / (kills + 1)
+		target := min(kill*share+concurrency+random.IntN(share), codes-2*concurrency)
+		testkit.Eventually(t, patience, func() bool { return d.journal.count() >= target }, "the worker is sending")
+		d.kill("email1")
+		d.start("email1")
+	}
+	until(size(patience/2, 5*patience), func() bool { return len(l.open(d.journal, start)) == 0 }) // else they are lost
+	took := time.Since(start)
+	d.drain()
+
+	r.tried("%d codes by mail, %d kills, %d at a time", codes, kills, concurrency)
+	r.judge(l.judge(d.journal.since(0), time.Now()), map[string]int{email: kills * concurrency})
+	r.note("%.0f codes by mail/s", float64(codes)/took.Seconds())
+}
+
 // acknowledge asks for a code for so many numbers, and ends the test unless each is acknowledged.
 func acknowledge(t *testing.T, p *testclient.Client, l *ledger, codes int, life time.Duration) {
+	t.Helper()
+	acknowledgeEach(t, p, l, codes, life, func(i int) (channel, to, path string) {
+		return sms, number(int64(i)), "/v1/sms-codes"
+	})
+}
+
+// acknowledgeMails asks for a code by mail for so many addresses.
+func acknowledgeMails(t *testing.T, p *testclient.Client, l *ledger, codes int, life time.Duration) {
+	t.Helper()
+	acknowledgeEach(t, p, l, codes, life, func(i int) (channel, to, path string) {
+		return email, fmt.Sprintf("reader-%d@example.com", i), "/v1/email-codes"
+	})
+}
+
+func acknowledgeEach(
+	t *testing.T, p *testclient.Client, l *ledger, codes int, life time.Duration, ask func(i int) (channel, to, path string),
+) {
 	t.Helper()
 	var group errgroup.Group
 	group.SetLimit(32)
 	for i := range codes {
 		group.Go(func() error {
-			mobile := number(int64(i))
-			l.ask(sms, mobile)
+			channel, to, path := ask(i)
+			field := map[string]string{sms: "mobile", email: "email"}[channel]
+			l.ask(channel, to)
 			var answer testclient.Answer
 			var err error
 			for range 10 { // a busy machine may refuse; what it refused it has not sent
-				answer, err = p.Try(t.Context(), http.MethodPost, "/v1/sms-codes",
-					map[string]any{"mobile": mobile, "purpose": "register"})
+				answer, err = p.Try(t.Context(), http.MethodPost, path, map[string]any{field: to, "purpose": "register"})
 				if err != nil || answer.Status != http.StatusServiceUnavailable {
 					break
 				}
 			}
 			if err == nil && answer.Status != http.StatusAccepted {
-				err = fmt.Errorf("number %d: %d %s", i, answer.Status, answer.Body)
+				err = fmt.Errorf("%s %d: %d %s", field, i, answer.Status, answer.Body)
 			}
 			if err == nil {
-				l.acknowledge(mobile, life)
+				l.acknowledge(to, life)
 			}
 			return err
 		})

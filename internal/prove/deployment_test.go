@@ -27,7 +27,7 @@ const (
 
 // noLimits switches off every limit that a crowd at one address would reach.
 const noLimits = "sms_ip_hour=off,sms_ip_day=off,sms_net_hour=off,sms_prefix=off,sms_total=off,sms_conversion=off," +
-	"sms_mobile_hour=off,sms_mobile_day=off,check_ip=off," +
+	"sms_mobile_hour=off,sms_mobile_day=off,check_ip=off,email_code_ip=off,email_code_all=off," +
 	"register_ip=off,login_ip=off,activate_ip=off,lookup_ip=off,status_ip=off,captcha_ip=off," +
 	"resend_email=off,mail_domain_hour=off,mail_total_hour=off"
 

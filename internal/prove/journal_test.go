@@ -18,6 +18,7 @@ type arrival struct {
 	Channel    string    `json:"channel"`
 	To         string    `json:"to"`
 	Code       string    `json:"code"`
+	Text       string    `json:"text"`
 	Links      []string  `json:"links"`
 	MessageID  string    `json:"message_id"`
 	ReceivedAt time.Time `json:"received_at"`

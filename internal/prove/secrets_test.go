@@ -115,6 +115,8 @@ func (s *search) live(i int) {
 	s.do(http.StatusOK, http.MethodGet, "/undo?token="+undo[:len(undo)-1], nil)
 	s.post(http.StatusOK, "/v1/account-changes/undo", map[string]any{"token": undo, "password": third, "password_repeat": third})
 
+	s.mailCode(i)
+
 	// What does not belong there: a number as a user name, in a path, as a kind, in a body that is cut off.
 	s.post(0, "/v1/registrations", map[string]any{"username": mobile, "password": first, "agree": true, "email": mobile})
 	s.post(0, "/v1/captchas", map[string]any{"kind": mobile})

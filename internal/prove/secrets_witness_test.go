@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +121,26 @@ func (s *search) code(mobile, purpose string) (id any, code string) {
 	code = s.d.journal.to(mobile)[0].Code
 	s.codes = append(s.codes, code)
 	return id, code
+}
+
+// mailCode asks for a code by mail, and tries it and the button beside it.
+func (s *search) mailCode(i int) {
+	s.t.Helper()
+	address := fmt.Sprintf("code-%d@mail-codes-%d.example.com", i, i)
+	s.secrets = append(s.secrets, address)
+	id := s.post(http.StatusAccepted, "/v1/email-codes", s.captcha(map[string]any{"email": address, "purpose": "login"}))["email_code_id"]
+	token := s.mailed(address, 1)
+	code := strings.TrimSpace(regexp.MustCompile(`(?m)^ +\d{8}\r?$`).FindString(s.d.journal.to(address)[0].Text))
+	if code == "" {
+		s.t.Fatalf("mail to %s has no code", address)
+	}
+	s.secrets, s.codes = append(s.secrets, token), append(s.codes, code)
+	s.post(http.StatusOK, "/v1/email-codes/check", map[string]any{"email_code_id": id, "email": address, "code": "00000000", "purpose": "login"})
+	s.post(http.StatusOK, "/v1/email-codes/check", map[string]any{"email_code_token": token, "purpose": "login"})
+	s.post(http.StatusUnprocessableEntity, "/v1/email-codes/check", map[string]any{"email_code_token": token[:len(token)-1], "purpose": "login"})
+	s.post(http.StatusUnprocessableEntity, "/v1/email-codes/check", map[string]any{"email_code_id": id, "email": address, "code": code, "purpose": "register"})
+	s.do(0, http.MethodGet, "/v1/email-codes/"+address, nil)
+	s.do(0, http.MethodGet, "/code?token="+token[:len(token)-1], nil)
 }
 
 // mailed waits for the first mail and returns the token of its link.
