@@ -95,6 +95,7 @@ func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 func (s *Server) page(c echo.Context, status int, name string, p web.Page) error {
 	p.Lang = languageOf(c)
 	p.Registration, p.CodeLength = string(s.Config.Registration), s.Verify.Policy.CodeLength
+	p.MailCodeLength = cmp.Or(s.Verify.Policy.EmailCodeLength, p.CodeLength)
 	p.CodeLetters = s.Verify.Policy.HasLetters()
 	for _, code := range s.Config.Regions.Codes() {
 		p.Regions = append(p.Regions, web.Region{Code: code, Calling: contact.CallingCode(code)})

@@ -33,9 +33,10 @@ type Page struct {
 	CaptchaKind     string
 	// CaptchaFrame is the path of the page with a vendor's captcha, which the script shows first; empty for none.
 	CaptchaFrame string
-	// CodeLength is the number of characters of a code by SMS; 0 means unknown. CodeLetters says that they may be letters.
-	CodeLength  int
-	CodeLetters bool
+	// CodeLength is the number of characters of a code by SMS, MailCodeLength that of one by mail; 0 means unknown. CodeLetters
+	// says that they may be letters.
+	CodeLength, MailCodeLength int
+	CodeLetters                bool
 	// PasswordCaptcha shows the captcha on the password form of /login, after failures.
 	PasswordCaptcha bool
 	// RememberedName is the user name that /login fills in from an earlier sign-in; empty for none.

@@ -478,7 +478,7 @@ func registersByEmail(t *testing.T, browser context.Context, page web.Page) {
 const okMailCode = `{"errno":"0","data":{"email_code_id":"e1","expires_in":300,"resend_after":60}}`
 
 func registersByMailCode(t *testing.T, browser context.Context, page web.Page) {
-	page.CodeLength = 6
+	page.CodeLength, page.MailCodeLength = 6, 8
 	s := newSite(t, page, map[string][]string{
 		"POST /v1/captchas":       {okCaptcha},
 		"POST /v1/email-codes":    {okMailCode},
@@ -495,13 +495,13 @@ func registersByMailCode(t *testing.T, browser context.Context, page web.Page) {
 	b.fill(map[string]string{"password": "correct horse", "password_repeat": "correct horse"})
 	b.do(clickOn("#agree"), clickOn(mainButton)) // a code that was sent is not optional any more
 	b.until(`document.activeElement.id === 'email_code' && document.getElementById('email_code').getAttribute('aria-invalid') === 'true'`)
-	b.fill(map[string]string{"email_code": "12 34 56"})
+	b.fill(map[string]string{"email_code": "1234 5678"})
 	b.do(clickOn(mainButton))
 	b.until(textIs("email_code-error", "code is wrong"))
 	b.do(clickOn(mainButton))
 	b.until(`location.pathname === '/account'`)
 	got := s.called("POST /v1/registrations")
-	if len(got) != 2 || !strings.Contains(got[1], `"email":"zhang@example.com","email_code_id":"e1","email_code":"123456"`) || strings.Contains(got[1], "captcha") {
+	if len(got) != 2 || !strings.Contains(got[1], `"email":"zhang@example.com","email_code_id":"e1","email_code":"12345678"`) || strings.Contains(got[1], "captcha") {
 		t.Errorf("got registrations %v, want the address with its code and no captcha", got)
 	}
 	if got := s.called("POST /v1/email-codes"); len(got) != 1 ||
@@ -511,6 +511,7 @@ func registersByMailCode(t *testing.T, browser context.Context, page web.Page) {
 }
 
 func takesEitherContact(t *testing.T, browser context.Context, page web.Page) {
+	page.CodeLength, page.MailCodeLength = 6, 8
 	s := newSite(t, page, map[string][]string{
 		"POST /v1/captchas":        {okCaptcha},
 		"POST /v1/email-codes":     {`{"errno":"4103","errmsg":"look again","fields":{"email":"no such domain"}}`, okMailCode},
@@ -532,12 +533,12 @@ func takesEitherContact(t *testing.T, browser context.Context, page web.Page) {
 	b.fill(map[string]string{"captcha": "efgh"})
 	b.do(clickOn(sendButton))
 	b.until(textIs("code-status", "The mail server rejected the message"))
-	b.fill(map[string]string{"sms_code": "123456"})
+	b.fill(map[string]string{"sms_code": "12345678"})
 	b.do(clickOn(mainButton))
 	b.until(textIs("sms_code-error", "too short"))
 	b.do(clickOn(mainButton))
 	b.until(`location.pathname === '/account'`)
-	if got := s.called("POST /v1/sessions"); len(got) != 2 || got[1] != `{"email":"zhang@example.com","email_code_id":"e1","email_code":"123456"}` {
+	if got := s.called("POST /v1/sessions"); len(got) != 2 || got[1] != `{"email":"zhang@example.com","email_code_id":"e1","email_code":"12345678"}` {
 		t.Errorf("got sign-ins %v, want the names of an address", got)
 	}
 

@@ -86,10 +86,16 @@ const mailNames = { mobile: 'email', sms_code_id: 'email_code_id', sms_code: 'em
 // The characters of codes with letters; see secrets.Alphanumeric.
 const letterCode = /^(?:\d+|[34679CDFGHJKMNPQRTVWXY]+)$/;
 
+// lengthOfCode is 0 where it is unknown. Codes by mail may be longer than those by SMS.
+function lengthOfCode({ form, dataset }) {
+  const { mobile } = form.elements;
+  return Number(mobile && isMail(mobile) ? dataset.mailLength : dataset.length);
+}
+
 // plainCode also finds the code of the field in a whole message: it is the only number, or word, with that many characters.
-function plainCode(text, { dataset }) {
-  const length = Number(dataset.length);
-  if ('letters' in dataset) return plainLetterCode(text, length);
+function plainCode(text, input) {
+  const length = lengthOfCode(input);
+  if ('letters' in input.dataset) return plainLetterCode(text, length);
   const typed = narrow(text);
   const bare = typed.replace(/[\s\x85-]/g, '');
   if (/^\d*$/.test(bare)) return bare;
@@ -119,7 +125,7 @@ function valueOf(input) {
 
 const isAddress = (value) => /^[^@]+@[^@]+$/.test(narrow(value));
 
-const isCode = (value, { dataset }) => ('letters' in dataset ? letterCode : /^\d+$/).test(value) && (value.length === Number(dataset.length) || !Number(dataset.length));
+const isCode = (value, input) => ('letters' in input.dataset ? letterCode : /^\d+$/).test(value) && [0, value.length].includes(lengthOfCode(input));
 
 // The forms of valid values, by the names of fields.
 const forms = {
