@@ -25,7 +25,9 @@ const crowded = "captcha_ip=off,sms_ip_hour=off,sms_net_hour=off,sms_prefix=off,
 
 func openSite(t testing.TB, pause string) site {
 	t.Helper()
-	pages, inbox := startDevWith(t, map[string]string{"USHER_LIMITS": crowded, "USHER_SMS_RESEND_INTERVAL": pause})
+	pages, inbox := startDevWith(t, map[string]string{
+		"USHER_LIMITS": crowded, "USHER_SMS_RESEND_INTERVAL": pause, "USHER_EMAIL_CODE_RESEND_INTERVAL": pause,
+	})
 	return site{base: "http://localhost" + pages[strings.LastIndexByte(pages, ':'):], pages: pages, inbox: inbox}
 }
 
