@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"usher/accounts"
-	"usher/contact"
 	"usher/passwords"
 	"usher/verify"
 )
@@ -152,7 +151,7 @@ func TestFirstSignIn_of_two_codes_at_once_makes_one_account(t *testing.T) {
 // anyCode accepts every code.
 type anyCode struct{ accounts.CodeSpender }
 
-func (anyCode) Spend(context.Context, contact.Mobile, verify.Purpose, string, string) error {
+func (anyCode) Spend(context.Context, verify.Recipient, verify.Purpose, string, string) error {
 	return nil
 }
 
