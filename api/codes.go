@@ -84,24 +84,33 @@ func (s *Server) issueUnlessRegistered(c echo.Context, request verify.Request, p
 // issueInShare issues a code in the share of strangers. When that share of the recipient's limits is used up, it issues one
 // in the share of those who paid the high captcha price, or of networks that the recipient's account was signed in from.
 func (s *Server) issueInShare(c echo.Context, request verify.Request, paid challenge.Price) (verify.Issued, error) {
-	ctx := c.Request().Context()
 	if paid == challenge.High {
 		request.Standing = verify.Payer
 	}
-	issued, err := s.Verify.Issue(ctx, request)
+	return s.inShare(c, request.To, request.Standing, s.Captcha.Enabled(), func(standing verify.Standing) (verify.Issued, error) {
+		request.Standing = standing
+		return s.Verify.Issue(c.Request().Context(), request)
+	})
+}
+
+// inShare sends a code in the share of a standing, or in that of a known network when the share is used up. payable says that the
+// client can pay a higher price.
+func (s *Server) inShare(
+	c echo.Context, to verify.Recipient, standing verify.Standing, payable bool, send func(verify.Standing) (verify.Issued, error),
+) (verify.Issued, error) {
+	issued, err := send(standing)
 	forPayers := refusedBy(err, limits.SMSStrangerHour, limits.SMSStrangerDay, limits.EmailCodeStrangerHour, limits.EmailCodeStrangerDay)
 	if !forPayers &&
 		!refusedBy(err, limits.SMSUnknownHour, limits.SMSUnknownDay, limits.EmailCodeUnknownHour, limits.EmailCodeUnknownDay) {
 		return issued, err
 	}
-	known, knownErr := s.knownNetwork(c, loginOf(request.To))
+	known, knownErr := s.knownNetwork(c, loginOf(to))
 	switch {
 	case knownErr != nil:
 		return verify.Issued{}, knownErr
 	case known:
-		request.Standing = verify.Known
-		return s.Verify.Issue(ctx, request)
-	case forPayers && s.Captcha.Enabled():
+		return send(verify.Known)
+	case forPayers && payable:
 		return verify.Issued{}, &cheapError{challenge.High}
 	}
 	return issued, err
@@ -160,6 +169,7 @@ func (s *Server) numberAndPurpose(number, purpose string, wrong mistakes) (conta
 type codeStatusView struct {
 	Status      messages.State `json:"status"`
 	ResendAfter int            `json:"resend_after"`
+	SecondWay   []wayView      `json:"second_way"`
 }
 
 func (s *Server) codeStatus(c echo.Context) (codeStatusView, error) {
@@ -171,5 +181,5 @@ func (s *Server) codeStatus(c echo.Context) (codeStatusView, error) {
 	if err := s.spend(c, s.byAddress(c, limits.StatusIP)); err != nil {
 		return codeStatusView{}, err
 	}
-	return codeStatusView{status.State, seconds(status.ResendAfter)}, nil
+	return codeStatusView{status.State, seconds(status.ResendAfter), waysOf(status)}, nil
 }

@@ -79,6 +79,7 @@ var problems = [...]problem{
 	{errCaptchaNeeded, "4202", http.StatusUnprocessableEntity, "请填写图形验证码", "Please complete the captcha."},
 	{errCaptchaIsOff, "4002", http.StatusNotFound, "图形验证码未启用", "Captchas are turned off."},
 	{verify.ErrUsed, "4203", http.StatusUnprocessableEntity, "这个验证码刚刚已被使用。如果你连续提交了两次，第一次可能已经成功；否则请重新获取", "This code has just been used. If you submitted the form twice, the first attempt may have succeeded; otherwise, request a new code."},
+	{verify.ErrResent, "4203", http.StatusUnprocessableEntity, "这个验证码不能再次发送，请重新获取", "This code cannot be sent again. Please request a new one."},
 	{verify.ErrExpired, "4203", http.StatusUnprocessableEntity, "验证码已过期，请重新获取", "The code has expired. Please request a new one."},
 	{verify.ErrWrong, "4204", http.StatusUnprocessableEntity, "验证码错误", "The code is incorrect."},
 	{verify.ErrAttempts, "4205", http.StatusUnprocessableEntity, "错误次数过多，请重新获取验证码", "Too many incorrect codes. Please request a new one."},

@@ -28,6 +28,7 @@ const (
 	fieldAnswer   accounts.Field = "answer"
 	fieldCaptcha  accounts.Field = "captcha"
 	fieldToken    accounts.Field = "token"
+	fieldVia      accounts.Field = "via"
 )
 
 // mistakes collects what is wrong with the fields of a request: people should not have to correct one after the other.
@@ -130,7 +131,11 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 	accounts.FieldEmailCodeID: {accounts.Missing: {"请先获取验证码", "Please request a code first."}},
 	fieldPurpose:              {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose must be register, login, reset_password, change_mobile or undo_change."}, notByMail: {"purpose 应为 register、login、reset_password 或 change_email", "The purpose must be register, login, reset_password or change_email."}},
 	fieldKind:                 {accounts.Malformed: {"kind 应为 image、audio 或（启用时）pow", "The kind must be image, audio or, where it is enabled, pow."}},
-	fieldPrice:                {accounts.Malformed: {"price 应为 normal、raised 或 high", "The price must be normal, raised or high."}},
+	fieldVia: {
+		accounts.Malformed:  {"via 应为 sms", "The way (via) must be sms."},
+		accounts.NotAllowed: {"手机号的验证码不会发到邮箱，请改用邮箱验证", "A code for a mobile number is not sent by email. Please verify your email address instead."},
+	},
+	fieldPrice: {accounts.Malformed: {"price 应为 normal、raised 或 high", "The price must be normal, raised or high."}},
 }
 
 // problemWordings says what is wrong where the field has no words of its own.

@@ -189,15 +189,24 @@ func (s *Server) admitSend(c echo.Context, captchaID, captcha string, to verify.
 	if !isRight || !shared(admitted.decision.Refused) {
 		return spends, admitted, err
 	}
-	known, knownErr := s.knownNetwork(c, loginOf(to))
-	if knownErr != nil || !known {
-		return spends, admitted, errors.Join(err, knownErr)
+	spends, admitted.decision, err = s.admitOwner(c, to, spends, admitted.decision)
+	return spends, admitted, err
+}
+
+// admitOwner admits the owner of a recipient on a known network after a shared limit has refused, and returns what it has spent.
+func (s *Server) admitOwner(
+	c echo.Context, to verify.Recipient, spends []limits.Spend, refused limits.Decision,
+) ([]limits.Spend, limits.Decision, error) {
+	known, err := s.knownNetwork(c, loginOf(to))
+	if err != nil || !known {
+		return spends, refused, errors.Join(refusal(refused), err)
 	}
 	own := slices.DeleteFunc(spends, func(spend limits.Spend) bool { return shared(spend.Limit.Name) })
-	if _, admitted.decision, err = s.Gate.Admit(c.Request().Context(), "", own); err == nil && !admitted.decision.Allowed() {
-		err = refusal(admitted.decision)
+	_, decision, err := s.Gate.Admit(c.Request().Context(), "", own)
+	if err == nil && !decision.Allowed() {
+		err = refusal(decision)
 	}
-	return own, admitted, err
+	return own, decision, err
 }
 
 // mailSpends returns the spends of one activation mail, for every request that causes one. All spellings of a mailbox

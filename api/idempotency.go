@@ -64,7 +64,7 @@ func (s *Server) once(status int, do work) echo.HandlerFunc {
 		}
 		c.Request().Body = io.NopCloser(bytes.NewReader(body))
 		// For another method or path the same text is another key.
-		key := method(c) + " " + c.Path() + " " + keys[0]
+		key := method(c) + " " + c.Request().URL.Path + " " + keys[0]
 		run, kept, same, err := s.Answers.Begin(c.Request().Context(), key, string(body))
 		switch {
 		case err != nil:

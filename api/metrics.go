@@ -23,6 +23,7 @@ type Metrics struct {
 	prices      *prometheus.CounterVec
 	issued      *prometheus.CounterVec
 	issuedMails *prometheus.CounterVec
+	resent      *prometheus.CounterVec
 	entered     prometheus.Counter
 	registers   *prometheus.CounterVec
 	signIns     *prometheus.CounterVec
@@ -46,6 +47,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		blocked:     one("usher_sms_conversion_blocked_total", "Codes not sent because too few of their number's prefix are entered."),
 		issued:      vec("usher_sms_codes_issued_total", "Codes issued and queued.", "purpose"),
 		issuedMails: vec("usher_email_codes_issued_total", "Codes by mail issued and queued.", "purpose"),
+		resent:      vec("usher_sms_codes_resent_total", "Codes queued a second time because their person asked for it.", "purpose"),
 		entered:     one("usher_sms_codes_entered_total", "Codes that were entered and used for the first time."),
 		captchas: vec("usher_captchas_total",
 			"Captchas that were made (asked), and answers that spent one: right, wrong, gone (spent or expired), away (its vendor could not be asked); of the right ones, those too cheap for a code (cheap).", "result"),
@@ -55,7 +57,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		signIns: vec("usher_sign_ins_total",
 			"Tries of passwords by result (right, wrong), and sign-ins by code.", "result"),
 	}
-	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.prices, m.issued, m.issuedMails, m.entered, m.registers, m.signIns)
+	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.prices, m.issued, m.issuedMails, m.resent, m.entered, m.registers, m.signIns)
 	return m
 }
 

@@ -19,6 +19,7 @@ func (s *Server) routes(e *echo.Echo) {
 
 	e.POST("/v1/sms-codes", s.once(http.StatusAccepted, withBody(s.issueCode)))
 	e.POST("/v1/sms-codes/check", endpoint(http.StatusOK, withBody(s.checkCode)))
+	e.POST("/v1/sms-codes/:id/resend", s.once(http.StatusAccepted, withBody(s.resendCode)))
 	get("/v1/sms-codes/:id", endpoint(http.StatusOK, withoutBody(s.codeStatus)))
 
 	e.POST("/v1/email-codes", s.once(http.StatusAccepted, withBody(s.issueEmailCode)))

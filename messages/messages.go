@@ -61,12 +61,20 @@ type Claim struct {
 	UnresolvedClaims   int
 	UnresolvedProvider string    // which provider may have it; empty when the worker died before it recorded one
 	UnresolvedAt       time.Time // when the first of these claims was made or given up; zero without any
+
+	// Resends is how often the person has asked to have the message of this code sent again, and Avoid the provider that had it
+	// before: another one goes first.
+	Resends int
+	Avoid   string
 }
 
 // MaxSends is how often one message is sent at most: once, and once more, with the same code or link, when the outcome of the
 // first attempt is unresolved. After two unresolved claims the outcome can only be asked for, and when no provider knows it
 // the message has failed. This is the one rule of "two sends at most": handlers and their verdicts (package tasks) apply it by
 // [Claim.MaySend]; the stores only count, and the router (package providers) asks before the second send.
+//
+// It counts from the start again when the person asks to have the message of a code sent again: the outcome of the former message does
+// not matter then. Such a message is one of its own for the vendors, too; see verify.MessageID.
 const MaxSends = 2
 
 // MaySend reports whether the claim may send the message, and not only ask for its outcome; see [MaxSends].

@@ -22,6 +22,7 @@ type SMS struct {
 	TTL        time.Duration  // how long the code is still valid, for templates that say so in minutes
 	Language   string         // of the person: zh or en; empty means zh
 	Unresolved *Unresolved    // for the router: nil unless an earlier attempt may have sent the message
+	Avoid      string         // for the router: the provider that has sent it before, when the person asks for another way
 }
 
 // Receipt says that a provider accepted a message. It does not say that the person got it.

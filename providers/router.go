@@ -137,11 +137,12 @@ func (d Decision) OwnCode() string { return "own_" + string(d) }
 
 // Why a provider was asked to send.
 const (
-	Preferred Decision = "preferred" // it is the first in the order of preference
-	Weighted  Decision = "weighted"  // a preferred provider has a lower weight at the moment
-	Failover  Decision = "failover"  // the providers before it were passed over
-	Waited    Decision = "waited"    // no other provider could take the message, and the bound let it pass a moment later
-	Resend    Decision = "resend"    // an earlier attempt may have been lost
+	Preferred Decision = "preferred"  // it is the first in the order of preference
+	Weighted  Decision = "weighted"   // a preferred provider has a lower weight at the moment
+	Failover  Decision = "failover"   // the providers before it were passed over
+	Waited    Decision = "waited"     // no other provider could take the message, and the bound let it pass a moment later
+	Resend    Decision = "resend"     // an earlier attempt may have been lost
+	SecondWay Decision = "second_way" // the person has asked for another way than that of the former message
 )
 
 // Why a message did not have to be sent again, must wait, or is given up.
@@ -179,15 +180,26 @@ func (a *attempt) run(ctx context.Context, routes []*route) (Receipt, error) {
 	if a.sms.Unresolved != nil {
 		return a.resolve(ctx, routes)
 	}
-	order := a.answeringFirst(ranked(routes, a.sms))
+	order := a.answeringFirst(a.ranked(routes))
 	decision := Preferred
 	switch {
 	case len(a.passed) > 0:
 		decision = Failover
+	case a.sms.Avoid != "":
+		decision = SecondWay
 	case order[0] != routes[0]:
 		decision = Weighted
 	}
 	return a.walk(ctx, order, decision)
+}
+
+// ranked returns the routes in the order in which the message tries them, with the provider to avoid as the last one.
+func (a *attempt) ranked(routes []*route) []*route {
+	order := ranked(routes, a.sms)
+	if avoided := named(order, a.sms.Avoid); avoided != nil {
+		order = append(slices.DeleteFunc(order, func(rt *route) bool { return rt == avoided }), avoided)
+	}
+	return order
 }
 
 // answeringFirst moves the providers to the end that may not answer: those that take requests without answering, and those

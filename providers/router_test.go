@@ -348,3 +348,36 @@ func TestRouter_keeps_one_breaker_for_a_provider_of_all_regions(t *testing.T) {
 		t.Errorf("asked %v, although the breaker of a is open", asked)
 	}
 }
+
+// A person for whom nothing came asks for another way.
+func TestRouter_asks_the_provider_to_avoid_last(t *testing.T) {
+	t.Parallel()
+	down := refusal(providers.Temporary)
+	for _, test := range []struct {
+		name      string
+		answers   []error
+		avoid     string
+		asked     []string
+		decisions []string
+	}{
+		{"the preferred one", []error{nil, nil, nil}, "a", []string{"b"}, []string{"b second_way"}},
+		{"another one", []error{nil, nil, nil}, "b", []string{"a"}, []string{"a second_way"}},
+		{"the others are down", []error{nil, down}, "a", []string{"b", "a"}, []string{"b temporary", "a failover"}},
+		{"the only one", []error{nil}, "a", []string{"a"}, []string{"a second_way"}},
+		{"one that is gone", []error{nil, nil}, "z", []string{"a"}, []string{"a second_way"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, test.answers...)
+			sms := message(t)
+			sms.Avoid = test.avoid
+			if _, err := s.SendSMS(t.Context(), sms); err != nil {
+				t.Error(err)
+			}
+			asked, decisions := s.taken()
+			if diff := cmp.Diff([][]string{test.asked, test.decisions}, [][]string{asked, decisions}); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}

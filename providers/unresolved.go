@@ -56,7 +56,7 @@ func (a *attempt) resolve(ctx context.Context, routes []*route) (Receipt, error)
 // message.
 func (a *attempt) resendOrder(routes []*route, suspect *route, asked bool) []*route {
 	var others []*route
-	for _, rt := range a.answeringFirst(ranked(routes, a.sms)) {
+	for _, rt := range a.answeringFirst(a.ranked(routes)) {
 		if rt != suspect {
 			others = append(others, rt)
 		}
@@ -98,7 +98,7 @@ func (a *attempt) suspects(routes []*route) (_ []*route, recorded bool) {
 	if rt := named(a.router.open(), a.sms.Unresolved.Provider); rt != nil {
 		return []*route{rt}, true
 	}
-	return ranked(routes, a.sms), false
+	return a.ranked(routes), false
 }
 
 // finding is the result of asking.

@@ -8,6 +8,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"usher/queue"
+	"usher/verify"
 )
 
 // Errors of [Archive].
@@ -37,9 +38,13 @@ func (a *Archive) FindCode(id string) (ArchivedTask, error) {
 	if err != nil {
 		return ArchivedTask{}, fmt.Errorf("list queues: %w", err)
 	}
-	names := []string{id} // the newest first
-	for range archiveDeaths {
-		names = slices.Insert(names, 0, queue.RequeueID(names[0]))
+	var names []string // the newest first
+	for resends := verify.MaxResends; resends >= 0; resends-- {
+		of := []string{SMSTaskID(id, resends)}
+		for range archiveDeaths {
+			of = slices.Insert(of, 0, queue.RequeueID(of[0]))
+		}
+		names = append(names, of...)
 	}
 	found := ArchivedTask{}
 	for _, in := range append(a.Namespace.SMSQueues(queue.MaxSMSShards), a.Namespace.Queue(queue.Email)) {

@@ -58,5 +58,19 @@ func TestArchive_finds_the_newest_task_and_puts_it_back(t *testing.T) {
 		if err != nil || info.State != asynq.TaskStatePending {
 			t.Errorf("task: %+v, %v, want it pending", info, err)
 		}
+
+		resent := queued(t, codeID)
+		resent.Resends = 1
+		if err := queue.EnqueueSMSCode(t.Context(), resent); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{again, codeID + ":2"} {
+			if err := inspector.ArchiveTask(names[0], id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if last, err := archive.FindSMSCode(codeID); err != nil || last == newest {
+			t.Errorf("the task of a resend: %+v, %v", last, err)
+		}
 	})
 }

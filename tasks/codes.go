@@ -13,7 +13,7 @@ import (
 
 // codeTask is the payload of a task that sends a code. Nothing in it opens the code or the recipient.
 type codeTask struct {
-	ID        string `json:"id"`                 // of the code, and of the task
+	ID        string `json:"id"`                 // of the code; see SMSTaskID
 	KeyID     string `json:"key_id"`             // key that derives the code
 	Purpose   string `json:"purpose"`            // register, login, …
 	To        string `json:"to"`                 // masked recipient, for people
@@ -43,10 +43,10 @@ func payloadAlphabet(a secrets.Alphabet) string {
 	return string(a)
 }
 
-// EnqueueCode puts a code's task on the queue of its channel; it implements [verify.Queue]. The task has the code's id, so that
-// a call that is repeated queues it once.
+// EnqueueCode puts a code's task on the queue of its channel; it implements [verify.Queue]. See [SMSTaskID] for
+// the ids of tasks.
 func (e *Enqueuer) EnqueueCode(ctx context.Context, code verify.Queued) error {
-	task := queue.Task{ID: code.ID, RequestID: code.RequestID, IssuedAt: e.Clock.now()}
+	task := queue.Task{ID: SMSTaskID(code.ID, code.Resends), RequestID: code.RequestID, IssuedAt: e.Clock.now()}
 	payload := codeTask{
 		ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(), Length: code.Length,
 		Alphabet: payloadAlphabet(code.Alphabet), ExpiresAt: code.ExpiresAt.Unix(), Language: code.Language,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -12,12 +13,22 @@ import (
 	"usher/messages"
 	"usher/providers"
 	"usher/secrets"
+	"usher/verify"
 )
 
 // TypeSMSCode sends one verification code by SMS.
 const TypeSMSCode = "sms:code"
 
 func smsCodeContext(id string) string { return TypeSMSCode + "/" + id }
+
+// SMSTaskID returns the id of a code's task after so many resends. It is the code's, so that a call that is repeated queues it once; a
+// resend has another one, since an archived task keeps its id.
+func SMSTaskID(id string, resends int) string {
+	if resends == 0 {
+		return id
+	}
+	return id + ":" + strconv.Itoa(resends+1)
+}
 
 // CodeClaims is where codes are claimed and the outcomes of their messages recorded.
 type CodeClaims interface {
@@ -63,7 +74,7 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 		return refusedClaim(ctx, h.Metrics, messages.SMS, h.Clock.local(claim), err)
 	}
 	claim = h.Clock.local(claim)
-	sms.Attempt = claim.Attempt
+	sms.ID, sms.Attempt, sms.Avoid = verify.MessageID(payload.ID, claim.Resends), claim.Attempt, claim.Avoid
 	if claim.UnresolvedClaims > 0 {
 		sms.Unresolved = &providers.Unresolved{Provider: claim.UnresolvedProvider, At: claim.UnresolvedAt}
 	}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"strconv"
 	"strings"
 
 	"usher/secrets"
@@ -26,4 +27,29 @@ func SubjectOf(id string) (subject string, ok bool) {
 		return "", false
 	}
 	return id[:subjectLength], true
+}
+
+// MessageID returns the id under which vendors know the message of a code after so many resends. The first message has the code's
+// own id. Each resend has another one, because a vendor does not send a message twice whose id it knows. Like the ids of codes it
+// consists of letters, digits, underscores and hyphens.
+func MessageID(code string, resends int) string {
+	if resends <= 0 {
+		return code
+	}
+	return code + "-" + strconv.Itoa(resends+1)
+}
+
+// CodeOf returns the code and the resends that a message's id of [MessageID] stands for; ok is false for other text.
+func CodeOf(message string) (code string, resends int, ok bool) {
+	code = message[:min(len(message), idLength)]
+	if _, ok := SubjectOf(code); !ok {
+		return "", 0, false
+	}
+	if len(message) > idLength {
+		number, err := strconv.Atoi(strings.TrimPrefix(message[idLength:], "-"))
+		if resends = number - 1; err != nil || resends < 1 || message != MessageID(code, resends) {
+			return "", 0, false
+		}
+	}
+	return code, resends, true
 }

@@ -142,7 +142,7 @@ func (s *Service) newIssue(channel messages.Channel, r Request) (Issue, Queued, 
 	}
 	return Issue{
 		ID: queued.ID, Subject: subject, Channel: channel, Purpose: r.Purpose, To: r.To.String(), RequestID: r.RequestID,
-		KeyID: queued.KeyID, MAC: mac, Replaces: replaces, Standing: r.Standing,
+		Sealed: s.sealNumber(queued), KeyID: queued.KeyID, MAC: mac, Replaces: replaces, Standing: r.Standing,
 		IssuedAt: now, ExpiresAt: queued.ExpiresAt,
 		ResendAfter: policy.ResendInterval, MaxAttempts: policy.MaxAttempts,
 	}, queued, nil

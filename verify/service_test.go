@@ -24,9 +24,10 @@ import (
 type codes struct {
 	verify.Codes // nil: a call that a test does not expect panics
 
-	issueErr, tryErr, confirmErr, useErr, voidErr error
+	issueErr, tryErr, confirmErr, useErr, voidErr, resendErr error
 
 	issued   verify.Issue
+	resend   verify.Resend
 	pending  verify.Pending
 	restored bool // whether the next use is not the first
 	calls    []string
@@ -67,6 +68,27 @@ func (c *codes) Confirm(ctx context.Context, id string, pending verify.Pending) 
 func (c *codes) Use(ctx context.Context, _ string) (bool, error) {
 	c.note(ctx, "use")
 	return !c.restored, c.useErr
+}
+
+func (c *codes) Resendable(_ context.Context, id string) (verify.Resendable, error) {
+	return verify.Resendable{
+		ID: id, Purpose: c.issued.Purpose, Standing: c.issued.Standing, Sealed: c.issued.Sealed, KeyID: c.issued.KeyID, MAC: c.issued.MAC,
+		ExpiresAt: c.issued.ExpiresAt,
+	}, nil
+}
+
+func (c *codes) Resend(ctx context.Context, resend verify.Resend) (int, error) {
+	c.note(ctx, "resend")
+	c.resend = resend
+	return 1, c.resendErr
+}
+
+func (c *codes) VoidResend(ctx context.Context, id, name string) error {
+	c.note(ctx, "void resend")
+	if id != c.issued.ID || name != c.resend.Name {
+		return fmt.Errorf("void of %q, %q", id, name)
+	}
+	return c.voidErr
 }
 
 func (c *codes) Restore(ctx context.Context, _ string) error {
@@ -134,7 +156,7 @@ func TestService_Issue_queues_the_code_that_it_filed(t *testing.T) {
 	subject, _ := verify.SubjectOf(issue.ID)
 	want := verify.Issue{
 		ID: issue.ID, Subject: subject, Channel: messages.SMS, Purpose: verify.Login, To: "138****8000", RequestID: "r1",
-		KeyID: "k1", MAC: issue.MAC,
+		Sealed: issue.Sealed, KeyID: "k1", MAC: issue.MAC,
 		IssuedAt: b.Now(), ExpiresAt: b.Now().Add(5 * time.Minute), ResendAfter: time.Minute, MaxAttempts: 5,
 	}
 	if diff := cmp.Diff(want, issue); diff != "" || issue.MAC == "" || subject == "" {

@@ -45,6 +45,9 @@ var (
 	ErrQueue    = errors.New("code could not be enqueued")
 	ErrNotFound = errors.New("unknown code id")
 
+	// ErrResent means that the code's message is not sent again: it was already, or it has arrived. The person needs another code.
+	ErrResent = errors.New("the code is not sent again")
+
 	// ErrUsed wraps ErrExpired and is returned only for the right digits: a form that was sent twice must learn that its
 	// first request has used the code.
 	ErrUsed = fmt.Errorf("%w: it was used", ErrExpired)
@@ -88,6 +91,19 @@ type Codes interface {
 
 	// Status returns the status of a code, or ErrNotFound.
 	Status(ctx context.Context, id string) (Status, error)
+
+	// Resendable returns what a resend of the code needs, or ErrNotFound.
+	Resendable(ctx context.Context, id string) (Resendable, error)
+
+	// Resend makes the message of a code claimable again, within the limits of the number. It returns ErrExpired for a code that
+	// cannot be entered for [LeastLife] any more, ErrResent after [MaxResends] and for a message that has arrived, and a *LimitError
+	// while the message is on its way to a provider, during the pause, and when a limit of the number refuses. Then it changes
+	// nothing. The result is how often the code was resent, from 1.
+	Resend(ctx context.Context, resend Resend) (resends int, err error)
+
+	// VoidResend takes back the resend of this name, whose message could not be enqueued, with the units that it spent. A resend that a
+	// worker has claimed stays as it is.
+	VoidResend(ctx context.Context, id, name string) error
 }
 
 // Standing says how much of a recipient's limits the requester of a code may use. The zero value is [Stranger].
@@ -107,6 +123,7 @@ type Issue struct {
 	Channel     messages.Channel
 	Purpose     Purpose
 	To          string // masked, for the history
+	Sealed      string // the number, for a resend; empty for a code by mail
 	RequestID   string
 	KeyID       string // key that derives the code
 	MAC         string // to compare an entered code with
@@ -136,6 +153,7 @@ type Status struct {
 	Used        bool
 	ExpiresAt   time.Time
 	ResendAfter time.Duration // from now; 0 when a new code may be requested
+	Resendable  bool          // whether [Service.Resend] may send it again after ResendAfter, if the limits allow it
 }
 
 // Uses stores which codes were used, outside the store of codes: a code stays used when a Redis is restored from a backup or
@@ -166,6 +184,7 @@ type Queued struct {
 	ExpiresAt time.Time
 	RequestID string
 	Language  string // of the person: zh or en; empty means zh
+	Resends   int    // how often the person has asked to have it sent again
 }
 
 // Derivation identifies the code, so that a worker derives the digits that the service has stored a MAC of.

@@ -35,7 +35,7 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	args := append([]any{
 		issue.ID, string(issue.Purpose), issue.KeyID, issue.MAC, issue.IssuedAt.UnixMilli(), issue.ExpiresAt.UnixMilli(),
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
-		issue.To, issue.RequestID, issue.Replaces, storedChannel(issue.Channel),
+		issue.To, issue.RequestID, issue.Replaces, storedChannel(issue.Channel), issue.Sealed, int(issue.Standing),
 	}, limitArgs(windows)...)
 	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...))
 	if err != nil {
@@ -111,6 +111,9 @@ func (c *Codes) Claim(ctx context.Context, id string, lease time.Duration) (mess
 	}
 	if claim.UnresolvedClaims = int(r.number(3)); claim.UnresolvedClaims > 0 {
 		claim.UnresolvedProvider, claim.UnresolvedAt = r.text(4), time.UnixMilli(r.number(5))
+	}
+	if claim.Resends = int(r.number(6)); claim.Resends > 0 {
+		claim.Avoid = r.text(7)
 	}
 	return claim, nil
 }

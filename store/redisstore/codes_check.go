@@ -132,11 +132,27 @@ func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
 		ExpiresAt: time.UnixMilli(r.number(3)), ResendAfter: max(time.UnixMilli(r.number(5)).Sub(now), 0),
 	}
 	superseded := r.number(4) == 1
+	status.Resendable = !superseded && resendable(status, now, r)
 	status.State = shown(status, superseded || !status.ExpiresAt.After(now))
 	if status.State == messages.Queued && now.Sub(time.UnixMilli(r.number(6))) >= delayedAfter {
 		status.State = verify.StateDelayed
 	}
 	return status, nil
+}
+
+// resendable reports whether code_resend.lua would send a code again when the pause is over, as far as its status r tells.
+func resendable(status verify.Status, now time.Time, r reply) bool {
+	queued, resends, lease := time.UnixMilli(r.number(6)), r.number(7), time.UnixMilli(r.number(8))
+	switch {
+	case status.Used, resends < 0, resends >= verify.MaxResends,
+		status.ExpiresAt.Sub(now.Add(status.ResendAfter)) < verify.LeastLife:
+		return false
+	case status.State == messages.Queued:
+		return now.Sub(queued) >= delayedAfter
+	case status.State == messages.Sending:
+		return !lease.After(now)
+	}
+	return status.State == messages.Sent || status.State == messages.Undelivered || status.State == messages.Failed
 }
 
 // delayedAfter is how long a message may wait for a provider before its status says so. Most are accepted within a second.

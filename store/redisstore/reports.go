@@ -101,14 +101,16 @@ func (r *Reports) apply(ctx context.Context, all []reports.Report) ([]reports.Re
 	calls := make([]*call, len(all))
 	var sent []*call
 	for i, report := range all {
-		subject, ok := verify.SubjectOf(ids[i])
+		id, resends, ok := verify.CodeOf(ids[i])
 		if !ok {
 			continue
 		}
+		ids[i] = id
+		subject, _ := verify.SubjectOf(id)
 		now := r.store.now()
 		keys := []string{r.store.space.codeKey(subject, ids[i]), r.store.space.outcomesKey(subject)}
 		calls[i] = &call{script: codeReportScript, keys: keys, args: []any{
-			string(report.State), report.Provider, report.ProviderID, report.Code, cmp.Or(report.At, now).UnixMilli(), now.UnixMilli(),
+			string(report.State), report.Provider, report.ProviderID, report.Code, cmp.Or(report.At, now).UnixMilli(), now.UnixMilli(), resends,
 		}}
 		sent = append(sent, calls[i])
 	}
@@ -139,7 +141,7 @@ func (r *Reports) find(ctx context.Context, all []reports.Report) ([]string, err
 	asked := map[int]*redis.StringCmd{}
 	pipe := r.store.client.Pipeline()
 	for i, report := range all {
-		if _, ours := verify.SubjectOf(report.MessageID); ours {
+		if _, _, ours := verify.CodeOf(report.MessageID); ours {
 			ids[i] = report.MessageID
 			continue
 		}

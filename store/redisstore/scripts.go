@@ -23,6 +23,8 @@ var (
 	codeIssueScript       = newScript("window", "outcome", "code_issue")
 	codeRecordScript      = newScript("outcome", "code_record")
 	codeReportScript      = newScript("outcome", "code_report")
+	codeResendScript      = newScript("window", "outcome", "code_resend")
+	codeResendVoidScript  = newScript("window", "outcome", "code_resend_void")
 	codeRestoreScript     = newScript("outcome", "code_restore")
 	codeRetryScript       = newScript("outcome", "code_retry")
 	codeStatusScript      = newScript("code_status")

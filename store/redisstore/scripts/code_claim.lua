@@ -8,10 +8,11 @@
 -- ARGV[4] -> name of this claim: the client repeats a command whose reply was lost
 --
 -- Returns {"dropped", reason}, {"busy", attempt, end of the other lease}, or {"ok", attempt, end of the lease, number of
--- unresolved claims, provider that may have the message or "", time of the first unresolved claim or 0}. Times are in
+-- unresolved claims, provider that may have the message or "", time of the first unresolved claim or 0, how often the person
+-- had it sent again, provider that had it before or ""}. Unresolved claims of a former message do not count. Times are in
 -- milliseconds. The stored fields of unresolved claims are called doubts, doubt_provider and doubt_at.
 local code = redis.call('HMGET', KEYS[1], 'superseded', 'state', 'used', 'expires_at', 'lease_until', 'claim', 'attempt',
-  'claimed_at', 'reason', 'doubts', 'doubt_provider', 'doubt_at')
+  'claimed_at', 'reason', 'doubts', 'doubt_provider', 'doubt_at', 'resends', 'claimed_resends', 'avoid')
 if not code[2] then return {'dropped', 'missing'} end
 local now, state, lease = tonumber(ARGV[2]), code[2], tonumber(code[5])
 local open = state == 'queued' or state == 'sending'
@@ -41,13 +42,19 @@ if not open then return {'dropped', 'sent'} end
 if tonumber(code[4]) <= now then return drop('expired') end
 if code[1] then return drop('superseded') end
 local function granted(attempt, ends)
-  return {'ok', attempt, ends, tonumber(code[10] or 0), code[11] or '', tonumber(code[12] or 0)}
+  return {'ok', attempt, ends, tonumber(code[10] or 0), code[11] or '', tonumber(code[12] or 0),
+    tonumber(code[13] or 0), code[15] or ''}
 end
 if state == 'sending' and lease > now then
   if code[6] ~= ARGV[4] then return {'busy', tonumber(code[7]), lease} end
   return granted(tonumber(code[7]), lease)
 end
 if state == 'sending' then unresolve() end
+if (code[13] or '0') ~= (code[14] or '0') then -- the first claim of a message that the person has asked for
+  redis.call('HSET', KEYS[1], 'doubts', 0, 'claimed_resends', code[13])
+  redis.call('HDEL', KEYS[1], 'doubt_provider', 'doubt_at')
+  code[10], code[11], code[12] = 0, false, false
+end
 local attempt = redis.call('HINCRBY', KEYS[1], 'attempt', 1)
 redis.call('HSET', KEYS[1], 'state', 'sending', 'lease_until', ARGV[3], 'claim', ARGV[4], 'claimed_at', ARGV[2])
 return granted(attempt, tonumber(ARGV[3]))

@@ -22,7 +22,9 @@
 -- ARGV[12] -> id of the request
 -- ARGV[13] -> id of the code that this one replaces, or ""
 -- ARGV[14] -> channel, or "" for SMS
--- ARGV[15…] -> count and period in milliseconds of each window
+-- ARGV[15] -> sealed number, or "" for a code by mail
+-- ARGV[16] -> standing of the requester
+-- ARGV[17…] -> count and period in milliseconds of each window
 --
 -- Returns {"pause", milliseconds}, {"limit", position of the window, milliseconds} or
 -- {"ok", position of the window that would have refused or 0, milliseconds}.
@@ -31,7 +33,7 @@ local now, ends, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local paused = redis.call('HGET', KEYS[4], 'until')
 if paused and tonumber(paused) > now then return {'pause', tonumber(paused) - now} end
 local record = ARGV[10] == '1'
-local refused, retry = spend(5, ARGV, 15, now, record)
+local refused, retry = spend(5, ARGV, 17, now, record)
 if refused > 0 and not record then return {'limit', refused, retry} end
 
 local previous = ''
@@ -41,7 +43,7 @@ end
 redis.call('HSET', KEYS[1], 'id', ARGV[1], 'purpose', ARGV[2], 'key_id', ARGV[3], 'mac', ARGV[4],
   'state', 'queued', 'attempt', 0, 'attempts', 0, 'max_attempts', ARGV[8], 'used', '',
   'issued_at', ARGV[5], 'expires_at', ARGV[6], 'lease_until', 0, 'claim', '', 'previous', previous,
-  'to', ARGV[11], 'request_id', ARGV[12], 'windows', #KEYS - 4, 'revision', 1)
+  'to', ARGV[11], 'request_id', ARGV[12], 'sealed', ARGV[15], 'standing', ARGV[16], 'windows', #KEYS - 4, 'revision', 1)
 if ARGV[14] ~= '' then redis.call('HSET', KEYS[1], 'channel', ARGV[14]) end
 redis.call('PEXPIRE', KEYS[1], ends - now + tonumber(ARGV[9]))
 if pause > 0 then

@@ -4,11 +4,14 @@
 -- KEYS[2] -> pause
 --
 -- Returns {} for an unknown code, or {state, purpose, name of its use or "", end, 1 when another code has replaced it, end
--- of the pause, time of issue}. Times are in milliseconds.
-local code = redis.call('HMGET', KEYS[1], 'state', 'purpose', 'used', 'expires_at', 'reason', 'superseded', 'issued_at')
+-- of the pause, time since which its message is queued, how often the person had it sent again, or -1 when it cannot be, end of the
+-- lease}. Times are in milliseconds.
+local code = redis.call('HMGET', KEYS[1], 'state', 'purpose', 'used', 'expires_at', 'reason', 'superseded', 'issued_at',
+  'queued_at', 'resends', 'sealed', 'lease_until')
 if not code[1] then return {} end
 local state = code[1]
 -- It was entered, so it was delivered. Its use may have been taken back since.
 if state == 'dropped' and code[5] == 'used' then state = 'sent' end
 local pause = tonumber(redis.call('HGET', KEYS[2], 'until') or 0)
-return {state, code[2], code[3], tonumber(code[4]), code[6] and 1 or 0, pause, tonumber(code[7])}
+return {state, code[2], code[3], tonumber(code[4]), code[6] and 1 or 0, pause, tonumber(code[8] or code[7]),
+  (code[10] or '') ~= '' and tonumber(code[9] or 0) or -1, tonumber(code[11] or 0)}
