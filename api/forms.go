@@ -61,6 +61,8 @@ func handleForm[B any](
 			return c.Redirect(http.StatusSeeOther, "/login")
 		case "send_code":
 			err = s.sendCodeForm(c, name, &p, purpose)
+		case "second_way":
+			err = s.sendAgainForm(c, &p)
 		case "resend":
 			p.Token = "" // the person opens the link of the new mail next
 			if _, err = s.resend(c, resendBody{Email: typed["email"]}); err == nil {
@@ -180,6 +182,15 @@ func (s *Server) sendCodeForm(c echo.Context, name string, p *web.Page, purpose 
 	view, err := s.issueCode(c, body)
 	if p.CodeSent = err == nil; p.CodeSent {
 		p.ResendAfter, p.Form["sms_code_id"] = view.ResendAfter, view.ID
+	}
+	return err
+}
+
+// sendAgainForm has the code of the page sent by another way.
+func (s *Server) sendAgainForm(c echo.Context, p *web.Page) error {
+	view, err := s.sendAgain(c, p.Form["sms_code_id"], viaSMS)
+	if p.CodeSent = err == nil; p.CodeSent {
+		p.ResendAfter = view.ResendAfter
 	}
 	return err
 }

@@ -37,18 +37,22 @@ func waysOf(status verify.Status) []wayView {
 // for with a captcha, so none is asked; the limits are those of a new code. A code for a number never goes by mail: whoever reads the
 // mail would have proved the number.
 func (s *Server) resendCode(c echo.Context, body resendCodeBody) (codeView, error) {
+	return s.sendAgain(c, c.Param("id"), body.Via)
+}
+
+func (s *Server) sendAgain(c echo.Context, id, via string) (codeView, error) {
 	wrong := mistakes{}
-	switch body.Via {
+	switch via {
 	case viaSMS:
 	case viaEmail:
 		wrong[fieldVia] = accounts.NotAllowed
 	default:
-		wrong.malformed(fieldVia, body.Via)
+		wrong.malformed(fieldVia, via)
 	}
 	if err := wrong.err(); err != nil {
 		return codeView{}, err
 	}
-	code, err := s.Verify.Resendable(c.Request().Context(), c.Param("id"))
+	code, err := s.Verify.Resendable(c.Request().Context(), id)
 	if err != nil {
 		return codeView{}, err
 	}

@@ -51,10 +51,9 @@ func TestResend_journey(t *testing.T) {
 	if wait := p.resend(id, "sms").want(429, "4206").wait(); wait != time.Minute {
 		t.Errorf("within the pause: try again in %v", wait)
 	}
-	result := must(b.face.Reports.Store.Apply(t.Context(), []reports.Report{
-		{Provider: "aliyun", MessageID: id, State: messages.Undelivered, Code: "E"},
-	}))(t)
-	if !result[0].Changed {
+	store := redisstore.New(b.client, b.keys, b.clock.Now).Reports()
+	report := reports.Report{Provider: "aliyun", MessageID: id, State: messages.Undelivered, Code: "E"}
+	if result := must(store.Apply(t.Context(), []reports.Report{report}))(t); !result[0].Changed {
 		t.Fatal("the report changes nothing")
 	}
 	b.clock.Advance(time.Minute)

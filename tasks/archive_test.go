@@ -61,7 +61,7 @@ func TestArchive_finds_the_newest_task_and_puts_it_back(t *testing.T) {
 
 		resent := queued(t, codeID)
 		resent.Resends = 1
-		if err := queue.EnqueueSMSCode(t.Context(), resent); err != nil {
+		if err := queue.EnqueueCode(t.Context(), resent); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []string{again, codeID + ":2"} {
@@ -69,7 +69,7 @@ func TestArchive_finds_the_newest_task_and_puts_it_back(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if last, err := archive.FindSMSCode(codeID); err != nil || last == newest {
+		if last, err := archive.FindCode(codeID); err != nil || last == newest {
 			t.Errorf("the task of a resend: %+v, %v", last, err)
 		}
 	})

@@ -189,6 +189,8 @@ func TestScript(t *testing.T) {
 		"does more work where more is wanted":         doesMoreWork,
 		"says that a message was refused":             saysRefusedMessage,
 		"a delayed message is told, with another way": saysDelayedMessage,
+		"offers a second way when a message failed":   offersSecondWay,
+		"offers a second way when nothing came":       offersSecondWayAfterPatience,
 		"registers by email and points to the inbox":  registersByEmail,
 		"registers by a code that came by mail":       registersByMailCode,
 		"one field takes a number or an address":      takesEitherContact,
@@ -425,6 +427,66 @@ func saysDelayedMessage(t *testing.T, browser context.Context, page web.Page) {
 		b.until(textIs("code-status", "We cannot send the text message right now"))
 		b.until(textIs("code-status", other))
 	}
+}
+
+const againButton = `#code-status button[value=second_way]`
+
+func offersSecondWay(t *testing.T, browser context.Context, page web.Page) {
+	const status = `{"errno":"0","data":{"status":%q,"resend_after":%d,"second_way":[%s]}}`
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":  {okCaptcha},
+		"POST /v1/sms-codes": {okCode},
+		"GET /v1/sms-codes/s1": {
+			fmt.Sprintf(status, "sent", 2, `{"via":"sms","after":2}`), fmt.Sprintf(status, "undelivered", 1, `{"via":"sms","after":1}`),
+			fmt.Sprintf(status, "queued", 60, ""), fmt.Sprintf(status, "delivered", 58, ""),
+		},
+		"POST /v1/sms-codes/s1/resend": {`{"errno":"0","data":{"sms_code_id":"s1","expires_in":200,"resend_after":60}}`},
+	})
+	b := openTab(t, browser, s.URL+"/register")
+	b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
+	b.until(`!document.querySelector('` + againButton + `')`)
+	b.fill(map[string]string{"mobile": "13800138000", "captcha": "abcd"})
+	b.do(clickOn(sendButton))
+	b.until(textIs("code-status", "Sent. It usually arrives"))
+	b.until(`!document.querySelector('` + againButton + `')`)
+	b.until(textIs("code-status", "Send it again by another way"))
+	b.until(`document.querySelector('` + againButton + `')?.disabled === false`) // the pause is over
+	b.do(clickOn(againButton))
+	b.until(textIs("code-status", "Sent again by another way. The code is still the same."))
+	b.until(`document.activeElement.id === 'sms_code' && !document.querySelector('` + againButton + `')`)
+	b.until(textIs("code-status", "Delivered"))
+	if got := s.called("POST /v1/sms-codes/s1/resend"); len(got) != 1 || got[0] != `{"via":"sms"}` {
+		t.Errorf("got resends %v", got)
+	}
+	if got := len(s.called("POST /v1/sms-codes")); got != 2 { // the prefix of both paths
+		t.Errorf("got %d calls, want a code and its resend", got)
+	}
+}
+
+func offersSecondWayAfterPatience(t *testing.T, browser context.Context, page web.Page) {
+	s := newSite(t, page, map[string][]string{
+		"POST /v1/captchas":            {okCaptcha},
+		"POST /v1/sms-codes":           {okCode},
+		"GET /v1/sms-codes/s1":         {`{"errno":"0","data":{"status":"sent","resend_after":0,"second_way":[{"via":"sms","after":0}]}}`},
+		"POST /v1/sms-codes/s1/resend": {`{"errno":"4203","errmsg":"cannot be sent again"}`},
+	})
+	b := openTab(t, browser, s.URL+"/login?mode=code")
+	b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
+	b.do(chromedp.Evaluate[chromedp.Void](`{
+		const set = setTimeout;
+		window.setTimeout = (f, ms) => set(f, ms / 20);
+	}`))
+	b.fill(map[string]string{"mobile": "13800138000", "captcha": "abcd"})
+	b.do(clickOn(sendButton))
+	b.until(`document.querySelector('` + againButton + `')?.disabled === false`)
+	if got := len(s.called("GET /v1/sms-codes/s1")); got < 6 {
+		t.Errorf("offered after %d looks, want the one after 25 s", got)
+	}
+	b.until(textIs("code-status", "Nothing yet?"))
+	b.until(`document.querySelector('` + againButton + `')?.disabled === false`) // still there
+	b.do(clickOn(againButton))
+	b.until(textIs("sms_code-error", "cannot be sent again"))
+	b.until(`!document.querySelector('` + againButton + `')`)
 }
 
 func registersByEmail(t *testing.T, browser context.Context, page web.Page) {

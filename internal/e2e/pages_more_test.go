@@ -220,6 +220,27 @@ func countsDownAfterReload(t *testing.T, b *browser, s site) {
 	b.says(t, "#code-status", "短信已") // sent or delivered: the message is followed on
 }
 
+// A person whose message does not arrive presses once more: the same code comes by another provider.
+func TestPages_offer_a_second_way(t *testing.T) {
+	t.Parallel()
+	const mobile, again = "13911990001", "#code-status button[value=second_way]" // its ending makes the sandbox report it as undelivered
+	b, s := openSite(t, "1s").visit(t, openBrowser(t))
+	b.do(t, chromedp.Navigate(s.base+"/register"))
+	b.askCode(t, mobile)
+	b.says(t, "#code-status", "换个通道再发一次")
+	b.await(t, `document.querySelector(`+strconv.Quote(again)+`).disabled === false`)
+	code := s.p.ReadCode(mobile, 1)
+	b.do(t, chromedp.Click(css(again)))
+	b.says(t, "#code-status", "已换个通道重新发送")
+	if second := s.p.ReadCode(mobile, 2); second != code {
+		t.Errorf("the second message has the code %s, the first one %s", second, code)
+	}
+	b.do(t, chromedp.SendKeys(css("#sms_code"), code), chromedp.SendKeys(css("#username"), "patient"),
+		chromedp.SendKeys(css("#password"), newPassword), chromedp.SendKeys(css("#password_repeat"), newPassword),
+		chromedp.Click(css("#agree")), chromedp.Click(css("button.main[data-submit]")))
+	b.await(t, `location.pathname === '/account'`)
+}
+
 // pointsToEmail is about numbers whose endings make the sandbox refuse the message, at once or later.
 func pointsToEmail(mobile, sentence string) func(*testing.T, *browser, site) {
 	return func(t *testing.T, b *browser, s site) {

@@ -15,6 +15,7 @@ const (
 	resendPause = time.Minute
 	claimLease  = 12 * time.Second
 	toldOfDelay = 5 * time.Second // of a code that is still not sent
+	lastResend  = time.Minute     // before its end a code is not sent again
 	perHour     = 3               // codes of a number
 	// blur is how much later than promised a window may forget a unit: a sixtieth of its hour.
 	blur = time.Minute
@@ -34,6 +35,9 @@ type modelCode struct {
 	number     int
 	purpose    verify.Purpose
 	expires    time.Time
+	queued     time.Time // when its message was enqueued
+	resends    int       // that its person has asked for
+	claimed    int       // resends at the last claim
 
 	guesses  int
 	replaced bool
@@ -133,9 +137,35 @@ func (c *modelCode) file(claim messages.Claim, state messages.State) bool {
 	return true
 }
 
-// hear applies a vendor's report, and returns whether it changes the model.
-func (c *modelCode) hear(state messages.State) bool {
-	underWay := c.state == messages.Sending || c.state == messages.Sent || c.state == messages.Queued && c.unresolved
+// resend is a press of the person for whom nothing came: it returns the refusal, or else for how long the message, or the pause of its
+// number, is in the way.
+func (c *modelCode) resend(pause, now time.Time) (wait time.Duration, refusal error) {
+	switch {
+	case c.state == messages.Dropped || c.replaced || c.used || c.expires.Sub(now) < lastResend:
+		return 0, verify.ErrExpired
+	case c.resends == verify.MaxResends || c.state == messages.Delivered:
+		return 0, verify.ErrResent
+	case c.state == messages.Sending && c.lease.After(pause):
+		pause = c.lease
+	case c.state == messages.Queued && c.queued.Add(toldOfDelay).After(pause):
+		pause = c.queued.Add(toldOfDelay)
+	}
+	return max(pause.Sub(now), 0), nil
+}
+
+// offered reports whether the status says that the code can be sent again after the pause.
+func (c *modelCode) offered(pause, now time.Time) bool {
+	wait, refusal := c.resend(time.Time{}, now)
+	if pause.Before(now) {
+		pause = now
+	}
+	return refusal == nil && wait == 0 && c.expires.Sub(pause) >= lastResend
+}
+
+// hear applies a vendor's report of the message after so many resends, and returns whether it changes the model.
+func (c *modelCode) hear(state messages.State, resends int) bool {
+	isThis := resends == c.resends && resends == c.claimed
+	underWay := isThis && (c.state == messages.Sending || c.state == messages.Sent || c.state == messages.Queued && c.unresolved)
 	if c.attempt == 0 || c.state == state || c.state == messages.Delivered || state != messages.Delivered && !underWay {
 		return false
 	}
@@ -158,7 +188,7 @@ func (c *modelCode) shown(now time.Time) messages.State {
 	case c.replaced, c.over(now), state == messages.Dropped:
 		return verify.StateExpired
 	case state == messages.Sending, state == messages.Queued:
-		if now.Sub(c.expires.Add(-codeLife)) >= toldOfDelay {
+		if now.Sub(c.queued) >= toldOfDelay {
 			return verify.StateDelayed
 		}
 		return messages.Queued

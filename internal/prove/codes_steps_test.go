@@ -155,7 +155,7 @@ func (w *codeWorld) issue(c *rapid.T) {
 		w.count["side by side"]++
 	}
 	code := &modelCode{
-		id: issued.ID, text: text, number: number, purpose: purpose, expires: now.Add(codeLife), state: messages.Queued,
+		id: issued.ID, text: text, number: number, purpose: purpose, expires: now.Add(codeLife), state: messages.Queued, queued: now,
 	}
 	n.newest[purpose], n.pause, n.issued = code, now.Add(resendPause), append(n.issued, now)
 	w.all = append(w.all, code)
@@ -171,6 +171,50 @@ func (w *codeWorld) issueInVain(c *rapid.T) {
 	if !w.refused(c, w.numbers[number], err) && !errors.Is(err, verify.ErrQueue) {
 		c.Fatalf("issue without a queue: %v", err)
 	}
+}
+
+// resend asks to have a code sent again, sometimes while no queue takes it: then the state stays as before.
+func (w *codeWorld) resend(c *rapid.T) {
+	code, now := w.code(c), w.clock.Now()
+	n := w.numbers[code.number]
+	w.refuse = rapid.IntRange(0, 3).Draw(c, "no queue") == 0
+	defer func() { w.refuse = false }()
+	found, err := w.service.Resendable(c.Context(), code.id)
+	if err != nil {
+		c.Fatalf("resendable: %v", err)
+	}
+	_, err = w.service.Resend(c.Context(), found, verify.Stranger, "r", "zh")
+	wait, refusal := code.resend(n.pause, now)
+	limit, isLimit := errors.AsType[*verify.LimitError](err)
+	switch {
+	case refusal != nil:
+		if !errors.Is(err, refusal) {
+			c.Fatalf("resend: %v, want %v", err, refusal)
+		}
+		return
+	case wait > 0:
+		if !isLimit || limit.Name != verify.ResendLimit || limit.RetryAfter != wait {
+			c.Fatalf("resend: %v, want %v to wait", err, wait)
+		}
+		return
+	case w.refused(c, n, err):
+		return
+	case w.refuse:
+		if !errors.Is(err, verify.ErrQueue) {
+			c.Fatalf("resend without a queue: %v", err)
+		}
+		return
+	case err != nil:
+		c.Fatalf("resend: %v", err)
+	}
+	text, err := w.service.Keys.Code(w.last.Derivation())
+	if err != nil || text != code.text {
+		c.Fatalf("resent %q, %v, want the same digits as before: %q", text, err, code.text)
+	}
+	code.state, code.reason, code.lease, code.queued = messages.Queued, "", time.Time{}, now
+	code.resends++
+	n.pause, n.issued = now.Add(resendPause), append(n.issued, now)
+	w.count["resent"]++
 }
 
 // refused reports whether the pause or a limit refuses, and holds both against the model.
@@ -319,9 +363,12 @@ func (w *codeWorld) claim(c *rapid.T) {
 	case code.state == messages.Sending:
 		code.doubts++
 	}
+	if code.claimed != code.resends {
+		code.doubts, code.unresolved, code.claimed = 0, false, code.resends
+	}
 	code.attempt++
 	code.state, code.lease = messages.Sending, now.Add(claimLease)
-	if err != nil || claim.Attempt != code.attempt || claim.UnresolvedClaims != code.doubts || !claim.LeaseUntil.Equal(code.lease) {
+	if err != nil || claim.Attempt != code.attempt || claim.UnresolvedClaims != code.doubts || claim.Resends != code.resends || !claim.LeaseUntil.Equal(code.lease) {
 		c.Fatalf("claim = %+v, %v; want attempt %d with %d doubts", claim, err, code.attempt, code.doubts)
 	}
 	code.claims = append(code.claims, claim)
@@ -352,11 +399,11 @@ func (w *codeWorld) record(c *rapid.T) {
 func (w *codeWorld) report(c *rapid.T) {
 	code := w.code(c)
 	state := rapid.SampledFrom([]messages.State{messages.Delivered, messages.Undelivered}).Draw(c, "report")
-	known := code.attempt > 0
+	known, resends := code.attempt > 0, rapid.IntRange(0, verify.MaxResends).Draw(c, "message")
 	results, err := w.reports.Apply(c.Context(), []reports.Report{
-		{Provider: "aliyun", MessageID: code.id, ProviderID: "biz", State: state},
+		{Provider: "aliyun", MessageID: verify.MessageID(code.id, resends), ProviderID: "biz", State: state},
 	})
-	if changed := code.hear(state); err != nil || results[0].Changed != changed || known != (results[0].ID != "") {
+	if changed := code.hear(state, resends); err != nil || results[0].Changed != changed || known != (results[0].ID != "") {
 		c.Fatalf("report of %s: %+v, %v; want changed %v, known %v", state, results, err, changed, known)
 	}
 }
@@ -368,9 +415,10 @@ func (w *codeWorld) check(c *rapid.T) {
 	for _, code := range w.all[max(0, len(w.all)-4):] {
 		status, err := w.service.Status(c.Context(), code.id)
 		pause := max(w.numbers[code.number].pause.Sub(now), 0)
-		want := code.shown(now)
-		if err != nil || status.State != want || status.Used != code.used || status.ResendAfter != pause {
-			c.Fatalf("status = %+v, %v; want %s, used %v, %v of the pause", status, err, want, code.used, pause)
+		want, offered := code.shown(now), code.offered(w.numbers[code.number].pause, now)
+		if err != nil || status.State != want || status.Used != code.used || status.ResendAfter != pause ||
+			status.Resendable != offered {
+			c.Fatalf("status = %+v, %v; want %s, used %v, %v of the pause, resendable %v", status, err, want, code.used, pause, offered)
 		}
 	}
 }

@@ -17,14 +17,14 @@ import (
 // fits on a page.
 func TestRow12_codes_do_what_the_model_says(t *testing.T) {
 	t.Parallel()
-	r := newRow(t, 12, "state machine of codes against a model: issue, guess, spend, restore, claim, record, report, expire, wipe")
+	r := newRow(t, 12, "state machine of codes against a model: issue, guess, spend, restore, claim, record, report, resend, expire, wipe")
 	setRapid(t)
 	w := newCodeWorld(t, testkit.Redis(t), slog.New(slog.DiscardHandler))
 	rapid.Check(t, func(c *rapid.T) {
 		w.wipe(c)
 		c.Repeat(map[string]func(*rapid.T){
 			"issue": w.issue, "issue without a queue": w.issueInVain, "guess": w.guess, "guess again": w.guess, "spend": w.spend,
-			"restore": w.restore, "claim": w.claim, "record": w.record, "report": w.report,
+			"restore": w.restore, "claim": w.claim, "record": w.record, "report": w.report, "resend": w.resend,
 			"time passes": w.pass, "wipe": w.wipeSometimes, "": w.check,
 		})
 	})
@@ -33,7 +33,7 @@ func TestRow12_codes_do_what_the_model_says(t *testing.T) {
 	r.note("%d codes, %d right guesses, %d spent, %d claims, %d wipes", w.count["issued"], w.count["right"],
 		w.count["spent"], w.count["claimed"], w.count["wiped"])
 	for _, what := range []string{
-		"issued", "right", "spent", "claimed", "wiped", "paused", "limited", "superseded", "side by side", "expired", "strange", "no guesses left",
+		"issued", "right", "spent", "claimed", "resent", "wiped", "paused", "limited", "superseded", "side by side", "expired", "strange", "no guesses left",
 	} {
 		if w.count[what] == 0 && !t.Failed() && long() {
 			t.Errorf("no step was ever %s: the run proves nothing", what)

@@ -473,7 +473,10 @@ class Captcha {
 // ---- The code by SMS or by mail ----
 
 // Seconds between requests for the status of a message: about a minute and a half in all.
-const looks = [1, 2, 3, 5, 8, 13, 25, 35];
+const looks = [1, 2, 3, 5, 8, 6, 15, 22, 30];
+
+// Seconds after which a second way is offered to a person to whom nothing came.
+const patience = 25;
 
 // codeKey is the key of a form's countdown in the session storage, which survives a reload.
 const codeKey = (form) => `usher.code.${form.dataset.purpose}${codeOf(form)?.name === 'email_code' ? '.mail' : ''}`;
@@ -491,6 +494,12 @@ class CodeSender {
     this.status = byId('code-status');
     this.label = this.button.textContent;
     this.key = codeKey(form);
+    this.again = $('[value=second_way]', this.status);
+    this.againLabel = this.again.textContent;
+    this.again.type = 'button';
+    this.again.hidden = false;
+    this.again.remove(); // Until it is offered.
+    this.again.addEventListener('click', () => this.sendAgain());
     this.button.type = 'button';
     this.button.addEventListener('click', () => this.send());
     // Take the code from a pasted message.
@@ -567,6 +576,7 @@ class CodeSender {
     this.id = data.email_code_id ?? data.sms_code_id;
     this.mail = mail;
     this.sentTo = to;
+    this.isSecond = false;
     this.label = say('resend');
     this.captcha?.spend();
     this.tell('queued');
@@ -575,6 +585,36 @@ class CodeSender {
     this.code.value = '';
     this.code.focus();
     this.watch();
+  }
+
+  // sendAgain has the same code sent by another way.
+  async sendAgain() {
+    const { id } = this;
+    alertOf(this.form).textContent = '';
+    this.again.disabled = true;
+    const answer = await callOnce(`/v1/sms-codes/${encodeURIComponent(id)}/resend`, { via: 'sms' });
+    if (id !== this.id) return;
+    this.again.disabled = false;
+    if (!answer.ok) {
+      refuse(this.form, answer);
+      if (answer.retryAfter > 0 && answer.retryAfter <= countable) this.offer({ after: answer.retryAfter });
+      else if (answer.status) this.offer(null);
+      return;
+    }
+    this.isSecond = true;
+    this.offer(null);
+    this.tell('queued');
+    this.wait(answer.data.resend_after);
+    showError(this.code, '');
+    this.code.focus();
+    this.watch();
+  }
+
+  // offer shows the button for the second way, or removes it for null.
+  offer(way) {
+    if (!way) return this.again.remove();
+    if (!this.again.isConnected) this.status.append(' ', this.again);
+    hold(this.again, Date.now() + way.after * 1000, 'second_way_in', this.againLabel);
   }
 
   async refused(answer) {
@@ -590,6 +630,7 @@ class CodeSender {
   // forget returns to the state before the first request for a code.
   forget() {
     this.id = '';
+    this.isSecond = false;
     this.sentTo = undefined;
     this.wait(0);
     this.status.textContent = this.status.dataset.said = '';
@@ -608,25 +649,35 @@ class CodeSender {
   async watch() {
     const id = this.id;
     if (!id) return;
+    const turn = this.watches = (this.watches ?? 0) + 1;
+    const isOver = () => id !== this.id || turn !== this.watches;
     let delayed = false;
+    let waited = 0;
     for (const seconds of looks) {
       await new Promise((done) => setTimeout(done, seconds * 1000));
       while (document.hidden) await new Promise((done) => document.addEventListener('visibilitychange', done, { once: true }));
-      if (id !== this.id) return;
+      if (isOver()) return;
       const answer = await call('GET', `/v1/${this.mail ? 'email' : 'sms'}-codes/${encodeURIComponent(id)}`);
-      if (id !== this.id || answer.status === 404) return;
+      if (isOver() || answer.status === 404) return;
+      waited += seconds;
       if (!answer.ok) continue;
-      const { status, resend_after: again } = answer.data;
+      const { status, resend_after: again, second_way: ways } = answer.data;
       this.tell(status);
       if (again !== undefined) this.wait(again);
+      const way = ways?.find(({ via }) => via === 'sms');
+      this.offer(way && (waited >= patience || ['failed', 'undelivered'].includes(status)) ? way : null);
       if (!['queued', 'delayed', 'sent'].includes(status)) return;
       delayed = status === 'delayed';
     }
-    if (!delayed) this.tell('slow');
+    if (delayed) return;
+    const offered = this.again.isConnected;
+    this.tell('slow');
+    if (offered) this.status.append(' ', this.again);
   }
 
   tell(status) {
     if (status === 'undelivered') status = 'failed';
+    if (this.isSecond && ['queued', 'sent'].includes(status)) status = 'sent_again';
     const sentence = texts[this.mail ? `mail_${status}` : status] ?? texts[status];
     if (!sentence) return; // "used": the form is on its way already.
     if (this.status.dataset.said === sentence) return;

@@ -19,13 +19,13 @@
 -- Returns {} when no such message was ever sent, or {1 when something changed, else 0; when the code was issued, in
 -- milliseconds; the masked number}.
 local code = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'issued_at', 'provider', 'provider_id',
-  'doubt_provider', 'to', 'resends')
+  'doubt_provider', 'to', 'resends', 'claimed_resends')
 if not code[1] or code[2] == '0' then return {} end
 local state, provider, id = code[1], code[4] or '', code[5] or ''
 local waits = state == 'queued' and code[6] == ARGV[2] and provider == ARGV[2]
 local current = state == 'sending' or waits or state == 'sent' and (provider == '' or provider == ARGV[2])
   and (id == '' or ARGV[3] == '' or id == ARGV[3])
-if (code[8] or '0') ~= ARGV[7] then current = false end
+if (code[8] or '0') ~= ARGV[7] or (code[9] or '0') ~= ARGV[7] then current = false end
 if state == ARGV[1] or state == 'delivered' or ARGV[1] ~= 'delivered' and not current then
   return {0, tonumber(code[3]), code[7] or ''}
 end

@@ -14,4 +14,4 @@ local state = code[1]
 if state == 'dropped' and code[5] == 'used' then state = 'sent' end
 local pause = tonumber(redis.call('HGET', KEYS[2], 'until') or 0)
 return {state, code[2], code[3], tonumber(code[4]), code[6] and 1 or 0, pause, tonumber(code[8] or code[7]),
-  (code[10] or '') ~= '' and tonumber(code[9] or 0) or -1, tonumber(code[11] or 0)}
+  (code[10] or '') ~= '' and code[1] ~= 'dropped' and tonumber(code[9] or 0) or -1, tonumber(code[11] or 0)}
