@@ -4,6 +4,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
+	"usher/captcha/challenge"
 	"usher/contact"
 	"usher/limits"
 	"usher/verify"
@@ -77,7 +78,8 @@ func (s *Server) sendAgain(c echo.Context, id, via string) (codeView, error) {
 	return codeView{issued.ID, seconds(issued.ExpiresIn), seconds(issued.ResendAfter)}, nil
 }
 
-// admitResend is admitSend for a code that is sent again, which needs no captcha: it has what is left for captchas of the normal price.
+// admitResend is admitSend for a code that is sent again, which needs no captcha: it counts as paid with one of the normal price, so
+// that where captchas are dearer a person asks for a new code.
 func (s *Server) admitResend(c echo.Context, mobile contact.Mobile) ([]limits.Spend, limits.Decision, error) {
 	spends := s.sendSpends(c, mobile)
 	_, decision, err := s.Gate.Admit(c.Request().Context(), "", spends)
@@ -85,7 +87,11 @@ func (s *Server) admitResend(c echo.Context, mobile contact.Mobile) ([]limits.Sp
 	case err != nil:
 		return spends, decision, err
 	case decision.Allowed():
-		return spends, decision, s.keepForPayers(c, mobile, spends, decision)
+		admitted := admission{decision: decision}
+		if s.Captcha.Enabled() {
+			admitted.price = challenge.Normal
+		}
+		return spends, decision, s.checkPrice(c, mobile, admitted, spends)
 	case !shared(decision.Refused):
 		return spends, decision, refusal(decision)
 	}
