@@ -78,6 +78,11 @@ func countedBy() map[limits.Name]attempt {
 				})
 			},
 		},
+		limits.EmailCodeIP: {nothing, func(p *person, i int, _ string) *reply {
+			return p.post("/v1/email-codes", body{
+				"email": fmt.Sprintf("somebody_%d@example.com", i), "purpose": "login", "captcha_id": p.captcha(), "captcha": captchaText,
+			})
+		}},
 		limits.ResendIP: {nothing, func(p *person, i int, _ string) *reply {
 			return p.post("/v1/activations/resend", body{"email": fmt.Sprintf("somebody_%d@example.com", i)})
 		}},

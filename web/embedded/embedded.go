@@ -2,12 +2,14 @@
 package embedded
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -46,30 +48,44 @@ func (t Texts) T(key string, args ...any) (string, error) {
 
 // Assets are files under names with the hash of their content, such as app.<hash>.css. Other names do not exist, so every
 // answer may be cached for ever. They are a file system without directories, immutable and safe for concurrent use.
-type Assets struct {
-	files fs.FS
-	paths map[string]string // in files, by the public name
+type Assets map[string]asset // by the public name
+
+type asset struct {
+	path    string // in the embedded files
+	info    fs.FileInfo
+	content []byte
 }
 
-// HashAssets returns the files at the paths. The error is that of a file that cannot be read.
+// comments are lines of a script that are for its maintainers: browsers need not load them.
+var comments = regexp.MustCompile(`(?m)^\s*//.*\n`)
+
+// HashAssets returns the files at the paths, scripts without their lines of comments. The error is that of a file that cannot
+// be read.
 func HashAssets(files fs.FS, paths ...string) (Assets, error) {
-	a := Assets{files, make(map[string]string)}
+	assets := make(Assets)
 	for _, file := range paths {
 		content, err := fs.ReadFile(files, file)
 		if err != nil {
-			return a, fmt.Errorf("read asset: %w", err)
+			return nil, fmt.Errorf("read asset: %w", err)
+		}
+		info, err := fs.Stat(files, file)
+		if err != nil {
+			return nil, fmt.Errorf("read asset: %w", err)
+		}
+		ext := path.Ext(file)
+		if ext == ".js" {
+			content = comments.ReplaceAll(content, nil)
 		}
 		sum := sha256.Sum256(content)
-		ext := path.Ext(file)
-		a.paths[strings.TrimSuffix(path.Base(file), ext)+"."+hex.EncodeToString(sum[:6])+ext] = file
+		assets[strings.TrimSuffix(path.Base(file), ext)+"."+hex.EncodeToString(sum[:6])+ext] = asset{file, info, content}
 	}
-	return a, nil
+	return assets, nil
 }
 
 // URL returns the public path of a file such as app.css below a folder, or "" for an unknown file.
 func (a Assets) URL(folder, file string) string {
-	for name, at := range a.paths {
-		if path.Base(at) == file {
+	for name, asset := range a {
+		if path.Base(asset.path) == file {
 			return folder + "/" + name
 		}
 	}
@@ -78,9 +94,28 @@ func (a Assets) URL(folder, file string) string {
 
 // Open implements [fs.FS].
 func (a Assets) Open(name string) (fs.File, error) {
-	file, ok := a.paths[name]
+	asset, ok := a[name]
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return a.files.Open(file)
+	return opened{bytes.NewReader(asset.content), asset.info}, nil
 }
+
+// opened is an asset that is being read.
+type opened struct {
+	*bytes.Reader
+
+	info fs.FileInfo
+}
+
+func (o opened) Stat() (fs.FileInfo, error) { return sized{o.info, o.Reader.Size()}, nil }
+func (opened) Close() error                 { return nil }
+
+// sized is what the embedded file says of itself, but for its size.
+type sized struct {
+	fs.FileInfo
+
+	size int64
+}
+
+func (s sized) Size() int64 { return s.size }
