@@ -10,12 +10,13 @@ import (
 	"usher/internal/testclient"
 )
 
-// openHosted opens the page with the vendor's captcha in its frame, and fills in a number: that loads the frame.
+// openHosted opens the page with the vendor's captcha in its frame, and fills in a number: that loads the frame. The frame is
+// below the visible part of the window then, where browsers do not draw it, and must tell its height all the same.
 func openHosted(t *testing.T, mobile string) (*browser, *testclient.Client, string) {
 	t.Helper()
 	b := openBrowser(t)
 	pages, inbox := startDevWith(t, map[string]string{"USHER_CAPTCHA_HOSTED": "geetest"})
-	b.do(t, chromedp.Navigate("http://localhost"+pages[strings.LastIndexByte(pages, ':'):]+"/register?lang=zh"),
+	b.do(t, chromedp.EmulateViewport(800, 80), chromedp.Navigate("http://localhost"+pages[strings.LastIndexByte(pages, ':'):]+"/register?lang=zh"),
 		chromedp.SendKeys(css("#mobile"), mobile))
 	b.await(t, `(document.querySelector('[data-hosted] iframe')?.style.height ?? '') !== ''`) // the vendor's button is there
 	return b, testclient.New(t, pages, inbox), inbox
