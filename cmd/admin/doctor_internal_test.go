@@ -149,6 +149,9 @@ func TestDoctor_finds_wrong_credentials_and_shows_none(t *testing.T) {
 		"sign lapsed":     {map[string]string{"ALIYUN_SIGN_NAME": "海马报备失效"}, signFindings("海马报备失效", isOK, isOK, isFail, isOK)},
 		"verify key":      {map[string]string{"SMS_PROVIDERS": "aliyun_verify", "ALIYUN_ACCESS_KEY_SECRET": "a-wrong-secret"}, []string{"warn templates of aliyun_verify", "fail credentials of aliyun_verify"}},
 		"verify settings": {map[string]string{"SMS_PROVIDERS": "aliyun_verify", "ALIYUN_VERIFY_TEMPLATE_CODE": "SMS_1"}, []string{"fail settings of aliyun_verify"}},
+		"geetest":         {map[string]string{"CAPTCHA_HOSTED": "geetest"}, nil},
+		"geetest id":      {map[string]string{"CAPTCHA_HOSTED": "geetest", "GEETEST_CAPTCHA_ID": strings.Repeat("0", 32)}, []string{"fail captcha of geetest"}},
+		"geetest mute":    {map[string]string{"CAPTCHA_HOSTED": "geetest", "GEETEST_ENDPOINT": "http://127.0.0.1:1"}, []string{"fail captcha of geetest"}},
 		"no reports":      {map[string]string{"REPORT_SECRET": ""}, []string{"warn reports"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,7 +173,7 @@ func TestDoctor_finds_wrong_credentials_and_shows_none(t *testing.T) {
 			if strings.Contains(text, "a-wrong-secret") || strings.Contains(text, "awrongsecret") {
 				t.Errorf("a secret shows:\n%s", text)
 			}
-			if bad, text := examined(t, environ, "-offline"); strings.Contains(fmt.Sprint(bad), "credentials") {
+			if bad, text := examined(t, environ, "-offline"); strings.Contains(fmt.Sprint(bad), "credentials") || strings.Contains(fmt.Sprint(bad), "captcha") {
 				t.Errorf("offline: %v\n%s", bad, text)
 			}
 		})
