@@ -65,12 +65,12 @@ func (s *Service) confirmOwner(ctx context.Context, account Account, field Field
 // SetUsername gives the account its user name, once. It returns the changed account. The errors are FieldErrors,
 // *ExistsError, and ErrNamed when it has a name.
 func (s *Service) SetUsername(ctx context.Context, account Account, text string) (Account, error) {
-	if account.Username != "" {
-		return Account{}, ErrNamed
-	}
 	name, problem := parseUsername(text)
 	if problem != "" {
 		return Account{}, FieldErrors{FieldUsername: problem}
+	}
+	if account.Username != "" {
+		return Account{}, ErrNamed
 	}
 	if err := s.freeUsername(ctx, applicant{username: name}); err != nil {
 		return Account{}, err
