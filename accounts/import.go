@@ -97,13 +97,7 @@ func (i *Importer) Import(ctx context.Context, users []ImportUser) ([]error, err
 func (i *Importer) account(user ImportUser) (Account, error) {
 	errs := FieldErrors{}
 	user.Mobile, user.Email = input.Trim(user.Mobile), input.Trim(user.Email)
-	var name username
-	if user.Username != "" || user.Mobile == "" && (user.Email == "" || !user.EmailActive) {
-		var problem Problem
-		if name, problem = parseUsername(user.Username); problem != "" {
-			errs[FieldUsername] = problem
-		}
-	}
+	name := importedName(user, errs)
 	now := i.Now()
 	a := Account{
 		Username: name.shown, PasswordHash: user.PasswordHash,
@@ -138,6 +132,18 @@ func (i *Importer) account(user ImportUser) (Account, error) {
 	}
 	a.ID = newID()
 	return a, nil
+}
+
+// importedName returns the user name, which only an account with a contact to sign in with may lack.
+func importedName(user ImportUser, errs FieldErrors) username {
+	if user.Username == "" && (user.Mobile != "" || user.Email != "" && user.EmailActive) {
+		return username{}
+	}
+	name, problem := parseUsername(user.Username)
+	if problem != "" {
+		errs[FieldUsername] = problem
+	}
+	return name
 }
 
 // explain returns the reason why an account was not created.

@@ -359,19 +359,27 @@ func TestResetPassword_by_mail_code_activates_an_account_that_waits(t *testing.T
 
 func TestResetPassword_by_mail_code_restores_the_code_when_it_changed_nothing(t *testing.T) {
 	t.Parallel()
-	pending := func(w *world, t *testing.T) {
+	pending := func(t *testing.T, w *world) {
+		t.Helper()
 		w.registered(t, func(r *accounts.SignUp) { r.Email = someEmail })
 	}
-	proved := func(w *world, t *testing.T) { w.proved(t) }
-	waits := func(w *world, t *testing.T) { w.registered(t, byEmail, named("wangxiaoming")) }
+	proved := func(t *testing.T, w *world) {
+		t.Helper()
+		w.proved(t)
+	}
+	waits := func(t *testing.T, w *world) {
+		t.Helper()
+		w.registered(t, byEmail, named("wangxiaoming"))
+	}
+	nothing := func(t *testing.T, _ *world) { t.Helper() }
 	for title, c := range map[string]struct {
-		prepare  func(*world, *testing.T)
+		prepare  func(*testing.T, *world)
 		fail     string
 		failure  error
 		password string
 		want     error
 	}{
-		"no account":                  {func(*world, *testing.T) {}, "", nil, newPassword, accounts.ErrNotFound},
+		"no account":                  {nothing, "", nil, newPassword, accounts.ErrNotFound},
 		"pending beside a number":     {pending, "", nil, newPassword, accounts.ErrNotFound},
 		"number as password":          {proved, "", nil, someMobile, accounts.FieldErrors{}},
 		"name as password":            {waits, "", nil, "WangXiaoMing", accounts.FieldErrors{}},
@@ -380,15 +388,14 @@ func TestResetPassword_by_mail_code_restores_the_code_when_it_changed_nothing(t 
 		"gone meanwhile":              {waits, "activate", accounts.ErrNotFound, newPassword, accounts.ErrChanged},
 	} {
 		w := newWorld(t)
-		c.prepare(w, t)
+		c.prepare(t, w)
 		clear(w.spent)
 		w.fail[c.fail] = c.failure
 		err := w.ResetPassword(t.Context(), resetByMail(t, func(r *accounts.Reset) { r.Password, r.PasswordRepeat = c.password, c.password }))
 		var fields accounts.FieldErrors
-		var exists *accounts.ExistsError
 		switch want := c.want.(type) { //nolint:errorlint // the table's own values
 		case nil:
-			if !errors.As(err, &exists) {
+			if _, exists := errors.AsType[*accounts.ExistsError](err); !exists {
 				t.Errorf("%s: ResetPassword = %v, want ExistsError", title, err)
 			}
 		case accounts.FieldErrors:

@@ -57,6 +57,8 @@ func (s *Server) codeForm(c echo.Context) error {
 		p.Done = err == nil
 	case verify.ChangeEmail:
 		_, err = fromForm(c, typed, s.changeEmail)
+	case verify.ChangeMobile, verify.UndoChange: // no mail has a code for these
+		err = verify.ErrLink
 	}
 	if err != nil || p.Done {
 		return s.codePage(c, p, err)

@@ -42,11 +42,25 @@ func (s *Server) form(c echo.Context, name string, p web.Page, refused error) er
 		p.CaptchaPrice = string(r.price)
 	}
 	p.CaptchaPrice = cmp.Or(p.CaptchaPrice, p.Form["captcha_price"]) // once asked, it stays
-	if name == "register" || name == "forgot" || name == "undo" && p.Token == "" || p.Mode == "code" || p.PasswordCaptcha ||
-		name == "account" && (p.Mode == "mobile" || p.Mode == "email") || name == "check-mail" && p.Address != "" && p.Mode == "correct" {
+	if p.PasswordCaptcha || asksForCode(name, p) {
 		s.attachCaptcha(c, &p)
 	}
 	return s.page(c, status, name, p)
+}
+
+// asksForCode reports whether a form of the page asks for a code or a mail, which costs a captcha.
+func asksForCode(name string, p web.Page) bool {
+	switch name {
+	case "register", "forgot":
+		return true
+	case "undo":
+		return p.Token == "" || p.Mode == "code"
+	case "check-mail":
+		return p.Address != "" && p.Mode == "correct"
+	case "account":
+		return p.Mode == "mobile" || p.Mode == "email"
+	}
+	return p.Mode == "code"
 }
 
 // onForm returns the sentences of a refusal by the field of the page that shows them. A page has the field of one kind of code.

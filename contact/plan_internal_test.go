@@ -20,7 +20,7 @@ func likeExamples(random *rand.Rand, each int) []string {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		for kind := phonenumbers.FIXED_LINE; kind < phonenumbers.UNKNOWN; kind++ {
+		for kind := range phonenumbers.UNKNOWN {
 			example := phonenumbers.GetExampleNumberForTypeInRegion(name, kind)
 			if example == nil {
 				continue

@@ -13,11 +13,18 @@ func TestRisk_Note_keeps_the_fullest_of_each_kind(t *testing.T) {
 		name        limits.Name
 		count, used int
 	}{
-		{limits.SMSIPHour, 10, 4}, {limits.SMSIPDay, 50, 3}, {limits.SMSIPHour.Net(), 50, 29}, {limits.SMSTotal, 300, 170},
-		{limits.SMSPrefix, 20, 13}, {limits.SMSBudgetDay, 1000, 709}, {limits.SMSBudgetUnknown, 800, 719},
-		{limits.SMSIPHour, 9, 9}, {limits.SMSPrefix, 19, 19}, // too small
-		{limits.SMSIPDay, 0, 7},                                   // off
-		{limits.LookupIP, 60, 60}, {limits.SMSMobileHour, 50, 50}, // of something else
+		{limits.SMSIPHour, 10, 4},
+		{limits.SMSIPDay, 50, 3},
+		{limits.SMSIPHour.Net(), 50, 29},
+		{limits.SMSTotal, 300, 170},
+		{limits.SMSPrefix, 20, 13},
+		{limits.SMSBudgetDay, 1000, 709},
+		{limits.SMSBudgetUnknown, 800, 719},
+		{limits.SMSIPHour, 9, 9},
+		{limits.SMSPrefix, 19, 19}, // too small
+		{limits.SMSIPDay, 0, 7},    // off
+		{limits.LookupIP, 60, 60},
+		{limits.SMSMobileHour, 50, 50}, // of something else
 		{limits.SMSConversion, 15, 15}, // a guard refuses nothing while codes are entered
 	} {
 		r.Note(limits.Limit{Name: used.name, Count: used.count}, used.used)

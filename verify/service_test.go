@@ -228,8 +228,13 @@ func TestService_refuses_calls_without_number_or_purpose(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, r := range []verify.Request{
-		{Purpose: verify.Login}, {To: contact.Mobile{}, Purpose: verify.Login}, {To: mobile}, {To: mobile, Purpose: "x:y"},
-		{To: mobile, Purpose: verify.ChangeEmail}, {To: address, Purpose: verify.ChangeMobile}, {To: address, Purpose: verify.UndoChange},
+		{Purpose: verify.Login},
+		{To: contact.Mobile{}, Purpose: verify.Login},
+		{To: mobile},
+		{To: mobile, Purpose: "x:y"},
+		{To: mobile, Purpose: verify.ChangeEmail},
+		{To: address, Purpose: verify.ChangeMobile},
+		{To: address, Purpose: verify.UndoChange},
 	} {
 		id := verify.NewID(b.Keys.Index("mobile", mobile.Reveal()))
 		_, issueErr := b.Issue(t.Context(), r)

@@ -61,7 +61,7 @@ func TestGuard_does_not_ask_a_vendor_that_is_away(t *testing.T) {
 			if _, err := verify(t, g); !errors.Is(err, hosted.ErrAway) || v.asked.Load() != 3 {
 				t.Errorf("asked %d times, got %v", v.asked.Load(), err)
 			}
-			time.Sleep(16 * time.Second)
+			<-time.After(16 * time.Second)
 			v.answer = fails(nil)
 			if !g.Ready() {
 				t.Error("it is not tried again after the pause")

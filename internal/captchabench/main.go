@@ -37,8 +37,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, stdout io.Writer) error {
-	var o options
+func parseOptions(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("captchabench", flag.ContinueOnError)
 	flags.IntVar(&o.count, "n", 200, "pictures of each kind")
 	flags.StringVar(&o.sheets, "sheets", "", "write contact sheets of twenty to this folder instead of measuring")
@@ -51,10 +50,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.IntVar(&o.config.FontSize, "font-size", 0, "`pixels`")
 	rotation := flags.Int("rotation", 10, "`degrees` at most")
 	flags.IntVar(&o.config.Noise, "noise", 0, "1 to 8")
-	if err := flags.Parse(args); err != nil {
+	o.config.Rotation = rotation
+	return o, flags.Parse(args)
+}
+
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	o, err := parseOptions(args)
+	if err != nil {
 		return err
 	}
-	o.config.Rotation = rotation
 	failed := false
 	if o.only != "image" && o.sheets == "" {
 		broken, err := reportAudio(o, stdout)
