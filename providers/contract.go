@@ -231,6 +231,18 @@ type Bounded interface {
 	Bounds() Bounds
 }
 
+// Regional is an [SMSSender] that serves some regions only. To others it sends nothing, see [NotServed]. A sender without this
+// method serves all.
+type Regional interface {
+	// Serves reports whether the sender sends to numbers of a region, an ISO 3166 code.
+	Serves(region string) bool
+}
+
+// Pausing is an [SMSSender] whose vendor refuses a second message to a number for a while.
+type Pausing interface {
+	Pause() time.Duration
+}
+
 // DigitsOnly is an [SMSSender] whose vendor has no templates for codes with letters. It refuses such a code before it asks the vendor.
 type DigitsOnly interface {
 	// DigitsOnly marks the sender and does nothing.

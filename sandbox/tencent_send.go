@@ -187,7 +187,11 @@ func (m tencentSMS) code() string {
 
 // text renders one of [Templates] or a text of the sandbox's own, since it does not know the approved text.
 func (m tencentSMS) text() string {
-	words := []string{"【" + m.SignName + "】" + wordsOf(m.TemplateID, "您的") + "验证码为：" + m.code()}
+	signName := ""
+	if m.SignName != "" { // optional abroad
+		signName = "【" + m.SignName + "】"
+	}
+	words := []string{signName + wordsOf(m.TemplateID, "您的") + "验证码为：" + m.code()}
 	for _, value := range m.TemplateParamSet {
 		if value != m.code() {
 			words = append(words, value+"分钟内有效")

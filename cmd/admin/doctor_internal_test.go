@@ -152,6 +152,12 @@ func TestDoctor_finds_wrong_credentials_and_shows_none(t *testing.T) {
 		"geetest":         {map[string]string{"CAPTCHA_HOSTED": "geetest"}, nil},
 		"geetest id":      {map[string]string{"CAPTCHA_HOSTED": "geetest", "GEETEST_CAPTCHA_ID": strings.Repeat("0", 32)}, []string{"fail captcha of geetest"}},
 		"geetest mute":    {map[string]string{"CAPTCHA_HOSTED": "geetest", "GEETEST_ENDPOINT": "http://127.0.0.1:1"}, []string{"fail captcha of geetest"}},
+		"verify pause":    {map[string]string{"SMS_PROVIDERS": "aliyun_verify", "SMS_RESEND_INTERVAL": "59s"}, []string{"warn pause between codes", "warn templates of aliyun_verify"}},
+		"short pause":     {map[string]string{"SMS_RESEND_INTERVAL": "59s"}, nil},
+		"no way abroad":   {map[string]string{"SMS_REGIONS": "CN,HK"}, []string{"warn providers by region"}},
+		"way abroad":      {map[string]string{"SMS_REGIONS": "CN,HK", "TENCENT_TEMPLATE_ID_ABROAD": "852"}, nil},
+		"route abroad":    {map[string]string{"SMS_REGIONS": "CN,HK", "TENCENT_TEMPLATE_ID_ABROAD": "852", "SMS_ROUTES": "HK=aliyun"}, []string{"warn providers by region"}},
+		"other routes":    {map[string]string{"SMS_REGIONS": "HK,CN", "TENCENT_TEMPLATE_ID_ABROAD": "852", "SMS_ROUTES": "*=ronglian;CN=aliyun"}, []string{"warn providers by region"}},
 		"no reports":      {map[string]string{"REPORT_SECRET": ""}, []string{"warn reports"}},
 	} {
 		t.Run(name, func(t *testing.T) {

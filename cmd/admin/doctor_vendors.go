@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"usher/app/front"
 	"usher/config"
+	"usher/contact"
 	"usher/providers"
 	"usher/reasons"
 	"usher/reports"
@@ -106,6 +108,41 @@ func templatesProblem(sender providers.SMSSender) error {
 	}
 	if missing := templated.Templates().Missing(); len(missing) > 0 {
 		return fmt.Errorf("%s have no template of their own", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// routesProblem names the served regions whose messages no provider takes.
+func routesProblem(served []string, orders providers.Orders, sms []providers.SMSSender) error {
+	regions, err := contact.NewRegions(served)
+	if err != nil || len(sms) == 0 { // the finding about the settings says so
+		return nil //nolint:nilerr // see above
+	}
+	var unserved []string
+	for _, region := range regions.Codes() {
+		order, own := orders[region]
+		if !own {
+			order, own = orders[providers.OtherRegions]
+		}
+		if !slices.ContainsFunc(sms, func(sender providers.SMSSender) bool {
+			regional, some := sender.(providers.Regional)
+			return (!own || slices.Contains(order, sender.Name())) && (!some || regional.Serves(region))
+		}) {
+			unserved = append(unserved, region)
+		}
+	}
+	if len(unserved) == 0 {
+		return nil
+	}
+	return fmt.Errorf("no provider sends to numbers of %s", strings.Join(unserved, ", "))
+}
+
+// pauseProblem names the vendors that refuse a message after the pause between two codes to one number.
+func pauseProblem(pause time.Duration, sms []providers.SMSSender) error {
+	for _, sender := range sms {
+		if pausing, ok := sender.(providers.Pausing); ok && pause > 0 && pause < pausing.Pause() {
+			return fmt.Errorf("%s refuses a second message to a number within %s, and codes may be requested after %s", sender.Name(), pausing.Pause(), pause)
+		}
 	}
 	return nil
 }

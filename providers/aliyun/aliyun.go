@@ -83,6 +83,7 @@ var (
 	_ providers.TemplateChecker   = (*Client)(nil)
 	_ providers.SignChecker       = (*Client)(nil)
 	_ providers.Prober            = (*Client)(nil)
+	_ providers.Regional          = (*Client)(nil)
 )
 
 // New returns a client. The error for a wrong setting is of type [config.Mistakes].
@@ -109,11 +110,14 @@ func New(cfg Config) (*Client, error) {
 // idempotency key, so a repeated send is a second message. Numbers abroad need a template of their own kind; without one
 // they are refused without a request, as [providers.NotServed].
 func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
-	if isAbroad(sms.To) && c.abroad == "" {
+	if !c.Serves(sms.To.Region()) {
 		return providers.Receipt{}, providers.NotServed(Name)
 	}
 	return c.sendTo(ctx, numberOf(sms.To), sms)
 }
+
+// Serves implements [providers.Regional].
+func (c *Client) Serves(region string) bool { return region == contact.Mainland || c.abroad != "" }
 
 // isAbroad reports whether a number is outside the mainland. There, the vendor's templates of the mainland are refused.
 func isAbroad(m contact.Mobile) bool { return !m.IsZero() && m.Region() != contact.Mainland }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"strconv"
+	"time"
 
 	"usher/config"
 	"usher/contact"
@@ -15,9 +17,9 @@ import (
 // VerifyName is the name of the provider of SMS authentication in settings, logs and metrics.
 const VerifyName = "aliyun_verify"
 
-// interval is how many seconds the vendor refuses a further message to the same number, its own default. It is our pause
-// between two codes as well.
-const interval = "60"
+// pause is how long the vendor refuses a further message to the same number: its own default, and that of our pause between two
+// codes.
+const pause = time.Minute
 
 // VerifyConfig is how SMS authentication is reached. Every field without a default must be set, except the templates for a
 // purpose. The keys are those of [Config].
@@ -62,6 +64,8 @@ var (
 	_ providers.CredentialChecker = (*VerifyClient)(nil)
 	_ providers.Prober            = (*VerifyClient)(nil)
 	_ providers.ReportAwaiter     = (*VerifyClient)(nil)
+	_ providers.Regional          = (*VerifyClient)(nil)
+	_ providers.Pausing           = (*VerifyClient)(nil)
 )
 
 // NewVerify returns a client. The error for a wrong setting is of type [config.Mistakes].
@@ -84,10 +88,16 @@ func NewVerify(cfg VerifyConfig) (*VerifyClient, error) {
 // repeated OutId is a second message.
 func (*VerifyClient) AwaitsReport() {}
 
+// Serves implements [providers.Regional].
+func (c *VerifyClient) Serves(region string) bool { return region == contact.Mainland }
+
+// Pause implements [providers.Pausing]: sends ask the vendor to refuse a second message for that time.
+func (*VerifyClient) Pause() time.Duration { return pause }
+
 // SendSMS implements [providers.SMSSender]. The message's id travels as OutId, which reports repeat. A number abroad is
 // refused without a request, as [providers.NotServed].
 func (c *VerifyClient) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
-	if sms.To.Region() != contact.Mainland {
+	if !c.Serves(sms.To.Region()) {
 		return providers.Receipt{}, providers.NotServed(VerifyName)
 	}
 	return c.sendTo(ctx, sms.To.Reveal(), sms)
@@ -119,7 +129,7 @@ func (c *VerifyClient) request(ctx context.Context, number string, sms providers
 	}
 	return c.sign(ctx, c.send[c.Vendor.Templates().For(sms.Purpose)], map[string]string{
 		"PhoneNumber": number, "CountryCode": "86", "TemplateParam": string(params), "OutId": sms.ID,
-		"Interval": interval, "AutoRetry": "0",
+		"Interval": strconv.Itoa(int(pause.Seconds())), "AutoRetry": "0",
 	})
 }
 

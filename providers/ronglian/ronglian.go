@@ -84,6 +84,7 @@ var (
 	_ providers.Prober            = (*Client)(nil)
 	_ providers.Puller            = (*Client)(nil)
 	_ providers.Referencer        = (*Client)(nil)
+	_ providers.Regional          = (*Client)(nil)
 )
 
 // New returns a client. The error for a wrong setting is of type [config.Mistakes].
@@ -101,11 +102,14 @@ func (c *Client) OnReference(remember func(ctx context.Context, reference, id st
 	c.remember = remember
 }
 
+// Serves implements [providers.Regional].
+func (c *Client) Serves(region string) bool { return region == contact.Mainland }
+
 // SendSMS implements [providers.SMSSender]. All attempts of one message carry the same reqId, which Ronglian accepts once
 // a day (UTC+8). When a further attempt is refused as a duplicate, an earlier one was accepted, and the receipt has no id. A number
 // abroad is refused without a request, as [providers.NotServed]: it needs another product of the vendor.
 func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
-	if sms.To.Region() != contact.Mainland {
+	if !c.Serves(sms.To.Region()) {
 		return providers.Receipt{}, providers.NotServed(Name)
 	}
 	req, err := c.request(ctx, sms)

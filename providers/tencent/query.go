@@ -173,12 +173,13 @@ var templateStates = map[int]string{
 //
 // https://www.tencentcloud.com/document/product/382/40524
 func (c *Client) CheckTemplates(ctx context.Context) error {
-	return wire.CheckTemplates(&c.Vendor, func(template string) (string, error) { return c.templateState(ctx, template) })
+	ask := func(template string) (string, error) { return c.templateState(ctx, template) }
+	return wire.CheckTemplates(&c.Vendor, ask, c.config.TemplateAbroad)
 }
 
 // listTemplates is the body of DescribeSmsTemplateList.
 type listTemplates struct {
-	International int      // 0: for the mainland
+	International int      // 0: for the mainland, 1: for all other numbers
 	TemplateIDSet []uint64 `json:"TemplateIdSet"`
 }
 
@@ -191,7 +192,11 @@ func (c *Client) templateState(ctx context.Context, template string) (string, er
 		}
 	}
 	id, _ := strconv.ParseUint(template, 10, 64) // Validate lets digits pass only
-	err := c.call(ctx, "DescribeSmsTemplateList", listTemplates{TemplateIDSet: []uint64{id}}, &found)
+	list := listTemplates{TemplateIDSet: []uint64{id}}
+	if template == c.config.TemplateAbroad {
+		list.International = 1
+	}
+	err := c.call(ctx, "DescribeSmsTemplateList", list, &found)
 	if refused, ok := errors.AsType[*providers.Error](err); ok && strings.HasSuffix(refused.Code, "TemplateIdNotExist") {
 		return wire.NotOurs, nil
 	}

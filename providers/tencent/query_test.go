@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -211,5 +212,38 @@ func TestClient_CheckTemplates(t *testing.T) {
 				t.Errorf("asked %s (-want +got):\n%s", got.Header.Get("X-TC-Action"), diff)
 			}
 		})
+	}
+}
+
+// TestClient_CheckTemplates_abroad: the vendor keeps the templates of the two kinds in two lists.
+func TestClient_CheckTemplates_abroad(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var list struct {
+			International int
+			TemplateIDSet []int `json:"TemplateIdSet"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&list); err != nil || len(list.TemplateIDSet) != 1 {
+			t.Errorf("asked for %+v, %v", list, err)
+			return
+		}
+		asked = append(asked, fmt.Sprint(list.International, list.TemplateIDSet[0]))
+		fmt.Fprintf(w, `{"Response":{"DescribeTemplateStatusSet":[{"TemplateId":%d,"StatusCode":%d}]}}`, list.TemplateIDSet[0], list.International)
+	}))
+	defer server.Close()
+	cfg := settings(server.URL)
+	cfg.TemplateAbroad = "852"
+	client, err := tencent.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.HTTP.CloseIdleConnections()
+	err = client.CheckTemplates(t.Context())
+	if !errors.Is(err, providers.ErrTemplate) || !strings.Contains(err.Error(), "852 is still being audited") || strings.Contains(err.Error(), "1110") {
+		t.Errorf("got %v", err)
+	}
+	if want := []string{"0 1110", "1 852"}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
 	}
 }

@@ -49,6 +49,7 @@ type Config struct {
 	SignName       string        `env:"TENCENT_SIGN_NAME" desc:"Tencent: approved sign name, without the brackets that recipients see."`
 	TemplateID     string        `env:"TENCENT_TEMPLATE_ID" desc:"Tencent: approved template of type verification code, such as 1110, for every purpose without its own."`
 	wire.Templates `envPrefix:"TENCENT_TEMPLATE_ID_"`
+	TemplateAbroad string   `env:"TENCENT_TEMPLATE_ID_ABROAD" desc:"Tencent: template of 国际/港澳台短信 for numbers outside the mainland; without it they go to the next provider."`
 	TemplateParams []string `env:"TENCENT_TEMPLATE_PARAMS" envDefault:"code,minutes" desc:"Tencent: values of the variables {1}, {2} of all templates: code,minutes, minutes,code or code."`
 	Region         string   `env:"TENCENT_REGION" envDefault:"ap-guangzhou" desc:"Tencent: region of the API."`
 	PullReports    bool     `env:"TENCENT_PULL_REPORTS" envDefault:"false" desc:"Tencent: fetch delivery reports; for accounts for which the vendor has opened PullSmsSendStatus."`
@@ -71,6 +72,9 @@ func (c Config) Validate() config.Mistakes {
 	check.Match("TENCENT_SDK_APP_ID", c.SDKAppID, numeric, digits+"1400006666")
 	check.SignName("TENCENT_SIGN_NAME", c.SignName)
 	check.Templates("TENCENT_TEMPLATE_ID", c.Templates.With(c.TemplateID), numeric, digits+"1110")
+	if c.TemplateAbroad != "" {
+		check.Match("TENCENT_TEMPLATE_ID_ABROAD", c.TemplateAbroad, numeric, digits+"1110")
+	}
 	switch strings.Join(c.TemplateParams, ",") {
 	case paramCode, paramCode + "," + paramMinutes, paramMinutes + "," + paramCode:
 	default:
@@ -102,6 +106,7 @@ var (
 	_ providers.Prober            = (*Client)(nil)
 	_ providers.Referencer        = (*Client)(nil)
 	_ providers.DigitsOnly        = (*Client)(nil)
+	_ providers.Regional          = (*Client)(nil)
 	_ providers.Puller            = Puller{}
 )
 
@@ -135,9 +140,10 @@ func (c *Client) OnReference(remember func(ctx context.Context, reference, id st
 }
 
 // SendSMS implements [providers.SMSSender]. The message's id travels as SessionContext. Tencent has no idempotency key, so a
-// repeated send is a second message. Numbers abroad need a template of another kind, which the settings do not have.
+// repeated send is a second message. Numbers abroad need a template of their own kind; without one the error is
+// [providers.NotServed].
 func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
-	if sms.To.Region() != contact.Mainland {
+	if !c.Serves(sms.To.Region()) {
 		return providers.Receipt{}, providers.NotServed(Name)
 	}
 	if strings.Trim(sms.Code, "0123456789") != "" {
@@ -148,6 +154,23 @@ func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Rece
 		c.note(ctx, receipt.ID, sms.ID)
 	}
 	return receipt, err
+}
+
+// Serves implements [providers.Regional].
+func (c *Client) Serves(region string) bool {
+	return region == contact.Mainland || c.config.TemplateAbroad != ""
+}
+
+// isAbroad reports whether a number is outside the mainland. There, the vendor refuses the templates of the mainland.
+func isAbroad(m contact.Mobile) bool { return !m.IsZero() && m.Region() != contact.Mainland }
+
+// styleOf returns the template and the sign name of a message. The vendor requires a sign name in the mainland only, and one of
+// the mainland is not approved for other regions.
+func (c *Client) styleOf(sms providers.SMS) (template, signName string) {
+	if isAbroad(sms.To) {
+		return c.config.TemplateAbroad, ""
+	}
+	return c.Vendor.Templates().For(sms.Purpose), c.config.SignName
 }
 
 // DigitsOnly implements [providers.DigitsOnly]: a variable of a code template takes up to six digits.
@@ -175,7 +198,7 @@ type sendSMS struct {
 	PhoneNumberSet   []string
 	SDKAppID         string `json:"SmsSdkAppId"`
 	TemplateID       string `json:"TemplateId"`
-	SignName         string
+	SignName         string `json:",omitempty"`
 	TemplateParamSet []string
 	SessionContext   string
 }
@@ -191,9 +214,10 @@ func (c *Client) request(ctx context.Context, number string, sms providers.SMS) 
 	for i, name := range values {
 		values[i] = map[string]string{paramCode: sms.Code, paramMinutes: wire.Minutes(sms.TTL)}[name]
 	}
+	template, signName := c.styleOf(sms)
 	return c.post(ctx, "SendSms", sendSMS{
-		PhoneNumberSet: []string{number}, SDKAppID: c.config.SDKAppID, SignName: c.config.SignName,
-		TemplateID: c.Vendor.Templates().For(sms.Purpose), TemplateParamSet: values, SessionContext: sms.ID,
+		PhoneNumberSet: []string{number}, SDKAppID: c.config.SDKAppID, SignName: signName,
+		TemplateID: template, TemplateParamSet: values, SessionContext: sms.ID,
 	})
 }
 

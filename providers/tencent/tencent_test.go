@@ -246,17 +246,48 @@ func TestClient_remembers_serial_numbers(t *testing.T) {
 	}
 }
 
-func TestClient_serves_the_mainland(t *testing.T) {
+func TestClient_sends_abroad_in_a_template_of_its_own(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the vendor was asked") }))
+	providertest.WantUnserved(t, func(endpoint string) providers.SMSSender { return open(t, endpoint) })
+	var got map[string]any
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = nil
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+			t.Error(err)
+		}
+		fmt.Fprint(w, single("Ok"))
+	}))
 	defer server.Close()
-	sms := providertest.SMS(t)
-	var err error
-	if sms.To, err = contact.ParseMobile("+85251234567"); err != nil {
+	cfg := settings(server.URL)
+	cfg.TemplateAbroad, cfg.TemplateLogin = "852", "2"
+	client, err := tencent.New(cfg)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(t, server.URL).SendSMS(t.Context(), sms); err == nil || err.Error() != providers.NotServed("tencent").Error() {
-		t.Errorf("got %v", err)
+	defer client.HTTP.CloseIdleConnections()
+	sms := providertest.SMS(t)
+	sms.Purpose = "login"
+	for _, test := range []struct {
+		to               contact.Mobile
+		template, number string
+		signName         any
+	}{{sms.To, "2", "+8613800138000", "测试"}, {providertest.Abroad(t), "852", "+85251234567", nil}} {
+		sms.To = test.to
+		_, err := client.SendSMS(t.Context(), sms)
+		want := map[string]any{
+			"PhoneNumberSet": []any{test.number}, "SmsSdkAppId": appID, "TemplateId": test.template,
+			"TemplateParamSet": []any{"739105", "5"}, "SessionContext": sms.ID,
+		}
+		if test.signName != nil {
+			want["SignName"] = test.signName
+		}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("to %s: %v (-want +got):\n%s", sms.To, err, diff)
+		}
+	}
+	cfg.TemplateAbroad = "SMS_852"
+	if m := cfg.Validate(); len(m) != 1 || m[0].Variable != "TENCENT_TEMPLATE_ID_ABROAD" {
+		t.Errorf("mistakes %v, want one for the template abroad", m)
 	}
 }
 

@@ -84,10 +84,10 @@ func WithPermission(err error, codes []string) error {
 	return err
 }
 
-// CheckTemplates asks about each template of the settings what is wrong with it, "" for nothing. The error is that of the
-// first question without an answer, or around [providers.ErrTemplate].
-func CheckTemplates(v *Vendor, ask func(template string) (wrong string, err error)) error {
-	all := append(slices.Collect(maps.Values(v.templates.ByPurpose)), v.templates.Default)
+// CheckTemplates asks about each template of the settings, and about those beside them, what is wrong with it, "" for nothing. The
+// error is that of the first question without an answer, or around [providers.ErrTemplate].
+func CheckTemplates(v *Vendor, ask func(template string) (wrong string, err error), beside ...string) error {
+	all := slices.Concat(slices.Collect(maps.Values(v.templates.ByPurpose)), beside, []string{v.templates.Default})
 	slices.Sort(all)
 	var wrong []string
 	for _, template := range slices.Compact(all) {
