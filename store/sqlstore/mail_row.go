@@ -101,7 +101,7 @@ func standingOf(a accounts.Account) standing {
 func (r mailRow) obsolete(account standing, now Stamp) string {
 	link := r.Purpose == string(accounts.MailActivation)
 	switch {
-	case link && account.Proved && !account.Pending:
+	case link && account.Proved && !account.Pending && account.Generation == r.Generation:
 		return "used"
 	case link && (!account.Pending || account.Generation != r.Generation):
 		return "superseded"
