@@ -86,13 +86,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			}
 			continue
 		}
-		var words []string
-		if kind == captcha.Words {
-			list, err := os.ReadFile(o.words)
-			if err != nil {
-				return err
-			}
-			words = strings.Fields(string(list))
+		words, err := wordsOf(kind, o.words)
+		if err != nil {
+			return err
 		}
 		broken, err := measure(ctx, maker, kind, words, o.count)
 		if err != nil {
@@ -103,6 +99,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		failed = failed || percent > maxBroken
 	}
 	return verdict(failed)
+}
+
+// wordsOf reads the words that a solver of pictures of words knows.
+func wordsOf(kind captcha.Kind, file string) ([]string, error) {
+	if kind != captcha.Words {
+		return nil, nil
+	}
+	list, err := os.ReadFile(file)
+	return strings.Fields(string(list)), err
 }
 
 // verdict makes the exit code 1, so that a script notices challenges that are too easy.
