@@ -424,7 +424,7 @@ func saysDelayedMessage(t *testing.T, browser context.Context, page web.Page) {
 		b.until(`document.querySelector('[name=captcha_id]').value === 'c2'`)
 		b.fill(map[string]string{"mobile": "13800138000", "captcha": "abcd"})
 		b.do(clickOn(sendButton))
-		b.until(textIs("code-status", "We cannot send the text message right now"))
+		b.until(textIs("code-status", "We cannot send the message right now"))
 		b.until(textIs("code-status", other))
 	}
 }
