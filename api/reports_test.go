@@ -153,7 +153,7 @@ func TestReports_of_Ronglian_in_both_forms(t *testing.T) {
 			t.Parallel()
 			r := setupReports(t, nil)
 			id, _ := r.sending(t)
-			if err := r.redis.Reports().Remember(t.Context(), "ronglian", "0123456789abcdef", id); err != nil {
+			if _, err := r.redis.Reports().Remember(t.Context(), "ronglian", "0123456789abcdef", id); err != nil {
 				t.Fatal(err)
 			}
 			push := func(status, code, reference string) {

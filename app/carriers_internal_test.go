@@ -87,7 +87,7 @@ func newCarrierStage(t *testing.T) *carrierStage {
 	s.router = &providers.Router{Senders: senders, Scores: announced{s.store.Scores(), s}, Logger: logger}
 	s.reports = watchedReports{s.store.Reports(), s.store.Scores(), nil}
 	s.puller = senders[0].(providers.Puller)
-	FileReferences(senders[0], s.store.Reports(), logger)
+	FileReferences(senders[0], s.store, nil, logger)
 	return s
 }
 

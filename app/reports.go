@@ -74,16 +74,23 @@ func (w watchedReports) Apply(ctx context.Context, all []reports.Report) ([]repo
 	return results, err
 }
 
-// FileReferences files the vendor's references to our messages, so that pushed and pulled reports are matched to them.
-func FileReferences(sender providers.SMSSender, store *redisstore.Reports, logger *slog.Logger) {
+// FileReferences files the vendor's references to our messages, so that pushed and pulled reports are matched to them. A report
+// that came before its reference is applied and counted like the others. The tracer may be nil.
+func FileReferences(sender providers.SMSSender, store *redisstore.Store, tracer trace.Tracer, logger *slog.Logger) {
 	referencer, ok := sender.(providers.Referencer)
 	if !ok {
 		return
 	}
+	filed := store.Reports()
+	watched := watchedReports{filed, store.Scores(), tracer}
 	referencer.OnReference(func(ctx context.Context, reference, id string) {
 		ctx, cancel := context.WithTimeout(ctx, rememberTimeout)
 		defer cancel()
-		if err := store.Remember(ctx, sender.Name(), reference, id); err != nil {
+		early, err := filed.Remember(ctx, sender.Name(), reference, id)
+		if len(early) > 0 {
+			_, err = watched.Apply(ctx, early)
+		}
+		if err != nil {
 			logger.WarnContext(ctx, "reference not filed: the report of this message cannot be matched",
 				"sms_code_id", id, "provider", sender.Name(), "error", err)
 		}

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -162,6 +163,10 @@ func overtakes(t *testing.T, provider string, faults sandbox.Faults) {
 		return strings.Contains(metricsOf(t, d.worker.OpsAddr()), `usher_tasks_total{result="ok",type="sms:code"} 1`)
 	}, "the send ends well")
 	wantStatus(t, p, id, "delivered")
+	testkit.Eventually(t, testkit.Patience, func() bool {
+		return strings.Contains(metricsOf(t, d.worker.OpsAddr()),
+			fmt.Sprintf(`usher_provider_recent_messages{provider=%q,state="delivered"} 1`, provider))
+	}, "the report counts for the provider's score")
 	if n := len(d.sandbox.Messages("13800138000")); n != 1 {
 		t.Errorf("%d messages", n)
 	}

@@ -77,7 +77,7 @@ func prepareSMS(senders []providers.SMSSender, stores *Stores, tracer trace.Trac
 					"provider", sender.Name(), "purposes", missing)
 			}
 		}
-		FileReferences(sender, stores.Redis.Reports(), logger)
+		FileReferences(sender, stores.Redis, tracer, logger)
 		prepared[i] = providers.TraceSMS(sender, tracer)
 	}
 	return prepared

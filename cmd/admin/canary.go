@@ -52,7 +52,7 @@ func canary(ctx context.Context, p app.Process) error {
 	tell := func(format string, args ...any) {
 		_, _ = fmt.Fprintf(p.Stdout, "%s to %s: %s\n", *provider, to, fmt.Sprintf(format, args...)) // the number is masked
 	}
-	app.FileReferences(senders[0], store.Reports(), app.NewLogger(p.Stderr, settings.Config.Common))
+	app.FileReferences(senders[0], store, nil, app.NewLogger(p.Stderr, settings.Config.Common))
 	canary := app.Canary{Sender: senders[0], To: to, Store: store, Keys: settings.Keys, Tell: tell, Now: time.Now}
 	_, err = canary.Send(ctx, settings.Config.SendTimeout, *wait)
 	return err

@@ -141,7 +141,10 @@ func (b *bundle) steps(ctx context.Context) []step {
 			_, err := b.store.Reports().Apply(ctx, []reports.Report{{MessageID: issue.ID, State: messages.Delivered}})
 			return err
 		}},
-		{"Remember", func() error { return b.store.Reports().Remember(ctx, "ronglian", "reference", issue.ID) }},
+		{"Remember", func() error {
+			_, err := b.store.Reports().Remember(ctx, "ronglian", "reference", issue.ID)
+			return err
+		}},
 		{"TryLock", func() error { _, err := b.store.Reports().TryLock(ctx, "pull", time.Minute); return err }},
 		{"Status", func() error { _, err := codes.Status(ctx, issue.ID); return err }},
 		{"Try", func() error { _, err := codes.Try(ctx, issue.ID, issue.Purpose); return err }},

@@ -28,23 +28,22 @@ var (
 )
 
 // Remember stores the reference that a vendor has for a code's message instead of the code's id, so that [Reports.Apply]
-// finds the code. A report that came before its reference is applied.
-func (r *Reports) Remember(ctx context.Context, provider, reference, id string) error {
+// finds the code. A report that came before its reference is returned, for the caller to apply.
+func (r *Reports) Remember(ctx context.Context, provider, reference, id string) (early []reports.Report, err error) {
 	pipe := r.store.client.Pipeline() // both keys are in one slot, so the order holds in a cluster too
 	pipe.Set(ctx, r.reference(provider, reference), id, keepReference)
-	early := pipe.GetDel(ctx, r.early(provider, reference))
+	kept := pipe.GetDel(ctx, r.early(provider, reference))
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return store.Wrap("remember reference", err)
+		return nil, store.Wrap("remember reference", err)
 	}
-	if early.Val() == "" { // no report came
-		return nil
+	if kept.Val() == "" { // no report came
+		return nil, nil
 	}
 	var report reports.Report
-	err := json.Unmarshal([]byte(early.Val()), &report)
-	if err == nil {
-		_, err = r.Apply(ctx, []reports.Report{report})
+	if err := json.Unmarshal([]byte(kept.Val()), &report); err != nil {
+		return nil, fmt.Errorf("read early report: %w", err)
 	}
-	return err
+	return []reports.Report{report}, nil
 }
 
 // reference returns the key of a vendor's reference, which is hashed because vendors choose its text.

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"usher/internal/testkit"
 	"usher/messages"
 	"usher/reports"
@@ -159,7 +161,7 @@ func reportByReference(t *testing.T, b *fixture) {
 	issued := b.issue(t, verify.Login)
 	b.claim(t, issued.ID)
 	reference := secrets.Random(8)
-	if err := b.store.Reports().Remember(t.Context(), "ronglian", reference, issued.ID); err != nil {
+	if _, err := b.store.Reports().Remember(t.Context(), "ronglian", reference, issued.ID); err != nil {
 		t.Fatal(err)
 	}
 	report := b.report(reference, messages.Delivered)
@@ -179,15 +181,22 @@ func reportBeforeReference(t *testing.T, b *fixture) {
 	if got := b.apply(t, early)[0]; got != (reports.Result{}) {
 		t.Errorf("a report without a reference: %+v", got)
 	}
-	for _, provider := range []string{"ronglian", "tencent", "tencent"} { // another vendor's reference changes nothing
-		if err := b.store.Reports().Remember(t.Context(), provider, early.MessageID, issued.ID); err != nil {
-			t.Fatal(err)
+	for _, test := range []struct {
+		provider string
+		want     []reports.Report
+		changed  bool
+	}{
+		{"ronglian", nil, false}, // another vendor's reference
+		{"tencent", []reports.Report{early}, true},
+		{"tencent", []reports.Report{early}, false}, // the send is repeated
+	} {
+		kept, err := b.store.Reports().Remember(t.Context(), test.provider, early.MessageID, issued.ID)
+		if diff := cmp.Diff(test.want, kept); err != nil || diff != "" {
+			t.Fatalf("reports before the reference: %v (-want +got):\n%s", err, diff)
 		}
-		want := messages.Delivered
-		if provider == "ronglian" {
-			want = messages.Queued
+		if len(kept) > 0 {
+			b.wantChanged(t, kept[0], test.changed)
 		}
-		b.wantState(t, issued.ID, want)
 	}
 	b.record(t, claim, messages.Sent) // finds itself recorded
 	b.wantState(t, issued.ID, messages.Delivered)

@@ -72,7 +72,7 @@ func keepsNoSecret(t *testing.T, url string) {
 	}
 
 	const reference = "a-vendor's-name-of-a-message"
-	if err := b.store.Reports().Remember(t.Context(), "ronglian", reference, second.ID); err != nil {
+	if _, err := b.store.Reports().Remember(t.Context(), "ronglian", reference, second.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.store.Reports().TryLock(t.Context(), reference, time.Minute); err != nil {
