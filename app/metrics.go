@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 
@@ -84,19 +85,23 @@ func scoreMetric(senders []providers.SMSSender, store providers.Scores) promethe
 		names = append(names, sender.Name())
 	}
 	return newScraped(prometheus.GaugeValue, "usher_provider_recent_messages",
-		"SMS of the last 15 minutes by outcome: accepted, delivered, undelivered, verified (the code was entered). "+
-			"All workers show the same.", []string{"provider", "state"}, func(show func(float64, ...string)) {
+		"SMS of the last 15 minutes by outcome: accepted, delivered, undelivered, verified (the code was entered), "+
+			"and by the carrier that the number's prefix tells. All workers show the same.",
+		[]string{"provider", "carrier", "state"}, func(show func(float64, ...string)) {
 			ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 			defer cancel()
 			recent, err := store.RecentScores(ctx, names)
 			if err != nil {
 				return
 			}
-			for provider, score := range recent {
-				show(float64(score.Accepted), provider, "accepted")
-				show(float64(score.Delivered), provider, "delivered")
-				show(float64(score.Undelivered), provider, "undelivered")
-				show(float64(score.Verified), provider, "verified")
+			for provider, all := range recent {
+				for carrier, score := range all.Shares() {
+					label := cmp.Or(string(carrier), "unknown")
+					show(float64(score.Accepted), provider, label, "accepted")
+					show(float64(score.Delivered), provider, label, "delivered")
+					show(float64(score.Undelivered), provider, label, "undelivered")
+					show(float64(score.Verified), provider, label, "verified")
+				}
 			}
 		})
 }

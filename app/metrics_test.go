@@ -88,7 +88,8 @@ func TestMetrics_page_tells_what_the_processes_show(t *testing.T) {
 		`usher_queue_tasks{queue="sms",state="pending"} 0`, `usher_outbox_mails 0`,
 		`usher_captchas_total{result="right"} `, `usher_registrations_total{state="active"} 1`,
 		`usher_sign_ins_total{result="code"} 1`, `usher_delivery_seconds_count{provider="aliyun"} 2`,
-		`usher_provider_recent_messages{provider="aliyun",state="delivered"} 2`,
+		`usher_provider_recent_messages{carrier="mobile",provider="aliyun",state="delivered"} 2`,
+		`usher_provider_recent_messages{carrier="unknown",provider="aliyun",state="accepted"} 0`,
 		`usher_redis_connections{state="idle"} `, `usher_build_info{`, `go_sql_open_connections{db_name="usher"} `,
 	}
 	var text string

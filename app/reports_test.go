@@ -165,7 +165,7 @@ func overtakes(t *testing.T, provider string, faults sandbox.Faults) {
 	wantStatus(t, p, id, "delivered")
 	testkit.Eventually(t, testkit.Patience, func() bool {
 		return strings.Contains(metricsOf(t, d.worker.OpsAddr()),
-			fmt.Sprintf(`usher_provider_recent_messages{provider=%q,state="delivered"} 1`, provider))
+			fmt.Sprintf(`usher_provider_recent_messages{carrier="mobile",provider=%q,state="delivered"} 1`, provider))
 	}, "the report counts for the provider's score")
 	if n := len(d.sandbox.Messages("13800138000")); n != 1 {
 		t.Errorf("%d messages", n)

@@ -36,6 +36,21 @@ type ProviderScore struct {
 	ByCarrier map[contact.Carrier]Score
 }
 
+// Shares returns the score by carrier, with all of [contact.Carriers]: they add up to the score of all messages.
+func (s ProviderScore) Shares() map[contact.Carrier]Score {
+	shares, unknown := map[contact.Carrier]Score{}, s.Score
+	for _, carrier := range contact.Carriers() {
+		share := s.ByCarrier[carrier]
+		shares[carrier] = share
+		unknown = Score{
+			Accepted: unknown.Accepted - share.Accepted, Delivered: unknown.Delivered - share.Delivered,
+			Undelivered: unknown.Undelivered - share.Undelivered, Verified: unknown.Verified - share.Verified,
+		}
+	}
+	shares[contact.UnknownCarrier] = unknown
+	return shares
+}
+
 // Scores keeps the outcomes of messages over a sliding window, for all processes together. Implementations are safe for
 // concurrent use.
 type Scores interface {

@@ -58,6 +58,23 @@ func (s *scores) set(provider string, score providers.Score, byCarrier map[conta
 	s.of[provider] = providers.ProviderScore{Score: score, ByCarrier: byCarrier}
 }
 
+func TestProviderScore_shares_add_up_to_all_messages(t *testing.T) {
+	t.Parallel()
+	score := providers.ProviderScore{
+		Score: providers.Score{Accepted: 10, Delivered: 7, Undelivered: 2, Verified: 5},
+		ByCarrier: map[contact.Carrier]providers.Score{
+			contact.ChinaMobile: {Accepted: 6, Delivered: 6, Verified: 4}, contact.ChinaUnicom: {Accepted: 3, Delivered: 1, Undelivered: 2},
+		},
+	}
+	want := map[contact.Carrier]providers.Score{
+		contact.ChinaMobile: {Accepted: 6, Delivered: 6, Verified: 4}, contact.ChinaUnicom: {Accepted: 3, Delivered: 1, Undelivered: 2},
+		contact.ChinaTelecom: {}, contact.ChinaBroadnet: {}, contact.UnknownCarrier: {Accepted: 1, Verified: 1},
+	}
+	if diff := cmp.Diff(want, score.Shares()); diff != "" {
+		t.Errorf("shares (-want +got):\n%s", diff)
+	}
+}
+
 // weighing is weighingTo with the number of the tests.
 func weighing(t *testing.T, s *stage, kept *scores) (share func() float64) {
 	t.Helper()
