@@ -42,6 +42,9 @@ func (s *Server) form(c echo.Context, name string, p web.Page, refused error) er
 		p.CaptchaPrice = string(r.price)
 	}
 	p.CaptchaPrice = cmp.Or(p.CaptchaPrice, p.Form["captcha_price"]) // once asked, it stays
+	if name == "login" && p.Mode != "password" && s.Accounts.Policy.SignInCreates {
+		p.Mode = "code" // the first tab
+	}
 	if p.PasswordCaptcha || asksForCode(name, p) {
 		s.attachCaptcha(c, &p)
 	}
@@ -110,6 +113,7 @@ func (s *Server) page(c echo.Context, status int, name string, p web.Page) error
 	p.Lang = languageOf(c)
 	p.Registration, p.CodeLength = string(s.Config.Registration), s.Verify.Policy.CodeLength
 	p.MailCodeLength = cmp.Or(s.Verify.Policy.EmailCodeLength, p.CodeLength)
+	p.SignInCreates, p.TermsURL, p.PrivacyURL = s.Accounts.Policy.SignInCreates, s.Config.TermsURL, s.Config.PrivacyURL
 	p.CodeLetters = s.Verify.Policy.HasLetters()
 	for _, code := range s.Config.Regions.Codes() {
 		p.Regions = append(p.Regions, web.Region{Code: code, Calling: contact.CallingCode(code)})
@@ -181,7 +185,7 @@ func docs(c echo.Context) error {
 	return c.HTMLBlob(http.StatusOK, docsPage)
 }
 
-// accountPage also shows the form that the query asks for: password, email or mobile.
+// accountPage also shows the form that the query asks for: username, password, email or mobile.
 func (s *Server) accountPage(c echo.Context) error {
 	account, err := s.current(c)
 	if err != nil {
@@ -219,6 +223,8 @@ func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.
 			purpose = verify.ChangeEmail
 		}
 		return account, s.sendCodeForm(c, "account", p, purpose)
+	case "username":
+		account, err = fromForm(c, form, s.setUsername)
 	case "password":
 		account, err = fromForm(c, form, s.changePassword)
 	case "email":
@@ -273,7 +279,7 @@ func (s *Server) showAccount(c echo.Context, account accounts.Account, p web.Pag
 
 func newPageAccount(a accounts.Account) *web.Account {
 	return &web.Account{
-		ID: a.ID, Username: a.Username, Active: a.Active,
+		ID: a.ID, Username: a.Username, Active: a.Active, HasPassword: a.HasPassword(),
 		Mobile: a.Mobile.String(), PendingMobile: a.PendingMobile.String(), Email: a.Email.String(), PendingEmail: a.PendingEmail.String(),
 	}
 }

@@ -67,6 +67,9 @@ func (s *Server) showLogin(c echo.Context) error {
 	p := web.Page{Mode: c.QueryParam("mode")}
 	if p.RememberedName = rememberedName(c); p.RememberedName != "" {
 		p.Form = map[string]string{"login": p.RememberedName, "remember": "true"}
+		if p.Mode == "" {
+			p.Mode = "password" // the name is for this tab, which may not be the first one
+		}
 	}
 	return s.form(c, "login", p, nil)
 }

@@ -64,6 +64,9 @@ type Config struct {
 	// RefuseRegistered refuses codes for registrations to numbers whose registration would fail, which tells who has an account.
 	RefuseRegistered bool
 
+	// TermsURL and PrivacyURL are the pages that a person agrees to; empty: the pages link to none.
+	TermsURL, PrivacyURL string
+
 	ReportSecret string // in the path that vendors push delivery reports to; empty: none are accepted
 
 	// ReportKeys check the pushes of the signed HTTP sender's receiver; the zero value accepts none.

@@ -24,6 +24,8 @@ type API struct {
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
 	SignInCreates bool          `env:"SIGN_IN_CREATES" envDefault:"false" desc:"Whether signing in with a right code for a contact without an account makes the account; not with REGISTRATION=both. See docs/accounts.md."`
+	TermsURL      string        `env:"TERMS_URL" desc:"Page with the terms of use, an https address that the pages link to where a person agrees."`
+	PrivacyURL    string        `env:"PRIVACY_URL" desc:"Page with the privacy policy, linked to beside the terms."`
 	TermsVersion  string        `env:"TERMS_VERSION" desc:"Version of the terms that people agree to, such as 2026-12-01, stored with each consent; at most 64 characters."`
 	ActivationTTL time.Duration `env:"ACTIVATION_TTL" envDefault:"1h" desc:"Life of an activation link."`
 	NumberRecheck time.Duration `env:"NUMBER_RECHECK" envDefault:"4320h" desc:"After this time without use, a code alone opens no account that has another proof; at least 720h, 0 is off. See docs/accounts.md."`
@@ -92,6 +94,8 @@ func (c API) Validate() Mistakes {
 	m = append(m, oneOf("REGISTRATION", c.Registration, "either", "mobile", "email", "both")...)
 	m = append(m, unless(!c.SignInCreates || c.Registration != "both",
 		"SIGN_IN_CREATES", "want another USHER_REGISTRATION than both: a sign-in by code proves one contact")...)
+	m = append(m, pageMistakes("TERMS_URL", c.TermsURL)...)
+	m = append(m, pageMistakes("PRIVACY_URL", c.PrivacyURL)...)
 	m = append(m, unless(utf8.ValidString(c.TermsVersion) && utf8.RuneCountInString(c.TermsVersion) <= 64,
 		"TERMS_VERSION", "want at most 64 characters")...)
 	m = append(m, between("ACTIVATION_TTL", c.ActivationTTL, 5*time.Minute, 7*24*time.Hour)...)

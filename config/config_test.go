@@ -52,6 +52,10 @@ func TestAPI_Validate(t *testing.T) {
 	t.Parallel()
 	tests := map[string]map[string]string{
 		"USHER_PUBLIC_URL":        {"USHER_PUBLIC_URL": "http://signup.example.com"},
+		"USHER_SIGN_IN_CREATES":   {"USHER_SIGN_IN_CREATES": "true", "USHER_REGISTRATION": "both"},
+		"USHER_TERMS_URL":         {"USHER_TERMS_URL": "http://www.example.com/terms"},
+		"USHER_PRIVACY_URL":       {"USHER_PRIVACY_URL": "privacy"},
+		"USHER_TERMS_VERSION":     {"USHER_TERMS_VERSION": strings.Repeat("1", 65)},
 		"USHER_OPS_TOKEN":         {"USHER_OPS_ADDR": ":8081"},
 		"USHER_OPS_ADDR":          {"USHER_OPS_ADDR": "8081"},
 		"USHER_OPS_HOSTS":         {"USHER_OPS_HOSTS": "usher.internal,usher.internal:8081"},

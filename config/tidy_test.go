@@ -157,7 +157,8 @@ func TestLoad_brings_names_and_addresses_into_the_form_that_is_compared(t *testi
 		}
 	}
 	for _, v := range config.Table(config.API{}) {
-		isCompared := v.Type == "list" || strings.HasSuffix(v.Name, "_URL") && !v.Secret
+		isLink := v.Name == "USHER_TERMS_URL" || v.Name == "USHER_PRIVACY_URL" // shown as it was written
+		isCompared := v.Type == "list" || strings.HasSuffix(v.Name, "_URL") && !v.Secret && !isLink
 		if _, known := rows[v.Name]; isCompared && !known {
 			t.Errorf("%s has no row here", v.Name)
 		}

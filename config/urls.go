@@ -129,3 +129,15 @@ func IsLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback()
 }
+
+// pageMistakes refuses a text that is not the URL of a page: https, or http where the host is loopback. Empty is no page.
+func pageMistakes(variable, text string) Mistakes {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err == nil {
+		_, err = webAddress((&url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host}).String())
+	}
+	return unless(err == nil, variable, "want the address of a page, such as https://www.example.com/terms; http is for loopback only")
+}

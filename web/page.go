@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/base64"
 	"html/template"
 	"net/url"
@@ -22,8 +23,12 @@ type Page struct {
 	Registration string
 	// Regions are the served ones, that of numbers without a country code first; empty means mainland China.
 	Regions []Region
+	// SignInCreates says that a sign-in by code makes a missing account: the first tab of /login is "code" then.
+	SignInCreates bool
+	// TermsURL and PrivacyURL are the pages that a person agrees to; empty: there is no link.
+	TermsURL, PrivacyURL string
 	// Mode is the tab of /register ("mobile" or "email") and /login ("password" or "code"), and the form of
-	// /account ("password", "email" or "mobile"): the query or form value "mode", unchecked. Unknown and
+	// /account ("username", "password", "email" or "mobile"): the query or form value "mode", unchecked. Unknown and
 	// unavailable values mean the first tab, and no form. On /check-mail "correct" shows the form for another address. On /activate it is the field that the link needs:
 	// "choose" for a new password, "confirm" for the current one. On /code it is the purpose of the code that the link carries; empty: the link is not valid.
 	Mode string
@@ -96,7 +101,12 @@ type Session struct {
 type Account struct {
 	ID, Username, Mobile, PendingMobile, Email, PendingEmail string
 
-	Active bool
+	Active, HasPassword bool
+}
+
+// Name is how the page addresses the account's owner.
+func (a Account) Name() string {
+	return cmp.Or(a.Username, a.Mobile, a.PendingMobile, a.Email, a.PendingEmail)
 }
 
 // view is what the templates see: a page with its language and its defaults resolved.
@@ -191,7 +201,10 @@ func (v view) Others() bool {
 func (v view) MobileKnown() bool { return v.Registration != "email" }
 
 // ByCode reports whether this sign-in uses a code instead of a password.
-func (v view) ByCode() bool { return v.Mode == "code" }
+func (v view) ByCode() bool { return v.Mode == "code" || v.SignInCreates && v.Mode != "password" }
+
+// SigningIn reports whether the form signs in, which may make an account: it asks for consent only for that case.
+func (v view) SigningIn() bool { return v.Name == "login" || v.Name == "code" && v.Mode == "login" }
 
 // CodeTo says where the page's code is sent: "mobile", "email", or "either", where one field takes a number or an address.
 func (v view) CodeTo() string {

@@ -154,8 +154,8 @@ func (s Settings) endpoints() (api.Config, error) {
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
 		Registration: accounts.Registration(c.Registration), Regions: s.Regions, SMSUnits: s.tariff.units,
-		RefuseRegistered: c.SMSRefuseRegistered,
-		ReportSecret:     c.ReportSecret.Reveal(), ReportKeys: keys,
+		RefuseRegistered: c.SMSRefuseRegistered, TermsURL: c.TermsURL, PrivacyURL: c.PrivacyURL,
+		ReportSecret: c.ReportSecret.Reveal(), ReportKeys: keys,
 		CaptchaTTL: c.CaptchaTTL, SessionIdle: c.SessionIdle,
 		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
 	}, errors.Join(urlErr, proxiesErr, originsErr, keysErr)

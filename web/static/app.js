@@ -685,7 +685,7 @@ class CodeSender {
     this.status.textContent = sentence;
     this.status.classList.toggle('good', status === 'delivered');
     if (this.mail || !['failed', 'delayed'].includes(status)) return;
-    for (const [path, other] of [['/register?mode=email', 'failed_email'], ['/login', 'instead_password']]) {
+    for (const [path, other] of [['/register?mode=email', 'failed_email'], ['/login', 'instead_password'], ['/login?mode=password', 'instead_password']]) {
       const tab = $(`.tabs a[href="${path}"]`);
       if (!tab) continue;
       const link = document.createElement('a');
@@ -776,6 +776,9 @@ function backSaying(key) {
   };
 }
 
+// signedIn goes to /account, which says so when the sign-in has made it.
+const signedIn = (form, body, data) => (data.created ? backSaying('said_created') : go('/account'))();
+
 // ended removes sessions from the list. It moves the focus, which was on a removed button.
 function ended(rows, key) {
   rows.forEach((row) => row.remove());
@@ -796,7 +799,8 @@ const flows = {
     refused: (form, answer) => { $('[data-waiting]').hidden = !answer.data.waiting; },
   },
   code: {
-    path: '/v1/sessions', fields: ['mobile', 'sms_code_id', 'sms_code', 'email', 'email_code_id', 'email_code'], done: go('/account'),
+    path: '/v1/sessions', fields: ['mobile', 'sms_code_id', 'sms_code', 'email', 'email_code_id', 'email_code', 'agree'],
+    done: signedIn,
     refused: (form, answer) => { $('[data-second-proof]').hidden = answer.errno !== '4210'; },
   },
   forgot: {
@@ -828,6 +832,7 @@ const flows = {
   },
   correct: { path: '/v1/activations/correct', fields: ['email'], done: go('/check-mail') },
   logout: { method: 'DELETE', path: '/v1/sessions/current', done: go('/login') },
+  own_username: { method: 'PUT', path: '/v1/account/username', fields: ['username'], done: backSaying('said_username') },
   own_password: {
     method: 'PUT', path: '/v1/account/password', fields: ['password_current', 'password', 'password_repeat'], done: backSaying('said_password'),
   },
@@ -840,7 +845,7 @@ const flows = {
   code_register: {
     path: '/v1/registrations', once: true, fields: ['username', 'password', 'password_repeat', 'agree', 'email_code_token'], done: go('/account'),
   },
-  code_login: { path: '/v1/sessions', fields: ['email_code_token'], done: go('/account') },
+  code_login: { path: '/v1/sessions', fields: ['email_code_token', 'agree'], done: signedIn },
   code_reset: { path: '/v1/password-resets', fields: ['email_code_token', 'password', 'password_repeat'], done: showDone },
   code_email: { method: 'PUT', path: '/v1/account/email', fields: ['email_code_token', 'password'], done: backSaying('said_email_proved') },
   end_session: {
