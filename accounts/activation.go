@@ -33,13 +33,14 @@ type Activation struct {
 // Activate proves the address of the account that the token was made for. A link shows that its reader has the mailbox,
 // and nothing else. In the account's own session it proves the address. Elsewhere an account that waits, see
 // [Account.Waiting], gets the password of the request and its earlier sessions end, so that a person who registered
-// another person's address has no power over the account; any other account asks for its current password.
+// another person's address has no power over the account; any other account asks for its current password, or for a sign-in
+// where it has none.
 //
 // Every link to the pending address works until one of them is used or its own time is over: people who ask for a second
 // mail often open the first one. Opened reports that the account waited until now. A second call returns the same account
 // and changes nothing, also after the link's end, since people open old mails. The errors are ErrLinkInvalid for a link
 // that we did not sign for this address, ErrLinkExpired for one that is too old, an *ExistsError when another account has proved the address first, FieldErrors about the new password,
-// ErrLinkAlone or a *PasswordError about the current one, and [passwords.ErrBusy].
+// ErrLinkAlone or a *PasswordError about the current one, ErrSignInAgain where there is none, and [passwords.ErrBusy].
 func (s *Service) Activate(ctx context.Context, r Activation) (account Account, opened bool, err error) {
 	token, account, err := s.linked(ctx, r.Token)
 	if err != nil || s.isFor(token, account.Email) {
@@ -133,6 +134,8 @@ func (s *Service) permit(ctx context.Context, account Account, r Activation) (ha
 			return "", errs
 		}
 		return s.Passwords.Hash(ctx, password, passwords.First)
+	case !account.HasPassword():
+		return "", ErrSignInAgain
 	case r.Password == "":
 		return "", ErrLinkAlone
 	}

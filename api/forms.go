@@ -118,8 +118,8 @@ func (s *Server) activateForm(c echo.Context, body activationBody, p *web.Page) 
 	return err
 }
 
-// activationMode names the fields that the page must show after a refusal: the new password of an account that waits, or
-// the current password of another account.
+// activationMode names what the page must show after a refusal: the fields for the new password of an account that waits,
+// the current password of another account, or the way to sign in to an account without a password.
 func activationMode(err error) string {
 	fields, _ := errors.AsType[accounts.FieldErrors](err)
 	_, wrong := errors.AsType[*accounts.PasswordError](err)
@@ -128,6 +128,8 @@ func activationMode(err error) string {
 		return "choose"
 	case wrong || errors.Is(err, accounts.ErrLinkAlone):
 		return "confirm"
+	case errors.Is(err, accounts.ErrSignInAgain):
+		return "sign_in"
 	}
 	return ""
 }

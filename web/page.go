@@ -30,7 +30,7 @@ type Page struct {
 	// Mode is the tab of /register ("mobile" or "email") and /login ("password" or "code"), and the form of
 	// /account ("username", "password", "email" or "mobile"): the query or form value "mode", unchecked. Unknown and
 	// unavailable values mean the first tab, and no form. On /check-mail "correct" shows the form for another address. On /activate it is the field that the link needs:
-	// "choose" for a new password, "confirm" for the current one. On /code it is the purpose of the code that the link carries; empty: the link is not valid.
+	// "choose" for a new password, "confirm" for the current one, "sign_in" where there is none. On /code it is the purpose of the code that the link carries; empty: the link is not valid.
 	Mode string
 	// CaptchaRequired is false when captchas are off. CaptchaKind is USHER_CAPTCHA_KIND: the label of the
 	// field depends on it.

@@ -28,7 +28,7 @@ func samples() map[string]web.Page {
 		CodeSent: true, ResendAfter: 60, Token: "t0", Error: "refused", Notice: "noted", Status: 404,
 		Form:    map[string]string{"username": "zhang_san", "remember": "true"},
 		Fields:  map[string]string{"username": "taken", "mobile": "wrong", "agree": "needed"},
-		Account: &web.Account{ID: "7", Username: "zhang_san", Mobile: "138****8000", Email: "z***@example.com"},
+		Account: &web.Account{ID: "7", Username: "zhang_san", Mobile: "138****8000", Email: "z***@example.com", HasPassword: true},
 	}
 	other := filled
 	other.Mode, other.Error = "email", ""
@@ -49,7 +49,15 @@ func samples() map[string]web.Page {
 		link.Mode, link.Address, link.CodeMailed = purpose, "zhang@example.com", true
 		links[purpose] = link
 	}
+	nameless := filled
+	nameless.SignInCreates, nameless.TermsURL, nameless.PrivacyURL = true, "https://example.com/terms", "https://example.com/privacy"
+	nameless.Account = &web.Account{ID: "8", Mobile: "138****8000"}
+	first, name := nameless, nameless
+	first.Mode, first.Address, first.Account, name.Mode, name.Error = "login", "zhang@example.com", nil, "username", ""
+	newPassword, newAddress := name, nameless
+	newPassword.Mode, newAddress.Mode = "password", "change_email"
 	return map[string]web.Page{
+		"in one step": nameless, "in one step by mail": first, "to choose a name": name, "to set a password": newPassword, "to add an address": newAddress,
 		"to register": links["register"], "to sign in": links["login"], "to reset": links["reset_password"], "to change": links["change_email"],
 		"by next password": choose, "by current password": confirm,
 		"waiting": waiting, "with a mistyped address": correct,
