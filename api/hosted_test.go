@@ -210,7 +210,7 @@ func TestHosted_slow_vendor_does_not_hold_requests_up(t *testing.T) {
 	asked := v.asked.Load()
 	p.askWith("00", ids[3], token).want(422, "4202")
 	if v.asked.Load() != asked {
-		t.Error("the vendor is asked although it is away")
+		t.Error("the vendor is asked although it is unavailable")
 	}
 }
 

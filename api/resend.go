@@ -35,7 +35,7 @@ func waysOf(status verify.Status) []wayView {
 }
 
 // resendCode sends the message of a code again for the person who waits for it. Only its requester knows the id, and the code was paid
-// for with a captcha, so none is asked; the limits are those of a new code. A code for a number never goes by mail: whoever reads the
+// for with a captcha, so none is asked; the limits are those of a new code. A code for a number never goes by mail: the reader of the
 // mail would have proved the number.
 func (s *Server) resendCode(c echo.Context, body resendCodeBody) (codeView, error) {
 	return s.sendAgain(c, c.Param("id"), body.Via)

@@ -113,7 +113,7 @@ func (c API) Validate() Mistakes {
 	m = append(m, between("CAPTCHA_WORK", c.CaptchaWork, 100, 100_000)...)
 	if c.CaptchaHosted != "" {
 		m = append(m, oneOf("CAPTCHA_HOSTED", c.CaptchaHosted, "geetest")...)
-		m = append(m, unless(c.CaptchaKind != "off", "CAPTCHA_KIND", "must not be off with CAPTCHA_HOSTED: our own captcha is shown while the vendor is away")...)
+		m = append(m, unless(c.CaptchaKind != "off", "CAPTCHA_KIND", "must not be off with CAPTCHA_HOSTED: our own captcha is shown while the vendor is unavailable")...)
 	}
 	m = append(m, between("CAPTCHA_TTL", c.CaptchaTTL, 30*time.Second, 30*time.Minute)...)
 	m = append(m, between("SESSION_IDLE", c.SessionIdle, time.Minute, 24*time.Hour)...)

@@ -21,7 +21,7 @@ const (
 )
 
 // Guard asks a vendor within bounds: 2 seconds for an answer, 64 questions at once, and after three failures in a row none for
-// 15 seconds, so that requests do not wait for a vendor that is away. It is safe for concurrent use.
+// 15 seconds, so that requests do not wait for a vendor that is unavailable. It is safe for concurrent use.
 type Guard struct {
 	Widget Widget
 
@@ -79,7 +79,7 @@ func (g *Guard) Verify(ctx context.Context, token string, addr netip.Addr) (ok b
 	case errors.Is(err, ErrMisconfigured):
 		g.logger.ErrorContext(ctx, "captcha vendor refuses our account; check its settings", "vendor", g.Widget.Vendor, "error", err)
 	case errors.Is(err, ErrAway):
-		g.logger.WarnContext(ctx, "captcha vendor is away", "vendor", g.Widget.Vendor, "error", err)
+		g.logger.WarnContext(ctx, "captcha vendor is unavailable", "vendor", g.Widget.Vendor, "error", err)
 	}
 	return ok, err
 }

@@ -27,7 +27,7 @@ type Verifier interface {
 // Errors of a [Verifier]: there is no answer to the question whether the token is right.
 var (
 	// ErrAway means that the vendor did not answer in time, or not with an answer of its protocol.
-	ErrAway = errors.New("captcha vendor is away")
+	ErrAway = errors.New("captcha vendor is unavailable")
 
 	// ErrMisconfigured means that the vendor refuses our account, whatever the token.
 	ErrMisconfigured = errors.New("captcha vendor refuses the settings")

@@ -330,7 +330,7 @@ class Captcha {
   async replace(medium, focus) {
     const turn = ++this.turn;
     let answer = await this.ask(medium);
-    if (medium === 'hosted' && answer.ok && answer.data.kind !== 'geetest') medium = answer.data.kind; // The vendor is away.
+    if (medium === 'hosted' && answer.ok && answer.data.kind !== 'geetest') medium = answer.data.kind; // The vendor is unavailable.
     if (medium === 'pow' && !canWork) answer = await this.ask(medium = 'image');
     if (turn !== this.turn) return;
     if (!answer.ok) return showError(this.answer, answer.status === 429 ? answer.errmsg : say('captcha_failed'));

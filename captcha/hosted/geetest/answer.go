@@ -51,7 +51,7 @@ var misconfigurations = map[string]string{
 var codePattern = regexp.MustCompile(`^-?[0-9]{1,8}$`)
 
 // read classifies an answer. Only "result": "success" without an error beside it passes. What a client could cause by its
-// token is refused or unclear; a failure of the vendor is away.
+// token is refused or unclear; a failure of the vendor is unavailable.
 func read(status int, body []byte) (ok bool, code string, err error) {
 	switch {
 	case status/100 == 4: // a firewall may have taken offence at the token
