@@ -38,7 +38,8 @@ func (s *Server) pricedByLimits(c echo.Context) []limits.Spend {
 }
 
 // checkPrice refuses a code whose captcha was too cheap, except on a known network of the recipient's account, and gives back
-// what it has spent. Codes by mail cost nothing and spend none of the limits that make a risk. The prices are three and the refusal names the wanted one, so a person is refused twice at most.
+// what it has spent. Codes by mail cost nothing and spend none of the limits that make a risk. There are three prices and the
+// refusal names the wanted one, so a person is refused twice at most.
 func (s *Server) checkPrice(c echo.Context, to verify.Recipient, admitted admission, spends []limits.Spend) error {
 	wanted := priceOfUse(admitted.decision.Risk)
 	if admitted.price == "" || admitted.price.Covers(wanted) {
