@@ -8,6 +8,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"usher/internal/testclient"
+	"usher/internal/testkit"
 )
 
 // openHosted opens the page with the vendor's captcha in its frame, and fills in a number: that loads the frame. The frame is
@@ -27,9 +28,11 @@ func (b *browser) solve(t *testing.T) {
 	t.Helper()
 	b.do(t, chromedp.ScrollIntoView(css("[data-hosted] iframe")))
 	const middle = `(() => { const r = document.querySelector('[data-hosted] iframe').getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`
-	at := evaluate[[]float64](t, b, middle)
-	b.do(t, chromedp.MouseClickXY(at[0], at[1]))
-	b.await(t, `document.getElementById('captcha-error').textContent === ''`)
+	testkit.Eventually(t, pageTime, func() bool { // the frame may move while the page is laid out, and a click miss it
+		at := evaluate[[]float64](t, b, middle)
+		b.do(t, chromedp.MouseClickXY(at[0], at[1]))
+		return evaluate[bool](t, b, `document.getElementById('captcha-error').textContent === ''`)
+	}, "the vendor's challenge is solved")
 }
 
 // The vendor's script runs in a frame that cannot reach the page, and its token has a code sent.

@@ -90,6 +90,15 @@ var pasted = map[string]struct {
 		},
 		func(_ int, errno string, _ map[string]string) bool { return errno != "4204" },
 	},
+	"email_code": {
+		[]string{
+			"40291376", "4029 1376", "40291376 ", "４０２９１３７６", "4029\u20111376", "\u200e40291376", "您的验证码是40291376，10分钟内有效", "4029137", "none",
+		},
+		http.MethodPost, "/v1/email-codes/check", func(text string) map[string]any {
+			return map[string]any{"email": "paste@example.com", "purpose": "login", "code": text, "email_code_id": "x"}
+		},
+		func(_ int, errno string, _ map[string]string) bool { return errno != "4204" },
+	},
 	// What is wrong with these shows only when they are compared: the page takes them all.
 	"captcha": {texts: []string{"7qk2", " 7 q k 2 ", "７ｑｋ２", "\u200b7QK2\u00a0", "7-q-k-2"}},
 	"login":   {texts: []string{"xiaoming ", "+86 137 0013 7001\u00a0", "\ufeffpaste@example.com ", strings.Repeat(" ", 300) + "xiaoming"}},

@@ -56,10 +56,13 @@ type asset struct {
 	content []byte
 }
 
-// comments are lines of a script that are for its maintainers: browsers need not load them.
-var comments = regexp.MustCompile(`(?m)^\s*//.*\n`)
+// Comments and indentation of a script are for its maintainers: browsers need not load them. No script has a text of several lines.
+var (
+	comments    = regexp.MustCompile(`(?m)^\s*//.*\n`)
+	indentation = regexp.MustCompile(`(?m)^\s+`)
+)
 
-// HashAssets returns the files at the paths, scripts without their lines of comments. The error is that of a file that cannot
+// HashAssets returns the files at the paths, scripts without lines of comments and indentation. The error is that of a file that cannot
 // be read.
 func HashAssets(files fs.FS, paths ...string) (Assets, error) {
 	assets := make(Assets)
@@ -74,7 +77,7 @@ func HashAssets(files fs.FS, paths ...string) (Assets, error) {
 		}
 		ext := path.Ext(file)
 		if ext == ".js" {
-			content = comments.ReplaceAll(content, nil)
+			content = indentation.ReplaceAll(comments.ReplaceAll(content, nil), nil)
 		}
 		sum := sha256.Sum256(content)
 		assets[strings.TrimSuffix(path.Base(file), ext)+"."+hex.EncodeToString(sum[:6])+ext] = asset{file, info, content}
