@@ -129,7 +129,9 @@ func (w *accountWorld) afterLink(l letter, how string, now time.Time) (want stri
 		next = true
 	case a.waiting():
 		return "fields", false
-	case how == "nothing" || how == "current" && a.password == "": // an import brought none
+	case a.password == "": // an import brought none
+		return "sign in again", false
+	case how == "nothing":
 		return "link alone", false
 	case how == "new":
 		return "password", false

@@ -41,7 +41,7 @@ func TestRow25_accounts_do_what_the_model_says(t *testing.T) {
 	r.tried("%d steps in %d cases", w.steps, w.cases)
 	r.note("%v", w.count)
 	for _, what := range []string{
-		"registered", "claimed", "proved", "proved with a new password", "proved with the current password", "link alone",
+		"registered", "claimed", "proved", "proved with a new password", "proved with the current password", "link alone", "sign in again",
 		"lost the race", "declined", "signed in", "pending address refused", "by code", "second proof", "reset", "too recent",
 		"undone by link", "undone by number", "registered by mail", "by code by mail", "by mail: second proof", "by mail: not active",
 		"reset by mail", "activated by a reset", "changed by code", "correction ok", "correction changed",
@@ -239,7 +239,8 @@ func outcomeOf(err error) string {
 		accounts.ErrCredentials: "credentials", accounts.ErrNotActive: "not active", accounts.ErrNotFound: "none",
 		accounts.ErrSecondProof: "second proof", accounts.ErrRecentlyChanged: "too recent", accounts.ErrLinkExpired: "link over",
 		accounts.ErrLinkInvalid: "no link", accounts.ErrLinkAlone: "link alone", accounts.ErrNothingToUndo: "nothing to undo",
-		accounts.ErrUndoLink: "no link", accounts.ErrUndoOver: "undo over", accounts.ErrChanged: "changed",
+		accounts.ErrSignInAgain: "sign in again",
+		accounts.ErrUndoLink:    "no link", accounts.ErrUndoOver: "undo over", accounts.ErrChanged: "changed",
 	} {
 		if errors.Is(err, known) {
 			return name
