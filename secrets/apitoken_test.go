@@ -1,0 +1,78 @@
+package secrets_test
+
+import (
+	"strings"
+	"testing"
+
+	"usher/secrets"
+)
+
+func TestCheckToken(t *testing.T) {
+	t.Parallel()
+	// A constant: tokens that clients have stored must stay valid. The sum was computed with Python's zlib.crc32.
+	const token = "usr_0123456789ABCDEFGHIJKLMNOPQRSTUV_2zewna"
+	for text, want := range map[string]bool{
+		token:                                    true,
+		secrets.NewToken("usr"):                  true,
+		secrets.NewToken("usk"):                  false,
+		secrets.NewToken("usr_live_a1b2c3d4"):    false,
+		"":                                       false,
+		"usr_":                                   false,
+		"usr__":                                  false,
+		token + "0":                              false,
+		token[:len(token)-1]:                     false,
+		" " + token[1:]:                          false,
+		strings.ToUpper(token):                   false,
+		strings.Replace(token, "_0", "_1", 1):    false,
+		strings.Replace(token, "AB", "BA", 1):    false,
+		strings.Replace(token, "AB", "A-", 1):    false,
+		strings.Replace(token, "AB", "A\x00", 1): false,
+		strings.Replace(token, "V_", "V0", 1):    false,
+		strings.Replace(token, "usr", "usk", 1):  false,
+	} {
+		if got := secrets.CheckToken("usr", text); got != want {
+			t.Errorf("CheckToken(%q) is %v", text, got)
+		}
+	}
+	if withID := secrets.NewToken("usk_live_a1b2c3d4"); !secrets.CheckToken("usk_live_a1b2c3d4", withID) {
+		t.Error("a prefix with an id is refused")
+	}
+}
+
+func TestNewToken_is_random(t *testing.T) {
+	t.Parallel()
+	const n = 2000
+	all, digits := map[string]bool{}, map[rune]int{}
+	for range n {
+		token := secrets.NewToken("usr")
+		all[token] = true
+		for _, r := range strings.Split(token, "_")[1] {
+			digits[r]++
+		}
+	}
+	if len(all) != n {
+		t.Errorf("%d of %d tokens are different", len(all), n)
+	}
+	const mean = n * 32 / 62 // 1032, with a standard deviation of 32
+	for r, count := range digits {
+		if count < mean*3/4 || count > mean*5/4 {
+			t.Errorf("digit %q occurs %d times, want about %d", r, count, mean)
+		}
+	}
+	if len(digits) != 62 {
+		t.Errorf("%d different digits occur, want 62", len(digits))
+	}
+}
+
+func FuzzCheckToken(f *testing.F) {
+	token := secrets.NewToken("usr")
+	f.Add(token)
+	f.Add("usr_" + strings.Repeat("0", 32) + "_000000")
+	f.Add("usr__" + token)
+	f.Add(strings.Repeat("_", 43))
+	f.Fuzz(func(t *testing.T, text string) {
+		if secrets.CheckToken("usr", text) && (len(text) != len(token) || strings.Count(text, "_") != 2) {
+			t.Errorf("%q is accepted", text)
+		}
+	})
+}
