@@ -40,8 +40,11 @@ type announced struct {
 }
 
 func (a announced) RecentScores(ctx context.Context, names []string) (map[string]providers.ProviderScore, error) {
-	defer a.stage.weighed()
-	return a.Scores.RecentScores(ctx, names)
+	scores, err := a.Scores.RecentScores(ctx, names)
+	if err == nil { // else the router keeps its weights and reads again
+		a.stage.weighed()
+	}
+	return scores, err
 }
 
 func newCarrierStage(t *testing.T) *carrierStage {

@@ -26,6 +26,8 @@ var inIPv6 = map[string][]string{
 	"USHER_REDIS_URL":              {"redis://[::1]:6379/0", "rediss://[2001:db8::1]:6379/0"},
 	"USHER_DATABASE_URL":           {"postgres://usher@[::1]:5432/usher?sslmode=disable", "postgres://usher@[2001:db8::1]:5432/usher?sslmode=verify-full"},
 	"USHER_PUBLIC_URL":             {"http://[::1]:8080", "https://[2001:db8::1]"},
+	"USHER_TERMS_URL":              {"https://[2001:db8::1]/terms"},
+	"USHER_PRIVACY_URL":            {"https://[2001:db8::1]/privacy"},
 	"USHER_HTTP_ADDR":              {"[::1]:8080", "[::]:8080"},
 	"USHER_OPS_ADDR":               {"[::1]:8081"},
 	"USHER_OPS_HOSTS":              nil, // names only: any literal address is answered
