@@ -25,7 +25,8 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 # - In api a request's handler shares memory with others only through packages that the detector watches. Its tests of
 #   requests at the same time, TOGETHER, run with it all the same.
 # Tests mostly wait, for stores and for time to pass, so more of them run at a time than there are cores: one more package,
-# beside those that drive programs, and four tests of each. The packages whose tests wait longest, SLOW, begin first. The
+# beside those that drive programs, and four tests of each. The packages whose tests wait longest, SLOW, begin first. On a new
+# machine all packages are compiled before the first test, which would lack the processor meanwhile. The
 # analyzers of go vet are part of lint. The last line says which stores the tests ran on, whatever their outcome.
 DRIVERS := usher/(bench|internal/(deploytest|e2e|mutants|opstest|prove))$$
 LONG := usher/internal/(deploytest|mutants|opstest|prove)$$
@@ -36,7 +37,7 @@ WIDE := -race -parallel 4 -p $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 .PHONY: test
 test: ## Run all tests in random order, with the race detector where goroutines share memory
 	@packages=$$(go list ./... | grep -vE '$(DRIVERS)|usher/api$$'); drivers=$$(go list ./... | grep -E '$(DRIVERS)' | grep -vE '$(LONG)'); \
-	code=0; set -x; \
+	code=0; set -x; go build -race ./... || exit 1; \
 	{ $(TEST) $$drivers ./api && $(TEST) -race -run '$(TOGETHER)' ./api && \
 		$(TEST) -short ./internal/deploytest ./internal/mutants ./internal/opstest; } & beside=$$!; \
 	$(TEST) $(WIDE) $(SLOW) $$packages || code=1; \
