@@ -28,7 +28,7 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 # beside those that drive programs, and four tests of each. The packages whose tests wait longest, SLOW, begin first. On a new
 # machine all packages are compiled before the first test, which would lack the processor meanwhile. The
 # analyzers of go vet are part of lint. The last line says which stores the tests ran on, whatever their outcome.
-DRIVERS := usher/(bench|internal/(deploytest|e2e|mutants|opstest|prove))$$
+DRIVERS := usher/(bench|internal/(deploytest|e2e|integration|mutants|opstest|prove))$$
 LONG := usher/internal/(deploytest|mutants|opstest|prove)$$
 SLOW := ./app ./tasks ./store/sqlstore
 TOGETHER := at_once|parallel|race|together|twice|once
