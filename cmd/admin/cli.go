@@ -86,6 +86,17 @@ func parseID(flags *flag.FlagSet, p app.Process) (string, error) {
 	return strings.Join(ids, ""), err
 }
 
+// parseFlagsOnly parses the flags of a command without further arguments.
+func parseFlagsOnly(flags *flag.FlagSet, p app.Process) error {
+	if err := app.ParseFlags(flags, p); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return &app.UsageError{Text: fmt.Sprintf("%s: unexpected argument %q", flags.Name(), flags.Arg(0))}
+	}
+	return nil
+}
+
 // confirmed asks for a yes and returns false for any other answer.
 func confirmed(in io.Reader, out io.Writer) bool {
 	_, _ = fmt.Fprint(out, "Continue? [y/N] ")

@@ -22,6 +22,7 @@ const usage = `usage: admin COMMAND
   messages list|show|retry          show SMS and mails, and retry those that were not sent
   trace ID                          show one sign-up step by step, by the id of a request, message or account
   canary -provider NAME -to NUMBER  send one real SMS and wait for its delivery report; -wait 2m
+  apps create|list|rotate|revoke    keys for services with users of their own (docs/verification.md)
   keys list|rotate-check|reseal|reindex
                                     show what needs each secret key, and replace keys (docs/keys.md)
   doctor [-json] [-offline]         check settings, Redis, database, keys and credentials
@@ -49,6 +50,7 @@ func run(ctx context.Context, p app.Process) error {
 		"messages":        messagesCommand,
 		"trace":           trace,
 		"canary":          canary,
+		"apps":            appsCommand,
 		"keys":            keysCommand,
 		"doctor":          doctor,
 		"health":          health,

@@ -34,6 +34,9 @@ var edges = []edge{
 	{"board", "vitals", "the page shows facts and their verdict"},
 
 	// Layer 2: people, and the vendors.
+	{"apps", "secrets", "keys of apps have the form of all tokens"},
+	{"store/sqlstore", "apps", "it keeps apps and the hashes of their keys"},
+	{"cmd/admin", "apps", "it hands out keys"},
 	{"accounts", "contact", "an account has a number and an address"},
 	{"accounts", "messages", "an activation mail is written with its account"},
 	{"accounts", "passwords", "it needs hashes, and knows neither algorithm nor process"},

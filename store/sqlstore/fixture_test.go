@@ -32,6 +32,7 @@ var promises = map[string]behaviours{
 	"History":  historyTests,
 	"Traffic":  trafficTests,
 	"Bounced":  bouncedTests,
+	"Apps":     appsTests,
 }
 
 // fixture is an empty database of the test's own, with a clock that is set by hand and people to file.
