@@ -47,9 +47,14 @@ type Account struct {
 	AgreedAt    time.Time
 	AgreedTerms string
 
+	BlockedAt time.Time // see [Service.Block]; zero: not blocked
+
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
+
+// Blocked reports whether an operator has blocked the account.
+func (a Account) Blocked() bool { return !a.BlockedAt.IsZero() }
 
 // HasPassword reports whether the account has a password.
 func (a Account) HasPassword() bool { return a.PasswordHash != "" }
@@ -65,6 +70,7 @@ var (
 	ErrNotFound    = errors.New("no such account")
 	ErrCredentials = errors.New("wrong login or password")
 	ErrNotActive   = errors.New("account is not activated")
+	ErrBlocked     = errors.New("account is blocked")
 	ErrLinkExpired = errors.New("activation link has expired")
 	ErrLinkInvalid = errors.New("activation link is not valid")
 )

@@ -40,7 +40,8 @@ type Activation struct {
 // mail often open the first one. Opened reports that the account waited until now. A second call returns the same account
 // and changes nothing, also after the link's end, since people open old mails. The errors are ErrLinkInvalid for a link
 // that we did not sign for this address, ErrLinkExpired for one that is too old, an *ExistsError when another account has proved the address first, FieldErrors about the new password,
-// ErrLinkAlone or a *PasswordError about the current one, ErrSignInAgain where there is none, and [passwords.ErrBusy].
+// ErrLinkAlone or a *PasswordError about the current one, ErrSignInAgain where there is none, ErrBlocked, and
+// [passwords.ErrBusy].
 func (s *Service) Activate(ctx context.Context, r Activation) (account Account, opened bool, err error) {
 	token, account, err := s.linked(ctx, r.Token)
 	if err != nil || s.isFor(token, account.Email) {
@@ -86,6 +87,8 @@ func (s *Service) linked(ctx context.Context, text string) (secrets.Token, Accou
 		}
 	case expired && !s.isFor(token, account.Email):
 		err = ErrLinkExpired
+	case account.Blocked():
+		err = ErrBlocked
 	}
 	if err != nil {
 		return token, Account{}, err
@@ -143,10 +146,10 @@ func (s *Service) permit(ctx context.Context, account Account, r Activation) (ha
 }
 
 // Registered returns the account that a session has registered while it waits and still has the password of the
-// registration, which the generation of its sessions shows; otherwise the zero account.
+// registration, which the generation of its sessions shows; otherwise, and where it is blocked, the zero account.
 func (s *Service) Registered(ctx context.Context, id string, generation int) (Account, error) {
 	account, found, err := s.find(ctx, Key{ByID, id})
-	if err != nil || !found || !account.Waiting() || account.SessionGeneration != generation {
+	if err != nil || !found || account.Blocked() || !account.Waiting() || account.SessionGeneration != generation {
 		return Account{}, err
 	}
 	return account, nil
@@ -176,7 +179,7 @@ func (s *Service) renewActivation(ctx context.Context, email contact.Email, orig
 		return err
 	}
 	account, err := s.Store.FindWaiting(ctx, email)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || err == nil && account.Blocked() {
 		return nil
 	}
 	if err == nil {

@@ -25,9 +25,9 @@ var ErrSecondProof = errors.New("account was unused for long: a code does not op
 const seenInterval = 24 * time.Hour
 
 // isDormant reports whether a code alone must not open the account. An account without a password and without a proved
-// address has no other way in than its number.
+// address has no other way in than its number. The owner of a blocked account cannot use it, and its number stays taken.
 func (s *Service) isDormant(account Account) bool {
-	return s.unseen(account) && (account.HasPassword() || !account.Email.IsZero())
+	return !account.Blocked() && s.unseen(account) && (account.HasPassword() || !account.Email.IsZero())
 }
 
 // unseen reports whether the account was not used for so long that its number may belong to another person.
@@ -36,16 +36,21 @@ func (s *Service) unseen(account Account) bool {
 	return s.Policy.NumberRecheck > 0 && s.Now().Sub(lastSeen) >= s.Policy.NumberRecheck
 }
 
-// ofContact returns the account that a right code for the number or address opens. Every use of a code to open an account
-// calls it.
-func (s *Service) ofContact(ctx context.Context, to verify.Recipient) (Account, error) {
+// ofContact returns the account that a right code for the number or address opens, or ErrBlocked. Every use of a code to
+// open an account calls it.
+func (s *Service) ofContact(ctx context.Context, to verify.Recipient) (account Account, err error) {
 	switch to := to.(type) {
 	case contact.Mobile:
-		return s.ofNumber(ctx, to)
+		account, err = s.ofNumber(ctx, to)
 	case contact.Email:
-		return s.ofAddress(ctx, to)
+		account, err = s.ofAddress(ctx, to)
+	default:
+		err = ErrNotFound
 	}
-	return Account{}, ErrNotFound
+	if err == nil && account.Blocked() {
+		return Account{}, ErrBlocked
+	}
+	return account, err
 }
 
 // ofAddress returns the account that has proved the address, or else the newest one that waits for its proof and has
@@ -59,7 +64,7 @@ func (s *Service) ofAddress(ctx context.Context, email contact.Email) (Account, 
 		return Account{}, err
 	case !found:
 		return s.Store.FindWaiting(ctx, email)
-	case s.unseen(account) && !account.Mobile.IsZero():
+	case s.unseen(account) && !account.Mobile.IsZero() && !account.Blocked():
 		return Account{}, ErrSecondProof
 	}
 	return account, nil

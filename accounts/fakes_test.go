@@ -292,6 +292,39 @@ func (w memory) SetUsername(_ context.Context, id, name string, _ time.Time) (ac
 	return a, nil
 }
 
+func (w memory) Block(_ context.Context, id string, at time.Time) (accounts.Account, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("block"); err != nil {
+		return accounts.Account{}, err
+	}
+	a, found := w.people[id]
+	if !found {
+		return accounts.Account{}, accounts.ErrNotFound
+	}
+	if !a.Blocked() {
+		a.BlockedAt = at
+		a.SessionGeneration++
+	}
+	w.people[id] = a
+	return a, nil
+}
+
+func (w memory) Unblock(_ context.Context, id string, _ time.Time) (accounts.Account, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("unblock"); err != nil {
+		return accounts.Account{}, err
+	}
+	a, found := w.people[id]
+	if !found {
+		return accounts.Account{}, accounts.ErrNotFound
+	}
+	a.BlockedAt = time.Time{}
+	w.people[id] = a
+	return a, nil
+}
+
 func (w memory) Rehash(_ context.Context, id, old, hash string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

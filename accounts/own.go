@@ -125,8 +125,8 @@ type Reset struct {
 
 // ResetPassword replaces the password of the contact's account, which ends its sessions, and notifies its proved address.
 // An account that waits for the proof of the address is activated. The errors are FieldErrors, those of [verify.Service]
-// about the code, [passwords.ErrBusy] and ErrChanged; and only for the owner of the contact ErrNotFound, ErrSecondProof,
-// and ErrRecentlyChanged when a change brought the contact within [UndoWindow]. Only success uses the code up, see
+// about the code, [passwords.ErrBusy] and ErrChanged; and only for the owner of the contact ErrNotFound, ErrBlocked,
+// ErrSecondProof, and ErrRecentlyChanged when a change brought the contact within [UndoWindow]. Only success uses the code up, see
 // [Service.withCode].
 func (s *Service) ResetPassword(ctx context.Context, r Reset) error {
 	errs := FieldErrors{}

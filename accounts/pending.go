@@ -71,9 +71,9 @@ func (s *Service) release(ctx context.Context, address string) {
 	}
 }
 
-// ranOut reports whether the account waits for a proof that did not come in time.
+// ranOut reports whether the account waits for a proof that did not come in time. A blocked one keeps its name.
 func (s *Service) ranOut(account Account) bool {
-	return account.Waiting() && !account.PendingEmailAt.IsZero() && account.PendingEmailAt.Before(s.unprovedBefore())
+	return !account.Blocked() && account.Waiting() && !account.PendingEmailAt.IsZero() && account.PendingEmailAt.Before(s.unprovedBefore())
 }
 
 // unprovedBefore is the time before which the proof of an expired account was asked for; zero: no account expires.

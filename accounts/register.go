@@ -255,6 +255,8 @@ func (s *Service) freeUsername(ctx context.Context, a applicant) error {
 	}
 	before := s.unprovedBefore()
 	switch {
+	case holder.Blocked():
+		return &ExistsError{FieldUsername}
 	case holder.Waiting() && a.provesEmail() && holder.PendingEmail == a.email:
 		before = holder.PendingEmailAt.Add(time.Second)
 	case !s.ranOut(*holder):

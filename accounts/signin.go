@@ -10,8 +10,8 @@ import (
 )
 
 // SignIn returns the account that has this user name, number or address and this password. It returns ErrCredentials
-// for every mistake, after the same work, and ErrNotActive with the account, only to a person who knows the password. The
-// priority is that of the comparison: [passwords.First] for a network that the login was used from before.
+// for every mistake, after the same work, and, only to a person who knows the password, ErrBlocked, and ErrNotActive with
+// the account. The priority is that of the comparison: [passwords.First] for a network that the login was used from before.
 func (s *Service) SignIn(ctx context.Context, login, password string, priority passwords.Priority) (Account, error) {
 	normal, err := passwords.Normalize(password)
 	if err != nil { // no account has such a password, so the quick answer tells nothing about any
@@ -29,6 +29,8 @@ func (s *Service) SignIn(ctx context.Context, login, password string, priority p
 		return Account{}, err
 	case !match:
 		return Account{}, ErrCredentials
+	case account.Blocked():
+		return Account{}, ErrBlocked
 	case !account.Active:
 		return account, ErrNotActive
 	}
@@ -54,7 +56,7 @@ func (s *Service) loginKey(login string) Key {
 
 // SignInByCode returns the account that a code sent to its number or address opens, see [Service.ofContact], and makes one
 // for a contact without an account where [Policy].SignInCreates says so. The errors are those of [verify.Service] about the
-// code and, only for the owner of the contact, ErrNotFound, ErrNotActive, ErrSecondProof when a code is not enough,
+// code and, only for the owner of the contact, ErrNotFound, ErrNotActive, ErrBlocked, ErrSecondProof when a code is not enough,
 // FieldErrors when the account to be made was not agreed to, and those of [FirstSignIn]. The last three do not use the
 // code up.
 func (s *Service) SignInByCode(

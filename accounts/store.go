@@ -78,7 +78,8 @@ type Store interface {
 	CorrectEmail(ctx context.Context, was Account, email contact.Email, link Mail) (Account, error)
 
 	// Release removes a pending address from every account, and deletes those that have nothing else, see
-	// [Account.Waiting], with their mails. The address is given by its keyed hash, as tokens contain it.
+	// [Account.Waiting], with their mails. Blocked accounts stay as they are. The address is given by its keyed hash, as
+	// tokens contain it.
 	Release(ctx context.Context, address string, at time.Time) error
 
 	// Decline records that no mail may ask for the proof of an address, given as for Release, until a time.
@@ -90,7 +91,7 @@ type Store interface {
 	BouncedAt(ctx context.Context, email contact.Email) (time.Time, error)
 
 	// RemoveUnproved deletes an account that waits, with its mails, if its proof was asked for before the time. It does
-	// nothing to any other account.
+	// nothing to any other account, nor to a blocked one.
 	RemoveUnproved(ctx context.Context, id string, before time.Time) error
 
 	// Rehash replaces the hash of an account if it is still the old one. If it is not, the password was changed
@@ -117,6 +118,11 @@ type Store interface {
 	// ChangeMobile replaces the number by a proved one, ends the account's own claim on another number and starts a new
 	// generation of sessions.
 	ChangeMobile(ctx context.Context, was Account, mobile contact.Mobile, change *Change) (Account, error)
+
+	// Block records that the account is blocked since the time and starts a new generation of sessions. It changes nothing
+	// when the account is blocked. Unblock removes the record. Both return the account, or ErrNotFound.
+	Block(ctx context.Context, id string, at time.Time) (Account, error)
+	Unblock(ctx context.Context, id string, at time.Time) (Account, error)
 
 	// FindChange returns a change that can be undone at the time, or ErrNotFound.
 	FindChange(ctx context.Context, id string, at time.Time) (Change, error)

@@ -36,8 +36,8 @@ type Undone struct {
 
 // UndoChange restores the account as it was before a change, sets the password of the request and ends every session.
 // The errors are FieldErrors and [passwords.ErrBusy]; for a link ErrUndoLink, and ErrUndoOver also for its second use;
-// for a code those of [verify.Service], and ErrNothingToUndo only for the owner of the number. Only success uses the
-// code up, see [Service.withCode].
+// for a code those of [verify.Service], and ErrNothingToUndo only for the owner of the number; for both ErrBlocked. Only
+// success uses the code up, see [Service.withCode].
 func (s *Service) UndoChange(ctx context.Context, r Undo) (undone Undone, err error) {
 	errs := FieldErrors{}
 	var code sentCode
@@ -112,8 +112,11 @@ func (s *Service) undo(ctx context.Context, change Change, password string, orig
 	if err != nil {
 		return Undone{}, err
 	}
-	if !found {
+	switch {
+	case !found:
 		return Undone{}, ErrNothingToUndo
+	case account.Blocked():
+		return Undone{}, ErrBlocked
 	}
 	if easyToGuess(password, account.Username, change.Before.Mobile.Reveal(), change.Before.Email.Reveal()) {
 		return Undone{}, FieldErrors{FieldPassword: TooCommon}

@@ -64,6 +64,8 @@ var problems = [...]problem{
 	{accounts.ErrNotFound, "4104", http.StatusNotFound, "账号不存在", "This account does not exist."},
 	{accounts.ErrNotActive, "4104", http.StatusForbidden, "账号尚未激活，请查收激活邮件", "This account has not been activated yet. Please check your email for the activation link."},
 
+	{accounts.ErrBlocked, "4209", http.StatusForbidden, "这个账号已被停用，如有疑问请联系客服", "This account has been blocked. Please contact support if you think this is a mistake."},
+
 	{accounts.ErrSecondProof, "4210", http.StatusForbidden, "这个账号很久没有使用，它的手机号或邮箱可能已换了主人，不能只凭验证码登录。请用密码登录；如果手机号现在是你的，也可以用它注册新账号", "This account has not been used for a long time, and its number or address may now belong to someone else, so a code is not enough. Sign in with your password. If the number is yours now, you can also create a new account with it."},
 	{accounts.ErrSignInAgain, "4210", http.StatusForbidden, "这个账号还没有密码。为了安全，请用验证码重新登录，并在 15 分钟内完成修改", "This account has no password yet. For your security, please sign in again with a code and make the change within 15 minutes."},
 	{accounts.ErrNamed, "4003", http.StatusConflict, "这个账号已有用户名，不能修改", "This account already has a username, which cannot be changed."},

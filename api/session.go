@@ -150,7 +150,7 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	if !account.Active || account.SessionGeneration != generation {
+	if !account.Active || account.Blocked() || account.SessionGeneration != generation {
 		return accounts.Account{}, s.expire(ctx, c)
 	}
 	s.Accounts.Seen(ctx, account)

@@ -1,5 +1,5 @@
-// Command admin is the operators' tool: it migrates the database, creates superusers, imports users, shows and retries
-// messages, replaces keys, and checks a deployment.
+// Command admin is the operators' tool: it migrates the database, creates superusers, blocks accounts, imports users, shows
+// and retries messages, replaces keys, and checks a deployment.
 package main
 
 import (
@@ -16,6 +16,7 @@ const usage = `usage: admin COMMAND
   migrate up                        bring the database schema up to date
   migrate status                    list the migrations and when each was applied
   createsuperuser -username NAME    create an account with all rights; asks for the password
+  accounts block|unblock            block an account, and end that; -id ID or -login LOGIN
   import-users [FLAGS] FILE.csv     import the users of a Django service (docs/from-django.md);
                                     -dry-run, -from-line N, -rejects FILE
   mails preview DIR                 write every mail with sample data to files in DIR
@@ -45,6 +46,7 @@ func run(ctx context.Context, p app.Process) error {
 	return dispatch(ctx, p, usage, commands{
 		"migrate":         migrate,
 		"createsuperuser": createSuperuser,
+		"accounts":        accountsCommand,
 		"import-users":    importUsers,
 		"mails":           mails,
 		"messages":        messagesCommand,

@@ -155,7 +155,7 @@ var edges = []edge{
 	{"cmd/dev", "sandbox", "which plays the vendors"},
 	{"cmd/dev", "store/sqlstore", "it migrates without being asked"},
 	{"cmd/sandbox", "sandbox", "the program around the package"},
-	{"cmd/admin", "accounts", "it makes superusers"},
+	{"cmd/admin", "accounts", "it makes superusers and blocks accounts"},
 	{"cmd/admin", "passwords", "a superuser's password is hashed"},
 	{"cmd/admin", "app", "it checks what the processes check"},
 	{"cmd/admin", "app/front", "the same"},

@@ -25,7 +25,7 @@ const accountColumns = `id, username, username_key, mobile_key, mobile_sealed, m
 	password_hash, active, email_active, superuser,
 	activation_generation, session_generation, mobile_changed_at, email_changed_at,
 	pending_mobile_key, pending_mobile_sealed, pending_mobile_masked, pending_mobile_at,
-	seen_at, agreed_at, agreed_terms, created_at, updated_at`
+	seen_at, agreed_at, agreed_terms, blocked_at, created_at, updated_at`
 
 // accountRow is a row of accounts. Nil pointers are NULL: there is no number or no address.
 type accountRow struct {
@@ -51,6 +51,7 @@ type accountRow struct {
 	SeenAt               Stamp   `db:"seen_at"`
 	AgreedAt             Stamp   `db:"agreed_at"`
 	AgreedTerms          string  `db:"agreed_terms"`
+	BlockedAt            Stamp   `db:"blocked_at"`
 	CreatedAt            Stamp   `db:"created_at"`
 	UpdatedAt            Stamp   `db:"updated_at"`
 }
@@ -79,6 +80,7 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 		SeenAt:               at(account.SeenAt),
 		AgreedAt:             at(account.AgreedAt),
 		AgreedTerms:          account.AgreedTerms,
+		BlockedAt:            at(account.BlockedAt),
 		CreatedAt:            at(account.CreatedAt),
 		UpdatedAt:            at(account.UpdatedAt),
 	}
@@ -128,6 +130,7 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 		SeenAt:               row.SeenAt.Time,
 		AgreedAt:             row.AgreedAt.Time,
 		AgreedTerms:          row.AgreedTerms,
+		BlockedAt:            row.BlockedAt.Time,
 		CreatedAt:            row.CreatedAt.Time,
 		UpdatedAt:            row.UpdatedAt.Time,
 	}

@@ -93,7 +93,7 @@ func (a *Accounts) CreateClaiming(
 }
 
 // HandOver moves numbers that were claimed before the time to the accounts that claim them, unless the present holder has been
-// used since the claim. It returns how many claims have ended, at most the limit.
+// used since the claim or is blocked. It returns how many claims have ended, at most the limit.
 func (a *Accounts) HandOver(ctx context.Context, before time.Time, limit int) (int, error) {
 	var claims []struct {
 		ID  string `db:"id"`
@@ -110,7 +110,7 @@ func (a *Accounts) HandOver(ctx context.Context, before time.Time, limit int) (i
 			return errors.Join(
 				execTx(ctx, tx, `
 					update accounts set mobile_key = null, mobile_sealed = null, mobile_masked = '', mobile_changed_at = null
-					where mobile_key = ? and (seen_at is null or seen_at <= ?)`, claim.Key, claim.At),
+					where mobile_key = ? and (seen_at is null or seen_at <= ?) and blocked_at is null`, claim.Key, claim.At),
 				execTx(ctx, tx, `
 					update accounts
 					set mobile_key = pending_mobile_key, mobile_sealed = pending_mobile_sealed, mobile_masked = pending_mobile_masked

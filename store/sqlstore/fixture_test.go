@@ -25,6 +25,7 @@ var promises = map[string]behaviours{
 	"Changes":  changesTests,
 	"Undos":    undosTests,
 	"Claims":   claimsTests,
+	"Blocked":  blockedTests,
 	"Pending":  pendingTests,
 	"Imported": importedTests,
 	"Mails":    mailsTests,

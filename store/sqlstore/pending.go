@@ -123,8 +123,8 @@ func (a *Accounts) forgetDeclined(ctx context.Context, now time.Time) error {
 	return store.Wrap("move unproved addresses", err)
 }
 
-// dropPending removes the unproved address from up to limit accounts that meet the condition, in one transaction. Accounts without
-// another contact are deleted, with their mails.
+// dropPending removes the unproved address from up to limit accounts that meet the condition and are not blocked, in one transaction.
+// Accounts without another contact are deleted, with their mails.
 func (db *DB) dropPending(ctx context.Context, now Stamp, limit int, condition string, args ...any) (int, error) {
 	var rows []struct {
 		ID      string `db:"id"`
@@ -133,7 +133,7 @@ func (db *DB) dropPending(ctx context.Context, now Stamp, limit int, condition s
 	err := db.inTx(ctx, func(tx *sqlx.Tx) error {
 		rows = rows[:0]
 		err := tx.SelectContext(ctx, &rows, tx.Rebind("select id, "+isWaiting+" as waiting from accounts"+
-			" where pending_email_key is not null and "+condition+" order by id limit ? "+db.dialect.skipLocked()),
+			" where pending_email_key is not null and blocked_at is null and "+condition+" order by id limit ? "+db.dialect.skipLocked()),
 			append(args, limit)...)
 		if err != nil {
 			return err

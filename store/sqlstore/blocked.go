@@ -1,0 +1,31 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"usher/accounts"
+)
+
+// Block implements accounts.Store.
+func (a *Accounts) Block(ctx context.Context, id string, when time.Time) (accounts.Account, error) {
+	return a.setBlocked(ctx, "block account", id, "blocked_at = ?, updated_at = ?, "+endSessions+" where id = ? and blocked_at is null",
+		at(when), at(when), id)
+}
+
+// Unblock implements accounts.Store.
+func (a *Accounts) Unblock(ctx context.Context, id string, when time.Time) (accounts.Account, error) {
+	return a.setBlocked(ctx, "unblock account", id, "blocked_at = null, updated_at = ? where id = ? and blocked_at is not null",
+		at(when), id)
+}
+
+// setBlocked makes the assignments, unless the account is in the wanted state already.
+func (a *Accounts) setBlocked(ctx context.Context, operation, id, set string, args ...any) (accounts.Account, error) {
+	row, err := a.update(ctx, nil, nil, "set "+set, args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return a.Find(ctx, accounts.Key{By: accounts.ByID, Value: id})
+	}
+	return a.found(operation, row, err)
+}
