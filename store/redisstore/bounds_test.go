@@ -209,8 +209,8 @@ func TestBounds_hold_over_all_workers(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		if most, sent := v.most.Load(), v.sent.Load(); most != bound || sent != workers*crowd*each {
-			t.Errorf("at most %d at the same time and %d in all, want %d and %d", most, sent, bound, workers*crowd*each)
+		if most, sent := v.most.Load(), v.sent.Load(); most < 2 || most > bound || sent != workers*crowd*each {
+			t.Errorf("at most %d at the same time and %d in all, want several up to %d and %d", most, sent, bound, workers*crowd*each)
 		}
 	})
 }
