@@ -18,27 +18,30 @@ dev: ## Run everything in one process: API, pages, worker, sandbox, inbox
 build: ## Build the commands into bin/, where the Procfile looks for them
 	go build -o bin/ ./cmd/...
 
-# The race detector triples the processor time of a package: it watches those in which goroutines of ours share memory. Two
+# The race detector triples the processor time of a package: it watches those in which goroutines of ours share memory. Three
 # kinds of packages run without it, beside the others:
 # - DRIVERS start built programs and wait for them; the detector would only watch the test itself. The proof, which has times
 #   to keep, runs alone at the end. Building images and watching Prometheus has a target of its own.
+# - PURE packages compute, and share nothing but what is computed once; the detector makes a minute out of a second.
 # - In api a request's handler shares memory with others only through packages that the detector watches. Its tests of
 #   requests at the same time, TOGETHER, run with it all the same.
 # Tests mostly wait, for stores and for time to pass, so more of them run at a time than there are cores: one more package,
 # beside those that drive programs, and four tests of each. The packages whose tests wait longest, SLOW, begin first. On a new
-# machine all packages are compiled before the first test, which would lack the processor meanwhile. The
-# analyzers of go vet are part of lint. The last line says which stores the tests ran on, whatever their outcome.
+# machine all packages are compiled before the first test, which would lack the processor meanwhile. The analyzers of go vet are
+# part of lint. The last line says which stores the tests ran on, whatever their outcome.
 DRIVERS := usher/(bench|internal/(deploytest|e2e|integration|mutants|opstest|prove))$$
 LONG := usher/internal/(deploytest|mutants|opstest|prove)$$
+PURE := usher/(captcha|contact|internal/captchabench)$$
 SLOW := ./app ./tasks ./store/sqlstore
 TOGETHER := at_once|parallel|race|together|twice|once
-TEST := go test -vet=off -shuffle=on -timeout 12m
+TEST := go test -vet=off -shuffle=on -timeout 20m
 WIDE := -race -parallel 4 -p $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 .PHONY: test
 test: ## Run all tests in random order, with the race detector where goroutines share memory
-	@packages=$$(go list ./... | grep -vE '$(DRIVERS)|usher/api$$'); drivers=$$(go list ./... | grep -E '$(DRIVERS)' | grep -vE '$(LONG)'); \
+	@packages=$$(go list ./... | grep -vE '$(DRIVERS)|$(PURE)|usher/api$$'); \
+	others=$$(go list ./... | grep -E '$(DRIVERS)|$(PURE)' | grep -vE '$(LONG)'); \
 	code=0; set -x; go build -race ./... || exit 1; \
-	{ $(TEST) $$drivers ./api && $(TEST) -race -run '$(TOGETHER)' ./api && \
+	{ $(TEST) $$others ./api && $(TEST) -race -run '$(TOGETHER)' ./api && \
 		$(TEST) -short ./internal/deploytest ./internal/mutants ./internal/opstest; } & beside=$$!; \
 	$(TEST) $(WIDE) $(SLOW) $$packages || code=1; \
 	wait $$beside || code=1; \
