@@ -79,6 +79,7 @@ var problems = [...]problem{
 	{errCaptchaAway, "4202", http.StatusUnprocessableEntity, "验证服务暂时不可用，请改用图形验证码", "The verification service is unavailable right now. Please complete the captcha shown instead."},
 	{errCaptchaWrong, "4202", http.StatusUnprocessableEntity, "图形验证码错误", "The captcha answer is incorrect."},
 	{errCaptchaNeeded, "4202", http.StatusUnprocessableEntity, "请填写图形验证码", "Please complete the captcha."},
+	{errTokensOff, "4002", http.StatusNotFound, "令牌未启用：请运维人员设置 USHER_TOKEN_KEYS", "Tokens are not enabled. The operator has to set USHER_TOKEN_KEYS."},
 	{errCaptchaIsOff, "4002", http.StatusNotFound, "图形验证码未启用", "Captchas are turned off."},
 	{verify.ErrUsed, "4203", http.StatusUnprocessableEntity, "这个验证码刚刚已被使用。如果你连续提交了两次，第一次可能已经成功；否则请重新获取", "This code has just been used. If you submitted the form twice, the first attempt may have succeeded; otherwise, request a new code."},
 	{verify.ErrResent, "4203", http.StatusUnprocessableEntity, "这个验证码不能再次发送，请重新获取", "This code cannot be sent again. Please request a new one."},

@@ -29,6 +29,7 @@ const (
 	fieldCaptcha  accounts.Field = "captcha"
 	fieldToken    accounts.Field = "token"
 	fieldVia      accounts.Field = "via"
+	fieldAudience accounts.Field = "aud"
 )
 
 // mistakes collects what is wrong with the fields of a request: people should not have to correct one after the other.
@@ -135,7 +136,8 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 		accounts.Malformed:  {"via 应为 sms", "The way (via) must be sms."},
 		accounts.NotAllowed: {"手机号的验证码不会发到邮箱，请改用邮箱验证", "A code for a mobile number is not sent by email. Please verify your email address instead."},
 	},
-	fieldPrice: {accounts.Malformed: {"price 应为 normal、raised 或 high", "The price must be normal, raised or high."}},
+	fieldAudience: {accounts.Malformed: {"aud 应为 USHER_TOKEN_AUDIENCES 中的一项", "The audience (aud) must be one of those in USHER_TOKEN_AUDIENCES."}},
+	fieldPrice:    {accounts.Malformed: {"price 应为 normal、raised 或 high", "The price must be normal, raised or high."}},
 }
 
 // problemWordings says what is wrong where the field has no words of its own.

@@ -27,6 +27,7 @@ type Metrics struct {
 	entered     prometheus.Counter
 	registers   *prometheus.CounterVec
 	signIns     *prometheus.CounterVec
+	tokens      *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of a face.
@@ -56,8 +57,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			"Created accounts: active, or waiting for the link in a mail.", "state"),
 		signIns: vec("usher_sign_ins_total",
 			"Tries of passwords by result (right, wrong), and sign-ins by code.", "result"),
+		tokens: vec("usher_tokens_signed_total", "Tokens for other services that were signed, by kind.", "kind"),
 	}
-	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.prices, m.issued, m.issuedMails, m.resent, m.entered, m.registers, m.signIns)
+	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.prices, m.issued, m.issuedMails, m.resent, m.entered, m.registers, m.signIns, m.tokens)
 	return m
 }
 

@@ -24,11 +24,11 @@ const (
 // classOf returns the class of a route, or "" for one that asks no store and is always admitted.
 func classOf(method, route string) string {
 	switch route {
-	case "", "/", "/openapi.yaml", "/docs", framePath, "/static/:file":
+	case "", "/", "/openapi.yaml", "/docs", "/.well-known/jwks.json", framePath, "/static/:file":
 		return ""
 	case "/v1/reports/:provider/:secret", "/v1/reports/http":
 		return classReports
-	case "/v1/sms-codes/:id", "/v1/email-codes/:id":
+	case "/v1/sms-codes/:id", "/v1/email-codes/:id", "/v1/sessions/current/token":
 		return classWaiting
 	case "/v1/usernames/:username", "/v1/mobiles/:mobile":
 		return classLookups

@@ -118,9 +118,10 @@ func TestOverload_classes_are_of_routes_that_exist(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"GET /": "", "GET /docs": "", "GET /openapi.yaml": "", "GET /captcha": "", "GET /static/:file": "",
+		"GET /": "", "GET /docs": "", "GET /openapi.yaml": "", "GET /.well-known/jwks.json": "", "GET /captcha": "", "GET /static/:file": "",
 		"GET /v1/sms-codes/:id": "waiting", "GET /v1/email-codes/:id": "waiting", "GET /v1/sessions/current": "waiting",
-		"GET /v1/usernames/:username": "look_ups", "GET /v1/mobiles/:mobile": "look_ups",
+		"POST /v1/sessions/current/token": "waiting",
+		"GET /v1/usernames/:username":     "look_ups", "GET /v1/mobiles/:mobile": "look_ups",
 		"POST /v1/reports/:provider/:secret": "reports", "POST /v1/reports/http": "reports",
 		"POST /v1/registrations": "passwords", "POST /v1/password-resets": "passwords", "POST /v1/sessions": "passwords",
 		"POST /v1/activations": "passwords", "PUT /v1/account/password": "passwords",

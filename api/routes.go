@@ -43,6 +43,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.DELETE("/v1/sessions/:id", endpoint(http.StatusOK, withoutBody(s.endSessionByID)))
 	get("/v1/sessions/current", endpoint(http.StatusOK, withoutBody(s.current)))
 	e.DELETE("/v1/sessions/current", endpoint(http.StatusOK, withoutBody(s.signOut)))
+	e.POST("/v1/sessions/current/token", endpoint(http.StatusOK, withBody(s.createToken)))
 	e.POST("/v1/password-resets", endpoint(http.StatusOK, withBody(s.resetPassword)))
 
 	e.PUT("/v1/account/password", endpoint(http.StatusOK, withBody(s.changePassword)))
@@ -52,6 +53,7 @@ func (s *Server) routes(e *echo.Echo) {
 
 	e.POST("/v1/account-changes/undo", endpoint(http.StatusOK, withBody(s.undo)))
 
+	get("/.well-known/jwks.json", s.keySet)
 	get("/openapi.yaml", openAPI)
 	get("/docs", docs)
 

@@ -23,6 +23,7 @@ import (
 	"usher/captcha/pow"
 	"usher/contact"
 	"usher/limits"
+	"usher/tokens"
 	"usher/verify"
 	"usher/web"
 	"usher/webhooks"
@@ -42,6 +43,7 @@ type Server struct {
 	Reports  Reports
 	Limits   limits.Set
 	Sessions Sessions
+	Tokens   *tokens.Issuer // nil where the operator has set no keys for tokens
 	Web      *web.Renderer
 	Metrics  *Metrics
 	Gates    Gates        // nil admits every request
@@ -66,6 +68,8 @@ type Config struct {
 
 	// TermsURL and PrivacyURL are the pages that a person agrees to; empty: the pages link to none.
 	TermsURL, PrivacyURL string
+
+	TokenAudiences []string // services that session tokens are made for
 
 	ReportSecret string // in the path that vendors push delivery reports to; empty: none are accepted
 

@@ -20,6 +20,8 @@ type API struct {
 	TrustedProxies []string `env:"TRUSTED_PROXIES" prod:"set" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; see docs/limits.md."`
 	ReportSecret   Secret   `env:"REPORT_SECRET" prod:"set" desc:"Secret in the path of pushed delivery reports (openssl rand -hex 16); without it none are accepted. See docs/messages.md."`
 	HTTPSecret     Secret   `env:"HTTP_SECRET" desc:"Signed HTTP sender: secret that signs requests and reports, whsec_ and base64 (echo whsec_$(openssl rand -base64 32)); two with a comma between while it is rotated, the new one first."`
+	TokenKeys      Secret   `env:"TOKEN_KEYS" desc:"id:base64,… with P-256 private keys (admin keys generate) that sign tokens for other services; the first one signs. Replace one only by docs/keys.md. Without it there are no tokens."`
+	TokenAudiences []string `env:"TOKEN_AUDIENCES" desc:"Names of the services that tokens of sessions are made for, such as shop,https://api.example.com; see docs/tokens.md."`
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything."`
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
@@ -91,6 +93,7 @@ func (c API) Validate() Mistakes {
 	if _, err := ReportKeys(c.HTTPSecret); err != nil {
 		m = append(m, Mistake{"HTTP_SECRET", err.Error()})
 	}
+	m = append(m, c.tokenMistakes()...)
 	m = append(m, oneOf("REGISTRATION", c.Registration, "either", "mobile", "email", "both")...)
 	m = append(m, unless(!c.SignInCreates || c.Registration != "both",
 		"SIGN_IN_CREATES", "want another USHER_REGISTRATION than both: a sign-in by code proves one contact")...)
@@ -128,6 +131,22 @@ func (c API) Validate() Mistakes {
 	m = append(m, between("HTTP_IN_FLIGHT", c.HTTPInFlight, 8, 100_000)...)
 	m = append(m, between("PASSWORD_PARALLEL", c.PasswordParallel, 1, 256)...)
 	return m
+}
+
+// Bounds of the audiences. A token's body has one of them.
+const (
+	maxAudiences = 32
+	maxAudience  = 128
+)
+
+func (c API) tokenMistakes() Mistakes {
+	m := unless(len(c.TokenAudiences) <= maxAudiences, "TOKEN_AUDIENCES", "want at most 32 names")
+	for _, name := range c.TokenAudiences {
+		visible := strings.IndexFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+		m = append(m, unless(visible && name != "" && len(name) <= maxAudience,
+			"TOKEN_AUDIENCES", "want names of 1 to 128 visible ASCII characters")...)
+	}
+	return append(m, unless(c.TokenKeys != "" || len(c.TokenAudiences) == 0, "TOKEN_KEYS", "must be set with TOKEN_AUDIENCES")...)
 }
 
 // Proxies parses addresses and networks. IPv4 written as IPv6 becomes IPv4, as the addresses of clients do.

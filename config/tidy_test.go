@@ -110,6 +110,10 @@ func TestLoad_brings_names_and_addresses_into_the_form_that_is_compared(t *testi
 			"Usher-API.internal , b": "usher-api.internal b", "例子.example": "xn--fsqu00a.example", "usher.internal:8081": "", "https://a": "", "*.a": "",
 		},
 		"USHER_SMS_REGIONS": {" CN , HK": "CN HK"}, // package contact refuses unknown ones
+		"USHER_TOKEN_AUDIENCES": { // a token must have exactly the name that its service compares
+			" shop , https://API.example.com/": "shop https://API.example.com/", "two words": "", "例子": "", strings.Repeat("a", 129): "",
+			strings.Repeat("a", 128): strings.Repeat("a", 128), strings.Repeat("a,", 33): "",
+		},
 		"USHER_TRUSTED_PROXIES": {
 			"10.0.0.1 , 10.1.2.3/8": "10.0.0.1/32 10.0.0.0/8", "::ffff:10.0.0.0/104": "10.0.0.0/8", "::ffff:10.0.0.1": "10.0.0.1/32",
 			"fe80::1%eth0": "fe80::1/128", "2001:DB8::1/32": "2001:db8::/32",
@@ -132,7 +136,8 @@ func TestLoad_brings_names_and_addresses_into_the_form_that_is_compared(t *testi
 			}
 			return list
 		},
-		"USHER_SMS_REGIONS": func(c config.API) []string { return c.SMSRegions },
+		"USHER_SMS_REGIONS":     func(c config.API) []string { return c.SMSRegions },
+		"USHER_TOKEN_AUDIENCES": func(c config.API) []string { return c.TokenAudiences },
 		"USHER_TRUSTED_PROXIES": func(c config.API) (list []string) {
 			prefixes, _ := config.Proxies(c.TrustedProxies)
 			for _, p := range prefixes {

@@ -97,6 +97,9 @@ const (
 	ResetIP Name = "reset_ip"
 	// UndoIP counts the undo requests of one address: each correct link or code computes a hash.
 	UndoIP Name = "undo_ip"
+	// TokenAccount counts the tokens for other services that an account's sessions ask for: each is a signature. A page needs a
+	// new one every few minutes.
+	TokenAccount Name = "token_account"
 	// ChangesDay counts the changes of one account in a day and the activation mails that it requests again: each change is
 	// kept for days, and all of them send mails.
 	ChangesDay Name = "changes_day"
@@ -141,6 +144,7 @@ func defaults() []Limit {
 		{Name: LoginNameNet, Count: 10, Period: 15 * time.Minute},
 		{Name: LoginNameAll, Count: 30, Period: 15 * time.Minute},
 		{Name: ChangeAccount, Count: 10, Period: 15 * time.Minute},
+		{Name: TokenAccount, Count: 300, Period: 5 * time.Minute},
 		{Name: ChangesDay, Count: 20, Period: day},
 		{Name: ResendPause, Count: 1, Period: time.Minute},
 		{Name: ResendEmail, Count: 5, Period: day},

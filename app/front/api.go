@@ -28,6 +28,7 @@ import (
 	"usher/store"
 	"usher/tasks"
 	"usher/telemetry"
+	"usher/tokens"
 	"usher/verify"
 	"usher/web"
 )
@@ -121,6 +122,10 @@ func (a *API) server() (*api.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	issuer, err := a.settings.issuer(endpoints.PublicURL.String(), stores.Clock.Now)
+	if err != nil {
+		return nil, err
+	}
 	codes := a.codes()
 	return &api.Server{
 		Verify:   codes,
@@ -134,6 +139,7 @@ func (a *API) server() (*api.Server, error) {
 		Reports:  app.NewReports(stores, a.ops.Registry, tracer, a.logger),
 		Limits:   a.settings.Limits,
 		Sessions: stores.Redis.Sessions(),
+		Tokens:   issuer,
 		Web:      pages,
 		Metrics:  a.metrics,
 		Gates:    api.NewGates(api.GateConfig{InFlight: c.HTTPInFlight, Connections: c.HTTPConnections, Passwords: c.PasswordParallel}, a.ops.Registry, a.logger),
@@ -142,6 +148,14 @@ func (a *API) server() (*api.Server, error) {
 		Logger:   a.logger,
 		Now:      stores.Clock.Now,
 	}, nil
+}
+
+// issuer returns what signs tokens, or nil where no keys are set.
+func (s Settings) issuer(name string, now func() time.Time) (*tokens.Issuer, error) {
+	if s.Tokens == nil {
+		return nil, nil //nolint:nilnil // no issuer is no error
+	}
+	return tokens.New(s.Tokens, name, now)
 }
 
 // endpoints returns the configuration of the endpoints.
@@ -155,7 +169,8 @@ func (s Settings) endpoints() (api.Config, error) {
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
 		Registration: accounts.Registration(c.Registration), Regions: s.Regions, SMSUnits: s.tariff.units,
 		RefuseRegistered: c.SMSRefuseRegistered, TermsURL: c.TermsURL, PrivacyURL: c.PrivacyURL,
-		ReportSecret: c.ReportSecret.Reveal(), ReportKeys: keys,
+		TokenAudiences: c.TokenAudiences,
+		ReportSecret:   c.ReportSecret.Reveal(), ReportKeys: keys,
 		CaptchaTTL: c.CaptchaTTL, SessionIdle: c.SessionIdle,
 		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
 	}, errors.Join(urlErr, proxiesErr, originsErr, keysErr)

@@ -15,6 +15,7 @@ import (
 	"usher/limits"
 	"usher/secrets"
 	"usher/telemetry"
+	"usher/tokens"
 )
 
 // Settings is what the API process needs, checked.
@@ -23,6 +24,7 @@ type Settings struct {
 	Keys   *secrets.Keys
 	Limits limits.Set
 	Traces telemetry.Settings
+	Tokens *tokens.Keys // nil where none are set
 
 	Regions contact.Regions // whose numbers are served
 	tariff  tariff          // of codes to them
@@ -41,14 +43,17 @@ type Settings struct {
 func Load(environ map[string]string) (Settings, error) {
 	s := Settings{Traces: telemetry.Parse(environ)}
 	loadErr := config.Load(environ, &s.Config)
-	var commonErr, regionsErr, pricesErr, limitsErr error
+	var commonErr, tokensErr, regionsErr, pricesErr, limitsErr error
 	s.Keys, commonErr = app.CheckCommon(s.Config.Common)
+	if s.Config.TokenKeys != "" {
+		s.Tokens, tokensErr = tokens.ParseKeys(s.Config.TokenKeys.Reveal())
+	}
 	s.Regions, regionsErr = app.Regions(s.Config.Numbers)
 	s.tariff, pricesErr = newTariff(s.Config.SMSPriceYuan, s.Regions)
 	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.tariff.unit).
 		WithCodeLength(s.Config.SMSCodeLength)
 	s.Limits, limitsErr = funded.Parse(s.Config.Limits)
-	return s, config.Join(loadErr, commonErr, checkCaptcha(s.Config), checkHosted(s.Config), regionsErr, pricesErr, config.Wrong("LIMITS", limitsErr),
+	return s, config.Join(loadErr, commonErr, config.Wrong("TOKEN_KEYS", tokensErr), checkCaptcha(s.Config), checkHosted(s.Config), regionsErr, pricesErr, config.Wrong("LIMITS", limitsErr),
 		s.tariff.affordable(s.Limits))
 }
 

@@ -25,8 +25,9 @@ const keysUsage = `usage: admin keys [COMMAND]
   rotate-check [-json]    the same, and exit 1 when these keys would make stored data unreadable
   reseal                  seal every number and address with the first key; all processes may run meanwhile
   reindex -to ID          index all numbers and addresses with the last key, ID; API and workers must be stopped
+  generate -id ID         print a new key for USHER_TOKEN_KEYS; nothing is stored
 
-docs/keys.md tells when to use which. No key is shown.
+docs/keys.md tells when to use which. No key in use is shown.
 `
 
 // keysTimeout bounds the count of what needs each key, which reads whole tables.
@@ -41,6 +42,7 @@ func keysCommand(ctx context.Context, p app.Process) error {
 		"rotate-check": func(ctx context.Context, p app.Process) error { return listKeys(ctx, p, true) },
 		"reseal":       resealContacts,
 		"reindex":      reindexContacts,
+		"generate":     generateTokenKey,
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"usher/store/redisstore"
 	"usher/store/sqlstore"
 	"usher/tasks"
+	"usher/tokens"
 	"usher/verify"
 )
 
@@ -194,4 +195,28 @@ func TestKeys_reindex_wants_workers_stopped(t *testing.T) {
 		_, err := command(t, environ, "keys", "reindex", "-to", "k1", "-yes")
 		return err != nil && strings.Contains(err.Error(), "workers are running")
 	}, "a worker is noticed")
+}
+
+func TestKeys_generate_prints_a_key_for_tokens(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 2 {
+		out, err := command(t, nil, "keys", "generate", "-id", "t2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := tokens.ParseKeys(strings.TrimSuffix(out, "\n"))
+		if err != nil || keys.List()[0].ID != "t2" {
+			t.Fatalf("%v: the key has id %v", err, keys)
+		}
+		if seen[out] {
+			t.Error("the same key twice")
+		}
+		seen[out] = true
+	}
+	for _, id := range []string{"", "t-2", "abcdefghi"} {
+		if _, err := command(t, nil, "keys", "generate", "-id", id); err == nil {
+			t.Errorf("id %q is accepted", id)
+		}
+	}
 }

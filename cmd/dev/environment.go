@@ -25,6 +25,7 @@ import (
 	"usher/queue"
 	"usher/sandbox"
 	"usher/store/sqlstore"
+	"usher/tokens"
 )
 
 // environment makes the settings of both processes: defaults that the caller's environment may change,
@@ -39,12 +40,19 @@ func environment(
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
+	tokenKey, err := tokens.NewKey("dev")
+	if err != nil {
+		return nil, nil, err
+	}
 	environ := map[string]string{
 		"USHER_DATABASE_URL": "sqlite:" + filepath.Join(dir, "usher.db"),
 		"USHER_SECRET_KEYS":  "dev:" + base64.StdEncoding.EncodeToString(key),
+		"USHER_TOKEN_KEYS":   tokenKey.Reveal(),
 		"USHER_PUBLIC_URL":   "http://localhost:" + port,
 		"USHER_LOG_FORMAT":   "text",
-		"USHER_LOG_LEVEL":    "warn",
+		// Tokens of sessions are for a service of this name, whichever is tried out.
+		"USHER_TOKEN_AUDIENCES": "app",
+		"USHER_LOG_LEVEL":       "warn",
 		// In one process no notice of a new task is lost, so polling may be rare.
 		"USHER_WORKER_FETCHERS":      "1",
 		"USHER_WORKER_POLL_INTERVAL": "5s",
