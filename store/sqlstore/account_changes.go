@@ -11,6 +11,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/events"
 	"usher/store"
 )
 
@@ -157,6 +158,10 @@ func (a *Accounts) undo(
 		if _, err := a.endClaims(ctx, tx, before.MobileKey); err != nil {
 			return err
 		}
+		facts := []fact{contactChanged(accounts.FieldMobile, accounts.FieldEmail), {event: events.AccountPasswordChanged}}
+		if err := tell(ctx, tx, row, row.UpdatedAt, facts...); err != nil {
+			return err
+		}
 		return a.insertMails(ctx, tx, row, mails...)
 	})
 	if err != nil {
@@ -199,7 +204,7 @@ func (a *Accounts) restore(
 			password_hash = ?, session_generation = session_generation + 1,
 			activation_generation = activation_generation + 1, seen_at = ?, updated_at = ?
 		where id = ?
-		returning `+accountColumns),
+		returning `+withEndpoints),
 		before.MobileKey, before.MobileSealed, before.MobileMasked, before.MobileChangedAt,
 		before.EmailKey, before.EmailSealed, before.EmailMasked, before.EmailChangedAt, before.EmailKey != nil,
 		hash, at(when), at(when), id)

@@ -54,6 +54,8 @@ type accountRow struct {
 	BlockedAt            Stamp   `db:"blocked_at"`
 	CreatedAt            Stamp   `db:"created_at"`
 	UpdatedAt            Stamp   `db:"updated_at"`
+
+	HasEndpoints bool `db:"has_endpoints"` // no column of the table: see withEndpoints
 }
 
 // row converts an account to the columns of a row.

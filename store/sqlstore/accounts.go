@@ -12,6 +12,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/events"
 	"usher/secrets"
 	"usher/store"
 )
@@ -47,12 +48,24 @@ func (a *Accounts) Create(ctx context.Context, account accounts.Account, mail *a
 		return fmt.Errorf("create account: %w", err)
 	}
 	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		if _, err := tx.NamedExecContext(ctx, insertAccount, row); err != nil {
+		if err := a.insert(ctx, tx, &row); err != nil {
 			return err
 		}
 		return a.insertMails(ctx, tx, row, mail)
 	})
 	return accountError("create account", err)
+}
+
+// insert writes a new account and its event.
+func (a *Accounts) insert(ctx context.Context, tx *sqlx.Tx, row *accountRow) error {
+	query, args, err := tx.BindNamed(insertAccount+" returning "+anyEndpoint, *row)
+	if err != nil {
+		return err
+	}
+	if err := tx.GetContext(ctx, &row.HasEndpoints, query, args...); err != nil {
+		return err
+	}
+	return tell(ctx, tx, *row, row.CreatedAt, fact{event: events.AccountCreated})
 }
 
 // Find returns the account, or accounts.ErrNotFound.
@@ -90,7 +103,11 @@ func (a *Accounts) Activate(
 	if kept != nil {
 		changedAt, mails = at(kept.At), kept.Mails
 	}
-	row, err := a.update(ctx, kept, mails, `
+	facts := []fact{contactChanged(accounts.FieldEmail)}
+	if hash != "" {
+		facts = append(facts, fact{event: events.AccountPasswordChanged})
+	}
+	row, err := a.update(ctx, writing{kept: kept, mails: mails, activates: kept == nil, facts: facts}, `
 		set email_key = pending_email_key, email_sealed = pending_email_sealed, email_masked = pending_email_masked,
 			email_changed_at = coalesce(?, email_changed_at), email_active = true, active = true, updated_at = ?,
 			password_hash = coalesce(nullif(?, ''), password_hash), `+clearPending+set+`
@@ -102,7 +119,7 @@ func (a *Accounts) Activate(
 // RenewActivation stores another mail of the same generation. Mails of older generations, which are about another address,
 // are dropped when a worker claims them.
 func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts.Mail) error {
-	_, err := a.update(ctx, nil, []*accounts.Mail{&mail}, `
+	_, err := a.update(ctx, writing{mails: []*accounts.Mail{&mail}}, `
 		set updated_at = ?, pending_email_at = case when pending_email_at is null then pending_email_at else ? end
 		where id = ? and pending_email_key is not null`,
 		at(mail.CreatedAt), at(mail.CreatedAt), id)
@@ -151,7 +168,8 @@ func accountError(operation string, err error) error {
 func (a *Accounts) ChangePassword(
 	ctx context.Context, was accounts.Account, hash string, kept *accounts.Change,
 ) (accounts.Account, error) {
-	return a.change(ctx, "change password", was, kept, nil, "password_hash = ?, "+endSessions, hash)
+	told := fact{event: events.AccountPasswordChanged}
+	return a.change(ctx, "change password", was, writing{kept: kept, facts: []fact{told}}, "password_hash = ?, "+endSessions, hash)
 }
 
 // SetUsername implements accounts.Store.
@@ -160,7 +178,7 @@ func (a *Accounts) SetUsername(ctx context.Context, id, name string, when time.T
 	if err != nil {
 		return accounts.Account{}, fmt.Errorf("set user name: %w", err)
 	}
-	row, err := a.update(ctx, nil, nil, `
+	row, err := a.update(ctx, writing{}, `
 		set username = ?, username_key = ?, updated_at = ?
 		where id = ? and username = ''`,
 		name, key, at(when), id)
@@ -175,7 +193,7 @@ func (a *Accounts) ChangeEmail(
 	ctx context.Context, was accounts.Account, email contact.Email, link *accounts.Mail, kept *accounts.Change,
 ) (accounts.Account, error) {
 	key, sealed := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
-	return a.change(ctx, "change email", was, kept, link,
+	return a.change(ctx, "change email", was, writing{kept: kept, mails: []*accounts.Mail{link}},
 		`pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?, pending_email_at = ?,
 			email_changed_at = case when email_key is null then ? else email_changed_at end,
 			activation_generation = activation_generation + 1`,
@@ -187,7 +205,7 @@ func (a *Accounts) ReplaceEmail(
 	ctx context.Context, was accounts.Account, email contact.Email, kept *accounts.Change,
 ) (accounts.Account, error) {
 	key, sealed := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
-	return a.change(ctx, "replace email", was, kept, nil,
+	return a.change(ctx, "replace email", was, writing{kept: kept, facts: []fact{contactChanged(accounts.FieldEmail)}},
 		"email_key = ?, email_sealed = ?, email_masked = ?, email_changed_at = ?, email_active = true, "+clearPending+`,
 			activation_generation = activation_generation + 1, `+endSessions,
 		key, sealed, email.String(), at(kept.At))
@@ -198,7 +216,7 @@ func (a *Accounts) CorrectEmail(
 	ctx context.Context, was accounts.Account, email contact.Email, link accounts.Mail,
 ) (accounts.Account, error) {
 	key, sealed := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
-	row, err := a.update(ctx, nil, []*accounts.Mail{&link}, `
+	row, err := a.update(ctx, writing{mails: []*accounts.Mail{&link}}, `
 		set pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?,
 			pending_email_at = case when pending_email_at is null then pending_email_at else ? end,
 			activation_generation = activation_generation + 1, updated_at = ?
@@ -216,7 +234,7 @@ func (a *Accounts) ChangeMobile(
 	ctx context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change,
 ) (accounts.Account, error) {
 	key, sealed := a.hide(indexMobile, mobile.Reveal(), sealMobile+was.ID)
-	return a.change(ctx, "change mobile", was, kept, nil,
+	return a.change(ctx, "change mobile", was, writing{kept: kept, facts: []fact{contactChanged(accounts.FieldMobile)}},
 		"mobile_key = ?, mobile_sealed = ?, mobile_masked = ?, mobile_changed_at = ?, "+clearClaim+", "+endSessions,
 		key, sealed, mobile.String(), at(kept.At))
 }
@@ -224,13 +242,32 @@ func (a *Accounts) ChangeMobile(
 // endSessions ends all sessions of an account: each belongs to a generation.
 const endSessions = "session_generation = session_generation + 1"
 
+// writing is what a transaction writes beside the change of an account's row.
+type writing struct {
+	kept  *accounts.Change // the previous contacts, to undo the change; may be nil
+	mails []*accounts.Mail // any may be nil
+	facts []fact           // that events tell
+
+	// activates says that the change may be the account's activation, which is told instead of the first fact.
+	activates bool
+}
+
+// factsOf returns what the events tell about the account after the change. An account with a proved number was active before.
+func (w writing) factsOf(row accountRow) []fact {
+	if !w.activates || row.MobileKey != nil {
+		return w.facts
+	}
+	return []fact{{event: events.AccountActivated}}
+}
+
 // change makes the assignments of set if the account is still in the generations that the caller has read, keeps the previous
-// contacts to undo the change, and stores the link, which may be nil, and the mails of the change, in one transaction.
+// contacts to undo the change, and stores the mails of the change after those of w, in one transaction.
 func (a *Accounts) change(
-	ctx context.Context, operation string, was accounts.Account, kept *accounts.Change, link *accounts.Mail, set string, args ...any,
+	ctx context.Context, operation string, was accounts.Account, w writing, set string, args ...any,
 ) (accounts.Account, error) {
-	args = append(args, at(kept.At), was.ID, was.SessionGeneration, was.ActivationGeneration)
-	row, err := a.update(ctx, kept, append([]*accounts.Mail{link}, kept.Mails...), `
+	args = append(args, at(w.kept.At), was.ID, was.SessionGeneration, was.ActivationGeneration)
+	w.mails = append(w.mails, w.kept.Mails...)
+	row, err := a.update(ctx, w, `
 		set `+set+`, updated_at = ?
 		where id = ? and session_generation = ? and activation_generation = ?`,
 		args...)
@@ -240,19 +277,20 @@ func (a *Accounts) change(
 	return a.found(operation, row, err)
 }
 
-// update changes one account as the statement after "update accounts" says, or returns sql.ErrNoRows. It keeps the previous
-// contacts, unless kept is nil, and stores the mails, in one transaction.
-func (a *Accounts) update(
-	ctx context.Context, kept *accounts.Change, mails []*accounts.Mail, statement string, args ...any,
-) (row accountRow, err error) {
+// update changes one account as the statement after "update accounts" says, or returns sql.ErrNoRows, and writes what belongs to
+// the change, in one transaction. The statement sets updated_at, which is also the time of the events.
+func (a *Accounts) update(ctx context.Context, w writing, statement string, args ...any) (row accountRow, err error) {
 	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		if err := a.storeChange(ctx, tx, kept); err != nil {
+		if err := a.storeChange(ctx, tx, w.kept); err != nil {
 			return err
 		}
-		if err := tx.GetContext(ctx, &row, tx.Rebind("update accounts "+statement+" returning "+accountColumns), args...); err != nil {
+		if err := tx.GetContext(ctx, &row, tx.Rebind("update accounts "+statement+" returning "+withEndpoints), args...); err != nil {
 			return err
 		}
-		return a.insertMails(ctx, tx, row, mails...)
+		if err := tell(ctx, tx, row, row.UpdatedAt, w.factsOf(row)...); err != nil {
+			return err
+		}
+		return a.insertMails(ctx, tx, row, w.mails...)
 	})
 	return row, err
 }

@@ -78,7 +78,7 @@ func (a *Accounts) CreateClaiming(
 		if held.MobileKey == nil || *held.MobileKey != *row.PendingMobileKey || !held.SeenAt.Equal(at(holder.SeenAt).Time) {
 			return errSeen
 		}
-		if _, err := tx.NamedExecContext(ctx, insertAccount, row); err != nil {
+		if err := a.insert(ctx, tx, &row); err != nil {
 			return err
 		}
 		if err := a.insertMails(ctx, tx, row, mail); err != nil {
@@ -106,21 +106,37 @@ func (a *Accounts) HandOver(ctx context.Context, before time.Time, limit int) (i
 		return 0, fmt.Errorf("find claims: %w", err)
 	}
 	for i, claim := range claims {
-		err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-			return errors.Join(
-				execTx(ctx, tx, `
-					update accounts set mobile_key = null, mobile_sealed = null, mobile_masked = '', mobile_changed_at = null
-					where mobile_key = ? and (seen_at is null or seen_at <= ?) and blocked_at is null`, claim.Key, claim.At),
-				execTx(ctx, tx, `
-					update accounts
-					set mobile_key = pending_mobile_key, mobile_sealed = pending_mobile_sealed, mobile_masked = pending_mobile_masked
-					where id = ? and pending_mobile_key = ?
-						and not exists (select 1 from accounts as held where held.mobile_key = ?)`, claim.ID, claim.Key, claim.Key),
-				execTx(ctx, tx, "update accounts set "+clearClaim+" where id = ? and pending_mobile_key = ?", claim.ID, claim.Key))
-		})
+		err := a.db.inTx(ctx, func(tx *sqlx.Tx) error { return handOver(ctx, tx, claim.ID, claim.Key, claim.At) })
 		if err != nil {
 			return i, fmt.Errorf("hand number over: %w", err)
 		}
 	}
 	return len(claims), nil
+}
+
+// handOver ends one claim.
+func handOver(ctx context.Context, tx *sqlx.Tx, claimer, mobileKey string, claimedAt Stamp) error {
+	for _, step := range []struct {
+		statement string
+		args      []any
+	}{
+		{`set mobile_key = null, mobile_sealed = null, mobile_masked = '', mobile_changed_at = null
+			where mobile_key = ? and (seen_at is null or seen_at <= ?) and blocked_at is null`, []any{mobileKey, claimedAt}},
+		{`set mobile_key = pending_mobile_key, mobile_sealed = pending_mobile_sealed, mobile_masked = pending_mobile_masked
+			where id = ? and pending_mobile_key = ?
+				and not exists (select 1 from accounts as held where held.mobile_key = ?)`, []any{claimer, mobileKey, mobileKey}},
+	} {
+		var row accountRow
+		err := tx.GetContext(ctx, &row, tx.Rebind("update accounts "+step.statement+" returning "+withEndpoints), step.args...)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := tell(ctx, tx, row, at(time.Now()), contactChanged(accounts.FieldMobile)); err != nil {
+			return err
+		}
+	}
+	return execTx(ctx, tx, "update accounts set "+clearClaim+" where id = ? and pending_mobile_key = ?", claimer, mobileKey)
 }

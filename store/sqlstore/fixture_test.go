@@ -34,6 +34,7 @@ var promises = map[string]behaviours{
 	"Traffic":  trafficTests,
 	"Bounced":  bouncedTests,
 	"Apps":     appsTests,
+	"Events":   eventsTests,
 }
 
 // fixture is an empty database of the test's own, with a clock that is set by hand and people to file.
@@ -43,6 +44,7 @@ type fixture struct {
 	mails    *sqlstore.Mails
 	messages *sqlstore.Messages
 	outcomes *sqlstore.Outcomes
+	events   *sqlstore.Events
 	clock    *testkit.Clock
 	people   atomic.Int32
 }
@@ -58,6 +60,7 @@ func newFixture(t *testing.T, url string) *fixture {
 	return &fixture{
 		db: db, clock: clock, accounts: sqlstore.NewAccounts(db, keys(t)), mails: sqlstore.NewMails(db, keys(t), clock.Now),
 		messages: sqlstore.NewMessages(db, clock.Now), outcomes: sqlstore.NewOutcomes(db, clock.Now),
+		events: sqlstore.NewEvents(db, keys(t), clock.Now),
 	}
 }
 

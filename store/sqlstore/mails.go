@@ -13,6 +13,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/events"
 	"usher/messages"
 	"usher/secrets"
 	"usher/store"
@@ -212,10 +213,38 @@ func (m *Mails) Record(ctx context.Context, claim messages.Claim, outcome messag
 	default:
 		return fmt.Errorf("record mail: an attempt does not end as %s", outcome.State)
 	}
+	if outcome.State == messages.Failed {
+		return m.recordFailed(ctx, r)
+	}
 	if m.db.dialect == onPostgres && m.records.do(ctx, r) != nil {
 		return nil
 	}
 	return m.recordAlone(ctx, r)
+}
+
+// recordFailed records that a mail will never be sent, and writes the event of it in the same transaction.
+func (m *Mails) recordFailed(ctx context.Context, r recording) error {
+	err := m.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		var mail struct {
+			Account string `db:"account_id"`
+			Purpose string `db:"purpose"`
+			To      string `db:"to_masked"`
+			Reason  string `db:"reason"`
+		}
+		query, args := r.statement()
+		err := tx.GetContext(ctx, &mail, tx.Rebind(query+" returning account_id, purpose, to_masked, reason"), args...)
+		if err != nil {
+			return err
+		}
+		return tellUndelivered(ctx, tx, []undelivered{{account: mail.Account, at: r.outcome.At, MessageData: events.MessageData{
+			MessageID: r.claim.ID, Channel: string(messages.Email), Purpose: mail.Purpose, To: mail.To,
+			State: string(messages.Failed), Reason: mail.Reason,
+		}}})
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return messages.ErrStale
+	}
+	return store.Wrap("record mail", err)
 }
 
 // vendorCause is the condition under which the last refusal of a message came from a provider: a later refusal of our own does
@@ -223,20 +252,27 @@ func (m *Mails) Record(ctx context.Context, claim messages.Claim, outcome messag
 var vendorCause = `(messages.provider_code <> '' and messages.provider_code not like 'own$_%' escape '$' and messages.provider not in ('` +
 	strings.Join(messages.OwnProviders(), "', '") + `'))`
 
-// recordAlone records an outcome in a statement of its own.
-func (m *Mails) recordAlone(ctx context.Context, r recording) error {
-	changed, err := m.db.exec(ctx, `
+// statement returns the statement that records one outcome.
+func (r recording) statement() (query string, args []any) {
+	return `
 		update messages
 		set state = ?, lease_until = case ? when 'sending' then lease_until end, accepted_at = ?, enqueued_at = coalesce(?, enqueued_at),
-			provider = case when ? and `+vendorCause+` then provider else coalesce(nullif(?, ''), provider) end, provider_id = ?,
-			provider_code = case when ? and `+vendorCause+` then provider_code else ? end,
-			reason = case when ? and `+vendorCause+` then reason else ? end, updated_at = ?
+			provider = case when ? and ` + vendorCause + ` then provider else coalesce(nullif(?, ''), provider) end, provider_id = ?,
+			provider_code = case when ? and ` + vendorCause + ` then provider_code else ? end,
+			reason = case when ? and ` + vendorCause + ` then reason else ? end, updated_at = ?
 		where id = ? and channel = 'email' and attempt = ?
-			and (state = 'sending' or state = ? and updated_at = ?)`,
-		r.outcome.State, r.outcome.State, r.accepted, r.enqueued,
-		r.outcome.Own(), r.outcome.Provider, r.outcome.ProviderID, r.outcome.Own(), r.outcome.Code,
-		r.outcome.Own(), r.outcome.Reason, at(r.outcome.At),
-		r.claim.ID, r.claim.Attempt, r.outcome.State, at(r.outcome.At))
+			and (state = 'sending' or state = ? and updated_at = ?)`, []any{
+			r.outcome.State, r.outcome.State, r.accepted, r.enqueued,
+			r.outcome.Own(), r.outcome.Provider, r.outcome.ProviderID, r.outcome.Own(), r.outcome.Code,
+			r.outcome.Own(), r.outcome.Reason, at(r.outcome.At),
+			r.claim.ID, r.claim.Attempt, r.outcome.State, at(r.outcome.At),
+		}
+}
+
+// recordAlone records an outcome in a statement of its own.
+func (m *Mails) recordAlone(ctx context.Context, r recording) error {
+	query, args := r.statement()
+	changed, err := m.db.exec(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("record mail: %w", err)
 	}

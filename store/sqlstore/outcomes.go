@@ -12,6 +12,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
+	"usher/events"
 	"usher/messages"
 	"usher/store"
 )
@@ -78,15 +79,45 @@ func (o *Outcomes) Save(ctx context.Context, records []messages.Record) error {
 	return nil
 }
 
-// save writes the records with one statement.
+// save writes the records with one statement. Where messages did not reach the person, their events are written in the same
+// transaction.
 func (o *Outcomes) save(ctx context.Context, records []*messages.Record) error {
-	if o.db.dialect == onPostgres {
-		arrays := make([]any, len(recordColumns))
-		for i, c := range recordColumns {
-			arrays[i] = c.array(records)
+	var lost []undelivered
+	for _, r := range records {
+		if isUndelivered(r.State) {
+			lost = append(lost, undelivered{at: r.UpdatedAt, MessageData: events.MessageData{
+				MessageID: r.ID, Channel: string(cmp.Or(r.Channel, messages.SMS)), Purpose: r.Purpose, To: r.To,
+				State: string(r.State), Reason: r.Reason,
+			}})
 		}
-		_, err := o.db.exec(ctx, saveArrays, arrays...)
+	}
+	query, args, err := o.saving(records)
+	if err != nil {
 		return err
+	}
+	if len(lost) > 0 {
+		return o.db.inTx(ctx, func(tx *sqlx.Tx) error {
+			if err := execTx(ctx, tx, query, args...); err != nil {
+				return err
+			}
+			return tellUndelivered(ctx, tx, lost)
+		})
+	}
+	if o.db.dialect == onPostgres {
+		_, err = o.db.exec(ctx, query, args...)
+		return err
+	}
+	_, err = o.db.sqlx.ExecContext(ctx, query, args...) // not prepared: its text differs for each number of rows
+	return o.db.note(ctx, err)
+}
+
+// saving returns the statement that writes the records.
+func (o *Outcomes) saving(records []*messages.Record) (query string, args []any, err error) {
+	if o.db.dialect == onPostgres {
+		for _, c := range recordColumns {
+			args = append(args, c.array(records))
+		}
+		return saveArrays, args, nil
 	}
 	rows := make([]map[string]any, len(records))
 	for i, record := range records {
@@ -95,12 +126,7 @@ func (o *Outcomes) save(ctx context.Context, records []*messages.Record) error {
 			rows[i][c.name] = c.value(record)
 		}
 	}
-	query, args, err := sqlx.Named(saveValues, rows) // not prepared: its text differs for each number of rows
-	if err == nil {
-		_, err = o.db.sqlx.ExecContext(ctx, query, args...)
-		err = o.db.note(ctx, err)
-	}
-	return err
+	return sqlx.Named(saveValues, rows)
 }
 
 // column returns one column of the rows as an array.

@@ -11,6 +11,7 @@ import (
 
 	"usher/accounts"
 	"usher/contact"
+	"usher/events"
 	"usher/store"
 )
 
@@ -77,7 +78,7 @@ func (a *Accounts) DeclinedUntil(ctx context.Context, address string) (time.Time
 
 // RemoveUnproved implements accounts.Store.
 func (a *Accounts) RemoveUnproved(ctx context.Context, id string, before time.Time) error {
-	_, err := a.db.slowly().dropPending(ctx, at(before), 1, "id = ? and pending_email_at < ? and "+isWaiting, id, at(before))
+	_, err := a.db.slowly().dropPending(ctx, at(time.Now()), 1, "id = ? and pending_email_at < ? and "+isWaiting, id, at(before))
 	return store.Wrap("remove unproved account", err)
 }
 
@@ -127,12 +128,13 @@ func (a *Accounts) forgetDeclined(ctx context.Context, now time.Time) error {
 // Accounts without another contact are deleted, with their mails.
 func (db *DB) dropPending(ctx context.Context, now Stamp, limit int, condition string, args ...any) (int, error) {
 	var rows []struct {
-		ID      string `db:"id"`
-		Waiting bool   `db:"waiting"`
+		ID           string `db:"id"`
+		Waiting      bool   `db:"waiting"`
+		HasEndpoints bool   `db:"has_endpoints"`
 	}
 	err := db.inTx(ctx, func(tx *sqlx.Tx) error {
 		rows = rows[:0]
-		err := tx.SelectContext(ctx, &rows, tx.Rebind("select id, "+isWaiting+" as waiting from accounts"+
+		err := tx.SelectContext(ctx, &rows, tx.Rebind("select id, "+isWaiting+" as waiting, "+anyEndpoint+" as has_endpoints from accounts"+
 			" where pending_email_key is not null and blocked_at is null and "+condition+" order by id limit ? "+db.dialect.skipLocked()),
 			append(args, limit)...)
 		if err != nil {
@@ -140,10 +142,14 @@ func (db *DB) dropPending(ctx context.Context, now Stamp, limit int, condition s
 		}
 		var waiting, others []string
 		for _, row := range rows {
-			if row.Waiting {
-				waiting = append(waiting, row.ID)
-			} else {
+			if !row.Waiting {
 				others = append(others, row.ID)
+				continue
+			}
+			waiting = append(waiting, row.ID)
+			deleted := accountRow{ID: row.ID, HasEndpoints: row.HasEndpoints}
+			if err := tell(ctx, tx, deleted, now, fact{event: events.AccountDeleted}); err != nil {
+				return err
 			}
 		}
 		return errors.Join(

@@ -43,6 +43,7 @@ var sealedColumns = []sealedColumn{
 	{"account_changes", "mobile_sealed", sealMobile, "account_id", "mobile_key", indexMobile, false},
 	{"account_changes", "email_sealed", sealEmail, "account_id", "email_key", indexEmail, false},
 	{"messages", "to_sealed", sealTo, "id", "", "", false},
+	{"endpoints", "secret_sealed", sealEndpoint, "id", "", "", false},
 }
 
 // KeyUse counts the records in the tables that are lost without a certain secret key.
@@ -51,6 +52,7 @@ type KeyUse struct {
 	Mails      int       // sealed addresses of mails that may still be sent
 	Links      int       // links of mails that still work, sent or not
 	LinksUntil time.Time // when the last of them ends; zero without links
+	Endpoints  int       // sealed secrets of endpoints, which sign events
 }
 
 // Use returns what each secret key is needed for, by its id, whether it is configured or not. It reads whole tables.
@@ -58,8 +60,11 @@ func (s *Seals) Use(ctx context.Context) (map[string]KeyUse, error) {
 	var uses []string
 	for _, c := range sealedColumns {
 		part, end, condition := "contacts", "cast(null as timestamptz)", ""
-		if c.table == "messages" {
+		switch c.table {
+		case "messages":
 			part, end, condition = "mails", "not_after", " and not_after > ?"
+		case "endpoints":
+			part = "endpoints"
 		}
 		uses = append(uses, "select "+s.db.dialect.sealedBy(c.name)+" as key_id, '"+part+"' as part, "+end+" as until from "+c.table+
 			" where "+c.name+" is not null"+condition)
@@ -85,6 +90,8 @@ func (s *Seals) Use(ctx context.Context) (map[string]KeyUse, error) {
 			u.Contacts = row.Count
 		case "mails":
 			u.Mails = row.Count
+		case "endpoints":
+			u.Endpoints = row.Count
 		case "links":
 			u.Links, u.LinksUntil = row.Count, row.Until.Time
 		}
@@ -179,7 +186,7 @@ func (r *Resealed) leave(column sealedColumn, row sealedRow, reason string) {
 	}
 }
 
-// Reseal seals with the first key every number and address that another key has sealed. It may run beside all other programs,
+// Reseal seals with the first key every number, address and secret of an endpoint that another key has sealed. It may run beside all other programs,
 // may be interrupted and started again, and leaves a row alone that was changed since it was read. Rows that no configured key
 // opens are left. It calls progress, unless nil, with the number of rows changed so far.
 func (s *Seals) Reseal(ctx context.Context, progress func(changed int)) (Resealed, error) {

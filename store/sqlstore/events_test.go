@@ -1,0 +1,365 @@
+package sqlstore_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"usher/accounts"
+	"usher/events"
+	"usher/messages"
+	"usher/store/sqlstore"
+)
+
+// eventsTests check which events are written, and how deliveries move on.
+var eventsTests = behaviours{
+	"Changes_of_accounts_are_told":                       eventsTold,
+	"Nothing_is_written_without_endpoints":               eventsNone,
+	"Nothing_is_written_that_no_endpoint_wants":          eventsUnwanted,
+	"Events_of_an_account_are_numbered":                  eventsSeq,
+	"A_change_that_fails_tells_nothing":                  eventsRolledBack,
+	"Bodies_show_masked_contacts_only":                   eventsMasked,
+	"Messages_that_did_not_arrive_are_told_once":         eventsUndelivered,
+	"Mails_that_failed_are_told":                         eventsFailedMail,
+	"Deliveries_are_fed_within_the_window":               deliveriesWindow,
+	"Deliveries_are_claimed_once":                        deliveriesOnce,
+	"Deliveries_of_dead_workers_come_back":               deliveriesDead,
+	"Deliveries_fail_by_the_schedule":                    deliveriesSchedule,
+	"A_success_ends_the_failures_of_an_endpoint":         deliveriesSuccess,
+	"An_endpoint_that_is_gone_is_disabled":               deliveriesGone,
+	"An_endpoint_that_fails_for_five_days_is_disabled":   deliveriesFiveDays,
+	"An_endpoint_that_asks_for_a_pause_gets_nothing":     deliveriesPause,
+	"Endpoints_keep_two_secrets_for_a_day":               endpointsRotate,
+	"Endpoints_show_no_secret":                           endpointsDump,
+	"Replay_sends_what_was_sent_and_what_never_was":      eventsReplay,
+	"Prune_and_Expire_leave_what_may_still_be_delivered": eventsPrune,
+}
+
+const leased = 20 * time.Second
+
+// endpoint adds one that wants the types, or all, and returns its id.
+func (f *fixture) endpoint(t *testing.T, types ...events.Type) string {
+	t.Helper()
+	id, _, err := f.events.AddEndpoint(t.Context(), "https://example.com/usher", types)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// stored events, in the order in which they were written.
+func (f *fixture) listed(t *testing.T) []sqlstore.Listed {
+	t.Helper()
+	list, err := f.events.List(t.Context(), time.Unix(0, 0), false, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(list)
+	return list
+}
+
+// types are those of the events about an account.
+func (f *fixture) types(t *testing.T, account string) (types []events.Type) {
+	t.Helper()
+	list := f.listed(t)
+	slices.SortStableFunc(list, func(a, b sqlstore.Listed) int { return int(a.Seq - b.Seq) })
+	for _, e := range list {
+		if e.AccountID == account {
+			types = append(types, e.Type)
+		}
+	}
+	return types
+}
+
+// walk is what one method of the store tells. do returns the account that it tells about; nil with the reason why it tells
+// nothing.
+type walk struct {
+	do   func(t *testing.T, f *fixture) string
+	want []events.Type
+	why  string
+}
+
+// walks has a line for each method of sqlstore.Accounts. do begins with the account's first event.
+var walks = map[string]walk{
+	"Create":         {do: func(t *testing.T, f *fixture) string { account, _ := f.created(t); return account.ID }, want: []events.Type{events.AccountCreated}},
+	"CreateClaiming": {do: func(t *testing.T, f *fixture) string { _, claimer, _ := f.claimed(t); return claimer.ID }, want: []events.Type{events.AccountCreated}},
+	"Activate": {do: func(t *testing.T, f *fixture) string {
+		account := f.waiting(t)
+		if _, err := f.accounts.Activate(t.Context(), account.ID, account.ActivationGeneration, "a hash", f.clock.Now(), nil); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountActivated}},
+	"ChangeEmail": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.proved(t)
+		_, _ = f.movedEmail(t, account)
+		return account.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged}}, // told when it is proved
+	"ReplaceEmail": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.proved(t)
+		next, _ := f.contacts(t)
+		if _, err := f.accounts.ReplaceEmail(t.Context(), account, next, f.change(account, accounts.ChangedEmail)); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged}},
+	"ChangeMobile": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.created(t)
+		_, _ = f.movedMobile(t, account)
+		return account.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged}},
+	"ChangePassword": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.created(t)
+		if _, err := f.accounts.ChangePassword(t.Context(), account, "another hash", f.change(account, accounts.ChangedPassword)); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountPasswordChanged}},
+	"Undo": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.created(t)
+		_, change := f.movedMobile(t, account)
+		if _, err := f.accounts.Undo(t.Context(), change, "a hash", f.clock.Now(), nil); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged, events.AccountPasswordChanged}},
+	"HandOver": {do: func(t *testing.T, f *fixture) string {
+		_, claimer, _ := f.claimed(t)
+		f.clock.Advance(accounts.ClaimWindow)
+		if n := f.handOver(t); n == 0 {
+			t.Fatal("no claim ended")
+		}
+		return claimer.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged}},
+	"RemoveUnproved": {do: func(t *testing.T, f *fixture) string {
+		account := f.waiting(t)
+		if err := f.accounts.RemoveUnproved(t.Context(), account.ID, f.clock.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountDeleted}},
+
+	"Block": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.created(t)
+		for range 2 { // the second changes nothing
+			if _, err := f.accounts.Block(t.Context(), account.ID, f.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountBlocked}},
+	"Unblock": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.created(t)
+		for _, change := range []func(context.Context, string, time.Time) (accounts.Account, error){f.accounts.Block, f.accounts.Unblock} {
+			if _, err := change(t.Context(), account.ID, f.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountBlocked, events.AccountUnblocked}},
+
+	"Release":          {why: "it deletes as RemoveUnproved does, and otherwise only a contact that nobody has proved"},
+	"CreateAll":        {why: "a team imports accounts that it has already; millions of events would tell it nothing"},
+	"Rehash":           {why: "the password stays"},
+	"SetUsername":      {why: "no event is about names, which no body shows"},
+	"CorrectEmail":     {why: "the address is not proved yet"},
+	"RenewActivation":  {why: "only another mail"},
+	"Seen":             {why: "only a time, and a claim on a number that the claimer has not got yet"},
+	"Decline":          {why: "about an address, not an account"},
+	"DropEndedChanges": {why: "the accounts stay as they are"},
+	"EndSessions":      {why: "about sessions"},
+	"FindSignedIn":     {why: "reads"}, "Find": {why: "reads"}, "Exists": {why: "reads"}, "FindWaiting": {why: "reads"},
+	"FindChange": {why: "reads"}, "ChangesFrom": {why: "reads"}, "DeclinedUntil": {why: "reads"}, "BouncedAt": {why: "reads"},
+	"ImportedHashes": {why: "reads"},
+	"DropUnproved":   {why: "it deletes as RemoveUnproved does"},
+}
+
+// waiting is an account that waits for the proof of its address and has nothing else.
+func (f *fixture) waiting(t *testing.T) accounts.Account {
+	t.Helper()
+	account, mail := f.person(t)
+	account.Mobile, account.Active = accounts.Account{}.Mobile, false
+	if err := f.accounts.Create(t.Context(), account, mail); err != nil {
+		t.Fatal(err)
+	}
+	return account
+}
+
+func TestMethods_that_change_accounts_are_walked(t *testing.T) {
+	t.Parallel()
+	store := reflect.TypeFor[*sqlstore.Accounts]()
+	for i := range store.NumMethod() {
+		name := store.Method(i).Name
+		if line, known := walks[name]; !known || (line.do == nil) == (line.why == "") {
+			t.Errorf("sqlstore.Accounts.%s: give it a line in walks, with the events that it tells or the reason why it tells none", name)
+		}
+	}
+	for name := range walks {
+		if _, found := store.MethodByName(name); !found {
+			t.Errorf("there is no sqlstore.Accounts.%s", name)
+		}
+	}
+}
+
+func eventsTold(t *testing.T, f *fixture) {
+	f.endpoint(t)
+	for name, line := range walks {
+		if line.do == nil {
+			continue
+		}
+		id := line.do(t, f)
+		if got := f.types(t, id); !slices.Equal(got, line.want) {
+			t.Errorf("%s told %v, want %v", name, got, line.want)
+		}
+	}
+}
+
+func (f *fixture) count(t *testing.T, table string) (n int) {
+	t.Helper()
+	if err := f.db.Unwrap().GetContext(t.Context(), &n, "select count(*) from "+table); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func eventsNone(t *testing.T, f *fixture) {
+	disabled := f.endpoint(t)
+	if err := f.events.DisableEndpoint(t.Context(), disabled); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range walks {
+		if line.do != nil {
+			line.do(t, f)
+		}
+	}
+	f.save(t, later(f.outcome(), 1, messages.Undelivered))
+	if e, d := f.count(t, "events"), f.count(t, "deliveries"); e != 0 || d != 0 {
+		t.Errorf("%d events and %d deliveries", e, d)
+	}
+}
+
+func eventsUnwanted(t *testing.T, f *fixture) {
+	wants := f.endpoint(t, events.AccountDeleted, events.AccountCreated)
+	f.endpoint(t, events.AccountPasswordChanged)
+	account, _ := f.created(t)
+	f.movedMobile(t, account)
+	list := f.listed(t)
+	if len(list) != 1 || list[0].Type != events.AccountCreated || list[0].Seq != 1 || len(list[0].Deliveries) != 1 ||
+		list[0].Deliveries[0].EndpointID != wants || list[0].Deliveries[0].State != events.Waiting {
+		t.Errorf("events %+v, want one of the creation for %s", list, wants)
+	}
+}
+
+func eventsSeq(t *testing.T, f *fixture) {
+	f.endpoint(t)
+	account, _ := f.created(t)
+	_, change := f.movedMobile(t, account)
+	if _, err := f.accounts.Undo(t.Context(), change, "a hash", f.clock.Now(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range f.listed(t) {
+		var body struct {
+			Type string
+			Data events.AccountData
+		}
+		if err := json.Unmarshal(e.Body, &body); err != nil {
+			t.Fatal(err)
+		}
+		if e.AccountID != account.ID || body.Data.Seq != e.Seq || body.Type != string(e.Type) || body.Data.AccountID != account.ID {
+			t.Errorf("event %d: %s", i, e.Body)
+		}
+	}
+	var seqs []int64
+	for _, e := range f.listed(t) {
+		seqs = append(seqs, e.Seq)
+	}
+	slices.Sort(seqs)
+	if !slices.Equal(seqs, []int64{1, 2, 3, 4}) {
+		t.Errorf("numbers %v", seqs)
+	}
+}
+
+func eventsRolledBack(t *testing.T, f *fixture) {
+	f.endpoint(t)
+	account, mail := f.person(t)
+	mail.Purpose = accounts.MailEmailChanged // the table refuses it without an address of its own
+	if err := f.accounts.Create(t.Context(), account, mail); err == nil {
+		t.Fatal("created")
+	}
+	if n := f.count(t, "events"); n != 0 {
+		t.Errorf("%d events of an account that does not exist", n)
+	}
+}
+
+func eventsMasked(t *testing.T, f *fixture) {
+	f.endpoint(t)
+	account, _ := f.proved(t)
+	list := f.listed(t)
+	last := string(list[len(list)-1].Body)
+	for _, want := range []string{account.Mobile.String(), account.Email.String(), `"changed":["email"]`, `"active":true`} {
+		if !strings.Contains(last, want) {
+			t.Errorf("%s lacks %s", last, want)
+		}
+	}
+	for _, e := range list {
+		for _, full := range []string{account.Mobile.Reveal(), account.Email.Reveal(), account.Username} {
+			if strings.Contains(string(e.Body), full) {
+				t.Errorf("%s shows %s", e.Body, full)
+			}
+		}
+	}
+}
+
+func eventsUndelivered(t *testing.T, f *fixture) {
+	f.endpoint(t, events.MessageUndelivered)
+	lost, arrived, overtaken := f.outcome(), f.outcome(), f.outcome()
+	lost.Reason = "no_number"
+	f.save(t, lost, arrived, overtaken)
+	f.save(t, later(overtaken, 5, messages.Delivered))
+	for range 2 {
+		f.save(t, later(lost, 2, messages.Undelivered), later(arrived, 2, messages.Delivered), later(overtaken, 2, messages.Undelivered))
+	}
+	list := f.listed(t)
+	if len(list) != 1 {
+		t.Fatalf("%d events, want one", len(list))
+	}
+	var body struct{ Data events.MessageData }
+	if err := json.Unmarshal(list[0].Body, &body); err != nil {
+		t.Fatal(err)
+	}
+	want := events.MessageData{
+		MessageID: lost.ID, Channel: "sms", Purpose: "login", To: lost.To, State: "undelivered", Reason: "no_number",
+	}
+	if diff := cmp.Diff(want, body.Data); diff != "" {
+		t.Errorf("data (-want +got):\n%s", diff)
+	}
+}
+
+func eventsFailedMail(t *testing.T, f *fixture) {
+	f.endpoint(t, events.MessageUndelivered)
+	account, mail := f.created(t)
+	claim := f.claim(t, mail.ID)
+	outcome := messages.Outcome{State: messages.Failed, Provider: "smtp", Code: "550", Reason: "refused", At: f.clock.Now()}
+	for range 2 { // its answer may have been lost
+		if err := f.mails.Record(t.Context(), claim, outcome); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := f.listed(t)
+	if len(list) != 1 || list[0].AccountID != account.ID || !strings.Contains(string(list[0].Body), `"state":"failed"`) ||
+		!strings.Contains(string(list[0].Body), account.PendingEmail.String()) {
+		t.Errorf("events %+v", list)
+	}
+	stale := claim
+	stale.Attempt++
+	if err := f.mails.Record(t.Context(), stale, outcome); !errors.Is(err, messages.ErrStale) {
+		t.Errorf("stale: %v", err)
+	}
+}
