@@ -20,7 +20,7 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 
 # The race detector triples the processor time of a package: it watches those in which goroutines of ours share memory. Three
 # kinds of packages run without it, beside the others:
-# - DRIVERS start built programs and wait for them; the detector would only watch the test itself. The proof, which has times
+# - DRIVERS start programs and wait for them; the detector would only watch the test itself. The proof, which has times
 #   to keep, runs alone at the end. Building images and watching Prometheus has a target of its own.
 # - PURE packages compute, and share nothing but what is computed once; the detector makes a minute out of a second.
 # - In api a request's handler shares memory with others only through packages that the detector watches. Its tests of
@@ -29,7 +29,7 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 # beside those that drive programs, and four tests of each. The packages whose tests wait longest, SLOW, begin first. On a new
 # machine all packages are compiled before the first test, which would lack the processor meanwhile. The analyzers of go vet are
 # part of lint. The last line says which stores the tests ran on, whatever their outcome.
-DRIVERS := usher/(bench|internal/(deploytest|e2e|integration|mutants|opstest|prove))$$
+DRIVERS := usher/(bench|web|internal/(deploytest|e2e|integration|mutants|opstest|prove))$$
 LONG := usher/internal/(deploytest|mutants|opstest|prove)$$
 PURE := usher/(captcha|contact|internal/captchabench)$$
 SLOW := ./app ./tasks ./store/sqlstore
