@@ -29,6 +29,7 @@ import (
 	"usher/tasks"
 	"usher/telemetry"
 	"usher/tokens"
+	"usher/tokens/rotation"
 	"usher/verify"
 	"usher/web"
 )
@@ -86,6 +87,8 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 		return nil, err
 	}
 	s.logRisks(logger)
+	a.warnOfTokenKeys(ctx)
+	a.recordTokenKeys(ctx)
 	return a, nil
 }
 
@@ -261,6 +264,7 @@ func (a *API) Run(ctx context.Context) error {
 	group.Go(func() error { return a.http.Run(ctx, grace) })
 	group.Go(func() error { return a.ops.Run(ctx, grace) })
 	group.Go(func() error { queue.Every(ctx, floorInterval, a.setFloor); return nil })
+	group.Go(func() error { queue.Every(ctx, rotation.RecordEvery, a.recordTokenKeys); return nil })
 	group.Go(func() error { app.HintRestarts(ctx, a.settings.Hangups, a.logger); return nil })
 	return group.Wait()
 }

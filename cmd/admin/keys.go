@@ -16,13 +16,14 @@ import (
 	"usher/queue"
 	"usher/secrets"
 	"usher/store/sqlstore"
+	"usher/tokens"
 )
 
 const keysUsage = `usage: admin keys [COMMAND]
 
-  list [-json]            show what each key of USHER_SECRET_KEYS is used for, what needs it, and which can be removed;
-                          the default command
-  rotate-check [-json]    the same, and exit 1 when these keys would make stored data unreadable
+  list [-json]            show what each key of USHER_SECRET_KEYS and USHER_TOKEN_KEYS is used for, what needs it, and which
+                          can be removed; the default command
+  rotate-check [-json]    the same, and exit 1 when these keys would make stored data unreadable, or services refuse tokens
   reseal                  seal every number and address with the first key; all processes may run meanwhile
   reindex -to ID          index all numbers and addresses with the last key, ID; API and workers must be stopped
   generate -id ID         print a new key for USHER_TOKEN_KEYS; nothing is stored
@@ -49,6 +50,7 @@ func keysCommand(ctx context.Context, p app.Process) error {
 // keyDesk reads and changes what is sealed in both stores.
 type keyDesk struct {
 	keys      *secrets.Keys
+	tokens    *tokens.Keys // nil where none are set
 	db        *sqlstore.DB
 	seals     *sqlstore.Seals
 	client    redis.UniversalClient
@@ -59,7 +61,8 @@ type keyDesk struct {
 func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
 	var stores config.Stores
 	var settings struct {
-		Keys config.Secret `env:"SECRET_KEYS,required"`
+		Keys   config.Secret `env:"SECRET_KEYS,required"`
+		Tokens config.Secret `env:"TOKEN_KEYS"`
 	}
 	if err := config.Load(p.Environ, &stores, &settings); err != nil {
 		return nil, err
@@ -68,11 +71,17 @@ func openKeys(ctx context.Context, p app.Process) (*keyDesk, error) {
 	if err != nil {
 		return nil, config.Wrong("SECRET_KEYS", err)
 	}
+	var forTokens *tokens.Keys
+	if settings.Tokens != "" {
+		if forTokens, err = tokens.ParseKeys(settings.Tokens.Reveal()); err != nil {
+			return nil, config.Wrong("TOKEN_KEYS", err)
+		}
+	}
 	client, db, err := openStores(ctx, stores)
 	if err != nil {
 		return nil, err
 	}
-	return &keyDesk{keys: keys, db: db, seals: sqlstore.NewSeals(db, keys, time.Now), client: client, namespace: queue.Namespace(stores.Namespace)}, nil
+	return &keyDesk{keys: keys, tokens: forTokens, db: db, seals: sqlstore.NewSeals(db, keys, time.Now), client: client, namespace: queue.Namespace(stores.Namespace)}, nil
 }
 
 func (d *keyDesk) close() { _, _ = d.db.Close(), d.client.Close() }

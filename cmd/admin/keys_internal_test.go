@@ -220,3 +220,79 @@ func TestKeys_generate_prints_a_key_for_tokens(t *testing.T) {
 		}
 	}
 }
+
+func TestKeys_follow_a_rotation_of_those_for_tokens(t *testing.T) {
+	t.Parallel()
+	environ := keyStores(t, testkit.Redis(t), testkit.SQLite(t))
+	client, err := redisconn.Open(environ["USHER_REDIS_URL"], redisconn.Settings{Timeout: testkit.RedisPatience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	var entries, kids []string
+	for _, id := range []string{"t1", "t2"} {
+		out, err := command(t, nil, "keys", "generate", "-id", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := tokens.ParseKeys(strings.TrimSpace(out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, kids = append(entries, strings.TrimSpace(out)), append(kids, keys.List()[0].KID)
+	}
+	record := func(ago time.Duration, kids ...string) {
+		clock := func() time.Time { return time.Now().Add(-ago) }
+		if err := redisstore.New(client, nil, clock).TokenKeys().Record(t.Context(), kids...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		name    string
+		record  func()
+		setting string
+		problem string
+		reasons []string
+	}{
+		{"nothing was recorded", nil, entries[0], "", []string{"signs"}},
+		{"the first key signs", func() { record(3*time.Hour, kids[0]) }, entries[0], "", []string{"signs"}},
+		{"the second was never published", nil, entries[1] + "," + entries[0], `key "t2" for tokens must not sign before`, []string{"must not", "published"}},
+		{"the second is published", func() { record(50*time.Minute, kids...) }, entries[0] + "," + entries[1], "", []string{"signs", "may sign from"}},
+		{"it signs too early", nil, entries[1] + "," + entries[0], `key "t2" for tokens must not sign before`, []string{"must not"}},
+		{"an hour is over", func() {
+			if err := client.Del(t.Context(), "usher:token_keys").Err(); err != nil {
+				t.Fatal(err)
+			}
+			record(3*time.Hour, kids[0])
+			record(2*time.Hour, kids...)
+			record(10*time.Minute, kids...)
+		}, entries[1] + "," + entries[0], "", []string{"signs", "are valid until"}},
+		{"the first is dropped too early", nil, entries[1], "key " + kids[0] + " for tokens is missing", []string{"signs", "are valid until"}},
+		{"no setting", nil, "", "", []string{"are valid until"}},
+	} {
+		if step.record != nil {
+			step.record()
+		}
+		environ["USHER_TOKEN_KEYS"] = step.setting
+		out, err := command(t, environ, "keys", "rotate-check", "-json")
+		if (err != nil) != (step.problem != "") || err != nil && !strings.Contains(err.Error(), step.problem) {
+			t.Errorf("%s: %v, want %q", step.name, err, step.problem)
+		}
+		var report keysReport
+		if err := json.Unmarshal([]byte(out), &report); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for i, reason := range step.reasons {
+			if i >= len(report.TokenKeys) || !strings.Contains(report.TokenKeys[i].Reason, reason) {
+				t.Errorf("%s: key %d is %+v, want %q", step.name, i, report.TokenKeys, reason)
+			}
+		}
+		plain, _ := command(t, environ, "keys")
+		if step.setting != "" && !strings.Contains(plain, kids[0]) && !strings.Contains(plain, kids[1]) {
+			t.Errorf("%s: the list has no key:\n%s", step.name, plain)
+		}
+		if found := testkit.FindSecrets([]byte(out+plain), entries[0][3:], entries[1][3:]); len(found) > 0 {
+			t.Errorf("%s: shows a private key: %v", step.name, found)
+		}
+	}
+}

@@ -34,8 +34,9 @@ type keyReport struct {
 
 // keysReport is what the command prints.
 type keysReport struct {
-	Keys     []keyReport `json:"keys"`
-	Problems []string    `json:"problems"` // data that these keys cannot read
+	Keys      []keyReport      `json:"keys"`
+	TokenKeys []tokenKeyReport `json:"token_keys"` // those of the setting and of the history
+	Problems  []string         `json:"problems"`   // data that these keys cannot read, and tokens that services will refuse
 }
 
 func listKeys(ctx context.Context, p app.Process, check bool) error {
@@ -59,22 +60,28 @@ func listKeys(ctx context.Context, p app.Process, check bool) error {
 		return err
 	}
 	if n := len(report.Problems); check && n > 0 {
-		return fmt.Errorf("these keys would make stored data unreadable: %s", report.Problems[0])
+		return fmt.Errorf("these keys would do harm: %s", report.Problems[0])
 	}
 	return nil
 }
 
 // report reads both stores. The counts are of one moment: processes with other keys may add to them meanwhile.
 func (d *keyDesk) report(ctx context.Context) (keysReport, error) {
-	report := keysReport{Problems: []string{}}
+	report := keysReport{TokenKeys: []tokenKeyReport{}, Problems: []string{}}
 	rows, err := d.seals.Use(ctx)
 	if err != nil {
 		return report, err
 	}
-	kept, err := redisstore.New(d.client, d.keys, time.Now).In(string(d.namespace)).KeyUse(ctx)
+	store := redisstore.New(d.client, d.keys, time.Now).In(string(d.namespace))
+	kept, err := store.KeyUse(ctx)
 	if err != nil {
 		return report, err
 	}
+	history, err := store.TokenKeys().History(ctx)
+	if err != nil {
+		return report, err
+	}
+	report.addTokenKeys(d.tokens, history, time.Now())
 	for _, id := range d.ids(rows, kept) {
 		k := keyReport{
 			ID: id, Configured: d.keys.Knows(id), Signs: id == d.keys.SigningID(), Indexes: id == d.keys.IndexID(),
@@ -173,6 +180,9 @@ func printKeys(out io.Writer, report keysReport, asJSON bool) error {
 	}
 	for _, k := range report.Keys {
 		_, _ = fmt.Fprintf(out, "%s: %s\n", k.ID, k.Reason)
+	}
+	if err := printTokenKeys(out, report.TokenKeys); err != nil {
+		return err
 	}
 	for _, problem := range report.Problems {
 		_, _ = fmt.Fprintf(out, "PROBLEM: %s\n", problem)

@@ -167,3 +167,9 @@ const keepFingerprint = 30 * 24 * time.Hour
 
 // fingerprintKey is a hash: fingerprints of the keys that are used in the namespace, by their ids.
 func (k keyspace) fingerprintKey() string { return string(k) + "keys" }
+
+// keepTokenKeys is how long the history of a key for tokens is kept after a process last published it.
+const keepTokenKeys = 30 * 24 * time.Hour
+
+// tokenKeysKey is a hash: when keys for tokens were published and signed, see [TokenKeys]. It lives for [keepTokenKeys].
+func (k keyspace) tokenKeysKey() string { return string(k) + "token_keys" }

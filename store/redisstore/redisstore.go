@@ -89,6 +89,9 @@ func (s *Store) Sessions() *Sessions { return &Sessions{s} }
 // Workers returns the list of workers.
 func (s *Store) Workers() *Workers { return &Workers{s} }
 
+// TokenKeys returns the history of the keys that sign tokens.
+func (s *Store) TokenKeys() *TokenKeys { return &TokenKeys{s} }
+
 // Probe tests whether Redis accepts writes, which a replica or a full server does not although it answers. The error says
 // in a sentence for operators what is wrong, followed by the server's own words. [Store.ProbeAll] tests more.
 func (s *Store) Probe(ctx context.Context) error {

@@ -42,6 +42,7 @@ var (
 	mailNoteScript        = newScript("mail_note")
 	sessionCommitScript   = newScript("session_commit")
 	sessionEnterScript    = newScript("session_enter")
+	tokenKeysScript       = newScript("token_keys")
 	slotAcquireScript     = newScript("window", "slot_acquire")
 )
 

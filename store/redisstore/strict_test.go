@@ -21,7 +21,7 @@ func TestStore_works_where_scripts_must_name_their_keys(t *testing.T) {
 	for name, suite := range map[string]func(*testing.T, string){
 		"codes": codesTests.on, "limits": limitsTests.on, "conversion": conversionTests.on, "reports": reportsTests.on,
 		"outcomes": outcomesTests, "scores": scoresTests.on, "workers": workersTests, "captchas": captchasTests.on,
-		"answers": answersTests.on, "sessions": sessionsTests.on, "retry": codesRetryTests.on, "resend": codesResendTests.on,
+		"answers": answersTests.on, "sessions": sessionsTests.on, "token keys": tokenKeysTests, "retry": codesRetryTests.on, "resend": codesResendTests.on,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
