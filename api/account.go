@@ -135,10 +135,11 @@ func (s *Server) change(
 	return changed, nil
 }
 
-// renewSession signs this browser in again after a change that has ended every session of the account.
+// renewSession signs this client in again after a change that has ended every session of the account.
 func (s *Server) renewSession(c echo.Context, account accounts.Account) {
 	remembered := s.sessions.GetBool(c.Request().Context(), sessionRemembered)
-	if err := s.startSession(c, account, remembered); err != nil {
+	by, _ := transportOf(c, "") // that of the request is always allowed
+	if err := s.startSession(c, account, remembered, by); err != nil {
 		// The change is made: after an error the person would try it again.
 		s.warn(c, "account changed without a new session; the person has to sign in", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"usher/accounts"
 	"usher/limits"
+	"usher/secrets"
 )
 
 // Proofs of addresses by the links of mails.
@@ -16,12 +17,17 @@ type activationBody struct {
 	Token          string `json:"token"`
 	Password       string `json:"password"`
 	PasswordRepeat string `json:"password_repeat"`
+	Transport      string `json:"transport"`
 }
 
 // activate proves the address of the account that the token was made for. An account that was not active before is
 // signed in: either this browser has registered it, or its password has just been chosen here.
 func (s *Server) activate(c echo.Context, body activationBody) (accounts.Account, error) {
 	id, err := s.linkAccount(body.Token)
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	by, err := transportOf(c, body.Transport)
 	if err != nil {
 		return accounts.Account{}, err
 	}
@@ -50,7 +56,7 @@ func (s *Server) activate(c echo.Context, body activationBody) (accounts.Account
 		s.renewSession(c, account) // the other sessions have ended
 	}
 	if opened {
-		s.beginSession(c, account)
+		s.beginSession(c, account, by)
 	}
 	return account, nil
 }
@@ -173,7 +179,7 @@ func (s *Server) ownAccount(c echo.Context) (accounts.Account, error) {
 	if !errors.Is(err, errNotSignedIn) {
 		return account, err
 	}
-	ctx, err := s.openCookie(c)
+	ctx, err := s.loadSession(c)
 	if err != nil {
 		return accounts.Account{}, err
 	}
@@ -186,8 +192,11 @@ func (s *Server) ownAccount(c echo.Context) (accounts.Account, error) {
 
 // noteWaiting notes, after a sign-in with the right password, which account waits for its proof, as its registration does:
 // the person may ask for the mail again and correct the address. It returns the error of the sign-in.
-func (s *Server) noteWaiting(c echo.Context, account accounts.Account, refused error) error {
-	if err := s.noteRegistration(c, account); err != nil {
+func (s *Server) noteWaiting(c echo.Context, account accounts.Account, refused error, by transport) error {
+	if by == byBearer {
+		return refused // a refusal carries no token
+	}
+	if err := s.noteRegistration(c, account, by); err != nil {
 		if !errors.Is(err, errSignedIn) {
 			s.warn(c, "waiting account not noted in the session; the person has to open the link", err)
 		}
@@ -201,19 +210,25 @@ var errSignedIn = errors.New("browser is signed in to another account")
 
 // noteRegistration gives the browser a session that is not signed in, in which the link of the activation mail needs no
 // password. A browser that is signed in to another account keeps that session instead: the error is errSignedIn.
-func (s *Server) noteRegistration(c echo.Context, account accounts.Account) error {
-	ctx, err := s.openCookie(c)
+func (s *Server) noteRegistration(c echo.Context, account accounts.Account, by transport) error {
+	ctx, err := s.loadSession(c)
 	if err != nil {
 		return err
 	}
 	if s.sessions.GetString(ctx, sessionAccount) != "" {
 		return errSignedIn
 	}
+	deadline := s.Now().Add(s.Accounts.Policy.UnprovedTTL).UTC()
+	if by == byBearer {
+		return s.commitBearer(c, secrets.NewHandle(), deadline, map[string]any{
+			sessionRegistered: account.ID, sessionGeneration: account.SessionGeneration,
+		})
+	}
 	if err := s.sessions.RenewToken(ctx); err != nil {
 		return err
 	}
 	s.sessions.Put(ctx, sessionRegistered, account.ID)
 	s.sessions.Put(ctx, sessionGeneration, account.SessionGeneration)
-	s.sessions.SetDeadline(ctx, s.Now().Add(s.Accounts.Policy.UnprovedTTL).UTC())
+	s.sessions.SetDeadline(ctx, deadline)
 	return s.commit(ctx, c)
 }

@@ -48,7 +48,7 @@ func withBody[B, R any](do func(echo.Context, B) (R, error)) work {
 			return nil, err
 		}
 		data, err := do(c, body)
-		return viewOf(data), err
+		return viewOf(c, data), err
 	}
 }
 
@@ -56,15 +56,16 @@ func withBody[B, R any](do func(echo.Context, B) (R, error)) work {
 func withoutBody[R any](do func(echo.Context) (R, error)) work {
 	return func(c echo.Context) (any, error) {
 		data, err := do(c)
-		return viewOf(data), err
+		return viewOf(c, data), err
 	}
 }
 
-// viewOf returns what a client sees of a result. Views are returned as they are.
-func viewOf(data any) any {
+// viewOf returns what a client sees of a result. Views are returned as they are. With an account the client gets the token of the
+// bearer session that the request has started, if it has.
+func viewOf(c echo.Context, data any) any {
 	switch data := data.(type) {
 	case accounts.Account:
-		return newAccountView(data)
+		return openedView{newAccountView(data), startedBearer(c)}
 	case accounts.Undone:
 		view := undoView{newAccountView(data.Account), data.Lost}
 		if view.NotRestored == nil {
@@ -117,6 +118,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 		s.logError(c, r.status, err)
 	}
 	setRetryAfter(c, r)
+	setChallenge(c, err)
 	if wantsPage(c) {
 		s.renderErrorPage(c, r)
 		return

@@ -19,17 +19,18 @@ const (
 
 // Fields that only requests have, beside those of package accounts.
 const (
-	fieldKind     accounts.Field = "kind"
-	fieldPrice    accounts.Field = "price"
-	fieldReplaces accounts.Field = "replaces"
-	fieldPurpose  accounts.Field = "purpose"
-	fieldCode     accounts.Field = "code"
-	fieldLogin    accounts.Field = "login"
-	fieldAnswer   accounts.Field = "answer"
-	fieldCaptcha  accounts.Field = "captcha"
-	fieldToken    accounts.Field = "token"
-	fieldVia      accounts.Field = "via"
-	fieldAudience accounts.Field = "aud"
+	fieldKind      accounts.Field = "kind"
+	fieldPrice     accounts.Field = "price"
+	fieldReplaces  accounts.Field = "replaces"
+	fieldPurpose   accounts.Field = "purpose"
+	fieldCode      accounts.Field = "code"
+	fieldLogin     accounts.Field = "login"
+	fieldAnswer    accounts.Field = "answer"
+	fieldCaptcha   accounts.Field = "captcha"
+	fieldToken     accounts.Field = "token"
+	fieldVia       accounts.Field = "via"
+	fieldAudience  accounts.Field = "aud"
+	fieldTransport accounts.Field = "transport"
 )
 
 // mistakes collects what is wrong with the fields of a request: people should not have to correct one after the other.
@@ -138,6 +139,10 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 	},
 	fieldAudience: {accounts.Malformed: {"aud 应为 USHER_TOKEN_AUDIENCES 中的一项", "The audience (aud) must be one of those in USHER_TOKEN_AUDIENCES."}},
 	fieldPrice:    {accounts.Malformed: {"price 应为 normal、raised 或 high", "The price must be normal, raised or high."}},
+	fieldTransport: {
+		accounts.Malformed:  {"transport 应为 cookie 或 bearer", "The transport must be cookie or bearer."},
+		accounts.NotAllowed: {"带有 Authorization 的请求不能使用 cookie 会话", "A request with an Authorization header cannot start a cookie session."},
+	},
 }
 
 // problemWordings says what is wrong where the field has no words of its own.

@@ -178,13 +178,14 @@ func (s *Server) cors() echo.MiddlewareFunc {
 		},
 		AllowCredentials: true,
 		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
-		AllowHeaders:     []string{"Content-Type", headerKey, "Accept-Language", "X-Request-Id", "Traceparent"},
+		AllowHeaders:     []string{"Content-Type", echo.HeaderAuthorization, headerKey, "Accept-Language", "X-Request-Id", "Traceparent"},
 		ExposeHeaders:    []string{"Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id", headerReplayed},
 		MaxAge:           600,
 	})
 }
 
-// crossOrigin refuses requests that the page of an untrusted origin made a browser send.
+// crossOrigin refuses requests that the page of an untrusted origin made a browser send. A browser does not add a bearer token by
+// itself, as it does with cookies, and sends one for a page of another origin only when cors allows it.
 func (s *Server) crossOrigin() echo.MiddlewareFunc {
 	protection := http.NewCrossOriginProtection()
 	origins := slices.Clone(s.Config.AllowedOrigins)
@@ -199,7 +200,7 @@ func (s *Server) crossOrigin() echo.MiddlewareFunc {
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if err := protection.Check(c.Request()); err != nil {
+			if err := protection.Check(c.Request()); err != nil && !hasBearer(c) {
 				return errCrossOrigin
 			}
 			return next(c)

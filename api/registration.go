@@ -98,6 +98,7 @@ type registrationBody struct {
 	EmailCodeToken string `json:"email_code_token"`
 	CaptchaID      string `json:"captcha_id"`
 	Captcha        string `json:"captcha"`
+	Transport      string `json:"transport"`
 }
 
 // openLink replaces the token of a mail's link by the address and the code that it stands for.
@@ -114,6 +115,10 @@ func (s *Server) openLink(body *registrationBody) error {
 // account it has registered. A code needed a captcha; an address alone needs one here.
 func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account, error) {
 	body.Origin = originOf(c)
+	by, err := transportOf(c, body.Transport)
+	if err != nil {
+		return accounts.Account{}, err
+	}
 	if err := s.openLink(&body); err != nil {
 		return accounts.Account{}, err
 	}
@@ -146,19 +151,21 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 	if !byCode {
 		s.noteAnswered(c, body.CaptchaID, challenge.Done, s.Config.CaptchaTTL)
 	}
-	s.beginSession(c, account)
+	s.beginSession(c, account, by)
 	return account, nil
 }
 
 // beginSession signs in to a new account, or notes its registration in the session if it waits for its proof.
-func (s *Server) beginSession(c echo.Context, account accounts.Account) {
+func (s *Server) beginSession(c echo.Context, account accounts.Account, by transport) {
 	begin := s.noteRegistration
 	if account.Active {
 		s.know(c, account)
-		begin = func(c echo.Context, account accounts.Account) error { return s.startSession(c, account, false) }
+		begin = func(c echo.Context, account accounts.Account, by transport) error {
+			return s.startSession(c, account, false, by)
+		}
 	}
 	// The account exists: after an error the person would try to register it again.
-	if err := begin(c, account); err != nil && !errors.Is(err, errSignedIn) {
+	if err := begin(c, account, by); err != nil && !errors.Is(err, errSignedIn) {
 		s.warn(c, "account opened without a session; the person has to sign in", err)
 	}
 }

@@ -44,6 +44,7 @@ func (s *Server) routes(e *echo.Echo) {
 	get("/v1/sessions/current", endpoint(http.StatusOK, withoutBody(s.current)))
 	e.DELETE("/v1/sessions/current", endpoint(http.StatusOK, withoutBody(s.signOut)))
 	e.POST("/v1/sessions/current/token", endpoint(http.StatusOK, withBody(s.createToken)))
+	e.POST("/v1/sessions/current/rotate", endpoint(http.StatusOK, withoutBody(s.rotate)))
 	e.POST("/v1/password-resets", endpoint(http.StatusOK, withBody(s.resetPassword)))
 
 	e.PUT("/v1/account/password", endpoint(http.StatusOK, withBody(s.changePassword)))

@@ -25,6 +25,10 @@ const (
 	sessionRemembered = "remembered" // does not end when idle
 	sessionClient     = "client"     // see clientOf
 	sessionNetwork    = "network"    // of a recent request, see limits.Network
+	sessionTransport  = "transport"  // missing in the session of a cookie, see transport
+	sessionRotation   = "rotation"   // generation of the token of a bearer session
+	sessionRotated    = "rotated"    // Unix time of the last rotation
+	sessionConfirmed  = "confirmed"  // the token of the last rotation was used
 )
 
 // Sessions keeps sessions under hashed tokens, and the list of each owner's sessions. An owner is an account in one
@@ -69,23 +73,51 @@ func newSessions(store scs.CtxStore, config Config) *scs.SessionManager {
 
 func isHTTPS(u *url.URL) bool { return u != nil && u.Scheme == "https" }
 
-// openCookie loads the session of the cookie, or an empty one, once in a request.
-func (s *Server) openCookie(c echo.Context) (context.Context, error) {
+// loadSession loads the session of the request, or an empty one, once in a request: that of the bearer token if there is one,
+// otherwise that of the cookie.
+func (s *Server) loadSession(c echo.Context) (context.Context, error) {
+	if c.Get(loadedKey) != nil {
+		return c.Request().Context(), nil
+	}
+	if token, given := bearerOf(c); given {
+		return s.loadBearer(c, token, false)
+	}
+	return s.loadCookie(c)
+}
+
+// loadedKey marks a request whose session is loaded.
+const loadedKey = "session loaded"
+
+// keepLoaded puts the loaded session into the request.
+func keepLoaded(ctx context.Context, c echo.Context) {
+	c.Set(loadedKey, true)
+	c.SetRequest(c.Request().WithContext(ctx))
+}
+
+// loadCookie loads the session of the cookie. That of a bearer token is none: its name in the store opens nothing.
+func (s *Server) loadCookie(c echo.Context) (context.Context, error) {
 	token := ""
 	if cookie, err := c.Cookie(s.sessions.Cookie.Name); err == nil {
 		token = cookie.Value
 	}
 	ctx, err := s.sessions.Load(c.Request().Context(), token)
-	if err == nil {
-		c.SetRequest(c.Request().WithContext(ctx))
+	if err == nil && s.sessions.Exists(ctx, sessionTransport) {
+		ctx, err = s.sessions.Load(c.Request().Context(), "")
 	}
-	return ctx, err
+	if err != nil {
+		return nil, err
+	}
+	keepLoaded(ctx, c)
+	return ctx, nil
 }
 
 // startSession signs an account in under a new token: a token that another person knew before the sign-in opens nothing
 // after it.
-func (s *Server) startSession(c echo.Context, account accounts.Account, remember bool) error {
-	ctx, err := s.openCookie(c)
+func (s *Server) startSession(c echo.Context, account accounts.Account, remember bool, by transport) error {
+	if by == byBearer {
+		return s.startBearer(c, account, remember)
+	}
+	ctx, err := s.loadSession(c)
 	if err != nil {
 		return err
 	}
@@ -95,27 +127,37 @@ func (s *Server) startSession(c echo.Context, account accounts.Account, remember
 	if err := s.sessions.RenewToken(ctx); err != nil {
 		return err
 	}
-	lifetime := s.Config.SessionLifetime
-	if remember {
-		lifetime = s.Config.SessionRemember
-	}
-	now := s.Now()
-	deadline := now.Add(lifetime).UTC() // by our clock, which tests set; scs has its own
+	deadline := s.deadline(remember)
 	id, err := s.Sessions.Enter(ctx, owner(account.ID, account.SessionGeneration), s.sessions.Token(ctx), deadline)
 	if err != nil {
 		return err
 	}
-	for key, value := range map[string]any{
-		sessionAccount: account.ID, sessionGeneration: account.SessionGeneration, sessionID: id,
-		sessionCreated: now.Unix(), sessionSeen: now.Unix(), sessionRemembered: remember,
-		sessionClient: clientOf(c.Request().UserAgent()), sessionNetwork: networkOf(c),
-	} {
+	for key, value := range s.signedIn(c, account, id, remember) {
 		s.sessions.Put(ctx, key, value)
 	}
 	s.sessions.RememberMe(ctx, remember)
 	s.sessions.SetDeadline(ctx, deadline)
 	s.sessions.Remove(ctx, sessionRegistered)
 	return s.commit(ctx, c)
+}
+
+// deadline returns the end of a session that starts now, by our clock, which tests set; scs has its own.
+func (s *Server) deadline(remember bool) time.Time {
+	lifetime := s.Config.SessionLifetime
+	if remember {
+		lifetime = s.Config.SessionRemember
+	}
+	return s.Now().Add(lifetime).UTC()
+}
+
+// signedIn returns the contents of a session that starts now.
+func (s *Server) signedIn(c echo.Context, account accounts.Account, id string, remember bool) map[string]any {
+	now := s.Now().Unix()
+	return map[string]any{
+		sessionAccount: account.ID, sessionGeneration: account.SessionGeneration, sessionID: id,
+		sessionCreated: now, sessionSeen: now, sessionRemembered: remember,
+		sessionClient: clientOf(c.Request().UserAgent()), sessionNetwork: networkOf(c),
+	}
 }
 
 // commit writes the session and its cookie.
@@ -128,10 +170,10 @@ func (s *Server) commit(ctx context.Context, c echo.Context) error {
 	return nil
 }
 
-// current returns the signed-in account, or errNotSignedIn when the session is missing, idle for too long, or older than
-// the account's password.
+// current returns the account that the request's session is signed in to, by cookie or bearer token; or errNotSignedIn when the
+// session is missing, idle for too long, or older than the account's password.
 func (s *Server) current(c echo.Context) (accounts.Account, error) {
-	ctx, err := s.openCookie(c)
+	ctx, err := s.loadSession(c)
 	if err != nil {
 		return accounts.Account{}, err
 	}
@@ -189,7 +231,7 @@ func (s *Server) expire(ctx context.Context, c echo.Context) error {
 
 // signOut succeeds also for a client that is signed out already.
 func (s *Server) signOut(c echo.Context) (none, error) {
-	ctx, err := s.openCookie(c)
+	ctx, err := s.loadSession(c)
 	if err != nil {
 		return none{}, err
 	}
@@ -203,7 +245,9 @@ func (s *Server) destroy(ctx context.Context, c echo.Context) error {
 	if err := s.sessions.Destroy(ctx); err != nil {
 		return err
 	}
-	s.sessions.WriteSessionCookie(ctx, c.Response(), "", time.Time{})
+	if _, bearer := bearerOf(c); !bearer {
+		s.sessions.WriteSessionCookie(ctx, c.Response(), "", time.Time{})
+	}
 	return nil
 }
 

@@ -25,39 +25,44 @@ type signInBody struct {
 	SMSCodeID string `json:"sms_code_id"`
 	SMSCode   string `json:"sms_code"`
 	Agree     bool   `json:"agree"` // to the terms, where the sign-in makes the account
+	Transport string `json:"transport"`
 	emailProof
 }
 
 // signInView is the account that is signed in.
 type signInView struct {
-	accountView
+	openedView
 
 	Created bool `json:"created"` // by this sign-in
 }
 
 func (s *Server) signIn(c echo.Context, body signInBody) (signInView, error) {
 	account, created, err := s.openSession(c, body, body.Login == "" && (body.Mobile != "" || body.SMSCode != "" || body.emailProof != emailProof{}))
-	return signInView{newAccountView(account), created}, err
+	return signInView{openedView{newAccountView(account), startedBearer(c)}, created}, err
 }
 
 // openSession signs in by password or by code. It reports whether it has made the account.
 func (s *Server) openSession(c echo.Context, body signInBody, byCode bool) (account accounts.Account, created bool, err error) {
+	by, err := transportOf(c, body.Transport)
+	if err != nil {
+		return accounts.Account{}, false, err
+	}
 	if byCode {
 		account, created, err = s.signInByCode(c, body)
 	} else {
 		account, err = s.signInByPassword(c, body)
 	}
 	if errors.Is(err, accounts.ErrNotActive) && account.Waiting() {
-		return accounts.Account{}, false, s.noteWaiting(c, account, err)
+		return accounts.Account{}, false, s.noteWaiting(c, account, err, by)
 	}
 	if err != nil {
 		return accounts.Account{}, false, err
 	}
 	s.know(c, account)
-	if err := s.startSession(c, account, body.Remember); err != nil {
+	if err := s.startSession(c, account, body.Remember, by); err != nil {
 		return account, created, err
 	}
-	if !byCode {
+	if !byCode && by == byCookie {
 		s.rememberName(c, body, account)
 	}
 	return account, created, nil

@@ -1,8 +1,11 @@
 package secrets
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
 	"hash/crc32"
+	"math/big"
+	"strconv"
 	"strings"
 )
 
@@ -13,6 +16,7 @@ import (
 const (
 	tokenRandom = 32
 	tokenSum    = 6
+	tokenHandle = 12 // of a session: 71 bits
 	base62      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
@@ -60,4 +64,37 @@ func checksum(text string) string {
 		sum /= uint32(len(base62))
 	}
 	return string(digits)
+}
+
+// SessionPrefix begins the token of a session.
+const SessionPrefix = "usr"
+
+// NewHandle returns the random part of a session's token that stays the same when the token is rotated.
+func NewHandle() string { return randomBase62(tokenHandle) }
+
+// SessionToken returns the token of a session in one generation: the handle, and 119 bits that are derived from both. So the stores
+// keep no token, and a rotation that is repeated after a lost answer returns the same one. Like [Keys.Index], by which the session
+// is found, it is the same in every process and during rotations of the keys.
+func (k *Keys) SessionToken(handle string, generation int) string {
+	sub, _ := k.find(k.indexer) // ParseKeys makes sure that it exists
+	sum := new(big.Int).SetBytes(sub.index.sum("session token", handle, strconv.Itoa(generation)))
+	const digits = tokenRandom - tokenHandle
+	limit := new(big.Int).Exp(big.NewInt(int64(len(base62))), big.NewInt(digits), nil)
+	secret := sum.Mod(sum, limit).Text(len(base62)) // of 256 bits; the bias is below 2^-128
+	text := SessionPrefix + "_" + handle + strings.Repeat("0", digits-len(secret)) + secret
+	return text + "_" + checksum(text)
+}
+
+// SessionHandle returns the handle of a session's token, or "" for a text that is none.
+func SessionHandle(token string) string {
+	if !CheckToken(SessionPrefix, token) {
+		return ""
+	}
+	const start = len(SessionPrefix) + len("_")
+	return token[start : start+tokenHandle]
+}
+
+// IsSessionToken reports, in constant time, whether a text is the token of a session in a generation.
+func (k *Keys) IsSessionToken(token, handle string, generation int) bool {
+	return hmac.Equal([]byte(token), []byte(k.SessionToken(handle, generation)))
 }

@@ -76,3 +76,55 @@ func FuzzCheckToken(f *testing.F) {
 		}
 	})
 }
+
+func TestKeys_SessionToken(t *testing.T) {
+	t.Parallel()
+	keys := mustKeys(t, "k1:"+encoded("a"))
+	// A constant: tokens that clients have stored must stay valid.
+	const token = "usr_0123456789ABszqumkuKKvtHE3EbXbxq_2NDAf9"
+	if got := keys.SessionToken("0123456789AB", 7); got != token {
+		t.Errorf("the token is %s, want %s", got, token)
+	}
+	if got := secrets.SessionHandle(token); got != "0123456789AB" {
+		t.Errorf("the handle is %q", got)
+	}
+	for name, same := range map[string]bool{
+		"itself":                 keys.IsSessionToken(token, "0123456789AB", 7),
+		"a key that verifies":    mustKeys(t, "k2:"+encoded("b")+",k1:"+encoded("a")).IsSessionToken(token, "0123456789AB", 7),
+		"a rotation's last step": mustKeys(t, "k1:"+encoded("a")+",k2:"+encoded("b")+",k1").IsSessionToken(token, "0123456789AB", 7),
+	} {
+		if !same {
+			t.Errorf("%s refuses the token", name)
+		}
+	}
+	for name, same := range map[string]bool{
+		"another generation": keys.IsSessionToken(token, "0123456789AB", 8),
+		"another handle":     keys.IsSessionToken(token, "0123456789AC", 7),
+		"another key":        mustKeys(t, "k1:"+encoded("b")).IsSessionToken(token, "0123456789AB", 7),
+	} {
+		if same {
+			t.Errorf("%s accepts the token", name)
+		}
+	}
+	for _, text := range []string{"", "usr_", token + "0", strings.ToLower(token)} {
+		if got := secrets.SessionHandle(text); got != "" {
+			t.Errorf("the handle of %q is %q", text, got)
+		}
+	}
+	for generation := range 200 { // whatever the number of leading zeros
+		if text := keys.SessionToken(secrets.NewHandle(), generation); !secrets.CheckToken(secrets.SessionPrefix, text) {
+			t.Errorf("%s is not in the form of a token", text)
+		}
+	}
+}
+
+func BenchmarkKeys_IsSessionToken(b *testing.B) {
+	keys := mustKeys(b, "k1:"+encoded("a"))
+	token := keys.SessionToken("0123456789AB", 7)
+	b.ReportAllocs()
+	for b.Loop() {
+		if !keys.IsSessionToken(token, secrets.SessionHandle(token), 7) {
+			b.Fatal("refused")
+		}
+	}
+}
