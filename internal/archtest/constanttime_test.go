@@ -25,6 +25,7 @@ var comparers = map[string]string{
 	"app/ops.go authenticate":             "the token of the operations port",
 	"captcha/captcha.go Match":            "answers of captchas",
 	"captcha/pow/pow.go equal":            "signatures of proofs of work",
+	"secrets/apitoken.go IsSessionToken":  "tokens of bearer sessions",
 	"secrets/token.go ParseToken":         "signatures of activation links",
 	"verify/resend.go Resendable":         "codes that would have another form now, by their MACs",
 	"verify/service.go isOf":              "keyed hashes of numbers and addresses",
