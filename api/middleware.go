@@ -42,7 +42,8 @@ func idOf(c echo.Context) string {
 	return telemetry.RequestID(c.Request().Context())
 }
 
-// logged writes one line a request, at debug level for a success that changed nothing. It names the route, never the path
+// logged writes one line a request, at debug level for a success that changed nothing and for forward-auth, which is asked for each
+// request of other services. It names the route, never the path
 // or the query, which contain numbers and tokens.
 func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -55,7 +56,8 @@ func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 			return nil // the gate logs one line for all of them
 		}
 		level := slog.LevelInfo
-		if c.Response().Status < http.StatusBadRequest && changesNothing(c) {
+		if c.Response().Status < http.StatusBadRequest && changesNothing(c) ||
+			c.Response().Status < http.StatusInternalServerError && isForwardAuth(c) {
 			level = slog.LevelDebug
 		}
 		s.Logger.LogAttrs(c.Request().Context(), level, "request",
@@ -171,7 +173,7 @@ func (s *Server) cors() echo.MiddlewareFunc {
 	return middleware.CORSWithConfig(middleware.CORSConfig{
 		Skipper: func(c echo.Context) bool {
 			r := c.Request()
-			return !isAPI(c) || r.Method == http.MethodOptions && r.Header.Get(echo.HeaderAccessControlRequestMethod) == ""
+			return !isAPI(c) || isForwardAuth(c) || r.Method == http.MethodOptions && r.Header.Get(echo.HeaderAccessControlRequestMethod) == ""
 		},
 		AllowOriginFunc: func(origin string) (bool, error) {
 			return slices.Contains(s.Config.AllowedOrigins, origin), nil
@@ -200,6 +202,9 @@ func (s *Server) crossOrigin() echo.MiddlewareFunc {
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
+			if isForwardAuth(c) { // the request is the proxy's, and its method and origin are those of a request to another service
+				return next(c)
+			}
 			if err := protection.Check(c.Request()); err != nil && !hasBearer(c) {
 				return errCrossOrigin
 			}

@@ -19,6 +19,7 @@ const (
 	classWaiting   = "waiting"   // repeated by people who wait for a code or are signed in
 	classPages     = "pages"     // pages that ask the stores
 	classReports   = "reports"   // delivery reports of vendors
+	classForward   = "forward"   // questions of proxies: one for each request of other services
 )
 
 // classOf returns the class of a route, or "" for one that asks no store and is always admitted.
@@ -28,6 +29,8 @@ func classOf(method, route string) string {
 		return ""
 	case "/v1/reports/:provider/:secret", "/v1/reports/http":
 		return classReports
+	case forwardAuthPath, forwardAuthBelow:
+		return classForward
 	case "/v1/sms-codes/:id", "/v1/email-codes/:id", "/v1/sessions/current/token":
 		return classWaiting
 	case "/v1/usernames/:username", "/v1/mobiles/:mobile":
@@ -74,7 +77,7 @@ func NewGates(c GateConfig, registry prometheus.Registerer, logger *slog.Logger)
 	adaptive := overload.Bounds{Least: min(leastInFlight, c.InFlight), Most: c.InFlight, Waiting: c.Connections / 4 * 3}
 	hashing := max(c.Passwords, 1) * passwordsInFlight
 	g := Gates{}
-	for _, class := range []string{classGeneral, classLookups, classWaiting, classPages, classReports} {
+	for _, class := range []string{classGeneral, classLookups, classWaiting, classPages, classReports, classForward} {
 		g[class] = overload.New(class, adaptive, logger)
 	}
 	g[classPasswords] = overload.New(classPasswords, overload.Bounds{Least: hashing, Most: hashing, Waiting: hashing}, logger)

@@ -8,10 +8,20 @@ import (
 	"usher/verify"
 )
 
+// Paths of forward-auth. The second is for proxies that add the client's path to ours, such as Envoy.
+const (
+	forwardAuthPath  = "/v1/auth"
+	forwardAuthBelow = forwardAuthPath + "/envoy/*"
+)
+
 // routes is the table of contents of the HTTP face.
 func (s *Server) routes(e *echo.Echo) {
 	get := func(path string, handler echo.HandlerFunc) {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, handler)
+	}
+
+	for _, path := range []string{forwardAuthPath, forwardAuthBelow} {
+		e.RouteNotFound(path, s.forwardAuth) // of every method, also one that Echo does not know
 	}
 
 	e.POST("/v1/captchas", endpoint(http.StatusCreated, s.createCaptcha))

@@ -52,7 +52,8 @@ type Server struct {
 	Logger   *slog.Logger
 	Now      func() time.Time
 
-	sessions *scs.SessionManager // made by Handler
+	sessions *scs.SessionManager // made by Handler, like the next one
+	facts    *factsCache
 }
 
 // Config are the settings of the HTTP face.
@@ -119,7 +120,7 @@ const requestTimeout = 8 * time.Second
 // Handler returns the handler of all routes. The caller's http.Server bounds headers, time and connections.
 func (s *Server) Handler() http.Handler {
 	h := *s // the endpoints use a copy with the derived fields
-	h.sessions = newSessions(s.Sessions, s.Config)
+	h.sessions, h.facts = newSessions(s.Sessions, s.Config), newFactsCache()
 
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true

@@ -177,26 +177,40 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 	if err != nil {
 		return accounts.Account{}, err
 	}
+	account, err := s.accountOf(ctx)
+	switch {
+	case errors.Is(err, accounts.ErrBlocked), errors.Is(err, errNotSignedIn) && s.sessions.Exists(ctx, sessionAccount):
+		return accounts.Account{}, s.expire(ctx, c)
+	case err != nil:
+		return accounts.Account{}, err
+	}
+	s.Accounts.Seen(ctx, account)
+	return account, s.noteUse(ctx, networkOf(c))
+}
+
+// accountOf returns the account that the loaded session is signed in to; errNotSignedIn when there is none, or the session is idle
+// for too long or older than the account's password; or accounts.ErrBlocked. It changes nothing.
+func (s *Server) accountOf(ctx context.Context) (accounts.Account, error) {
 	id := s.sessions.GetString(ctx, sessionAccount)
 	if id == "" {
 		return accounts.Account{}, errNotSignedIn
 	}
 	if !s.sessions.GetBool(ctx, sessionRemembered) && s.tooLongAgo(s.sessions.GetInt64(ctx, sessionSeen)) {
-		return accounts.Account{}, s.expire(ctx, c)
+		return accounts.Account{}, errNotSignedIn
 	}
 	generation := s.sessions.GetInt(ctx, sessionGeneration)
 	account, err := s.Accounts.Store.FindSignedIn(ctx, id, sessionName(owner(id, generation), s.sessions.GetString(ctx, sessionID)))
-	if errors.Is(err, accounts.ErrNotFound) {
-		return accounts.Account{}, s.expire(ctx, c)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, accounts.ErrNotFound):
+		return accounts.Account{}, errNotSignedIn
+	case err != nil:
 		return accounts.Account{}, err
+	case account.Blocked():
+		return accounts.Account{}, accounts.ErrBlocked
+	case !account.Active || account.SessionGeneration != generation:
+		return accounts.Account{}, errNotSignedIn
 	}
-	if !account.Active || account.Blocked() || account.SessionGeneration != generation {
-		return accounts.Account{}, s.expire(ctx, c)
-	}
-	s.Accounts.Seen(ctx, account)
-	return account, s.noteSeen(ctx, c)
+	return account, nil
 }
 
 // recentlySignedIn reports whether the loaded session began so lately that it may change an account without a password.
@@ -210,13 +224,16 @@ func (s *Server) tooLongAgo(seen int64) bool {
 	return s.Now().Sub(time.Unix(seen, 0)) >= s.Config.SessionIdle
 }
 
-func (s *Server) noteSeen(ctx context.Context, c echo.Context) error {
+// noteUse records that the session was used, from a network; an empty one stays as it was.
+func (s *Server) noteUse(ctx context.Context, network string) error {
 	seen := time.Unix(s.sessions.GetInt64(ctx, sessionSeen), 0)
 	if s.Now().Sub(seen) < s.Config.SessionIdle/seenShare {
 		return nil
 	}
 	s.sessions.Put(ctx, sessionSeen, s.Now().Unix())
-	s.sessions.Put(ctx, sessionNetwork, networkOf(c))
+	if network != "" {
+		s.sessions.Put(ctx, sessionNetwork, network)
+	}
 	_, _, err := s.sessions.Commit(ctx)
 	return err
 }

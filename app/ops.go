@@ -78,7 +78,7 @@ func (o *Ops) Profiles() {
 
 // Listen binds the address of USHER_OPS_ADDR; Run, Addr and Close are for after it.
 func (o *Ops) Listen(ctx context.Context, addr string, logger *slog.Logger) (err error) {
-	if o.server, err = Listen(ctx, addr, o.handler(addr), Port{"ops", opsConnections, o.Registry}, logger); err != nil {
+	if o.server, err = Listen(ctx, addr, o.handler(addr), Port{Name: "ops", Connections: opsConnections, Registry: o.Registry}, logger); err != nil {
 		return fmt.Errorf("listen on %sOPS_ADDR: %w", config.Prefix, err)
 	}
 	return nil

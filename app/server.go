@@ -26,6 +26,9 @@ type Port struct {
 	Name        string // in metrics
 	Connections int    // that may be open at the same time; fewer where the system gives the process fewer descriptors
 	Registry    prometheus.Registerer
+
+	// Bodyless reports whether a handler ignores the body of a request, which is not awaited then; nil: none does.
+	Bodyless func(*http.Request) bool
 }
 
 // Listen binds an address. The time-outs bound slow requests; the longest answer of ours, a password
@@ -49,7 +52,7 @@ func newServer(listener net.Listener, handler http.Handler, port Port, logger *s
 	return &Server{
 		connections: bounded,
 		http: &http.Server{
-			Handler:           whole(handler),
+			Handler:           whole(handler, port.Bodyless),
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
 			WriteTimeout:      30 * time.Second,
@@ -96,9 +99,9 @@ const wholeBody = 16<<10 + 1
 
 // whole passes requests to a handler when they have arrived, so that a client that sends slowly occupies only its
 // connection, which may be closed when there are too many. The handler reads the rest of a longer body itself.
-func whole(next http.Handler) http.Handler {
+func whole(next http.Handler, bodyless func(*http.Request) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
+		if r.ContentLength != 0 && (bodyless == nil || !bodyless(r)) {
 			request(r.Context(), false)
 			r.Body = await(r.Body, r.ContentLength)
 		}

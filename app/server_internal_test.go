@@ -33,7 +33,7 @@ func serve(t *testing.T, connections int) *serving {
 	}
 	s := &serving{t: t, registry: prometheus.NewRegistry(), release: make(chan struct{}), working: make(chan struct{}, 100)}
 	logger, _ := testkit.Logger(t)
-	s.server = newServer(listener, s, Port{"test", connections, s.registry}, logger)
+	s.server = newServer(listener, s, Port{Name: "test", Connections: connections, Registry: s.registry}, logger)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- s.server.Run(ctx, time.Second) }()

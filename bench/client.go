@@ -11,8 +11,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// request is one request without its address. A body has a media type.
-type request struct{ method, path, media, body string }
+// request is one request without its address. A body has a media type; the cookie may be empty.
+type request struct{ method, path, media, body, cookie string }
 
 // typeJSON is the media type of our own requests; a peer may have another one.
 const typeJSON = "application/json"
@@ -21,7 +21,9 @@ const typeJSON = "application/json"
 func get(path string) request { return request{method: http.MethodGet, path: path} }
 
 // post is a request with a JSON body.
-func post(path, body string) request { return request{http.MethodPost, path, typeJSON, body} }
+func post(path, body string) request {
+	return request{method: http.MethodPost, path: path, media: typeJSON, body: body}
+}
 
 // fillIn replaces the placeholders of a peer's request.
 func fillIn(template string, n int) string {
@@ -62,6 +64,9 @@ func (c *client) do(r request) (status int, err error) {
 	if r.body != "" {
 		c.request.Header.SetContentType(r.media)
 		c.request.SetBodyString(r.body)
+	}
+	if r.cookie != "" {
+		c.request.Header.Set("Cookie", r.cookie)
 	}
 	err = c.DoDeadline(&c.request, &c.response, c.deadline)
 	return c.response.StatusCode(), err

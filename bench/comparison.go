@@ -58,7 +58,7 @@ func (p *peer) caller() (caller, error) {
 		if p.body == "" {
 			return request{method: p.method, path: fillIn(path, n)}
 		}
-		return request{p.method, fillIn(path, n), p.media, fillIn(p.body, n)}
+		return request{method: p.method, path: fillIn(path, n), media: p.media, body: fillIn(p.body, n)}
 	}}
 	asking := newClient(c.addr, time.Now().Add(patience))
 	defer asking.CloseIdleConnections()

@@ -77,6 +77,7 @@ func measures() []measure {
 		{"send-limits", "POST /v1/sms-codes with all limits counted", (*bench).sendLimited},
 		{"check", "POST /v1/sms-codes/check", (*bench).check},
 		{"lookup", "GET /v1/usernames/{username} and /v1/mobiles/{mobile}", (*bench).lookUp},
+		{"forward-auth", "GET /v1/auth of people who are signed in", (*bench).forwardAuth},
 		{"register", "POST /v1/registrations", (*bench).register},
 		{"signin", "POST /v1/sessions with a password", (*bench).signIn},
 		{"drain", "queue of codes to a vendor that answers at once", (*bench).drainFast},

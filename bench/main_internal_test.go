@@ -161,7 +161,7 @@ func TestPeer_has_its_placeholders_filled_in(t *testing.T) {
 	if got := <-requests; got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got, want := c.make(7), (request{"PUT", "/codes/" + mobileOf(7) + "/?n=7", typeJSON, `{"name":"bench_7"}`}); got != want {
+	if got, want := c.make(7), (request{method: "PUT", path: "/codes/" + mobileOf(7) + "/?n=7", media: typeJSON, body: `{"name":"bench_7"}`}); got != want {
 		t.Errorf("the request of 7 is %+v, want %+v", got, want)
 	}
 }

@@ -21,6 +21,7 @@ const (
 	mebibytes unit = "MiB"
 	octets    unit = "B"
 	percent   unit = "%"
+	ratioOf   unit = "×"
 )
 
 // sample has one figure for each round.

@@ -78,7 +78,7 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 		return nil, err
 	}
 	if a.http, err = app.Listen(ctx, c.HTTPAddr, server.Handler(), app.Port{
-		Name: "http", Connections: c.HTTPConnections, Registry: a.ops.Registry,
+		Name: "http", Connections: c.HTTPConnections, Registry: a.ops.Registry, Bodyless: api.ReadsNoBody,
 	}, logger); err != nil {
 		return nil, fmt.Errorf("listen on %sHTTP_ADDR: %w", config.Prefix, err)
 	}

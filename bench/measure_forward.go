@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"usher/passwords"
+)
+
+// forwardAuth asks who is signed in, as a proxy does before each request of another service.
+func (b *bench) forwardAuth(ctx context.Context) error {
+	const visitors = 64
+	hash, err := passwords.NewHasher(1).Hash(ctx, password, passwords.First)
+	if err != nil {
+		return err
+	}
+	first, err := b.seed(ctx, visitors, hash)
+	if err != nil {
+		return err
+	}
+	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api *server, floorAddr string) error {
+		cookies := make([]string, visitors)
+		for i := range cookies {
+			if cookies[i], err = cookieOf(api.addr, first+i); err != nil {
+				return err
+			}
+		}
+		err := b.compare(ctx, comparison{
+			name: "forward-auth", what: "forward-auth", levels: b.size.levels, target: ofFloor(0.75), floor: "Echo, one read from Redis",
+			callers: [sides]caller{
+				ours: {api.addr, func(n int) request {
+					return request{method: http.MethodGet, path: "/v1/auth", cookie: cookies[n%visitors]}
+				}, http.StatusOK},
+				theFloor: {floorAddr, func(n int) request {
+					return request{method: http.MethodGet, path: "/session", cookie: cookies[n%visitors]}
+				}, http.StatusOK},
+			},
+		})
+		if err != nil {
+			return err
+		}
+		busiest := b.report.rows[len(b.report.rows)-1]
+		r := row{measure: "forward-auth", what: busiest.what + ", p99 over p50", unit: ratioOf, target: most(2)}
+		for _, s := range []side{ours, theFloor} {
+			for round, p99 := range busiest.times[s].p99 {
+				r.add(s, p99/busiest.times[s].p50[round])
+			}
+		}
+		r.floor = busiest.floor
+		b.report.add(r)
+		return nil
+	})
+}
+
+// cookieOf signs a person in and returns the cookie.
+func cookieOf(addr string, n int) (string, error) {
+	c := newClient(addr, time.Now().Add(patience))
+	defer c.CloseIdleConnections()
+	status, err := c.do(post("/v1/sessions", `{"login":"`+usernameOf(n)+`","password":"`+password+`"}`))
+	if err != nil || status != http.StatusCreated {
+		return "", fmt.Errorf("sign-in of %s: %d, %w", usernameOf(n), status, err)
+	}
+	for _, set := range c.response.Header.Cookies() {
+		cookie, _, _ := strings.Cut(string(set), ";")
+		return cookie, nil
+	}
+	return "", fmt.Errorf("sign-in of %s set no cookie", usernameOf(n))
+}
