@@ -19,7 +19,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 
-	"usher/config"
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/messages"
@@ -77,7 +76,7 @@ func TestIssuer_Session_says_who_is_signed_in(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("claims (-want +got):\n%s", diff)
 	}
-	header, body := parts(t, token)
+	header, body := testkit.JWTParts(t, token.Reveal())
 	wantHeader := map[string]any{"alg": "ES256", "kid": i.Keys().List()[0].KID, "typ": "usher-session+jwt"}
 	if diff := cmp.Diff(wantHeader, header); diff != "" {
 		t.Errorf("header (-want +got):\n%s", diff)
@@ -89,25 +88,6 @@ func TestIssuer_Session_says_who_is_signed_in(t *testing.T) {
 	if diff := cmp.Diff(wantBody, body); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)
 	}
-}
-
-// parts decodes header and body of a token without verifying it.
-func parts(t *testing.T, token config.Secret) (header, body map[string]any) {
-	t.Helper()
-	fields := strings.Split(token.Reveal(), ".")
-	if len(fields) != 3 {
-		t.Fatalf("the token has %d parts", len(fields))
-	}
-	for i, into := range []*map[string]any{&header, &body} {
-		text, err := base64.RawURLEncoding.DecodeString(fields[i])
-		if err == nil {
-			err = json.Unmarshal(text, into)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return header, body
 }
 
 func TestIssuer_Proof_says_whose_number_or_address_it_is(t *testing.T) {
@@ -138,7 +118,7 @@ func TestIssuer_Proof_says_whose_number_or_address_it_is(t *testing.T) {
 		if got != claims {
 			t.Errorf("%s: got %+v, want %+v", name, got, claims)
 		}
-		header, body := parts(t, proof)
+		header, body := testkit.JWTParts(t, proof.Reveal())
 		if header["typ"] != "usher-proof+jwt" {
 			t.Errorf("typ %v", header["typ"])
 		}
@@ -156,48 +136,6 @@ func TestIssuer_Proof_says_whose_number_or_address_it_is(t *testing.T) {
 	}
 }
 
-// forge signs any header and body with a private key of ours.
-func forge(t *testing.T, entry string, header, body map[string]any) string {
-	t.Helper()
-	_, encoded, _ := strings.Cut(entry, ":")
-	der, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed := segment(t, header) + "." + segment(t, body)
-	digest := sha256.Sum256([]byte(signed))
-	r, s, err := ecdsa.Sign(rand.Reader, private.(*ecdsa.PrivateKey), digest[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed + "." + base64.RawURLEncoding.EncodeToString(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
-}
-
-func segment(t *testing.T, values map[string]any) string {
-	t.Helper()
-	text, err := json.Marshal(values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return base64.RawURLEncoding.EncodeToString(text)
-}
-
-// with returns a copy of the values with one changed; nil removes it.
-func with(values map[string]any, name string, value any) map[string]any {
-	changed := map[string]any{}
-	for n, v := range values {
-		changed[n] = v
-	}
-	if changed[name] = value; value == nil {
-		delete(changed, name)
-	}
-	return changed
-}
-
 func TestIssuer_VerifySession_refuses_bad_tokens(t *testing.T) {
 	t.Parallel()
 	clock := testkit.NewClock(start)
@@ -209,8 +147,8 @@ func TestIssuer_VerifySession_refuses_bad_tokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := token.Reveal()
-	header, body := parts(t, token)
-	if _, err := i.VerifySession(forge(t, entry, header, body), "shop", 0); err != nil {
+	header, body := testkit.JWTParts(t, token.Reveal())
+	if _, err := i.VerifySession(testkit.ForgeJWT(t, entry, header, body), "shop", 0); err != nil {
 		t.Fatalf("a token like ours is refused: %v", err)
 	}
 	dot := strings.LastIndexByte(good, '.')
@@ -223,32 +161,32 @@ func TestIssuer_VerifySession_refuses_bad_tokens(t *testing.T) {
 		"four parts":               {good + ".x", tokens.ErrMalformed},
 		"JSON serialization":       {`{"payload":"e30","signatures":[]}`, tokens.ErrMalformed},
 		"huge":                     {good + strings.Repeat("A", 4096), tokens.ErrTooLarge},
-		"none":                     {segment(t, with(header, "alg", "none")) + "." + segment(t, body) + ".", tokens.ErrAlgorithm},
-		"NONE":                     {segment(t, with(header, "alg", "nOnE")) + "." + segment(t, body) + ".", tokens.ErrAlgorithm},
-		"HS256 with public key":    {hs256(t, i, with(header, "alg", "HS256"), body), tokens.ErrAlgorithm},
+		"none":                     {testkit.JWTSegment(t, testkit.With(header, "alg", "none")) + "." + testkit.JWTSegment(t, body) + ".", tokens.ErrAlgorithm},
+		"NONE":                     {testkit.JWTSegment(t, testkit.With(header, "alg", "nOnE")) + "." + testkit.JWTSegment(t, body) + ".", tokens.ErrAlgorithm},
+		"HS256 with public key":    {hs256(t, i, testkit.With(header, "alg", "HS256"), body), tokens.ErrAlgorithm},
 		"signature away":           {good[:dot+1], tokens.ErrSignature},
-		"body of another":          {segment(t, header) + "." + segment(t, with(body, "sub", "other")) + good[dot:], tokens.ErrSignature},
-		"header of another":        {segment(t, with(header, "x", "y")) + "." + segment(t, body) + good[dot:], tokens.ErrSignature},
-		"other key":                {forge(t, other, header, body), tokens.ErrSignature},
-		"other key's kid":          {forge(t, other, with(header, "kid", otherKID), body), tokens.ErrUnknownKey},
-		"no kid":                   {forge(t, entry, with(header, "kid", nil), body), tokens.ErrUnknownKey},
-		"id of the setting as kid": {forge(t, entry, with(header, "kid", "t1"), body), tokens.ErrUnknownKey},
-		"own key in the header":    {forge(t, other, with(with(header, "jwk", jwkOf(t, other)), "kid", kid), body), tokens.ErrSignature},
-		"critical extension":       {forge(t, entry, with(with(header, "crit", []string{"x"}), "x", 1), body), tokens.ErrSignature},
-		"other type":               {forge(t, entry, with(header, "typ", "usher-proof+jwt"), body), tokens.ErrType},
-		"type JWT":                 {forge(t, entry, with(header, "typ", "JWT"), body), tokens.ErrType},
-		"no type":                  {forge(t, entry, with(header, "typ", nil), body), tokens.ErrType},
-		"other issuer":             {forge(t, entry, header, with(body, "iss", issuer+"/")), tokens.ErrIssuer},
-		"other audience":           {forge(t, entry, header, with(body, "aud", "blog")), tokens.ErrAudience},
-		"no audience":              {forge(t, entry, header, with(body, "aud", nil)), tokens.ErrAudience},
-		"several audiences":        {forge(t, entry, header, with(body, "aud", []string{"shop", "blog"})), tokens.ErrMalformed},
-		"expired":                  {forge(t, entry, header, with(body, "exp", start.Unix())), tokens.ErrExpired},
-		"no expiry":                {forge(t, entry, header, with(body, "exp", nil)), tokens.ErrExpired},
-		"from the future":          {forge(t, entry, header, with(body, "iat", start.Unix()+61)), tokens.ErrEarly},
-		"no subject":               {forge(t, entry, header, with(body, "sub", nil)), tokens.ErrMalformed},
-		"without id":               {forge(t, entry, header, with(body, "jti", nil)), tokens.ErrMalformed},
-		"old generation":           {forge(t, entry, header, with(body, "gen", 2)), tokens.ErrGeneration},
-		"body is a list":           {forgeText(t, entry, header, "[]"), tokens.ErrMalformed},
+		"body of another":          {testkit.JWTSegment(t, header) + "." + testkit.JWTSegment(t, testkit.With(body, "sub", "other")) + good[dot:], tokens.ErrSignature},
+		"header of another":        {testkit.JWTSegment(t, testkit.With(header, "x", "y")) + "." + testkit.JWTSegment(t, body) + good[dot:], tokens.ErrSignature},
+		"other key":                {testkit.ForgeJWT(t, other, header, body), tokens.ErrSignature},
+		"other key's kid":          {testkit.ForgeJWT(t, other, testkit.With(header, "kid", otherKID), body), tokens.ErrUnknownKey},
+		"no kid":                   {testkit.ForgeJWT(t, entry, testkit.With(header, "kid", nil), body), tokens.ErrUnknownKey},
+		"id of the setting as kid": {testkit.ForgeJWT(t, entry, testkit.With(header, "kid", "t1"), body), tokens.ErrUnknownKey},
+		"own key in the header":    {testkit.ForgeJWT(t, other, testkit.With(testkit.With(header, "jwk", jwkOf(t, other)), "kid", kid), body), tokens.ErrSignature},
+		"critical extension":       {testkit.ForgeJWT(t, entry, testkit.With(testkit.With(header, "crit", []string{"x"}), "x", 1), body), tokens.ErrSignature},
+		"other type":               {testkit.ForgeJWT(t, entry, testkit.With(header, "typ", "usher-proof+jwt"), body), tokens.ErrType},
+		"type JWT":                 {testkit.ForgeJWT(t, entry, testkit.With(header, "typ", "JWT"), body), tokens.ErrType},
+		"no type":                  {testkit.ForgeJWT(t, entry, testkit.With(header, "typ", nil), body), tokens.ErrType},
+		"other issuer":             {testkit.ForgeJWT(t, entry, header, testkit.With(body, "iss", issuer+"/")), tokens.ErrIssuer},
+		"other audience":           {testkit.ForgeJWT(t, entry, header, testkit.With(body, "aud", "blog")), tokens.ErrAudience},
+		"no audience":              {testkit.ForgeJWT(t, entry, header, testkit.With(body, "aud", nil)), tokens.ErrAudience},
+		"several audiences":        {testkit.ForgeJWT(t, entry, header, testkit.With(body, "aud", []string{"shop", "blog"})), tokens.ErrMalformed},
+		"expired":                  {testkit.ForgeJWT(t, entry, header, testkit.With(body, "exp", start.Unix())), tokens.ErrExpired},
+		"no expiry":                {testkit.ForgeJWT(t, entry, header, testkit.With(body, "exp", nil)), tokens.ErrExpired},
+		"from the future":          {testkit.ForgeJWT(t, entry, header, testkit.With(body, "iat", start.Unix()+61)), tokens.ErrEarly},
+		"no subject":               {testkit.ForgeJWT(t, entry, header, testkit.With(body, "sub", nil)), tokens.ErrMalformed},
+		"without id":               {testkit.ForgeJWT(t, entry, header, testkit.With(body, "jti", nil)), tokens.ErrMalformed},
+		"old generation":           {testkit.ForgeJWT(t, entry, header, testkit.With(body, "gen", 2)), tokens.ErrGeneration},
+		"body is a list":           {testkit.ForgeJWT(t, entry, header, []string{}), tokens.ErrMalformed},
 	} {
 		_, err := i.VerifySession(bad.token, "shop", 3)
 		if !errors.Is(err, bad.want) {
@@ -266,32 +204,6 @@ func TestIssuer_VerifySession_refuses_bad_tokens(t *testing.T) {
 	}
 }
 
-// forgeText is forge with a body that is no JSON object.
-func forgeText(t *testing.T, entry string, header map[string]any, text string) string {
-	t.Helper()
-	_, encoded, _ := strings.Cut(entry, ":")
-	der, _ := base64.StdEncoding.DecodeString(encoded)
-	private, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := &jose.SignerOptions{}
-	options.WithType(jose.ContentType(header["typ"].(string))).WithHeader("kid", header["kid"])
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: private}, options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := signer.Sign([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compact, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return compact
-}
-
 // hs256 signs with the published key as the secret of an HMAC, which a verifier without a list of algorithms accepts.
 func hs256(t *testing.T, i *tokens.Issuer, header, body map[string]any) string {
 	t.Helper()
@@ -303,7 +215,7 @@ func hs256(t *testing.T, i *tokens.Issuer, header, body map[string]any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := segment(t, header) + "." + segment(t, body)
+	signed := testkit.JWTSegment(t, header) + "." + testkit.JWTSegment(t, body)
 	mac := hmac.New(sha256.New, public)
 	mac.Write([]byte(signed))
 	return signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
