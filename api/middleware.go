@@ -60,6 +60,9 @@ func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 			c.Response().Status < http.StatusInternalServerError && isForwardAuth(c) {
 			level = slog.LevelDebug
 		}
+		if !s.Logger.Enabled(c.Request().Context(), level) {
+			return nil
+		}
 		s.Logger.LogAttrs(c.Request().Context(), level, "request",
 			slog.String("request_id", idOf(c)),
 			slog.String("method", method(c)),
@@ -141,15 +144,18 @@ func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 // timeLimited cancels a request after requestTimeout. The error stays as it is: errors.go knows it.
 func timeLimited() echo.MiddlewareFunc {
 	return middleware.ContextTimeoutWithConfig(middleware.ContextTimeoutConfig{
+		Skipper: isForwardAuth, // it bounds its own work
 		Timeout: requestTimeout, ErrorHandler: func(err error, _ echo.Context) error { return err },
 	})
 }
 
+const headerNosniff = "X-Content-Type-Options"
+
 // headers sets the security headers of every answer. All answers share the slices of values, which stay unchanged: adding
 // to a header copies its slice.
-func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) headers() echo.MiddlewareFunc {
 	protection := http.Header{}
-	protection.Set("X-Content-Type-Options", "nosniff")
+	protection.Set(headerNosniff, "nosniff")
 	protection.Set("Cross-Origin-Opener-Policy", "same-origin")
 	protection.Set("Cross-Origin-Resource-Policy", "same-origin")
 	protection.Set("Content-Security-Policy", web.CSP(s.Hosted != nil))
@@ -158,12 +164,18 @@ func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 	if isHTTPS(s.Config.PublicURL) {
 		protection.Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
 	}
-	return func(c echo.Context) error {
-		h := c.Response().Header()
-		maps.Copy(h, protection)
-		h.Add(echo.HeaderVary, "Accept-Language")
-		h.Set("Content-Language", languageOf(c))
-		return next(c)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			h := c.Response().Header()
+			if isForwardAuth(c) { // for a proxy, which shows a refusal at most: fewer headers halve the work of an answer
+				h[headerNosniff], h[echo.HeaderCacheControl] = protection[headerNosniff], protection[echo.HeaderCacheControl]
+				return next(c)
+			}
+			maps.Copy(h, protection)
+			h.Add(echo.HeaderVary, "Accept-Language")
+			h.Set("Content-Language", languageOf(c))
+			return next(c)
+		}
 	}
 }
 

@@ -130,7 +130,7 @@ func (s *Server) Handler() http.Handler {
 	if h.Tracer != nil {
 		e.Use(h.traced)
 	}
-	e.Use(h.measured, h.logged, h.recovered, h.headers, h.cors(), timeLimited(), h.admitted, h.crossOrigin())
+	e.Use(h.measured, h.logged, h.recovered, h.headers(), h.cors(), timeLimited(), h.admitted, h.crossOrigin())
 	h.routes(e)
 	return e
 }

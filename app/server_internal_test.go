@@ -33,7 +33,10 @@ func serve(t *testing.T, connections int) *serving {
 	}
 	s := &serving{t: t, registry: prometheus.NewRegistry(), release: make(chan struct{}), working: make(chan struct{}, 100)}
 	logger, _ := testkit.Logger(t)
-	s.server = newServer(listener, s, Port{Name: "test", Connections: connections, Registry: s.registry}, logger)
+	s.server = newServer(listener, s, Port{
+		Name: "test", Connections: connections, Registry: s.registry,
+		Bodyless: func(r *http.Request) bool { return r.URL.Path == "/bodyless" },
+	}, logger)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- s.server.Run(ctx, time.Second) }()
@@ -50,6 +53,10 @@ func (s *serving) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/slow" {
 		s.working <- struct{}{}
 		<-s.release
+	}
+	if r.URL.Path == "/bodyless" {
+		w.Header().Set("Connection", "close")
+		return
 	}
 	body, err := io.ReadAll(r.Body)
 	_, _ = fmt.Fprintf(w, "%d %v", len(body), err)
@@ -253,5 +260,22 @@ func TestWhole_hands_on_bodies_as_they_are(t *testing.T) {
 		if status, got := c.answer(); status != http.StatusOK || got != test.want {
 			t.Errorf("%s: %d %q, want %q", name, status, got, test.want)
 		}
+	}
+}
+
+// A proxy may announce the client's body and keep it to itself. Where the handler needs none, it is not awaited.
+func TestServer_does_not_wait_for_a_body_that_is_ignored(t *testing.T) {
+	t.Parallel()
+	s := serve(t, 10)
+	ignores := s.connect()
+	for _, framing := range []string{"Content-Length: 1048576", "Transfer-Encoding: chunked", "Content-Length: 5\r\nExpect: 100-continue"} {
+		ignores.send("POST /bodyless HTTP/1.1\r\nHost: x\r\n" + framing + "\r\n\r\n")
+		began := time.Now()
+		ignores.mustAnswer(http.StatusOK)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: answered after %v", framing, took)
+		}
+		_ = ignores.Close()
+		ignores = s.connect()
 	}
 }
