@@ -24,7 +24,7 @@ func (s *Server) checkMailPage(c echo.Context, p web.Page, refused error) error 
 	case err != nil:
 		return err
 	case own.Active:
-		return c.Redirect(http.StatusSeeOther, "/account")
+		return s.land(c, p.Form)
 	}
 	p.Address = own.PendingEmail.Reveal()
 	return s.form(c, "check-mail", p, refused)

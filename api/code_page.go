@@ -63,5 +63,8 @@ func (s *Server) codeForm(c echo.Context) error {
 	if err != nil || p.Done {
 		return s.codePage(c, p, err)
 	}
-	return c.Redirect(http.StatusSeeOther, "/account")
+	if link.Purpose == verify.ChangeEmail {
+		return c.Redirect(http.StatusSeeOther, ownPage)
+	}
+	return s.land(c, typed)
 }

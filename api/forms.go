@@ -58,7 +58,7 @@ func handleForm[B any](
 		case "captcha": // show the page with another one
 		case "forget_name":
 			s.forgetName(c)
-			return c.Redirect(http.StatusSeeOther, "/login")
+			return c.Redirect(http.StatusSeeOther, web.Page{Next: s.next(c, typed)}.To("/login"))
 		case "send_code":
 			err = s.sendCodeForm(c, name, &p, purpose)
 		case "second_way":
@@ -81,12 +81,13 @@ func handleForm[B any](
 	}
 }
 
-func (s *Server) registerForm(c echo.Context, body registrationBody, _ *web.Page) error {
+func (s *Server) registerForm(c echo.Context, body registrationBody, p *web.Page) error {
 	account, err := s.signUp(c, body)
 	switch {
 	case err == nil && account.Active:
-		return c.Redirect(http.StatusSeeOther, "/account")
+		return s.land(c, p.Form)
 	case err == nil:
+		s.keepNext(c, s.next(c, p.Form))
 		return c.Redirect(http.StatusSeeOther, "/check-mail")
 	case errors.Is(err, errRegistered): // the button was pressed twice: the person sees only this answer, perhaps without the cookie
 		return s.checkMailPage(c, web.Page{Form: map[string]string{"email": body.Email}}, nil)
@@ -98,7 +99,7 @@ func (s *Server) loginForm(c echo.Context, body signInBody, p *web.Page) error {
 	if _, _, err := s.openSession(c, body, p.Mode == "code"); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/account")
+	return s.land(c, p.Form)
 }
 
 func (s *Server) forgotForm(c echo.Context, body resetBody, _ *web.Page) error {

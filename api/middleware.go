@@ -158,7 +158,7 @@ func (s *Server) headers() echo.MiddlewareFunc {
 	protection.Set(headerNosniff, "nosniff")
 	protection.Set("Cross-Origin-Opener-Policy", "same-origin")
 	protection.Set("Cross-Origin-Resource-Policy", "same-origin")
-	protection.Set("Content-Security-Policy", web.CSP(s.Hosted != nil))
+	protection.Set("Content-Security-Policy", web.CSP(s.Hosted != nil, s.returnOrigins()...))
 	protection.Set("Referrer-Policy", "same-origin")
 	protection.Set(echo.HeaderCacheControl, "no-store")
 	if isHTTPS(s.Config.PublicURL) {

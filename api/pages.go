@@ -110,7 +110,8 @@ func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 
 // page renders a page in the reader's language and remembers the choice of one.
 func (s *Server) page(c echo.Context, status int, name string, p web.Page) error {
-	p.Lang = languageOf(c)
+	p.Lang, p.Next = languageOf(c), s.next(c, p.Form)
+	s.keepNext(c, p.Next)
 	p.Registration, p.CodeLength = string(s.Config.Registration), s.Verify.Policy.CodeLength
 	p.MailCodeLength = cmp.Or(s.Verify.Policy.EmailCodeLength, p.CodeLength)
 	p.SignInCreates, p.TermsURL, p.PrivacyURL = s.Accounts.Policy.SignInCreates, s.Config.TermsURL, s.Config.PrivacyURL

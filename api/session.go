@@ -66,10 +66,17 @@ func newSessions(store scs.CtxStore, config Config) *scs.SessionManager {
 	}
 	if isHTTPS(config.PublicURL) {
 		// Browsers refuse this prefix without Secure, and Secure without TLS, which development does not have.
-		m.Cookie.Name, m.Cookie.Secure = "__Host-usher", true
+		m.Cookie.Name, m.Cookie.Secure = hostCookie, true
+	}
+	if config.CookieDomain != "" {
+		// This prefix allows a domain. Browsers refuse the cookie from a page without TLS.
+		m.Cookie.Name, m.Cookie.Domain = "__Secure-usher", config.CookieDomain
 	}
 	return m
 }
+
+// hostCookie is the name of the session's cookie for one host; browsers send it to no other.
+const hostCookie = "__Host-usher"
 
 func isHTTPS(u *url.URL) bool { return u != nil && u.Scheme == "https" }
 
@@ -94,21 +101,58 @@ func keepLoaded(ctx context.Context, c echo.Context) {
 	c.SetRequest(c.Request().WithContext(ctx))
 }
 
-// loadCookie loads the session of the cookie. That of a bearer token is none: its name in the store opens nothing.
+// loadCookie loads the session of the cookie.
 func (s *Server) loadCookie(c echo.Context) (context.Context, error) {
-	token := ""
-	if cookie, err := c.Cookie(s.sessions.Cookie.Name); err == nil {
-		token = cookie.Value
-	}
-	ctx, err := s.sessions.Load(c.Request().Context(), token)
-	if err == nil && s.sessions.Exists(ctx, sessionTransport) {
-		ctx, err = s.sessions.Load(c.Request().Context(), "")
+	ctx, err := s.loadToken(c, cookieOf(c, s.sessions.Cookie.Name))
+	if old := cookieOf(c, hostCookie); err == nil && s.Config.CookieDomain != "" && old != "" {
+		ctx, err = s.widenCookie(ctx, c, old)
 	}
 	if err != nil {
 		return nil, err
 	}
 	keepLoaded(ctx, c)
 	return ctx, nil
+}
+
+// cookieOf returns the value of a cookie. Of several different ones it returns none: one of them is for another path or domain, and
+// may have been set by another host of the domain, to sign a person in to another account.
+func cookieOf(c echo.Context, name string) (value string) {
+	for _, cookie := range c.Request().CookiesNamed(name) {
+		if value != "" && cookie.Value != value {
+			return ""
+		}
+		value = cookie.Value
+	}
+	return value
+}
+
+// loadToken loads the session of a cookie's token. That of a bearer token is none: its name in the store opens nothing.
+func (s *Server) loadToken(c echo.Context, token string) (context.Context, error) {
+	ctx, err := s.sessions.Load(c.Request().Context(), token)
+	if err == nil && s.sessions.Exists(ctx, sessionTransport) {
+		ctx, err = s.sessions.Load(c.Request().Context(), "")
+	}
+	return ctx, err
+}
+
+// widenCookie replaces a cookie from before the setting of a domain, so that people stay signed in: the session gets the cookie
+// of the domain. Such a cookie comes first, because no other host can have set it.
+func (s *Server) widenCookie(wide context.Context, c echo.Context, token string) (context.Context, error) {
+	ctx, err := s.loadToken(c, token)
+	if err != nil {
+		return nil, err
+	}
+	s.dropHostCookie(c)
+	if s.sessions.Token(ctx) == "" {
+		return wide, nil
+	}
+	s.sessions.WriteSessionCookie(ctx, c.Response(), token, s.sessions.Deadline(ctx))
+	return ctx, nil
+}
+
+// dropHostCookie removes a cookie from before the setting of a domain.
+func (s *Server) dropHostCookie(c echo.Context) {
+	c.SetCookie(&http.Cookie{Name: hostCookie, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
 // startSession signs an account in under a new token: a token that another person knew before the sign-in opens nothing

@@ -55,6 +55,71 @@ func TestSession_cookie(t *testing.T) {
 	}
 }
 
+// widely is a face whose cookie all hosts of a domain get.
+func widely(t *testing.T) *bundle {
+	t.Helper()
+	return setup(t, func(s *api.Server) {
+		s.Config.PublicURL = must(url.Parse("https://signup.example.com"))(t)
+		s.Config.CookieDomain = "example.com"
+	})
+}
+
+// cookies sends a request with these cookies and returns those that the answer sets.
+func (b *bundle) cookies(method, path, cookies string, status int) string {
+	b.t.Helper()
+	p := b.person()
+	p.header = http.Header{"Cookie": {cookies}}
+	got := p.do(request{method: method, path: path})
+	if got.status != status {
+		b.t.Errorf("%s %s: got %d, want %d", method, path, got.status, status)
+	}
+	return strings.Join(got.header.Values("Set-Cookie"), "\n")
+}
+
+func TestSession_cookie_of_a_domain(t *testing.T) {
+	t.Parallel()
+	b := widely(t)
+	set := b.person().signUp("li_lei", number).header.Get("Set-Cookie")
+	token, found := strings.CutPrefix(strings.Split(set, ";")[0], "__Secure-usher=")
+	for _, part := range []string{"Domain=example.com", "Path=/", "HttpOnly", "Secure", "SameSite=Lax"} {
+		if !found || !strings.Contains(set, part) {
+			t.Errorf("cookie %q has another name, or lacks %q", set, part)
+		}
+	}
+	b.cookies("GET", "/v1/sessions/current", "__Secure-usher="+token, 200)
+	// Another host of the domain may set a cookie for a path. Then neither counts: one of them may be another person's.
+	b.cookies("GET", "/v1/sessions/current", "__Secure-usher=planted; __Secure-usher="+token, 401)
+	b.cookies("GET", "/v1/sessions/current", "__Secure-usher="+token+"; __Secure-usher="+token, 200)
+
+	// A cookie from before the setting stays valid, is replaced, and comes before one that another host may have set.
+	for _, beside := range []string{"", "__Secure-usher=planted; "} {
+		set = b.cookies("GET", "/v1/sessions/current", beside+"__Host-usher="+token, 200)
+		if !strings.Contains(set, "__Host-usher=; Path=/; Max-Age=0") || !strings.Contains(set, "__Secure-usher="+token+"; Path=/; Domain=example.com") {
+			t.Errorf("the cookie is not replaced: %s", set)
+		}
+	}
+	// One that has ended does not keep its person out.
+	set = b.cookies("GET", "/v1/sessions/current", "__Host-usher=ended; __Secure-usher="+token, 200)
+	if !strings.Contains(set, "__Host-usher=; Path=/; Max-Age=0") || strings.Contains(set, "__Secure-usher") {
+		t.Errorf("the ended cookie stays, or changes the other: %s", set)
+	}
+	set = b.cookies("DELETE", "/v1/sessions/current", "__Host-usher="+token, 200)
+	if !strings.HasSuffix(strings.Split(set, "; Path=/; Domain=example.com; Expires=Thu, 01 Jan 1970")[0], "__Secure-usher=") || !strings.Contains(set, "__Host-usher=; Path=/; Max-Age=0") {
+		t.Errorf("signing out leaves a cookie: %s", set)
+	}
+	b.cookies("GET", "/v1/sessions/current", "__Secure-usher="+token, 401)
+}
+
+// Without the setting the cookie of a domain is none: another host may have set it.
+func TestSession_cookie_of_a_domain_does_not_outlive_the_setting(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(s *api.Server) { s.Config.PublicURL.Scheme = "https" })
+	set := b.person().signUp("li_lei", number).header.Get("Set-Cookie")
+	token, _ := strings.CutPrefix(strings.Split(set, ";")[0], "__Host-usher=")
+	b.cookies("GET", "/v1/sessions/current", "__Host-usher="+token, 200)
+	b.cookies("GET", "/v1/sessions/current", "__Secure-usher="+token, 401)
+}
+
 func TestSession_has_a_new_token_after_each_sign_in(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)

@@ -32,6 +32,7 @@ var inIPv6 = map[string][]string{
 	"USHER_OPS_ADDR":               {"[::1]:8081"},
 	"USHER_OPS_HOSTS":              nil, // names only: any literal address is answered
 	"USHER_ALLOWED_ORIGINS":        {"https://[2001:db8::1]", "http://[::1]:3000"},
+	"USHER_RETURN_TO":              {"https://[2001:db8::1]/shop", "http://[::1]:3000"},
 	"USHER_TRUSTED_PROXIES":        {"::1", "fd00::/8"},
 	"USHER_ALIYUN_ENDPOINT":        {"http://[::1]:8083/aliyun/", "https://[2001:db8::1]"},
 	"USHER_RONGLIAN_ENDPOINT":      {"http://[::1]:8083/ronglian", "https://[2001:db8::1]:8883"},

@@ -17,6 +17,8 @@ type API struct {
 	HTTPAddr       string   `env:"HTTP_ADDR" envDefault:":8080" desc:"Address of the HTTP API and the pages."`
 	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port. The worker's default is 127.0.0.1:8082."`
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends, such as https://www.example.com; see docs/frontend.md."`
+	ReturnTo       []string `env:"RETURN_TO" desc:"Addresses that the pages may send people back to after a sign-in (?next=), such as https://www.example.com or https://www.example.com/shop; see docs/frontend.md."`
+	CookieDomain   string   `env:"COOKIE_DOMAIN" desc:"Parent domain of PUBLIC_URL, such as example.com, whose hosts all get the session's cookie; empty: PUBLIC_URL's host alone. Read docs/frontend.md first."`
 	TrustedProxies []string `env:"TRUSTED_PROXIES" prod:"set" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; see docs/limits.md."`
 	ReportSecret   Secret   `env:"REPORT_SECRET" prod:"set" desc:"Secret in the path of pushed delivery reports (openssl rand -hex 16); without it none are accepted. See docs/messages.md."`
 	HTTPSecret     Secret   `env:"HTTP_SECRET" desc:"Signed HTTP sender: secret that signs requests and reports, whsec_ and base64 (echo whsec_$(openssl rand -base64 32)); two with a comma between while it is rotated, the new one first."`
@@ -85,6 +87,12 @@ func (c API) Validate() Mistakes {
 	m = append(m, opsMistakes(c.OpsAddr, c.OpsToken)...)
 	if _, err := Origins(c.AllowedOrigins); err != nil {
 		m = append(m, Mistake{"ALLOWED_ORIGINS", err.Error()})
+	}
+	if _, err := ReturnAddresses(c.ReturnTo); err != nil {
+		m = append(m, Mistake{"RETURN_TO", err.Error()})
+	}
+	if err := CookieDomain(c.CookieDomain, c.PublicURL); err != nil {
+		m = append(m, Mistake{"COOKIE_DOMAIN", err.Error()})
 	}
 	_, err := Proxies(c.TrustedProxies)
 	m = append(m, unless(err == nil, "TRUSTED_PROXIES", "want addresses or networks such as 10.0.0.0/8, no names")...)

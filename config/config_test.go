@@ -61,6 +61,8 @@ func TestAPI_Validate(t *testing.T) {
 		"USHER_OPS_HOSTS":         {"USHER_OPS_HOSTS": "usher.internal,usher.internal:8081"},
 		"USHER_HTTP_ADDR":         {"USHER_HTTP_ADDR": "nowhere"},
 		"USHER_ALLOWED_ORIGINS":   {"USHER_ALLOWED_ORIGINS": "https://a.example.com,*"},
+		"USHER_RETURN_TO":         {"USHER_RETURN_TO": "https://a.example.com,/account"},
+		"USHER_COOKIE_DOMAIN":     {"USHER_COOKIE_DOMAIN": "com", "USHER_PUBLIC_URL": "https://signup.example.com"},
 		"USHER_TRUSTED_PROXIES":   {"USHER_TRUSTED_PROXIES": "10.0.0.0/99"},
 		"USHER_REGISTRATION":      {"USHER_REGISTRATION": "none"},
 		"USHER_SMS_CODE_LENGTH":   {"USHER_SMS_CODE_LENGTH": "7"},
@@ -119,5 +121,43 @@ func TestTable_describes_every_setting(t *testing.T) {
 	}
 	if !seen["USHER_REDIS_URL"] || !seen["USHER_LIMITS"] {
 		t.Errorf("embedded or own settings are missing: %v", seen)
+	}
+}
+
+func TestCookieDomain(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		domain, publicURL string
+		ok                bool
+	}{
+		{"", "http://localhost:8080", true},
+		{"example.com", "https://signup.example.com", true},
+		{"example.com", "https://example.com", true},
+		{"signup.example.com", "https://signup.example.com:8443", true},
+		{"example.com.cn", "https://a.b.example.com.cn", true},
+		{"xn--fsqu00a.com", "https://signup.例子.com", true},
+		{"example.com", "http://localhost:8080", false},
+		{"localhost", "http://localhost:8080", false},
+		{"localhost", "https://localhost", false},
+		{"other.com", "https://signup.example.com", false},
+		{"ample.com", "https://signup.example.com", false},
+		{"a.signup.example.com", "https://signup.example.com", false},
+		{".example.com", "https://signup.example.com", false},
+		{"example.com.", "https://signup.example.com", false},
+		{"Example.com", "https://signup.example.com", false},
+		{"https://example.com", "https://signup.example.com", false},
+		{"example.com:443", "https://signup.example.com", false},
+		{"example.com; Path=/x", "https://signup.example.com", false},
+		{"*.example.com", "https://signup.example.com", false},
+		{"com", "https://signup.example.com", false},
+		{"com.cn", "https://signup.example.com.cn", false},
+		{"github.io", "https://signup.github.io", false},
+		{"internal", "https://signup.internal", false},
+		{"127.0.0.1", "https://127.0.0.1", false},
+		{"::1", "https://[::1]", false},
+	} {
+		if err := config.CookieDomain(row.domain, row.publicURL); (err == nil) != row.ok {
+			t.Errorf("CookieDomain(%q, %q) error = %v, want ok = %v", row.domain, row.publicURL, err, row.ok)
+		}
 	}
 }

@@ -106,6 +106,13 @@ func TestLoad_brings_names_and_addresses_into_the_form_that_is_compared(t *testi
 			"https://a.example.com/app":                        "", "a.example.com": "", "*": "", "https://*.example.com": "", "null": "",
 			"https://a.example.com https://b.example.com": "",
 		},
+		"USHER_RETURN_TO": {
+			"https://A.example.com:443/": "https://a.example.com", "https://a.example.com/Shop/": "https://a.example.com/Shop",
+			"https://例子.example/a/b": "https://xn--fsqu00a.example/a/b", "http://localhost:3000": "http://localhost:3000",
+			"http://a.example.com": "", "a.example.com": "", "/account": "", "https://*.example.com": "", "myapp://x": "",
+			"https://a.example.com/a/../b": "", "https://a.example.com/a//b": "", "https://a.example.com/%2e%2e": "", "https://a.example.com/a?x": "",
+			"https://a.example.com/#x": "", "https://u@a.example.com": "", "https://a.example.com/例": "", `https://a.example.com/a\b`: "",
+		},
 		"USHER_OPS_HOSTS": {
 			"Usher-API.internal , b": "usher-api.internal b", "例子.example": "xn--fsqu00a.example", "usher.internal:8081": "", "https://a": "", "*.a": "",
 		},
@@ -129,6 +136,13 @@ func TestLoad_brings_names_and_addresses_into_the_form_that_is_compared(t *testi
 			return []string{u.String()}
 		},
 		"USHER_ALLOWED_ORIGINS": func(c config.API) []string { list, _ := config.Origins(c.AllowedOrigins); return list },
+		"USHER_RETURN_TO": func(c config.API) (list []string) {
+			addresses, _ := config.ReturnAddresses(c.ReturnTo)
+			for _, u := range addresses {
+				list = append(list, u.String())
+			}
+			return list
+		},
 		"USHER_OPS_HOSTS": func(c config.API) (list []string) {
 			for _, name := range c.OpsHosts {
 				host, _ := config.Host(name)

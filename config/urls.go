@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
 )
 
 // Host names and URLs in the form that browsers send, so that they can be compared: in lower case, without the default
@@ -39,6 +41,62 @@ func Origins(texts []string) ([]string, error) {
 		origins[i] = u.String()
 	}
 	return origins, nil
+}
+
+// ReturnAddresses parses addresses that people may be sent back to: origins, each with or without the beginning of a path. The
+// error says what is accepted and quotes no value.
+func ReturnAddresses(texts []string) ([]*url.URL, error) {
+	addresses := make([]*url.URL, len(texts))
+	for i, text := range texts {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err == nil {
+			prefix := strings.TrimSuffix(u.Path, "/")
+			plain := u.RawPath == "" && (prefix == "" || path.Clean(prefix) == prefix && isPlain(prefix))
+			u.Path = ""
+			if addresses[i], err = webAddress(u.String()); err == nil && !plain {
+				err = errPath
+			}
+			if err == nil {
+				addresses[i].Path = prefix
+			}
+		}
+		if err != nil {
+			return nil, errors.New("want addresses such as https://www.example.com or https://www.example.com/shop; http is for loopback only")
+		}
+	}
+	return addresses, nil
+}
+
+// isPlain reports whether a path has no character that servers read differently.
+func isPlain(text string) bool {
+	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/"
+	return strings.Trim(text, alphabet) == ""
+}
+
+// CookieDomain checks the domain of cookies: the host of the public address is in it, it belongs to one owner, and TLS keeps others
+// from setting a cookie for it.
+func CookieDomain(domain, publicURL string) error {
+	if domain == "" {
+		return nil
+	}
+	u, err := PublicURL(publicURL)
+	if err != nil {
+		return nil //nolint:nilerr // PUBLIC_URL has a mistake of its own
+	}
+	host, err := Host(domain)
+	_, suffixErr := publicsuffix.EffectiveTLDPlusOne(domain)
+	_, ipErr := netip.ParseAddr(domain)
+	switch {
+	case err != nil || host != domain || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || ipErr == nil:
+		return errors.New("want a domain in lower case without dots at its ends, such as example.com")
+	case u.Scheme != "https":
+		return errors.New("needs a PUBLIC_URL with https")
+	case suffixErr != nil:
+		return errors.New("want a domain of your own: browsers refuse cookies for one under which everybody can register")
+	case u.Hostname() != domain && !strings.HasSuffix(u.Hostname(), "."+domain):
+		return errors.New("want a parent domain of PUBLIC_URL's host, or the host itself")
+	}
+	return nil
 }
 
 var (

@@ -69,6 +69,8 @@ type Page struct {
 	CodeSent    bool
 	CodeMailed  bool
 	ResendAfter int
+	// Next is the checked address that the person is sent to after a sign-in; empty means /account.
+	Next string
 	// Token is that of the mail's link on /activate, /decline, /undo and /code.
 	Token string
 	// Done means success (registered and waiting for activation, password reset, address proved or
@@ -108,6 +110,21 @@ type Account struct {
 func (a Account) Name() string {
 	return cmp.Or(a.Username, a.Mobile, a.PendingMobile, a.Email, a.PendingEmail)
 }
+
+// To returns the address of a page of ours that sends the person on to the same address as this one.
+func (p Page) To(path string) string {
+	if p.Next == "" {
+		return path
+	}
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	return path + separator + url.Values{"next": {p.Next}}.Encode()
+}
+
+// Landing is where a person who is signed in goes from this page.
+func (p Page) Landing() string { return cmp.Or(p.Next, "/account") }
 
 // view is what the templates see: a page with its language and its defaults resolved.
 type view struct {
@@ -166,7 +183,7 @@ func (v view) CaptchaURL() template.URL {
 	return template.URL(v.CaptchaImage) //nolint:gosec // Checked above: base64 holds no markup.
 }
 
-// URLIn is the address of this page in a language, with its mode and token.
+// URLIn is the address of this page in a language, with its mode, token and next address.
 func (v view) URLIn(lang string) string {
 	query := url.Values{"lang": {lang}}
 	if v.Mode != "" {
@@ -175,7 +192,7 @@ func (v view) URLIn(lang string) string {
 	if v.Token != "" {
 		query.Set("token", v.Token)
 	}
-	return v.Path + "?" + query.Encode()
+	return v.To(v.Path + "?" + query.Encode())
 }
 
 // ByEmail reports whether this registration needs an address alone: then the captcha protects the registration itself

@@ -80,11 +80,12 @@ func (r *Renderer) Render(w io.Writer, name string, p Page) error {
 
 // CSP returns the Content-Security-Policy of every page: nothing from other origins, nothing inline, no framing. Images
 // and audio may be data URIs, because captchas are. With a vendor's captcha a page may contain frames of its own origin, for
-// the page of [Renderer.Frame].
-func CSP(framing bool) string {
+// the page of [Renderer.Frame]. Browsers also apply form-action to the redirect after a form, so it has the origins that people are
+// sent back to.
+func CSP(framing bool, returnOrigins ...string) string {
 	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-		"media-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; " +
-		"frame-ancestors 'none'"
+		"media-src data:; connect-src 'self'; form-action " +
+		strings.Join(append([]string{"'self'"}, returnOrigins...), " ") + "; base-uri 'none'; frame-ancestors 'none'"
 	if framing {
 		policy += "; frame-src 'self'"
 	}

@@ -167,16 +167,18 @@ func (s Settings) endpoints() (api.Config, error) {
 	publicURL, urlErr := config.PublicURL(c.PublicURL)
 	proxies, proxiesErr := config.Proxies(c.TrustedProxies)
 	origins, originsErr := config.Origins(c.AllowedOrigins)
+	returns, returnsErr := config.ReturnAddresses(c.ReturnTo)
 	keys, keysErr := config.ReportKeys(c.HTTPSecret)
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
+		ReturnTo: returns, CookieDomain: c.CookieDomain,
 		Registration: accounts.Registration(c.Registration), Regions: s.Regions, SMSUnits: s.tariff.units,
 		RefuseRegistered: c.SMSRefuseRegistered, TermsURL: c.TermsURL, PrivacyURL: c.PrivacyURL,
 		TokenAudiences: c.TokenAudiences,
 		ReportSecret:   c.ReportSecret.Reveal(), ReportKeys: keys,
 		CaptchaTTL: c.CaptchaTTL, SessionIdle: c.SessionIdle,
 		SessionLifetime: c.SessionLifetime, SessionRemember: c.SessionRemember,
-	}, errors.Join(urlErr, proxiesErr, originsErr, keysErr)
+	}, errors.Join(urlErr, proxiesErr, originsErr, returnsErr, keysErr)
 }
 
 // codes is the service of SMS codes.

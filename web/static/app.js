@@ -758,6 +758,9 @@ function live(input) {
 
 // ---- Sending the forms ----
 
+// landing is where a person who is signed in goes: the address that the server has checked, or the account's page.
+const landing = document.documentElement.dataset.next ?? '/account';
+
 const go = (path) => () => location.assign(path);
 
 function showDone() {
@@ -776,8 +779,8 @@ function backSaying(key) {
   };
 }
 
-// signedIn goes to /account, which says so when the sign-in has made it.
-const signedIn = (form, body, data) => (data.created ? backSaying('said_created') : go('/account'))();
+// signedIn goes on. The page /account says so when the sign-in has made it.
+const signedIn = (form, body, data) => (data.created && landing === '/account' ? backSaying('said_created') : go(landing))();
 
 // ended removes sessions from the list. It moves the focus, which was on a removed button.
 function ended(rows, key) {
@@ -792,10 +795,10 @@ const flows = {
   register: {
     path: '/v1/registrations', once: true,
     fields: ['username', 'password', 'password_repeat', 'agree', 'mobile', 'sms_code_id', 'sms_code', 'email', 'email_code_id', 'email_code'],
-    done: (form, body, data) => location.assign(data.active ? '/account' : '/check-mail'),
+    done: (form, body, data) => location.assign(data.active ? landing : '/check-mail'),
   },
   password: {
-    path: '/v1/sessions', fields: ['login', 'password', 'remember'], done: go('/account'),
+    path: '/v1/sessions', fields: ['login', 'password', 'remember'], done: go(landing),
     refused: (form, answer) => { $('[data-waiting]').hidden = !answer.data.waiting; },
   },
   code: {
@@ -843,7 +846,7 @@ const flows = {
   own_mobile: { method: 'PUT', path: '/v1/account/mobile', fields: ['mobile', 'sms_code_id', 'sms_code', 'password'], done: backSaying('said_mobile') },
   // The forms behind the button of a mail with a code.
   code_register: {
-    path: '/v1/registrations', once: true, fields: ['username', 'password', 'password_repeat', 'agree', 'email_code_token'], done: go('/account'),
+    path: '/v1/registrations', once: true, fields: ['username', 'password', 'password_repeat', 'agree', 'email_code_token'], done: go(landing),
   },
   code_login: { path: '/v1/sessions', fields: ['email_code_token', 'agree'], done: signedIn },
   code_reset: { path: '/v1/password-resets', fields: ['email_code_token', 'password', 'password_repeat'], done: showDone },

@@ -1,0 +1,126 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Where a page sends a person after a sign-in: to the address that the page was opened with (?next=), if it is one of
+// USHER_RETURN_TO or a page of Usher. Links and forms of the pages carry it. A cookie carries it to the pages that a mail links to.
+
+// ownPage is where a person lands without a valid address.
+const ownPage = "/account"
+
+// nextCookie keeps the address for the pages that a mail links to. Its value is checked like any other.
+const nextCookie = "usher-next"
+
+const (
+	nextTTL = time.Hour
+	maxNext = 1000 // bytes; its escaped form fits into a cookie
+)
+
+// ownPages are the pages that a relative address may lead to.
+var ownPages = []string{"/account", "/login", "/register", "/forgot", "/undo", "/check-mail"}
+
+// returnOrigins returns the origins of the addresses that people may be sent back to.
+func (s *Server) returnOrigins() []string {
+	origins := make([]string, len(s.Config.ReturnTo))
+	for i, u := range s.Config.ReturnTo {
+		origins[i] = u.Scheme + "://" + u.Host
+	}
+	slices.Sort(origins)
+	return slices.Compact(origins)
+}
+
+// checkNext returns an address that people may be sent to, as browsers read it, or "". It accepts only what every browser reads as
+// this server does: ASCII without control characters, spaces and backslashes, and paths without steps upwards.
+func (s *Server) checkNext(text string) string {
+	foreign := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\\\"<>^`{|}", r) }
+	if text == "" || len(text) > maxNext || strings.ContainsFunc(text, foreign) {
+		return ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Opaque != "" || u.User != nil || !isStraight(u) {
+		return ""
+	}
+	if u.Scheme == "" && u.Host == "" {
+		if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || u.RawPath != "" || !slices.Contains(ownPages, u.Path) {
+			return ""
+		}
+		return u.String()
+	}
+	u.Host = strings.ToLower(u.Host)
+	if port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; port != "" {
+		u.Host = strings.TrimSuffix(u.Host, port)
+	}
+	for _, allowed := range s.Config.ReturnTo {
+		inside := u.Path == allowed.Path || strings.HasPrefix(u.Path, allowed.Path+"/")
+		if u.Scheme == allowed.Scheme && u.Host == allowed.Host && inside {
+			return u.String()
+		}
+	}
+	return ""
+}
+
+// isStraight reports whether a path stays where its beginning says: it has no "..", "." or "//", and hides none of these or a
+// separator in an escape sequence.
+func isStraight(u *url.URL) bool {
+	escaped := strings.ToLower(u.EscapedPath())
+	for _, hidden := range []string{"%2e", "%2f", "%5c", "%25", "%00", "//", ";"} {
+		if strings.Contains(escaped, hidden) {
+			return false
+		}
+	}
+	plain := strings.TrimSuffix(u.Path, "/")
+	return plain == "" || path.Clean(plain) == plain
+}
+
+// next returns the address that the person of this page is sent to, or "": of the form or the query, or on a page that mails link to of
+// the cookie.
+func (s *Server) next(c echo.Context, form map[string]string) string {
+	text := form["next"]
+	if text == "" && c.Request().URL.RawQuery != "" {
+		text = c.QueryParam("next")
+	}
+	if cookie, err := c.Cookie(nextCookie); text == "" && err == nil && isMailPage(c) {
+		text, _ = url.QueryUnescape(cookie.Value)
+	}
+	return s.checkNext(text)
+}
+
+// isMailPage reports whether people come to the page by a mail, perhaps in the browser in which they began.
+func isMailPage(c echo.Context) bool {
+	return slices.Contains([]string{"/activate", "/code", "/check-mail"}, c.Path())
+}
+
+// land sends a person who is signed in now to the address of the page, or to the own page.
+func (s *Server) land(c echo.Context, form map[string]string) error {
+	next := s.next(c, form)
+	if _, err := c.Cookie(nextCookie); err == nil {
+		s.setNextCookie(c, "", -1)
+	}
+	if next == "" {
+		next = ownPage
+	}
+	return c.Redirect(http.StatusSeeOther, next)
+}
+
+// keepNext keeps the address of a page on which a person may ask for a mail.
+func (s *Server) keepNext(c echo.Context, next string) {
+	if next != "" && !isMailPage(c) {
+		s.setNextCookie(c, url.QueryEscape(next), int(nextTTL/time.Second))
+	}
+}
+
+func (s *Server) setNextCookie(c echo.Context, value string, maxAge int) {
+	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure wherever the pages are on https
+		Name: nextCookie, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: isHTTPS(s.Config.PublicURL), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
