@@ -15,6 +15,9 @@ func contractCalls(t *testing.T) (calls []call) {
 	t.Helper()
 	doc := must(loadContract())(t)
 	for path, item := range doc.Paths.Map() {
+		if path == "/v1/auth" { // proxies call it, with the origins of their clients' requests, which decide nothing
+			continue
+		}
 		for method := range item.Operations() {
 			calls = append(calls, call{method, regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, "something")})
 		}
