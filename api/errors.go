@@ -10,9 +10,11 @@ import (
 
 	"usher/accounts"
 	"usher/captcha/challenge"
+	"usher/limits"
 	"usher/overload"
 	"usher/passwords"
 	"usher/store"
+	"usher/tokens"
 	"usher/verify"
 )
 
@@ -32,6 +34,14 @@ var (
 	errWaiting       = errors.New("account waits for the proof of its address, and the session has noted it")
 	errRegistered    = errors.New("an earlier request with this captcha has registered the address")
 	errPanic         = errors.New("endpoint panicked")
+
+	errAppKey     = errors.New("app key is missing or not valid")
+	errAppOrigin  = errors.New("app key was sent by a browser")
+	errAppScope   = errors.New("app key lacks the scope")
+	errAppRegion  = errors.New("app may not send to this region")
+	errProofSpent = errors.New("proof was redeemed before")
+	errProofOther = errors.New("proof is of another verification")
+	errProofNonce = errors.New("proof has another nonce")
 )
 
 // problem is a row of the table: an error and its answer.
@@ -60,6 +70,24 @@ var problems = [...]problem{
 
 	{errNotSignedIn, "4101", http.StatusUnauthorized, "请先登录", "Please sign in."},
 	{errUnsigned, "4101", http.StatusUnauthorized, "签名缺失、有误，或时间戳与服务器相差超过五分钟", "The signature is missing or wrong, or its timestamp is more than five minutes from the server's clock."},
+	{errAppKey, "4401", http.StatusUnauthorized, "应用密钥缺失或无效", "The app key is missing or not valid."},
+	{errAppOrigin, "4402", http.StatusForbidden, "应用密钥不能在浏览器中使用：请从您的服务器调用，并尽快更换这个密钥", "An app key must not be used in a browser. Call from your server, and replace this key soon."},
+	{errAppScope, "4403", http.StatusForbidden, "这个应用密钥没有所需的权限", "This app key does not have the required scope."},
+	{errAppRegion, "4406", http.StatusForbidden, "这个应用不能向该国家或地区发送验证码", "This app may not send codes to this country or region."},
+	{errProofSpent, "4411", http.StatusConflict, "这个验证凭证已使用过", "This proof has already been redeemed."},
+	{tokens.ErrAudience, "4413", http.StatusUnprocessableEntity, "这个验证凭证属于另一个应用", "This proof is for another app."},
+	{tokens.ErrExpired, "4414", http.StatusUnprocessableEntity, "验证凭证已过期，请重新验证", "The proof has expired. Please verify again."},
+	{errProofNonce, "4415", http.StatusUnprocessableEntity, "验证凭证与 nonce 不符", "The proof does not match the nonce."},
+	{errProofOther, "4416", http.StatusUnprocessableEntity, "这个验证凭证属于另一次验证", "This proof is for another verification."},
+	{tokens.ErrType, "4417", http.StatusUnprocessableEntity, "这不是验证凭证，而是另一种令牌", "This is not a proof but another kind of token."},
+	{tokens.ErrTooLarge, "4412", http.StatusUnprocessableEntity, "验证凭证无效", "The proof is not valid."},
+	{tokens.ErrMalformed, "4412", http.StatusUnprocessableEntity, "验证凭证无效", "The proof is not valid."},
+	{tokens.ErrAlgorithm, "4412", http.StatusUnprocessableEntity, "验证凭证无效", "The proof is not valid."},
+	{tokens.ErrUnknownKey, "4412", http.StatusUnprocessableEntity, "验证凭证无效", "The proof is not valid."},
+	{tokens.ErrSignature, "4412", http.StatusUnprocessableEntity, "验证凭证无效", "The proof is not valid."},
+	{tokens.ErrIssuer, "4412", http.StatusUnprocessableEntity, "验证凭证无效", "The proof is not valid."},
+	{tokens.ErrEarly, "4412", http.StatusUnprocessableEntity, "验证凭证无效", "The proof is not valid."},
+
 	{accounts.ErrCredentials, "4102", http.StatusUnauthorized, "账号或密码错误", "The account or password is incorrect."},
 	{accounts.ErrNotFound, "4104", http.StatusNotFound, "账号不存在", "This account does not exist."},
 	{accounts.ErrNotActive, "4104", http.StatusForbidden, "账号尚未激活，请查收激活邮件", "This account has not been activated yet. Please check your email for the activation link."},
@@ -105,6 +133,8 @@ var (
 	exists         = problem{errno: "4003", status: http.StatusConflict, zh: "已被注册", en: "This is already registered."}
 	password       = problem{errno: "4106", status: http.StatusUnprocessableEntity, zh: "密码错误", en: "The password is incorrect."}
 	tooSoon        = problem{errno: "4206", status: http.StatusTooManyRequests, zh: "操作过于频繁，请稍后再试", en: "Too many requests. Please try again later."}
+	appTooFast     = problem{errno: "4404", status: http.StatusTooManyRequests, zh: "这个应用的请求过于频繁，请稍后再试", en: "This app sends too many requests. Please try again later."}
+	appOverBudget  = problem{errno: "4405", status: http.StatusTooManyRequests, zh: "这个应用的短信预算已用完", en: "This app has used up its budget for codes by SMS."}
 	databaseAway   = problem{errno: "4001", status: http.StatusServiceUnavailable, zh: "服务暂时不可用，请稍后再试", en: "The service is temporarily unavailable. Please try again later."}
 	dependencyAway = problem{errno: "4301", status: http.StatusServiceUnavailable, zh: "系统繁忙，请稍后再试", en: "The service is busy. Please try again later."}
 	cheap          = problem{errno: "4202", status: http.StatusUnprocessableEntity, zh: "当前请求异常频繁，请完成更难的验证", en: "There are unusually many requests right now. Please complete a harder captcha."}
@@ -141,7 +171,7 @@ func describe(err error, lang string) reply {
 		r.waiting = true
 		return r
 	case errors.As(err, &limit):
-		r := tooSoon.in(lang)
+		r := limitProblem(limit).in(lang)
 		r.retryAfter = limit.RetryAfter
 		return r
 	case errors.As(err, &price):
@@ -166,6 +196,19 @@ func describe(err error, lang string) reply {
 		return p.in(lang)
 	}
 	return internal.in(lang)
+}
+
+// limitProblem returns the answer when a limit has refused. Those of apps have numbers of their own: their developers must see whether to
+// slow down, or to ask for more money.
+func limitProblem(limit *verify.LimitError) problem {
+	switch limits.Name(limit.Name) {
+	case limits.AppRate:
+		return appTooFast
+	case limits.AppBudgetDay:
+		return appOverBudget
+	default:
+		return tooSoon
+	}
 }
 
 func (p problem) in(lang string) reply {

@@ -3,6 +3,8 @@ package api
 import (
 	"usher/accounts"
 	"usher/contact"
+	"usher/messages"
+	"usher/verify"
 )
 
 // Problems that only requests have, beside those of package accounts.
@@ -12,6 +14,8 @@ const (
 	isWrong   accounts.Problem = "wrong" // the current password
 
 	notByMail accounts.Problem = "not_by_mail" // a purpose that no code by mail has
+
+	notForApp accounts.Problem = "not_for_app" // a purpose that no app may choose
 
 	isRegistered accounts.Problem = "registered"  // by an earlier request with the same captcha
 	canSignIn    accounts.Problem = "can_sign_in" // registered by an earlier request with the same code
@@ -31,6 +35,13 @@ const (
 	fieldVia       accounts.Field = "via"
 	fieldAudience  accounts.Field = "aud"
 	fieldTransport accounts.Field = "transport"
+
+	fieldChannel        accounts.Field = "channel"
+	fieldTo             accounts.Field = "to"
+	fieldIP             accounts.Field = "ip"
+	fieldNonce          accounts.Field = "nonce"
+	fieldProof          accounts.Field = "proof"
+	fieldTemplateParams accounts.Field = "template_params"
 )
 
 // mistakes collects what is wrong with the fields of a request: people should not have to correct one after the other.
@@ -79,6 +90,30 @@ func (m mistakes) email(text string) contact.Email {
 		m.malformed(accounts.FieldEmail, text)
 	}
 	return email
+}
+
+// recipient parses the number or address of an app's user.
+func (m mistakes) recipient(regions contact.Regions, channel messages.Channel, text string) verify.Recipient {
+	var (
+		to  verify.Recipient
+		err error
+	)
+	switch channel {
+	case messages.SMS:
+		to, err = regions.Parse(text)
+		if err != nil {
+			m[fieldTo] = accounts.MobileProblem(regions, err)
+		}
+	case messages.Email:
+		to, err = contact.ParseEmail(text)
+		if err != nil {
+			m[fieldTo] = accounts.Malformed
+		}
+	default:
+		m.malformed(fieldChannel, string(channel))
+	}
+	m.require(fieldTo, text)
+	return to
 }
 
 // code is mobile for a number with a code that was sent to it.
@@ -131,18 +166,29 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 	},
 	accounts.FieldSMSCodeID:   {accounts.Missing: {"请先获取验证码", "Please request a code first."}},
 	accounts.FieldEmailCodeID: {accounts.Missing: {"请先获取验证码", "Please request a code first."}},
-	fieldPurpose:              {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose must be register, login, reset_password, change_mobile or undo_change."}, notByMail: {"purpose 应为 register、login、reset_password 或 change_email", "The purpose must be register, login, reset_password or change_email."}},
+	fieldPurpose:              {accounts.Malformed: {"purpose 应为 register、login、reset_password、change_mobile 或 undo_change", "The purpose must be register, login, reset_password, change_mobile or undo_change."}, notForApp: {"purpose 以小写字母开头，最多 32 个小写字母、数字、点、下划线或连字符", "The purpose must begin with a lower-case letter and have at most 32 lower-case letters, digits, dots, underscores and hyphens."}, notByMail: {"purpose 应为 register、login、reset_password 或 change_email", "The purpose must be register, login, reset_password or change_email."}},
 	fieldKind:                 {accounts.Malformed: {"kind 应为 image、audio 或（启用时）pow", "The kind must be image, audio or, where it is enabled, pow."}},
 	fieldVia: {
 		accounts.Malformed:  {"via 应为 sms", "The way (via) must be sms."},
 		accounts.NotAllowed: {"手机号的验证码不会发到邮箱，请改用邮箱验证", "A code for a mobile number is not sent by email. Please verify your email address instead."},
 	},
 	fieldAudience: {accounts.Malformed: {"aud 应为 USHER_TOKEN_AUDIENCES 中的一项", "The audience (aud) must be one of those in USHER_TOKEN_AUDIENCES."}},
-	fieldPrice:    {accounts.Malformed: {"price 应为 normal、raised 或 high", "The price must be normal, raised or high."}},
 	fieldTransport: {
 		accounts.Malformed:  {"transport 应为 cookie 或 bearer", "The transport must be cookie or bearer."},
 		accounts.NotAllowed: {"带有 Authorization 的请求不能使用 cookie 会话", "A request with an Authorization header cannot start a cookie session."},
 	},
+	fieldChannel: {accounts.Malformed: {"channel 应为 sms 或 email", "The channel must be sms or email."}},
+	fieldTo: {
+		accounts.NoMobile:  {"请填写正确的手机号，可以带国家或地区代码，例如 +852 5123 4567", "Enter a mobile number. It can have a country code, as in +852 5123 4567."},
+		accounts.NotServed: {"暂不支持这个国家或地区的手机号", "Mobile numbers from this country or region are not supported."},
+	},
+	fieldIP:    {accounts.Malformed: {"ip 应为最终用户的 IPv4 或 IPv6 地址", "The ip must be the IPv4 or IPv6 address of the end user."}},
+	fieldNonce: {accounts.Malformed: {"nonce 最多 128 个可见的 ASCII 字符", "The nonce can have at most 128 visible ASCII characters."}},
+	fieldTemplateParams: {
+		accounts.NotAllowed: {"不支持 template_params：短信和邮件的模板只有验证码和有效期", "Template parameters are not supported: the templates of messages carry the code and its life only."},
+		wrongType:           {"不支持 template_params：短信和邮件的模板只有验证码和有效期", "Template parameters are not supported: the templates of messages carry the code and its life only."},
+	},
+	fieldPrice: {accounts.Malformed: {"price 应为 normal、raised 或 high", "The price must be normal, raised or high."}},
 }
 
 // problemWordings says what is wrong where the field has no words of its own.

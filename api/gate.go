@@ -142,12 +142,25 @@ func (s *Server) byAddress(c echo.Context, names ...limits.Name) []limits.Spend 
 // sendSpends returns the spends of one code except those of its recipient, which are spent in one step with the code itself,
 // see [verify.Codes].
 func (s *Server) sendSpends(c echo.Context, to verify.Recipient) []limits.Spend {
+	return s.sendSpendsBeside(s.byAddress(c, sendLimits(to)...), to)
+}
+
+// sendLimits returns the limits by address of one code.
+func sendLimits(to verify.Recipient) []limits.Name {
+	if _, byMail := to.(contact.Email); byMail {
+		return []limits.Name{limits.EmailCodeIP}
+	}
+	return []limits.Name{limits.SMSIPHour, limits.SMSIPDay}
+}
+
+// sendSpendsBeside adds the spends of one code to those of the client's address.
+func (s *Server) sendSpendsBeside(byAddress []limits.Spend, to verify.Recipient) []limits.Spend {
 	if email, byMail := to.(contact.Email); byMail {
-		return s.emailCodeSpends(c, email)
+		return s.emailCodeSpends(byAddress, email)
 	}
 	mobile, _ := to.(contact.Mobile)
 	units := s.Config.SMSUnits[mobile.Region()]
-	return append(s.byAddress(c, limits.SMSIPHour, limits.SMSIPDay),
+	return append(byAddress,
 		limits.Spend{Limit: s.Limits[limits.SMSPrefix], Subject: mobile.Prefix()},
 		limits.Spend{Limit: s.Limits[limits.SMSConversion], Subject: mobile.Prefix()},
 		limits.Spend{Limit: s.Limits[limits.SMSTotal], Subject: limits.Everybody, Units: units},
@@ -155,9 +168,8 @@ func (s *Server) sendSpends(c echo.Context, to verify.Recipient) []limits.Spend 
 		limits.Spend{Limit: s.Limits[limits.SMSBudgetUnknown], Subject: limits.Everybody, Units: units})
 }
 
-// emailCodeSpends is sendSpends for a mail. Mails cost nothing, but must not flood the mail server of a company.
-func (s *Server) emailCodeSpends(c echo.Context, email contact.Email) []limits.Spend {
-	spends := s.byAddress(c, limits.EmailCodeIP)
+// emailCodeSpends is sendSpendsBeside for a mail. Mails cost nothing, but must not flood the mail server of a company.
+func (s *Server) emailCodeSpends(spends []limits.Spend, email contact.Email) []limits.Spend {
 	if email.PublicProvider() {
 		return spends
 	}
@@ -177,11 +189,7 @@ func shared(name limits.Name) bool {
 func (s *Server) admitSend(c echo.Context, captchaID, captcha string, to verify.Recipient) ([]limits.Spend, admission, error) {
 	spends := s.sendSpends(c, to)
 	admitted, err := s.admit(c, captchaID, captcha, spends)
-	if admitted.decision.Refused == limits.SMSConversion {
-		mobile, _ := to.(contact.Mobile)
-		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "codes to a prefix stopped: too few of them are entered; see the limit sms_conversion",
-			slog.String("request_id", idOf(c)), slog.String("prefix", mobile.Prefix()))
-	}
+	s.warnOfConversion(c, admitted.decision, to)
 	isRight := admitted.price != "" || !s.Captcha.Enabled()
 	if err == nil {
 		return spends, admitted, s.checkPrice(c, to, admitted, spends)
@@ -191,6 +199,14 @@ func (s *Server) admitSend(c echo.Context, captchaID, captcha string, to verify.
 	}
 	spends, admitted.decision, err = s.admitOwner(c, to, spends, admitted.decision)
 	return spends, admitted, err
+}
+
+// warnOfConversion logs that the guard of a prefix has refused a code.
+func (s *Server) warnOfConversion(c echo.Context, d limits.Decision, to verify.Recipient) {
+	if mobile, bySMS := to.(contact.Mobile); bySMS && d.Refused == limits.SMSConversion {
+		s.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "codes to a prefix stopped: too few of them are entered; see the limit sms_conversion",
+			slog.String("request_id", idOf(c)), slog.String("prefix", mobile.Prefix()))
+	}
 }
 
 // admitOwner admits the owner of a recipient on a known network after a shared limit has refused, and returns what it has spent.

@@ -63,8 +63,8 @@ func (s *Server) once(status int, do work) echo.HandlerFunc {
 			return err
 		}
 		c.Request().Body = io.NopCloser(bytes.NewReader(body))
-		// For another method or path the same text is another key.
-		key := method(c) + " " + c.Request().URL.Path + " " + keys[0]
+		// For another method, path or app the same text is another key.
+		key := appOf(c).app.ID + method(c) + " " + c.Request().URL.Path + " " + keys[0]
 		run, kept, same, err := s.Answers.Begin(c.Request().Context(), key, string(body))
 		switch {
 		case err != nil:
@@ -73,6 +73,7 @@ func (s *Server) once(status int, do work) echo.HandlerFunc {
 			return errOtherBody
 		case kept != "":
 			c.Response().Header().Set(headerReplayed, "true")
+			setLocation(c, []byte(kept))
 			return answer(c, status, json.RawMessage(kept))
 		case run == "":
 			c.Response().Header().Set(echo.HeaderRetryAfter, "1")

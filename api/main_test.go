@@ -19,6 +19,7 @@ import (
 
 	"usher/accounts"
 	"usher/api"
+	"usher/apps"
 	"usher/captcha"
 	"usher/captcha/pow"
 	"usher/contact"
@@ -106,6 +107,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 		Reports: &reports.Service{
 			Store: redis.Reports(), Pushes: redis.Reports(), Metrics: reports.NewMetrics(b.metrics), Now: b.clock.Now, Logger: logger,
 		},
+		Apps:   apps.NewKeyring(sqlstore.NewApps(db), b.clock.Now, logger),
 		Limits: limits.Defaults(), Metrics: api.NewMetrics(b.metrics), Web: must(web.New())(t), Logger: logger, Now: b.clock.Now,
 		Config: api.Config{
 			PublicURL: must(url.Parse("http://localhost:8080"))(t), Registration: accounts.Either,

@@ -185,7 +185,7 @@ func (s *Server) cors() echo.MiddlewareFunc {
 	return middleware.CORSWithConfig(middleware.CORSConfig{
 		Skipper: func(c echo.Context) bool {
 			r := c.Request()
-			return !isAPI(c) || isForwardAuth(c) || r.Method == http.MethodOptions && r.Header.Get(echo.HeaderAccessControlRequestMethod) == ""
+			return !isAPI(c) || isForwardAuth(c) || forApps(c) || r.Method == http.MethodOptions && r.Header.Get(echo.HeaderAccessControlRequestMethod) == ""
 		},
 		AllowOriginFunc: func(origin string) (bool, error) {
 			return slices.Contains(s.Config.AllowedOrigins, origin), nil
@@ -214,7 +214,8 @@ func (s *Server) crossOrigin() echo.MiddlewareFunc {
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if isForwardAuth(c) { // the request is the proxy's, and its method and origin are those of a request to another service
+			// The first is the proxy's, and its method and origin are those of a request to another service; the second refuses browsers.
+			if isForwardAuth(c) || forApps(c) {
 				return next(c)
 			}
 			if err := protection.Check(c.Request()); err != nil && !hasBearer(c) {

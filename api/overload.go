@@ -20,6 +20,7 @@ const (
 	classPages     = "pages"     // pages that ask the stores
 	classReports   = "reports"   // delivery reports of vendors
 	classForward   = "forward"   // questions of proxies: one for each request of other services
+	classApps      = "apps"      // services with keys, which a crowd of people must not keep out
 )
 
 // classOf returns the class of a route, or "" for one that asks no store and is always admitted.
@@ -33,6 +34,8 @@ func classOf(method, route string) string {
 		return classForward
 	case "/v1/sms-codes/:id", "/v1/email-codes/:id", "/v1/sessions/current/token":
 		return classWaiting
+	case "/v1/verifications", "/v1/verifications/:id", "/v1/verifications/:id/check", "/v1/verifications/:id/redeem":
+		return classApps
 	case "/v1/usernames/:username", "/v1/mobiles/:mobile":
 		return classLookups
 	case "/v1/registrations", "/v1/password-resets", "/v1/account/password", "/v1/activations", "/v1/sessions":
@@ -77,7 +80,7 @@ func NewGates(c GateConfig, registry prometheus.Registerer, logger *slog.Logger)
 	adaptive := overload.Bounds{Least: min(leastInFlight, c.InFlight), Most: c.InFlight, Waiting: c.Connections / 4 * 3}
 	hashing := max(c.Passwords, 1) * passwordsInFlight
 	g := Gates{}
-	for _, class := range []string{classGeneral, classLookups, classWaiting, classPages, classReports, classForward} {
+	for _, class := range []string{classGeneral, classLookups, classWaiting, classPages, classReports, classForward, classApps} {
 		g[class] = overload.New(class, adaptive, logger)
 	}
 	g[classPasswords] = overload.New(classPasswords, overload.Bounds{Least: hashing, Most: hashing, Waiting: hashing}, logger)

@@ -124,6 +124,8 @@ func TestOverload_classes_are_of_routes_that_exist(t *testing.T) {
 		"GET /v1/usernames/:username":     "look_ups", "GET /v1/mobiles/:mobile": "look_ups",
 		"POST /v1/reports/:provider/:secret": "reports", "POST /v1/reports/http": "reports",
 		echo.RouteNotFound + " /v1/auth": "forward", echo.RouteNotFound + " /v1/auth/envoy/*": "forward",
+		"POST /v1/verifications": "apps", "GET /v1/verifications/:id": "apps", "DELETE /v1/verifications/:id": "apps",
+		"POST /v1/verifications/:id/check": "apps", "POST /v1/verifications/:id/redeem": "apps",
 		"POST /v1/registrations": "passwords", "POST /v1/password-resets": "passwords", "POST /v1/sessions": "passwords",
 		"POST /v1/activations": "passwords", "PUT /v1/account/password": "passwords",
 	}

@@ -25,6 +25,14 @@ const (
 	maxText = 1 << 10
 )
 
+// maxOf returns the bound of a field in characters. A proof is longer than the other texts: it has an address in base64.
+func maxOf(name accounts.Field) int {
+	if name == fieldProof {
+		return 4 * maxText
+	}
+	return maxText
+}
+
 // bom is the byte order mark that some programs write before a text in UTF-8.
 const bom = "\ufeff"
 
@@ -141,7 +149,7 @@ func assign(field, value any, name accounts.Field) error {
 		if !ok && value != nil {
 			return &bodyError{name, wrongType}
 		}
-		if problem := badText(text); problem != "" {
+		if problem := badTextOver(text, maxOf(name)); problem != "" {
 			return &bodyError{name, problem}
 		}
 		*field = trimmed(name, text)
@@ -171,9 +179,12 @@ func trimmed(name accounts.Field, text string) string {
 
 // badText refuses text that no field may contain: NUL, at which stores truncate texts or which they refuse, and U+FFFD,
 // which replaces a broken escape sequence.
-func badText(text string) accounts.Problem {
+func badText(text string) accounts.Problem { return badTextOver(text, maxText) }
+
+// badTextOver is badText with another bound in characters.
+func badTextOver(text string, most int) accounts.Problem {
 	switch {
-	case len(text) > maxText && utf8.RuneCountInString(text) > maxText:
+	case len(text) > most && utf8.RuneCountInString(text) > most:
 		return accounts.TooLong
 	case !utf8.ValidString(text), strings.ContainsAny(text, "\x00\uFFFD"):
 		return accounts.Malformed

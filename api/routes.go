@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"usher/apps"
 	"usher/verify"
 )
 
@@ -35,6 +36,12 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/v1/email-codes", s.once(http.StatusAccepted, withBody(s.issueEmailCode)))
 	e.POST("/v1/email-codes/check", endpoint(http.StatusOK, withBody(s.checkEmailCode)))
 	get("/v1/email-codes/:id", endpoint(http.StatusOK, withoutBody(s.codeStatus)))
+
+	e.POST("/v1/verifications", s.forApp(apps.VerifyStart, s.once(http.StatusCreated, withBody(s.startVerification))))
+	get("/v1/verifications/:id", s.forApp(apps.VerifyCheck, endpoint(http.StatusOK, withoutBody(s.verificationStatus))))
+	e.POST("/v1/verifications/:id/check", s.forApp(apps.VerifyCheck, s.once(http.StatusOK, withBody(s.checkVerification))))
+	e.POST("/v1/verifications/:id/redeem", s.forApp(apps.VerifyCheck, s.once(http.StatusOK, withBody(s.redeemVerification))))
+	e.DELETE("/v1/verifications/:id", s.forApp(apps.VerifyStart, endpoint(http.StatusOK, withoutBody(s.cancelVerification))))
 
 	e.POST("/v1/reports/http", s.takeSignedReports)
 	e.POST("/v1/reports/:provider/:secret", s.takeReports)

@@ -40,6 +40,7 @@ type Server struct {
 	Hosted   *hosted.Guard // nil where no vendor's captcha is shown
 	Gate     Gate
 	Answers  Answers
+	Apps     Apps
 	Reports  Reports
 	Limits   limits.Set
 	Sessions Sessions
@@ -66,6 +67,7 @@ type Config struct {
 	Registration   accounts.Registration
 	Regions        contact.Regions // whose numbers are served
 	SMSUnits       map[string]int  // what a code to a region costs of the limits that follow the budget; 1 for one that is not listed
+	SMSUnitYuan    float64         // the price of one such unit; 0 where there is no price
 	// RefuseRegistered refuses codes for registrations to numbers whose registration would fail, which tells who has an account.
 	RefuseRegistered bool
 

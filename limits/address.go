@@ -28,6 +28,7 @@ func byAddress() []addressLimit {
 		{Limit{Name: SMSIPHour, Count: 10, Period: time.Hour}, 0},
 		{Limit{Name: SMSIPDay, Count: 50, Period: day}, 0},
 		{Limit{Name: EmailCodeIP, Count: 20, Period: time.Hour}, 10_000},
+		{Limit{Name: AppKeyIP, Count: 30, Period: 5 * time.Minute}, 0},
 		{Limit{Name: CheckIP, Count: 30, Period: 5 * time.Minute}, 500_000},
 		{Limit{Name: CaptchaIP, Count: 60, Period: 10 * time.Minute}, 1_000_000},
 		{Limit{Name: CaptchaAudioIP, Count: 15, Period: 10 * time.Minute}, 250_000},

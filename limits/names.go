@@ -59,6 +59,15 @@ const (
 	// first guesses at codes: no budget does.
 	EmailCodeIP Name = "email_code_ip"
 
+	// AppRate counts the requests of one app in a minute. A count of the app's own goes first.
+	AppRate Name = "app_rate"
+	// AppBudgetDay counts the codes by SMS of one app in a day as [SMSBudgetDay] does. A budget of the app's own goes first; see
+	// [Set.ForApp].
+	AppBudgetDay Name = "app_budget_day"
+	// AppKeyIP counts the keys from one address that had to be looked up and were wrong: each look-up asks the database. It has no total, with which
+	// strangers could stop all apps.
+	AppKeyIP Name = "app_key_ip"
+
 	// CheckIP counts the guesses at codes and captchas from one address, which may be spread over many numbers.
 	CheckIP Name = "check_ip"
 
@@ -134,6 +143,8 @@ func defaults() []Limit {
 		{Name: EmailCodeUnknownDay, Count: 8, Period: day},
 		{Name: EmailCodeStrangerHour, Count: 3, Period: time.Hour},
 		{Name: EmailCodeStrangerDay, Count: 6, Period: day},
+		{Name: AppRate, Count: 600, Period: time.Minute},
+		{Name: AppBudgetDay, Count: 0, Period: day},
 		{Name: SMSPrefix, Count: 20, Period: 10 * time.Minute},
 		{Name: SMSTotal, Count: 100_000, Period: time.Hour},
 		{Name: SMSBudgetDay, Count: 0, Period: day},

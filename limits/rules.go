@@ -45,11 +45,29 @@ func (s Set) WithBudget(money, price float64) Set {
 		return s
 	}
 	set := maps.Clone(s)
-	// The small addend corrects rounding: 45 / 0.045 is slightly less than 1000.
-	set.setCount(SMSBudgetDay, max(1, int(min(math.Floor(money/price+1e-6), maxCount))))
+	set.setCount(SMSBudgetDay, unitsFor(money, price))
 	set.followBudget()
 	set.setCount(SMSTotal, max(hourLeast, percentOf(set[SMSBudgetDay].Count, hourPercent)))
 	return set
+}
+
+// ForApp returns the limits of one app: [AppRate] and [AppBudgetDay], with its own rate a minute and its own money for 24 hours in place
+// of the common ones; 0 is the common one. The price is that of a message that costs one unit.
+func (s Set) ForApp(rate int, money, price float64) (perMinute, budget Limit) {
+	perMinute, budget = s[AppRate], s[AppBudgetDay]
+	if rate > 0 {
+		perMinute.Count, perMinute.Period = rate, time.Minute
+	}
+	if money > 0 && price > 0 {
+		budget.Count, budget.Period = unitsFor(money, price), 24*time.Hour
+	}
+	return perMinute, budget
+}
+
+// unitsFor returns how many messages of a price the money pays for, at least one. The small addend corrects rounding: 45 / 0.045 is
+// slightly less than 1000.
+func unitsFor(money, price float64) int {
+	return max(1, int(min(math.Floor(money/price+1e-6), maxCount)))
 }
 
 // followBudget sets the part of the budget for unknown networks from the budget of the day.

@@ -91,7 +91,7 @@ type Record struct {
 	RequestID string
 
 	State            State
-	Reason           string    // of a dropped message: expired, superseded, used, or unqueued when it could not be enqueued
+	Reason           string    // of a dropped message: expired, superseded, used, canceled, or unqueued when it could not be enqueued
 	Attempt          int       // number of the last claim; 0 without one
 	LeaseUntil       time.Time // of the running claim; zero unless the state is Sending
 	UnresolvedClaims int       // as in [Claim]

@@ -91,6 +91,7 @@ const (
 	Unproved   Word = "unproved"
 	Unqueued   Word = "unqueued"
 	Used       Word = "used"
+	Canceled   Word = "canceled"
 	Failed     Word = "failed"
 )
 
@@ -167,6 +168,7 @@ var list = []Reason{
 	{Missing, None, "The message is no longer stored.", nothing},
 	{Sent, None, "It was already sent.", nothing},
 	{Superseded, None, "A newer message replaced it.", nothing},
+	{Canceled, None, "The app that asked for the code has canceled it.", nothing},
 	{Unproved, None, "The account has no proved address.", nothing},
 	{Unqueued, None, "It could not be enqueued.", "Check Redis with admin doctor."},
 	{Used, None, "The code or link has been used.", nothing},

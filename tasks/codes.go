@@ -25,6 +25,8 @@ type codeTask struct {
 
 	// Minutes is the whole life of a code by mail, which the mail says.
 	Minutes int `json:"minutes,omitempty"`
+
+	App string `json:"app,omitempty"` // name of the app whose code it is; empty for a code of ours
 }
 
 // validate refuses what no release of ours has ever queued.
@@ -50,6 +52,7 @@ func (e *Enqueuer) EnqueueCode(ctx context.Context, code verify.Queued) error {
 	payload := codeTask{
 		ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(), Length: code.Length,
 		Alphabet: payloadAlphabet(code.Alphabet), ExpiresAt: code.ExpiresAt.Unix(), Language: code.Language,
+		App: code.AppName,
 	}
 	if email, byMail := code.To.(contact.Email); byMail {
 		task.Type, task.Queue = TypeEmailCode, e.Namespace.Queue(queue.Email)

@@ -27,6 +27,7 @@ type CodeMail struct {
 	Token    string        // of the link that carries the code; empty: there is no link
 	Life     time.Duration // of the code, whatever is left of it: each attempt writes the same mail
 	Language string        // zh or en; empty means zh
+	App      string        // name of the app whose code it is; empty for a code of ours
 }
 
 // processCode works a task of type [TypeEmailCode]: it claims the code, derives it, sends it and records the outcome. Such a mail shares
@@ -81,10 +82,14 @@ func (h *EmailHandler) open(p codeTask) (CodeMail, error) {
 	}
 	mail := CodeMail{
 		ID: p.ID, To: to, Purpose: verify.Purpose(p.Purpose), Life: time.Duration(p.Minutes) * time.Minute, Language: p.Language,
+		App: p.App,
 	}
 	queued := p.queued(to)
 	if mail.Code, err = h.Keys.Code(queued.Derivation()); err != nil {
 		return CodeMail{}, err
+	}
+	if app, _ := mail.Purpose.App(); app != "" {
+		return mail, nil // our pages know nothing of its users
 	}
 	mail.Token, err = verify.LinkToken(h.Keys, queued, p.Sealed)
 	return mail, err
@@ -105,14 +110,14 @@ func (h *EmailHandler) sendCode(ctx context.Context, claim messages.Claim, mail 
 	return whileClaimed(ctx, claim, func(ctx context.Context) (providers.Receipt, error) { return h.Sender.SendEmail(ctx, email) })
 }
 
-// hasBounced reports whether there is no such mailbox. A person who registers an address or changes to it has just typed it: then a
-// bounce before counts no more. Codes are also sent while the database is unavailable, and then to such an address too.
+// hasBounced reports whether there is no such mailbox. A person who registers an address, changes to it or gives it to
+// an app has just typed it: then a bounce before counts no more. Codes are also sent while the database is unavailable, and then to such an address too.
 func (h *EmailHandler) hasBounced(ctx context.Context, mail CodeMail) bool {
 	if h.Bounces == nil {
 		return false
 	}
 	var typedAt time.Time
-	if mail.Purpose == verify.Register || mail.Purpose == verify.ChangeEmail {
+	if mail.Purpose == verify.Register || mail.Purpose == verify.ChangeEmail || mail.App != "" {
 		now := h.Clock.now()
 		old, _ := age(ctx, now)
 		typedAt = now.Add(-old)

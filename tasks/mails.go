@@ -62,6 +62,7 @@ type content struct {
 
 	Code    string // in a mail with one
 	Purpose string // of the code
+	App     string // name of the app whose code it is; empty for a code of ours
 
 	// DeclineLink is for the reader of an activation who did not ask for it, else empty.
 	DeclineLink string
@@ -108,7 +109,7 @@ func (m *Mails) WriteCode(mail CodeMail) (providers.Email, error) {
 	letter, words := m.letters[codeLetter+"."+languageOf(mail.Language)], wordsOf(mail.Language)
 	return letter.write(providers.Email{MessageID: mail.ID + "@" + m.publicURL.Hostname(), To: mail.To}, content{
 		Host: m.publicURL.Host, Language: words.tag, Lifetime: words.span(mail.Life),
-		Code: mail.Code, Purpose: string(mail.Purpose), Link: m.link("code", mail.Token),
+		Code: mail.Code, Purpose: string(mail.Purpose), App: mail.App, Link: m.link("code", mail.Token),
 	})
 }
 

@@ -59,6 +59,9 @@ func (s *Service) Resendable(ctx context.Context, id string) (Resendable, error)
 	if err != nil {
 		return Resendable{}, err
 	}
+	if code.Purpose.isOfApp() {
+		return Resendable{}, ErrNotFound
+	}
 	number, err := s.Keys.Open(code.Sealed, numberContext(id))
 	if err != nil {
 		return Resendable{}, ErrExpired // also a code of an older release, which has no sealed number

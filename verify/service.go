@@ -26,6 +26,8 @@ const (
 const (
 	StateExpired messages.State = "expired" // its time is over, or another code has replaced it
 	StateUsed    messages.State = "used"
+	// StateCanceled is that of a code that its app has canceled.
+	StateCanceled messages.State = "canceled"
 	// StateDelayed means that the message has been queued for longer than sending takes: no provider accepts it, no worker
 	// runs, or the queue is paused. Sending is still tried until the code ends.
 	StateDelayed messages.State = "delayed"
@@ -81,7 +83,8 @@ type Service struct {
 type Request struct {
 	To        Recipient
 	Purpose   Purpose
-	Replaces  string // id of the code that the same person requested before, which ends; empty for none
+	App       *AppRequest // for a code of an app, with a purpose of [ForApp]; nil for a code of ours
+	Replaces  string      // id of the code that the same person requested before, which ends; empty for none
 	Standing  Standing
 	RequestID string // goes with the message, so that logs can be searched for it
 	Language  string // of the person: zh or en; empty means zh
@@ -100,14 +103,14 @@ type Issued struct {
 // enqueued, else the store's error.
 func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 	channel := ChannelOf(r.To)
-	if channel == "" || !r.Purpose.ValidFor(channel) {
+	if channel == "" || !r.Purpose.usableOn(channel) || r.Purpose.isOfApp() != (r.App != nil) {
 		return Issued{}, errors.New("issue code: needs a number or an address, and a purpose of its channel")
 	}
 	issue, queued, err := s.newIssue(channel, r)
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := s.Codes.Issue(ctx, issue); err != nil {
+	if err := s.store(ctx, &issue); err != nil {
 		if _, ok := errors.AsType[*LimitError](err); !ok {
 			s.void(ctx, issue) // the code may be stored although the reply was lost
 		}
@@ -140,12 +143,17 @@ func (s *Service) newIssue(channel messages.Channel, r Request) (Issue, Queued, 
 	if !isOf(replaces, subject) {
 		replaces = ""
 	}
-	return Issue{
+	issue := Issue{
 		ID: queued.ID, Subject: subject, Channel: channel, Purpose: r.Purpose, To: r.To.String(), RequestID: r.RequestID,
 		Sealed: s.sealNumber(queued), KeyID: queued.KeyID, MAC: mac, Replaces: replaces, Standing: r.Standing,
 		IssuedAt: now, ExpiresAt: queued.ExpiresAt,
 		ResendAfter: policy.ResendInterval, MaxAttempts: policy.MaxAttempts,
-	}, queued, nil
+	}
+	if r.App != nil {
+		queued.AppName = r.App.Name
+		issue.Sole, issue.Sealed, issue.Details = true, "", s.sealDetails(issue.ID, r.To, r.App.Nonce)
+	}
+	return issue, queued, nil
 }
 
 // void takes a code back. When that fails too, the code stays unsent until it expires, and the person can request another one
@@ -153,7 +161,11 @@ func (s *Service) newIssue(channel messages.Channel, r Request) (Issue, Queued, 
 func (s *Service) void(ctx context.Context, issue Issue) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	if err := s.Codes.Void(ctx, issue.Channel, issue.ID, issue.Replaces); err != nil {
+	replaced := issue.Replaces
+	if issue.Sole {
+		replaced = "" // it stays replaced: if it counted again, a next code would not know of it
+	}
+	if err := s.Codes.Void(ctx, issue.Channel, issue.ID, replaced); err != nil {
 		s.Logger.ErrorContext(ctx, "code not taken back", "code_id", issue.ID, "error", err)
 	}
 }
@@ -189,6 +201,11 @@ func (s *Service) Spend(ctx context.Context, to Recipient, purpose Purpose, id, 
 	if !right {
 		return ErrWrong
 	}
+	return s.use(ctx, to, purpose, id, pending)
+}
+
+// use uses up a code after a right guess.
+func (s *Service) use(ctx context.Context, to Recipient, purpose Purpose, id string, pending Pending) error {
 	if pending.CountedForAll {
 		s.confirm(ctx, id, pending)
 	}
@@ -230,7 +247,7 @@ func (s *Service) noteUse(ctx context.Context, to Recipient, purpose Purpose, id
 // try counts a guess and then compares it, in this order: parallel guesses must not all be compared before the first is counted.
 func (s *Service) try(ctx context.Context, to Recipient, purpose Purpose, id, code string) (Pending, bool, error) {
 	channel := ChannelOf(to)
-	if channel == "" || !purpose.ValidFor(channel) {
+	if channel == "" || !purpose.usableOn(channel) {
 		return Pending{}, false, errors.New("check code: needs a number or an address, and a purpose of its channel")
 	}
 	code, ok := s.Policy.of(channel).read(code)
@@ -306,8 +323,12 @@ func (s *Service) Restore(ctx context.Context, id string) error {
 	return s.Codes.Restore(ctx, id)
 }
 
-// Status returns the status of a code, or [ErrNotFound]. Its State is queued, sent, delivered, undelivered, failed,
-// [StateDelayed], [StateExpired] or [StateUsed].
+// Status returns the status of a code, or [ErrNotFound], also for a code of an app. Its State is queued, sent, delivered, undelivered,
+// failed, [StateDelayed], [StateExpired] or [StateUsed].
 func (s *Service) Status(ctx context.Context, id string) (Status, error) {
-	return s.Codes.Status(ctx, id)
+	status, err := s.Codes.Status(ctx, id)
+	if err == nil && status.Purpose.isOfApp() {
+		return Status{}, ErrNotFound
+	}
+	return status, err
 }

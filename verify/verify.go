@@ -48,6 +48,9 @@ var (
 	// ErrResent means that the code's message is not sent again: it was already, or it has arrived. The person needs another code.
 	ErrResent = errors.New("the code is not sent again")
 
+	// ErrMoved is returned by a store alone: another request has issued a code meanwhile.
+	ErrMoved = errors.New("another code was issued meanwhile")
+
 	// ErrUsed wraps ErrExpired and is returned only for the right digits: a form that was sent twice must learn that its
 	// first request has used the code.
 	ErrUsed = fmt.Errorf("%w: it was used", ErrExpired)
@@ -65,8 +68,15 @@ func (e *LimitError) Error() string { return "limit " + e.Name + " reached" }
 // Codes keeps issued codes. Every method is one round trip and atomic.
 type Codes interface {
 	// Issue stores a new code beside others of its recipient and purpose, and ends the one that it replaces, unless a limit of
-	// the recipient refuses: then it returns a *LimitError and changes nothing.
+	// the recipient refuses: then it returns a *LimitError and changes nothing. It also changes nothing and returns ErrMoved when the
+	// code is to be the only one, and replaces another than the newest.
 	Issue(ctx context.Context, issue Issue) error
+
+	// Newest returns the id of the last code that was issued as the only one of its recipient and purpose, or "".
+	Newest(ctx context.Context, subject string, purpose Purpose) (id string, err error)
+
+	// Cancel ends a code, unless it was used or is over. Its message is not sent, unless a worker has claimed it before.
+	Cancel(ctx context.Context, id string) error
 
 	// Void takes back a code that could not be enqueued, with the units that it spent on its channel. The code that it
 	// replaced, if any, counts again.
@@ -130,6 +140,8 @@ type Issue struct {
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
 	Replaces    string        // id of an earlier code of the recipient; empty for none
+	Sole        bool          // whether no other code of the recipient and purpose may be entered
+	Details     string        // sealed recipient and nonce of an app's code; empty for a code of ours
 	Standing    Standing      // of the requester
 	ResendAfter time.Duration // pause until the next code for the same recipient, whatever the purpose
 	MaxAttempts int           // guesses per code
@@ -154,6 +166,13 @@ type Status struct {
 	ExpiresAt   time.Time
 	ResendAfter time.Duration // from now; 0 when a new code may be requested
 	Resendable  bool          // whether [Service.Resend] may send it again after ResendAfter, if the limits allow it
+
+	// What only the app of a code may know, see [Service.Verification]. A time is zero when that has not happened.
+	IssuedAt, SentAt, DeliveredAt, UsedAt time.Time
+	AttemptsLeft                          int
+	Channel                               messages.Channel
+	To                                    string // masked
+	Details                               string // as in Issue
 }
 
 // Uses stores which codes were used, outside the store of codes: a code stays used when a Redis is restored from a backup or
@@ -185,6 +204,7 @@ type Queued struct {
 	RequestID string
 	Language  string // of the person: zh or en; empty means zh
 	Resends   int    // how often the person has asked to have it sent again
+	AppName   string // of the app whose code it is; empty for a code of ours
 }
 
 // Derivation identifies the code, so that a worker derives the digits that the service has stored a MAC of.

@@ -17,6 +17,7 @@ import (
 	"usher/accounts"
 	"usher/api"
 	"usher/app"
+	"usher/apps"
 	"usher/captcha"
 	"usher/captcha/pow"
 	"usher/config"
@@ -26,6 +27,7 @@ import (
 	"usher/queue"
 	"usher/secrets"
 	"usher/store"
+	"usher/store/sqlstore"
 	"usher/tasks"
 	"usher/telemetry"
 	"usher/tokens"
@@ -45,6 +47,7 @@ type API struct {
 	stores   *app.Stores
 	metrics  *api.Metrics
 	hasher   *passwords.Hasher
+	apps     *apps.Keyring
 	enqueuer *tasks.Enqueuer
 	http     *app.Server    // the port of people and clients
 	ops      *app.Ops       // the port of operators
@@ -72,6 +75,7 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 		Client: asynq.NewClientFromRedisClient(a.stores.Client), Keys: s.Keys, Namespace: a.stores.Namespace,
 		Clock: a.stores.TaskClock(), SMSShards: c.SMSShards, Tracer: a.traces.Tracer(),
 	}
+	a.apps = apps.NewKeyring(sqlstore.NewApps(a.stores.SQL), a.stores.Clock.Now, logger)
 	a.openHasher(ctx)
 	server, err := a.server()
 	if err != nil {
@@ -139,6 +143,7 @@ func (a *API) server() (*api.Server, error) {
 		Hosted:   hostedCaptcha(c, a.logger),
 		Gate:     stores.Redis.Gate(),
 		Answers:  stores.Redis.Answers(),
+		Apps:     a.apps,
 		Reports:  app.NewReports(stores, a.ops.Registry, tracer, a.logger),
 		Limits:   a.settings.Limits,
 		Sessions: stores.Redis.Sessions(),
@@ -172,7 +177,7 @@ func (s Settings) endpoints() (api.Config, error) {
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
 		ReturnTo: returns, CookieDomain: c.CookieDomain,
-		Registration: accounts.Registration(c.Registration), Regions: s.Regions, SMSUnits: s.tariff.units,
+		Registration: accounts.Registration(c.Registration), Regions: s.Regions, SMSUnits: s.tariff.units, SMSUnitYuan: s.tariff.unit,
 		RefuseRegistered: c.SMSRefuseRegistered, TermsURL: c.TermsURL, PrivacyURL: c.PrivacyURL,
 		TokenAudiences: c.TokenAudiences,
 		ReportSecret:   c.ReportSecret.Reveal(), ReportKeys: keys,
@@ -265,6 +270,7 @@ func (a *API) Run(ctx context.Context) error {
 	grace := a.settings.Config.ShutdownGrace
 	group.Go(func() error { return a.http.Run(ctx, grace) })
 	group.Go(func() error { return a.ops.Run(ctx, grace) })
+	group.Go(func() error { a.apps.Run(ctx); return nil })
 	group.Go(func() error { queue.Every(ctx, floorInterval, a.setFloor); return nil })
 	group.Go(func() error { queue.Every(ctx, rotation.RecordEvery, a.recordTokenKeys); return nil })
 	group.Go(func() error { app.HintRestarts(ctx, a.settings.Hangups, a.logger); return nil })

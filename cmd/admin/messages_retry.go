@@ -247,6 +247,8 @@ func codeSentence(reason string) string {
 		return "the code has expired; the user can request a new one"
 	case "superseded":
 		return "a newer code replaced it"
+	case "canceled":
+		return "the app that asked for it has canceled it"
 	case string(messages.Queued), string(messages.Sending):
 		return "it is being sent"
 	case string(messages.Sent), string(messages.Delivered):

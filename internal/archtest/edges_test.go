@@ -37,6 +37,8 @@ var edges = []edge{
 	{"apps", "secrets", "keys of apps have the form of all tokens"},
 	{"store/sqlstore", "apps", "it keeps apps and the hashes of their keys"},
 	{"cmd/admin", "apps", "it hands out keys"},
+	{"api", "apps", "it admits apps by their keys"},
+	{"app/front", "apps", "it looks keys up"},
 	{"accounts", "contact", "an account has a number and an address"},
 	{"accounts", "messages", "an activation mail is written with its account"},
 	{"accounts", "passwords", "it needs hashes, and knows neither algorithm nor process"},

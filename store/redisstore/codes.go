@@ -27,15 +27,20 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 		return errors.New("issue code: it ends before it is issued")
 	}
 	space, windows := c.store.space, c.windows(limitsOf(issue.Channel, issue.Standing)...)
+	newest := space.codeKey(issue.Subject, issue.ID)
+	if issue.Sole {
+		newest = space.newestKey(issue.Subject, issue.Purpose)
+	}
 	replaced := cmp.Or(issue.Replaces, issue.ID)
 	keys := append([]string{
 		space.codeKey(issue.Subject, issue.ID), space.outcomesKey(issue.Subject), space.codeKey(issue.Subject, replaced),
-		space.pauseKey(issue.Subject),
+		space.pauseKey(issue.Subject), newest,
 	}, space.limitKeys(issue.Subject, windows)...)
 	args := append([]any{
 		issue.ID, string(issue.Purpose), issue.KeyID, issue.MAC, issue.IssuedAt.UnixMilli(), issue.ExpiresAt.UnixMilli(),
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
 		issue.To, issue.RequestID, issue.Replaces, storedChannel(issue.Channel), issue.Sealed, int(issue.Standing),
+		issue.Details,
 	}, limitArgs(windows)...)
 	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...))
 	if err != nil {
@@ -47,6 +52,8 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 			c.store.report(ctx, windows[recorded-1].Name, span(r.number(2)))
 		}
 		return nil
+	case "moved":
+		return verify.ErrMoved
 	case "pause":
 		return &verify.LimitError{Name: pauseName(issue.Channel), RetryAfter: span(r.number(1))}
 	case "limit":
@@ -54,6 +61,24 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	default:
 		return fmt.Errorf("issue code: script returned %q", r.text(0))
 	}
+}
+
+// Newest implements [verify.Codes].
+func (c *Codes) Newest(ctx context.Context, subject string, purpose verify.Purpose) (id string, err error) {
+	id, err = c.store.client.Get(ctx, c.store.space.newestKey(subject, purpose)).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", nil
+	}
+	return id, store.Wrap("find newest code", err)
+}
+
+// Cancel implements [verify.Codes].
+func (c *Codes) Cancel(ctx context.Context, id string) error {
+	keys, ok := c.keys(id)
+	if !ok {
+		return nil
+	}
+	return store.Wrap("cancel code", codeCancelScript.Run(ctx, c.store.client, keys, c.store.now().UnixMilli()).Err())
 }
 
 // storedChannel returns the channel as codes are stored. Codes by SMS had no channel before there were codes by mail.
@@ -144,7 +169,7 @@ func (c *Codes) Record(ctx context.Context, claim messages.Claim, outcome messag
 }
 
 // Retry makes a code claimable again whose message failed or was not delivered; a dry run only asks. It returns the reason
-// for refusing, or "": missing; used, expired or superseded when the code cannot be entered any more; or the state of a
+// for refusing, or "": missing; used, expired, superseded or canceled when the code cannot be entered any more; or the state of a
 // message that is being sent or was delivered.
 //
 // The message still needs a task: make sure before that one can be enqueued, and enqueue it afterwards.

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -130,14 +131,28 @@ func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
 	status := verify.Status{
 		State: messages.State(r.text(0)), Purpose: verify.Purpose(r.text(1)), Used: r.text(2) != "",
 		ExpiresAt: time.UnixMilli(r.number(3)), ResendAfter: max(time.UnixMilli(r.number(5)).Sub(now), 0),
+		IssuedAt: moment(r.number(9)), SentAt: moment(r.number(10)), DeliveredAt: moment(r.number(11)), UsedAt: moment(r.number(12)),
+		AttemptsLeft: int(r.number(13)), Channel: messages.Channel(cmp.Or(r.text(14), string(messages.SMS))), To: r.text(15),
+		Details: r.text(16),
 	}
-	superseded := r.number(4) == 1
+	superseded := r.number(4) != 0
 	status.Resendable = !superseded && resendable(status, now, r)
 	status.State = shown(status, superseded || !status.ExpiresAt.After(now))
+	if r.number(4) == 2 && !status.Used {
+		status.State = verify.StateCanceled
+	}
 	if status.State == messages.Queued && now.Sub(time.UnixMilli(r.number(6))) >= delayedAfter {
 		status.State = verify.StateDelayed
 	}
 	return status, nil
+}
+
+// moment returns the zero time for 0.
+func moment(milliseconds int64) time.Time {
+	if milliseconds == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(milliseconds)
 }
 
 // resendable reports whether code_resend.lua would send a code again when the pause is over, as far as its status r tells.

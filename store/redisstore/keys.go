@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"usher/limits"
+	"usher/verify"
 )
 
 // DefaultNamespace is the namespace of a deployment that has its Redis to itself.
@@ -37,6 +38,12 @@ const keepCode = time.Hour
 
 // codeKey is a hash: all that is known of one issued code. It lives until its end and [keepCode] longer.
 func (k keyspace) codeKey(subject, id string) string { return k.tag(subject) + "code:" + id }
+
+// newestKey is a string: the id of the newest code for a purpose of which only one code may be entered. It lives until that code's end.
+// An app chooses the text behind its id in the purpose, in which no colon or brace can be.
+func (k keyspace) newestKey(subject string, purpose verify.Purpose) string {
+	return k.tag(subject) + "newest:" + string(purpose)
+}
 
 // pauseKey is a hash: when the number's next code may be issued, and the id of the last one. It lives until then.
 func (k keyspace) pauseKey(subject string) string { return k.tag(subject) + "pause" }

@@ -18,6 +18,7 @@ var (
 	answerEndScript       = newScript("answer_end")
 	captchaFailScript     = newScript("captcha_fail")
 	captchaPeekScript     = newScript("captcha_peek")
+	codeCancelScript      = newScript("outcome", "code_cancel")
 	codeClaimScript       = newScript("outcome", "code_claim")
 	codeConfirmScript     = newScript("code_confirm")
 	codeIssueScript       = newScript("window", "outcome", "code_issue")

@@ -7,7 +7,9 @@
 -- KEYS[2]  -> outcomes
 -- KEYS[3]  -> code that this one replaces, or KEYS[1] for none
 -- KEYS[4]  -> pause
--- KEYS[5…] -> windows of the recipient
+-- KEYS[5]  -> id of the newest code of the recipient and purpose where only that one may be entered, or KEYS[1] where codes exist
+--             side by side
+-- KEYS[6…] -> windows of the recipient
 -- ARGV[1]  -> id
 -- ARGV[2]  -> purpose
 -- ARGV[3]  -> id of the key that derives the code
@@ -24,16 +26,19 @@
 -- ARGV[14] -> channel, or "" for SMS
 -- ARGV[15] -> sealed number, or "" for a code by mail
 -- ARGV[16] -> standing of the requester
--- ARGV[17…] -> count and period in milliseconds of each window
+-- ARGV[17] -> sealed details of an app's code, or ""
+-- ARGV[18…] -> count and period in milliseconds of each window
 --
--- Returns {"pause", milliseconds}, {"limit", position of the window, milliseconds} or
+-- Returns {"moved"} when KEYS[5] is another code than the one to be replaced, {"pause", milliseconds}, {"limit", position of the window, milliseconds} or
 -- {"ok", position of the window that would have refused or 0, milliseconds}.
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'ok', 0, 0} end
+local sole = KEYS[5] ~= KEYS[1]
+if sole and (redis.call('GET', KEYS[5]) or '') ~= ARGV[13] then return {'moved'} end
 local now, ends, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local paused = redis.call('HGET', KEYS[4], 'until')
 if paused and tonumber(paused) > now then return {'pause', tonumber(paused) - now} end
 local record = ARGV[10] == '1'
-local refused, retry = spend(5, ARGV, 17, now, record)
+local refused, retry = spend(6, ARGV, 18, now, record)
 if refused > 0 and not record then return {'limit', refused, retry} end
 
 local previous = ''
@@ -43,9 +48,11 @@ end
 redis.call('HSET', KEYS[1], 'id', ARGV[1], 'purpose', ARGV[2], 'key_id', ARGV[3], 'mac', ARGV[4],
   'state', 'queued', 'attempt', 0, 'attempts', 0, 'max_attempts', ARGV[8], 'used', '',
   'issued_at', ARGV[5], 'expires_at', ARGV[6], 'lease_until', 0, 'claim', '', 'previous', previous,
-  'to', ARGV[11], 'request_id', ARGV[12], 'sealed', ARGV[15], 'standing', ARGV[16], 'windows', #KEYS - 4, 'revision', 1)
+  'to', ARGV[11], 'request_id', ARGV[12], 'sealed', ARGV[15], 'standing', ARGV[16], 'windows', #KEYS - 5, 'revision', 1)
 if ARGV[14] ~= '' then redis.call('HSET', KEYS[1], 'channel', ARGV[14]) end
+if ARGV[17] ~= '' then redis.call('HSET', KEYS[1], 'details', ARGV[17]) end
 redis.call('PEXPIRE', KEYS[1], ends - now + tonumber(ARGV[9]))
+if sole then redis.call('SET', KEYS[5], ARGV[1], 'PX', ends - now) end
 if pause > 0 then
   redis.call('HSET', KEYS[4], 'until', string.format('%.0f', now + pause), 'id', ARGV[1])
   redis.call('PEXPIRE', KEYS[4], pause)
