@@ -21,7 +21,7 @@ import (
 var comparers = map[string]string{
 	"passwords/django.go parseArgon2":     "hashes of passwords, imported",
 	"passwords/django.go parsePBKDF2":     "hashes of passwords, imported",
-	"apps/keys.go matches":               "keys of apps, by their hashes",
+	"apps/keys.go matches":                "keys of apps, by their hashes",
 	"api/reports.go isReportSecret":       "the secret of the path that vendors push to",
 	"app/ops.go authenticate":             "the token of the operations port",
 	"captcha/captcha.go Match":            "answers of captchas",
