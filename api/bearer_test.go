@@ -1,14 +1,19 @@
 package api_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"usher/api"
 	"usher/internal/testkit"
 	"usher/secrets"
+	"usher/store"
 )
 
 // app returns a client that sends a bearer token. It has a cookie jar, so that a cookie that it was given would count.
@@ -287,6 +292,46 @@ func TestBearer_rotation_at_the_same_time(t *testing.T) {
 		token = tokens[0]
 		b.wantAccepted(token, true)
 	}
+}
+
+// A rotation writes the list of sessions and then the session. Without the second write, the token stays as it was.
+func TestBearer_rotation_survives_an_outage(t *testing.T) {
+	t.Parallel()
+	fails := &failingSessions{}
+	b := setup(t, func(s *api.Server) {
+		fails.Sessions = s.Sessions
+		s.Sessions = fails
+	})
+	b.person().signUp("li_lei", number)
+	first := b.bearerSignIn(true)
+	b.clock.Advance(time.Hour)
+	for range 3 {
+		fails.commits.Store(true)
+		b.app(first).rotate().want(503, "4301")
+		fails.commits.Store(false)
+		b.clock.Advance(2 * time.Minute)
+		b.wantAccepted(first, true)
+	}
+	second := b.app(first).rotate().want(200, "0").str("token")
+	b.wantAccepted(second, true)
+	if list := b.app(second).sessions(); len(list) != 1 {
+		t.Errorf("sessions are %+v", list)
+	}
+}
+
+// failingSessions refuses to write, as if Redis were killed between two commands.
+type failingSessions struct {
+	api.Sessions
+
+	commits atomic.Bool
+}
+
+// CommitCtx implements [api.Sessions].
+func (f *failingSessions) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
+	if f.commits.Load() {
+		return &store.Outage{Of: store.Redis, Err: errors.New("killed")}
+	}
+	return f.Sessions.CommitCtx(ctx, token, data, expiry)
 }
 
 // A request that has read the session before a rotation may write it back after it.

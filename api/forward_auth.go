@@ -95,11 +95,11 @@ func (s *Server) storedSession(c echo.Context) (name, shown string) {
 		}
 		return "", ""
 	}
-	cookie, err := c.Cookie(s.sessions.Cookie.Name)
-	if err != nil {
-		return "", ""
+	token := cookieOf(c, s.sessions.Cookie.Name)
+	if s.Config.CookieDomain != "" { // in the order of loadCookie: the facts of one session must not get the key of another
+		token = cmp.Or(cookieOf(c, hostCookie), token)
 	}
-	return cookie.Value, "cookie "
+	return token, "cookie "
 }
 
 // readFacts reads the session and its account. Several requests may wait for it, so it does not end with this one. The question

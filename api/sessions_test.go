@@ -91,6 +91,22 @@ func TestSession_cookie_of_a_domain(t *testing.T) {
 	b.cookies("GET", "/v1/sessions/current", "__Secure-usher=planted; __Secure-usher="+token, 401)
 	b.cookies("GET", "/v1/sessions/current", "__Secure-usher="+token+"; __Secure-usher="+token, 200)
 
+	// Proxies get the same answers, also while they are kept.
+	other := b.person().signUp("han_meimei", nextNumber).header.Get("Set-Cookie")
+	planted, _, _ := strings.Cut(other, ";")
+	for range 2 {
+		b.cookies("GET", "/v1/auth", "__Secure-usher="+token, 200)
+		b.cookies("GET", "/v1/auth", planted, 200)
+		b.cookies("GET", "/v1/auth", planted+"; __Secure-usher="+token, 401)
+		for _, beside := range []string{"", planted + "; "} {
+			p := b.person()
+			p.header = http.Header{"Cookie": {beside + "__Host-usher=" + token}}
+			if got := p.get("/v1/auth").header.Get("X-Usher-Username"); got != "li_lei" {
+				t.Errorf("a proxy hears that %q is signed in", got)
+			}
+		}
+	}
+
 	// A cookie from before the setting stays valid, is replaced, and comes before one that another host may have set.
 	for _, beside := range []string{"", "__Secure-usher=planted; "} {
 		set = b.cookies("GET", "/v1/sessions/current", beside+"__Host-usher="+token, 200)
