@@ -179,7 +179,10 @@ func (s *Service) renewActivation(ctx context.Context, email contact.Email, orig
 		return err
 	}
 	account, err := s.Store.FindWaiting(ctx, email)
-	if errors.Is(err, ErrNotFound) || err == nil && account.Blocked() {
+	if err == nil && account.Blocked() {
+		return nil
+	}
+	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	if err == nil {

@@ -64,7 +64,9 @@ func (s *Service) ofAddress(ctx context.Context, email contact.Email) (Account, 
 		return Account{}, err
 	case !found:
 		return s.Store.FindWaiting(ctx, email)
-	case s.unseen(account) && !account.Mobile.IsZero() && !account.Blocked():
+	case account.Blocked(): // the caller says so
+		return account, nil
+	case s.unseen(account) && !account.Mobile.IsZero():
 		return Account{}, ErrSecondProof
 	}
 	return account, nil

@@ -30,9 +30,15 @@ const (
 	noValue              = "-"
 )
 
-// factsTTL is how long the facts about an account are used without asking SQL again: a block, a change of the password and a new
-// name are seen so much later. A sign-out is seen at once, because every question reads the session.
-const factsTTL = 2 * time.Second
+const (
+	// factsTTL is how long the facts about an account are used without asking SQL again: a block, a change of the password and a new
+	// name are seen so much later. A sign-out is seen at once, because every question reads the session.
+	factsTTL = 2 * time.Second
+
+	// factsRefresh is the age from which facts in use are read again in the background: questions about a busy session never wait for
+	// SQL.
+	factsRefresh = 1500 * time.Millisecond
+)
 
 // factsTimeout bounds one question to SQL, which several requests may wait for.
 const factsTimeout = 3 * time.Second
@@ -76,7 +82,8 @@ func (s *Server) forwardAuth(c echo.Context) error {
 	if !found {
 		return errNotSignedIn
 	}
-	facts, err := s.facts.get(shown+string(data), s.Now(), func(before signedInFacts) (signedInFacts, error) { return s.readFacts(c, before) })
+	e, r := c.Echo(), c.Request()
+	facts, err := s.facts.get(shown+string(data), s.Now(), func(before signedInFacts) (signedInFacts, error) { return s.readFacts(e, r, before) })
 	if err != nil {
 		return err
 	}
@@ -102,12 +109,12 @@ func (s *Server) storedSession(c echo.Context) (name, shown string) {
 	return token, "cookie "
 }
 
-// readFacts reads the session and its account. Several requests may wait for it, so it does not end with this one. The question
-// keeps the session alive, as every request does. The facts before may be zero.
-func (s *Server) readFacts(c echo.Context, before signedInFacts) (signedInFacts, error) {
-	detached, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), factsTimeout)
+// readFacts reads the session and its account. Several requests may wait for it, or none any more, so it does not end with this one
+// and answers nothing. The question keeps the session alive, as every request does. The facts before may be zero.
+func (s *Server) readFacts(e *echo.Echo, r *http.Request, before signedInFacts) (signedInFacts, error) {
+	detached, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), factsTimeout)
 	defer cancel()
-	c.SetRequest(c.Request().WithContext(detached))
+	c := e.NewContext(r.WithContext(detached), nowhere{})
 	ctx, err := s.loadSession(c)
 	if err != nil {
 		return signedInFacts{}, err
@@ -131,6 +138,13 @@ func (s *Server) readFacts(c echo.Context, before signedInFacts) (signedInFacts,
 	}
 	return facts, s.signFacts(c, account, &facts)
 }
+
+// nowhere is the response of a request that gets its answer from elsewhere.
+type nowhere struct{}
+
+func (nowhere) Header() http.Header         { return http.Header{} }
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (nowhere) WriteHeader(int)             {}
 
 // value returns the values of a header.
 func value(text string) []string {

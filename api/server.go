@@ -124,7 +124,7 @@ const requestTimeout = 8 * time.Second
 // Handler returns the handler of all routes. The caller's http.Server bounds headers, time and connections.
 func (s *Server) Handler() http.Handler {
 	h := *s // the endpoints use a copy with the derived fields
-	h.sessions, h.facts = newSessions(s.Sessions, s.Config), newFactsCache()
+	h.sessions, h.facts = newSessions(s.Sessions, s.Config), newFactsCache(s.Logger)
 
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true

@@ -251,7 +251,8 @@ func (s *Server) accountOf(ctx context.Context) (accounts.Account, error) {
 		return accounts.Account{}, err
 	case account.Blocked():
 		return accounts.Account{}, accounts.ErrBlocked
-	case !account.Active || account.SessionGeneration != generation:
+	}
+	if !account.Active || account.SessionGeneration != generation {
 		return accounts.Account{}, errNotSignedIn
 	}
 	return account, nil
