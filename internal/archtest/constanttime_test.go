@@ -24,7 +24,6 @@ var comparers = map[string]string{
 	"apps/keys.go matches":                "keys of apps, by their hashes",
 	"api/reports.go isReportSecret":       "the secret of the path that vendors push to",
 	"app/ops.go authenticate":             "the token of the operations port",
-	"apps/keys.go matches":                "keys of apps, by their hashes",
 	"captcha/captcha.go Match":            "answers of captchas",
 	"captcha/pow/pow.go equal":            "signatures of proofs of work",
 	"secrets/apitoken.go IsSessionToken":  "tokens of bearer sessions",
