@@ -2,7 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -21,6 +26,7 @@ type floorServer struct {
 	redis *redis.Client
 	db    *sql.DB
 	queue *asynq.Client
+	key   *ecdsa.PrivateKey
 	trips int
 }
 
@@ -46,6 +52,9 @@ func (f floor) serve(ctx context.Context) error {
 	options.PoolSize, options.ContextTimeoutEnabled = 64, true
 	s := &floorServer{redis: redis.NewClient(options), trips: f.Trips}
 	s.queue = asynq.NewClientFromRedisClient(s.redis)
+	if s.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return err
+	}
 	if s.db, err = sql.Open("postgres", f.DatabaseURL+"&binary_parameters=yes"); err != nil {
 		return err
 	}
@@ -57,6 +66,7 @@ func (f floor) serve(ctx context.Context) error {
 	e.POST("/checks", s.check)
 	e.GET("/names/:name", s.find)
 	e.GET("/session", s.session)
+	e.POST("/token", s.token)
 	if err := s.redis.Set(ctx, sessionKey, strings.Repeat("s", sessionSize), 0).Err(); err != nil {
 		return err
 	}
@@ -135,6 +145,7 @@ func (s *floorServer) find(c echo.Context) error {
 const (
 	sessionKey  = "session"
 	sessionSize = 330 // bytes of a session of ours
+	tokenSize   = 380 // bytes of a token of ours before it is encoded
 )
 
 // session costs one read from Redis.
@@ -143,4 +154,27 @@ func (s *floorServer) session(c echo.Context) error {
 		return err
 	}
 	return c.NoContent(http.StatusOK)
+}
+
+// token costs a read and an increment in Redis, one row, and an ES256 signature of a body like ours.
+func (s *floorServer) token(c echo.Context) error {
+	ctx := c.Request().Context()
+	if err := s.redis.Get(ctx, sessionKey).Err(); err != nil {
+		return err
+	}
+	var found bool
+	if err := s.db.QueryRowContext(ctx, "select exists (select 1 from accounts where username_key = $1)", "nobody").Scan(&found); err != nil {
+		return err
+	}
+	if err := s.redis.Incr(ctx, "limit:token").Err(); err != nil {
+		return err
+	}
+	body := []byte(strings.Repeat("t", tokenSize))
+	digest := sha256.Sum256(body)
+	signature, err := ecdsa.SignASN1(rand.Reader, s.key, digest[:])
+	if err != nil {
+		return err
+	}
+	text := base64.RawURLEncoding.EncodeToString(append(body, signature...))
+	return c.JSON(http.StatusOK, floorAnswer{"0", "OK", map[string]any{"token": text, "expires_in": 300}})
 }

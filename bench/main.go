@@ -78,6 +78,7 @@ func measures() []measure {
 		{"check", "POST /v1/sms-codes/check", (*bench).check},
 		{"lookup", "GET /v1/usernames/{username} and /v1/mobiles/{mobile}", (*bench).lookUp},
 		{"forward-auth", "GET /v1/auth of people who are signed in", (*bench).forwardAuth},
+		{"token", "POST /v1/sessions/current/token", (*bench).token},
 		{"register", "POST /v1/registrations", (*bench).register},
 		{"signin", "POST /v1/sessions with a password", (*bench).signIn},
 		{"drain", "queue of codes to a vendor that answers at once", (*bench).drainFast},

@@ -195,6 +195,7 @@ var edges = []edge{
 	{"bench", "internal/testkit", "it measures on private servers"},
 	{"bench", "limits", "it switches every limit off"},
 	{"bench", "sandbox", "which plays the vendors, and counts"},
+	{"bench", "tokens", "it makes a key for them"},
 	{"bench", "secrets", "what is filed is sealed"},
 	{"bench", "store/sqlstore", "it files people and mails as registrations do"},
 	{"bench", "tasks", "it queues mails as registrations do"},

@@ -35,11 +35,15 @@ func (b *Buffer) String() string {
 }
 
 // Logger returns a logger that keeps everything down to debug level as JSON lines, to be searched with
-// [FindSecrets], and the buffer it writes to. A test that fails prints it.
+// [FindSecrets], and the buffer it writes to. A test that fails prints it. A test whose log has anything of the form of a
+// credential fails, see [FindCredentials].
 func Logger(t testing.TB) (*slog.Logger, *Buffer) {
 	t.Helper()
 	buffer := new(Buffer)
 	t.Cleanup(func() {
+		for _, found := range FindCredentials(buffer.Bytes()) {
+			t.Errorf("the log has %s", found)
+		}
 		if t.Failed() {
 			t.Logf("log:\n%s", buffer)
 		}

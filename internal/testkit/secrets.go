@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -40,6 +42,27 @@ func FindSecrets(haystack []byte, secrets ...string) []string {
 			}
 		}
 	}
+	return found
+}
+
+// credentialForms are credentials that a search recognizes without knowing them.
+var credentialForms = map[string]*regexp.Regexp{
+	"a JSON Web Token":                  regexp.MustCompile(`eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*`),
+	"a token of a session":              regexp.MustCompile(`\busr_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}\b`),
+	"a key of an app":                   regexp.MustCompile(`\busk_[0-9A-Za-z_]{32,}`),
+	"a secret that signs HTTP requests": regexp.MustCompile(`\bwhsec_[0-9A-Za-z+/]{16,}`),
+	"a private key on P-256":            regexp.MustCompile(`M[IG]{1,2}\w{0,3}AgEAMBMGByqGSM49AgEGCCqGSM49AwEH`), // the beginning of its PKCS #8
+}
+
+// FindCredentials returns a line for each kind of credential that a text has, with its position and not the credential itself.
+func FindCredentials(haystack []byte) []string {
+	var found []string
+	for name, form := range credentialForms {
+		if at := form.FindIndex(haystack); at != nil {
+			found = append(found, fmt.Sprintf("%s at byte %d", name, at[0]))
+		}
+	}
+	slices.Sort(found)
 	return found
 }
 

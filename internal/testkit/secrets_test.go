@@ -1,6 +1,10 @@
 package testkit_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +14,7 @@ import (
 	"testing"
 
 	"usher/internal/testkit"
+	"usher/secrets"
 )
 
 func TestFindSecrets_finds_a_planted_secret_in_every_form(t *testing.T) {
@@ -106,5 +111,36 @@ func TestFindSecrets_reports_a_secret_too_short_to_look_for(t *testing.T) {
 	t.Parallel()
 	if found := testkit.FindSecrets([]byte("text"), ""); len(found) != 1 {
 		t.Errorf("got %q, want one line", found)
+	}
+}
+
+func TestFindCredentials_knows_their_forms(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := "t1:" + base64.StdEncoding.EncodeToString(der)
+	token := testkit.ForgeJWT(t, entry, map[string]string{"alg": "ES256"}, map[string]string{"sub": "account"})
+	for credential, want := range map[string]string{
+		entry:                   "a private key on P-256 at byte 9",
+		token:                   "a JSON Web Token at byte 6",
+		secrets.NewToken("usr"): "a token of a session at byte 6",
+		"usk_0a1b2c3d_" + rand.Text() + rand.Text(): "a key of an app at byte 6",
+		"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw":    "a secret that signs HTTP requests at byte 6",
+	} {
+		found := testkit.FindCredentials([]byte(`{"x":"` + credential + `"}`))
+		if len(found) != 1 || found[0] != want {
+			t.Errorf("%q, want %q", found, want)
+		}
+	}
+	for _, text := range []string{"", "usr_", "POST /v1/sessions/current/token", "whsec_ and base64", "eyJhbGciOiJFUzI1NiJ9", "usk_…"} {
+		if found := testkit.FindCredentials([]byte(text)); len(found) > 0 {
+			t.Errorf("in %q: %q", text, found)
+		}
 	}
 }
