@@ -320,7 +320,7 @@ func eventsMasked(t *testing.T, f *fixture) {
 func eventsUndelivered(t *testing.T, f *fixture) {
 	f.endpoint(t, events.MessageUndelivered)
 	lost, arrived, overtaken := f.outcome(), f.outcome(), f.outcome()
-	lost.Reason = "no_number"
+	lost.Reason = "unserved"
 	f.save(t, lost, arrived, overtaken)
 	f.save(t, later(overtaken, 5, messages.Delivered))
 	for range 2 {
@@ -335,7 +335,7 @@ func eventsUndelivered(t *testing.T, f *fixture) {
 		t.Fatal(err)
 	}
 	want := events.MessageData{
-		MessageID: lost.ID, Channel: "sms", Purpose: "login", To: lost.To, State: "undelivered", Reason: "no_number",
+		MessageID: lost.ID, Channel: "sms", Purpose: "login", To: lost.To, State: "undelivered", Reason: "unserved",
 	}
 	if diff := cmp.Diff(want, body.Data); diff != "" {
 		t.Errorf("data (-want +got):\n%s", diff)
@@ -346,7 +346,7 @@ func eventsFailedMail(t *testing.T, f *fixture) {
 	f.endpoint(t, events.MessageUndelivered)
 	account, mail := f.created(t)
 	claim := f.claim(t, mail.ID)
-	outcome := messages.Outcome{State: messages.Failed, Provider: "smtp", Code: "550", Reason: "refused", At: f.clock.Now()}
+	outcome := messages.Outcome{State: messages.Failed, Provider: "smtp", Code: "550", Reason: "recipient_unknown", At: f.clock.Now()}
 	for range 2 { // its answer may have been lost
 		if err := f.mails.Record(t.Context(), claim, outcome); err != nil {
 			t.Fatal(err)
