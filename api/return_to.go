@@ -41,19 +41,12 @@ func (s *Server) returnOrigins() []string {
 // checkNext returns an address that people may be sent to, as browsers read it, or "". It accepts only what every browser reads as
 // this server does: ASCII without control characters, spaces and backslashes, and paths without steps upwards.
 func (s *Server) checkNext(text string) string {
-	foreign := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\\\"<>^`{|}", r) }
-	if text == "" || len(text) > maxNext || strings.ContainsFunc(text, foreign) {
+	u := parseNext(text)
+	switch {
+	case u == nil:
 		return ""
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Opaque != "" || u.User != nil || !isStraight(u) {
-		return ""
-	}
-	if u.Scheme == "" && u.Host == "" {
-		if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || u.RawPath != "" || !slices.Contains(ownPages, u.Path) {
-			return ""
-		}
-		return u.String()
+	case u.Scheme == "" && u.Host == "":
+		return ownAddress(text, u)
 	}
 	u.Host = strings.ToLower(u.Host)
 	if port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; port != "" {
@@ -66,6 +59,27 @@ func (s *Server) checkNext(text string) string {
 		}
 	}
 	return ""
+}
+
+// parseNext returns an address that has one meaning only, or nil.
+func parseNext(text string) *url.URL {
+	foreign := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\\\"<>^`{|}", r) }
+	if text == "" || len(text) > maxNext || strings.ContainsFunc(text, foreign) {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Opaque != "" || u.User != nil || !isStraight(u) {
+		return nil
+	}
+	return u
+}
+
+// ownAddress returns a relative address if it leads to a page of Usher, or "".
+func ownAddress(text string, u *url.URL) string {
+	if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || u.RawPath != "" || !slices.Contains(ownPages, u.Path) {
+		return ""
+	}
+	return u.String()
 }
 
 // isStraight reports whether a path stays where its beginning says: it has no "..", "." or "//", and hides none of these or a
