@@ -145,6 +145,9 @@ func (d *deployment) startWorker(t *testing.T, logger *slog.Logger) {
 		t.Fatal(err)
 	}
 	settings.SMS, settings.Email, settings.Traces.Spans = senders, mailer, d.spans
+	if settings.Events, err = app.NewEventSender(settings.Config.Events); err != nil {
+		t.Fatal(err)
+	}
 	if d.worker, err = app.OpenWorker(t.Context(), settings, logger); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"usher/config"
 	"usher/contact"
+	"usher/events/outbound"
 	"usher/providers"
 	"usher/secrets"
 	"usher/tasks"
@@ -27,6 +28,8 @@ type WorkerSettings struct {
 	Canary contact.Mobile   // gets the canaries
 	Orders providers.Orders // of SMS, by region
 	Senders
+
+	Events *outbound.Sender // nil: this worker delivers no events
 
 	// Reload makes senders anew of what the settings say by now, when something arrives on Hangups. Both may be
 	// nil: the senders are never replaced then.
@@ -53,6 +56,15 @@ func LoadWorker(environ map[string]string) (WorkerSettings, error) {
 	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates)
 	mistakes = append(mistakes, err)
 	return s, config.Join(mistakes...)
+}
+
+// NewEventSender makes the sender of events.
+func NewEventSender(c config.Events) (*outbound.Sender, error) {
+	guard, err := outbound.ParseGuard(c.EventsAllowPrivate)
+	if err != nil {
+		return nil, config.Wrong("EVENTS_ALLOW_PRIVATE", err)
+	}
+	return outbound.NewSender(outbound.Settings{Guard: guard}), nil
 }
 
 // LoadMails reads the templates of mails, those in dir instead of the built-in ones unless dir is empty, and

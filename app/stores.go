@@ -31,6 +31,7 @@ type Stores struct {
 	Accounts  *sqlstore.Accounts
 	Mails     *sqlstore.Mails
 	Spent     *sqlstore.Spent
+	Events    *sqlstore.Events
 
 	prober   *prober
 	patience time.Duration // for one probe of both
@@ -75,7 +76,8 @@ func OpenStores(ctx context.Context, c config.Common, keys *secrets.Keys, logger
 		shards:    c.SMSShards,
 		Client:    client, Clock: clock, Redis: redisstore.New(client, keys, clock.Now).In(string(c.Namespace)), SQL: db,
 		Accounts: sqlstore.NewAccounts(db, keys), Mails: sqlstore.NewMails(db, keys, clock.Now),
-		Spent: sqlstore.NewSpent(db, clock.Now),
+		Spent:  sqlstore.NewSpent(db, clock.Now),
+		Events: sqlstore.NewEvents(db, keys, clock.Now),
 	}
 	if err := sqlstore.CheckSchema(ctx, db); err != nil {
 		return nil, errors.Join(err, s.Close())

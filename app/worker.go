@@ -11,6 +11,7 @@ import (
 	"github.com/hibiken/asynq"
 	"golang.org/x/sync/errgroup"
 
+	"usher/events/outbound"
 	"usher/providers"
 	"usher/queue"
 	"usher/store"
@@ -45,12 +46,17 @@ type Worker struct {
 	expired    *tasks.Expired
 	puller     *tasks.Puller
 	outcomes   *tasks.OutcomeWriter
+	feeder     *tasks.EventFeeder // nil without events
 }
 
 const (
 	// mailsAhead is how many tasks of mails a worker takes for each mail that it sends at a time: the others wait unclaimed, or
 	// record their outcome.
 	mailsAhead = 4
+
+	// eventLoops fetch events, and eventShare is the part of the slots that one endpoint may have.
+	eventLoops = 2
+	eventShare = 8
 
 	// mailLoops fetch mails: a single one fetches fewer than four connections to a near mail server can send.
 	mailLoops = 2
@@ -86,6 +92,9 @@ func OpenWorker(ctx context.Context, s WorkerSettings, logger *slog.Logger) (_ *
 	}
 	if w.breaker != nil {
 		w.ops.Registry.MustRegister(mailOutageMetric(w.breaker, s.Email.Name()))
+	}
+	if s.Events != nil {
+		w.ops.Registry.MustRegister(newEventsBacklog(w.stores.Events))
 	}
 	w.assembleLoops()
 	if err = w.assembleQueues(); err != nil {
@@ -141,16 +150,28 @@ func (m emailMessages) Unclaimed(ctx context.Context, ids []string) ([]string, e
 	return unclaimed, nil
 }
 
+// eventMessages are the deliveries of events. The database takes those of dead workers back, so the reaper only heals the queue.
+type eventMessages struct{}
+
+// Unclaimed implements [queue.Messages].
+func (eventMessages) Unclaimed(context.Context, []string) ([]string, error) { return nil, nil }
+
 // assembleLoops makes what runs beside the queues.
 func (w *Worker) assembleLoops() {
 	s, stores := w.settings, w.stores
+	enqueuer := &tasks.Enqueuer{
+		Client: asynq.NewClientFromRedisClient(stores.Client), Keys: s.Keys, Namespace: stores.Namespace,
+		SMSShards: s.Config.SMSShards, Clock: stores.TaskClock(), Tracer: w.traces.Tracer(),
+	}
 	w.relay = &tasks.Relay{
 		Outbox: stores.Mails, Locks: stores.Redis.Reports(), Logger: w.logger,
-		Inspector: asynq.NewInspectorFromRedisClient(stores.Client),
-		Enqueuer: &tasks.Enqueuer{
-			Client: asynq.NewClientFromRedisClient(stores.Client), Keys: s.Keys, Namespace: stores.Namespace,
-			SMSShards: s.Config.SMSShards, Clock: stores.TaskClock(), Tracer: w.traces.Tracer(),
-		},
+		Inspector: asynq.NewInspectorFromRedisClient(stores.Client), Enqueuer: enqueuer,
+	}
+	if s.Events != nil {
+		w.feeder = &tasks.EventFeeder{
+			Events: stores.Events, Enqueuer: enqueuer, Leaders: stores.Redis.Leaders(),
+			Most: max(s.Config.ConcurrencyEvents/eventShare, 1), Logger: w.logger,
+		}
 	}
 	w.expired = tasks.NewExpired(stores.Client, stores.Redis.Codes(), w.metrics, w.logger, w.codeQueues())
 	w.puller = &tasks.Puller{Reports: NewReports(stores, w.ops.Registry, w.traces.Tracer(), w.logger), Logger: w.logger}
@@ -173,6 +194,12 @@ func (w *Worker) assembleQueues() error {
 	if w.settings.Email != nil {
 		name := w.stores.Namespace.Queue(queue.Email)
 		if err := w.addMessages(name, mailLoops, mailsAhead*c.ConcurrencyEmail, emailMessages{w.stores.Mails, w.stores.Redis.Codes()}); err != nil {
+			return err
+		}
+	}
+	if w.feeder != nil {
+		name := w.stores.Namespace.Queue(queue.Events)
+		if err := w.addMessages(name, eventLoops, c.ConcurrencyEvents, eventMessages{}); err != nil {
 			return err
 		}
 	}
@@ -236,7 +263,13 @@ func (w *Worker) handler(ctx, stop context.Context) asynq.Handler {
 			Slots: make(chan struct{}, s.Config.ConcurrencyEmail), Breaker: w.breaker, Codes: stores.Redis.Codes(), Expired: w.expired,
 		}
 	}
-	tasks.Register(mux, sms, email)
+	var event *tasks.EventHandler
+	if s.Events != nil {
+		event = &tasks.EventHandler{
+			Events: stores.Events, Sender: s.Events, Timeout: outbound.Timeout, Metrics: w.metrics, Clock: stores.TaskClock(),
+		}
+	}
+	tasks.Register(mux, sms, email, event)
 	for _, scheduler := range w.schedulers {
 		scheduler.Handle(mux)
 	}
@@ -277,6 +310,9 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		loop(ctx, scheduler.Run)
 	}
 	loop(ctx, w.relay.Run)
+	if w.feeder != nil {
+		loop(ctx, w.feeder.Run)
+	}
 	loop(ctx, w.expired.Run)
 	loop(ctx, w.puller.Run)
 	loop(ctx, w.heartbeat)
@@ -332,6 +368,9 @@ func (w *Worker) close() error {
 	}
 	if w.email != nil {
 		errs = append(errs, w.email.Close())
+	}
+	if w.settings.Events != nil {
+		w.settings.Events.Close()
 	}
 	w.traces.Close()
 	return errors.Join(errs...)

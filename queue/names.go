@@ -22,6 +22,7 @@ import (
 const (
 	SMS         = "sms"
 	Email       = "email"
+	Events      = "events"       // for a team's own services
 	Periodic    = "periodic"     // jobs that any worker can run
 	PeriodicSMS = "periodic-sms" // jobs that need the SMS providers
 )
@@ -55,7 +56,7 @@ func (n Namespace) SMSQueues(shards int) []string {
 
 // Queues returns the names of all queues that a deployment with so many shards may have, those of codes first.
 func (n Namespace) Queues(shards int) []string {
-	return append(n.SMSQueues(shards), n.Queue(Email), n.Queue(Periodic), n.Queue(PeriodicSMS))
+	return append(n.SMSQueues(shards), n.Queue(Email), n.Queue(Events), n.Queue(Periodic), n.Queue(PeriodicSMS))
 }
 
 // Owns reports whether a queue in Asynq is one of the namespace's.

@@ -64,7 +64,7 @@ func newCodeMail(t *testing.T, purpose verify.Purpose) (*bundle, *tasks.EmailHan
 	}
 	mux := asynq.NewServeMux()
 	mux.Use(observe)
-	tasks.Register(mux, nil, email)
+	tasks.Register(mux, nil, email, nil)
 	b.handler = mux
 	b.sends = func() (codes []string) {
 		for _, mail := range b.sender.sentMails() {

@@ -168,6 +168,6 @@ func newMux(
 ) *asynq.ServeMux {
 	mux := asynq.NewServeMux()
 	mux.Use(tasks.Observe(logger, metrics))
-	tasks.Register(mux, sms, email)
+	tasks.Register(mux, sms, email, nil)
 	return mux
 }

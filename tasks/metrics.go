@@ -29,6 +29,8 @@ type Metrics struct {
 	outcomes   *prometheus.CounterVec
 	foreigns   *prometheus.CounterVec
 	bounces    prometheus.Counter
+	events     *prometheus.CounterVec
+	behind     prometheus.Histogram
 }
 
 // NewMetrics registers the metrics of this package.
@@ -75,9 +77,21 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		Name: "usher_mails_bounced_total",
 		Help: "Mails that a mail server refused because there is no such mailbox; their addresses get no mails for 30 days.",
 	})
+	m.events = counter("usher_events_attempts_total",
+		"Attempts to deliver an event by result: delivered, redirect, gone, slow_down, refused, server_error, timeout, unreachable, "+
+			"tls, forbidden, interrupted, unrecorded; taken: a task whose delivery another task has, or whose endpoint is paused.",
+		"result")
+	m.behind = factory.NewHistogram(prometheus.HistogramOpts{
+		Name: "usher_events_behind_seconds", Help: "Time from when an attempt that succeeded was due until its answer.",
+		Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 1800},
+	})
 	m.outcomesWritten(0, 0) // shown from the start, so that a rate can be computed
 	return m
 }
+
+func (m *Metrics) eventAttempted(result string) { m.events.WithLabelValues(result).Inc() }
+
+func (m *Metrics) eventBehind(took time.Duration) { m.behind.Observe(max(took, 0).Seconds()) }
 
 func (m *Metrics) foreign(name string) {
 	m.foreigns.WithLabelValues(queue.Plain(name)).Inc()

@@ -266,7 +266,8 @@ func TestHandlers_archive_what_they_cannot_read_and_go_on(t *testing.T) {
 
 func TestRegister_lists_every_type_and_none_begins_with_another(t *testing.T) {
 	t.Parallel()
-	mux := newMux(nil, nil, &tasks.SMSCodeHandler{}, &tasks.EmailHandler{Codes: &claims{}})
+	mux := asynq.NewServeMux()
+	tasks.Register(mux, &tasks.SMSCodeHandler{}, &tasks.EmailHandler{Codes: &claims{}}, &tasks.EventHandler{})
 	types := tasks.Types()
 	for i, a := range types {
 		if _, pattern := mux.Handler(asynq.NewTask(a, nil)); pattern != a {

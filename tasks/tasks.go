@@ -22,7 +22,7 @@ type Enqueuer struct {
 
 // Register lists which handler works which type. Asynq matches types by prefix, so no name may begin
 // with another one; a test checks all of them. A nil handler leaves its types to other workers.
-func Register(mux *asynq.ServeMux, sms *SMSCodeHandler, email *EmailHandler) {
+func Register(mux *asynq.ServeMux, sms *SMSCodeHandler, email *EmailHandler, event *EventHandler) {
 	if sms != nil {
 		mux.Handle(TypeSMSCode, sms)
 	}
@@ -33,11 +33,14 @@ func Register(mux *asynq.ServeMux, sms *SMSCodeHandler, email *EmailHandler) {
 			mux.HandleFunc(TypeEmailCode, email.processCode)
 		}
 	}
+	if event != nil {
+		mux.Handle(TypeEventDeliver, event)
+	}
 }
 
 // Types lists every task type.
 func Types() []string {
-	return []string{TypeSMSCode, TypeEmailActivation, TypeEmailNotice, TypeEmailCode}
+	return []string{TypeSMSCode, TypeEmailActivation, TypeEmailNotice, TypeEmailCode, TypeEventDeliver}
 }
 
 // FormatPayload shows a payload to operators: masked contacts and ids, without the sealed number, which

@@ -22,11 +22,12 @@ type keyReport struct {
 	Configured bool       `json:"configured"`
 	Signs      bool       `json:"signs"`
 	Indexes    bool       `json:"indexes"`
-	Contacts   int        `json:"contacts"` // sealed numbers and addresses of accounts
-	Mails      int        `json:"mails"`    // sealed addresses of mails that may still be sent
-	Links      int        `json:"links"`    // activation links that still work
-	Codes      int        `json:"codes"`    // that can still be entered, or their tasks still be sent
-	Answers    int        `json:"answers"`  // kept for requests that are repeated
+	Contacts   int        `json:"contacts"`  // sealed numbers and addresses of accounts
+	Mails      int        `json:"mails"`     // sealed addresses of mails that may still be sent
+	Links      int        `json:"links"`     // activation links that still work
+	Endpoints  int        `json:"endpoints"` // sealed secrets that sign events
+	Codes      int        `json:"codes"`     // that can still be entered, or their tasks still be sent
+	Answers    int        `json:"answers"`   // kept for requests that are repeated
 	Until      *time.Time `json:"until,omitempty"`
 	Droppable  bool       `json:"droppable"`
 	Reason     string     `json:"reason"`
@@ -86,7 +87,8 @@ func (d *keyDesk) report(ctx context.Context) (keysReport, error) {
 		k := keyReport{
 			ID: id, Configured: d.keys.Knows(id), Signs: id == d.keys.SigningID(), Indexes: id == d.keys.IndexID(),
 			Contacts: rows[id].Contacts, Mails: rows[id].Mails, Links: rows[id].Links,
-			Codes: kept[id].Codes, Answers: kept[id].Answers,
+			Endpoints: rows[id].Endpoints,
+			Codes:     kept[id].Codes, Answers: kept[id].Answers,
 		}
 		until := rows[id].LinksUntil
 		if kept[id].Until.After(until) {
@@ -131,6 +133,7 @@ func (k *keyReport) judge() {
 	need(k.Contacts, "numbers and addresses of accounts (admin keys reseal)")
 	need(k.Mails, "addresses of mails (admin keys reseal)")
 	need(k.Links, "links")
+	need(k.Endpoints, "secrets of endpoints (admin keys reseal)")
 	need(k.Codes, "codes")
 	need(k.Answers, "kept answers")
 	if k.Until != nil {
@@ -170,10 +173,10 @@ func printKeys(out io.Writer, report keysReport, asJSON bool) error {
 		return printJSON(out, "  ", report)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "KEY\tUSE\tCONTACTS\tMAILS\tLINKS\tCODES\tANSWERS\t")
+	_, _ = fmt.Fprintln(table, "KEY\tUSE\tCONTACTS\tMAILS\tLINKS\tENDPOINTS\tCODES\tANSWERS\t")
 	for _, k := range report.Keys {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t\n",
-			k.ID, k.use(), k.Contacts, k.Mails, k.Links, k.Codes, k.Answers)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
+			k.ID, k.use(), k.Contacts, k.Mails, k.Links, k.Endpoints, k.Codes, k.Answers)
 	}
 	if err := table.Flush(); err != nil {
 		return err

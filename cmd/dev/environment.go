@@ -58,6 +58,8 @@ func environment(
 		"USHER_WORKER_POLL_INTERVAL": "5s",
 		// Other vendors may be named: the settings of all of them point at the sandbox.
 		"USHER_SMS_PROVIDERS": "aliyun,ronglian",
+		// Endpoints of events may be programs on this machine.
+		"USHER_EVENTS_ALLOW_PRIVATE": "127.0.0.0/8,::1/128",
 		// The sandbox pushes delivery reports; it learns the address once the API is bound.
 		"USHER_REPORT_SECRET": rand.Text(),
 	}
@@ -134,13 +136,14 @@ func open(
 	forAPI["USHER_OPS_ADDR"], forWorker["USHER_OPS_ADDR"] = o.ops, "127.0.0.1:0"
 	settings, err := front.Load(forAPI)
 	workerSettings, workerErr := app.LoadWorker(forWorker)
+	eventSender, eventsErr := app.NewEventSender(workerSettings.Config.Events)
 	senders, smsErr := catalog.SMS(workerSettings.Config.SMSProviders, forWorker)
 	mailer, mailErr := catalog.Email(forWorker)
-	if err := config.Join(err, workerErr, smsErr, mailErr); err != nil {
+	if err := config.Join(err, workerErr, smsErr, mailErr, eventsErr); err != nil {
 		return nil, nil, err
 	}
 	settings.FixedCaptcha = o.captchaAnswer
-	workerSettings.SMS, workerSettings.Email = senders, mailer
+	workerSettings.SMS, workerSettings.Email, workerSettings.Events = senders, mailer, eventSender
 	if err := migrate(ctx, settings); err != nil {
 		return nil, nil, err
 	}

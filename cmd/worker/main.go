@@ -21,7 +21,7 @@ func main() {
 
 func run(ctx context.Context, p app.Process) error {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
-	channels := flags.String("channels", "sms,email", "channels that this worker sends on: sms, email or both")
+	channels := flags.String("channels", "sms,email,events", "what this worker sends: sms, email, events, or several with commas between them")
 	healthy := flags.Bool("health", false, "only ask the worker that runs with these settings whether it is ready: exit 0 or 1")
 	if err := app.ParseFlags(flags, p); err != nil {
 		return err
@@ -31,13 +31,13 @@ func run(ctx context.Context, p app.Process) error {
 	}
 	names := strings.Split(*channels, ",")
 	for _, name := range names {
-		if name != "sms" && name != "email" {
-			return &app.UsageError{Text: "-channels: want sms, email or sms,email"}
+		if !slices.Contains([]string{"sms", "email", "events"}, name) {
+			return &app.UsageError{Text: "-channels: want sms, email, events, or several of them with commas between"}
 		}
 	}
 	hangups, stop := app.Hangups()
 	defer stop()
-	settings, err := load(p.Environ, slices.Contains(names, "sms"), slices.Contains(names, "email"))
+	settings, err := load(p.Environ, names)
 	if err != nil {
 		return err
 	}
@@ -49,16 +49,21 @@ func run(ctx context.Context, p app.Process) error {
 	return worker.Run(ctx)
 }
 
-// load reads the settings and makes the senders of the chosen channels, so that every mistake of either
+// load reads the settings and makes the senders of the chosen channels, so that every mistake of any
 // is reported at once.
-func load(environ map[string]string, sms, email bool) (app.WorkerSettings, error) {
+func load(environ map[string]string, channels []string) (app.WorkerSettings, error) {
 	settings, err := app.LoadWorker(environ)
+	sms, email := slices.Contains(channels, "sms"), slices.Contains(channels, "email")
 	settings.Reload = func() (app.Senders, error) {
 		return senders(settings.Config.SMSProviders, environ, sms, email)
 	}
 	made, senderErr := settings.Reload()
 	settings.Senders = made
-	return settings, config.Join(err, senderErr)
+	var eventsErr error
+	if slices.Contains(channels, "events") {
+		settings.Events, eventsErr = app.NewEventSender(settings.Config.Events)
+	}
+	return settings, config.Join(err, senderErr, eventsErr)
 }
 
 // senders makes those of the chosen channels.

@@ -123,7 +123,7 @@ func resultOf(ctx context.Context, err error) events.Result {
 		return events.Forbidden
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return events.Interrupted
-	case errors.As(err, &invalid), errors.As(err, &record), errors.As(err, &alert):
+	case errors.As(err, &invalid), errors.As(err, &record), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
 		return events.BadTLS
 	case errors.As(err, &network) && network.Timeout(), ctx.Err() != nil:
 		return events.Timeout

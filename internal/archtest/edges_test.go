@@ -91,6 +91,8 @@ var edges = []edge{
 	{"store/redisstore", "store/redisconn", "the probes are run with its keys"},
 	{"store/*", "store", "what a store says of a dependency that is unavailable"},
 	{"tasks", "accounts", "the mail of an activation is made from its account"},
+	{"tasks", "events", "a task delivers an event"},
+	{"tasks", "webhooks", "it hands the secrets of an endpoint to the sender"},
 	{"tasks", "contact", "a payload holds a receiver, sealed and masked"},
 	{"tasks", "messages", "a task claims its message and records the outcome"},
 	{"tasks", "providers", "the contract; no vendor"},
@@ -121,6 +123,7 @@ var edges = []edge{
 	// Layer 4: the assembly, which no vendor is a part of: the worker's main hands the senders in.
 	// What only the API is made of has a package of its own, which no worker carries.
 	{"app", "config", "it reads the settings"},
+	{"app", "events/outbound", "it makes the sender of events"},
 	{"app", "contact", "receivers pass through the wiring"},
 	{"app", "messages", "outcomes pass through the wiring"},
 	{"app", "providers", "it routes between senders that it is handed"},
@@ -174,6 +177,8 @@ var edges = []edge{
 	{"cmd/admin", "app", "it checks what the processes check"},
 	{"cmd/admin", "app/front", "the same"},
 	{"cmd/admin", "config", "it reads and checks the settings"},
+	{"cmd/admin", "events", "it shows endpoints and events"},
+	{"cmd/admin", "events/outbound", "it reads the networks that endpoints may be in"},
 	{"cmd/admin", "contact", "it reads numbers and addresses"},
 	{"cmd/admin", "messages", "it shows and retries messages"},
 	{"cmd/admin", "providers", "its canary is sent by one provider"},

@@ -197,7 +197,7 @@ func taskPayloads(t testing.TB) reader {
 			sms := &tasks.SMSCodeHandler{Claims: quiet, Sender: quiet, Keys: keys, Timeout: time.Second, Metrics: metrics}
 			email := &tasks.EmailHandler{Claims: noMails{quiet}, Keys: keys, Timeout: time.Second, Metrics: metrics}
 			mux := asynq.NewServeMux()
-			tasks.Register(mux, sms, email)
+			tasks.Register(mux, sms, email, nil)
 			types := tasks.Types()
 			_ = mux.ProcessTask(t.Context(), asynq.NewTask(types[random.IntN(len(types))], []byte(text)))
 			shown := tasks.FormatPayload("", []byte(text))

@@ -22,23 +22,25 @@ const queuedFor = time.Minute
 // isOpen is the condition that a task or a worker has a delivery. It is the condition of the index deliveries_open.
 const isOpen = "(state = 'queued' or state = 'sending')"
 
-// Feed takes deliveries that are due, marks them as queued and returns them: their tasks must be enqueued. Before that it takes
-// back those whose task or worker was lost. window returns how many more an endpoint may get, which has open deliveries, tasks and
-// claims together. Calls may run in parallel; each gets other deliveries.
-func (e *Events) Feed(ctx context.Context, window func(endpoint string, open int, failing bool) int) ([]events.Due, error) {
+// TakeBack makes deliveries wait again whose task or worker was lost.
+func (e *Events) TakeBack(ctx context.Context) error {
 	now := at(e.now())
 	_, err := e.db.exec(ctx, `
 		update deliveries set state = 'waiting', next_at = ?, lease_until = null, updated_at = ?
 		where `+isOpen+` and lease_until <= ?`, now, now, now)
-	if err != nil {
-		return nil, fmt.Errorf("take back deliveries: %w", err)
-	}
+	return store.Wrap("take back deliveries", err)
+}
+
+// Feed takes deliveries that are due, marks them as queued and returns them: their tasks must be enqueued. window returns how many more an endpoint may get, which has open deliveries, tasks and
+// claims together. Calls may run in parallel; each gets other deliveries.
+func (e *Events) Feed(ctx context.Context, window func(endpoint string, open int, failing bool) int) ([]events.Due, error) {
+	now := at(e.now())
 	var ready []struct {
 		ID      string `db:"id"`
 		Failing bool   `db:"failing"`
 		Open    int    `db:"open"`
 	}
-	err = e.db.list(ctx, &ready, `
+	err := e.db.list(ctx, &ready, `
 		select id, failing_since is not null as failing,
 			(select count(*) from deliveries where endpoint_id = endpoints.id and `+isOpen+`) as open
 		from endpoints

@@ -18,6 +18,9 @@ import (
 // feed takes up to n deliveries for each endpoint.
 func (f *fixture) feed(t *testing.T, n int) []events.Due {
 	t.Helper()
+	if err := f.events.TakeBack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	due, err := f.events.Feed(t.Context(), func(_ string, open int, _ bool) int { return n - open })
 	if err != nil {
 		t.Fatal(err)
