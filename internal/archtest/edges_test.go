@@ -87,6 +87,7 @@ var edges = []edge{
 	{"store/sqlstore", "contact", "rows hold numbers and addresses"},
 	{"store/sqlstore", "messages", "it keeps the outbox"},
 	{"store/sqlstore", "secrets", "what is looked up goes by keyed hashes, and columns are sealed"},
+	{"store/sqlstore", "verify", "the purpose of a code says which app has requested it"},
 	{"store/sqlstore", "vitals", "it counts messages by outcome"},
 	{"store/redisstore", "store/redisconn", "the probes are run with its keys"},
 	{"store/*", "store", "what a store says of a dependency that is unavailable"},

@@ -162,3 +162,34 @@ func tellUndelivered(ctx context.Context, tx *sqlx.Tx, list []undelivered) error
 	}
 	return nil
 }
+
+// approval is a verification of an app whose right code was entered.
+type approval struct {
+	events.VerificationData
+
+	at time.Time
+}
+
+// tellApproved writes the events of verifications. Each has one at most.
+func tellApproved(ctx context.Context, tx *sqlx.Tx, list []approval) error {
+	if len(list) == 0 {
+		return nil
+	}
+	wanted, err := isWanted(ctx, tx, events.VerificationApproved)
+	if err != nil || !wanted {
+		return err
+	}
+	for _, v := range list {
+		body, err := events.Body(events.VerificationApproved, v.at, v.VerificationData)
+		if err != nil {
+			return fmt.Errorf("verification %s: %w", v.VerificationID, err)
+		}
+		err = insertEvent(ctx, tx, events.Event{
+			ID: events.IDOf("approved", v.VerificationID), Type: events.VerificationApproved, Body: body, CreatedAt: v.at,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

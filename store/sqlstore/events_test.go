@@ -16,6 +16,7 @@ import (
 	"usher/events"
 	"usher/messages"
 	"usher/store/sqlstore"
+	"usher/verify"
 )
 
 // eventsTests check which events are written, and how deliveries move on.
@@ -28,6 +29,7 @@ var eventsTests = behaviours{
 	"Bodies_show_masked_contacts_only":                   eventsMasked,
 	"Messages_that_did_not_arrive_are_told_once":         eventsUndelivered,
 	"Mails_that_failed_are_told":                         eventsFailedMail,
+	"Verifications_of_apps_are_told_once":                eventsApproved,
 	"Deliveries_are_fed_within_the_window":               deliveriesWindow,
 	"Deliveries_are_claimed_once":                        deliveriesOnce,
 	"Deliveries_of_dead_workers_come_back":               deliveriesDead,
@@ -361,5 +363,32 @@ func eventsFailedMail(t *testing.T, f *fixture) {
 	stale.Attempt++
 	if err := f.mails.Record(t.Context(), stale, outcome); !errors.Is(err, messages.ErrStale) {
 		t.Errorf("stale: %v", err)
+	}
+}
+
+func eventsApproved(t *testing.T, f *fixture) {
+	f.endpoint(t, events.VerificationApproved)
+	ofApp, own := f.outcome(), f.outcome()
+	ofApp.Purpose = string(verify.ForApp("app_1", "checkout"))
+	f.save(t, ofApp, own)
+	used := func(r messages.Record) messages.Record {
+		r = later(r, 2, messages.Delivered)
+		r.UsedAt = r.UpdatedAt
+		return r
+	}
+	for range 2 {
+		f.save(t, used(ofApp), used(own))
+	}
+	list := f.listed(t)
+	if len(list) != 1 {
+		t.Fatalf("%d events, want one", len(list))
+	}
+	var body struct{ Data events.VerificationData }
+	if err := json.Unmarshal(list[0].Body, &body); err != nil {
+		t.Fatal(err)
+	}
+	want := events.VerificationData{VerificationID: ofApp.ID, AppID: "app_1", Channel: "sms", Purpose: "checkout", To: ofApp.To}
+	if diff := cmp.Diff(want, body.Data); diff != "" {
+		t.Errorf("data (-want +got):\n%s", diff)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"usher/events"
 	"usher/messages"
 	"usher/store"
+	"usher/verify"
 )
 
 const (
@@ -79,11 +80,17 @@ func (o *Outcomes) Save(ctx context.Context, records []messages.Record) error {
 	return nil
 }
 
-// save writes the records with one statement. Where messages did not reach the person, their events are written in the same
-// transaction.
+// save writes the records with one statement. Where messages did not reach the person, or a verification of an app was approved, the
+// events are written in the same transaction.
 func (o *Outcomes) save(ctx context.Context, records []*messages.Record) error {
 	var lost []undelivered
+	var approved []approval
 	for _, r := range records {
+		if app, purpose := verify.Purpose(r.Purpose).App(); app != "" && !r.UsedAt.IsZero() {
+			approved = append(approved, approval{at: r.UsedAt, VerificationData: events.VerificationData{
+				VerificationID: r.ID, AppID: app, Channel: string(cmp.Or(r.Channel, messages.SMS)), Purpose: purpose, To: r.To,
+			}})
+		}
 		if isUndelivered(r.State) {
 			lost = append(lost, undelivered{at: r.UpdatedAt, MessageData: events.MessageData{
 				MessageID: r.ID, Channel: string(cmp.Or(r.Channel, messages.SMS)), Purpose: r.Purpose, To: r.To,
@@ -95,12 +102,15 @@ func (o *Outcomes) save(ctx context.Context, records []*messages.Record) error {
 	if err != nil {
 		return err
 	}
-	if len(lost) > 0 {
+	if len(lost)+len(approved) > 0 {
 		return o.db.inTx(ctx, func(tx *sqlx.Tx) error {
 			if err := execTx(ctx, tx, query, args...); err != nil {
 				return err
 			}
-			return tellUndelivered(ctx, tx, lost)
+			if err := tellUndelivered(ctx, tx, lost); err != nil {
+				return err
+			}
+			return tellApproved(ctx, tx, approved)
 		})
 	}
 	if o.db.dialect == onPostgres {
