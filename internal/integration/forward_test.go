@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,6 +117,12 @@ type proxy func(t *testing.T, usher, app string) string
 
 func nginx(t *testing.T, usher, app string) string {
 	t.Helper()
+	return nginxWith(t, usher, app, "", "")
+}
+
+// nginxWith is nginx with more lines in the http block and in the location of the question.
+func nginxWith(t *testing.T, usher, app, inHTTP, inQuestion string) string {
+	t.Helper()
 	addr, dir := freeAddr(t), t.TempDir()
 	user := "" // a worker of another user could not write to the folder of the test
 	if os.Geteuid() == 0 {
@@ -127,10 +134,12 @@ http {
 	access_log off;
 	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi;
 	uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
+	%[4]s
 	%[2]s
 }`, dir, example(t, "nginx-forward-auth.conf", map[string]string{
 		"127.0.0.1:8080": usher, "127.0.0.1:3000": app, "listen 80;": "listen " + addr + ";",
-	}), user)
+		"        internal;\n": "        internal;\n" + inQuestion,
+	}), user, inHTTP)
 	start(t, dir, config, "nginx", "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "config"))
 	await(t, addr)
 	return addr
@@ -232,6 +241,16 @@ func (v *visitor) do(method, path string, header http.Header, body io.Reader) (i
 	return res.StatusCode, text
 }
 
+// signIn signs in through the proxy.
+func (v *visitor) signIn(name string) {
+	v.t.Helper()
+	body := fmt.Sprintf(`{"login":%q,"password":%q}`, name, accountPassword)
+	status, text := v.do("POST", "/v1/sessions", http.Header{"Content-Type": {"application/json"}}, strings.NewReader(body))
+	if status != http.StatusCreated {
+		v.t.Fatalf("sign-in through the proxy: %d %s", status, text)
+	}
+}
+
 // opens sends a request that the app must get, and returns what the app was sent.
 func (v *visitor) opens(method, path string, header http.Header, body io.Reader) seen {
 	v.t.Helper()
@@ -266,10 +285,7 @@ func testProxy(t *testing.T, startProxy proxy) {
 	account := usher.account(t, "li_lei_1")
 	addr := startProxy(t, usher.addr, backend.addr)
 	person, stranger := newVisitor(t, addr), newVisitor(t, addr)
-	signIn := fmt.Sprintf(`{"login":"li_lei_1","password":%q}`, accountPassword)
-	if status, text := person.do("POST", "/v1/sessions", http.Header{"Content-Type": {"application/json"}}, strings.NewReader(signIn)); status != http.StatusCreated {
-		t.Fatalf("sign-in through the proxy: %d %s", status, text)
-	}
+	person.signIn("li_lei_1")
 
 	wantIdentity := func(what string, got seen) {
 		t.Helper()
@@ -375,6 +391,61 @@ func wantUpgrade(v *visitor, allowed bool) {
 	if line, err := reader.ReadString('\n'); err != nil || line != "hello\n" {
 		v.t.Errorf("after the upgrade: %q, %v", line, err)
 	}
+}
+
+// The lines of the guide that make nginx keep answers give no person the identity of another, and a sign-out is seen a little later.
+func TestForwardAuth_with_an_nginx_that_caches(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../docs/integration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(guide), "```nginx\nproxy_cache usher;\n")
+	lines, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/integration.md does not show how to cache")
+	}
+	usher, backend := startUsher(t), startApp(t)
+	addr := nginxWith(t, usher.addr, backend.addr,
+		"proxy_cache_path "+t.TempDir()+" keys_zone=usher:1m max_size=5m inactive=10s;", "proxy_cache usher;\n"+lines)
+	people := map[string]*visitor{}
+	for _, name := range []string{"li_lei_1", "han_mei_2"} {
+		usher.account(t, name)
+		people[name] = newVisitor(t, addr)
+		people[name].signIn(name)
+	}
+	for range 3 {
+		for name, person := range people {
+			if got := person.opens("GET", "/", nil, nil).Headers["X_USHER_USERNAME"]; len(got) != 1 || got[0] != name {
+				t.Errorf("%s is taken for %q", name, got)
+			}
+		}
+		if status, _ := newVisitor(t, addr).do("GET", "/", nil, nil); status != http.StatusUnauthorized {
+			t.Errorf("a stranger is answered with %d", status)
+		}
+	}
+	before := people["li_lei_1"].client.Jar
+	kept := newVisitor(t, addr)
+	kept.client.Jar = copyOf(t, before, addr)
+	if status, _ := people["li_lei_1"].do("DELETE", "/v1/sessions/current", nil, nil); status != http.StatusOK {
+		t.Fatalf("sign-out is answered with %d", status)
+	}
+	testkit.Eventually(t, testkit.Patience, func() bool {
+		status, _ := kept.do("GET", "/", nil, nil)
+		return status == http.StatusUnauthorized
+	}, "a sign-out is seen")
+}
+
+// copyOf returns a jar with the same cookies.
+func copyOf(t *testing.T, jar http.CookieJar, addr string) http.CookieJar {
+	t.Helper()
+	u := &url.URL{Scheme: "http", Host: addr}
+	next, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.SetCookies(u, jar.Cookies(u))
+	return next
 }
 
 // The guide shows the configurations that the tests run.

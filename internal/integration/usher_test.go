@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"usher/accounts"
 	"usher/internal/testkit"
 	"usher/passwords"
@@ -59,7 +61,7 @@ func (d *deployment) account(t *testing.T, name string) accounts.Account {
 		t.Fatal(err)
 	}
 	account := accounts.Account{
-		ID: "0199d3f0-7a4c-7c52-b5a0-8f1c9a3e6d21", Username: name, PasswordHash: hash, Active: true,
+		ID: uuid.NewString(), Username: name, PasswordHash: hash, Active: true,
 		ActivationGeneration: 1, SessionGeneration: 1, SeenAt: time.Now(), CreatedAt: time.Now(), UpdatedAt: time.Now(),
 	}
 	if err := d.accounts.Create(t.Context(), account, nil); err != nil {
