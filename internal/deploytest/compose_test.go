@@ -106,7 +106,7 @@ func TestCompose_starts_what_the_profile_is_for(t *testing.T) {
 		byProfile[profile] = append(byProfile[profile], name)
 	}
 	for profile, want := range map[string]string{
-		"":        "api migrate postgres redis worker_email worker_sms",
+		"":        "api migrate postgres redis worker_email worker_events worker_sms",
 		"admin":   "admin",
 		"sandbox": "sandbox sandbox_api sandbox_worker",
 	} {
@@ -174,7 +174,7 @@ func TestCompose_gives_keys_to_those_who_use_them(t *testing.T) {
 	vendors := regexp.MustCompile(`^USHER_(ALIYUN|RONGLIAN|TENCENT|SMTP)_`)
 	file := readCompose(t)
 	for name, allowed := range map[string]string{
-		"api": "", "migrate": "", "worker_sms": "ALIYUN RONGLIAN TENCENT", "worker_email": "SMTP",
+		"api": "", "migrate": "", "worker_sms": "ALIYUN RONGLIAN TENCENT", "worker_email": "SMTP", "worker_events": "",
 	} {
 		for variable, value := range file.Services[name].environ(dotenv) {
 			vendor := vendors.FindStringSubmatch(variable)
