@@ -57,23 +57,17 @@ var codeOf = regexp.MustCompile(`(?m)(?:^ {4}(\d{8})$)|\b(\d{6})\b`)
 // read waits for the only message to a number or an address and returns its code and text.
 func (v *verifier) read(t *testing.T, to string) (code, text string) {
 	t.Helper()
-	for ends := time.Now().Add(time.Minute); time.Now().Before(ends); time.Sleep(20 * time.Millisecond) {
-		messages := v.inbox.Inbox(to)
-		if len(messages) == 0 {
-			continue
+	var messages []testclient.Message
+	testkit.Eventually(t, time.Minute, func() bool { messages = v.inbox.Inbox(to); return len(messages) > 0 }, "nothing came to %s", to)
+	text = messages[0].Text
+	if code = messages[0].Code; code == "" {
+		found := codeOf.FindStringSubmatch(strings.ReplaceAll(text, "\r", ""))
+		if found == nil {
+			t.Fatalf("no code in %q", text)
 		}
-		text = messages[0].Text
-		if code = messages[0].Code; code == "" {
-			found := codeOf.FindStringSubmatch(strings.ReplaceAll(text, "\r", ""))
-			if found == nil {
-				t.Fatalf("no code in %q", text)
-			}
-			code = found[1] + found[2]
-		}
-		return code, text
+		code = found[1] + found[2]
 	}
-	t.Fatalf("nothing came to %s", to)
-	return "", ""
+	return code, text
 }
 
 // wantNoSecrets searches Usher's database and what the program printed.
