@@ -101,11 +101,11 @@ func parseKey(entry string) (key, error) {
 		return key{}, errKey
 	}
 	public := jose.JSONWebKey{Key: &private.PublicKey}
-	print, err := public.Thumbprint(crypto.SHA256)
+	thumbprint, err := public.Thumbprint(crypto.SHA256)
 	if err != nil {
 		return key{}, errKey
 	}
-	return key{id: id, kid: base64.RawURLEncoding.EncodeToString(print), private: private}, nil
+	return key{id: id, kid: base64.RawURLEncoding.EncodeToString(thumbprint), private: private}, nil
 }
 
 // validID accepts the ids that secret keys have as well.
