@@ -55,7 +55,7 @@ func TestProcfile_under_foreman(t *testing.T) {
 	if code, said := testkit.RunCommand(t, environ, "admin", "migrate", "up"); code != 0 {
 		t.Fatalf("admin migrate up: exit %d, %s", code, said)
 	}
-	environ["USHER_OPS_ADDR_EMAIL"] = "127.0.0.1:0"
+	environ["USHER_OPS_ADDR_EMAIL"], environ["USHER_OPS_ADDR_EVENTS"] = "127.0.0.1:0", "127.0.0.1:0"
 	dir := procfileRoot(t, environ)
 	// Without a locale Ruby cannot read Chinese in a sign name.
 	locale := map[string]string{"LANG": "C.UTF-8", "PATH": os.Getenv("PATH"), "HOME": t.TempDir()}
@@ -67,11 +67,11 @@ func TestProcfile_under_foreman(t *testing.T) {
 		if p.Ended() {
 			t.Fatal("foreman has ended")
 		}
-		return len(ready.FindAllString(p.Output(), -1)) == 3
-	}, "api and two workers are ready")
+		return len(ready.FindAllString(p.Output(), -1)) == 4
+	}, "api and three workers are ready")
 	children := childrenOf(t, p.Pid())
-	if len(children) != 3 {
-		t.Errorf("foreman has %d children, want 3", len(children))
+	if len(children) != 4 {
+		t.Errorf("foreman has %d children, want 4", len(children))
 	}
 	if err := stop(p, patience); err != nil {
 		t.Errorf("foreman after SIGTERM: %v", err)
@@ -82,8 +82,8 @@ func TestProcfile_under_foreman(t *testing.T) {
 			return err != nil
 		}, "process %s has ended", child)
 	}
-	if well := strings.Count(p.Output(), "exited with code 0"); well != 3 {
-		t.Errorf("%d of 3 processes ended well", well)
+	if well := strings.Count(p.Output(), "exited with code 0"); well != 4 {
+		t.Errorf("%d of 4 processes ended well", well)
 	}
 }
 
