@@ -124,7 +124,7 @@ func (s *Server) auditApp(c echo.Context, from caller, err error) {
 // appRefusal returns the word for a refusal that an operator wants to know of, or "".
 func appRefusal(err error) string {
 	if limit, ok := errors.AsType[*verify.LimitError](err); ok {
-		switch limits.Name(limit.Name) {
+		switch limits.Name(limit.Name) { //nolint:exhaustive // the others are limits of people, not of the app
 		case limits.AppRate:
 			return "rate"
 		case limits.AppBudgetDay:

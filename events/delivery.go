@@ -76,7 +76,7 @@ const unsealablePause = time.Minute
 
 // After returns what follows from the answer.
 func (c Claimed) After(answer Answer, now time.Time) After {
-	switch answer.Result {
+	switch answer.Result { //nolint:exhaustive // all others are failures that are tried again
 	case Delivered:
 		return After{Done, c.Failed, now}
 	case Gone:

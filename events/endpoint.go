@@ -59,7 +59,7 @@ var (
 func CheckURL(text string, plain bool) error {
 	u, err := url.Parse(text)
 	if err != nil || len(text) > maxURL || u.Opaque != "" || u.User != nil || u.Fragment != "" || u.Hostname() == "" {
-		return ErrURL //nolint:nilerr // the error of url.Parse quotes the address, which may contain a secret
+		return ErrURL // that of url.Parse quotes the address, which may contain a secret
 	}
 	switch {
 	case u.Scheme == "http" && !plain:
@@ -67,7 +67,10 @@ func CheckURL(text string, plain bool) error {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return ErrURL
 	}
-	host := u.Hostname()
+	return checkHost(u.Hostname())
+}
+
+func checkHost(host string) error {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return nil
 	}

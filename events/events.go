@@ -26,7 +26,7 @@ const (
 	AccountCreated         Type = "account.created"
 	AccountActivated       Type = "account.activated"
 	AccountContactChanged  Type = "account.contact_changed"
-	AccountPasswordChanged Type = "account.password_changed" //nolint:gosec // the name of an event
+	AccountPasswordChanged Type = "account.password_changed"
 	AccountBlocked         Type = "account.blocked"
 	AccountUnblocked       Type = "account.unblocked"
 	AccountDeleted         Type = "account.deleted"

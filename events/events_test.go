@@ -44,7 +44,8 @@ func TestIDs_are_ids_of_webhooks(t *testing.T) {
 	if first >= second || !webhooks.IsID(first) || !webhooks.IsID(events.IDOf("undelivered", "x.y/z")) {
 		t.Errorf("ids %s, %s", first, second)
 	}
-	if events.IDOf("undelivered", "a") != events.IDOf("undelivered", "a") || events.IDOf("undelivered", "a") == events.IDOf("undelivered", "b") {
+	fact := "a"
+	if id := events.IDOf("undelivered", fact); id != events.IDOf("undelivered", "a") || id == events.IDOf("undelivered", "b") {
 		t.Error("the id of a fact is not the fact's own")
 	}
 }

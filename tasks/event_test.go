@@ -29,7 +29,6 @@ type deliveries struct {
 	failures  int
 	claimed   []events.Due
 	recorded  []events.Answer
-	windows   map[string]int
 	fed       []int
 	taken     int
 }

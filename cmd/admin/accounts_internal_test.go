@@ -36,8 +36,13 @@ func TestAccounts_blocks_and_unblocks(t *testing.T) {
 			t.Errorf("help: %q", out)
 		}
 		for _, args := range [][]string{
-			{"accounts"}, {"accounts", "delete"}, {"accounts", "block"}, {"accounts", "block", "-id", "x", "-login", "y"},
-			{"accounts", "block", "-id", "no-such-id"}, {"accounts", "unblock", "-login", "no_such_name"}, {"accounts", "block", "-login", "a b"},
+			{"accounts"},
+			{"accounts", "delete"},
+			{"accounts", "block"},
+			{"accounts", "block", "-id", "x", "-login", "y"},
+			{"accounts", "block", "-id", "no-such-id"},
+			{"accounts", "unblock", "-login", "no_such_name"},
+			{"accounts", "block", "-login", "a b"},
 		} {
 			if _, err := b.run(t, args...); err == nil {
 				t.Errorf("%v succeeds", args)

@@ -94,7 +94,7 @@ func (s *Sender) Send(ctx context.Context, url string, keys webhooks.Keys, id st
 	if request.URL.Scheme == "http" {
 		client = s.plain
 	}
-	response, err := client.Do(request)
+	response, err := client.Do(request) //nolint:bodyclose // readSome closes it
 	if err != nil {
 		return events.Answer{Result: resultOf(ctx, err)}
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -226,9 +227,7 @@ func (v *visitor) do(method, path string, header http.Header, body io.Reader) (i
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	for name, values := range header {
-		req.Header[name] = values // also names that are not in the canonical form
-	}
+	maps.Copy(req.Header, header) // also names that are not in the canonical form
 	res, err := v.client.Do(req)
 	if err != nil {
 		v.t.Fatal(err)

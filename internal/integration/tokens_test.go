@@ -174,7 +174,7 @@ func ask(t *testing.T, address, authorization string) (int, string) {
 		t.Fatal(err)
 	}
 	request.Header.Set("Authorization", authorization)
-	response, err := http.DefaultClient.Do(request)
+	response, err := (&http.Client{Timeout: testkit.Patience}).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

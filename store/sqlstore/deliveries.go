@@ -201,7 +201,7 @@ func fail(ctx context.Context, tx *sqlx.Tx, claimed events.Claimed, answer event
 	if err != nil {
 		return "", err
 	}
-	reason := ""
+	var reason string
 	switch {
 	case answer.Result == events.Gone:
 		reason = events.DisabledByAnswer

@@ -197,8 +197,8 @@ func (f *fixture) waiting(t *testing.T) accounts.Account {
 func TestMethods_that_change_accounts_are_walked(t *testing.T) {
 	t.Parallel()
 	store := reflect.TypeFor[*sqlstore.Accounts]()
-	for i := range store.NumMethod() {
-		name := store.Method(i).Name
+	for method := range store.Methods() {
+		name := method.Name
 		if line, known := walks[name]; !known || (line.do == nil) == (line.why == "") {
 			t.Errorf("sqlstore.Accounts.%s: give it a line in walks, with the events that it tells or the reason why it tells none", name)
 		}
