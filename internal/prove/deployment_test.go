@@ -17,12 +17,13 @@ import (
 	"usher/internal/testkit"
 )
 
-// The parts of a deployment that there is one of. The others are numbered: api1, sms1, email1 and so on.
+// The parts of a deployment that there is one of. The others are numbered: api1, sms1, email1, events1 and so on.
 const (
 	partRedis    = "redis"
 	partPostgres = "postgres"
-	partVendors  = "vendors" // the sandbox that plays Aliyun and Ronglian
-	partMail     = "mail"    // the sandbox that plays the mail server
+	partVendors  = "vendors"  // the sandbox that plays Aliyun and Ronglian
+	partMail     = "mail"     // the sandbox that plays the mail server
+	partReceiver = "receiver" // a team's service that gets events
 )
 
 // noLimits switches off every limit that a crowd at one address would reach.
@@ -33,8 +34,8 @@ const noLimits = "sms_ip_hour=off,sms_ip_day=off,sms_net_hour=off,sms_prefix=off
 
 // plan says how many processes a deployment has, and which of its settings differ.
 type plan struct {
-	apis, sms, email int
-	environ          map[string]string
+	apis, sms, email, events int
+	environ                  map[string]string
 }
 
 // addresses are where the programs find what they use, each as host:port. A row may put a proxy's in before it
@@ -56,6 +57,7 @@ type deployment struct {
 // part is one process of a deployment. It keeps its address.
 type part struct {
 	server  *testkit.Server                              // of a store
+	outside *receiver                                    // of events
 	launch  func(addr string) (*testkit.Program, string) // of a program: starts it, and returns its address
 	program *testkit.Program
 	addr    string
@@ -88,6 +90,9 @@ func newDeployment(t testing.TB, p plan) *deployment {
 	}
 	for i := range p.email {
 		d.addProgram(fmt.Sprint("email", i+1), "worker", "-channels", "email")
+	}
+	for i := range p.events {
+		d.addProgram(fmt.Sprint("events", i+1), "worker", "-channels", "events")
 	}
 	return d
 }
@@ -167,6 +172,8 @@ func (d *deployment) start(names ...string) {
 		case !slices.Contains(names, name):
 		case p.server != nil:
 			p.server.Start(d.t)
+		case p.outside != nil:
+			p.outside.start()
 		case p.program == nil || p.program.Ended():
 			p.program, p.addr = p.launch(p.addr)
 		}
@@ -176,9 +183,12 @@ func (d *deployment) start(names ...string) {
 // kill ends parts as a crash would.
 func (d *deployment) kill(names ...string) {
 	for _, name := range names {
-		if p := d.parts[name]; p.server != nil {
+		switch p := d.parts[name]; {
+		case p.server != nil:
 			p.server.Kill()
-		} else {
+		case p.outside != nil:
+			p.outside.kill()
+		default:
 			_ = p.program.Stop(syscall.SIGKILL) // its error says that it was killed
 		}
 	}
@@ -204,7 +214,7 @@ func (d *deployment) signal(name string, signal syscall.Signal) {
 	}
 }
 
-// kin returns the names of the parts of a kind: of api, sms, email or one there is only one of.
+// kin returns the names of the parts of a kind: of api, sms, email, events or one there is only one of.
 func (d *deployment) kin(kind string) []string {
 	var list []string
 	for _, name := range d.names {

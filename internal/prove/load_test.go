@@ -31,8 +31,9 @@ type load struct {
 	journal *journal
 
 	group  sync.WaitGroup
-	places chan struct{} // one for each registration that is wanted
-	wanted int64         // places so far; of the test's goroutine
+	places chan struct{}                                                        // one for each registration that is wanted
+	then   func(ctx context.Context, p *testclient.Client, form map[string]any) // after each registration; may be nil
+	wanted int64                                                                // places so far; of the test's goroutine
 	next   atomic.Int64
 	done   atomic.Int64 // acknowledged registrations
 	failed atomic.Int64 // requests without an answer, or with 503
@@ -100,7 +101,7 @@ func (l *load) signUp(ctx context.Context, p *testclient.Client) bool {
 	n := l.next.Add(1)
 	body := map[string]any{
 		"username": fmt.Sprintf("user_%08d", n), "agree": true,
-		"password": "a long enough secret", "password_repeat": "a long enough secret",
+		"password": longPassword, "password_repeat": longPassword,
 	}
 	if n%3 != 1 {
 		mobile := number(n)
@@ -123,8 +124,11 @@ func (l *load) signUp(ctx context.Context, p *testclient.Client) bool {
 		l.ledger.acknowledge(address, 0)
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.names = append(l.names, body["username"].(string))
+	l.mu.Unlock()
+	if l.then != nil {
+		l.then(ctx, p, body)
+	}
 	return true
 }
 
