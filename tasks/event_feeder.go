@@ -3,8 +3,11 @@ package tasks
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"usher/queue"
 )
@@ -16,6 +19,10 @@ const (
 	feedIdle = 400 * time.Millisecond
 
 	takeBackInterval = time.Second
+
+	// feedTogether is how many tasks are enqueued at the same time. Redis may sync each write, which takes as long for many as for
+	// one.
+	feedTogether = 16
 
 	// feedLead is the time after which another worker replaces a feeder that died.
 	feedLead    = 2 * time.Second
@@ -101,12 +108,12 @@ func (f *EventFeeder) feed(ctx context.Context) (int, error) {
 		f.healed = now
 	}
 	due, err := f.Events.Feed(ctx, f.window)
-	for i, one := range due {
-		if err := f.Enqueuer.enqueueEvent(ctx, one); err != nil { // the rest is taken back after a while
-			return i, err
-		}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(feedTogether)
+	for _, one := range due { // what is not enqueued after an error is taken back after a while
+		group.Go(func() error { return f.Enqueuer.enqueueEvent(ctx, one) })
 	}
-	return len(due), err
+	return len(due), errors.Join(err, group.Wait())
 }
 
 // window returns how many more tasks an endpoint gets.

@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"golang.org/x/sync/errgroup"
 
 	"usher/events"
 	"usher/secrets"
@@ -18,6 +20,10 @@ import (
 
 // queuedFor is how long the task of a delivery may be on the queue. After that it counts as lost, and there is another one.
 const queuedFor = time.Minute
+
+// takeTogether is the number of endpoints whose deliveries are taken at the same time, since each take waits for the disk, which
+// syncs several commits at once.
+const takeTogether = 4
 
 // isOpen is the condition that a task or a worker has a delivery. It is the condition of the index deliveries_open.
 const isOpen = "(state = 'queued' or state = 'sending')"
@@ -31,8 +37,9 @@ func (e *Events) TakeBack(ctx context.Context) error {
 	return store.Wrap("take back deliveries", err)
 }
 
-// Feed takes deliveries that are due, marks them as queued and returns them: their tasks must be enqueued. window returns how many more an endpoint may get, which has open deliveries, tasks and
-// claims together. Calls may run in parallel; each gets other deliveries.
+// Feed takes deliveries that are due, marks them as queued and returns them: their tasks must be enqueued, also when there is an
+// error. window returns how many more an endpoint may get, which has open deliveries, tasks and claims together. Calls may run in
+// parallel; each gets other deliveries.
 func (e *Events) Feed(ctx context.Context, window func(endpoint string, open int, failing bool) int) ([]events.Due, error) {
 	now := at(e.now())
 	var ready []struct {
@@ -49,19 +56,27 @@ func (e *Events) Feed(ctx context.Context, window func(endpoint string, open int
 	if err != nil {
 		return nil, fmt.Errorf("find endpoints with due deliveries: %w", err)
 	}
-	var due []events.Due
+	var (
+		mu    sync.Mutex
+		due   []events.Due
+		group errgroup.Group
+	)
+	group.SetLimit(takeTogether)
 	for _, endpoint := range ready {
 		n := window(endpoint.ID, endpoint.Open, endpoint.Failing)
 		if n <= 0 {
 			continue
 		}
-		some, err := e.take(ctx, endpoint.ID, n, now)
-		if err != nil {
-			return due, fmt.Errorf("take due deliveries: %w", err)
-		}
-		due = append(due, some...)
+		group.Go(func() error {
+			some, err := e.take(ctx, endpoint.ID, n, now)
+			mu.Lock()
+			defer mu.Unlock()
+			due = append(due, some...)
+			return err
+		})
 	}
-	return due, nil
+	err = group.Wait() // what was taken before an error must be enqueued too
+	return due, store.Wrap("take due deliveries", err)
 }
 
 // take marks up to n due deliveries of an endpoint as queued.
