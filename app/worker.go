@@ -55,7 +55,7 @@ const (
 	mailsAhead = 4
 
 	// eventLoops fetch events, and eventShare is the part of the slots that one endpoint may have.
-	eventLoops = 2
+	eventLoops = 8
 	eventShare = 8
 
 	// mailLoops fetch mails: a single one fetches fewer than four connections to a near mail server can send.
