@@ -52,7 +52,7 @@ func (s *Service) Activate(ctx context.Context, r Activation) (account Account, 
 		return Account{}, false, err
 	}
 	change := s.changeByProof(account, r.Origin)
-	proved, err := s.Store.Activate(ctx, account.ID, account.ActivationGeneration, hash, s.Now(), change)
+	proved, err := s.Store.Activate(ctx, account, hash, s.Now(), change)
 	if _, lost := errors.AsType[*ExistsError](err); lost || err == nil {
 		s.release(ctx, token.Address)
 	}

@@ -144,15 +144,15 @@ func (w memory) Exists(_ context.Context, key accounts.Key) (bool, error) {
 }
 
 func (w memory) Activate(
-	_ context.Context, id string, generation int, hash string, at time.Time, kept *accounts.Change,
+	_ context.Context, was accounts.Account, hash string, at time.Time, kept *accounts.Change,
 ) (accounts.Account, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.note("activate"); err != nil {
 		return accounts.Account{}, err
 	}
-	a, found := w.people[id]
-	if !found || a.ActivationGeneration != generation || a.PendingEmail.IsZero() {
+	a, found := w.people[was.ID]
+	if !found || a.ActivationGeneration != was.ActivationGeneration || a.PendingEmail.IsZero() {
 		return accounts.Account{}, accounts.ErrNotFound
 	}
 	if _, err := w.lookUp(accounts.Key{By: accounts.ByEmail, Value: a.PendingEmail.Reveal()}); err == nil {
@@ -168,7 +168,7 @@ func (w memory) Activate(
 		a.PasswordHash = hash
 		a.SessionGeneration++
 	}
-	w.people[id] = a
+	w.people[was.ID] = a
 	return a, nil
 }
 

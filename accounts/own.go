@@ -169,7 +169,7 @@ func (s *Service) activateByCode(ctx context.Context, account Account, password 
 	if err != nil {
 		return err
 	}
-	proved, err := s.Store.Activate(ctx, account.ID, account.ActivationGeneration, hash, s.Now(), nil)
+	proved, err := s.Store.Activate(ctx, account, hash, s.Now(), nil)
 	switch {
 	case errors.Is(err, ErrNotFound): // the account was read before: a link has proved it, or replaced its generation
 		return ErrChanged

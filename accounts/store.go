@@ -61,12 +61,12 @@ type Store interface {
 	// account of that claim; a nil mail is none.
 	Seen(ctx context.Context, account Account, at time.Time, mail *Mail) error
 
-	// Activate turns the pending address into the proved one and activates the account, if generation is still that of
-	// the account's activation. A hash that is not empty replaces that of the password and starts a new generation of sessions. A change
+	// Activate turns the pending address into the proved one and activates the account, if the generation of its activation is
+	// still the one that the caller has read. A hash that is not empty replaces that of the password and starts a new generation of sessions. A change
 	// that is not nil is recorded, its mails are written and the sessions end. ErrNotFound means that the account, the
 	// generation or the pending address does not exist any more, an *ExistsError that another account has proved the
 	// address.
-	Activate(ctx context.Context, id string, generation int, hash string, at time.Time, change *Change) (Account, error)
+	Activate(ctx context.Context, was Account, hash string, at time.Time, change *Change) (Account, error)
 
 	// RenewActivation writes another activation mail and records that the proof was asked for again. It returns ErrNotFound when the
 	// account has no pending address any more.

@@ -404,7 +404,7 @@ func TestMessages_retry_says_why_a_mail_is_not_sent(t *testing.T) {
 	t.Parallel()
 	eachMessageBench(t, func(t *testing.T, b *messageBench) {
 		account, mail := b.failedMail(t)
-		if _, err := b.accounts.Activate(t.Context(), account.ID, 1, "", time.Now(), nil); err != nil {
+		if _, err := b.accounts.Activate(t.Context(), account, "", time.Now(), nil); err != nil {
 			t.Fatal(err)
 		}
 		out, err := b.run(t, "messages", "retry", mail.ID, uuid.NewString())

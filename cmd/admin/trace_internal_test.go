@@ -20,7 +20,7 @@ func (b *messageBench) signUp(t *testing.T) (code, account, mail string) {
 	b.save(t)
 	who, filed := b.register(t)
 	b.end(t, filed.ID, messages.Sent)
-	if _, err := b.accounts.Activate(t.Context(), who.ID, 1, "", time.Now(), nil); err != nil {
+	if _, err := b.accounts.Activate(t.Context(), who, "", time.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	return code, who.ID, filed.ID

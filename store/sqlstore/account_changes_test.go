@@ -113,7 +113,7 @@ func changesEmail(t *testing.T, f *fixture) {
 		}
 	}
 	want.Email, want.PendingEmail, want.PendingEmailAt = next, contact.Email{}, time.Time{}
-	got, err = f.accounts.Activate(t.Context(), before.ID, 2, "", f.clock.Now(), nil)
+	got, err = f.accounts.Activate(t.Context(), accounts.Account{ID: before.ID, ActivationGeneration: 2}, "", f.clock.Now(), nil)
 	f.wantChanged(t, want, got, err)
 }
 
@@ -130,7 +130,7 @@ func changesFreed(t *testing.T, f *fixture) {
 	other, mail := f.person(t)
 	other.Email, other.Mobile = before.Email, before.Mobile
 	wantTaken(t, f.accounts.Create(t.Context(), other, mail), accounts.FieldEmail) // until the next one is proved
-	if _, err := f.accounts.Activate(t.Context(), before.ID, got.ActivationGeneration, "", f.clock.Now(), nil); err != nil {
+	if _, err := f.accounts.Activate(t.Context(), accounts.Account{ID: before.ID, ActivationGeneration: got.ActivationGeneration}, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.accounts.Create(t.Context(), other, mail); err != nil {
@@ -282,7 +282,7 @@ func changesParallel(t *testing.T, f *fixture) {
 			was := f.found(t, people[i].ID)
 			changed, err := f.accounts.ChangeEmail(t.Context(), was, email, f.mail(), f.change(was, accounts.AskedForEmail))
 			if err == nil {
-				_, err = f.accounts.Activate(t.Context(), changed.ID, changed.ActivationGeneration, "", f.clock.Now(), nil)
+				_, err = f.accounts.Activate(t.Context(), changed, "", f.clock.Now(), nil)
 			}
 			return err
 		},
@@ -324,7 +324,7 @@ func changesLinks(t *testing.T, f *fixture) {
 		t.Fatal(err)
 	}
 	f.wantDropped(t, link.ID, "superseded")
-	if _, err := f.accounts.Activate(t.Context(), before.ID, 1, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
+	if _, err := f.accounts.Activate(t.Context(), before, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("Activate of the address before = %v, want ErrNotFound", err)
 	}
 }

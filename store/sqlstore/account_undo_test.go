@@ -65,7 +65,7 @@ func (f *fixture) movedEmail(t *testing.T, was accounts.Account) (accounts.Accou
 	}
 	f.clock.Advance(time.Second)
 	change := f.change(was, accounts.ChangedEmail)
-	got, err = f.accounts.Activate(t.Context(), got.ID, got.ActivationGeneration, "", f.clock.Now(), change)
+	got, err = f.accounts.Activate(t.Context(), got, "", f.clock.Now(), change)
 	if err != nil {
 		t.Fatal(err)
 	}

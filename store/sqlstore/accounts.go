@@ -93,7 +93,7 @@ func (a *Accounts) Exists(ctx context.Context, key accounts.Key) (bool, error) {
 // Activate implements accounts.Store. It proves the address in one statement: of several accounts that wait with the same
 // address, the unique column of proved addresses lets one win.
 func (a *Accounts) Activate(
-	ctx context.Context, id string, generation int, hash string, when time.Time, kept *accounts.Change,
+	ctx context.Context, was accounts.Account, hash string, when time.Time, kept *accounts.Change,
 ) (accounts.Account, error) {
 	set, changedAt := "", Stamp{}
 	var mails []*accounts.Mail
@@ -107,12 +107,17 @@ func (a *Accounts) Activate(
 	if hash != "" {
 		facts = append(facts, fact{event: events.AccountPasswordChanged})
 	}
-	row, err := a.update(ctx, writing{kept: kept, mails: mails, activates: kept == nil, facts: facts}, `
+	// Where the statement finds the account, it is as active as the caller has read: only an activation makes an account active, and
+	// that removes the pending address.
+	if !was.Active {
+		facts = []fact{{event: events.AccountActivated}}
+	}
+	row, err := a.update(ctx, writing{kept: kept, mails: mails, facts: facts}, `
 		set email_key = pending_email_key, email_sealed = pending_email_sealed, email_masked = pending_email_masked,
 			email_changed_at = coalesce(?, email_changed_at), email_active = true, active = true, updated_at = ?,
 			password_hash = coalesce(nullif(?, ''), password_hash), `+clearPending+set+`
 		where id = ? and activation_generation = ? and pending_email_key is not null`,
-		changedAt, at(when), hash, id, generation)
+		changedAt, at(when), hash, was.ID, was.ActivationGeneration)
 	return a.found("activate account", row, err)
 }
 
@@ -247,17 +252,6 @@ type writing struct {
 	kept  *accounts.Change // the previous contacts, to undo the change; may be nil
 	mails []*accounts.Mail // any may be nil
 	facts []fact           // that events tell
-
-	// activates says that the change may be the account's activation, which is told instead of the first fact.
-	activates bool
-}
-
-// factsOf returns what the events tell about the account after the change. An account with a proved number was active before.
-func (w writing) factsOf(row accountRow) []fact {
-	if !w.activates || row.MobileKey != nil {
-		return w.facts
-	}
-	return []fact{{event: events.AccountActivated}}
 }
 
 // change makes the assignments of set if the account is still in the generations that the caller has read, keeps the previous
@@ -287,7 +281,7 @@ func (a *Accounts) update(ctx context.Context, w writing, statement string, args
 		if err := tx.GetContext(ctx, &row, tx.Rebind("update accounts "+statement+" returning "+withEndpoints), args...); err != nil {
 			return err
 		}
-		if err := tell(ctx, tx, row, row.UpdatedAt, w.factsOf(row)...); err != nil {
+		if err := tell(ctx, tx, row, row.UpdatedAt, w.facts...); err != nil {
 			return err
 		}
 		return a.insertMails(ctx, tx, row, w.mails...)

@@ -178,17 +178,17 @@ func accountsActivate(t *testing.T, f *fixture) {
 	want.Active, want.Email, want.PendingEmail, want.PendingEmailAt = true, want.PendingEmail, contact.Email{}, time.Time{}
 	want.UpdatedAt = want.UpdatedAt.Add(time.Second)
 	f.clock.Advance(time.Second)
-	got, err := f.accounts.Activate(t.Context(), account.ID, 1, "", f.clock.Now(), nil)
+	got, err := f.accounts.Activate(t.Context(), account, "", f.clock.Now(), nil)
 	if diff := cmp.Diff(want, got, sameContacts); err != nil || diff != "" {
 		t.Fatalf("Activate: %v (-want +got):\n%s", err, diff)
 	}
-	if _, err := f.accounts.Activate(t.Context(), account.ID, 1, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
+	if _, err := f.accounts.Activate(t.Context(), account, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("second Activate = %v, want ErrNotFound", err)
 	}
 	if diff := cmp.Diff(want, f.found(t, account.ID), sameContacts); diff != "" {
 		t.Errorf("after a second Activate (-want +got):\n%s", diff)
 	}
-	if _, err := f.accounts.Activate(t.Context(), uuid.NewString(), 1, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
+	if _, err := f.accounts.Activate(t.Context(), accounts.Account{ID: uuid.NewString(), ActivationGeneration: 1}, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("Activate of an unknown account = %v, want ErrNotFound", err)
 	}
 }
@@ -200,18 +200,18 @@ func accountsGeneration(t *testing.T, f *fixture) {
 	}
 	next := f.asksForAnother(t, account).PendingEmail
 	for _, generation := range []int{0, 1, 3} {
-		if _, err := f.accounts.Activate(t.Context(), account.ID, generation, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
+		if _, err := f.accounts.Activate(t.Context(), accounts.Account{ID: account.ID, ActivationGeneration: generation}, "", f.clock.Now(), nil); !errors.Is(err, accounts.ErrNotFound) {
 			t.Errorf("Activate of generation %d = %v, want ErrNotFound", generation, err)
 		}
 	}
-	if got, err := f.accounts.Activate(t.Context(), account.ID, 2, "", f.clock.Now(), nil); err != nil || got.Email != next {
+	if got, err := f.accounts.Activate(t.Context(), accounts.Account{ID: account.ID, ActivationGeneration: 2}, "", f.clock.Now(), nil); err != nil || got.Email != next {
 		t.Errorf("Activate of the newest generation = %v, %v", got.Email, err)
 	}
 }
 
 func accountsRenew(t *testing.T, f *fixture) {
 	proved, _ := f.created(t)
-	if _, err := f.accounts.Activate(t.Context(), proved.ID, 1, "", f.clock.Now(), nil); err != nil {
+	if _, err := f.accounts.Activate(t.Context(), proved, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	bare, _ := f.person(t)

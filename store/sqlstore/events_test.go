@@ -22,6 +22,7 @@ import (
 // eventsTests check which events are written, and how deliveries move on.
 var eventsTests = behaviours{
 	"Changes_of_accounts_are_told":                       eventsTold,
+	"Proofs_of_active_accounts_are_no_activations":       eventsActiveBefore,
 	"Nothing_is_written_without_endpoints":               eventsNone,
 	"Nothing_is_written_that_no_endpoint_wants":          eventsUnwanted,
 	"Events_of_an_account_are_numbered":                  eventsSeq,
@@ -94,7 +95,7 @@ var walks = map[string]walk{
 	"CreateClaiming": {do: func(t *testing.T, f *fixture) string { _, claimer, _ := f.claimed(t); return claimer.ID }, want: []events.Type{events.AccountCreated}},
 	"Activate": {do: func(t *testing.T, f *fixture) string {
 		account := f.waiting(t)
-		if _, err := f.accounts.Activate(t.Context(), account.ID, account.ActivationGeneration, "a hash", f.clock.Now(), nil); err != nil {
+		if _, err := f.accounts.Activate(t.Context(), account, "a hash", f.clock.Now(), nil); err != nil {
 			t.Fatal(err)
 		}
 		return account.ID
@@ -220,6 +221,33 @@ func eventsTold(t *testing.T, f *fixture) {
 		if got := f.types(t, id); !slices.Equal(got, line.want) {
 			t.Errorf("%s told %v, want %v", name, got, line.want)
 		}
+	}
+}
+
+// An account that was active before gets another address, also when it has nothing else that is proved.
+func eventsActiveBefore(t *testing.T, f *fixture) {
+	f.endpoint(t)
+	holder, _ := f.created(t)
+	claimer, mail := f.claimer(t, holder.Mobile)
+	if err := f.accounts.CreateClaiming(t.Context(), claimer, mail, holder, f.change(holder, accounts.NumberClaimed)); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.Advance(accounts.ClaimWindow)
+	if n := f.handOver(t); n != 1 {
+		t.Fatalf("%d claims ended", n)
+	}
+	lost := f.found(t, holder.ID)
+	if !lost.Active || !lost.Mobile.IsZero() || !lost.Email.IsZero() {
+		t.Fatalf("the account that lost its number is %+v", lost)
+	}
+	if _, err := f.accounts.Activate(t.Context(), lost, "another hash", f.clock.Now(), nil); err != nil {
+		t.Fatal(err)
+	}
+	want := []events.Type{
+		events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged, events.AccountPasswordChanged,
+	}
+	if got := f.types(t, holder.ID); !slices.Equal(got, want) {
+		t.Errorf("told %v, want %v", got, want)
 	}
 }
 

@@ -180,7 +180,7 @@ func mailsLeaseParallel(t *testing.T, f *fixture) {
 
 func mailsObsolete(t *testing.T, f *fixture) {
 	used, usedMail := f.created(t)
-	if _, err := f.accounts.Activate(t.Context(), used.ID, 1, "", f.clock.Now(), nil); err != nil {
+	if _, err := f.accounts.Activate(t.Context(), used, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	superseded, supersededMail := f.created(t)

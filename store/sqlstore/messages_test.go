@@ -195,7 +195,7 @@ func retryObsolete(t *testing.T, f *fixture) {
 		return account, mail
 	}
 	used, usedMail := failed()
-	if _, err := f.accounts.Activate(t.Context(), used.ID, 1, "", f.clock.Now(), nil); err != nil {
+	if _, err := f.accounts.Activate(t.Context(), used, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	superseded, supersededMail := failed()
@@ -229,7 +229,7 @@ func retryDropped(t *testing.T, f *fixture) {
 	f.filed(t, account, notice)
 	f.wantDropped(t, notice.ID, "unproved")
 	f.wantRetry(t, notice.ID, "unproved")
-	if _, err := f.accounts.Activate(t.Context(), account.ID, 1, "", f.clock.Now(), nil); err != nil {
+	if _, err := f.accounts.Activate(t.Context(), account, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	f.wantRetry(t, notice.ID, "")

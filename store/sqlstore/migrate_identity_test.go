@@ -70,7 +70,7 @@ func TestMigrate_moves_addresses_that_are_not_proved(t *testing.T) {
 				t.Errorf("%s: proved %v, pending %v since %v, %v", id, got.Email, got.PendingEmail, got.PendingEmailAt, err)
 			}
 		}
-		if _, err := store.Activate(t.Context(), "registered", 1, "", now, nil); err != nil {
+		if _, err := store.Activate(t.Context(), accounts.Account{ID: "registered", ActivationGeneration: 1}, "", now, nil); err != nil {
 			t.Errorf("Activate = %v", err)
 		}
 	})

@@ -24,7 +24,7 @@ func (f *fixture) notice(purpose accounts.MailPurpose) *accounts.Mail {
 func (f *fixture) proved(t *testing.T) (accounts.Account, accounts.Mail) {
 	t.Helper()
 	account, mail := f.created(t)
-	account, err := f.accounts.Activate(t.Context(), account.ID, 1, "", f.clock.Now(), nil)
+	account, err := f.accounts.Activate(t.Context(), account, "", f.clock.Now(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func noticesNoLink(t *testing.T, f *fixture) {
 	if err := f.accounts.RenewActivation(t.Context(), account.ID, *newest); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.accounts.Activate(t.Context(), account.ID, 1, "", f.clock.Now(), nil); err != nil {
+	if _, err := f.accounts.Activate(t.Context(), account, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	f.claim(t, mail.ID) // a newer link and the proof of the address end the other mails only

@@ -85,9 +85,9 @@ func pendingRace(t *testing.T, f *fixture) {
 		t.Fatalf("CreateAll = %d, %v", len(created), err)
 	}
 	results := testkit.Parallel(many, func(i int) error {
-		_, err := f.accounts.Activate(t.Context(), list[i].ID, 1, "", f.clock.Now(), nil)
+		_, err := f.accounts.Activate(t.Context(), list[i], "", f.clock.Now(), nil)
 		for store.AsOutage(err) != nil { // on a busy machine a thousand wait longer for a connection than a statement may
-			_, err = f.accounts.Activate(t.Context(), list[i].ID, 1, "", f.clock.Now(), nil)
+			_, err = f.accounts.Activate(t.Context(), list[i], "", f.clock.Now(), nil)
 		}
 		if _, lost := errors.AsType[*accounts.ExistsError](err); lost || err == nil {
 			if err := f.accounts.Release(t.Context(), hashed(t, email), f.clock.Now()); err != nil {
@@ -122,7 +122,7 @@ func pendingRace(t *testing.T, f *fixture) {
 func pendingPassword(t *testing.T, f *fixture) {
 	email, _ := f.contacts(t)
 	account, _ := f.waits(t, email, true)
-	got, err := f.accounts.Activate(t.Context(), account.ID, 1, "another hash", f.clock.Now(), nil)
+	got, err := f.accounts.Activate(t.Context(), account, "another hash", f.clock.Now(), nil)
 	if err != nil || got.PasswordHash != "another hash" || got.SessionGeneration != 2 || got.ActivationGeneration != 1 {
 		t.Errorf("Activate = %+v, %v", got, err)
 	}
@@ -168,7 +168,7 @@ func pendingCorrect(t *testing.T, f *fixture) {
 	if _, err := f.accounts.CorrectEmail(t.Context(), account, stale, *f.mail()); !errors.Is(err, accounts.ErrChanged) {
 		t.Errorf("CorrectEmail of an account read before = %v, want ErrChanged", err)
 	}
-	if _, err := f.accounts.Activate(t.Context(), account.ID, 2, "", f.clock.Now(), nil); err != nil {
+	if _, err := f.accounts.Activate(t.Context(), accounts.Account{ID: account.ID, ActivationGeneration: 2}, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	inUse, _ := f.waits(t, email, false)
@@ -220,7 +220,7 @@ func pendingReleases(t *testing.T, f *fixture) {
 			return nil
 		})
 		group.Go(func() error {
-			_, err := f.accounts.Activate(t.Context(), account.ID, 1, "", f.clock.Now(), nil)
+			_, err := f.accounts.Activate(t.Context(), account, "", f.clock.Now(), nil)
 			if _, lost := errors.AsType[*accounts.ExistsError](err); lost || errors.Is(err, accounts.ErrNotFound) {
 				return nil
 			}
@@ -324,7 +324,7 @@ func pendingLeft(t *testing.T, f *fixture) {
 	owner, _ := f.created(t)
 	loser, mail := f.waits(t, owner.PendingEmail, true)
 	inUse, _ := f.waits(t, owner.PendingEmail, false)
-	if _, err := f.accounts.Activate(t.Context(), owner.ID, 1, "", f.clock.Now(), nil); err != nil {
+	if _, err := f.accounts.Activate(t.Context(), owner, "", f.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	declined, _ := f.contacts(t)
