@@ -154,6 +154,11 @@ func describeContract(doc *openapi3.T) docPage {
 				}
 			}
 		}
+		for name, item := range doc.Webhooks {
+			if op := item.Post; slices.Contains(op.Tags, tag.Name) {
+				group.Operations = append(group.Operations, describeOperation("event", name, op, page.Errnos))
+			}
+		}
 		slices.SortFunc(group.Operations, func(a, b docOperation) int { return strings.Compare(a.Path, b.Path) })
 		page.Groups = append(page.Groups, group)
 	}
@@ -183,6 +188,9 @@ func describeOperation(method, path string, op *openapi3.Operation, table []docF
 	if op.RequestBody != nil {
 		media := op.RequestBody.Value.Content["application/json"]
 		d.Body, d.Sent = describeFields(media.Schema.Value), example(media.Example)
+		if len(media.Schema.Value.AllOf) == 2 { // an event: its data is what differs
+			d.Body = describeFields(media.Schema.Value.AllOf[1].Value.Properties["data"].Value)
+		}
 	}
 	for _, status := range op.Responses.Keys() {
 		res := op.Responses.Value(status).Value
