@@ -39,7 +39,7 @@ func TestBoard_tells_of_a_deployment_what_happened(t *testing.T) {
 	d.askCode(t, "13812990005") // on a blacklist
 	page := d.board(t, "isv.BLACK_KEY_CONTROL_LIMIT", "of 2,000 in 24 h", "aliyun closed",
 		`<rect class="used"`, "smtp", "Codes are accepted")
-	for _, lack := range []string{"13812990005", lilei().Mobile, lilei().Email, "Currently unavailable"} {
+	for _, lack := range []string{"13812990005", lilei().Mobile, lilei().Email, "Currently unavailable", "Events to your services"} {
 		if strings.Contains(page, lack) {
 			t.Errorf("the page shows %q", lack)
 		}

@@ -106,6 +106,7 @@ func TestEvents_of_a_sign_up_reach_an_endpoint_that_fails_at_first(t *testing.T)
 	testkit.Eventually(t, 2*testkit.Patience, func() bool {
 		return r.has(events.AccountCreated, events.AccountContactChanged)
 	}, "the events of the sign-up arrive")
+	d.board(t, "Events to your services", "working × 1")
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if found := testkit.FindSecrets(r.bodies, journey.Mobile, journey.Email, journey.Password, journey.Username); len(found) > 0 {

@@ -56,6 +56,7 @@ func sources() board.Sources {
 		},
 		Outbox:   func(context.Context) (vitals.Backlog, error) { return vitals.Backlog{}, nil },
 		Outcomes: func(context.Context) (vitals.Backlog, error) { return vitals.Backlog{}, nil },
+		Events:   func(context.Context) (vitals.Events, error) { return vitals.Events{}, nil },
 		Budget: func(context.Context) (vitals.Budget, error) {
 			return vitals.Budget{Count: 10_000, Left: 9_812, Price: 0.045}, nil
 		},
@@ -205,5 +206,32 @@ func TestBoard_says_why_mails_do_not_leave(t *testing.T) {
 		if page := get(path).Body.String(); !strings.Contains(page, want) {
 			t.Errorf("%s lacks %q", path, want)
 		}
+	}
+}
+
+func TestBoard_shows_events_where_there_are_endpoints(t *testing.T) {
+	t.Parallel()
+	s := sources()
+	get, clock := open(t, s)
+	for path, unwanted := range map[string]string{"/ops?lang=en": "Events to your services", "/ops?lang=zh": "发往自有服务的事件"} {
+		if strings.Contains(get(path).Body.String(), unwanted) {
+			t.Errorf("%s shows events without an endpoint", path)
+		}
+	}
+	s.Events = func(context.Context) (vitals.Events, error) {
+		return vitals.Events{Waiting: 1234, Behind: 1500 * time.Millisecond, Endpoints: []vitals.Endpoint{
+			{ID: "ep_1"},
+			{ID: "ep_2", FailingSince: clock.Now().Add(-2 * time.Hour)},
+			{ID: "ep_3", DisabledAt: clock.Now().Add(-time.Hour), Disabled: vitals.ByAnswer},
+			{ID: "ep_4", DisabledAt: clock.Now().Add(-time.Hour), Disabled: vitals.ByOperator},
+		}}, nil
+	}
+	get, _ = open(t, s)
+	wantTexts(t, get("/ops?lang=en").Body.String(), `class="verdict amber"`, "Events to your services", "working × 1", "failing × 1", "disabled × 2",
+		"<td>1,234</td>", "<td>1.5\u00a0s</td>", "The endpoint ep_2 has been failing for 2\u00a0h. Find", "The endpoint ep_3 was disabled because it answered 410.")
+	chinese := get("/ops?lang=zh").Body.String()
+	wantTexts(t, chinese, "正常 × 1", "失败中 × 1", "已停用 × 2", "端点 ep_2 已持续失败 2\u00a0h。", "端点 ep_3 返回了 410")
+	if strings.Contains(chinese, "ep_4") {
+		t.Error("the verdict names an endpoint that an operator has disabled")
 	}
 }

@@ -21,6 +21,7 @@ type Sources struct {
 	Queues   func(context.Context) ([]vitals.Queue, error)
 	Outbox   func(context.Context) (vitals.Backlog, error)
 	Outcomes func(context.Context) (vitals.Backlog, error)
+	Events   func(context.Context) (vitals.Events, error)
 	Budget   func(context.Context) (vitals.Budget, error) // nil without a budget
 }
 
@@ -60,6 +61,7 @@ func (b *Board) gather(ctx context.Context, window vitals.Window, now time.Time)
 	ask(ctx, g, vitals.SourceQueues, b.sources.Queues, func(found []vitals.Queue) { g.facts.Queues = found })
 	ask(ctx, g, vitals.SourceOutbox, b.sources.Outbox, func(found vitals.Backlog) { g.facts.Outbox = &found })
 	ask(ctx, g, vitals.SourceOutcomes, b.sources.Outcomes, func(found vitals.Backlog) { g.facts.Outcomes = &found })
+	ask(ctx, g, vitals.SourceEvents, b.sources.Events, func(found vitals.Events) { g.facts.Events = &found })
 	if b.sources.Budget != nil {
 		ask(ctx, g, vitals.SourceBudget, b.sources.Budget, func(found vitals.Budget) { g.facts.Budget = &found })
 	}

@@ -43,7 +43,7 @@ func (v view) Tables() []table {
 		hint, prefixes = phrase{"prefixes.more", []any{more}}, prefixes[:mostPrefixes]
 	}
 	rateColumns := []string{"col.asked", "col.accepted", "col.delivered", "col.undelivered", "col.used"}
-	return []table{
+	tables := []table{
 		{
 			Title: "providers", Rows: v.providers(), Empty: v.empty(vitals.SourceTraffic),
 			Columns: slices.Concat([]string{"col.provider"}, rateColumns, []string{"col.to_provider", "col.to_phone", "col.breaker"}),
@@ -61,6 +61,31 @@ func (v view) Tables() []table {
 			Columns: []string{"col.why", "col.count", "col.state", "col.channel", "col.provider", "col.last"},
 		},
 	}
+	if rows := v.events(); len(rows) > 0 {
+		tables = append(tables, table{
+			Title: "events", Hint: phrase{Key: "events.hint"}, Rows: rows, Words: true,
+			Columns: []string{"col.endpoints", "col.waiting", "col.behind"},
+		})
+	}
+	return tables
+}
+
+// events is one row, or none where no service of the team gets events.
+func (v view) events() [][]cell {
+	if v.Facts.Events == nil || len(v.Facts.Events.Endpoints) == 0 {
+		return nil
+	}
+	states := map[string]int{}
+	for _, e := range v.Facts.Events.Endpoints {
+		states[e.State()]++
+	}
+	var badges []badge
+	for _, s := range []badge{{"green", "working"}, {"amber", "failing"}, {"red", "disabled"}} {
+		if n := states[s.Text]; n > 0 {
+			badges = append(badges, badge{s.Class, v.Or("endpoint.", s.Text) + " × " + grouped(n)})
+		}
+	}
+	return [][]cell{{{Badges: badges}, {Text: grouped(v.Facts.Events.Waiting)}, {Text: span(v.Facts.Events.Behind)}}}
 }
 
 // empty is the key of what is said in place of rows: a source that did not answer is not the same as nothing.

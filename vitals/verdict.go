@@ -38,6 +38,11 @@ const (
 	deadCode   = 30 * time.Second // that a pending code waits where no worker runs any more
 	oldMail    = 5 * time.Minute  // that a mail is in the outbox
 	oldOutcome = 30 * time.Second // that an outcome waits: the figures are late
+
+	oldEvent      = time.Minute        // that an event to an endpoint that works waits; the alert EventsBehind has the same
+	longFail      = 10 * time.Minute   // that an endpoint fails: the first three attempts of an event have failed by then
+	newDisable    = 5 * 24 * time.Hour // since an endpoint was disabled: what waits for it is given up then
+	mostEndpoints = 3                  // that are named
 )
 
 // Finding is one sentence of the verdict. Rule is the key of its text, Args are the arguments of that text: numbers,
@@ -67,6 +72,7 @@ func (f Facts) Judge() []Finding {
 	if f.Outcomes != nil && f.Outcomes.Age(f.At) > oldOutcome {
 		v.add(Amber, "outcomes_wait", f.Outcomes.Count, f.Outcomes.Age(f.At))
 	}
+	v.events()
 	slices.SortStableFunc(v.found, func(a, b Finding) int { return int(b.Level) - int(a.Level) })
 	if len(v.found) == 0 {
 		v.healthy()
@@ -253,4 +259,33 @@ func (f Facts) mailOutages() []string {
 	}
 	slices.SortStableFunc(out, func(a, b string) int { return cmp.Or(times[b]-times[a], strings.Compare(a, b)) })
 	return out
+}
+
+// events names the endpoints that need an operator. One that an operator has disabled is meant to be.
+func (v *verdict) events() {
+	if v.Events == nil {
+		return
+	}
+	if v.Events.Behind > oldEvent {
+		v.add(Amber, "events_wait", v.Events.Waiting, v.Events.Behind)
+	}
+	named, more := len(v.found)+mostEndpoints, 0
+	for _, e := range v.Events.Endpoints {
+		fails := e.State() == "failing" && v.At.Sub(e.FailingSince) > longFail
+		ended := e.State() == "disabled" && e.Disabled != ByOperator && v.At.Sub(e.DisabledAt) <= newDisable
+		switch {
+		case !fails && !ended:
+		case len(v.found) == named:
+			more++
+		case fails:
+			v.add(Amber, "endpoint_fails", e.ID, v.At.Sub(e.FailingSince))
+		case e.Disabled == ByAnswer:
+			v.add(Amber, "endpoint_gone", e.ID)
+		default:
+			v.add(Amber, "endpoint_given_up", e.ID)
+		}
+	}
+	if more > 0 {
+		v.add(Amber, "endpoints_more", more)
+	}
 }

@@ -117,6 +117,30 @@ func TestFacts_Judge(t *testing.T) {
 			func(f *vitals.Facts) { f.Traffic.Mail.Recent = vitals.Tally{Waiting: 2, Refused: 2} }, []string{"green arrive [97 100 1.3s]"},
 		},
 		"figures lag": {func(f *vitals.Facts) { f.Outcomes = ago(time.Minute) }, []string{"amber outcomes_wait [2 1m0s]"}},
+		"events wait": {
+			func(f *vitals.Facts) { f.Events = &vitals.Events{Waiting: 7, Behind: 61 * time.Second} }, []string{"amber events_wait [7 1m1s]"},
+		},
+		"endpoints work, or have just failed, or are meant to be disabled, or have long been": {
+			func(f *vitals.Facts) {
+				f.Events = &vitals.Events{Waiting: 7, Behind: time.Minute, Endpoints: []vitals.Endpoint{
+					{ID: "a"}, {ID: "b", FailingSince: at.Add(-10 * time.Minute)},
+					{ID: "c", DisabledAt: at.Add(-time.Minute), Disabled: vitals.ByOperator, FailingSince: at.Add(-time.Hour)},
+					{ID: "d", DisabledAt: at.Add(-6 * 24 * time.Hour), Disabled: vitals.ByFailures},
+				}}
+			},
+			[]string{"green arrive [97 100 1.3s]"},
+		},
+		"endpoints fail": {
+			func(f *vitals.Facts) {
+				f.Events = &vitals.Events{Endpoints: []vitals.Endpoint{
+					{ID: "a", FailingSince: at.Add(-time.Hour)},
+					{ID: "b", FailingSince: at.Add(-6 * 24 * time.Hour), DisabledAt: at.Add(-24 * time.Hour), Disabled: vitals.ByFailures},
+					{ID: "c", DisabledAt: at.Add(-time.Minute), Disabled: vitals.ByAnswer},
+					{ID: "d", FailingSince: at.Add(-time.Hour)}, {ID: "e", FailingSince: at.Add(-time.Hour)}, {ID: "f"},
+				}}
+			},
+			[]string{"amber endpoint_fails [a 1h0m0s]", "amber endpoint_given_up [b]", "amber endpoint_gone [c]", "amber endpoints_more [2]"},
+		},
 		"the worst is said first": {
 			func(f *vitals.Facts) { f.Budget.Left = 19; f.Queues[0].Paused = true },
 			[]string{"red paused [sms]", "amber budget_low [19 19]"},

@@ -23,6 +23,7 @@ type Facts struct {
 	Queues      []Queue
 	Outbox      *Backlog // mails to be sent
 	Outcomes    *Backlog // outcomes of SMS that are not in the database yet
+	Events      *Events  // for a team's own services
 	Budget      *Budget  // also nil where there is none
 }
 
@@ -36,6 +37,7 @@ const (
 	SourceQueues   Source = "queues"
 	SourceOutbox   Source = "outbox"
 	SourceOutcomes Source = "outcomes"
+	SourceEvents   Source = "events"
 	SourceBudget   Source = "budget"
 )
 
@@ -81,6 +83,43 @@ func (b Backlog) Age(at time.Time) time.Duration {
 		return 0
 	}
 	return max(at.Sub(b.Oldest), 0)
+}
+
+// Events is what waits for the endpoints of a team's own services.
+type Events struct {
+	Waiting   int           // deliveries that are not done, to endpoints that get events
+	Behind    time.Duration // of the oldest due delivery to an endpoint that works
+	Endpoints []Endpoint
+}
+
+// Endpoint is the state of one endpoint.
+type Endpoint struct {
+	ID           string
+	FailingSince time.Time // the first failure since the last success; zero: it works
+	DisabledAt   time.Time // zero: it gets events
+	Disabled     Disabling // why
+}
+
+// Disabling is why an endpoint is disabled.
+type Disabling string
+
+// The reasons.
+const (
+	ByOperator Disabling = "operator"
+	ByAnswer   Disabling = "gone" // it has answered 410
+	ByFailures Disabling = "failing"
+)
+
+// State is working, failing or disabled.
+func (e Endpoint) State() string {
+	switch {
+	case !e.DisabledAt.IsZero():
+		return "disabled"
+	case !e.FailingSince.IsZero():
+		return "failing"
+	default:
+		return "working"
+	}
 }
 
 // Budget is how many codes may be sent in any 24 hours.

@@ -8,6 +8,7 @@ import (
 
 	"usher/app"
 	"usher/board"
+	"usher/events"
 	"usher/limits"
 	"usher/queue"
 	"usher/store/sqlstore"
@@ -35,6 +36,27 @@ func (i inspector) outbox(ctx context.Context) (vitals.Backlog, error) {
 func (i inspector) outcomes(ctx context.Context) (vitals.Backlog, error) {
 	count, oldest, err := i.stores.Redis.Outcomes().Backlog(ctx)
 	return vitals.Backlog{Count: count, Oldest: oldest}, err
+}
+
+// disablings are the reasons why an endpoint is disabled, as the operators' page calls them.
+var disablings = map[string]vitals.Disabling{
+	events.DisabledByOperator: vitals.ByOperator, events.DisabledByAnswer: vitals.ByAnswer, events.DisabledByFailures: vitals.ByFailures,
+}
+
+// events is what waits for the endpoints of the team's own services.
+func (i inspector) events(ctx context.Context) (vitals.Events, error) {
+	endpoints, err := i.stores.Events.Endpoints(ctx)
+	if err != nil || len(endpoints) == 0 {
+		return vitals.Events{}, err
+	}
+	backlog, err := i.stores.Events.Backlog(ctx)
+	found := vitals.Events{Waiting: backlog.Waiting, Behind: backlog.Behind}
+	for _, e := range endpoints {
+		found.Endpoints = append(found.Endpoints, vitals.Endpoint{
+			ID: e.ID, FailingSince: e.FailingSince, DisabledAt: e.DisabledAt, Disabled: disablings[e.Reason],
+		})
+	}
+	return found, err
 }
 
 // left is what all processes together may still spend of a limit that counts all requests together.
@@ -70,6 +92,7 @@ func (i inspector) board(probes func(context.Context) map[string]error, price fl
 		Queues:   i.queues,
 		Outbox:   i.outbox,
 		Outcomes: i.outcomes,
+		Events:   i.events,
 	}
 	if budget := i.limits[limits.SMSBudgetDay]; !budget.Off() {
 		sources.Budget = func(ctx context.Context) (vitals.Budget, error) {

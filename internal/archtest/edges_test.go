@@ -46,6 +46,7 @@ var edges = []edge{
 	{"accounts", "verify", "registering spends a code"},
 	{"api", "tokens", "it signs tokens of sessions and publishes their keys"},
 	{"app/front", "tokens", "it reads their keys"},
+	{"app/front", "events", "it shows operators why an endpoint is disabled"},
 	{"cmd/admin", "tokens", "it makes keys for them and checks a rotation"},
 	{"cmd/dev", "tokens", "a try-out has keys of its own"},
 	{"app/front", "tokens/rotation", "it records which keys sign and warns of early steps"},
