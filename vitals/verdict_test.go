@@ -123,7 +123,8 @@ func TestFacts_Judge(t *testing.T) {
 		"endpoints work, or have just failed, or are meant to be disabled, or have long been": {
 			func(f *vitals.Facts) {
 				f.Events = &vitals.Events{Waiting: 7, Behind: time.Minute, Endpoints: []vitals.Endpoint{
-					{ID: "a"}, {ID: "b", FailingSince: at.Add(-10 * time.Minute)},
+					{ID: "a"},
+					{ID: "b", FailingSince: at.Add(-10 * time.Minute)},
 					{ID: "c", DisabledAt: at.Add(-time.Minute), Disabled: vitals.ByOperator, FailingSince: at.Add(-time.Hour)},
 					{ID: "d", DisabledAt: at.Add(-6 * 24 * time.Hour), Disabled: vitals.ByFailures},
 				}}
@@ -136,7 +137,9 @@ func TestFacts_Judge(t *testing.T) {
 					{ID: "a", FailingSince: at.Add(-time.Hour)},
 					{ID: "b", FailingSince: at.Add(-6 * 24 * time.Hour), DisabledAt: at.Add(-24 * time.Hour), Disabled: vitals.ByFailures},
 					{ID: "c", DisabledAt: at.Add(-time.Minute), Disabled: vitals.ByAnswer},
-					{ID: "d", FailingSince: at.Add(-time.Hour)}, {ID: "e", FailingSince: at.Add(-time.Hour)}, {ID: "f"},
+					{ID: "d", FailingSince: at.Add(-time.Hour)},
+					{ID: "e", FailingSince: at.Add(-time.Hour)},
+					{ID: "f"},
 				}}
 			},
 			[]string{"amber endpoint_fails [a 1h0m0s]", "amber endpoint_given_up [b]", "amber endpoint_gone [c]", "amber endpoints_more [2]"},
