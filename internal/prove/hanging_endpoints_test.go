@@ -20,7 +20,7 @@ func TestRow32_endpoints_that_hang_delay_no_others(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 32, "5 of 20 endpoints hang")
 	const endpoints, hang = 20, 5
-	deliveries, rate := size(400, 10_000), size(100, 50) // deliveries, and deliveries a second
+	deliveries, rate := size(400, 100_000), size(100, 400) // deliveries, and deliveries a second
 	d := newDeployment(t, plan{events: 1, environ: map[string]string{allowReceivers: "127.0.0.0/8"}})
 	d.up("events1")
 	stored := d.stored()
