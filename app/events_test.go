@@ -80,7 +80,8 @@ func (r *receiver) register(t *testing.T, d *deployment) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, secret, err := sqlstore.NewEvents(db, keys, time.Now).AddEndpoint(t.Context(), server.URL+"/events", nil)
+	secret := events.NewSecret()
+	_, err = sqlstore.NewEvents(db, keys, time.Now).AddEndpoint(t.Context(), server.URL+"/events", nil, secret)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"usher/webhooks"
 )
 
 // Endpoint is an address of a team's own service that gets events.
@@ -37,6 +39,14 @@ const (
 // NewEndpointID returns the id of a new endpoint.
 func NewEndpointID() string {
 	return "ep_" + strings.ReplaceAll(uuid.Must(uuid.NewV7()).String(), "-", "")
+}
+
+// NextSecret returns a new secret of the same kind: a private key for a private key.
+func NextSecret(former string) string {
+	if _, private := webhooks.PublicKey(former); private {
+		return webhooks.NewPrivateKey()
+	}
+	return NewSecret()
 }
 
 // NewSecret returns a secret in the form of the specification, with 32 random bytes.

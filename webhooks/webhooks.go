@@ -7,6 +7,7 @@
 package webhooks
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -53,7 +54,12 @@ var (
 
 // Keys are the secrets of one connection, the newest first. The zero value signs nothing and accepts nothing. They are safe for
 // concurrent use, and every formatter prints them masked.
-type Keys struct{ secrets [][]byte }
+type Keys struct {
+	secrets [][]byte
+	private []ed25519.PrivateKey // only of [ParseSigningKeys]
+}
+
+var errTooMany = fmt.Errorf("want at most %d secrets: the new one and the old one", maxSecrets)
 
 // ParseKeys reads one secret, or during a rotation the new and the old one with a comma between them. Each is whsec_ and the
 // base64 of 24 to 64 random bytes. The error does not quote the text.
@@ -69,13 +75,13 @@ func ParseKeys(text string) (Keys, error) {
 		keys.secrets = append(keys.secrets, key)
 	}
 	if len(keys.secrets) > maxSecrets {
-		return Keys{}, fmt.Errorf("want at most %d secrets: the new one and the old one", maxSecrets)
+		return Keys{}, errTooMany
 	}
 	return keys, nil
 }
 
 // IsZero reports whether there is no secret.
-func (k Keys) IsZero() bool { return len(k.secrets) == 0 }
+func (k Keys) IsZero() bool { return len(k.secrets)+len(k.private) == 0 }
 
 // Format writes a mask for every verb.
 func (k Keys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "******") }
@@ -89,7 +95,7 @@ func (k Keys) Sign(header http.Header, id string, at time.Time, body []byte) {
 	}
 	header.Set(HeaderID, id)
 	header.Set(HeaderTimestamp, timestamp)
-	header.Set(HeaderSignature, strings.Join(signatures, " "))
+	header.Set(HeaderSignature, strings.Join(append(signatures, k.signEd(id, timestamp, body)...), " "))
 }
 
 // Verify checks the signature of a received body against the clock of this machine, and returns the id. One match of any

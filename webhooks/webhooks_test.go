@@ -1,6 +1,8 @@
 package webhooks_test
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -185,4 +187,61 @@ func signedAgain(k webhooks.Keys, id, at string, body []byte) string {
 	header := http.Header{}
 	k.Sign(header, id, time.Unix(seconds, 0), body)
 	return strings.TrimPrefix(header.Get(webhooks.HeaderSignature), "v1,")
+}
+
+// The second example that the specification's libraries publish.
+func TestKeys_sign_the_published_example_of_Ed25519(t *testing.T) {
+	t.Parallel()
+	const (
+		private = "whsk_VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk="
+		body    = `{"test": 2432232314}`
+		want    = "v1a,tQ9V2XOqn7jL/DQenEFpqIugdBVtiMmER5mhSkXBNwM0mkATuDe6KYYUuxqtaiHeYGb7KaaBRdM5WqyeFiL8Ag=="
+	)
+	signature := func(text string) string {
+		k, err := webhooks.ParseSigningKeys(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := http.Header{}
+		k.Sign(header, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(body))
+		return header.Get(webhooks.HeaderSignature)
+	}
+	if got := signature(private); got != want {
+		t.Errorf("signed %s, want %s", got, want)
+	}
+	if got := signature(newer + "," + private); got != vectors[0].want+" "+want {
+		t.Errorf("both kinds sign %s", got)
+	}
+	if _, err := webhooks.ParseKeys(private); err == nil {
+		t.Error("a private key is taken for a shared secret")
+	}
+	for _, text := range []string{"whsk_", "whsk_AAAA", "whsk_?", private + "," + private + "," + private} {
+		if _, err := webhooks.ParseSigningKeys(text); err == nil {
+			t.Errorf("%d characters are accepted", len(text))
+		}
+	}
+}
+
+func TestPublicKey_verifies_what_the_private_one_signs(t *testing.T) {
+	t.Parallel()
+	private := webhooks.NewPrivateKey()
+	text, ok := webhooks.PublicKey(private)
+	encoded, prefixed := strings.CutPrefix(text, "whpk_")
+	public, err := base64.StdEncoding.DecodeString(encoded)
+	if !ok || !prefixed || err != nil || len(public) != ed25519.PublicKeySize {
+		t.Fatalf("public key %q, %v", text, err)
+	}
+	k, err := webhooks.ParseSigningKeys(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := http.Header{}
+	k.Sign(header, "evt_1", time.Unix(1767323045, 0), []byte("body"))
+	signature, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(header.Get(webhooks.HeaderSignature), "v1a,"))
+	if err != nil || !ed25519.Verify(public, []byte("evt_1.1767323045.body"), signature) {
+		t.Errorf("the signature does not verify: %v", err)
+	}
+	if _, ok := webhooks.PublicKey(newer); ok {
+		t.Error("a shared secret has a public key")
+	}
 }

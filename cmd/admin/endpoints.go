@@ -14,6 +14,7 @@ import (
 	"usher/events/outbound"
 	"usher/secrets"
 	"usher/store/sqlstore"
+	"usher/webhooks"
 )
 
 const endpointsUsage = `usage: admin endpoints COMMAND
@@ -24,7 +25,7 @@ const endpointsUsage = `usage: admin endpoints COMMAND
   enable ID                    send to it again
   rotate ID                    make a new secret, which is shown once; the former one signs too for another 24 hours
 
-Without -events an endpoint gets every event. -json prints JSON. docs/events.md tells what an endpoint must do.
+Without -events an endpoint gets every event. With -ed25519 its secret is a key pair, and the public half is shown. -json prints JSON. docs/events.md tells what an endpoint must do.
 `
 
 func endpointsCommand(ctx context.Context, p app.Process) error {
@@ -60,16 +61,26 @@ func openEvents(ctx context.Context, p app.Process) (stored *sqlstore.Events, do
 	return sqlstore.NewEvents(db, keys, time.Now), func() { _ = db.Close() }, nil
 }
 
-// newSecret is what a program reads after a secret was made.
+// newSecret is what a program reads after a secret was made. It has a secret that Usher and the endpoint share, or the public half of
+// a key whose private half stays here.
 type newSecret struct {
-	ID     string `json:"id"` // of the endpoint
-	Secret string `json:"secret"`
+	ID        string `json:"id"` // of the endpoint
+	Secret    string `json:"secret,omitempty"`
+	PublicKey string `json:"public_key,omitempty"`
 }
 
 // showSecret prints a secret for the only time.
 func showSecret(p app.Process, id, secret string, asJSON bool) error {
+	public, private := webhooks.PublicKey(secret)
+	if private {
+		secret = ""
+	}
 	if asJSON {
-		return printJSON(p.Stdout, "", newSecret{id, secret})
+		return printJSON(p.Stdout, "", newSecret{id, secret, public})
+	}
+	if private {
+		_, err := fmt.Fprintf(p.Stdout, "Endpoint %s verifies with this public key:\n\n  %s\n", id, public)
+		return err
 	}
 	_, err := fmt.Fprintf(p.Stdout, "Endpoint %s has this secret. It is shown this once; keep it like a password:\n\n  %s\n", id, secret)
 	return err
@@ -79,6 +90,7 @@ func addEndpoint(ctx context.Context, p app.Process) error {
 	flags := newFlags("endpoints add", endpointsUsage)
 	url := flags.String("url", "", "`address` that gets the events: https, or http in a network of USHER_EVENTS_ALLOW_PRIVATE")
 	list := flags.String("events", "", "`types` of events with commas between them; empty: every type, also those of later versions")
+	ed25519 := flags.Bool("ed25519", false, "sign with a key whose private half the endpoint does not have")
 	asJSON := flags.Bool("json", false, "print a JSON object")
 	if err := parseFlagsOnly(flags, p); err != nil {
 		return err
@@ -103,7 +115,11 @@ func addEndpoint(ctx context.Context, p app.Process) error {
 		return err
 	}
 	defer done()
-	id, secret, err := stored.AddEndpoint(ctx, *url, types)
+	secret := events.NewSecret()
+	if *ed25519 {
+		secret = webhooks.NewPrivateKey()
+	}
+	id, err := stored.AddEndpoint(ctx, *url, types, secret)
 	if err != nil {
 		return err
 	}

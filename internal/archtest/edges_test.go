@@ -181,6 +181,7 @@ var edges = []edge{
 	{"cmd/admin", "config", "it reads and checks the settings"},
 	{"cmd/admin", "events", "it shows endpoints and events"},
 	{"cmd/admin", "events/outbound", "it reads the networks that endpoints may be in"},
+	{"cmd/admin", "webhooks", "it makes key pairs of endpoints"},
 	{"cmd/admin", "contact", "it reads numbers and addresses"},
 	{"cmd/admin", "messages", "it shows and retries messages"},
 	{"cmd/admin", "providers", "its canary is sent by one provider"},

@@ -124,7 +124,8 @@ func (d *deployment) subscribe(stored *sqlstore.DB, receivers ...*receiver) {
 	d.t.Helper()
 	endpoints := sqlstore.NewEvents(stored, d.keys(), time.Now)
 	for _, r := range receivers {
-		_, secret, err := endpoints.AddEndpoint(d.t.Context(), "http://"+r.addr+"/usher", nil)
+		secret := events.NewSecret()
+		_, err := endpoints.AddEndpoint(d.t.Context(), "http://"+r.addr+"/usher", nil, secret)
 		if err != nil {
 			d.t.Fatal(err)
 		}

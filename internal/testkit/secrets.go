@@ -50,7 +50,7 @@ var credentialForms = map[string]*regexp.Regexp{
 	"a JSON Web Token":                  regexp.MustCompile(`eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*`),
 	"a token of a session":              regexp.MustCompile(`\busr_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}\b`),
 	"a key of an app":                   regexp.MustCompile(`\busk_[0-9A-Za-z_]{32,}`),
-	"a secret that signs HTTP requests": regexp.MustCompile(`\bwhsec_[0-9A-Za-z+/]{16,}`),
+	"a secret that signs HTTP requests": regexp.MustCompile(`\bwhs(ec|k)_[0-9A-Za-z+/]{16,}`),
 	"a private key on P-256":            regexp.MustCompile(`M[IG]{1,2}\w{0,3}AgEAMBMGByqGSM49AgEGCCqGSM49AwEH`), // the beginning of its PKCS #8
 }
 

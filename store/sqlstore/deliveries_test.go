@@ -285,8 +285,23 @@ func (f *fixture) signed(t *testing.T) (http.Header, []byte) {
 	return header, claimed.Body
 }
 
+func endpointsRotatePrivate(t *testing.T, f *fixture) {
+	id, err := f.events.AddEndpoint(t.Context(), "https://example.com", nil, webhooks.NewPrivateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newest, err := f.events.RotateEndpoint(t.Context(), id); err != nil || !strings.HasPrefix(newest, "whsk_") {
+		t.Fatalf("another kind of secret after the rotation, %v", err)
+	}
+	header, _ := f.signed(t)
+	if got := header.Get(webhooks.HeaderSignature); strings.Count(got, "v1a,") != 2 {
+		t.Errorf("the signatures are %s, want those of both keys", got)
+	}
+}
+
 func endpointsRotate(t *testing.T, f *fixture) {
-	id, former, err := f.events.AddEndpoint(t.Context(), "https://example.com", nil)
+	former := events.NewSecret()
+	id, err := f.events.AddEndpoint(t.Context(), "https://example.com", nil, former)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +331,8 @@ func endpointsRotate(t *testing.T, f *fixture) {
 }
 
 func endpointsDump(t *testing.T, f *fixture) {
-	_, secret, err := f.events.AddEndpoint(t.Context(), "https://example.com", nil)
+	secret := events.NewSecret()
+	_, err := f.events.AddEndpoint(t.Context(), "https://example.com", nil, secret)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,10 +54,10 @@ func (r endpointRow) endpoint() events.Endpoint {
 	}
 }
 
-// AddEndpoint stores an endpoint, which gets the events of everything that begins from now on. It returns its id and its secret,
-// which is not shown again.
-func (e *Events) AddEndpoint(ctx context.Context, url string, types []events.Type) (id, secret string, err error) {
-	id, secret = events.NewEndpointID(), events.NewSecret()
+// AddEndpoint stores an endpoint, which gets the events of everything that begins from now on, and returns its id. The secret is
+// one of events.NewSecret, or a private key of webhooks.NewPrivateKey.
+func (e *Events) AddEndpoint(ctx context.Context, url string, types []events.Type, secret string) (id string, err error) {
+	id = events.NewEndpointID()
 	list, now := events.JoinTypes(types), at(e.now())
 	if list != "" {
 		list = "," + list
@@ -65,7 +65,7 @@ func (e *Events) AddEndpoint(ctx context.Context, url string, types []events.Typ
 	_, err = e.db.exec(ctx, `
 		insert into endpoints (id, url, types, secret_sealed, created_at, updated_at) values (?, ?, ?, ?, ?, ?)`,
 		id, url, list+",", e.keys.Seal(secret, sealEndpoint+id), now, now)
-	return id, secret, store.Wrap("add endpoint", err)
+	return id, store.Wrap("add endpoint", err)
 }
 
 // Endpoints returns all endpoints, the oldest first.
@@ -105,7 +105,7 @@ func (e *Events) changeEndpoint(ctx context.Context, operation, statement string
 	return store.Wrap(operation, err)
 }
 
-// RotateEndpoint gives an endpoint a new secret and returns it. For [events.SecretOverlap] the former secret signs as well.
+// RotateEndpoint gives an endpoint a new secret of the same kind and returns it. For [events.SecretOverlap] the former secret signs as well.
 func (e *Events) RotateEndpoint(ctx context.Context, id string) (string, error) {
 	var row endpointRow
 	err := e.db.get(ctx, &row, "select "+endpointColumns+" from endpoints where id = ?", id)
@@ -120,7 +120,7 @@ func (e *Events) RotateEndpoint(ctx context.Context, id string) (string, error) 
 		return "", fmt.Errorf("open secret of endpoint %s: %w", id, err)
 	}
 	newest, _, _ := strings.Cut(former, ",")
-	secret, now := events.NewSecret(), at(e.now())
+	secret, now := events.NextSecret(newest), at(e.now())
 	err = e.changeEndpoint(ctx, "rotate endpoint", "secret_sealed = ?, rotated_at = ?, updated_at = ? where id = ? and secret_sealed = ?",
 		e.keys.Seal(secret+","+newest, sealEndpoint+id), now, now, id, row.SecretSealed)
 	return secret, err
@@ -135,5 +135,5 @@ func (e *Events) signers(id, sealed string, rotatedAt Stamp) (webhooks.Keys, err
 	if !rotatedAt.IsZero() && e.now().Sub(rotatedAt.Time) >= events.SecretOverlap {
 		text, _, _ = strings.Cut(text, ",")
 	}
-	return webhooks.ParseKeys(text)
+	return webhooks.ParseSigningKeys(text)
 }

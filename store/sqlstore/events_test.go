@@ -40,6 +40,7 @@ var eventsTests = behaviours{
 	"An_endpoint_that_fails_for_five_days_is_disabled":   deliveriesFiveDays,
 	"An_endpoint_that_asks_for_a_pause_gets_nothing":     deliveriesPause,
 	"Endpoints_keep_two_secrets_for_a_day":               endpointsRotate,
+	"Endpoints_keep_two_private_keys":                    endpointsRotatePrivate,
 	"Endpoints_show_no_secret":                           endpointsDump,
 	"Replay_sends_what_was_sent_and_what_never_was":      eventsReplay,
 	"Prune_and_Expire_leave_what_may_still_be_delivered": eventsPrune,
@@ -50,7 +51,7 @@ const leased = 20 * time.Second
 // endpoint adds one that wants the types, or all, and returns its id.
 func (f *fixture) endpoint(t *testing.T, types ...events.Type) string {
 	t.Helper()
-	id, _, err := f.events.AddEndpoint(t.Context(), "https://example.com/usher", types)
+	id, err := f.events.AddEndpoint(t.Context(), "https://example.com/usher", types, events.NewSecret())
 	if err != nil {
 		t.Fatal(err)
 	}

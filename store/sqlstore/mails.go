@@ -254,19 +254,20 @@ var vendorCause = `(messages.provider_code <> '' and messages.provider_code not 
 
 // statement returns the statement that records one outcome.
 func (r recording) statement() (query string, args []any) {
-	return `
+	query = `
 		update messages
 		set state = ?, lease_until = case ? when 'sending' then lease_until end, accepted_at = ?, enqueued_at = coalesce(?, enqueued_at),
 			provider = case when ? and ` + vendorCause + ` then provider else coalesce(nullif(?, ''), provider) end, provider_id = ?,
 			provider_code = case when ? and ` + vendorCause + ` then provider_code else ? end,
 			reason = case when ? and ` + vendorCause + ` then reason else ? end, updated_at = ?
 		where id = ? and channel = 'email' and attempt = ?
-			and (state = 'sending' or state = ? and updated_at = ?)`, []any{
-			r.outcome.State, r.outcome.State, r.accepted, r.enqueued,
-			r.outcome.Own(), r.outcome.Provider, r.outcome.ProviderID, r.outcome.Own(), r.outcome.Code,
-			r.outcome.Own(), r.outcome.Reason, at(r.outcome.At),
-			r.claim.ID, r.claim.Attempt, r.outcome.State, at(r.outcome.At),
-		}
+			and (state = 'sending' or state = ? and updated_at = ?)`
+	return query, []any{
+		r.outcome.State, r.outcome.State, r.accepted, r.enqueued,
+		r.outcome.Own(), r.outcome.Provider, r.outcome.ProviderID, r.outcome.Own(), r.outcome.Code,
+		r.outcome.Own(), r.outcome.Reason, at(r.outcome.At),
+		r.claim.ID, r.claim.Attempt, r.outcome.State, at(r.outcome.At),
+	}
 }
 
 // recordAlone records an outcome in a statement of its own.
