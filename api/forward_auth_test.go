@@ -280,7 +280,7 @@ func TestForwardAuth_asks_SQL_once_for_many(t *testing.T) {
 	}
 }
 
-// A store that is away is no refusal: 503, on which proxies let nobody through.
+// An unavailable store is no refusal of a person: 503, on which proxies let no request through.
 func TestForwardAuth_without_its_stores(t *testing.T) {
 	t.Parallel()
 	store := &slowStore{}

@@ -166,7 +166,7 @@ func TestKeyring(t *testing.T) {
 		store.err = errors.New("away")
 		<-time.After(apps.Fresh) // of the bubble
 		if _, _, err := ring.Authenticate(ctx, text); err == nil || errors.Is(err, apps.ErrKey) {
-			t.Errorf("store is away: %v", err)
+			t.Errorf("the store is unavailable: %v", err)
 		}
 		store.err, store.key.Hash = nil, key.Hash
 		<-time.After(time.Hour) // of the bubble

@@ -163,7 +163,7 @@ func (s *floorServer) token(c echo.Context) error {
 		return err
 	}
 	var found bool
-	if err := s.db.QueryRowContext(ctx, "select exists (select 1 from accounts where username_key = $1)", "nobody").Scan(&found); err != nil {
+	if err := s.db.QueryRowContext(ctx, "select exists (select 1 from accounts where username_key = $1)", "no_such_name").Scan(&found); err != nil {
 		return err
 	}
 	if err := s.redis.Incr(ctx, "limit:token").Err(); err != nil {

@@ -120,7 +120,7 @@ func TestEventHandler_works_the_payloads_of_every_release(t *testing.T) {
 
 func TestEventHandler_leaves_retries_to_the_database(t *testing.T) {
 	t.Parallel()
-	away := errors.New("the database is away")
+	away := errors.New("the database is unavailable")
 	for name, c := range map[string]struct {
 		stored  *deliveries
 		want    error

@@ -336,7 +336,7 @@ func testProxy(t *testing.T, startProxy proxy) {
 	usher.stop()
 	for _, method := range []string{"GET", "POST", "OPTIONS"} {
 		if status, _ := person.do(method, "/shop", nil, nil); status < http.StatusInternalServerError && status != http.StatusForbidden {
-			t.Errorf("Usher is away, %s is answered with %d", method, status)
+			t.Errorf("Usher does not run, %s is answered with %d", method, status)
 		}
 	}
 	if n := backend.reached.Load(); n != reached {

@@ -169,7 +169,7 @@ var walks = map[string]walk{
 		return account.ID
 	}, want: []events.Type{events.AccountCreated, events.AccountBlocked, events.AccountUnblocked}},
 
-	"Release":          {why: "it deletes as RemoveUnproved does, and otherwise only a contact that nobody has proved"},
+	"Release":          {why: "it deletes as RemoveUnproved does, and otherwise only a contact without a proof"},
 	"CreateAll":        {why: "a team imports accounts that it has already; millions of events would tell it nothing"},
 	"Rehash":           {why: "the password stays"},
 	"SetUsername":      {why: "no event is about names, which no body shows"},
