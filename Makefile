@@ -25,23 +25,24 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 # - PURE packages compute, and share nothing but what is computed once; the detector makes a minute out of a second.
 # - In api a request's handler shares memory with others only through packages that the detector watches. Its tests of
 #   requests at the same time, TOGETHER, run with it all the same.
-# Tests mostly wait, for stores and for time to pass, so more of them run at a time than there are cores: one more package,
-# beside those that drive programs, and four tests of each. The packages whose tests wait longest, SLOW, begin first. On a new
-# machine all packages are compiled before the first test, which would lack the processor meanwhile. The analyzers of go vet are
-# part of lint. The last line says which stores the tests ran on, whatever their outcome.
+# Tests wait for stores and for time to pass, so more of them run at a time than there are cores: as many packages as cores with
+# three tests each, and beside them one package that drives programs. With more of them the tests get too little of the processor
+# for the times that they have to keep. The packages whose tests wait longest, SLOW, begin first. On a new machine all packages are
+# compiled before the first test, which would lack the processor meanwhile. The analyzers of go vet are part of lint. The last line
+# says which stores the tests ran on, whatever their outcome.
 DRIVERS := usher/(bench|web|internal/(deploytest|e2e|integration|mutants|opstest|prove))$$
 LONG := usher/internal/(deploytest|mutants|opstest|prove)$$
 PURE := usher/(captcha|contact|internal/captchabench)$$
 SLOW := ./app ./tasks ./store/sqlstore
 TOGETHER := at_once|parallel|race|together|twice|once
 TEST := go test -vet=off -shuffle=on -timeout 20m
-WIDE := -race -parallel 4 -p $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
+WIDE := -race -parallel 3 -p $(shell getconf _NPROCESSORS_ONLN)
 .PHONY: test
 test: ## Run all tests in random order, with the race detector where goroutines share memory
 	@packages=$$(go list ./... | grep -vE '$(DRIVERS)|$(PURE)|usher/api$$'); \
 	others=$$(go list ./... | grep -E '$(DRIVERS)|$(PURE)' | grep -vE '$(LONG)'); \
 	code=0; set -x; go build -race ./... || exit 1; \
-	{ $(TEST) $$others ./api && $(TEST) -race -run '$(TOGETHER)' ./api && \
+	{ $(TEST) -p 1 $$others ./api && $(TEST) -race -run '$(TOGETHER)' ./api && \
 		$(TEST) -short ./internal/deploytest ./internal/mutants ./internal/opstest; } & beside=$$!; \
 	$(TEST) $(WIDE) $(SLOW) $$packages || code=1; \
 	wait $$beside || code=1; \

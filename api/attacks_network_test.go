@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"usher/api"
+	"usher/apps"
 	"usher/limits"
 	"usher/store/redisstore"
 )
@@ -50,6 +51,11 @@ func countedBy() map[limits.Name]attempt {
 				return p.get("/v1/mobiles/" + anyNumber(i))
 			}
 			return p.get(fmt.Sprintf("/v1/usernames/somebody_%d", i))
+		}},
+		limits.AppKeyIP: {nothing, func(p *person, _ int, _ string) *reply {
+			_, invented := apps.NewKey("app_aaaaaaaaaa", p.b.clock.Now())
+			p.header.Set("Authorization", "Bearer "+invented)
+			return p.get("/v1/verifications/x")
 		}},
 		limits.StatusIP: {
 			func(b *bundle) string { return b.person().send(number).want(202, "0").str("sms_code_id") },
