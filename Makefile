@@ -23,8 +23,9 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 # - DRIVERS start programs and wait for them; the detector would only watch the test itself. The proof, which has times
 #   to keep, runs alone at the end. Building images and watching Prometheus has a target of its own.
 # - PURE packages compute, and share nothing but what is computed once; the detector makes a minute out of a second.
-# - In api a request's handler shares memory with others only through packages that the detector watches. Its tests of
-#   requests at the same time, TOGETHER, run with it all the same.
+# - In api and app a request's handler shares memory with others only through packages that the detector watches, and passwords
+#   are hashed, which the detector makes so slow that requests time out. Their tests of what happens at the same time, TOGETHER, run
+#   with it all the same.
 # Tests wait for stores and for time to pass, so more of them run at a time than there are cores: as many packages as cores with
 # three tests each, and beside them one package that drives programs. With more of them the tests get too little of the processor
 # for the times that they have to keep. The packages whose tests wait longest, SLOW, begin first. On a new machine all packages are
@@ -33,16 +34,16 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 DRIVERS := usher/(bench|web|internal/(deploytest|e2e|integration|mutants|opstest|prove))$$
 LONG := usher/internal/(deploytest|mutants|opstest|prove)$$
 PURE := usher/(captcha|contact|internal/captchabench)$$
-SLOW := ./app ./tasks ./store/sqlstore
-TOGETHER := at_once|parallel|race|together|twice|once
+SLOW := ./tasks ./store/sqlstore
+TOGETHER := at_once|parallel|race|together|twice|once|Reload
 TEST := go test -vet=off -shuffle=on -timeout 20m
 WIDE := -race -parallel 3 -p $(shell getconf _NPROCESSORS_ONLN)
 .PHONY: test
 test: ## Run all tests in random order, with the race detector where goroutines share memory
-	@packages=$$(go list ./... | grep -vE '$(DRIVERS)|$(PURE)|usher/api$$'); \
+	@packages=$$(go list ./... | grep -vE '$(DRIVERS)|$(PURE)|usher/(api|app)$$'); \
 	others=$$(go list ./... | grep -E '$(DRIVERS)|$(PURE)' | grep -vE '$(LONG)'); \
 	code=0; set -x; go build -race ./... || exit 1; \
-	{ $(TEST) -p 1 $$others ./api && $(TEST) -race -run '$(TOGETHER)' ./api && \
+	{ $(TEST) -p 1 $$others ./api ./app && $(TEST) -race -p 1 -run '$(TOGETHER)' ./api ./app && \
 		$(TEST) -short ./internal/deploytest ./internal/mutants ./internal/opstest; } & beside=$$!; \
 	$(TEST) $(WIDE) $(SLOW) $$packages || code=1; \
 	wait $$beside || code=1; \
