@@ -65,7 +65,7 @@ func ParseKeys(spec string) (*Keys, error) {
 			keys.indexer = id
 			continue
 		}
-		if !found || !validID(id) {
+		if !found || !IsKeyID(id) {
 			return nil, fmt.Errorf("entry %d: want id:base64 with an id of 1 to 8 letters or digits", i+1)
 		}
 		if _, err := keys.find(id); err == nil {
@@ -133,8 +133,8 @@ func derive(id string, raw []byte) (key, error) {
 	}, err
 }
 
-// validID reports whether an id may stand in front of a dot or a colon in stored texts.
-func validID(id string) bool {
+// IsKeyID reports whether a text can be the id of a key: 1 to 8 letters or digits, which may stand in front of a dot or a colon.
+func IsKeyID(id string) bool {
 	const alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	return id != "" && len(id) <= 8 && strings.Trim(id, alphanumeric) == ""
 }

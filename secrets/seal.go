@@ -43,7 +43,7 @@ func (k *Keys) Open(sealed, context string) (string, error) {
 // SealedBy returns the id of the key of a sealed value, or "" for other text. It opens nothing.
 func SealedBy(sealed string) string {
 	id, _, found := strings.Cut(sealed, ".")
-	if !found || !validID(id) {
+	if !found || !IsKeyID(id) {
 		return ""
 	}
 	return id

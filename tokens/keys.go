@@ -23,6 +23,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"usher/config"
+	"usher/secrets"
 )
 
 // maxKeys bounds the set that every verifier downloads. A rotation needs two.
@@ -85,7 +86,7 @@ var errKey = errors.New("want id:base64 with an id of 1 to 8 letters or digits a
 
 func parseKey(entry string) (key, error) {
 	id, encoded, _ := strings.Cut(entry, ":")
-	if !validID(id) {
+	if !secrets.IsKeyID(id) {
 		return key{}, errKey
 	}
 	der, err := base64.StdEncoding.DecodeString(encoded)
@@ -108,15 +109,9 @@ func parseKey(entry string) (key, error) {
 	return key{id: id, kid: base64.RawURLEncoding.EncodeToString(thumbprint), private: private}, nil
 }
 
-// validID accepts the ids that secret keys have as well.
-func validID(id string) bool {
-	const alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	return id != "" && len(id) <= 8 && strings.Trim(id, alphanumeric) == ""
-}
-
 // NewKey makes a key and returns it as an entry of the setting.
 func NewKey(id string) (config.Secret, error) {
-	if !validID(id) {
+	if !secrets.IsKeyID(id) {
 		return "", errors.New("want an id of 1 to 8 letters or digits")
 	}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -54,6 +54,7 @@ var edges = []edge{
 	{"store/redisstore", "tokens/rotation", "it keeps the history of keys for tokens"},
 	{"tokens", "config", "a token is a secret, which prints masked"},
 	{"tokens", "contact", "a proof is about a number or an address"},
+	{"tokens", "secrets", "ids of keys have one form"},
 	{"tokens", "messages", "a proof names the channel of its code"},
 	{"providers/*", "config", "a vendor's settings hold secrets, which print masked"},
 	{"providers/*", "contact", "a vendor is handed a receiver"},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -16,29 +15,18 @@ import (
 
 	"usher/accounts"
 	"usher/internal/testkit"
-	"usher/secrets"
-	"usher/store/sqlstore"
 )
 
 // receiverProgram installs the receiver of docs/examples/events with the reference library, and returns its command.
 func receiverProgram(t *testing.T) []string {
 	t.Helper()
-	node, npm := testkit.NeedProgram(t, "node"), testkit.NeedProgram(t, "npm")
-	dir := t.TempDir()
+	node, dir := testkit.NeedProgram(t, "node"), testkit.NPM(t, "standardwebhooks@1.1.1")
 	script, err := os.ReadFile("../../docs/examples/events/receiver.mjs")
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "receiver.mjs"), script, 0o600)
 	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "package.json"), []byte("{}"), 0o600)
-	}
 	if err != nil {
 		t.Fatal(err)
-	}
-	install := exec.CommandContext(t.Context(), npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "standardwebhooks@1.1.1")
-	install.Dir = dir
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Skipf("npm cannot install standardwebhooks: %v: %s", err, out)
 	}
 	return []string{node, filepath.Join(dir, "receiver.mjs")}
 }
@@ -54,18 +42,7 @@ func TestEvents_reach_a_receiver_of_the_reference_library_under_kills(t *testing
 	}
 	environ := testkit.BasicSettings(testkit.Redis(t), database)
 	environ["USHER_EVENTS_ALLOW_PRIVATE"] = "127.0.0.0/8"
-	keys, err := secrets.ParseKeys(environ["USHER_SECRET_KEYS"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := sqlstore.Open(t.Context(), database, sqlstore.Settings{Timeout: testkit.DatabasePatience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if err := sqlstore.Migrate(t.Context(), db); err != nil {
-		t.Fatal(err)
-	}
+	store := openAccounts(t, environ)
 	listen := freeAddress(t)
 	code, out := testkit.RunCommand(t, environ, "admin", "endpoints", "add", "-url", "http://"+listen+"/usher", "-events", "account.created", "-json")
 	var added struct{ ID, Secret string }
@@ -83,7 +60,6 @@ func TestEvents_reach_a_receiver_of_the_reference_library_under_kills(t *testing
 		return p
 	}
 	receivers, worker := []*testkit.Program{receive()}, work()
-	store := sqlstore.NewAccounts(db, keys)
 	for n := range people {
 		if n%(people/kills) == people/kills-1 {
 			_ = worker.Stop(syscall.SIGKILL)

@@ -23,13 +23,8 @@ import (
 	"usher/app/front"
 	"usher/internal/testclient"
 	"usher/internal/testkit"
-	"usher/passwords"
-	"usher/secrets"
-	"usher/store/sqlstore"
 	"usher/tokens"
 )
-
-const tokenPassword = "correct horse battery"
 
 // publicUsher is an API behind an address that stays the same while the API is restarted with other settings, and one account.
 type publicUsher struct {
@@ -50,30 +45,7 @@ func startPublicUsher(t *testing.T) *publicUsher {
 	u.url = proxy.URL
 	u.environ = testkit.BasicSettings(testkit.Redis(t), testkit.SQLite(t))
 	maps.Copy(u.environ, map[string]string{"USHER_PUBLIC_URL": u.url, "USHER_TOKEN_AUDIENCES": "shop,blog"})
-	keys, err := secrets.ParseKeys(u.environ["USHER_SECRET_KEYS"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := sqlstore.Open(t.Context(), u.environ["USHER_DATABASE_URL"], sqlstore.Settings{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if err := sqlstore.Migrate(t.Context(), db); err != nil {
-		t.Fatal(err)
-	}
-	hash, err := passwords.NewHasherOf(1, passwords.Cost{MemoryKiB: 64, Passes: 1}).Hash(t.Context(), tokenPassword, passwords.First)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	u.account = accounts.Account{
-		ID: "0199d3f0-7a4c-7c52-b5a0-8f1c9a3e6d21", Username: "li_lei", PasswordHash: hash, Active: true,
-		ActivationGeneration: 1, SessionGeneration: 1, SeenAt: now, CreatedAt: now, UpdatedAt: now,
-	}
-	if err := sqlstore.NewAccounts(db, keys).Create(t.Context(), u.account, nil); err != nil {
-		t.Fatal(err)
-	}
+	u.account = newAccount(t, openAccounts(t, u.environ), "li_lei")
 	return u
 }
 
@@ -116,7 +88,7 @@ func (u *publicUsher) serve(entries ...string) {
 func (u *publicUsher) person() *testclient.Client {
 	u.t.Helper()
 	p := testclient.New(u.t, strings.TrimPrefix(u.url, "http://"), "")
-	p.Must(http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]any{"login": "li_lei", "password": tokenPassword})
+	p.Must(http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]any{"login": "li_lei", "password": accountPassword})
 	return p
 }
 
@@ -132,19 +104,11 @@ func backends(t *testing.T, issuer string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node, npm, python := testkit.NeedProgram(t, "node"), testkit.NeedProgram(t, "npm"), "/usr/bin/python3" // Debian's, with Debian's packages
+	node, python := testkit.NeedProgram(t, "node"), "/usr/bin/python3" // Debian's, with Debian's packages
 	if out, err := exec.CommandContext(t.Context(), python, "-c", "import jwt, cryptography").CombinedOutput(); err != nil {
 		t.Skipf("python3-jwt and python3-cryptography are needed: %v: %s", err, out)
 	}
-	dir := t.TempDir()
-	install := exec.CommandContext(t.Context(), npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "jose@6.2.18")
-	install.Dir = dir
-	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte("{}"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Skipf("npm cannot install jose: %v: %s", err, out)
-	}
+	dir := testkit.NPM(t, "jose@6.2.18")
 	script, err := os.ReadFile(filepath.Join(examples, "backend.mjs"))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "backend.mjs"), script, 0o600)
@@ -220,7 +184,7 @@ func TestTokens_are_verified_by_services_in_three_languages(t *testing.T) {
 	want("a token of the second key", rotated, http.StatusOK)
 
 	p.Must(http.StatusOK, http.MethodPut, "/v1/account/password", map[string]any{
-		"password_current": tokenPassword, "password": "another good one", "password_repeat": "another good one",
+		"password_current": accountPassword, "password": "another good one", "password_repeat": "another good one",
 	})
 	want("a token after the change of the password", token(p, "shop"), http.StatusOK)
 	want("a token of before that", rotated, http.StatusUnauthorized)

@@ -35,11 +35,27 @@ func startUsher(t *testing.T, settings ...map[string]string) *deployment {
 	for _, more := range settings {
 		maps.Copy(environ, more)
 	}
+	store := openAccounts(t, environ)
+	program := testkit.StartCommand(t, environ, "api")
+	return &deployment{program.Await(t, `"http_addr":"([^"]+)"`), program, store}
+}
+
+func (d *deployment) stop() { _ = d.program.Stop(syscall.SIGTERM) }
+
+// account makes an active account with the name and accountPassword.
+func (d *deployment) account(t *testing.T, name string) accounts.Account {
+	t.Helper()
+	return newAccount(t, d.accounts, name)
+}
+
+// openAccounts brings the database of the settings up to date, and returns its accounts.
+func openAccounts(t *testing.T, environ map[string]string) *sqlstore.Accounts {
+	t.Helper()
 	keys, err := secrets.ParseKeys(environ["USHER_SECRET_KEYS"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sqlstore.Open(t.Context(), database, sqlstore.Settings{Timeout: testkit.DatabasePatience})
+	db, err := sqlstore.Open(t.Context(), environ["USHER_DATABASE_URL"], sqlstore.Settings{Timeout: testkit.DatabasePatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,14 +63,11 @@ func startUsher(t *testing.T, settings ...map[string]string) *deployment {
 	if err := sqlstore.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	program := testkit.StartCommand(t, environ, "api")
-	return &deployment{program.Await(t, `"http_addr":"([^"]+)"`), program, sqlstore.NewAccounts(db, keys)}
+	return sqlstore.NewAccounts(db, keys)
 }
 
-func (d *deployment) stop() { _ = d.program.Stop(syscall.SIGTERM) }
-
-// account makes an active account with the name and accountPassword.
-func (d *deployment) account(t *testing.T, name string) accounts.Account {
+// newAccount makes an active account with the name and accountPassword.
+func newAccount(t *testing.T, store *sqlstore.Accounts, name string) accounts.Account {
 	t.Helper()
 	hash, err := passwords.NewHasherOf(1, passwords.Cost{MemoryKiB: 64, Passes: 1}).Hash(t.Context(), accountPassword, passwords.First)
 	if err != nil {
@@ -64,7 +77,7 @@ func (d *deployment) account(t *testing.T, name string) accounts.Account {
 		ID: uuid.NewString(), Username: name, PasswordHash: hash, Active: true,
 		ActivationGeneration: 1, SessionGeneration: 1, SeenAt: time.Now(), CreatedAt: time.Now(), UpdatedAt: time.Now(),
 	}
-	if err := d.accounts.Create(t.Context(), account, nil); err != nil {
+	if err := store.Create(t.Context(), account, nil); err != nil {
 		t.Fatal(err)
 	}
 	return account
