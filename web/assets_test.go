@@ -43,6 +43,10 @@ func TestRenderer_AssetURL_names_the_content(t *testing.T) {
 	if got := r.AssetURL("app.js"); !regexp.MustCompile(`^/static/app\.[0-9a-f]{12}\.js$`).MatchString(got) {
 		t.Errorf("got %q, want a hashed path", got)
 	}
+	script, err := fs.ReadFile(r.Static(), strings.TrimPrefix(r.AssetURL("app.js"), "/static/"))
+	if err != nil || !strings.Contains(string(script), "from './"+strings.TrimPrefix(r.AssetURL("usher.js"), "/static/")+"'") {
+		t.Errorf("app.js does not import usher.js by its hashed name, %v", err)
+	}
 	if got := r.AssetURL("other.js"); got != "" {
 		t.Errorf("got %q for an unknown asset, want nothing", got)
 	}

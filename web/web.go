@@ -1,7 +1,7 @@
 // Package web embeds the pages for people and renders them.
 //
-// Every page works as a plain form without JavaScript. static/app.js, the only script, sends the same forms to the JSON
-// API. The field names are those of the API in both cases.
+// Every page works as a plain form without JavaScript. static/app.js sends the same forms to the JSON API, by static/usher.js, which
+// is made from the client in clients/typescript. The field names are those of the API in both cases.
 package web
 
 import (
@@ -16,7 +16,7 @@ import (
 	"usher/web/embedded"
 )
 
-//go:embed templates/*.html static/app.css static/app.js static/icon.svg texts/*.json
+//go:embed templates/*.html static/app.css static/app.js static/usher.js static/icon.svg texts/*.json
 var files embed.FS
 
 // pageNames lists the pages; each has a file of that name beside templates/layout.html.
@@ -36,7 +36,7 @@ func New() (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	assets, err := embedded.HashAssets(files, "static/app.css", "static/app.js", "static/icon.svg")
+	assets, err := embedded.HashAssets(files, "static/app.css", "static/usher.js", "static/app.js", "static/icon.svg")
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +112,10 @@ func (v view) ScriptTexts() map[string]string {
 	return texts
 }
 
-// Static returns the style sheet, the script and the icon under the hashed names that
+// Static returns the style sheet, the scripts and the icon under the hashed names that
 // [Renderer.AssetURL] returns, and nothing else: no directory listing, no unhashed name. Mount it
 // below /static/ with Cache-Control "public, max-age=31536000, immutable".
 func (r *Renderer) Static() fs.FS { return r.assets }
 
-// AssetURL returns the path of an asset ("app.css", "app.js" or "icon.svg"). The path changes with
-// the content. An unknown name gives an empty string.
+// AssetURL returns the path of an asset, such as "app.css". The path changes with the content. An unknown name gives an empty string.
 func (r *Renderer) AssetURL(name string) string { return r.assets.URL("/static", name) }

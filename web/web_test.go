@@ -330,7 +330,7 @@ func TestRenderer_register_is_light(t *testing.T) {
 	p := samples()["filled"]
 	p.Registration = "both"
 	weight := len(render(t, r, "register", p))
-	for _, name := range []string{"app.css", "app.js", "icon.svg"} {
+	for _, name := range []string{"app.css", "app.js", "usher.js", "icon.svg"} {
 		content, err := fs.ReadFile(newRenderer(t).Static(), strings.TrimPrefix(r.AssetURL(name), "/static/"))
 		if err != nil {
 			t.Fatalf("read %s: %v", name, err)

@@ -58,12 +58,12 @@ type asset struct {
 
 // Comments and indentation of a script are for its maintainers: browsers need not load them. No script has a text of several lines.
 var (
-	comments    = regexp.MustCompile(`(?m)^\s*//.*\n`)
+	comments    = regexp.MustCompile(`(?m)^\s*//.*\n|(?s:^\s*/\*\*.*?\*/\n)`)
 	indentation = regexp.MustCompile(`(?m)^\s+`)
 )
 
-// HashAssets returns the files at the paths, scripts without lines of comments and indentation. The error is that of a file that cannot
-// be read.
+// HashAssets returns the files at the paths, scripts without lines of comments and indentation. Where a script imports an earlier one of
+// the paths from './name', it gets the name with the hash. The error is that of a file that cannot be read.
 func HashAssets(files fs.FS, paths ...string) (Assets, error) {
 	assets := make(Assets)
 	for _, file := range paths {
@@ -78,6 +78,9 @@ func HashAssets(files fs.FS, paths ...string) (Assets, error) {
 		ext := path.Ext(file)
 		if ext == ".js" {
 			content = indentation.ReplaceAll(comments.ReplaceAll(content, nil), nil)
+			for name, imported := range assets {
+				content = bytes.ReplaceAll(content, []byte("'./"+path.Base(imported.path)+"'"), []byte("'./"+name+"'"))
+			}
 		}
 		sum := sha256.Sum256(content)
 		assets[strings.TrimSuffix(path.Base(file), ext)+"."+hex.EncodeToString(sum[:6])+ext] = asset{file, info, content}

@@ -1,6 +1,8 @@
 // The pages are plain forms that work without this file. It sends the same fields to the JSON API
 // instead, so that mistakes show beside their field and nothing typed is lost.
 
+import { canWork, createRequests, prove } from './usher.js';
+
 const texts = {};
 for (const p of document.getElementById('texts').content.children) texts[p.dataset.key] = p.textContent;
 const say = (key, n) => (texts[key] ?? key).replace('{n}', n);
@@ -11,46 +13,20 @@ const byId = (id) => document.getElementById(id);
 
 // ---- The API ----
 
-// call never throws: a network error is returned like a refusal.
-async function call(method, path, body, idempotencyKey) {
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), 15000);
-  const headers = { Accept: 'application/json', 'Accept-Language': document.documentElement.lang };
-  if (body) headers['Content-Type'] = 'application/json';
-  if (idempotencyKey) headers['Idempotency-Key'] = idempotencyKey;
+const requests = createRequests(document.documentElement.lang);
+
+// call never throws: a network error is returned like a refusal. A call that is made once may be repeated after a lost answer,
+// and cannot send a second message or open a second account.
+async function call(method, path, body, once = false) {
   try {
-    const response = await fetch(path, {
-      method, headers, body: body && JSON.stringify(body),
-      credentials: 'same-origin', cache: 'no-store', signal: abort.signal,
-    });
-    const answer = await response.json();
-    return {
-      ok: response.ok && answer.errno === '0', errno: answer.errno, errmsg: answer.errmsg,
-      data: answer.data ?? {}, fields: answer.fields ?? {}, status: response.status,
-      retryAfter: Number(response.headers.get('Retry-After')) || 0,
-    };
-  } catch {
-    return { ok: false, errno: 'network', errmsg: say('network'), data: {}, fields: {}, status: 0, retryAfter: 0 };
-  } finally {
-    clearTimeout(timer);
+    const { data } = await requests.send({ method, path, body, once });
+    return { ok: true, errno: '0', errmsg: '', data, fields: {}, status: 200, retryAfter: 0 };
+  } catch ({ errno, message, data, fields, status, retryAfter }) {
+    return { ok: false, errno, errmsg: message, data, fields, status, retryAfter };
   }
 }
 
-// A call whose answer was lost keeps its key for the same body, so that trying again cannot send a
-// second message or open a second account. Once answered, the next try is a new one.
-const unanswered = new Map();
-async function callOnce(path, body) {
-  const text = path + JSON.stringify(body);
-  if (!unanswered.has(text)) unanswered.set(text, randomKey());
-  const answer = await call('POST', path, body, unanswered.get(text));
-  if (answer.status) unanswered.delete(text);
-  return answer;
-}
-
-// crypto.randomUUID exists on https pages only; this works on plain http too.
-function randomKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
-}
+const callOnce = (path, body) => call('POST', path, body, true);
 
 // ---- Fields and their messages ----
 
@@ -216,39 +192,6 @@ function hold(button, deadline, key, label) {
   tick();
 }
 
-// ---- Proof of work (ALTCHA 2) ----
-
-const hex = (bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
-const unhex = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
-
-// Browsers derive keys only on secure pages: https and localhost.
-const canWork = Boolean(crypto.subtle);
-
-// work finds the counter whose key begins with the prefix of the challenge. The browser derives keys outside of the page's
-// thread, several at a time. It returns null when it was stopped.
-async function work({ parameters, signature }, report, stopped) {
-  const { cost, data, keyLength, keyPrefix, nonce, salt } = parameters;
-  const atOnce = Math.min(navigator.hardwareConcurrency || 2, 8);
-  const options = { name: 'PBKDF2', hash: 'SHA-256', iterations: cost, salt: unhex(salt) };
-  const prefix = unhex(nonce);
-  let next = 0;
-  let found = null;
-  const one = async () => {
-    const password = new Uint8Array(prefix.length + 4);
-    password.set(prefix);
-    while (!found && !stopped() && next <= data.most) {
-      const counter = next++;
-      new DataView(password.buffer).setUint32(prefix.length, counter);
-      const base = await crypto.subtle.importKey('raw', password, 'PBKDF2', false, ['deriveBits']);
-      const derivedKey = hex(new Uint8Array(await crypto.subtle.deriveBits(options, base, keyLength * 8)));
-      if (derivedKey.startsWith(keyPrefix)) found = { counter, derivedKey };
-      if (counter % 32 === 0) report(counter / data.most);
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, one));
-  return found && btoa(JSON.stringify({ challenge: { parameters, signature }, solution: found }));
-}
-
 // ---- The captcha ----
 
 // How long the vendor's captcha may take to appear, in milliseconds.
@@ -265,12 +208,13 @@ class Captcha {
     this.label = $('label', root);
     this.question = this.label.textContent;
     this.hint = byId('captcha-hint');
-    this.own = root.dataset.captcha === 'pow' && canWork ? 'pow' : 'image';
+    this.own = root.dataset.captcha === 'pow' && canWork() ? 'pow' : 'image';
     this.place = $('[data-hosted]', root); // Of a vendor's captcha, in a frame.
     this.medium = this.place ? 'hosted' : this.own;
     this.token = ''; // The vendor's, once the person has solved its captcha.
     this.turn = 0;
     this.proof = null; // Of work: a promise of what is sent for it.
+    this.proving = null; // Stops the work.
     this.loading = null; // A promise while a challenge is on its way.
     this.working = $('[data-work]', root);
     this.refresh = $('[value=captcha]', root);
@@ -329,9 +273,10 @@ class Captcha {
 
   async replace(medium, focus) {
     const turn = ++this.turn;
+    this.proving?.abort();
     let answer = await this.ask(medium);
     if (medium === 'hosted' && answer.ok && answer.data.kind !== 'geetest') medium = answer.data.kind; // The vendor is unavailable.
-    if (medium === 'pow' && !canWork) answer = await this.ask(medium = 'image');
+    if (medium === 'pow' && !canWork()) answer = await this.ask(medium = 'image');
     if (turn !== this.turn) return;
     if (!answer.ok) return showError(this.answer, answer.status === 429 ? answer.errmsg : say('captcha_failed'));
     const spoken = medium === 'audio';
@@ -419,7 +364,9 @@ class Captcha {
   // prove does the work. When it fails, the next send asks for another challenge.
   async prove(challenge, turn) {
     await null; // The proof is known to be on its way.
-    const proof = await work(challenge, (part) => turn === this.turn && this.report(Math.min(part, 0.99)), () => turn !== this.turn);
+    const { signal } = this.proving = new AbortController();
+    const onProgress = (part) => this.report(Math.min(part, 0.99));
+    const proof = await prove(challenge, { signal, onProgress }).catch(() => null);
     if (proof && turn === this.turn) this.report(1);
     return proof;
   }

@@ -1,0 +1,10 @@
+export type { TokenStorage } from './bearer.js';
+export { memoryStorage } from './bearer.js';
+export type { Errno, NoAnswer } from './refusal.js';
+export { Refusal } from './refusal.js';
+export type { Method, RequestOptions } from './requests.js';
+export type * from './types.js';
+export type { UsherOptions } from './usher.js';
+export { createUsher, Usher } from './usher.js';
+export type { WorkOptions } from './work.js';
+export { canWork, prove, solve } from './work.js';
