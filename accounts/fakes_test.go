@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"usher/accounts"
+	"usher/audit"
 	"usher/contact"
 	"usher/internal/testkit"
 	"usher/passwords"
@@ -492,3 +493,9 @@ func (memory) FindSignedIn(context.Context, string, string) (accounts.Account, e
 }
 
 func (memory) EndSessions(context.Context, time.Time, ...string) error { return nil }
+
+func (memory) Audit(context.Context, audit.Record) error { return nil }
+
+func (memory) EndAllSessions(context.Context, string, time.Time) (accounts.Account, error) {
+	return accounts.Account{}, accounts.ErrNotFound
+}

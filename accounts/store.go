@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"usher/audit"
 	"usher/contact"
 )
 
@@ -123,6 +124,13 @@ type Store interface {
 	// when the account is blocked. Unblock removes the record. Both return the account, or ErrNotFound.
 	Block(ctx context.Context, id string, at time.Time) (Account, error)
 	Unblock(ctx context.Context, id string, at time.Time) (Account, error)
+
+	// EndAllSessions starts a new generation of sessions. It returns the account, or ErrNotFound.
+	EndAllSessions(ctx context.Context, id string, at time.Time) (Account, error)
+
+	// Audit writes a record about something that changes no account. Every method that changes an account writes its record
+	// itself, in the same transaction; the cause is that of the context, see [audit.With].
+	Audit(ctx context.Context, record audit.Record) error
 
 	// FindChange returns a change that can be undone at the time, or ErrNotFound.
 	FindChange(ctx context.Context, id string, at time.Time) (Change, error)

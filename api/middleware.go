@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"usher/audit"
 	"usher/secrets"
 	"usher/telemetry"
 	"usher/web"
@@ -36,6 +37,22 @@ func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 		c.SetRequest(c.Request().WithContext(telemetry.WithRequestID(c.Request().Context(), id)))
 		return next(c)
 	}
+}
+
+// caused makes the client the cause of what its request changes. The account is added when the session is known, see [Server.current].
+func caused(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !isForwardAuth(c) { // it changes nothing
+			setCause(c, audit.Cause{Kind: audit.Person})
+		}
+		return next(c)
+	}
+}
+
+// setCause sets the cause of what the request changes, with the request's id and network.
+func setCause(c echo.Context, cause audit.Cause) {
+	cause.RequestID, cause.Network = idOf(c), networkOf(c)
+	c.SetRequest(c.Request().WithContext(audit.With(c.Request().Context(), cause)))
 }
 
 func idOf(c echo.Context) string {

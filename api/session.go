@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"usher/accounts"
+	"usher/audit"
 )
 
 // The contents of a session.
@@ -228,6 +229,7 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 	case err != nil:
 		return accounts.Account{}, err
 	}
+	setCause(c, audit.Cause{Kind: audit.Person, Actor: account.ID})
 	s.Accounts.Seen(ctx, account)
 	return account, s.noteUse(ctx, networkOf(c))
 }

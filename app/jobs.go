@@ -28,6 +28,10 @@ func (w *Worker) jobs() []queue.Job {
 			_, err := stores.Mails.PruneBounced(ctx)
 			return err
 		}},
+		queue.Job{Name: "audit", Every: time.Hour, Run: func(ctx context.Context) error {
+			_, err := sqlstore.NewAudit(stores.SQL, now).Prune(ctx, w.settings.Config.AuditRetention)
+			return err
+		}},
 		queue.Job{Name: "traffic", Every: time.Minute, Run: func(ctx context.Context) error {
 			_, err := sqlstore.NewMessages(stores.SQL, now).RollUp(ctx)
 			return err

@@ -27,9 +27,13 @@ type Worker struct {
 	CanaryTo          Secret        `env:"CANARY_TO" desc:"Your mobile number for a real SMS in every CANARY_INTERVAL."`
 	CanaryInterval    time.Duration `env:"CANARY_INTERVAL" envDefault:"0" desc:"How often a canary is sent, 5m to 24h; 0 sends none."`
 	MessageRetention  time.Duration `env:"MESSAGE_RETENTION" envDefault:"2160h" desc:"How long outcomes of messages stay in the database; 0 for ever."`
+	AuditRetention    time.Duration `env:"AUDIT_RETENTION" envDefault:"8784h" desc:"How long records of the audit stay in the database, at least six months (4416h). See docs/audit.md."`
 	PollInterval      time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"250ms" desc:"How often a worker checks an empty queue."`
 	Fetchers          int           `env:"WORKER_FETCHERS" envDefault:"8" desc:"Loops that fetch from one sms queue, 1 to 16."`
 }
+
+// leastAuditRetention is six months of the longest kind: the least that the Cybersecurity Law, article 23, asks of logs.
+const leastAuditRetention = 184 * 24 * time.Hour
 
 // Validate checks what the types cannot.
 func (c Worker) Validate() Mistakes {
@@ -51,6 +55,7 @@ func (c Worker) Validate() Mistakes {
 	if c.MessageRetention != 0 {
 		m = append(m, between("MESSAGE_RETENTION", c.MessageRetention, 24*time.Hour, 100*365*24*time.Hour)...)
 	}
+	m = append(m, between("AUDIT_RETENTION", c.AuditRetention, leastAuditRetention, 100*365*24*time.Hour)...)
 	m = append(m, between("WORKER_FETCHERS", c.Fetchers, 1, 16)...)
 	m = append(m, between("WORKER_POLL_INTERVAL", c.PollInterval, time.Millisecond, 5*time.Second)...)
 	return m

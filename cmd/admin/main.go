@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"os"
 
 	"usher/app"
+	"usher/audit"
 	"usher/config"
 )
 
@@ -15,6 +17,8 @@ const usage = `usage: admin COMMAND
 
   migrate up                        bring the database schema up to date
   migrate status                    list the migrations and when each was applied
+  audit [-account ID] [-actor NAME] [-since TIME]
+                                    show who has done what to which account (docs/audit.md)
   createsuperuser -username NAME    create an account with all rights; asks for the password
   accounts block|unblock            block an account, and end that; -id ID or -login LOGIN
   import-users [FLAGS] FILE.csv     import the users of a Django service (docs/from-django.md);
@@ -46,10 +50,14 @@ func main() {
 }
 
 func run(ctx context.Context, p app.Process) error {
+	// The system's user behind sudo is the one to be asked.
+	operator := cmp.Or(p.Environ["SUDO_USER"], p.Environ["USER"], p.Environ["LOGNAME"], "unknown")
+	ctx = audit.With(ctx, audit.Cause{Kind: audit.Operator, Actor: operator})
 	return dispatch(ctx, p, usage, commands{
 		"migrate":         migrate,
 		"createsuperuser": createSuperuser,
 		"accounts":        accountsCommand,
+		"audit":           auditCommand,
 		"import-users":    importUsers,
 		"mails":           mails,
 		"messages":        messagesCommand,

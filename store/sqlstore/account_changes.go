@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/audit"
 	"usher/contact"
 	"usher/events"
 	"usher/store"
@@ -156,6 +157,10 @@ func (a *Accounts) undo(
 			return err
 		}
 		if _, err := a.endClaims(ctx, tx, before.MobileKey); err != nil {
+			return err
+		}
+		n := noted(audit.ChangeUndone, accounts.FieldMobile, accounts.FieldEmail, accounts.FieldPassword)
+		if err := record(ctx, tx, row.UpdatedAt, n, row.ID); err != nil {
 			return err
 		}
 		facts := []fact{contactChanged(accounts.FieldMobile, accounts.FieldEmail), {event: events.AccountPasswordChanged}}

@@ -11,6 +11,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/audit"
 	"usher/contact"
 	"usher/events"
 	"usher/secrets"
@@ -56,13 +57,16 @@ func (a *Accounts) Create(ctx context.Context, account accounts.Account, mail *a
 	return accountError("create account", err)
 }
 
-// insert writes a new account and its event.
+// insert writes a new account, its record in the audit and its event.
 func (a *Accounts) insert(ctx context.Context, tx *sqlx.Tx, row *accountRow) error {
 	query, args, err := tx.BindNamed(insertAccount+" returning "+anyEndpoint, *row)
 	if err != nil {
 		return err
 	}
 	if err := tx.GetContext(ctx, &row.HasEndpoints, query, args...); err != nil {
+		return err
+	}
+	if err := record(ctx, tx, row.CreatedAt, noted(audit.AccountCreated), row.ID); err != nil {
 		return err
 	}
 	return tell(ctx, tx, *row, row.CreatedAt, fact{event: events.AccountCreated})
@@ -103,16 +107,16 @@ func (a *Accounts) Activate(
 	if kept != nil {
 		changedAt, mails = at(kept.At), kept.Mails
 	}
-	facts := []fact{contactChanged(accounts.FieldEmail)}
+	facts, n := []fact{contactChanged(accounts.FieldEmail)}, noted(audit.ContactChanged, accounts.FieldEmail)
 	if hash != "" {
-		facts = append(facts, fact{event: events.AccountPasswordChanged})
+		facts, n.fields = append(facts, fact{event: events.AccountPasswordChanged}), append(n.fields, accounts.FieldPassword)
 	}
 	// Where the statement finds the account, it is as active as the caller has read: only an activation makes an account active, and
 	// that removes the pending address.
 	if !was.Active {
-		facts = []fact{{event: events.AccountActivated}}
+		facts, n.action = []fact{{event: events.AccountActivated}}, audit.AccountActivated
 	}
-	row, err := a.update(ctx, writing{kept: kept, mails: mails, facts: facts}, `
+	row, err := a.update(ctx, writing{kept: kept, mails: mails, facts: facts, note: n}, `
 		set email_key = pending_email_key, email_sealed = pending_email_sealed, email_masked = pending_email_masked,
 			email_changed_at = coalesce(?, email_changed_at), email_active = true, active = true, updated_at = ?,
 			password_hash = coalesce(nullif(?, ''), password_hash), `+clearPending+set+`
@@ -124,7 +128,7 @@ func (a *Accounts) Activate(
 // RenewActivation stores another mail of the same generation. Mails of older generations, which are about another address,
 // are dropped when a worker claims them.
 func (a *Accounts) RenewActivation(ctx context.Context, id string, mail accounts.Mail) error {
-	_, err := a.update(ctx, writing{mails: []*accounts.Mail{&mail}}, `
+	_, err := a.update(ctx, writing{mails: []*accounts.Mail{&mail}, note: noted(audit.ActivationSent)}, `
 		set updated_at = ?, pending_email_at = case when pending_email_at is null then pending_email_at else ? end
 		where id = ? and pending_email_key is not null`,
 		at(mail.CreatedAt), at(mail.CreatedAt), id)
@@ -173,8 +177,10 @@ func accountError(operation string, err error) error {
 func (a *Accounts) ChangePassword(
 	ctx context.Context, was accounts.Account, hash string, kept *accounts.Change,
 ) (accounts.Account, error) {
-	told := fact{event: events.AccountPasswordChanged}
-	return a.change(ctx, "change password", was, writing{kept: kept, facts: []fact{told}}, "password_hash = ?, "+endSessions, hash)
+	w := writing{
+		kept: kept, facts: []fact{{event: events.AccountPasswordChanged}}, note: noted(audit.PasswordChanged, accounts.FieldPassword),
+	}
+	return a.change(ctx, "change password", was, w, "password_hash = ?, "+endSessions, hash)
 }
 
 // SetUsername implements accounts.Store.
@@ -183,7 +189,7 @@ func (a *Accounts) SetUsername(ctx context.Context, id, name string, when time.T
 	if err != nil {
 		return accounts.Account{}, fmt.Errorf("set user name: %w", err)
 	}
-	row, err := a.update(ctx, writing{}, `
+	row, err := a.update(ctx, writing{note: noted(audit.UsernameSet, accounts.FieldUsername)}, `
 		set username = ?, username_key = ?, updated_at = ?
 		where id = ? and username = ''`,
 		name, key, at(when), id)
@@ -198,7 +204,8 @@ func (a *Accounts) ChangeEmail(
 	ctx context.Context, was accounts.Account, email contact.Email, link *accounts.Mail, kept *accounts.Change,
 ) (accounts.Account, error) {
 	key, sealed := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
-	return a.change(ctx, "change email", was, writing{kept: kept, mails: []*accounts.Mail{link}},
+	w := writing{kept: kept, mails: []*accounts.Mail{link}, note: noted(audit.ContactRequested, accounts.FieldEmail)}
+	return a.change(ctx, "change email", was, w,
 		`pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?, pending_email_at = ?,
 			email_changed_at = case when email_key is null then ? else email_changed_at end,
 			activation_generation = activation_generation + 1`,
@@ -210,7 +217,7 @@ func (a *Accounts) ReplaceEmail(
 	ctx context.Context, was accounts.Account, email contact.Email, kept *accounts.Change,
 ) (accounts.Account, error) {
 	key, sealed := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
-	return a.change(ctx, "replace email", was, writing{kept: kept, facts: []fact{contactChanged(accounts.FieldEmail)}},
+	return a.change(ctx, "replace email", was, proving(kept, accounts.FieldEmail),
 		"email_key = ?, email_sealed = ?, email_masked = ?, email_changed_at = ?, email_active = true, "+clearPending+`,
 			activation_generation = activation_generation + 1, `+endSessions,
 		key, sealed, email.String(), at(kept.At))
@@ -221,7 +228,7 @@ func (a *Accounts) CorrectEmail(
 	ctx context.Context, was accounts.Account, email contact.Email, link accounts.Mail,
 ) (accounts.Account, error) {
 	key, sealed := a.hide(indexEmail, email.Reveal(), sealEmail+was.ID)
-	row, err := a.update(ctx, writing{mails: []*accounts.Mail{&link}}, `
+	row, err := a.update(ctx, writing{mails: []*accounts.Mail{&link}, note: noted(audit.ContactRequested, accounts.FieldEmail)}, `
 		set pending_email_key = ?, pending_email_sealed = ?, pending_email_masked = ?,
 			pending_email_at = case when pending_email_at is null then pending_email_at else ? end,
 			activation_generation = activation_generation + 1, updated_at = ?
@@ -239,7 +246,7 @@ func (a *Accounts) ChangeMobile(
 	ctx context.Context, was accounts.Account, mobile contact.Mobile, kept *accounts.Change,
 ) (accounts.Account, error) {
 	key, sealed := a.hide(indexMobile, mobile.Reveal(), sealMobile+was.ID)
-	return a.change(ctx, "change mobile", was, writing{kept: kept, facts: []fact{contactChanged(accounts.FieldMobile)}},
+	return a.change(ctx, "change mobile", was, proving(kept, accounts.FieldMobile),
 		"mobile_key = ?, mobile_sealed = ?, mobile_masked = ?, mobile_changed_at = ?, "+clearClaim+", "+endSessions,
 		key, sealed, mobile.String(), at(kept.At))
 }
@@ -252,6 +259,12 @@ type writing struct {
 	kept  *accounts.Change // the previous contacts, to undo the change; may be nil
 	mails []*accounts.Mail // any may be nil
 	facts []fact           // that events tell
+	note  note             // for the audit
+}
+
+// proving is what belongs to a change that brings another proved contact.
+func proving(kept *accounts.Change, field accounts.Field) writing {
+	return writing{kept: kept, facts: []fact{contactChanged(field)}, note: noted(audit.ContactChanged, field)}
 }
 
 // change makes the assignments of set if the account is still in the generations that the caller has read, keeps the previous
@@ -272,13 +285,16 @@ func (a *Accounts) change(
 }
 
 // update changes one account as the statement after "update accounts" says, or returns sql.ErrNoRows, and writes what belongs to
-// the change, in one transaction. The statement sets updated_at, which is also the time of the events.
+// the change, in one transaction. The statement sets updated_at, which is also the time of the record in the audit and of the events.
 func (a *Accounts) update(ctx context.Context, w writing, statement string, args ...any) (row accountRow, err error) {
 	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
 		if err := a.storeChange(ctx, tx, w.kept); err != nil {
 			return err
 		}
 		if err := tx.GetContext(ctx, &row, tx.Rebind("update accounts "+statement+" returning "+withEndpoints), args...); err != nil {
+			return err
+		}
+		if err := record(ctx, tx, row.UpdatedAt, w.note, row.ID); err != nil {
 			return err
 		}
 		if err := tell(ctx, tx, row, row.UpdatedAt, w.facts...); err != nil {
@@ -315,7 +331,7 @@ func (a *Accounts) CreateAll(ctx context.Context, list []accounts.Account, keep 
 		if !keep {
 			return errRollback
 		}
-		return nil
+		return record(ctx, tx, at(time.Now()), noted(audit.AccountsImported), "")
 	})
 	if err != nil && !errors.Is(err, errRollback) {
 		return nil, fmt.Errorf("create accounts: %w", err)

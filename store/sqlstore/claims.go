@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/audit"
 	"usher/store"
 )
 
@@ -84,6 +85,9 @@ func (a *Accounts) CreateClaiming(
 		if err := a.insertMails(ctx, tx, row, mail); err != nil {
 			return err
 		}
+		if err := record(ctx, tx, row.CreatedAt, noted(audit.NumberClaimed, accounts.FieldMobile), held.ID); err != nil {
+			return err
+		}
 		return a.insertMails(ctx, tx, held, change.Mails...)
 	})
 	if errors.Is(err, errSeen) || errors.Is(err, sql.ErrNoRows) {
@@ -134,7 +138,11 @@ func handOver(ctx context.Context, tx *sqlx.Tx, claimer, mobileKey string, claim
 		if err != nil {
 			return err
 		}
-		if err := tell(ctx, tx, row, at(time.Now()), contactChanged(accounts.FieldMobile)); err != nil {
+		now := at(time.Now())
+		if err := record(ctx, tx, now, noted(audit.ContactChanged, accounts.FieldMobile), row.ID); err != nil {
+			return err
+		}
+		if err := tell(ctx, tx, row, now, contactChanged(accounts.FieldMobile)); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"usher/accounts"
+	"usher/audit"
 	"usher/events"
 	"usher/messages"
 	"usher/store/sqlstore"
@@ -82,30 +83,38 @@ func (f *fixture) types(t *testing.T, account string) (types []events.Type) {
 	return types
 }
 
-// walk is what one method of the store tells. do returns the account that it tells about; nil with the reason why it tells
-// nothing.
+// walk is what one method of the store tells, and what it records in the audit. do returns the account that it changes; nil
+// with the reason why it changes nothing worth an event or a record.
 type walk struct {
-	do   func(t *testing.T, f *fixture) string
-	want []events.Type
-	why  string
+	do    func(t *testing.T, f *fixture) string
+	want  []events.Type
+	audit []audit.Action
+	why   string
 }
 
 // walks has a line for each method of sqlstore.Accounts. do begins with the account's first event.
 var walks = map[string]walk{
-	"Create":         {do: func(t *testing.T, f *fixture) string { account, _ := f.created(t); return account.ID }, want: []events.Type{events.AccountCreated}},
-	"CreateClaiming": {do: func(t *testing.T, f *fixture) string { _, claimer, _ := f.claimed(t); return claimer.ID }, want: []events.Type{events.AccountCreated}},
+	"Create": {do: func(t *testing.T, f *fixture) string { account, _ := f.created(t); return account.ID }, want: []events.Type{events.AccountCreated}, audit: []audit.Action{audit.AccountCreated}},
+	"CreateClaiming": {do: func(t *testing.T, f *fixture) string {
+		holder, claimer, _ := f.claimed(t)
+		if got := f.actions(t, holder.ID); !slices.Equal(got, []audit.Action{audit.AccountCreated, audit.ContactChanged, audit.NumberClaimed}) {
+			t.Errorf("the audit of the holder is %v", got)
+		}
+		return claimer.ID
+	}, want: []events.Type{events.AccountCreated}, audit: []audit.Action{audit.AccountCreated}},
 	"Activate": {do: func(t *testing.T, f *fixture) string {
 		account := f.waiting(t)
 		if _, err := f.accounts.Activate(t.Context(), account, "a hash", f.clock.Now(), nil); err != nil {
 			t.Fatal(err)
 		}
 		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountActivated}},
+	}, want: []events.Type{events.AccountCreated, events.AccountActivated}, audit: []audit.Action{audit.AccountCreated, audit.AccountActivated}},
 	"ChangeEmail": {do: func(t *testing.T, f *fixture) string {
 		account, _ := f.proved(t)
 		_, _ = f.movedEmail(t, account)
 		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged}}, // told when it is proved
+	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged}, // told when it is proved
+		audit: []audit.Action{audit.AccountCreated, audit.ContactChanged, audit.ContactRequested, audit.ContactChanged}},
 	"ReplaceEmail": {do: func(t *testing.T, f *fixture) string {
 		account, _ := f.proved(t)
 		next, _ := f.contacts(t)
@@ -113,19 +122,20 @@ var walks = map[string]walk{
 			t.Fatal(err)
 		}
 		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged}},
+	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged},
+		audit: []audit.Action{audit.AccountCreated, audit.ContactChanged, audit.ContactChanged}},
 	"ChangeMobile": {do: func(t *testing.T, f *fixture) string {
 		account, _ := f.created(t)
 		_, _ = f.movedMobile(t, account)
 		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged}},
+	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged}, audit: []audit.Action{audit.AccountCreated, audit.ContactChanged}},
 	"ChangePassword": {do: func(t *testing.T, f *fixture) string {
 		account, _ := f.created(t)
 		if _, err := f.accounts.ChangePassword(t.Context(), account, "another hash", f.change(account, accounts.ChangedPassword)); err != nil {
 			t.Fatal(err)
 		}
 		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountPasswordChanged}},
+	}, want: []events.Type{events.AccountCreated, events.AccountPasswordChanged}, audit: []audit.Action{audit.AccountCreated, audit.PasswordChanged}},
 	"Undo": {do: func(t *testing.T, f *fixture) string {
 		account, _ := f.created(t)
 		_, change := f.movedMobile(t, account)
@@ -133,7 +143,8 @@ var walks = map[string]walk{
 			t.Fatal(err)
 		}
 		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged, events.AccountPasswordChanged}},
+	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged, events.AccountPasswordChanged},
+		audit: []audit.Action{audit.AccountCreated, audit.ContactChanged, audit.ChangeUndone}},
 	"HandOver": {do: func(t *testing.T, f *fixture) string {
 		_, claimer, _ := f.claimed(t)
 		f.clock.Advance(accounts.ClaimWindow)
@@ -141,14 +152,14 @@ var walks = map[string]walk{
 			t.Fatal("no claim ended")
 		}
 		return claimer.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged}},
+	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged}, audit: []audit.Action{audit.AccountCreated, audit.ContactChanged}},
 	"RemoveUnproved": {do: func(t *testing.T, f *fixture) string {
 		account := f.waiting(t)
 		if err := f.accounts.RemoveUnproved(t.Context(), account.ID, f.clock.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountDeleted}},
+	}, want: []events.Type{events.AccountCreated, events.AccountDeleted}, audit: []audit.Action{audit.AccountCreated, audit.AccountDeleted}},
 
 	"Block": {do: func(t *testing.T, f *fixture) string {
 		account, _ := f.created(t)
@@ -158,7 +169,7 @@ var walks = map[string]walk{
 			}
 		}
 		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountBlocked}},
+	}, want: []events.Type{events.AccountCreated, events.AccountBlocked}, audit: []audit.Action{audit.AccountCreated, audit.AccountBlocked}},
 	"Unblock": {do: func(t *testing.T, f *fixture) string {
 		account, _ := f.created(t)
 		for _, change := range []func(context.Context, string, time.Time) (accounts.Account, error){f.accounts.Block, f.accounts.Unblock} {
@@ -167,18 +178,86 @@ var walks = map[string]walk{
 			}
 		}
 		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountBlocked, events.AccountUnblocked}},
+	}, want: []events.Type{events.AccountCreated, events.AccountBlocked, events.AccountUnblocked},
+		audit: []audit.Action{audit.AccountCreated, audit.AccountBlocked, audit.AccountUnblocked}},
 
-	"Release":          {why: "it deletes as RemoveUnproved does, and otherwise only a contact without a proof"},
-	"CreateAll":        {why: "a team imports accounts that it has already; millions of events would tell it nothing"},
+	// These tell nothing: an address is not proved yet, no event is about names, which no body shows, and a team imports accounts
+	// that it has already.
+	"Release": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.created(t) // it has a number too, so that it stays
+		if err := f.accounts.Release(t.Context(), keys(t).Index("email", account.PendingEmail.Reveal()), f.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated}, audit: []audit.Action{audit.AccountCreated, audit.ContactRemoved}},
+	"SetUsername": {do: func(t *testing.T, f *fixture) string {
+		account, mail := f.person(t)
+		name := account.Username
+		account.Username = ""
+		if err := f.accounts.Create(t.Context(), account, mail); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.accounts.SetUsername(t.Context(), account.ID, name, f.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated}, audit: []audit.Action{audit.AccountCreated, audit.UsernameSet}},
+	"CorrectEmail": {do: func(t *testing.T, f *fixture) string {
+		account := f.waiting(t)
+		next, _ := f.contacts(t)
+		if _, err := f.accounts.CorrectEmail(t.Context(), account, next, *f.mail()); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated}, audit: []audit.Action{audit.AccountCreated, audit.ContactRequested}},
+	"RenewActivation": {do: func(t *testing.T, f *fixture) string {
+		account := f.waiting(t)
+		if err := f.accounts.RenewActivation(t.Context(), account.ID, *f.mail()); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated}, audit: []audit.Action{audit.AccountCreated, audit.ActivationSent}},
+	"EndSessions": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.created(t)
+		if err := f.accounts.EndSessions(t.Context(), f.clock.Now().Add(time.Hour), account.ID+"/1/s1", account.ID+"/1/s2"); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated}, audit: []audit.Action{audit.AccountCreated, audit.SessionsEnded}},
+	"CreateAll": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.person(t)
+		for _, keep := range []bool{false, true} { // the first is a trial
+			if _, err := f.accounts.CreateAll(t.Context(), []accounts.Account{account}, keep); err != nil {
+				t.Fatal(err)
+			}
+		}
+		records := f.records(t, audit.Filter{Limit: 1})
+		if len(records) != 1 || records[0].Action != audit.AccountsImported {
+			t.Errorf("the audit of an import is %+v", records)
+		}
+		return account.ID // of whom no record tells: one tells of the whole batch
+	}},
+	"Audit": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.created(t)
+		if err := f.accounts.Audit(t.Context(), audit.New(t.Context(), f.clock.Now(), audit.SignedIn, account.ID)); err != nil {
+			t.Fatal(err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated}, audit: []audit.Action{audit.AccountCreated, audit.SignedIn}},
+
+	"EndAllSessions": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.created(t)
+		ended, err := f.accounts.EndAllSessions(t.Context(), account.ID, f.clock.Now())
+		if err != nil || ended.SessionGeneration != account.SessionGeneration+1 {
+			t.Fatalf("generation %d, %v", ended.SessionGeneration, err)
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated}, audit: []audit.Action{audit.AccountCreated, audit.SessionsEnded}},
+
 	"Rehash":           {why: "the password stays"},
-	"SetUsername":      {why: "no event is about names, which no body shows"},
-	"CorrectEmail":     {why: "the address is not proved yet"},
-	"RenewActivation":  {why: "only another mail"},
 	"Seen":             {why: "only a time, and a claim on a number that the claimer has not got yet"},
 	"Decline":          {why: "about an address, not an account"},
 	"DropEndedChanges": {why: "the accounts stay as they are"},
-	"EndSessions":      {why: "about sessions"},
 	"FindSignedIn":     {why: "reads"}, "Find": {why: "reads"}, "Exists": {why: "reads"}, "FindWaiting": {why: "reads"},
 	"FindChange": {why: "reads"}, "ChangesFrom": {why: "reads"}, "DeclinedUntil": {why: "reads"}, "BouncedAt": {why: "reads"},
 	"ImportedHashes": {why: "reads"},
@@ -202,7 +281,7 @@ func TestMethods_that_change_accounts_are_walked(t *testing.T) {
 	for method := range store.Methods() {
 		name := method.Name
 		if line, known := walks[name]; !known || (line.do == nil) == (line.why == "") {
-			t.Errorf("sqlstore.Accounts.%s: give it a line in walks, with the events that it tells or the reason why it tells none", name)
+			t.Errorf("sqlstore.Accounts.%s: give it a line in walks, with the events that it tells and the records that it writes, or the reason why it does neither", name)
 		}
 	}
 	for name := range walks {

@@ -35,6 +35,7 @@ var promises = map[string]behaviours{
 	"Bounced":  bouncedTests,
 	"Apps":     appsTests,
 	"Events":   eventsTests,
+	"Audit":    auditTests,
 }
 
 // fixture is an empty database of the test's own, with a clock that is set by hand and people to file.

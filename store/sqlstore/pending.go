@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/audit"
 	"usher/contact"
 	"usher/events"
 	"usher/store"
@@ -153,6 +154,8 @@ func (db *DB) dropPending(ctx context.Context, now Stamp, limit int, condition s
 			}
 		}
 		return errors.Join(
+			record(ctx, tx, now, noted(audit.AccountDeleted), waiting...),
+			record(ctx, tx, now, noted(audit.ContactRemoved, accounts.FieldEmail), others...),
 			// In the order in which workers claim, so that the transactions do not deadlock.
 			execIn(ctx, tx, "delete from messages where id in (select id from messages where account_id in (?) order by id "+
 				db.dialect.forUpdate()+")", waiting),

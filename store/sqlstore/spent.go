@@ -2,11 +2,13 @@ package sqlstore
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"usher/accounts"
+	"usher/audit"
 	"usher/store"
 )
 
@@ -27,21 +29,18 @@ func (a *Accounts) FindSignedIn(ctx context.Context, id, session string) (accoun
 
 // EndSessions implements accounts.Store. It stores the end of all sessions or of none.
 func (a *Accounts) EndSessions(ctx context.Context, until time.Time, sessions ...string) error {
-	var err error
-	switch len(sessions) {
-	case 0:
-	case 1:
-		_, err = a.db.exec(ctx, insertSpent, spentSession(sessions[0]), at(until))
-	default:
-		err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-			for _, session := range sessions {
-				if err := execTx(ctx, tx, insertSpent, spentSession(session), at(until)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+	if len(sessions) == 0 {
+		return nil
 	}
+	account, _, _ := strings.Cut(sessions[0], "/") // all are sessions of one account
+	err := a.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		for _, session := range sessions {
+			if err := execTx(ctx, tx, insertSpent, spentSession(session), at(until)); err != nil {
+				return err
+			}
+		}
+		return record(ctx, tx, at(time.Now()), noted(audit.SessionsEnded), account)
+	})
 	return store.Wrap("store ends of sessions", err)
 }
 
