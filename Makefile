@@ -54,6 +54,11 @@ test: ## Run all tests in random order, with the race detector where goroutines 
 test-images: ## Start the programs of the images with compose, foreman and systemd, and try the alerts with Prometheus; some minutes
 	go test -count=1 -timeout 20m ./internal/deploytest ./internal/mutants ./internal/opstest
 
+# A module of its own: Helm's packages take two cores two minutes to compile at first.
+.PHONY: test-chart
+test-chart: ## Test the Helm chart: lint, schema, and the manifests of each example, as Kubernetes decodes them
+	cd ops/helm && go mod tidy -diff && go test ./...
+
 # Run in its folder, where go test shows what the tests print: the table.
 PROVE := cd internal/prove && go test -count=1 -timeout 90m -run 'TestRow$(ROW)'
 

@@ -1,0 +1,2 @@
+// Package helm tests the chart usher: `make test-chart`.
+package helm
