@@ -108,7 +108,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 			Store: redis.Reports(), Pushes: redis.Reports(), Metrics: reports.NewMetrics(b.metrics), Now: b.clock.Now, Logger: logger,
 		},
 		Apps:   apps.NewKeyring(sqlstore.NewApps(db), b.clock.Now, logger),
-		Limits: limits.Defaults(), Metrics: api.NewMetrics(b.metrics), Web: must(web.New())(t), Logger: logger, Now: b.clock.Now,
+		Limits: limits.Defaults(), Metrics: api.NewMetrics(b.metrics), Web: must(web.New(nil))(t), Logger: logger, Now: b.clock.Now,
 		Config: api.Config{
 			PublicURL: must(url.Parse("http://localhost:8080"))(t), Registration: accounts.Either,
 			AllowedOrigins: []string{"https://app.example.com"},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"usher/brand"
 	"usher/config"
 	"usher/contact"
 	"usher/events/outbound"
@@ -67,6 +68,28 @@ func NewEventSender(c config.Events) (*outbound.Sender, error) {
 	return outbound.NewSender(outbound.Settings{Guard: guard}), nil
 }
 
+// LoadBrand reads the folder with the team's own face; nil without a folder. The error is of type config.Mistakes, with one for each
+// mistake in the folder.
+func LoadBrand(dir string) (*brand.Brand, error) {
+	if dir == "" {
+		return nil, nil //nolint:nilnil // Usher's own face.
+	}
+	face, err := brand.Load(os.DirFS(dir))
+	return face, WrongLines("BRAND", err)
+}
+
+// WrongLines is the error of a setting with one mistake for each line of err, or nil.
+func WrongLines(variable string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var mistakes []error
+	for line := range strings.Lines(err.Error()) {
+		mistakes = append(mistakes, config.Wrong(variable, errors.New(strings.TrimSpace(line))))
+	}
+	return config.Join(mistakes...)
+}
+
 // LoadMails reads the templates of mails, those in dir instead of the built-in ones unless dir is empty, and
 // tries each of them. The error is of type config.Mistakes, with one for each template that is of no use.
 func LoadMails(publicURL, dir string) (*tasks.Mails, error) {
@@ -79,14 +102,7 @@ func LoadMails(publicURL, dir string) (*tasks.Mails, error) {
 		replaced = os.DirFS(dir)
 	}
 	mails, err := tasks.NewMails(public, replaced)
-	if err == nil {
-		return mails, nil
-	}
-	var mistakes []error
-	for line := range strings.Lines(err.Error()) {
-		mistakes = append(mistakes, config.Wrong("MAIL_TEMPLATES", errors.New(strings.TrimSpace(line))))
-	}
-	return nil, config.Join(mistakes...)
+	return mails, WrongLines("MAIL_TEMPLATES", err)
 }
 
 // Hangups returns where SIGHUP arrives from now on, instead of ending the process, until stop is called.

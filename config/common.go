@@ -54,6 +54,7 @@ type Common struct {
 
 	SecretKeys    Secret        `env:"SECRET_KEYS,required" prod:"set" desc:"id:base64,… with 32 random bytes each (openssl rand -base64 32). Replace one only by docs/keys.md."`
 	PublicURL     string        `env:"PUBLIC_URL" prod:"set" envDefault:"http://localhost:8080" desc:"Address of the pages and of links in mails. https, or http on loopback."`
+	Brand         string        `env:"BRAND" desc:"Folder with the team's own name, logo, colours, links and texts; see docs/branding.md."`
 	OpsToken      Secret        `env:"OPS_TOKEN" desc:"Bearer token (or Basic password) of the operations port; required unless that port is on loopback."`
 	OpsHosts      []string      `env:"OPS_HOSTS" desc:"Host names that the operations port answers to, besides loopback names and addresses."`
 	OpsPprof      bool          `env:"OPS_PPROF" envDefault:"false" desc:"Whether the operations port serves Go's profiles under /debug/pprof/."`

@@ -32,8 +32,8 @@ func (r *Renderer) Frame(lang string, f Frame) (page []byte, policy string, err 
 	var out bytes.Buffer
 	if err := r.frame.Execute(&out, struct {
 		Frame
-		HTML, Language string
-	}{f, html, map[string]string{chinese: "zho", english: "eng"}[lang]}); err != nil {
+		HTML, Language, Product string
+	}{f, html, map[string]string{chinese: "zho", english: "eng"}[lang], r.face.Name(lang)}); err != nil {
 		return nil, "", fmt.Errorf("render page of the frame: %w", err)
 	}
 	_, script, _ := bytes.Cut(out.Bytes(), []byte("<script>"))

@@ -13,10 +13,11 @@ import (
 	"io/fs"
 	"strings"
 
+	"usher/brand"
 	"usher/web/embedded"
 )
 
-//go:embed templates/*.html static/app.css static/app.js static/usher.js static/icon.svg texts/*.json
+//go:embed templates/*.html static/app.css static/app.js static/usher.js static/icon.svg static/touch-icon.png texts/*.json
 var files embed.FS
 
 // pageNames lists the pages; each has a file of that name beside templates/layout.html.
@@ -28,15 +29,17 @@ type Renderer struct {
 	texts  map[string]embedded.Texts
 	assets embedded.Assets
 	frame  *template.Template
+	face   *brand.Brand
 }
 
-// New parses the embedded templates and texts. It fails only when the embedded files are broken.
-func New() (*Renderer, error) {
-	texts, err := embedded.ReadTexts(files, chinese, english)
+// New parses the embedded templates and texts, and dresses them in a team's face; nil is Usher's own. It fails when texts of the team do
+// not fit, with one line for each mistake.
+func New(face *brand.Brand) (*Renderer, error) {
+	texts, err := readTexts(face)
 	if err != nil {
 		return nil, err
 	}
-	assets, err := embedded.HashAssets(files, "static/app.css", "static/usher.js", "static/app.js", "static/icon.svg")
+	assets, err := readAssets(face)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +51,7 @@ func New() (*Renderer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse page of the frame: %w", err)
 	}
-	r := &Renderer{pages: make(map[string]*template.Template), texts: texts, assets: assets, frame: frame}
+	r := &Renderer{pages: make(map[string]*template.Template), texts: texts, assets: assets, frame: frame, face: face}
 	for _, name := range pageNames {
 		page, err := shared.Clone()
 		if err != nil {
@@ -112,10 +115,11 @@ func (v view) ScriptTexts() map[string]string {
 	return texts
 }
 
-// Static returns the style sheet, the scripts and the icon under the hashed names that
+// Static returns the style sheet, the scripts and the pictures under the hashed names that
 // [Renderer.AssetURL] returns, and nothing else: no directory listing, no unhashed name. Mount it
 // below /static/ with Cache-Control "public, max-age=31536000, immutable".
 func (r *Renderer) Static() fs.FS { return r.assets }
 
-// AssetURL returns the path of an asset, such as "app.css". The path changes with the content. An unknown name gives an empty string.
+// AssetURL returns the path of an asset, such as "app.css" or "logo.svg". The path changes with
+// the content. An unknown name gives an empty string.
 func (r *Renderer) AssetURL(name string) string { return r.assets.URL("/static", name) }

@@ -86,7 +86,7 @@ func eachPage(t *testing.T, check func(t *testing.T, name string, p web.Page, pa
 
 func newRenderer(t *testing.T) *web.Renderer {
 	t.Helper()
-	r, err := web.New()
+	r, err := web.New(nil)
 	if err != nil {
 		t.Fatalf("got error %v, want a renderer", err)
 	}

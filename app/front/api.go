@@ -33,7 +33,6 @@ import (
 	"usher/tokens"
 	"usher/tokens/rotation"
 	"usher/verify"
-	"usher/web"
 )
 
 // service is the name of the process in traces, unless OTEL_SERVICE_NAME has another.
@@ -125,10 +124,6 @@ func (a *API) server() (*api.Server, error) {
 	for _, key := range a.settings.Keys.WorkSecrets() {
 		work.Secrets = append(work.Secrets, pow.Secrets(key))
 	}
-	pages, err := web.New()
-	if err != nil {
-		return nil, err
-	}
 	issuer, err := a.settings.issuer(endpoints.PublicURL.String(), stores.Clock.Now)
 	if err != nil {
 		return nil, err
@@ -148,7 +143,7 @@ func (a *API) server() (*api.Server, error) {
 		Limits:   a.settings.Limits,
 		Sessions: stores.Redis.Sessions(),
 		Tokens:   issuer,
-		Web:      pages,
+		Web:      a.settings.Pages,
 		Metrics:  a.metrics,
 		Gates:    api.NewGates(api.GateConfig{InFlight: c.HTTPInFlight, Connections: c.HTTPConnections, Passwords: c.PasswordParallel}, a.ops.Registry, a.logger),
 		Tracer:   tracer,

@@ -16,6 +16,7 @@ import (
 	"usher/secrets"
 	"usher/telemetry"
 	"usher/tokens"
+	"usher/web"
 )
 
 // Settings is what the API process needs, checked.
@@ -25,6 +26,7 @@ type Settings struct {
 	Limits limits.Set
 	Traces telemetry.Settings
 	Tokens *tokens.Keys // nil where none are set
+	Pages  *web.Renderer
 
 	Regions contact.Regions // whose numbers are served
 	tariff  tariff          // of codes to them
@@ -43,7 +45,7 @@ type Settings struct {
 func Load(environ map[string]string) (Settings, error) {
 	s := Settings{Traces: telemetry.Parse(environ)}
 	loadErr := config.Load(environ, &s.Config)
-	var commonErr, tokensErr, regionsErr, pricesErr, limitsErr error
+	var commonErr, tokensErr, regionsErr, pricesErr, limitsErr, pagesErr error
 	s.Keys, commonErr = app.CheckCommon(s.Config.Common)
 	if s.Config.TokenKeys != "" {
 		s.Tokens, tokensErr = tokens.ParseKeys(s.Config.TokenKeys.Reveal())
@@ -53,8 +55,19 @@ func Load(environ map[string]string) (Settings, error) {
 	funded := limits.Defaults().WithBudget(float64(s.Config.SMSBudgetYuan), s.tariff.unit).
 		WithCodeLength(s.Config.SMSCodeLength)
 	s.Limits, limitsErr = funded.Parse(s.Config.Limits)
+	s.Pages, pagesErr = loadPages(s.Config.Brand)
 	return s, config.Join(loadErr, commonErr, config.Wrong("TOKEN_KEYS", tokensErr), checkCaptcha(s.Config), checkHosted(s.Config), regionsErr, pricesErr, config.Wrong("LIMITS", limitsErr),
-		s.tariff.affordable(s.Limits))
+		s.tariff.affordable(s.Limits), pagesErr)
+}
+
+// loadPages reads the pages in the team's own face.
+func loadPages(dir string) (*web.Renderer, error) {
+	face, err := app.LoadBrand(dir)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := web.New(face)
+	return pages, app.WrongLines("BRAND", err)
 }
 
 // captchaConfig is the configuration of captchas, before it is checked.

@@ -31,6 +31,8 @@ var edges = []edge{
 	{"vitals", "messages", "it counts messages by channel and state"},
 	{"board", "web/embedded", "its texts and files are read as those of the pages for people"},
 	{"web", "web/embedded", "texts, and files that browsers may cache"},
+	{"web", "brand", "pages have the team's own face"},
+	{"app", "brand", "it reads the folder"},
 	{"board", "vitals", "the page shows facts and their verdict"},
 
 	// Layer 2: people, and the vendors.

@@ -11,6 +11,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Texts are the texts of one language by their keys.
@@ -51,8 +52,7 @@ func (t Texts) T(key string, args ...any) (string, error) {
 type Assets map[string]asset // by the public name
 
 type asset struct {
-	path    string // in the embedded files
-	info    fs.FileInfo
+	file    string // its name without the hash
 	content []byte
 }
 
@@ -71,27 +71,28 @@ func HashAssets(files fs.FS, paths ...string) (Assets, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read asset: %w", err)
 		}
-		info, err := fs.Stat(files, file)
-		if err != nil {
-			return nil, fmt.Errorf("read asset: %w", err)
-		}
-		ext := path.Ext(file)
-		if ext == ".js" {
+		if path.Ext(file) == ".js" {
 			content = indentation.ReplaceAll(comments.ReplaceAll(content, nil), nil)
 			for name, imported := range assets {
-				content = bytes.ReplaceAll(content, []byte("'./"+path.Base(imported.path)+"'"), []byte("'./"+name+"'"))
+				content = bytes.ReplaceAll(content, []byte("'./"+imported.file+"'"), []byte("'./"+name+"'"))
 			}
 		}
-		sum := sha256.Sum256(content)
-		assets[strings.TrimSuffix(path.Base(file), ext)+"."+hex.EncodeToString(sum[:6])+ext] = asset{file, info, content}
+		assets.Add(path.Base(file), content)
 	}
 	return assets, nil
+}
+
+// Add adds a file by its name, such as logo.svg. It is called before the files are served.
+func (a Assets) Add(file string, content []byte) {
+	ext := path.Ext(file)
+	sum := sha256.Sum256(content)
+	a[strings.TrimSuffix(file, ext)+"."+hex.EncodeToString(sum[:6])+ext] = asset{file, content}
 }
 
 // URL returns the public path of a file such as app.css below a folder, or "" for an unknown file.
 func (a Assets) URL(folder, file string) string {
 	for name, asset := range a {
-		if path.Base(asset.path) == file {
+		if asset.file == file {
 			return folder + "/" + name
 		}
 	}
@@ -104,24 +105,22 @@ func (a Assets) Open(name string) (fs.File, error) {
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return opened{bytes.NewReader(asset.content), asset.info}, nil
+	return opened{bytes.NewReader(asset.content), asset.file}, nil
 }
 
-// opened is an asset that is being read.
+// opened is an asset that is being read. It has no time: its name changes with its content.
 type opened struct {
 	*bytes.Reader
 
-	info fs.FileInfo
+	file string
 }
 
-func (o opened) Stat() (fs.FileInfo, error) { return sized{o.info, o.Reader.Size()}, nil }
+func (o opened) Stat() (fs.FileInfo, error) { return o, nil }
 func (opened) Close() error                 { return nil }
 
-// sized is what the embedded file says of itself, but for its size.
-type sized struct {
-	fs.FileInfo
-
-	size int64
-}
-
-func (s sized) Size() int64 { return s.size }
+// Name and the other methods implement [fs.FileInfo].
+func (o opened) Name() string     { return o.file }
+func (opened) Mode() fs.FileMode  { return 0o444 }
+func (opened) ModTime() time.Time { return time.Time{} }
+func (opened) IsDir() bool        { return false }
+func (opened) Sys() any           { return nil }
