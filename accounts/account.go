@@ -47,7 +47,14 @@ type Account struct {
 	AgreedAt    time.Time
 	AgreedTerms string
 
+	// AgreedPrivacy is the version of the privacy notice that the person agreed to last; empty: none, or it was withdrawn.
+	AgreedPrivacy string
+
 	BlockedAt time.Time // see [Service.Block]; zero: not blocked
+
+	// DeleteAt is when the account is erased, as its owner has requested; zero: it is not. A sign-in takes it back and returns
+	// the account with this time, so that the person can be told.
+	DeleteAt time.Time
 
 	CreatedAt time.Time
 	UpdatedAt time.Time

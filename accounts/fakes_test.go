@@ -39,6 +39,8 @@ type world struct {
 	declined  map[string]time.Time // ends by the keyed hash of the address
 	bouncedAt map[contact.Email]time.Time
 	spent     map[string]bool // code ids
+	erased    map[string]accounts.Erased
+	forgotten map[string]bool
 	fail      map[string]error
 	restored  context.Context
 }
@@ -51,8 +53,8 @@ func newWorld(t testing.TB) *world {
 	}
 	w := &world{
 		clock:  testkit.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)),
-		people: map[string]accounts.Account{},
-		spent:  map[string]bool{}, declined: map[string]time.Time{}, bouncedAt: map[contact.Email]time.Time{},
+		people: map[string]accounts.Account{}, erased: map[string]accounts.Erased{}, forgotten: map[string]bool{},
+		spent: map[string]bool{}, declined: map[string]time.Time{}, bouncedAt: map[contact.Email]time.Time{},
 		fail: map[string]error{},
 	}
 	logger, log := testkit.Logger(t)
@@ -61,6 +63,7 @@ func newWorld(t testing.TB) *world {
 		Store:     memory{w},
 		Codes:     codes{w},
 		Mailer:    memory{w},
+		Remains:   memory{w},
 		Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}),
 		Keys:      keys,
 		Policy:    accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour},
@@ -498,4 +501,114 @@ func (memory) Audit(context.Context, audit.Record) error { return nil }
 
 func (memory) EndAllSessions(context.Context, string, time.Time) (accounts.Account, error) {
 	return accounts.Account{}, accounts.ErrNotFound
+}
+
+func (w memory) Erase(_ context.Context, id string, at time.Time) (accounts.Erased, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("erase"); err != nil {
+		return accounts.Erased{}, err
+	}
+	if erased, again := w.erased[id]; again {
+		return erased, nil
+	}
+	a, found := w.people[id]
+	if !found {
+		return accounts.Erased{}, accounts.ErrNotFound
+	}
+	erased := accounts.Erased{ID: id, At: at, Username: a.Username, Mobiles: []string{a.Mobile.Reveal()}, Sessions: a.SessionGeneration}
+	w.erased[id] = erased
+	delete(w.people, id)
+	return erased, nil
+}
+
+func (w memory) ForgetErased(_ context.Context, erased []accounts.Erased) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.note("forget messages")
+}
+
+func (w memory) MarkForgotten(_ context.Context, erased []accounts.Erased, _, before time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range erased {
+		if w.forgotten[e.ID] = true; !e.At.After(before) {
+			delete(w.erased, e.ID)
+		}
+	}
+	return w.note("mark forgotten")
+}
+
+func (w memory) ErasedRemains(_ context.Context, before time.Time, limit int) (list []accounts.Erased, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.erased {
+		if len(list) < limit && (!w.forgotten[e.ID] || !e.At.After(before)) {
+			list = append(list, e)
+		}
+	}
+	return list, w.note("erased remains")
+}
+
+func (w memory) FreeNames(context.Context, time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.note("free names")
+}
+
+// Forget is the world's Remains.
+func (w memory) Forget(_ context.Context, erased []accounts.Erased) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.note("forget")
+}
+
+func (w memory) ScheduleDeletion(
+	_ context.Context, was accounts.Account, _, due time.Time, mail *accounts.Mail,
+) (accounts.Account, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("schedule deletion"); err != nil {
+		return accounts.Account{}, err
+	}
+	a := w.people[was.ID]
+	a.DeleteAt = due
+	a.SessionGeneration++
+	w.people[a.ID] = a
+	if mail != nil {
+		w.mails = append(w.mails, *mail)
+	}
+	return a, nil
+}
+
+func (w memory) KeepAccount(_ context.Context, id string, _ time.Time) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a, found := w.people[id]
+	if found {
+		a.DeleteAt = time.Time{}
+		w.people[id] = a
+	}
+	return found, w.note("keep account")
+}
+
+func (w memory) DueDeletions(_ context.Context, at time.Time, limit int) (ids []string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, a := range w.people {
+		if len(ids) < limit && !a.Blocked() && !a.DeleteAt.IsZero() && !a.DeleteAt.After(at) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, w.note("due deletions")
+}
+
+func (w memory) EraseDue(ctx context.Context, id string, at time.Time) (accounts.Erased, error) {
+	w.mu.Lock()
+	a, found := w.people[id]
+	w.mu.Unlock()
+	if !found || a.DeleteAt.IsZero() || a.DeleteAt.After(at) {
+		return accounts.Erased{}, accounts.ErrNotFound
+	}
+	return w.Erase(ctx, id, at)
 }

@@ -26,6 +26,7 @@ const (
 	MailChangeUndone    MailPurpose = "change_undone"    // likewise
 	MailNumberClaimed   MailPurpose = "number_claimed"   // to an account that was not used for long
 	MailClaimEnded      MailPurpose = "claim_ended"      // to the account that claimed a number
+	MailDeletionAsked   MailPurpose = "deletion_asked"   // to the proved address: the account will be erased
 )
 
 // Mail is a mail of an account as the outbox keeps it: written in the transaction of the change that causes it.
@@ -47,6 +48,7 @@ type MailFacts struct {
 	Former  string `json:"former,omitempty"`  // before the change
 	Present string `json:"present,omitempty"` // after it
 	Change  string `json:"change,omitempty"`  // id of the change that the mail's link undoes; empty: there is no link
+	Until   int64  `json:"until,omitempty"`   // Unix time at which a requested deletion is carried out
 	Typed   bool   `json:"typed,omitempty"`   // the address was just typed, at a registration or a change: a bounce before counts no more
 }
 

@@ -71,15 +71,17 @@ func (s *Service) release(ctx context.Context, address string) {
 	}
 }
 
-// ranOut reports whether the account waits for a proof that did not come in time. A blocked one keeps its name.
+// ranOut reports whether the account waits for a proof that did not come in time, and its name is free again. A blocked one
+// keeps its name.
 func (s *Service) ranOut(account Account) bool {
 	return !account.Blocked() && account.Waiting() && !account.PendingEmailAt.IsZero() && account.PendingEmailAt.Before(s.unprovedBefore())
 }
 
-// unprovedBefore is the time before which the proof of an expired account was asked for; zero: no account expires.
+// unprovedBefore is the time before which the proof was asked for of an expired account whose name is free again; zero: no
+// account expires. A worker erases such accounts [HoldName] before, so this counts only where none runs.
 func (s *Service) unprovedBefore() time.Time {
 	if s.Policy.UnprovedTTL <= 0 {
 		return time.Time{}
 	}
-	return s.Now().Add(-s.Policy.UnprovedTTL)
+	return s.Now().Add(-s.Policy.UnprovedTTL - HoldName)
 }

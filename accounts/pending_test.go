@@ -274,6 +274,10 @@ func TestRegister_takes_the_name_of_an_account_whose_proof_ran_out(t *testing.T)
 	if _, err := w.Register(t.Context(), signUp()); !errors.As(err, &exists) || !taken() {
 		t.Errorf("Register with a name that waits = %v, want ExistsError", err)
 	}
+	w.clock.Advance(accounts.HoldName)
+	if _, err := w.Register(t.Context(), signUp()); !errors.As(err, &exists) || !taken() {
+		t.Errorf("Register with a name that is held = %v, want ExistsError", err)
+	}
 	w.clock.Advance(time.Second)
 	if taken() || !w.exists(old.ID) {
 		t.Error("a question whether the name is taken says yes, or has deleted the account")

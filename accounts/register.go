@@ -249,13 +249,13 @@ func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
 // the address that the applicant has proved: the link was asked for first and then a code. It returns an *ExistsError for
 // any other account.
 func (s *Service) freeUsername(ctx context.Context, a applicant) error {
-	holder, err := s.holder(ctx, a.username)
-	if err != nil || holder == nil {
+	taken, holder, err := s.holder(ctx, a.username)
+	if err != nil || !taken {
 		return err
 	}
 	before := s.unprovedBefore()
 	switch {
-	case holder.Blocked():
+	case holder == nil || holder.Blocked():
 		return &ExistsError{FieldUsername}
 	case holder.Waiting() && a.provesEmail() && holder.PendingEmail == a.email:
 		before = holder.PendingEmailAt.Add(time.Second)

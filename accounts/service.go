@@ -29,8 +29,9 @@ type Policy struct {
 	NumberRecheck time.Duration // a code alone does not open an account unused for as long; 0: it always does
 	UnprovedTTL   time.Duration // how long an account waits for the proof of its address; 0: for ever
 	Regions       contact.Regions
-	SignInCreates bool   // signing in with a right code for an unknown contact makes the account
-	TermsVersion  string // of the text that people agree to; may be empty
+	SignInCreates bool          // signing in with a right code for an unknown contact makes the account
+	DeleteGrace   time.Duration // how long the owner can take a deletion back; 0: not at all
+	TermsVersion  string        // of the text that people agree to; may be empty
 }
 
 // CodeSpender uses codes up and gives them back; [verify.Service] is one.
@@ -48,11 +49,12 @@ type Mailer interface {
 	EnqueueMail(ctx context.Context, mail Mail) error
 }
 
-// Service registers, activates and signs in. All fields are needed; it is safe for concurrent use.
+// Service registers, activates, signs in and erases. All fields are needed; it is safe for concurrent use.
 type Service struct {
 	Store     Store
 	Codes     CodeSpender
 	Mailer    Mailer
+	Remains   Remains // to erase accounts
 	Passwords Hasher
 	Keys      *secrets.Keys
 	Policy    Policy
@@ -70,23 +72,23 @@ func (s *Service) UsernameTaken(ctx context.Context, username string) (bool, err
 	if problem != "" {
 		return false, FieldErrors{FieldUsername: problem}
 	}
-	holder, err := s.holder(ctx, name)
-	return holder != nil && !s.ranOut(*holder), err
+	taken, holder, err := s.holder(ctx, name)
+	return taken && (holder == nil || !s.ranOut(*holder)), err
 }
 
-// holder returns the account of the user name, or nil. Most names that clients look up are free, so it asks for
-// existence first, which is cheaper.
-func (s *Service) holder(ctx context.Context, name username) (*Account, error) {
+// holder reports whether the user name is taken, and by which account; it is nil for a name that an erased account had until
+// lately. Most names that clients look up are free, so it asks for existence first, which is cheaper.
+func (s *Service) holder(ctx context.Context, name username) (taken bool, holder *Account, err error) {
 	key := Key{ByUsername, name.canonical}
-	taken, err := s.Store.Exists(ctx, key)
+	taken, err = s.Store.Exists(ctx, key)
 	if err != nil || !taken {
-		return nil, err
+		return false, nil, err
 	}
 	account, found, err := s.find(ctx, key)
 	if err != nil || !found {
-		return nil, err
+		return err == nil, nil, err
 	}
-	return &account, nil
+	return true, &account, nil
 }
 
 // MobileTaken reports whether an account has this number.

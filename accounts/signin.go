@@ -37,6 +37,9 @@ func (s *Service) SignIn(ctx context.Context, login, password string, priority p
 	if passwords.IsImported(account.PasswordHash) {
 		s.rehash(ctx, &account, normal)
 	}
+	if err := s.takeBack(ctx, account); err != nil {
+		return Account{}, err
+	}
 	s.Seen(ctx, account)
 	return account, nil
 }
@@ -80,6 +83,10 @@ func (s *Service) SignInByCode(
 		return Account{}, false, err
 	case !account.Active:
 		return Account{}, false, ErrNotActive
+	}
+	if err := s.takeBack(ctx, account); err != nil {
+		s.restore(ctx, codeID)
+		return Account{}, false, err
 	}
 	s.Seen(ctx, account)
 	return account, created, nil

@@ -43,7 +43,8 @@ type Store interface {
 	// Find returns an account or ErrNotFound.
 	Find(ctx context.Context, key Key) (Account, error)
 
-	// Exists reports whether an account has this value: one indexed read.
+	// Exists reports whether an account has this value, or an erased account had this user name until lately, see
+	// [HoldName]: one indexed read.
 	Exists(ctx context.Context, key Key) (bool, error)
 
 	// FindWaiting returns the newest of the accounts that wait for the proof of the address and have nothing else, or
@@ -131,6 +132,37 @@ type Store interface {
 	// Audit writes a record about something that changes no account. Every method that changes an account writes its record
 	// itself, in the same transaction; the cause is that of the context, see [audit.With].
 	Audit(ctx context.Context, record audit.Record) error
+
+	// Erase deletes the account with its mails and changes, in one transaction, keeps its user name taken and returns what
+	// is needed to delete the rest. It returns the same for an account that was just erased, and ErrNotFound for any other.
+	Erase(ctx context.Context, id string, at time.Time) (Erased, error)
+
+	// ScheduleDeletion records when an account, as the caller read it, is to be erased, starts a new generation of sessions
+	// and writes the mail; a nil mail is none. It returns ErrChanged when the account was changed since.
+	ScheduleDeletion(ctx context.Context, was Account, at, due time.Time, mail *Mail) (Account, error)
+
+	// KeepAccount removes that record, and reports whether the account still exists.
+	KeepAccount(ctx context.Context, id string, at time.Time) (bool, error)
+
+	// DueDeletions returns the ids of up to limit accounts that are to be erased by the time and are not blocked. EraseDue
+	// is Erase for such an account; it returns ErrNotFound for any other.
+	DueDeletions(ctx context.Context, at time.Time, limit int) ([]string, error)
+	EraseDue(ctx context.Context, id string, at time.Time) (Erased, error)
+
+	// ForgetErased deletes what the store has of erased accounts under their contacts: messages with codes, and the numbers
+	// and addresses in events. It may be repeated.
+	ForgetErased(ctx context.Context, erased []Erased) error
+
+	// MarkForgotten records that the rest of the accounts was deleted. Of those that were erased before a time nothing new
+	// comes, so it also deletes what was kept for that.
+	MarkForgotten(ctx context.Context, erased []Erased, at, before time.Time) error
+
+	// ErasedRemains returns up to limit accounts whose rest is to be deleted: it was not yet, or they were erased before the
+	// time and it was done once.
+	ErasedRemains(ctx context.Context, before time.Time, limit int) ([]Erased, error)
+
+	// FreeNames frees the user names of accounts that are gone since before the time.
+	FreeNames(ctx context.Context, before time.Time) error
 
 	// FindChange returns a change that can be undone at the time, or ErrNotFound.
 	FindChange(ctx context.Context, id string, at time.Time) (Change, error)

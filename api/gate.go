@@ -247,7 +247,7 @@ func (s *Server) mailSpends(email contact.Email) []limits.Spend {
 func (s *Server) askSpends(c echo.Context, email contact.Email) []limits.Spend {
 	return append(s.byAddress(c, limits.ResendIP),
 		limits.Spend{Limit: s.Limits[limits.ResendPause], Subject: email.Mailbox()},
-		limits.Spend{Limit: s.Limits[limits.ResendEmail], Subject: "asked for " + email.Mailbox()})
+		limits.Spend{Limit: s.Limits[limits.ResendEmail], Subject: limits.AskedFor(email.Mailbox())})
 }
 
 // ownResendSpends returns the spends of an activation mail for an account that is signed in or was just registered: the
@@ -255,7 +255,7 @@ func (s *Server) askSpends(c echo.Context, email contact.Email) []limits.Spend {
 func (s *Server) ownResendSpends(c echo.Context, account accounts.Account, email contact.Email) []limits.Spend {
 	own, _ := limits.Split(s.byAddress(c, limits.ResendIP))
 	return slices.Concat(own, []limits.Spend{
-		{Limit: s.Limits[limits.ResendPause], Subject: account.ID + " " + email.Mailbox()},
+		{Limit: s.Limits[limits.ResendPause], Subject: limits.OwnMailbox(account.ID, email.Mailbox())},
 		s.changeOfDay(account),
 	}, s.mailSpends(email))
 }

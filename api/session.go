@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -48,10 +47,8 @@ type Sessions interface {
 	End(ctx context.Context, owner string, ids ...string) (int, error)
 }
 
-// owner names the owner of a session. A password change makes a new owner, whose list is empty.
-func owner(account string, generation int) string {
-	return account + "/" + strconv.Itoa(generation)
-}
+// owner is [accounts.SessionOwner].
+func owner(account string, generation int) string { return accounts.SessionOwner(account, generation) }
 
 // seenShare is the share of the idle time after which a request is recorded: to record every one would double the cost of
 // a session.

@@ -9,7 +9,6 @@ import (
 
 	"usher/accounts"
 	"usher/captcha/challenge"
-	"usher/contact"
 	"usher/limits"
 	"usher/passwords"
 	"usher/verify"
@@ -79,19 +78,9 @@ func (s *Server) signInByPassword(c echo.Context, body signInBody) (accounts.Acc
 	return s.tryPassword(c, body)
 }
 
-// loginSubject is the same for every spelling of a login name. Its kind is part of it: the canonical form of a user name
-// may be a number, and the owner of the name must not count as the owner of that number.
+// loginSubject is [accounts.LoginSubject] for the regions that are served.
 func (s *Server) loginSubject(login string) string {
-	if email, err := contact.ParseEmail(login); err == nil {
-		return "email " + email.Reveal()
-	}
-	if mobile, err := s.Config.Regions.ParseAny(login); err == nil {
-		return "mobile " + mobile.Reveal()
-	}
-	if _, canonical, ok := accounts.CanonicalUsername(login); ok {
-		return "username " + canonical
-	}
-	return "other " + login // no account can have such a name; it is counted like all others
+	return accounts.LoginSubject(s.Config.Regions, login)
 }
 
 func (s *Server) signInByCode(c echo.Context, body signInBody) (account accounts.Account, created bool, err error) {

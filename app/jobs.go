@@ -19,6 +19,7 @@ func (w *Worker) jobs() []queue.Job {
 	return append(w.outcomes.Jobs(),
 		tasks.UnprovedJob(stores.Accounts, w.settings.Config.UnprovedTTL, now, w.logger),
 		tasks.ChangesJob(stores.Accounts, now, w.logger),
+		tasks.ErasedJob(stores.eraser(w.settings.Keys, w.logger), w.logger),
 		tasks.EventsJob(stores.Events, w.logger),
 		queue.Job{Name: "spent", Every: time.Hour, Run: func(ctx context.Context) error { // ended sessions and used codes
 			_, err := stores.Spent.Prune(ctx)

@@ -57,6 +57,8 @@ const (
 	AccountCreated      Action = "account.created"
 	AccountActivated    Action = "account.activated"
 	AccountDeleted      Action = "account.deleted"
+	DeletionRequested   Action = "account.deletion_requested"  // by its owner, to be carried out later
+	DeletionTakenBack   Action = "account.deletion_taken_back" // by a sign-in
 	AccountBlocked      Action = "account.blocked"
 	AccountUnblocked    Action = "account.unblocked"
 	UsernameSet         Action = "account.username_set"

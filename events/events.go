@@ -139,3 +139,23 @@ func Body(typ Type, at time.Time, data any) ([]byte, error) {
 	}
 	return body, nil
 }
+
+// WithoutContacts returns the body of an event without the masked numbers and addresses in it.
+func WithoutContacts(body []byte) ([]byte, error) {
+	var event struct {
+		Type      json.RawMessage            `json:"type"`
+		Timestamp json.RawMessage            `json:"timestamp"`
+		Data      map[string]json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(body, &event); err != nil {
+		return nil, fmt.Errorf("decode event: %w", err)
+	}
+	for _, field := range []string{"mobile", "email", "to"} {
+		delete(event.Data, field)
+	}
+	short, err := json.Marshal(event)
+	if err != nil {
+		return nil, fmt.Errorf("encode event: %w", err)
+	}
+	return short, nil
+}

@@ -62,6 +62,25 @@ func UnprovedJob(store UnprovedStore, ttl time.Duration, now func() time.Time, l
 	}}
 }
 
+// erasedBatch bounds the accounts whose rest is deleted with one scan of Redis.
+const erasedBatch = 200
+
+// Eraser deletes what is left of erased accounts; [accounts.Service] is one.
+type Eraser interface {
+	ForgetErased(ctx context.Context, limit int) (int, error)
+}
+
+// ErasedJob deletes what is left of erased accounts, and frees their names.
+func ErasedJob(eraser Eraser, logger *slog.Logger) queue.Job {
+	return queue.Job{Name: "erased", Every: housekeepingEvery, Run: func(ctx context.Context) error {
+		n, err := inBatches(ctx, erasedBatch, unprovedBatches, func(ctx context.Context) (int, error) {
+			return eraser.ForgetErased(ctx, erasedBatch)
+		})
+		logCleaned(ctx, logger, "remains of erased accounts deleted", n)
+		return err
+	}}
+}
+
 // inBatches repeats work until a batch is smaller than size, so that no statement locks many rows for long; most bounds the
 // batches, and 0 does not. It returns how many were worked in all, also with an error.
 func inBatches(ctx context.Context, size, most int, work func(context.Context) (int, error)) (total int, err error) {

@@ -3,6 +3,7 @@ package verify
 import (
 	"usher/contact"
 	"usher/messages"
+	"usher/secrets"
 )
 
 // Recipient is the number or address that a code is sent to and proves: a [contact.Mobile] or a [contact.Email].
@@ -39,12 +40,14 @@ func derived(to Recipient) string {
 	return to.Reveal()
 }
 
-// subject returns the keyed hash of a recipient, which its codes, pause and limits belong to. All spellings of a mailbox are one
+// SubjectFor returns the keyed hash of a recipient, which its codes, pause and limits belong to. All spellings of a mailbox are one
 // subject, because they are read by the same person: another spelling brings no further codes. A code is still valid for the
 // spelling alone that it was sent to.
-func (s *Service) subject(to Recipient) string {
+func SubjectFor(keys *secrets.Keys, to Recipient) string {
 	if email, ok := to.(contact.Email); ok {
-		return s.Keys.Index("email", email.Mailbox())
+		return keys.Index("email", email.Mailbox())
 	}
-	return s.Keys.Index("mobile", to.Reveal())
+	return keys.Index("mobile", to.Reveal())
 }
+
+func (s *Service) subject(to Recipient) string { return SubjectFor(s.Keys, to) }

@@ -210,6 +210,7 @@ func (a *API) accounts(codes *verify.Service) *accounts.Service {
 		Store:     a.stores.Accounts,
 		Codes:     codes,
 		Mailer:    a.enqueuer,
+		Remains:   a.stores.Remains(a.settings.Keys),
 		Passwords: a.hasher,
 		Keys:      a.settings.Keys,
 		Policy: accounts.Policy{

@@ -131,6 +131,8 @@ var edges = []edge{
 
 	// Layer 4: the assembly, which no vendor is a part of: the worker's main hands the senders in.
 	// What only the API is made of has a package of its own, which no worker carries.
+	{"app", "accounts", "it deletes what Redis and the queues have of erased accounts"},
+	{"app", "limits", "the same, under the subjects of limits"},
 	{"app", "config", "it reads the settings"},
 	{"app", "events/outbound", "it makes the sender of events"},
 	{"app", "contact", "receivers pass through the wiring"},

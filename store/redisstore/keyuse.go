@@ -50,13 +50,15 @@ func (s *Store) KeyUse(ctx context.Context) (map[string]KeyUse, error) {
 				add(secrets.SealedBy(sealed), 0, 1, until)
 			}))
 	}
-	var err error
+	return use, store.Wrap("count uses of keys", s.eachNode(ctx, count))
+}
+
+// eachNode calls do for every server that has keys, in a cluster at the same time.
+func (s *Store) eachNode(ctx context.Context, do func(context.Context, redis.Cmdable) error) error {
 	if cluster, ok := s.client.(*redis.ClusterClient); ok {
-		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return count(ctx, node) })
-	} else {
-		err = count(ctx, s.client)
+		return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return do(ctx, node) })
 	}
-	return use, store.Wrap("count uses of keys", err)
+	return do(ctx, s.client)
 }
 
 // scan calls tell with the two fields of every hash under a pattern that has the first field and has not ended.

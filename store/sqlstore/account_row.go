@@ -25,7 +25,7 @@ const accountColumns = `id, username, username_key, mobile_key, mobile_sealed, m
 	password_hash, active, email_active, superuser,
 	activation_generation, session_generation, mobile_changed_at, email_changed_at,
 	pending_mobile_key, pending_mobile_sealed, pending_mobile_masked, pending_mobile_at,
-	seen_at, agreed_at, agreed_terms, blocked_at, created_at, updated_at`
+	seen_at, agreed_at, agreed_terms, agreed_privacy, blocked_at, delete_at, created_at, updated_at`
 
 // accountRow is a row of accounts. Nil pointers are NULL: there is no number or no address.
 type accountRow struct {
@@ -51,7 +51,9 @@ type accountRow struct {
 	SeenAt               Stamp   `db:"seen_at"`
 	AgreedAt             Stamp   `db:"agreed_at"`
 	AgreedTerms          string  `db:"agreed_terms"`
+	AgreedPrivacy        string  `db:"agreed_privacy"`
 	BlockedAt            Stamp   `db:"blocked_at"`
+	DeleteAt             Stamp   `db:"delete_at"`
 	CreatedAt            Stamp   `db:"created_at"`
 	UpdatedAt            Stamp   `db:"updated_at"`
 
@@ -82,7 +84,9 @@ func (a *Accounts) row(account accounts.Account) (accountRow, error) {
 		SeenAt:               at(account.SeenAt),
 		AgreedAt:             at(account.AgreedAt),
 		AgreedTerms:          account.AgreedTerms,
+		AgreedPrivacy:        account.AgreedPrivacy,
 		BlockedAt:            at(account.BlockedAt),
+		DeleteAt:             at(account.DeleteAt),
 		CreatedAt:            at(account.CreatedAt),
 		UpdatedAt:            at(account.UpdatedAt),
 	}
@@ -132,7 +136,9 @@ func (a *Accounts) account(row accountRow) (accounts.Account, error) {
 		SeenAt:               row.SeenAt.Time,
 		AgreedAt:             row.AgreedAt.Time,
 		AgreedTerms:          row.AgreedTerms,
+		AgreedPrivacy:        row.AgreedPrivacy,
 		BlockedAt:            row.BlockedAt.Time,
+		DeleteAt:             row.DeleteAt.Time,
 		CreatedAt:            row.CreatedAt.Time,
 		UpdatedAt:            row.UpdatedAt.Time,
 	}

@@ -83,14 +83,19 @@ func (a *Accounts) Find(ctx context.Context, key accounts.Key) (accounts.Account
 	return a.found("find account", row, err)
 }
 
-// Exists reports whether there is such an account.
+// Exists implements accounts.Store.
 func (a *Accounts) Exists(ctx context.Context, key accounts.Key) (bool, error) {
 	condition, value, err := a.where(key)
 	if err != nil {
 		return false, err
 	}
+	query, args := "select exists (select 1 from accounts where "+condition+")", []any{value}
+	if key.By == accounts.ByUsername {
+		query += " or exists (select 1 from erased_accounts where name_hash = ?)"
+		args = append(args, a.keys.Index(indexUsername, key.Value))
+	}
 	var exists bool
-	err = a.db.get(ctx, &exists, "select exists (select 1 from accounts where "+condition+")", value)
+	err = a.db.get(ctx, &exists, query, args...)
 	return exists, store.Wrap("find account", err)
 }
 

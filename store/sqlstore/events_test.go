@@ -183,6 +183,21 @@ var walks = map[string]walk{
 
 	// These tell nothing: an address is not proved yet, no event is about names, which no body shows, and a team imports accounts
 	// that it has already.
+	"Erase": {do: func(t *testing.T, f *fixture) string {
+		account, _ := f.created(t)
+		for range 2 { // the second finds it gone
+			if _, err := f.accounts.Erase(t.Context(), account.ID, f.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return account.ID
+	}, want: []events.Type{events.AccountCreated, events.AccountDeleted}},
+
+	"EraseDue":         {why: "it deletes as Erase does"},
+	"ScheduleDeletion": {why: "the account is there until it is erased"},
+	"KeepAccount":      {why: "the account stays"},
+	"DueDeletions":     {why: "reads"}, "ErasedRemains": {why: "reads"},
+	"ForgetErased": {why: "the account is gone"}, "MarkForgotten": {why: "the account is gone"}, "FreeNames": {why: "the account is gone"},
 	"Release": {do: func(t *testing.T, f *fixture) string {
 		account, _ := f.created(t) // it has a number too, so that it stays
 		if err := f.accounts.Release(t.Context(), keys(t).Index("email", account.PendingEmail.Reveal()), f.clock.Now()); err != nil {

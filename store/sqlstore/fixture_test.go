@@ -26,6 +26,7 @@ var promises = map[string]behaviours{
 	"Undos":    undosTests,
 	"Claims":   claimsTests,
 	"Blocked":  blockedTests,
+	"Erased":   erasedTests,
 	"Pending":  pendingTests,
 	"Imported": importedTests,
 	"Mails":    mailsTests,

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -12,7 +13,6 @@ import (
 	"usher/accounts"
 	"usher/audit"
 	"usher/contact"
-	"usher/events"
 	"usher/store"
 )
 
@@ -47,7 +47,7 @@ func (a *Accounts) FindWaiting(ctx context.Context, email contact.Email) (accoun
 // losing a race for the proof.
 func (a *Accounts) Release(ctx context.Context, address string, when time.Time) error {
 	for range releaseBatches {
-		n, err := a.db.slowly().dropPending(ctx, at(when), pendingBatch, "pending_email_key = ?", address)
+		n, err := a.dropPending(ctx, when, unproved{"pending_email_key = ?", []any{address}, pendingBatch, true})
 		if err != nil {
 			return fmt.Errorf("release address: %w", err)
 		}
@@ -79,7 +79,7 @@ func (a *Accounts) DeclinedUntil(ctx context.Context, address string) (time.Time
 
 // RemoveUnproved implements accounts.Store.
 func (a *Accounts) RemoveUnproved(ctx context.Context, id string, before time.Time) error {
-	_, err := a.db.slowly().dropPending(ctx, at(time.Now()), 1, "id = ? and pending_email_at < ? and "+isWaiting, id, at(before))
+	_, err := a.dropPending(ctx, time.Now(), unproved{"id = ? and pending_email_at < ? and " + isWaiting, []any{id, at(before)}, 1, false})
 	return store.Wrap("remove unproved account", err)
 }
 
@@ -100,7 +100,7 @@ func (a *Accounts) DropUnproved(ctx context.Context, now, before time.Time, limi
 		{`exists (select 1 from accounts as owner where owner.email_key = accounts.pending_email_key and owner.email_active)`, nil},
 		{`exists (select 1 from declined_emails where declined_emails.email_key = accounts.pending_email_key)`, nil},
 	} {
-		n, err := a.db.slowly().dropPending(ctx, at(now), limit-changed, c.condition, c.args...)
+		n, err := a.dropPending(ctx, now, unproved{c.condition, c.args, limit - changed, true})
 		if err != nil {
 			return changed, fmt.Errorf("drop unproved addresses: %w", err)
 		}
@@ -125,44 +125,42 @@ func (a *Accounts) forgetDeclined(ctx context.Context, now time.Time) error {
 	return store.Wrap("move unproved addresses", err)
 }
 
-// dropPending removes the unproved address from up to limit accounts that meet the condition and are not blocked, in one transaction.
-// Accounts without another contact are deleted, with their mails.
-func (db *DB) dropPending(ctx context.Context, now Stamp, limit int, condition string, args ...any) (int, error) {
+// unproved selects accounts whose unproved address is removed.
+type unproved struct {
+	condition string
+	args      []any
+	limit     int
+	hold      bool // the names of deleted accounts stay taken for a while
+}
+
+// dropPending removes the unproved address from accounts that are selected and not blocked, in one transaction. Accounts without
+// another contact are erased.
+func (a *Accounts) dropPending(ctx context.Context, now time.Time, u unproved) (int, error) {
 	var rows []struct {
-		ID           string `db:"id"`
-		Waiting      bool   `db:"waiting"`
-		HasEndpoints bool   `db:"has_endpoints"`
+		accountRow
+		Waiting bool `db:"waiting"`
 	}
-	err := db.inTx(ctx, func(tx *sqlx.Tx) error {
+	err := a.db.slowly().inTx(ctx, func(tx *sqlx.Tx) error {
 		rows = rows[:0]
-		err := tx.SelectContext(ctx, &rows, tx.Rebind("select id, "+isWaiting+" as waiting, "+anyEndpoint+" as has_endpoints from accounts"+
-			" where pending_email_key is not null and blocked_at is null and "+condition+" order by id limit ? "+db.dialect.skipLocked()),
-			append(args, limit)...)
+		err := tx.SelectContext(ctx, &rows, tx.Rebind("select "+withEndpoints+", "+isWaiting+" as waiting from accounts"+
+			" where pending_email_key is not null and blocked_at is null and "+u.condition+" order by id limit ? "+a.db.dialect.skipLocked()),
+			append(slices.Clip(u.args), u.limit)...)
 		if err != nil {
 			return err
 		}
-		var waiting, others []string
+		var others []string
 		for _, row := range rows {
 			if !row.Waiting {
 				others = append(others, row.ID)
 				continue
 			}
-			waiting = append(waiting, row.ID)
-			deleted := accountRow{ID: row.ID, HasEndpoints: row.HasEndpoints}
-			if err := tell(ctx, tx, deleted, now, fact{event: events.AccountDeleted}); err != nil {
+			if _, err := a.erase(ctx, tx, row.accountRow, now, u.hold); err != nil {
 				return err
 			}
 		}
 		return errors.Join(
-			record(ctx, tx, now, noted(audit.AccountDeleted), waiting...),
-			record(ctx, tx, now, noted(audit.ContactRemoved, accounts.FieldEmail), others...),
-			// In the order in which workers claim, so that the transactions do not deadlock.
-			execIn(ctx, tx, "delete from messages where id in (select id from messages where account_id in (?) order by id "+
-				db.dialect.forUpdate()+")", waiting),
-			execIn(ctx, tx, "delete from account_changes where account_id in (?)", waiting),
-			execIn(ctx, tx, "delete from accounts where id in (?)", waiting),
-			execIn(ctx, tx, "update accounts set "+clearPending+", updated_at = ? where id in (?)", others, now),
-		)
+			record(ctx, tx, at(now), noted(audit.ContactRemoved, accounts.FieldEmail), others...),
+			execIn(ctx, tx, "update accounts set "+clearPending+", updated_at = ? where id in (?)", others, at(now)))
 	})
 	return len(rows), err
 }

@@ -20,7 +20,7 @@ var errRollback = errors.New("rolled back on purpose")
 var probedTables = map[string]string{
 	"accounts": "id", "messages": "id", "account_changes": "id", "declined_emails": "until", "spent": "id", "traffic": "quarter",
 	"bounced_emails": "bounced_at", "apps": "id", "app_keys": "id",
-	"audit": "id", "endpoints": "id", "events": "id", "deliveries": "id",
+	"audit": "id", "endpoints": "id", "events": "id", "deliveries": "id", "erased_accounts": "id", "consents": "id",
 }
 
 // ProbeWrite inserts a row and rolls it back, and tests the right to change every table of the service. A standby, a full disk

@@ -44,6 +44,7 @@ var sealedColumns = []sealedColumn{
 	{"account_changes", "email_sealed", sealEmail, "account_id", "email_key", indexEmail, false},
 	{"messages", "to_sealed", sealTo, "id", "", "", false},
 	{"endpoints", "secret_sealed", sealEndpoint, "id", "", "", false},
+	{"erased_accounts", "remains_sealed", sealErased, "id", "", "", false},
 }
 
 // KeyUse counts the records in the tables that are lost without a certain secret key.

@@ -1,0 +1,288 @@
+package sqlstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/accounts"
+	"usher/events"
+	"usher/messages"
+	"usher/store/sqlstore"
+	"usher/verify"
+)
+
+// erasedTests check what accounts.Store promises about erased accounts.
+var erasedTests = behaviours{
+	"Erase_leaves_nothing_of_a_person":          erasedWhole,
+	"Erase_of_no_account":                       erasedNone,
+	"A_contact_that_another_account_has_stays":  erasedContactOfAnother,
+	"Names_are_held_for_a_day":                  erasedNames,
+	"The_name_of_an_unproved_account_is_held":   erasedUnproved,
+	"The_rest_is_deleted_again_after_some_time": erasedAgain,
+	"A_requested_deletion_waits":                erasedByOwner,
+}
+
+// dump returns every row of every table, and fails without rows.
+func (f *fixture) dump(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, table := range []string{
+		"accounts", "messages", "account_changes", "declined_emails", "spent", "bounced_emails", "events", "deliveries",
+		"erased_accounts", "consents",
+	} {
+		rows, err := f.db.Unwrap().QueryxContext(t.Context(), "select * from "+table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			values, err := rows.SliceScan()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, value := range values {
+				if bytes, ok := value.([]byte); ok {
+					value = string(bytes)
+				}
+				fmt.Fprint(&all, value, "|")
+			}
+			fmt.Fprintln(&all, table)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all.String()
+}
+
+// code files the outcome of a code to the recipient, which did not arrive.
+func (f *fixture) code(t *testing.T, to verify.Recipient) string {
+	t.Helper()
+	id := verify.NewID(verify.SubjectFor(keys(t), to))
+	record := messages.Record{
+		ID: id, Revision: 1, Channel: verify.ChannelOf(to), Purpose: "login", To: to.String(), State: messages.Undelivered,
+		CreatedAt: f.clock.Now(), UpdatedAt: f.clock.Now(), NotAfter: f.clock.Now().Add(time.Minute),
+	}
+	if err := f.outcomes.Save(t.Context(), []messages.Record{record}); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// erasedPerson is an account with former contacts, mails, codes and events, and what must not be found when it is gone.
+func (f *fixture) erasedPerson(t *testing.T) (account accounts.Account, traces []string) {
+	t.Helper()
+	f.endpoint(t)
+	account, _ = f.proved(t)
+	address, _ := f.contacts(t)
+	changed, err := f.accounts.ReplaceEmail(t.Context(), account, address, f.change(account, accounts.ChangedEmail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []verify.Recipient{account.Mobile, account.Email, address} {
+		traces = append(traces, to.String(), to.Reveal(), verify.SubjectFor(keys(t), to))
+		f.code(t, to)
+		if _, err := sqlstore.NewSpent(f.db, f.clock.Now).Use(t.Context(), verify.NewID(verify.SubjectFor(keys(t), to)), f.clock.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, canonical, _ := accounts.CanonicalUsername(account.Username)
+	return changed, append(traces, account.Username, canonical, account.PasswordHash)
+}
+
+func erasedWhole(t *testing.T, f *fixture) {
+	account, traces := f.erasedPerson(t)
+	before := f.dump(t)
+	for i, trace := range traces {
+		if sealed := i%3 == 1 && i < 9; !sealed && !strings.Contains(before, trace) { // a number or address in full
+			t.Errorf("the search does not find trace %d before the erasure", i)
+		}
+	}
+	erased, err := f.accounts.Erase(t.Context(), account.ID, f.clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(erased.Mobiles) != 1 || len(erased.Emails) != 2 || erased.Username != account.Username || len(erased.Mails) == 0 {
+		t.Errorf("Erase returned %d numbers, %d addresses, %d mails", len(erased.Mobiles), len(erased.Emails), len(erased.Mails))
+	}
+	again, err := f.accounts.Erase(t.Context(), account.ID, f.clock.Now().Add(time.Minute))
+	if err != nil || !slices.Equal(again.Mails, erased.Mails) || !again.At.Equal(erased.At) {
+		t.Errorf("second Erase = %v, %v", again, err)
+	}
+	if err := f.accounts.ForgetErased(t.Context(), []accounts.Erased{erased}); err != nil {
+		t.Fatal(err)
+	}
+	after := f.dump(t)
+	for _, trace := range traces {
+		if strings.Contains(after, trace) {
+			t.Errorf("%q is still there", trace)
+		}
+	}
+	if !strings.Contains(after, string(events.AccountDeleted)) {
+		t.Error("no event tells that the account is gone")
+	}
+	if strings.Contains(before, account.ID) && strings.Count(after, account.ID) == 0 {
+		t.Error("the events of the account are gone")
+	}
+}
+
+func erasedNone(t *testing.T, f *fixture) {
+	if _, err := f.accounts.Erase(t.Context(), "no-such-id", f.clock.Now()); !errors.Is(err, accounts.ErrNotFound) {
+		t.Errorf("Erase = %v", err)
+	}
+}
+
+func erasedContactOfAnother(t *testing.T, f *fixture) {
+	account, _ := f.erasedPerson(t)
+	if _, err := f.accounts.Erase(t.Context(), account.ID, f.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	other, mail := f.person(t)
+	other.Mobile = account.Mobile
+	if err := f.accounts.Create(t.Context(), other, mail); err != nil {
+		t.Fatalf("the number is not free: %v", err)
+	}
+	code := f.code(t, other.Mobile)
+	remains, err := f.accounts.ErasedRemains(t.Context(), f.clock.Now(), 10)
+	if err != nil || len(remains) != 1 || len(remains[0].Mobiles) != 0 {
+		t.Fatalf("ErasedRemains = %v, %v", remains, err)
+	}
+	if err := f.accounts.ForgetErased(t.Context(), remains); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.messages.Find(t.Context(), code); err != nil {
+		t.Errorf("the code of the other account: %v", err)
+	}
+}
+
+func (f *fixture) wantName(t *testing.T, name string, taken bool) {
+	t.Helper()
+	_, canonical, _ := accounts.CanonicalUsername(name)
+	got, err := f.accounts.Exists(t.Context(), accounts.Key{By: accounts.ByUsername, Value: canonical})
+	if err != nil || got != taken {
+		t.Errorf("the name is taken: %v, %v; want %v", got, err, taken)
+	}
+}
+
+func erasedNames(t *testing.T, f *fixture) {
+	account, _ := f.created(t)
+	at := f.clock.Now()
+	if _, err := f.accounts.Erase(t.Context(), account.ID, at); err != nil {
+		t.Fatal(err)
+	}
+	f.wantName(t, account.Username, true)
+	if err := f.accounts.FreeNames(t.Context(), at.Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	f.wantName(t, account.Username, true)
+	if err := f.accounts.FreeNames(t.Context(), at.Add(time.Second)); err != nil { // although the rest is not deleted
+		t.Fatal(err)
+	}
+	f.wantName(t, account.Username, false)
+}
+
+func erasedUnproved(t *testing.T, f *fixture) {
+	address, _ := f.contacts(t)
+	account, _ := f.waits(t, address, true)
+	later := f.clock.Now().Add(time.Hour)
+	if n, err := f.accounts.DropUnproved(t.Context(), later, later, 10); err != nil || n != 1 {
+		t.Fatalf("DropUnproved = %d, %v", n, err)
+	}
+	f.wantName(t, account.Username, true)
+	remains, err := f.accounts.ErasedRemains(t.Context(), later, 10)
+	if err != nil || len(remains) != 1 || len(remains[0].Emails) != 0 {
+		t.Errorf("ErasedRemains = %v, %v: the owner of an address without proof is another person", remains, err)
+	}
+}
+
+func erasedAgain(t *testing.T, f *fixture) {
+	account, _ := f.created(t)
+	at := f.clock.Now()
+	erased, err := f.accounts.Erase(t.Context(), account.ID, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := []accounts.Erased{erased}
+	if err := f.accounts.MarkForgotten(t.Context(), list, at, at.Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		before time.Time
+		want   int
+	}{{at.Add(-time.Hour), 0}, {at.Add(time.Second), 1}} {
+		if remains, err := f.accounts.ErasedRemains(t.Context(), step.before, 10); err != nil || len(remains) != step.want {
+			t.Errorf("ErasedRemains before %v = %d, %v; want %d", step.before, len(remains), err, step.want)
+		}
+	}
+	if err := f.accounts.MarkForgotten(t.Context(), list, at.Add(2*time.Hour), at.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if remains, err := f.accounts.ErasedRemains(t.Context(), at.Add(2*time.Hour), 10); err != nil || len(remains) != 0 {
+		t.Errorf("ErasedRemains at the end = %d, %v", len(remains), err)
+	}
+	if err := f.accounts.FreeNames(t.Context(), at.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if dump := f.dump(t); strings.Contains(dump, account.ID) {
+		t.Error("the account is still in the tables")
+	}
+}
+
+func erasedByOwner(t *testing.T, f *fixture) {
+	account, _ := f.proved(t)
+	now, due := f.clock.Now(), f.clock.Now().Add(time.Hour)
+	notice := f.notice(accounts.MailDeletionAsked)
+	notice.To = account.Email
+	waits, err := f.accounts.ScheduleDeletion(t.Context(), account, now, due, notice)
+	if err != nil || !waits.DeleteAt.Equal(due.Truncate(time.Microsecond)) || waits.SessionGeneration != account.SessionGeneration+1 {
+		t.Fatalf("ScheduleDeletion = %v, generation %d, %v", waits.DeleteAt, waits.SessionGeneration, err)
+	}
+	f.claim(t, notice.ID)
+	if _, err := f.accounts.ScheduleDeletion(t.Context(), account, now, due, nil); !errors.Is(err, accounts.ErrChanged) {
+		t.Errorf("ScheduleDeletion of an account that has changed = %v", err)
+	}
+	f.wantDueDeletions(t, due.Add(-time.Second), "")
+	if kept, err := f.accounts.KeepAccount(t.Context(), account.ID, now); err != nil || !kept {
+		t.Errorf("KeepAccount = %v, %v", kept, err)
+	}
+	f.wantDueDeletions(t, due, "")
+	waits = f.found(t, account.ID)
+	if _, err := f.accounts.ScheduleDeletion(t.Context(), waits, now, due, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, do := range []func(context.Context, string, time.Time) (accounts.Account, error){f.accounts.Block, f.accounts.Unblock} {
+		if _, err := do(t.Context(), account.ID, now); err != nil {
+			t.Fatal(err)
+		}
+		want := account.ID
+		if f.found(t, account.ID).Blocked() {
+			want = ""
+		}
+		f.wantDueDeletions(t, due, want)
+	}
+	if kept, err := f.accounts.KeepAccount(t.Context(), account.ID, now); err != nil || kept {
+		t.Errorf("KeepAccount of an account that is gone = %v, %v", kept, err)
+	}
+}
+
+// wantDueDeletions looks which account is to be erased, and erases it.
+func (f *fixture) wantDueDeletions(t *testing.T, at time.Time, id string) {
+	t.Helper()
+	ids, err := f.accounts.DueDeletions(t.Context(), at, 10)
+	if err != nil || strings.Join(ids, " ") != id {
+		t.Errorf("DueDeletions = %q, %v; want %q", ids, err, id)
+	}
+	if id == "" {
+		return
+	}
+	if _, err := f.accounts.EraseDue(t.Context(), id, at.Add(-time.Second)); !errors.Is(err, accounts.ErrNotFound) {
+		t.Errorf("EraseDue before its time = %v", err)
+	}
+	if _, err := f.accounts.EraseDue(t.Context(), id, at); err != nil {
+		t.Errorf("EraseDue = %v", err)
+	}
+}
