@@ -52,6 +52,7 @@ type deployment struct {
 	environ map[string]string
 	names   []string // of the parts, in the order in which they can be started
 	parts   map[string]*part
+	release string // folder of another release's programs, which are started from now on; empty: those of this tree
 }
 
 // part is one process of a deployment. It keeps its address.
@@ -128,12 +129,20 @@ func (d *deployment) addProgram(name, command string, args ...string) {
 		if addr != "" {
 			environ["USHER_HTTP_ADDR"] = addr
 		}
-		program := testkit.StartCommand(d.t, environ, command, args...)
+		program := testkit.StartProgram(d.t, environ, d.path(command), args...)
 		if command != "api" {
 			return program, program.Await(d.t, `"worker ready".*"ops_addr":"([^"]+)"`)
 		}
 		return program, program.Await(d.t, `"http_addr":"([^"]+)"`)
 	}})
+}
+
+// path is where a program of the release that is started now is.
+func (d *deployment) path(command string) string {
+	if d.release != "" {
+		return filepath.Join(d.release, command)
+	}
+	return testkit.BuildCommand(d.t, command)
 }
 
 // settings are what the programs are started with now.
@@ -153,13 +162,20 @@ func (d *deployment) settings() map[string]string {
 // up migrates the database and starts the named programs, or all of them.
 func (d *deployment) up(names ...string) {
 	d.t.Helper()
-	if code, said := testkit.RunCommand(d.t, d.settings(), "admin", "migrate", "up"); code != 0 {
-		d.t.Fatalf("admin migrate up: exit %d, %s", code, said)
-	}
+	d.migrate()
 	if len(names) == 0 {
 		names = d.names
 	}
 	d.start(names...)
+}
+
+// migrate brings the database to the schema of the release that is started now.
+func (d *deployment) migrate() {
+	d.t.Helper()
+	admin := testkit.StartProgram(d.t, d.settings(), d.path("admin"), "migrate", "up")
+	if code, said := admin.AwaitEnd(d.t); code != 0 {
+		d.t.Fatalf("admin migrate up: exit %d, %s", code, said)
+	}
 }
 
 // start starts parts, or restarts them, the stores first, as a supervisor does. It skips parts that are running, and

@@ -17,6 +17,8 @@ const (
 	answerTime = 10 * time.Second
 	// breather is the pause of a client whose request failed.
 	breather = 100 * time.Millisecond
+	// errnoOverload is the errno of a request that the API refuses because it has too many.
+	errnoOverload = "4301"
 	// codeLife is the life of a code that the settings of a deployment give it.
 	codeLife = 5 * time.Minute
 )
@@ -37,6 +39,7 @@ type load struct {
 	next   atomic.Int64
 	done   atomic.Int64 // acknowledged registrations
 	failed atomic.Int64 // requests without an answer, or with 503
+	broken atomic.Int64 // those of them with 503 for another reason than too many requests
 
 	mu    sync.Mutex
 	names []string // of the acknowledged accounts
@@ -177,6 +180,9 @@ func (l *load) send(ctx context.Context, p *testclient.Client, path string, body
 	case ctx.Err() != nil:
 	case err != nil || answer.Status == http.StatusServiceUnavailable:
 		l.failed.Add(1)
+		if err == nil && answer.Errno != errnoOverload {
+			l.broken.Add(1)
+		}
 	case answer.Status == want:
 		return true
 	default:

@@ -46,6 +46,11 @@ func New(t testing.TB, api, sandbox string) *Client {
 	return &Client{t: t, api: "http://" + api, sandbox: "http://" + sandbox, client: client}
 }
 
+// At returns the same browser, with its cookies, in front of another API.
+func (c *Client) At(api string) *Client {
+	return &Client{t: c.t, api: "http://" + api, sandbox: c.sandbox, client: c.client, CaptchaAnswer: c.CaptchaAnswer}
+}
+
 // Answer is the envelope of every answer.
 type Answer struct {
 	Status int               `json:"-"`
