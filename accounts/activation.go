@@ -132,7 +132,7 @@ func (s *Service) permit(ctx context.Context, account Account, r Activation) (ha
 		return "", nil
 	case account.Waiting():
 		errs := FieldErrors{}
-		password := newPassword(r.Password, r.PasswordRepeat, errs, account.Username, account.PendingEmail.Reveal())
+		password := s.Policy.newPassword(r.Password, r.PasswordRepeat, errs, account.Username, account.PendingEmail.Reveal())
 		if len(errs) > 0 {
 			return "", errs
 		}

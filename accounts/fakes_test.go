@@ -66,7 +66,7 @@ func newWorld(t testing.TB) *world {
 		Remains:   memory{w},
 		Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}),
 		Keys:      keys,
-		Policy:    accounts.Policy{Registration: accounts.Either, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour},
+		Policy:    accounts.Policy{Registration: accounts.Either, Asked: accounts.Asked{Username: true, Password: true, PasswordRepeat: true, Email: true}, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour},
 		Now:       w.clock.Now,
 		Logger:    logger,
 	}

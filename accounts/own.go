@@ -99,7 +99,7 @@ func (s *Service) ChangePassword(ctx context.Context, account Account, r Passwor
 	if r.Current == "" && account.HasPassword() {
 		errs[FieldPasswordCurrent] = Missing
 	}
-	password := newPassword(r.Password, r.PasswordRepeat, errs,
+	password := s.Policy.newPassword(r.Password, r.PasswordRepeat, errs,
 		account.Username, account.Mobile.Reveal(), account.Email.Reveal(), account.PendingEmail.Reveal())
 	if current, _ := passwords.Normalize(r.Current); current == password && errs[FieldPassword] == "" {
 		errs[FieldPassword] = Unchanged
@@ -131,7 +131,7 @@ type Reset struct {
 func (s *Service) ResetPassword(ctx context.Context, r Reset) error {
 	errs := FieldErrors{}
 	code := newCode(r.To, r.CodeID, r.Code, errs)
-	password := newPassword(r.Password, r.PasswordRepeat, errs, r.To.Reveal())
+	password := s.Policy.newPassword(r.Password, r.PasswordRepeat, errs, r.To.Reveal())
 	if len(errs) > 0 {
 		return errs
 	}

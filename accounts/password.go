@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"usher/passwords"
+	"usher/passwords/common"
 )
 
 // minPassword is the shortest password that a person may choose, in code points after NFKC.
@@ -39,8 +40,8 @@ func (s *Service) rehash(ctx context.Context, account *Account, normal string) {
 }
 
 // newPassword checks a password that a person chose, also against what is known of them, and returns its normal form.
-// It adds problems to errs.
-func newPassword(password, repeat string, errs FieldErrors, known ...string) string {
+// It adds problems to errs. A repetition must be the same, also where none is asked.
+func (p Policy) newPassword(password, repeat string, errs FieldErrors, known ...string) string {
 	normal, err := passwords.Normalize(password)
 	switch {
 	case errors.Is(err, passwords.ErrEmpty):
@@ -56,7 +57,9 @@ func newPassword(password, repeat string, errs FieldErrors, known ...string) str
 	}
 	switch repeated, _ := passwords.Normalize(repeat); {
 	case repeat == "":
-		errs[FieldPasswordRepeat] = Missing
+		if p.Asked.PasswordRepeat {
+			errs[FieldPasswordRepeat] = Missing
+		}
 	case repeat != password && (repeated == "" || repeated != normal):
 		errs[FieldPasswordRepeat] = Different
 	}
@@ -66,7 +69,7 @@ func newPassword(password, repeat string, errs FieldErrors, known ...string) str
 // easyToGuess reports whether the password is a common one, or the person's own name, number or address.
 func easyToGuess(password string, known ...string) bool {
 	folded := fold(password)
-	return passwords.IsCommon(folded) || slices.ContainsFunc(known, func(text string) bool {
+	return common.Has(folded) || slices.ContainsFunc(known, func(text string) bool {
 		return text != "" && folded == fold(text)
 	})
 }

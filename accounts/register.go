@@ -65,13 +65,17 @@ func (r SignUp) parse(policy Policy) (applicant, error) {
 		errs[FieldAgree] = MustBeAgreed
 	}
 	var problem Problem
-	if a.username, problem = parseUsername(r.Username); problem != "" {
+	if a.username, problem = parseUsername(r.Username); problem != "" && (problem != Missing || policy.Asked.Username) {
 		errs[FieldUsername] = problem
 	}
 	r.parseContacts(&a, policy.Regions, errs)
 	r.demand(policy.Registration, errs)
-	a.password = newPassword(r.Password, r.PasswordRepeat, errs,
-		a.username.canonical, a.mobile.Reveal(), a.email.Reveal())
+	if policy.Asked.Password || r.Password != "" || r.PasswordRepeat != "" {
+		a.password = policy.newPassword(r.Password, r.PasswordRepeat, errs,
+			a.username.canonical, a.mobile.Reveal(), a.email.Reveal())
+	} else if r.SendsLink() && !r.ByCode() {
+		newCode(a.email, r.EmailCodeID, r.EmailCode, errs)
+	}
 	if len(errs) > 0 {
 		return applicant{}, errs
 	}
@@ -211,9 +215,11 @@ func (s *Service) create(ctx context.Context, a applicant) (Account, error) {
 	if len(a.proofs) == 0 {
 		priority = passwords.Later
 	}
-	hash, err := s.Passwords.Hash(ctx, a.password, priority)
-	if err != nil {
-		return Account{}, err
+	var hash string
+	if a.password != "" {
+		if hash, err = s.Passwords.Hash(ctx, a.password, priority); err != nil {
+			return Account{}, err
+		}
 	}
 	account, mail := s.newAccount(a, hash)
 	if holder != nil {
@@ -249,6 +255,9 @@ func (s *Service) refuseTaken(ctx context.Context, a applicant) error {
 // the address that the applicant has proved: the link was asked for first and then a code. It returns an *ExistsError for
 // any other account.
 func (s *Service) freeUsername(ctx context.Context, a applicant) error {
+	if a.username == (username{}) {
+		return nil
+	}
 	taken, holder, err := s.holder(ctx, a.username)
 	if err != nil || !taken {
 		return err
@@ -304,7 +313,7 @@ func (s *Service) CreateSuperuser(ctx context.Context, name, password string) (A
 	if problem != "" {
 		errs[FieldUsername] = problem
 	}
-	normal := newPassword(password, password, errs, parsed.canonical)
+	normal := s.Policy.newPassword(password, password, errs, parsed.canonical)
 	if len(errs) > 0 {
 		return Account{}, errs
 	}

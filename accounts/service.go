@@ -22,9 +22,21 @@ const (
 	Both       Registration = "both"
 )
 
+// Asked says which fields a sign-up must have beside the contacts that [Registration] demands. A field that is not asked may
+// still be given, and is checked then.
+type Asked struct {
+	Username bool
+	Password bool // without one, a code must prove a contact at once: the account has no other way in
+	// PasswordRepeat applies wherever a person chooses a password. It is for forms that cannot show what was typed.
+	PasswordRepeat bool
+	// Email shows a field for an address in the form of a number. No sign-up must fill it in.
+	Email bool
+}
+
 // Policy is what an operator decides about accounts.
 type Policy struct {
 	Registration  Registration
+	Asked         Asked
 	ActivationTTL time.Duration // life of an activation link
 	NumberRecheck time.Duration // a code alone does not open an account unused for as long; 0: it always does
 	UnprovedTTL   time.Duration // how long an account waits for the proof of its address; 0: for ever

@@ -44,7 +44,7 @@ func (s *Service) UndoChange(ctx context.Context, r Undo) (undone Undone, err er
 	if r.Token == "" {
 		code = newCode(r.Mobile, r.SMSCodeID, r.SMSCode, errs)
 	}
-	password := newPassword(r.Password, r.PasswordRepeat, errs, r.Mobile.Reveal())
+	password := s.Policy.newPassword(r.Password, r.PasswordRepeat, errs, r.Mobile.Reveal())
 	if len(errs) > 0 {
 		return Undone{}, errs
 	}

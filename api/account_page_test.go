@@ -26,12 +26,12 @@ func TestPages_account_without_a_script(t *testing.T) {
 		t.Fatalf("the page has buttons for %d sessions, want one for the other", len(ids))
 	}
 	end := url.Values{"action": {"end_session"}, "session": {ids[0][1]}}
-	p.submit("/account", end).wantPage(200, "那台设备已退出登录")
+	p.changes(end).wantPage(200, "那台设备已退出登录")
 	other.wantSignedIn(false)
 	p.submit("/account", end).wantPage(404, "未找到")
 
 	another := b.signedIn(false)
-	p.submit("/account", url.Values{"action": {"end_others"}}).wantPage(200, "其他设备都已退出登录")
+	p.changes(url.Values{"action": {"end_others"}}).wantPage(200, "其他设备都已退出登录")
 	another.wantSignedIn(false)
 
 	p.get("/account?mode=password").wantPage(200, `id="password_current"`)
@@ -45,7 +45,7 @@ func TestPages_account_without_a_script(t *testing.T) {
 	}
 	form.Set("password_current", password)
 	before := p.cookie()
-	p.submit("/account", form).wantPage(200, "密码已修改")
+	p.changes(form).wantPage(200, "密码已修改")
 	if p.cookie() == before {
 		t.Error("the session has the token that it had before")
 	}
@@ -60,13 +60,13 @@ func TestPages_account_changes_contacts_without_a_script(t *testing.T) {
 	email := url.Values{"mode": {"email"}, "action": {"email"}, "email": {"x"}, "password": {password}}
 	p.submit("/account", email).wantPage(422, `id="email-error" aria-live="polite">邮箱格式不正确`)
 	email.Set("email", nextAddress)
-	page := p.submit("/account", email).wantPage(200, "激活链接已发送到新邮箱")
+	page := p.changes(email).wantPage(200, "激活链接已发送到新邮箱")
 	if !strings.Contains(page.text, "h***@example.com") || !strings.Contains(page.text, `value="resend"`) {
 		t.Errorf("the page does not show the new address, or offers no other mail: %s", page.text)
 	}
 	b.clock.Advance(2 * time.Minute)
 	mails := len(b.mails.all())
-	p.submit("/account", url.Values{"action": {"resend"}}).wantPage(200, "已重新发送激活邮件")
+	p.changes(url.Values{"action": {"resend"}}).wantPage(200, "激活邮件已重新发送")
 	if all := b.mails.all(); len(all) != mails+1 || all[mails].Purpose != accounts.MailActivation {
 		t.Errorf("%d mails after asking for one more than %d", len(all), mails)
 	}
@@ -84,7 +84,7 @@ func TestPages_account_changes_contacts_without_a_script(t *testing.T) {
 	form.Set("sms_code", wrongFor(b.lastCode()))
 	p.submit("/account", form).wantPage(422, "验证码错误")
 	form.Set("sms_code", b.lastCode())
-	p.submit("/account", form).wantPage(200, "手机号已修改").wantPage(200, "139****9000")
+	p.changes(form).wantPage(200, "手机号已修改").wantPage(200, "139****9000")
 	b.wantNoSecrets(number, nextNumber, nextAddress, password, b.lastCode())
 }
 

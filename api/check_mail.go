@@ -37,6 +37,8 @@ func (s *Server) checkMailForm(c echo.Context) error {
 	}
 	p := web.Page{Mode: typed["mode"], Form: typed}
 	switch typed["action"] {
+	case "captcha_audio":
+		err = s.speakCaptcha(c, &p)
 	case "resend":
 		if _, err = s.resend(c, resendBody{Email: typed["email"]}); err == nil {
 			p.Said = "resent"

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net/http"
@@ -56,6 +57,10 @@ func handleForm[B any](
 		p.PasswordCaptcha = name == "login" && typed["captcha_id"] != ""
 		switch typed["action"] {
 		case "captcha": // show the page with another one
+		case "switch":
+			switchForm(&p, c.QueryParam("mode"))
+		case "captcha_audio":
+			err = s.speakCaptcha(c, &p)
 		case "forget_name":
 			s.forgetName(c)
 			return c.Redirect(http.StatusSeeOther, web.Page{Next: s.next(c, typed)}.To("/login"))
@@ -81,11 +86,24 @@ func handleForm[B any](
 	}
 }
 
+// switchForm shows the form of another tab, or of another language, with what was typed. The contact of the tab that is left travels in
+// a field of its own: under its name it would be a part of the registration.
+func switchForm(p *web.Page, mode string) {
+	from, to := "mobile", "email"
+	if mode != "email" {
+		from, to = to, from
+	}
+	if mode != p.Mode {
+		p.Form[to], p.Form["kept"] = cmp.Or(p.Form[to], p.Form["kept"]), p.Form[from]
+	}
+	p.Mode = mode
+}
+
 func (s *Server) registerForm(c echo.Context, body registrationBody, p *web.Page) error {
 	account, err := s.signUp(c, body)
 	switch {
 	case err == nil && account.Active:
-		return s.land(c, p.Form)
+		return s.landAfterSignUp(c, account, p.Form)
 	case err == nil:
 		s.keepNext(c, s.next(c, p.Form))
 		return c.Redirect(http.StatusSeeOther, "/check-mail")
@@ -96,8 +114,12 @@ func (s *Server) registerForm(c echo.Context, body registrationBody, p *web.Page
 }
 
 func (s *Server) loginForm(c echo.Context, body signInBody, p *web.Page) error {
-	if _, _, err := s.openSession(c, body, p.Mode == "code"); err != nil {
+	_, created, err := s.openSession(c, body, p.Mode == "code")
+	if err != nil {
 		return err
+	}
+	if created {
+		s.sayNext(c, "said_created")
 	}
 	return s.land(c, p.Form)
 }

@@ -97,7 +97,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 		Accounts: &accounts.Service{
 			Store: b.store, Codes: codes, Mailer: b.mails, Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
 			Policy: accounts.Policy{
-				Registration: accounts.Either, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour, NumberRecheck: 180 * 24 * time.Hour,
+				Registration: accounts.Either, Asked: accounts.Asked{Username: true, Password: true, PasswordRepeat: true, Email: true}, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour, NumberRecheck: 180 * 24 * time.Hour,
 			},
 			Now: b.clock.Now, Logger: logger,
 		},

@@ -100,12 +100,23 @@ func (s *Server) attachCaptcha(c echo.Context, p *web.Page) {
 	if !price.Valid() {
 		price = challenge.Normal
 	}
-	view, err := s.newCaptcha(c, challenge.Image, price, false)
+	medium := challenge.Image
+	if p.Spoken {
+		medium = challenge.Audio
+	}
+	view, err := s.newCaptcha(c, medium, price, false)
 	if err != nil {
 		s.logError(c, describe(err, chinese).status, err)
 		return
 	}
-	p.CaptchaID, p.CaptchaImage = view.ID, view.Image
+	p.CaptchaID, p.CaptchaImage, p.CaptchaAudio = view.ID, view.Image, view.Audio
+}
+
+// speakCaptcha has the page show a recording in place of the picture of its form, which that spends.
+func (s *Server) speakCaptcha(c echo.Context, p *web.Page) error {
+	err := s.replacePicture(c, p.Form["captcha_id"])
+	p.Spoken = err == nil
+	return err
 }
 
 // page renders a page in the reader's language and remembers the choice of one.
@@ -115,6 +126,7 @@ func (s *Server) page(c echo.Context, status int, name string, p web.Page) error
 	p.Registration, p.CodeLength = string(s.Config.Registration), s.Verify.Policy.CodeLength
 	p.MailCodeLength = cmp.Or(s.Verify.Policy.EmailCodeLength, p.CodeLength)
 	p.SignInCreates, p.TermsURL, p.PrivacyURL = s.Accounts.Policy.SignInCreates, s.Config.TermsURL, s.Config.PrivacyURL
+	p.Asked, p.Home = web.Asked(s.Accounts.Policy.Asked), s.home()
 	p.CodeLetters = s.Verify.Policy.HasLetters()
 	for _, code := range s.Config.Regions.Codes() {
 		p.Regions = append(p.Regions, web.Region{Code: code, Calling: contact.CallingCode(code)})
@@ -192,10 +204,11 @@ func (s *Server) accountPage(c echo.Context) error {
 	if err != nil {
 		return s.strangerPage(c, err)
 	}
-	return s.showAccount(c, account, web.Page{Mode: c.QueryParam("mode")}, nil)
+	return s.showAccount(c, account, web.Page{Mode: c.QueryParam("mode"), Said: s.said(c)}, nil)
 }
 
-// accountForm does what a button on the page asks for and shows the page again.
+// accountForm does what a button on the page asks for. After success the browser loads the page again, which says what was done: to load
+// it once more sends nothing.
 func (s *Server) accountForm(c echo.Context) error {
 	typed, err := readForm(c)
 	if err != nil {
@@ -206,15 +219,15 @@ func (s *Server) accountForm(c echo.Context) error {
 		return s.strangerPage(c, err)
 	}
 	p := web.Page{Mode: typed["mode"], Form: typed}
-	changed, err := s.accountAction(c, account, &p)
-	if err == nil {
-		account = changed
+	if err = s.accountAction(c, account, &p); err == nil && p.Said != "" {
+		s.sayNext(c, p.Said)
+		return c.Redirect(http.StatusSeeOther, ownPage)
 	}
 	return s.showAccount(c, account, p, err)
 }
 
-// accountAction does what a button asks for and returns the account after it. A page after success says what was done.
-func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.Page) (accounts.Account, error) {
+// accountAction does what a button asks for. After a change the page says what was done.
+func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.Page) error {
 	form, action := p.Form, p.Form["action"]
 	var err error
 	switch action {
@@ -223,35 +236,39 @@ func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.
 		if p.Mode == "email" {
 			purpose = verify.ChangeEmail
 		}
-		return account, s.sendCodeForm(c, "account", p, purpose)
+		return s.sendCodeForm(c, "account", p, purpose)
+	case "captcha_audio":
+		return s.speakCaptcha(c, p)
 	case "username":
-		account, err = fromForm(c, form, s.setUsername)
+		_, err = fromForm(c, form, s.setUsername)
 	case "password":
-		account, err = fromForm(c, form, s.changePassword)
+		_, err = fromForm(c, form, s.changePassword)
 	case "email":
-		if account, err = fromForm(c, form, s.changeEmail); account.PendingEmail.IsZero() {
+		if changed, changeErr := fromForm(c, form, s.changeEmail); changeErr != nil {
+			err = changeErr
+		} else if changed.PendingEmail.IsZero() {
 			action = "email_proved" // by the code
 		}
 	case "mobile":
-		account, err = fromForm(c, s.withCallingCode(form), s.changeMobile)
+		_, err = fromForm(c, s.withCallingCode(form), s.changeMobile)
 	case "resend":
 		if err = s.resendOwn(c, account); err == nil {
-			*p = web.Page{Notice: resent.in(languageOf(c))}
+			*p = web.Page{Said: "resent_own"}
 		} else if _, bounced := errors.AsType[accounts.FieldErrors](err); bounced {
 			p.Mode = "email" // the form for another address says what is wrong with this one
 		}
-		return account, err
+		return err
 	case "end_session":
 		err = s.endOne(c, form["session"])
 	case "end_others":
 		_, err = s.endOtherSessions(c)
 	default:
-		return account, nil
+		return nil
 	}
 	if err == nil {
 		*p = web.Page{Said: "said_" + action}
 	}
-	return account, err
+	return err
 }
 
 // fromForm calls the work of an endpoint with a body from the fields of a form.
@@ -280,7 +297,7 @@ func (s *Server) showAccount(c echo.Context, account accounts.Account, p web.Pag
 
 func newPageAccount(a accounts.Account) *web.Account {
 	return &web.Account{
-		ID: a.ID, Username: a.Username, Active: a.Active, HasPassword: a.HasPassword(),
+		Username: a.Username, Active: a.Active, HasPassword: a.HasPassword(),
 		Mobile: a.Mobile.String(), PendingMobile: a.PendingMobile.String(), Email: a.Email.String(), PendingEmail: a.PendingEmail.String(),
 	}
 }

@@ -96,6 +96,13 @@ func (p *person) submit(path string, form url.Values) *reply {
 	})
 }
 
+// changes sends a form of /account that makes a change, and returns the page that follows.
+func (p *person) changes(form url.Values) *reply {
+	p.b.t.Helper()
+	p.submit("/account", form).wantSeeOther("/account")
+	return p.get("/account")
+}
+
 // want ends the test unless the answer has this status and errno.
 func (r *reply) want(status int, errno string) *reply {
 	r.t.Helper()

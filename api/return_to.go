@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"path"
@@ -9,6 +10,9 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"usher/accounts"
+	"usher/web"
 )
 
 // Where a page sends a person after a sign-in: to the address that the page was opened with (?next=), if it is one of
@@ -115,15 +119,38 @@ func isMailPage(c echo.Context) bool {
 
 // land sends a person who is signed in now to the address of the page, or to the own page.
 func (s *Server) land(c echo.Context, form map[string]string) error {
+	return c.Redirect(http.StatusSeeOther, s.landing(c, form))
+}
+
+// todoParam tells the page of a landing what a registration has left to do. The script of the pages adds it too.
+const todoParam = "usher_todo"
+
+// landAfterSignUp is land for a new account. It says where an address is still to be proved; the account's own page does so itself.
+func (s *Server) landAfterSignUp(c echo.Context, account accounts.Account, form map[string]string) error {
+	landing, err := url.Parse(s.landing(c, form))
+	if err != nil {
+		return err
+	}
+	s.sayNext(c, "said_created")
+	if landing.Host != "" && !account.PendingEmail.IsZero() {
+		query := landing.Query()
+		query.Set(todoParam, "email")
+		landing.RawQuery = query.Encode()
+	}
+	return c.Redirect(http.StatusSeeOther, landing.String())
+}
+
+// landing returns where the person goes, and forgets the address that a mail's link would have led to.
+func (s *Server) landing(c echo.Context, form map[string]string) string {
 	next := s.next(c, form)
 	if _, err := c.Cookie(nextCookie); err == nil {
 		s.setNextCookie(c, "", -1)
 	}
-	if next == "" {
-		next = ownPage
-	}
-	return c.Redirect(http.StatusSeeOther, next)
+	return web.Page{Next: next, Home: s.home()}.Landing()
 }
+
+// home is where a person goes without an address of the page.
+func (s *Server) home() string { return cmp.Or(s.checkNext(s.Config.Landing), ownPage) }
 
 // keepNext keeps the address of a page on which a person may ask for a mail.
 func (s *Server) keepNext(c echo.Context, next string) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"usher/accounts"
 	"usher/api"
 )
 
@@ -202,4 +203,30 @@ func TestReturnTo_is_carried_through_mails(t *testing.T) {
 		p.header = http.Header{"Cookie": {"usher-next=" + value + "; usher=" + p.cookie()}}
 		p.get("/check-mail").wantSeeOther("/account")
 	}
+}
+
+func TestLanding_is_where_people_go_without_another_address(t *testing.T) {
+	t.Parallel()
+	const shop = "https://shop.example.com/welcome?from=usher"
+	b := setup(t, func(s *api.Server) {
+		s.Config.ReturnTo, s.Config.Landing = []*url.URL{must(url.Parse("https://shop.example.com"))(t)}, shop
+		s.Accounts.Policy.Asked = accounts.Asked{Password: true, Email: true}
+	})
+	p := b.person()
+	if page := p.get("/login"); !strings.Contains(page.text, `data-next="`+html.EscapeString(shop)) || page.nextOf() != "" {
+		t.Errorf("the script of /login does not learn the landing, or the form repeats it: %s", page.text)
+	}
+	form := url.Values{
+		"mobile": {number}, "email": {address}, "mode": {"mobile"}, "agree": {"true"}, "password": {password}, "action": {"register"},
+		"sms_code": {p.code(number, "register")}, "sms_code_id": {b.codeID(number)},
+	}
+	p.submit("/register", form).wantSeeOther(shop + "&usher_todo=email")
+	p.get("/activate?token="+b.lastToken(address)).wantPage(200, "")
+	p.submit("/activate", url.Values{"token": {b.lastToken(address)}, "action": {"activate"}}).
+		wantPage(200, `<a class="main" href="`+html.EscapeString(shop)+`">继续`)
+
+	login := url.Values{"login": {address}, "password": {password}, "mode": {"password"}, "action": {"password"}}
+	b.person().submit("/login", login).wantSeeOther(shop)
+	login.Set("next", "/account")
+	b.person().submit("/login", login).wantSeeOther("/account")
 }

@@ -62,6 +62,7 @@ type Config struct {
 	PublicURL      *url.URL       // of the pages; https makes cookies Secure
 	AllowedOrigins []string       // other origins that may call the API with credentials
 	ReturnTo       []*url.URL     // addresses that people may be sent back to: an origin and the beginning of a path
+	Landing        string         // where people go without another address, inside one of ReturnTo; empty: /account
 	CookieDomain   string         // whose hosts all get the session's cookie; empty: the host of PublicURL alone
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
 	Registration   accounts.Registration

@@ -37,7 +37,7 @@ func TestFirstSignIn_page_works_without_a_script(t *testing.T) {
 	p.get("/account").wantPage(200, "你好，138****8000").wantPage(200, "你还可以设置用户名和密码")
 	p.get("/account?mode=username").wantPage(200, `data-flow="own_username"`)
 	p.submit("/account", url.Values{"action": {"username"}, "mode": {"username"}, "username": {"x"}}).wantPage(422, "用户名至少需要 5 个字符")
-	p.submit("/account", url.Values{"action": {"username"}, "mode": {"username"}, "username": {"han_mei"}}).wantPage(200, "用户名已保存。")
+	p.changes(url.Values{"action": {"username"}, "mode": {"username"}, "username": {"han_mei"}}).wantPage(200, "用户名已保存。")
 	if first := p.get("/account?mode=password").wantPage(200, "设置密码").text; strings.Contains(first, "password_current") {
 		t.Error("the form for a first password asks for the current one")
 	}
@@ -48,7 +48,7 @@ func TestFirstSignIn_page_works_without_a_script(t *testing.T) {
 	b.clock.Advance(accounts.RecentSignIn + time.Second)
 	p.submit("/account", set).wantPage(403, "请用验证码重新登录")
 	b.clock.Advance(-accounts.RecentSignIn)
-	p.submit("/account", set).wantPage(200, "密码已修改")
+	p.changes(set).wantPage(200, "密码已修改")
 	if done := p.get("/account").text; strings.Contains(done, "你还可以设置") || !strings.Contains(done, "你好，han_mei") {
 		t.Errorf("after both:\n%s", done)
 	}
@@ -132,7 +132,7 @@ func TestFirstSignIn_pages_of_a_new_address_ask_for_no_password(t *testing.T) {
 	p.get("/account").wantPage(200, "l***@example.com")
 
 	byLink := url.Values{"action": {"email"}, "mode": {"email"}, "email": {nextAddress}}
-	p.submit("/account", byLink).wantPage(200, "激活链接已发送到新邮箱")
+	p.changes(byLink).wantPage(200, "激活链接已发送到新邮箱")
 	link := b.lastToken(nextAddress)
 	other := b.person().submit("/activate", url.Values{"token": {link}}).wantPage(403, "请先登录，再打开链接").text
 	if strings.Contains(other, `type="password"`) || !strings.Contains(other, `class="main" href="/login"`) {

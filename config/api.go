@@ -18,6 +18,7 @@ type API struct {
 	OpsAddr        string   `env:"OPS_ADDR" envDefault:"127.0.0.1:8081" desc:"Operations port. The worker's default is 127.0.0.1:8082."`
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS" desc:"Origins of other frontends, such as https://www.example.com; see docs/frontend.md."`
 	ReturnTo       []string `env:"RETURN_TO" desc:"Addresses that the pages may send people back to after a sign-in (?next=), such as https://www.example.com or https://www.example.com/shop; see docs/frontend.md."`
+	Landing        string   `env:"LANDING" desc:"Where the pages send a person who has signed up or in without ?next=: an address inside one of RETURN_TO; empty: /account."`
 	CookieDomain   string   `env:"COOKIE_DOMAIN" desc:"Parent domain of PUBLIC_URL, such as example.com, whose hosts all get the session's cookie; empty: PUBLIC_URL's host alone. Read docs/frontend.md first."`
 	TrustedProxies []string `env:"TRUSTED_PROXIES" prod:"set" desc:"Addresses or networks of proxies whose X-Forwarded-For is believed; see docs/limits.md."`
 	ReportSecret   Secret   `env:"REPORT_SECRET" prod:"set" desc:"Secret in the path of pushed delivery reports (openssl rand -hex 16); without it none are accepted. See docs/messages.md."`
@@ -27,6 +28,7 @@ type API struct {
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything."`
 
 	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
+	SignUpFields  []string      `env:"SIGN_UP_FIELDS" envDefault:"password" desc:"What a registration asks for beside the contacts of REGISTRATION: any of username, password, password_repeat and email (a field for an address beside a number), or none. See docs/accounts.md."`
 	SignInCreates bool          `env:"SIGN_IN_CREATES" envDefault:"false" desc:"Whether signing in with a right code for a contact without an account makes the account; not with REGISTRATION=both. See docs/accounts.md."`
 	TermsURL      string        `env:"TERMS_URL" desc:"Page with the terms of use, an https address that the pages link to where a person agrees."`
 	PrivacyURL    string        `env:"PRIVACY_URL" desc:"Page with the privacy policy, linked to beside the terms."`
@@ -91,6 +93,9 @@ func (c API) Validate() Mistakes {
 	if _, err := ReturnAddresses(c.ReturnTo); err != nil {
 		m = append(m, Mistake{"RETURN_TO", err.Error()})
 	}
+	if err := Landing(c.Landing, c.ReturnTo); err != nil {
+		m = append(m, Mistake{"LANDING", err.Error()})
+	}
 	if err := CookieDomain(c.CookieDomain, c.PublicURL); err != nil {
 		m = append(m, Mistake{"COOKIE_DOMAIN", err.Error()})
 	}
@@ -103,6 +108,9 @@ func (c API) Validate() Mistakes {
 	}
 	m = append(m, c.tokenMistakes()...)
 	m = append(m, oneOf("REGISTRATION", c.Registration, "either", "mobile", "email", "both")...)
+	if err := signUpFields(c.SignUpFields, c.Registration); err != nil {
+		m = append(m, Mistake{"SIGN_UP_FIELDS", err.Error()})
+	}
 	m = append(m, unless(!c.SignInCreates || c.Registration != "both",
 		"SIGN_IN_CREATES", "want another USHER_REGISTRATION than both: a sign-in by code proves one contact")...)
 	m = append(m, pageMistakes("TERMS_URL", c.TermsURL)...)

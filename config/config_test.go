@@ -62,6 +62,11 @@ func TestAPI_Validate(t *testing.T) {
 		"USHER_HTTP_ADDR":         {"USHER_HTTP_ADDR": "nowhere"},
 		"USHER_ALLOWED_ORIGINS":   {"USHER_ALLOWED_ORIGINS": "https://a.example.com,*"},
 		"USHER_RETURN_TO":         {"USHER_RETURN_TO": "https://a.example.com,/account"},
+		"USHER_SIGN_UP_FIELDS":    {"USHER_SIGN_UP_FIELDS": "password,mobile"},
+		"USHER_SIGN_UP_FIELDS ":   {"USHER_SIGN_UP_FIELDS": "password_repeat"},
+		"USHER_SIGN_UP_FIELDS  ":  {"USHER_SIGN_UP_FIELDS": "none,password"},
+		"USHER_SIGN_UP_FIELDS   ": {"USHER_SIGN_UP_FIELDS": "email", "USHER_REGISTRATION": "mobile"},
+		"USHER_LANDING":           {"USHER_RETURN_TO": "https://a.example.com/shop", "USHER_LANDING": "https://a.example.com/shopping"},
 		"USHER_COOKIE_DOMAIN":     {"USHER_COOKIE_DOMAIN": "com", "USHER_PUBLIC_URL": "https://signup.example.com"},
 		"USHER_TRUSTED_PROXIES":   {"USHER_TRUSTED_PROXIES": "10.0.0.0/99"},
 		"USHER_REGISTRATION":      {"USHER_REGISTRATION": "none"},
@@ -158,6 +163,38 @@ func TestCookieDomain(t *testing.T) {
 	} {
 		if err := config.CookieDomain(row.domain, row.publicURL); (err == nil) != row.ok {
 			t.Errorf("CookieDomain(%q, %q) error = %v, want ok = %v", row.domain, row.publicURL, err, row.ok)
+		}
+	}
+}
+
+func TestAPI_Validate_takes_what_a_team_asks_for_and_where_people_land(t *testing.T) {
+	t.Parallel()
+	for _, environ := range []map[string]string{
+		{},
+		{"USHER_SIGN_UP_FIELDS": "none"},
+		{"USHER_SIGN_UP_FIELDS": "username, password , password_repeat,email"},
+		{"USHER_SIGN_UP_FIELDS": "username", "USHER_REGISTRATION": "both"},
+		{"USHER_LANDING": "/account"},
+		{"USHER_LANDING": "https://a.example.com/shop/start?from=usher", "USHER_RETURN_TO": "https://b.example.com,https://a.example.com/shop"},
+	} {
+		environ["USHER_SECRET_KEYS"], environ["USHER_PUBLIC_URL"] = someKeys, "http://localhost:8080"
+		cfg, err := load(t, environ)
+		if err != nil {
+			t.Errorf("%v: %v", environ, err)
+			continue
+		}
+		for _, mistake := range cfg.Validate() {
+			if strings.Contains("SIGN_UP_FIELDS LANDING", mistake.Variable) {
+				t.Errorf("%v: %v", environ, mistake)
+			}
+		}
+	}
+	for _, landing := range []string{
+		"/login", "//a.example.com", "https://a.example.com", "https://b.example.com/shop", "https://a.example.com/shop/../x",
+		"https://a.example.com/shop#x", "javascript:alert(1)", "https://u@a.example.com/shop", "https://a.example.com/shop?x=\"",
+	} {
+		if err := config.Landing(landing, []string{"https://a.example.com/shop"}); err == nil {
+			t.Errorf("%s is accepted as a landing", landing)
 		}
 	}
 }

@@ -116,7 +116,8 @@ func TestLoad_brings_names_and_addresses_into_the_form_that_is_compared(t *testi
 		"USHER_OPS_HOSTS": {
 			"Usher-API.internal , b": "usher-api.internal b", "例子.example": "xn--fsqu00a.example", "usher.internal:8081": "", "https://a": "", "*.a": "",
 		},
-		"USHER_SMS_REGIONS": {" CN , HK": "CN HK"}, // package contact refuses unknown ones
+		"USHER_SIGN_UP_FIELDS": {" username , password": "username password", "none": "none", "Username": "", "password,password": ""},
+		"USHER_SMS_REGIONS":    {" CN , HK": "CN HK"}, // package contact refuses unknown ones
 		"USHER_TOKEN_AUDIENCES": { // a token must have exactly the name that its service compares
 			" shop , https://API.example.com/": "shop https://API.example.com/", "two words": "", "例子": "", strings.Repeat("a", 129): "",
 			strings.Repeat("a", 128): strings.Repeat("a", 128), strings.Repeat("a,", 33): "",
@@ -150,6 +151,7 @@ func TestLoad_brings_names_and_addresses_into_the_form_that_is_compared(t *testi
 			}
 			return list
 		},
+		"USHER_SIGN_UP_FIELDS":  func(c config.API) []string { return c.SignUpFields },
 		"USHER_SMS_REGIONS":     func(c config.API) []string { return c.SMSRegions },
 		"USHER_TOKEN_AUDIENCES": func(c config.API) []string { return c.TokenAudiences },
 		"USHER_TRUSTED_PROXIES": func(c config.API) (list []string) {

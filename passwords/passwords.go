@@ -4,10 +4,8 @@
 package passwords
 
 import (
-	_ "embed"
 	"errors"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -44,17 +42,3 @@ func Normalize(s string) (string, error) {
 	}
 	return s, nil
 }
-
-//go:embed common_passwords.txt
-var commonList string
-
-var common = sync.OnceValue(func() map[string]bool {
-	set := map[string]bool{}
-	for password := range strings.FieldsSeq(commonList) {
-		set[password] = true
-	}
-	return set
-})
-
-// IsCommon reports whether a case-folded password is one of the thousand or so that guessing programs try first.
-func IsCommon(folded string) bool { return common()[folded] }

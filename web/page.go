@@ -21,6 +21,8 @@ type Page struct {
 	Path string
 	// Registration is either, mobile, email or both, as USHER_REGISTRATION; empty means either.
 	Registration string
+	// Asked says which fields a sign-up asks for beside its contacts.
+	Asked Asked
 	// Regions are the served ones, that of numbers without a country code first; empty means mainland China.
 	Regions []Region
 	// SignInCreates says that a sign-in by code makes a missing account: the first tab of /login is "code" then.
@@ -56,6 +58,11 @@ type Page struct {
 	// CaptchaID and CaptchaImage (a data URI of a PNG) are the challenge for people without JavaScript. When
 	// both are empty the script requests one at its start.
 	CaptchaID, CaptchaImage string
+	// CaptchaAudio is the recording (a data URI of a WAV file) that is shown instead of the image to a person without JavaScript who
+	// asked for one.
+	CaptchaAudio string
+	// Spoken asks for a recording. Templates do not read it.
+	Spoken bool
 	// CaptchaPrice is the price of further challenges: "high", or empty for a normal one.
 	CaptchaPrice string
 	// Address is the full address of the account that this browser has registered and that waits for its proof, on
@@ -69,8 +76,8 @@ type Page struct {
 	CodeSent    bool
 	CodeMailed  bool
 	ResendAfter int
-	// Next is the checked address that the person is sent to after a sign-in; empty means /account.
-	Next string
+	// Next is the checked address that the person is sent to after a sign-in; empty means Home, and without it /account.
+	Next, Home string
 	// Token is that of the mail's link on /activate, /decline, /undo and /code.
 	Token string
 	// Done means success (registered and waiting for activation, password reset, address proved or
@@ -85,6 +92,22 @@ type Page struct {
 	// Said is the key of the text about what was done on /account and /check-mail, without its prefix "js.".
 	Said string
 }
+
+// Asked are the fields of a sign-up beside its contacts, as USHER_SIGN_UP_FIELDS.
+type Asked struct {
+	Username, Password bool
+	PasswordRepeat     bool // wherever a password is chosen
+	Email              bool // an optional address in the form of a number
+}
+
+// sayings are the texts about what was done that a page may say after a redirect.
+var sayings = []string{
+	"resent_own", "said_created", "said_email", "said_email_proved", "said_end_others", "said_end_session", "said_mobile", "said_password",
+	"said_username",
+}
+
+// IsSaid reports whether a key is that of a text about what was done.
+func IsSaid(key string) bool { return slices.Contains(sayings, key) }
 
 // Session is what its owner sees of a session, on the pages and in the answers of the API. The ID is for ending it; nothing
 // here opens the session.
@@ -101,7 +124,7 @@ type Session struct {
 // Account is what the pages show of an account, with masked numbers and addresses. PendingEmail waits for its proof;
 // PendingMobile is a number that another account still has.
 type Account struct {
-	ID, Username, Mobile, PendingMobile, Email, PendingEmail string
+	Username, Mobile, PendingMobile, Email, PendingEmail string
 
 	Active, HasPassword bool
 }
@@ -124,7 +147,10 @@ func (p Page) To(path string) string {
 }
 
 // Landing is where a person who is signed in goes from this page.
-func (p Page) Landing() string { return cmp.Or(p.Next, "/account") }
+func (p Page) Landing() string { return cmp.Or(p.Next, p.Home, "/account") }
+
+// LandsElsewhere reports whether that is another page than the account's own.
+func (p Page) LandsElsewhere() bool { return p.Landing() != "/account" }
 
 // view is what the templates see: a page with its language and its defaults resolved.
 type view struct {
@@ -181,6 +207,27 @@ func (v view) CaptchaURL() template.URL {
 		return ""
 	}
 	return template.URL(v.CaptchaImage) //nolint:gosec // Checked above: base64 holds no markup.
+}
+
+// CaptchaSound is [view.CaptchaURL] for a recording.
+func (v view) CaptchaSound() template.URL {
+	const prefix = "data:audio/wav;base64,"
+	encoded, ok := strings.CutPrefix(v.CaptchaAudio, prefix)
+	if _, err := base64.StdEncoding.DecodeString(encoded); !ok || err != nil {
+		return ""
+	}
+	return template.URL(v.CaptchaAudio) //nolint:gosec // Checked above: base64 holds no markup.
+}
+
+// beijing is the time of mainland China, which has no other.
+var beijing = time.FixedZone("UTC+8", 8*60*60)
+
+// Clock shows a time where the script cannot show it in the person's own zone: it names the zone that it uses.
+func (v view) Clock(t time.Time) string {
+	if v.Lang == english {
+		return t.UTC().Format("2 Jan 2006, 15:04 UTC")
+	}
+	return "北京时间 " + t.In(beijing).Format("2006-01-02 15:04")
 }
 
 // URLIn is the address of this page in a language, with its mode, token and next address.
@@ -244,9 +291,10 @@ func (v view) CodeField() string {
 	return "sms_code"
 }
 
-// CodeOptional reports whether a link proves the address when no code is typed.
+// CodeOptional reports whether a link proves the address when no code is typed. An account without a password needs its proof at
+// once.
 func (v view) CodeOptional() bool {
-	return v.CodeTo() == "email" && (v.Name == "register" || v.Name == "account")
+	return v.CodeTo() == "email" && (v.Name == "register" && v.Asked.Password || v.Name == "account")
 }
 
 // TextFor is the text of a key that has variants for numbers, addresses and either.

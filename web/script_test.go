@@ -179,7 +179,7 @@ func clickOn(selector string) chromedp.Action[chromedp.Void] {
 func TestScript(t *testing.T) {
 	t.Parallel()
 	browser := newBrowser(t)
-	page := web.Page{Lang: "en", CaptchaRequired: true}
+	page := web.Page{Lang: "en", CaptchaRequired: true, Asked: everyField}
 	for name, test := range map[string]func(*testing.T, context.Context, web.Page){
 		"registers by mobile, step by step":           registersByMobile,
 		"adds the chosen country code":                addsCountryCode,
@@ -199,6 +199,7 @@ func TestScript(t *testing.T) {
 		"activates on a click only":                   activatesOnClick,
 		"helps while typing":                          helpsWhileTyping,
 		"keeps what was typed when the network fails": survivesDeadNetwork,
+		"refuses the common passwords of the server":  refusesCommonPasswords,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, browser, page) })
 	}

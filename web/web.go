@@ -11,9 +11,11 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"maps"
 	"strings"
 
 	"usher/brand"
+	"usher/passwords/common"
 	"usher/web/embedded"
 )
 
@@ -43,6 +45,11 @@ func New(face *brand.Brand) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
+	list, err := embedded.HashAssets(common.Files, common.File)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(assets, list)
 	shared, err := template.ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse shared templates: %w", err)
@@ -115,7 +122,7 @@ func (v view) ScriptTexts() map[string]string {
 	return texts
 }
 
-// Static returns the style sheet, the scripts and the pictures under the hashed names that
+// Static returns the style sheet, the scripts, the pictures and the list of common passwords under the hashed names that
 // [Renderer.AssetURL] returns, and nothing else: no directory listing, no unhashed name. Mount it
 // below /static/ with Cache-Control "public, max-age=31536000, immutable".
 func (r *Renderer) Static() fs.FS { return r.assets }

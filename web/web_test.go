@@ -20,15 +20,18 @@ var (
 	registrations = []string{"", "either", "mobile", "email", "both"}
 )
 
+// everyField asks for all that a sign-up may ask for.
+var everyField = web.Asked{Username: true, Password: true, PasswordRepeat: true, Email: true}
+
 // samples are pages in every state that changes what a template writes.
 func samples() map[string]web.Page {
 	image := "data:image/png;base64," + base64.StdEncoding.EncodeToString([]byte("picture"))
 	filled := web.Page{
-		CaptchaRequired: true, PasswordCaptcha: true, CaptchaID: "c1", CaptchaImage: image,
+		CaptchaRequired: true, PasswordCaptcha: true, CaptchaID: "c1", CaptchaImage: image, Asked: everyField,
 		CodeSent: true, ResendAfter: 60, Token: "t0", Error: "refused", Notice: "noted", Status: 404,
 		Form:    map[string]string{"username": "zhang_san", "remember": "true"},
 		Fields:  map[string]string{"username": "taken", "mobile": "wrong", "agree": "needed"},
-		Account: &web.Account{ID: "7", Username: "zhang_san", Mobile: "138****8000", Email: "z***@example.com", HasPassword: true},
+		Account: &web.Account{Username: "zhang_san", Mobile: "138****8000", Email: "z***@example.com", HasPassword: true},
 	}
 	other := filled
 	other.Mode, other.Error = "email", ""
@@ -51,7 +54,7 @@ func samples() map[string]web.Page {
 	}
 	nameless := filled
 	nameless.SignInCreates, nameless.TermsURL, nameless.PrivacyURL = true, "https://example.com/terms", "https://example.com/privacy"
-	nameless.Account = &web.Account{ID: "8", Mobile: "138****8000"}
+	nameless.Account = &web.Account{Mobile: "138****8000"}
 	first, name := nameless, nameless
 	first.Mode, first.Address, first.Account, name.Mode, name.Error = "login", "zhang@example.com", nil, "username", ""
 	newPassword, newAddress := name, nameless
@@ -245,7 +248,7 @@ func TestRenderer_hostile_values_come_out_escaped(t *testing.T) {
 					CaptchaRequired: true, PasswordCaptcha: true, CaptchaID: hostile,
 					CaptchaImage: "data:image/png;base64," + hostile, Form: every, Fields: every,
 					Error: hostile, Notice: hostile, Token: hostile,
-					Account:  &web.Account{ID: hostile, Username: hostile, Mobile: hostile, Email: hostile},
+					Account:  &web.Account{Username: hostile, Mobile: hostile, Email: hostile},
 					Sessions: []web.Session{{ID: hostile, Client: hostile, Network: hostile}},
 				})
 				if strings.Contains(page, "<script>") || strings.Contains(page, "<img src=x") {
@@ -296,7 +299,7 @@ func TestRenderer_registration_decides_which_fields_are_asked(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.registration+"/"+tt.mode, func(t *testing.T) {
 			t.Parallel()
-			page := render(t, r, "register", web.Page{Registration: tt.registration, Mode: tt.mode})
+			page := render(t, r, "register", web.Page{Registration: tt.registration, Mode: tt.mode, Asked: everyField})
 			var mobile, email, insist bool
 			for _, n := range elements(t, page) {
 				switch id, _ := attr(n, "id"); id {
@@ -312,6 +315,39 @@ func TestRenderer_registration_decides_which_fields_are_asked(t *testing.T) {
 					mobile, email, insist, tt.mobile, tt.email, tt.insist)
 			}
 		})
+	}
+}
+
+func TestRenderer_register_shows_the_fields_that_are_asked(t *testing.T) {
+	t.Parallel()
+	r := newRenderer(t)
+	for asked, want := range map[web.Asked]string{
+		{}:                               "mobile sms_code agree",
+		{Password: true}:                 "mobile sms_code password agree",
+		{Username: true, Password: true}: "username mobile sms_code password agree",
+		everyField:                       "username mobile sms_code email password password_repeat agree",
+	} {
+		page := render(t, r, "register", web.Page{Asked: asked})
+		script, _, _ := strings.Cut(page, "<noscript>") // there is the repetition for people who cannot have the password shown
+		_, rest, _ := strings.Cut(page, "</noscript>")
+		var got []string
+		for _, n := range elements(t, script+rest) {
+			if id, _ := attr(n, "id"); n.Data == "input" && id != "" {
+				got = append(got, id)
+			}
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("%+v: the form asks for %s, want %s", asked, text, want)
+		}
+		if repeated := strings.Count(page, `id="password_repeat"`); repeated != strings.Count(page, `id="password"`) {
+			t.Errorf("%+v: without scripts the password is repeated %d times", asked, repeated)
+		}
+	}
+	for asked, optional := range map[web.Asked]bool{{}: false, {Password: true}: true} {
+		page := render(t, r, "register", web.Page{Mode: "email", Asked: asked})
+		if got := !strings.Contains(page, `autocomplete="one-time-code" required`); got != optional {
+			t.Errorf("%+v: the code by mail is optional: %t, want %t", asked, got, optional)
+		}
 	}
 }
 

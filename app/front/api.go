@@ -171,7 +171,7 @@ func (s Settings) endpoints() (api.Config, error) {
 	keys, keysErr := config.ReportKeys(c.HTTPSecret)
 	return api.Config{
 		PublicURL: publicURL, AllowedOrigins: origins, TrustedProxies: proxies,
-		ReturnTo: returns, CookieDomain: c.CookieDomain,
+		ReturnTo: returns, Landing: c.Landing, CookieDomain: c.CookieDomain,
 		Registration: accounts.Registration(c.Registration), Regions: s.Regions, SMSUnits: s.tariff.units, SMSUnitYuan: s.tariff.unit,
 		RefuseRegistered: c.SMSRefuseRegistered, TermsURL: c.TermsURL, PrivacyURL: c.PrivacyURL,
 		TokenAudiences: c.TokenAudiences,
@@ -215,11 +215,21 @@ func (a *API) accounts(codes *verify.Service) *accounts.Service {
 		Keys:      a.settings.Keys,
 		Policy: accounts.Policy{
 			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL, UnprovedTTL: c.UnprovedTTL,
+			Asked:         asked(c.SignUpFields),
 			NumberRecheck: c.NumberRecheck, Regions: a.settings.Regions,
 			SignInCreates: c.SignInCreates, TermsVersion: c.TermsVersion,
 		},
 		Now:    a.stores.Clock.Now,
 		Logger: a.logger,
+	}
+}
+
+// asked returns the fields of a sign-up that the setting names.
+func asked(fields []string) accounts.Asked {
+	has := func(field accounts.Field) bool { return slices.Contains(fields, string(field)) }
+	return accounts.Asked{
+		Username: has(accounts.FieldUsername), Password: has(accounts.FieldPassword),
+		PasswordRepeat: has(accounts.FieldPasswordRepeat), Email: has(accounts.FieldEmail),
 	}
 }
 

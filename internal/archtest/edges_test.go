@@ -30,6 +30,8 @@ var edges = []edge{
 
 	{"vitals", "messages", "it counts messages by channel and state"},
 	{"board", "web/embedded", "its texts and files are read as those of the pages for people"},
+	{"accounts", "passwords/common", "it refuses the passwords of the list"},
+	{"web", "passwords/common", "the meter has the list by which the server refuses"},
 	{"web", "web/embedded", "texts, and files that browsers may cache"},
 	{"web", "brand", "pages have the team's own face"},
 	{"app", "brand", "it reads the folder"},

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,11 +24,15 @@ type site struct {
 // only its own wrong passwords, five, demand a captcha.
 const crowded = "captcha_ip=off,sms_ip_hour=off,sms_net_hour=off,sms_prefix=off,register_ip=off,login_ip=off,login_addr=5/15m,reset_ip=off"
 
-func openSite(t testing.TB, pause string) site {
+func openSite(t testing.TB, pause string) site { return openSiteWith(t, pause, nil) }
+
+func openSiteWith(t testing.TB, pause string, environ map[string]string) site {
 	t.Helper()
-	pages, inbox := startDevWith(t, map[string]string{
+	settings := map[string]string{
 		"USHER_LIMITS": crowded, "USHER_SMS_RESEND_INTERVAL": pause, "USHER_EMAIL_CODE_RESEND_INTERVAL": pause,
-	})
+	}
+	maps.Copy(settings, environ)
+	pages, inbox := startDevWith(t, settings)
 	return site{base: "http://localhost" + pages[strings.LastIndexByte(pages, ':'):], pages: pages, inbox: inbox}
 }
 

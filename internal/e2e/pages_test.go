@@ -154,6 +154,7 @@ func startDevWith(t testing.TB, environ map[string]string) (pages, inbox string)
 func launchDev(t testing.TB, changes map[string]string, more ...string) *testkit.Program {
 	t.Helper()
 	environ := testkit.PatientTimes()
+	environ["USHER_SIGN_UP_FIELDS"] = "username,password,password_repeat,email" // every field that there is
 	maps.Copy(environ, changes)
 	return testkit.StartCommand(t, environ, "dev", append([]string{
 		"-http", "127.0.0.1:0", "-ops", "127.0.0.1:0", "-sandbox", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-captcha-answer", captchaAnswer,

@@ -102,7 +102,7 @@ func newAccountWorld(t testing.TB, logger *slog.Logger) *accountWorld {
 		Store: w.store, Codes: rightCodes{}, Mailer: w,
 		Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}), Keys: keys,
 		Policy: accounts.Policy{
-			Registration: accounts.Either, ActivationTTL: linkLife, UnprovedTTL: unprovedTTL, NumberRecheck: numberRecheck,
+			Registration: accounts.Either, Asked: accounts.Asked{Username: true, Password: true, PasswordRepeat: true, Email: true}, ActivationTTL: linkLife, UnprovedTTL: unprovedTTL, NumberRecheck: numberRecheck,
 		},
 		Now: w.clock.Now, Logger: logger,
 	}

@@ -113,6 +113,30 @@ const forms = {
   password_repeat: (value, input) => passwordForm(value) === passwordForm(input.form.elements.password.value),
 };
 
+// fold returns the same text for texts that differ only in case or in compatible forms, as the server does. Letters are folded one by
+// one: a sigma at the end of a word would become another letter.
+const fold = (text) => [...text.normalize('NFKC')].map((c) => c.toUpperCase().toLowerCase()).join('').normalize('NFKC');
+
+// The passwords that the server refuses as common, once they have been loaded.
+let commonPasswords = null;
+let loadingCommon = null;
+
+// loadCommon gets the list when a person begins to choose a password. Without it the server alone refuses them.
+function loadCommon(input) {
+  loadingCommon ??= fetch(input.dataset.common)
+    .then((response) => (response.ok ? response.text() : Promise.reject(new Error(response.status))))
+    .then((text) => { commonPasswords = new Set(text.split('\n')); })
+    .catch(() => { loadingCommon = null; });
+  return loadingCommon;
+}
+
+// isCommon reports whether a password is in the list, or is the person's own name, number or address.
+function isCommon({ value, form }) {
+  const folded = fold(value);
+  const known = ['username', 'mobile', 'email'].map((name) => form.elements[name]).filter((field) => field?.value);
+  return Boolean(commonPasswords?.has(folded)) || known.some((field) => fold(valueOf(field)) === folded);
+}
+
 // mistake is the sentence about a field's value, or an empty string.
 function mistake(input) {
   if (input.closest('[hidden]') || input.type === 'hidden') return '';
@@ -120,6 +144,7 @@ function mistake(input) {
   const value = valueOf(input);
   if (!value) return !input.required ? '' : input.type === 'checkbox' ? dataset.invalid : say('required');
   if ('meter' in dataset && (lengthOf(value) < 8 || lengthOf(value) > 128)) return dataset.invalid;
+  if ('meter' in dataset && isCommon(input)) return say('password_common');
   return forms[input.name]?.(value, input) ?? true ? '' : dataset.invalid;
 }
 
@@ -221,7 +246,7 @@ class Captcha {
     this.another = this.refresh.textContent;
     const audio = $('[data-audio]', root);
     this.refresh.type = 'button';
-    audio.hidden = false;
+    audio.type = 'button';
     for (const it of [this.refresh, this.image]) it.addEventListener('click', () => this.load('image', true));
     this.image.classList.add('clickable');
     audio.addEventListener('click', () => this.load('audio', true));
@@ -482,6 +507,7 @@ class CodeSender {
     if (kept?.id && !this.id && (counting || !this.optional)) this.id = kept.id; // The code outlives the countdown.
     if (!counting) return;
     this.mail = kept?.mail ?? isMail(this.to);
+    if (this.to.value) this.sentTo = valueOf(this.to);
     this.label = say('resend');
     if (this.captcha) tell(this.captcha.hint, say('again'));
     if (plain > 0) return this.wait(plain);
@@ -649,13 +675,18 @@ function meter(input) {
   const bar = byId(`${input.id}-meter`);
   const hint = byId(`${input.id}-hint`);
   const plain = hint.textContent;
-  input.addEventListener('input', () => {
-    const length = lengthOf(input.value);
-    const level = length < 8 ? 0 : length < 12 ? 1 : length < 16 ? 2 : 3;
+  input.addEventListener('focus', () => loadCommon(input), { once: true });
+  input.addEventListener('input', async () => {
+    const { value } = input;
+    const length = lengthOf(value);
+    if (length >= 8) await loadCommon(input);
+    if (value !== input.value) return; // The person has typed on meanwhile.
+    const common = length >= 8 && isCommon(input);
+    const level = length < 8 || common ? 0 : length < 12 ? 1 : length < 16 ? 2 : 3;
     if (!length) delete bar.dataset.level;
     else bar.dataset.level = level;
     hint.textContent = !length ? plain
-      : level ? say(['', 'password_min', 'password_good', 'password_strong'][level])
+      : common ? say('password_common') : level ? say(['', 'password_min', 'password_good', 'password_strong'][level])
         : say('password_more', 8 - length);
   });
 }
@@ -703,10 +734,57 @@ function live(input) {
   });
 }
 
+// ---- What was typed ----
+
+// What was typed into these pages is kept in the storage of the browser's tab, without passwords, codes and captchas, until it was sent:
+// a reload, the other language and the other tab of the form show it again.
+const keepsTyped = ['/register', '/login', '/forgot'].includes(location.pathname);
+const typedKey = `usher.typed${location.pathname}`;
+
+const isKept = (input) => input.name && !['hidden', 'password', 'submit', 'button'].includes(input.type) &&
+  !input.name.startsWith('password') && input.name !== 'captcha' && !('code' in input.dataset);
+
+function readTyped() {
+  try {
+    return JSON.parse(sessionStorage.getItem(typedKey)) ?? {};
+  } catch {
+    return {}; // Storage is forbidden, or another program's value.
+  }
+}
+
+function keepTyped(form) {
+  const typed = readTyped();
+  for (const input of [...form.elements].filter(isKept)) typed[input.name] = input.type === 'checkbox' ? input.checked : input.value;
+  try { sessionStorage.setItem(typedKey, JSON.stringify(typed)); } catch { /* Storage is full or forbidden. */ }
+}
+
+function forgetTyped() {
+  try { sessionStorage.removeItem(typedKey); } catch { /* Storage is forbidden: nothing was stored. */ }
+}
+
+// restoreTyped fills in what is empty. The server's own values are newer.
+function restoreTyped(form) {
+  const typed = readTyped();
+  for (const input of [...form.elements].filter(isKept)) {
+    const value = typed[input.name];
+    if (input.type === 'checkbox') input.checked ||= value === true;
+    else if (input.tagName === 'SELECT') input.value = [...input.options].some((option) => option.value === value) ? value : input.value;
+    else if (!input.value && typeof value === 'string') input.value = value;
+  }
+  for (const event of ['input', 'change']) form.addEventListener(event, () => keepTyped(form));
+}
+
 // ---- Sending the forms ----
 
 // landing is where a person who is signed in goes: the address that the server has checked, or the account's page.
 const landing = document.documentElement.dataset.next ?? '/account';
+
+// landingFor tells the page of another site what the registration has left to do.
+function landingFor({ email, email_active: proved }) {
+  const url = new URL(landing, location.href);
+  if (url.origin !== location.origin && email && !proved) url.searchParams.set('usher_todo', 'email');
+  return url.href;
+}
 
 const go = (path) => () => location.assign(path);
 
@@ -742,7 +820,10 @@ const flows = {
   register: {
     path: '/v1/registrations', once: true,
     fields: ['username', 'password', 'password_repeat', 'agree', 'mobile', 'sms_code_id', 'sms_code', 'email', 'email_code_id', 'email_code'],
-    done: (form, body, data) => location.assign(data.active ? landing : '/check-mail'),
+    done: (form, body, data) => {
+      if (data.active && landing === '/account') return backSaying('said_created')();
+      return location.assign(data.active ? landingFor(data) : '/check-mail');
+    },
   },
   password: {
     path: '/v1/sessions', fields: ['login', 'password', 'remember'], done: go(landing),
@@ -793,7 +874,8 @@ const flows = {
   own_mobile: { method: 'PUT', path: '/v1/account/mobile', fields: ['mobile', 'sms_code_id', 'sms_code', 'password'], done: backSaying('said_mobile') },
   // The forms behind the button of a mail with a code.
   code_register: {
-    path: '/v1/registrations', once: true, fields: ['username', 'password', 'password_repeat', 'agree', 'email_code_token'], done: go(landing),
+    path: '/v1/registrations', once: true, fields: ['username', 'password', 'password_repeat', 'agree', 'email_code_token'],
+    done: (form, body) => signedIn(form, body, { created: true }),
   },
   code_login: { path: '/v1/sessions', fields: ['email_code_token', 'agree'], done: signedIn },
   code_reset: { path: '/v1/password-resets', fields: ['email_code_token', 'password', 'password_repeat'], done: showDone },
@@ -854,6 +936,7 @@ async function submit(form, flow, captcha) {
   const answer = flow.once ? await callOnce(path, body) : await call(flow.method ?? 'POST', path, body);
   if (answer.ok) {
     try { sessionStorage.removeItem(codeKey(form)); } catch { /* Storage is forbidden: nothing was stored. */ }
+    if (keepsTyped) forgetTyped();
     flow.done(form, body, answer.data);
     if (flow === flows.resend) busy(form, false);
     return;
@@ -878,6 +961,7 @@ function renew(captcha, answer) {
 function enhance(form) {
   const flow = flows[form.dataset.flow];
   form.noValidate = true;
+  if (keepsTyped) restoreTyped(form);
   const root = $('[data-captcha]', form);
   const captcha = root && new Captcha(root);
   const sender = codeOf(form) && new CodeSender(form, captcha);
@@ -906,10 +990,14 @@ all('form[data-flow]').forEach(enhance);
 const timeForm = { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' };
 for (const time of all('time')) time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, timeForm);
 
-if (byId('said')) {
+// What was done is read out when it gets the focus: screen readers announce live regions only when they change.
+const said = byId('said');
+if (said) {
   try {
     const key = sessionStorage.getItem(saidKey);
     sessionStorage.removeItem(saidKey);
-    if (key) byId('said').textContent = say(key);
+    if (key) said.textContent = say(key);
   } catch { /* Storage is forbidden: nothing was stored. */ }
+  said.tabIndex = -1;
+  if (said.textContent && !location.hash) said.focus();
 }

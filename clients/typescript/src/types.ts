@@ -424,14 +424,17 @@ export type MobileCount = {
 
 export type Registration = {
     /**
-     * 5 to 20 letters, digits and underscores of one script, or of Chinese, Japanese or Korean beside Latin.
+     * 5 to 20 letters, digits and underscores of one script, or of Chinese, Japanese or Korean beside Latin. Required where USHER_SIGN_UP_FIELDS names it.
      */
-    username: string;
+    username?: string;
     /**
-     * 8 to 128 characters.
+     * 8 to 128 characters. Required where USHER_SIGN_UP_FIELDS names it; without one a code must prove a contact.
      */
-    password: string;
-    password_repeat: string;
+    password?: string;
+    /**
+     * Required where USHER_SIGN_UP_FIELDS names it; must equal the password where it is sent.
+     */
+    password_repeat?: string;
     /**
      * Must be true.
      */
@@ -643,7 +646,7 @@ export type PasswordReset = {
      */
     email_code_token?: string;
     password: string;
-    password_repeat: string;
+    password_repeat?: string;
 };
 
 export type Sessions = {
@@ -709,7 +712,7 @@ export type Undo = {
      * The new password.
      */
     password: string;
-    password_repeat: string;
+    password_repeat?: string;
 };
 
 export type Undone = {
@@ -736,7 +739,7 @@ export type PasswordChange = {
      * 8 to 128 characters.
      */
     password: string;
-    password_repeat: string;
+    password_repeat?: string;
 };
 
 /**
