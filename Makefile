@@ -75,6 +75,10 @@ prove-long: ## The same at the long sizes
 mutants: ## Remove each guard in turn and check that a test fails; some minutes
 	go run ./internal/mutants
 
+.PHONY: client
+client: ## Make the types of the TypeScript client, and the part of it that the pages use; needs npm
+	cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund && npm run types && npm run pages
+
 .PHONY: screenshots
 screenshots: ## Make the pictures of the README from the running program
 	USHER_SCREENSHOTS=$(CURDIR)/docs/images USHER_TEST_REAL=1 go test -count=1 -run '^TestScreenshots$$' ./internal/e2e

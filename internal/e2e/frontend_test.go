@@ -1,10 +1,14 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
+	"io/fs"
+	"mime"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"strings"
 	"testing"
 
@@ -15,30 +19,16 @@ import (
 	"usher/internal/testclient"
 )
 
-// documented are the files of docs/frontend.
-func documented(t *testing.T) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	for _, name := range []string{"index.html", "usher.js", "signup.js"} {
-		text, err := os.ReadFile("../../docs/frontend/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[name] = string(text)
-	}
-	return files
-}
-
-// frontend serves the documented files under an origin of its own. Where the API is, is known later: it wants
-// to be told the origin first.
+// frontend serves the built examples of the client under an origin of its own, such as /plain/index.html. Where the API is, is known
+// later: it wants to be told the origin first.
 type frontend struct {
-	files map[string]string
-	api   string // set before the first page is opened
+	dir string // of the examples; set before the first page is opened
+	api string // the same
 }
 
 func openFrontend(t *testing.T) (f *frontend, origin string) {
 	t.Helper()
-	f = &frontend{files: documented(t)}
+	f = &frontend{}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	return f, strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
@@ -46,18 +36,14 @@ func openFrontend(t *testing.T) (f *frontend, origin string) {
 
 // ServeHTTP implements [http.Handler].
 func (f *frontend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	name := strings.TrimPrefix(r.URL.Path, "/")
-	text, found := f.files[name]
-	if !found {
+	name, file, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	text, err := fs.ReadFile(os.DirFS(f.dir), path.Join(name, "dist", file))
+	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
-	media := "text/html; charset=utf-8"
-	if strings.HasSuffix(name, ".js") {
-		media = "text/javascript; charset=utf-8"
-	}
-	w.Header().Set("Content-Type", media)
-	_, _ = w.Write([]byte(strings.Replace(text, "https://signup.example.com", f.api, 1)))
+	w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(file)))
+	_, _ = w.Write(bytes.Replace(text, []byte("https://signup.example.com"), []byte(f.api), 1))
 }
 
 // loseFirstAnswers makes the network of every page lose the first success of each request that has a key, and
@@ -92,18 +78,13 @@ func (b *browser) shows(t *testing.T, selector, text string) {
 	b.await(t, `document.querySelector("`+selector+`")?.textContent.includes("`+text+`")`)
 }
 
-func TestFrontend_of_another_origin_as_documented(t *testing.T) {
-	t.Parallel()
-	b := openBrowser(t)
-	site, origin := openFrontend(t)
-	dev := launchDev(t, map[string]string{"USHER_ALLOWED_ORIGINS": origin})
-	port := dev.Await(t, `Sign up +http://localhost(:\d+)/register`)
-	site.api = "http://localhost" + port
-	p := testclient.New(t, "127.0.0.1"+port, dev.Await(t, `Inbox +http://(\S+)/inbox`))
+// walksPlain registers by number and by address, activates the address and signs in again, on a page of another origin that loses
+// the first answer to each request with a key.
+func walksPlain(t *testing.T, b *browser, origin string, p *testclient.Client) {
 	const mobile, email, username, password = "13500135000", "frontend@example.com", "小红_front", "long enough 密码"
 
 	b.onEveryPage(t, loseFirstAnswers)
-	b.do(t, chromedp.Navigate(origin+"/index.html"))
+	b.do(t, chromedp.Navigate(origin+"/plain/index.html"))
 	b.await(t, `document.querySelector("#register img").naturalWidth > 0`)
 
 	// A refusal, in two languages, beside its field.
@@ -116,7 +97,6 @@ func TestFrontend_of_another_origin_as_documented(t *testing.T) {
 	b.do(t, chromedp.SendKeys(css("#register input[name=mobile]"), mobile),
 		chromedp.SendKeys(css("#register input[name=captcha]"), captchaAnswer),
 		chromedp.Click(css("#register button[name=send]")))
-	b.shows(t, "#register button[name=send]", "(5") // counting down from 60 seconds
 	code := p.ReadCode(mobile, 1)
 	b.await(t, `["sent", "delivered"].includes(document.querySelector("[data-status]").textContent)`)
 	b.await(t, sentTwice)
@@ -131,7 +111,7 @@ func TestFrontend_of_another_origin_as_documented(t *testing.T) {
 	b.shows(t, "#account p", username+" · 135****5000 · f***@example.com")
 	b.await(t, sentTwice)
 
-	b.do(t, chromedp.Navigate(origin+"/index.html?token="+p.ReadToken(email, 1)))
+	b.do(t, chromedp.Navigate(origin+"/plain/index.html?token="+p.ReadToken(email, 1)))
 	b.shows(t, "#account p", username) // the session has outlived the page
 	b.do(t, chromedp.Click(css("#activate button")))
 	b.shows(t, "#activate output", "f***@example.com")
@@ -153,16 +133,98 @@ func TestFrontend_of_another_origin_as_documented(t *testing.T) {
 	if n := len(p.Inbox(email)); n != 1 {
 		t.Errorf("%d mails were sent, want 1", n)
 	}
-	b.strangerIsRefused(t, site.api)
+}
+
+// press clicks on an element as soon as it is enabled, where it is at that moment.
+func (b *browser) press(t *testing.T, selector string) {
+	t.Helper()
+	b.await(t, `(() => {
+		const it = document.querySelector("`+selector+`");
+		if (!it || it.disabled) return false;
+		it.click();
+		return true;
+	})()`)
 }
 
 // strangerIsRefused opens the same page under an origin that the API was not told about, in the same browser,
 // where a person is signed in.
-func (b *browser) strangerIsRefused(t *testing.T, api string) {
+func (b *browser) strangerIsRefused(t *testing.T, site *frontend) {
 	t.Helper()
 	stranger, origin := openFrontend(t)
-	stranger.api = api
-	b.do(t, chromedp.Navigate(origin+"/index.html"))
-	b.shows(t, "[role=alert]", "网络不通")
+	*stranger = *site
+	b.do(t, chromedp.Navigate(origin+"/plain/index.html"))
+	b.shows(t, "[role=alert]", "网络连接失败")
 	b.await(t, `document.querySelector("#account").hidden`)
+}
+
+// walksVue signs in with codes, by number and by address, and replaces a forgotten password.
+func walksVue(t *testing.T, b *browser, origin string, p *testclient.Client) {
+	const mobile, username = "13500135001", "vue_front"
+	site{p: p}.account(t, username, mobile)
+	press := func(button string) { t.Helper(); b.press(t, button) }
+	send := func(nth int) {
+		t.Helper()
+		b.await(t, `document.querySelector("img")?.naturalWidth > 0 && document.querySelector("[name=captcha]").value === ""`)
+		b.do(t, chromedp.SendKeys(css("[name=captcha]"), captchaAnswer))
+		press("#send")
+		b.do(t, chromedp.SendKeys(css("[name=code]"), p.ReadCode(mobile, nth)))
+	}
+	b.do(t, chromedp.Navigate(origin+"/vue/index.html"), chromedp.WaitVisible(css("[name=captcha]")))
+	press("#send")
+	b.shows(t, "form", "请填写")
+	b.do(t, chromedp.SendKeys(css("[name=contact]"), mobile))
+	send(2)
+	press("#submit")
+	b.shows(t, "#account p", username)
+	press("#language")
+	press("#account button")
+	b.do(t, chromedp.WaitVisible(css("#forgot")))
+	b.shows(t, "h1", "Sign in")
+	b.do(t, chromedp.Click(css("#forgot")))
+	send(3)
+	b.do(t, chromedp.SendKeys(css("[name=password]"), newPassword), chromedp.SendKeys(css("[name=repeat]"), "not the same"))
+	press("#submit")
+	b.await(t, `[...document.querySelectorAll("small")].some((place) => /password/i.test(place.textContent))`)
+	b.do(t, chromedp.Clear(css("[name=repeat]")), chromedp.SendKeys(css("[name=repeat]"), newPassword))
+	press("#submit")
+	b.shows(t, "[role=status]", "has been changed")
+	p.Must(http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]any{"login": username, "password": newPassword})
+}
+
+// walksReact registers by address alone, has the mail sent again, corrects the address, follows the link and signs in again.
+func walksReact(t *testing.T, b *browser, origin string, p *testclient.Client) {
+	const mistyped, email, username = "raect@example.com", "react@example.com", "react_front"
+	type keys map[string]string
+	press := func(button string) { t.Helper(); b.press(t, button) }
+	fill := func(form string, values keys) {
+		t.Helper()
+		b.await(t, `document.querySelector("`+form+` img")?.naturalWidth > 0`)
+		for name, value := range values {
+			b.do(t, chromedp.Clear(css(form+" [name="+name+"]")), chromedp.SendKeys(css(form+" [name="+name+"]"), value))
+		}
+	}
+	b.do(t, chromedp.Navigate(origin+"/react/index.html"))
+	fill("#register", keys{
+		"username": username, "email": mistyped, "password": oldPassword, "password_repeat": oldPassword, "captcha": "wrong",
+	})
+	press("#register [name=agree]")
+	press("#register button")
+	b.await(t, `[...document.querySelectorAll("#register small")].at(-2).textContent !== "" && document.querySelector("#register button").disabled === false`)
+	fill("#register", keys{"captcha": captchaAnswer})
+	press("#register button")
+	b.shows(t, "#mailed", "r***@example.com")
+	p.ReadToken(mistyped, 1)
+	press("#resend button")
+	b.shows(t, "[role=status]", "已重新发送")
+	p.ReadToken(mistyped, 2)
+	fill("#correct", keys{"email": email, "captcha": captchaAnswer})
+	press("#correct button")
+	b.do(t, chromedp.Navigate(origin+"/react/index.html?token="+p.ReadToken(email, 1)))
+	press("#activate button")
+	b.shows(t, "#account p", username+" · r***@example.com")
+	press("#account button")
+	b.do(t, chromedp.WaitVisible(css("#sign-in")),
+		chromedp.SendKeys(css("#sign-in [name=login]"), email), chromedp.SendKeys(css("#sign-in [name=password]"), oldPassword))
+	press("#sign-in button")
+	b.shows(t, "#account p", username)
 }

@@ -14,8 +14,8 @@ var Refusal = class extends Error {
   requestId;
   /** Seconds to wait before the next try, 0 where none are named. */
   retryAfter;
-  constructor(answer, response) {
-    super(answer.errmsg);
+  constructor(answer, response, cause) {
+    super(answer.errmsg, { cause });
     this.name = "Refusal";
     this.errno = answer.errno;
     this.status = response?.status ?? 0;
@@ -30,8 +30,8 @@ var sentences = {
   timeout: { zh: "服务器没有及时响应，请稍后重试。", en: "The server took too long to answer. Please try again." },
   malformed: { zh: "服务暂时不可用，请稍后重试。", en: "The service is unavailable at the moment. Please try again later." }
 };
-function noAnswer(errno, language, response) {
-  return new Refusal({ errno, errmsg: sentences[errno][language.toLowerCase().startsWith("zh") ? "zh" : "en"] }, response);
+function noAnswer(errno, language, cause, response) {
+  return new Refusal({ errno, errmsg: sentences[errno][language.toLowerCase().startsWith("zh") ? "zh" : "en"] }, response, cause);
 }
 
 // src/requests.ts
@@ -75,6 +75,7 @@ var Requests = class {
     return key;
   }
   async #attempt({ method, path, body, headers, signal }, key) {
+    signal?.throwIfAborted();
     const { baseURL, credentials, timeout } = this.#config;
     const language = this.#config.language();
     const limit = startLimit(timeout, signal);
@@ -98,12 +99,12 @@ var Requests = class {
       answer = await response.json();
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      if (limit.isOver()) throw noAnswer("timeout", language);
-      throw error instanceof SyntaxError ? noAnswer("malformed", language, response) : noAnswer("network", language);
+      if (limit.isOver()) throw noAnswer("timeout", language, error);
+      throw error instanceof SyntaxError ? noAnswer("malformed", language, error, response) : noAnswer("network", language, error);
     } finally {
       limit.end();
     }
-    if (typeof answer?.errno !== "string") throw noAnswer("malformed", language, response);
+    if (typeof answer?.errno !== "string") throw noAnswer("malformed", language, void 0, response);
     if (answer.errno !== "0") throw new Refusal(answer, response);
     return { data: answer.data, replayed: response.headers.has("Idempotency-Replayed") };
   }

@@ -14,7 +14,8 @@ export interface TokenStorage {
 
 interface Kept {
   token: string;
-  renewAt: number; // milliseconds since 1970
+  /** Milliseconds since 1970. Null for a registration that waits for the link of a mail: its token is not rotated. */
+  renewAt: number | null;
 }
 
 const itemName = 'usher.session';
@@ -54,11 +55,11 @@ export class BearerSession {
    */
   async send<T>(question: Question): Promise<Answered<T>> {
     let kept = await this.#read();
-    if (kept && kept.renewAt <= Date.now()) kept = await this.#renew(kept);
+    if (kept && isDue(kept)) kept = await this.#renew(kept);
     try {
       return await this.#sendWith<T>(question, kept);
     } catch (error) {
-      if (!kept || !isSignedOut(error)) throw error;
+      if (!kept || kept.renewAt === null || !isSignedOut(error)) throw error;
       const renewed = await this.#renew(kept);
       if (!renewed || renewed.token === kept.token) throw error;
       return this.#sendWith<T>(question, renewed);
@@ -118,13 +119,15 @@ export class BearerSession {
   }
 
   // #keep stores the token of an answer that has one. Half of its life later it is replaced.
-  async #keep(data: BearerFields | undefined): Promise<Kept | null> {
+  async #keep(data: (BearerFields & { active?: boolean }) | undefined): Promise<Kept | null> {
     if (!data?.token?.startsWith('usr_')) return null; // Signed tokens for other services have that field too.
-    const kept = { token: data.token, renewAt: Date.now() + (data.expires_in ?? 0) * 500 };
+    const kept = { token: data.token, renewAt: data.active === false ? null : Date.now() + (data.expires_in ?? 0) * 500 };
     await this.#storage.setItem(itemName, JSON.stringify(kept));
     return kept;
   }
 }
+
+const isDue = ({ renewAt }: Kept) => renewAt !== null && renewAt <= Date.now();
 
 const isSignedOut = (error: unknown) => error instanceof Refusal && error.errno === '4101';
 

@@ -29,8 +29,8 @@ export class Refusal extends Error {
   /** Seconds to wait before the next try, 0 where none are named. */
   readonly retryAfter: number;
 
-  constructor(answer: RefusalAnswer, response?: Response) {
-    super(answer.errmsg);
+  constructor(answer: RefusalAnswer, response?: Response, cause?: unknown) {
+    super(answer.errmsg, { cause });
     this.name = 'Refusal';
     this.errno = answer.errno;
     this.status = response?.status ?? 0;
@@ -48,6 +48,6 @@ const sentences: Record<NoAnswer, { zh: string; en: string }> = {
 };
 
 /** Returns the refusal for a request that Usher has not answered. */
-export function noAnswer(errno: NoAnswer, language: string, response?: Response): Refusal {
-  return new Refusal({ errno, errmsg: sentences[errno][language.toLowerCase().startsWith('zh') ? 'zh' : 'en'] }, response);
+export function noAnswer(errno: NoAnswer, language: string, cause?: unknown, response?: Response): Refusal {
+  return new Refusal({ errno, errmsg: sentences[errno][language.toLowerCase().startsWith('zh') ? 'zh' : 'en'] }, response, cause);
 }

@@ -84,6 +84,7 @@ export class Requests {
   }
 
   async #attempt<T>({ method, path, body, headers, signal }: Question, key?: string): Promise<Answered<T>> {
+    signal?.throwIfAborted();
     const { baseURL, credentials, timeout } = this.#config;
     const language = this.#config.language();
     const limit = startLimit(timeout, signal);
@@ -101,12 +102,12 @@ export class Requests {
       answer = await response.json();
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      if (limit.isOver()) throw noAnswer('timeout', language);
-      throw error instanceof SyntaxError ? noAnswer('malformed', language, response) : noAnswer('network', language);
+      if (limit.isOver()) throw noAnswer('timeout', language, error);
+      throw error instanceof SyntaxError ? noAnswer('malformed', language, error, response) : noAnswer('network', language, error);
     } finally {
       limit.end();
     }
-    if (typeof answer?.errno !== 'string') throw noAnswer('malformed', language, response);
+    if (typeof answer?.errno !== 'string') throw noAnswer('malformed', language, undefined, response);
     if (answer.errno !== '0') throw new Refusal(answer, response);
     return { data: answer.data as T, replayed: response.headers.has('Idempotency-Replayed') };
   }

@@ -1,8 +1,8 @@
-import { prove, Usher } from './usher.js';
+import { createUsher, solve } from 'usher-client';
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const language = $('#language');
-const usher = new Usher($('meta[name=usher]').content, language.value);
+const usher = createUsher({ baseURL: $('meta[name=usher]').content, language: language.value });
 language.onchange = () => { usher.language = language.value; };
 
 // ---- Refusals: beside their field where there is one, else above the page ----
@@ -35,26 +35,20 @@ async function attempt(button, form, action) {
 
 // ---- Captchas: a new one whenever the old one may be spent ----
 
-const captchas = new Map();
-const proofs = new Map(); // of work beside pictures: promises
+const captchas = new Map(); // by form
 const prices = new Map(); // of forms for which a normal captcha is not enough
 
 async function newCaptcha(form) {
   const place = $('[data-captcha]', form);
   place.hidden = false;
-  const { captcha_id: id, image, challenge } = await usher.captcha('image', prices.get(form));
-  captchas.set(form, id);
-  proofs.set(form, challenge && prove(challenge));
-  $('img', place).src = image;
+  const captcha = await usher.createCaptcha({ price: prices.get(form) });
+  captchas.set(form, captcha);
+  $('img', place).src = captcha.image;
   form.elements.captcha.value = '';
 }
 
-// solved is what answers the form's captcha.
-async function solved(form) {
-  const proof = await proofs.get(form);
-  const captcha = [form.elements.captcha.value, proof].filter(Boolean).join(' ');
-  return { captcha_id: captchas.get(form), captcha };
-}
+// solved is what answers the form's captcha: the text, and a proof of work while codes are in demand.
+const solved = (form) => solve(captchas.get(form), form.elements.captcha.value);
 
 for (const image of document.querySelectorAll('[data-captcha] img')) {
   image.onclick = () => newCaptcha(image.closest('form')).catch(refuse);
@@ -76,6 +70,10 @@ function countDown(button, seconds) {
   tick();
 }
 
+async function follow(id, place) {
+  for await (const { status } of usher.watchCode(id)) place.textContent = status;
+}
+
 const register = $('#register');
 const { send } = register.elements;
 send.onclick = () => attempt(send, register, async () => {
@@ -87,9 +85,9 @@ send.onclick = () => attempt(send, register, async () => {
     register.elements.sms_code_id.value = code.sms_code_id;
     countDown(send, code.resend_after);
     status.textContent = 'queued';
-    usher.follow(code.sms_code_id, (now) => { status.textContent = now; }).catch(refuse);
+    follow(code.sms_code_id, status).catch(refuse);
   } catch (error) {
-    if (error.captchaPrice) prices.set(register, error.captchaPrice);
+    if (error.data?.captcha_price) prices.set(register, error.data.captcha_price);
     if (error.retryAfter) countDown(send, error.retryAfter);
     throw error;
   } finally {
@@ -128,7 +126,7 @@ login.onsubmit = (event) => {
     try {
       await usher.signIn(body);
     } catch (error) {
-      if (error.captchaPrice) prices.set(login, error.captchaPrice);
+      if (error.data?.captcha_price) prices.set(login, error.data.captcha_price);
       if (['4201', '4202'].includes(error.errno) || body.captcha) await newCaptcha(login);
       throw error;
     }
@@ -144,7 +142,7 @@ out.onclick = () => attempt(out, null, async () => {
 
 // show displays the account, or the forms when no one is signed in.
 async function show() {
-  const account = await usher.current();
+  const account = await usher.currentSession();
   $('#account').hidden = !account;
   register.hidden = login.hidden = Boolean(account);
   if (account) $('#account p').textContent = [account.username, account.mobile, account.email].join(' · ');
