@@ -169,6 +169,14 @@ func (a *Administration) EndSessions(ctx context.Context, id string) (Account, e
 	return account, err
 }
 
+// Erase is [Service.Erase] likewise.
+func (a *Administration) Erase(ctx context.Context, id string) error {
+	if err := a.permit(ctx, id); err != nil {
+		return err
+	}
+	return a.Service.Erase(ctx, id)
+}
+
 // ErrNothingPending means that the account has no address that waits for its proof.
 var ErrNothingPending = errors.New("account has no address that waits for its proof")
 

@@ -24,12 +24,3 @@ func (s *Service) Unblock(ctx context.Context, id string) (Account, error) {
 	}
 	return account, err
 }
-
-// FindByLogin returns the account with this user name, number or address, for operators, or ErrNotFound.
-func (s *Service) FindByLogin(ctx context.Context, login string) (Account, error) {
-	key := s.loginKey(login)
-	if key.Value == "" {
-		return Account{}, ErrNotFound
-	}
-	return s.Store.Find(ctx, key)
-}

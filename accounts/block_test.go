@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"usher/accounts"
-	"usher/contact"
 	"usher/passwords"
 	"usher/verify"
 )
@@ -129,22 +128,5 @@ func TestBlock_of_no_account(t *testing.T) {
 	}
 	if _, err := w.Unblock(t.Context(), "no-such-id"); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("Unblock = %v", err)
-	}
-}
-
-func TestFindByLogin(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.Policy.Regions = contact.Regions{}
-	account := w.proved(t)
-	for _, login := range []string{account.Username, someMobile, someEmail} {
-		if got, err := w.FindByLogin(t.Context(), login); err != nil || got.ID != account.ID {
-			t.Errorf("FindByLogin(%q) = %q, %v", login, got.ID, err)
-		}
-	}
-	for _, login := range []string{"", "no_such_name", "a b"} {
-		if _, err := w.FindByLogin(t.Context(), login); !errors.Is(err, accounts.ErrNotFound) {
-			t.Errorf("FindByLogin(%q) = %v", login, err)
-		}
 	}
 }

@@ -42,7 +42,12 @@ func appOf(c echo.Context) caller {
 // forApps reports whether a path is for apps alone. No browser may read its answers, and its key protects it from forged requests.
 func forApps(c echo.Context) bool {
 	path := c.Request().URL.Path
-	return path == pathVerifications || strings.HasPrefix(path, pathVerifications+"/")
+	for _, root := range []string{pathVerifications, pathAdminAccounts} {
+		if path == root || strings.HasPrefix(path, root+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // forApp lets requests pass whose key belongs to an app with the scope, within the app's rate.

@@ -73,6 +73,8 @@ var problems = [...]problem{
 	{errAppKey, "4401", http.StatusUnauthorized, "应用密钥缺失或无效", "The app key is missing or not valid."},
 	{errAppOrigin, "4402", http.StatusForbidden, "应用密钥不能在浏览器中使用：请从您的服务器调用，并尽快更换这个密钥", "An app key must not be used in a browser. Call from your server, and replace this key soon."},
 	{errAppScope, "4403", http.StatusForbidden, "这个应用密钥没有所需的权限", "This app key does not have the required scope."},
+	{accounts.ErrProtected, "4105", http.StatusForbidden, "超级用户的账号受保护：应用不能操作它，超级用户不能操作自己的账号，最后一个超级用户也不能被停用", "The account of a superuser is protected: apps cannot change it, superusers cannot change their own here, and the last superuser stays."},
+	{accounts.ErrNothingPending, "4002", http.StatusNotFound, "这个账号没有等待验证的邮箱", "This account has no address that waits for its proof."},
 	{errAppRegion, "4406", http.StatusForbidden, "这个应用不能向该国家或地区发送验证码", "This app may not send codes to this country or region."},
 	{errProofSpent, "4411", http.StatusConflict, "这个验证凭证已使用过", "This proof has already been redeemed."},
 	{tokens.ErrAudience, "4413", http.StatusUnprocessableEntity, "这个验证凭证属于另一个应用", "This proof is for another app."},

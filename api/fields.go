@@ -188,6 +188,10 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 		accounts.NotAllowed: {"不支持 template_params：短信和邮件的模板只有验证码和有效期", "Template parameters are not supported: the templates of messages carry the code and its life only."},
 		wrongType:           {"不支持 template_params：短信和邮件的模板只有验证码和有效期", "Template parameters are not supported: the templates of messages carry the code and its life only."},
 	},
+	accounts.FieldReason: {
+		accounts.Missing:   {"请填写原因，它会写入审计记录", "Give a reason. It is recorded in the audit."},
+		accounts.Malformed: {"原因最多 200 个字符，不能含有手机号或邮箱", "The reason can have at most 200 characters, and no number or address."},
+	},
 	fieldPrice: {accounts.Malformed: {"price 应为 normal、raised 或 high", "The price must be normal, raised or high."}},
 }
 

@@ -95,7 +95,7 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 	b.face = &api.Server{
 		Verify: codes,
 		Accounts: &accounts.Service{
-			Store: b.store, Codes: codes, Mailer: b.mails, Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
+			Store: b.store, Codes: codes, Mailer: b.mails, Remains: b, Passwords: passwords.NewHasherOf(2, passwords.Cost{MemoryKiB: 64, Passes: 1}), Keys: b.keys,
 			Policy: accounts.Policy{
 				Registration: accounts.Either, Asked: accounts.Asked{Username: true, Password: true, PasswordRepeat: true, Email: true}, ActivationTTL: time.Hour, UnprovedTTL: 24 * time.Hour, NumberRecheck: 180 * 24 * time.Hour,
 			},
@@ -107,7 +107,10 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 		Reports: &reports.Service{
 			Store: redis.Reports(), Pushes: redis.Reports(), Metrics: reports.NewMetrics(b.metrics), Now: b.clock.Now, Logger: logger,
 		},
-		Apps:   apps.NewKeyring(sqlstore.NewApps(db), b.clock.Now, logger),
+		Apps: apps.NewKeyring(sqlstore.NewApps(db), b.clock.Now, logger),
+
+		Directory: sqlstore.NewDirectory(db, b.keys),
+
 		Limits: limits.Defaults(), Metrics: api.NewMetrics(b.metrics), Web: must(web.New(nil))(t), Logger: logger, Now: b.clock.Now,
 		Config: api.Config{
 			PublicURL: must(url.Parse("http://localhost:8080"))(t), Registration: accounts.Either,
@@ -123,6 +126,15 @@ func setup(t testing.TB, change func(*api.Server)) *bundle {
 	b.server = httptest.NewServer(b.face.Handler())
 	t.Cleanup(b.server.Close)
 	return b
+}
+
+// Forget implements [accounts.Remains] for sessions. Package app tests the rest.
+func (b *bundle) Forget(ctx context.Context, erased []accounts.Erased) error {
+	var f redisstore.Forgotten
+	for _, e := range erased {
+		f.Owners = append(f.Owners, accounts.SessionOwner(e.ID, e.Sessions))
+	}
+	return redisstore.New(b.client, b.keys, b.clock.Now).Forget(ctx, f)
 }
 
 // must ends the test with the error, if there is one: must(f())(t).

@@ -34,7 +34,10 @@ func classOf(method, route string) string {
 		return classForward
 	case "/v1/sms-codes/:id", "/v1/email-codes/:id", "/v1/sessions/current/token":
 		return classWaiting
-	case "/v1/verifications", "/v1/verifications/:id", "/v1/verifications/:id/check", "/v1/verifications/:id/redeem":
+	case "/v1/verifications", "/v1/verifications/:id", "/v1/verifications/:id/check", "/v1/verifications/:id/redeem",
+		pathAdminAccounts, pathAdminAccounts + "/look-up", pathAdminAccounts + "/:id", pathAdminAccounts + "/:id/messages",
+		pathAdminAccounts + "/:id/sessions", pathAdminAccounts + "/:id/audit", pathAdminAccounts + "/:id/block",
+		pathAdminAccounts + "/:id/unblock", pathAdminAccounts + "/:id/end-sessions", pathAdminAccounts + "/:id/resend", pathAdminAccounts + "/:id/erase":
 		return classApps
 	case "/v1/usernames/:username", "/v1/mobiles/:mobile":
 		return classLookups
@@ -46,6 +49,8 @@ func classOf(method, route string) string {
 		if method != http.MethodDelete {
 			return classWaiting
 		}
+	case adminPath, adminAccountPath + ":id":
+		return classPages
 	case "/register", "/check-mail", "/code", "/login", "/forgot", "/activate", "/undo", "/decline", "/account":
 		if method == http.MethodPost {
 			return classPasswords

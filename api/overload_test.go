@@ -132,6 +132,15 @@ func TestOverload_classes_are_of_routes_that_exist(t *testing.T) {
 	for _, page := range []string{"/register", "/check-mail", "/code", "/login", "/forgot", "/activate", "/undo", "/decline", "/account"} {
 		want["GET "+page], want["POST "+page] = "pages", "passwords"
 	}
+	for _, page := range []string{"/admin", "/admin/accounts/:id"} {
+		want["GET "+page], want["POST "+page] = "pages", "pages"
+	}
+	for _, route := range []string{
+		"GET ", "POST /look-up", "GET /:id", "GET /:id/messages", "GET /:id/sessions", "GET /:id/audit", "POST /:id/block", "POST /:id/unblock",
+		"POST /:id/end-sessions", "POST /:id/resend", "POST /:id/erase",
+	} {
+		want[strings.Replace(route, " ", " "+adminAccounts, 1)] = "apps"
+	}
 	for route, class := range want {
 		if head, isGet := strings.CutPrefix(route, "GET "); isGet {
 			want["HEAD "+head] = class

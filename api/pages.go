@@ -297,7 +297,7 @@ func (s *Server) showAccount(c echo.Context, account accounts.Account, p web.Pag
 
 func newPageAccount(a accounts.Account) *web.Account {
 	return &web.Account{
-		Username: a.Username, Active: a.Active, HasPassword: a.HasPassword(),
+		Username: a.Username, Active: a.Active, HasPassword: a.HasPassword(), Superuser: a.Superuser,
 		Mobile: a.Mobile.String(), PendingMobile: a.PendingMobile.String(), Email: a.Email.String(), PendingEmail: a.PendingEmail.String(),
 	}
 }

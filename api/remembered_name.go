@@ -71,5 +71,11 @@ func (s *Server) showLogin(c echo.Context) error {
 			p.Mode = "password" // the name is for this tab, which may not be the first one
 		}
 	}
+	if isAdminPage(s.next(c, nil)) {
+		p.Notice = signInForAdmin.in(languageOf(c))
+	}
 	return s.form(c, "login", p, nil)
 }
+
+// signInForAdmin says why a superuser who is signed in signs in again.
+var signInForAdmin = wording{"为了安全，请重新登录后继续管理账号。", "For security, please sign in again to continue managing accounts."}

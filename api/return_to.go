@@ -80,7 +80,7 @@ func parseNext(text string) *url.URL {
 
 // ownAddress returns a relative address if it leads to a page of Usher, or "".
 func ownAddress(text string, u *url.URL) string {
-	if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || u.RawPath != "" || !slices.Contains(ownPages, u.Path) {
+	if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || u.RawPath != "" || !slices.Contains(ownPages, u.Path) && !isAdminPage(u.Path) {
 		return ""
 	}
 	return u.String()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"usher/accounts"
 	"usher/apps"
 	"usher/verify"
 )
@@ -42,6 +43,18 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/v1/verifications/:id/check", s.forApp(apps.VerifyCheck, s.once(http.StatusOK, withBody(s.checkVerification))))
 	e.POST("/v1/verifications/:id/redeem", s.forApp(apps.VerifyCheck, s.once(http.StatusOK, withBody(s.redeemVerification))))
 	e.DELETE("/v1/verifications/:id", s.forApp(apps.VerifyStart, endpoint(http.StatusOK, withoutBody(s.cancelVerification))))
+
+	get("/v1/admin/accounts", s.readAccounts(withoutBody(s.adminAccounts)))
+	e.POST("/v1/admin/accounts/look-up", s.readAccounts(withBody(s.adminLookUp)))
+	get("/v1/admin/accounts/:id", s.readAccounts(withoutBody(s.adminAccount)))
+	get("/v1/admin/accounts/:id/messages", s.readAccounts(withoutBody(s.adminMessages)))
+	get("/v1/admin/accounts/:id/sessions", s.readAccounts(withoutBody(s.adminSessions)))
+	get("/v1/admin/accounts/:id/audit", s.readAccounts(withoutBody(s.adminAudit)))
+	e.POST("/v1/admin/accounts/:id/block", s.writeAccounts(withBody(s.adminChange((*accounts.Administration).Block))))
+	e.POST("/v1/admin/accounts/:id/unblock", s.writeAccounts(withBody(s.adminChange((*accounts.Administration).Unblock))))
+	e.POST("/v1/admin/accounts/:id/end-sessions", s.writeAccounts(withBody(s.adminChange((*accounts.Administration).EndSessions))))
+	e.POST("/v1/admin/accounts/:id/erase", s.writeAccounts(withBody(s.adminErase)))
+	e.POST("/v1/admin/accounts/:id/resend", s.writeAccounts(withBody(s.adminResend)))
 
 	e.POST("/v1/reports/http", s.takeSignedReports)
 	e.POST("/v1/reports/:provider/:secret", s.takeReports)
@@ -93,6 +106,10 @@ func (s *Server) routes(e *echo.Echo) {
 	get("/account", s.accountPage)
 	e.POST("/account", s.accountForm)
 	e.POST("/logout", s.logoutForm)
+	get(adminPath, s.forSuperuser(s.adminList))
+	e.POST(adminPath, s.forSuperuser(s.adminSearch))
+	get(adminAccountPath+":id", s.forSuperuser(s.adminShow))
+	e.POST(adminAccountPath+":id", s.forSuperuser(s.adminAct))
 	get(framePath, s.captchaFrame)
 	get("/static/:file", s.static())
 }

@@ -41,6 +41,9 @@ type Server struct {
 	Gate     Gate
 	Answers  Answers
 	Apps     Apps
+
+	Directory accounts.Directory // for the administration of accounts
+
 	Reports  Reports
 	Limits   limits.Set
 	Sessions Sessions

@@ -54,12 +54,15 @@ func owner(account string, generation int) string { return accounts.SessionOwner
 // a session.
 const seenShare = 30
 
+// sessionCodec is how sessions are stored.
+var sessionCodec = scs.GobCodec{}
+
 // newSessions does not call scs.New, which starts a goroutine for a store in memory that cannot be stopped without a data
 // race. New also makes a context key, which only programs with two managers need. The store hashes the tokens, with a key
 // that scs does not have.
 func newSessions(store scs.CtxStore, config Config) *scs.SessionManager {
 	m := &scs.SessionManager{
-		Store: store, Codec: scs.GobCodec{}, Lifetime: config.SessionLifetime,
+		Store: store, Codec: sessionCodec, Lifetime: config.SessionLifetime,
 		Cookie: scs.SessionCookie{Name: "usher", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode},
 	}
 	if isHTTPS(config.PublicURL) {

@@ -43,32 +43,52 @@ func newSessionView(values map[string]any) web.Session {
 	return view
 }
 
-// sessionsOf returns the sessions of an account: that of this request first, then by the time of last use.
-func (s *Server) sessionsOf(ctx context.Context, account accounts.Account) ([]web.Session, error) {
-	held, err := s.Sessions.List(ctx, owner(account.ID, account.SessionGeneration))
+// ListSessions returns the sessions of an account, by the time of last use, also those that have ended because they were idle.
+func ListSessions(ctx context.Context, sessions Sessions, account accounts.Account) ([]web.Session, error) {
+	held, err := sessions.List(ctx, owner(account.ID, account.SessionGeneration))
 	if err != nil {
 		return nil, err
 	}
-	current := s.sessions.GetString(ctx, sessionID)
 	list := make([]web.Session, 0, len(held))
 	for id, data := range held {
-		_, values, err := s.sessions.Codec.Decode(data)
+		_, values, err := sessionCodec.Decode(data)
 		if err != nil {
 			return nil, err
 		}
 		view := newSessionView(values)
-		if view.ID, view.Current = id, id == current; view.Remembered || !s.tooLongAgo(view.SeenAt.Unix()) {
-			list = append(list, view)
-		}
+		view.ID = id
+		list = append(list, view)
 	}
-	slices.SortFunc(list, func(a, b web.Session) int {
+	slices.SortFunc(list, func(a, b web.Session) int { return cmp.Or(b.SeenAt.Compare(a.SeenAt), cmp.Compare(a.ID, b.ID)) })
+	return list, nil
+}
+
+// openSessions returns the sessions of an account that have not ended, by the time of last use.
+func (s *Server) openSessions(ctx context.Context, account accounts.Account) ([]web.Session, error) {
+	list, err := ListSessions(ctx, s.Sessions, account)
+	return slices.DeleteFunc(list, func(session web.Session) bool {
+		return !session.Remembered && s.tooLongAgo(session.SeenAt.Unix())
+	}), err
+}
+
+// sessionsOf is openSessions for the owner: the session of this request comes first.
+func (s *Server) sessionsOf(ctx context.Context, account accounts.Account) ([]web.Session, error) {
+	list, err := s.openSessions(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	current := s.sessions.GetString(ctx, sessionID)
+	for i := range list {
+		list[i].Current = list[i].ID == current
+	}
+	slices.SortStableFunc(list, func(a, b web.Session) int {
 		switch {
-		case a.Current:
+		case a.Current && !b.Current:
 			return -1
-		case b.Current:
+		case b.Current && !a.Current:
 			return 1
 		}
-		return cmp.Or(b.SeenAt.Compare(a.SeenAt), cmp.Compare(a.ID, b.ID))
+		return 0
 	})
 	return list, nil
 }

@@ -23,10 +23,13 @@ type Scope string
 const (
 	VerifyStart Scope = "verify:start" // send a code, and cancel it
 	VerifyCheck Scope = "verify:check" // read the status of a code, check it, and redeem its proof
+
+	AccountsRead  Scope = "accounts:read"  // look accounts up, with their sessions, messages and audit
+	AccountsWrite Scope = "accounts:write" // block accounts, end their sessions and the like; reading is apart
 )
 
 // Scopes lists all scopes in the order of the documents.
-func Scopes() []Scope { return []Scope{VerifyStart, VerifyCheck} }
+func Scopes() []Scope { return []Scope{VerifyStart, VerifyCheck, AccountsRead, AccountsWrite} }
 
 // ParseScopes reads scopes with commas between. Each may be named once.
 func ParseScopes(text string) ([]Scope, error) {

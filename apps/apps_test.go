@@ -16,25 +16,25 @@ import (
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	both := apps.Scopes()
+	all := apps.Scopes()
 	for name, test := range map[string]struct {
 		name   string
 		scopes []apps.Scope
 		limits apps.Limits
 		want   string // in the error; empty: none
 	}{
-		"least":               {"a", both[:1], apps.Limits{}, ""},
-		"Chinese name":        {"小店", both, apps.Limits{Rate: 1, BudgetYuan: 0.01, Regions: []string{"CN"}}, ""},
-		"without a name":      {"  ", both, apps.Limits{}, "name"},
-		"long name":           {strings.Repeat("店", 41), both, apps.Limits{}, "name"},
-		"two lines":           {"a\nb", both, apps.Limits{}, "name"},
-		"changes direction":   {"a\u202eb", both, apps.Limits{}, "name"},
-		"not UTF-8":           {"a\xff", both, apps.Limits{}, "name"},
+		"least":               {"a", all[:1], apps.Limits{}, ""},
+		"Chinese name":        {"小店", all, apps.Limits{Rate: 1, BudgetYuan: 0.01, Regions: []string{"CN"}}, ""},
+		"without a name":      {"  ", all, apps.Limits{}, "name"},
+		"long name":           {strings.Repeat("店", 41), all, apps.Limits{}, "name"},
+		"two lines":           {"a\nb", all, apps.Limits{}, "name"},
+		"changes direction":   {"a\u202eb", all, apps.Limits{}, "name"},
+		"not UTF-8":           {"a\xff", all, apps.Limits{}, "name"},
 		"without a scope":     {"a", nil, apps.Limits{}, "scopes"},
-		"negative rate":       {"a", both, apps.Limits{Rate: -1}, "rate"},
-		"budget is no number": {"a", both, apps.Limits{BudgetYuan: math.NaN()}, "budget"},
-		"infinite budget":     {"a", both, apps.Limits{BudgetYuan: math.Inf(1)}, "budget"},
-		"region as a name":    {"a", both, apps.Limits{Regions: []string{"China"}}, "China"},
+		"negative rate":       {"a", all, apps.Limits{Rate: -1}, "rate"},
+		"budget is no number": {"a", all, apps.Limits{BudgetYuan: math.NaN()}, "budget"},
+		"infinite budget":     {"a", all, apps.Limits{BudgetYuan: math.Inf(1)}, "budget"},
+		"region as a name":    {"a", all, apps.Limits{Regions: []string{"China"}}, "China"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +54,7 @@ func TestParseScopes(t *testing.T) {
 	if scopes, err := apps.ParseScopes(" verify:check, verify:start"); err != nil || len(scopes) != 2 {
 		t.Errorf("ParseScopes = %v, %v", scopes, err)
 	}
-	for _, text := range []string{"", "verify", "verify:start,", "verify:start,verify:start", "accounts:read"} {
+	for _, text := range []string{"", "verify", "verify:start,", "verify:start,verify:start", "accounts:all"} {
 		if scopes, err := apps.ParseScopes(text); err == nil {
 			t.Errorf("ParseScopes(%q) = %v", text, scopes)
 		}

@@ -79,6 +79,15 @@ const (
 	AccountAuditRead    Action = "account.audit_read"
 )
 
+// Actions lists all actions.
+func Actions() []Action {
+	return []Action{
+		AccountCreated, AccountActivated, AccountDeleted, DeletionRequested, DeletionTakenBack, AccountBlocked, AccountUnblocked, UsernameSet, ContactChanged, ContactRequested,
+		ContactRemoved, NumberClaimed, PasswordChanged, ChangeUndone, ActivationSent, AccountsImported, SignedIn, SessionsEnded,
+		AccountLookedUp, AccountNotFound, AccountsListed, AccountMessagesRead, AccountAuditRead,
+	}
+}
+
 // Record is one line of the audit.
 type Record struct {
 	ID        string    `json:"id"` // UUID whose order is that of time

@@ -70,7 +70,7 @@ func checkText(texts embedded.Texts, key, text string) error {
 
 // readAssets returns the files for browsers, with the colours and pictures of the team.
 func readAssets(face *brand.Brand) (embedded.Assets, error) {
-	assets, err := embedded.HashAssets(files, "static/usher.js", "static/app.js")
+	assets, err := embedded.HashAssets(files, "static/usher.js", "static/app.js", "static/admin.css")
 	if err != nil {
 		return nil, err
 	}

@@ -85,6 +85,8 @@ type Page struct {
 	Done bool
 	// Status is the HTTP status on the error page; 404 has a text of its own.
 	Status int
+	// Admin is what the pages for superusers show, or nil on all other pages.
+	Admin *Admin
 	// Account is the signed-in account, or nil.
 	Account *Account
 	// Sessions are those of the account, the present one first.
@@ -126,7 +128,7 @@ type Session struct {
 type Account struct {
 	Username, Mobile, PendingMobile, Email, PendingEmail string
 
-	Active, HasPassword bool
+	Active, HasPassword, Superuser bool
 }
 
 // Name is how the page addresses the account's owner.
@@ -302,5 +304,5 @@ func (v view) TextFor(key string) (string, error) { return v.T(key + "_" + v.Cod
 
 // Private reports whether search engines must not index the page: it is about one person, or an error.
 func (v view) Private() bool {
-	return slices.Contains([]string{"account", "check-mail", "code", "activate", "decline", "undo", "error"}, v.Name)
+	return slices.Contains([]string{"account", "admin", "admin-account", "check-mail", "code", "activate", "decline", "undo", "error"}, v.Name)
 }

@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"usher/audit"
+	"usher/messages"
 )
 
 func readTexts(t *testing.T, lang string) map[string]string {
@@ -79,6 +82,20 @@ func TestTexts_every_text_is_used_and_every_use_has_a_text(t *testing.T) {
 	states := []string{
 		"js.queued", "js.sent", "js.delivered", "js.failed", "js.expired",
 		"js.mail_queued", "js.mail_sent", "js.mail_delayed", "js.mail_failed", "js.mail_slow",
+	}
+	for _, action := range audit.Actions() {
+		used["admin.did."+string(action)] = true
+	}
+	for _, kind := range []audit.Kind{audit.System, audit.Person, audit.Superuser, audit.App, audit.Operator} {
+		used["admin.actor."+string(kind)] = true
+	}
+	for _, state := range []messages.State{
+		messages.Queued, messages.Sending, messages.Sent, messages.Delivered, messages.Undelivered, messages.Failed, messages.Dropped,
+	} {
+		used["admin.state."+string(state)] = true
+	}
+	for _, action := range regexp.MustCompile(`\$\.Do "([a-z_]+)"`).FindAllStringSubmatch(read(t, "templates/admin-account.html"), -1) {
+		used["admin.do."+action[1]], used["admin.effect."+action[1]], used["admin.done."+action[1]] = true, true, true
 	}
 	for key := range texts {
 		if !used[key] && !slices.Contains(states, key) {

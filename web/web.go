@@ -19,11 +19,11 @@ import (
 	"usher/web/embedded"
 )
 
-//go:embed templates/*.html static/app.css static/app.js static/usher.js static/icon.svg static/touch-icon.png texts/*.json
+//go:embed templates/*.html static/app.css static/admin.css static/app.js static/usher.js static/icon.svg static/touch-icon.png texts/*.json
 var files embed.FS
 
 // pageNames lists the pages; each has a file of that name beside templates/layout.html.
-var pageNames = [...]string{"register", "check-mail", "login", "forgot", "activate", "code", "decline", "undo", "account", "error"}
+var pageNames = [...]string{"register", "check-mail", "login", "forgot", "activate", "code", "decline", "undo", "account", "admin", "admin-account", "error"}
 
 // Renderer renders the pages. It is immutable after New and safe for concurrent use.
 type Renderer struct {

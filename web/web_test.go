@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -15,7 +16,7 @@ import (
 )
 
 var (
-	pageNames     = []string{"register", "check-mail", "login", "forgot", "activate", "code", "decline", "undo", "account", "error"}
+	pageNames     = []string{"register", "check-mail", "login", "forgot", "activate", "code", "decline", "undo", "account", "admin", "admin-account", "error"}
 	languages     = []string{"zh", "en"}
 	registrations = []string{"", "either", "mobile", "email", "both"}
 )
@@ -59,7 +60,24 @@ func samples() map[string]web.Page {
 	first.Mode, first.Address, first.Account, name.Mode, name.Error = "login", "zhang@example.com", nil, "username", ""
 	newPassword, newAddress := name, nameless
 	newPassword.Mode, newAddress.Mode = "password", "change_email"
+	managed, found := filled, filled
+	at := time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
+	person := web.AdminAccount{ID: "9", Mobile: "139****9000", PendingEmail: "z***@example.com", Superuser: true, CreatedAt: at}
+	managed.Mode, managed.Fields, managed.Sessions, managed.Admin = "block", map[string]string{"reason": "missing"}, number.Sessions, &web.Admin{
+		Account: &person, Changed: "unblock", MessagesAfter: "m1", RecordsAfter: "r1",
+		Messages: []web.AdminMessage{{Purpose: "login", To: "139****9000", State: "delivered", At: at}, {State: "newer", Reason: "superseded"}},
+		Records: []web.AdminRecord{
+			{Action: "account.blocked", Kind: "app", Actor: "k1", Reason: "why", Fields: []string{"email"}, At: at}, {Action: "newer", Kind: "newer"},
+		},
+	}
+	blocked := person
+	blocked.BlockedAt, blocked.Active = at, true
+	found.Account = &web.Account{Username: "zhang_san", Superuser: true}
+	found.Admin = &web.Admin{Searched: true, Erased: true, After: "9", Account: &blocked, Accounts: []web.AdminAccount{person, blocked}}
+	own := found
+	own.Admin = &web.Admin{Own: true, Account: &blocked}
 	return map[string]web.Page{
+		"managed": managed, "found": found, "own": own,
 		"in one step": nameless, "in one step by mail": first, "to choose a name": name, "to set a password": newPassword, "to add an address": newAddress,
 		"to register": links["register"], "to sign in": links["login"], "to reset": links["reset_password"], "to change": links["change_email"],
 		"by next password": choose, "by current password": confirm,
@@ -383,7 +401,7 @@ func TestRenderer_search_engines_are_kept_off_pages_about_one_person(t *testing.
 	t.Parallel()
 	titles := map[string]string{}
 	eachPage(t, func(t *testing.T, name string, _ web.Page, page string) {
-		private := slices.Contains([]string{"account", "check-mail", "code", "activate", "decline", "undo", "error"}, name)
+		private := slices.Contains([]string{"account", "admin", "admin-account", "check-mail", "code", "activate", "decline", "undo", "error"}, name)
 		if got := strings.Contains(page, `<meta name="robots" content="noindex">`); got != private {
 			t.Errorf("noindex on %s is %t, want %t", name, got, private)
 		}

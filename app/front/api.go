@@ -139,6 +139,9 @@ func (a *API) server() (*api.Server, error) {
 		Gate:     stores.Redis.Gate(),
 		Answers:  stores.Redis.Answers(),
 		Apps:     a.apps,
+
+		Directory: sqlstore.NewDirectory(stores.SQL, a.settings.Keys),
+
 		Reports:  app.NewReports(stores, a.ops.Registry, tracer, a.logger),
 		Limits:   a.settings.Limits,
 		Sessions: stores.Redis.Sessions(),

@@ -62,7 +62,7 @@ func showKey(p app.Process, appID, text string, asJSON bool) error {
 func createApp(ctx context.Context, p app.Process) error {
 	flags := newFlags("apps create", appsUsage)
 	name := flags.String("name", "", "`name` of the service; people read it in mails with codes")
-	scopes := flags.String("scopes", "", "what the key allows, with commas between: verify:start, verify:check")
+	scopes := flags.String("scopes", "", "what the key allows, with commas between: verify:start, verify:check, accounts:read, accounts:write")
 	served := flags.String("regions", "", "ISO `codes` of the regions that it may send to, such as CN,HK; empty: all of USHER_SMS_REGIONS")
 	budget := flags.Float64("budget-yuan", 0, "`money` that its codes may cost in any 24 hours; 0: no budget of its own")
 	rate := flags.Int("rate", 0, "`requests` a minute; 0: the count of the limit app_rate")

@@ -58,7 +58,7 @@ func TestEndpoints_and_their_events(t *testing.T) {
 		if !strings.Contains(out, "disabled") || !strings.Contains(out, "https://example.com/usher") {
 			t.Errorf("list: %s", out)
 		}
-		b.must(t, "accounts", "block", "-id", account.ID)
+		b.must(t, "accounts", "block", "-id", account.ID, "-reason", "spam")
 		b.must(t, "endpoints", "enable", first.ID)
 		if out := b.must(t, "events", "replay", "-since", "1h", "-endpoint", first.ID, "-yes"); !strings.Contains(out, "1 deliveries") {
 			t.Errorf("replay of what was told while it was disabled: %s", out)

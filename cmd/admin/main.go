@@ -20,7 +20,8 @@ const usage = `usage: admin COMMAND
   audit [-account ID] [-actor NAME] [-since TIME]
                                     show who has done what to which account (docs/audit.md)
   createsuperuser -username NAME    create an account with all rights; asks for the password
-  accounts block|unblock            block an account, and end that; -id ID or -login LOGIN
+  accounts find|list|show|sessions|messages|block|unblock|end-sessions|resend|erase
+                                    look accounts up and help their owners (docs/account-administration.md)
   import-users [FLAGS] FILE.csv     import the users of a Django service (docs/from-django.md);
                                     -dry-run, -from-line N, -rejects FILE
   mails preview DIR                 write every mail with sample data to files in DIR

@@ -186,6 +186,8 @@ var edges = []edge{
 	{"cmd/dev", "store/sqlstore", "it migrates without being asked"},
 	{"cmd/sandbox", "sandbox", "the program around the package"},
 	{"cmd/admin", "accounts", "it makes superusers and blocks accounts"},
+	{"cmd/admin", "api", "it shows accounts and sessions as the endpoints for administrators do"},
+	{"cmd/admin", "web", "a session is shown as its owner sees it"},
 	{"cmd/admin", "passwords", "a superuser's password is hashed"},
 	{"cmd/admin", "app", "it checks what the processes check"},
 	{"cmd/admin", "app/front", "the same"},

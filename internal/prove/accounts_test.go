@@ -138,7 +138,7 @@ func (w *accountWorld) EnqueueMail(_ context.Context, mail accounts.Mail) error 
 }
 
 func (w *accountWorld) wipe(c *rapid.T) {
-	for _, table := range []string{"account_changes", "messages", "declined_emails", "bounced_emails", "deliveries", "events", "endpoints", "accounts"} {
+	for _, table := range []string{"audit", "account_changes", "messages", "declined_emails", "bounced_emails", "deliveries", "events", "endpoints", "accounts"} {
 		if _, err := w.db.Unwrap().ExecContext(c.Context(), "delete from "+table); err != nil {
 			c.Fatal(err)
 		}

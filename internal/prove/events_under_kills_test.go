@@ -144,7 +144,7 @@ func (w *eventWitness) prove(ctx context.Context, p *testclient.Client, address 
 
 // block blocks an account, as an operator does.
 func (w *eventWitness) block(name string) bool {
-	return testkit.Command(w.home, w.d.settings(), w.admin, "accounts", "block", "-login", name).Run() == nil
+	return testkit.Command(w.home, w.d.settings(), w.admin, "accounts", "block", "-login", name, "-reason", "spam").Run() == nil
 }
 
 // happening is a change of an account.

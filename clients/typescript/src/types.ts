@@ -83,6 +83,128 @@ export type VerificationCheck = {
     proof?: string;
 };
 
+export type LookUp = {
+    /**
+     * A user name, a number, an address, or the id of an account.
+     */
+    login: string;
+};
+
+export type Because = {
+    /**
+     * For the audit. It must not have an address or a telephone number.
+     */
+    reason: string;
+};
+
+export type AdminAccount = {
+    id: string;
+    /**
+     * Empty: none. Masked where it is a number.
+     */
+    username: string;
+    /**
+     * Proved; masked.
+     */
+    mobile: string;
+    /**
+     * Masked: a number that another account still has.
+     */
+    pending_mobile: string;
+    /**
+     * Proved; masked.
+     */
+    email: string;
+    /**
+     * Masked: it waits for its proof.
+     */
+    pending_email: string;
+    active: boolean;
+    superuser: boolean;
+    has_password: boolean;
+    created_at: string;
+    updated_at: string;
+    /**
+     * When the account was last used, to a day.
+     */
+    seen_at?: string;
+    /**
+     * Missing: the account is not blocked.
+     */
+    blocked_at?: string;
+};
+
+/**
+ * The value of after for the next page. Missing: this is the last one.
+ */
+export type Cursor = string;
+
+export type AdminAccounts = {
+    items: Array<AdminAccount>;
+    after?: Cursor;
+};
+
+export type AdminMessages = {
+    items: Array<AdminMessage>;
+    after?: Cursor;
+};
+
+export type AdminMessage = {
+    id: string;
+    channel: 'sms' | 'email';
+    purpose: string;
+    /**
+     * The masked number or address.
+     */
+    to: string;
+    state: 'queued' | 'sending' | 'sent' | 'delivered' | 'undelivered' | 'failed' | 'dropped';
+    /**
+     * See docs/reasons.md.
+     */
+    reason?: string;
+    provider?: string;
+    provider_code?: string;
+    request_id?: string;
+    created_at: string;
+    accepted_at?: string;
+    delivered_at?: string;
+    /**
+     * When the code was entered.
+     */
+    used_at?: string;
+};
+
+export type AdminSessions = {
+    items: Array<Session>;
+};
+
+export type AdminAudit = {
+    items: Array<AuditRecord>;
+    after?: Cursor;
+};
+
+export type AuditRecord = {
+    id: string;
+    at: string;
+    /**
+     * See docs/audit.md.
+     */
+    action: string;
+    account_id?: string;
+    /**
+     * Names of the fields that were changed.
+     */
+    fields?: Array<string>;
+    actor_kind: 'person' | 'superuser' | 'app' | 'operator' | 'system';
+    /**
+     * The id of an account or of an app's key, or the name of an operator.
+     */
+    actor?: string;
+    reason?: string;
+    request_id?: string;
+    network?: string;
+};
+
 export type RedeemRequest = {
     proof: string;
     /**
@@ -879,6 +1001,16 @@ export type MessageEvent = {
      */
     reason?: string;
 };
+
+/**
+ * The cursor of the page before.
+ */
+export type After = string;
+
+/**
+ * How many items a page has.
+ */
+export type Limit = number;
 
 /**
  * Identifies this request, so that it can be repeated after a lost answer: 8 to 128 visible ASCII characters that cannot be guessed, such as a UUID. The same key with the same body within 24 hours gets the same data and does nothing twice. Refusals are not kept.
@@ -1761,6 +1893,741 @@ export type RedeemVerificationResponses = {
 };
 
 export type RedeemVerificationResponse = RedeemVerificationResponses[keyof RedeemVerificationResponses];
+
+export type AdminAccountsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * The cursor of the page before.
+         */
+        after?: string;
+        /**
+         * How many items a page has.
+         */
+        limit?: number;
+    };
+    url: '/v1/admin/accounts';
+};
+
+export type AdminAccountsErrors = {
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminAccountsError = AdminAccountsErrors[keyof AdminAccountsErrors];
+
+export type AdminAccountsResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: AdminAccounts;
+    };
+};
+
+export type AdminAccountsResponse = AdminAccountsResponses[keyof AdminAccountsResponses];
+
+export type AdminLookUpData = {
+    body: LookUp;
+    path?: never;
+    query?: never;
+    url: '/v1/admin/accounts/look-up';
+};
+
+export type AdminLookUpErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * The body is larger than 16 KiB, or 1 MiB of delivery reports (4103).
+     */
+    413: Refusal;
+    /**
+     * The body is not JSON in UTF-8 (4103).
+     */
+    415: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminLookUpError = AdminLookUpErrors[keyof AdminLookUpErrors];
+
+export type AdminLookUpResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: AdminAccounts;
+    };
+};
+
+export type AdminLookUpResponse = AdminLookUpResponses[keyof AdminLookUpResponses];
+
+export type AdminAccountData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the account.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/admin/accounts/{id}';
+};
+
+export type AdminAccountErrors = {
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * Not found, or not enabled (4002), or no such account (4104).
+     */
+    404: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminAccountError = AdminAccountErrors[keyof AdminAccountErrors];
+
+export type AdminAccountResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: AdminAccount;
+    };
+};
+
+export type AdminAccountResponse = AdminAccountResponses[keyof AdminAccountResponses];
+
+export type AdminMessagesData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the account.
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * The cursor of the page before.
+         */
+        after?: string;
+        /**
+         * How many items a page has.
+         */
+        limit?: number;
+    };
+    url: '/v1/admin/accounts/{id}/messages';
+};
+
+export type AdminMessagesErrors = {
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * Not found, or not enabled (4002), or no such account (4104).
+     */
+    404: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminMessagesError = AdminMessagesErrors[keyof AdminMessagesErrors];
+
+export type AdminMessagesResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: AdminMessages;
+    };
+};
+
+export type AdminMessagesResponse = AdminMessagesResponses[keyof AdminMessagesResponses];
+
+export type AdminSessionsData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the account.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/admin/accounts/{id}/sessions';
+};
+
+export type AdminSessionsErrors = {
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * Not found, or not enabled (4002), or no such account (4104).
+     */
+    404: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminSessionsError = AdminSessionsErrors[keyof AdminSessionsErrors];
+
+export type AdminSessionsResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: AdminSessions;
+    };
+};
+
+export type AdminSessionsResponse = AdminSessionsResponses[keyof AdminSessionsResponses];
+
+export type AdminAuditData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the account.
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * The cursor of the page before.
+         */
+        after?: string;
+        /**
+         * How many items a page has.
+         */
+        limit?: number;
+    };
+    url: '/v1/admin/accounts/{id}/audit';
+};
+
+export type AdminAuditErrors = {
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminAuditError = AdminAuditErrors[keyof AdminAuditErrors];
+
+export type AdminAuditResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: AdminAudit;
+    };
+};
+
+export type AdminAuditResponse = AdminAuditResponses[keyof AdminAuditResponses];
+
+export type AdminBlockData = {
+    body: Because;
+    headers?: {
+        /**
+         * Identifies this request, so that it can be repeated after a lost answer: 8 to 128 visible ASCII characters that cannot be guessed, such as a UUID. The same key with the same body within 24 hours gets the same data and does nothing twice. Refusals are not kept.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The id of the account.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/admin/accounts/{id}/block';
+};
+
+export type AdminBlockErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * Not found, or not enabled (4002), or no such account (4104).
+     */
+    404: Refusal;
+    /**
+     * The same request, by its Idempotency-Key, is still running (4206), or the proof was redeemed before (4411).
+     */
+    409: Refusal;
+    /**
+     * The body is larger than 16 KiB, or 1 MiB of delivery reports (4103).
+     */
+    413: Refusal;
+    /**
+     * The body is not JSON in UTF-8 (4103).
+     */
+    415: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminBlockError = AdminBlockErrors[keyof AdminBlockErrors];
+
+export type AdminBlockResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: AdminAccount;
+    };
+};
+
+export type AdminBlockResponse = AdminBlockResponses[keyof AdminBlockResponses];
+
+export type AdminUnblockData = {
+    body: Because;
+    headers?: {
+        /**
+         * Identifies this request, so that it can be repeated after a lost answer: 8 to 128 visible ASCII characters that cannot be guessed, such as a UUID. The same key with the same body within 24 hours gets the same data and does nothing twice. Refusals are not kept.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The id of the account.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/admin/accounts/{id}/unblock';
+};
+
+export type AdminUnblockErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * Not found, or not enabled (4002), or no such account (4104).
+     */
+    404: Refusal;
+    /**
+     * The same request, by its Idempotency-Key, is still running (4206), or the proof was redeemed before (4411).
+     */
+    409: Refusal;
+    /**
+     * The body is larger than 16 KiB, or 1 MiB of delivery reports (4103).
+     */
+    413: Refusal;
+    /**
+     * The body is not JSON in UTF-8 (4103).
+     */
+    415: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminUnblockError = AdminUnblockErrors[keyof AdminUnblockErrors];
+
+export type AdminUnblockResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: AdminAccount;
+    };
+};
+
+export type AdminUnblockResponse = AdminUnblockResponses[keyof AdminUnblockResponses];
+
+export type AdminEndSessionsData = {
+    body: Because;
+    headers?: {
+        /**
+         * Identifies this request, so that it can be repeated after a lost answer: 8 to 128 visible ASCII characters that cannot be guessed, such as a UUID. The same key with the same body within 24 hours gets the same data and does nothing twice. Refusals are not kept.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The id of the account.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/admin/accounts/{id}/end-sessions';
+};
+
+export type AdminEndSessionsErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * Not found, or not enabled (4002), or no such account (4104).
+     */
+    404: Refusal;
+    /**
+     * The same request, by its Idempotency-Key, is still running (4206), or the proof was redeemed before (4411).
+     */
+    409: Refusal;
+    /**
+     * The body is larger than 16 KiB, or 1 MiB of delivery reports (4103).
+     */
+    413: Refusal;
+    /**
+     * The body is not JSON in UTF-8 (4103).
+     */
+    415: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminEndSessionsError = AdminEndSessionsErrors[keyof AdminEndSessionsErrors];
+
+export type AdminEndSessionsResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: AdminAccount;
+    };
+};
+
+export type AdminEndSessionsResponse = AdminEndSessionsResponses[keyof AdminEndSessionsResponses];
+
+export type AdminResendData = {
+    body: Because;
+    headers?: {
+        /**
+         * Identifies this request, so that it can be repeated after a lost answer: 8 to 128 visible ASCII characters that cannot be guessed, such as a UUID. The same key with the same body within 24 hours gets the same data and does nothing twice. Refusals are not kept.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The id of the account.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/admin/accounts/{id}/resend';
+};
+
+export type AdminResendErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * Not found, or not enabled (4002), or no such account (4104).
+     */
+    404: Refusal;
+    /**
+     * The same request, by its Idempotency-Key, is still running (4206), or the proof was redeemed before (4411).
+     */
+    409: Refusal;
+    /**
+     * The body is larger than 16 KiB, or 1 MiB of delivery reports (4103).
+     */
+    413: Refusal;
+    /**
+     * The body is not JSON in UTF-8 (4103).
+     */
+    415: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminResendError = AdminResendErrors[keyof AdminResendErrors];
+
+export type AdminResendResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: AdminAccount;
+    };
+};
+
+export type AdminResendResponse = AdminResendResponses[keyof AdminResendResponses];
+
+export type AdminEraseData = {
+    body: Because;
+    headers?: {
+        /**
+         * Identifies this request, so that it can be repeated after a lost answer: 8 to 128 visible ASCII characters that cannot be guessed, such as a UUID. The same key with the same body within 24 hours gets the same data and does nothing twice. Refusals are not kept.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The id of the account.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/admin/accounts/{id}/erase';
+};
+
+export type AdminEraseErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * The app key is missing, malformed, unknown or revoked (4401).
+     */
+    401: Refusal;
+    /**
+     * A browser has sent the key (4402), the key lacks the scope (4403), the account is a superuser's (4105), or it is blocked (4209).
+     */
+    403: Refusal;
+    /**
+     * Not found, or not enabled (4002), or no such account (4104).
+     */
+    404: Refusal;
+    /**
+     * The same request, by its Idempotency-Key, is still running (4206), or the proof was redeemed before (4411).
+     */
+    409: Refusal;
+    /**
+     * The body is larger than 16 KiB, or 1 MiB of delivery reports (4103).
+     */
+    413: Refusal;
+    /**
+     * The body is not JSON in UTF-8 (4103).
+     */
+    415: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit of the recipient, of the end user or of all clients (4206), the rate of the app (4404), or its budget (4405).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AdminEraseError = AdminEraseErrors[keyof AdminEraseErrors];
+
+export type AdminEraseResponses = {
+    /**
+     * Done.
+     */
+    200: Success & {
+        data: Nothing;
+    };
+};
+
+export type AdminEraseResponse = AdminEraseResponses[keyof AdminEraseResponses];
 
 export type TakeSignedReportsData = {
     body: SignedReport | Array<SignedReport>;
