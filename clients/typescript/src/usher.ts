@@ -132,12 +132,13 @@ export class Usher {
 
   /**
    * Registers. The account is signed in if it is active; otherwise a mail with a link is on its way. An answer that is given
-   * again brings no cookie, so the client signs in with the password then.
+   * again brings no cookie, so the client signs in with the password then, if there is one.
    */
   async register(body: api.Registration, options?: RequestOptions): Promise<api.Opened> {
     const { data, replayed } = await this.#open<api.Opened>('/v1/registrations', body, { ...options, once: true });
     const login = body.username || body.mobile || body.email;
-    if (replayed && data.active && !this.#bearer && login) await this.signIn({ login, password: body.password }, options);
+    const { password } = body;
+    if (replayed && data.active && !this.#bearer && login && password) await this.signIn({ login, password }, options);
     return data;
   }
 

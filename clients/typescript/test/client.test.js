@@ -1,8 +1,9 @@
 // What the client does with answers, lost answers and tokens, on a fetch of its own.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { createUsher, memoryStorage, Refusal } from 'usher-client';
-import { createVerifications } from 'usher-client/server';
+import { createUsher, memoryStorage, Refusal, Usher } from 'usher-client';
+import { createVerifications, Verifications } from 'usher-client/server';
 
 const token = (letter) => `usr_${letter.repeat(32)}_000000`;
 
@@ -258,4 +259,14 @@ test('a key of an app is for servers', async () => {
   } finally {
     delete globalThis.document;
   }
+});
+
+test('every operation for frontends and for services has a method of its name', () => {
+  const contract = readFileSync(new URL('../../../api/openapi.yaml', import.meta.url), 'utf8');
+  const operations = [...contract.matchAll(/operationId: (\w+)\n +tags: \[(\w+)\]/g)]
+    .filter(([, name, tag]) => !['reports', 'events', 'tokens', 'administration'].includes(tag) && name !== 'forwardAuth') // Those are for other programs.
+    .map(([, name]) => name);
+  assert.ok(operations.length > 30);
+  const missing = operations.filter((name) => !(name in Usher.prototype) && !(name in Verifications.prototype));
+  assert.deepEqual(missing, []);
 });
