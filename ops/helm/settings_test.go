@@ -225,3 +225,29 @@ func TestFiles_that_settings_name_are_mounted(t *testing.T) {
 		t.Errorf("only %d settings name files", named)
 	}
 }
+
+func TestFiles_may_lie_in_folders(t *testing.T) {
+	t.Parallel()
+	m := render(t, "examples/full.yaml", "files: {keys: {path: /etc/usher/keys, secret: usher-keys, items: {a: b/c}}}")
+	spec := m.podSpecs()["usher-api"]
+	want := map[string]string{"files-brand": "usher-brand brand.json=brand.json code.zh.txt=mail/code.zh.txt", "files-keys": "usher-keys a=b/c"}
+	got := map[string]string{}
+	for _, volume := range spec.Volumes {
+		items, name := []core.KeyToPath(nil), ""
+		switch {
+		case volume.ConfigMap != nil:
+			items, name = volume.ConfigMap.Items, volume.ConfigMap.Name
+		case volume.Secret != nil:
+			items, name = volume.Secret.Items, volume.Secret.SecretName
+		default:
+			continue
+		}
+		for _, item := range items {
+			name += " " + item.Key + "=" + item.Path
+		}
+		got[volume.Name] = name
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("files %q, want %q", got, want)
+	}
+}

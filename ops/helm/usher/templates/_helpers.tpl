@@ -71,9 +71,18 @@ Input: root, settings, secrets (a list of name and keys). */}}
 {{- range $name, $file := .files }}
 - name: files-{{ $name }}
   {{- if $file.secret }}
-  secret: {secretName: {{ $file.secret }}, defaultMode: 0440}
+  secret:
+    secretName: {{ $file.secret }}
+    defaultMode: 0440
   {{- else }}
-  configMap: {name: {{ $file.configMap }}}
+  configMap:
+    name: {{ $file.configMap }}
+  {{- end }}
+  {{- with $file.items }}
+    items:
+    {{- range $key, $path := . }}
+    - {key: {{ $key }}, path: {{ $path }}}
+    {{- end }}
   {{- end }}
 {{- end }}
 {{- end }}
