@@ -71,7 +71,7 @@ var problems = [...]problem{
 	{errNotSignedIn, "4101", http.StatusUnauthorized, "请先登录", "Please sign in."},
 	{errUnsigned, "4101", http.StatusUnauthorized, "签名缺失、有误，或时间戳与服务器相差超过五分钟", "The signature is missing or wrong, or its timestamp is more than five minutes from the server's clock."},
 	{errAppKey, "4401", http.StatusUnauthorized, "应用密钥缺失或无效", "The app key is missing or not valid."},
-	{errAppOrigin, "4402", http.StatusForbidden, "应用密钥不能在浏览器中使用：请从您的服务器调用，并尽快更换这个密钥", "An app key must not be used in a browser. Call from your server, and replace this key soon."},
+	{errAppOrigin, "4402", http.StatusForbidden, "应用密钥不能在浏览器中使用：请从你的服务器调用，并尽快更换这个密钥", "An app key must not be used in a browser. Call from your server, and replace this key soon."},
 	{errAppScope, "4403", http.StatusForbidden, "这个应用密钥没有所需的权限", "This app key does not have the required scope."},
 	{accounts.ErrProtected, "4105", http.StatusForbidden, "超级用户的账号受保护：应用不能操作它，超级用户不能操作自己的账号，最后一个超级用户也不能被停用", "The account of a superuser is protected: apps cannot change it, superusers cannot change their own here, and the last superuser stays."},
 	{accounts.ErrNothingPending, "4002", http.StatusNotFound, "这个账号没有等待验证的邮箱", "This account has no address that waits for its proof."},

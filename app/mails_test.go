@@ -73,7 +73,7 @@ func TestPasswordReset_tells_the_owner_by_mail(t *testing.T) {
 	})
 	testkit.Eventually(t, testkit.Patience, func() bool { return len(d.sandbox.Messages(journey.Email)) == 2 }, "two mails")
 	notice := d.sandbox.Messages(journey.Email)[1]
-	if notice.Subject != "注意：li_lei" || !strings.Contains(notice.Text, "密码已更改") ||
+	if notice.Subject != "注意：li_lei" || !strings.Contains(notice.Text, "密码已修改") ||
 		len(notice.Links) != 1 || !strings.Contains(notice.Links[0], "/undo?token=") {
 		t.Errorf("notice = %q, links %v:\n%s", notice.Subject, notice.Links, notice.Text)
 	}

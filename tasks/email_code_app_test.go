@@ -18,7 +18,7 @@ func TestMails_with_the_code_of_an_app(t *testing.T) {
 		t.Fatal(err)
 	}
 	for language, want := range map[string]struct{ subject, text string }{
-		"zh": {"「Shop & <Söhne>」验证码", "您在「Shop & <Söhne>」的验证码是"},
+		"zh": {"「Shop & <Söhne>」验证码", "你在「Shop & <Söhne>」的验证码是"},
 		"en": {"Your code for Shop & <Söhne>", "Your verification code for Shop & <Söhne>:"},
 	} {
 		email, err := mails.WriteCode(tasks.CodeMail{

@@ -178,7 +178,7 @@ func TestMails_escapes_what_people_chose(t *testing.T) {
 func TestMails_is_written_in_the_language_of_the_mail_or_in_Chinese(t *testing.T) {
 	t.Parallel()
 	for language, want := range map[string]string{
-		"": "请验证您的邮箱", "zh": "请验证您的邮箱", "fr": "请验证您的邮箱", "en": "Please verify your email address",
+		"": "请验证你的邮箱", "zh": "请验证你的邮箱", "fr": "请验证你的邮箱", "en": "Please verify your email address",
 	} {
 		claimed := activation(t)
 		claimed.Mail.Language = language
@@ -239,7 +239,7 @@ func TestMails_to_an_account_without_a_name_greet_without_one(t *testing.T) {
 		accounts.MailActivation, accounts.MailPasswordChanged, accounts.MailMobileChanged, accounts.MailEmailAsked,
 		accounts.MailEmailChanged, accounts.MailChangeUndone, accounts.MailNumberClaimed, accounts.MailClaimEnded,
 	} {
-		for language, greeting := range map[string]string{"en": "Hello,", "zh": "您好！"} {
+		for language, greeting := range map[string]string{"en": "Hello,", "zh": "你好！"} {
 			mail := activation(t)
 			mail.Account.Username, mail.Mail.Purpose, mail.Mail.Language = "", purpose, language
 			mail.Mail.To = mustEmail(t, "xiaoming@example.com")
