@@ -26,7 +26,8 @@ const (
 // classOf returns the class of a route, or "" for one that asks no store and is always admitted.
 func classOf(method, route string) string {
 	switch route {
-	case "", "/", "/openapi.yaml", "/docs", "/.well-known/jwks.json", framePath, "/static/:file":
+	case "", "/", "/openapi.yaml", "/docs", "/.well-known/jwks.json", "/.well-known/change-password", "/.well-known/security.txt",
+		"/robots.txt", "/favicon.ico", "/apple-touch-icon.png", framePath, "/static/:file":
 		return ""
 	case "/v1/reports/:provider/:secret", "/v1/reports/http":
 		return classReports

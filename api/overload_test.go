@@ -129,6 +129,9 @@ func TestOverload_classes_are_of_routes_that_exist(t *testing.T) {
 		"POST /v1/registrations": "passwords", "POST /v1/password-resets": "passwords", "POST /v1/sessions": "passwords",
 		"POST /v1/activations": "passwords", "PUT /v1/account/password": "passwords",
 	}
+	for _, small := range []string{"/.well-known/change-password", "/.well-known/security.txt", "/robots.txt", "/favicon.ico", "/apple-touch-icon.png"} {
+		want["GET "+small] = ""
+	}
 	for _, page := range []string{"/register", "/check-mail", "/code", "/login", "/forgot", "/activate", "/undo", "/decline", "/account"} {
 		want["GET "+page], want["POST "+page] = "pages", "passwords"
 	}

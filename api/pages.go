@@ -7,9 +7,9 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"errors"
-	"io/fs"
 	"maps"
 	"net/http"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -166,15 +166,20 @@ func (s *Server) renderErrorPage(c echo.Context, r reply) {
 
 // static serves the files of the pages. Every name contains the hash of its content.
 func (s *Server) static() echo.HandlerFunc {
-	files := s.Web.Static()
+	documents := map[string]document{}
+	for name, content := range s.Web.Files() {
+		documents[name] = newDocument(kindOf(name), content)
+	}
 	return func(c echo.Context) error {
-		name := c.Param("file")
-		if _, err := fs.Stat(files, name); err != nil {
+		d, found := documents[c.Param("file")]
+		if !found {
 			return echo.ErrNotFound
 		}
 		c.Response().Header().Set(echo.HeaderCacheControl, cached)
-		http.ServeFileFS(c.Response(), c.Request(), files, name)
-		return nil
+		if d.kind == "image/svg+xml" { // opened by its address it is a document of our origin
+			c.Response().Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'")
+		}
+		return d.serve(c)
 	}
 }
 
@@ -184,18 +189,29 @@ var (
 	openAPIText []byte
 	//go:embed docs.html
 	docsPage []byte
+
+	openAPIDocument = sync.OnceValue(func() document { return newDocument("application/yaml", openAPIText) })
+	docsDocument    = sync.OnceValue(func() document { return newDocument(echo.MIMETextHTMLCharsetUTF8, docsPage) })
 )
 
-func openAPI(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openAPIText) }
+// asked is for what changes with a release: browsers keep it and ask whether it is current.
+const asked = "public, no-cache"
+
+func openAPI(c echo.Context) error {
+	c.Response().Header().Set(echo.HeaderCacheControl, asked)
+	return openAPIDocument().serve(c)
+}
 
 // docs allows the page its one style sheet and nothing else: no script, nothing from another origin.
 func docs(c echo.Context) error {
 	_, style, _ := bytes.Cut(docsPage, []byte("<style>"))
 	style, _, _ = bytes.Cut(style, []byte("</style>"))
 	sum := sha256.Sum256(style)
-	c.Response().Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+
+	h := c.Response().Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+
 		base64.StdEncoding.EncodeToString(sum[:])+"'; base-uri 'none'; frame-ancestors 'none'")
-	return c.HTMLBlob(http.StatusOK, docsPage)
+	h.Set(echo.HeaderCacheControl, asked)
+	return docsDocument().serve(c)
 }
 
 // accountPage also shows the form that the query asks for: username, password, email or mobile.
@@ -281,7 +297,7 @@ func fromForm[B, R any](c echo.Context, form map[string]string, do func(echo.Con
 // strangerPage tells a person who is not signed in where to sign in.
 func (s *Server) strangerPage(c echo.Context, err error) error {
 	if errors.Is(err, errNotSignedIn) {
-		return s.page(c, http.StatusUnauthorized, "account", web.Page{})
+		return s.page(c, http.StatusUnauthorized, "account", web.Page{Form: map[string]string{"next": backToForm(c)}})
 	}
 	return err
 }

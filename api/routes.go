@@ -85,6 +85,11 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/v1/account-changes/undo", endpoint(http.StatusOK, withBody(s.undo)))
 
 	get("/.well-known/jwks.json", s.keySet)
+	get("/.well-known/change-password", changePassword)
+	get("/.well-known/security.txt", s.securityTxt)
+	get("/robots.txt", robots)
+	get("/favicon.ico", s.icon(s.Web.IconURL()))
+	get("/apple-touch-icon.png", s.icon(s.Web.TouchIconURL()))
 	get("/openapi.yaml", openAPI)
 	get("/docs", docs)
 

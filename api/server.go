@@ -138,7 +138,7 @@ func (s *Server) Handler() http.Handler {
 	if h.Tracer != nil {
 		e.Use(h.traced)
 	}
-	e.Use(h.measured, h.logged, h.recovered, h.headers(), h.cors(), timeLimited(), h.admitted, h.crossOrigin(), caused)
+	e.Use(h.measured, h.logged, h.recovered, h.headers(), h.cors(), timeLimited(), h.admitted, h.crossOrigin(), caused, compressed())
 	h.routes(e)
 	return e
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -54,7 +53,9 @@ func LoadWorker(environ map[string]string) (WorkerSettings, error) {
 	}
 	s.Orders, err = Routes(s.Config)
 	mistakes = append(mistakes, err)
-	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates)
+	face, err := LoadBrand(s.Config.Brand)
+	mistakes = append(mistakes, err)
+	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates, face)
 	mistakes = append(mistakes, err)
 	return s, config.Join(mistakes...)
 }
@@ -90,19 +91,22 @@ func WrongLines(variable string, err error) error {
 	return config.Join(mistakes...)
 }
 
-// LoadMails reads the templates of mails, those in dir instead of the built-in ones unless dir is empty, and
+// LoadMails reads the templates of mails, those in dir or in the team's folder instead of the built-in ones, and
 // tries each of them. The error is of type config.Mistakes, with one for each template that is of no use.
-func LoadMails(publicURL, dir string) (*tasks.Mails, error) {
+func LoadMails(publicURL, dir string, face *brand.Brand) (*tasks.Mails, error) {
 	public, err := config.PublicURL(publicURL)
 	if err != nil {
 		return nil, config.Wrong("PUBLIC_URL", err)
 	}
-	var replaced fs.FS
+	replaced, variable := face.Mails(), "BRAND"
 	if dir != "" {
-		replaced = os.DirFS(dir)
+		if replaced != nil {
+			return nil, config.Wrong("MAIL_TEMPLATES", errors.New("must not be set where the folder USHER_BRAND has mails"))
+		}
+		replaced, variable = os.DirFS(dir), "MAIL_TEMPLATES"
 	}
-	mails, err := tasks.NewMails(public, replaced)
-	return mails, WrongLines("MAIL_TEMPLATES", err)
+	mails, err := tasks.NewMails(public, replaced, face)
+	return mails, WrongLines(variable, err)
 }
 
 // Hangups returns where SIGHUP arrives from now on, instead of ending the process, until stop is called.

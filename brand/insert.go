@@ -6,8 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// Insert puts a name in the place of a mark. Chinese texts have a space around Latin names and none around Chinese ones.
+// Insert puts a name in the place of a mark, with [Space].
 func Insert(text, mark, name string) string {
+	return strings.ReplaceAll(Space(text, mark, name), mark, name)
+}
+
+// Space removes the spaces between Chinese characters and the mark of a name that is Chinese too. Chinese texts have spaces around
+// Latin names only.
+func Space(text, mark, name string) string {
 	before, after := isHan(name)
 	if before {
 		text = withoutSpace(text, " "+mark, mark, true)
@@ -15,7 +21,7 @@ func Insert(text, mark, name string) string {
 	if after {
 		text = withoutSpace(text, mark+" ", mark, false)
 	}
-	return strings.ReplaceAll(text, mark, name)
+	return text
 }
 
 // isHan reports whether a name begins and ends with a Chinese character.

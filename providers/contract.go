@@ -46,6 +46,7 @@ type SMSSender interface {
 type Email struct {
 	MessageID string // without angle brackets; the same for every attempt, so that mail readers drop a double
 	To        contact.Email
+	FromName  string // beside the sender's address; empty: that of the settings
 	Subject   string
 	Text      string
 	HTML      string

@@ -13,7 +13,7 @@ import (
 // A mail with the code of an app names the app, and has no link: the pages of ours know nothing of its users.
 func TestMails_with_the_code_of_an_app(t *testing.T) {
 	t.Parallel()
-	mails, err := tasks.NewMails(&url.URL{Scheme: "https", Host: "signup.example.com"}, nil)
+	mails, err := tasks.NewMails(&url.URL{Scheme: "https", Host: "signup.example.com"}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"usher/accounts"
+	"usher/brand"
 	"usher/providers"
 )
 
@@ -20,18 +21,39 @@ import (
 type Mails struct {
 	publicURL *url.URL
 	letters   map[string]letter // by purpose and language, such as activation.zh
+	faces     map[string]face   // by language
+}
+
+// face is what mails of a language show of the team.
+type face struct {
+	Product string // its name, or the host of the public address
+	Sender  string // name beside the sender's address; empty: that of the settings
+
+	// Colours of buttons and links, and of the text on buttons, in the form of CSS.
+	Accent, OnAccent, AccentDark, OnAccentDark string
+}
+
+func newFace(b *brand.Brand, host, language string) face {
+	light, dark := b.Light(), b.Dark()
+	return face{
+		Product: cmp.Or(b.OwnName(language), host), Sender: b.MailName(language),
+		Accent: light.Accent.String(), OnAccent: light.OnAccent.String(), AccentDark: dark.Accent.String(), OnAccentDark: dark.OnAccent.String(),
+	}
 }
 
 // NewMails parses the templates. Every file of replaced is used instead of the built-in one of the same
-// name; nil replaces none. Each mail is written once with sample data, so that a template that cannot be
+// name; nil replaces none. The mails have the name and the colours of the team, nil for Usher's own. Each mail is written once with sample data, so that a template that cannot be
 // used is found here: the error names the files, one a line. Links in the mails start with publicURL, never
 // with anything that a request contained.
-func NewMails(publicURL *url.URL, replaced fs.FS) (*Mails, error) {
-	files, err := readTemplates(replaced)
+func NewMails(publicURL *url.URL, replaced fs.FS, team *brand.Brand) (*Mails, error) {
+	m := &Mails{publicURL: publicURL, letters: map[string]letter{}, faces: map[string]face{}}
+	for _, language := range []string{chinese, english} {
+		m.faces[language] = newFace(team, publicURL.Host, language)
+	}
+	files, err := readTemplates(replaced, m.faces[chinese].Product)
 	if err != nil {
 		return nil, err
 	}
-	m := &Mails{publicURL: publicURL, letters: map[string]letter{}}
 	var errs []error
 	for _, name := range letterNames() {
 		m.letters[name], err = parseLetter(files, name)
@@ -49,6 +71,8 @@ func NewMails(publicURL *url.URL, replaced fs.FS) (*Mails, error) {
 // content is what a template may use. The fields are documented in docs/mail-templates.md; to remove one
 // breaks the templates of users.
 type content struct {
+	face
+
 	Username string
 	Host     string // of the public address
 	Language string // for the lang attribute
@@ -84,6 +108,7 @@ func (m *Mails) Write(mail accounts.ClaimedMail, tokens Tokens) (providers.Email
 	}
 	words := wordsOf(mail.Mail.Language)
 	data := content{
+		face:     m.faces[languageOf(mail.Mail.Language)],
 		Username: mail.Account.Username,
 		Host:     m.publicURL.Host,
 		Language: words.tag,
@@ -108,6 +133,7 @@ const codeLetter = "code"
 func (m *Mails) WriteCode(mail CodeMail) (providers.Email, error) {
 	letter, words := m.letters[codeLetter+"."+languageOf(mail.Language)], wordsOf(mail.Language)
 	return letter.write(providers.Email{MessageID: mail.ID + "@" + m.publicURL.Hostname(), To: mail.To}, content{
+		face: m.faces[languageOf(mail.Language)],
 		Host: m.publicURL.Host, Language: words.tag, Lifetime: words.span(mail.Life),
 		Code: mail.Code, Purpose: string(mail.Purpose), App: mail.App, Link: m.link("code", mail.Token),
 	})
@@ -116,6 +142,7 @@ func (m *Mails) WriteCode(mail CodeMail) (providers.Email, error) {
 // write adds subject, text and HTML to a mail.
 func (l letter) write(email providers.Email, data content) (providers.Email, error) {
 	var err error
+	email.FromName = data.Sender
 	if email.Subject, err = l.writeSubject(data); err != nil {
 		return providers.Email{}, err
 	}

@@ -67,7 +67,7 @@ func mustMails(t testing.TB) *tasks.Mails {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mails, err := tasks.NewMails(public, nil)
+	mails, err := tasks.NewMails(public, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"usher/accounts"
+	"usher/brand"
 	"usher/contact"
 	"usher/messages"
 	"usher/providers"
@@ -58,7 +59,8 @@ func letterNames() []string {
 
 // readTemplates returns every template by its file's name. A file that is called like a template and is
 // none is refused: it would be left out in silence. Other files are left alone.
-func readTemplates(replaced fs.FS) (map[string]string, error) {
+// The name of the product is known to Chinese templates, which have no spaces around a Chinese one.
+func readTemplates(replaced fs.FS, product string) (map[string]string, error) {
 	files := map[string]string{}
 	entries, err := builtIn.ReadDir("templates")
 	if err != nil {
@@ -69,7 +71,7 @@ func readTemplates(replaced fs.FS) (map[string]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read built-in templates: %w", err)
 		}
-		files[entry.Name()] = string(text)
+		files[entry.Name()] = brand.Space(string(text), "{{.Product}}", product)
 	}
 	if replaced == nil {
 		return files, nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"usher/brand"
 	"usher/tasks"
 )
 
@@ -18,7 +19,7 @@ func mailsWith(t testing.TB, files map[string]string) (*tasks.Mails, error) {
 	for name, text := range files {
 		replaced[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	return tasks.NewMails(&url.URL{Scheme: "https", Host: "usher.example"}, replaced)
+	return tasks.NewMails(&url.URL{Scheme: "https", Host: "usher.example"}, replaced, nil)
 }
 
 func TestNewMails_replaces_the_files_it_is_given_and_no_others(t *testing.T) {
@@ -121,8 +122,41 @@ func TestNewMails_reports_every_mistake_at_once(t *testing.T) {
 
 func TestNewMails_needs_the_directory(t *testing.T) {
 	t.Parallel()
-	_, err := tasks.NewMails(&url.URL{Scheme: "https", Host: "usher.example"}, os.DirFS(filepath.Join(t.TempDir(), "none")))
+	_, err := tasks.NewMails(&url.URL{Scheme: "https", Host: "usher.example"}, os.DirFS(filepath.Join(t.TempDir(), "none")), nil)
 	if err == nil || !strings.Contains(err.Error(), "directory") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestNewMails_have_the_face_of_the_team(t *testing.T) {
+	t.Parallel()
+	face, err := brand.Load(fstest.MapFS{"brand.json": &fstest.MapFile{Data: []byte(
+		`{"name": {"zh": "示例商城", "en": "Example & Sons"}, "mail_name": {"zh": "示例", "en": "Example"}, "colours": {"light": {"accent": "#7a1fa2"}}}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mails, err := tasks.NewMails(&url.URL{Scheme: "https", Host: "id.example.com"}, nil, face)
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples, err := mails.Samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sample := range samples {
+		name, escaped, sender := "示例商城", "示例商城", "示例"
+		if strings.HasSuffix(sample.Name, ".en") {
+			name, escaped, sender = "Example & Sons", "Example &amp; Sons", "Example"
+		}
+		email := sample.Email
+		if email.FromName != sender || !strings.Contains(email.Text, name) || !strings.Contains(email.HTML, escaped+" · id.example.com</p>") {
+			t.Errorf("%s from %q lacks the name:\n%s\n%s", sample.Name, email.FromName, email.Text, email.HTML)
+		}
+		if strings.Contains(email.HTML, `class="button"`) && !strings.Contains(email.HTML, "background:#7a1fa2") || strings.Contains(email.HTML, "ZgotmplZ") {
+			t.Errorf("%s has not the colours:\n%s", sample.Name, email.HTML)
+		}
+		if strings.Contains(email.Text+email.Subject, " 示例商城") || strings.Contains(email.Text+email.Subject, "示例商城 ") {
+			t.Errorf("%s has spaces around a Chinese name: %s\n%s", sample.Name, email.Subject, email.Text)
+		}
 	}
 }

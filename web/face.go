@@ -136,6 +136,12 @@ func (r *Renderer) Logo() *logo {
 	return l
 }
 
+// Files are the contents of [Renderer.Static] by their names.
+func (r *Renderer) Files() map[string][]byte { return r.assets.Files() }
+
+// SecurityTxt is the team's file for finders of security problems; empty: there is none.
+func (r *Renderer) SecurityTxt() []byte { return r.face.SecurityTxt() }
+
 // IsOurs reports whether pages have Usher's own face.
 func (r *Renderer) IsOurs() bool { return !r.face.IsOwn() }
 

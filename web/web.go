@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"slices"
 	"strings"
 
 	"usher/brand"
@@ -24,6 +25,9 @@ var files embed.FS
 
 // pageNames lists the pages; each has a file of that name beside templates/layout.html.
 var pageNames = [...]string{"register", "check-mail", "login", "forgot", "activate", "code", "decline", "undo", "account", "admin", "admin-account", "error"}
+
+// PageNames lists the pages.
+func PageNames() []string { return slices.Clone(pageNames[:]) }
 
 // Renderer renders the pages. It is immutable after New and safe for concurrent use.
 type Renderer struct {

@@ -17,6 +17,7 @@ import (
 type mailSettings struct {
 	PublicURL string `env:"PUBLIC_URL" envDefault:"http://localhost:8080"`
 	Templates string `env:"MAIL_TEMPLATES"`
+	Brand     string `env:"BRAND"`
 	From      string `env:"MAIL_FROM" envDefault:"Usher <noreply@example.com>"`
 }
 
@@ -30,7 +31,11 @@ func mails(_ context.Context, p app.Process) error {
 	if err := config.Load(p.Environ, &settings); err != nil {
 		return err
 	}
-	written, err := app.LoadMails(settings.PublicURL, settings.Templates)
+	face, err := app.LoadBrand(settings.Brand)
+	if err != nil {
+		return err
+	}
+	written, err := app.LoadMails(settings.PublicURL, settings.Templates, face)
 	if err != nil {
 		return err
 	}

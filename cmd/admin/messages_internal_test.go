@@ -239,7 +239,7 @@ func (b *messageBench) work(t *testing.T, taskID string) *mailbox {
 		t.Fatalf("task %s: %+v, %v, want it pending", taskID, info, err)
 	}
 	public, _ := url.Parse("https://signup.example.com")
-	written, err := tasks.NewMails(public, nil)
+	written, err := tasks.NewMails(public, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

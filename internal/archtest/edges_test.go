@@ -35,6 +35,7 @@ var edges = []edge{
 	{"web", "web/embedded", "texts, and files that browsers may cache"},
 	{"web", "brand", "pages have the team's own face"},
 	{"app", "brand", "it reads the folder"},
+	{"tasks", "brand", "mails have the team's name and colours"},
 	{"board", "vitals", "the page shows facts and their verdict"},
 
 	// Layer 2: people, and the vendors.
@@ -177,6 +178,8 @@ var edges = []edge{
 	{"cmd/worker", "app", "the program is the assembly with its settings"},
 	{"cmd/worker", "config", "the program is the assembly with its settings"},
 	{"cmd/worker", "providers/catalog", "the worker, and only it, sends"},
+	{"cmd/dev", "web", "its preview shows the pages"},
+	{"cmd/dev", "providers", "and the mails as they are sent"},
 	{"cmd/dev", "queue", "what it does every second, it does as loops of the product do"},
 	{"cmd/dev", "app", "it runs both processes in one"},
 	{"cmd/dev", "app/front", "the other of the two"},

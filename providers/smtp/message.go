@@ -3,6 +3,7 @@ package smtp
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	netmail "net/mail"
 	"net/textproto"
@@ -38,7 +39,7 @@ func Render(from string, email providers.Email, now time.Time) ([]byte, error) {
 // render makes the bytes of a mail. Its error says why the mail can never be sent, and quotes none of it.
 func render(email providers.Email, from netmail.Address, now time.Time) ([]byte, error) {
 	switch {
-	case strings.ContainsAny(email.Subject+email.MessageID, "\r\n\x00"):
+	case strings.ContainsAny(email.Subject+email.MessageID+email.FromName, "\r\n\x00"):
 		return nil, errHeader
 	case email.MessageID == "" || strings.ContainsAny(email.MessageID, "<> \t"):
 		return nil, errMessageID
@@ -47,6 +48,7 @@ func render(email providers.Email, from netmail.Address, now time.Time) ([]byte,
 	}
 	// Base64, because mails are mostly Chinese and quoted-printable would triple them.
 	m := mail.NewMsg(mail.WithEncoding(mail.EncodingB64), mail.WithNoDefaultUserAgent())
+	from.Name = cmp.Or(email.FromName, from.Name)
 	m.FromMailAddress(&from)
 	if err := m.To(email.To.Reveal()); err != nil {
 		return nil, errRender

@@ -99,6 +99,15 @@ func (a Assets) URL(folder, file string) string {
 	return ""
 }
 
+// Files are the contents by their public names.
+func (a Assets) Files() map[string][]byte {
+	files := make(map[string][]byte, len(a))
+	for name, asset := range a {
+		files[name] = asset.content
+	}
+	return files
+}
+
 // Open implements [fs.FS].
 func (a Assets) Open(name string) (fs.File, error) {
 	asset, ok := a[name]
