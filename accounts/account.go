@@ -50,6 +50,9 @@ type Account struct {
 	// AgreedPrivacy is the version of the privacy notice that the person agreed to last; empty: none, or it was withdrawn.
 	AgreedPrivacy string
 
+	// AgreedBy is the request with which the person of a new account has agreed; it is not read back.
+	AgreedBy Origin
+
 	BlockedAt time.Time // see [Service.Block]; zero: not blocked
 
 	// DeleteAt is when the account is erased, as its owner has requested; zero: it is not. A sign-in takes it back and returns

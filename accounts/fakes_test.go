@@ -612,3 +612,35 @@ func (w memory) EraseDue(ctx context.Context, id string, at time.Time) (accounts
 	}
 	return w.Erase(ctx, id, at)
 }
+
+func (w memory) Agree(_ context.Context, id string, consents []accounts.Consent) (accounts.Account, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.people[id]
+	for _, c := range consents {
+		if c.Document == accounts.Terms {
+			a.AgreedTerms, a.AgreedAt = c.Version, c.AgreedAt
+		} else {
+			a.AgreedPrivacy = c.Version
+		}
+	}
+	w.people[id] = a
+	return a, w.note("agree")
+}
+
+func (w memory) Withdraw(_ context.Context, id string, document accounts.Document, _ time.Time) (accounts.Account, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.people[id]
+	if document == accounts.Terms {
+		a.AgreedTerms = ""
+	} else {
+		a.AgreedPrivacy = ""
+	}
+	w.people[id] = a
+	return a, w.note("withdraw")
+}
+
+func (w memory) Export(context.Context, accounts.Account, int) (accounts.Export, error) {
+	return accounts.Export{}, w.note("export")
+}

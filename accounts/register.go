@@ -289,6 +289,8 @@ func (s *Service) newAccount(a applicant, hash string) (Account, *Mail) {
 		SeenAt:               now,
 		AgreedAt:             now,
 		AgreedTerms:          s.Policy.TermsVersion,
+		AgreedPrivacy:        s.Policy.PrivacyVersion,
+		AgreedBy:             a.origin,
 		CreatedAt:            now,
 		UpdatedAt:            now,
 	}
@@ -323,7 +325,7 @@ func (s *Service) CreateSuperuser(ctx context.Context, name, password string) (A
 	}
 	account, _ := s.newAccount(applicant{username: parsed}, hash)
 	account.Active, account.Superuser = true, true
-	account.AgreedAt, account.AgreedTerms = time.Time{}, ""
+	account.AgreedAt, account.AgreedTerms, account.AgreedPrivacy = time.Time{}, "", ""
 	if err := s.Store.Create(ctx, account, nil); err != nil {
 		return Account{}, err
 	}

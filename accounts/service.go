@@ -43,7 +43,9 @@ type Policy struct {
 	Regions       contact.Regions
 	SignInCreates bool          // signing in with a right code for an unknown contact makes the account
 	DeleteGrace   time.Duration // how long the owner can take a deletion back; 0: not at all
-	TermsVersion  string        // of the text that people agree to; may be empty
+
+	// TermsVersion and PrivacyVersion are those of the texts that people agree to; empty: people are not asked for a new one.
+	TermsVersion, PrivacyVersion string
 }
 
 // CodeSpender uses codes up and gives them back; [verify.Service] is one.

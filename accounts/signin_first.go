@@ -11,6 +11,7 @@ import (
 // FirstSignIn is what a sign-in by code needs where it makes the account, see [Policy].SignInCreates.
 type FirstSignIn struct {
 	Agree bool // to the terms
+	Origin
 
 	// Admit is called before the account is made; its error refuses that. It counts the new account in the limits of
 	// registrations, which a sign-in to an account must not use up. It is called only after a right code: before, a
@@ -41,6 +42,7 @@ func (s *Service) createBySignIn(ctx context.Context, a applicant, first FirstSi
 	if err := first.Admit(); err != nil {
 		return Account{}, false, err
 	}
+	a.origin = first.Origin
 	account, _ = s.newAccount(a, "")
 	err = s.Store.Create(ctx, account, nil)
 	if _, taken := errors.AsType[*ExistsError](err); taken {

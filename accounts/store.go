@@ -32,7 +32,7 @@ type Key struct {
 // Store keeps accounts and, in the same transactions, the mails about them. A method that returns an error has written
 // nothing, no mail either. When a unique column is taken it returns an *ExistsError.
 type Store interface {
-	// Create writes a new account and its activation mail; a nil mail is none.
+	// Create writes a new account with its consents and its activation mail; a nil mail is none.
 	Create(ctx context.Context, account Account, mail *Mail) error
 
 	// CreateClaiming is Create for an account that claims the number of the holder, and records the change of the
@@ -148,6 +148,14 @@ type Store interface {
 	// is Erase for such an account; it returns ErrNotFound for any other.
 	DueDeletions(ctx context.Context, at time.Time, limit int) ([]string, error)
 	EraseDue(ctx context.Context, id string, at time.Time) (Erased, error)
+
+	// Agree records consents of an account, and returns it; Withdraw ends those to a document.
+	Agree(ctx context.Context, id string, consents []Consent) (Account, error)
+	Withdraw(ctx context.Context, id string, document Document, at time.Time) (Account, error)
+
+	// Export returns the consents, messages and audit of the account's person, each list with the newest first and at most
+	// so many entries.
+	Export(ctx context.Context, account Account, most int) (Export, error)
 
 	// ForgetErased deletes what the store has of erased accounts under their contacts: messages with codes, and the numbers
 	// and addresses in events. It may be repeated.

@@ -115,17 +115,12 @@ func (s *Server) changeMobile(c echo.Context, body mobileBody) (accounts.Account
 func (s *Server) change(
 	c echo.Context, account accounts.Account, costs []limits.Spend, do func(context.Context) (accounts.Account, error),
 ) (accounts.Account, error) {
-	tries := []limits.Spend{{Limit: s.Limits[limits.ChangeAccount], Subject: account.ID}}
-	own, _ := limits.Split(s.byAddress(c, limits.LoginIP)) // the total is for strangers
-	if err := s.spend(c, slices.Concat(own, tries, costs)); err != nil {
-		return accounts.Account{}, err
-	}
-	changed, err := do(c.Request().Context())
-	if _, mistake := errors.AsType[accounts.FieldErrors](err); mistake || err == nil || errors.Is(err, accounts.ErrSignInAgain) {
-		s.refund(c, tries)
-	}
+	var changed accounts.Account
+	err := s.withinTries(c, account, costs, func(ctx context.Context) (err error) {
+		changed, err = do(ctx)
+		return err
+	})
 	if err != nil {
-		s.refund(c, costs)
 		return accounts.Account{}, err
 	}
 	s.know(c, changed) // also by its new number or address
@@ -133,6 +128,25 @@ func (s *Server) change(
 		s.renewSession(c, changed)
 	}
 	return changed, nil
+}
+
+// withinTries does what needs the proof of the account's owner, within the limits of [Server.change].
+func (s *Server) withinTries(
+	c echo.Context, account accounts.Account, costs []limits.Spend, do func(context.Context) error,
+) error {
+	tries := []limits.Spend{{Limit: s.Limits[limits.ChangeAccount], Subject: account.ID}}
+	own, _ := limits.Split(s.byAddress(c, limits.LoginIP)) // the total is for strangers
+	if err := s.spend(c, slices.Concat(own, tries, costs)); err != nil {
+		return err
+	}
+	err := do(c.Request().Context())
+	if _, mistake := errors.AsType[accounts.FieldErrors](err); mistake || err == nil || errors.Is(err, accounts.ErrSignInAgain) {
+		s.refund(c, tries)
+	}
+	if err != nil {
+		s.refund(c, costs)
+	}
+	return err
 }
 
 // renewSession signs this client in again after a change that has ended every session of the account.

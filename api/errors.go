@@ -34,6 +34,7 @@ var (
 	errWaiting       = errors.New("account waits for the proof of its address, and the session has noted it")
 	errRegistered    = errors.New("an earlier request with this captcha has registered the address")
 	errPanic         = errors.New("endpoint panicked")
+	errConsent       = errors.New("person has not agreed to the present terms")
 
 	errAppKey     = errors.New("app key is missing or not valid")
 	errAppOrigin  = errors.New("app key was sent by a browser")
@@ -98,6 +99,7 @@ var problems = [...]problem{
 
 	{accounts.ErrSecondProof, "4210", http.StatusForbidden, "这个账号很久没有使用，它的手机号或邮箱可能已换了主人，不能只凭验证码登录。请用密码登录；如果手机号现在是你的，也可以用它注册新账号", "This account has not been used for a long time, and its number or address may now belong to someone else, so a code is not enough. Sign in with your password. If the number is yours now, you can also create a new account with it."},
 	{accounts.ErrSignInAgain, "4210", http.StatusForbidden, "这个账号还没有密码。为了安全，请用验证码重新登录，并在 15 分钟内完成修改", "This account has no password yet. For your security, please sign in again with a code and make the change within 15 minutes."},
+	{errConsent, "4211", http.StatusForbidden, "请先同意最新的条款", "Please agree to the updated terms first."},
 	{accounts.ErrNamed, "4003", http.StatusConflict, "这个账号已有用户名，不能修改", "This account already has a username, which cannot be changed."},
 	{accounts.ErrRecentlyChanged, "4209", http.StatusForbidden, "这个手机号或邮箱是三天内新绑定的，暂时不能用来重置密码", "This number or address was added to the account within the last three days and cannot be used to reset the password yet."},
 	{accounts.ErrNothingToUndo, "4002", http.StatusNotFound, "过去三天内没有可用这个手机号撤销的更改", "There is no change from the last three days that this number can undo."},

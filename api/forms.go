@@ -114,14 +114,14 @@ func (s *Server) registerForm(c echo.Context, body registrationBody, p *web.Page
 }
 
 func (s *Server) loginForm(c echo.Context, body signInBody, p *web.Page) error {
-	_, created, err := s.openSession(c, body, p.Mode == "code")
+	account, created, err := s.openSession(c, body, p.Mode == "code")
 	if err != nil {
 		return err
 	}
 	if created {
 		s.sayNext(c, "said_created")
 	}
-	return s.land(c, p.Form)
+	return s.landSignedIn(c, account, p.Form)
 }
 
 func (s *Server) forgotForm(c echo.Context, body resetBody, _ *web.Page) error {

@@ -123,6 +123,9 @@ func (s *Server) readFacts(e *echo.Echo, r *http.Request, before signedInFacts) 
 	if err != nil {
 		return signedInFacts{}, err
 	}
+	if s.consentDue(ctx, account) {
+		return signedInFacts{}, errConsent
+	}
 	s.Accounts.Seen(ctx, account)
 	if err := s.noteUse(ctx, ""); err != nil {
 		return signedInFacts{}, err

@@ -42,7 +42,7 @@ func classOf(method, route string) string {
 		return classApps
 	case "/v1/usernames/:username", "/v1/mobiles/:mobile":
 		return classLookups
-	case "/v1/registrations", "/v1/password-resets", "/v1/account/password", "/v1/activations", "/v1/sessions":
+	case "/v1/registrations", "/v1/password-resets", "/v1/account/password", "/v1/account/export", "/v1/account/deletion", "/v1/activations", "/v1/sessions":
 		if method == http.MethodPost || method == http.MethodPut {
 			return classPasswords
 		}

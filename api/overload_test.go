@@ -128,6 +128,7 @@ func TestOverload_classes_are_of_routes_that_exist(t *testing.T) {
 		"POST /v1/verifications/:id/check": "apps", "POST /v1/verifications/:id/redeem": "apps",
 		"POST /v1/registrations": "passwords", "POST /v1/password-resets": "passwords", "POST /v1/sessions": "passwords",
 		"POST /v1/activations": "passwords", "PUT /v1/account/password": "passwords",
+		"POST /v1/account/export": "passwords", "POST /v1/account/deletion": "passwords",
 	}
 	for _, small := range []string{"/.well-known/change-password", "/.well-known/security.txt", "/robots.txt", "/favicon.ico", "/apple-touch-icon.png"} {
 		want["GET "+small] = ""

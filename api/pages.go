@@ -9,6 +9,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/labstack/echo/v4"
@@ -235,7 +236,11 @@ func (s *Server) accountForm(c echo.Context) error {
 		return s.strangerPage(c, err)
 	}
 	p := web.Page{Mode: typed["mode"], Form: typed}
-	if err = s.accountAction(c, account, &p); err == nil && p.Said != "" {
+	err = s.accountAction(c, account, &p)
+	switch {
+	case c.Response().Committed:
+		return nil
+	case err == nil && p.Said != "":
 		s.sayNext(c, p.Said)
 		return c.Redirect(http.StatusSeeOther, ownPage)
 	}
@@ -245,8 +250,21 @@ func (s *Server) accountForm(c echo.Context) error {
 // accountAction does what a button asks for. After a change the page says what was done.
 func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.Page) error {
 	form, action := p.Form, p.Form["action"]
+	if s.consentDue(c.Request().Context(), account) && !slices.Contains(consentActions, action) {
+		return errConsent
+	}
 	var err error
 	switch action {
+	case "export":
+		return s.exportForm(c, form)
+	case "delete":
+		return s.deletionForm(c, form)
+	case "agree":
+		err = s.agreeForm(c, form)
+	case "withdraw_terms":
+		_, err = s.withdraw(c, accounts.Terms)
+	case "withdraw_privacy":
+		_, err = s.withdraw(c, accounts.Privacy)
 	case "send_code":
 		purpose := verify.ChangeMobile
 		if p.Mode == "email" {
@@ -308,6 +326,12 @@ func (s *Server) showAccount(c echo.Context, account accounts.Account, p web.Pag
 		return err
 	}
 	p.Account = newPageAccount(account)
+	p.AgreedTerms, p.AgreedPrivacy = !account.AgreedAt.IsZero() && account.AgreedTerms != "", account.AgreedPrivacy != ""
+	if s.consentDue(c.Request().Context(), account) {
+		for _, due := range s.due(account) {
+			p.ConsentDue = append(p.ConsentDue, web.Document{Name: string(due.Document), Version: due.Version, URL: due.URL})
+		}
+	}
 	return s.form(c, "account", p, refused)
 }
 

@@ -149,6 +149,19 @@ func (s *Server) landing(c echo.Context, form map[string]string) string {
 	return web.Page{Next: next, Home: s.home()}.Landing()
 }
 
+// landSignedIn is land after a sign-in: the account's page comes first when it asks for a consent, or says that a deletion was taken
+// back.
+func (s *Server) landSignedIn(c echo.Context, account accounts.Account, form map[string]string) error {
+	switch {
+	case !account.DeleteAt.IsZero():
+		s.sayNext(c, "said_kept")
+		return c.Redirect(http.StatusSeeOther, ownPage)
+	case len(s.due(account)) > 0:
+		return c.Redirect(http.StatusSeeOther, ownPage)
+	}
+	return s.land(c, form)
+}
+
 // home is where a person goes without an address of the page.
 func (s *Server) home() string { return cmp.Or(s.checkNext(s.Config.Landing), ownPage) }
 

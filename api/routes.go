@@ -82,6 +82,12 @@ func (s *Server) routes(e *echo.Echo) {
 	e.PUT("/v1/account/email", endpoint(http.StatusOK, withBody(s.changeEmail)))
 	e.PUT("/v1/account/mobile", endpoint(http.StatusOK, withBody(s.changeMobile)))
 
+	e.POST("/v1/account/export", endpoint(http.StatusOK, withBody(s.export)))
+	e.POST("/v1/account/deletion", endpoint(http.StatusOK, withBody(s.requestDeletion)))
+	get("/v1/account/consents", endpoint(http.StatusOK, withoutBody(s.listConsents)))
+	e.POST("/v1/account/consents", endpoint(http.StatusOK, withBody(s.agree)))
+	e.DELETE("/v1/account/consents/:document", endpoint(http.StatusOK, withoutBody(s.withdrawConsent)))
+
 	e.POST("/v1/account-changes/undo", endpoint(http.StatusOK, withBody(s.undo)))
 
 	get("/.well-known/jwks.json", s.keySet)

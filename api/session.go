@@ -28,6 +28,7 @@ const (
 	sessionTransport  = "transport"  // missing in the session of a cookie, see transport
 	sessionRotation   = "rotation"   // generation of the token of a bearer session
 	sessionRotated    = "rotated"    // Unix time of the last rotation
+	sessionConsent    = "consent"    // its person has to agree to something first
 	sessionConfirmed  = "confirmed"  // the token of the last rotation was used
 )
 
@@ -201,7 +202,7 @@ func (s *Server) signedIn(c echo.Context, account accounts.Account, id string, r
 	return map[string]any{
 		sessionAccount: account.ID, sessionGeneration: account.SessionGeneration, sessionID: id,
 		sessionCreated: now, sessionSeen: now, sessionRemembered: remember,
-		sessionClient: clientOf(c.Request().UserAgent()), sessionNetwork: networkOf(c),
+		sessionClient: clientOf(c.Request().UserAgent()), sessionNetwork: networkOf(c), sessionConsent: len(s.due(account)) > 0,
 	}
 }
 
@@ -230,6 +231,9 @@ func (s *Server) current(c echo.Context) (accounts.Account, error) {
 		return accounts.Account{}, err
 	}
 	setCause(c, audit.Cause{Kind: audit.Person, Actor: account.ID})
+	if err := s.refuseWithoutConsent(ctx, c, account); err != nil {
+		return accounts.Account{}, err
+	}
 	s.Accounts.Seen(ctx, account)
 	return account, s.noteUse(ctx, networkOf(c))
 }

@@ -32,12 +32,16 @@ type signInBody struct {
 type signInView struct {
 	openedView
 
-	Created bool `json:"created"` // by this sign-in
+	Created          bool `json:"created"`           // by this sign-in
+	DeletionCanceled bool `json:"deletion_canceled"` // by this sign-in
+	ConsentDue       bool `json:"consent_due"`       // the session does little before its person has agreed
 }
 
 func (s *Server) signIn(c echo.Context, body signInBody) (signInView, error) {
 	account, created, err := s.openSession(c, body, body.Login == "" && (body.Mobile != "" || body.SMSCode != "" || body.emailProof != emailProof{}))
-	return signInView{openedView{newAccountView(account), startedBearer(c)}, created}, err
+	return signInView{
+		openedView{newAccountView(account), startedBearer(c)}, created, !account.DeleteAt.IsZero(), len(s.due(account)) > 0,
+	}, err
 }
 
 // openSession signs in by password or by code. It reports whether it has made the account.
@@ -92,7 +96,7 @@ func (s *Server) signInByCode(c echo.Context, body signInBody) (account accounts
 		return accounts.Account{}, false, err
 	}
 	var registration []limits.Spend
-	first := accounts.FirstSignIn{Agree: body.Agree, Admit: func() error {
+	first := accounts.FirstSignIn{Agree: body.Agree, Origin: originOf(c), Admit: func() error {
 		registration = s.byAddress(c, limits.RegisterIP)
 		return s.spend(c, registration)
 	}}

@@ -59,6 +59,9 @@ const (
 	AccountDeleted      Action = "account.deleted"
 	DeletionRequested   Action = "account.deletion_requested"  // by its owner, to be carried out later
 	DeletionTakenBack   Action = "account.deletion_taken_back" // by a sign-in
+	ConsentGiven        Action = "account.consent_given"
+	ConsentWithdrawn    Action = "account.consent_withdrawn"
+	AccountExported     Action = "account.exported" // by its person
 	AccountBlocked      Action = "account.blocked"
 	AccountUnblocked    Action = "account.unblocked"
 	UsernameSet         Action = "account.username_set"

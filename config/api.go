@@ -27,14 +27,16 @@ type API struct {
 	TokenAudiences []string `env:"TOKEN_AUDIENCES" desc:"Names of the services that tokens of sessions are made for, such as shop,https://api.example.com; see docs/tokens.md."`
 	OpsWrite       bool     `env:"OPS_WRITE" envDefault:"false" desc:"Whether the queues dashboard may change anything."`
 
-	Registration  string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
-	SignUpFields  []string      `env:"SIGN_UP_FIELDS" envDefault:"password" desc:"What a registration asks for beside the contacts of REGISTRATION: any of username, password, password_repeat and email (a field for an address beside a number), or none. See docs/accounts.md."`
-	SignInCreates bool          `env:"SIGN_IN_CREATES" envDefault:"false" desc:"Whether signing in with a right code for a contact without an account makes the account; not with REGISTRATION=both. See docs/accounts.md."`
-	TermsURL      string        `env:"TERMS_URL" desc:"Page with the terms of use, an https address that the pages link to where a person agrees."`
-	PrivacyURL    string        `env:"PRIVACY_URL" desc:"Page with the privacy policy, linked to beside the terms."`
-	TermsVersion  string        `env:"TERMS_VERSION" desc:"Version of the terms that people agree to, such as 2026-12-01, stored with each consent; at most 64 characters."`
-	ActivationTTL time.Duration `env:"ACTIVATION_TTL" envDefault:"1h" desc:"Life of an activation link."`
-	NumberRecheck time.Duration `env:"NUMBER_RECHECK" envDefault:"4320h" desc:"After this time without use, a code alone opens no account that has another proof; at least 720h, 0 is off. See docs/accounts.md."`
+	Registration   string        `env:"REGISTRATION" envDefault:"either" desc:"What a registration must prove: either, mobile, email or both."`
+	SignUpFields   []string      `env:"SIGN_UP_FIELDS" envDefault:"password" desc:"What a registration asks for beside the contacts of REGISTRATION: any of username, password, password_repeat and email (a field for an address beside a number), or none. See docs/accounts.md."`
+	SignInCreates  bool          `env:"SIGN_IN_CREATES" envDefault:"false" desc:"Whether signing in with a right code for a contact without an account makes the account; not with REGISTRATION=both. See docs/accounts.md."`
+	TermsURL       string        `env:"TERMS_URL" desc:"Page with the terms of use, an https address that the pages link to where a person agrees."`
+	PrivacyURL     string        `env:"PRIVACY_URL" desc:"Page with the privacy policy, linked to beside the terms."`
+	PrivacyVersion string        `env:"PRIVACY_VERSION" desc:"Version of the privacy policy; a new one asks people to agree at the next sign-in; at most 64 characters. See docs/privacy.md."`
+	DeleteGrace    time.Duration `env:"DELETE_GRACE" envDefault:"168h" desc:"How long people can take the deletion of their account back by signing in, at most 360h; 0 deletes at once. See docs/privacy.md."`
+	TermsVersion   string        `env:"TERMS_VERSION" desc:"Version of the terms that people agree to, such as 2026-12-01, stored with each consent; at most 64 characters."`
+	ActivationTTL  time.Duration `env:"ACTIVATION_TTL" envDefault:"1h" desc:"Life of an activation link."`
+	NumberRecheck  time.Duration `env:"NUMBER_RECHECK" envDefault:"4320h" desc:"After this time without use, a code alone opens no account that has another proof; at least 720h, 0 is off. See docs/accounts.md."`
 
 	SMSCodeLength           int           `env:"SMS_CODE_LENGTH" envDefault:"6" desc:"Characters of a code, 4 to 6."`
 	SMSCodeTTL              time.Duration `env:"SMS_CODE_TTL" envDefault:"5m" desc:"Life of a code."`
@@ -117,6 +119,9 @@ func (c API) Validate() Mistakes {
 	m = append(m, pageMistakes("PRIVACY_URL", c.PrivacyURL)...)
 	m = append(m, unless(utf8.ValidString(c.TermsVersion) && utf8.RuneCountInString(c.TermsVersion) <= 64,
 		"TERMS_VERSION", "want at most 64 characters")...)
+	m = append(m, unless(utf8.ValidString(c.PrivacyVersion) && utf8.RuneCountInString(c.PrivacyVersion) <= 64,
+		"PRIVACY_VERSION", "want at most 64 characters")...)
+	m = append(m, between("DELETE_GRACE", c.DeleteGrace, 0, 15*24*time.Hour)...)
 	m = append(m, between("ACTIVATION_TTL", c.ActivationTTL, 5*time.Minute, 7*24*time.Hour)...)
 	m = append(m, unless(c.UnprovedTTL >= c.ActivationTTL, "UNPROVED_TTL", "want at least ACTIVATION_TTL")...)
 	if c.NumberRecheck != 0 {

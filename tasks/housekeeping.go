@@ -65,15 +65,29 @@ func UnprovedJob(store UnprovedStore, ttl time.Duration, now func() time.Time, l
 // erasedBatch bounds the accounts whose rest is deleted with one scan of Redis.
 const erasedBatch = 200
 
-// Eraser deletes what is left of erased accounts; [accounts.Service] is one.
+// dueBatch bounds the accounts that are erased within one time-out: each takes a scan of Redis.
+const dueBatch = 20
+
+// Eraser erases accounts; [accounts.Service] is one.
 type Eraser interface {
+	// EraseDue erases accounts whose owners have requested it and whose grace is over.
+	EraseDue(ctx context.Context, limit int) (int, error)
+
+	// ForgetErased deletes what is left of erased accounts, and frees their names.
 	ForgetErased(ctx context.Context, limit int) (int, error)
 }
 
-// ErasedJob deletes what is left of erased accounts, and frees their names.
+// ErasedJob erases accounts that are due, and deletes what is left of those that were erased.
 func ErasedJob(eraser Eraser, logger *slog.Logger) queue.Job {
 	return queue.Job{Name: "erased", Every: housekeepingEvery, Run: func(ctx context.Context) error {
-		n, err := inBatches(ctx, erasedBatch, unprovedBatches, func(ctx context.Context) (int, error) {
+		n, err := inBatches(ctx, dueBatch, unprovedBatches, func(ctx context.Context) (int, error) {
+			return eraser.EraseDue(ctx, dueBatch)
+		})
+		logCleaned(ctx, logger, "accounts erased at their owners' request", n)
+		if err != nil {
+			return err
+		}
+		n, err = inBatches(ctx, erasedBatch, unprovedBatches, func(ctx context.Context) (int, error) {
 			return eraser.ForgetErased(ctx, erasedBatch)
 		})
 		logCleaned(ctx, logger, "remains of erased accounts deleted", n)

@@ -83,6 +83,7 @@ type content struct {
 	Network  string // from which that was made; empty: not known
 	Former   string // number or address before the change, masked
 	Present  string // number or address after it, masked
+	Until    string // when the account will be deleted
 
 	Code    string // in a mail with one
 	Purpose string // of the code
@@ -117,6 +118,7 @@ func (m *Mails) Write(mail accounts.ClaimedMail, tokens Tokens) (providers.Email
 		Network:  mail.Mail.Network,
 		Former:   mail.Mail.Facts.Former,
 		Present:  mail.Mail.Facts.Present,
+		Until:    time.Unix(mail.Mail.Facts.Until, 0).In(chinaTime).Format(words.clock),
 
 		DeclineLink: m.link("decline", tokens.Decline),
 	}

@@ -48,7 +48,7 @@ func letterNames() []string {
 	var names []string
 	for _, purpose := range []accounts.MailPurpose{
 		accounts.MailActivation, accounts.MailPasswordChanged, accounts.MailMobileChanged, accounts.MailEmailAsked,
-		accounts.MailEmailChanged, accounts.MailChangeUndone, accounts.MailNumberClaimed, accounts.MailClaimEnded, codeLetter,
+		accounts.MailEmailChanged, accounts.MailChangeUndone, accounts.MailNumberClaimed, accounts.MailClaimEnded, accounts.MailDeletionAsked, codeLetter,
 	} {
 		for _, language := range []string{chinese, english} {
 			names = append(names, string(purpose)+"."+language)
@@ -213,7 +213,7 @@ func (m *Mails) sample(name string) (providers.Email, error) {
 		Claim: messages.Claim{ID: id, Attempt: 1},
 		Mail: accounts.Mail{
 			ID: id, Purpose: accounts.MailPurpose(purpose), Language: language, CreatedAt: created, NotAfter: created.Add(time.Hour),
-			Network: "203.0.113.0/24", Facts: accounts.MailFacts{Former: "138****8000", Present: "139****9000"},
+			Network: "203.0.113.0/24", Facts: accounts.MailFacts{Former: "138****8000", Present: "139****9000", Until: created.Add(7 * 24 * time.Hour).Unix()},
 		},
 		Account: accounts.Account{Username: "李雷_LiLei", Email: to, PendingEmail: to},
 	}
@@ -232,4 +232,4 @@ func (m *Mails) sample(name string) (providers.Email, error) {
 }
 
 // linkless are the mails that never carry a link.
-var linkless = []accounts.MailPurpose{accounts.MailChangeUndone, accounts.MailClaimEnded}
+var linkless = []accounts.MailPurpose{accounts.MailChangeUndone, accounts.MailClaimEnded, accounts.MailDeletionAsked}

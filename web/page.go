@@ -91,6 +91,12 @@ type Page struct {
 	Account *Account
 	// Sessions are those of the account, the present one first.
 	Sessions []Session
+	// ConsentDue are the documents that the person has to agree to before anything else.
+	ConsentDue []Document
+	// AgreedTerms and AgreedPrivacy say which consents can be withdrawn.
+	AgreedTerms, AgreedPrivacy bool
+	// Deletion is what follows from the request to delete the account, or nil.
+	Deletion *Deletion
 	// Said is the key of the text about what was done on /account and /check-mail, without its prefix "js.".
 	Said string
 }
@@ -104,8 +110,8 @@ type Asked struct {
 
 // sayings are the texts about what was done that a page may say after a redirect.
 var sayings = []string{
-	"resent_own", "said_created", "said_email", "said_email_proved", "said_end_others", "said_end_session", "said_mobile", "said_password",
-	"said_username",
+	"resent_own", "said_agree", "said_created", "said_email", "said_email_proved", "said_end_others", "said_end_session", "said_kept", "said_mobile", "said_password",
+	"said_username", "said_withdraw_privacy", "said_withdraw_terms",
 }
 
 // IsSaid reports whether a key is that of a text about what was done.
@@ -135,6 +141,12 @@ type Account struct {
 func (a Account) Name() string {
 	return cmp.Or(a.Username, a.Mobile, a.PendingMobile, a.Email, a.PendingEmail)
 }
+
+// Document is a version of a text to agree to. The name is terms or privacy; the URL may be empty.
+type Document struct{ Name, Version, URL string }
+
+// Deletion says when an account will be deleted; the zero time means that it is gone.
+type Deletion struct{ At time.Time }
 
 // To returns the address of a page of ours that sends the person on to the same address as this one.
 func (p Page) To(path string) string {

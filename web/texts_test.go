@@ -82,6 +82,7 @@ func TestTexts_every_text_is_used_and_every_use_has_a_text(t *testing.T) {
 	states := []string{
 		"js.queued", "js.sent", "js.delivered", "js.failed", "js.expired",
 		"js.mail_queued", "js.mail_sent", "js.mail_delayed", "js.mail_failed", "js.mail_slow",
+		"js.said_agree", "js.said_withdraw_privacy", "js.said_withdraw_terms",
 	}
 	for _, action := range audit.Actions() {
 		used["admin.did."+string(action)] = true

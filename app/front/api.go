@@ -220,7 +220,7 @@ func (a *API) accounts(codes *verify.Service) *accounts.Service {
 			Registration: accounts.Registration(c.Registration), ActivationTTL: c.ActivationTTL, UnprovedTTL: c.UnprovedTTL,
 			Asked:         asked(c.SignUpFields),
 			NumberRecheck: c.NumberRecheck, Regions: a.settings.Regions,
-			SignInCreates: c.SignInCreates, TermsVersion: c.TermsVersion,
+			SignInCreates: c.SignInCreates, TermsVersion: c.TermsVersion, PrivacyVersion: c.PrivacyVersion, DeleteGrace: c.DeleteGrace,
 		},
 		Now:    a.stores.Clock.Now,
 		Logger: a.logger,

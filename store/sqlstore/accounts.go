@@ -49,7 +49,7 @@ func (a *Accounts) Create(ctx context.Context, account accounts.Account, mail *a
 		return fmt.Errorf("create account: %w", err)
 	}
 	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		if err := a.insert(ctx, tx, &row); err != nil {
+		if err := a.insert(ctx, tx, &row, account.Consents()); err != nil {
 			return err
 		}
 		return a.insertMails(ctx, tx, row, mail)
@@ -57,13 +57,16 @@ func (a *Accounts) Create(ctx context.Context, account accounts.Account, mail *a
 	return accountError("create account", err)
 }
 
-// insert writes a new account, its record in the audit and its event.
-func (a *Accounts) insert(ctx context.Context, tx *sqlx.Tx, row *accountRow) error {
+// insert writes a new account, its consents, its record in the audit and its event.
+func (a *Accounts) insert(ctx context.Context, tx *sqlx.Tx, row *accountRow, consents []accounts.Consent) error {
 	query, args, err := tx.BindNamed(insertAccount+" returning "+anyEndpoint, *row)
 	if err != nil {
 		return err
 	}
 	if err := tx.GetContext(ctx, &row.HasEndpoints, query, args...); err != nil {
+		return err
+	}
+	if err := insertConsents(ctx, tx, row.ID, consents); err != nil {
 		return err
 	}
 	if err := record(ctx, tx, row.CreatedAt, noted(audit.AccountCreated), row.ID); err != nil {
@@ -264,7 +267,11 @@ type writing struct {
 	kept  *accounts.Change // the previous contacts, to undo the change; may be nil
 	mails []*accounts.Mail // any may be nil
 	facts []fact           // that events tell
-	note  note             // for the audit
+
+	consents    []accounts.Consent
+	withdrawn   accounts.Document // whose consents end; empty: of none
+	withdrawnAt Stamp
+	note        note // for the audit
 }
 
 // proving is what belongs to a change that brings another proved contact.
@@ -297,6 +304,9 @@ func (a *Accounts) update(ctx context.Context, w writing, statement string, args
 			return err
 		}
 		if err := tx.GetContext(ctx, &row, tx.Rebind("update accounts "+statement+" returning "+withEndpoints), args...); err != nil {
+			return err
+		}
+		if err := errors.Join(insertConsents(ctx, tx, row.ID, w.consents), withdraw(ctx, tx, row.ID, w)); err != nil {
 			return err
 		}
 		if err := record(ctx, tx, row.UpdatedAt, w.note, row.ID); err != nil {

@@ -79,7 +79,7 @@ func (a *Accounts) CreateClaiming(
 		if held.MobileKey == nil || *held.MobileKey != *row.PendingMobileKey || !held.SeenAt.Equal(at(holder.SeenAt).Time) {
 			return errSeen
 		}
-		if err := a.insert(ctx, tx, &row); err != nil {
+		if err := a.insert(ctx, tx, &row, account.Consents()); err != nil {
 			return err
 		}
 		if err := a.insertMails(ctx, tx, row, mail); err != nil {

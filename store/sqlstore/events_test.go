@@ -193,6 +193,9 @@ var walks = map[string]walk{
 		return account.ID
 	}, want: []events.Type{events.AccountCreated, events.AccountDeleted}},
 
+	"Agree":            {why: "no event is about consents"},
+	"Withdraw":         {why: "no event is about consents"},
+	"Export":           {why: "reads"},
 	"EraseDue":         {why: "it deletes as Erase does"},
 	"ScheduleDeletion": {why: "the account is there until it is erased"},
 	"KeepAccount":      {why: "the account stays"},

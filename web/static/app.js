@@ -804,8 +804,12 @@ function backSaying(key) {
   };
 }
 
-// signedIn goes on. The page /account says so when the sign-in has made it.
-const signedIn = (form, body, data) => (data.created && landing === '/account' ? backSaying('said_created') : go(landing))();
+// signedIn goes on. The page /account says so when the sign-in has made it or has taken its deletion back, and asks for a consent.
+const signedIn = (form, body, data) => {
+  if (data.deletion_canceled) return backSaying('said_kept')();
+  if (data.consent_due) return go('/account')();
+  return (data.created && landing === '/account' ? backSaying('said_created') : go(landing))();
+};
 
 // ended removes sessions from the list. It moves the focus, which was on a removed button.
 function ended(rows, key) {
@@ -826,7 +830,7 @@ const flows = {
     },
   },
   password: {
-    path: '/v1/sessions', fields: ['login', 'password', 'remember'], done: go(landing),
+    path: '/v1/sessions', fields: ['login', 'password', 'remember'], done: signedIn,
     refused: (form, answer) => { $('[data-waiting]').hidden = !answer.data.waiting; },
   },
   code: {

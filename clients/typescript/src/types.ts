@@ -273,7 +273,7 @@ export type Refusal = {
     /**
      * Stable, for programs. 4001 database unavailable · 4002 not found · 4003 exists already · 4004 data error · 4005 method not supported · 4006 SMS could not be sent · 4007 SMS refused · 4101 not signed in · 4102 wrong login or password · 4103 parameter, see fields · 4104 no such account, or not active · 4105 role · 4106 password · 4201 captcha gone · 4202 captcha wrong or missing · 4203 code expired · 4204 code wrong · 4205 too many attempts · 4206 too frequent, see Retry-After · 4207 link expired · 4208 link invalid · 4209 refused · 4210 second proof needed · 4301 a dependency is unavailable · 4500 an error of ours · 4501 unknown
      */
-    errno: '4001' | '4002' | '4003' | '4004' | '4005' | '4006' | '4007' | '4101' | '4102' | '4103' | '4104' | '4105' | '4106' | '4201' | '4202' | '4203' | '4204' | '4205' | '4206' | '4207' | '4208' | '4209' | '4210' | '4301' | '4401' | '4402' | '4403' | '4404' | '4405' | '4406' | '4411' | '4412' | '4413' | '4414' | '4415' | '4416' | '4417' | '4500' | '4501';
+    errno: '4001' | '4002' | '4003' | '4004' | '4005' | '4006' | '4007' | '4101' | '4102' | '4103' | '4104' | '4105' | '4106' | '4201' | '4202' | '4203' | '4204' | '4205' | '4206' | '4207' | '4208' | '4209' | '4210' | '4211' | '4301' | '4401' | '4402' | '4403' | '4404' | '4405' | '4406' | '4411' | '4412' | '4413' | '4414' | '4415' | '4416' | '4417' | '4500' | '4501';
     /**
      * A sentence for people.
      */
@@ -623,6 +623,116 @@ export type SignedIn = AccountFields & BearerFields & {
      * This sign-in has made the account.
      */
     created: boolean;
+    /**
+     * This sign-in has taken back the deletion that the person had requested.
+     */
+    deletion_canceled: boolean;
+    /**
+     * The session does little before its person has agreed, see /v1/account/consents.
+     */
+    consent_due: boolean;
+};
+
+export type OwnerProof = {
+    /**
+     * The current one; required for an account that has a password.
+     */
+    password?: string;
+};
+
+export type Deletion = {
+    /**
+     * The account is gone.
+     */
+    deleted: boolean;
+    /**
+     * When it is erased; missing when it is gone.
+     */
+    delete_at?: string;
+};
+
+export type Versions = {
+    /**
+     * Version of the terms.
+     */
+    terms?: string;
+    /**
+     * Version of the privacy policy.
+     */
+    privacy?: string;
+};
+
+export type Consent = {
+    document: 'terms' | 'privacy';
+    /**
+     * Empty where the operator had named none.
+     */
+    version: string;
+    language: string;
+    request_id: string;
+    agreed_at: string;
+    withdrawn_at?: string;
+};
+
+export type Consents = {
+    consents: Array<Consent>;
+    /**
+     * What the person has to agree to.
+     */
+    due: Array<{
+        document: 'terms' | 'privacy';
+        version: string;
+        /**
+         * Empty where the operator has named none.
+         */
+        url: string;
+    }>;
+};
+
+export type Export = {
+    exported_at: string;
+    account: {
+        id: string;
+        username: string;
+        /**
+         * In full.
+         */
+        mobile: string;
+        /**
+         * In full.
+         */
+        email: string;
+        pending_mobile?: string;
+        pending_email?: string;
+        has_password: boolean;
+        created_at: string;
+        updated_at: string;
+        seen_at?: string;
+        delete_at?: string;
+    };
+    consents: Array<Consent>;
+    /**
+     * The newest thousand.
+     */
+    messages: Array<{
+        id: string;
+        channel: string;
+        purpose: string;
+        /**
+         * Masked.
+         */
+        to: string;
+        state: string;
+        created_at: string;
+        delivered_at?: string;
+    }>;
+    /**
+     * What the person has done, the newest thousand.
+     */
+    audit: Array<{
+        [key: string]: unknown;
+    }>;
+    sessions: Array<Session>;
 };
 
 export type AccountFields = {
@@ -1045,7 +1155,7 @@ export type CreateCaptchaErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -1109,7 +1219,7 @@ export type CheckCaptchaErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -1174,7 +1284,7 @@ export type SendCodeErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -1292,7 +1402,7 @@ export type ResendCodeErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -1355,7 +1465,7 @@ export type CheckCodeErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -1420,7 +1530,7 @@ export type SendEmailCodeErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -1523,7 +1633,7 @@ export type CheckEmailCodeErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -2660,7 +2770,7 @@ export type TakeSignedReportsErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -2733,7 +2843,7 @@ export type TakeReportsErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -2883,7 +2993,7 @@ export type RegisterErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -2942,7 +3052,7 @@ export type ActivateErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3005,7 +3115,7 @@ export type CorrectAddressErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3064,7 +3174,7 @@ export type DeclineActivationErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3119,7 +3229,7 @@ export type ResendActivationErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3174,7 +3284,7 @@ export type EndOtherSessionsErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3252,7 +3362,7 @@ export type SignInErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3316,7 +3426,7 @@ export type EndSessionErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3390,7 +3500,7 @@ export type SignOutData = {
 
 export type SignOutErrors = {
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3468,7 +3578,7 @@ export type CreateTokenErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3527,7 +3637,7 @@ export type RotateSessionErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3566,7 +3676,7 @@ export type ResetPasswordErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3633,7 +3743,7 @@ export type ChangePasswordErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3696,7 +3806,7 @@ export type SetUsernameErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3759,7 +3869,7 @@ export type ChangeEmailErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3822,7 +3932,7 @@ export type ChangeMobileErrors = {
      */
     401: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**
@@ -3868,6 +3978,290 @@ export type ChangeMobileResponses = {
 
 export type ChangeMobileResponse = ChangeMobileResponses[keyof ChangeMobileResponses];
 
+export type ExportAccountData = {
+    body: OwnerProof;
+    path?: never;
+    query?: never;
+    url: '/v1/account/export';
+};
+
+export type ExportAccountErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * Not signed in, or unsigned delivery reports (4101), or a wrong login or password (4102).
+     */
+    401: Refusal;
+    /**
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     */
+    403: Refusal;
+    /**
+     * The body is larger than 16 KiB, or 1 MiB of delivery reports (4103).
+     */
+    413: Refusal;
+    /**
+     * The body is not JSON in UTF-8 (4103).
+     */
+    415: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit is reached (4206).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type ExportAccountError = ExportAccountErrors[keyof ExportAccountErrors];
+
+export type ExportAccountResponses = {
+    /**
+     * The export.
+     */
+    200: Success & {
+        data: Export;
+    };
+};
+
+export type ExportAccountResponse = ExportAccountResponses[keyof ExportAccountResponses];
+
+export type DeleteAccountData = {
+    body: OwnerProof;
+    path?: never;
+    query?: never;
+    url: '/v1/account/deletion';
+};
+
+export type DeleteAccountErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * Not signed in, or unsigned delivery reports (4101), or a wrong login or password (4102).
+     */
+    401: Refusal;
+    /**
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     */
+    403: Refusal;
+    /**
+     * Another account has the value (4003), see fields; or the own account was changed elsewhere at this moment (4004).
+     */
+    409: Refusal;
+    /**
+     * The body is larger than 16 KiB, or 1 MiB of delivery reports (4103).
+     */
+    413: Refusal;
+    /**
+     * The body is not JSON in UTF-8 (4103).
+     */
+    415: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit is reached (4206).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type DeleteAccountError = DeleteAccountErrors[keyof DeleteAccountErrors];
+
+export type DeleteAccountResponses = {
+    /**
+     * When the account is erased.
+     */
+    200: Success & {
+        data: Deletion;
+    };
+};
+
+export type DeleteAccountResponse = DeleteAccountResponses[keyof DeleteAccountResponses];
+
+export type ListConsentsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/account/consents';
+};
+
+export type ListConsentsErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * Not signed in, or unsigned delivery reports (4101), or a wrong login or password (4102).
+     */
+    401: Refusal;
+    /**
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     */
+    403: Refusal;
+    /**
+     * A limit is reached (4206).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type ListConsentsError = ListConsentsErrors[keyof ListConsentsErrors];
+
+export type ListConsentsResponses = {
+    /**
+     * The consents, the newest first.
+     */
+    200: Success & {
+        data: Consents;
+    };
+};
+
+export type ListConsentsResponse = ListConsentsResponses[keyof ListConsentsResponses];
+
+export type AgreeData = {
+    body: Versions;
+    path?: never;
+    query?: never;
+    url: '/v1/account/consents';
+};
+
+export type AgreeErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * Not signed in, or unsigned delivery reports (4101), or a wrong login or password (4102).
+     */
+    401: Refusal;
+    /**
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     */
+    403: Refusal;
+    /**
+     * The body is larger than 16 KiB, or 1 MiB of delivery reports (4103).
+     */
+    413: Refusal;
+    /**
+     * The body is not JSON in UTF-8 (4103).
+     */
+    415: Refusal;
+    /**
+     * An invalid value (4103, see fields), an Idempotency-Key used for another body (4103), a wrong current password (4106, see fields), a captcha (4201, 4202), a code (4203, 4204, 4205) or an activation link (4207, 4208).
+     */
+    422: Refusal;
+    /**
+     * A limit is reached (4206).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type AgreeError = AgreeErrors[keyof AgreeErrors];
+
+export type AgreeResponses = {
+    /**
+     * The consents.
+     */
+    200: Success & {
+        data: Consents;
+    };
+};
+
+export type AgreeResponse = AgreeResponses[keyof AgreeResponses];
+
+export type WithdrawConsentData = {
+    body?: never;
+    path: {
+        /**
+         * terms or privacy.
+         */
+        document: string;
+    };
+    query?: never;
+    url: '/v1/account/consents/{document}';
+};
+
+export type WithdrawConsentErrors = {
+    /**
+     * The request is malformed (errno 4103).
+     */
+    400: Refusal;
+    /**
+     * Not signed in, or unsigned delivery reports (4101), or a wrong login or password (4102).
+     */
+    401: Refusal;
+    /**
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     */
+    403: Refusal;
+    /**
+     * Not found, or not enabled (4002), or no such account (4104).
+     */
+    404: Refusal;
+    /**
+     * A limit is reached (4206).
+     */
+    429: Refusal;
+    /**
+     * An error of ours (4500).
+     */
+    500: Refusal;
+    /**
+     * The database (4001) or another dependency (4301) is unavailable, or more requests come than can be served (4301). Try again after Retry-After, which differs from answer to answer.
+     */
+    503: Refusal;
+};
+
+export type WithdrawConsentError = WithdrawConsentErrors[keyof WithdrawConsentErrors];
+
+export type WithdrawConsentResponses = {
+    /**
+     * The consents.
+     */
+    200: Success & {
+        data: Consents;
+    };
+};
+
+export type WithdrawConsentResponse = WithdrawConsentResponses[keyof WithdrawConsentResponses];
+
 export type UndoChangeData = {
     body: Undo;
     path?: never;
@@ -3881,7 +4275,7 @@ export type UndoChangeErrors = {
      */
     400: Refusal;
     /**
-     * A foreign origin, a blocked account, or a number that the account got recently (4209); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
+     * A foreign origin, a blocked account, or a number that the account got recently (4209); a person who has not agreed to the updated terms (4211); an account that is not active (4104); an account for which a code or a link alone is not enough (4210).
      */
     403: Refusal;
     /**

@@ -238,6 +238,31 @@ export class Usher {
     return this.#call('PUT', '/v1/account/mobile', body, options);
   }
 
+  /** Exports what is known of the person. */
+  exportAccount(body: api.OwnerProof, options?: RequestOptions): Promise<api.Export> {
+    return this.#call('POST', '/v1/account/export', body, options);
+  }
+
+  /** Deletes the account, after days in which a sign-in takes that back. All sessions end. */
+  deleteAccount(body: api.OwnerProof, options?: RequestOptions): Promise<api.Deletion> {
+    return this.#call('POST', '/v1/account/deletion', body, options);
+  }
+
+  /** Lists what the person has agreed to, and what is due. */
+  listConsents(options?: RequestOptions): Promise<api.Consents> {
+    return this.#call('GET', '/v1/account/consents', undefined, options);
+  }
+
+  /** Agrees to the versions of documents that the person has read. */
+  agree(body: api.Versions, options?: RequestOptions): Promise<api.Consents> {
+    return this.#call('POST', '/v1/account/consents', body, options);
+  }
+
+  /** Withdraws the consent to a document. */
+  withdrawConsent(document: 'terms' | 'privacy', options?: RequestOptions): Promise<api.Consents> {
+    return this.#call('DELETE', `/v1/account/consents/${escape(document)}`, undefined, options);
+  }
+
   /** Takes a change of the account back, by the link in the mail about it or by a code to the former number. */
   undoChange(body: api.Undo, options?: RequestOptions): Promise<api.Undone> {
     return this.#call('POST', '/v1/account-changes/undo', body, options);
