@@ -108,7 +108,8 @@ func TestMails_links_to_the_public_address_only(t *testing.T) {
 			page = "https://usher.example/account/code?token="
 		}
 		both := sample.Email.Text + sample.Email.HTML
-		linked := !strings.HasPrefix(sample.Name, string(accounts.MailChangeUndone)) && !strings.HasPrefix(sample.Name, string(accounts.MailClaimEnded))
+		linked := !strings.HasPrefix(sample.Name, string(accounts.MailChangeUndone)) && !strings.HasPrefix(sample.Name, string(accounts.MailClaimEnded)) &&
+			!strings.HasPrefix(sample.Name, string(accounts.MailDeletionAsked))
 		if n := strings.Count(both, "://"); n != strings.Count(both, page) || (n > 0) != linked {
 			t.Errorf("%s has %d links, %d of them to %s:\n%s", sample.Name, n, strings.Count(both, page), page, both)
 		}
@@ -140,6 +141,7 @@ func TestMails_say_what_was_changed_and_from_where(t *testing.T) {
 			accounts.MailChangeUndone:    {"203.0.113.0/24"},
 			accounts.MailNumberClaimed:   {"203.0.113.0/24", "138****8000"},
 			accounts.MailClaimEnded:      {"139****9000"},
+			accounts.MailDeletionAsked:   {"203.0.113.0/24", "2026"},
 		}[accounts.MailPurpose(strings.TrimSuffix(strings.TrimSuffix(sample.Name, ".zh"), ".en"))]
 		for _, fact := range want {
 			if !strings.Contains(sample.Email.Text, fact) || !strings.Contains(sample.Email.HTML, fact) {
@@ -238,6 +240,7 @@ func TestMails_to_an_account_without_a_name_greet_without_one(t *testing.T) {
 	for _, purpose := range []accounts.MailPurpose{
 		accounts.MailActivation, accounts.MailPasswordChanged, accounts.MailMobileChanged, accounts.MailEmailAsked,
 		accounts.MailEmailChanged, accounts.MailChangeUndone, accounts.MailNumberClaimed, accounts.MailClaimEnded,
+		accounts.MailDeletionAsked,
 	} {
 		for language, greeting := range map[string]string{"en": "Hello,", "zh": "你好！"} {
 			mail := activation(t)
