@@ -82,7 +82,7 @@ func environment(
 		return nil, nil, err
 	}
 	maps.Copy(environ, vendors)
-	environ["USHER_HTTP_ADDR"] = o.http
+	environ["USHER_HTTP_ADDR"], environ["USHER_BRAND"] = o.http, o.brand
 	return environ, closeStores, nil
 }
 

@@ -30,6 +30,7 @@ func main() {
 // options are the flags.
 type options struct {
 	http, ops, sandbox, smtp, captchaAnswer string
+	brand, preview                          string
 	limited                                 bool
 }
 
@@ -41,6 +42,8 @@ func parse(ctx context.Context, p app.Process) (options, error) {
 	flags.StringVar(&o.sandbox, "sandbox", "127.0.0.1:8083", "`address` of the sandbox and its inbox")
 	flags.StringVar(&o.smtp, "smtp", "127.0.0.1:1025", "`address` of the sandbox's mail server")
 	flags.StringVar(&o.captchaAnswer, "captcha-answer", "", "`text` that answers every captcha, for scripts")
+	flags.StringVar(&o.brand, "brand", p.Environ["USHER_BRAND"], "`folder` with a team's own face, see docs/branding.md; a preview of all pages and mails follows it")
+	flags.StringVar(&o.preview, "preview", "127.0.0.1:8084", "`address` of the preview")
 	flags.BoolVar(&o.limited, "limits", true, "refuse like the vendors when one number gets too many messages")
 	if err := app.ParseFlags(flags, p); err != nil {
 		return o, err
@@ -83,7 +86,7 @@ func (o options) nameBusyPort(err error) error {
 		return err
 	}
 	_, port, _ := net.SplitHostPort(busy.Addr.String())
-	for name, addr := range map[string]string{"http": o.http, "ops": o.ops, "sandbox": o.sandbox, "smtp": o.smtp} {
+	for name, addr := range map[string]string{"http": o.http, "ops": o.ops, "sandbox": o.sandbox, "smtp": o.smtp, "preview": o.preview} {
 		if host, p, _ := net.SplitHostPort(addr); p == port {
 			return fmt.Errorf("another program uses port %s: end it, or choose a free port with -%s %s:0 (%w)", port, name, host, err)
 		}
@@ -135,8 +138,12 @@ func runProcesses(
 	if err := pushReports(fakes, api, environ["USHER_REPORT_SECRET"]); err != nil {
 		return err
 	}
-	greet(stdout, api, fakes)
 	group, ctx := errgroup.WithContext(ctx)
+	previewed, err := startPreview(ctx, group, o, environ)
+	if err != nil {
+		return err
+	}
+	greet(stdout, api, fakes, previewed)
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error { return worker.Run(ctx) })
 	return group.Wait()
@@ -156,7 +163,22 @@ func pushReports(fakes *sandbox.Server, api *front.API, secret string) error {
 	})
 }
 
-func greet(w io.Writer, api *front.API, fakes *sandbox.Server) {
+// startPreview serves the preview of a folder, where one is set, and returns its line of the greeting.
+func startPreview(ctx context.Context, group *errgroup.Group, o options, environ map[string]string) (string, error) {
+	if o.brand == "" {
+		return "", nil
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", o.preview)
+	if err != nil {
+		return "", fmt.Errorf("preview: %w", err)
+	}
+	p := &preview{dir: o.brand, publicURL: environ["USHER_PUBLIC_URL"], templates: environ["USHER_MAIL_TEMPLATES"]}
+	group.Go(func() error { return p.serve(ctx, listener) })
+	return fmt.Sprintf("  Preview      http://%s/    all pages and mails with the face in %s, as it changes\n", listener.Addr(), app.Printable(o.brand)), nil
+}
+
+func greet(w io.Writer, api *front.API, fakes *sandbox.Server, previewed string) {
 	_, port, _ := net.SplitHostPort(api.HTTPAddr())
 	_, _ = fmt.Fprintf(w, `Usher is ready. Nothing leaves this machine.
 
@@ -165,7 +187,7 @@ func greet(w io.Writer, api *front.API, fakes *sandbox.Server) {
   API          http://localhost:%[1]s/docs
   Operations   http://%[3]s/ops    whether codes arrive, and why not
   Queues       http://%[3]s/queues
-
+%[4]s
 Ctrl-C ends it.
-`, port, fakes.HTTPAddr(), api.OpsAddr())
+`, port, fakes.HTTPAddr(), api.OpsAddr(), previewed)
 }
