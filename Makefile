@@ -23,27 +23,28 @@ build: ## Build the commands into bin/, where the Procfile looks for them
 # - DRIVERS start programs and wait for them; the detector would only watch the test itself. The proof, which has times
 #   to keep, runs alone at the end. Building images and watching Prometheus has a target of its own.
 # - PURE packages compute, and share nothing but what is computed once; the detector makes a minute out of a second.
-# - In api and app a request's handler shares memory with others only through packages that the detector watches, and passwords
-#   are hashed, which the detector makes so slow that requests time out. Their tests of what happens at the same time, TOGETHER, run
-#   with it all the same.
+# - In api, app and sqlstore (HEAVY) goroutines share memory only through packages that the detector watches and through stores,
+#   and passwords are hashed or rows counted, which the detector makes so slow that requests time out. Their tests of what happens at
+#   the same time, TOGETHER, run with it all the same.
 # Tests wait for stores and for time to pass, so more of them run at a time than there are cores: as many packages as cores with
 # three tests each, and beside them one package that drives programs. With more of them the tests get too little of the processor
-# for the times that they have to keep. The packages whose tests wait longest, SLOW, begin first. On a new machine all packages are
+# for the times that they have to keep. The package whose tests wait longest, SLOW, begins first. On a new machine all packages are
 # compiled before the first test, which would lack the processor meanwhile. The analyzers of go vet are part of lint. The last line
 # says which stores the tests ran on, whatever their outcome.
 DRIVERS := usher/(bench|web|internal/(deploytest|e2e|integration|mutants|opstest|prove))$$
 LONG := usher/internal/(deploytest|mutants|opstest|prove)$$
 PURE := usher/(captcha|contact|internal/captchabench)$$
-SLOW := ./tasks ./store/sqlstore
-TOGETHER := at_once|parallel|race|together|twice|once|Reload
+HEAVY := ./api ./app ./store/sqlstore
+SLOW := ./tasks
+TOGETHER := at_once|parallel|race|together|twice|once|Reload|Batcher|batch
 TEST := go test -vet=off -shuffle=on -timeout 20m
 WIDE := -race -parallel 3 -p $(shell getconf _NPROCESSORS_ONLN)
 .PHONY: test
 test: ## Run all tests in random order, with the race detector where goroutines share memory
-	@packages=$$(go list ./... | grep -vE '$(DRIVERS)|$(PURE)|usher/(api|app)$$'); \
+	@packages=$$(go list ./... | grep -vE '$(DRIVERS)|$(PURE)|usher/(api|app|store/sqlstore)$$'); \
 	others=$$(go list ./... | grep -E '$(DRIVERS)|$(PURE)' | grep -vE '$(LONG)'); \
 	code=0; set -x; go build -race ./... || exit 1; \
-	{ $(TEST) -p 1 $$others ./api ./app && $(TEST) -race -p 1 -run '$(TOGETHER)' ./api ./app && \
+	{ $(TEST) -p 1 $$others $(HEAVY) && $(TEST) -race -p 1 -run '$(TOGETHER)' $(HEAVY) && \
 		$(TEST) -short ./internal/deploytest ./internal/mutants ./internal/opstest; } & beside=$$!; \
 	$(TEST) $(WIDE) $(SLOW) $$packages || code=1; \
 	wait $$beside || code=1; \
