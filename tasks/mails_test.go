@@ -52,8 +52,8 @@ func mustSamples(t testing.TB) []tasks.Sample {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(samples) != 24 {
-		t.Fatalf("%d samples, want 8 mails and 4 with codes in 2 languages", len(samples))
+	if len(samples) != 26 {
+		t.Fatalf("%d samples, want 9 mails and 4 with codes in 2 languages", len(samples))
 	}
 	return samples
 }
