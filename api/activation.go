@@ -58,6 +58,7 @@ func (s *Server) activate(c echo.Context, body activationBody) (accounts.Account
 	if opened {
 		s.beginSession(c, account, by)
 	}
+	followed(c) // the message has the time of its use
 	return account, nil
 }
 

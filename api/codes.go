@@ -39,6 +39,7 @@ func (s *Server) issueCode(c echo.Context, body codeBody) (codeView, error) {
 		return codeView{}, err
 	}
 	s.Metrics.issued.WithLabelValues(string(purpose)).Inc()
+	followed(c)
 	return codeView{issued.ID, seconds(issued.ExpiresIn), seconds(issued.ResendAfter)}, nil
 }
 

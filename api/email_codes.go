@@ -37,6 +37,7 @@ func (s *Server) issueEmailCode(c echo.Context, body emailCodeBody) (emailCodeVi
 		return emailCodeView{}, err
 	}
 	s.Metrics.issuedMails.WithLabelValues(string(purpose)).Inc()
+	followed(c)
 	return emailCodeView{issued.ID, seconds(issued.ExpiresIn), seconds(issued.ResendAfter)}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -59,9 +60,9 @@ func idOf(c echo.Context) string {
 	return telemetry.RequestID(c.Request().Context())
 }
 
-// logged writes one line a request, at debug level for a success that changed nothing and for forward-auth, which is asked for each
-// request of other services. It names the route, never the path
-// or the query, which contain numbers and tokens.
+// logged writes one line a request, at debug level for a success that changed nothing or that a message tells of, and for
+// forward-auth, which is asked for each request of other services. It names the route, never the path or the query, which
+// contain numbers and tokens.
 func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.Now()
@@ -72,8 +73,11 @@ func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 		if isOverload(err) {
 			return nil // the gate logs one line for all of them
 		}
-		level := slog.LevelInfo
-		if c.Response().Status < http.StatusBadRequest && changesNothing(c) ||
+		level, told := slog.LevelInfo, isFollowed(c)
+		if told {
+			s.clients.note(c.RealIP(), time.Now(), s.Logger)
+		}
+		if c.Response().Status < http.StatusBadRequest && (told || changesNothing(c)) ||
 			c.Response().Status < http.StatusInternalServerError && isForwardAuth(c) {
 			level = slog.LevelDebug
 		}
@@ -103,6 +107,15 @@ func changesNothing(c echo.Context) bool {
 		"/v1/reports/http", "/v1/sessions/current/token",
 	}, c.Path())
 }
+
+// keyFollowed marks a request that another record tells of.
+const keyFollowed = "followed"
+
+// followed says that the worker's line about the finished message, or the row of the message, tells of this request: both
+// have its id. Its own line is for debugging then.
+func followed(c echo.Context) { c.Set(keyFollowed, true) }
+
+func isFollowed(c echo.Context) bool { return c.Get(keyFollowed) != nil }
 
 // method returns the request's method if HTTP defines it: a label must not contain a stranger's text.
 func method(c echo.Context) string {

@@ -148,6 +148,9 @@ func (s *Server) signUp(c echo.Context, body registrationBody) (accounts.Account
 		return accounts.Account{}, err
 	}
 	s.Metrics.registered(account)
+	if !account.PendingEmail.IsZero() { // the worker tells of its mail
+		followed(c)
+	}
 	if !byCode {
 		s.noteAnswered(c, body.CaptchaID, challenge.Done, s.Config.CaptchaTTL)
 	}

@@ -58,6 +58,7 @@ type Server struct {
 
 	sessions *scs.SessionManager // made by Handler, like the next one
 	facts    *factsCache
+	clients  *clientCounts
 }
 
 // Config are the settings of the HTTP face.
@@ -128,7 +129,7 @@ const requestTimeout = 8 * time.Second
 // Handler returns the handler of all routes. The caller's http.Server bounds headers, time and connections.
 func (s *Server) Handler() http.Handler {
 	h := *s // the endpoints use a copy with the derived fields
-	h.sessions, h.facts = newSessions(s.Sessions, s.Config), newFactsCache(s.Logger)
+	h.sessions, h.facts, h.clients = newSessions(s.Sessions, s.Config), newFactsCache(s.Logger), &clientCounts{}
 
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true

@@ -198,8 +198,17 @@ func TestJourney_from_captcha_to_sign_out(t *testing.T) {
 			if found := testkit.FindSecrets(d.log.Bytes(), secrets...); len(found) > 0 {
 				t.Errorf("the log at debug level shows %q", found)
 			}
-			if lines := signUpLines(t, d.log.String()); len(lines) > 5 {
-				t.Errorf("the sign-up wrote %d lines above debug level, want 5 at most:\n%s", len(lines), strings.Join(lines, ""))
+			lines := signUpLines(t, d.log.String())
+			if size := len(strings.Join(lines, "")); len(lines) > 2 || size > 700 {
+				t.Errorf("the sign-up wrote %d lines and %d bytes above debug level, want 2 and 700 at most:\n%s", len(lines), size, strings.Join(lines, ""))
+			}
+			t.Logf("a sign-up by SMS with a mail: %d lines, %d bytes", len(lines), len(strings.Join(lines, "")))
+			for _, line := range lines {
+				for _, field := range []string{"id", "request_id", "channel", "to", "provider", "outcome", "attempts", "wait", "duration"} {
+					if !strings.Contains(line, `"`+field+`":`) {
+						t.Errorf("the line lacks %s: %s", field, line)
+					}
+				}
 			}
 		})
 	}

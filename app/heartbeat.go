@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"usher/messages"
+	"usher/providers"
 	"usher/queue"
 	"usher/store/redisstore"
 	"usher/telemetry"
@@ -19,12 +20,14 @@ func (w *Worker) heartbeat(ctx context.Context) {
 	self, list := w.describe(), w.stores.Redis.Workers()
 	beat := func(ctx context.Context) {
 		if w.router != nil {
-			self.Breakers = w.router.Breakers()
+			self.Breakers, self.Outages = w.router.Breakers(), outagesOf(w.router.Outages())
 		}
 		if w.breaker != nil {
-			why, _, _ := w.breaker.Outage()
-			self.MailOutage = string(why)
+			why, since, _ := w.breaker.Outage()
+			self.MailOutage, self.MailOutageSince = string(why), since
 		}
+		self.ClockAhead, self.ForeignAt = w.stores.Clock.Ahead(), w.metrics.ForeignAt()
+		self.Jobs = w.jobStates()
 		_ = list.Publish(ctx, self)
 	}
 	beat(ctx)
@@ -48,4 +51,28 @@ func (w *Worker) describe() vitals.Worker {
 		self.Queues = append(self.Queues, q.Queue)
 	}
 	return self
+}
+
+// outagesOf converts outages for the heartbeat. The vendor's text is left out: it may quote numbers.
+func outagesOf(outages map[string]providers.Outage) map[string]vitals.Outage {
+	found := map[string]vitals.Outage{}
+	for provider, outage := range outages {
+		found[provider] = vitals.Outage{
+			Since: outage.Since, Reason: string(outage.Cause.Reason()), Code: outage.Cause.Code,
+			Account: outage.Cause.Kind == providers.Misconfigured,
+		}
+	}
+	return found
+}
+
+// jobStates are the periodic jobs that this worker may be asked to do.
+func (w *Worker) jobStates() []vitals.Job {
+	failing := w.metrics.FailingJobs()
+	var states []vitals.Job
+	for _, scheduler := range w.schedulers {
+		for _, job := range scheduler.Jobs {
+			states = append(states, vitals.Job{Name: job.Name, Every: job.Every, FailingSince: failing[job.Name]})
+		}
+	}
+	return states
 }

@@ -119,6 +119,9 @@ func (s *smsSwitch) ResolveSMS(ctx context.Context, sms providers.SMS) (provider
 // Breakers returns the state of every provider's breaker, by its name.
 func (s *smsSwitch) Breakers() map[string]string { return s.current.Load().Breakers() }
 
+// Outages returns why breakers of the current router are not closed.
+func (s *smsSwitch) Outages() map[string]providers.Outage { return s.current.Load().Outages() }
+
 // senders are those in use now.
 func (s *smsSwitch) senders() []providers.SMSSender { return s.current.Load().senders }
 

@@ -109,7 +109,7 @@ func TestTrace_of_a_sign_up_is_one_from_the_click_to_the_vendor(t *testing.T) {
 		t.Errorf("the worker is called %q", service.AsString())
 	}
 	d.wantLogged(t, request.SpanContext.TraceID().String(), text(request, "usher.request_id"),
-		"request", "message routed", "message attempted")
+		"request", "message routed", "message finished")
 }
 
 // wantLogged waits for a line with each of the messages in one trace, all of them of one request.

@@ -13,10 +13,11 @@ import (
 	"net/http"
 	"time"
 
+	"usher/vitals"
 	"usher/web/embedded"
 )
 
-//go:embed board.html static/board.css static/icon.svg texts/*.json
+//go:embed board.html article.html static/board.css static/icon.svg texts/*.json
 var files embed.FS
 
 // Path is where the page is served. Its style and icon are below it.
@@ -33,6 +34,7 @@ type Board struct {
 	texts   map[string]embedded.Texts // by language
 	assets  embedded.Assets           // the style and the icon
 	caches  map[string]*cache         // by the name of the range
+	watch   vitals.Watch              // since when something is wrong
 }
 
 // New returns the page of the sources. Times are shown in the time zone of now.
@@ -45,7 +47,7 @@ func New(sources Sources, now func() time.Time) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, err := template.ParseFS(files, "board.html")
+	page, err := template.ParseFS(files, "board.html", "article.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the page: %w", err)
 	}
@@ -60,16 +62,30 @@ func New(sources Sources, now func() time.Time) (*Board, error) {
 func (b *Board) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+Path, b.servePage)
 	mux.HandleFunc("GET "+Path+"/{file}", b.serveFile)
+	mux.HandleFunc("GET "+Path+"/runbooks", b.serveRunbooks)
+	mux.HandleFunc("GET "+docsPath+"{page...}", b.serveDoc)
 	mux.Handle("GET /{$}", http.RedirectHandler(Path, http.StatusFound))
 }
 
 func (b *Board) servePage(w http.ResponseWriter, r *http.Request) {
+	asked := readRequest(r)
+	v := b.view(asked, b.facts(r.Context(), asked.Range))
+	if r.URL.Query().Get("format") == "json" {
+		b.serveVerdict(w, v)
+		return
+	}
+	b.write(w, "board.html", v)
+}
+
+// empty are the facts of pages that show none.
+func (b *Board) empty() vitals.Facts { return vitals.Facts{At: b.now()} }
+
+// write answers with a page.
+func (b *Board) write(w http.ResponseWriter, name string, data any) {
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Referrer-Policy", "same-origin")
-	asked := readRequest(r)
-	facts := b.facts(r.Context(), asked.Range)
 	var page bytes.Buffer // a page that fails half-way is answered with 500 instead
-	if err := b.page.Execute(&page, b.view(asked, facts)); err != nil {
+	if err := b.page.ExecuteTemplate(&page, name, data); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -2,9 +2,12 @@ package board_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"html"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -144,6 +147,54 @@ func TestBoard_shows_what_it_knows_when_sources_fail(t *testing.T) {
 	}
 }
 
+func TestBoard_answers_its_sentences_as_JSON(t *testing.T) {
+	t.Parallel()
+	s := sources()
+	s.Queues = func(context.Context) ([]vitals.Queue, error) {
+		return []vitals.Queue{{Name: "sms", Oldest: 90 * time.Second, Archived: 3}}, nil
+	}
+	s.Workers = func(context.Context) ([]vitals.Worker, error) {
+		return []vitals.Worker{{
+			ID: "w1", Channels: []messages.Channel{messages.SMS, messages.Email}, Breakers: map[string]string{"aliyun": "closed"},
+			MailOutage: "login_refused",
+		}}, nil
+	}
+	get, clock := open(t, s)
+	clock.Advance(24 * time.Hour)
+	for lang, want := range map[string][]string{
+		"en": {
+			"Mails are not sent: login refused (1 of 1 workers), since 07:08 or earlier: people who wait for a mail (link, code, notice) get none; no mail is lost.",
+			"Correct USHER_SMTP_USERNAME and USHER_SMTP_PASSWORD, then send the mail workers SIGHUP.",
+			"The queue sms is behind: its oldest task has been waiting for 90\u00a0s, since 07:06 (90\u00a0s): people who wait for a code by SMS get it late or not at all.",
+			"The queue sms keeps 3 tasks that were given up",
+		},
+		"zh": {"队列 sms 积压：最早的任务已等待 90\u00a0s，自 07:06 起（已 90\u00a0s）：等待短信验证码的用户很晚才收到，甚至收不到。"},
+	} {
+		answer := get("/ops?format=json&lang=" + lang)
+		var verdict board.Verdict
+		if err := json.Unmarshal(answer.Body.Bytes(), &verdict); err != nil {
+			t.Fatal(err)
+		}
+		if verdict.Level != "red" || len(verdict.Findings) != 3 || len(verdict.Notes) != 1 || answer.Header().Get("Content-Type") != "application/json" {
+			t.Fatalf("%+v", verdict)
+		}
+		var said []string
+		page := get("/ops?lang=" + lang).Body.String()
+		for _, sentence := range append(verdict.Findings, verdict.Notes...) {
+			said = append(said, sentence.Text, sentence.Do)
+			if sentence.Runbook == "" || get(sentence.Runbook).Code != http.StatusOK || !strings.Contains(page, `href="`+sentence.Runbook+`"`) {
+				t.Errorf("no runbook at %q, or the page does not link it", sentence.Runbook)
+			}
+			wantTexts(t, page, html.EscapeString(sentence.Text), html.EscapeString(sentence.Do))
+		}
+		for _, text := range want {
+			if !slices.Contains(said, text) {
+				t.Errorf("%q is not among\n%s", text, strings.Join(said, "\n"))
+			}
+		}
+	}
+}
+
 func TestBoard_asks_once_for_many_viewers(t *testing.T) {
 	t.Parallel()
 	s := sources()
@@ -200,8 +251,8 @@ func TestBoard_says_why_mails_do_not_leave(t *testing.T) {
 	}
 	get, _ := open(t, s)
 	for path, want := range map[string]string{
-		"/ops?lang=en": "Mails are not sent: login refused (1 of 1 workers). Correct USHER_SMTP_USERNAME and USHER_SMTP_PASSWORD",
-		"/ops?lang=zh": "邮件发不出去：登录被拒绝（1/1 个工作进程）。改正 USHER_SMTP_USERNAME",
+		"/ops?lang=en": "Mails are not sent: login refused (1 of 1 workers), since",
+		"/ops?lang=zh": "邮件发不出去：登录被拒绝（1 个工作进程中的 1 个），自",
 	} {
 		if page := get(path).Body.String(); !strings.Contains(page, want) {
 			t.Errorf("%s lacks %q", path, want)
@@ -228,10 +279,11 @@ func TestBoard_shows_events_where_there_are_endpoints(t *testing.T) {
 	}
 	get, _ = open(t, s)
 	wantTexts(t, get("/ops?lang=en").Body.String(), `class="verdict amber"`, "Events to your services", "working × 1", "failing × 1", "disabled × 2",
-		"<td>1,234</td>", "<td>1.5\u00a0s</td>", "The endpoint ep_2 has been failing for 2\u00a0h. Find", "The endpoint ep_3 was disabled because it answered 410.")
+		"<td>1,234</td>", "<td>1.5\u00a0s</td>", "The endpoint ep_2 fails, since 05:08 (2\u00a0h): the service behind it misses changes of accounts.",
+		"Find the cause with admin events list", "The endpoint ep_3 was disabled because it answered 410, since 06:08 (60\u00a0min)", "The endpoint ep_4 was disabled by an operator")
 	chinese := get("/ops?lang=zh").Body.String()
-	wantTexts(t, chinese, "正常 × 1", "失败中 × 1", "已停用 × 2", "端点 ep_2 已持续失败 2\u00a0h。", "端点 ep_3 返回了 410")
-	if strings.Contains(chinese, "ep_4") {
-		t.Error("the verdict names an endpoint that an operator has disabled")
+	wantTexts(t, chinese, "正常 × 1", "失败中 × 1", "已停用 × 2", "端点 ep_2 持续失败，自 05:08 起（已 2\u00a0h）", "端点 ep_3 返回了 410", "端点 ep_4 已被运维人员停用")
+	if problems, _, found := strings.Cut(chinese, `class="notes"`); !found || strings.Contains(problems, "ep_4") {
+		t.Error("an endpoint that an operator has disabled is a problem, and no note")
 	}
 }

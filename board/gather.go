@@ -23,6 +23,10 @@ type Sources struct {
 	Outcomes func(context.Context) (vitals.Backlog, error)
 	Events   func(context.Context) (vitals.Events, error)
 	Budget   func(context.Context) (vitals.Budget, error) // nil without a budget
+	Memory   func(context.Context) (vitals.Memory, error)
+	JobsRan  func(context.Context, []string) (map[string]time.Time, error) // by the names of jobs
+	Process  func() vitals.Process
+	Rotating vitals.Rotating
 }
 
 // cache has the last facts of a range.
@@ -47,7 +51,11 @@ func (b *Board) facts(ctx context.Context, r timeRange) vitals.Facts {
 func (b *Board) gather(ctx context.Context, window vitals.Window, now time.Time) vitals.Facts {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherTime)
 	defer cancel()
-	g := &gathering{facts: vitals.Facts{At: now}}
+	g := &gathering{facts: vitals.Facts{At: now, Rotating: b.sources.Rotating}}
+	if b.sources.Process != nil {
+		process := b.sources.Process()
+		g.facts.Process = &process
+	}
 	g.group.Go(func() {
 		probed := b.sources.Probes(ctx)
 		g.mu.Lock()
@@ -57,7 +65,10 @@ func (b *Board) gather(ctx context.Context, window vitals.Window, now time.Time)
 	})
 	traffic := func(ctx context.Context) (*vitals.Traffic, error) { return b.sources.Traffic(ctx, window) }
 	ask(ctx, g, vitals.SourceTraffic, traffic, func(found *vitals.Traffic) { g.facts.Traffic = found })
-	ask(ctx, g, vitals.SourceWorkers, b.sources.Workers, func(found []vitals.Worker) { g.facts.Workers = found })
+	ask(ctx, g, vitals.SourceWorkers, b.sources.Workers, func(found []vitals.Worker) {
+		g.facts.Workers = found
+		b.askJobs(ctx, g, found)
+	})
 	ask(ctx, g, vitals.SourceQueues, b.sources.Queues, func(found []vitals.Queue) { g.facts.Queues = found })
 	ask(ctx, g, vitals.SourceOutbox, b.sources.Outbox, func(found vitals.Backlog) { g.facts.Outbox = &found })
 	ask(ctx, g, vitals.SourceOutcomes, b.sources.Outcomes, func(found vitals.Backlog) { g.facts.Outcomes = &found })
@@ -65,9 +76,29 @@ func (b *Board) gather(ctx context.Context, window vitals.Window, now time.Time)
 	if b.sources.Budget != nil {
 		ask(ctx, g, vitals.SourceBudget, b.sources.Budget, func(found vitals.Budget) { g.facts.Budget = &found })
 	}
+	if b.sources.Memory != nil {
+		ask(ctx, g, vitals.SourceMemory, b.sources.Memory, func(found vitals.Memory) { g.facts.Memory = &found })
+	}
 	g.group.Wait()
 	slices.Sort(g.facts.Missing)
 	return g.facts
+}
+
+// askJobs asks when the periodic jobs of the workers were last done.
+func (b *Board) askJobs(ctx context.Context, g *gathering, workers []vitals.Worker) {
+	names := map[string]bool{}
+	for _, w := range workers {
+		for _, job := range w.Jobs {
+			names[job.Name] = true
+		}
+	}
+	if b.sources.JobsRan == nil || len(names) == 0 {
+		return
+	}
+	ran := func(ctx context.Context) (map[string]time.Time, error) {
+		return b.sources.JobsRan(ctx, slices.Sorted(maps.Keys(names)))
+	}
+	ask(ctx, g, vitals.SourceJobs, ran, func(found map[string]time.Time) { g.facts.JobsRan = found })
 }
 
 // gathering is facts that several goroutines write.

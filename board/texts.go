@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -48,8 +49,10 @@ func (p printer) Show(value any) string {
 	switch v := value.(type) {
 	case vitals.Reason:
 		return p.Or("reason.", string(v))
-	case vitals.Advice:
-		return p.Or("do.", string(v))
+	case vitals.Topic:
+		return p.Or("topic.", string(v))
+	case vitals.Causes:
+		return p.causes(v)
 	case int:
 		return grouped(v)
 	case vitals.Percent:
@@ -59,6 +62,21 @@ func (p printer) Show(value any) string {
 	default:
 		return fmt.Sprint(v)
 	}
+}
+
+// causes lists providers with the reason of each.
+func (p printer) causes(all vitals.Causes) string {
+	texts := make([]string, len(all))
+	for i, c := range all {
+		texts[i] = c.Provider
+		switch {
+		case c.Outage.Account:
+			texts[i] += p.Texts["open"] + p.Or("topic.", string(vitals.TopicOf(c.Outage.Code))) + p.Texts["close"]
+		case c.Outage.Reason != "":
+			texts[i] += p.Texts["open"] + p.Or("reason.", c.Outage.Reason) + p.Texts["close"]
+		}
+	}
+	return strings.Join(texts, p.Texts["comma"])
 }
 
 // space keeps a number and its unit on one line.

@@ -97,10 +97,14 @@ type view struct {
 	Facts   vitals.Facts
 	assets  embedded.Assets
 	traffic *vitals.Traffic // that of the facts; empty where it is not known
+	watch   *vitals.Watch
 }
 
+// Verdict is what the page says first.
+func (v view) Verdict() (Verdict, error) { return v.verdict() }
+
 func (b *Board) view(asked request, facts vitals.Facts) view {
-	v := view{printer: printer{b.texts[asked.Lang]}, request: asked, Facts: facts, assets: b.assets, traffic: facts.Traffic}
+	v := view{printer: printer{b.texts[asked.Lang]}, request: asked, Facts: facts, assets: b.assets, traffic: facts.Traffic, watch: &b.watch}
 	if v.traffic == nil {
 		v.traffic = &vitals.Traffic{}
 	}

@@ -42,6 +42,7 @@ type route struct {
 
 	misconfigured bool                  // the kind of the last answer; guarded by the breaker
 	cause         atomic.Pointer[Error] // the last answer that counted as a failure
+	openedAt      atomic.Int64          // Unix milliseconds since which the breaker is not closed; 0: it is
 	probing       atomic.Bool
 	stalled       atomic.Int64 // requests without an answer after stallAfter
 	spent         atomic.Int64 // Unix nanoseconds until which the bound per second is reached, or the vendor wants no requests
@@ -71,6 +72,12 @@ func newRoute(sender SMSSender, logger *slog.Logger) *route {
 		},
 		OnStateChange: func(name string, from, to gobreaker.State) {
 			logger.Warn("breaker of provider changed", "provider", name, "from", stateName(from), "to", stateName(to))
+			switch {
+			case to == gobreaker.StateClosed:
+				rt.openedAt.Store(0)
+			case from == gobreaker.StateClosed:
+				rt.openedAt.Store(time.Now().UnixMilli())
+			}
 		},
 	})
 	return rt

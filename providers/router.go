@@ -106,6 +106,23 @@ func (r *Router) Breakers() map[string]string {
 	return states
 }
 
+// Outage is why a provider's breaker opened, and when.
+type Outage struct {
+	Since time.Time
+	Cause *Error // the last answer that counted as a failure
+}
+
+// Outages returns the outage of every provider whose breaker is not closed, by the provider's name.
+func (r *Router) Outages() map[string]Outage {
+	outages := map[string]Outage{}
+	for _, rt := range r.open() {
+		if since, cause := rt.openedAt.Load(), rt.cause.Load(); since > 0 && cause != nil {
+			outages[rt.sender.Name()] = Outage{time.UnixMilli(since), cause}
+		}
+	}
+	return outages
+}
+
 var errNoSender = reasons.New(reasons.NoProvider, "no provider is configured")
 
 // SendSMS returns the receipt of the sender that accepted, or the error that ended the attempt. When all senders refused,
@@ -331,7 +348,7 @@ func (a *attempt) log(ctx context.Context) {
 		level = slog.LevelError
 	case len(a.passed) > 0:
 		level = slog.LevelWarn
-	case a.decision == Preferred, a.decision == Weighted: // the log line "message attempted" says as much
+	case a.decision == Preferred, a.decision == Weighted: // the log line "message finished" says as much
 		level = slog.LevelDebug
 	}
 	a.router.Logger.Log(ctx, level, "message routed", "task_id", a.sms.ID, "attempt", a.sms.Attempt,

@@ -42,6 +42,9 @@ type key struct {
 	work                      WorkSecrets
 }
 
+// Several tells whether more than one key is set, as during a rotation.
+func (k *Keys) Several() bool { return len(k.ring) > 1 }
+
 // WorkSecrets are the two keys of proofs of work, in hex: other libraries take keys as text.
 type WorkSecrets struct{ Challenge, Key string }
 

@@ -65,7 +65,8 @@ func refusedClaim(
 	switch {
 	case errors.Is(err, messages.ErrDropped):
 		metrics.dropped(channel, claim.Reason)
-		logger(ctx).Info("message dropped", "channel", channel, "reason", claim.Reason)
+		wait, _ := age(ctx, time.Now())
+		finished(ctx, slog.LevelInfo, claim, channel, "outcome", string(messages.Dropped), "reason", claim.Reason, "wait", wait)
 		return nil
 	case errors.Is(err, messages.ErrBusy):
 		return &retryAt{claim.LeaseUntil, err}
@@ -136,6 +137,8 @@ type conclusion struct {
 	verdict verdict
 	channel messages.Channel
 	to      string // masked
+	region  string // of the number; empty for mails
+	began   time.Time
 	record  func(context.Context, messages.Claim, messages.Outcome) error
 	metrics *Metrics
 	clock   Clock
@@ -145,17 +148,23 @@ type conclusion struct {
 // the claim is left to run out.
 func conclude(ctx context.Context, c conclusion) error {
 	o := c.verdict.outcome
-	fields := []any{
-		"channel", c.channel, "to", c.to, "state", o.State, "provider", o.Provider, "attempt", c.claim.Attempt,
+	took := time.Since(c.began)
+	wait, _ := age(ctx, o.At.Add(c.clock.offset()-took))
+	fields := []any{"to", c.to, "provider", o.Provider, "outcome", string(o.State), "attempts", c.claim.Attempt, "wait", wait, "duration", took}
+	if c.region != "" {
+		fields = append(fields, "region", c.region)
 	}
 	if o.Reason != "" {
-		fields = append(fields, "code", o.Code, "reason", o.Reason)
+		fields = append(fields, "reason", o.Reason)
+		if o.Code != o.Reason {
+			fields = append(fields, "code", o.Code)
+		}
 	}
 	c.metrics.sent(c.channel, o)
 	o.At = o.At.Add(c.clock.offset())
 	if err := c.write(ctx, o); err != nil {
 		c.metrics.recordLost.WithLabelValues(string(c.channel)).Inc()
-		logger(ctx).ErrorContext(ctx, "outcome not recorded", append(fields, "provider_id", o.ProviderID, "error", err)...)
+		logger(ctx).ErrorContext(ctx, "outcome not recorded", append(fields, "channel", c.channel, "provider_id", o.ProviderID, "error", err)...)
 		return unrecorded(c.verdict, err)
 	}
 	if age, known := age(ctx, o.At); known && o.State == messages.Sent {
@@ -165,7 +174,14 @@ func conclude(ctx context.Context, c conclusion) error {
 		span.SetAttributes(attribute.String("usher.state", string(o.State)),
 			attribute.String("usher.provider", o.Provider), attribute.Int("usher.attempt", c.claim.Attempt))
 	}
-	level := slog.LevelInfo
+	c.log(ctx, o, fields)
+	return c.verdict.err
+}
+
+// log writes the one line of a finished message. An attempt that is followed by another one is for debugging, unless an
+// operator must act: a provider that fails has lines of its breaker, and the last line tells the number of attempts.
+func (c conclusion) log(ctx context.Context, o messages.Outcome, fields []any) {
+	level, ends := slog.LevelInfo, o.State != messages.Queued && o.State != messages.Sending
 	if c.verdict.err != nil {
 		level = slog.LevelWarn
 	}
@@ -175,8 +191,19 @@ func conclude(ctx context.Context, c conclusion) error {
 			fields = append(fields, "do", reason.Do)
 		}
 	}
-	logger(ctx).Log(ctx, level, "message attempted", fields...)
-	return c.verdict.err
+	switch {
+	case ends:
+		finished(ctx, level, c.claim, c.channel, fields...)
+	case level == slog.LevelError:
+		logger(ctx).ErrorContext(ctx, "attempt failed until the account is corrected", append(fields, "channel", c.channel)...)
+	default:
+		logger(ctx).DebugContext(ctx, "attempt failed", append(fields, "channel", c.channel)...)
+	}
+}
+
+// finished writes the line of a message whose outcome will not change any more, but for a delivery report.
+func finished(ctx context.Context, level slog.Level, claim messages.Claim, channel messages.Channel, fields ...any) {
+	messageLogger(ctx).Log(ctx, level, "message finished", append([]any{"id", claim.ID, "channel", channel}, fields...)...)
 }
 
 // write tries until the claim runs out: no other worker sends the message before, so a store that is unavailable for

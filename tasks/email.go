@@ -146,6 +146,7 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	case err != nil:
 		return refusedClaim(ctx, h.Metrics, messages.Email, mail.Claim, err)
 	}
+	began := time.Now()
 	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) { return h.send(ctx, mail) })
 	if !errors.Is(err, errSetBack) && !errors.Is(err, errBounced) {
 		outcome = err
@@ -155,7 +156,7 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 	return conclude(ctx, conclusion{
 		claim: mail.Claim, verdict: judge(mail.Claim, receipt, err, time.Now()),
 		channel: messages.Email, to: mail.Recipient().String(),
-		record: h.Claims.Record, metrics: h.Metrics, clock: h.Clock,
+		record: h.Claims.Record, metrics: h.Metrics, clock: h.Clock, began: began,
 	})
 }
 

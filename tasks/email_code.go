@@ -61,6 +61,7 @@ func (h *EmailHandler) processCode(ctx context.Context, task *asynq.Task) error 
 		h.Expired.foundBy(ctx, err, payload, h.Clock)
 		return refusedClaim(ctx, h.Metrics, messages.Email, claim, err)
 	}
+	began := time.Now()
 	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) { return h.sendCode(ctx, claim, mail) })
 	if !errors.Is(err, errBounced) {
 		outcome = err
@@ -70,7 +71,7 @@ func (h *EmailHandler) processCode(ctx context.Context, task *asynq.Task) error 
 	return conclude(ctx, conclusion{
 		claim: claim, verdict: judge(claim, receipt, err, time.Now()),
 		channel: messages.Email, to: payload.To,
-		record: h.Codes.Record, metrics: h.Metrics, clock: h.Clock,
+		record: h.Codes.Record, metrics: h.Metrics, clock: h.Clock, began: began,
 	})
 }
 

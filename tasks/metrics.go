@@ -2,6 +2,9 @@ package tasks
 
 import (
 	"errors"
+	"maps"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -31,6 +34,10 @@ type Metrics struct {
 	bounces    prometheus.Counter
 	events     *prometheus.CounterVec
 	behind     prometheus.Histogram
+
+	foreignAt atomic.Int64 // Unix milliseconds of the last foreign task; 0: there was none
+	mu        sync.Mutex   // guards failing
+	failing   map[string]time.Time
 }
 
 // NewMetrics registers the metrics of this package.
@@ -95,6 +102,7 @@ func (m *Metrics) eventBehind(took time.Duration) { m.behind.Observe(max(took, 0
 
 func (m *Metrics) foreign(name string) {
 	m.foreigns.WithLabelValues(queue.Plain(name)).Inc()
+	m.foreignAt.Store(time.Now().UnixMilli())
 }
 
 func (m *Metrics) task(typename string, err error, took time.Duration) {
@@ -162,8 +170,40 @@ func (m *Metrics) JobRan(name string, err error, took time.Duration) {
 	if err != nil {
 		result = "failed"
 	}
+	m.noteJob(name, err)
 	m.jobs.WithLabelValues(name, result).Inc()
 	m.jobSeconds.WithLabelValues(name).Observe(took.Seconds())
+}
+
+// noteJob keeps since when a job fails.
+func (m *Metrics) noteJob(name string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil {
+		delete(m.failing, name)
+		return
+	}
+	if m.failing == nil {
+		m.failing = map[string]time.Time{}
+	}
+	if m.failing[name].IsZero() {
+		m.failing[name] = time.Now()
+	}
+}
+
+// FailingJobs returns the first failure since the last success of each periodic job that fails on this worker.
+func (m *Metrics) FailingJobs() map[string]time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.failing)
+}
+
+// ForeignAt returns when a task was last left to other workers; zero when none was.
+func (m *Metrics) ForeignAt() time.Time {
+	if ms := m.foreignAt.Load(); ms > 0 {
+		return time.UnixMilli(ms)
+	}
+	return time.Time{}
 }
 
 func (m *Metrics) outcomesWritten(written, undecodable int) {

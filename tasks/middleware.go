@@ -49,6 +49,16 @@ func logger(ctx context.Context) *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
+type messageLoggerKey struct{}
+
+// messageLogger returns the logger for lines about a message, which name the request and not the task: the message has an id.
+func messageLogger(ctx context.Context) *slog.Logger {
+	if l, ok := ctx.Value(messageLoggerKey{}).(*slog.Logger); ok {
+		return l
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
 var errPanic = errors.New("handler panicked; the log has the stack")
 
 // Observe is the middleware of every handler: it gives the task a logger that names it, counts and
@@ -59,10 +69,12 @@ func Observe(base *slog.Logger, metrics *Metrics) asynq.MiddlewareFunc {
 		return asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) (err error) {
 			id, _ := asynq.GetTaskID(ctx)
 			request := task.Headers()[queue.HeaderRequestID]
-			l := base.With("task_id", id, "task_type", task.Type(), "request_id", request)
+			about := base.With("request_id", request)
 			if id := telemetry.TraceID(ctx); id != "" {
-				l = l.With("trace_id", id)
+				about = about.With("trace_id", id)
 			}
+			l := about.With("task_id", id, "task_type", task.Type())
+			ctx = context.WithValue(ctx, messageLoggerKey{}, about)
 			ctx = telemetry.WithRequestID(ctx, request) // for code that logs with another logger
 			ctx = readIssued(context.WithValue(ctx, loggerKey{}, l), task.Headers()[queue.HeaderIssuedAt])
 			start := time.Now()

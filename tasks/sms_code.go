@@ -78,12 +78,13 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 	if claim.UnresolvedClaims > 0 {
 		sms.Unresolved = &providers.Unresolved{Provider: claim.UnresolvedProvider, At: claim.UnresolvedAt}
 	}
+	began := time.Now()
 	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) {
 		return h.attempt(ctx, claim, sms)
 	})
 	return conclude(ctx, conclusion{
-		claim: claim, verdict: judge(claim, receipt, err, time.Now()), channel: messages.SMS, to: payload.To,
-		record: h.Claims.Record, metrics: h.Metrics, clock: h.Clock,
+		claim: claim, verdict: judge(claim, receipt, err, time.Now()), channel: messages.SMS, to: payload.To, region: sms.To.Region(),
+		record: h.Claims.Record, metrics: h.Metrics, clock: h.Clock, began: began,
 	})
 }
 

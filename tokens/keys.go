@@ -35,6 +35,9 @@ type Keys struct {
 	jwks []byte
 }
 
+// Several tells whether more than one key is set, as during a rotation.
+func (k *Keys) Several() bool { return len(k.ring) > 1 }
+
 // key is one configured key.
 type key struct {
 	id      string // in the settings

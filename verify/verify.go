@@ -173,6 +173,8 @@ type Status struct {
 	Channel                               messages.Channel
 	To                                    string // masked
 	Details                               string // as in Issue
+
+	Claimed bool // a worker is sending it; the state stays queued for its person
 }
 
 // Uses stores which codes were used, outside the store of codes: a code stays used when a Redis is restored from a backup or

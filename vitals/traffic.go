@@ -92,6 +92,8 @@ type Flow struct {
 	Slots     []Tally           `json:"-"` // the oldest first
 	Providers map[string]*Tally // without messages that were passed to no provider
 	Prefixes  map[string]*Tally // by the first three digits of a number, abroad with the plus sign; no times
+
+	RecentPrefixes map[string]*Tally `json:"-"` // the same, of the recent messages
 }
 
 // Traffic counts the messages of a window, by the time they were requested.
@@ -104,7 +106,7 @@ type Traffic struct {
 // NewTraffic returns the empty traffic of a window.
 func NewTraffic(w Window) *Traffic {
 	flow := func() Flow {
-		return Flow{Slots: make([]Tally, w.Slots()), Providers: map[string]*Tally{}, Prefixes: map[string]*Tally{}}
+		return Flow{Slots: make([]Tally, w.Slots()), Providers: map[string]*Tally{}, Prefixes: map[string]*Tally{}, RecentPrefixes: map[string]*Tally{}}
 	}
 	return &Traffic{Window: w, SMS: flow(), Mail: flow()}
 }
@@ -127,6 +129,7 @@ func (t *Traffic) Add(part Part, tally Tally) {
 	flow.Whole.add(tally)
 	if part.Recent {
 		flow.Recent.add(tally)
+		addTo(flow.RecentPrefixes, part.Prefix, tally)
 	}
 	if part.Slot >= 0 && part.Slot < len(flow.Slots) {
 		flow.Slots[part.Slot].add(tally)

@@ -21,11 +21,41 @@ type Facts struct {
 	Traffic     *Traffic
 	Workers     []Worker
 	Queues      []Queue
-	Outbox      *Backlog // mails to be sent
-	Outcomes    *Backlog // outcomes of SMS that are not in the database yet
-	Events      *Events  // for a team's own services
-	Budget      *Budget  // also nil where there is none
+	Outbox      *Backlog             // mails to be sent
+	Outcomes    *Backlog             // outcomes of SMS that are not in the database yet
+	Events      *Events              // for a team's own services
+	Budget      *Budget              // also nil where there is none
+	Memory      *Memory              // of Redis
+	JobsRan     map[string]time.Time // when each periodic job of the workers was last done; without those never done
+	Process     *Process             // the API process that makes the page
+	Rotating    Rotating
 }
+
+// Memory is what Redis uses of what it may use, in bytes; of a cluster, on its fullest node. Most is 0 without a bound.
+type Memory struct{ Used, Most int64 }
+
+// Rotating tells which keys are being replaced: more than one of them is set.
+type Rotating struct{ Secrets, Tokens bool }
+
+// Process is what one API process has seen in the last minutes.
+type Process struct {
+	ClockAhead time.Duration // of the clock of Redis
+
+	Requests, Errors int              // all answers, and those with a status of 5xx
+	Slow             string           // the route whose requests take long; empty when none does
+	Admission        map[string]Ratio // refused requests by class
+	Limited          map[string]int   // refused requests by limit
+	LimitsLeft       map[string]Ratio // of the limits that count all clients together: what is left
+	SignIns          Ratio            // with a wrong password
+	Captchas         Ratio            // answered wrongly
+	Blocked          int              // codes to prefixes whose codes are not entered
+}
+
+// Ratio is a part of a whole.
+type Ratio struct{ Part, Of int }
+
+// Percent returns the ratio in percent; false when the whole is 0.
+func (r Ratio) Percent() (Percent, bool) { return share(r.Part, r.Of) }
 
 // Source is where a part of the facts comes from.
 type Source string
@@ -39,6 +69,8 @@ const (
 	SourceOutcomes Source = "outcomes"
 	SourceEvents   Source = "events"
 	SourceBudget   Source = "budget"
+	SourceMemory   Source = "memory"
+	SourceJobs     Source = "jobs"
 )
 
 // Lacks tells whether a source did not answer.
@@ -56,7 +88,28 @@ type Worker struct {
 	Since    time.Time         // its start
 	Breakers map[string]string // states by provider, as providers.Router has them; none without SMS
 
-	MailOutage string // why it keeps mails back: a word of package reasons, or empty while it does not
+	MailOutage      string // why it keeps mails back: a word of package reasons, or empty while it does not
+	MailOutageSince time.Time
+
+	Outages    map[string]Outage // why breakers are not closed, by provider
+	Jobs       []Job             // periodic work that it may be asked to do
+	ClockAhead time.Duration     // of the clock of Redis
+	ForeignAt  time.Time         // when it last left a task to other workers because it lacks the key or the mail
+}
+
+// Outage is why a provider's breaker opened.
+type Outage struct {
+	Since   time.Time
+	Reason  string // a word of package reasons
+	Code    string // the vendor's
+	Account bool   // the vendor refuses our account: an operator must act
+}
+
+// Job is periodic work.
+type Job struct {
+	Name         string
+	Every        time.Duration
+	FailingSince time.Time // the first failure on this worker since its last success; zero: it does not fail
 }
 
 // Has tells whether the worker sends messages of a channel.
@@ -69,6 +122,8 @@ type Queue struct {
 	Name   string
 	Oldest time.Duration // how long the oldest pending task has waited
 	Paused bool          // the queue or one of its shards
+
+	Archived int // tasks that were given up and are kept for an operator
 }
 
 // Backlog is what waits in a store, and since when: the zero time when nothing waits.

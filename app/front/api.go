@@ -18,6 +18,7 @@ import (
 	"usher/api"
 	"usher/app"
 	"usher/apps"
+	"usher/board"
 	"usher/captcha"
 	"usher/captcha/pow"
 	"usher/config"
@@ -35,6 +36,10 @@ import (
 	"usher/verify"
 )
 
+// judgeEvery is how often the verdict of the operators' page is made without a viewer, so that it can tell since when something
+// is wrong. It costs a statement of the last minutes.
+const judgeEvery = 30 * time.Second
+
 // service is the name of the process in traces, unless OTEL_SERVICE_NAME has another.
 const service = "usher-api"
 
@@ -48,8 +53,10 @@ type API struct {
 	hasher   *passwords.Hasher
 	apps     *apps.Keyring
 	enqueuer *tasks.Enqueuer
-	http     *app.Server    // the port of people and clients
-	ops      *app.Ops       // the port of operators
+	http     *app.Server  // the port of people and clients
+	ops      *app.Ops     // the port of operators
+	board    *board.Board // on that port
+	pulse    *pulse
 	closers  []func() error // in the order of opening
 }
 
@@ -241,11 +248,12 @@ func (a *API) openOps(ctx context.Context) error {
 	c := a.settings.Config
 	found := inspector{a.stores, a.settings.Limits, c.SMSShards}
 	a.ops.Registry.MustRegister(found)
-	page, err := found.board(a.ops.Probe, a.settings.tariff.unit)
-	if err != nil {
+	a.pulse = &pulse{gatherer: a.ops.Registry, ahead: a.stores.Clock.Ahead}
+	var err error
+	if a.board, err = found.board(a.ops.Probe, a.pulse, a.settings.rotating(), a.settings.tariff.unit); err != nil {
 		return err
 	}
-	page.Register(a.ops.Mux)
+	a.board.Register(a.ops.Mux)
 	client, err := app.OpenRedis(c.Stores, store.WatchOf(a.logger))
 	if err != nil {
 		return err
@@ -280,6 +288,8 @@ func (a *API) Run(ctx context.Context) error {
 	group.Go(func() error { return a.http.Run(ctx, grace) })
 	group.Go(func() error { return a.ops.Run(ctx, grace) })
 	group.Go(func() error { a.apps.Run(ctx); return nil })
+	group.Go(func() error { a.pulse.run(ctx); return nil })
+	group.Go(func() error { queue.Every(ctx, judgeEvery, a.board.Date); return nil })
 	group.Go(func() error { queue.Every(ctx, floorInterval, a.setFloor); return nil })
 	group.Go(func() error { queue.Every(ctx, rotation.RecordEvery, a.recordTokenKeys); return nil })
 	group.Go(func() error { app.HintRestarts(ctx, a.settings.Hangups, a.logger); return nil })

@@ -11,6 +11,7 @@ import (
 	"usher/events"
 	"usher/limits"
 	"usher/queue"
+	"usher/store/redisconn"
 	"usher/store/sqlstore"
 	"usher/vitals"
 )
@@ -74,17 +75,29 @@ func (i inspector) queues(ctx context.Context) ([]vitals.Queue, error) {
 	codes := vitals.Queue{Name: queue.SMS}
 	for _, shard := range namespace.SMSQueues(i.shards) {
 		codes.Oldest, codes.Paused = max(codes.Oldest, found[shard].Oldest), codes.Paused || found[shard].Paused
+		codes.Archived += found[shard].Archived
 	}
 	all := []vitals.Queue{codes}
 	for _, name := range []string{queue.Email, queue.Periodic, queue.PeriodicSMS} {
 		q := found[namespace.Queue(name)]
-		all = append(all, vitals.Queue{Name: name, Oldest: q.Oldest, Paused: q.Paused})
+		all = append(all, vitals.Queue{Name: name, Oldest: q.Oldest, Paused: q.Paused, Archived: q.Archived})
 	}
 	return all, nil
 }
 
+// memory is that of Redis; of a cluster, of its fullest node.
+func (i inspector) memory(ctx context.Context) (found vitals.Memory, err error) {
+	nodes, err := redisconn.InspectAll(ctx, i.stores.Client)
+	for _, node := range nodes {
+		if node.Most > 0 && (found.Most == 0 || float64(node.Used)/float64(node.Most) > float64(found.Used)/float64(found.Most)) {
+			found = vitals.Memory{Used: node.Used, Most: node.Most}
+		}
+	}
+	return found, err
+}
+
 // board makes the operators' page.
-func (i inspector) board(probes func(context.Context) map[string]error, price float64) (*board.Board, error) {
+func (i inspector) board(probes func(context.Context) map[string]error, p *pulse, rotating vitals.Rotating, price float64) (*board.Board, error) {
 	sources := board.Sources{
 		Probes:   probes,
 		Traffic:  sqlstore.NewMessages(i.stores.SQL, i.stores.Clock.Now).Traffic,
@@ -93,6 +106,10 @@ func (i inspector) board(probes func(context.Context) map[string]error, price fl
 		Outbox:   i.outbox,
 		Outcomes: i.outcomes,
 		Events:   i.events,
+		Memory:   i.memory,
+		JobsRan:  i.stores.Redis.Leaders().LastRuns,
+		Process:  p.process,
+		Rotating: rotating,
 	}
 	if budget := i.limits[limits.SMSBudgetDay]; !budget.Off() {
 		sources.Budget = func(ctx context.Context) (vitals.Budget, error) {

@@ -16,6 +16,7 @@ import (
 	"usher/secrets"
 	"usher/telemetry"
 	"usher/tokens"
+	"usher/vitals"
 	"usher/web"
 )
 
@@ -114,4 +115,9 @@ func (s Settings) logRisks(logger *slog.Logger) {
 	if s.Config.CaptchaKind == string(captcha.Off) {
 		logger.Warn("captchas are off: protect the API from robots by other means", "variable", config.Prefix+"CAPTCHA_KIND")
 	}
+}
+
+// rotating tells which keys are being replaced.
+func (s Settings) rotating() vitals.Rotating {
+	return vitals.Rotating{Secrets: s.Keys != nil && s.Keys.Several(), Tokens: s.Tokens != nil && s.Tokens.Several()}
 }

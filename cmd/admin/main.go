@@ -26,6 +26,7 @@ const usage = `usage: admin COMMAND
                                     -dry-run, -from-line N, -rejects FILE
   mails preview DIR                 write every mail with sample data to files in DIR
   messages list|show|retry          show SMS and mails, and retry those that were not sent
+  tail [ID]                         follow one sign-up as it happens, or what finishes now; -person asks for a name, number or address
   trace ID                          show one sign-up step by step, by the id of a request, message or account
   canary -provider NAME -to NUMBER  send one real SMS and wait for its delivery report; -wait 2m
   apps create|list|rotate|revoke    keys for services with users of their own (docs/verification.md)
@@ -34,6 +35,7 @@ const usage = `usage: admin COMMAND
   events list|show|replay           show events and send them again
   keys list|rotate-check|reseal|reindex
                                     show what needs each secret key, and replace keys (docs/keys.md)
+  status [-url URL] [-lang zh]      say in a sentence what is wrong, as /ops does; exit 1 when something is
   doctor [-json] [-offline]         check settings, Redis, database, keys and credentials
   health -url URL                   exit 0 when a process answers 200 at URL, for container health checks
 
@@ -62,7 +64,9 @@ func run(ctx context.Context, p app.Process) error {
 		"import-users":    importUsers,
 		"mails":           mails,
 		"messages":        messagesCommand,
+		"tail":            tail,
 		"trace":           trace,
+		"status":          status,
 		"canary":          canary,
 		"apps":            appsCommand,
 		"endpoints":       endpointsCommand,

@@ -97,7 +97,7 @@ func (d *desk) look(ctx context.Context, id string) (sqlstore.Message, messages.
 	switch {
 	case missing && redisErr == nil && status.State != "":
 		message = sqlstore.Message{
-			ID: id, Channel: messages.SMS, Purpose: string(status.Purpose), State: status.State,
+			ID: id, Channel: messages.SMS, Purpose: string(status.Purpose), State: status.State, To: status.To,
 			NotAfter: sqlstore.Stamp{Time: status.ExpiresAt},
 		}
 	case missing && redisErr != nil:

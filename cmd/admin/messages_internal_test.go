@@ -105,6 +105,19 @@ func (b *messageBench) must(t *testing.T, args ...string) string {
 	return out
 }
 
+// issueTo issues a code to another number.
+func (b *messageBench) issueTo(t *testing.T, number string) string {
+	t.Helper()
+	mobile, err := contact.ParseMobile(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := b.mobile
+	defer func() { b.mobile = was }()
+	b.mobile = mobile
+	return b.issue(t)
+}
+
 // issue issues a code whose task is on the queue.
 func (b *messageBench) issue(t *testing.T) string {
 	t.Helper()
@@ -485,7 +498,51 @@ func TestMessages_retry_all_takes_what_is_still_of_use(t *testing.T) {
 			t.Errorf("the filter did not hold:\n%s", out)
 		}
 		b.must(t, "messages", "retry", "-all", "-yes")
-		want(t, b.must(t, "messages", "retry", "-all", "-yes", "-channel", "email"), nil, "No messages match")
+		want(t, b.must(t, "messages", "retry", "-all", "-yes", "-channel", "email"), nil, "No messages match", "1 match and have expired")
+	})
+}
+
+// A bulk retry counts by reason and result, asks, sends what is useful once, and repeats nothing.
+func TestMessages_retry_all_previews_asks_and_is_idempotent(t *testing.T) {
+	t.Parallel()
+	eachMessageBench(t, func(t *testing.T, b *messageBench) {
+		code := b.failedCode(t)
+		_, mail := b.failedMail(t)
+		d, err := openDesk(t.Context(), app.Process{Environ: b.environ})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.close()
+		archive := &tasks.Archive{Inspector: asynq.NewInspectorFromRedisClient(b.client), Namespace: d.namespace}
+		retry := func(answer string) string {
+			var out bytes.Buffer
+			r := &retrier{desk: d, archive: archive, out: &out}
+			filter := sqlstore.Filter{Limit: sqlstore.ListMost}
+			if err := r.retryBulk(t.Context(), app.Process{Stdout: &out}, retryFlags{all: true, rate: bulkRate}, filter, strings.NewReader(answer)); err != nil {
+				t.Fatal(err)
+			}
+			return out.String()
+		}
+		want(t, retry("n\n"), nil, "COUNT", "would be requeued", "Continue?", "Nothing was changed.")
+		var plan bulkResult
+		if err := json.Unmarshal([]byte(b.must(t, "messages", "retry", "-all", "-dry-run", "-json")), &plan); err != nil {
+			t.Fatal(err)
+		}
+		if !plan.DryRun || plan.Requeued != 2 || plan.NotRequeued != 0 || len(plan.Groups) != 2 {
+			t.Errorf("plan %+v, want two groups of one message each", plan)
+		}
+		out := retry("y\n")
+		want(t, out, nil, code, mail.ID, "1      email", "1      sms")
+		if !strings.Contains(out[strings.Index(out, "Continue?"):], "  requeued") {
+			t.Errorf("no result after the answer:\n%s", out)
+		}
+		b.save(t)
+		if out := retry("y\n"); !strings.Contains(out, "No messages match") {
+			t.Errorf("a second run repeats what the first has requeued:\n%s", out)
+		}
+		if box := b.work(t, mail.ID+":1"); len(box.mails) != 1 {
+			t.Errorf("%d mails went out, want one", len(box.mails))
+		}
 	})
 }
 
@@ -501,6 +558,7 @@ func TestMessages_retry_all_needs_a_terminal_to_ask(t *testing.T) {
 		{retryFlags{all: true, yes: true}, false, false},
 		{retryFlags{all: true, dryRun: true}, false, false},
 	} {
+		test.flags.rate = bulkRate
 		err := test.flags.check(newFlags("retry", ""), nil, test.terminal)
 		if _, usage := errors.AsType[*app.UsageError](err); usage != test.refused {
 			t.Errorf("%+v, terminal %t: %v", test.flags, test.terminal, err)

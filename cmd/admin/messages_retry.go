@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/hibiken/asynq"
 	"golang.org/x/term"
@@ -27,17 +26,21 @@ Requeues messages that failed, were dropped or did not arrive, as long as they a
 is used or is replaced; a code until it expires, is used or is replaced, and only if no provider has accepted it. Workers
 send them within seconds.
 
--all accepts the flags of list; -state dead is the default. It leaves out messages that are not useful any more, shows
-what it would do, and asks. Exit codes: 0 all were requeued, 1 some were not, each with the reason, 2 wrong flags.
+-all accepts the flags of list; -state dead is the default. It shows how many messages ended for which reason and what
+would be done with them, and asks. What has expired is counted and not sent. -rate bounds the messages a second. Run again,
+it leaves alone what it has requeued. Exit codes: 0 all that are useful were requeued, 1 some were not, with the reason, 2
+wrong flags.
 `
 
 type retryFlags struct {
-	all, yes, dryRun, force bool
+	all, yes, dryRun, force, asJSON bool
+
+	rate int // messages a second
 }
 
 // check refuses flags that contradict each other, and a question where no terminal can answer it.
 func (f *retryFlags) check(flags *flag.FlagSet, ids []string, terminal bool) error {
-	own := []string{"all", "yes", "dry-run", "force"}
+	own := []string{"all", "yes", "dry-run", "force", "json", "rate"}
 	filtered := ""
 	flags.Visit(func(set *flag.Flag) {
 		if !slices.Contains(own, set.Name) {
@@ -49,19 +52,26 @@ func (f *retryFlags) check(flags *flag.FlagSet, ids []string, terminal bool) err
 		return &app.UsageError{Text: "want: admin messages retry ID..., or admin messages retry -all [FLAGS]"}
 	case !f.all && filtered != "":
 		return &app.UsageError{Text: "-" + filtered + " needs -all"}
+	case f.asJSON && !f.all:
+		return &app.UsageError{Text: "-json needs -all"}
+	case f.rate < 1 || f.rate > bulkRateMost:
+		return &app.UsageError{Text: fmt.Sprintf("-rate: want 1 to %d", bulkRateMost)}
+	case f.asJSON && !f.yes && !f.dryRun:
+		return &app.UsageError{Text: "-json asks nothing: use -yes or -dry-run"}
 	case f.all && !f.yes && !f.dryRun && !terminal:
 		return &app.UsageError{Text: "-all asks before it changes anything, and there is no terminal: use -yes to skip the question, or -dry-run"}
 	}
 	return nil
 }
 
-// retryMessages runs twice without -yes: first as a dry run, whose result the operator confirms.
 func retryMessages(ctx context.Context, p app.Process) error {
 	flags := newFlags("messages retry", retryHelp)
 	var f retryFlags
 	flags.BoolVar(&f.all, "all", false, "every message that matches the other flags")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show what would be done with each message, and change nothing")
+	flags.BoolVar(&f.asJSON, "json", false, "print the counts as one JSON object")
+	flags.IntVar(&f.rate, "rate", bulkRate, "most messages a `second` that -all requeues")
 	flags.BoolVar(&f.force, "force", false, "also mails that were sent: they arrive twice")
 	var filter sqlstore.Filter
 	filterFlags(flags, &filter, sqlstore.ListMost)
@@ -85,42 +95,7 @@ func retryMessages(ctx context.Context, p app.Process) error {
 	if !f.all {
 		return r.all(ctx, ids, f.dryRun)
 	}
-	if ids, err = d.retryable(ctx, filter); err != nil {
-		return err
-	}
-	if len(ids) == 0 {
-		_, err := fmt.Fprintln(p.Stdout, "No messages match that are still useful.")
-		return err
-	}
-	if f.dryRun {
-		return r.all(ctx, ids, true)
-	}
-	if !f.yes {
-		planErr := r.all(ctx, ids, true)
-		if planErr != nil && !errors.Is(planErr, errNotAll) {
-			return planErr
-		}
-		if !confirmed(os.Stdin, p.Stdout) {
-			return notConfirmed(p)
-		}
-	}
-	return r.all(ctx, ids, false)
-}
-
-// retryable lists the ids of messages that match and are still useful, the oldest first.
-func (d *desk) retryable(ctx context.Context, filter sqlstore.Filter) ([]string, error) {
-	if len(filter.States) == 0 {
-		filter.States = deadStates()
-	}
-	filter.Alive = time.Now()
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	list, err := d.messages.List(ctx, filter)
-	ids := make([]string, 0, len(list))
-	for _, m := range slices.Backward(list) {
-		ids = append(ids, m.ID)
-	}
-	return ids, err
+	return r.retryBulk(ctx, p, f, filter, os.Stdin)
 }
 
 // errNotAll is the error of a run that could not requeue every message.

@@ -147,6 +147,11 @@ type story struct {
 	person   *sqlstore.Person   // nil without an account
 	messages []sqlstore.Message // in the order of time
 	inRedis  map[string]messages.State
+	claimed  map[string]bool // by a worker that is sending them
+}
+
+func newStory() *story {
+	return &story{inRedis: map[string]messages.State{}, claimed: map[string]bool{}}
 }
 
 var errNoStory = errors.New("no request, message or account has this id; an SMS is in the database after about a second, and old messages are deleted")
@@ -157,7 +162,7 @@ func (d *desk) story(ctx context.Context, id string) (*story, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &story{inRedis: map[string]messages.State{}}
+	s := newStory()
 	if s.person, err = d.personOf(ctx, id, found); err != nil {
 		return nil, err
 	}
@@ -172,7 +177,7 @@ func (d *desk) story(ctx context.Context, id string) (*story, error) {
 		if err != nil && d.redisErr == nil {
 			return nil, err
 		}
-		s.inRedis[m.ID] = status.State
+		s.inRedis[m.ID], s.claimed[m.ID] = status.State, status.Claimed
 	}
 	return s, nil
 }

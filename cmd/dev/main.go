@@ -14,6 +14,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -143,7 +144,7 @@ func runProcesses(
 	if err != nil {
 		return err
 	}
-	greet(stdout, api, fakes, previewed)
+	greet(stdout, api, fakes, previewed, environ)
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error { return worker.Run(ctx) })
 	return group.Wait()
@@ -178,7 +179,7 @@ func startPreview(ctx context.Context, group *errgroup.Group, o options, environ
 	return fmt.Sprintf("  Preview      http://%s/    all pages and mails with the face in %s, as it changes\n", listener.Addr(), app.Printable(o.brand)), nil
 }
 
-func greet(w io.Writer, api *front.API, fakes *sandbox.Server, previewed string) {
+func greet(w io.Writer, api *front.API, fakes *sandbox.Server, previewed string, environ map[string]string) {
 	_, port, _ := net.SplitHostPort(api.HTTPAddr())
 	_, _ = fmt.Fprintf(w, `Usher is ready. Nothing leaves this machine.
 
@@ -187,7 +188,21 @@ func greet(w io.Writer, api *front.API, fakes *sandbox.Server, previewed string)
   API          http://localhost:%[1]s/docs
   Operations   http://%[3]s/ops    whether codes arrive, and why not
   Queues       http://%[3]s/queues
+  Follow       %[5]sgo run ./cmd/admin tail    each message that finishes; -h shows more
 %[4]s
 Ctrl-C ends it.
-`, port, fakes.HTTPAddr(), api.OpsAddr(), previewed)
+`, port, fakes.HTTPAddr(), api.OpsAddr(), previewed, storesOf(environ))
+}
+
+// storesOf are the variables by which cmd/admin finds the stores of this run: those that this program has chosen. An operator's
+// own stay where they are, since they may have a password.
+func storesOf(environ map[string]string) string {
+	var text strings.Builder
+	for _, name := range []string{"USHER_DATABASE_URL", "USHER_REDIS_URL"} {
+		value := environ[name]
+		if strings.HasPrefix(value, "sqlite:") || strings.HasPrefix(value, "redis://127.0.0.1:") {
+			text.WriteString(name + "=" + value + " ")
+		}
+	}
+	return text.String()
 }

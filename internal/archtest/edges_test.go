@@ -36,6 +36,7 @@ var edges = []edge{
 	{"web", "brand", "pages have the team's own face"},
 	{"app", "brand", "it reads the folder"},
 	{"tasks", "brand", "mails have the team's name and colours"},
+	{"board", "docs", "it serves the runbooks"},
 	{"board", "vitals", "the page shows facts and their verdict"},
 
 	// Layer 2: people, and the vendors.
@@ -159,6 +160,7 @@ var edges = []edge{
 	{"app/front", "config", "it reads the settings"},
 	{"app/front", "contact", "receivers pass through the wiring"},
 	{"app/front", "limits", "it builds the limiter"},
+	{"app/front", "store/redisconn", "it shows the memory of Redis"},
 	{"app/front", "queue", "it shows the queues, and notifies workers"},
 	{"app/front", "secrets", "it derives the keys"},
 	{"app/front", "store", "its client logs that Redis is unavailable"},
@@ -194,6 +196,7 @@ var edges = []edge{
 	{"cmd/admin", "passwords", "a superuser's password is hashed"},
 	{"cmd/admin", "app", "it checks what the processes check"},
 	{"cmd/admin", "app/front", "the same"},
+	{"cmd/admin", "board", "it prints the verdict of the operators' page"},
 	{"cmd/admin", "config", "it reads and checks the settings"},
 	{"cmd/admin", "events", "it shows endpoints and events"},
 	{"cmd/admin", "events/outbound", "it reads the networks that endpoints may be in"},

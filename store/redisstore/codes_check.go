@@ -135,6 +135,7 @@ func (c *Codes) Status(ctx context.Context, id string) (verify.Status, error) {
 		AttemptsLeft: int(r.number(13)), Channel: messages.Channel(cmp.Or(r.text(14), string(messages.SMS))), To: r.text(15),
 		Details: r.text(16),
 	}
+	status.Claimed = status.State == messages.Sending
 	superseded := r.number(4) != 0
 	status.Resendable = !superseded && resendable(status, now, r)
 	status.State = shown(status, superseded || !status.ExpiresAt.After(now))

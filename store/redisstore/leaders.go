@@ -43,3 +43,24 @@ func (l *Leaders) LastRan(ctx context.Context, name string) (time.Time, error) {
 	}
 	return time.UnixMilli(at), nil
 }
+
+// LastRuns returns when each of the tasks was last done, in one round trip, without those for which that is not known.
+func (l *Leaders) LastRuns(ctx context.Context, names []string) (map[string]time.Time, error) {
+	asked := make([]*redis.StringCmd, len(names))
+	_, err := l.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, name := range names {
+			asked[i] = pipe.Get(ctx, l.store.space.ranKey(name))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("find last runs: %w", err)
+	}
+	found := map[string]time.Time{}
+	for i, name := range names {
+		if ms, err := asked[i].Int64(); err == nil {
+			found[name] = time.UnixMilli(ms)
+		}
+	}
+	return found, nil
+}

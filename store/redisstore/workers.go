@@ -3,6 +3,7 @@ package redisstore
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -34,13 +35,27 @@ const (
 	workerSince    = "since"
 	workerBreaker  = "breaker:"
 	workerMails    = "mail_outage"
+	workerDetails  = "details" // JSON
 )
+
+// details are the parts of a heartbeat that are lists of their own.
+type details struct {
+	Outages         map[string]vitals.Outage `json:"outages,omitempty"`
+	MailOutageSince time.Time                `json:"mail_outage_since,omitzero"`
+	Jobs            []vitals.Job             `json:"jobs,omitempty"`
+	ClockAhead      time.Duration            `json:"clock_ahead,omitzero"`
+	ForeignAt       time.Time                `json:"foreign_at,omitzero"`
+}
 
 // Publish writes a worker's heartbeat, which counts for a few times the pause. It takes one round trip (on Redis Cluster one
 // to each of two nodes).
 func (w *Workers) Publish(ctx context.Context, worker vitals.Worker) error {
+	more, err := json.Marshal(details{worker.Outages, worker.MailOutageSince, worker.Jobs, worker.ClockAhead, worker.ForeignAt})
+	if err != nil {
+		return fmt.Errorf("publish worker: %w", err)
+	}
 	fields := map[string]any{
-		workerHost: worker.Host, workerVersion: worker.Version, workerQueues: strings.Join(worker.Queues, ","),
+		workerDetails: more, workerHost: worker.Host, workerVersion: worker.Version, workerQueues: strings.Join(worker.Queues, ","),
 		workerChannels: joined(worker.Channels), workerSince: worker.Since.UnixMilli(),
 		workerMails: worker.MailOutage,
 	}
@@ -48,7 +63,7 @@ func (w *Workers) Publish(ctx context.Context, worker vitals.Worker) error {
 		fields[workerBreaker+provider] = state
 	}
 	now := w.store.now()
-	_, err := w.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err = w.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.HSet(ctx, w.store.space.workerKey(worker.ID), fields)
 		pipe.Expire(ctx, w.store.space.workerKey(worker.ID), workerLife)
 		pipe.ZAdd(ctx, w.store.space.workersKey(), redis.Z{Score: float64(now.UnixMilli()), Member: worker.ID})
@@ -108,6 +123,11 @@ func workerOf(id string, fields map[string]string) vitals.Worker {
 	}
 	if ms, err := strconv.ParseInt(fields[workerSince], 10, 64); err == nil {
 		worker.Since = time.UnixMilli(ms).UTC()
+	}
+	var more details
+	if json.Unmarshal([]byte(fields[workerDetails]), &more) == nil { // an older worker tells none
+		worker.Outages, worker.MailOutageSince, worker.Jobs = more.Outages, more.MailOutageSince, more.Jobs
+		worker.ClockAhead, worker.ForeignAt = more.ClockAhead, more.ForeignAt
 	}
 	for field, state := range fields {
 		if provider, ok := strings.CutPrefix(field, workerBreaker); ok {

@@ -48,11 +48,14 @@ func workersTests(t *testing.T, url string) {
 	want("two", older, younger)
 
 	older.Breakers = map[string]string{"aliyun": "half_open", "ronglian": "closed"}
-	older.MailOutage = "login_refused"
+	older.MailOutage, older.MailOutageSince = "login_refused", b.clock.Now().UTC()
+	older.Outages = map[string]vitals.Outage{"aliyun": {Since: b.clock.Now().UTC(), Reason: "misconfigured", Code: "isv.AMOUNT_NOT_ENOUGH", Account: true}}
+	older.Jobs = []vitals.Job{{Name: "traffic", Every: time.Minute, FailingSince: b.clock.Now().UTC()}}
+	older.ClockAhead, older.ForeignAt = -time.Second, b.clock.Now().UTC()
 	b.clock.Advance(3 * redisstore.WorkerPause)
 	publish(older)
 	want("both were heard of lately, one with news", older, younger)
-	older.MailOutage = ""
+	older.MailOutage, older.MailOutageSince, older.Outages, older.Jobs = "", time.Time{}, nil, nil
 	publish(older)
 	want("its mails leave again", older, younger)
 	b.clock.Advance(2 * redisstore.WorkerPause)
