@@ -145,6 +145,7 @@ func TestRegister_fills_the_account_and_its_mail(t *testing.T) {
 		ID: got.ID, Username: "LiLei_1", Mobile: mobile(t, someMobile), PendingEmail: email(t, someEmail),
 		PendingEmailAt: w.clock.Now(), PasswordHash: got.PasswordHash, Active: true, ActivationGeneration: 1, SessionGeneration: 1,
 		SeenAt: w.clock.Now(), AgreedAt: w.clock.Now(), CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now(),
+		AgreedBy: accounts.Origin{RequestID: "request-1", Network: "203.0.113.0/24", Language: "en"},
 	}
 	if got != want || w.people[got.ID] != want {
 		t.Errorf("account = %+v, stored %+v, want %+v", got, w.people[got.ID], want)
