@@ -47,7 +47,7 @@ func (a *Accounts) FindWaiting(ctx context.Context, email contact.Email) (accoun
 // losing a race for the proof.
 func (a *Accounts) Release(ctx context.Context, address string, when time.Time) error {
 	for range releaseBatches {
-		n, err := a.dropPending(ctx, when, unproved{"pending_email_key = ?", []any{address}, pendingBatch, true})
+		n, err := a.dropPending(ctx, when, unproved{"pending_email_key = ?", []any{address}, pendingBatch, false})
 		if err != nil {
 			return fmt.Errorf("release address: %w", err)
 		}
