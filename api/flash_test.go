@@ -27,7 +27,7 @@ func TestFlash_says_once_what_was_done(t *testing.T) {
 	if id := p.get("/v1/sessions/current").Data["id"].(string); id == "" || strings.Contains(page, id) {
 		t.Error("the page shows the identifier of the account")
 	}
-	p.get("/account").wantPage(200, `id="said"></p>`) // it is said once
+	p.get("/account").wantPage(200, `id="said"></p>`) // once only
 	for _, forged := range []string{"said_nothing", "account.title", "%3Cscript%3E", "<script>", "../x"} {
 		p.header = map[string][]string{"Cookie": {"usher-said=" + forged + "; usher=" + p.cookie()}}
 		p.get("/account").wantPage(200, `id="said"></p>`)

@@ -253,18 +253,11 @@ func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.
 	if s.consentDue(c.Request().Context(), account) && !slices.Contains(consentActions, action) {
 		return errConsent
 	}
-	var err error
 	switch action {
 	case "export":
 		return s.exportForm(c, form)
 	case "delete":
 		return s.deletionForm(c, form)
-	case "agree":
-		err = s.agreeForm(c, form)
-	case "withdraw_terms":
-		_, err = s.withdraw(c, accounts.Terms)
-	case "withdraw_privacy":
-		_, err = s.withdraw(c, accounts.Privacy)
 	case "send_code":
 		purpose := verify.ChangeMobile
 		if p.Mode == "email" {
@@ -273,36 +266,50 @@ func (s *Server) accountAction(c echo.Context, account accounts.Account, p *web.
 		return s.sendCodeForm(c, "account", p, purpose)
 	case "captcha_audio":
 		return s.speakCaptcha(c, p)
-	case "username":
-		_, err = fromForm(c, form, s.setUsername)
-	case "password":
-		_, err = fromForm(c, form, s.changePassword)
-	case "email":
-		if changed, changeErr := fromForm(c, form, s.changeEmail); changeErr != nil {
-			err = changeErr
-		} else if changed.PendingEmail.IsZero() {
-			action = "email_proved" // by the code
-		}
-	case "mobile":
-		_, err = fromForm(c, s.withCallingCode(form), s.changeMobile)
 	case "resend":
-		if err = s.resendOwn(c, account); err == nil {
+		err := s.resendOwn(c, account)
+		if err == nil {
 			*p = web.Page{Said: "resent_own"}
 		} else if _, bounced := errors.AsType[accounts.FieldErrors](err); bounced {
 			p.Mode = "email" // the form for another address says what is wrong with this one
 		}
 		return err
+	}
+	said, err := s.changeOwn(c, action, form)
+	if err == nil && said != "" {
+		*p = web.Page{Said: "said_" + said}
+	}
+	return err
+}
+
+// changeOwn makes a change and returns its name in the texts; "" when there is no change of this name.
+func (s *Server) changeOwn(c echo.Context, action string, form map[string]string) (said string, err error) {
+	switch action {
+	case "agree":
+		err = s.agreeForm(c, form)
+	case "withdraw_terms":
+		_, err = s.withdraw(c, accounts.Terms)
+	case "withdraw_privacy":
+		_, err = s.withdraw(c, accounts.Privacy)
+	case "username":
+		_, err = fromForm(c, form, s.setUsername)
+	case "password":
+		_, err = fromForm(c, form, s.changePassword)
+	case "email":
+		var changed accounts.Account
+		if changed, err = fromForm(c, form, s.changeEmail); err == nil && changed.PendingEmail.IsZero() {
+			return "email_proved", nil // by the code
+		}
+	case "mobile":
+		_, err = fromForm(c, s.withCallingCode(form), s.changeMobile)
 	case "end_session":
 		err = s.endOne(c, form["session"])
 	case "end_others":
 		_, err = s.endOtherSessions(c)
 	default:
-		return nil
+		return "", nil
 	}
-	if err == nil {
-		*p = web.Page{Said: "said_" + action}
-	}
-	return err
+	return action, err
 }
 
 // fromForm calls the work of an endpoint with a body from the fields of a form.

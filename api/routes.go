@@ -18,10 +18,7 @@ const (
 
 // routes is the table of contents of the HTTP face.
 func (s *Server) routes(e *echo.Echo) {
-	get := func(path string, handler echo.HandlerFunc) {
-		e.Match([]string{http.MethodGet, http.MethodHead}, path, handler)
-	}
-
+	get := getting(e)
 	for _, path := range []string{forwardAuthPath, forwardAuthBelow} {
 		e.RouteNotFound(path, s.forwardAuth) // of every method, also one that Echo does not know
 	}
@@ -38,23 +35,7 @@ func (s *Server) routes(e *echo.Echo) {
 	e.POST("/v1/email-codes/check", endpoint(http.StatusOK, withBody(s.checkEmailCode)))
 	get("/v1/email-codes/:id", endpoint(http.StatusOK, withoutBody(s.codeStatus)))
 
-	e.POST("/v1/verifications", s.forApp(apps.VerifyStart, s.once(http.StatusCreated, withBody(s.startVerification))))
-	get("/v1/verifications/:id", s.forApp(apps.VerifyCheck, endpoint(http.StatusOK, withoutBody(s.verificationStatus))))
-	e.POST("/v1/verifications/:id/check", s.forApp(apps.VerifyCheck, s.once(http.StatusOK, withBody(s.checkVerification))))
-	e.POST("/v1/verifications/:id/redeem", s.forApp(apps.VerifyCheck, s.once(http.StatusOK, withBody(s.redeemVerification))))
-	e.DELETE("/v1/verifications/:id", s.forApp(apps.VerifyStart, endpoint(http.StatusOK, withoutBody(s.cancelVerification))))
-
-	get("/v1/admin/accounts", s.readAccounts(withoutBody(s.adminAccounts)))
-	e.POST("/v1/admin/accounts/look-up", s.readAccounts(withBody(s.adminLookUp)))
-	get("/v1/admin/accounts/:id", s.readAccounts(withoutBody(s.adminAccount)))
-	get("/v1/admin/accounts/:id/messages", s.readAccounts(withoutBody(s.adminMessages)))
-	get("/v1/admin/accounts/:id/sessions", s.readAccounts(withoutBody(s.adminSessions)))
-	get("/v1/admin/accounts/:id/audit", s.readAccounts(withoutBody(s.adminAudit)))
-	e.POST("/v1/admin/accounts/:id/block", s.writeAccounts(withBody(s.adminChange((*accounts.Administration).Block))))
-	e.POST("/v1/admin/accounts/:id/unblock", s.writeAccounts(withBody(s.adminChange((*accounts.Administration).Unblock))))
-	e.POST("/v1/admin/accounts/:id/end-sessions", s.writeAccounts(withBody(s.adminChange((*accounts.Administration).EndSessions))))
-	e.POST("/v1/admin/accounts/:id/erase", s.writeAccounts(withBody(s.adminErase)))
-	e.POST("/v1/admin/accounts/:id/resend", s.writeAccounts(withBody(s.adminResend)))
+	s.appRoutes(e)
 
 	e.POST("/v1/reports/http", s.takeSignedReports)
 	e.POST("/v1/reports/:provider/:secret", s.takeReports)
@@ -99,6 +80,41 @@ func (s *Server) routes(e *echo.Echo) {
 	get("/openapi.yaml", openAPI)
 	get("/docs", docs)
 
+	s.pageRoutes(e)
+}
+
+// getting returns what registers a handler for GET and HEAD.
+func getting(e *echo.Echo) func(path string, handler echo.HandlerFunc) {
+	return func(path string, handler echo.HandlerFunc) {
+		e.Match([]string{http.MethodGet, http.MethodHead}, path, handler)
+	}
+}
+
+// appRoutes are for services that have a key.
+func (s *Server) appRoutes(e *echo.Echo) {
+	get := getting(e)
+	e.POST("/v1/verifications", s.forApp(apps.VerifyStart, s.once(http.StatusCreated, withBody(s.startVerification))))
+	get("/v1/verifications/:id", s.forApp(apps.VerifyCheck, endpoint(http.StatusOK, withoutBody(s.verificationStatus))))
+	e.POST("/v1/verifications/:id/check", s.forApp(apps.VerifyCheck, s.once(http.StatusOK, withBody(s.checkVerification))))
+	e.POST("/v1/verifications/:id/redeem", s.forApp(apps.VerifyCheck, s.once(http.StatusOK, withBody(s.redeemVerification))))
+	e.DELETE("/v1/verifications/:id", s.forApp(apps.VerifyStart, endpoint(http.StatusOK, withoutBody(s.cancelVerification))))
+
+	get("/v1/admin/accounts", s.readAccounts(withoutBody(s.adminAccounts)))
+	e.POST("/v1/admin/accounts/look-up", s.readAccounts(withBody(s.adminLookUp)))
+	get("/v1/admin/accounts/:id", s.readAccounts(withoutBody(s.adminAccount)))
+	get("/v1/admin/accounts/:id/messages", s.readAccounts(withoutBody(s.adminMessages)))
+	get("/v1/admin/accounts/:id/sessions", s.readAccounts(withoutBody(s.adminSessions)))
+	get("/v1/admin/accounts/:id/audit", s.readAccounts(withoutBody(s.adminAudit)))
+	e.POST("/v1/admin/accounts/:id/block", s.writeAccounts(withBody(s.adminChange((*accounts.Administration).Block))))
+	e.POST("/v1/admin/accounts/:id/unblock", s.writeAccounts(withBody(s.adminChange((*accounts.Administration).Unblock))))
+	e.POST("/v1/admin/accounts/:id/end-sessions", s.writeAccounts(withBody(s.adminChange((*accounts.Administration).EndSessions))))
+	e.POST("/v1/admin/accounts/:id/erase", s.writeAccounts(withBody(s.adminErase)))
+	e.POST("/v1/admin/accounts/:id/resend", s.writeAccounts(withBody(s.adminResend)))
+}
+
+// pageRoutes are for browsers.
+func (s *Server) pageRoutes(e *echo.Echo) {
+	get := getting(e)
 	get("/", home)
 	for _, page := range []string{"register", "forgot", "activate", "undo", "decline"} {
 		get("/"+page, s.showForm(page))

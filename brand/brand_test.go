@@ -117,7 +117,7 @@ func TestLoad_says_what_is_wrong_and_what_would_be_right(t *testing.T) {
 		{"logo.svg", "\xff", `not in UTF-8`},
 		{"texts.zh.json", `{"a": 1}`, `texts.zh.json: `},
 		{"texts.fr.json", `{}`, `did you mean "texts.`},
-		{"security.txt", "Contact: nobody\nExpires: 2027-01-02T03:04:05Z", `security.txt: want a line such as Contact`},
+		{"security.txt", "Contact: somewhere\nExpires: 2027-01-02T03:04:05Z", `security.txt: want a line such as Contact`},
 		{"security.txt", "Contact: mailto:a@example.com\nExpires: soon", `security.txt: want a line such as Expires`},
 	} {
 		files := map[string]string{"brand.json": named + "}"}

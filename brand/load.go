@@ -227,9 +227,9 @@ func keysOf(t reflect.Type) []string {
 	if t.Kind() != reflect.Struct {
 		return nil
 	}
-	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("json"); key != "" {
-			keys = append(append(keys, key), keysOf(t.Field(i).Type)...)
+	for field := range t.Fields() {
+		if key := field.Tag.Get("json"); key != "" {
+			keys = append(append(keys, key), keysOf(field.Type)...)
 		}
 	}
 	return keys

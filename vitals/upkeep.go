@@ -24,30 +24,43 @@ const canaryJob = "canary"
 // jobs names periodic work that fails or is not done. A job is late when no worker has done it for twice its interval and
 // some minutes, while a worker that could was there all the time.
 func (v *verdict) jobs() {
-	failing, every, from := map[string]time.Time{}, map[string]time.Duration{}, map[string]time.Time{}
-	for _, w := range v.Workers {
-		for _, job := range w.Jobs {
-			if start, known := from[job.Name]; !known || w.Since.Before(start) {
-				from[job.Name] = w.Since
-			}
-			every[job.Name] = job.Every
-			if since := job.FailingSince; !since.IsZero() && (failing[job.Name].IsZero() || since.Before(failing[job.Name])) {
-				failing[job.Name] = since
-			}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(every)) {
-		ran, since := v.JobsRan[name], failing[name]
-		late := v.At.Sub(latest(ran, from[name])) > 2*every[name]+lateJob
+	known := v.periodic()
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		job, ran := known[name], v.JobsRan[name]
+		fails := !job.failing.IsZero() && job.failing.After(ran)
+		late := v.At.Sub(latest(ran, job.from)) > 2*job.every+lateJob
 		switch {
-		case !since.IsZero() && since.After(ran) && name == canaryJob:
-			v.add(Amber, "canary_fails", name).Since = since
-		case !since.IsZero() && since.After(ran) && v.At.Sub(since) > min(every[name], lateJob):
-			v.add(Amber, "job_fails", name).Since = since
+		case fails && name == canaryJob:
+			v.add(Amber, "canary_fails", name).Since = job.failing
+		case fails && v.At.Sub(job.failing) > min(job.every, lateJob):
+			v.add(Amber, "job_fails", name).Since = job.failing
 		case late && !v.Lacks(SourceJobs) && !v.Lacks(SourceWorkers):
-			v.add(Amber, "job_late", name).Since = latest(ran, from[name])
+			v.add(Amber, "job_late", name).Since = latest(ran, job.from)
 		}
 	}
+}
+
+// periodicJob is what all workers know of a job: its interval, since when a worker could do it, and since when it fails.
+type periodicJob struct {
+	every         time.Duration
+	from, failing time.Time
+}
+
+func (f Facts) periodic() map[string]periodicJob {
+	all := map[string]periodicJob{}
+	for _, w := range f.Workers {
+		for _, job := range w.Jobs {
+			one, known := all[job.Name]
+			if one.every = job.Every; !known || w.Since.Before(one.from) {
+				one.from = w.Since
+			}
+			if since := job.FailingSince; !since.IsZero() && (one.failing.IsZero() || since.Before(one.failing)) {
+				one.failing = since
+			}
+			all[job.Name] = one
+		}
+	}
+	return all
 }
 
 func latest(a, b time.Time) time.Time {

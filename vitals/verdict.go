@@ -241,6 +241,11 @@ func (v *verdict) codes() {
 	}
 	delivered, _ := recent.DeliveredRate()
 	rate("few_delivered", delivered, recent.Delivered, recent.Reported())
+	v.codesInUse(recent)
+}
+
+// codesInUse judges what becomes of accepted codes.
+func (v *verdict) codesInUse(recent Tally) {
 	if used, ok := recent.UsedRate(); ok && recent.Accepted >= enoughUsed && used < fewUsed {
 		v.add(Amber, "few_used", used, recent.Accepted)
 	}
@@ -372,9 +377,13 @@ func (v *verdict) mails() {
 	if v.Outbox != nil && v.Outbox.Age(v.At) > oldMail {
 		v.add(Amber, "outbox_waits", v.Outbox.Count, v.Outbox.Age(v.At)).Since = v.Outbox.Oldest
 	}
-	if v.Traffic == nil {
-		return
+	if v.Traffic != nil {
+		v.mailTraffic()
 	}
+}
+
+// mailTraffic judges the rates of recent mails, and those that wait for an operator.
+func (v *verdict) mailTraffic() {
 	recent := v.Traffic.Mail.Recent
 	rate, ok := recent.AcceptedRate()
 	switch {

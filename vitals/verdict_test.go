@@ -207,8 +207,11 @@ func TestFacts_Judge(t *testing.T) {
 				f.Workers[0].Since = at.Add(-24 * time.Hour)
 				failing := at.Add(-30 * time.Minute)
 				f.Workers[0].Jobs = []vitals.Job{
-					{Name: "a", Every: time.Minute}, {Name: "b", Every: time.Minute}, {Name: "c", Every: time.Minute, FailingSince: failing},
-					{Name: "canary", Every: 20 * time.Minute, FailingSince: failing}, {Name: "never", Every: 24 * time.Hour},
+					{Name: "a", Every: time.Minute},
+					{Name: "b", Every: time.Minute},
+					{Name: "c", Every: time.Minute, FailingSince: failing},
+					{Name: "canary", Every: 20 * time.Minute, FailingSince: failing},
+					{Name: "never", Every: 24 * time.Hour},
 				}
 			},
 			[]string{"amber job_late [b]", "amber job_fails [c]", "amber canary_fails [canary]"},
@@ -304,7 +307,7 @@ func TestFacts_Judge_names_the_people_and_the_time(t *testing.T) {
 	f.Process = &vitals.Process{Slow: "/login"}
 	found = look(at.Add(5 * time.Minute))
 	if slow = found[len(found)-1]; !slow.Since.Equal(at.Add(5 * time.Minute)) {
-		t.Errorf("a finding that was away begins anew: %+v", slow)
+		t.Errorf("a finding that had ended begins anew: %+v", slow)
 	}
 }
 

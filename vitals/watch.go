@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// forgetAfter is how long a finding may be away before it counts as a new one: a figure may cross a threshold to and fro.
+// forgetAfter is how long a finding may be missing before it counts as a new one: a figure may cross a threshold to and fro.
 const forgetAfter = 2 * time.Minute
 
 // Watch remembers since when each finding has stood, for those that do not tell themselves. It is safe for concurrent use;

@@ -116,19 +116,19 @@ const (
 	logoWidth  = 220
 )
 
-// logo is what the template needs of it.
-type logo struct {
+// Logo is what the template needs of it.
+type Logo struct {
 	URL, Dark     string // Dark is empty where one picture is for both themes
 	Width, Height int
 }
 
 // Logo returns the team's logo, or nil.
-func (r *Renderer) Logo() *logo {
+func (r *Renderer) Logo() *Logo {
 	light, dark := r.face.Logo()
 	if light == nil {
 		return nil
 	}
-	l := &logo{URL: r.AssetURL(light.Name)}
+	l := &Logo{URL: r.AssetURL(light.Name)}
 	l.Width, l.Height = light.Fit(logoHeight, logoWidth)
 	if dark != light {
 		l.Dark = r.AssetURL(dark.Name)

@@ -125,25 +125,10 @@ func (p *pulse) process() vitals.Process {
 	requests := map[string]int{}
 	for key, value := range last.values {
 		n := int(value - first.values[key])
+		count(&found, key, n)
 		switch key.metric {
 		case metricRequests:
 			requests[key.first] += n
-			found.Requests += n
-			if key.second >= "500" {
-				found.Errors += n
-			}
-		case metricAdmission:
-			found.Admission[key.first] = counted(found.Admission[key.first], n, key.second == "refused")
-		case metricLimited:
-			found.Limited[key.first] = n
-		case metricSignIns:
-			found.SignIns = counted(found.SignIns, n, key.first == "wrong")
-		case metricCaptchas:
-			if key.first == "right" || key.first == "wrong" {
-				found.Captchas = counted(found.Captchas, n, key.first == "wrong")
-			}
-		case metricBlocked:
-			found.Blocked = n
 		case metricAllowed:
 			left, known := last.values[series{metric: metricLeft, first: key.first}]
 			if known {
@@ -158,6 +143,29 @@ func (p *pulse) process() vitals.Process {
 		}
 	}
 	return found
+}
+
+// count adds what a series has grown by.
+func count(found *vitals.Process, key series, n int) {
+	switch key.metric {
+	case metricRequests:
+		found.Requests += n
+		if key.second >= "500" {
+			found.Errors += n
+		}
+	case metricAdmission:
+		found.Admission[key.first] = counted(found.Admission[key.first], n, key.second == "refused")
+	case metricLimited:
+		found.Limited[key.first] = n
+	case metricSignIns:
+		found.SignIns = counted(found.SignIns, n, key.first == "wrong")
+	case metricCaptchas:
+		if key.first == "right" || key.first == "wrong" {
+			found.Captchas = counted(found.Captchas, n, key.first == "wrong")
+		}
+	case metricBlocked:
+		found.Blocked = n
+	}
 }
 
 // counted adds to the whole, and to the part where it belongs to that.

@@ -11,6 +11,7 @@ import (
 	"usher/app"
 	"usher/config"
 	"usher/providers/smtp"
+	"usher/tasks"
 )
 
 // mailSettings are the settings that change the look of mails: a designer has no other ones.
@@ -50,22 +51,30 @@ func mails(_ context.Context, p app.Process) error {
 		return &app.UsageError{Text: "mails preview: this is the directory of the templates, which would be overwritten; name another one"}
 	}
 	for _, sample := range samples {
-		message, err := smtp.Render(settings.From, sample.Email, time.Now())
-		if err != nil {
+		if err := writeSample(dir, settings.From, sample); err != nil {
 			return err
-		}
-		for ext, data := range map[string][]byte{
-			".html": []byte(sample.Email.HTML),
-			".txt":  []byte("Subject: " + sample.Email.Subject + "\n\n" + sample.Email.Text),
-			".eml":  message,
-		} {
-			path := filepath.Join(dir, sample.Name+ext)
-			if err := os.WriteFile(path, data, 0o644); err != nil { //nolint:gosec // nothing in it is secret
-				return fmt.Errorf("write preview: %w", err)
-			}
 		}
 		if _, err := fmt.Fprintf(p.Stdout, "%s.{html,txt,eml}\t%s\n", sample.Name, sample.Email.Subject); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// writeSample writes a mail's parts, and the message as it is sent.
+func writeSample(dir, from string, sample tasks.Sample) error {
+	message, err := smtp.Render(from, sample.Email, time.Now())
+	if err != nil {
+		return err
+	}
+	for ext, data := range map[string][]byte{
+		".html": []byte(sample.Email.HTML),
+		".txt":  []byte("Subject: " + sample.Email.Subject + "\n\n" + sample.Email.Text),
+		".eml":  message,
+	} {
+		path := filepath.Join(dir, sample.Name+ext)
+		if err := os.WriteFile(path, data, 0o644); err != nil { //nolint:gosec // nothing in it is secret
+			return fmt.Errorf("write preview: %w", err)
 		}
 	}
 	return nil

@@ -40,13 +40,7 @@ type retryFlags struct {
 
 // check refuses flags that contradict each other, and a question where no terminal can answer it.
 func (f *retryFlags) check(flags *flag.FlagSet, ids []string, terminal bool) error {
-	own := []string{"all", "yes", "dry-run", "force", "json", "rate"}
-	filtered := ""
-	flags.Visit(func(set *flag.Flag) {
-		if !slices.Contains(own, set.Name) {
-			filtered = set.Name
-		}
-	})
+	filtered, unasked := retryFilter(flags), f.yes || f.dryRun
 	switch {
 	case f.all == (len(ids) > 0):
 		return &app.UsageError{Text: "want: admin messages retry ID..., or admin messages retry -all [FLAGS]"}
@@ -56,12 +50,23 @@ func (f *retryFlags) check(flags *flag.FlagSet, ids []string, terminal bool) err
 		return &app.UsageError{Text: "-json needs -all"}
 	case f.rate < 1 || f.rate > bulkRateMost:
 		return &app.UsageError{Text: fmt.Sprintf("-rate: want 1 to %d", bulkRateMost)}
-	case f.asJSON && !f.yes && !f.dryRun:
+	case f.asJSON && !unasked:
 		return &app.UsageError{Text: "-json asks nothing: use -yes or -dry-run"}
-	case f.all && !f.yes && !f.dryRun && !terminal:
+	case f.all && !unasked && !terminal:
 		return &app.UsageError{Text: "-all asks before it changes anything, and there is no terminal: use -yes to skip the question, or -dry-run"}
 	}
 	return nil
+}
+
+// retryFilter returns the name of a flag that filters messages; "" if there is none.
+func retryFilter(flags *flag.FlagSet) (name string) {
+	own := []string{"all", "yes", "dry-run", "force", "json", "rate"}
+	flags.Visit(func(set *flag.Flag) {
+		if !slices.Contains(own, set.Name) {
+			name = set.Name
+		}
+	})
+	return name
 }
 
 func retryMessages(ctx context.Context, p app.Process) error {

@@ -51,7 +51,7 @@ func TestStatus_prints_the_sentences_of_the_page(t *testing.T) {
 		return out.String(), err
 	}
 	out, err := ask("t0ken-of-operators")
-	want(t, out, nil, "[red] Redis does not answer, since ", "nobody can sign up", "admin doctor", server.URL+"/ops/docs/runbooks/StoreUnavailable",
+	want(t, out, nil, "[red] Redis does not answer, since ", "no one can sign up", "admin doctor", server.URL+"/ops/docs/runbooks/StoreUnavailable",
 		"[note] USHER_SECRET_KEYS has more than one key")
 	if !errors.Is(err, errWrong) || strings.Count(out, "[red]") != 1 {
 		t.Errorf("%v, want one red sentence:\n%s", err, out)

@@ -31,7 +31,7 @@ of a request (answers, logs and tasks have it), of a message (a code or a mail) 
 
 With -person the user name, number or address is asked for, or read from a pipe: as an argument other users of this machine
 would see it. This needs the settings of the API, its keys included. Without ID and -person it prints each message that
-finishes, whoever it is for. Numbers and addresses are masked. Steps are read from the database and from Redis.
+finishes, for all people. Numbers and addresses are masked. Steps are read from the database and from Redis.
 `
 
 // Bounds of a tail.
@@ -116,7 +116,7 @@ func (t *tailer) run(ctx context.Context, p app.Process, follow func(context.Con
 	for {
 		done, err := follow(ctx)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the operator has ended it
+			return nil // the operator has ended it
 		}
 		if done || err != nil {
 			return err

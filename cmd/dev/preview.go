@@ -150,9 +150,9 @@ func (p *preview) stampNow() string {
 
 // themed makes what depends on the theme of the system depend on the chosen one.
 func themed(theme, text string) string {
-	dark, light := "not all", "all"
-	if theme == "dark" {
-		dark, light = light, dark
+	dark, light := "all", "not all"
+	if theme != "dark" { // it came with the address, and goes into the page
+		theme, dark, light = "light", light, dark
 	}
 	text = strings.NewReplacer("(prefers-color-scheme: dark)", dark, "(prefers-color-scheme: light)", light, `"/static/`, `"/`+theme+`/static/`).Replace(text)
 	return strings.Replace(text, "color-scheme: light dark;", "color-scheme: "+theme+";", 1)
@@ -174,7 +174,7 @@ func (p *preview) showPage(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = fmt.Fprint(w, themed(r.PathValue("theme"), out.String()))
+		_, _ = fmt.Fprint(w, themed(r.PathValue("theme"), out.String())) //nolint:gosec // a page of ours, which templates have escaped
 		return
 	}
 	http.NotFound(w, r)
@@ -190,7 +190,7 @@ func (p *preview) showMail(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = fmt.Fprintf(w, "<p style=\"margin:8px;font:14px sans-serif\">%s: <b>%s</b></p>%s",
+	_, _ = fmt.Fprintf(w, "<p style=\"margin:8px;font:14px sans-serif\">%s: <b>%s</b></p>%s", //nolint:gosec // a mail of ours, which templates have escaped
 		template.HTMLEscapeString(cmp.Or(mail.FromName, "USHER_MAIL_FROM")), template.HTMLEscapeString(mail.Subject), themed(r.PathValue("theme"), mail.HTML))
 }
 

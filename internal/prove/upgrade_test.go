@@ -253,7 +253,7 @@ func buildPrevious(t *testing.T) string {
 	if err := os.MkdirAll(caches, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	making, err := os.MkdirTemp(caches, "making-")
+	making, err := os.MkdirTemp(caches, "making-") //nolint:usetesting // a rename needs the same file system
 	if err != nil {
 		t.Fatal(err)
 	}

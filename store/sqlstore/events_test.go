@@ -115,15 +115,17 @@ var walks = map[string]walk{
 		return account.ID
 	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged}, // told when it is proved
 		audit: []audit.Action{audit.AccountCreated, audit.ContactChanged, audit.ContactRequested, audit.ContactChanged}},
-	"ReplaceEmail": {do: func(t *testing.T, f *fixture) string {
-		account, _ := f.proved(t)
-		next, _ := f.contacts(t)
-		if _, err := f.accounts.ReplaceEmail(t.Context(), account, next, f.change(account, accounts.ChangedEmail)); err != nil {
-			t.Fatal(err)
-		}
-		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged},
-		audit: []audit.Action{audit.AccountCreated, audit.ContactChanged, audit.ContactChanged}},
+	"ReplaceEmail": {
+		do: func(t *testing.T, f *fixture) string {
+			account, _ := f.proved(t)
+			next, _ := f.contacts(t)
+			if _, err := f.accounts.ReplaceEmail(t.Context(), account, next, f.change(account, accounts.ChangedEmail)); err != nil {
+				t.Fatal(err)
+			}
+			return account.ID
+		}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged},
+		audit: []audit.Action{audit.AccountCreated, audit.ContactChanged, audit.ContactChanged},
+	},
 	"ChangeMobile": {do: func(t *testing.T, f *fixture) string {
 		account, _ := f.created(t)
 		_, _ = f.movedMobile(t, account)
@@ -136,15 +138,17 @@ var walks = map[string]walk{
 		}
 		return account.ID
 	}, want: []events.Type{events.AccountCreated, events.AccountPasswordChanged}, audit: []audit.Action{audit.AccountCreated, audit.PasswordChanged}},
-	"Undo": {do: func(t *testing.T, f *fixture) string {
-		account, _ := f.created(t)
-		_, change := f.movedMobile(t, account)
-		if _, err := f.accounts.Undo(t.Context(), change, "a hash", f.clock.Now(), nil); err != nil {
-			t.Fatal(err)
-		}
-		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged, events.AccountPasswordChanged},
-		audit: []audit.Action{audit.AccountCreated, audit.ContactChanged, audit.ChangeUndone}},
+	"Undo": {
+		do: func(t *testing.T, f *fixture) string {
+			account, _ := f.created(t)
+			_, change := f.movedMobile(t, account)
+			if _, err := f.accounts.Undo(t.Context(), change, "a hash", f.clock.Now(), nil); err != nil {
+				t.Fatal(err)
+			}
+			return account.ID
+		}, want: []events.Type{events.AccountCreated, events.AccountContactChanged, events.AccountContactChanged, events.AccountPasswordChanged},
+		audit: []audit.Action{audit.AccountCreated, audit.ContactChanged, audit.ChangeUndone},
+	},
 	"HandOver": {do: func(t *testing.T, f *fixture) string {
 		_, claimer, _ := f.claimed(t)
 		f.clock.Advance(accounts.ClaimWindow)
@@ -170,16 +174,18 @@ var walks = map[string]walk{
 		}
 		return account.ID
 	}, want: []events.Type{events.AccountCreated, events.AccountBlocked}, audit: []audit.Action{audit.AccountCreated, audit.AccountBlocked}},
-	"Unblock": {do: func(t *testing.T, f *fixture) string {
-		account, _ := f.created(t)
-		for _, change := range []func(context.Context, string, time.Time) (accounts.Account, error){f.accounts.Block, f.accounts.Unblock} {
-			if _, err := change(t.Context(), account.ID, f.clock.Now()); err != nil {
-				t.Fatal(err)
+	"Unblock": {
+		do: func(t *testing.T, f *fixture) string {
+			account, _ := f.created(t)
+			for _, change := range []func(context.Context, string, time.Time) (accounts.Account, error){f.accounts.Block, f.accounts.Unblock} {
+				if _, err := change(t.Context(), account.ID, f.clock.Now()); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountBlocked, events.AccountUnblocked},
-		audit: []audit.Action{audit.AccountCreated, audit.AccountBlocked, audit.AccountUnblocked}},
+			return account.ID
+		}, want: []events.Type{events.AccountCreated, events.AccountBlocked, events.AccountUnblocked},
+		audit: []audit.Action{audit.AccountCreated, audit.AccountBlocked, audit.AccountUnblocked},
+	},
 
 	// These tell nothing: an address is not proved yet, no event is about names, which no body shows, and a team imports accounts
 	// that it has already.
