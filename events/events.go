@@ -140,7 +140,8 @@ func Body(typ Type, at time.Time, data any) ([]byte, error) {
 	return body, nil
 }
 
-// WithoutContacts returns the body of an event without the masked numbers and addresses in it.
+// WithoutContacts returns the body of an event without the masked numbers and addresses in it, and without the id of a message: that of
+// a code begins with the keyed hash of its number or address.
 func WithoutContacts(body []byte) ([]byte, error) {
 	var event struct {
 		Type      json.RawMessage            `json:"type"`
@@ -150,7 +151,7 @@ func WithoutContacts(body []byte) ([]byte, error) {
 	if err := json.Unmarshal(body, &event); err != nil {
 		return nil, fmt.Errorf("decode event: %w", err)
 	}
-	for _, field := range []string{"mobile", "email", "to"} {
+	for _, field := range []string{"mobile", "email", "to", "message_id"} {
 		delete(event.Data, field)
 	}
 	short, err := json.Marshal(event)

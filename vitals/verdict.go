@@ -244,7 +244,7 @@ func (v *verdict) codes() {
 	v.codesInUse(recent)
 }
 
-// codesInUse judges what becomes of accepted codes.
+// codesInUse judges how many accepted codes are used, how soon they were accepted, and how many expired.
 func (v *verdict) codesInUse(recent Tally) {
 	if used, ok := recent.UsedRate(); ok && recent.Accepted >= enoughUsed && used < fewUsed {
 		v.add(Amber, "few_used", used, recent.Accepted)

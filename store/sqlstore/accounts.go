@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -322,8 +323,10 @@ func (a *Accounts) update(ctx context.Context, w writing, statement string, args
 
 var _ accounts.ImportStore = (*Accounts)(nil)
 
-// CreateAll implements [accounts.ImportStore]. It stores all accounts with one statement, which takes as long as a few calls of
-// [Accounts.Create].
+// createBatch is how many accounts one statement stores: SQLite takes 32,766 variables.
+const createBatch = 500
+
+// CreateAll implements [accounts.ImportStore]. A statement for many accounts takes as long as a few calls of [Accounts.Create].
 func (a *Accounts) CreateAll(ctx context.Context, list []accounts.Account, keep bool) (map[string]bool, error) {
 	rows := make([]accountRow, 0, len(list))
 	for _, account := range list {
@@ -333,15 +336,19 @@ func (a *Accounts) CreateAll(ctx context.Context, list []accounts.Account, keep 
 		}
 		rows = append(rows, row)
 	}
-	query, args, err := sqlx.Named(insertAccount+" on conflict do nothing returning id", rows)
-	if err != nil {
-		return nil, fmt.Errorf("create accounts: %w", err)
-	}
 	var ids []string
-	err = a.db.slowly().inTx(ctx, func(tx *sqlx.Tx) error {
+	err := a.db.slowly().inTx(ctx, func(tx *sqlx.Tx) error {
 		ids = ids[:0]
-		if err := tx.SelectContext(ctx, &ids, tx.Rebind(query), args...); err != nil {
-			return err
+		for batch := range slices.Chunk(rows, createBatch) {
+			query, args, err := sqlx.Named(insertAccount+" on conflict do nothing returning id", batch)
+			if err != nil {
+				return err
+			}
+			var created []string
+			if err := tx.SelectContext(ctx, &created, tx.Rebind(query), args...); err != nil {
+				return err
+			}
+			ids = append(ids, created...)
 		}
 		if !keep {
 			return errRollback

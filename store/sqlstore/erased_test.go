@@ -119,7 +119,7 @@ func erasedWhole(t *testing.T, f *fixture) {
 	after := f.dump(t)
 	for _, trace := range traces {
 		if strings.Contains(after, trace) {
-			t.Errorf("%q is still there", trace)
+			t.Errorf("%q is still there: %s", trace, lineOf(after, trace))
 		}
 	}
 	if !strings.Contains(after, string(events.AccountDeleted)) {
@@ -285,4 +285,14 @@ func (f *fixture) wantDueDeletions(t *testing.T, at time.Time, id string) {
 	if _, err := f.accounts.EraseDue(t.Context(), id, at); err != nil {
 		t.Errorf("EraseDue = %v", err)
 	}
+}
+
+// lineOf returns the row of a dump that has the text, and its table.
+func lineOf(dump, text string) string {
+	for line := range strings.Lines(dump) {
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+	return ""
 }

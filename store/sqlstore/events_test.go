@@ -197,7 +197,7 @@ var walks = map[string]walk{
 			}
 		}
 		return account.ID
-	}, want: []events.Type{events.AccountCreated, events.AccountDeleted}},
+	}, want: []events.Type{events.AccountCreated, events.AccountDeleted}, audit: []audit.Action{audit.AccountCreated, audit.AccountDeleted}},
 
 	"Agree":            {why: "no event is about consents"},
 	"Withdraw":         {why: "no event is about consents"},

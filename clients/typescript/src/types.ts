@@ -1080,6 +1080,9 @@ export type ContactEvent = AccountEvent & {
     changed: Array<'mobile' | 'email'>;
 };
 
+/**
+ * An event that is sent after its person was erased has no `to`.
+ */
 export type VerificationEvent = {
     verification_id: string;
     app_id: string;
@@ -1091,17 +1094,20 @@ export type VerificationEvent = {
     /**
      * Masked number or address.
      */
-    to: string;
+    to?: string;
 };
 
+/**
+ * An event that is sent after its person was erased has neither `message_id` nor `to`.
+ */
 export type MessageEvent = {
-    message_id: string;
+    message_id?: string;
     channel: 'sms' | 'email';
     purpose: string;
     /**
      * Masked number or address.
      */
-    to: string;
+    to?: string;
     /**
      * failed: no provider accepted it; undelivered: the carrier reported that it did not arrive.
      */
