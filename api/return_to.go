@@ -123,7 +123,7 @@ func (s *Server) land(c echo.Context, form map[string]string) error {
 }
 
 // todoParam tells the page of a landing what a registration has left to do. The script of the pages adds it too.
-const todoParam = "usher_todo"
+const todoParam = "usher-todo"
 
 // landAfterSignUp is land for a new account. It says where an address is still to be proved; the account's own page does so itself.
 func (s *Server) landAfterSignUp(c echo.Context, account accounts.Account, form map[string]string) error {

@@ -220,7 +220,7 @@ func TestLanding_is_where_people_go_without_another_address(t *testing.T) {
 		"mobile": {number}, "email": {address}, "mode": {"mobile"}, "agree": {"true"}, "password": {password}, "action": {"register"},
 		"sms_code": {p.code(number, "register")}, "sms_code_id": {b.codeID(number)},
 	}
-	p.submit("/register", form).wantSeeOther(shop + "&usher_todo=email")
+	p.submit("/register", form).wantSeeOther(shop + "&usher-todo=email")
 	p.get("/activate?token="+b.lastToken(address)).wantPage(200, "")
 	p.submit("/activate", url.Values{"token": {b.lastToken(address)}, "action": {"activate"}}).
 		wantPage(200, `<a class="main" href="`+html.EscapeString(shop)+`">继续`)

@@ -782,7 +782,7 @@ const landing = document.documentElement.dataset.next ?? '/account';
 // landingFor tells the page of another site what the registration has left to do.
 function landingFor({ email, email_active: proved }) {
   const url = new URL(landing, location.href);
-  if (url.origin !== location.origin && email && !proved) url.searchParams.set('usher_todo', 'email');
+  if (url.origin !== location.origin && email && !proved) url.searchParams.set('usher-todo', 'email');
   return url.href;
 }
 
