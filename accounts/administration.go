@@ -109,12 +109,12 @@ func (a *Administration) Messages(ctx context.Context, id, after string, limit i
 	return a.Directory.Messages(ctx, account, after, limit)
 }
 
-// Records returns a page of the audit of the account, which may have been deleted.
-func (a *Administration) Records(ctx context.Context, id, after string, limit int) ([]audit.Record, error) {
-	if err := a.read(ctx, audit.AccountAuditRead, id); err != nil {
+// Records returns a page of the audit of the filter's account, which may have been deleted.
+func (a *Administration) Records(ctx context.Context, filter audit.Filter) ([]audit.Record, error) {
+	if err := a.read(ctx, audit.AccountAuditRead, filter.AccountID); err != nil {
 		return nil, err
 	}
-	return a.Directory.Records(ctx, audit.Filter{AccountID: id, After: after, Limit: limit})
+	return a.Directory.Records(ctx, filter)
 }
 
 // show returns an account after the record that it was read.

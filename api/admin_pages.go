@@ -178,7 +178,11 @@ func (s *Server) showAdmin(c echo.Context, superuser, account accounts.Account, 
 	if err != nil {
 		return err
 	}
-	records, err := s.administration().Records(ctx, account.ID, c.QueryParam("audit"), adminRows+1)
+	// Each look at this page is recorded: what was done would soon be found on later pages only.
+	p.Admin.Looks = c.QueryParam("looks") != ""
+	records, err := s.administration().Records(ctx, audit.Filter{
+		AccountID: account.ID, After: c.QueryParam("audit"), NoLooks: !p.Admin.Looks, Limit: adminRows + 1,
+	})
 	if err != nil {
 		return err
 	}

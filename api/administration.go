@@ -197,7 +197,7 @@ func (s *Server) adminMessages(c echo.Context) (pageView[AdminMessage], error) {
 
 func (s *Server) adminAudit(c echo.Context) (pageView[audit.Record], error) {
 	return page(c, func(after string, limit int) ([]audit.Record, error) {
-		return s.administration().Records(c.Request().Context(), c.Param("id"), after, limit)
+		return s.administration().Records(c.Request().Context(), audit.Filter{AccountID: c.Param("id"), After: after, Limit: limit})
 	}, func(r audit.Record) string { return r.ID }, func(r audit.Record) audit.Record { return r })
 }
 

@@ -87,8 +87,14 @@ func Actions() []Action {
 	return []Action{
 		AccountCreated, AccountActivated, AccountDeleted, DeletionRequested, DeletionTakenBack, AccountBlocked, AccountUnblocked, UsernameSet, ContactChanged, ContactRequested,
 		ContactRemoved, NumberClaimed, PasswordChanged, ChangeUndone, ActivationSent, AccountsImported, SignedIn, SessionsEnded,
+		ConsentGiven, ConsentWithdrawn, AccountExported,
 		AccountLookedUp, AccountNotFound, AccountsListed, AccountMessagesRead, AccountAuditRead,
 	}
+}
+
+// Looks lists the actions of superusers, apps and operators that only read.
+func Looks() []Action {
+	return []Action{AccountLookedUp, AccountNotFound, AccountsListed, AccountMessagesRead, AccountAuditRead}
 }
 
 // Record is one line of the audit.
@@ -114,6 +120,7 @@ type Filter struct {
 	Actor     string    // see [Kind]
 	Since     time.Time // done then or later
 	After     string    // the id of a record: only older ones
+	NoLooks   bool      // without those of [Looks]
 	Limit     int
 }
 

@@ -12,6 +12,7 @@ type Admin struct {
 	Own      bool   // the one account is that of the superuser, which cannot be changed here
 	Changed  string // the action that was just done, or empty
 	Erased   bool   // an account was just erased
+	Looks    bool   // the records have those of looks too
 
 	Accounts []AdminAccount
 	Account  *AdminAccount

@@ -113,6 +113,13 @@ func (a *Audit) List(ctx context.Context, f audit.Filter) ([]audit.Record, error
 	if !f.Since.IsZero() {
 		conditions, args = append(conditions, "occurred_at >= ?"), append(args, at(f.Since))
 	}
+	if f.NoLooks {
+		looks := audit.Looks()
+		conditions = append(conditions, "action not in (?"+strings.Repeat(", ?", len(looks)-1)+")")
+		for _, look := range looks {
+			args = append(args, string(look))
+		}
+	}
 	var rows []auditRow
 	err := a.db.listOnce(ctx, &rows, "select "+auditColumns+" from audit where "+strings.Join(conditions, " and ")+
 		" order by id desc limit ?", append(args, min(max(f.Limit, 1), ListMost))...)

@@ -130,6 +130,9 @@ func auditPages(t *testing.T, f *fixture) {
 	if !slices.Equal(pages, []int{2, 1}) {
 		t.Errorf("pages of %v records, want the three since the time", pages)
 	}
+	if rest := f.records(t, audit.Filter{NoLooks: true, Limit: 10}); len(rest) != 1 || rest[0].Action != audit.AccountCreated {
+		t.Errorf("without looks: %+v", rest)
+	}
 }
 
 func auditPruned(t *testing.T, f *fixture) {
