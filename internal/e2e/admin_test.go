@@ -57,12 +57,20 @@ func TestAdmin_pages_in_a_browser(t *testing.T) {
 	tab.do(t, chromedp.Navigate(page+"?lang=en"), chromedp.Focus(css(".deed summary")), chromedp.KeyEvent(kb.Enter),
 		chromedp.WaitVisible(css("#reason-block")), chromedp.SendKeys(css("#reason-block"), "owner of 13800138002"+kb.Enter))
 	tab.says(t, "#reason-block-error", "no number or address")
-	tab.do(t, chromedp.Clear(css("#reason-block")), chromedp.SendKeys(css("#reason-block"), "ticket 4711"+kb.Enter))
+	tab.retype(t, "#reason-block", "ticket 4711"+kb.Enter)
 	tab.says(t, ".notice", "The account is blocked")
 	tab.checkAdmin(t, page, "blocked")
 	tab.do(t, chromedp.Navigate(page+"?lang=en"), chromedp.Click(css(".deed summary")), chromedp.SendKeys(css("#reason-unblock"), "ticket 4711"+kb.Enter))
 	tab.says(t, ".notice", "can be used again")
 	tab.says(t, "#audit", "Account blocked")
+	t.Run("axe finds nothing", func(t *testing.T) {
+		axe := readAxe(t)
+		for _, lang := range []string{"zh", "en"} {
+			for _, path := range []string{s.base + "/admin", page, page + "?looks=1"} {
+				tab.axe(t, axe, inLanguage(path, lang))
+			}
+		}
+	})
 }
 
 // makeSuperuser gives every account the right: there is one.
