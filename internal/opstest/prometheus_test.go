@@ -145,9 +145,10 @@ func deployment(t *testing.T) *prometheus {
 	api := testkit.StartCommand(t, environ, "api")
 	sms := testkit.StartCommand(t, environ, "worker", "-channels", "sms")
 	email := testkit.StartCommand(t, environ, "worker", "-channels", "email")
+	events := testkit.StartCommand(t, environ, "worker", "-channels", "events")
 	watcher := startPrometheus(t, map[string]string{
 		"127.0.0.1:8081": api.Await(t, opsAddr), "127.0.0.1:8082": sms.Await(t, opsAddr),
-		"127.0.0.1:8084": email.Await(t, opsAddr),
+		"127.0.0.1:8084": email.Await(t, opsAddr), "127.0.0.1:8085": events.Await(t, opsAddr),
 	})
 	traffic(t, api.Await(t, `"http_addr":"([^"]+)"`), sandboxAddr)
 	return watcher
@@ -161,8 +162,8 @@ func TestPrometheus_watches_a_deployment(t *testing.T) {
 	p := deployment(t)
 	testkit.Eventually(t, patience, func() bool {
 		down, all := p.down()
-		return all == 3 && len(down) == 0
-	}, "an API and two workers are up")
+		return all == 4 && len(down) == 0
+	}, "an API and three workers are up")
 	want := len(rules(t))
 	testkit.Eventually(t, patience, func() bool {
 		states := p.rules()
