@@ -28,7 +28,8 @@ type Directory interface {
 	// Records returns records of the audit.
 	Records(ctx context.Context, filter audit.Filter) ([]audit.Record, error)
 
-	// HasOtherSuperuser reports whether another account than this one is a superuser that can sign in.
+	// HasOtherSuperuser reports whether another account than this one is a superuser that can sign in and
+	// stays: its owner has not asked for its deletion.
 	HasOtherSuperuser(ctx context.Context, id string) (bool, error)
 }
 
@@ -109,9 +110,14 @@ func (a *Administration) Messages(ctx context.Context, id, after string, limit i
 	return a.Directory.Messages(ctx, account, after, limit)
 }
 
-// Records returns a page of the audit of the filter's account, which may have been deleted.
+// Records returns a page of the audit of the filter's account, which may have been deleted. There is none for what no account
+// can have as its id, and the record of the look-up must not keep it: it may be a number or an address.
 func (a *Administration) Records(ctx context.Context, filter audit.Filter) ([]audit.Record, error) {
-	if err := a.read(ctx, audit.AccountAuditRead, filter.AccountID); err != nil {
+	id := filter.AccountID
+	if parsed, err := uuid.Parse(id); err != nil || parsed.String() != id {
+		return nil, a.read(ctx, audit.AccountNotFound, "", Field(ByID))
+	}
+	if err := a.read(ctx, audit.AccountAuditRead, id); err != nil {
 		return nil, err
 	}
 	return a.Directory.Records(ctx, filter)

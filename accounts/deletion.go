@@ -71,15 +71,17 @@ func (s *Service) EraseDue(ctx context.Context, limit int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for i, id := range ids {
+	var all []Erased
+	var errs []error
+	for _, id := range ids {
 		erased, err := s.Store.EraseDue(ctx, id, now)
-		if errors.Is(err, ErrNotFound) { // its owner has just signed in
-			continue
+		switch {
+		case err == nil:
+			all = append(all, erased)
+		case !errors.Is(err, ErrNotFound): // else its owner has just signed in
+			errs = append(errs, err) // the others are erased nevertheless
 		}
-		if err != nil {
-			return i, err
-		}
-		s.afterErase(ctx, erased)
 	}
-	return len(ids), nil
+	s.afterErase(ctx, all...)
+	return len(ids) - len(errs), errors.Join(errs...)
 }

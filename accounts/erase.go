@@ -65,12 +65,19 @@ func (s *Service) Erase(ctx context.Context, id string) error {
 	return nil
 }
 
-// afterErase deletes the rest of an account that is gone, as far as it can be deleted now.
-func (s *Service) afterErase(ctx context.Context, erased Erased) {
-	s.Logger.InfoContext(ctx, "account erased", "account_id", erased.ID)
-	if err := s.forget(ctx, []Erased{erased}); err != nil {
-		s.Logger.WarnContext(ctx, "codes, sessions or messages of an erased account are not deleted yet; a worker will do it",
-			"account_id", erased.ID, "error", err)
+// afterErase deletes the rest of accounts that are gone, as far as it can be deleted now.
+func (s *Service) afterErase(ctx context.Context, erased ...Erased) {
+	if len(erased) == 0 {
+		return
+	}
+	ids := make([]string, len(erased))
+	for i, e := range erased {
+		ids[i] = e.ID
+		s.Logger.InfoContext(ctx, "account erased", "account_id", e.ID)
+	}
+	if err := s.forget(ctx, erased); err != nil {
+		s.Logger.WarnContext(ctx, "codes, sessions or messages of erased accounts are not deleted yet; a worker will do it",
+			"account_ids", ids, "error", err)
 	}
 }
 
@@ -81,10 +88,10 @@ func (s *Service) ForgetErased(ctx context.Context, limit int) (int, error) {
 		return 0, err
 	}
 	erased, err := s.Store.ErasedRemains(ctx, s.Now().Add(-forgetAgain), limit)
-	if err != nil || len(erased) == 0 {
+	if len(erased) == 0 {
 		return 0, err
 	}
-	return len(erased), s.forget(ctx, erased)
+	return len(erased), errors.Join(err, s.forget(ctx, erased))
 }
 
 // forget deletes what is left of the accounts. It does both halves even if one fails.

@@ -51,3 +51,30 @@ func (w *world) wantForgotten(t *testing.T, when string, want int, failed bool) 
 		t.Errorf("ForgetErased %s = %d, %v; want %d", when, n, err, want)
 	}
 }
+
+// One pass over Redis is enough for all accounts that are due, also when one of them cannot be erased.
+func TestEraseDue_erases_all_at_once(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.mu.Lock()
+	for _, id := range []string{"a", "b", "c"} {
+		w.people[id] = accounts.Account{ID: id, Active: true, DeleteAt: w.clock.Now()}
+	}
+	w.mu.Unlock()
+	w.clock.Advance(time.Hour)
+	w.steps()
+	if n, err := w.EraseDue(t.Context(), 10); n != 3 || err != nil {
+		t.Errorf("EraseDue = %d, %v", n, err)
+	}
+	want := []string{"due deletions", "erase", "erase", "erase", "forget", "forget messages", "mark forgotten"}
+	if got := w.steps(); !slices.Equal(got, want) {
+		t.Errorf("steps %q, want %q", got, want)
+	}
+	w.mu.Lock()
+	w.people["d"] = accounts.Account{ID: "d", Active: true, DeleteAt: w.clock.Now()}
+	w.mu.Unlock()
+	w.fail["erase"] = errors.New("unavailable")
+	if n, err := w.EraseDue(t.Context(), 10); n != 0 || err == nil {
+		t.Errorf("EraseDue that fails = %d, %v", n, err)
+	}
+}

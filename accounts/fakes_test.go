@@ -641,6 +641,8 @@ func (w memory) Withdraw(_ context.Context, id string, document accounts.Documen
 	return a, w.note("withdraw")
 }
 
+func (memory) Consents(context.Context, string, int) ([]accounts.Consent, error) { return nil, nil }
+
 func (w memory) Export(context.Context, accounts.Account, int) (accounts.Export, error) {
 	return accounts.Export{}, w.note("export")
 }

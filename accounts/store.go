@@ -153,6 +153,9 @@ type Store interface {
 	Agree(ctx context.Context, id string, consents []Consent) (Account, error)
 	Withdraw(ctx context.Context, id string, document Document, at time.Time) (Account, error)
 
+	// Consents returns up to limit consents of an account, the newest first.
+	Consents(ctx context.Context, id string, limit int) ([]Consent, error)
+
 	// Export returns the consents, messages and audit of the account's person, each list with the newest first and at most
 	// so many entries.
 	Export(ctx context.Context, account Account, most int) (Export, error)
@@ -166,7 +169,7 @@ type Store interface {
 	MarkForgotten(ctx context.Context, erased []Erased, at, before time.Time) error
 
 	// ErasedRemains returns up to limit accounts whose rest is to be deleted: it was not yet, or they were erased before the
-	// time and it was done once.
+	// time and it was done once. With an error it also returns those that could be read.
 	ErasedRemains(ctx context.Context, before time.Time, limit int) ([]Erased, error)
 
 	// FreeNames frees the user names of accounts that are gone since before the time.

@@ -103,6 +103,12 @@ func TestAdministration_by_an_app_looks_up_and_changes_accounts(t *testing.T) {
 	}) {
 		t.Errorf("the app's records: %v", actions)
 	}
+	if wrong := p.get(adminAccounts+"/13900139000/audit").want(200, "0"); strings.Contains(wrong.text, `"action"`) {
+		t.Errorf("audit of a number: %s", wrong.text)
+	}
+	if kept := b.records(t, "13900139000"); len(kept) != 0 {
+		t.Errorf("the audit keeps a number that was given as an id: %v", kept)
+	}
 	read := p.get(path+"/audit").want(200, "0")
 	if !strings.Contains(read.text, "Spam, ticket 4711") || !strings.Contains(read.text, string(audit.SignedIn)) && !strings.Contains(read.text, string(audit.AccountCreated)) {
 		t.Errorf("audit %s", read.text)

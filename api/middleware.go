@@ -231,22 +231,20 @@ func (s *Server) cors() echo.MiddlewareFunc {
 // crossOrigin refuses requests that the page of an untrusted origin made a browser send. A browser does not add a bearer token by
 // itself, as it does with cookies, and sends one for a page of another origin only when cors allows it.
 func (s *Server) crossOrigin() echo.MiddlewareFunc {
-	protection := http.NewCrossOriginProtection()
-	origins := slices.Clone(s.Config.AllowedOrigins)
+	var own []string
 	if u := s.Config.PublicURL; u != nil { // behind a proxy that changes Host, the browser's Origin does not match it
-		origins = append(origins, u.Scheme+"://"+u.Host)
+		own = append(own, u.Scheme+"://"+u.Host)
 	}
-	for _, origin := range origins {
-		if err := protection.AddTrustedOrigin(origin); err != nil {
-			// The origin stays untrusted. It cannot happen: the settings were checked before.
-			s.Logger.Error("allowed origin is unusable; check ALLOWED_ORIGINS", slog.String("error", err.Error()))
-		}
-	}
+	all, admin := s.protection(append(own, s.Config.AllowedOrigins...)), s.protection(own)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			// The first is the proxy's, and its method and origin are those of a request to another service; the second refuses browsers.
 			if isForwardAuth(c) || forApps(c) {
 				return next(c)
+			}
+			protection := all
+			if isAdminPage(c.Path()) { // a mistake in the page of another origin must not reach other people's accounts
+				protection = admin
 			}
 			if err := protection.Check(c.Request()); err != nil && !hasBearer(c) {
 				return errCrossOrigin
@@ -254,6 +252,18 @@ func (s *Server) crossOrigin() echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// protection trusts the origins beside that of the request itself.
+func (s *Server) protection(origins []string) *http.CrossOriginProtection {
+	p := http.NewCrossOriginProtection()
+	for _, origin := range origins {
+		if err := p.AddTrustedOrigin(origin); err != nil {
+			// The origin stays untrusted. It cannot happen: the settings were checked before.
+			s.Logger.Error("allowed origin is unusable; check ALLOWED_ORIGINS", slog.String("error", err.Error()))
+		}
+	}
+	return p
 }
 
 // isAPI reports whether the request is a program's, which always gets JSON.

@@ -104,8 +104,8 @@ func (s *Server) listConsents(c echo.Context) (consentsView, error) {
 }
 
 func (s *Server) consentsOf(c echo.Context, account accounts.Account) (consentsView, error) {
-	known, err := s.Accounts.Store.Export(c.Request().Context(), account, accounts.ExportMost)
-	return consentsView{known.Consents, s.due(account)}, err
+	consents, err := s.Accounts.Store.Consents(c.Request().Context(), account.ID, accounts.ExportMost)
+	return consentsView{consents, s.due(account)}, err
 }
 
 // due returns what the account has to agree to.

@@ -85,7 +85,7 @@ const (
 // Actions lists all actions.
 func Actions() []Action {
 	return []Action{
-		AccountCreated, AccountActivated, AccountDeleted, DeletionRequested, DeletionTakenBack, AccountBlocked, AccountUnblocked, UsernameSet, ContactChanged, ContactRequested,
+		AccountCreated, AccountActivated, AccountDeleted, DeletionRequested, DeletionTakenBack, ConsentGiven, ConsentWithdrawn, AccountExported, AccountBlocked, AccountUnblocked, UsernameSet, ContactChanged, ContactRequested,
 		ContactRemoved, NumberClaimed, PasswordChanged, ChangeUndone, ActivationSent, AccountsImported, SignedIn, SessionsEnded,
 		ConsentGiven, ConsentWithdrawn, AccountExported,
 		AccountLookedUp, AccountNotFound, AccountsListed, AccountMessagesRead, AccountAuditRead,

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -65,7 +66,7 @@ func UnprovedJob(store UnprovedStore, ttl time.Duration, now func() time.Time, l
 // erasedBatch bounds the accounts whose rest is deleted with one scan of Redis.
 const erasedBatch = 200
 
-// dueBatch bounds the accounts that are erased within one time-out: each takes a scan of Redis.
+// dueBatch bounds the accounts that are erased within one time-out and with one scan of Redis.
 const dueBatch = 20
 
 // Eraser erases accounts; [accounts.Service] is one.
@@ -84,14 +85,11 @@ func ErasedJob(eraser Eraser, logger *slog.Logger) queue.Job {
 			return eraser.EraseDue(ctx, dueBatch)
 		})
 		logCleaned(ctx, logger, "accounts erased at their owners' request", n)
-		if err != nil {
-			return err
-		}
-		n, err = inBatches(ctx, erasedBatch, unprovedBatches, func(ctx context.Context) (int, error) {
+		n, restErr := inBatches(ctx, erasedBatch, unprovedBatches, func(ctx context.Context) (int, error) {
 			return eraser.ForgetErased(ctx, erasedBatch)
 		})
 		logCleaned(ctx, logger, "remains of erased accounts deleted", n)
-		return err
+		return errors.Join(err, restErr)
 	}}
 }
 

@@ -11,7 +11,6 @@ import (
 	"usher/accounts"
 	"usher/audit"
 	"usher/store"
-	"usher/verify"
 )
 
 // consentColumns are the columns of accounts with the present state of a document.
@@ -74,11 +73,9 @@ func withdraw(ctx context.Context, tx *sqlx.Tx, id string, w writing) error {
 		w.withdrawnAt, id, w.withdrawn)
 }
 
-// Export implements accounts.Store.
-func (a *Accounts) Export(ctx context.Context, account accounts.Account, most int) (accounts.Export, error) {
-	export := accounts.Export{Consents: []accounts.Consent{}, Messages: []accounts.ExportedMessage{}, Audit: []audit.Record{}}
-	slow := a.db.slowly()
-	var consents []struct {
+// Consents implements accounts.Store.
+func (a *Accounts) Consents(ctx context.Context, id string, limit int) ([]accounts.Consent, error) {
+	var rows []struct {
 		Document    accounts.Document `db:"document"`
 		Version     string            `db:"version"`
 		Language    string            `db:"language"`
@@ -86,47 +83,45 @@ func (a *Accounts) Export(ctx context.Context, account accounts.Account, most in
 		AgreedAt    Stamp             `db:"agreed_at"`
 		WithdrawnAt Stamp             `db:"withdrawn_at"`
 	}
-	err := slow.list(ctx, &consents, `select document, version, language, request_id, agreed_at, withdrawn_at
-		from consents where account_id = ? order by agreed_at desc, id desc limit ?`, account.ID, most)
+	err := a.db.list(ctx, &rows, `select document, version, language, request_id, agreed_at, withdrawn_at
+		from consents where account_id = ? order by agreed_at desc, id desc limit ?`, id, limit)
 	if err != nil {
-		return accounts.Export{}, store.Wrap("export consents", err)
+		return nil, store.Wrap("list consents", err)
 	}
-	for _, c := range consents {
-		export.Consents = append(export.Consents, accounts.Consent{
+	list := make([]accounts.Consent, len(rows))
+	for i, c := range rows {
+		list[i] = accounts.Consent{
 			Document: c.Document, Version: c.Version, Language: c.Language, RequestID: c.RequestID,
 			AgreedAt: c.AgreedAt.Time, WithdrawnAt: c.WithdrawnAt.Time,
-		})
-	}
-	if export.Messages, err = a.exportMessages(ctx, account, most); err != nil {
-		return accounts.Export{}, err
-	}
-	records, err := NewAudit(a.db, time.Now).List(ctx, audit.Filter{Actor: account.ID, Limit: most})
-	export.Audit = append(export.Audit, records...)
-	return export, err
-}
-
-// exportMessages returns the newest mails of an account and codes to its number and address.
-func (a *Accounts) exportMessages(ctx context.Context, account accounts.Account, most int) ([]accounts.ExportedMessage, error) {
-	condition, args := "account_id = ?", []any{account.ID}
-	for _, to := range []verify.Recipient{account.Mobile, account.Email} {
-		if !to.IsZero() {
-			subject := verify.SubjectFor(a.keys, to)
-			condition += fmt.Sprintf(" or to_masked = ? and "+ofCode+" and substr(id, 1, %d) = ?", len(subject))
-			args = append(args, to.String(), subject)
-		}
-	}
-	var rows []Message
-	err := a.db.slowly().list(ctx, &rows, "select "+messageColumns+" from messages where "+condition+
-		" order by created_at desc, id desc limit ?", append(args, most)...)
-	if err != nil {
-		return nil, store.Wrap("export messages", err)
-	}
-	list := make([]accounts.ExportedMessage, len(rows))
-	for i, m := range rows {
-		list[i] = accounts.ExportedMessage{
-			ID: m.ID, Channel: string(m.Channel), Purpose: m.Purpose, To: m.To, State: string(m.State),
-			CreatedAt: m.CreatedAt.Time, DeliveredAt: m.DeliveredAt.Time,
 		}
 	}
 	return list, nil
+}
+
+// Export implements accounts.Store. The messages are those that administrators see: codes from before the account may have been
+// another person's.
+func (a *Accounts) Export(ctx context.Context, account accounts.Account, most int) (accounts.Export, error) {
+	d := Directory{a, NewAudit(a.db, time.Now)}
+	consents, err := a.Consents(ctx, account.ID, most)
+	if err != nil {
+		return accounts.Export{}, err
+	}
+	sent, err := d.Messages(ctx, account, "", most)
+	if err != nil {
+		return accounts.Export{}, err
+	}
+	records, err := d.audit.List(ctx, audit.Filter{Actor: account.ID, Limit: most})
+	if err != nil {
+		return accounts.Export{}, err
+	}
+	export := accounts.Export{
+		Consents: consents, Messages: make([]accounts.ExportedMessage, len(sent)), Audit: append([]audit.Record{}, records...),
+	}
+	for i, m := range sent {
+		export.Messages[i] = accounts.ExportedMessage{
+			ID: m.ID, Channel: string(m.Channel), Purpose: m.Purpose, To: m.To, State: string(m.State),
+			CreatedAt: m.CreatedAt, DeliveredAt: m.DeliveredAt,
+		}
+	}
+	return export, nil
 }

@@ -75,7 +75,7 @@ func (d *Directory) list(ctx context.Context, query string, args ...any) ([]acco
 // HasOtherSuperuser implements accounts.Directory.
 func (d *Directory) HasOtherSuperuser(ctx context.Context, id string) (found bool, err error) {
 	err = d.accounts.db.get(ctx, &found, `
-		select exists (select 1 from accounts where superuser and active and blocked_at is null and id <> ?)`, id)
+		select exists (select 1 from accounts where superuser and active and blocked_at is null and delete_at is null and id <> ?)`, id)
 	return found, store.Wrap("find another superuser", err)
 }
 

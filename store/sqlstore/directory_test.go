@@ -148,6 +148,15 @@ func directorySuperusers(t *testing.T, f *fixture) {
 		}
 	}
 	check(true)
+	other := f.found(t, ids[1])
+	if _, err := f.accounts.ScheduleDeletion(t.Context(), other, f.clock.Now(), f.clock.Now().Add(time.Hour), nil); err != nil {
+		t.Fatal(err)
+	}
+	check(false)
+	if kept, err := f.accounts.KeepAccount(t.Context(), ids[1], f.clock.Now()); err != nil || !kept {
+		t.Fatal(kept, err)
+	}
+	check(true)
 	if _, err := f.accounts.Block(t.Context(), ids[1], f.clock.Now()); err != nil {
 		t.Fatal(err)
 	}

@@ -206,15 +206,16 @@ func (a *Accounts) ErasedRemains(ctx context.Context, before time.Time, limit in
 	if err != nil {
 		return nil, fmt.Errorf("find erased accounts: %w", err)
 	}
-	list := make([]accounts.Erased, 0, len(rows))
+	list, errs := make([]accounts.Erased, 0, len(rows)), []error(nil)
 	for _, row := range rows {
 		erased, err := a.open(ctx, row)
-		if err != nil {
-			return nil, err
+		if err != nil { // a secret key is missing; the others need not wait for it
+			errs = append(errs, err)
+			continue
 		}
 		list = append(list, erased)
 	}
-	return list, nil
+	return list, errors.Join(errs...)
 }
 
 // MarkForgotten implements accounts.Store.

@@ -25,6 +25,8 @@ var erasedTests = behaviours{
 	"The_name_of_an_unproved_account_is_held":   erasedUnproved,
 	"The_rest_is_deleted_again_after_some_time": erasedAgain,
 	"A_requested_deletion_waits":                erasedByOwner,
+	"What_cannot_be_opened_stops_no_other":      erasedUnreadable,
+	"Consents_go_with_an_account":               erasedByEarlierRelease,
 }
 
 // dump returns every row of every table, and fails without rows.
@@ -229,6 +231,45 @@ func erasedAgain(t *testing.T, f *fixture) {
 	}
 	if dump := f.dump(t); strings.Contains(dump, account.ID) {
 		t.Error("the account is still in the tables")
+	}
+}
+
+func (f *fixture) mustExec(t *testing.T, query string, args ...any) {
+	t.Helper()
+	if _, err := f.db.Unwrap().ExecContext(t.Context(), f.db.Unwrap().Rebind(query), args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func erasedUnreadable(t *testing.T, f *fixture) {
+	lost, _ := f.created(t)
+	other, _ := f.created(t)
+	for _, account := range []accounts.Account{lost, other} {
+		if _, err := f.accounts.Erase(t.Context(), account.ID, f.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.mustExec(t, "update erased_accounts set remains_sealed = 'lost.' where id = ?", lost.ID)
+	remains, err := f.accounts.ErasedRemains(t.Context(), f.clock.Now(), 10)
+	if err == nil || len(remains) != 1 || remains[0].ID != other.ID {
+		t.Errorf("ErasedRemains = %v, %v; want the other account and an error", remains, err)
+	}
+}
+
+// erasedByEarlierRelease deletes an account as releases without consents do, which may run beside this one.
+func erasedByEarlierRelease(t *testing.T, f *fixture) {
+	account, mail := f.person(t)
+	account.AgreedAt, account.AgreedTerms = f.clock.Now(), "1"
+	if err := f.accounts.Create(t.Context(), account, mail); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := f.accounts.Consents(t.Context(), account.ID, 10); err != nil || len(list) != 1 {
+		t.Fatalf("Consents = %v, %v", list, err)
+	}
+	f.mustExec(t, "delete from messages where account_id = ?", account.ID)
+	f.mustExec(t, "delete from accounts where id = ?", account.ID)
+	if list, err := f.accounts.Consents(t.Context(), account.ID, 10); err != nil || len(list) != 0 {
+		t.Errorf("Consents afterwards = %v, %v", list, err)
 	}
 }
 

@@ -18,7 +18,7 @@ create index if not exists events_account on events (account_id) where account_i
 -- What a person has agreed to, and what was withdrawn. The columns agreed_* of accounts are the present state.
 create table if not exists consents (
     id           text        not null primary key,
-    account_id   text        not null references accounts (id),
+    account_id   text        not null references accounts (id) on delete cascade, -- releases before this table delete accounts too
     document     text        not null,
     version      text        not null,               -- of the text; empty: the operator has named none
     language     text        not null default '',    -- in which the person has read it
