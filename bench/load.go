@@ -12,7 +12,8 @@ import (
 )
 
 // load is a number of callers that send requests at the same time. It ends with its duration or its count,
-// whichever comes first.
+// whichever comes first. With a rate the time of an answer counts from the planned start of its request: when the server
+// is slow, later requests wait for a free caller, and that wait is the server's.
 type load struct {
 	addr     string
 	conns    int
@@ -81,51 +82,64 @@ const patience = 15 * time.Second
 
 // run makes the requests. The rate is that from the first start to the last answer.
 func (l load) run(ctx context.Context) (*outcome, error) {
-	var ticket atomic.Int64
-	clients := make([]*client, l.conns)
-	for i := range clients {
-		clients[i] = newClient(l.addr, time.Now().Add(l.duration+patience))
-		defer clients[i].CloseIdleConnections()
+	senders := make([]sender, l.conns)
+	for i := range senders {
+		c := newClient(l.addr, time.Now().Add(l.duration+patience))
+		defer c.CloseIdleConnections()
+		senders[i] = c.do
 		if !l.open {
 			continue
 		}
-		if err := clients[i].open(ctx); err != nil {
+		if err := c.open(ctx); err != nil {
 			return nil, fmt.Errorf("connection %d of %d: %w", i+1, l.conns, err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.duration)
 	defer cancel()
-	o := &outcome{times: hdrhistogram.New(1, time.Hour.Microseconds(), 2)}
-	began := time.Now()
-	var group sync.WaitGroup
-	for _, c := range clients {
-		group.Go(func() { l.call(ctx, c, began, &ticket, o) })
-	}
-	group.Wait()
-	o.elapsed = time.Since(began)
+	o := l.drive(ctx, senders)
 	return o, o.check()
 }
 
-// call is one caller on one connection.
-func (l load) call(ctx context.Context, c *client, began time.Time, ticket *atomic.Int64, o *outcome) {
+// sender sends a request and returns the status of the answer.
+type sender func(request) (status int, err error)
+
+// drive has one caller for each sender.
+func (l load) drive(ctx context.Context, senders []sender) *outcome {
+	var ticket atomic.Int64
+	o := &outcome{times: hdrhistogram.New(1, time.Hour.Microseconds(), 2)}
+	began := time.Now()
+	var group sync.WaitGroup
+	for _, send := range senders {
+		group.Go(func() { l.call(ctx, send, began, &ticket, o) })
+	}
+	group.Wait()
+	o.elapsed = time.Since(began)
+	return o
+}
+
+// call is one caller.
+func (l load) call(ctx context.Context, send sender, began time.Time, ticket *atomic.Int64, o *outcome) {
 	for ctx.Err() == nil {
 		k := int(ticket.Add(1)) - 1
-		if l.count > 0 && k >= l.count || !l.await(ctx, began, k) {
+		if l.count > 0 && k >= l.count {
 			return
 		}
-		r := l.make(l.next())
 		start := time.Now()
-		status, err := c.do(r)
+		if l.rate > 0 {
+			start = began.Add(time.Duration(float64(k) / l.rate * float64(time.Second)))
+			if !await(ctx, start) {
+				return
+			}
+		}
+		r := l.make(l.next())
+		status, err := send(r)
 		o.add(&l, time.Since(start), status, err)
 	}
 }
 
-// await waits for the time of the k-th request, and reports false when ctx ends before.
-func (l load) await(ctx context.Context, began time.Time, k int) bool {
-	if l.rate == 0 {
-		return true
-	}
-	timer := time.NewTimer(time.Until(began.Add(time.Duration(float64(k) / l.rate * float64(time.Second)))))
+// await waits for the time, and reports false when ctx ends before.
+func await(ctx context.Context, at time.Time) bool {
+	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

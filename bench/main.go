@@ -89,6 +89,7 @@ func measures() []measure {
 		{"mail", "queue of mails through STARTTLS", (*bench).mail},
 		{"endtoend", "from the first request until the vendor has all codes", (*bench).endToEnd},
 		{"latency", "from a request's start to the vendor", (*bench).latency},
+		{"openloop", "latency over load, up to 1.5 times what a closed loop reaches", (*bench).openLoop},
 		{"overload", "more requests and connections than can be served", (*bench).overload},
 		{"memory", "resident memory, idle and under load", (*bench).memory},
 		{"growth", "whether a long queue makes anything slower", (*bench).growth},

@@ -42,15 +42,7 @@ func (b *bench) forwardAuth(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		busiest := b.report.rows[len(b.report.rows)-1]
-		r := row{measure: "forward-auth", what: busiest.what + ", p99 over p50", unit: ratioOf, target: most(2)}
-		for _, s := range []side{ours, theFloor} {
-			for round, p99 := range busiest.times[s].p99 {
-				r.add(s, p99/busiest.times[s].p50[round])
-			}
-		}
-		r.floor = busiest.floor
-		b.report.add(r)
+		b.reportTails("forward-auth")
 		return nil
 	})
 }

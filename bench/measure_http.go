@@ -45,8 +45,39 @@ func (b *bench) sendWith(ctx context.Context, name, what string, trips int, sett
 		if c.callers[thePeer], err = b.peers["send"].caller(); err != nil {
 			return err
 		}
-		return b.compare(ctx, c)
+		if err := b.compare(ctx, c); err != nil {
+			return err
+		}
+		b.reportTails(name)
+		return b.spend(ctx, api, what)
 	})
+}
+
+// reportTails compares the slowest requests of the last comparison with the usual one.
+func (b *bench) reportTails(name string) {
+	busiest := b.report.rows[len(b.report.rows)-1]
+	p99 := row{measure: name, what: busiest.what + ", p99 over p50", unit: ratioOf, floor: busiest.floor, target: most(2)}
+	p999 := row{measure: name, what: busiest.what + ", p99.9 over p50", unit: ratioOf, floor: busiest.floor, target: most(3)}
+	for s := range sides {
+		for round, p50 := range busiest.times[s].p50 {
+			p99.add(s, busiest.times[s].p99[round]/p50)
+			p999.add(s, busiest.times[s].p999[round]/p50)
+		}
+	}
+	b.report.add(p99)
+	b.report.add(p999)
+}
+
+// spend reports the processor time of a request for a code.
+func (b *bench) spend(ctx context.Context, api *server, what string) error {
+	before, used := b.usage(nil, api), usage{}
+	o, err := b.codes(api.addr).run(ctx)
+	if err != nil {
+		return err
+	}
+	used.add(before, b.usage(nil, api))
+	b.report.use("one request, "+what, used, o.done)
+	return nil
 }
 
 // against runs a comparison between the API and a floor that serves HTTP.

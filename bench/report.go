@@ -52,6 +52,9 @@ func (s sample) text(u unit) string {
 	}
 }
 
+// brief is the median alone.
+func (s sample) brief(u unit) string { return figure(s.median()) + " " + string(u) }
+
 // figure writes three significant digits.
 func figure(v float64) string {
 	digits := 2 - int(math.Floor(math.Log10(max(math.Abs(v), 0.01))))
@@ -62,12 +65,13 @@ func figure(v float64) string {
 }
 
 // timing is how long requests took, by round, in milliseconds.
-type timing struct{ p50, p99 sample }
+type timing struct{ p50, p99, p999 sample }
 
 // add adds the quantiles of one round.
 func (t *timing) add(o *outcome) {
 	t.p50 = append(t.p50, inMillis(o.quantile(50)))
 	t.p99 = append(t.p99, inMillis(o.quantile(99)))
+	t.p999 = append(t.p999, inMillis(o.quantile(99.9)))
 }
 
 // row is one line of the report.
@@ -140,6 +144,7 @@ type report struct {
 	about []string
 	rows  []row
 	uses  []use
+	curve []step
 }
 
 // use is the processor time of one message.
@@ -191,6 +196,7 @@ func (r *report) markdown() string {
 			row.target.text(row.unit), row.verdict())
 	}
 	r.latencies(&b)
+	r.loads(&b)
 	r.processors(&b)
 	return b.String()
 }
@@ -202,7 +208,7 @@ func line(b *strings.Builder, cells ...string) {
 
 // latencies lists the durations of requests.
 func (r *report) latencies(b *strings.Builder) {
-	b.WriteString("\n## How long requests take\n\nMilliseconds, p50 / p99.\n\n| What | Ours | Floor | Peer |\n|---|---|---|---|\n")
+	b.WriteString("\n## How long requests take\n\nMilliseconds, p50 / p99 / p99.9.\n\n| What | Ours | Floor | Peer |\n|---|---|---|---|\n")
 	for i := range r.rows {
 		row := &r.rows[i]
 		if len(row.times[ours].p50) == 0 {
@@ -212,11 +218,24 @@ func (r *report) latencies(b *strings.Builder) {
 		for _, t := range row.times {
 			cell := ""
 			if len(t.p50) > 0 {
-				cell = figure(t.p50.median()) + " / " + figure(t.p99.median())
+				cell = figure(t.p50.median()) + " / " + figure(t.p99.median()) + " / " + figure(t.p999.median())
 			}
 			cells = append(cells, cell)
 		}
 		line(b, cells...)
+	}
+}
+
+// loads lists the steps of the open loop.
+func (r *report) loads(b *strings.Builder) {
+	if len(r.curve) == 0 {
+		return
+	}
+	b.WriteString("\n## Latency over load\n\nSend-code, limits counted, constant arrivals as a share of the rate that a closed loop reaches; times from each " +
+		"request's planned start, medians of the rounds.\n\n| Load | Asked | Good | Refused | p50 | p99 | p99.9 |\n|---|---|---|---|---|---|---|\n")
+	for _, s := range r.curve {
+		line(b, fmt.Sprintf("%.2f", s.load), s.asked.brief(perSec), s.good.brief(perSec), s.refused.brief(perSec),
+			s.times.p50.brief(millis), s.times.p99.brief(millis), s.times.p999.brief(millis))
 	}
 }
 
