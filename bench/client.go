@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -35,6 +36,11 @@ func fillIn(template string, n int) string {
 	).Replace(template)
 }
 
+// refusal is an answer without the text of a good one, whatever its status, unless it is a failure of the server.
+type refusal struct{ body string }
+
+func (r refusal) Error() string { return fmt.Sprintf("refused: %.200s", r.body) }
+
 // client is one caller with one connection, which stays open between requests. It is fasthttp's: the generator
 // shares its cores with the measured programs, and net/http's client takes as much of them as the server does.
 // It is for one goroutine.
@@ -42,6 +48,7 @@ type client struct {
 	fasthttp.HostClient
 
 	deadline time.Time // of every request
+	good     string    // text in the body of a good answer; empty where the status alone tells
 	request  fasthttp.Request
 	response fasthttp.Response
 }
@@ -56,7 +63,7 @@ func newClient(addr string, deadline time.Time) *client {
 	return c
 }
 
-// do sends a request and returns the status of the answer.
+// do sends a request and returns the status of the answer. The error is a [refusal] where its body has not the text of a good one.
 func (c *client) do(r request) (status int, err error) {
 	c.request.Reset()
 	c.request.Header.SetMethod(r.method)
@@ -69,7 +76,11 @@ func (c *client) do(r request) (status int, err error) {
 		c.request.Header.Set("Cookie", r.cookie)
 	}
 	err = c.DoDeadline(&c.request, &c.response, c.deadline)
-	return c.response.StatusCode(), err
+	status = c.response.StatusCode()
+	if err == nil && status < http.StatusInternalServerError && !bytes.Contains(c.response.Body(), []byte(c.good)) {
+		err = refusal{string(c.response.Body())}
+	}
+	return status, err
 }
 
 // open connects now; without it the first request connects.

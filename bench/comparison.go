@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"strconv"
 	"time"
 )
@@ -11,7 +10,7 @@ import (
 // side is one of the compared implementations.
 type side int
 
-// The sides, in the order of the report. A peer is another implementation, which the command line names.
+// The sides, in the order of the report. A peer is another implementation.
 const (
 	ours side = iota
 	theFloor
@@ -26,6 +25,13 @@ type caller struct {
 	addr string
 	make func(n int) request
 	want int
+	needs
+}
+
+// needs are what requests of some implementations need besides.
+type needs struct {
+	good string                                            // text in the body of a good answer; empty where the status alone tells
+	seed func(ctx context.Context, first, count int) error // stores what the requests of so many numbers need; may be nil
 }
 
 // comparison sends the same requests to all sides, in turns.
@@ -34,38 +40,11 @@ type comparison struct {
 	callers    [sides]caller
 	levels     []int // connections
 	count      int   // requests in one round of one side; 0 for no bound
+	busy       int   // status of an answer that is neither good nor bad
 	from       func() int
 	floor      string // what the floor is
+	peer       string // what the peer is
 	target     target // with the most connections
-}
-
-// peer is the same endpoint of another implementation.
-type peer struct{ url, method, body, media string }
-
-// caller returns the zero value for a peer that was not named. Any status below 400 is a good answer to the
-// first request and has to be that of all others.
-func (p *peer) caller() (caller, error) {
-	if p == nil || p.url == "" {
-		return caller{}, nil
-	}
-	// Braces are no part of an address, so the placeholders are filled in behind the host only.
-	u, err := url.Parse(fillIn(p.url, 0))
-	if err != nil || u.Scheme != "http" || u.Port() == "" {
-		return caller{}, fmt.Errorf("want http://host:port/…, got %q", p.url)
-	}
-	path := p.url[len("http://")+len(u.Host):]
-	c := caller{addr: u.Host, make: func(n int) request {
-		if p.body == "" {
-			return request{method: p.method, path: fillIn(path, n)}
-		}
-		return request{method: p.method, path: fillIn(path, n), media: p.media, body: fillIn(p.body, n)}
-	}}
-	asking := newClient(c.addr, time.Now().Add(patience))
-	defer asking.CloseIdleConnections()
-	if c.want, err = asking.do(c.make(0)); err != nil || c.want >= 400 {
-		return caller{}, fmt.Errorf("the peer answers %d: %w", c.want, err)
-	}
-	return c, nil
 }
 
 // compare runs the comparison and reports one row for each number of connections.
@@ -74,7 +53,7 @@ func (b *bench) compare(ctx context.Context, c comparison) error {
 		return err
 	}
 	for _, conns := range c.levels {
-		r := row{measure: c.name, what: c.what + ", " + connections(conns), unit: perSec, floor: c.floor}
+		r := row{measure: c.name, what: c.what + ", " + connections(conns), unit: perSec, floor: c.floor, peer: c.peer}
 		if conns == c.levels[len(c.levels)-1] {
 			r.target = c.target
 		}
@@ -83,14 +62,17 @@ func (b *bench) compare(ctx context.Context, c comparison) error {
 				if c.callers[s].addr == "" {
 					continue
 				}
-				o, err := b.load(c, s, conns).run(ctx)
+				o, err := b.runSide(ctx, c, s, conns, b.duration)
 				if err != nil {
 					return fmt.Errorf("%s: %w", s, err)
 				}
 				r.add(s, o.rate())
 				r.times[s].add(o)
-				b.sayf("  round %d, %d connections, %s: %.0f/s, p50 %v, p99 %v",
-					round+1, conns, s, o.rate(), o.quantile(50), o.quantile(99))
+				if s == thePeer {
+					r.refused = append(r.refused, o.refusals())
+				}
+				b.sayf("  round %d, %d connections, %s: %.0f/s, p50 %v, p99 %v, %d refused",
+					round+1, conns, s, o.rate(), o.quantile(50), o.quantile(99), o.refused)
 			}
 		}
 		b.report.add(r)
@@ -111,13 +93,31 @@ func (b *bench) warmUp(ctx context.Context, c comparison) error {
 		if c.callers[s].addr == "" {
 			continue
 		}
-		l := b.load(c, s, c.levels[len(c.levels)-1])
-		l.duration = min(l.duration/4, time.Second)
-		if _, err := l.run(ctx); err != nil {
+		if _, err := b.runSide(ctx, c, s, c.levels[len(c.levels)-1], min(b.duration/4, time.Second)); err != nil {
 			return fmt.Errorf("%s: %w", s, err)
 		}
 	}
 	return nil
+}
+
+// seedsPerSecond is more than any side answers.
+const seedsPerSecond = 10_000
+
+// runSide is one round of one side with so many connections.
+func (b *bench) runSide(ctx context.Context, c comparison, s side, conns int, duration time.Duration) (*outcome, error) {
+	l := b.load(c, s, conns)
+	l.duration = duration
+	if seed := c.callers[s].seed; seed != nil {
+		if l.count == 0 {
+			l.count = int(duration.Seconds()*seedsPerSecond) + conns
+		}
+		var first int
+		first, l.next = b.numbers.block(l.count)
+		if err := seed(ctx, first, l.count); err != nil {
+			return nil, fmt.Errorf("seed: %w", err)
+		}
+	}
+	return l.run(ctx)
 }
 
 // load is the load of one side with so many connections.
@@ -126,8 +126,9 @@ func (b *bench) load(c comparison, s side, conns int) load {
 	if c.from != nil {
 		next = c.from
 	}
+	from := c.callers[s]
 	return load{
-		addr: c.callers[s].addr, conns: conns, duration: b.duration, count: c.count,
-		make: c.callers[s].make, want: c.callers[s].want, next: next,
+		addr: from.addr, conns: conns, duration: b.duration, count: c.count,
+		make: from.make, want: from.want, good: from.good, busy: c.busy, next: next,
 	}
 }

@@ -22,6 +22,7 @@ type load struct {
 	rate     float64 // requests a second in all; 0 for as many as are answered
 	make     func(n int) request
 	want     int        // status of a good answer
+	good     string     // text in its body; empty for any
 	busy     int        // status of an answer that is neither good nor bad, 0 for none
 	next     func() int // number for make
 	open     bool       // connects all callers before the clock starts
@@ -32,6 +33,8 @@ type outcome struct {
 	mu           sync.Mutex
 	done, failed int
 	busy         int
+	refused      int // answers without the text of a good one
+	refusal      string
 	elapsed      time.Duration
 	times        *hdrhistogram.Histogram // of good answers, in microseconds
 	status       int                     // of one bad answer, 0 for a broken connection
@@ -40,6 +43,11 @@ type outcome struct {
 
 // rate is good answers a second.
 func (o *outcome) rate() float64 { return float64(o.done) / o.elapsed.Seconds() }
+
+// refusals returns the share of refusals in all answers but failures, in per cent.
+func (o *outcome) refusals() float64 {
+	return 100 * float64(o.refused) / float64(max(o.refused+o.done, 1))
+}
 
 // quantile returns the time that the given percentage of good answers did not exceed, exact to one per cent.
 func (o *outcome) quantile(percent float64) time.Duration {
@@ -50,6 +58,8 @@ func (o *outcome) quantile(percent float64) time.Duration {
 // worse than none.
 func (o *outcome) check() error {
 	switch {
+	case o.done == 0 && o.refused > 0:
+		return fmt.Errorf("all %d answers were refusals: %.200s", o.refused, o.refusal)
 	case o.done == 0 && o.failed == 0:
 		return errors.New("no request was made")
 	case o.failed*200 <= o.done:
@@ -65,7 +75,11 @@ func (o *outcome) check() error {
 func (o *outcome) add(l *load, took time.Duration, status int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	var refused refusal
 	switch {
+	case errors.As(err, &refused):
+		o.refused++
+		o.refusal = refused.body
 	case err == nil && status == l.want:
 		o.done++
 		_ = o.times.RecordValue(took.Microseconds()) // no answer takes longer than the histogram's largest value
@@ -85,6 +99,7 @@ func (l load) run(ctx context.Context) (*outcome, error) {
 	senders := make([]sender, l.conns)
 	for i := range senders {
 		c := newClient(l.addr, time.Now().Add(l.duration+patience))
+		c.good = l.good
 		defer c.CloseIdleConnections()
 		senders[i] = c.do
 		if !l.open {

@@ -150,10 +150,11 @@ func TestPeer_has_its_placeholders_filled_in(t *testing.T) {
 		_, _ = body.ReadFrom(r.Body)
 		requests <- received{r.Method, r.RequestURI, body.String()}
 		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, "OK")
 	}))
 	t.Cleanup(server.Close)
-	p := &peer{url: server.URL + "/codes/{mobile}/?n={n}", method: "PUT", body: `{"name":"{username}"}`, media: typeJSON}
-	c, err := p.caller()
+	p := &peer{url: server.URL + "/codes/{mobile}/?n={n}", method: "PUT", body: `{"name":"{username}"}`, media: typeJSON, good: "OK"}
+	c, err := p.caller(t.Context(), 0)
 	if err != nil || c.want != http.StatusCreated {
 		t.Fatalf("got status %d, %v", c.want, err)
 	}

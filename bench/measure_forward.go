@@ -31,12 +31,12 @@ func (b *bench) forwardAuth(ctx context.Context) error {
 		err := b.compare(ctx, comparison{
 			name: "forward-auth", what: "forward-auth", levels: b.size.levels, target: ofFloor(0.75), floor: "Echo, one read from Redis",
 			callers: [sides]caller{
-				ours: {api.addr, func(n int) request {
+				ours: {addr: api.addr, make: func(n int) request {
 					return request{method: http.MethodGet, path: "/v1/auth", cookie: cookies[n%visitors]}
-				}, http.StatusOK},
-				theFloor: {floorAddr, func(n int) request {
+				}, want: http.StatusOK},
+				theFloor: {addr: floorAddr, make: func(n int) request {
 					return request{method: http.MethodGet, path: "/session", cookie: cookies[n%visitors]}
-				}, http.StatusOK},
+				}, want: http.StatusOK},
 			},
 		})
 		if err != nil {

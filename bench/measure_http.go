@@ -38,11 +38,11 @@ func (b *bench) sendWith(ctx context.Context, name, what string, trips int, sett
 		floor: fmt.Sprintf("Echo, %d round trips to Redis", trips),
 	}
 	return b.against(ctx, settings, floor{Kind: floorHTTP, Trips: trips}, func(api *server, floorAddr string) (err error) {
-		c.callers[ours] = caller{api.addr, codeRequest, http.StatusAccepted}
-		c.callers[theFloor] = caller{floorAddr, func(n int) request {
+		c.callers[ours] = caller{addr: api.addr, make: codeRequest, want: http.StatusAccepted}
+		c.callers[theFloor] = caller{addr: floorAddr, make: func(n int) request {
 			return post("/codes", codeBody(n))
-		}, http.StatusAccepted}
-		if c.callers[thePeer], err = b.peers["send"].caller(); err != nil {
+		}, want: http.StatusAccepted}
+		if c.callers[thePeer], err = b.peers["send"].caller(ctx, b.numbers.next()); err != nil {
 			return err
 		}
 		if err := b.compare(ctx, c); err != nil {
@@ -125,10 +125,10 @@ func (b *bench) check(ctx context.Context) error {
 		return b.compare(ctx, comparison{
 			name: "check", what: "check a code", levels: b.size.levels, floor: "Echo, one round trip to Redis",
 			callers: [sides]caller{
-				ours: {api.addr, func(int) request {
+				ours: {addr: api.addr, make: func(int) request {
 					return post("/v1/sms-codes/check", body(int(tried.Add(1))))
-				}, http.StatusOK},
-				theFloor: {floorAddr, func(n int) request { return post("/checks", body(n)) }, http.StatusOK},
+				}, want: http.StatusOK},
+				theFloor: {addr: floorAddr, make: func(n int) request { return post("/checks", body(n)) }, want: http.StatusOK},
 			},
 			count: tries * b.size.codes / (b.rounds*len(b.size.levels) + 1), // and the warm-up
 		})
@@ -157,13 +157,13 @@ func (b *bench) lookUp(ctx context.Context) error {
 			floor: "Echo, one indexed read from PostgreSQL",
 		}
 		var err error
-		names.callers[ours] = caller{api.addr, func(n int) request {
+		names.callers[ours] = caller{addr: api.addr, make: func(n int) request {
 			return get("/v1/usernames/" + usernameOf(first+seeded(n, accounts)))
-		}, http.StatusOK}
-		names.callers[theFloor] = caller{floorAddr, func(n int) request {
+		}, want: http.StatusOK}
+		names.callers[theFloor] = caller{addr: floorAddr, make: func(n int) request {
 			return get("/names/" + usernameOf(first+seeded(n, accounts)))
-		}, http.StatusOK}
-		if names.callers[thePeer], err = b.peers["lookup"].caller(); err != nil {
+		}, want: http.StatusOK}
+		if names.callers[thePeer], err = b.peers["lookup"].caller(ctx, b.numbers.next()); err != nil {
 			return err
 		}
 		if err := b.compare(ctx, names); err != nil {

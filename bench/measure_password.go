@@ -24,7 +24,7 @@ const (
 
 // register signs people up by email: each costs a hash, a transaction and a task.
 func (b *bench) register(ctx context.Context) error {
-	peer, err := b.peers["register"].caller()
+	peer, err := b.peers["register"].caller(ctx, b.numbers.next())
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,10 @@ func (b *bench) hashing(
 	}
 	defer api.stop()
 	r := row{measure: name, what: what + ", " + connections(people), unit: perSec, floor: "argon2id on all cores", target: t}
-	c := comparison{callers: [sides]caller{ours: {api.addr, build, http.StatusCreated}, thePeer: peer}}
+	c := comparison{
+		callers: [sides]caller{ours: {addr: api.addr, make: build, want: http.StatusCreated}, thePeer: peer},
+		busy:    http.StatusServiceUnavailable,
+	}
 	for round := range b.rounds {
 		for _, s := range []side{ours, theFloor, thePeer} {
 			var rate float64
@@ -128,11 +131,12 @@ func (b *bench) hashing(
 				continue
 			default:
 				var o *outcome
-				l := b.load(c, s, people)
-				l.busy = http.StatusServiceUnavailable
-				if o, err = l.run(ctx); err == nil {
+				if o, err = b.runSide(ctx, c, s, people, b.duration); err == nil {
 					rate = o.rate()
 					r.times[s].add(o)
+					if s == thePeer {
+						r.refused = append(r.refused, o.refusals())
+					}
 					b.sayf("  %d of %d got 503", o.busy, o.busy+o.done)
 				}
 			}

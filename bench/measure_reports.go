@@ -25,10 +25,10 @@ func (b *bench) reports(ctx context.Context) error {
 		err = b.compare(ctx, comparison{
 			name: "reports", what: "take a delivery report", levels: b.size.levels, floor: "Echo, one round trip to Redis", target: ofFloor(0.50),
 			callers: [sides]caller{
-				ours: {api.addr, func(int) request {
+				ours: {addr: api.addr, make: func(int) request {
 					return post("/v1/reports/aliyun/"+benchSecret, reportBody(ids[int(pushed.Add(1))%len(ids)]))
-				}, http.StatusOK},
-				theFloor: {floorAddr, func(n int) request { return post("/checks", codeBody(n)) }, http.StatusOK},
+				}, want: http.StatusOK},
+				theFloor: {addr: floorAddr, make: func(n int) request { return post("/checks", codeBody(n)) }, want: http.StatusOK},
 			},
 			count: len(ids)/(b.rounds*len(b.size.levels)+1) - 1, // and the warm-up
 		})

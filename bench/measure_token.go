@@ -46,8 +46,8 @@ func (b *bench) token(ctx context.Context) error {
 			name: "token", what: "tokens", levels: b.size.levels, target: ofFloor(0.50),
 			floor: "Echo, two round trips to Redis, one row, a signature",
 			callers: [sides]caller{
-				ours:     {api.addr, as("/v1/sessions/current/token"), http.StatusOK},
-				theFloor: {floorAddr, as("/token"), http.StatusOK},
+				ours:     {addr: api.addr, make: as("/v1/sessions/current/token"), want: http.StatusOK},
+				theFloor: {addr: floorAddr, make: as("/token"), want: http.StatusOK},
 			},
 		})
 	})

@@ -11,6 +11,14 @@ type numbers struct{ last atomic.Int64 }
 // next is safe for concurrent use.
 func (n *numbers) next() int { return int(n.last.Add(1)) }
 
+// block reserves so many numbers and returns the first, and a function that counts up from it.
+func (n *numbers) block(count int) (first int, next func() int) {
+	first = int(n.last.Add(int64(count))) - count + 1
+	within := &numbers{}
+	within.last.Store(int64(first) - 1)
+	return first, within.next
+}
+
 // mobileOf returns a different number for each n below two hundred million.
 func mobileOf(n int) string { return fmt.Sprintf("1%010d", 3_100_000_000+n) }
 

@@ -72,18 +72,18 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.logLevel, "log-level", "info", "USHER_LOG_LEVEL of the measured programs")
 	long := flags.Int("long-queue", 0, "`number` of codes in the long queue of the measure growth (1000000; quick: 20000)")
 	for _, name := range []string{"send", "lookup", "register"} {
-		p := &peer{}
-		o.peers[name] = p
-		flags.StringVar(&p.url, "peer-"+name, "", "`URL` of the same in another implementation; {mobile}, {username}, {email} and {n} differ in each request")
-		flags.StringVar(&p.method, "peer-"+name+"-method", "GET", "its `method`")
-		flags.StringVar(&p.body, "peer-"+name+"-body", "", "its `body`, with the same placeholders")
-		flags.StringVar(&p.media, "peer-"+name+"-type", "application/json", "its body's `type`")
+		o.peers[name] = peerFlags(flags, name)
 	}
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {
 		return o, errors.New("takes no arguments besides its flags")
+	}
+	for name, p := range o.peers {
+		if err := p.check(name); err != nil {
+			return o, err
+		}
 	}
 	if *only != "" {
 		o.only = strings.Split(*only, ",")

@@ -81,6 +81,8 @@ type row struct {
 	samples       [sides]sample
 	times         [sides]timing // of requests
 	floor         string        // what the floor is
+	peer          string        // what the peer is
+	refused       sample        // by the peer, in per cent
 	target        target
 }
 
@@ -89,17 +91,36 @@ func (r *row) add(s side, v float64) { r.samples[s] = append(r.samples[s], v) }
 // ratio is ours over the floor's, NaN without a floor.
 func (r *row) ratio() float64 { return r.samples[ours].median() / r.samples[theFloor].median() }
 
+// overPeer is ours over the peer's.
+func (r *row) overPeer() float64 { return r.samples[ours].median() / r.samples[thePeer].median() }
+
+// peerText is the peer's figure with its name, its ratio to ours, and its refusals, which are not part of the figure.
+func (r *row) peerText() (text, ratio string) {
+	if text = r.samples[thePeer].text(r.unit); text == "" {
+		return "", ""
+	}
+	if r.peer != "" {
+		text += ": " + r.peer
+	}
+	if refused := r.refused.median(); refused > 0 {
+		text += fmt.Sprintf("; besides, %s %% of its answers were refusals", figure(refused))
+	}
+	return text, fmt.Sprintf("%.2f", r.overPeer())
+}
+
 // target is the bound of a row; the zero value has no bound.
 type target struct {
 	ratio, least, most float64
+	peer               float64 // of the peer at least
 	times              float64 // of the floor at most
 	why                string
 }
 
-// The forms of bounds: a share of the floor, at least, at most, and a multiple of the floor at most.
+// The forms of bounds: a share of the floor, at least, at most, a multiple of the peer, and a multiple of the floor at most.
 func ofFloor(ratio float64) target       { return target{ratio: ratio} }
 func least(v float64, why string) target { return target{least: v, why: why} }
 func most(v float64) target              { return target{most: v} }
+func ofPeer(n float64) target            { return target{peer: n} }
 func atMostTimes(n float64) target       { return target{times: n} }
 
 func (t target) text(u unit) string {
@@ -110,6 +131,8 @@ func (t target) text(u unit) string {
 		return fmt.Sprintf("≥ %s %s (%s)", figure(t.least), u, t.why)
 	case t.most > 0:
 		return fmt.Sprintf("≤ %s %s", figure(t.most), u)
+	case t.peer > 0:
+		return fmt.Sprintf("≥ %.2g × the peer", t.peer)
 	case t.times > 0:
 		return fmt.Sprintf("≤ %.0f × the floor", t.times)
 	}
@@ -127,6 +150,8 @@ func (r *row) verdict() string {
 		met = v >= t.least
 	case t.most > 0:
 		met = v <= t.most
+	case t.peer > 0:
+		met = r.overPeer() >= t.peer
 	case t.times > 0:
 		met = r.ratio() <= t.times
 	default:
@@ -184,16 +209,16 @@ func (r *report) markdown() string {
 	if r.quick {
 		b.WriteString("- **a quick run**: it shows that everything works; its figures say little\n")
 	}
-	b.WriteString("\nThe median of the rounds, with the least and the most. Ours and the floor took turns on the same cores.\n\n" +
-		"| What | Ours | Floor | Ratio | Peer | Target | Verdict |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("\nThe median of the rounds, with the least and the most. Ours, the floor and the peer took turns on the same cores.\n\n" +
+		"| What | Ours | Floor | Ratio | Peer | Ratio | Target | Verdict |\n|---|---|---|---|---|---|---|---|\n")
 	for i := range r.rows {
 		row := &r.rows[i]
 		floor, ratio := row.samples[theFloor].text(row.unit), ""
 		if floor != "" {
 			floor, ratio = floor+": "+row.floor, fmt.Sprintf("%.2f", row.ratio())
 		}
-		line(&b, row.what, row.samples[ours].text(row.unit), floor, ratio, row.samples[thePeer].text(row.unit),
-			row.target.text(row.unit), row.verdict())
+		peer, times := row.peerText()
+		line(&b, row.what, row.samples[ours].text(row.unit), floor, ratio, peer, times, row.target.text(row.unit), row.verdict())
 	}
 	r.latencies(&b)
 	r.loads(&b)
