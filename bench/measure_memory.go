@@ -41,11 +41,11 @@ func (b *bench) memory(ctx context.Context) error {
 		return err
 	}
 	for i, name := range []string{"API", "worker"} {
-		quiet := row{measure: "memory", what: name + ", resident when idle", unit: mebibytes, target: most([]float64{40, 30}[i])}
+		quiet := row{measure: "memory", what: name + ", resident when idle", unit: mebibytes, target: most([]float64{38, 28}[i])}
 		quiet.add(ours, idle[i]/mib)
 		busy := row{measure: "memory", what: name + ", resident at most under load", unit: mebibytes}
 		busy.add(ours, peak[i]/mib)
-		share := row{measure: "memory", what: name + ", of one core when idle", unit: percent, target: most(2)}
+		share := row{measure: "memory", what: name + ", of one core when idle", unit: percent, target: most(1.5)}
 		share.add(ours, 100*used[name].Seconds()/(rests*b.size.settle).Seconds())
 		b.sayf("  %s: idle %.1f MiB and %.1f %% of a core, loaded %.1f MiB", name, idle[i]/mib, share.samples[ours].median(), peak[i]/mib)
 		b.report.add(quiet)

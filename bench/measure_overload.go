@@ -193,12 +193,15 @@ func (b *bench) idleCrowd(ctx context.Context, api *server) error {
 		return err
 	}
 	b.report.add(next)
-	for what, v := range map[string]float64{"beside them": crowded, "ten seconds after them": after} {
-		memory := row{measure: "overload", what: "API, resident memory " + what, unit: mebibytes}
-		memory.add(ours, v/(1<<20))
+	for _, memory := range []row{
+		{what: "beside them", unit: mebibytes, samples: [sides]sample{{crowded / mib}}},
+		{what: "ten seconds after them", unit: mebibytes, samples: [sides]sample{{after / mib}}},
+		{what: "for one of them", unit: octets, samples: [sides]sample{{(crowded - before) / float64(b.size.idle)}}},
+	} {
+		memory.measure, memory.what = "overload", "API, resident memory "+memory.what
 		b.report.add(memory)
 	}
 	b.sayf("  %d idle connections: the next client waits %v ms; memory %.0f MiB before, %.0f beside them, %.0f when they have gone",
-		b.size.idle, next.samples[ours], before/(1<<20), crowded/(1<<20), after/(1<<20))
+		b.size.idle, next.samples[ours], before/mib, crowded/mib, after/mib)
 	return nil
 }

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // startUp measures from the start of a process until it answers that it is ready.
@@ -40,6 +44,7 @@ const idleRate = 10
 // latency measures from the moment when a caller begins to send until the vendor has the request. Both use
 // the same clock.
 func (b *bench) latency(ctx context.Context) error {
+	var idle [2]sample // p50 and p95
 	for _, rate := range b.size.rates {
 		name, t := fmt.Sprintf("at %d/s", rate), target{}
 		if rate == 0 {
@@ -48,26 +53,74 @@ func (b *bench) latency(ctx context.Context) error {
 		if rate == 0 || rate == 500 {
 			t = most(10)
 		}
-		half := row{measure: "latency", what: "click to vendor " + name + ", p50", unit: millis}
-		tail := row{measure: "latency", what: "click to vendor " + name + ", p95", unit: millis, target: t}
-		for round := range b.rounds {
-			times, err := b.clicks(ctx, max(rate, idleRate))
-			if err != nil {
-				return err
-			}
-			p50, p95 := times[len(times)/2], times[len(times)*95/100]
-			half.add(ours, inMillis(p50))
-			tail.add(ours, inMillis(p95))
-			b.sayf("  round %d, %s: p50 %v, p95 %v of %d", round+1, name, p50, p95, len(times))
+		found, err := b.clickRows(ctx, name, max(rate, idleRate), t, nil)
+		if err != nil {
+			return err
 		}
-		b.report.add(half)
-		b.report.add(tail)
+		if rate == 0 {
+			idle = found
+		}
 	}
-	return nil
+	name := fmt.Sprintf("beside %d look-ups and %d registrations a second", lookUpsBeside, registrationsBeside)
+	_, err := b.clickRows(ctx, name, idleRate, atMostTimes(3), &idle)
+	return err
+}
+
+// clickRows reports the p50 and the p95 at one rate and returns them. With those of the idle system the clicks are beside
+// other work, and compared with them.
+func (b *bench) clickRows(ctx context.Context, name string, rate int, t target, idle *[2]sample) (found [2]sample, err error) {
+	for round := range b.rounds {
+		times, err := b.clicks(ctx, rate, idle != nil)
+		if err != nil {
+			return found, err
+		}
+		p50, p95 := times[len(times)/2], times[len(times)*95/100]
+		found[0], found[1] = append(found[0], inMillis(p50)), append(found[1], inMillis(p95))
+		b.sayf("  round %d, %s: p50 %v, p95 %v of %d", round+1, name, p50, p95, len(times))
+	}
+	for i, quantile := range []string{"p50", "p95"} {
+		r := row{measure: "latency", what: "click to vendor " + name + ", " + quantile, unit: millis, samples: [sides]sample{ours: found[i]}}
+		if i == 1 {
+			r.target = t
+		}
+		if idle != nil {
+			r.floor, r.samples[theFloor] = "idle", idle[i]
+		}
+		b.report.add(r)
+	}
+	return found, nil
+}
+
+// The other work a second that clicks are measured beside.
+const (
+	lookUpsBeside       = 2_000
+	registrationsBeside = 20
+)
+
+// beside looks names up and registers people until stop is called, which returns what failed.
+func (b *bench) beside(ctx context.Context, api string) (stop func() error) {
+	ctx, cancel := context.WithCancel(ctx)
+	all := load{addr: api, conns: 64, duration: drainLimit, next: b.numbers.next}
+	lookUps, registrations := all, all
+	lookUps.rate, lookUps.want = lookUpsBeside, http.StatusOK
+	lookUps.make = func(n int) request { return get("/v1/usernames/" + usernameOf(n)) }
+	registrations.rate, registrations.want, registrations.busy = registrationsBeside, http.StatusCreated, http.StatusServiceUnavailable
+	registrations.make = registration
+	var group errgroup.Group
+	for name, l := range map[string]load{"look-ups": lookUps, "registrations": registrations} {
+		group.Go(func() error {
+			o, err := l.run(ctx)
+			if o != nil {
+				b.sayf("  beside: %.0f %s a second, %d refused", o.rate(), name, o.busy)
+			}
+			return err
+		})
+	}
+	return func() error { cancel(); return group.Wait() }
 }
 
 // clicks returns the sorted times of one round.
-func (b *bench) clicks(ctx context.Context, rate int) ([]time.Duration, error) {
+func (b *bench) clicks(ctx context.Context, rate int, busy bool) (_ []time.Duration, err error) {
 	pair, err := b.both(ctx, 0)
 	if err != nil {
 		return nil, err
@@ -75,6 +128,9 @@ func (b *bench) clicks(ctx context.Context, rate int) ([]time.Duration, error) {
 	defer pair.stop()
 	l := b.codes(pair.api.addr)
 	l.duration, l.rate = max(b.duration, time.Second), float64(rate)
+	if rate == idleRate {
+		l.duration *= 3 // a p95 needs more clicks
+	}
 	l.count = int(l.duration.Seconds() * l.rate)
 	warm := l
 	warm.count = 64
@@ -84,6 +140,10 @@ func (b *bench) clicks(ctx context.Context, rate int) ([]time.Duration, error) {
 	}
 	if _, err := b.testbed.vendor.await(ctx, "aliyun", warm.count, patience); err != nil {
 		return nil, err
+	}
+	if busy {
+		stop := b.beside(ctx, pair.api.addr)
+		defer func() { err = errors.Join(err, stop()) }()
 	}
 	clicked := &clicks{next: b.numbers.next, at: map[string]time.Time{}}
 	l.next, l.make = clicked.number, clicked.stamp(l.make)
