@@ -270,6 +270,7 @@ type writing struct {
 	facts []fact           // that events tell
 
 	consents    []accounts.Consent
+	consentsOf  string            // id of the account whose consents change; empty: they do not
 	withdrawn   accounts.Document // whose consents end; empty: of none
 	withdrawnAt Stamp
 	note        note // for the audit
@@ -301,7 +302,7 @@ func (a *Accounts) change(
 // the change, in one transaction. The statement sets updated_at, which is also the time of the record in the audit and of the events.
 func (a *Accounts) update(ctx context.Context, w writing, statement string, args ...any) (row accountRow, err error) {
 	err = a.db.inTx(ctx, func(tx *sqlx.Tx) error {
-		if err := a.storeChange(ctx, tx, w.kept); err != nil {
+		if err := errors.Join(a.storeChange(ctx, tx, w.kept), keepEarlierConsent(ctx, tx, w.consentsOf)); err != nil {
 			return err
 		}
 		if err := tx.GetContext(ctx, &row, tx.Rebind("update accounts "+statement+" returning "+withEndpoints), args...); err != nil {

@@ -29,6 +29,19 @@ func insertConsents(ctx context.Context, tx *sqlx.Tx, id string, consents []acco
 	return nil
 }
 
+// earlierConsent selects the consent of an account, by its id, to the terms from before the table of consents. It has no row.
+const earlierConsent = `select id || '.terms' as id, id as account_id, 'terms' as document, agreed_terms as version, agreed_at from accounts
+	where id = ? and agreed_at is not null and not exists (
+		select 1 from consents where consents.account_id = accounts.id and consents.document = 'terms')`
+
+// keepEarlierConsent stores that consent before a change overwrites its columns. Of parallel changes one stores it.
+func keepEarlierConsent(ctx context.Context, tx *sqlx.Tx, id string) error {
+	if id == "" {
+		return nil
+	}
+	return execTx(ctx, tx, "insert into consents (id, account_id, document, version, agreed_at) "+earlierConsent+" on conflict do nothing", id)
+}
+
 // Agree implements accounts.Store.
 func (a *Accounts) Agree(ctx context.Context, id string, consents []accounts.Consent) (accounts.Account, error) {
 	set, args := "set updated_at = updated_at", []any{}
@@ -40,7 +53,7 @@ func (a *Accounts) Agree(ctx context.Context, id string, consents []accounts.Con
 			args = append(args, at(c.AgreedAt))
 		}
 	}
-	w := writing{consents: consents, note: noted(audit.ConsentGiven, fieldsOf(consents)...)}
+	w := writing{consents: consents, consentsOf: id, note: noted(audit.ConsentGiven, fieldsOf(consents)...)}
 	row, err := a.update(ctx, w, set+" where id = ?", append(args, id)...)
 	return a.found("agree", row, err)
 }
@@ -59,7 +72,7 @@ func (a *Accounts) Withdraw(ctx context.Context, id string, document accounts.Do
 	if !known {
 		return accounts.Account{}, fmt.Errorf("withdraw consent: no document %q", document)
 	}
-	w := writing{withdrawn: document, withdrawnAt: at(when), note: noted(audit.ConsentWithdrawn, accounts.Field(document))}
+	w := writing{withdrawn: document, withdrawnAt: at(when), consentsOf: id, note: noted(audit.ConsentWithdrawn, accounts.Field(document))}
 	row, err := a.update(ctx, w, "set "+column+" = '', updated_at = ? where id = ?", at(when), id)
 	return a.found("withdraw consent", row, err)
 }
@@ -73,21 +86,28 @@ func withdraw(ctx context.Context, tx *sqlx.Tx, id string, w writing) error {
 		w.withdrawnAt, id, w.withdrawn)
 }
 
+// consentRow is a row of consents.
+type consentRow struct {
+	Document    accounts.Document `db:"document"`
+	Version     string            `db:"version"`
+	Language    string            `db:"language"`
+	RequestID   string            `db:"request_id"`
+	AgreedAt    Stamp             `db:"agreed_at"`
+	WithdrawnAt Stamp             `db:"withdrawn_at"`
+}
+
 // Consents implements accounts.Store.
 func (a *Accounts) Consents(ctx context.Context, id string, limit int) ([]accounts.Consent, error) {
-	var rows []struct {
-		Document    accounts.Document `db:"document"`
-		Version     string            `db:"version"`
-		Language    string            `db:"language"`
-		RequestID   string            `db:"request_id"`
-		AgreedAt    Stamp             `db:"agreed_at"`
-		WithdrawnAt Stamp             `db:"withdrawn_at"`
-	}
+	var rows, earlier []consentRow
 	err := a.db.list(ctx, &rows, `select document, version, language, request_id, agreed_at, withdrawn_at
 		from consents where account_id = ? order by agreed_at desc, id desc limit ?`, id, limit)
+	if err == nil && len(rows) < limit {
+		err = a.db.list(ctx, &earlier, "select document, version, agreed_at from ("+earlierConsent+") as earlier", id)
+	}
 	if err != nil {
 		return nil, store.Wrap("list consents", err)
 	}
+	rows = append(rows, earlier...) // it is the oldest
 	list := make([]accounts.Consent, len(rows))
 	for i, c := range rows {
 		list[i] = accounts.Consent{

@@ -27,6 +27,7 @@ var erasedTests = behaviours{
 	"A_requested_deletion_waits":                erasedByOwner,
 	"What_cannot_be_opened_stops_no_other":      erasedUnreadable,
 	"Consents_go_with_an_account":               erasedByEarlierRelease,
+	"Consents_from_before_their_table_are_kept": consentsFromBefore,
 }
 
 // dump returns every row of every table, and fails without rows.
@@ -271,6 +272,44 @@ func erasedByEarlierRelease(t *testing.T, f *fixture) {
 	if list, err := f.accounts.Consents(t.Context(), account.ID, 10); err != nil || len(list) != 0 {
 		t.Errorf("Consents afterwards = %v, %v", list, err)
 	}
+}
+
+// consentsFromBefore makes an account as releases without consents do.
+func consentsFromBefore(t *testing.T, f *fixture) {
+	account, mail := f.person(t)
+	account.AgreedAt, account.AgreedTerms = f.clock.Now(), "1"
+	if err := f.accounts.Create(t.Context(), account, mail); err != nil {
+		t.Fatal(err)
+	}
+	f.mustExec(t, "delete from consents")
+	check := func(after string, want ...string) {
+		t.Helper()
+		list, err := f.accounts.Consents(t.Context(), account.ID, 10)
+		var got []string
+		for _, c := range list {
+			got = append(got, fmt.Sprintf("%s %s %v", c.Document, c.Version, c.WithdrawnAt.IsZero()))
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("after %s: %q, %v; want %q", after, got, err, want)
+		}
+		if last := list[len(list)-1]; !last.AgreedAt.Equal(stored(account).AgreedAt) {
+			t.Errorf("after %s: the first consent has the time %v", after, last.AgreedAt)
+		}
+	}
+	check("the upgrade", "terms 1 true")
+	later := f.clock.Now().Add(time.Hour)
+	for range 2 { // the second time the first consent has its row
+		_, err := f.accounts.Agree(t.Context(), account.ID, []accounts.Consent{{Document: accounts.Privacy, Version: "7", AgreedAt: later}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		later = later.Add(time.Hour)
+	}
+	check("another document", "privacy 7 true", "privacy 7 true", "terms 1 true")
+	if _, err := f.accounts.Withdraw(t.Context(), account.ID, accounts.Terms, later); err != nil {
+		t.Fatal(err)
+	}
+	check("a withdrawal", "privacy 7 true", "privacy 7 true", "terms 1 false")
 }
 
 func erasedByOwner(t *testing.T, f *fixture) {

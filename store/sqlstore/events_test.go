@@ -205,7 +205,7 @@ var walks = map[string]walk{
 	"EraseDue":         {why: "it deletes as Erase does"},
 	"ScheduleDeletion": {why: "the account is there until it is erased"},
 	"KeepAccount":      {why: "the account stays"},
-	"DueDeletions":     {why: "reads"}, "ErasedRemains": {why: "reads"},
+	"DueDeletions":     {why: "reads"}, "ErasedRemains": {why: "reads"}, "Consents": {why: "reads"},
 	"ForgetErased": {why: "the account is gone"}, "MarkForgotten": {why: "the account is gone"}, "FreeNames": {why: "the account is gone"},
 	"Release": {do: func(t *testing.T, f *fixture) string {
 		account, _ := f.created(t) // it has a number too, so that it stays

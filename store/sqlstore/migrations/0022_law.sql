@@ -12,9 +12,6 @@ create table if not exists erased_accounts (
 create index if not exists erased_accounts_name on erased_accounts (name_hash) where name_hash is not null;
 create index if not exists erased_accounts_at on erased_accounts (erased_at);
 
--- Events of an account, to remove its number and address from them.
-create index if not exists events_account on events (account_id) where account_id <> '';
-
 -- What a person has agreed to, and what was withdrawn. The columns agreed_* of accounts are the present state.
 create table if not exists consents (
     id           text        not null primary key,
@@ -31,13 +28,11 @@ create table if not exists consents (
 
 create index if not exists consents_account on consents (account_id, agreed_at);
 
-insert into consents (id, account_id, document, version, agreed_at)
-select id || '.terms', id, 'terms', agreed_terms, agreed_at from accounts where agreed_at is not null;
+-- Consents from before this table have no row until the next one of their account: to copy them here would hold up every change of
+-- an account for as long as that takes, and releases before this one, which may still run, add more.
 
 -- The version of the privacy notice that was agreed to; empty: none.
 alter table accounts add column agreed_privacy text not null default '';
 
 -- When the account is erased because its owner has asked for that. Null: it is not.
 alter table accounts add column delete_at timestamptz;
-
-create index if not exists accounts_delete_at on accounts (delete_at) where delete_at is not null;
