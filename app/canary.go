@@ -50,6 +50,8 @@ type Canary struct {
 	Tell   func(format string, args ...any) // is called with the progress, without full numbers
 	Now    func() time.Time                 // the time that all processes share
 
+	Product string // its name in templates that have one
+
 	id string
 	at time.Time // when it was sent
 }
@@ -86,7 +88,7 @@ func (c *Canary) send(ctx context.Context, timeout time.Duration) (string, error
 	sending, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	receipt, err := c.Sender.SendSMS(sending, providers.SMS{
-		ID: c.id, Attempt: claim.Attempt, To: c.To, Code: fmt.Sprintf("%06d", code), TTL: CanaryLife,
+		ID: c.id, Attempt: claim.Attempt, To: c.To, Code: fmt.Sprintf("%06d", code), TTL: CanaryLife, Product: c.Product,
 	})
 	if err != nil {
 		c.Tell("not accepted after %s", since(c.at))

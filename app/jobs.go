@@ -67,7 +67,7 @@ func (w *Worker) canaryJob() queue.Job {
 		senders := w.router.senders()
 		sender := senders[time.Now().UnixNano()/int64(c.CanaryInterval)%int64(len(senders))]
 		canary := Canary{
-			Sender: sender, To: w.settings.Canary, Store: w.stores.Redis, Keys: w.settings.Keys, Now: w.stores.Clock.Now,
+			Sender: sender, To: w.settings.Canary, Store: w.stores.Redis, Keys: w.settings.Keys, Now: w.stores.Clock.Now, Product: w.settings.Brand.OwnName("zh"),
 			Tell: func(format string, args ...any) {
 				w.logger.Debug("canary", "provider", sender.Name(), "detail", fmt.Sprintf(format, args...))
 			},

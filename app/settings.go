@@ -23,6 +23,7 @@ import (
 type WorkerSettings struct {
 	Config config.Worker
 	Keys   *secrets.Keys
+	Brand  *brand.Brand // the team's own face; nil: Usher's
 	Mails  *tasks.Mails
 	Traces telemetry.Settings
 	Canary contact.Mobile   // gets the canaries
@@ -53,9 +54,9 @@ func LoadWorker(environ map[string]string) (WorkerSettings, error) {
 	}
 	s.Orders, err = Routes(s.Config)
 	mistakes = append(mistakes, err)
-	face, err := LoadBrand(s.Config.Brand)
+	s.Brand, err = LoadBrand(s.Config.Brand)
 	mistakes = append(mistakes, err)
-	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates, face)
+	s.Mails, err = LoadMails(s.Config.PublicURL, s.Config.MailTemplates, s.Brand)
 	mistakes = append(mistakes, err)
 	return s, config.Join(mistakes...)
 }

@@ -252,7 +252,7 @@ func (w *Worker) handler(ctx, stop context.Context) asynq.Handler {
 	if s.SMS != nil {
 		sms = &tasks.SMSCodeHandler{
 			Claims: stores.Redis.Codes(), Sender: w.router, Keys: s.Keys, Timeout: s.Config.SendTimeout,
-			Metrics: w.metrics, Expired: w.expired, Clock: stores.TaskClock(),
+			Metrics: w.metrics, Expired: w.expired, Clock: stores.TaskClock(), Brand: s.Brand,
 		}
 	}
 	var email *tasks.EmailHandler

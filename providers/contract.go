@@ -21,6 +21,7 @@ type SMS struct {
 	Code       string         // digits, or capital letters and digits; goes into the provider's template
 	TTL        time.Duration  // how long the code is still valid, for templates that say so in minutes
 	Language   string         // of the person: zh or en; empty means zh
+	Product    string         // the team's name for its product in that language; empty: the team has set none
 	Unresolved *Unresolved    // for the router: nil unless an earlier attempt may have sent the message
 	Avoid      string         // for the router: the provider that has sent it before, when the person asks for another way
 }
@@ -248,6 +249,12 @@ type Pausing interface {
 type DigitsOnly interface {
 	// DigitsOnly marks the sender and does nothing.
 	DigitsOnly()
+}
+
+// ProductNamer is an [SMSSender] whose templates may have a variable for the product's name.
+type ProductNamer interface {
+	// NamesProduct reports whether they have one: every message then needs a Product.
+	NamesProduct() bool
 }
 
 // ErrLetters is the cause of an error about a code with letters, of a [DigitsOnly] sender.

@@ -98,7 +98,7 @@ func aliyunDetailOf(r *record, now time.Time) aliyunDetail {
 	return d
 }
 
-// The values of TemplateStatus, and the endings of template codes that have another one than approved.
+// The values of TemplateStatus, and the endings of template codes that have another one than approved, or texts as variables.
 const (
 	templateInAudit  = "0"
 	templateApproved = "1"
@@ -106,6 +106,7 @@ const (
 
 	endsInAudit = "990001"
 	endsRefused = "990002"
+	endsText    = "990003" // at Tencent: not of the type 验证码
 )
 
 func templateStatus(code string) string {

@@ -108,6 +108,7 @@ type httpMessage struct {
 	ExpiresAt string `json:"expires_at"`
 	Locale    string `json:"locale"`
 	Attempt   int    `json:"attempt"`
+	Product   string `json:"product"`
 }
 
 var (
@@ -153,7 +154,7 @@ func (s *Server) httpSend(r *http.Request, body []byte) answer {
 	vendorID := hex.EncodeToString(sum[:8]) // the same for a repeated request
 	if s.webhookIDs.add(id, now) {
 		s.keepSMS(vendorHTTP, []string{number}, record{
-			Message:  Message{From: "Usher", Text: m.text(), Code: m.Code},
+			Message:  Message{From: m.product(), Text: m.text(), Code: m.Code},
 			vendorID: vendorID, reference: id,
 		}, now)
 	}
@@ -162,10 +163,14 @@ func (s *Server) httpSend(r *http.Request, body []byte) answer {
 	return a
 }
 
+// product is the name that the sender has set, or ours.
+func (m httpMessage) product() string { return cmp.Or(m.Product, "Usher") }
+
 // text is what a receiver makes of purpose and code.
 func (m httpMessage) text() string {
+	product := m.product()
 	if m.Locale == "en" {
-		return "[Usher] Your verification code is " + m.Code + ". Do not share it."
+		return "[" + product + "] Your verification code is " + m.Code + ". Do not share it."
 	}
 	words := "您的"
 	for _, t := range Templates() {
@@ -173,7 +178,7 @@ func (m httpMessage) text() string {
 			words = t.Words
 		}
 	}
-	return "【Usher】" + words + "验证码为：" + m.Code + "，请勿泄露于他人！"
+	return "【" + product + "】" + words + "验证码为：" + m.Code + "，请勿泄露于他人！"
 }
 
 // httpQuery answers with the state of a message.

@@ -259,15 +259,18 @@ func dropTrailingCommas(body []byte) []byte {
 
 // text renders one of [Templates] or the vendor's test template, whose variables are a code and its minutes.
 func (m ronglianSMS) text() string {
-	if len(m.Datas) == 2 {
+	if len(m.Datas) == 2 && m.Datas[0] == m.code() {
 		return "【云通讯】" + wordsOf(m.TemplateID, "您的") + "验证码是" + m.Datas[0] + "，请于" + m.Datas[1] + "分钟内正确输入"
 	}
 	return "【云通讯】" + strings.Join(m.Datas, "，")
 }
 
+// code is the variable that looks like one: the order of the variables is the template's.
 func (m ronglianSMS) code() string {
-	if len(m.Datas) > 0 && wordPattern.MatchString(m.Datas[0]) {
-		return m.Datas[0]
+	for _, isCode := range []*regexp.Regexp{digitsPattern, wordPattern} {
+		if i := slices.IndexFunc(m.Datas, isCode.MatchString); i >= 0 {
+			return m.Datas[i]
+		}
 	}
 	return ""
 }

@@ -18,12 +18,16 @@ const (
 
 	// sameContentSpan is the window of the limit of the same content to one number.
 	sameContentSpan = 30 * time.Second
+
+	// maxTencentText is how many characters a variable has in a template that is not of the type 验证码.
+	// https://cloud.tencent.com/document/product/382/13301
+	maxTencentText = 6
 )
 
 var (
 	tencentIDPattern    = regexp.MustCompile(`^[0-9]{1,19}$`)
 	tencentParamPattern = regexp.MustCompile(`^[0-9]{0,6}$`)
-	tencentCodePattern  = regexp.MustCompile(`^[0-9]{4,6}$`)
+	digitsPattern       = regexp.MustCompile(`^[0-9]{4,6}$`) // a code of digits
 )
 
 // A tencentSMS is the body of SendSms.
@@ -144,14 +148,27 @@ func (m tencentSMS) wrong(given, number string) string {
 		return "FailedOperation.SignatureIncorrectOrUnapproved"
 	case !tencentIDPattern.MatchString(m.TemplateID), templateStatus(m.TemplateID) != templateApproved:
 		return "FailedOperation.TemplateIncorrectOrUnapproved"
-	case len(m.TemplateParamSet) < 1 || len(m.TemplateParamSet) > 2:
+	}
+	return m.wrongVariable()
+}
+
+// wrongVariable returns the code that refuses a variable, or "". Templates of the type 验证码 have a code and its minutes; others
+// have texts, such as a name, too.
+func (m tencentSMS) wrongVariable() string {
+	isText, most := strings.HasSuffix(m.TemplateID, endsText), 2
+	if isText {
+		most = 3
+	}
+	if len(m.TemplateParamSet) < 1 || len(m.TemplateParamSet) > most {
 		return "FailedOperation.TemplateParamSetNotMatchApprovedTemplate"
 	}
 	for _, value := range m.TemplateParamSet {
 		switch {
 		case strings.Contains(value, "://"):
 			return "InvalidParameterValue.ProhibitedUseUrlInTemplateParameter"
-		case !tencentParamPattern.MatchString(value):
+		case isText && utf8.RuneCountInString(value) > maxTencentText:
+			return "InvalidParameterValue.TemplateParameterLengthLimit"
+		case !isText && !tencentParamPattern.MatchString(value):
 			return "InvalidParameterValue.TemplateParameterFormatError"
 		}
 	}
@@ -178,7 +195,7 @@ func (s *Server) takeTencent(sms tencentSMS, number string, now time.Time) strin
 
 // code is the variable that looks like one: the order of the variables is the template's.
 func (m tencentSMS) code() string {
-	i := slices.IndexFunc(m.TemplateParamSet, tencentCodePattern.MatchString)
+	i := slices.IndexFunc(m.TemplateParamSet, digitsPattern.MatchString)
 	if i < 0 {
 		return ""
 	}
@@ -193,8 +210,12 @@ func (m tencentSMS) text() string {
 	}
 	words := []string{signName + wordsOf(m.TemplateID, "您的") + "验证码为：" + m.code()}
 	for _, value := range m.TemplateParamSet {
-		if value != m.code() {
+		switch {
+		case value == m.code():
+		case tencentParamPattern.MatchString(value):
 			words = append(words, value+"分钟内有效")
+		default:
+			words = append(words, "用于"+value)
 		}
 	}
 	return strings.Join(append(words, "请勿泄露于他人！"), "，")

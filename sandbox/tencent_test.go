@@ -220,6 +220,8 @@ func TestTencent_refuses_bad_bodies(t *testing.T) {
 		"three variables":            {swap(`"5"`, `"5","6"`), "FailedOperation.TemplateParamSetNotMatchApprovedTemplate"},
 		"seven digits":               {swap("012345", "0123456"), "InvalidParameterValue.TemplateParameterFormatError"},
 		"letters":                    {swap("012345", "abc"), "InvalidParameterValue.TemplateParameterFormatError"},
+		"a name among digits":        {swap(`"5"`, `"示例商城"`), "InvalidParameterValue.TemplateParameterFormatError"},
+		"a long name":                {strings.Replace(swap(`"5"`, `"示例商城测试号"`), "71390002", "71990003", 1), "InvalidParameterValue.TemplateParameterLengthLimit"},
 		"an address":                 {swap("012345", "https://x"), "InvalidParameterValue.ProhibitedUseUrlInTemplateParameter"},
 		"magic temporary":            {b.tencentJSON("+8613800990004"), "RequestLimitExceeded"},
 		"magic blacklist":            {b.tencentJSON("+8613800990005"), "FailedOperation.PhoneNumberInBlacklist"},

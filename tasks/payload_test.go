@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/accounts"
+	"usher/brand"
 	"usher/internal/testkit"
 	"usher/messages"
 	"usher/providers"
@@ -79,6 +81,30 @@ func TestSMSCodeHandler_sends_codes_of_the_payloads_alphabet(t *testing.T) {
 		q.Alphabet = secrets.Alphabet(alphabet)
 		if got := to.sentSMS()[0].Code; err != nil || got != codeOf(t, testKeys(t), q) {
 			t.Errorf("%s: sent %q, %v", alphabet, got, err)
+		}
+	}
+}
+
+func TestSMSCodeHandler_names_the_product_in_the_persons_language(t *testing.T) {
+	t.Parallel()
+	face, err := brand.Load(fstest.MapFS{"brand.json": &fstest.MapFile{Data: []byte(`{"name": {"zh": "示例商城", "en": "Example Shop"}}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden := string(readPayload(t, "sms_code.v1.json"))
+	for _, c := range []struct {
+		face           *brand.Brand
+		language, want string
+	}{{face, "zh", "示例商城"}, {face, "en", "Example Shop"}, {face, "", "示例商城"}, {nil, "en", ""}} {
+		to := &sender{}
+		handler := &tasks.SMSCodeHandler{
+			Claims: &claims{state: messages.Queued}, Sender: to, Keys: testKeys(t), Timeout: sendTimeout, Brand: c.face,
+			Metrics: tasks.NewMetrics(prometheus.NewRegistry()),
+		}
+		payload := strings.Replace(golden, "{", `{"language":"`+c.language+`",`, 1)
+		err := handler.ProcessTask(t.Context(), asynq.NewTask(tasks.TypeSMSCode, []byte(payload)))
+		if got := to.sentSMS(); err != nil || len(got) != 1 || got[0].Product != c.want {
+			t.Errorf("language %q: got %+v, %v, want %q", c.language, got, err, c.want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"usher/brand"
 	"usher/contact"
 	"usher/messages"
 	"usher/providers"
@@ -49,7 +50,8 @@ type SMSCodeHandler struct {
 	Timeout time.Duration // for the providers' answer, all of them together
 	Metrics *Metrics
 	Clock   Clock
-	Expired *Expired // is notified of codes that had ended; may be nil
+	Expired *Expired     // is notified of codes that had ended; may be nil
+	Brand   *brand.Brand // names the product; nil: the team has set none
 }
 
 // ProcessTask claims the code, derives it, sends it and records the outcome.
@@ -123,7 +125,7 @@ func (h *SMSCodeHandler) open(p codeTask) (providers.SMS, error) {
 	}
 	return providers.SMS{
 		ID: p.ID, To: mobile, Purpose: p.Purpose, Code: code, TTL: time.Unix(p.ExpiresAt, 0).Sub(h.Clock.now()),
-		Language: p.Language,
+		Language: p.Language, Product: h.Brand.OwnName(p.Language),
 	}, nil
 }
 

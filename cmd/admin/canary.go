@@ -53,7 +53,9 @@ func canary(ctx context.Context, p app.Process) error {
 		_, _ = fmt.Fprintf(p.Stdout, "%s to %s: %s\n", *provider, to, fmt.Sprintf(format, args...)) // the number is masked
 	}
 	app.FileReferences(senders[0], store, nil, app.NewLogger(p.Stderr, settings.Config.Common))
-	canary := app.Canary{Sender: senders[0], To: to, Store: store, Keys: settings.Keys, Tell: tell, Now: time.Now}
+	canary := app.Canary{
+		Sender: senders[0], To: to, Store: store, Keys: settings.Keys, Tell: tell, Now: time.Now, Product: settings.Brand.OwnName("zh"),
+	}
 	_, err = canary.Send(ctx, settings.Config.SendTimeout, *wait)
 	return err
 }

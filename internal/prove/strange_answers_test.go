@@ -192,7 +192,8 @@ func ronglianAnswers(t testing.TB) reader {
 	t.Helper()
 	private := []string{"sId8w3Hp", "tOk5x1Rv"}
 	cfg := ronglian.Config{
-		AccountSID: "sId8w3Hp", AuthToken: "tOk5x1Rv", AppID: "app", TemplateID: "1", Endpoint: "https://vendor.example",
+		AccountSID: "sId8w3Hp", AuthToken: "tOk5x1Rv", AppID: "app", TemplateID: "1", TemplateParams: []string{"code", "minutes"},
+		Endpoint: "https://vendor.example",
 	}
 	open := func(transport *http.Client) (*ronglian.Client, error) {
 		client, err := ronglian.New(cfg)

@@ -34,13 +34,14 @@ const Name = "aliyun"
 type Config struct {
 	Keys
 
-	SignName       string `env:"ALIYUN_SIGN_NAME" prod:"set" desc:"Aliyun: approved sign name, without the brackets that recipients see."`
-	TemplateCode   string `env:"ALIYUN_TEMPLATE_CODE" prod:"set" desc:"Aliyun: approved template, such as SMS_71390007, for every purpose without its own."`
-	wire.Templates `envPrefix:"ALIYUN_TEMPLATE_CODE_"`
-	TemplateAbroad string `env:"ALIYUN_TEMPLATE_CODE_ABROAD" desc:"Aliyun: template of the kind 国际/港澳台 for numbers outside the mainland; without it they go to the next provider."`
-	TemplateParam  string `env:"ALIYUN_TEMPLATE_PARAM" envDefault:"code" desc:"Aliyun: the template's variable for the code."`
-	Endpoint       string `env:"ALIYUN_ENDPOINT" envDefault:"https://dysmsapi.aliyuncs.com" desc:"Aliyun: address of the API; http:// is accepted for loopback only."`
-	wire.Bounds    `envPrefix:"ALIYUN_"`
+	SignName        string `env:"ALIYUN_SIGN_NAME" prod:"set" desc:"Aliyun: approved sign name, without the brackets that recipients see."`
+	TemplateCode    string `env:"ALIYUN_TEMPLATE_CODE" prod:"set" desc:"Aliyun: approved template, such as SMS_71390007, for every purpose without its own."`
+	wire.Templates  `envPrefix:"ALIYUN_TEMPLATE_CODE_"`
+	TemplateAbroad  string `env:"ALIYUN_TEMPLATE_CODE_ABROAD" desc:"Aliyun: template of the kind 国际/港澳台 for numbers outside the mainland; without it they go to the next provider."`
+	TemplateParam   string `env:"ALIYUN_TEMPLATE_PARAM" envDefault:"code" desc:"Aliyun: the template's variable for the code."`
+	TemplateProduct string `env:"ALIYUN_TEMPLATE_PARAM_PRODUCT" desc:"Aliyun: the templates' variable for the product's name, which USHER_BRAND sets, such as product; empty: they have none. See docs/sms-providers.md."`
+	Endpoint        string `env:"ALIYUN_ENDPOINT" envDefault:"https://dysmsapi.aliyuncs.com" desc:"Aliyun: address of the API; http:// is accepted for loopback only."`
+	wire.Bounds     `envPrefix:"ALIYUN_"`
 }
 
 var (
@@ -58,6 +59,13 @@ func (c Config) Validate() config.Mistakes {
 		check.Match("ALIYUN_TEMPLATE_CODE_ABROAD", c.TemplateAbroad, templateID, "SMS_ and digits")
 	}
 	check.Text("ALIYUN_TEMPLATE_PARAM", c.TemplateParam)
+	switch c.TemplateProduct {
+	case "":
+	case c.TemplateParam:
+		check.Add("ALIYUN_TEMPLATE_PARAM_PRODUCT", "want another variable than that of the code")
+	default:
+		check.Text("ALIYUN_TEMPLATE_PARAM_PRODUCT", c.TemplateProduct)
+	}
 	check.Endpoint("ALIYUN_ENDPOINT", c.Endpoint)
 	check.Bounds("ALIYUN_", c.Bounds)
 	return check.Mistakes
@@ -68,6 +76,7 @@ type Client struct {
 	rpc
 
 	param    string            // the template's variable for the code
+	product  string            // its variable for the product's name; empty: there is none
 	signName string            // of every message
 	abroad   string            // template for numbers outside the mainland; empty: they are not served
 	send     map[string]action // SendSms, by template
@@ -84,6 +93,7 @@ var (
 	_ providers.SignChecker       = (*Client)(nil)
 	_ providers.Prober            = (*Client)(nil)
 	_ providers.Regional          = (*Client)(nil)
+	_ providers.ProductNamer      = (*Client)(nil)
 )
 
 // New returns a client. The error for a wrong setting is of type [config.Mistakes].
@@ -93,7 +103,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		rpc:   newRPC(smsProduct, Name, cfg.Bounds, cfg.Templates.With(cfg.TemplateCode), cfg.Keys, cfg.Endpoint),
-		param: cfg.TemplateParam, signName: cfg.SignName, abroad: cfg.TemplateAbroad,
+		param: cfg.TemplateParam, product: cfg.TemplateProduct, signName: cfg.SignName, abroad: cfg.TemplateAbroad,
 	}
 	var errs [4]error
 	c.send, errs[0] = c.newActions("SendSms", cfg.SignName, cfg.TemplateAbroad)
@@ -119,6 +129,9 @@ func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Rece
 // Serves implements [providers.Regional].
 func (c *Client) Serves(region string) bool { return region == contact.Mainland || c.abroad != "" }
 
+// NamesProduct implements [providers.ProductNamer].
+func (c *Client) NamesProduct() bool { return c.product != "" }
+
 // isAbroad reports whether a number is outside the mainland. There, the vendor's templates of the mainland are refused.
 func isAbroad(m contact.Mobile) bool { return !m.IsZero() && m.Region() != contact.Mainland }
 
@@ -139,7 +152,7 @@ const impossible = "1"
 // Probe implements [providers.Prober] by a send to a number that cannot exist: it fails whenever sends fail, which is
 // not true of a query.
 func (c *Client) Probe(ctx context.Context) error {
-	_, err := c.sendTo(ctx, impossible, providers.SMS{Code: "000000"})
+	_, err := c.sendTo(ctx, impossible, providers.SMS{Code: "000000", Product: wire.ProbeProduct})
 	return wire.Usable(err)
 }
 
@@ -151,7 +164,11 @@ func (c *Client) sendTo(ctx context.Context, number string, sms providers.SMS) (
 // request is the signed request for one message.
 func (c *Client) request(ctx context.Context, number string, sms providers.SMS) (*http.Request, error) {
 	// The variable has to be a JSON string: a bare 012345 is no JSON number and would lose its zero.
-	params, err := json.Marshal(map[string]string{c.param: sms.Code})
+	variables := map[string]string{c.param: sms.Code}
+	if c.product != "" {
+		variables[c.product] = sms.Product
+	}
+	params, err := json.Marshal(variables)
 	if err != nil {
 		return nil, err
 	}

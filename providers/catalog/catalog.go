@@ -50,8 +50,11 @@ func SMS(names []string, environ map[string]string) ([]providers.SMSSender, erro
 		senders  []providers.SMSSender
 		mistakes []error
 		codes    config.Codes
+		face     struct {
+			Brand string `env:"BRAND"`
+		}
 	)
-	mistakes = append(mistakes, config.Load(environ, &codes))
+	mistakes = append(mistakes, config.Load(environ, &codes, &face))
 	for _, name := range names {
 		open, found := sms[name]
 		if !found {
@@ -61,7 +64,7 @@ func SMS(names []string, environ map[string]string) ([]providers.SMSSender, erro
 			continue
 		}
 		sender, err := open(environ)
-		mistakes = append(mistakes, err, checkAlphabet(sender, codes))
+		mistakes = append(mistakes, err, checkAlphabet(sender, codes), checkProduct(sender, face.Brand))
 		senders = append(senders, sender)
 	}
 	if err := config.Join(mistakes...); err != nil {
@@ -78,6 +81,17 @@ func checkAlphabet(sender providers.SMSSender, codes config.Codes) error {
 	return config.Mistakes{{
 		Variable: namesVariable,
 		Text:     sender.Name() + " sends codes of digits only: leave it out, or set " + config.Prefix + "SMS_CODE_ALPHABET=digits",
+	}}
+}
+
+// checkProduct returns a mistake for a provider whose templates have the product's name where no folder sets one, and nil for no
+// provider.
+func checkProduct(sender providers.SMSSender, brand string) error {
+	if namer, ok := sender.(providers.ProductNamer); !ok || !namer.NamesProduct() || brand != "" {
+		return nil
+	}
+	return config.Mistakes{{
+		Variable: config.Prefix + "BRAND", Text: "must be set, because the templates of " + sender.Name() + " have the product's name; see docs/branding.md",
 	}}
 }
 

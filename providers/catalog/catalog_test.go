@@ -114,6 +114,34 @@ func TestSMS_names_providers_that_cannot_send_letters(t *testing.T) {
 	}
 }
 
+func TestSMS_names_providers_whose_templates_need_a_name(t *testing.T) {
+	t.Parallel()
+	for variable, name := range map[string]string{
+		"USHER_ALIYUN_TEMPLATE_PARAM_PRODUCT": "aliyun", "USHER_RONGLIAN_TEMPLATE_PARAMS": "ronglian", "USHER_TENCENT_TEMPLATE_PARAMS": "tencent",
+	} {
+		environ := complete()
+		if environ[variable] = "code,product"; name == "aliyun" {
+			environ[variable] = "product"
+		}
+		_, err := catalog.SMS([]string{"aliyun", "ronglian", "tencent"}, environ)
+		if got := variables(t, err); !cmp.Equal(got, []string{"USHER_BRAND"}) || !strings.Contains(err.Error(), "the templates of "+name) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		environ["USHER_BRAND"] = "brand"
+		if _, err := catalog.SMS([]string{"aliyun", "ronglian", "tencent"}, environ); err != nil {
+			t.Errorf("%s with a name: %v", name, err)
+		}
+		for _, wrong := range []string{"code,code", "minutes", "code,name"} {
+			if environ[variable] = wrong; name == "aliyun" {
+				environ[variable] = "code"
+			}
+			if got := variables(t, errOf(catalog.SMS([]string{name}, environ))); !cmp.Equal(got, []string{variable}) {
+				t.Errorf("%s: got %v for %q", name, got, wrong)
+			}
+		}
+	}
+}
+
 func errOf[T any](_ T, err error) error { return err }
 
 func TestEmail_reportsEveryMistake(t *testing.T) {

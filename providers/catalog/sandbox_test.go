@@ -80,6 +80,42 @@ func TestSMS_throughTheSandbox(t *testing.T) {
 	}
 }
 
+// TestSMS_names_the_product checks that each vendor gets the name in the variable, or the field, of the settings, in probes too, and
+// that nothing is said without a setting.
+func TestSMS_names_the_product(t *testing.T) {
+	t.Parallel()
+	box, environ := startSandbox(t)
+	names := []string{"aliyun", "ronglian", "tencent", "http"}
+	for round, names := range [][]string{names, names} {
+		if round == 1 {
+			environ["USHER_ALIYUN_TEMPLATE_PARAM_PRODUCT"], environ["USHER_BRAND"] = "product", "brand"
+			environ["USHER_RONGLIAN_TEMPLATE_PARAMS"] = "product,code,minutes"
+			environ["USHER_TENCENT_TEMPLATE_PARAMS"], environ["USHER_TENCENT_TEMPLATE_ID"] = "code,minutes,product", "71990003"
+		}
+		senders, err := catalog.SMS(names, environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, sender := range senders {
+			sms := smsTo(t, fmt.Sprintf("138138001%d%d", round, i))
+			if sms.Product = "示例商城"; round == 0 && sender.Name() == "http" {
+				sms.Product = "" // the receiver is told a name as soon as there is one
+			}
+			if _, err := sender.SendSMS(t.Context(), sms); err != nil {
+				t.Errorf("%s: %v", sender.Name(), err)
+				continue
+			}
+			got := box.Messages(sms.To.Reveal())
+			if len(got) != 1 || got[0].Code != sms.Code || strings.Contains(got[0].Text, "示例商城") != (round == 1) {
+				t.Errorf("%s, round %d: got %+v", sender.Name(), round, got)
+			}
+			if err := sender.(providers.Prober).Probe(t.Context()); err != nil {
+				t.Errorf("%s: %v", sender.Name(), err)
+			}
+		}
+	}
+}
+
 // TestSMS_resendAfterALostAnswer checks the vendors that can tell a resend.
 func TestSMS_resendAfterALostAnswer(t *testing.T) {
 	t.Parallel()

@@ -125,6 +125,8 @@ type message struct {
 	ExpiresAt string `json:"expires_at"` // RFC 3339 in UTC
 	Locale    string `json:"locale"`     // zh or en
 	Attempt   int    `json:"attempt"`    // from 1
+
+	Product string `json:"product,omitempty"` // the team's name for its product in that language
 }
 
 // SendSMS implements [providers.SMSSender]. All attempts of one message have the same webhook-id, so that the receiver sends it
@@ -132,6 +134,7 @@ type message struct {
 func (c *Client) SendSMS(ctx context.Context, sms providers.SMS) (providers.Receipt, error) {
 	req, err := c.post(ctx, c.config.URL, sms.ID, message{
 		To: sms.To.E164(), Purpose: sms.Purpose, Code: sms.Code, Attempt: sms.Attempt, Locale: cmp.Or(sms.Language, "zh"),
+		Product:   sms.Product,
 		ExpiresAt: c.Now().Add(sms.TTL).UTC().Round(time.Second).Format(time.RFC3339),
 	})
 	return wire.Exchange(&c.Vendor, req, err, sms, c.receipt)

@@ -24,6 +24,6 @@ func BenchmarkClient_request(b *testing.B) {
 func benchConfig() Config {
 	return Config{
 		AccountSID: "aaf98f8900000000000000000000beef", AuthToken: "0123456789abcdef0123456789abcdef",
-		AppID: "8a216da800000000000000000000cafe", TemplateID: "1", Endpoint: "http://127.0.0.1:1",
+		AppID: "8a216da800000000000000000000cafe", TemplateID: "1", TemplateParams: []string{"code", "minutes"}, Endpoint: "http://127.0.0.1:1",
 	}
 }

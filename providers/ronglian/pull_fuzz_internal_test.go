@@ -19,7 +19,9 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func FuzzClient_Pull(f *testing.F) {
 	f.Add(`{"statusCode":"000000","reports":[{"status":"0","smsType":"1","reqId":"x"}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		client, err := New(Config{AccountSID: "sid", AuthToken: "token", AppID: "app", TemplateID: "1", Endpoint: "https://vendor.example"})
+		client, err := New(Config{
+			AccountSID: "sid", AuthToken: "token", AppID: "app", TemplateID: "1", TemplateParams: []string{"code"}, Endpoint: "https://vendor.example",
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

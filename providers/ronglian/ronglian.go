@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,9 +44,10 @@ type Config struct {
 	AccountSID     config.Secret `env:"RONGLIAN_ACCOUNT_SID" prod:"set" desc:"Ronglian: ACCOUNT SID of the console."`
 	AuthToken      config.Secret `env:"RONGLIAN_AUTH_TOKEN" prod:"set" desc:"Ronglian: AUTH TOKEN of the console."`
 	AppID          string        `env:"RONGLIAN_APP_ID" prod:"set" desc:"Ronglian: APP ID of an application that is online."`
-	TemplateID     string        `env:"RONGLIAN_TEMPLATE_ID" prod:"set" desc:"Ronglian: approved template with two variables, the code and its life in minutes, for every purpose without its own."`
+	TemplateID     string        `env:"RONGLIAN_TEMPLATE_ID" prod:"set" desc:"Ronglian: approved template with the variables of USHER_RONGLIAN_TEMPLATE_PARAMS, for every purpose without its own."`
 	wire.Templates `envPrefix:"RONGLIAN_TEMPLATE_ID_"`
-	Endpoint       string `env:"RONGLIAN_ENDPOINT" envDefault:"https://app.cloopen.com:8883" desc:"Ronglian: address of the API; http:// is accepted for loopback only."`
+	TemplateParams []string `env:"RONGLIAN_TEMPLATE_PARAMS" envDefault:"code,minutes" desc:"Ronglian: values of the variables {1}, {2} of all templates in their order, of code, minutes and product; see docs/sms-providers.md."`
+	Endpoint       string   `env:"RONGLIAN_ENDPOINT" envDefault:"https://app.cloopen.com:8883" desc:"Ronglian: address of the API; http:// is accepted for loopback only."`
 	wire.Bounds    `envPrefix:"RONGLIAN_"`
 }
 
@@ -61,6 +63,7 @@ func (c Config) Validate() config.Mistakes {
 	check.Match("RONGLIAN_AUTH_TOKEN", c.AuthToken.Reveal(), alphanumeric, "letters and digits only")
 	check.Match("RONGLIAN_APP_ID", c.AppID, alphanumeric, "letters and digits only")
 	check.Templates("RONGLIAN_TEMPLATE_ID", c.Templates.With(c.TemplateID), numeric, "digits only")
+	check.Params("RONGLIAN_TEMPLATE_PARAMS", c.TemplateParams)
 	check.Endpoint("RONGLIAN_ENDPOINT", c.Endpoint)
 	check.Bounds("RONGLIAN_", c.Bounds)
 	return check.Mistakes
@@ -85,6 +88,7 @@ var (
 	_ providers.Puller            = (*Client)(nil)
 	_ providers.Referencer        = (*Client)(nil)
 	_ providers.Regional          = (*Client)(nil)
+	_ providers.ProductNamer      = (*Client)(nil)
 )
 
 // New returns a client. The error for a wrong setting is of type [config.Mistakes].
@@ -104,6 +108,11 @@ func (c *Client) OnReference(remember func(ctx context.Context, reference, id st
 
 // Serves implements [providers.Regional].
 func (c *Client) Serves(region string) bool { return region == contact.Mainland }
+
+// NamesProduct implements [providers.ProductNamer].
+func (c *Client) NamesProduct() bool {
+	return slices.Contains(c.config.TemplateParams, wire.ParamProduct)
+}
 
 // SendSMS implements [providers.SMSSender]. All attempts of one message carry the same reqId, which Ronglian accepts once
 // a day (UTC+8). When a further attempt is refused as a duplicate, an earlier one was accepted, and the receipt has no id. A number
@@ -146,7 +155,7 @@ func (c *Client) request(ctx context.Context, sms providers.SMS) (*http.Request,
 		To:         sms.To.Reveal(),
 		AppID:      c.config.AppID,
 		TemplateID: c.Vendor.Templates().For(sms.Purpose),
-		Datas:      []string{sms.Code, wire.Minutes(sms.TTL)},
+		Datas:      wire.Values(c.config.TemplateParams, sms),
 		ReqID:      reqID(sms.ID),
 	})
 }

@@ -27,11 +27,12 @@ const (
 
 func settings(endpoint string) ronglian.Config {
 	return ronglian.Config{
-		AccountSID: accountSID,
-		AuthToken:  authToken,
-		AppID:      "8a216da800000000000000000000cafe",
-		TemplateID: "1",
-		Endpoint:   endpoint,
+		AccountSID:     accountSID,
+		AuthToken:      authToken,
+		AppID:          "8a216da800000000000000000000cafe",
+		TemplateID:     "1",
+		TemplateParams: []string{"code", "minutes"},
+		Endpoint:       endpoint,
 	}
 }
 
@@ -185,7 +186,8 @@ func TestConfig_Validate(t *testing.T) {
 		names = append(names, m.Variable)
 	}
 	want := []string{
-		"RONGLIAN_ACCOUNT_SID", "RONGLIAN_AUTH_TOKEN", "RONGLIAN_APP_ID", "RONGLIAN_TEMPLATE_ID", "RONGLIAN_ENDPOINT",
+		"RONGLIAN_ACCOUNT_SID", "RONGLIAN_AUTH_TOKEN", "RONGLIAN_APP_ID", "RONGLIAN_TEMPLATE_ID", "RONGLIAN_TEMPLATE_PARAMS",
+		"RONGLIAN_ENDPOINT",
 		"RONGLIAN_QPS", "RONGLIAN_CONCURRENCY",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {

@@ -35,12 +35,6 @@ const (
 	accepted = "Ok" // the only code of a message that is not a refusal; case matters
 )
 
-// The values of a template's variables.
-const (
-	paramCode    = "code"
-	paramMinutes = "minutes"
-)
-
 // Config is how Tencent is reached. Every field without a default must be set, except the templates for a purpose.
 type Config struct {
 	SecretID       config.Secret `env:"TENCENT_SECRET_ID" desc:"Tencent: SecretId of an API key with the permission sms:SendSms."`
@@ -50,7 +44,7 @@ type Config struct {
 	TemplateID     string        `env:"TENCENT_TEMPLATE_ID" desc:"Tencent: approved template of type verification code, such as 1110, for every purpose without its own."`
 	wire.Templates `envPrefix:"TENCENT_TEMPLATE_ID_"`
 	TemplateAbroad string   `env:"TENCENT_TEMPLATE_ID_ABROAD" desc:"Tencent: template of 国际/港澳台短信 for numbers outside the mainland; without it they go to the next provider."`
-	TemplateParams []string `env:"TENCENT_TEMPLATE_PARAMS" envDefault:"code,minutes" desc:"Tencent: values of the variables {1}, {2} of all templates: code,minutes, minutes,code or code."`
+	TemplateParams []string `env:"TENCENT_TEMPLATE_PARAMS" envDefault:"code,minutes" desc:"Tencent: values of the variables {1}, {2} of all templates in their order, of code, minutes and product; see docs/sms-providers.md."`
 	Region         string   `env:"TENCENT_REGION" envDefault:"ap-guangzhou" desc:"Tencent: region of the API."`
 	PullReports    bool     `env:"TENCENT_PULL_REPORTS" envDefault:"false" desc:"Tencent: fetch delivery reports; for accounts for which the vendor has opened PullSmsSendStatus."`
 	Endpoint       string   `env:"TENCENT_ENDPOINT" envDefault:"https://sms.tencentcloudapi.com" desc:"Tencent: address of the API; http:// is accepted for loopback only."`
@@ -75,11 +69,7 @@ func (c Config) Validate() config.Mistakes {
 	if c.TemplateAbroad != "" {
 		check.Match("TENCENT_TEMPLATE_ID_ABROAD", c.TemplateAbroad, numeric, digits+"1110")
 	}
-	switch strings.Join(c.TemplateParams, ",") {
-	case paramCode, paramCode + "," + paramMinutes, paramMinutes + "," + paramCode:
-	default:
-		check.Add("TENCENT_TEMPLATE_PARAMS", "want code,minutes, minutes,code or code, as in the approved templates")
-	}
+	check.Params("TENCENT_TEMPLATE_PARAMS", c.TemplateParams)
 	check.Match("TENCENT_REGION", c.Region, regionName, "a region such as ap-guangzhou")
 	check.Endpoint("TENCENT_ENDPOINT", c.Endpoint)
 	check.Bounds("TENCENT_", c.Bounds)
@@ -106,6 +96,7 @@ var (
 	_ providers.Prober            = (*Client)(nil)
 	_ providers.Referencer        = (*Client)(nil)
 	_ providers.DigitsOnly        = (*Client)(nil)
+	_ providers.ProductNamer      = (*Client)(nil)
 	_ providers.Regional          = (*Client)(nil)
 	_ providers.Puller            = Puller{}
 )
@@ -176,6 +167,11 @@ func (c *Client) styleOf(sms providers.SMS) (template, signName string) {
 // DigitsOnly implements [providers.DigitsOnly]: a variable of a code template takes up to six digits.
 func (c *Client) DigitsOnly() {}
 
+// NamesProduct implements [providers.ProductNamer].
+func (c *Client) NamesProduct() bool {
+	return slices.Contains(c.config.TemplateParams, wire.ParamProduct)
+}
+
 // note remembers a serial number, also when the time of the send is over: the vendor has accepted the message.
 func (c *Client) note(ctx context.Context, serial, id string) {
 	if c.remember != nil && serial != "" {
@@ -189,7 +185,7 @@ const impossible = "+861"
 // Probe implements [providers.Prober] by a send to a number that cannot exist: it fails whenever sends fail, which is not
 // true of a query.
 func (c *Client) Probe(ctx context.Context) error {
-	_, err := c.sendTo(ctx, impossible, providers.SMS{Code: "000000", TTL: time.Minute})
+	_, err := c.sendTo(ctx, impossible, providers.SMS{Code: "000000", TTL: time.Minute, Product: wire.ProbeProduct})
 	return wire.Usable(err)
 }
 
@@ -210,14 +206,10 @@ func (c *Client) sendTo(ctx context.Context, number string, sms providers.SMS) (
 
 // request is the signed request for one message.
 func (c *Client) request(ctx context.Context, number string, sms providers.SMS) (*http.Request, error) {
-	values := slices.Clone(c.config.TemplateParams)
-	for i, name := range values {
-		values[i] = map[string]string{paramCode: sms.Code, paramMinutes: wire.Minutes(sms.TTL)}[name]
-	}
 	template, signName := c.styleOf(sms)
 	return c.post(ctx, "SendSms", sendSMS{
 		PhoneNumberSet: []string{number}, SDKAppID: c.config.SDKAppID, SignName: signName,
-		TemplateID: template, TemplateParamSet: values, SessionContext: sms.ID,
+		TemplateID: template, TemplateParamSet: wire.Values(c.config.TemplateParams, sms), SessionContext: sms.ID,
 	})
 }
 

@@ -199,7 +199,7 @@ func BenchmarkClient_request(b *testing.B) {
 func benchConfig() Config {
 	return Config{
 		SecretID: "AKIDtestSecretId0123456789abcdefghij", SecretKey: config.Secret("testSecretKey0123456789abcdefghij"),
-		SDKAppID: "1400006666", SignName: "测试签名", TemplateID: "1110", TemplateParams: []string{paramCode, paramMinutes},
+		SDKAppID: "1400006666", SignName: "测试签名", TemplateID: "1110", TemplateParams: []string{"code", "minutes"},
 		Region: "ap-guangzhou", Endpoint: "http://127.0.0.1:1",
 	}
 }

@@ -193,7 +193,7 @@ func sent(t *testing.T, cfg tencent.Config, purpose string) (template string, pa
 	}
 	defer client.HTTP.CloseIdleConnections()
 	sms := providertest.SMS(t)
-	sms.Purpose = purpose
+	sms.Purpose, sms.Product = purpose, "示例商城"
 	if _, err := client.SendSMS(t.Context(), sms); err != nil {
 		t.Fatal(err)
 	}
@@ -209,11 +209,11 @@ func TestClient_uses_the_template_of_the_purpose_and_its_variables(t *testing.T)
 			t.Errorf("purpose %q is sent in template %s, want %s", purpose, got, want)
 		}
 	}
-	for _, order := range [][]string{{"code"}, {"code", "minutes"}, {"minutes", "code"}} {
+	for _, order := range [][]string{{"code"}, {"code", "minutes"}, {"minutes", "code"}, {"product", "code"}, {"code", "minutes", "product"}} {
 		cfg.TemplateParams = order
 		var want []string
 		for _, name := range order {
-			want = append(want, map[string]string{"code": "739105", "minutes": "5"}[name])
+			want = append(want, map[string]string{"code": "739105", "minutes": "5", "product": "示例商城"}[name])
 		}
 		if _, got := sent(t, cfg, ""); !slices.Equal(got, want) {
 			t.Errorf("%v: got %v, want %v", order, got, want)

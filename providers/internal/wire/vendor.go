@@ -142,6 +142,32 @@ func Minutes(ttl time.Duration) string {
 	return strconv.Itoa(max(1, int(ttl.Round(time.Minute)/time.Minute)))
 }
 
+// The values that variables of templates have, by their names in settings.
+const (
+	ParamCode    = "code"
+	ParamMinutes = "minutes"
+	ParamProduct = "product"
+)
+
+// ProbeProduct is the product's name in probes, which reach no person.
+const ProbeProduct = "Usher"
+
+// Values are the values of a template's numbered variables for a message, by the names of [Check.Params].
+func Values(names []string, sms providers.SMS) []string {
+	values := make([]string, len(names))
+	for i, name := range names {
+		switch name {
+		case ParamCode:
+			values[i] = sms.Code
+		case ParamMinutes:
+			values[i] = Minutes(sms.TTL)
+		case ParamProduct:
+			values[i] = sms.Product
+		}
+	}
+	return values
+}
+
 // Check collects the mistakes in a vendor's settings. The zero value has none.
 type Check struct{ Mistakes config.Mistakes }
 
@@ -185,6 +211,16 @@ func (c *Check) Templates(variable string, templates providers.Templates, patter
 		if template != "" {
 			c.Match(variable+"_"+strings.ToUpper(purpose), template, pattern, wanted)
 		}
+	}
+}
+
+// Params checks the names of the values that a template's numbered variables have, in their order.
+func (c *Check) Params(variable string, names []string) {
+	known := []string{ParamCode, ParamMinutes, ParamProduct}
+	sorted := slices.Sorted(slices.Values(names))
+	isKnown := !slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(known, name) })
+	if !isKnown || !slices.Contains(names, ParamCode) || len(slices.Compact(sorted)) != len(names) {
+		c.Add(variable, "want code, and where the approved templates have them minutes and product, in the order of the variables, such as code,minutes")
 	}
 }
 
