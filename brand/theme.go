@@ -108,6 +108,11 @@ func (t Theme) with(name string, accent Colour, chosen *Colour, usual Colour) (T
 	return t, nil
 }
 
+// LeastContrast is the lowest contrast of texts in the accent and on it.
+func (t Theme) LeastContrast() float64 {
+	return min(Contrast(t.Accent, t.Card), Contrast(t.OnAccent, t.Accent), Contrast(t.Accent, t.Soft), Contrast(t.OnAccent, t.AccentHover))
+}
+
 // soft is the card with as much of the accent as its texts allow.
 func (t Theme) soft() Colour {
 	for share := 0.12; share > 0; share -= 0.01 {

@@ -98,6 +98,7 @@ func examine(ctx context.Context, environ map[string]string, offline bool) []fin
 		warn("providers by region", routesProblem(api.Config.SMSRegions, worker.Orders, sms),
 			"add a provider that serves it to "+config.Prefix+"SMS_ROUTES, or take it out of "+config.Prefix+"SMS_REGIONS; see docs/sms-providers.md"),
 		warn("pause between codes", pauseProblem(api.Config.SMSResendInterval, sms), "raise "+config.Prefix+"SMS_RESEND_INTERVAL"))
+	findings = append(findings, examineFace(worker.Brand, api.Config, time.Now())...)
 	for _, sender := range sms {
 		findings = append(findings, warn("templates of "+sender.Name(), templatesProblem(sender),
 			"let the vendor approve a template for each purpose, and set its variable; see docs/sms-providers.md"))

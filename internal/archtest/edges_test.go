@@ -48,6 +48,7 @@ var edges = []edge{
 	{"accounts", "audit", "changes of accounts are recorded with their causes"},
 	{"store/sqlstore", "audit", "a record is written with the change that it is about"},
 	{"api", "audit", "the client of a request is the cause of its changes"},
+	{"cmd/admin", "brand", "it tells what people see of the team"},
 	{"cmd/admin", "audit", "the operator is the cause of its changes, and reads the audit"},
 	{"accounts", "contact", "an account has a number and an address"},
 	{"accounts", "messages", "an activation mail is written with its account"},
