@@ -102,7 +102,7 @@ func toCarry(t *testing.T) []tasks.Sample {
 	t.Helper()
 	samples := mustSamples(t)
 	long := samples[0]
-	long.Name, long.Email.Subject = "long subject", strings.Repeat("请激活您的账户 🦄 Ünïcode ", 5)+"完"
+	long.Name, long.Email.Subject = "long subject", strings.Repeat("请激活您的账号 🦄 Ünïcode ", 5)+"完"
 	return append(samples, long)
 }
 

@@ -3,6 +3,7 @@
 package docstest_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -102,23 +103,75 @@ func TestLong_pages_have_a_table_of_contents(t *testing.T) {
 
 func TestREADME_is_told_in_Chinese_too(t *testing.T) {
 	t.Parallel()
-	all := pages(t)
-	english, chinese := all["README.md"], all["README.zh-CN.md"]
-	for what, pattern := range map[string]string{
+	wantTwins(t, "README.md", "README.zh-CN.md", map[string]string{
 		"levels of headings": `(?m)^(#+) `,
 		"commands":           "(?ms)^```sh\n(.*?)^```$",
 		"first column":       "(?m)^\\| ((?:`[^`]+`|<[^>]+>)[^|]*) \\|",
 		"pictures":           `!\[[^]]*\]\(([^)]+)\)`,
-	} {
+	})
+}
+
+// The Chinese page has the settings of SMS in a table of its own, which the English one links to.
+func TestBranding_is_told_in_Chinese_too(t *testing.T) {
+	t.Parallel()
+	wantTwins(t, "docs/branding.md", "docs/zh/branding.md", map[string]string{
+		"levels of headings": `(?m)^(#+) `,
+		"examples":           "(?ms)^```[a-z]*\n(.*?)^```$",
+		"files and keys":     "(?m)^\\| (`(?:[a-z-]+[./]|name|mail_name|icp)[^|]*?`)",
+		"limits":             "([0-9.]+(?: KiB|:1)|180|1024|600|220)",
+	})
+}
+
+// wantTwins checks that a page and its translation have the same of each pattern's first group, in the same order.
+func wantTwins(t *testing.T, english, chinese string, patterns map[string]string) {
+	t.Helper()
+	all := pages(t)
+	for what, pattern := range patterns {
 		of := func(text string) (found []string) {
 			for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
 				found = append(found, match[1])
 			}
 			return found
 		}
-		if here, there := of(english), of(chinese); !slices.Equal(here, there) || len(here) == 0 {
-			t.Errorf("%s of README.md and README.zh-CN.md differ:\n%q\n%q", what, here, there)
+		if here, there := of(all[english]), of(all[chinese]); !slices.Equal(here, there) || len(here) == 0 {
+			t.Errorf("%s of %s and %s differ:\n%q\n%q", what, english, chinese, here, there)
 		}
+	}
+}
+
+// chineseWords are those that texts for people do not have, with what they have instead.
+var chineseWords = map[string]string{"账户": "账号", "帐户": "账号", "帐号": "账号", "登陆": "登录", "您": "你"}
+
+// notOurTexts are folders and files whose texts are the vendors': those of SMS, who say 您, and their errors. The glossary names the
+// words.
+var notOurTexts = []string{"node_modules", "testdata", "bench", "providers", "reports", "sandbox", "docs/development.md", "docs/sms-providers.md"}
+
+func TestChinese_texts_have_one_word_for_an_account_and_one_tone(t *testing.T) {
+	t.Parallel()
+	extensions := []string{".md", ".json", ".html", ".txt", ".subject", ".go", ".yaml", ".js", ".ts", ".tsx", ".vue"}
+	named := 0
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		name := strings.TrimPrefix(filepath.ToSlash(path), root+"/")
+		isLeft := slices.Contains(notOurTexts, name) || slices.Contains(notOurTexts, entry.Name())
+		switch {
+		case err != nil || path == root:
+			return err
+		case entry.IsDir() && (isLeft || strings.HasPrefix(entry.Name(), ".")):
+			return fs.SkipDir
+		case entry.IsDir(), isLeft, strings.HasSuffix(name, "_test.go"), !slices.Contains(extensions, filepath.Ext(name)):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for word, better := range chineseWords {
+			if before, _, found := strings.Cut(string(text), word); found {
+				t.Errorf("%s:%d has %s: write %s", name, strings.Count(before, "\n")+1, word, better)
+			}
+		}
+		named += strings.Count(string(text), "账号")
+		return err
+	})
+	if err != nil || named < 200 {
+		t.Errorf("accounts are named %d times, %v", named, err)
 	}
 }
 

@@ -33,7 +33,7 @@ func Email(t testing.TB) providers.Email {
 	return providers.Email{
 		MessageID: "01JD5V6Z8Q.1@usher.example.com",
 		To:        to,
-		Subject:   "请激活您的账户 – activate your account",
+		Subject:   "请激活您的账号 – activate your account",
 		Text:      "请打开 https://usher.example.com/activate?token=s3cr3t-token\n.\n..dots\n",
 		HTML:      `<p>请<a href="https://usher.example.com/activate?token=s3cr3t-token">激活</a></p>`,
 	}

@@ -15,7 +15,7 @@ import (
 func TestRender_folds_subjects_that_every_reader_puts_together(t *testing.T) {
 	t.Parallel()
 	for _, subject := range []string{
-		"请激活您的账户", "Activate your account", strings.Repeat("激", 100), strings.Repeat("a", 61), strings.Repeat("🦄é ", 30) + "完",
+		"请激活您的账号", "Activate your account", strings.Repeat("激", 100), strings.Repeat("a", 61), strings.Repeat("🦄é ", 30) + "完",
 		"=?UTF-8?B?5rW36ams?=", "two  blanks  " + strings.Repeat("x ", 40) + "x",
 	} {
 		email := providertest.Email(t)
