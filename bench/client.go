@@ -12,8 +12,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// request is one request without its address. A body has a media type; the cookie may be empty.
-type request struct{ method, path, media, body, cookie string }
+// request is one request without its address. A body has a media type; the cookie may be empty, and so may the address of
+// the client that a proxy would name.
+type request struct{ method, path, media, body, cookie, from string }
 
 // typeJSON is the media type of our own requests; a peer may have another one.
 const typeJSON = "application/json"
@@ -74,6 +75,9 @@ func (c *client) do(r request) (status int, err error) {
 	}
 	if r.cookie != "" {
 		c.request.Header.Set("Cookie", r.cookie)
+	}
+	if r.from != "" {
+		c.request.Header.Set("X-Forwarded-For", r.from)
 	}
 	err = c.DoDeadline(&c.request, &c.response, c.deadline)
 	status = c.response.StatusCode()

@@ -92,7 +92,7 @@ func measures() []measure {
 		{"openloop", "latency over load, up to 1.5 times what a closed loop reaches", (*bench).openLoop},
 		{"overload", "more requests and connections than can be served", (*bench).overload},
 		{"memory", "resident memory, idle and under load", (*bench).memory},
-		{"growth", "whether a long queue makes anything slower", (*bench).growth},
+		{"growth", "what is kept of each code, session, account and message, and whether much of it makes anything slower", (*bench).growth},
 		{"profile", "where the time goes", (*bench).profiles},
 	}
 }

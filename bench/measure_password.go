@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
+	"golang.org/x/sync/errgroup"
 
 	"usher/accounts"
 	"usher/contact"
@@ -155,21 +156,20 @@ func (b *bench) hashing(
 // of "" no password is right.
 func (b *bench) seed(ctx context.Context, count int, hash string) (first int, err error) {
 	store := sqlstore.NewAccounts(b.testbed.db, b.testbed.keys)
-	for i := range count {
-		n := b.numbers.next()
-		if i == 0 {
-			first = n
-		}
-		account, err := accountOf(n)
-		if err != nil {
-			return 0, err
-		}
-		account.Active, account.PasswordHash = true, hash
-		if err := store.Create(ctx, account, nil); err != nil {
-			return 0, err
-		}
+	first = int(b.numbers.last.Add(int64(count))) - count + 1
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(16)
+	for n := first; n < first+count; n++ {
+		group.Go(func() error {
+			account, err := accountOf(n)
+			if err != nil {
+				return err
+			}
+			account.Active, account.PasswordHash = true, hash
+			return store.Create(ctx, account, nil)
+		})
 	}
-	return first, nil
+	return first, group.Wait()
 }
 
 // accountOf is the account of the nth number, name and address, as a registration files it.

@@ -72,22 +72,29 @@ func (b *bench) drain(ctx context.Context, name, what string, count int, delay t
 
 // drainTencent compares the ways to two vendors: signing a body against signing parameters.
 func (b *bench) drainTencent(ctx context.Context) error {
+	return b.drainThrough(ctx, "drain-tencent", "tencent", "Tencent")
+}
+
+// drainHTTP compares the signed HTTP sender with Aliyun's client.
+func (b *bench) drainHTTP(ctx context.Context) error {
+	return b.drainThrough(ctx, "drain-http", "http", "the signed HTTP sender")
+}
+
+// drainThrough compares a provider with Aliyun, which takes the place of the floor.
+func (b *bench) drainThrough(ctx context.Context, name, provider, called string) error {
 	r := row{
-		measure: "drain-tencent", what: "queue of codes through Tencent, vendor answers at once", unit: perSec,
+		measure: name, what: "queue of codes through " + called + ", vendor answers at once", unit: perSec,
 		floor: "the same through Aliyun", target: ofFloor(0.85),
 	}
-	used := usage{}
 	for round := range b.rounds {
-		through := map[side]float64{}
-		for s, provider := range map[side]string{ours: "tencent", theFloor: "aliyun"} {
-			rate, err := b.drainOnce(ctx, provider, b.size.drain, used)
+		for s, through := range []string{provider, "aliyun"} {
+			rate, err := b.drainOnce(ctx, through, b.size.drain, usage{})
 			if err != nil {
 				return err
 			}
-			through[s] = rate
-			r.add(s, rate)
+			r.add(side(s), rate)
+			b.sayf("  round %d, %s: %.0f/s", round+1, through, rate)
 		}
-		b.sayf("  round %d: Tencent %.0f/s, Aliyun %.0f/s", round+1, through[ours], through[theFloor])
 	}
 	b.report.add(r)
 	return nil
@@ -102,26 +109,6 @@ func (b *bench) fill(ctx context.Context, count int) error {
 	defer api.stop()
 	_, err = b.issue(ctx, api.addr, count)
 	return err
-}
-
-// drainHTTP compares the signed HTTP sender with Aliyun's client in the place of the floor.
-func (b *bench) drainHTTP(ctx context.Context) error {
-	r := row{
-		measure: "drain-http", what: "queue of codes through the signed HTTP sender", unit: perSec, floor: "the same through Aliyun",
-		target: ofFloor(0.85),
-	}
-	for round := range b.rounds {
-		for s, provider := range map[side]string{ours: "http", theFloor: "aliyun"} {
-			rate, err := b.drainOnce(ctx, provider, b.size.drain, usage{})
-			if err != nil {
-				return err
-			}
-			r.add(s, rate)
-			b.sayf("  round %d, %s: %.0f/s", round+1, provider, rate)
-		}
-	}
-	b.report.add(r)
-	return nil
 }
 
 // drainOnce is one round of ours through a provider, and adds the processor time of all processes to used.

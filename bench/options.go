@@ -31,21 +31,22 @@ type sizes struct {
 	mails     int
 	sends     int   // of the way from end to end
 	codes     int   // that are checked
-	depths    []int // of a short and a long queue
+	depths    []int // of a short and a long queue; so many of everything else too
 	starts    int
 	rates     []int // requests a second; 0 is one now and then
 	settle    time.Duration
-	crowd     int // connections of an open loop that asks for too much
-	retrying  int // clients that retry at once
-	idle      int // idle connections
+	crowd     int           // connections of an open loop that asks for too much
+	retrying  int           // clients that retry at once
+	idle      int           // idle connections
+	forget    time.Duration // until a number that had a code may ask again
 }
 
-// fullSizes take some twenty minutes, most of them for the queue of a million.
+// fullSizes take some twenty minutes.
 func fullSizes() sizes {
 	return sizes{
 		levels: []int{1, 8, 64}, drain: 20_000, drainSlow: 20_000, mails: 4_000, sends: 8_000, codes: 20_000,
-		depths: []int{10_000, 1_000_000}, starts: 9, rates: []int{0, 50, 500, 3_000}, settle: 4 * time.Second,
-		crowd: 4_000, retrying: 2_000, idle: 10_000,
+		depths: []int{4_000, 20_000}, starts: 9, rates: []int{0, 50, 500, 3_000}, settle: 4 * time.Second,
+		crowd: 4_000, retrying: 2_000, idle: 10_000, forget: 65 * time.Second,
 	}
 }
 
@@ -53,7 +54,7 @@ func fullSizes() sizes {
 func quickSizes() sizes {
 	return sizes{
 		levels: []int{1, 8, 64}, drain: 4_000, drainSlow: 4_000, mails: 500, sends: 4_000, codes: 2_000,
-		depths: []int{2_000, 20_000}, starts: 3, rates: []int{0, 500}, settle: time.Second,
+		depths: []int{1_000, 4_000}, starts: 3, rates: []int{0, 500}, settle: time.Second,
 		crowd: 1_000, retrying: 500, idle: 2_000,
 	}
 }
@@ -70,7 +71,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.out, "out", "bench/results", "`folder` for the report; empty writes none")
 	flags.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of the API and the worker under load")
 	flags.StringVar(&o.logLevel, "log-level", "info", "USHER_LOG_LEVEL of the measured programs")
-	long := flags.Int("long-queue", 0, "`number` of codes in the long queue of the measure growth (1000000; quick: 20000)")
+	grow := flags.Int("grow", 0, "`number` of queued codes, served numbers, messages and accounts up to which the measure growth goes (20000; quick: 4000); 1000000 takes half an hour")
 	for _, name := range []string{"send", "lookup", "register"} {
 		o.peers[name] = peerFlags(flags, name)
 	}
@@ -93,12 +94,12 @@ func parse(args []string) (options, error) {
 			return o, fmt.Errorf("-only: there is no measure %q", name)
 		}
 	}
-	o.fill(*long)
+	o.fill(*grow)
 	return o, nil
 }
 
 // fill sets the defaults of the options that were not given.
-func (o *options) fill(longQueue int) {
+func (o *options) fill(grow int) {
 	rounds, duration := 3, 3*time.Second
 	o.size = fullSizes()
 	if o.quick {
@@ -111,8 +112,8 @@ func (o *options) fill(longQueue int) {
 	if o.duration <= 0 {
 		o.duration = duration
 	}
-	if longQueue > 0 {
-		o.size.depths[1] = longQueue
+	if grow > 0 {
+		o.size.depths[1] = grow
 	}
 }
 
