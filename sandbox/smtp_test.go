@@ -108,7 +108,7 @@ func TestSMTP_keeps_a_mail_with_both_parts(t *testing.T) {
 	link := "http://localhost:8080/activate?token=abc.123456"
 	for name, c := range map[string][2]string{
 		"channel": {m.Channel, "email"}, "provider": {m.Provider, "smtp"}, "to": {m.To, "a@example.org"},
-		"from": {m.From, "海马 <客服> <sandbox@example.com>"}, "subject": {m.Subject, "请激活您的账号"},
+		"from": {m.From, "海马 <客服> <sandbox@example.com>"}, "subject": {m.Subject, "请激活您的账户"},
 		"text": {m.Text, "激活：" + link + "，有效"}, "code": {m.Code, ""},
 		"links": {strings.Join(m.Links, " "), link + " https://example.org/help"},
 	} {
