@@ -84,6 +84,10 @@ client: ## Make the types of the TypeScript client, and the part of it that the 
 screenshots: ## Make the pictures of the README from the running program
 	USHER_SCREENSHOTS=$(CURDIR)/docs/images USHER_TEST_REAL=1 go test -count=1 -run '^TestScreenshots$$' ./internal/e2e
 
+.PHONY: lighthouse
+lighthouse: ## Score the pages with Lighthouse, as a phone and as a desktop computer load them; needs npm, some minutes
+	USHER_LIGHTHOUSE=1 USHER_TEST_REAL=1 go test -count=1 -v -timeout 30m -run '^TestLighthouse$$' ./internal/e2e
+
 .PHONY: vulns
 vulns: ## Compare the modules with Go's database of vulnerabilities, which needs the network
 	$(GOVULNCHECK) ./...

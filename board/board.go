@@ -74,6 +74,9 @@ func (b *Board) servePage(w http.ResponseWriter, r *http.Request) {
 		b.serveVerdict(w, v)
 		return
 	}
+	if !asked.Paused {
+		w.Header().Set("Refresh", "10") // seconds, until the viewer pauses it
+	}
 	b.write(w, "board.html", v)
 }
 
