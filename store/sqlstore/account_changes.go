@@ -140,6 +140,9 @@ func (a *Accounts) undo(
 		if err := a.lock(ctx, tx, change.AccountID); err != nil {
 			return err
 		}
+		if err := takeBack(ctx, tx, change.AccountID, when); err != nil {
+			return err
+		}
 		var before contactsRow
 		err := tx.GetContext(ctx, &before, tx.Rebind("select "+contactColumns+` from account_changes
 			where id = ? and account_id = ? and ends_at > ?`), change.ID, change.AccountID, at(when))
@@ -174,6 +177,16 @@ func (a *Accounts) undo(
 	}
 	undone.Account, err = a.account(row)
 	return undone, err
+}
+
+// takeBack takes a requested deletion back: an intruder may have asked for it.
+func takeBack(ctx context.Context, tx *sqlx.Tx, id string, when time.Time) error {
+	var kept []string
+	err := tx.SelectContext(ctx, &kept, tx.Rebind("update accounts set delete_at = null where id = ? and delete_at is not null returning id"), id)
+	if err != nil {
+		return err
+	}
+	return record(ctx, tx, at(when), noted(audit.DeletionTakenBack), kept...)
 }
 
 // dropLost removes those of the contacts that another account has by now, and returns their fields.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/accounts"
+	"usher/audit"
 	"usher/contact"
 	"usher/internal/testkit"
 )
@@ -24,6 +25,7 @@ var undosTests = behaviours{
 	"Undo_or_the_proof_of_another_wins":       undoAgainstProof,
 	"Undo_ends_with_its_time":                 undoEnded,
 	"Undo_files_its_mails_or_nothing":         undoMails,
+	"Undo_takes_a_deletion_back":              undoDeletion,
 	"A_refused_change_leaves_nothing_to_undo": undoRefused,
 	"Changes_are_found_by_the_number_before":  undoByNumber,
 	"Changes_hold_no_number_and_no_address":   undoDump,
@@ -120,6 +122,27 @@ func undoRestores(t *testing.T, f *fixture) {
 	changes, err := f.accounts.ChangesFrom(t.Context(), before.Mobile, f.clock.Now())
 	if err != nil || len(changes) != 0 {
 		t.Errorf("changes left after the undo of the first: %d, %v", len(changes), err)
+	}
+}
+
+func undoDeletion(t *testing.T, f *fixture) {
+	before, _ := f.proved(t)
+	got, change := f.movedMobile(t, before)
+	due := f.clock.Now().Add(time.Hour)
+	if _, err := f.accounts.ScheduleDeletion(t.Context(), got, f.clock.Now(), due, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.Advance(time.Second)
+	undone, err := f.accounts.Undo(t.Context(), change, "owner's hash", f.clock.Now(), nil)
+	if err != nil || !undone.Account.DeleteAt.IsZero() {
+		t.Fatalf("Undo = deleted at %v, %v", undone.Account.DeleteAt, err)
+	}
+	if _, err := f.accounts.EraseDue(t.Context(), before.ID, due); !errors.Is(err, accounts.ErrNotFound) {
+		t.Errorf("EraseDue after the undo = %v, want ErrNotFound", err)
+	}
+	taken := func(r audit.Record) bool { return r.Action == audit.DeletionTakenBack }
+	if records := f.records(t, audit.Filter{AccountID: before.ID, Limit: 9}); !slices.ContainsFunc(records, taken) {
+		t.Errorf("the audit is %+v", records)
 	}
 }
 
