@@ -22,7 +22,7 @@ type Directory interface {
 	Search(ctx context.Context, key Key, limit int) ([]Account, error)
 
 	// Messages returns up to limit messages to the account: its mails, and the codes to its proved number or address since
-	// the account exists. The cursor is that of [MessageCursor].
+	// the account has it. The cursor is that of [MessageCursor].
 	Messages(ctx context.Context, account Account, after string, limit int) ([]messages.Record, error)
 
 	// Records returns records of the audit.

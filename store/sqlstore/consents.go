@@ -118,8 +118,8 @@ func (a *Accounts) Consents(ctx context.Context, id string, limit int) ([]accoun
 	return list, nil
 }
 
-// Export implements accounts.Store. The messages are those that administrators see: codes from before the account may have been
-// another person's.
+// Export implements accounts.Store. The messages are those that administrators see: codes from before the account has the
+// contact may have been another person's.
 func (a *Accounts) Export(ctx context.Context, account accounts.Account, most int) (accounts.Export, error) {
 	d := Directory{a, NewAudit(a.db, time.Now)}
 	consents, err := a.Consents(ctx, account.ID, most)

@@ -85,7 +85,7 @@ func (d *Directory) Records(ctx context.Context, filter audit.Filter) ([]audit.R
 }
 
 // Messages implements accounts.Directory. Codes name no account. Their ids begin with the keyed hash of the number or address, and
-// their masks have an index. Codes from before the account may have been another person's.
+// their masks have an index. Codes from before the account has the contact may have been another person's.
 func (d *Directory) Messages(
 	ctx context.Context, account accounts.Account, after string, limit int,
 ) ([]messages.Record, error) {
@@ -104,8 +104,8 @@ func (d *Directory) Messages(
 	var list []Message
 	for _, own := range []messagesOf{
 		{"account_id = ?", []any{account.ID}},
-		codesTo(row.MobileKey, row.MobileMasked, account.CreatedAt),
-		codesTo(row.EmailKey, row.EmailMasked, account.CreatedAt),
+		codesTo(row.MobileKey, row.MobileMasked, later(account.CreatedAt, account.MobileChangedAt)),
+		codesTo(row.EmailKey, row.EmailMasked, later(account.CreatedAt, account.EmailChangedAt)),
 	} {
 		if own.condition == "" {
 			continue
@@ -138,7 +138,15 @@ func codesTo(key *string, masked string, since time.Time) messagesOf {
 	}
 }
 
-// codeBefore is how long before an account's beginning the code was sent that it was made with.
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// codeBefore is how long before an account has a contact the code was sent that proved it.
 const codeBefore = time.Hour
 
 // newestRecords returns the newest messages of the list.

@@ -122,6 +122,10 @@ func directoryMessages(t *testing.T, f *fixture) {
 	if want := []string{own.ID, mail.ID}; !slices.Equal(got, want) {
 		t.Errorf("messages %v, want %v", got, want)
 	}
+	account.MobileChangedAt = now.Add(3 * time.Hour) // the number was another person's when the code was sent
+	if page, err := d.Messages(t.Context(), account, "", 9); err != nil || len(page) != 1 || page[0].ID != mail.ID {
+		t.Errorf("with a number that came later: %d messages, %v", len(page), err)
+	}
 	for _, after := range []string{"x", "_", "1", "x_y"} {
 		if page, err := d.Messages(t.Context(), account, after, 1); err != nil || len(page) != 0 {
 			t.Errorf("cursor %q: %d messages, %v", after, len(page), err)
