@@ -152,7 +152,12 @@ func (s *Server) withdraw(c echo.Context, document accounts.Document) (accounts.
 	if document != accounts.Terms && document != accounts.Privacy {
 		return accounts.Account{}, echo.ErrNotFound
 	}
+	cost := []limits.Spend{s.changeOfDay(account)} // each leaves a row for as long as the account lives, and a record
+	if err := s.spend(c, cost); err != nil {
+		return accounts.Account{}, err
+	}
 	if account, err = s.Accounts.Withdraw(c.Request().Context(), account, document); err != nil {
+		s.refund(c, cost)
 		return accounts.Account{}, err
 	}
 	return account, s.setConsentDue(c.Request().Context(), account)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"usher/api"
+	"usher/limits"
 )
 
 const grace = 7 * 24 * time.Hour
@@ -155,6 +156,18 @@ func TestConsent_to_a_new_version_is_asked_at_the_next_sign_in(t *testing.T) {
 		t.Errorf("consents: %s", got.text)
 	}
 	name(other).want(403, "4211")
+}
+
+func TestWithdrawals_have_a_day_s_limit(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(s *api.Server) { s.Accounts.Policy.TermsVersion = "1" })
+	p := b.person()
+	p.signUp("li_lei", number)
+	for range limits.Defaults()[limits.ChangesDay].Count {
+		p.delete("/v1/account/consents/terms").want(200, "0")
+		p.post("/v1/account/consents", body{"terms": "1"}).want(200, "0")
+	}
+	p.delete("/v1/account/consents/terms").want(429, "4206")
 }
 
 func TestPages_ask_for_consent_and_delete(t *testing.T) {
