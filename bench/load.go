@@ -12,14 +12,14 @@ import (
 )
 
 // load is a number of callers that send requests at the same time. It ends with its duration or its count,
-// whichever comes first. With a rate the time of an answer counts from the planned start of its request: when the server
-// is slow, later requests wait for a free caller, and that wait is the server's.
+// whichever comes first.
 type load struct {
 	addr     string
 	conns    int
 	duration time.Duration
 	count    int     // 0 for no bound
 	rate     float64 // requests a second in all; 0 for as many as are answered
+	planned  bool    // times count from the planned starts: a request that waits for a free caller waits for the server
 	make     func(n int) request
 	want     int        // status of a good answer
 	good     string     // text in its body; empty for any
@@ -139,14 +139,18 @@ func (l load) call(ctx context.Context, send sender, began time.Time, ticket *at
 		if l.count > 0 && k >= l.count {
 			return
 		}
-		start := time.Now()
+		plan := began
 		if l.rate > 0 {
-			start = began.Add(time.Duration(float64(k) / l.rate * float64(time.Second)))
-			if !await(ctx, start) {
+			plan = began.Add(time.Duration(float64(k) / l.rate * float64(time.Second)))
+			if !await(ctx, plan) {
 				return
 			}
 		}
 		r := l.make(l.next())
+		start := time.Now()
+		if l.planned {
+			start = plan
+		}
 		status, err := send(r)
 		o.add(&l, time.Since(start), status, err)
 	}

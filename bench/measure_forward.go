@@ -6,29 +6,21 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"usher/passwords"
 )
 
 // forwardAuth asks who is signed in, as a proxy does before each request of another service.
 func (b *bench) forwardAuth(ctx context.Context) error {
 	const visitors = 64
-	hash, err := passwords.NewHasher(1).Hash(ctx, password, passwords.First)
-	if err != nil {
-		return err
-	}
-	first, err := b.seed(ctx, visitors, hash)
+	first, err := b.seedPeople(ctx, visitors)
 	if err != nil {
 		return err
 	}
 	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api *server, floorAddr string) error {
-		cookies := make([]string, visitors)
-		for i := range cookies {
-			if cookies[i], err = cookieOf(api.addr, first+i); err != nil {
-				return err
-			}
+		cookies, err := signIn(api.addr, first, visitors)
+		if err != nil {
+			return err
 		}
-		err := b.compare(ctx, comparison{
+		err = b.compare(ctx, comparison{
 			name: "forward-auth", what: "forward-auth", levels: b.size.levels, target: ofFloor(0.75), floor: "Echo, one read from Redis",
 			callers: [sides]caller{
 				ours: {addr: api.addr, make: func(n int) request {
@@ -45,6 +37,17 @@ func (b *bench) forwardAuth(ctx context.Context) error {
 		b.reportTails("forward-auth")
 		return nil
 	})
+}
+
+// signIn signs people in, who follow the first, and returns their cookies.
+func signIn(addr string, first, count int) (cookies []string, err error) {
+	cookies = make([]string, count)
+	for i := range cookies {
+		if cookies[i], err = cookieOf(addr, first+i); err != nil {
+			return nil, err
+		}
+	}
+	return cookies, nil
 }
 
 // cookieOf signs a person in and returns the cookie.

@@ -130,7 +130,7 @@ func (b *bench) climb(ctx context.Context, l load, saturation float64, curve []s
 
 // arriving is the same load as an open loop: so many requests a second are made for a while, and all of them are answered.
 func (l load) arriving(rate float64, during time.Duration) load {
-	l.rate, l.count, l.duration = rate, max(int(rate*during.Seconds()), 1), during+patience
+	l.planned, l.rate, l.count, l.duration = true, rate, max(int(rate*during.Seconds()), 1), during+patience
 	return l
 }
 

@@ -30,7 +30,7 @@ func TestLoad_counts_from_the_planned_start(t *testing.T) {
 					return http.StatusOK, nil
 				}
 				var n numbers
-				l := load{rate: test.rate, count: 10_000, want: http.StatusOK, next: n.next, make: func(int) request { return get("/") }}
+				l := load{rate: test.rate, planned: test.rate > 0, count: 10_000, want: http.StatusOK, next: n.next, make: func(int) request { return get("/") }}
 				o := l.drive(t.Context(), []sender{stalling, stalling, stalling, stalling})
 				if o.done != l.count {
 					t.Fatalf("%d good answers, want %d", o.done, l.count)

@@ -63,7 +63,6 @@ func overloadRows(crowd, retrying int) []*row {
 		named(open+", good of calm", percent, least(70, "of the calm rate")),
 		named(open+", answers but 202 and 503", percent, most(0.01)),
 		named(open+", p99 of the admitted", millis, most(1000)),
-		named(open+", from its end until calm", millis, most(2000)),
 		named(again+", good of calm", percent, least(70, "of the calm rate")),
 		named(again+", p99 of the admitted", millis, most(1000)),
 		named("processor time of a good answer, all processes, in calm", micros, target{}),
@@ -72,8 +71,7 @@ func overloadRows(crowd, retrying int) []*row {
 	}
 }
 
-// overloadRound measures calm, the open loop, the time until calm and the clients that retry, and adds a figure to each
-// row of [overloadRows].
+// overloadRound measures calm, the open loop and the clients that retry, and adds a figure to each row of [overloadRows].
 func (b *bench) overloadRound(ctx context.Context, l load, round int, rows []*row) error {
 	spent := cpuOf(os.Getpid()) // with all that it has started
 	each := func(o *outcome) float64 {
@@ -92,11 +90,10 @@ func (b *bench) overloadRound(ctx context.Context, l load, round int, rows []*ro
 	if err != nil {
 		return err
 	}
-	ended, amid := time.Now(), each(flooded)
-	if err := b.untilCalm(ctx, l); err != nil {
+	amid := each(flooded)
+	if err := pause(ctx, overloadRest); err != nil {
 		return err
 	}
-	recovered := time.Since(ended)
 	again := l
 	spent = cpuOf(os.Getpid())
 	again.conns, again.duration, again.open = b.size.retrying, crowd.duration, true
@@ -108,36 +105,16 @@ func (b *bench) overloadRound(ctx context.Context, l load, round int, rows []*ro
 	among := each(retried)
 	others := 100 * float64(flooded.failed) / float64(flooded.done+flooded.busy+flooded.failed)
 	for i, v := range []float64{
-		calm.rate(), 100 * good(flooded) / calm.rate(), others, inMillis(flooded.quantile(99)), inMillis(recovered),
+		calm.rate(), 100 * good(flooded) / calm.rate(), others, inMillis(flooded.quantile(99)),
 		100 * good(retried) / calm.rate(), inMillis(retried.quantile(99)), calmly, amid, among,
 	} {
 		rows[i].add(ours, v)
 	}
-	b.sayf("  round %d: calm %.0f/s; asked %.0f/s: %.0f/s good, %.0f/s refused, p50 %v, p99 %v, well after %v; %d that retry: %.0f/s good, %.0f/s refused, p99 %v; processors %.0f, %.0f, %.0f µs a good answer",
+	b.sayf("  round %d: calm %.0f/s; asked %.0f/s: %.0f/s good, %.0f/s refused, p50 %v, p99 %v; %d that retry: %.0f/s good, %.0f/s refused, p99 %v; processors %.0f, %.0f, %.0f µs a good answer",
 		round, calm.rate(), crowd.rate, good(flooded), float64(flooded.busy)/flooded.elapsed.Seconds(),
-		flooded.quantile(50), flooded.quantile(99), recovered, again.conns, good(retried),
+		flooded.quantile(50), flooded.quantile(99), again.conns, good(retried),
 		float64(retried.busy)/retried.elapsed.Seconds(), retried.quantile(99), calmly, amid, among)
-	select {
-	case <-time.After(overloadRest):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// untilCalm returns when ten requests in a row, one after the other, are answered well within 100 ms each.
-func (b *bench) untilCalm(ctx context.Context, l load) error {
-	c := newClient(l.addr, time.Now().Add(startLimit))
-	defer c.CloseIdleConnections()
-	well := 0
-	return until(ctx, startLimit, func() (bool, error) {
-		start := time.Now()
-		status, err := c.do(l.make(l.next()))
-		if well++; err != nil || status != l.want || time.Since(start) > 100*time.Millisecond {
-			well = 0
-		}
-		return well == 10, nil
-	})
+	return pause(ctx, overloadRest)
 }
 
 // idleCrowd opens as many idle connections as the API may have after one request on each, and times the next client.

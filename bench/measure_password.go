@@ -90,15 +90,10 @@ func (b *bench) whileRegistering(ctx context.Context, api string, l load) (*outc
 	return o, errors.Join(err, <-registered)
 }
 
-// signIn signs in to accounts that exist, with the right password. All have the same hash: making 200
-// of them would take seconds.
+// signIn signs in to accounts that exist, with the right password.
 func (b *bench) signIn(ctx context.Context) error {
 	const owners = 200
-	hash, err := passwords.NewHasher(1).Hash(ctx, password, passwords.First)
-	if err != nil {
-		return err
-	}
-	first, err := b.seed(ctx, owners, hash)
+	first, err := b.seedPeople(ctx, owners)
 	if err != nil {
 		return err
 	}
@@ -150,6 +145,15 @@ func (b *bench) hashing(
 	}
 	b.report.add(r)
 	return nil
+}
+
+// seedPeople is seed for accounts that [password] opens. All have the same hash: making many would take seconds.
+func (b *bench) seedPeople(ctx context.Context, count int) (first int, err error) {
+	hash, err := passwords.NewHasher(1).Hash(ctx, password, passwords.First)
+	if err != nil {
+		return 0, err
+	}
+	return b.seed(ctx, count, hash)
 }
 
 // seed files so many active accounts and returns the number of the first; the others follow it. With a hash

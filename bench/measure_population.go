@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"usher/accounts"
-	"usher/passwords"
 	"usher/store/sqlstore"
 )
 
@@ -133,11 +132,7 @@ func (b *bench) serve(ctx context.Context, count int) error {
 
 // sessionMemory reports the Redis of one session, with its owner's list.
 func (b *bench) sessionMemory(ctx context.Context) error {
-	hash, err := passwords.NewHasher(1).Hash(ctx, password, passwords.First)
-	if err != nil {
-		return err
-	}
-	first, err := b.seed(ctx, sessionsSeeded, hash)
+	first, err := b.seedPeople(ctx, sessionsSeeded)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"usher/passwords"
 	"usher/tokens"
 )
 
@@ -13,11 +12,7 @@ import (
 // too high to be reached.
 func (b *bench) token(ctx context.Context) error {
 	const people = 64
-	hash, err := passwords.NewHasher(1).Hash(ctx, password, passwords.First)
-	if err != nil {
-		return err
-	}
-	first, err := b.seed(ctx, people, hash)
+	first, err := b.seedPeople(ctx, people)
 	if err != nil {
 		return err
 	}
@@ -29,11 +24,9 @@ func (b *bench) token(ctx context.Context) error {
 		"USHER_TOKEN_KEYS": key.Reveal(), "USHER_TOKEN_AUDIENCES": "app", "USHER_LIMITS": strings.Replace(everyLimit("off"), "token_account=off", "token_account=1000000/5m", 1),
 	}
 	return b.against(ctx, settings, floor{Kind: floorHTTP}, func(api *server, floorAddr string) error {
-		cookies := make([]string, people)
-		for i := range cookies {
-			if cookies[i], err = cookieOf(api.addr, first+i); err != nil {
-				return err
-			}
+		cookies, err := signIn(api.addr, first, people)
+		if err != nil {
+			return err
 		}
 		as := func(path string) func(int) request {
 			return func(n int) request {
