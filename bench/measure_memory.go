@@ -30,7 +30,11 @@ func (b *bench) memory(ctx context.Context) error {
 	}
 	used := usage{}
 	used.add(before, b.usage(pair.worker, pair.api))
-	idle, err := pair.resident()
+	idle, err := pair.resident(residentOf)
+	if err != nil {
+		return err
+	}
+	own, err := pair.resident(anonymousOf)
 	if err != nil {
 		return err
 	}
@@ -41,22 +45,24 @@ func (b *bench) memory(ctx context.Context) error {
 	for i, name := range []string{"API", "worker"} {
 		quiet := row{measure: "memory", what: name + ", resident when idle", unit: mebibytes, target: most([]float64{38, 28}[i])}
 		quiet.add(ours, idle[i]/mib)
+		private := row{measure: "memory", what: "… without the pages of the program's file", unit: mebibytes}
+		private.add(ours, own[i]/mib)
 		busy := row{measure: "memory", what: name + ", resident at most under load", unit: mebibytes}
 		busy.add(ours, peak[i]/mib)
 		share := row{measure: "memory", what: name + ", of one core when idle", unit: percent, target: most(1.5)}
 		share.add(ours, 100*used[name].Seconds()/(rests*b.size.settle).Seconds())
 		b.sayf("  %s: idle %.1f MiB and %.1f %% of a core, loaded %.1f MiB", name, idle[i]/mib, share.samples[ours].median(), peak[i]/mib)
-		b.report.add(quiet)
-		b.report.add(busy)
-		b.report.add(share)
+		for _, r := range []row{quiet, private, busy, share} {
+			b.report.add(r)
+		}
 	}
 	return nil
 }
 
-// resident returns the memory of API and worker in bytes.
-func (p *pair) resident() ([2]float64, error) {
-	api, err := residentOf(p.api.Pid())
-	worker, err2 := residentOf(p.worker.Pid())
+// resident returns the memory of API and worker in bytes, or a part of it.
+func (p *pair) resident(of func(pid int) (float64, error)) ([2]float64, error) {
+	api, err := of(p.api.Pid())
+	worker, err2 := of(p.worker.Pid())
 	return [2]float64{api, worker}, errors.Join(err, err2)
 }
 
@@ -67,7 +73,7 @@ func (b *bench) peak(ctx context.Context, p *pair) (highest [2]float64, err erro
 	var group sync.WaitGroup
 	group.Go(func() {
 		for pause(watching, 50*time.Millisecond) == nil {
-			now, err := p.resident()
+			now, err := p.resident(residentOf)
 			if err != nil {
 				return
 			}

@@ -34,6 +34,17 @@ func residentOf(pid int) (float64, error) {
 	return float64(status.VmRSS), err
 }
 
+// anonymousOf returns the part of it that is not mapped from files: the pages of the program itself are, which its processes
+// share and the kernel may drop.
+func anonymousOf(pid int) (float64, error) {
+	process, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0, err
+	}
+	status, err := process.NewStatus()
+	return float64(status.RssAnon), err
+}
+
 // machine returns the processor's name and the load of the last minute, for the report.
 func machine() (processor, load string) {
 	processor, load = "unknown processor", "unknown"
