@@ -17,17 +17,18 @@ const HoldName = 24 * time.Hour
 const forgetAgain = time.Hour
 
 // Erased is what is needed to delete the rest of an erased account: what is kept under its contacts and not under its id. The
-// store keeps it sealed until that is done. Contacts that another account has by now are not in it, nor is an address without
-// proof: what is kept under them is about another person.
+// store keeps it sealed until that is done. Contacts that another account has by now are not in it: what is kept under them is about
+// another person.
 type Erased struct {
 	ID string    `json:"-"`
 	At time.Time `json:"-"`
 
 	Username string   `json:"username,omitempty"`
-	Mobiles  []string `json:"mobiles,omitempty"` // in full, also the former ones of changes that could be undone
-	Emails   []string `json:"emails,omitempty"`  // likewise
-	Sessions int      `json:"sessions"`          // generations of sessions
-	Mails    []string `json:"mails,omitempty"`   // ids
+	Mobiles  []string `json:"mobiles,omitempty"`  // in full, also the former ones of changes that could be undone
+	Emails   []string `json:"emails,omitempty"`   // likewise
+	Unproved string   `json:"unproved,omitempty"` // the address without proof; it may belong to another person
+	Sessions int      `json:"sessions"`           // generations of sessions
+	Mails    []string `json:"mails,omitempty"`    // ids
 }
 
 // Recipients returns the numbers and addresses, to which codes may have been sent.
@@ -44,6 +45,13 @@ func (e Erased) Recipients() []verify.Recipient {
 		}
 	}
 	return list
+}
+
+// UnprovedEmail returns the address that was never proved, or zero. Only what SQL has of codes to it may be deleted: its limits and
+// codes under way may be about its owner, and a person could get rid of limits by naming the address of another one.
+func (e Erased) UnprovedEmail() contact.Email {
+	email, _ := contact.ParseEmail(e.Unproved) // zero for none
+	return email
 }
 
 // Remains are the places beside [Store] that have something of an account: Redis and the queues.

@@ -3,10 +3,10 @@ package app_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,38 +14,11 @@ import (
 	"usher/app"
 	"usher/app/front"
 	"usher/contact"
+	"usher/internal/testclient"
 	"usher/internal/testkit"
 	"usher/secrets"
 	"usher/verify"
 )
-
-// tables returns every row of every table of a SQLite database.
-func (d *deployment) tables(t *testing.T, stores *app.Stores) []byte {
-	t.Helper()
-	db, all := stores.SQL.Unwrap(), bytes.Buffer{}
-	var names []string
-	if err := db.SelectContext(t.Context(), &names, "select name from sqlite_master where type = 'table'"); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		rows, err := db.QueryxContext(t.Context(), fmt.Sprintf("select * from %q", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
-			values, err := rows.SliceScan()
-			if err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(&all, "%s %v\n", name, values)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		_ = rows.Close()
-	}
-	return all.Bytes()
-}
 
 // stores opens the deployment's stores for a test.
 func (d *deployment) stores(t *testing.T) (*app.Stores, *secrets.Keys) {
@@ -62,23 +35,54 @@ func (d *deployment) stores(t *testing.T) (*app.Stores, *secrets.Keys) {
 	return stores, settings.Keys
 }
 
-// tracesOf returns what is known of a person, by name.
-func tracesOf(t *testing.T, keys *secrets.Keys, account accounts.Account) map[string]string {
+// moves signs the person in and gives the account another number and address. Then it asks for one more address, which is never proved.
+func moves(t *testing.T, p *testclient.Client, journey testclient.Journey) {
+	t.Helper()
+	const mobile, address = "13900139000", "li.lei@example.org"
+	p.Must(http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]any{"login": journey.Username, "password": journey.Password, "remember": true})
+	id := p.AskCode(mobile, "change_mobile")
+	p.Must(http.StatusOK, http.MethodPut, "/v1/account/mobile", map[string]any{
+		"mobile": mobile, "sms_code_id": id, "sms_code": p.ReadCode(mobile, 1), "password": journey.Password,
+	})
+	p.AskMailCode(address, "change_email")
+	_, token := p.ReadMailCode(address, 1)
+	p.Must(http.StatusOK, http.MethodPut, "/v1/account/email", map[string]any{"email_code_token": token, "password": journey.Password})
+	p.Must(http.StatusOK, http.MethodPut, "/v1/account/email", map[string]any{"email": "lilei.waits@example.net", "password": journey.Password})
+	p.ReadToken("lilei.waits@example.net", 1)
+}
+
+// traces are what is known of a person, by name: what a store shows, and what it has sealed only.
+type traces struct{ shown, sealed map[string]string }
+
+// tracesOf returns those of an account whose former contacts are those of the journey.
+func tracesOf(t *testing.T, keys *secrets.Keys, account accounts.Account, journey testclient.Journey) traces {
 	t.Helper()
 	_, canonical, _ := accounts.CanonicalUsername(account.Username)
-	traces := map[string]string{
+	all := traces{shown: map[string]string{
 		"user name": account.Username, "canonical name": canonical, "password's hash": account.PasswordHash,
 		"networks of the name": keys.Index("known", accounts.LoginSubject(contact.Regions{}, account.Username)),
 		"limits of the id":     keys.Index("limit", account.ID),
+	}, sealed: map[string]string{}}
+	mobile, err := contact.ParseMobile(journey.Mobile)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, to := range map[string]verify.Recipient{"number": account.Mobile, "address": account.Email} {
-		traces["full "+name] = to.Reveal()
-		traces["masked "+name] = to.String()
-		traces["hash of the "+name] = verify.SubjectFor(keys, to)
-		traces["networks of the "+name] = keys.Index("known", accounts.ContactSubject(to))
+	email, err := contact.ParseEmail(journey.Email)
+	if err != nil {
+		t.Fatal(err)
 	}
-	traces["limits of the mailbox"] = keys.Index("limit", account.Email.Mailbox())
-	return traces
+	for name, to := range map[string]verify.Recipient{
+		"number": account.Mobile, "address": account.Email, "former number": mobile, "former address": email,
+	} {
+		all.sealed["full "+name] = to.Reveal()
+		all.shown["masked "+name] = to.String()
+		all.shown["hash of the "+name] = verify.SubjectFor(keys, to)
+		all.shown["networks of the "+name] = keys.Index("known", accounts.ContactSubject(to))
+	}
+	all.shown["limits of the former mailbox"] = keys.Index("limit", email.Mailbox())
+	all.shown["masked address without proof"] = account.PendingEmail.String()
+	all.sealed["full address without proof"] = account.PendingEmail.Reveal()
+	return all
 }
 
 // found returns the names of the traces that are in the dump.
@@ -92,11 +96,15 @@ func found(dump []byte, traces map[string]string) []string {
 	return names
 }
 
-// A person goes through everything and is erased. No dump of a store, queue or event has a trace of the person then, nor a log a contact
-// in full. The search finds what it looks for before.
+// A person goes through everything, also through changes that can be undone and one that waits, and is erased. No dump of a store, queue
+// or event has a trace of the person then, nor a log a contact in full. The search finds what it looks for before.
 func TestErasure_leaves_no_trace(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, testkit.Redis(t), testkit.SQLite(t), map[string]string{
+	testkit.EachDatabase(t, erasureLeavesNoTrace)
+}
+
+func erasureLeavesNoTrace(t *testing.T, databaseURL string) {
+	d := deploy(t, testkit.Redis(t), databaseURL, map[string]string{
 		"USHER_EVENTS_ALLOW_PRIVATE": "127.0.0.0/8", "USHER_TERMS_VERSION": "1",
 	})
 	r := &receiver{}
@@ -104,25 +112,28 @@ func TestErasure_leaves_no_trace(t *testing.T) {
 	p, journey := d.person(t), lilei()
 	journey.Username = "vanishing_person"
 	p.Walk(journey)
-	p.Must(http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]any{"login": journey.Username, "password": journey.Password, "remember": true})
+	moves(t, p, journey)
 	p.Do(http.MethodPost, "/v1/account/export", map[string]any{"password": "not the password"})
 
 	stores, keys := d.stores(t)
-	account, err := stores.Accounts.Find(t.Context(), accounts.Key{By: accounts.ByMobile, Value: journey.Mobile})
+	account, err := stores.Accounts.Find(t.Context(), accounts.Key{By: accounts.ByUsername, Value: journey.Username})
 	if err != nil {
 		t.Fatal(err)
 	}
-	traces := tracesOf(t, keys, account)
-	dump := func() []byte {
-		return append(d.tables(t, stores), testkit.DumpRedis(t, stores.Client)...)
-	}
-	const sealed = 2 // number and address in full
+	traces := tracesOf(t, keys, account, journey)
+	tables := func() []byte { return testkit.DumpSQL(t, stores.SQL.Unwrap().DB) }
+	dump := func() []byte { return append(tables(), testkit.DumpRedis(t, stores.Client)...) }
+	var missing []string
+	defer func() { report(t, "not found before", missing) }()
 	testkit.Eventually(t, 2*testkit.Patience, func() bool {
-		tables := d.tables(t, stores)
-		return len(found(dump(), traces)) == len(traces)-sealed && bytes.Count(tables, []byte(account.Mobile.String())) > 3 &&
-			bytes.Contains(tables, []byte("consents"))
+		missing = missingIn(dump(), traces.shown)
+		return len(missing) == 0 && bytes.Count(tables(), []byte(account.Mobile.String())) > 3 && bytes.Contains(tables(), []byte("consents"))
 	}, "the stores have all traces of the person before")
 
+	var left []string
+	defer func() { report(t, "left", left) }()
+	all := maps.Clone(traces.shown)
+	maps.Copy(all, traces.sealed)
 	now := time.Now
 	service := &accounts.Service{
 		Store: stores.Accounts, Remains: stores.Remains(keys), Keys: keys, Now: func() time.Time { return now() }, Logger: slog.New(slog.DiscardHandler),
@@ -131,28 +142,34 @@ func TestErasure_leaves_no_trace(t *testing.T) {
 		t.Fatal(err)
 	}
 	now = func() time.Time { return time.Now().Add(2 * time.Hour) } // what workers have stored meanwhile is deleted as well
-	var left []string
-	defer func() {
-		if len(left) > 0 {
-			t.Errorf("left: %q", left)
-		}
-	}()
 	testkit.Eventually(t, 2*testkit.Patience, func() bool {
 		if _, err := service.ForgetErased(context.WithoutCancel(t.Context()), 10); err != nil {
 			t.Fatal(err)
 		}
-		left = found(dump(), traces)
+		left = found(dump(), all)
 		return len(left) == 0
 	}, "no trace of the person is left")
-	if !bytes.Contains(d.tables(t, stores), []byte("account.deleted")) {
+	if !bytes.Contains(tables(), []byte("account.deleted")) {
 		t.Error("neither the audit nor an event tells that the account is gone")
 	}
-	if logged := found(d.log.Bytes(), map[string]string{
-		"number": journey.Mobile, "address": journey.Email, "hash": account.PasswordHash, "keyed hash": traces["hash of the address"],
-	}); len(logged) > 0 {
-		t.Errorf("the log has %s", strings.Join(logged, ", "))
-	}
+	inLog := maps.Clone(traces.sealed)
+	inLog["password's hash"], inLog["keyed hash"] = account.PasswordHash, traces.shown["hash of the former address"]
+	report(t, "in the log", found(d.log.Bytes(), inLog))
 	if answer := p.Do(http.MethodGet, "/v1/sessions/current", nil); answer.Status != http.StatusUnauthorized {
 		t.Errorf("the session of the person: %d", answer.Status)
+	}
+}
+
+// missingIn returns the names of the traces that are not in the dump.
+func missingIn(dump []byte, traces map[string]string) []string {
+	names := found(dump, traces)
+	return slices.DeleteFunc(slices.Collect(maps.Keys(traces)), func(name string) bool { return slices.Contains(names, name) })
+}
+
+// report fails the test if there are names.
+func report(t *testing.T, what string, names []string) {
+	t.Helper()
+	if len(names) > 0 {
+		t.Errorf("%s: %q", what, names)
 	}
 }

@@ -1,9 +1,11 @@
 package testkit
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -58,6 +60,68 @@ func EachDatabase(t *testing.T, test func(t *testing.T, url string)) {
 		}
 		test(t, url)
 	})
+}
+
+// DumpSQL returns every row of every table of a SQLite or PostgreSQL database, with the table's name, to be searched with
+// [FindSecrets].
+func DumpSQL(t testing.TB, db *sql.DB) []byte {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	var all bytes.Buffer
+	for _, table := range tablesOf(ctx, t, db) {
+		rows, err := db.QueryContext(ctx, fmt.Sprintf("select * from %q", table))
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			values, into := make([]any, len(columns)), make([]any, len(columns))
+			for i := range values {
+				into[i] = &values[i]
+			}
+			if err := rows.Scan(into...); err != nil {
+				t.Fatal(err)
+			}
+			for i, value := range values {
+				if text, ok := value.([]byte); ok { // PostgreSQL's driver returns some texts so
+					values[i] = string(text)
+				}
+			}
+			fmt.Fprintf(&all, "%s %v\n", table, values)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all.Bytes()
+}
+
+// tablesOf returns the names of all tables of a database.
+func tablesOf(ctx context.Context, t testing.TB, db *sql.DB) []string {
+	t.Helper()
+	rows, err := db.QueryContext(ctx, "select name from sqlite_master where type = 'table'")
+	if err != nil { // it is no SQLite
+		rows, err = db.QueryContext(ctx, "select table_name from information_schema.tables where table_schema = current_schema()")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if err := rows.Err(); err != nil || len(names) == 0 {
+		t.Fatalf("tables %q, %v", names, err)
+	}
+	return names
 }
 
 // PostgresServer returns a PostgreSQL server of this test's own, to be stopped, killed and started again;

@@ -97,6 +97,13 @@ func (a *Accounts) withoutHeld(ctx context.Context, erased accounts.Erased) (acc
 			return held
 		})
 	}
+	if erased.Unproved != "" {
+		held, err := a.Exists(ctx, accounts.Key{By: accounts.ByEmail, Value: erased.Unproved})
+		if held {
+			erased.Unproved = ""
+		}
+		errs = append(errs, err)
+	}
 	return erased, errors.Join(errs...)
 }
 
@@ -163,6 +170,11 @@ func (a *Accounts) remainsOf(ctx context.Context, tx *sqlx.Tx, row accountRow) (
 		open(&erased.Emails, contacts.EmailSealed, sealEmail)
 	}
 	open(&erased.Mobiles, row.PendingMobileSealed, sealMobile)
+	var unproved []string
+	open(&unproved, row.PendingEmailSealed, sealEmail)
+	if len(unproved) > 0 && !slices.Contains(erased.Emails, unproved[0]) {
+		erased.Unproved = unproved[0]
+	}
 	return erased, nil
 }
 
@@ -228,6 +240,9 @@ func (a *Accounts) MarkForgotten(ctx context.Context, erased []accounts.Erased, 
 		return execIn(ctx, tx, `update erased_accounts set forgotten_at = coalesce(forgotten_at, ?),
 			remains_sealed = case when erased_at <= ? then null else remains_sealed end where id in (?)`, ids, at(when), at(before))
 	})
+	if err == nil && a.db.dialect == onSQLite {
+		err = emptyLog(ctx, a.db)
+	}
 	return store.Wrap("mark erased accounts", err)
 }
 
@@ -252,22 +267,24 @@ func (a *Accounts) ForgetErased(ctx context.Context, erased []accounts.Erased) e
 }
 
 func (a *Accounts) forgetOne(ctx context.Context, tx *sqlx.Tx, e accounts.Erased) error {
-	told := make([]string, 0, 2*len(e.Mails))
+	var told []string
 	for _, to := range e.Recipients() {
-		subject := verify.SubjectFor(a.keys, to)
-		var codes []string
-		err := tx.SelectContext(ctx, &codes, tx.Rebind("delete from messages where id in (select id from messages where to_masked = ? and "+ofCode+
-			" and substr(id, 1, "+fmt.Sprint(len(subject))+") = ? order by id "+a.db.dialect.forUpdate()+") returning id"), to.String(), subject)
+		codes, err := a.forgetCodes(ctx, tx, to, "")
 		if err != nil {
 			return err
 		}
-		for _, id := range codes {
-			told = append(told, events.IDOf("undelivered", id), events.IDOf("approved", id))
-		}
+		told = append(told, codes...)
 		// Uses of codes and of proofs have their ids.
-		if err := execTx(ctx, tx, "delete from spent where "+a.db.dialect.contains("id"), subject); err != nil {
+		if err := execTx(ctx, tx, "delete from spent where "+a.db.dialect.contains("id"), verify.SubjectFor(a.keys, to)); err != nil {
 			return err
 		}
+	}
+	if unproved := e.UnprovedEmail(); !unproved.IsZero() {
+		codes, err := a.forgetCodes(ctx, tx, unproved, " and purpose not like 'app!_%' escape '!'") // those of apps may be about its owner
+		if err != nil {
+			return err
+		}
+		told = append(told, codes...)
 	}
 	var bounced []string
 	for _, address := range e.Emails {
@@ -277,6 +294,18 @@ func (a *Accounts) forgetOne(ctx context.Context, tx *sqlx.Tx, e accounts.Erased
 		execIn(ctx, tx, "delete from bounced_emails where email_key in (?)", bounced),
 		a.emptyEvents(ctx, tx, "account_id = ? and account_id <> ''", e.ID),
 		a.emptyEvents(ctx, tx, "id in (?)", told))
+}
+
+// forgetCodes deletes the messages of codes to a recipient that meet a further condition, and returns the ids of their events.
+func (a *Accounts) forgetCodes(ctx context.Context, tx *sqlx.Tx, to verify.Recipient, condition string) (told []string, err error) {
+	subject := verify.SubjectFor(a.keys, to)
+	var codes []string
+	err = tx.SelectContext(ctx, &codes, tx.Rebind("delete from messages where id in (select id from messages where to_masked = ? and "+ofCode+
+		" and substr(id, 1, "+fmt.Sprint(len(subject))+") = ?"+condition+" order by id "+a.db.dialect.forUpdate()+") returning id"), to.String(), subject)
+	for _, id := range codes {
+		told = append(told, events.IDOf("undelivered", id), events.IDOf("approved", id))
+	}
+	return told, err
 }
 
 // emptyEvents removes masked numbers and addresses from the bodies of events. An endpoint that gets such an event later still

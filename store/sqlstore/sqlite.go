@@ -30,6 +30,7 @@ func openSQLite(path string) (*DB, error) {
 			"journal_mode(wal)",
 			"synchronous(full)", // a commit is on the disk before it is acknowledged; the driver's own choice in WAL is normal
 			"foreign_keys(1)",
+			"secure_delete(on)", // a deleted row is overwritten; "fast" would leave whole pages that became free
 		},
 		"_txlock":  {"immediate"},       // a transaction that reads first cannot fail to write later
 		"_timefmt": {"unixepoch_micro"}, // compares and sorts; see Stamp
@@ -40,6 +41,13 @@ func openSQLite(path string) (*DB, error) {
 	}
 	db.SetMaxOpenConns(1)
 	return &DB{sqlx: sqlx.NewDb(db, "sqlite3"), dialect: onSQLite, prepared: &sync.Map{}}, nil
+}
+
+// emptyLog moves all that is in the write-ahead log into the file and truncates the log, which still has what rows were before they
+// were deleted. It does less while another process reads, and is then repeated by the next caller.
+func emptyLog(ctx context.Context, db *DB) error {
+	_, err := db.sqlx.ExecContext(ctx, "pragma wal_checkpoint(truncate)")
+	return err
 }
 
 // migrationsOnSQLite makes goose read its table of versions through [versions].

@@ -3,6 +3,8 @@
 package sqlstore
 
 import (
+	"context"
+
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 
@@ -12,6 +14,8 @@ import (
 // The images are built without SQLite: it is a fifth of a program that has no use for it beside PostgreSQL.
 
 func openSQLite(string) (*DB, error) { return nil, ErrNoSQLite }
+
+func emptyLog(context.Context, *DB) error { return ErrNoSQLite }
 
 func migrationsOnSQLite() (database.Dialect, []goose.ProviderOption, error) {
 	return "", nil, ErrNoSQLite
