@@ -122,7 +122,9 @@ type Store interface {
 	ChangeMobile(ctx context.Context, was Account, mobile contact.Mobile, change *Change) (Account, error)
 
 	// Block records that the account is blocked since the time and starts a new generation of sessions. It changes nothing
-	// when the account is blocked. Unblock removes the record. Both return the account, or ErrNotFound.
+	// when the account is blocked. Unblock removes the record. Both return the account, or ErrNotFound. Block and Erase return
+	// ErrProtected when the cause is a superuser and no other superuser would be left, also when superusers remove each other at
+	// the same moment.
 	Block(ctx context.Context, id string, at time.Time) (Account, error)
 	Unblock(ctx context.Context, id string, at time.Time) (Account, error)
 

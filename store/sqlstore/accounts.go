@@ -274,6 +274,8 @@ type writing struct {
 	withdrawn   accounts.Document // whose consents end; empty: of none
 	withdrawnAt Stamp
 	note        note // for the audit
+
+	permit func(context.Context, *sqlx.Tx, accountRow) error // may refuse the change; nil: it is permitted
 }
 
 // proving is what belongs to a change that brings another proved contact.
@@ -307,6 +309,11 @@ func (a *Accounts) update(ctx context.Context, w writing, statement string, args
 		}
 		if err := tx.GetContext(ctx, &row, tx.Rebind("update accounts "+statement+" returning "+withEndpoints), args...); err != nil {
 			return err
+		}
+		if w.permit != nil {
+			if err := w.permit(ctx, tx, row); err != nil {
+				return err
+			}
 		}
 		if err := errors.Join(insertConsents(ctx, tx, row.ID, w.consents), withdraw(ctx, tx, row.ID, w)); err != nil {
 			return err

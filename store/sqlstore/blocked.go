@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"usher/accounts"
 	"usher/audit"
 	"usher/events"
@@ -29,11 +31,37 @@ func (a *Accounts) EndAllSessions(ctx context.Context, id string, when time.Time
 	return a.found("end sessions", row, err)
 }
 
+// superuserLock is the number of PostgreSQL's advisory lock under which superusers remove superusers, one after the other.
+const superuserLock = 5_553_485_201
+
+// keepsSuperuser returns accounts.ErrProtected when a superuser removes the last superuser that can sign in and stays. Two who remove
+// each other at once would both see the other one: the second waits here for the end of the first one's transaction.
+func (a *Accounts) keepsSuperuser(ctx context.Context, tx *sqlx.Tx, row accountRow) error {
+	if !row.Superuser || audit.CauseOf(ctx).Kind != audit.Superuser {
+		return nil
+	}
+	if a.db.dialect == onPostgres { // SQLite has one writer
+		if err := execTx(ctx, tx, "select pg_advisory_xact_lock(?)", superuserLock); err != nil {
+			return err
+		}
+	}
+	var other bool
+	err := tx.GetContext(ctx, &other, tx.Rebind(otherSuperuser), row.ID)
+	if err == nil && !other {
+		err = accounts.ErrProtected
+	}
+	return err
+}
+
 // setBlocked makes the assignments, unless the account is in the wanted state already.
 func (a *Accounts) setBlocked(
 	ctx context.Context, operation, id string, told events.Type, action audit.Action, set string, args ...any,
 ) (accounts.Account, error) {
-	row, err := a.update(ctx, writing{facts: []fact{{event: told}}, note: noted(action)}, "set "+set, args...)
+	w := writing{facts: []fact{{event: told}}, note: noted(action)}
+	if action == audit.AccountBlocked {
+		w.permit = a.keepsSuperuser
+	}
+	row, err := a.update(ctx, w, "set "+set, args...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return a.Find(ctx, accounts.Key{By: accounts.ByID, Value: id})
 	}

@@ -1,11 +1,14 @@
 package sqlstore_test
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
 	"usher/accounts"
+	"usher/audit"
 )
 
 // blockedTests check what accounts.Store promises about blocked accounts.
@@ -14,6 +17,7 @@ var blockedTests = behaviours{
 	"Block_of_no_account":                        blockedNone,
 	"A_waiting_account_stays":                    blockedWaiting,
 	"HandOver_leaves_the_number":                 blockedClaimed,
+	"One_of_two_superusers_stays":                blockedEachOther,
 }
 
 func blockedOnce(t *testing.T, f *fixture) {
@@ -98,4 +102,57 @@ func blockedClaimed(t *testing.T, f *fixture) {
 	if got := f.found(t, claimer.ID); !got.Mobile.IsZero() || !got.PendingMobile.IsZero() {
 		t.Errorf("the claimer has the number %v and claims %v", got.Mobile, got.PendingMobile)
 	}
+}
+
+// Each of two superusers blocks or erases the other one at the same moment.
+func blockedEachOther(t *testing.T, f *fixture) {
+	const rounds = 50
+	d := f.directory(t)
+	block := func(ctx context.Context, id string) error {
+		_, err := f.accounts.Block(ctx, id, f.clock.Now())
+		return err
+	}
+	erase := func(ctx context.Context, id string) error {
+		_, err := f.accounts.Erase(ctx, id, f.clock.Now())
+		return err
+	}
+	ways := [][2]func(context.Context, string) error{{block, block}, {block, erase}, {erase, erase}}
+	for round := range rounds {
+		ids := [2]string{f.superuser(t).ID, f.superuser(t).ID}
+		errs, start := [2]error{}, make(chan struct{})
+		var both sync.WaitGroup
+		for i, remove := range ways[round%len(ways)] {
+			both.Go(func() {
+				<-start
+				errs[i] = remove(audit.With(t.Context(), audit.Cause{Kind: audit.Superuser, Actor: ids[i], Reason: "test"}), ids[1-i])
+			})
+		}
+		close(start)
+		both.Wait()
+		if (errs[0] == nil) == (errs[1] == nil) || !errors.Is(errors.Join(errs[:]...), accounts.ErrProtected) {
+			t.Fatalf("round %d: %v and %v, want one refusal", round, errs[0], errs[1])
+		}
+		if left, err := d.HasOtherSuperuser(t.Context(), ""); err != nil || !left {
+			t.Fatalf("round %d: a superuser is left: %v, %v", round, left, err)
+		}
+		for _, id := range ids { // an operator may remove the last one
+			if err := erase(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if left, err := d.HasOtherSuperuser(t.Context(), ""); err != nil || left {
+			t.Fatalf("round %d: a superuser is left after both are erased: %v, %v", round, left, err)
+		}
+	}
+}
+
+// superuser files one.
+func (f *fixture) superuser(t *testing.T) accounts.Account {
+	t.Helper()
+	account, mail := f.person(t)
+	account.Superuser = true
+	if err := f.accounts.Create(t.Context(), account, mail); err != nil {
+		t.Fatal(err)
+	}
+	return account
 }

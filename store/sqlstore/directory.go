@@ -72,10 +72,13 @@ func (d *Directory) list(ctx context.Context, query string, args ...any) ([]acco
 	return list, nil
 }
 
+// otherSuperuser asks for another superuser that can sign in and stays than that with the id.
+const otherSuperuser = `
+	select exists (select 1 from accounts where superuser and active and blocked_at is null and delete_at is null and id <> ?)`
+
 // HasOtherSuperuser implements accounts.Directory.
 func (d *Directory) HasOtherSuperuser(ctx context.Context, id string) (found bool, err error) {
-	err = d.accounts.db.get(ctx, &found, `
-		select exists (select 1 from accounts where superuser and active and blocked_at is null and delete_at is null and id <> ?)`, id)
+	err = d.accounts.db.get(ctx, &found, otherSuperuser, id)
 	return found, store.Wrap("find another superuser", err)
 }
 

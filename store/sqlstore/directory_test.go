@@ -137,12 +137,7 @@ func directorySuperusers(t *testing.T, f *fixture) {
 	d := f.directory(t)
 	var ids []string
 	for range 2 {
-		account, mail := f.person(t)
-		account.Superuser = true
-		if err := f.accounts.Create(t.Context(), account, mail); err != nil {
-			t.Fatal(err)
-		}
-		ids = append(ids, account.ID)
+		ids = append(ids, f.superuser(t).ID)
 	}
 	f.created(t) // another person
 	check := func(want bool) {

@@ -78,6 +78,9 @@ func (a *Accounts) eraseWhere(ctx context.Context, when time.Time, condition str
 		if err != nil {
 			return err
 		}
+		if err := a.keepsSuperuser(ctx, tx, row); err != nil {
+			return err
+		}
 		erased, err = a.erase(ctx, tx, row, when, true)
 		return err
 	})
