@@ -83,11 +83,16 @@ func (f floor) measure(ctx context.Context, s *testbed) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	return p.result(ctx)
+}
+
+// result waits for the end of a process that prints a rate, and returns the rate.
+func (p *process) result(ctx context.Context) (float64, error) {
 	defer p.stop()
 	if err := p.Wait(ctx); err != nil {
 		return 0, fmt.Errorf("%s: %w: %s", p.name, err, p.LastOutput())
 	}
 	var rate float64
-	_, err = fmt.Sscan(p.Output(), &rate)
+	_, err := fmt.Sscan(p.Output(), &rate)
 	return rate, err
 }

@@ -92,7 +92,7 @@ func (o *outcome) add(l *load, took time.Duration, status int, err error) {
 }
 
 // patience is how long answers may take after the last request was made.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // run makes the requests. The rate is that from the first start to the last answer.
 func (l load) run(ctx context.Context) (*outcome, error) {

@@ -43,14 +43,19 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer s.close()
-	b := &bench{options: o, testbed: s, out: out, report: &report{quick: o.quick}}
+	b := &bench{options: o, testbed: s, out: out, report: &report{file: "README.md", quick: o.quick}}
 	b.report.about = s.about(ctx)
+	if err := b.openPeers(ctx); err != nil {
+		return err
+	}
 	for _, m := range b.chosen() {
 		b.sayf("%s: %s", m.name, m.about)
 		if err := m.run(b, ctx); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
+	_, load := machine()
+	b.report.about = append(b.report.about, "and when it ended: "+load)
 	return b.report.write(o.out)
 }
 
@@ -61,6 +66,7 @@ type bench struct {
 	out     io.Writer
 	report  *report
 	numbers numbers
+	django  *djangoPeer // nil without -peer django
 }
 
 // measure is one question that is put to the programs.
@@ -99,7 +105,7 @@ func measures() []measure {
 
 // chosen returns the measures of -only, or all; profiles are taken when there is somewhere to put them.
 func (b *bench) chosen() []measure {
-	return slices.DeleteFunc(measures(), func(m measure) bool {
+	return slices.DeleteFunc(b.measures(), func(m measure) bool {
 		if m.name == "profile" && b.profile == "" {
 			return true
 		}

@@ -32,15 +32,9 @@ func (b *bench) drain(ctx context.Context, name, what string, count int, delay t
 		target: least(8_000, "5 × the 1,600/s that Celery has done elsewhere"),
 	}
 	used := usage{}
-	floors := floor{
-		Kind: floorQueue, RedisURL: b.testbed.redis.URL() + "/1", Count: count, Concurrency: 50,
-		KeyID: b.testbed.environ["USHER_ALIYUN_ACCESS_KEY_ID"], KeySecret: b.testbed.environ["USHER_ALIYUN_ACCESS_KEY_SECRET"],
-	}
-	if delay > 0 {
-		floors.Concurrency = 500
-	}
-	calls := floors
-	calls.VendorURL = "http://" + b.testbed.vendor.http + "/aliyun/"
+	calls := b.queueFloor(count, delay)
+	floors := calls
+	floors.VendorURL = ""
 	for round := range b.rounds {
 		rate, err := b.drainOnce(ctx, "aliyun", count, used)
 		if err != nil {
@@ -68,6 +62,19 @@ func (b *bench) drain(ctx context.Context, name, what string, count int, delay t
 	}
 	b.report.use("one code from the queue to the vendor, "+what, used, count*b.rounds)
 	return nil
+}
+
+// queueFloor is Asynq alone, which calls the vendor.
+func (b *bench) queueFloor(count int, delay time.Duration) floor {
+	f := floor{
+		Kind: floorQueue, RedisURL: b.testbed.redis.URL() + "/1", Count: count, Concurrency: 50,
+		KeyID: b.testbed.environ["USHER_ALIYUN_ACCESS_KEY_ID"], KeySecret: b.testbed.environ["USHER_ALIYUN_ACCESS_KEY_SECRET"],
+		VendorURL: "http://" + b.testbed.vendor.http + "/aliyun/",
+	}
+	if delay > 0 {
+		f.Concurrency = 500
+	}
+	return f
 }
 
 // drainTencent compares the ways to two vendors: signing a body against signing parameters.
@@ -142,20 +149,7 @@ func (b *bench) mail(ctx context.Context) error {
 	}
 	used := usage{}
 	for round := range b.rounds {
-		if err := b.testbed.clear(ctx); err != nil {
-			return err
-		}
-		if err := b.fileMails(ctx, b.size.mails); err != nil {
-			return err
-		}
-		before := b.usage(nil, nil) // the worker's start counts as well
-		worker, err := b.testbed.worker(ctx, "email", nil)
-		if err != nil {
-			return err
-		}
-		tally, err := b.testbed.vendor.await(ctx, "smtp", b.size.mails, drainLimit)
-		used.add(before, b.usage(worker, nil))
-		worker.stop()
+		rate, err := b.mailOnce(ctx, used)
 		if err != nil {
 			return err
 		}
@@ -163,13 +157,32 @@ func (b *bench) mail(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.add(ours, perSecond(tally))
+		r.add(ours, rate)
 		r.add(theFloor, bare)
-		b.sayf("  round %d: ours %.0f/s, floor %.0f/s", round+1, perSecond(tally), bare)
+		b.sayf("  round %d: ours %.0f/s, floor %.0f/s", round+1, rate, bare)
 	}
 	b.report.add(r)
 	b.report.use("one mail from the queue to the server", used, b.size.mails*b.rounds)
 	return nil
+}
+
+// mailOnce is one round of ours, and adds the processor time of all processes to used.
+func (b *bench) mailOnce(ctx context.Context, used usage) (float64, error) {
+	if err := b.testbed.clear(ctx); err != nil {
+		return 0, err
+	}
+	if err := b.fileMails(ctx, b.size.mails); err != nil {
+		return 0, err
+	}
+	before := b.usage(nil, nil) // the worker's start counts as well
+	worker, err := b.testbed.worker(ctx, "email", nil)
+	if err != nil {
+		return 0, err
+	}
+	defer worker.stop()
+	tally, err := b.testbed.vendor.await(ctx, "smtp", b.size.mails, drainLimit)
+	used.add(before, b.usage(worker, nil))
+	return perSecond(tally), err
 }
 
 // endToEnd measures both programs at work at the same time.

@@ -20,6 +20,8 @@ type options struct {
 	profile  string
 	logLevel string
 	peers    map[string]*peer // by measure
+	with     []string         // peers that this program starts
+	captcha  bool             // checked by both sides
 	size     sizes
 }
 
@@ -65,13 +67,16 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(os.Stderr)
 	flags.BoolVar(&o.quick, "quick", false, "one short round of small sizes: shows that the program works, not how fast anything is")
-	only := flags.String("only", "", "`names` of measures, separated by commas; all by default: "+strings.Join(names(), ", "))
+	only := flags.String("only", "", "`names` of measures, separated by commas; all by default: "+strings.Join(names(measures()), ", "))
 	flags.IntVar(&o.rounds, "rounds", 0, "rounds of each measure (3; quick: 1)")
 	flags.DurationVar(&o.duration, "duration", 0, "`time` of one round of one side (3s; quick: 400ms)")
 	flags.StringVar(&o.out, "out", "bench/results", "`folder` for the report; empty writes none")
 	flags.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of the API and the worker under load")
 	flags.StringVar(&o.logLevel, "log-level", "info", "USHER_LOG_LEVEL of the measured programs")
 	grow := flags.Int("grow", 0, "`number` of queued codes, served numbers, messages and accounts up to which the measure growth goes (20000; quick: 4000); 1000000 takes half an hour")
+	with := flags.String("peer", "", "`names` of peers that are started and measured in turns with ours, in place of the other measures, separated by commas: "+
+		strings.Join(startedPeers, ", "))
+	flags.BoolVar(&o.captcha, "captcha", false, "captchas are checked, by ours and the peer; without it by neither")
 	for _, name := range []string{"send", "lookup", "register"} {
 		o.peers[name] = peerFlags(flags, name)
 	}
@@ -86,16 +91,29 @@ func parse(args []string) (options, error) {
 			return o, err
 		}
 	}
-	if *only != "" {
-		o.only = strings.Split(*only, ",")
+	var err error
+	if o.with, err = listed("peer", *with, startedPeers); err != nil {
+		return o, err
 	}
-	for _, name := range o.only {
-		if !slices.Contains(names(), name) {
-			return o, fmt.Errorf("-only: there is no measure %q", name)
-		}
+	if o.only, err = listed("only", *only, names(o.measures())); err != nil {
+		return o, err
 	}
 	o.fill(*grow)
 	return o, nil
+}
+
+// listed reads a list of names. An unknown one is an error.
+func listed(option, value string, known []string) ([]string, error) {
+	if value == "" {
+		return nil, nil
+	}
+	list := strings.Split(value, ",")
+	for _, name := range list {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("-%s: there is no %q", option, name)
+		}
+	}
+	return list, nil
 }
 
 // fill sets the defaults of the options that were not given.
@@ -117,10 +135,17 @@ func (o *options) fill(grow int) {
 	}
 }
 
-func names() []string {
-	var all []string
-	for _, m := range measures() {
+func names(of []measure) (all []string) {
+	for _, m := range of {
 		all = append(all, m.name)
 	}
 	return all
+}
+
+// measures are those beside the peers of -peer, or without these the usual ones.
+func (o *options) measures() []measure {
+	if len(o.with) > 0 {
+		return peerMeasures(o.with)
+	}
+	return measures()
 }

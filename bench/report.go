@@ -165,6 +165,7 @@ func (r *row) verdict() string {
 
 // report has the results of a run.
 type report struct {
+	file  string
 	quick bool
 	about []string
 	rows  []row
@@ -197,7 +198,7 @@ func (r *report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "README.md"), []byte(r.markdown()), 0o644)
+	return os.WriteFile(filepath.Join(dir, r.file), []byte(r.markdown()), 0o644)
 }
 
 func (r *report) markdown() string {

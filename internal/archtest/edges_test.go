@@ -219,6 +219,8 @@ var edges = []edge{
 	{"internal/testkit", "sandbox", "which plays the vendors of the programs under test"},
 	{"bench", "accounts", "it files people to look up and mails to send"},
 	{"bench", "passwords", "it measures a sign-in with a hash that it makes"},
+	{"bench", "captcha/challenge", "it files captchas with known answers"},
+	{"bench", "store/redisstore", "the same"},
 	{"bench", "contact", "its accounts have numbers and addresses"},
 	{"bench", "internal/testkit", "it measures on private servers"},
 	{"bench", "limits", "it switches every limit off"},
