@@ -3,6 +3,7 @@ package api_test
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,24 +76,62 @@ func TestRegister_keeps_what_was_typed_without_a_script(t *testing.T) {
 	form := url.Values{
 		"mode": {"mobile"}, "mobile": {number}, "username": {"li_lei"}, "agree": {"true"}, "sms_code_id": {"s1"}, "password": {password}, "action": {"switch"},
 	}
-	typed := regexp.MustCompile(`name="(mobile|email|username|kept|sms_code_id)" [^>]*value="([^"]+)"`)
 	shows := func(page *reply, want string) {
 		t.Helper()
-		var got []string
-		for _, found := range typed.FindAllStringSubmatch(page.text, -1) {
-			got = append(got, found[1]+"="+found[2])
-			form.Set(found[1], found[2])
-		}
-		if text := strings.Join(got, " "); text != want || !strings.Contains(page.text, ` checked`) || strings.Contains(page.text, password) {
-			t.Errorf("the form has %s, want %s", text, want)
+		got := typedInto(page, form)
+		if got != want || !strings.Contains(page.text, ` checked`) || strings.Contains(page.text, password) {
+			t.Errorf("the form has %s, want %s", got, want)
 		}
 	}
-	shows(p.submit("/register?mode=mobile&lang=en", form).wantPage(200, "Create your account"), "username=li_lei mobile="+number+" sms_code_id=s1")
-	form.Del("mobile")
-	form.Set("mobile", number)
-	shows(p.submit("/register?mode=email", form).wantPage(200, `name="email_code"`), "kept="+number+" username=li_lei")
-	form.Del("mobile")
-	form.Set("mode", "email")
+	shows(p.submit("/register?mode=mobile&lang=en", form).wantPage(200, "Create your account"), "mode=mobile username=li_lei mobile="+number+" sms_code_id=s1")
+	shows(p.submit("/register?mode=email", form).wantPage(200, `name="email_code"`), "kept="+number+" kept_id=s1 mode=email username=li_lei")
 	form.Set("email", address)
-	shows(p.submit("/register?mode=mobile", form).wantPage(200, `name="sms_code"`), "kept="+address+" username=li_lei mobile="+number+" sms_code_id=s1 email="+address)
+	form.Set("email_code_id", "e1")
+	shows(p.submit("/register?mode=mobile", form).wantPage(200, `name="sms_code"`),
+		"kept="+address+" kept_id=e1 mode=mobile username=li_lei mobile="+number+" sms_code_id=s1 email="+address)
+	shows(p.submit("/register?mode=email", form).wantPage(200, `name="email_code"`), "kept="+number+" kept_id=s1 mode=email username=li_lei email="+address+" email_code_id=e1")
+}
+
+var typedField = regexp.MustCompile(`name="(mode|login|mobile|email|username|kept|kept_id|sms_code_id|email_code_id)" [^>]*value="([^"]*)"`)
+
+// typedInto returns the fields of a page's form that have a value, and makes them those of the next request, as a browser does.
+func typedInto(page *reply, form url.Values) string {
+	for name := range form {
+		if typedField.MatchString(`name="` + name + `" value=""`) {
+			form.Del(name)
+		}
+	}
+	var got []string
+	for _, found := range typedField.FindAllStringSubmatch(page.text, -1) {
+		form.Set(found[1], found[2])
+		if found[2] != "" && !slices.Contains(got, found[1]+"="+found[2]) { // a second form repeats the mode
+			got = append(got, found[1]+"="+found[2])
+		}
+	}
+	return strings.Join(got, " ")
+}
+
+// A code that was sent before the tab was changed can still be used.
+func TestLogin_keeps_a_code_over_a_change_of_tab_without_a_script(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	b.person().signUp("li_lei", number)
+	b.clock.Advance(2 * time.Minute) // the pause between two codes
+	p := b.person()
+	code, id := p.code(number, "login"), b.codeID(number)
+	form := url.Values{"mode": {"code"}, "mobile": {number}, "sms_code_id": {id}, "captcha_id": {"spent"}, "action": {"switch"}}
+	page := p.submit("/login?mode=password", form).wantPage(200, `name="password"`)
+	if got := typedInto(page, form); got != "kept="+number+" kept_id="+id+" mode=password" || !strings.Contains(page.text, "data-demand hidden") {
+		t.Errorf("the password's tab has %s", got)
+	}
+	form.Set("login", "li_lei")
+	if got := typedInto(p.submit("/login?mode=password&lang=en", form).wantPage(200, "Keep me signed in"), form); got != "kept="+number+" kept_id="+id+" mode=password login=li_lei" {
+		t.Errorf("in English the password's tab has %s", got)
+	}
+	if got := typedInto(p.submit("/login?mode=code", form).wantPage(200, `name="sms_code"`), form); got != "kept=li_lei mode=code mobile="+number+" sms_code_id="+id {
+		t.Errorf("the code's tab has %s", got)
+	}
+	form.Set("action", "code")
+	form.Set("sms_code", code)
+	p.submit("/login", form).wantSeeOther("/account")
 }

@@ -58,7 +58,7 @@ func handleForm[B any](
 		switch typed["action"] {
 		case "captcha": // show the page with another one
 		case "switch":
-			switchForm(&p, c.QueryParam("mode"))
+			s.switchForm(name, &p, c.QueryParam("mode"))
 		case "captcha_audio":
 			err = s.speakCaptcha(c, &p)
 		case "forget_name":
@@ -86,15 +86,37 @@ func handleForm[B any](
 	}
 }
 
-// switchForm shows the form of another tab, or of another language, with what was typed. The contact of the tab that is left travels in
-// a field of its own: under its name it would be a part of the registration.
-func switchForm(p *web.Page, mode string) {
-	from, to := "mobile", "email"
-	if mode != "email" {
-		from, to = to, from
+// pageTab names the fields of a tab that the other one has not.
+type pageTab struct {
+	contact string // a number, an address or a name
+	codeID  string // of the code that was sent there; empty: the tab takes none
+}
+
+// tabsOf returns the tabs of a page by their modes.
+func (s *Server) tabsOf(page string) map[string]pageTab {
+	number, address := pageTab{"mobile", "sms_code_id"}, pageTab{"email", "email_code_id"}
+	switch {
+	case page == "register":
+		return map[string]pageTab{"mobile": number, "email": address}
+	case page == "login" && s.Config.Registration == accounts.EmailOnly:
+		return map[string]pageTab{"code": address, "password": {contact: "login"}}
+	case page == "login":
+		return map[string]pageTab{"code": number, "password": {contact: "login"}}
 	}
-	if mode != p.Mode {
-		p.Form[to], p.Form["kept"] = cmp.Or(p.Form[to], p.Form["kept"]), p.Form[from]
+	return nil
+}
+
+// switchForm shows the form of another tab, or of another language, with what was typed. The contact of the tab that is left travels in
+// a field of its own, and so does the id of its code: under their names they would be a part of the request.
+func (s *Server) switchForm(page string, p *web.Page, mode string) {
+	tabs := s.tabsOf(page)
+	from, known := tabs[p.Mode]
+	to, alsoKnown := tabs[mode]
+	if known && alsoKnown && mode != p.Mode {
+		p.PasswordCaptcha = false // the captcha was that of the code
+		p.Form[to.contact], p.Form["kept"] = cmp.Or(p.Form[to.contact], p.Form["kept"]), p.Form[from.contact]
+		keptID := p.Form[from.codeID]
+		p.Form[to.codeID], p.Form["kept_id"] = p.Form["kept_id"], keptID
 	}
 	p.Mode = mode
 }
