@@ -19,6 +19,8 @@ import (
 type StrictRedis struct {
 	Undeclared bool              // let scripts use keys that are not among their KEYS
 	Refused    map[string]string // commands, in capitals, that get this error instead of an answer, also from scripts
+	OneSlot    bool              // refuse scripts with keys of several hash tags, as a cluster does
+	Scattered  bool              // let scripts see only keys of the first one's hash tag, as if the others were on other servers
 }
 
 // Before starts the proxy before the Redis of the URL, and returns the URL that leads through it. It ends with the test.
@@ -129,7 +131,39 @@ func (p *strictProxy) rewrite(command []string) []string {
 	} else if text = p.scripts[command[1]]; text == "" {
 		return refusal("NOSCRIPT No matching script. Please use EVAL.")
 	}
-	return append([]string{"EVAL", p.guard() + text}, command[2:]...)
+	command = append([]string{"EVAL", p.guard() + text}, command[2:]...)
+	if p.scatter(command) && p.rules.OneSlot {
+		return refusal("CROSSSLOT Keys in request don't hash to the same slot")
+	}
+	return command
+}
+
+// scatter reports whether a script has keys of several hash tags, and renames those of other tags than the first where they are scattered.
+func (p *strictProxy) scatter(script []string) (several bool) {
+	count, err := strconv.Atoi(script[2])
+	if err != nil || count < 0 || len(script) < 3+count {
+		return false
+	}
+	keys := script[3 : 3+count]
+	for i, key := range keys {
+		if hashTag(key) == hashTag(keys[0]) {
+			continue
+		}
+		several = true
+		if p.rules.Scattered {
+			keys[i] = "elsewhere:" + key
+		}
+	}
+	return several
+}
+
+// hashTag returns the part of a key that decides its slot.
+func hashTag(key string) string {
+	_, rest, found := strings.Cut(key, "{")
+	if tag, _, ends := strings.Cut(rest, "}"); found && ends {
+		return tag
+	}
+	return key
 }
 
 // refusal is a script that answers with the error, so that the server sends it in the order of answers.

@@ -41,7 +41,7 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
 		issue.To, issue.RequestID, issue.Replaces, storedChannel(issue.Channel), issue.Sealed, int(issue.Standing),
 		issue.Details,
-	}, limitArgs(windows)...)
+	}, limitArgs(windows, issue.IssuedAt)...)
 	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...))
 	if err != nil {
 		return fmt.Errorf("issue code: %w", err)

@@ -45,10 +45,11 @@ func (c *Codes) Resend(ctx context.Context, resend verify.Resend) (resends int, 
 	if !ok {
 		return 0, verify.ErrExpired
 	}
+	now := c.store.now()
 	args := append([]any{
-		resend.ID, resend.Name, c.store.now().UnixMilli(), resend.Pause.Milliseconds(), verify.LeastLife.Milliseconds(), verify.MaxResends,
+		resend.ID, resend.Name, now.UnixMilli(), resend.Pause.Milliseconds(), verify.LeastLife.Milliseconds(), verify.MaxResends,
 		delayedAfter.Milliseconds(), c.store.recording(),
-	}, limitArgs(windows)...)
+	}, limitArgs(windows, now)...)
 	r, err := read(codeResendScript.Run(ctx, c.store.client, keys, args...))
 	if err != nil {
 		return 0, fmt.Errorf("resend code: %w", err)

@@ -34,6 +34,14 @@ type fixture struct {
 	subject string
 }
 
+// probe runs the full probe.
+func (b *fixture) probe(t *testing.T) {
+	t.Helper()
+	if warning, err := b.store.ProbeAll(t.Context()); err != nil || warning != nil {
+		t.Fatalf("ProbeAll: %v, %v", warning, err)
+	}
+}
+
 // policy is that of the tests' service; no limit of a number is in its way.
 func policy() verify.Policy {
 	return verify.Policy{CodeLength: 6, CodeTTL: 5 * time.Minute, ResendInterval: time.Minute, MaxAttempts: 5}

@@ -169,6 +169,10 @@ func (k keyspace) workersKey() string { return string(k) + "workers" }
 // probeKey is a string: a probe has written it lately. All processes share it. It lives for [redisconn.ProbeTTL].
 func (k keyspace) probeKey() string { return string(k) + "probe" }
 
+// slotProbeKey is a string: one run of [Store.ProbeAll] looks for it in a script. It is deleted at once, and else lives for
+// [redisconn.ProbeTTL].
+func (k keyspace) slotProbeKey(letter, id string) string { return k.partition(letter) + "probe:" + id }
+
 // keepFingerprint is how long unused keys are remembered: a deployment may be stopped for a while.
 const keepFingerprint = 30 * 24 * time.Hour
 

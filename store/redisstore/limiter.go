@@ -35,14 +35,16 @@ type batch struct {
 	groups []*group
 }
 
-// group is the spends of one place and the same number of units: their windows share a cluster slot, so one script takes all units
-// or none.
+// group is the spends of the same number of units that one script executes, so it takes all units or none. On a cluster their windows
+// share a slot.
 type group struct {
-	place     string
+	place     string // of the first window
 	units     int
+	places    []string // of each window
 	subjects  []string
-	limits    []limits.Limit // a guard comes last
-	positions []int          // of the limits among all spends
+	limits    []limits.Limit
+	positions []int // of the limits among all spends
+	guard     int   // position of the guard among the limits, counted from 1; 0 for none
 	call      *call
 	refused   bool // a limit had no unit left, and refuses
 }
@@ -65,14 +67,19 @@ func (s *Store) readings(spends []limits.Spend) *batch {
 	return b
 }
 
-// grouped groups the spends by place. Limits that are off are skipped.
+// grouped groups the spends by place, or all of them where one script may use keys of several slots. Limits that are off are skipped.
 func (s *Store) grouped(spends []limits.Spend) *batch {
 	b := &batch{store: s, at: s.now()}
 	for i, spend := range spends {
-		if !spend.Limit.Off() {
-			place, subject := s.place(spend)
-			g := b.group(place, max(1, spend.Units))
-			g.subjects, g.limits, g.positions = append(g.subjects, subject), append(g.limits, spend.Limit), append(g.positions, i)
+		if spend.Limit.Off() {
+			continue
+		}
+		place, subject := s.place(spend)
+		g := b.group(place, max(1, spend.Units), spend.Limit.Percent > 0)
+		g.places, g.subjects = append(g.places, place), append(g.subjects, subject)
+		g.limits, g.positions = append(g.limits, spend.Limit), append(g.positions, i)
+		if spend.Limit.Percent > 0 {
+			g.guard = len(g.limits)
 		}
 	}
 	return b
@@ -87,11 +94,12 @@ func (s *Store) place(spend limits.Spend) (place, subject string) {
 	return s.keys.Index("limit", spend.Beside), subject
 }
 
-// group returns the group that a spend of the place joins. A script names only the first limit that refuses. While limits
-// are only recorded, each has a group of its own, so that all of them are reported.
-func (b *batch) group(place string, units int) *group {
+// group returns the group that a spend of the place joins, which has one guard at most. A script names only the first limit that
+// refuses. While limits are only recorded, each has a group of its own, so that all of them are reported.
+func (b *batch) group(place string, units int, isGuard bool) *group {
 	for _, g := range b.groups {
-		if !b.store.recording() && g.place == place && g.units == units && g.guard() == 0 {
+		fits := g.place == place || b.store.oneServer.Load()
+		if !b.store.recording() && fits && g.units == units && !(isGuard && g.guard > 0) {
 			return g
 		}
 	}
@@ -100,51 +108,53 @@ func (b *batch) group(place string, units int) *group {
 	return g
 }
 
-// guard returns the percentage of the guard that the group ends with, or 0.
-func (g *group) guard() int {
-	if len(g.limits) == 0 {
-		return 0
-	}
-	return g.limits[len(g.limits)-1].Percent
-}
-
 // keys returns the keys of the group's windows, with capacity for those of a guard.
 func (g *group) keys(space keyspace) []string {
 	keys := make([]string, len(g.limits), len(g.limits)+3)
 	for i, limit := range g.limits {
-		keys[i] = space.limitKey(g.place, g.subjects[i], limit)
+		keys[i] = space.limitKey(g.places[i], g.subjects[i], limit)
 	}
 	return keys
 }
 
 // spending returns the call that takes a group's units.
 func (b *batch) spending(g *group) *call {
-	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli(), b.store.recording(), g.guard(), g.units}, limitArgs(g.limits)...)
-	if last := len(keys) - 1; g.guard() > 0 {
-		guard, subject := g.limits[last], g.subjects[last]
-		keys = append(keys, b.store.space.enteredKey(g.place, subject, guard),
-			b.store.space.historyKey(g.place, subject, guard), b.store.space.historyEnteredKey(g.place, subject, guard))
-		args = append(args, guard.Judged().Milliseconds())
+	space, keys, percent, history := b.store.space, g.keys(b.store.space), 0, time.Duration(0)
+	if g.guard > 0 {
+		place, subject, guard := g.guarded()
+		percent, history = guard.Percent, guard.Judged()
+		keys = append(keys, space.enteredKey(place, subject, guard), space.historyKey(place, subject, guard),
+			space.historyEnteredKey(place, subject, guard))
+	}
+	args := append([]any{b.at.UnixMilli(), b.store.recording(), g.units, g.guard, percent}, limitArgs(g.limits, b.at)...)
+	if g.guard > 0 {
+		args = append(args, slotOf(history, b.at), lifeOf(history))
 	}
 	return &call{script: limitSpendScript, keys: keys, args: args}
+}
+
+// guarded returns the group's guard, and place and subject of its windows.
+func (g *group) guarded() (place, subject string, guard limits.Limit) {
+	return g.places[g.guard-1], g.subjects[g.guard-1], g.limits[g.guard-1]
 }
 
 // refunding returns the call that gives a group's units back.
 func (b *batch) refunding(g *group) *call {
 	keys, args := g.keys(b.store.space), append([]any{b.at.UnixMilli(), g.units}, limitPeriods(g.limits)...)
-	if last := len(keys) - 1; g.guard() > 0 {
-		keys = append(keys, b.store.space.historyKey(g.place, g.subjects[last], g.limits[last]))
-		args = append(args, g.limits[last].Judged().Milliseconds())
+	if g.guard > 0 {
+		place, subject, guard := g.guarded()
+		keys, args = append(keys, b.store.space.historyKey(place, subject, guard)), append(args, guard.Judged().Milliseconds())
 	}
 	return &call{script: limitRefundScript, keys: keys, args: args}
 }
 
 // reading returns the call that reads what is left of a group's limits.
 func (b *batch) reading(g *group) *call {
-	return &call{
-		script: limitLeftScript, keys: g.keys(b.store.space),
-		args: append([]any{b.at.UnixMilli()}, limitArgs(g.limits)...),
+	args := make([]any, 0, 2*len(g.limits))
+	for _, limit := range g.limits {
+		args = append(args, limit.Count, slotOf(limit.Period, b.at))
 	}
+	return &call{script: limitLeftScript, keys: g.keys(b.store.space), args: args}
 }
 
 // queue puts the calls on a pipeline.
@@ -295,13 +305,27 @@ func (k keyspace) limitKeys(subject string, windows []limits.Limit) []string {
 	return keys
 }
 
-// limitArgs returns the arguments that spend of window.lua reads for each window.
-func limitArgs(windows []limits.Limit) []any {
-	args := make([]any, 0, 2*len(windows))
+// limitArgs returns the arguments that spend.lua reads for each window.
+func limitArgs(windows []limits.Limit, now time.Time) []any {
+	args := make([]any, 0, 4*len(windows))
 	for _, limit := range windows {
-		args = append(args, limit.Count, limit.Period.Milliseconds())
+		args = append(args, limit.Count, limit.Period.Milliseconds(), slotOf(limit.Period, now), lifeOf(limit.Period))
 	}
 	return args
+}
+
+// slotsInPeriod is how many slots a period has, see window.lua.
+const slotsInPeriod = 60
+
+// slotOf returns the number of the slot that a time is in.
+func slotOf(period time.Duration, at time.Time) int64 {
+	return at.UnixMilli() * slotsInPeriod / max(period.Milliseconds(), 1)
+}
+
+// lifeOf returns how long a window's key must live after a spend, in milliseconds: until the slot does not count any more, and one second
+// more because clocks differ.
+func lifeOf(period time.Duration) int64 {
+	return (period.Milliseconds()*(slotsInPeriod+1)+slotsInPeriod-1)/slotsInPeriod + time.Second.Milliseconds()
 }
 
 // limitPeriods returns the arguments that scripts read for each window that they refund.
@@ -321,6 +345,7 @@ func (g *Gate) Entered(ctx context.Context, mobile contact.Mobile) error {
 	}
 	subject := g.store.keys.Index("limit", mobile.Prefix())
 	keys := []string{g.store.space.enteredKey(subject, subject, guard), g.store.space.historyEnteredKey(subject, subject, guard)}
+	now := g.store.now()
 	return store.Wrap("count entered code", conversionEnterScript.Run(ctx, g.store.client, keys,
-		g.store.now().UnixMilli(), guard.Period.Milliseconds(), guard.Judged().Milliseconds()).Err())
+		slotOf(guard.Period, now), lifeOf(guard.Period), slotOf(guard.Judged(), now), lifeOf(guard.Judged())).Err())
 }

@@ -124,9 +124,11 @@ var _ providers.Slots = (*Bounds)(nil)
 
 // Acquire implements [providers.Slots] in one round trip, whichever bounds there are.
 func (b *Bounds) Acquire(ctx context.Context, slot providers.Slot) (providers.Decision, time.Duration, error) {
+	now := b.store.now()
 	r, err := read(slotAcquireScript.Run(ctx, b.store.client,
 		[]string{b.store.space.slotsKey(slot.Provider), b.store.space.secondKey(slot.Provider)},
-		slot.Name, b.store.now().UnixMilli(), slot.Until.UnixMilli(), slot.Bounds.Concurrent, slot.Bounds.PerSecond))
+		slot.Name, now.UnixMilli(), slot.Until.UnixMilli(), slot.Bounds.Concurrent,
+		slot.Bounds.PerSecond, time.Second.Milliseconds(), slotOf(time.Second, now), lifeOf(time.Second)))
 	return providers.Decision(r.text(0)), span(r.number(1)), store.Wrap("acquire slot", err)
 }
 

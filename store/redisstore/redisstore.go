@@ -15,8 +15,10 @@ package redisstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -36,6 +38,8 @@ type Store struct {
 	keys   *secrets.Keys
 	now    func() time.Time
 	space  keyspace
+
+	oneServer atomic.Bool // one script may use keys of several slots, see [Store.ProbeAll]
 }
 
 // New returns a store on the client, which its caller closes. Its keys are in the [DefaultNamespace], unless [Store.In]
@@ -98,9 +102,39 @@ func (s *Store) Probe(ctx context.Context) error {
 	return s.client.Set(ctx, s.space.probeKey(), "", redisconn.ProbeTTL).Err()
 }
 
-// ProbeAll is [redisconn.ProbeAll] with the store's client and namespace.
+// ProbeAll is [redisconn.ProbeAll] with the store's client and namespace. It also finds out whether one script may use keys of several
+// slots, as on one server: then a request spends all its limits in one script. Until the first probe, and on a cluster, it takes one for each
+// slot. Both ways use the same keys, so processes may differ.
 func (s *Store) ProbeAll(ctx context.Context) (warning, err error) {
+	s.oneServer.Store(s.probeSlots(ctx))
 	return redisconn.ProbeAll(ctx, s.client, string(s.space))
+}
+
+// probeSlots reports whether a script sees keys of all slots as they were written by themselves. A cluster, and most proxies before one,
+// refuse such a script. A proxy that sends it to the server of the first key does not, but that server lacks the other keys.
+func (s *Store) probeSlots(ctx context.Context) bool {
+	if _, isCluster := s.client.(*redis.ClusterClient); isCluster {
+		return false
+	}
+	keys, id := make([]string, len(partitions)), secrets.Random(8)
+	_, err := s.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, letter := range partitions {
+			keys[i] = s.space.slotProbeKey(string(letter), id)
+			pipe.Set(ctx, keys[i], id, redisconn.ProbeTTL)
+		}
+		return nil
+	})
+	if err != nil {
+		return false
+	}
+	seen, err := slotsProbeScript.Run(ctx, s.client, keys, id).Int()
+	_, errDelete := s.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, key := range keys {
+			pipe.Del(ctx, key)
+		}
+		return nil
+	})
+	return errors.Join(err, errDelete) == nil && seen == len(keys)
 }
 
 // recording reports whether limits are only recorded.

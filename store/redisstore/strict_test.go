@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"usher/internal/testkit"
+	"usher/limits"
 	"usher/store"
 	"usher/store/redisconn"
 	"usher/store/redisstore"
@@ -112,6 +115,68 @@ func TestProbeAll_leaves_nothing_behind(t *testing.T) {
 		defer func() { _ = client.Close() }()
 		if keys, err := client.Keys(t.Context(), "*").Result(); err != nil || len(keys) > 0 {
 			t.Errorf("left behind: %v, %v", keys, err)
+		}
+	})
+}
+
+// A request spends all its limits in one script where that script sees the keys of all slots, and else in one for each slot.
+func TestProbeAll_finds_out_whether_a_script_may_use_several_slots(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, func(t *testing.T, url string) {
+		for name, c := range map[string]struct {
+			rules testkit.StrictRedis
+			want  int
+		}{
+			"one server":        {testkit.StrictRedis{Undeclared: true}, 1},
+			"a cluster":         {testkit.StrictRedis{Undeclared: true, OneSlot: true}, 3},
+			"scattered servers": {testkit.StrictRedis{Undeclared: true, Scattered: true}, 3},
+		} {
+			b := setup(t, c.rules.Before(t, url))
+			if warning, err := b.store.ProbeAll(t.Context()); err != nil || warning != nil {
+				t.Fatalf("%s: ProbeAll: %v, %v", name, warning, err)
+			}
+			for _, left := range []int{4, 3} {
+				b.trips.commands = nil
+				_, decision, err := b.store.Gate().Admit(t.Context(), "", []limits.Spend{
+					on(t, name+"a", "slots_a", 6, time.Hour), on(t, name+"b", "slots_b", 5, time.Hour), on(t, name+"c", "slots_c", 7, time.Hour),
+				})
+				if err != nil || decision.Limit.Name != "slots_b" || decision.Remaining != left {
+					t.Errorf("%s: %+v, %v", name, decision, err)
+				}
+			}
+			scripts := func(cmd redis.Cmder) bool { return cmd.Name() == "evalsha" }
+			if n := testkit.Count(b.trips.commands, scripts); n != c.want {
+				t.Errorf("%s: %d scripts, want %d", name, n, c.want)
+			}
+		}
+	})
+}
+
+// Processes that have found it out and others share their windows.
+func TestLimits_are_the_same_in_one_script_and_in_several(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, func(t *testing.T, url string) {
+		one, several := newFixture(t, url), newFixture(t, url)
+		one.probe(t)
+		spends := []limits.Spend{on(t, "a", "shared_a", 9, time.Hour), on(t, "b", "shared_b", 4, time.Hour), several.guard()}
+		for i := range 4 {
+			if d := []*fixture{one, several}[i%2].spend(t, spends...); !d.Allowed() || d.Remaining != 3-i {
+				t.Errorf("spend %d: %+v", i+1, d)
+			}
+		}
+		for _, b := range []*fixture{one, several} {
+			if d := b.spend(t, spends...); d.Refused != "shared_b" {
+				t.Errorf("a fifth: %+v", d)
+			}
+		}
+		if err := one.store.Gate().Refund(t.Context(), spends); err != nil {
+			t.Fatal(err)
+		}
+		if d := several.spend(t, spends...); !d.Allowed() || d.Remaining != 0 {
+			t.Errorf("after a refund: %+v", d)
+		}
+		if left, err := one.store.Gate().Left(t.Context(), spends[0]); err != nil || left != 5 {
+			t.Errorf("%d left of the first: %v", left, err)
 		}
 	})
 }

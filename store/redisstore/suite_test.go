@@ -22,6 +22,19 @@ func (b behaviours) on(t *testing.T, url string) {
 	}
 }
 
+// onOneServer is on where a probe has found that one script may use keys of several slots.
+func (b behaviours) onOneServer(t *testing.T, url string) {
+	t.Helper()
+	for name, test := range b {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, url)
+			f.probe(t)
+			test(t, f)
+		})
+	}
+}
+
 func TestCodes(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, codesTests.on)
@@ -35,6 +48,16 @@ func TestCodes_by_mail(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, limitsTests.on)
+}
+
+func TestLimits_on_one_server(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, limitsTests.onOneServer)
+}
+
+func TestConversion_on_one_server(t *testing.T) {
+	t.Parallel()
+	testkit.EachRedis(t, conversionTests.onOneServer)
 }
 
 func TestConversion(t *testing.T) {

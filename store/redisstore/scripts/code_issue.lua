@@ -25,9 +25,9 @@
 -- ARGV[13] -> id of the code that this one replaces, or ""
 -- ARGV[14] -> channel, or "" for SMS
 -- ARGV[15] -> sealed number, or "" for a code by mail
--- ARGV[16] -> standing of the requester
+-- ARGV[16] -> standing of the requester; 0 needs no field
 -- ARGV[17] -> sealed details of an app's code, or ""
--- ARGV[18…] -> count and period in milliseconds of each window
+-- ARGV[18…] -> of each window its count, its period in milliseconds, the slot of now, and its life in milliseconds
 --
 -- Returns {"moved"} when KEYS[5] is another code than the one to be replaced, {"pause", milliseconds}, {"limit", position of the window, milliseconds} or
 -- {"ok", position of the window that would have refused or 0, milliseconds}.
@@ -38,18 +38,18 @@ local now, ends, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local paused = redis.call('HGET', KEYS[4], 'until')
 if paused and tonumber(paused) > now then return {'pause', tonumber(paused) - now} end
 local record = ARGV[10] == '1'
-local refused, retry = spend(6, ARGV, 18, now, record)
+local refused, retry = spend(6, ARGV, 18, now, record, 1, 0)
 if refused > 0 and not record then return {'limit', refused, retry} end
 
-local previous = ''
 if ARGV[13] ~= '' and redis.call('HGET', KEYS[3], 'purpose') == ARGV[2] then
-  if redis.call('HSETNX', KEYS[3], 'superseded', ARGV[1]) == 1 then previous = ARGV[13] end
+  redis.call('HSETNX', KEYS[3], 'superseded', ARGV[1])
 end
 redis.call('HSET', KEYS[1], 'id', ARGV[1], 'purpose', ARGV[2], 'key_id', ARGV[3], 'mac', ARGV[4],
-  'state', 'queued', 'attempt', 0, 'attempts', 0, 'max_attempts', ARGV[8], 'used', '',
-  'issued_at', ARGV[5], 'expires_at', ARGV[6], 'lease_until', 0, 'claim', '', 'previous', previous,
-  'to', ARGV[11], 'request_id', ARGV[12], 'sealed', ARGV[15], 'standing', ARGV[16], 'windows', #KEYS - 5, 'revision', 1)
+  'state', 'queued', 'attempt', '0', 'attempts', '0', 'max_attempts', ARGV[8], 'used', '',
+  'issued_at', ARGV[5], 'expires_at', ARGV[6], 'lease_until', '0',
+  'to', ARGV[11], 'request_id', ARGV[12], 'sealed', ARGV[15], 'windows', #KEYS - 5, 'revision', '1')
 if ARGV[14] ~= '' then redis.call('HSET', KEYS[1], 'channel', ARGV[14]) end
+if ARGV[16] ~= '0' then redis.call('HSET', KEYS[1], 'standing', ARGV[16]) end
 if ARGV[17] ~= '' then redis.call('HSET', KEYS[1], 'details', ARGV[17]) end
 redis.call('PEXPIRE', KEYS[1], ends - now + tonumber(ARGV[9]))
 if sole then redis.call('SET', KEYS[5], ARGV[1], 'PX', ends - now) end
@@ -59,7 +59,7 @@ if pause > 0 then
 end
 -- Not note: all that it would read again is at hand.
 local entry = {'noted_at', ARGV[5], 'id', ARGV[1], 'purpose', ARGV[2], 'to', ARGV[11], 'request_id', ARGV[12],
-  'state', 'queued', 'issued_at', ARGV[5], 'expires_at', ARGV[6], 'revision', 1}
+  'state', 'queued', 'issued_at', ARGV[5], 'expires_at', ARGV[6], 'revision', '1'}
 if ARGV[14] ~= '' then
   entry[#entry + 1] = 'channel'
   entry[#entry + 1] = ARGV[14]

@@ -17,7 +17,7 @@
 -- ARGV[6]  -> resends allowed
 -- ARGV[7]  -> how long a message is queued before it can be sent again, in milliseconds
 -- ARGV[8]  -> "1": limits are only recorded
--- ARGV[9…] -> count and period in milliseconds of each window
+-- ARGV[9…] -> of each window its count, its period in milliseconds, the slot of now, and its life in milliseconds
 --
 -- Returns {"expired"}; {"resent"} after the last resend allowed and for a message that has arrived; {"pause", milliseconds} also while
 -- the message is on its way to a provider; {"limit", position of the window, milliseconds}; or
@@ -35,7 +35,7 @@ if state == 'queued' then free = tonumber(code[8] or code[9]) + tonumber(ARGV[7]
 free = math.max(free, tonumber(redis.call('HGET', KEYS[3], 'until') or 0))
 if free > now then return {'pause', free - now} end
 local record = ARGV[8] == '1'
-local refused, retry = spend(4, ARGV, 9, now, record)
+local refused, retry = spend(4, ARGV, 9, now, record, 1, 0)
 if refused > 0 and not record then return {'limit', refused, retry} end
 
 redis.call('HSET', KEYS[1], 'state', 'queued', 'reason', '', 'lease_until', 0, 'queued_at', ARGV[3], 'resends', resends + 1,

@@ -1,6 +1,6 @@
--- Gives back units of each limit of one place.
+-- Gives back units of each limit.
 --
--- KEYS[1…] -> windows, all of one place
+-- KEYS[1…] -> windows
 -- ARGV[1]  -> when the units were spent, in milliseconds
 -- ARGV[2]  -> units that were spent of each window
 -- ARGV[3…] -> period in milliseconds of each window

@@ -6,7 +6,7 @@
 -- ARGV[2] -> now in milliseconds
 -- ARGV[3] -> when the slot becomes free even if it is not released, in milliseconds
 -- ARGV[4] -> most requests at the same time, or 0 for no such bound
--- ARGV[5] -> most messages in any second, or 0 for no such bound
+-- ARGV[5…] -> most messages in any second, or 0 for no such bound; and the other arguments of the window, see spend.lua
 --
 -- Returns {"", 0} when the request has a slot, {"busy", 0}, or {"rate", milliseconds until the second has room}.
 local now, slots = tonumber(ARGV[2]), tonumber(ARGV[4])
@@ -16,7 +16,7 @@ if slots > 0 then
   if redis.call('ZCARD', KEYS[1]) >= slots then return {'busy', 0} end
 end
 if tonumber(ARGV[5]) > 0 then
-  local refused, retry = spend(2, {ARGV[5], 1000}, 1, now, false)
+  local refused, retry = spend(2, ARGV, 5, now, false, 1, 0)
   if refused > 0 then return {'rate', retry} end
 end
 if slots > 0 then
