@@ -26,7 +26,7 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	if !issue.ExpiresAt.After(issue.IssuedAt) {
 		return errors.New("issue code: it ends before it is issued")
 	}
-	space, windows := c.store.space, c.windows(limitsOf(issue.Channel, issue.Standing)...)
+	space, record := c.store.space, c.record(issue.Channel, issue.Subject)
 	newest := space.codeKey(issue.Subject, issue.ID)
 	if issue.Sole {
 		newest = space.newestKey(issue.Subject, issue.Purpose)
@@ -35,13 +35,13 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	keys := append([]string{
 		space.codeKey(issue.Subject, issue.ID), space.outcomesKey(issue.Subject), space.codeKey(issue.Subject, replaced),
 		space.pauseKey(issue.Subject), newest,
-	}, space.limitKeys(issue.Subject, windows)...)
+	}, record.keys()...)
 	args := append([]any{
 		issue.ID, string(issue.Purpose), issue.KeyID, issue.MAC, issue.IssuedAt.UnixMilli(), issue.ExpiresAt.UnixMilli(),
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
 		issue.To, issue.RequestID, issue.Replaces, storedChannel(issue.Channel), issue.Sealed, int(issue.Standing),
 		issue.Details,
-	}, limitArgs(windows, issue.IssuedAt)...)
+	}, record.spending(record.spends(issue.Standing), issue.IssuedAt)...)
 	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...))
 	if err != nil {
 		return fmt.Errorf("issue code: %w", err)
@@ -49,7 +49,7 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	switch r.text(0) {
 	case "ok":
 		if recorded := r.number(1); recorded > 0 { // a window's position, counted from 1
-			c.store.report(ctx, windows[recorded-1].Name, span(r.number(2)))
+			c.store.report(ctx, record.windows[recorded-1].Name, span(r.number(2)))
 		}
 		return nil
 	case "moved":
@@ -57,7 +57,7 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	case "pause":
 		return &verify.LimitError{Name: pauseName(issue.Channel), RetryAfter: span(r.number(1))}
 	case "limit":
-		return &verify.LimitError{Name: string(windows[r.number(1)-1].Name), RetryAfter: span(r.number(2))}
+		return &verify.LimitError{Name: string(record.windows[r.number(1)-1].Name), RetryAfter: span(r.number(2))}
 	default:
 		return fmt.Errorf("issue code: script returned %q", r.text(0))
 	}
@@ -104,11 +104,11 @@ func (c *Codes) Void(ctx context.Context, channel messages.Channel, id, replaced
 	if !ok {
 		return nil
 	}
-	space, windows := c.store.space, c.windows(codeLimits(channel)...)
+	space, record := c.store.space, c.record(channel, subject)
 	keys := append([]string{
 		space.codeKey(subject, id), space.outcomesKey(subject), space.pauseKey(subject), space.codeKey(subject, cmp.Or(replaced, id)),
-	}, space.limitKeys(subject, windows)...)
-	args := append([]any{id, c.store.now().UnixMilli()}, limitPeriods(windows)...)
+	}, record.keys()...)
+	args := append([]any{id, c.store.now().UnixMilli()}, record.refunding()...)
 	return store.Wrap("void code", codeVoidScript.Run(ctx, c.store.client, keys, args...).Err())
 }
 

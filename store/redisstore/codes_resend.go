@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"usher/limits"
 	"usher/messages"
 	"usher/store"
 	"usher/verify"
@@ -40,8 +39,7 @@ func (c *Codes) Resendable(ctx context.Context, id string) (verify.Resendable, e
 
 // Resend implements [verify.Codes].
 func (c *Codes) Resend(ctx context.Context, resend verify.Resend) (resends int, err error) {
-	windows := c.windows(limitsOf(messages.SMS, resend.Standing)...)
-	keys, ok := c.resendKeys(resend.ID, windows)
+	keys, record, ok := c.resendKeys(resend.ID)
 	if !ok {
 		return 0, verify.ErrExpired
 	}
@@ -49,7 +47,7 @@ func (c *Codes) Resend(ctx context.Context, resend verify.Resend) (resends int, 
 	args := append([]any{
 		resend.ID, resend.Name, now.UnixMilli(), resend.Pause.Milliseconds(), verify.LeastLife.Milliseconds(), verify.MaxResends,
 		delayedAfter.Milliseconds(), c.store.recording(),
-	}, limitArgs(windows, now)...)
+	}, record.spending(record.spends(resend.Standing), now)...)
 	r, err := read(codeResendScript.Run(ctx, c.store.client, keys, args...))
 	if err != nil {
 		return 0, fmt.Errorf("resend code: %w", err)
@@ -57,7 +55,7 @@ func (c *Codes) Resend(ctx context.Context, resend verify.Resend) (resends int, 
 	switch r.text(0) {
 	case "ok":
 		if recorded := r.number(1); recorded > 0 { // a window's position, counted from 1
-			c.store.report(ctx, windows[recorded-1].Name, span(r.number(2)))
+			c.store.report(ctx, record.windows[recorded-1].Name, span(r.number(2)))
 		}
 		return int(r.number(3)), nil
 	case "expired":
@@ -67,7 +65,7 @@ func (c *Codes) Resend(ctx context.Context, resend verify.Resend) (resends int, 
 	case "pause":
 		return 0, &verify.LimitError{Name: verify.ResendLimit, RetryAfter: span(r.number(1))}
 	case "limit":
-		return 0, &verify.LimitError{Name: string(windows[r.number(1)-1].Name), RetryAfter: span(r.number(2))}
+		return 0, &verify.LimitError{Name: string(record.windows[r.number(1)-1].Name), RetryAfter: span(r.number(2))}
 	default:
 		return 0, fmt.Errorf("resend code: script returned %q", r.text(0))
 	}
@@ -75,21 +73,21 @@ func (c *Codes) Resend(ctx context.Context, resend verify.Resend) (resends int, 
 
 // VoidResend implements [verify.Codes].
 func (c *Codes) VoidResend(ctx context.Context, id, name string) error {
-	windows := c.windows(codeLimits(messages.SMS)...)
-	keys, ok := c.resendKeys(id, windows)
+	keys, record, ok := c.resendKeys(id)
 	if !ok {
 		return nil
 	}
-	args := append([]any{id, name, c.store.now().UnixMilli()}, limitPeriods(windows)...)
+	args := append([]any{id, name, c.store.now().UnixMilli()}, record.refunding()...)
 	return store.Wrap("void resend", codeResendVoidScript.Run(ctx, c.store.client, keys, args...).Err())
 }
 
-// resendKeys returns the keys of both scripts, and false for an id that is no code's.
-func (c *Codes) resendKeys(id string, windows []limits.Limit) ([]string, bool) {
+// resendKeys returns the keys of both scripts, with the record of the number, and false for an id that is no code's.
+func (c *Codes) resendKeys(id string) ([]string, record, bool) {
 	keys, ok := c.keys(id)
 	if !ok {
-		return nil, false
+		return nil, record{}, false
 	}
 	subject, _ := verify.SubjectOf(id)
-	return append(append(keys, c.store.space.pauseKey(subject)), c.store.space.limitKeys(subject, windows)...), true
+	record := c.record(messages.SMS, subject)
+	return append(append(keys, c.store.space.pauseKey(subject)), record.keys()...), record, true
 }

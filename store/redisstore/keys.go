@@ -55,6 +55,9 @@ func (k keyspace) limitKey(place, subject string, limit limits.Limit) string {
 	return k.partition(place) + subject + ":window:" + string(limit.Name) + ":" + strconv.FormatInt(limit.Period.Milliseconds(), 10)
 }
 
+// recordKey is a string: the windows of a recipient's codes; see record.lua. It lives as long as the longest of them counts.
+func (k keyspace) recordKey(subject string) string { return k.tag(subject) + "record" }
+
 // enteredKey is a string: the window of the codes that were entered, beside that of a guard's spends.
 func (k keyspace) enteredKey(place, subject string, guard limits.Limit) string {
 	return k.limitKey(place, subject, guard) + ":entered"

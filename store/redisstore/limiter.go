@@ -9,9 +9,7 @@ import (
 
 	"usher/contact"
 	"usher/limits"
-	"usher/messages"
 	"usher/store"
-	"usher/verify"
 )
 
 // refundTimeout bounds a refund, which may have to run after the caller's own time is over.
@@ -252,57 +250,6 @@ func (b *batch) refund(ctx context.Context, which func(*group) bool) error {
 		}
 	}
 	return store.Wrap("refund limits", b.store.runAll(ctx, back))
-}
-
-// codeLimits are the limits of a number's or a mailbox's codes: pairs of an hour and a day. The first pair counts all requests, the
-// second those from networks that the recipient's account was not signed in from, the third those of the second without a
-// captcha of the high price.
-func codeLimits(channel messages.Channel) []limits.Name {
-	if channel == messages.Email {
-		return []limits.Name{
-			limits.EmailCodeHour, limits.EmailCodeDay,
-			limits.EmailCodeUnknownHour, limits.EmailCodeUnknownDay,
-			limits.EmailCodeStrangerHour, limits.EmailCodeStrangerDay,
-		}
-	}
-	return []limits.Name{
-		limits.SMSMobileHour, limits.SMSMobileDay,
-		limits.SMSUnknownHour, limits.SMSUnknownDay,
-		limits.SMSStrangerHour, limits.SMSStrangerDay,
-	}
-}
-
-// limitsOf returns the limits of a recipient that count for a standing: the better it is, the fewer.
-func limitsOf(channel messages.Channel, standing verify.Standing) []limits.Name {
-	all := codeLimits(channel)
-	switch standing {
-	case verify.Known:
-		return all[:2]
-	case verify.Payer:
-		return all[:4]
-	default:
-		return all
-	}
-}
-
-// windows returns the named limits that are on.
-func (c *Codes) windows(names ...limits.Name) []limits.Limit {
-	on := make([]limits.Limit, 0, len(names))
-	for _, name := range names {
-		if limit := c.store.Rules.Set[name]; !limit.Off() {
-			on = append(on, limit)
-		}
-	}
-	return on
-}
-
-// limitKeys returns the keys of a subject's windows in its own place.
-func (k keyspace) limitKeys(subject string, windows []limits.Limit) []string {
-	keys := make([]string, len(windows))
-	for i, limit := range windows {
-		keys[i] = k.limitKey(subject, subject, limit)
-	}
-	return keys
 }
 
 // limitArgs returns the arguments that spend.lua reads for each window.

@@ -16,7 +16,8 @@ import (
 	"usher/verify"
 )
 
-// The golden file was written before numbers of other regions existed. A process of that version finds the same codes and limits.
+// The golden file was written before numbers of other regions existed. A process of that version finds the same codes and the limits of
+// the prefix; those of the number are in a record since decision 43.
 func TestStore_keeps_a_mainland_number_under_the_keys_of_every_release(t *testing.T) {
 	t.Parallel()
 	testkit.EachRedis(t, func(t *testing.T, url string) {

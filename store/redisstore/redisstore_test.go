@@ -42,6 +42,15 @@ func (t *trips) note(cmds ...redis.Cmder) {
 	t.commands = append(t.commands, cmds...)
 }
 
+// take returns the commands since the last call.
+func (t *trips) take() []redis.Cmder {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	commands := t.commands
+	t.commands = nil
+	return commands
+}
+
 func (t *trips) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := next(ctx, network, addr)

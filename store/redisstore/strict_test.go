@@ -136,7 +136,7 @@ func TestProbeAll_finds_out_whether_a_script_may_use_several_slots(t *testing.T)
 				t.Fatalf("%s: ProbeAll: %v, %v", name, warning, err)
 			}
 			for _, left := range []int{4, 3} {
-				b.trips.commands = nil
+				b.trips.take()
 				_, decision, err := b.store.Gate().Admit(t.Context(), "", []limits.Spend{
 					on(t, name+"a", "slots_a", 6, time.Hour), on(t, name+"b", "slots_b", 5, time.Hour), on(t, name+"c", "slots_c", 7, time.Hour),
 				})
@@ -145,7 +145,7 @@ func TestProbeAll_finds_out_whether_a_script_may_use_several_slots(t *testing.T)
 				}
 			}
 			scripts := func(cmd redis.Cmder) bool { return cmd.Name() == "evalsha" }
-			if n := testkit.Count(b.trips.commands, scripts); n != c.want {
+			if n := testkit.Count(b.trips.take(), scripts); n != c.want {
 				t.Errorf("%s: %d scripts, want %d", name, n, c.want)
 			}
 		}

@@ -8,7 +8,8 @@
 -- KEYS[1]  -> code
 -- KEYS[2]  -> outcomes
 -- KEYS[3]  -> pause
--- KEYS[4…] -> windows of the number
+-- KEYS[4]  -> record of the number, see record.lua
+-- KEYS[5…] -> windows of the number in earlier releases
 -- ARGV[1]  -> id
 -- ARGV[2]  -> name of this resend
 -- ARGV[3]  -> now in milliseconds
@@ -17,7 +18,8 @@
 -- ARGV[6]  -> resends allowed
 -- ARGV[7]  -> how long a message is queued before it can be sent again, in milliseconds
 -- ARGV[8]  -> "1": limits are only recorded
--- ARGV[9…] -> of each window its count, its period in milliseconds, the slot of now, and its life in milliseconds
+-- ARGV[9…] -> number of the number's windows that the resend spends, life of the record in milliseconds, and of each window its name, its
+--             count, its period in milliseconds and the slot of now
 --
 -- Returns {"expired"}; {"resent"} after the last resend allowed and for a message that has arrived; {"pause", milliseconds} also while
 -- the message is on its way to a provider; {"limit", position of the window, milliseconds}; or
@@ -35,12 +37,12 @@ if state == 'queued' then free = tonumber(code[8] or code[9]) + tonumber(ARGV[7]
 free = math.max(free, tonumber(redis.call('HGET', KEYS[3], 'until') or 0))
 if free > now then return {'pause', free - now} end
 local record = ARGV[8] == '1'
-local refused, retry = spend(4, ARGV, 9, now, record, 1, 0)
+local refused, retry = spendRecord(4, ARGV, 9, now, record)
 if refused > 0 and not record then return {'limit', refused, retry} end
 
 redis.call('HSET', KEYS[1], 'state', 'queued', 'reason', '', 'lease_until', 0, 'queued_at', ARGV[3], 'resends', resends + 1,
   'resend_name', ARGV[2], 'avoid', code[10] or '', 'former_state', state, 'former_lease', code[5],
-  'former_queued_at', code[8] or code[9], 'resend_windows', #KEYS - 3)
+  'former_queued_at', code[8] or code[9], 'resend_windows', ARGV[9])
 local pause = tonumber(ARGV[4])
 if pause > 0 then
   redis.call('HSET', KEYS[3], 'until', string.format('%.0f', now + pause), 'id', ARGV[1])

@@ -4,11 +4,12 @@
 -- KEYS[1]  -> code
 -- KEYS[2]  -> outcomes
 -- KEYS[3]  -> pause
--- KEYS[4…] -> windows of the number, of which the resend spent the first few
+-- KEYS[4]  -> record of the number, of whose windows the resend spent the first few, see record.lua
+-- KEYS[5…] -> windows of the number in earlier releases
 -- ARGV[1]  -> id
 -- ARGV[2]  -> name of the resend
 -- ARGV[3]  -> now in milliseconds
--- ARGV[4…] -> period in milliseconds of each window
+-- ARGV[4…] -> name and period in milliseconds of each window
 --
 -- Returns 1 when the resend was taken back, else 0.
 local code = redis.call('HMGET', KEYS[1], 'resend_name', 'state', 'resends', 'queued_at', 'former_state', 'former_lease',
@@ -18,8 +19,6 @@ if code[1] ~= ARGV[2] or code[2] ~= 'queued' or code[9] == code[3] then return 0
 redis.call('HDEL', KEYS[1], 'resend_name', 'avoid', 'former_state', 'former_lease', 'former_queued_at', 'resend_windows')
 redis.call('HSET', KEYS[1], 'state', code[5], 'lease_until', code[6], 'queued_at', code[7], 'resends', tonumber(code[3]) - 1)
 note(ARGV[3])
-for i = 1, math.min(tonumber(code[8]), #KEYS - 3) do
-  refund(3 + i, tonumber(code[4]), tonumber(ARGV[3 + i]))
-end
+refundRecord(4, ARGV, 4, tonumber(code[4]), tonumber(code[8]))
 if redis.call('HGET', KEYS[3], 'id') == ARGV[1] then redis.call('DEL', KEYS[3]) end
 return 1

@@ -5,10 +5,11 @@
 -- KEYS[2]  -> outcomes
 -- KEYS[3]  -> pause
 -- KEYS[4]  -> code that this one replaced, or KEYS[1] for none
--- KEYS[5…] -> windows of the number, of which the code spent the first few
+-- KEYS[5]  -> record of the recipient, of whose windows the code spent the first few, see record.lua
+-- KEYS[6…] -> windows of the recipient in earlier releases
 -- ARGV[1]  -> id
 -- ARGV[2]  -> now in milliseconds
--- ARGV[3…] -> period in milliseconds of each window
+-- ARGV[3…] -> name and period in milliseconds of each window
 --
 -- Returns 1 when the code was taken back, else 0.
 local code = redis.call('HMGET', KEYS[1], 'issued_at', 'attempt', 'windows')
@@ -20,9 +21,7 @@ redis.call('HSET', KEYS[1], 'state', 'dropped', 'reason', 'unqueued')
 note(ARGV[2])
 redis.call('DEL', KEYS[1])
 -- A code of an older program spent the two windows that there were.
-for i = 1, math.min(tonumber(code[3] or 2), #KEYS - 4) do
-  refund(4 + i, tonumber(code[1]), tonumber(ARGV[2 + i]))
-end
+refundRecord(5, ARGV, 3, tonumber(code[1]), tonumber(code[3] or 2))
 if redis.call('HGET', KEYS[3], 'id') == ARGV[1] then redis.call('DEL', KEYS[3]) end
 
 if KEYS[4] ~= KEYS[1] and redis.call('HGET', KEYS[4], 'superseded') == ARGV[1] then
