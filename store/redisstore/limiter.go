@@ -97,7 +97,7 @@ func (s *Store) place(spend limits.Spend) (place, subject string) {
 func (b *batch) group(place string, units int, isGuard bool) *group {
 	for _, g := range b.groups {
 		fits := g.place == place || b.store.oneServer.Load()
-		if !b.store.recording() && fits && g.units == units && !(isGuard && g.guard > 0) {
+		if !b.store.recording() && fits && g.units == units && (!isGuard || g.guard == 0) {
 			return g
 		}
 	}
