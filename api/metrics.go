@@ -27,6 +27,7 @@ type Metrics struct {
 	entered     prometheus.Counter
 	registers   *prometheus.CounterVec
 	signIns     *prometheus.CounterVec
+	unaudited   prometheus.Counter
 	tokens      *prometheus.CounterVec
 	verified    *prometheus.CounterVec
 	appRefused  *prometheus.CounterVec
@@ -59,13 +60,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			"Created accounts: active, or waiting for the link in a mail.", "state"),
 		signIns: vec("usher_sign_ins_total",
 			"Tries of passwords by result (right, wrong), and sign-ins by code.", "result"),
+		unaudited: one("usher_sign_ins_unaudited_total", "Sign-ins whose record in the audit was not written."),
 		tokens: vec("usher_tokens_signed_total", "Tokens for other services that were signed, by kind.", "kind"),
 		verified: vec("usher_verifications_total",
 			"Verifications of apps by channel: started, approved, canceled, and proofs that were redeemed.", "channel", "event"),
 		appRefused: vec("usher_app_refused_total",
 			"Requests with app keys that were refused: key, origin, scope, rate, budget, region, proof, or many wrong keys of one address (guesses).", "reason"),
 	}
-	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.prices, m.issued, m.issuedMails, m.resent, m.entered, m.registers, m.signIns, m.tokens, m.verified, m.appRefused)
+	r.MustRegister(m.requests, m.refused, m.recorded, m.blocked, m.captchas, m.prices, m.issued, m.issuedMails, m.resent, m.entered, m.registers, m.signIns, m.unaudited, m.tokens, m.verified, m.appRefused)
 	return m
 }
 

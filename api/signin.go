@@ -65,7 +65,9 @@ func (s *Server) openSession(c echo.Context, body signInBody, byCode bool) (acco
 	if err := s.startSession(c, account, body.Remember, by); err != nil {
 		return account, created, err
 	}
-	s.Accounts.SignedIn(c.Request().Context(), account)
+	if err := s.Accounts.SignedIn(c.Request().Context(), account); err != nil {
+		s.Metrics.unaudited.Inc()
+	}
 	if !byCode && by == byCookie {
 		s.rememberName(c, body, account)
 	}
