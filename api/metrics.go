@@ -61,7 +61,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		signIns: vec("usher_sign_ins_total",
 			"Tries of passwords by result (right, wrong), and sign-ins by code.", "result"),
 		unaudited: one("usher_sign_ins_unaudited_total", "Sign-ins whose record in the audit was not written."),
-		tokens: vec("usher_tokens_signed_total", "Tokens for other services that were signed, by kind.", "kind"),
+		tokens:    vec("usher_tokens_signed_total", "Tokens for other services that were signed, by kind.", "kind"),
 		verified: vec("usher_verifications_total",
 			"Verifications of apps by channel: started, approved, canceled, and proofs that were redeemed.", "channel", "event"),
 		appRefused: vec("usher_app_refused_total",
