@@ -64,24 +64,23 @@ func (s *Service) takeBack(ctx context.Context, account Account) error {
 }
 
 // EraseDue erases up to limit accounts whose owners have requested it and whose grace is over, and returns their number. It
-// leaves blocked accounts alone: an operator decides about those. It may run in parallel and be repeated.
+// leaves blocked accounts alone: an operator decides about those. [Service.ForgetErased] deletes the rest, for many accounts at
+// once. It may run in parallel and be repeated.
 func (s *Service) EraseDue(ctx context.Context, limit int) (int, error) {
 	now := s.Now()
 	ids, err := s.Store.DueDeletions(ctx, now, limit)
 	if err != nil {
 		return 0, err
 	}
-	var all []Erased
 	var errs []error
 	for _, id := range ids {
-		erased, err := s.Store.EraseDue(ctx, id, now)
+		_, err := s.Store.EraseDue(ctx, id, now)
 		switch {
 		case err == nil:
-			all = append(all, erased)
+			s.Logger.InfoContext(ctx, "account erased", "account_id", id)
 		case !errors.Is(err, ErrNotFound): // else its owner has just signed in
 			errs = append(errs, err) // the others are erased nevertheless
 		}
 	}
-	s.afterErase(ctx, all...)
 	return len(ids) - len(errs), errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"usher/contact"
@@ -69,24 +70,12 @@ func (s *Service) Erase(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	s.afterErase(ctx, erased)
+	s.Logger.InfoContext(ctx, "account erased", "account_id", erased.ID)
+	if err := s.forget(ctx, []Erased{erased}); err != nil {
+		s.Logger.WarnContext(ctx, "codes, sessions or messages of an erased account are not deleted yet; a worker will do it",
+			"account_id", erased.ID, "error", err)
+	}
 	return nil
-}
-
-// afterErase deletes the rest of accounts that are gone, as far as it can be deleted now.
-func (s *Service) afterErase(ctx context.Context, erased ...Erased) {
-	if len(erased) == 0 {
-		return
-	}
-	ids := make([]string, len(erased))
-	for i, e := range erased {
-		ids[i] = e.ID
-		s.Logger.InfoContext(ctx, "account erased", "account_id", e.ID)
-	}
-	if err := s.forget(ctx, erased); err != nil {
-		s.Logger.WarnContext(ctx, "codes, sessions or messages of erased accounts are not deleted yet; a worker will do it",
-			"account_ids", ids, "error", err)
-	}
 }
 
 // ForgetErased deletes what is left of up to limit accounts that are gone, and returns their number: what could not be deleted
@@ -102,11 +91,20 @@ func (s *Service) ForgetErased(ctx context.Context, limit int) (int, error) {
 	return len(erased), errors.Join(err, s.forget(ctx, erased))
 }
 
+// forgetAtOnce bounds the accounts after which the progress is noted: a database that is slow must not make a worker begin again with
+// the first account each time.
+const forgetAtOnce = 20
+
 // forget deletes what is left of the accounts. It does both halves even if one fails.
 func (s *Service) forget(ctx context.Context, erased []Erased) error {
-	err := errors.Join(s.Remains.Forget(ctx, erased), s.Store.ForgetErased(ctx, erased))
-	if err != nil {
-		return err
+	remainErr := s.Remains.Forget(ctx, erased)
+	errs := []error{remainErr}
+	for some := range slices.Chunk(erased, forgetAtOnce) {
+		err := s.Store.ForgetErased(ctx, some)
+		if err == nil && remainErr == nil {
+			err = s.Store.MarkForgotten(ctx, some, s.Now(), s.Now().Add(-forgetAgain))
+		}
+		errs = append(errs, err)
 	}
-	return s.Store.MarkForgotten(ctx, erased, s.Now(), s.Now().Add(-forgetAgain))
+	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package accounts_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -52,8 +53,8 @@ func (w *world) wantForgotten(t *testing.T, when string, want int, failed bool) 
 	}
 }
 
-// One pass over Redis is enough for all accounts that are due, also when one of them cannot be erased.
-func TestEraseDue_erases_all_at_once(t *testing.T) {
+// One pass over Redis is enough for all accounts that are due.
+func TestEraseDue_leaves_the_rest_to_one_pass(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.mu.Lock()
@@ -66,7 +67,10 @@ func TestEraseDue_erases_all_at_once(t *testing.T) {
 	if n, err := w.EraseDue(t.Context(), 10); n != 3 || err != nil {
 		t.Errorf("EraseDue = %d, %v", n, err)
 	}
-	want := []string{"due deletions", "erase", "erase", "erase", "forget", "forget messages", "mark forgotten"}
+	w.wantForgotten(t, "after that", 3, false)
+	want := []string{
+		"due deletions", "erase", "erase", "erase", "free names", "erased remains", "forget", "forget messages", "mark forgotten",
+	}
 	if got := w.steps(); !slices.Equal(got, want) {
 		t.Errorf("steps %q, want %q", got, want)
 	}
@@ -76,5 +80,29 @@ func TestEraseDue_erases_all_at_once(t *testing.T) {
 	w.fail["erase"] = errors.New("unavailable")
 	if n, err := w.EraseDue(t.Context(), 10); n != 0 || err == nil {
 		t.Errorf("EraseDue that fails = %d, %v", n, err)
+	}
+}
+
+// What was done is noted, so that the next run goes on.
+func TestForgetErased_notes_what_is_done(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.mu.Lock()
+	for i := range 50 {
+		id := fmt.Sprintf("account %02d", i)
+		w.people[id] = accounts.Account{ID: id, Active: true, DeleteAt: w.clock.Now()}
+	}
+	w.mu.Unlock()
+	w.clock.Advance(time.Hour)
+	if n, err := w.EraseDue(t.Context(), 50); n != 50 || err != nil {
+		t.Fatalf("EraseDue = %d, %v", n, err)
+	}
+	w.fail["forget messages of account 07"] = errors.New("unavailable")
+	if _, err := w.ForgetErased(t.Context(), 50); err == nil {
+		t.Error("ForgetErased did not return the error")
+	}
+	clear(w.fail)
+	if n, err := w.ForgetErased(t.Context(), 50); n < 1 || n > 20 || err != nil {
+		t.Errorf("ForgetErased afterwards = %d, %v; want one part of what is left", n, err)
 	}
 }

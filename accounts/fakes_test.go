@@ -525,6 +525,11 @@ func (w memory) Erase(_ context.Context, id string, at time.Time) (accounts.Eras
 func (w memory) ForgetErased(_ context.Context, erased []accounts.Erased) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, e := range erased {
+		if err := w.fail["forget messages of "+e.ID]; err != nil {
+			return err
+		}
+	}
 	return w.note("forget messages")
 }
 

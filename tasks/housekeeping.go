@@ -63,11 +63,14 @@ func UnprovedJob(store UnprovedStore, ttl time.Duration, now func() time.Time, l
 	}}
 }
 
-// erasedBatch bounds the accounts whose rest is deleted with one scan of Redis.
-const erasedBatch = 200
-
-// dueBatch bounds the accounts that are erased within one time-out and with one scan of Redis.
-const dueBatch = 20
+const (
+	// erasedBatch bounds the accounts whose rest is deleted with one scan of Redis.
+	erasedBatch = 200
+	// erasedTimeout is for one such batch: of three million keys the scan alone takes 5 to 20 s.
+	erasedTimeout = 4 * time.Minute
+	// dueBatch bounds the accounts that are erased within one time-out.
+	dueBatch = 20
+)
 
 // Eraser erases accounts; [accounts.Service] is one.
 type Eraser interface {
@@ -85,7 +88,7 @@ func ErasedJob(eraser Eraser, logger *slog.Logger) queue.Job {
 			return eraser.EraseDue(ctx, dueBatch)
 		})
 		logCleaned(ctx, logger, "accounts erased at their owners' request", n)
-		n, restErr := inBatches(ctx, erasedBatch, unprovedBatches, func(ctx context.Context) (int, error) {
+		n, restErr := inBatchesOf(ctx, erasedTimeout, erasedBatch, unprovedBatches, func(ctx context.Context) (int, error) {
 			return eraser.ForgetErased(ctx, erasedBatch)
 		})
 		logCleaned(ctx, logger, "remains of erased accounts deleted", n)
@@ -96,8 +99,15 @@ func ErasedJob(eraser Eraser, logger *slog.Logger) queue.Job {
 // inBatches repeats work until a batch is smaller than size, so that no statement locks many rows for long; most bounds the
 // batches, and 0 does not. It returns how many were worked in all, also with an error.
 func inBatches(ctx context.Context, size, most int, work func(context.Context) (int, error)) (total int, err error) {
+	return inBatchesOf(ctx, housekeepingTimeout, size, most, work)
+}
+
+// inBatchesOf is inBatches with another time-out for a batch.
+func inBatchesOf(
+	ctx context.Context, timeout time.Duration, size, most int, work func(context.Context) (int, error),
+) (total int, err error) {
 	for batches := 1; ; batches++ {
-		bounded, cancel := context.WithTimeout(ctx, housekeepingTimeout)
+		bounded, cancel := context.WithTimeout(ctx, timeout)
 		n, err := work(bounded)
 		cancel()
 		total += n

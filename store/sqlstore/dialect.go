@@ -54,14 +54,6 @@ func (d dialect) tableExists() string {
 	return "select exists (select 1 from sqlite_master where type = 'table' and name = ?)"
 }
 
-// contains is the condition that a column's value has a text in it, which is the argument.
-func (d dialect) contains(column string) string {
-	if d == onPostgres {
-		return "strpos(" + column + ", ?) > 0"
-	}
-	return "instr(" + column + ", ?) > 0"
-}
-
 // sealedBy is the id of the key that has sealed a column's value: the text before the first dot.
 func (d dialect) sealedBy(column string) string {
 	if d == onPostgres {

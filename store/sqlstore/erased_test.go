@@ -61,9 +61,11 @@ func (f *fixture) codeFor(t *testing.T, to verify.Recipient, purpose verify.Purp
 // use uses a code to the recipient up.
 func (f *fixture) use(t *testing.T, to verify.Recipient) {
 	t.Helper()
-	id := verify.NewID(verify.SubjectFor(keys(t), to))
-	if _, err := sqlstore.NewSpent(f.db, f.clock.Now).Use(t.Context(), id, f.clock.Now().Add(time.Hour)); err != nil {
-		t.Fatal(err)
+	for _, kind := range []string{"", "proof/"} { // a code, and a redeemed proof
+		id := kind + verify.NewID(verify.SubjectFor(keys(t), to))
+		if _, err := sqlstore.NewSpent(f.db, f.clock.Now).Use(t.Context(), id, f.clock.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
