@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -43,6 +45,25 @@ func TestSMS_say_what_their_code_is_for(t *testing.T) {
 				t.Error("the worker warns although every purpose has its template")
 			}
 		})
+	}
+}
+
+func TestSMS_name_the_product_of_the_team(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "brand.json"), []byte(`{"name": {"zh": "示例商城", "en": "Example Shop"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for vendor, mobile := range map[string]string{"aliyun": "13700137004", "http": "13700137005"} {
+		d := deploy(t, testkit.Miniredis(t), testkit.SQLite(t), map[string]string{
+			"USHER_SMS_PROVIDERS": vendor, "USHER_BRAND": folder, "USHER_ALIYUN_TEMPLATE_PARAM_PRODUCT": "product",
+		})
+		p := d.person(t)
+		p.AskCode(mobile, "login")
+		p.ReadCode(mobile, 1)
+		if text := d.sandbox.Messages(mobile)[0].Text; !strings.Contains(text, "示例商城") {
+			t.Errorf("%s: the code is sent as %q", vendor, text)
+		}
 	}
 }
 
