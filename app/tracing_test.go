@@ -219,7 +219,7 @@ func TestTraceSMS_keeps_what_a_sender_can_do(t *testing.T) {
 		t.Fatal(err)
 	}
 	// These are asked of the sender itself, before it is wrapped or through Unwrap.
-	asked := []string{"Pull", "Bounds", "OnReference", "CheckCredentials", "Templates", "Probe", "CheckTemplates", "CheckSigns", "Serves"}
+	asked := []string{"Pull", "Bounds", "OnReference", "CheckCredentials", "Templates", "Probe", "CheckTemplates", "CheckSigns", "Serves", "NamesProduct"}
 	for _, sender := range senders {
 		traced := reflect.TypeOf(providers.TraceSMS(sender, noop.NewTracerProvider().Tracer("")))
 		for method := range reflect.TypeOf(sender).Methods() {
