@@ -48,15 +48,19 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := b.openPeers(ctx); err != nil {
 		return err
 	}
+	var failed error // a measure that fails does not lose the others
 	for _, m := range b.chosen() {
 		b.sayf("%s: %s", m.name, m.about)
 		if err := m.run(b, ctx); err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", m.name, err))
+		}
+		if ctx.Err() != nil {
+			return failed
 		}
 	}
 	_, load := machine()
 	b.report.about = append(b.report.about, "and when it ended: "+load)
-	return b.report.write(o.out)
+	return errors.Join(failed, b.report.write(o.out))
 }
 
 // bench is one run of the program.
