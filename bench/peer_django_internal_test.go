@@ -37,7 +37,7 @@ func TestDjango_answers_and_delivers(t *testing.T) {
 	t.Parallel()
 	d := openTestDjango(t)
 	ctx, vendor := t.Context(), d.testbed.vendor
-	web, err := d.web(ctx, "PBKDF2")
+	web, err := d.serve(ctx, "PBKDF2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestDjango_answers_and_delivers(t *testing.T) {
 		{"a user name that is free", look("/usernames/"+usernameOf(8)+"/count/", `"count": 0`), 0, ""},
 		{"a mobile number that is taken", look("/mobiles/"+mobileOf(7)+"/count/", `"count": 1`), 0, ""},
 		{"a registration", d.at(web.addr, djangoRegistration), 9, ""},
-		{"a user name of somebody else", d.at(web.addr, djangoRegistration), 9, "4003"},
+		{"a user name that is taken by now", d.at(web.addr, djangoRegistration), 9, "4003"},
 	} {
 		_, err := test.caller.ask(test.n)
 		var refused refusal
