@@ -40,6 +40,9 @@ type Settings struct {
 
 	// FixedCaptcha is the answer of every captcha. Only cmd/dev and tests set it: there is no variable for it.
 	FixedCaptcha string
+
+	// TrialTokens says that the key for tokens was made for this run, so that its rotation is no reason to warn. Only cmd/dev sets it.
+	TrialTokens bool
 }
 
 // Load reads the API's settings and reports every mistake at once, as [config.Mistakes].

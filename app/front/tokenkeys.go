@@ -11,7 +11,7 @@ import (
 // warnOfTokenKeys logs what services will refuse because a step of a rotation came too early. It is no reason not to start:
 // people sign in without tokens, and after a leak the steps come early on purpose.
 func (a *API) warnOfTokenKeys(ctx context.Context) {
-	if a.settings.Tokens == nil {
+	if a.settings.Tokens == nil || a.settings.TrialTokens {
 		return
 	}
 	history, err := a.stores.Redis.TokenKeys().History(ctx)

@@ -28,6 +28,9 @@ import (
 	"usher/tokens"
 )
 
+// trialKey is the id of the key for tokens that a run makes for itself.
+const trialKey = "dev"
+
 // environment makes the settings of both processes: defaults that the caller's environment may change,
 // and the vendors' settings, which always point at the sandbox, so that no try-out sends a real SMS.
 func environment(
@@ -40,7 +43,7 @@ func environment(
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
-	tokenKey, err := tokens.NewKey("dev")
+	tokenKey, err := tokens.NewKey(trialKey)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -143,6 +146,7 @@ func open(
 		return nil, nil, err
 	}
 	settings.FixedCaptcha = o.captchaAnswer
+	settings.TrialTokens = settings.Tokens != nil && settings.Tokens.List()[0].ID == trialKey
 	workerSettings.SMS, workerSettings.Email, workerSettings.Events = senders, mailer, eventSender
 	if err := migrate(ctx, settings); err != nil {
 		return nil, nil, err
