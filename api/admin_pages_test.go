@@ -54,7 +54,7 @@ func TestAdmin_pages_look_accounts_up_and_change_them(t *testing.T) {
 		return p.submit(page, url.Values{"action": {action}, "reason": {reason}})
 	}
 	act("block", "").wantPage(422, "Give a reason.")
-	act("block", "owner of 13800138000").wantPage(422, "no number or address")
+	act("block", "owner of 13800138000").wantPage(422, "must show no phone number")
 	act("delete", "ticket").wantPage(400, "malformed")
 	act("block", "ticket 4711").wantPage(200, "The account is blocked")
 	owner.get("/v1/sessions/current").want(401, "4101")

@@ -190,7 +190,7 @@ var fieldWordings = map[accounts.Field]map[accounts.Problem]wording{
 	},
 	accounts.FieldReason: {
 		accounts.Missing:   {"请填写原因，它会写入审计记录", "Give a reason. It is recorded in the audit."},
-		accounts.Malformed: {"原因最多 200 个字符，不能含有手机号或邮箱", "The reason can have at most 200 characters, and no number or address."},
+		accounts.Malformed: {"原因最多 200 个字符，不能含邮箱，连续的数字最多 6 位：审计在账号删除后仍会保留，不应留下手机号。工单号较长时只写最后 6 位", "The reason can have at most 200 characters, no email address, and at most 6 digits in a row, because it stays after the account is gone and must show no phone number. Of a longer ticket number, give the last 6 digits."},
 	},
 	fieldPrice: {accounts.Malformed: {"price 应为 normal、raised 或 high", "The price must be normal, raised or high."}},
 }

@@ -56,7 +56,7 @@ func TestAdmin_pages_in_a_browser(t *testing.T) {
 	// The form is closed until its summary is pressed.
 	tab.do(t, chromedp.Navigate(page+"?lang=en"), chromedp.Focus(css(".deed summary")), chromedp.KeyEvent(kb.Enter),
 		chromedp.WaitVisible(css("#reason-block")), chromedp.SendKeys(css("#reason-block"), "owner of 13800138002"+kb.Enter))
-	tab.says(t, "#reason-block-error", "no number or address")
+	tab.says(t, "#reason-block-error", "must show no phone number")
 	tab.retype(t, "#reason-block", "ticket 4711"+kb.Enter)
 	tab.says(t, ".notice", "The account is blocked")
 	tab.checkAdmin(t, page, "blocked")
