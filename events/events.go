@@ -34,6 +34,9 @@ const (
 	MessageUndelivered     Type = "message.undelivered"
 )
 
+// Test is the type of what an operator sends to try an endpoint out. It tells of nothing, and no endpoint chooses it.
+const Test Type = "endpoint.test"
+
 // Types returns all types.
 func Types() []Type {
 	return []Type{

@@ -23,6 +23,8 @@ const endpointsUsage = `usage: admin endpoints COMMAND
   list                         show all endpoints
   disable ID                   send nothing more to an endpoint; what waits for it is kept for five days
   enable ID                    send to it again
+  test ID                      send one signed event of the type endpoint.test from here, and print the answer's status
+  remove -yes ID               delete an endpoint with its secret, and what waits for it
   rotate ID                    make a new secret, which is shown once; the former one signs too for another 24 hours
 
 Without -events an endpoint gets every event. With -ed25519 its secret is a key pair, and the public half is shown. -json prints JSON. docs/events.md tells what an endpoint must do.
@@ -30,7 +32,7 @@ Without -events an endpoint gets every event. With -ed25519 its secret is a key 
 
 func endpointsCommand(ctx context.Context, p app.Process) error {
 	return dispatch(ctx, p, endpointsUsage, commands{
-		"add": addEndpoint, "list": listEndpoints, "rotate": rotateEndpoint,
+		"add": addEndpoint, "list": listEndpoints, "rotate": rotateEndpoint, "test": testEndpoint, "remove": removeEndpoint,
 		"disable": func(ctx context.Context, p app.Process) error {
 			return changeEndpoint(ctx, p, "disable", (*sqlstore.Events).DisableEndpoint, "Endpoint %s is disabled. What it has not got is kept for five days.\n")
 		},
@@ -162,6 +164,70 @@ func changeEndpoint(
 		return noEndpoint(err)
 	}
 	_, err = fmt.Fprintf(p.Stdout, line, id)
+	return err
+}
+
+// removeEndpoint deletes an endpoint. Its secret cannot be brought back, so that it asks for -yes.
+func removeEndpoint(ctx context.Context, p app.Process) error {
+	flags := newFlags("endpoints remove", endpointsUsage)
+	yes := flags.Bool("yes", false, "delete it")
+	id, err := parseID(flags, p)
+	if err != nil {
+		return err
+	}
+	if !*yes {
+		return &app.UsageError{Text: "endpoints remove: this deletes the secret of " + id + " and what waits for it; add -yes, or use admin endpoints disable"}
+	}
+	stored, done, err := openEvents(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := stored.RemoveEndpoint(ctx, id); err != nil {
+		return noEndpoint(err)
+	}
+	_, err = fmt.Fprintf(p.Stdout, "Endpoint %s is removed.\n", id)
+	return err
+}
+
+// testTimeout bounds the attempt of a test.
+const testTimeout = 15 * time.Second
+
+// testEndpoint sends one signed event, which is stored nowhere. A disabled endpoint can be tested too.
+func testEndpoint(ctx context.Context, p app.Process) error {
+	id, err := parseID(newFlags("endpoints test", endpointsUsage), p)
+	if err != nil {
+		return err
+	}
+	var settings config.Events
+	if err := config.Load(p.Environ, &settings); err != nil {
+		return err
+	}
+	sender, err := app.NewEventSender(settings)
+	if err != nil {
+		return err
+	}
+	stored, done, err := openEvents(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer done()
+	url, keys, err := stored.EndpointSigners(ctx, id)
+	if err != nil {
+		return noEndpoint(err)
+	}
+	body, err := events.Body(events.Test, time.Now(), map[string]string{"endpoint_id": id})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	event, began := events.NewID(), time.Now()
+	answer := sender.Send(ctx, url, keys, event, body)
+	if answer.Result != events.Delivered {
+		return fmt.Errorf("%s did not accept the event %s: %s, status %d; docs/events.md explains the results", url, event, answer.Result, answer.Status)
+	}
+	_, err = fmt.Fprintf(p.Stdout, "%s has accepted the event %s: status %d after %s.\n", url, event, answer.Status, time.Since(began).Round(time.Millisecond))
 	return err
 }
 

@@ -4,10 +4,17 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"usher/app"
+	"usher/events"
+	"usher/webhooks"
 )
 
 func TestEndpoints_and_their_events(t *testing.T) {
@@ -82,6 +89,57 @@ func TestEndpoints_and_their_events(t *testing.T) {
 		for _, args := range [][]string{{"endpoints", "disable", "ep_none"}, {"endpoints", "rotate", "ep_none"}, {"events", "show", "evt_none"}} {
 			if _, err := b.run(t, args...); err == nil || !strings.Contains(err.Error(), "list shows the ids") {
 				t.Errorf("%v: %v", args, err)
+			}
+		}
+	})
+}
+
+func TestEndpoints_are_tested_and_removed(t *testing.T) {
+	t.Parallel()
+	eachMessageBench(t, func(t *testing.T, b *messageBench) {
+		b.environ["USHER_SECRET_KEYS"] = "t1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
+		b.environ["USHER_EVENTS_ALLOW_PRIVATE"] = "127.0.0.0/8"
+		var keys atomic.Pointer[webhooks.Keys]
+		status := atomic.Int64{}
+		status.Store(http.StatusNoContent)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if _, err := keys.Load().Verify(r.Header, body, time.Now()); err != nil || !strings.Contains(string(body), `"type":"endpoint.test"`) {
+				t.Errorf("received %s, %v", body, err)
+			}
+			w.WriteHeader(int(status.Load()))
+		}))
+		t.Cleanup(server.Close)
+		var made newSecret
+		if err := json.Unmarshal([]byte(b.must(t, "endpoints", "add", "-json", "-url", server.URL)), &made); err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := webhooks.ParseKeys(made.Secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys.Store(&parsed)
+		if out := b.must(t, "endpoints", "test", made.ID); !strings.Contains(out, "status 204") {
+			t.Errorf("test: %s", out)
+		}
+		status.Store(http.StatusForbidden)
+		if _, err := b.run(t, "endpoints", "test", made.ID); err == nil || !strings.Contains(err.Error(), "refused, status 403") {
+			t.Errorf("test of an endpoint that refuses: %v", err)
+		}
+		if _, err := b.run(t, "endpoints", "remove", made.ID); err == nil || !strings.Contains(err.Error(), "-yes") {
+			t.Errorf("remove without -yes: %v", err)
+		}
+		account, _ := b.register(t)
+		b.must(t, "endpoints", "remove", "-yes", made.ID)
+		if out := b.must(t, "endpoints", "list"); strings.Contains(out, made.ID) {
+			t.Errorf("list after the removal: %s", out)
+		}
+		if out := b.must(t, "events", "list"); !strings.Contains(out, account.ID) || strings.Contains(out, "open") {
+			t.Errorf("events after the removal: %s", out)
+		}
+		for _, command := range [][]string{{"remove", "-yes"}, {"test"}} {
+			if _, err := b.run(t, append(append([]string{"endpoints"}, command...), made.ID)...); !errors.Is(err, events.ErrNotFound) {
+				t.Errorf("%s of no endpoint: %v", command, err)
 			}
 		}
 	})

@@ -30,7 +30,7 @@ const usage = `usage: admin COMMAND
   trace ID                          show one sign-up step by step, by the id of a request, message or account
   canary -provider NAME -to NUMBER  send one real SMS and wait for its delivery report; -wait 2m
   apps create|list|rotate|revoke    keys for services with users of their own (docs/verification.md)
-  endpoints add|list|disable|enable|rotate
+  endpoints add|list|disable|enable|test|remove|rotate
                                     addresses of your services that get events (docs/events.md)
   events list|show|replay           show events and send them again
   keys list|rotate-check|reseal|reindex

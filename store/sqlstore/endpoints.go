@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"usher/events"
 	"usher/secrets"
 	"usher/store"
@@ -94,6 +96,33 @@ func (e *Events) EnableEndpoint(ctx context.Context, id string) error {
 	return e.changeEndpoint(ctx, "enable endpoint", `
 		disabled_at = null, disabled_reason = '', failures = 0, failing_since = null, paused_until = null, updated_at = ?
 		where id = ?`, at(e.now()), id)
+}
+
+// RemoveEndpoint deletes an endpoint with its secret and its deliveries. What a worker is sending to it at this moment still arrives.
+func (e *Events) RemoveEndpoint(ctx context.Context, id string) error {
+	err := e.db.inTx(ctx, func(tx *sqlx.Tx) error {
+		var found string
+		err := tx.GetContext(ctx, &found, tx.Rebind("delete from endpoints where id = ? returning id"), id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return events.ErrNotFound
+		}
+		return errors.Join(err, execTx(ctx, tx, "delete from deliveries where endpoint_id = ?", id))
+	})
+	return store.Wrap("remove endpoint", err)
+}
+
+// EndpointSigners returns the address of an endpoint and the keys that sign for it now.
+func (e *Events) EndpointSigners(ctx context.Context, id string) (url string, keys webhooks.Keys, err error) {
+	var row endpointRow
+	err = e.db.get(ctx, &row, "select "+endpointColumns+" from endpoints where id = ?", id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = events.ErrNotFound
+	}
+	if err != nil {
+		return "", webhooks.Keys{}, fmt.Errorf("find endpoint: %w", err)
+	}
+	keys, err = e.signers(id, row.SecretSealed, row.RotatedAt)
+	return row.URL, keys, err
 }
 
 // changeEndpoint changes one endpoint as the statement after "update endpoints set" says, or returns events.ErrNotFound.
