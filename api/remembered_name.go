@@ -62,9 +62,13 @@ func rememberedName(c echo.Context) string {
 	return ""
 }
 
-// showLogin shows the sign-in page, with the remembered name filled in.
+// showLogin shows the sign-in page, with the remembered name filled in. It sends a person who is signed in on to the application that
+// has sent them here.
 func (s *Server) showLogin(c echo.Context) error {
 	p := web.Page{Mode: c.QueryParam("mode")}
+	if next := s.next(c, nil); p.Mode == "" && s.sendsOn(c, next) {
+		return c.Redirect(http.StatusSeeOther, next)
+	}
 	if p.RememberedName = rememberedName(c); p.RememberedName != "" {
 		p.Form = map[string]string{"login": p.RememberedName, "remember": "true"}
 		if p.Mode == "" {

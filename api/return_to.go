@@ -162,6 +162,29 @@ func (s *Server) landSignedIn(c echo.Context, account accounts.Account, form map
 	return s.land(c, form)
 }
 
+// sentCookie is on a browser for [sentTTL] after it was sent on. An application that does not see the session sends the person back at
+// once: the second time they see the form, and are not sent to and fro.
+const (
+	sentCookie = "usher-sent"
+	sentTTL    = 10 * time.Second
+)
+
+// sendsOn reports whether a person who opens the sign-in page goes on to the address: who is signed in and is sent by an application. Our
+// own pages send people here who are signed in, but too long ago.
+func (s *Server) sendsOn(c echo.Context, next string) bool {
+	if next == "" || strings.HasPrefix(next, "/") {
+		return false
+	}
+	if _, err := c.Cookie(sentCookie); err == nil {
+		return false
+	}
+	if _, err := s.current(c); err != nil {
+		return false
+	}
+	s.setShortCookie(c, sentCookie, "1", int(sentTTL/time.Second))
+	return true
+}
+
 // home is where a person goes without an address of the page.
 func (s *Server) home() string { return cmp.Or(s.checkNext(s.Config.Landing), ownPage) }
 
@@ -173,8 +196,12 @@ func (s *Server) keepNext(c echo.Context, next string) {
 }
 
 func (s *Server) setNextCookie(c echo.Context, value string, maxAge int) {
+	s.setShortCookie(c, nextCookie, value, maxAge)
+}
+
+func (s *Server) setShortCookie(c echo.Context, name, value string, maxAge int) {
 	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure wherever the pages are on https
-		Name: nextCookie, Value: value, Path: "/", MaxAge: maxAge,
+		Name: name, Value: value, Path: "/", MaxAge: maxAge,
 		Secure: isHTTPS(s.Config.PublicURL), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

@@ -230,3 +230,32 @@ func TestLanding_is_where_people_go_without_another_address(t *testing.T) {
 	login.Set("next", "/account")
 	b.person().submit("/login", login).wantSeeOther("/account")
 }
+
+// A person who is signed in already need not sign in for an application. Our own pages ask for a new sign-in on purpose.
+func TestReturnTo_sends_people_on_who_are_signed_in(t *testing.T) {
+	t.Parallel()
+	b := returning(t)
+	p := b.person()
+	const next = "https://shop.example.com/cart?id=1"
+	page := func(target, mode string, status int) *reply {
+		t.Helper()
+		got := p.get("/login?" + url.Values{"next": {target}, "mode": {mode}}.Encode())
+		if got.status != status {
+			t.Errorf("/login for %q, mode %q: %d, want %d", target, mode, got.status, status)
+		}
+		return got
+	}
+	page(next, "", 200)
+	p.signUp("li_lei", number)
+	for _, target := range []string{"https://evil.example/", "/account", "/account?mode=password", "/admin", ""} {
+		page(target, "", 200)
+	}
+	page(next, "password", 200)
+	if sent := page(next, "", 303); sent.header.Get("Location") != next {
+		t.Errorf("sent to %q", sent.header.Get("Location"))
+	}
+	page(next, "", 200) // the application did not see the session
+	p.delete("/v1/sessions/current").want(200, "0")
+	p = b.person()
+	page(next, "", 200)
+}

@@ -56,7 +56,11 @@ func TestPages_send_people_back_to_where_they_came_from(t *testing.T) {
 			chromedp.Click(css("#agree")), chromedp.Click(css("button.main[value=register]")))
 		tab.comesBack(t)
 
-		tab.do(t, chromedp.Navigate(base+"/login?"+next), chromedp.WaitVisible(css("#login")),
+		tab.do(t, chromedp.Navigate(base+"/login?"+next)) // signed in already
+		tab.comesBack(t)
+
+		tab.do(t, chromedp.Navigate(base+"/account"), chromedp.Click(css("[data-flow=logout] button")), chromedp.WaitVisible(css("#login")),
+			chromedp.Navigate(base+"/login?"+next), chromedp.WaitVisible(css("#login")),
 			chromedp.SendKeys(css("#login"), way.username), chromedp.SendKeys(css("#password"), password),
 			chromedp.Click(css("button.main[value=password]")))
 		tab.comesBack(t)
