@@ -19,6 +19,7 @@ var lighthouseWanted = map[string]float64{"accessibility": 100, "best-practices"
 // TestLighthouse scores the pages as a slow phone and a desktop computer load them: make lighthouse. It is no part of the other tests,
 // because its package is large and a score for speed depends on what else the machine does.
 func TestLighthouse(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("USHER_LIGHTHOUSE") == "" {
 		t.Skip("USHER_LIGHTHOUSE is not set")
 	}

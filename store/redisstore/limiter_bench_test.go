@@ -97,8 +97,10 @@ func (s *sender) send(t testing.TB, i int) {
 	addr := netip.AddrFrom4([4]byte{10, byte(i >> 12), byte(i >> 4), byte(i)})
 	prefix := to.Prefix()
 	spends := slices.Concat(s.set.ByAddress(addr, limits.SMSIPHour, limits.SMSIPDay), []limits.Spend{
-		{Limit: s.set[limits.SMSPrefix], Subject: prefix}, {Limit: s.set[limits.SMSConversion], Subject: prefix},
-		{Limit: s.set[limits.SMSTotal], Subject: limits.Everybody}, {Limit: s.set[limits.SMSBudgetDay], Subject: limits.Everybody},
+		{Limit: s.set[limits.SMSPrefix], Subject: prefix},
+		{Limit: s.set[limits.SMSConversion], Subject: prefix},
+		{Limit: s.set[limits.SMSTotal], Subject: limits.Everybody},
+		{Limit: s.set[limits.SMSBudgetDay], Subject: limits.Everybody},
 		{Limit: s.set[limits.SMSBudgetUnknown], Subject: limits.Everybody},
 	})
 	if _, decision, err := s.store.Gate().Admit(ctx, "", spends); err != nil || !decision.Allowed() {

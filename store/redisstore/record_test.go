@@ -266,7 +266,8 @@ func TestLimits_are_shared_with_the_previous_release(t *testing.T) {
 		}
 		for range 400 {
 			b.clock.Advance(time.Duration(r.Int64N(int64(8 * time.Minute))).Truncate(time.Millisecond))
-			isGranted, by := false, r.IntN(2)
+			var isGranted bool
+			by := r.IntN(2)
 			if by == 0 {
 				isGranted = b.spend(t, spend).Allowed()
 			} else {
