@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/audit"
+	"usher/contact"
 	"usher/messages"
 )
 
@@ -186,9 +187,10 @@ func (a *Administration) Erase(ctx context.Context, id string) error {
 // ErrNothingPending means that the account has no address that waits for its proof.
 var ErrNothingPending = errors.New("account has no address that waits for its proof")
 
-// Resend sends the mail with the activation link again. The errors are those of [Service.ResendOwnActivation], ErrNotFound,
+// Resend sends the mail with the activation link again, after spend has let one go to the address: who helps, or a program that
+// does, must not fill a stranger's mailbox. The errors are those of spend and of [Service.ResendOwnActivation], ErrNotFound,
 // ErrBlocked and ErrNothingPending.
-func (a *Administration) Resend(ctx context.Context, id string, origin Origin) (Account, error) {
+func (a *Administration) Resend(ctx context.Context, id string, origin Origin, spend func(contact.Email) error) (Account, error) {
 	if err := a.permit(ctx, id); err != nil {
 		return Account{}, err
 	}
@@ -200,6 +202,9 @@ func (a *Administration) Resend(ctx context.Context, id string, origin Origin) (
 		return Account{}, ErrBlocked
 	case account.PendingEmail.IsZero():
 		return Account{}, ErrNothingPending
+	}
+	if err := spend(account.PendingEmail); err != nil {
+		return Account{}, err
 	}
 	return account, a.ResendOwnActivation(ctx, account, origin)
 }

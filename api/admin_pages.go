@@ -157,7 +157,7 @@ func (s *Server) adminAct(c echo.Context, superuser accounts.Account) error {
 			return c.Redirect(http.StatusSeeOther, adminPath+"?erased=1")
 		}
 	case "resend":
-		changed, err = admin.Resend(ctx, id, accounts.Origin{Language: languageOf(c), RequestID: idOf(c)})
+		changed, err = admin.Resend(ctx, id, accounts.Origin{Language: languageOf(c), RequestID: idOf(c)}, s.spendMail(c))
 	default:
 		return errMalformed
 	}

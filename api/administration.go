@@ -234,7 +234,7 @@ func (s *Server) adminErase(c echo.Context, body reasonBody) (none, error) {
 func (s *Server) adminResend(c echo.Context, body reasonBody) (AdminAccount, error) {
 	ctx := because(c, body.Reason)
 	return s.adminChange(func(a *accounts.Administration, _ context.Context, id string) (accounts.Account, error) {
-		return a.Resend(ctx, id, accounts.Origin{Language: languageOf(c), RequestID: idOf(c)})
+		return a.Resend(ctx, id, accounts.Origin{Language: languageOf(c), RequestID: idOf(c)}, s.spendMail(c))
 	})(c, body)
 }
 

@@ -11,7 +11,9 @@ import (
 	"usher/accounts"
 	"usher/apps"
 	"usher/audit"
+	"usher/contact"
 	"usher/internal/testkit"
+	"usher/limits"
 	"usher/store/sqlstore"
 )
 
@@ -184,4 +186,17 @@ func TestAdministration_refuses_apps_without_the_right(t *testing.T) {
 	limited := b.appClient(slow)
 	limited.get(path).want(200, "0")
 	limited.get(path).want(http.StatusTooManyRequests, "4404")
+}
+
+// A program that helps people may not fill the mailbox of a stranger whose address was registered.
+func TestAdministration_sends_a_mailbox_no_more_mails_than_its_limit(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	account := b.filed(t, func(a *accounts.Account) { a.PendingEmail = must(contact.ParseEmail(address))(t) })
+	_, key := b.newApp(t, apps.Limits{}, apps.AccountsWrite)
+	p, path := b.appClient(key), adminAccounts+"/"+account.ID+"/resend"
+	for range b.face.Limits[limits.ResendEmail].Count {
+		p.post(path, body{"reason": "ticket 4711"}).want(200, "0")
+	}
+	p.post(path, body{"reason": "ticket 4711"}).want(429, "4206")
 }

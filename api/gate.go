@@ -241,6 +241,11 @@ func (s *Server) mailSpends(email contact.Email) []limits.Spend {
 	return append(spends, limits.Spend{Limit: s.Limits[limits.MailDomainHour], Subject: email.Domain()})
 }
 
+// spendMail spends a mail to an address by those who look after accounts.
+func (s *Server) spendMail(c echo.Context) func(contact.Email) error {
+	return func(email contact.Email) error { return s.spend(c, s.mailSpends(email)) }
+}
+
 // askSpends returns the spends of a stranger's request for an activation mail, sent or not: of the client's address, a
 // pause, and the daily number of a mailbox. They are counted apart from the mails themselves: five requests that send
 // nothing must not stop the mail of the owner's registration.

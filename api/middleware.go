@@ -24,14 +24,18 @@ import (
 	"usher/web"
 )
 
-// requestIDPattern is the form of an id that a client may give: it is written to logs and tasks.
-var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
+// requestIDPattern is the form of an id that a client may give, and digitsPattern what it must not be: it is written to logs, tasks and the
+// audit, where no telephone number may stand.
+var (
+	requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
+	digitsPattern    = regexp.MustCompile(`^[0-9_-]+$`)
+)
 
 // requestID gives every request an id: the client's own if it matches the pattern, otherwise a new one.
 func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)
-		if !requestIDPattern.MatchString(id) {
+		if !requestIDPattern.MatchString(id) || digitsPattern.MatchString(id) {
 			id = secrets.Random(16)
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)

@@ -130,6 +130,7 @@ func TestRequest_id(t *testing.T) {
 	for given, kept := range map[string]bool{
 		"abc_DEF-12345": true, "short": false, "with space in it": false, "": false,
 		strings.Repeat("a", 64): true, strings.Repeat("a", 65): false, "evil<script>1234": false,
+		"13800138000": false, "010-1234-5678": false, "4bf92f3577b34da6a3ce929d0e0e4736": true,
 	} {
 		p := b.person()
 		p.header = http.Header{"X-Request-Id": {given}}

@@ -58,7 +58,7 @@ func accountsCommand(ctx context.Context, p app.Process) error {
 		"unblock":      change("unblock", (*accounts.Administration).Unblock, "Unblocked the account %s.\n"),
 		"end-sessions": change("end-sessions", (*accounts.Administration).EndSessions, "Ended all sessions of the account %s.\n"),
 		"resend": change("resend", func(a *accounts.Administration, ctx context.Context, id string) (accounts.Account, error) {
-			return a.Resend(ctx, id, accounts.Origin{})
+			return a.Resend(ctx, id, accounts.Origin{}, func(contact.Email) error { return nil }) // operators may
 		}, "The activation mail of the account %s will be sent again within a minute.\n"),
 		"erase": func(ctx context.Context, p app.Process) error { return onAccount(ctx, p, "erase", (*office).erase) },
 	})
