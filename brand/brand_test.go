@@ -106,6 +106,7 @@ func TestLoad_says_what_is_wrong_and_what_would_be_right(t *testing.T) {
 		{"logo.svg", svg(`<path style="fill:url( 'https://example.com/a')"/>`), `loads something`},
 		{"logo.svg", svg(`<path fill="url(https://example.com/a)"/>`), `loads something`},
 		{"logo.svg", svg(`<style>@import "x";</style>`), `loads something`},
+		{"logo.svg", svg(`<style>@im<!-- -->port "x";</style>`), `loads something`},
 		{"logo.svg", svg(`<style>a{fill:u\72l(x)}</style>`), `loads something`},
 		{"logo.svg", `<!DOCTYPE svg [<!ENTITY a "b">]>` + plainLogo, `document type`},
 		{"logo.svg", `<?xml-stylesheet href="x"?>` + plainLogo, `instruction`},

@@ -32,7 +32,7 @@ const maxElements = 2000
 func checkSVG(content []byte) (width, height float64, err error) {
 	decoder := xml.NewDecoder(bytes.NewReader(content))
 	decoder.Entity = map[string]string{}
-	elements := 0
+	elements, text := 0, []byte(nil) // text since the last tag: a comment in it separates nothing
 	for {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
@@ -49,10 +49,13 @@ func checkSVG(content []byte) (width, height float64, err error) {
 				return 0, 0, fmt.Errorf("has the instruction %q, which is not accepted", token.Target)
 			}
 		case xml.CharData:
-			if outward.Match(token) {
+			if text = append(text, token...); outward.Match(text) {
 				return 0, 0, errors.New("has a style that loads something")
 			}
+		case xml.EndElement:
+			text = nil
 		case xml.StartElement:
+			text = nil
 			if elements++; elements > maxElements {
 				return 0, 0, fmt.Errorf("has more than %d elements", maxElements)
 			}
