@@ -76,6 +76,7 @@ func (w *worker) ask(t task) (result, error) {
 		w.drop()
 		if time.Since(asked) >= taskLimit { // frozen: the next process may be, too
 			w.cooldownUntil = time.Now().Add(idleLimit)
+			err = fmt.Errorf("%w: no answer within %s, so it was ended", err, taskLimit)
 		}
 		return result{}, err
 	}

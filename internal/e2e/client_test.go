@@ -7,12 +7,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"usher/internal/testclient"
 	"usher/internal/testkit"
 )
 
 const clientFolder = "../../clients/typescript"
+
+// resendInterval is the pause between two codes to a number in the tests of frontends.
+const resendInterval = time.Second
 
 // openClient copies the client to a folder where it may be built, with the files of the repository that its scripts name, and installs its tools.
 func openClient(t *testing.T) (dir string) {
@@ -88,7 +92,7 @@ func TestClient(t *testing.T) {
 	frontend, origin := openFrontend(t)
 	dev := launchDev(t, map[string]string{
 		"USHER_ALLOWED_ORIGINS": origin,
-		"USHER_LIMITS":          crowded, "USHER_SMS_RESEND_INTERVAL": "1s", "USHER_EMAIL_CODE_RESEND_INTERVAL": "1s",
+		"USHER_LIMITS":          crowded, "USHER_SMS_RESEND_INTERVAL": resendInterval.String(), "USHER_EMAIL_CODE_RESEND_INTERVAL": resendInterval.String(),
 	}, "-limits=false")
 	if run(t, dir, nil, "npm", "run", "build"); t.Failed() {
 		return

@@ -11,12 +11,14 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"usher/internal/testclient"
+	"usher/internal/testkit"
 )
 
 // frontend serves the built examples of the client under an origin of its own, such as /plain/index.html. Where the API is, is known
@@ -167,13 +169,16 @@ func (b *browser) strangerIsRefused(t *testing.T, site *frontend) {
 func walksVue(t *testing.T, b *browser, origin string, p *testclient.Client) {
 	const mobile, username = "13500135001", "vue_front"
 	site{p: p}.account(t, username, mobile)
+	sent := time.Now()
 	press := func(button string) { t.Helper(); b.press(t, button) }
 	send := func(nth int) {
 		t.Helper()
+		testkit.Eventually(t, testkit.Patience, func() bool { return time.Since(sent) > resendInterval }, "the number may get another code")
 		b.await(t, `document.querySelector("img")?.naturalWidth > 0 && document.querySelector("[name=captcha]").value === ""`)
 		b.do(t, chromedp.SendKeys(css("[name=captcha]"), captchaAnswer))
 		press("#send")
 		b.do(t, chromedp.SendKeys(css("[name=code]"), p.ReadCode(mobile, nth)))
+		sent = time.Now()
 	}
 	b.do(t, chromedp.Navigate(origin+"/vue/index.html"), chromedp.WaitVisible(css("[name=captcha]")))
 	press("#send")

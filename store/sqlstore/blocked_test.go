@@ -124,7 +124,7 @@ func blockedEachOther(t *testing.T, f *fixture) {
 		for i, remove := range ways[round%len(ways)] {
 			both.Go(func() {
 				<-start
-				errs[i] = remove(audit.With(t.Context(), audit.Cause{Kind: audit.Superuser, Actor: ids[i], Reason: "test"}), ids[1-i])
+				errs[i] = remove(audit.With(t.Context(), audit.Cause{Kind: audit.Superuser, Actor: ids[i], Reason: "ticket 4711"}), ids[1-i])
 			})
 		}
 		close(start)
