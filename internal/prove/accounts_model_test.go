@@ -1,6 +1,7 @@
 package prove_test
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -43,7 +44,8 @@ type modelChange struct {
 // modelAccounts is the state machine of docs/accounts.md.
 type modelAccounts struct {
 	all      []*modelAccount
-	declined map[int]time.Time // address -> until when no mail goes there
+	declined map[int]time.Time    // address -> until when no mail goes there
+	held     map[string]time.Time // name of an account that ran out -> since when; periodic work frees it after a day
 }
 
 func (m *modelAccounts) find(has func(*modelAccount) bool) *modelAccount {
@@ -142,7 +144,10 @@ func (m *modelAccounts) admits(name string, number, address int, now time.Time) 
 		}
 		m.remove(holder)
 	}
+	_, isHeld := m.held[name]
 	switch {
+	case isHeld:
+		return "taken username"
 	case m.byAddress(address) != nil:
 		return "taken email"
 	case now.Before(m.declined[address]):
@@ -226,6 +231,9 @@ func (m *modelAccounts) undo(a *modelAccount, change *modelChange, password stri
 func (m *modelAccounts) tidy(now time.Time) {
 	for _, a := range slices.Clone(m.all) {
 		if a.ranOut(now) || a.pending != 0 && (m.byAddress(a.pending) != nil || now.Before(m.declined[a.pending])) {
+			if a.waiting() {
+				m.held[a.name] = now
+			}
 			m.dropPending(a, now)
 		}
 	}
@@ -241,6 +249,7 @@ func (m *modelAccounts) tidy(now time.Time) {
 		}
 		a.claimed, a.claimedAt = 0, time.Time{}
 	}
+	maps.DeleteFunc(m.held, func(_ string, since time.Time) bool { return now.Sub(since) >= accounts.HoldName })
 	for _, a := range m.all {
 		a.changes = slices.DeleteFunc(a.changes, func(c *modelChange) bool { return !c.ends.After(now) })
 	}

@@ -471,6 +471,7 @@ func (w *accountWorld) tidy(c *rapid.T) {
 		func() (int, error) { return w.store.DropUnproved(c.Context(), now, now.Add(-unprovedTTL), 100) },
 		func() (int, error) { return w.store.HandOver(c.Context(), now.Add(-accounts.ClaimWindow), 100) },
 		func() (int, error) { return w.store.DropEndedChanges(c.Context(), now) },
+		func() (int, error) { return 0, w.store.FreeNames(c.Context(), now.Add(-accounts.HoldName)) },
 	} {
 		if _, err := work(); err != nil {
 			c.Fatal(err)

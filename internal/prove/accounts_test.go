@@ -138,13 +138,14 @@ func (w *accountWorld) EnqueueMail(_ context.Context, mail accounts.Mail) error 
 }
 
 func (w *accountWorld) wipe(c *rapid.T) {
-	for _, table := range []string{"audit", "account_changes", "messages", "declined_emails", "bounced_emails", "deliveries", "events", "endpoints", "accounts"} {
+	for _, table := range []string{"audit", "account_changes", "messages", "declined_emails", "bounced_emails", "deliveries", "events", "endpoints", "consents", "erased_accounts", "accounts"} {
 		if _, err := w.db.Unwrap().ExecContext(c.Context(), "delete from "+table); err != nil {
 			c.Fatal(err)
 		}
 	}
-	w.modelAccounts = modelAccounts{declined: map[int]time.Time{}}
+	w.modelAccounts = modelAccounts{declined: map[int]time.Time{}, held: map[string]time.Time{}}
 	w.filed, w.inbox = nil, nil
+	w.clock.Set(time.Now().Truncate(time.Second)) // thousands of cases would take it beyond 2262, where nanoseconds overflow
 	w.cases++
 }
 

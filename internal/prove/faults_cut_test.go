@@ -46,7 +46,7 @@ func cutRedis(t *testing.T) (result outcome) {
 	var ids []string
 	for _, c := range []cut{
 		{"issue", func(nth int) *faultproxy.Trap { return api.redis.OnReply(issuing, nth) }},
-		{"enqueue", func(nth int) *faultproxy.Trap { return api.redis.OnReply(queueingSMS, nth) }},
+		{"enqueue", func(nth int) *faultproxy.Trap { return api.redis.OnReply(anSMSTask, nth) }},
 		{"dequeue", func(nth int) *faultproxy.Trap { return worker.redis.OnAnswer(anSMSTask, nth) }},
 		{"claim", func(nth int) *faultproxy.Trap { return worker.redis.OnReply(claimingSMS, nth) }},
 		{"record", func(nth int) *faultproxy.Trap { return worker.redis.OnReply(recordingSMS, nth) }},
@@ -90,7 +90,7 @@ func cutCommit(t *testing.T) (result outcome) {
 	s.arrived(t, s.register(t, api)) // Redis knows all scripts after this
 	for _, c := range []cut{
 		{"COMMIT", func(nth int) *faultproxy.Trap { return api.postgres.OnReply(committing, nth) }},
-		{"enqueue", func(nth int) *faultproxy.Trap { return api.redis.OnReply(queueingMail, nth) }},
+		{"enqueue", func(nth int) *faultproxy.Trap { return api.redis.OnReply(aMailTask, nth) }},
 		{"claim", func(nth int) *faultproxy.Trap { return worker.postgres.OnReply(claimingMail, nth) }},
 		{"record", func(nth int) *faultproxy.Trap { return worker.postgres.OnReply(recordingMail, nth) }},
 	} {

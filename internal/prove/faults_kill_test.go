@@ -58,8 +58,8 @@ func killAskedForCode(t *testing.T) (result outcome) {
 		for _, p := range []point{
 			onWire("before the issue", false, beforeRedis(issuing)),
 			onWire("after the issue", false, afterRedis(issuing)),
-			onWire("before the task", false, beforeRedis(queueingSMS)),
-			onWire("after the task", true, afterRedis(queueingSMS)),
+			onWire("before the task", false, beforeRedis(anSMSTask)),
+			onWire("after the task", true, afterRedis(anSMSTask)),
 		} {
 			mobile := s.number()
 			s.unanswered(t, p, "/v1/sms-codes", "", codeFor(mobile))
@@ -114,8 +114,8 @@ func killRegistering(t *testing.T) (result outcome) {
 		for _, p := range []point{
 			onWire("before the COMMIT", false, beforeSQL(committing)),
 			onWire("after the COMMIT", true, afterSQL(committing)),
-			onWire("before the mail's task", true, beforeRedis(queueingMail)),
-			onWire("after the mail's task", true, afterRedis(queueingMail)),
+			onWire("before the mail's task", true, beforeRedis(aMailTask)),
+			onWire("after the mail's task", true, afterRedis(aMailTask)),
 		} {
 			address, form := s.signUp()
 			s.unanswered(t, p, "/v1/registrations", address, form)
