@@ -135,11 +135,11 @@ func (m *modelAccounts) endClaim(number int) {
 	}
 }
 
-// admits is the outcome of a registration: it deletes a waiting account whose time has run out and whose name is
-// wanted.
+// admits is the outcome of a registration: it deletes a waiting account whose name is wanted, if its time has run out for so long that
+// periodic work would have freed the name.
 func (m *modelAccounts) admits(name string, number, address int, now time.Time) string {
 	if holder := m.byName(name); holder != nil {
-		if !holder.waiting() || !holder.ranOut(now) {
+		if !holder.waiting() || !holder.ranOut(now.Add(-accounts.HoldName)) {
 			return "taken username"
 		}
 		m.remove(holder)
