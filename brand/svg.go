@@ -42,11 +42,9 @@ func checkSVG(content []byte) (width, height float64, err error) {
 			return 0, 0, fmt.Errorf("is not well-formed XML: %w", err)
 		}
 		switch token := token.(type) {
-		case xml.Directive:
-			return 0, 0, errors.New("has a document type, which is not accepted")
-		case xml.ProcInst:
-			if token.Target != "xml" {
-				return 0, 0, fmt.Errorf("has the instruction %q, which is not accepted", token.Target)
+		case xml.Directive, xml.ProcInst:
+			if err := checkInstruction(token); err != nil {
+				return 0, 0, err
 			}
 		case xml.CharData:
 			if text = append(text, token...); outward.Match(text) {
@@ -73,6 +71,18 @@ func checkSVG(content []byte) (width, height float64, err error) {
 		return 0, 0, errors.New("is empty")
 	}
 	return width, height, nil
+}
+
+// checkInstruction accepts <?xml?> alone.
+func checkInstruction(token xml.Token) error {
+	instruction, ok := token.(xml.ProcInst)
+	switch {
+	case !ok:
+		return errors.New("has a document type, which is not accepted")
+	case instruction.Target != "xml":
+		return fmt.Errorf("has the instruction %q, which is not accepted", instruction.Target)
+	}
+	return nil
 }
 
 func checkElement(e xml.StartElement) error {
