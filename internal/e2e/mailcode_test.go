@@ -4,15 +4,18 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"usher/internal/testkit"
 )
 
 func TestPages_know_people_by_a_code_in_a_mail(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
-	s := openSite(t, "1s")
+	s := openSite(t, resendInterval.String())
 	for name, test := range map[string]func(*testing.T, *browser, site){
 		"a code proves the address of a registration": registersByMailCode,
 		"without scripts":                  usesMailCodesWithoutScripts,
@@ -26,9 +29,17 @@ func TestPages_know_people_by_a_code_in_a_mail(t *testing.T) {
 	}
 }
 
+// pauseIsOver waits until the address that got the tab's last mail may get another one.
+func (b *browser) pauseIsOver(t *testing.T) {
+	t.Helper()
+	testkit.Eventually(t, testkit.Patience, func() bool { return time.Since(b.mailed) > resendInterval }, "the address may get another mail")
+}
+
 // askMailCode types an address and the captcha, has a code sent and returns it; nth counts the mails to the address.
 func (b *browser) askMailCode(t *testing.T, s site, field, email string, nth int) string {
 	t.Helper()
+	b.pauseIsOver(t)
+	defer func() { b.mailed = time.Now() }()
 	b.await(t, `document.querySelector('[name=captcha_id]').value !== ''`)
 	b.do(t, chromedp.SendKeys(css(field), email), chromedp.SendKeys(css("#captcha"), captchaAnswer), chromedp.Click(css(sendCode)))
 	return s.p.ReadCode(email, nth)
@@ -90,6 +101,8 @@ func usesMailCodesWithoutScripts(t *testing.T, b *browser, s site) {
 func usesMailButtons(t *testing.T, b *browser, s site) {
 	const username, email = "mail_button", "mail.button@example.com"
 	ask := func(purpose string, nth int) string {
+		b.pauseIsOver(t)
+		defer func() { b.mailed = time.Now() }()
 		s.p.Must(http.StatusAccepted, http.MethodPost, "/v1/email-codes", s.p.Captcha(map[string]any{"email": email, "purpose": purpose}))
 		return s.base + "/code?token=" + s.p.ReadToken(email, nth)
 	}

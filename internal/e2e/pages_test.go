@@ -25,7 +25,8 @@ const pageTime = time.Minute
 
 // browser is a headless Chromium with one tab, and what its console complained about.
 type browser struct {
-	ctx context.Context
+	ctx    context.Context
+	mailed time.Time // when the tab last had a code mailed
 }
 
 // openBrowser starts Chromium. Where there is none the test is skipped, unless the environment demands
