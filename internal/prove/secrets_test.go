@@ -14,8 +14,8 @@ import (
 	"usher/internal/testkit"
 )
 
-// planted is put everywhere where something could leak, and must be found there.
-const planted = "13712345678"
+// planted is put everywhere where something could leak, and must be found there. A letter makes it a request's id, which digits alone are not.
+const planted = "p13712345678"
 
 // Row 15: of all secrets that a run deals in none can be read anywhere but by whom it is meant for.
 func TestRow15_no_secret_is_readable_anywhere(t *testing.T) {
