@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 )
 
@@ -34,19 +33,11 @@ const (
 // openLoop requests codes at constant rates, whether the ones before are answered or not, with every limit counted. The
 // generator shares the cores, so its own delays are part of the latencies.
 func (b *bench) openLoop(ctx context.Context) error {
-	if err := b.testbed.clear(ctx); err != nil {
-		return err
-	}
-	api, err := b.testbed.api(ctx, map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")})
+	api, l, err := b.countedCodes(ctx)
 	if err != nil {
 		return err
 	}
 	defer api.stop()
-	l := b.codes(api.addr)
-	l.busy = http.StatusServiceUnavailable
-	if _, err := l.run(ctx); err != nil { // warms up
-		return err
-	}
 	curve := make([]step, len(loads()))
 	for i, share := range loads() {
 		curve[i].load = share

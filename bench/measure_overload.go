@@ -22,23 +22,33 @@ const (
 	overloadRest = 3 * time.Second
 )
 
+// countedCodes starts an API that counts every limit, without reaching it, and returns a load of codes that has warmed it up.
+func (b *bench) countedCodes(ctx context.Context) (*server, load, error) {
+	if err := b.testbed.clear(ctx); err != nil {
+		return nil, load{}, err
+	}
+	api, err := b.testbed.api(ctx, map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")})
+	if err != nil {
+		return nil, load{}, err
+	}
+	l := b.codes(api.addr)
+	l.busy = http.StatusServiceUnavailable
+	if _, err := l.run(ctx); err != nil {
+		api.stop()
+		return nil, load{}, err
+	}
+	return api, l, nil
+}
+
 // overload requests more than the API can serve, with every limit counted. The generator runs on the same cores and
 // needs more of them the more it requests: the rates are those of the API and its caller together. The processor time
 // of a good answer, of all processes together, does not depend on other work on the machine.
 func (b *bench) overload(ctx context.Context) error {
-	if err := b.testbed.clear(ctx); err != nil {
-		return err
-	}
-	api, err := b.testbed.api(ctx, map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")})
+	api, l, err := b.countedCodes(ctx)
 	if err != nil {
 		return err
 	}
 	defer api.stop()
-	l := b.codes(api.addr)
-	l.busy = http.StatusServiceUnavailable
-	if _, err := l.run(ctx); err != nil { // warms up
-		return err
-	}
 	r := overloadRows(b.size.crowd, b.size.retrying)
 	for round := range b.rounds {
 		if err := b.overloadRound(ctx, l, round+1, r); err != nil {
