@@ -48,6 +48,16 @@ func payloadAlphabet(a secrets.Alphabet) string {
 // EnqueueCode puts a code's task on the queue of its channel; it implements [verify.Queue]. See [SMSTaskID] for
 // the ids of tasks.
 func (e *Enqueuer) EnqueueCode(ctx context.Context, code verify.Queued) error {
+	_, err := queue.Enqueue(ctx, e.Client, e.Tracer, e.codeTask(code))
+	return err
+}
+
+// ComposeCode returns what EnqueueCode sends, for a script that stores the code and enqueues its task in one step.
+func (e *Enqueuer) ComposeCode(ctx context.Context, code verify.Queued) (queue.Enqueuing, error) {
+	return e.Composer.Compose(ctx, e.Tracer, e.codeTask(code))
+}
+
+func (e *Enqueuer) codeTask(code verify.Queued) queue.Task {
 	task := queue.Task{ID: SMSTaskID(code.ID, code.Resends), RequestID: code.RequestID, IssuedAt: e.Clock.now()}
 	payload := codeTask{
 		ID: code.ID, KeyID: code.KeyID, Purpose: string(code.Purpose), To: code.To.String(), Length: code.Length,
@@ -63,8 +73,7 @@ func (e *Enqueuer) EnqueueCode(ctx context.Context, code verify.Queued) error {
 		payload.Sealed = e.Keys.Seal(code.To.Reveal(), smsCodeContext(code.ID))
 	}
 	task.Payload = payload
-	_, err := queue.Enqueue(ctx, e.Client, e.Tracer, task)
-	return err
+	return task
 }
 
 // queued returns the code of a payload, to derive it for the recipient that it proves.

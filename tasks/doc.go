@@ -13,7 +13,7 @@
 // How each step fails:
 //
 //	1 enqueue      Redis is unavailable: a code is voided and the request answered with 503; a mail stays in the outbox,
-//	               where the Relay finds it.
+//	               where the Relay finds it. On one server a code and its task are stored in one script, or neither is.
 //	               The answer got lost: the task has the message's id, so enqueuing it again changes nothing.
 //	2 decode       Not what we queued, a seal of another task, an unknown key: archive. No retry can help.
 //	3 claim        Expired, superseded, used, sent, no proved address: done, nothing is sent.

@@ -18,6 +18,8 @@ type Enqueuer struct {
 	SMSShards int             // queues that codes are spread over; 0 and 1 are one
 	Clock     Clock
 	Tracer    trace.Tracer // nil makes no spans
+
+	Composer *queue.Composer // for [Enqueuer.ComposeCode] only
 }
 
 // Register lists which handler works which type. Asynq matches types by prefix, so no name may begin

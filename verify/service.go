@@ -110,15 +110,20 @@ func (s *Service) Issue(ctx context.Context, r Request) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
+	if s.Codes.Enqueues() {
+		issue.Message = &queued
+	}
 	if err := s.store(ctx, &issue); err != nil {
 		if _, ok := errors.AsType[*LimitError](err); !ok {
 			s.void(ctx, issue) // the code may be stored although the reply was lost
 		}
 		return Issued{}, err
 	}
-	if err := s.Queue.EnqueueCode(ctx, queued); err != nil {
-		s.void(ctx, issue)
-		return Issued{}, fmt.Errorf("%w: %w", ErrQueue, err)
+	if issue.Message == nil {
+		if err := s.Queue.EnqueueCode(ctx, queued); err != nil {
+			s.void(ctx, issue)
+			return Issued{}, fmt.Errorf("%w: %w", ErrQueue, err)
+		}
 	}
 	return Issued{ID: issue.ID, ExpiresIn: issue.ExpiresAt.Sub(issue.IssuedAt), ResendAfter: issue.ResendAfter}, nil
 }

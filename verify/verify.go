@@ -67,9 +67,12 @@ func (e *LimitError) Error() string { return "limit " + e.Name + " reached" }
 
 // Codes keeps issued codes. Every method is one round trip and atomic.
 type Codes interface {
+	// Enqueues reports whether Issue can enqueue the code's message, too.
+	Enqueues() bool
+
 	// Issue stores a new code beside others of its recipient and purpose, and ends the one that it replaces, unless a limit of
 	// the recipient refuses: then it returns a *LimitError and changes nothing. It also changes nothing and returns ErrMoved when the
-	// code is to be the only one, and replaces another than the newest.
+	// code is to be the only one, and replaces another than the newest. If the issue has a Message, it is enqueued in the same step.
 	Issue(ctx context.Context, issue Issue) error
 
 	// Newest returns the id of the last code that was issued as the only one of its recipient and purpose, or "".
@@ -145,6 +148,7 @@ type Issue struct {
 	Standing    Standing      // of the requester
 	ResendAfter time.Duration // pause until the next code for the same recipient, whatever the purpose
 	MaxAttempts int           // guesses per code
+	Message     *Queued       // to be enqueued with the code, see [Codes]; nil leaves that to the caller
 }
 
 // Pending is a code that waits to be entered, after a guess was counted.

@@ -80,7 +80,9 @@ func Open(ctx context.Context, s Settings, logger *slog.Logger) (_ *API, err err
 	a.enqueuer = &tasks.Enqueuer{
 		Client: asynq.NewClientFromRedisClient(a.stores.Client), Keys: s.Keys, Namespace: a.stores.Namespace,
 		Clock: a.stores.TaskClock(), SMSShards: c.SMSShards, Tracer: a.traces.Tracer(),
+		Composer: queue.NewComposer(a.stores.Client, a.stores.Clock.Offset),
 	}
+	a.stores.Redis.Composer = a.enqueuer
 	a.apps = apps.NewKeyring(sqlstore.NewApps(a.stores.SQL), a.stores.Clock.Now, logger)
 	a.openHasher(ctx)
 	server, err := a.server()

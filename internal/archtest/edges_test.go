@@ -90,6 +90,7 @@ var edges = []edge{
 	{"store/redisstore", "limits", "it counts"},
 	{"store/redisstore", "messages", "it keeps claims and outcomes of codes"},
 	{"store/redisstore", "providers", "it keeps their scores for all workers"},
+	{"store/redisstore", "queue", "a code and its task are stored in one script"},
 	{"store/redisstore", "reports", "it files delivery reports of codes"},
 	{"store/redisstore", "secrets", "keys hold keyed hashes, not numbers"},
 	{"store/redisstore", "verify", "it keeps codes"},

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/messages"
+	"usher/queue"
 	"usher/secrets"
 	"usher/store"
 	"usher/verify"
@@ -20,6 +21,9 @@ import (
 type Codes struct{ store *Store }
 
 var _ verify.Codes = (*Codes)(nil)
+
+// Enqueues implements [verify.Codes]. A code and its queue are in different slots, so it takes a server that has all of them.
+func (c *Codes) Enqueues() bool { return c.store.Composer != nil && c.store.oneServer.Load() }
 
 // Issue implements [verify.Codes].
 func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
@@ -32,17 +36,23 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 		newest = space.newestKey(issue.Subject, issue.Purpose)
 	}
 	replaced := cmp.Or(issue.Replaces, issue.ID)
+	task, err := c.taskOf(ctx, issue)
+	if err != nil {
+		return err
+	}
 	keys := append([]string{
 		space.codeKey(issue.Subject, issue.ID), space.outcomesKey(issue.Subject), space.codeKey(issue.Subject, replaced),
-		space.pauseKey(issue.Subject), newest,
+		space.pauseKey(issue.Subject), newest, task.Task, task.Pending,
 	}, record.keys()...)
 	args := append([]any{
 		issue.ID, string(issue.Purpose), issue.KeyID, issue.MAC, issue.IssuedAt.UnixMilli(), issue.ExpiresAt.UnixMilli(),
 		issue.ResendAfter.Milliseconds(), issue.MaxAttempts, keepCode.Milliseconds(), c.store.recording(),
 		issue.To, issue.RequestID, issue.Replaces, storedChannel(issue.Channel), issue.Sealed, int(issue.Standing),
-		issue.Details,
+		issue.Details, task.Message, task.ID, task.Since,
 	}, record.spending(record.spends(issue.Standing), issue.IssuedAt)...)
-	r, err := read(codeIssueScript.Run(ctx, c.store.client, keys, args...))
+	issued := &call{script: codeIssueScript, keys: keys, args: args}
+	c.store.run(ctx, []*call{issued}, task.Channels...)
+	r, err := read(issued.cmd)
 	if err != nil {
 		return fmt.Errorf("issue code: %w", err)
 	}
@@ -61,6 +71,19 @@ func (c *Codes) Issue(ctx context.Context, issue verify.Issue) error {
 	default:
 		return fmt.Errorf("issue code: script returned %q", r.text(0))
 	}
+}
+
+// taskOf returns what enqueues the message of a new code. Without a message it has no text, and names the code in place of keys.
+func (c *Codes) taskOf(ctx context.Context, issue verify.Issue) (queue.Enqueuing, error) {
+	if issue.Message == nil {
+		key := c.store.space.codeKey(issue.Subject, issue.ID)
+		return queue.Enqueuing{Task: key, Pending: key, Message: ""}, nil
+	}
+	task, err := c.store.Composer.ComposeCode(ctx, *issue.Message)
+	if err != nil {
+		return queue.Enqueuing{}, fmt.Errorf("%w: %w", verify.ErrQueue, err)
+	}
+	return task, nil
 }
 
 // Newest implements [verify.Codes].

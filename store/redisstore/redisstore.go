@@ -24,8 +24,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"usher/limits"
+	"usher/queue"
 	"usher/secrets"
 	"usher/store/redisconn"
+	"usher/verify"
 )
 
 // Store is what the parts of this package share. It is safe for concurrent use.
@@ -34,12 +36,21 @@ type Store struct {
 	// enforced; other rules must be set before the first use.
 	Rules limits.Rules
 
+	// Composer composes the tasks of codes. It must be set before the first use; without it no code is enqueued as it is stored, see
+	// [Codes.Enqueues].
+	Composer Composer
+
 	client redis.UniversalClient
 	keys   *secrets.Keys
 	now    func() time.Time
 	space  keyspace
 
 	oneServer atomic.Bool // one script may use keys of several slots, see [Store.ProbeAll]
+}
+
+// Composer composes what enqueues the task of a code.
+type Composer interface {
+	ComposeCode(ctx context.Context, message verify.Queued) (queue.Enqueuing, error)
 }
 
 // New returns a store on the client, which its caller closes. Its keys are in the [DefaultNamespace], unless [Store.In]
@@ -103,8 +114,8 @@ func (s *Store) Probe(ctx context.Context) error {
 }
 
 // ProbeAll is [redisconn.ProbeAll] with the store's client and namespace. It also finds out whether one script may use keys of several
-// slots, as on one server: then a request spends all its limits in one script. Until the first probe, and on a cluster, it takes one for each
-// slot. Both ways use the same keys, so processes may differ.
+// slots, as on one server: then a request spends all its limits in one script, and a code is stored and enqueued in one. Until the first probe, and on a cluster, limits
+// take a script for each slot, and codes are enqueued by themselves. Both ways use the same keys, so processes may differ.
 func (s *Store) ProbeAll(ctx context.Context) (warning, err error) {
 	s.oneServer.Store(s.probeSlots(ctx))
 	return redisconn.ProbeAll(ctx, s.client, string(s.space))

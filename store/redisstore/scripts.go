@@ -21,7 +21,7 @@ var (
 	codeCancelScript      = newScript("outcome", "code_cancel")
 	codeClaimScript       = newScript("outcome", "code_claim")
 	codeConfirmScript     = newScript("code_confirm")
-	codeIssueScript       = newScript("window", "spend", "record", "record_spend", "outcome", "code_issue")
+	codeIssueScript       = newScript("window", "spend", "record", "record_spend", "outcome", "enqueue", "code_issue")
 	codeRecordScript      = newScript("outcome", "code_record")
 	codeReportScript      = newScript("outcome", "code_report")
 	codeResendScript      = newScript("window", "spend", "record", "record_spend", "outcome", "code_resend")
@@ -70,11 +70,15 @@ type call struct {
 }
 
 // run executes the calls in one round trip, and in a second one those that a server did not know, as after its restart.
-// Every call has its own error afterwards.
-func (s *Store) run(ctx context.Context, calls []*call) {
+// Every call has its own error afterwards. It also publishes an empty text on the channels, after the calls and whatever they answer:
+// proxies that read scripts may take a channel in a script for a key. That a notification failed does not matter.
+func (s *Store) run(ctx context.Context, calls []*call, channels ...string) {
 	pipe := s.client.Pipeline()
 	for _, c := range calls {
 		c.queue(ctx, pipe)
+	}
+	for _, channel := range channels {
+		pipe.Publish(ctx, channel, "")
 	}
 	_, _ = pipe.Exec(ctx)
 	s.sendUnknown(ctx, calls)

@@ -9,8 +9,10 @@
 -- KEYS[4]  -> pause
 -- KEYS[5]  -> id of the newest code of the recipient and purpose where only that one may be entered, or KEYS[1] where codes exist
 --             side by side
--- KEYS[6]  -> record of the recipient, see record.lua
--- KEYS[7…] -> windows of the recipient in earlier releases
+-- KEYS[6]  -> task that sends the message, or KEYS[1] where the caller enqueues it
+-- KEYS[7]  -> list of the task's queue, or KEYS[1]
+-- KEYS[8]  -> record of the recipient, see record.lua
+-- KEYS[9…] -> windows of the recipient in earlier releases
 -- ARGV[1]  -> id
 -- ARGV[2]  -> purpose
 -- ARGV[3]  -> id of the key that derives the code
@@ -28,7 +30,8 @@
 -- ARGV[15] -> sealed number, or "" for a code by mail
 -- ARGV[16] -> standing of the requester; 0 needs no field
 -- ARGV[17] -> sealed details of an app's code, or ""
--- ARGV[18…] -> number of the recipient's windows that the code spends, life of the record in milliseconds, and of each window its name, its
+-- ARGV[18] -> encoded task, or "" where the caller enqueues it; then its id and its time, see enqueue.lua
+-- ARGV[21…] -> number of the recipient's windows that the code spends, life of the record in milliseconds, and of each window its name, its
 --               count, its period in milliseconds and the slot of now
 --
 -- Returns {"moved"} when KEYS[5] is another code than the one to be replaced, {"pause", milliseconds}, {"limit", position of the window, milliseconds} or
@@ -40,7 +43,7 @@ local now, ends, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local paused = redis.call('HGET', KEYS[4], 'until')
 if paused and tonumber(paused) > now then return {'pause', tonumber(paused) - now} end
 local record = ARGV[10] == '1'
-local refused, retry = spendRecord(6, ARGV, 18, now, record)
+local refused, retry = spendRecord(8, ARGV, 21, now, record)
 if refused > 0 and not record then return {'limit', refused, retry} end
 
 if ARGV[13] ~= '' and redis.call('HGET', KEYS[3], 'purpose') == ARGV[2] then
@@ -49,7 +52,7 @@ end
 redis.call('HSET', KEYS[1], 'id', ARGV[1], 'purpose', ARGV[2], 'key_id', ARGV[3], 'mac', ARGV[4],
   'state', 'queued', 'attempt', '0', 'attempts', '0', 'max_attempts', ARGV[8], 'used', '',
   'issued_at', ARGV[5], 'expires_at', ARGV[6], 'lease_until', '0',
-  'to', ARGV[11], 'request_id', ARGV[12], 'sealed', ARGV[15], 'windows', ARGV[18], 'revision', '1')
+  'to', ARGV[11], 'request_id', ARGV[12], 'sealed', ARGV[15], 'windows', ARGV[21], 'revision', '1')
 if ARGV[14] ~= '' then redis.call('HSET', KEYS[1], 'channel', ARGV[14]) end
 if ARGV[16] ~= '0' then redis.call('HSET', KEYS[1], 'standing', ARGV[16]) end
 if ARGV[17] ~= '' then redis.call('HSET', KEYS[1], 'details', ARGV[17]) end
@@ -67,4 +70,5 @@ if ARGV[14] ~= '' then
   entry[#entry + 1] = ARGV[14]
 end
 append(entry)
+if ARGV[18] ~= '' then enqueue(6, ARGV, 18) end
 return {'ok', refused, retry}
