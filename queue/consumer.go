@@ -70,6 +70,7 @@ func NewConsumer(client redis.UniversalClient, s ConsumerSettings) *Consumer {
 
 // Start fetches tasks from now on and has the handler work them.
 func (c *Consumer) Start(handler asynq.Handler) error {
+	handler = growStack(handler)
 	for _, server := range c.servers {
 		if err := server.Start(handler); err != nil {
 			return fmt.Errorf("start queue %s: %w", c.Queue, err)
