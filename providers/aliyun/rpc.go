@@ -121,7 +121,7 @@ const (
 type action struct {
 	method string
 	header http.Header
-	params url.Values
+	params []string // see pair
 }
 
 // newAction has the SDK build and sign the request once. It keeps all of it except the parameters that each request has
@@ -133,14 +133,15 @@ func (c *rpc) newAction(name string, params map[string]string) (action, error) {
 	if err := auth.Sign(r, nil, region, c.keys); err != nil { // keys sign; the signer is for older styles
 		return action{}, wire.ErrRequest // the SDK's text may quote the parameters
 	}
-	a := action{method: r.GetMethod(), header: http.Header{}, params: url.Values{}}
+	a := action{method: r.GetMethod(), header: http.Header{}}
 	for name, value := range r.GetHeaders() {
 		a.header.Set(name, value)
 	}
 	for name, value := range r.GetQueryParams() {
-		a.params.Set(name, value)
+		if name != paramNonce && name != paramTimestamp && name != paramSignature {
+			a.params = append(a.params, pair(name, value))
+		}
 	}
-	a.params.Del(paramSignature) // nonce and time are replaced
 	return a, nil
 }
 
@@ -173,21 +174,27 @@ func (c *rpc) sign(ctx context.Context, a action, own map[string]string) (*http.
 	return req, nil
 }
 
-// query is the canonical query: the parameters by name. Own ones without a value are left out, as the SDK does.
+// query is the canonical query. Own parameters are those that the action does not have; ones without a value are left out, as the
+// SDK does.
 func (a action) query(own map[string]string, nonce string, now time.Time) string {
-	params := maps.Clone(a.params)
+	pairs := append(make([]string, 0, len(a.params)+len(own)+2), a.params...)
 	for name, value := range own {
 		if value != "" {
-			params.Set(name, value)
+			pairs = append(pairs, pair(name, value))
 		}
 	}
-	params.Set(paramNonce, nonce)
-	params.Set(paramTimestamp, now.UTC().Format("2006-01-02T15:04:05Z"))
-	return canonical(params)
+	pairs = append(pairs, pair(paramNonce, nonce), pair(paramTimestamp, now.UTC().Format("2006-01-02T15:04:05Z")))
+	return canonical(pairs)
 }
 
-// canonical percent-encodes the values by the vendor's rules. The API's names need no encoding.
-func canonical(params url.Values) string { return strings.ReplaceAll(params.Encode(), "+", "%20") }
+// pair is a parameter in a query, its value percent-encoded by the vendor's rules. The API's names need no encoding.
+func pair(name, value string) string { return name + "=" + escape(value) }
+
+// canonical is the query of the pairs by name. The API's names consist of letters, before which the = stands in order.
+func canonical(pairs []string) string {
+	slices.Sort(pairs)
+	return strings.Join(pairs, "&")
+}
 
 // stringToSign encodes the values a second time, as the vendor wants it.
 func stringToSign(method, query string) string { return method + "&%2F&" + escape(query) }

@@ -19,11 +19,11 @@ import (
 
 // StringToSign is what a client signs for the parameters.
 func StringToSign(method string, params map[string]string) string {
-	list := url.Values{}
+	var pairs []string
 	for name, value := range params {
-		list.Set(name, value)
+		pairs = append(pairs, pair(name, value))
 	}
-	return stringToSign(method, canonical(list))
+	return stringToSign(method, canonical(pairs))
 }
 
 // nasty are values that encodings disagree on.
