@@ -117,11 +117,11 @@ func KindOf(err error) Kind {
 var errPanicked = errors.New("panicked; the log has the stack")
 
 // Guard calls a sender, or code that leads to one, and turns a panic into an [Error] of kind Unknown: the request may have
-// left. Neither log nor error quotes the panic's value, which may hold a number or a code.
-func Guard(logger *slog.Logger, provider string, call func() (Receipt, error)) (receipt Receipt, err error) {
+// left. Neither log nor error quotes the panic's value, which may hold a number or a code. Only a panic needs the logger.
+func Guard(logger func() *slog.Logger, provider string, call func() (Receipt, error)) (receipt Receipt, err error) {
 	defer func() {
 		if recover() != nil {
-			logger.Error("sender panicked", "provider", provider, "stack", Stack())
+			logger().Error("sender panicked", "provider", provider, "stack", Stack())
 			receipt, err = Receipt{}, &Error{Provider: provider, Kind: Unknown, Code: "own_panic", Err: errPanicked}
 		}
 	}()

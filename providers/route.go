@@ -150,7 +150,7 @@ func (rt *route) probe(logger *slog.Logger) {
 		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 		defer cancel()
 		_, err := rt.breaker.Execute(func() (Receipt, error) {
-			return Guard(logger, rt.sender.Name(), func() (Receipt, error) { return Receipt{}, rt.prober.Probe(ctx) })
+			return Guard(func() *slog.Logger { return logger }, rt.sender.Name(), func() (Receipt, error) { return Receipt{}, rt.prober.Probe(ctx) })
 		})
 		logger.Info("provider tried without a message", "provider", rt.sender.Name(), "error", err)
 	}()
@@ -207,7 +207,7 @@ func (rt *route) send(ctx context.Context, r *Router, sms SMS) (Receipt, error) 
 		}
 		defer release()
 		defer rt.watch()()
-		return Guard(r.Logger, rt.sender.Name(), func() (Receipt, error) { return rt.sender.SendSMS(ctx, sms) })
+		return Guard(func() *slog.Logger { return r.Logger }, rt.sender.Name(), func() (Receipt, error) { return rt.sender.SendSMS(ctx, sms) })
 	})
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		return Receipt{}, rt.notAsked(BreakerOpen)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -56,6 +57,11 @@ func whileClaimed(
 		return providers.Receipt{}, errFrozen
 	}
 	return call(ctx)
+}
+
+// guard makes an attempt and turns a panic into an error; see [providers.Guard].
+func guard(ctx context.Context, attempt func() (providers.Receipt, error)) (providers.Receipt, error) {
+	return providers.Guard(func() *slog.Logger { return logger(ctx) }, "worker", attempt)
 }
 
 // refusedClaim turns the refusal of a claim into the task's end or its next attempt.
@@ -203,7 +209,8 @@ func (c conclusion) log(ctx context.Context, o messages.Outcome, fields []any) {
 
 // finished writes the line of a message whose outcome will not change any more, but for a delivery report.
 func finished(ctx context.Context, level slog.Level, claim messages.Claim, channel messages.Channel, fields ...any) {
-	messageLogger(ctx).Log(ctx, level, "message finished", append([]any{"id", claim.ID, "channel", channel}, fields...)...)
+	o := observedRun(ctx)
+	o.log.Log(ctx, level, "message finished", slices.Concat(o.about, []any{"id", claim.ID, "channel", channel}, fields)...)
 }
 
 // write tries until the claim runs out: no other worker sends the message before, so a store that is unavailable for

@@ -147,7 +147,7 @@ func (h *EmailHandler) ProcessTask(ctx context.Context, task *asynq.Task) error 
 		return refusedClaim(ctx, h.Metrics, messages.Email, mail.Claim, err)
 	}
 	began := time.Now()
-	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) { return h.send(ctx, mail) })
+	receipt, err := guard(ctx, func() (providers.Receipt, error) { return h.send(ctx, mail) })
 	if !errors.Is(err, errSetBack) && !errors.Is(err, errBounced) {
 		outcome = err
 	}

@@ -62,7 +62,7 @@ func (h *EmailHandler) processCode(ctx context.Context, task *asynq.Task) error 
 		return refusedClaim(ctx, h.Metrics, messages.Email, claim, err)
 	}
 	began := time.Now()
-	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) { return h.sendCode(ctx, claim, mail) })
+	receipt, err := guard(ctx, func() (providers.Receipt, error) { return h.sendCode(ctx, claim, mail) })
 	if !errors.Is(err, errBounced) {
 		outcome = err
 	}

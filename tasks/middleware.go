@@ -39,24 +39,29 @@ func Trace(tracer trace.Tracer) asynq.MiddlewareFunc {
 	}
 }
 
-type loggerKey struct{}
+type observedKey struct{}
 
-// logger returns the task's logger, made by [Observe].
-func logger(ctx context.Context) *slog.Logger {
-	if l, ok := ctx.Value(loggerKey{}).(*slog.Logger); ok {
-		return l
-	}
-	return slog.New(slog.DiscardHandler)
+// observed is the run of a task, as [Observe] puts it into the context. Most runs write one line, so the loggers of the others are
+// not made: each would format its attributes.
+type observed struct {
+	log      *slog.Logger // names neither request nor task
+	about    []any        // attributes of lines about the run's message: request and trace, but not the task, as the message has an id
+	id, kind string       // of the task
+	issuedAt time.Time    // of the message; zero when the task does not say it
 }
 
-type messageLoggerKey struct{}
-
-// messageLogger returns the logger for lines about a message, which name the request and not the task: the message has an id.
-func messageLogger(ctx context.Context) *slog.Logger {
-	if l, ok := ctx.Value(messageLoggerKey{}).(*slog.Logger); ok {
-		return l
+// observedRun returns the run that the context belongs to; without [Observe] one that logs nothing.
+func observedRun(ctx context.Context) *observed {
+	if o, ok := ctx.Value(observedKey{}).(*observed); ok {
+		return o
 	}
-	return slog.New(slog.DiscardHandler)
+	return &observed{log: slog.New(slog.DiscardHandler)}
+}
+
+// logger returns a logger that names the task.
+func logger(ctx context.Context) *slog.Logger {
+	o := observedRun(ctx)
+	return o.log.With(o.about...).With("task_id", o.id, "task_type", o.kind)
 }
 
 var errPanic = errors.New("handler panicked; the log has the stack")
@@ -67,25 +72,23 @@ var errPanic = errors.New("handler panicked; the log has the stack")
 func Observe(base *slog.Logger, metrics *Metrics) asynq.MiddlewareFunc {
 	return func(next asynq.Handler) asynq.Handler {
 		return asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) (err error) {
-			id, _ := asynq.GetTaskID(ctx)
 			request := task.Headers()[queue.HeaderRequestID]
-			about := base.With("request_id", request)
+			o := &observed{log: base, about: []any{"request_id", request}, kind: task.Type(), issuedAt: issuedAt(task)}
+			o.id, _ = asynq.GetTaskID(ctx)
 			if id := telemetry.TraceID(ctx); id != "" {
-				about = about.With("trace_id", id)
+				o.about = append(o.about, "trace_id", id)
 			}
-			l := about.With("task_id", id, "task_type", task.Type())
-			ctx = context.WithValue(ctx, messageLoggerKey{}, about)
 			ctx = telemetry.WithRequestID(ctx, request) // for code that logs with another logger
-			ctx = readIssued(context.WithValue(ctx, loggerKey{}, l), task.Headers()[queue.HeaderIssuedAt])
+			ctx = context.WithValue(ctx, observedKey{}, o)
 			start := time.Now()
 			defer func() {
 				if recover() != nil {
-					l.Error("handler panicked", "stack", providers.Stack())
+					logger(ctx).Error("handler panicked", "stack", providers.Stack())
 					err = archived(errPanic)
 				}
 				metrics.task(task.Type(), err, time.Since(start))
 				if errors.Is(err, asynq.SkipRetry) {
-					l.Warn("task archived", "error", err)
+					logger(ctx).Warn("task archived", "error", err)
 				}
 			}()
 			return next.ProcessTask(ctx, task)
@@ -122,19 +125,17 @@ func shutdownOf(ctx context.Context) shutdown {
 	return shutdown{context.Background(), context.Background()}
 }
 
-type issuedAtKey struct{}
-
 // age is how long ago the message that ctx is about was issued.
 func age(ctx context.Context, now time.Time) (age time.Duration, known bool) {
-	at, known := ctx.Value(issuedAtKey{}).(time.Time)
-	return max(now.Sub(at), 0), known
+	at := observedRun(ctx).issuedAt
+	return max(now.Sub(at), 0), !at.IsZero()
 }
 
-// readIssued puts the header's time into the context.
-func readIssued(ctx context.Context, header string) context.Context {
-	ms, err := strconv.ParseInt(header, 10, 64)
+// issuedAt reads the time in the task's header; zero when there is none.
+func issuedAt(task *asynq.Task) time.Time {
+	ms, err := strconv.ParseInt(task.Headers()[queue.HeaderIssuedAt], 10, 64)
 	if err != nil || ms <= 0 {
-		return ctx
+		return time.Time{}
 	}
-	return context.WithValue(ctx, issuedAtKey{}, time.UnixMilli(ms))
+	return time.UnixMilli(ms)
 }

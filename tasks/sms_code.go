@@ -81,7 +81,7 @@ func (h *SMSCodeHandler) ProcessTask(ctx context.Context, task *asynq.Task) erro
 		sms.Unresolved = &providers.Unresolved{Provider: claim.UnresolvedProvider, At: claim.UnresolvedAt}
 	}
 	began := time.Now()
-	receipt, err := providers.Guard(logger(ctx), "worker", func() (providers.Receipt, error) {
+	receipt, err := guard(ctx, func() (providers.Receipt, error) {
 		return h.attempt(ctx, claim, sms)
 	})
 	return conclude(ctx, conclusion{
