@@ -29,7 +29,7 @@ type Worker struct {
 	MessageRetention  time.Duration `env:"MESSAGE_RETENTION" envDefault:"2160h" desc:"How long outcomes of messages stay in the database; 0 for ever."`
 	AuditRetention    time.Duration `env:"AUDIT_RETENTION" envDefault:"8784h" desc:"How long records of the audit stay in the database, at least six months (4416h). See docs/audit.md."`
 	PollInterval      time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"250ms" desc:"How often a worker checks an empty queue."`
-	Fetchers          int           `env:"WORKER_FETCHERS" envDefault:"8" desc:"Loops that fetch from one sms queue, 1 to 16."`
+	Fetchers          int           `env:"WORKER_FETCHERS" envDefault:"16" desc:"Loops that fetch from one sms queue, 1 to 32."`
 }
 
 // leastAuditRetention is six months of the longest kind: the least that the Cybersecurity Law, article 23, asks of logs.
@@ -56,7 +56,7 @@ func (c Worker) Validate() Mistakes {
 		m = append(m, between("MESSAGE_RETENTION", c.MessageRetention, 24*time.Hour, 100*365*24*time.Hour)...)
 	}
 	m = append(m, between("AUDIT_RETENTION", c.AuditRetention, leastAuditRetention, 100*365*24*time.Hour)...)
-	m = append(m, between("WORKER_FETCHERS", c.Fetchers, 1, 16)...)
+	m = append(m, between("WORKER_FETCHERS", c.Fetchers, 1, 32)...)
 	m = append(m, between("WORKER_POLL_INTERVAL", c.PollInterval, time.Millisecond, 5*time.Second)...)
 	return m
 }
