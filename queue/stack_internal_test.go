@@ -24,9 +24,9 @@ func TestGrowStack_leaves_room_for_the_handler(t *testing.T) {
 	stays := false
 	handler := growStack(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
 		var here byte
-		before := uintptr(unsafe.Pointer(&here)) //nolint:gosec // an address to compare
+		before := uintptr(unsafe.Pointer(&here))
 		deep(int(here))
-		stays = before == uintptr(unsafe.Pointer(&here)) //nolint:gosec // the same
+		stays = before == uintptr(unsafe.Pointer(&here))
 		return nil
 	}))
 	for range 20 {
