@@ -110,9 +110,11 @@ bench: ## Measure the built programs beside what the libraries alone reach, into
 bench-once: ## Run each benchmark of the tests once
 	go test -run '^$$' -bench . -benchtime 1x ./...
 
+# The peers of the bench are a module of their own, which `./...` leaves out.
 .PHONY: lint
 lint: ## Check the code for mistakes and style
 	$(GOLANGCI_LINT) run ./...
+	cd bench/peers/queues && go mod tidy -diff && go vet ./...
 	$(MAKE) --no-print-directory prose
 
 # The texts that people read and write: comments, documents, logs, pages, alerts. vale must find a planted phrase first.

@@ -27,6 +27,12 @@ func post(path, body string) request {
 	return request{method: http.MethodPost, path: path, media: typeJSON, body: body}
 }
 
+// as is the same request with a cookie.
+func (r request) as(cookie string) request {
+	r.cookie = cookie
+	return r
+}
+
 // fillIn replaces the placeholders of a peer's request.
 func fillIn(template string, n int) string {
 	if !strings.Contains(template, "{") {
@@ -85,6 +91,17 @@ func (c *client) do(r request) (status int, err error) {
 		err = refusal{string(c.response.Body())}
 	}
 	return status, err
+}
+
+// fetch returns the body of an answer of status 200, on a connection of its own.
+func fetch(addr, path string, within time.Duration) ([]byte, error) {
+	c := newClient(addr, time.Now().Add(within))
+	defer c.CloseIdleConnections()
+	status, err := c.do(get(path))
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("%s answers %d: %.200s", path, status, c.response.Body())
+	}
+	return c.response.Body(), err
 }
 
 // open connects now; without it the first request connects.

@@ -24,12 +24,7 @@ func (s side) String() string { return [sides]string{"ours", "floor", "peer"}[s]
 type caller struct {
 	addr string
 	make func(n int) request
-	want int
-	needs
-}
-
-// needs are what requests of some implementations need besides.
-type needs struct {
+	want int                                               // status of a good answer
 	good string                                            // text in the body of a good answer; empty where the status alone tells
 	seed func(ctx context.Context, first, count int) error // stores what the requests of so many numbers need; may be nil
 }
@@ -38,13 +33,57 @@ type needs struct {
 type comparison struct {
 	name, what string
 	callers    [sides]caller
-	levels     []int // connections
-	count      int   // requests in one round of one side; 0 for no bound
-	busy       int   // status of an answer that is neither good nor bad
-	from       func() int
+	levels     []int  // connections
+	count      int    // requests in one round of one side; 0 for no bound
+	busy       int    // status of an answer that is neither good nor bad
 	floor      string // what the floor is
 	peer       string // what the peer is
 	target     target // with the most connections
+}
+
+// rate measures one figure, which is a rate but for a few rows.
+type rate func(ctx context.Context) (float64, error)
+
+// turn measures one side of some rows in each round.
+type turn struct {
+	name    string // for the progress
+	side    side
+	measure rate
+	rows    []*row
+}
+
+// inTurns runs every turn once in each round, and adds the figures to their rows.
+func (b *bench) inTurns(ctx context.Context, rounds int, turns ...turn) error {
+	for round := range rounds {
+		for _, t := range turns {
+			v, err := t.measure(ctx)
+			if err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+			for _, r := range t.rows {
+				r.add(t.side, v)
+			}
+			b.sayf("  round %d, %s: %s %s", round+1, t.name, figure(v), t.rows[0].unit)
+		}
+	}
+	return nil
+}
+
+// takeTurns is [bench.inTurns] for the rounds of the run, and reports every row once, those of the first turn first.
+func (b *bench) takeTurns(ctx context.Context, turns ...turn) error {
+	if err := b.inTurns(ctx, b.rounds, turns...); err != nil {
+		return err
+	}
+	reported := map[*row]bool{}
+	for _, t := range turns {
+		for _, r := range t.rows {
+			if !reported[r] {
+				b.report.add(*r)
+			}
+			reported[r] = true
+		}
+	}
+	return nil
 }
 
 // compare runs the comparison and reports one row for each number of connections.
@@ -57,27 +96,33 @@ func (b *bench) compare(ctx context.Context, c comparison) error {
 		if conns == c.levels[len(c.levels)-1] {
 			r.target = c.target
 		}
-		for round := range b.rounds {
-			for s := range sides {
-				if c.callers[s].addr == "" {
-					continue
-				}
-				o, err := b.runSide(ctx, c, s, conns, b.duration)
-				if err != nil {
-					return fmt.Errorf("%s: %w", s, err)
-				}
-				r.add(s, o.rate())
-				r.times[s].add(o)
-				if s == thePeer {
-					r.refused = append(r.refused, o.refusals())
-				}
-				b.sayf("  round %d, %d connections, %s: %.0f/s, p50 %v, p99 %v, %d refused",
-					round+1, conns, s, o.rate(), o.quantile(50), o.quantile(99), o.refused)
-			}
+		if err := b.takeTurns(ctx, b.sidesOf(c, conns, &r)...); err != nil {
+			return err
 		}
-		b.report.add(r)
 	}
 	return nil
+}
+
+// sidesOf are the turns of all sides that have a caller. They add the durations of requests to the row, too.
+func (b *bench) sidesOf(c comparison, conns int, r *row) (all []turn) {
+	for s := range sides {
+		if c.callers[s].addr == "" {
+			continue
+		}
+		all = append(all, turn{s.String(), s, func(ctx context.Context) (float64, error) {
+			o, err := b.runSide(ctx, c, s, conns, b.duration)
+			if err != nil {
+				return 0, err
+			}
+			r.times[s].add(o)
+			if s == thePeer {
+				r.refused = append(r.refused, o.refusals())
+			}
+			b.sayf("  %s, %s: p50 %v, p99 %v, %d refused, %d got 503", s, connections(conns), o.quantile(50), o.quantile(99), o.refused, o.busy)
+			return o.rate(), nil
+		}, []*row{r}})
+	}
+	return all
 }
 
 func connections(n int) string {
@@ -105,30 +150,20 @@ const seedsPerSecond = 10_000
 
 // runSide is one round of one side with so many connections.
 func (b *bench) runSide(ctx context.Context, c comparison, s side, conns int, duration time.Duration) (*outcome, error) {
-	l := b.load(c, s, conns)
-	l.duration = duration
-	if seed := c.callers[s].seed; seed != nil {
+	from := c.callers[s]
+	l := load{
+		addr: from.addr, conns: conns, duration: duration, count: c.count,
+		make: from.make, want: from.want, good: from.good, busy: c.busy, next: b.numbers.next,
+	}
+	if from.seed != nil {
 		if l.count == 0 {
 			l.count = int(duration.Seconds()*seedsPerSecond) + conns
 		}
 		var first int
 		first, l.next = b.numbers.block(l.count)
-		if err := seed(ctx, first, l.count); err != nil {
+		if err := from.seed(ctx, first, l.count); err != nil {
 			return nil, fmt.Errorf("seed: %w", err)
 		}
 	}
 	return l.run(ctx)
-}
-
-// load is the load of one side with so many connections.
-func (b *bench) load(c comparison, s side, conns int) load {
-	next := b.numbers.next
-	if c.from != nil {
-		next = c.from
-	}
-	from := c.callers[s]
-	return load{
-		addr: from.addr, conns: conns, duration: b.duration, count: c.count,
-		make: from.make, want: from.want, good: from.good, busy: c.busy, next: next,
-	}
 }

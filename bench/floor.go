@@ -77,22 +77,25 @@ func (f floor) start(s *testbed) (*process, error) {
 	return start(s.dir, "floor-"+f.Kind, nil, s.self, floorFlag, string(spec))
 }
 
-// measure runs a floor that is not a server to its end and returns its result.
-func (f floor) measure(ctx context.Context, s *testbed) (float64, error) {
-	p, err := f.start(s)
-	if err != nil {
-		return 0, err
-	}
-	return p.result(ctx)
+// measure runs a floor that is not a server to its end.
+func (f floor) measure(s *testbed) rate {
+	return printed(func() (*process, error) { return f.start(s) })
 }
 
-// result waits for the end of a process that prints a rate, and returns the rate.
-func (p *process) result(ctx context.Context) (float64, error) {
-	defer p.stop()
-	if err := p.Wait(ctx); err != nil {
-		return 0, fmt.Errorf("%s: %w: %s", p.name, err, p.LastOutput())
+// printed is the rate that a process prints before it ends.
+func printed(start func() (*process, error)) rate {
+	return func(ctx context.Context) (v float64, err error) {
+		p, err := start()
+		if err != nil {
+			return 0, err
+		}
+		defer p.stop()
+		if err := p.Wait(ctx); err != nil {
+			return 0, fmt.Errorf("%s: %w: %s", p.name, err, p.LastOutput())
+		}
+		if _, err = fmt.Sscan(p.Output(), &v); err == nil && v <= 0 {
+			err = fmt.Errorf("%s has no rate", p.name)
+		}
+		return v, err
 	}
-	var rate float64
-	_, err := fmt.Sscan(p.Output(), &rate)
-	return rate, err
 }

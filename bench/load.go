@@ -142,7 +142,7 @@ func (l load) call(ctx context.Context, send sender, began time.Time, ticket *at
 		plan := began
 		if l.rate > 0 {
 			plan = began.Add(time.Duration(float64(k) / l.rate * float64(time.Second)))
-			if !await(ctx, plan) {
+			if pause(ctx, time.Until(plan)) != nil {
 				return
 			}
 		}
@@ -153,17 +153,5 @@ func (l load) call(ctx context.Context, send sender, began time.Time, ticket *at
 		}
 		status, err := send(r)
 		o.add(&l, time.Since(start), status, err)
-	}
-}
-
-// await waits for the time, and reports false when ctx ends before.
-func await(ctx context.Context, at time.Time) bool {
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

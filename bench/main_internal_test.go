@@ -182,7 +182,7 @@ func TestRow_has_the_verdict_of_its_target(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := row{target: test.target, samples: [sides]sample{ours: {70, 90, 80}, theFloor: {100}}}
-			if got := r.verdict(); got != test.want {
+			if _, got := r.verdict(); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})

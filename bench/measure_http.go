@@ -13,6 +13,11 @@ func codeRequest(n int) request { return post("/v1/sms-codes", codeBody(n)) }
 // codeBody is the body of a request for a code, for the floor as for ours.
 func codeBody(n int) string { return `{"mobile":"` + mobileOf(n) + `","purpose":"register"}` }
 
+// plainCodes returns a caller that asks for codes without captchas.
+func plainCodes(addr string) caller {
+	return caller{addr: addr, make: codeRequest, want: http.StatusAccepted}
+}
+
 // codes are 64 callers that ask for codes as long as a round lasts.
 func (b *bench) codes(addr string) load {
 	return load{
@@ -27,21 +32,21 @@ func (b *bench) send(ctx context.Context) error {
 
 // sendLimited counts every limit as in production, but none of them is ever reached.
 func (b *bench) sendLimited(ctx context.Context) error {
-	return b.sendWith(ctx, "send-limits", "send-code, limits counted", 3,
-		map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")})
+	return b.sendWith(ctx, "send-limits", "send-code, limits counted", 3, counted())
 }
 
-// sendWith compares requests for codes under the settings with a floor of as many round trips.
+// sendWith compares requests for codes under the settings with a floor of as many round trips, or with the peer of -peer.
 func (b *bench) sendWith(ctx context.Context, name, what string, trips int, settings map[string]string) error {
+	if b.django != nil {
+		return b.besideSend(ctx, name, what, settings)
+	}
 	c := comparison{
 		name: name, what: what, levels: b.size.levels, target: ofFloor(0.80),
 		floor: fmt.Sprintf("Echo, %d round trips to Redis", trips),
 	}
-	return b.against(ctx, settings, floor{Kind: floorHTTP, Trips: trips}, func(api *server, floorAddr string) (err error) {
-		c.callers[ours] = caller{addr: api.addr, make: codeRequest, want: http.StatusAccepted}
-		c.callers[theFloor] = caller{addr: floorAddr, make: func(n int) request {
-			return post("/codes", codeBody(n))
-		}, want: http.StatusAccepted}
+	return b.against(ctx, settings, b.floorServer(trips), func(api, bare *server) (err error) {
+		c.callers[ours] = plainCodes(api.addr)
+		c.callers[theFloor] = caller{addr: bare.addr, want: http.StatusAccepted, make: func(n int) request { return post("/codes", codeBody(n)) }}
 		if c.callers[thePeer], err = b.peers["send"].caller(ctx, b.numbers.next()); err != nil {
 			return err
 		}
@@ -64,8 +69,7 @@ func (b *bench) reportTails(name string) {
 			p999.add(s, busiest.times[s].p999[round]/p50)
 		}
 	}
-	b.report.add(p99)
-	b.report.add(p999)
+	b.report.add(p99, p999)
 }
 
 // spend reports the processor time of a request for a code.
@@ -80,35 +84,37 @@ func (b *bench) spend(ctx context.Context, api *server, what string) error {
 	return nil
 }
 
-// against runs a comparison between the API and a floor that serves HTTP.
-func (b *bench) against(ctx context.Context, settings map[string]string, f floor, hold func(api *server, floorAddr string) error) error {
-	if err := b.testbed.clear(ctx); err != nil {
-		return err
-	}
-	api, err := b.testbed.api(ctx, settings)
+// against runs a comparison between the API and another server, both on empty stores.
+func (b *bench) against(ctx context.Context, settings map[string]string, other starter, hold func(api, other *server) error) error {
+	pair, err := b.start(ctx, b.testbed.apiOf(settings), other)
 	if err != nil {
 		return err
 	}
-	defer api.stop()
-	if f.Addr, err = freeAddr(); err != nil {
-		return err
+	defer pair.stop()
+	return hold(pair.api, pair.other)
+}
+
+// floorServer starts the floor that serves HTTP.
+func (b *bench) floorServer(trips int) starter {
+	return func(ctx context.Context) (*server, error) {
+		addr, err := freeAddr()
+		if err != nil {
+			return nil, err
+		}
+		p, err := floor{
+			Kind: floorHTTP, Trips: trips, Addr: addr, RedisURL: b.testbed.redis.URL() + "/1", DatabaseURL: b.testbed.postgres.URL(),
+		}.start(b.testbed)
+		if err != nil {
+			return nil, err
+		}
+		return p.serves(ctx, addr, "/ready")
 	}
-	f.RedisURL, f.DatabaseURL = b.testbed.redis.URL()+"/1", b.testbed.postgres.URL()
-	p, err := f.start(b.testbed)
-	if err != nil {
-		return err
-	}
-	defer p.stop()
-	if err := p.ready(ctx, f.Addr, "/ready"); err != nil {
-		return err
-	}
-	return hold(api, f.Addr)
 }
 
 // check tries wrong codes, nine times each: what it costs is the same as for right ones.
 func (b *bench) check(ctx context.Context) error {
 	const tries = 9
-	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api *server, floorAddr string) error {
+	return b.against(ctx, nil, b.floorServer(0), func(api, bare *server) error {
 		first, err := b.issue(ctx, api.addr, b.size.codes)
 		if err != nil {
 			return err
@@ -128,7 +134,7 @@ func (b *bench) check(ctx context.Context) error {
 				ours: {addr: api.addr, make: func(int) request {
 					return post("/v1/sms-codes/check", body(int(tried.Add(1))))
 				}, want: http.StatusOK},
-				theFloor: {addr: floorAddr, make: func(n int) request { return post("/checks", body(n)) }, want: http.StatusOK},
+				theFloor: {addr: bare.addr, make: func(n int) request { return post("/checks", body(n)) }, want: http.StatusOK},
 			},
 			count: tries * b.size.codes / (b.rounds*len(b.size.levels) + 1), // and the warm-up
 		})
@@ -138,31 +144,31 @@ func (b *bench) check(ctx context.Context) error {
 // issue has so many codes issued and returns the number of the first; the others follow it.
 func (b *bench) issue(ctx context.Context, api string, count int) (first int, err error) {
 	first = int(b.numbers.last.Load()) + 1
-	l := b.codes(api)
-	l.duration, l.count = drainLimit, count
-	_, err = l.run(ctx)
+	_, err = b.request(ctx, plainCodes(api), count)
 	return first, err
 }
 
-// lookUp asks for names and numbers, of which one in eleven has no account.
+// lookedUp is how many accounts are looked up.
+const lookedUp = 1_000
+
+// lookUps returns a caller that asks for accounts from the first on by their names or numbers, of which one in eleven has none.
+func lookUps(s *server, path string, key func(n int) string, first int) caller {
+	return caller{addr: s.addr, want: http.StatusOK, make: func(n int) request { return get(path + key(first+seeded(n, lookedUp))) }}
+}
+
+// lookUp asks for names and numbers.
 func (b *bench) lookUp(ctx context.Context) error {
-	const accounts = 1_000
-	first, err := b.seed(ctx, accounts, "")
+	first, err := b.seed(ctx, lookedUp, "")
 	if err != nil {
 		return err
 	}
-	return b.against(ctx, nil, floor{Kind: floorHTTP}, func(api *server, floorAddr string) error {
+	return b.against(ctx, nil, b.floorServer(0), func(api, bare *server) error {
 		names := comparison{
 			name: "lookup", what: "look up a user name", levels: b.size.levels, target: ofFloor(0.70),
 			floor: "Echo, one indexed read from PostgreSQL",
 		}
 		var err error
-		names.callers[ours] = caller{addr: api.addr, make: func(n int) request {
-			return get("/v1/usernames/" + usernameOf(first+seeded(n, accounts)))
-		}, want: http.StatusOK}
-		names.callers[theFloor] = caller{addr: floorAddr, make: func(n int) request {
-			return get("/names/" + usernameOf(first+seeded(n, accounts)))
-		}, want: http.StatusOK}
+		names.callers[ours], names.callers[theFloor] = lookUps(api, "/v1/usernames/", usernameOf, first), lookUps(bare, "/names/", usernameOf, first)
 		if names.callers[thePeer], err = b.peers["lookup"].caller(ctx, b.numbers.next()); err != nil {
 			return err
 		}
@@ -171,9 +177,7 @@ func (b *bench) lookUp(ctx context.Context) error {
 		}
 		mobiles := names
 		mobiles.what, mobiles.callers[thePeer] = "look up a mobile number", caller{}
-		mobiles.callers[ours].make = func(n int) request {
-			return get("/v1/mobiles/" + mobileOf(first+seeded(n, accounts)))
-		}
+		mobiles.callers[ours] = lookUps(api, "/v1/mobiles/", mobileOf, first)
 		return b.compare(ctx, mobiles)
 	})
 }

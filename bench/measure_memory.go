@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -16,7 +15,7 @@ const rests = 4
 
 // memory measures both programs before and during a load.
 func (b *bench) memory(ctx context.Context) error {
-	pair, err := b.both(ctx, 0)
+	pair, err := b.both(ctx)
 	if err != nil {
 		return err
 	}
@@ -24,17 +23,13 @@ func (b *bench) memory(ctx context.Context) error {
 	if err := pause(ctx, b.size.settle); err != nil {
 		return err
 	}
-	before := b.usage(pair.worker, pair.api)
+	before := b.usage(pair.other, pair.api)
 	if err := pause(ctx, rests*b.size.settle); err != nil {
 		return err
 	}
 	used := usage{}
-	used.add(before, b.usage(pair.worker, pair.api))
-	idle, err := pair.resident(residentOf)
-	if err != nil {
-		return err
-	}
-	own, err := pair.resident(anonymousOf)
+	used.add(before, b.usage(pair.other, pair.api))
+	idle, own, err := pair.memory()
 	if err != nil {
 		return err
 	}
@@ -43,27 +38,24 @@ func (b *bench) memory(ctx context.Context) error {
 		return err
 	}
 	for i, name := range []string{"API", "worker"} {
-		quiet := row{measure: "memory", what: name + ", resident when idle", unit: mebibytes, target: most([]float64{38, 28}[i])}
-		quiet.add(ours, idle[i]/mib)
-		private := row{measure: "memory", what: "… without the pages of the program's file", unit: mebibytes}
-		private.add(ours, own[i]/mib)
-		busy := row{measure: "memory", what: name + ", resident at most under load", unit: mebibytes}
-		busy.add(ours, peak[i]/mib)
-		share := row{measure: "memory", what: name + ", of one core when idle", unit: percent, target: most(1.5)}
-		share.add(ours, 100*used[name].Seconds()/(rests*b.size.settle).Seconds())
-		b.sayf("  %s: idle %.1f MiB and %.1f %% of a core, loaded %.1f MiB", name, idle[i]/mib, share.samples[ours].median(), peak[i]/mib)
-		for _, r := range []row{quiet, private, busy, share} {
-			b.report.add(r)
-		}
+		share := 100 * used[name].Seconds() / (rests * b.size.settle).Seconds()
+		b.sayf("  %s: idle %.1f MiB and %.1f %% of a core, loaded %.1f MiB", name, idle[i]/mib, share, peak[i]/mib)
+		b.report.value(row{measure: "memory", what: name + ", resident when idle", unit: mebibytes, target: most([]float64{38, 28}[i])}, idle[i]/mib)
+		b.report.value(row{measure: "memory", what: "… without the pages of the program's file", unit: mebibytes}, own[i]/mib)
+		b.report.value(row{measure: "memory", what: name + ", resident at most under load", unit: mebibytes}, peak[i]/mib)
+		b.report.value(row{measure: "memory", what: name + ", of one core when idle", unit: percent, target: most(1.5)}, share)
 	}
 	return nil
 }
 
-// resident returns the memory of API and worker in bytes, or a part of it.
-func (p *pair) resident(of func(pid int) (float64, error)) ([2]float64, error) {
-	api, err := of(p.api.Pid())
-	worker, err2 := of(p.worker.Pid())
-	return [2]float64{api, worker}, errors.Join(err, err2)
+// memory is [memoryOf] of API and worker.
+func (p *pair) memory() (resident, anonymous [2]float64, err error) {
+	for i, s := range []*server{p.api, p.other} {
+		if resident[i], anonymous[i], err = memoryOf(s.Pid()); err != nil {
+			break
+		}
+	}
+	return resident, anonymous, err
 }
 
 // peak returns the most memory that was seen while codes went through both.
@@ -73,16 +65,16 @@ func (b *bench) peak(ctx context.Context, p *pair) (highest [2]float64, err erro
 	var group sync.WaitGroup
 	group.Go(func() {
 		for pause(watching, 50*time.Millisecond) == nil {
-			now, err := p.resident(residentOf)
+			now, _, err := p.memory()
 			if err != nil {
 				return
 			}
 			highest[0], highest[1] = max(highest[0], now[0]), max(highest[1], now[1])
 		}
 	})
-	_, err = b.issue(ctx, p.api.addr, b.size.sends)
+	_, err = b.request(ctx, plainCodes(p.api.addr), b.size.sends)
 	if err == nil {
-		_, err = b.testbed.vendor.await(ctx, "aliyun", b.size.sends, drainLimit)
+		_, err = b.testbed.vendor.await(ctx, "aliyun", b.size.sends)
 	}
 	stop()
 	group.Wait()

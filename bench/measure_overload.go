@@ -27,7 +27,7 @@ func (b *bench) countedCodes(ctx context.Context) (*server, load, error) {
 	if err := b.testbed.clear(ctx); err != nil {
 		return nil, load{}, err
 	}
-	api, err := b.testbed.api(ctx, map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")})
+	api, err := b.testbed.api(ctx, counted())
 	if err != nil {
 		return nil, load{}, err
 	}
@@ -83,36 +83,33 @@ func overloadRows(crowd, retrying int) []*row {
 
 // overloadRound measures calm, the open loop and the clients that retry, and adds a figure to each row of [overloadRows].
 func (b *bench) overloadRound(ctx context.Context, l load, round int, rows []*row) error {
-	spent := cpuOf(os.Getpid()) // with all that it has started
-	each := func(o *outcome) float64 {
-		before := spent
-		spent = cpuOf(os.Getpid())
-		return float64((spent - before).Microseconds()) / float64(max(o.done, 1))
+	run := func(l load) (o *outcome, each float64, err error) {
+		before := cpuOf(os.Getpid()) // with all that it has started
+		if o, err = l.run(ctx); err == nil {
+			each = float64((cpuOf(os.Getpid()) - before).Microseconds()) / float64(max(o.done, 1))
+		}
+		return o, each, err
 	}
-	calm, err := l.run(ctx)
+	calm, calmly, err := run(l)
 	if err != nil {
 		return err
 	}
-	calmly := each(calm)
 	crowd := l
 	crowd.conns, crowd.rate, crowd.duration, crowd.open = b.size.crowd, overloadTimes*calm.rate(), overloadRounds*b.duration, true
-	flooded, err := crowd.run(ctx)
+	flooded, amid, err := run(crowd)
 	if err != nil {
 		return err
 	}
-	amid := each(flooded)
 	if err := pause(ctx, overloadRest); err != nil {
 		return err
 	}
 	again := l
-	spent = cpuOf(os.Getpid())
 	again.conns, again.duration, again.open = b.size.retrying, crowd.duration, true
-	retried, err := again.run(ctx)
+	retried, among, err := run(again)
 	if err != nil {
 		return err
 	}
 	good := func(o *outcome) float64 { return float64(o.done) / crowd.duration.Seconds() } // refusals come until later
-	among := each(retried)
 	others := 100 * float64(flooded.failed) / float64(flooded.done+flooded.busy+flooded.failed)
 	for i, v := range []float64{
 		calm.rate(), 100 * good(flooded) / calm.rate(), others, inMillis(flooded.quantile(99)),
@@ -129,7 +126,7 @@ func (b *bench) overloadRound(ctx context.Context, l load, round int, rows []*ro
 
 // idleCrowd opens as many idle connections as the API may have after one request on each, and times the next client.
 func (b *bench) idleCrowd(ctx context.Context, api *server) error {
-	before, err := residentOf(api.Pid())
+	before, _, err := memoryOf(api.Pid())
 	if err != nil {
 		return err
 	}
@@ -166,28 +163,26 @@ func (b *bench) idleCrowd(ctx context.Context, api *server) error {
 		}
 		next.add(ours, inMillis(time.Since(start)))
 	}
-	crowded, err := residentOf(api.Pid())
+	crowded, _, err := memoryOf(api.Pid())
 	if err != nil {
 		return err
 	}
 	leave()
 	var after float64
 	err = until(ctx, 10*time.Second, func() (bool, error) {
-		after, err = residentOf(api.Pid())
+		after, _, err = memoryOf(api.Pid())
 		return after < (before+crowded)/2, err
 	})
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	b.report.add(next)
-	for _, memory := range []row{
-		{what: "beside them", unit: mebibytes, samples: [sides]sample{{crowded / mib}}},
-		{what: "ten seconds after them", unit: mebibytes, samples: [sides]sample{{after / mib}}},
-		{what: "for one of them", unit: octets, samples: [sides]sample{{(crowded - before) / float64(b.size.idle)}}},
-	} {
-		memory.measure, memory.what = "overload", "API, resident memory "+memory.what
-		b.report.add(memory)
+	memory := func(what string, u unit, v float64) {
+		b.report.value(row{measure: "overload", what: "API, resident memory " + what, unit: u}, v)
 	}
+	memory("beside them", mebibytes, crowded/mib)
+	memory("ten seconds after them", mebibytes, after/mib)
+	memory("for one of them", octets, (crowded-before)/float64(b.size.idle))
 	b.sayf("  %d idle connections: the next client waits %v ms; memory %.0f MiB before, %.0f beside them, %.0f when they have gone",
 		b.size.idle, next.samples[ours], before/mib, crowded/mib, after/mib)
 	return nil

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
-	"golang.org/x/sync/errgroup"
 
 	"usher/accounts"
 	"usher/contact"
@@ -52,26 +53,21 @@ func (b *bench) lookUpBesides(ctx context.Context) error {
 		addr: api.addr, conns: 8, duration: b.duration, next: b.numbers.next, want: http.StatusOK,
 		make: func(n int) request { return get("/v1/usernames/" + usernameOf(n)) },
 	}
-	r := row{
+	r := []*row{{
 		measure: "register", what: "look-up beside registrations, 8 connections, p99", unit: millis,
 		floor: "the same in peace", target: atMostTimes(3),
-	}
-	for round := range b.rounds {
-		quiet, err := lookUps.run(ctx)
-		if err != nil {
-			return err
+	}}
+	p99 := func(run func(context.Context) (*outcome, error)) rate {
+		return func(ctx context.Context) (float64, error) {
+			o, err := run(ctx)
+			if err != nil {
+				return 0, err
+			}
+			return inMillis(o.quantile(99)), nil
 		}
-		busy, err := b.whileRegistering(ctx, api.addr, lookUps)
-		if err != nil {
-			return err
-		}
-		r.add(theFloor, inMillis(quiet.quantile(99)))
-		r.add(ours, inMillis(busy.quantile(99)))
-		b.sayf("  round %d: look-ups %.0f/s, p99 %v, in peace %.0f/s, p99 %v", round+1,
-			busy.rate(), busy.quantile(99), quiet.rate(), quiet.quantile(99))
 	}
-	b.report.add(r)
-	return nil
+	return b.takeTurns(ctx, turn{"p99 of look-ups in peace", theFloor, p99(lookUps.run), r},
+		turn{"beside registrations", ours, p99(func(ctx context.Context) (*outcome, error) { return b.whileRegistering(ctx, api.addr, lookUps) }), r})
 }
 
 // whileRegistering runs a load in the middle of one of registrations.
@@ -98,9 +94,7 @@ func (b *bench) signIn(ctx context.Context) error {
 		return err
 	}
 	return b.hashing(ctx, "signin", "sign-in", target{}, caller{},
-		func(n int) request {
-			return post("/v1/sessions", `{"login":"`+usernameOf(first+n%owners)+`","password":"`+password+`"}`)
-		})
+		func(n int) request { return signInOf(first + n%owners) })
 }
 
 // hashing compares requests that each cost a password hash with hashes alone.
@@ -113,38 +107,12 @@ func (b *bench) hashing(
 	}
 	defer api.stop()
 	r := row{measure: name, what: what + ", " + connections(people), unit: perSec, floor: "argon2id on all cores", target: t}
-	c := comparison{
+	turns := b.sidesOf(comparison{
 		callers: [sides]caller{ours: {addr: api.addr, make: build, want: http.StatusCreated}, thePeer: peer},
 		busy:    http.StatusServiceUnavailable,
-	}
-	for round := range b.rounds {
-		for _, s := range []side{ours, theFloor, thePeer} {
-			var rate float64
-			switch {
-			case s == theFloor:
-				rate, err = floor{Kind: floorHash, Duration: b.duration}.measure(ctx, b.testbed)
-			case c.callers[s].addr == "":
-				continue
-			default:
-				var o *outcome
-				if o, err = b.runSide(ctx, c, s, people, b.duration); err == nil {
-					rate = o.rate()
-					r.times[s].add(o)
-					if s == thePeer {
-						r.refused = append(r.refused, o.refusals())
-					}
-					b.sayf("  %d of %d got 503", o.busy, o.busy+o.done)
-				}
-			}
-			if err != nil {
-				return err
-			}
-			r.add(s, rate)
-			b.sayf("  round %d, %s: %.1f/s", round+1, s, rate)
-		}
-	}
-	b.report.add(r)
-	return nil
+	}, people, &r)
+	bare := turn{"floor", theFloor, floor{Kind: floorHash, Duration: b.duration}.measure(b.testbed), []*row{&r}}
+	return b.takeTurns(ctx, slices.Insert(turns, 1, bare)...)
 }
 
 // seedPeople is seed for accounts that [password] opens. All have the same hash: making many would take seconds.
@@ -159,21 +127,22 @@ func (b *bench) seedPeople(ctx context.Context, count int) (first int, err error
 // seed files so many active accounts and returns the number of the first; the others follow it. With a hash
 // of "" no password is right.
 func (b *bench) seed(ctx context.Context, count int, hash string) (first int, err error) {
+	const batch = 500
 	store := sqlstore.NewAccounts(b.testbed.db, b.testbed.keys)
-	first = int(b.numbers.last.Add(int64(count))) - count + 1
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(16)
-	for n := first; n < first+count; n++ {
-		group.Go(func() error {
-			account, err := accountOf(n)
-			if err != nil {
-				return err
+	first, next := b.numbers.block(count)
+	for filed := 0; filed < count; filed += batch {
+		list := make([]accounts.Account, min(batch, count-filed))
+		for i := range list {
+			if list[i], err = accountOf(next()); err != nil {
+				return 0, err
 			}
-			account.Active, account.PasswordHash = true, hash
-			return store.Create(ctx, account, nil)
-		})
+			list[i].Active, list[i].PasswordHash = true, hash
+		}
+		if created, err := store.CreateAll(ctx, list, true); err != nil || len(created) != len(list) {
+			return 0, errors.Join(err, fmt.Errorf("%d of %d accounts are filed", len(created), len(list)))
+		}
 	}
-	return first, group.Wait()
+	return first, nil
 }
 
 // accountOf is the account of the nth number, name and address, as a registration files it.

@@ -1,65 +1,151 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 )
 
-// drainLimit bounds the time until the vendor has the last message.
-const drainLimit = 15 * time.Minute
+// timeFor bounds how long so many messages may take from the first request until the vendor has the last one.
+func timeFor(count int) time.Duration { return 5*time.Minute + time.Duration(count)*2*time.Millisecond }
+
+// queue is a number of messages for one vendor, with what queues them and what sends them.
+type queue struct {
+	vendor string
+	count  int
+	fill   func(ctx context.Context, count int) error
+	worker starter
+	used   usage // gets the processor time of all processes
+}
+
+// codeQueue is a queue of codes through a provider.
+func (b *bench) codeQueue(provider string, count int, used usage) queue {
+	worker := b.testbed.workerOf("sms", map[string]string{"USHER_SMS_PROVIDERS": provider})
+	return queue{provider, count, b.requested(b.testbed.apiOf(nil), plainCodes), worker, used}
+}
+
+// mailQueue is a queue of activation mails.
+func (b *bench) mailQueue(used usage) queue {
+	return queue{"smtp", b.size.mails, b.fileMails, b.testbed.workerOf("email", nil), used}
+}
+
+// requested has a server queue so many codes, and stops it.
+func (b *bench) requested(from starter, codes func(addr string) caller) func(ctx context.Context, count int) error {
+	return func(ctx context.Context, count int) error {
+		server, err := from(ctx)
+		if err != nil {
+			return err
+		}
+		defer server.stop()
+		_, err = b.request(ctx, codes(server.addr), count)
+		return err
+	}
+}
+
+// request has exactly so many codes issued, and returns when the first was asked for. Instead of requests that are answered 503,
+// as a cold server does under load, it makes others.
+func (b *bench) request(ctx context.Context, from caller, count int) (began time.Time, err error) {
+	c := comparison{callers: [sides]caller{ours: from}, busy: http.StatusServiceUnavailable}
+	for missing := count; missing > 0; {
+		c.count = missing
+		o, err := b.runSide(ctx, c, ours, busiest[0], timeFor(count))
+		if err == nil && o.refused+o.failed > 0 {
+			err = fmt.Errorf("of %d codes %d were refused, %d failed", missing, o.refused, o.failed)
+		}
+		if err != nil {
+			return began, err
+		}
+		if missing == count {
+			began = time.Now().Add(-o.elapsed) // seeding took its time before
+		}
+		missing -= o.done
+	}
+	return began, nil
+}
+
+// drain fills a queue, starts its worker and measures from the vendor's first message to its last.
+func (b *bench) drain(q queue) rate {
+	return func(ctx context.Context) (float64, error) {
+		if err := b.testbed.clear(ctx); err != nil {
+			return 0, err
+		}
+		if err := q.fill(ctx, q.count); err != nil {
+			return 0, err
+		}
+		return b.work(ctx, q)
+	}
+}
+
+// work does the same with a queue that is filled.
+func (b *bench) work(ctx context.Context, q queue) (float64, error) {
+	before := b.usage(nil, nil) // the worker's start counts as well
+	worker, err := q.worker(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer worker.stop()
+	tally, err := b.testbed.vendor.await(ctx, q.vendor, q.count)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %s", err, worker.LastOutput())
+	}
+	q.used.add(before, b.usage(worker, nil))
+	return perSecond(tally), nil
+}
 
 // drainFast shows the worker's own cost: the vendor answers at once.
 func (b *bench) drainFast(ctx context.Context) error {
-	return b.drain(ctx, "drain", "queue of codes, vendor answers at once", b.size.drain, 0, ofFloor(0.70))
+	return b.drainCodes(ctx, "drain", "queue of codes, vendor answers at once", b.size.drain, 0)
 }
 
 // drainSlow shows whether the worker keeps enough requests open: with 50 ms each, 8,000/s need 400.
 func (b *bench) drainSlow(ctx context.Context) error {
-	return b.drain(ctx, "drain-50ms", "queue of codes, vendor takes 50 ms", b.size.drainSlow, 50*time.Millisecond, target{})
+	return b.drainCodes(ctx, "drain-50ms", "queue of codes, vendor takes 50 ms", b.size.drainSlow, 50*time.Millisecond)
 }
 
-// drain fills a queue, starts the worker and measures from the vendor's first code to its last.
-func (b *bench) drain(ctx context.Context, name, what string, count int, delay time.Duration, t target) error {
+// contender clears a queue of codes beside ours. Its row names it, and has its target.
+type contender struct {
+	row   row
+	side  side
+	drain rate
+}
+
+// drainCodes takes turns between our worker and the floors, or all peers of -peer.
+func (b *bench) drainCodes(ctx context.Context, name, what string, count int, delay time.Duration) error {
 	if err := b.testbed.vendor.delay(ctx, delay); err != nil {
 		return err
 	}
-	defer func() { _ = b.testbed.vendor.delay(context.WithoutCancel(ctx), 0) }() // the testbed may be closing
-	with := row{measure: name, what: what, unit: perSec, floor: "Asynq, one call signed by hand", target: t}
-	without := row{
-		measure: name, what: "the same, against tasks that do nothing", unit: perSec, floor: "Asynq alone",
+	others := b.queueFloors(count, delay)
+	if len(b.with) > 0 {
+		others = b.queuePeers(count, delay)
 	}
 	used := usage{}
-	calls := b.queueFloor(count, delay)
-	floors := calls
-	floors.VendorURL = ""
-	for round := range b.rounds {
-		rate, err := b.drainOnce(ctx, "aliyun", count, used)
-		if err != nil {
-			return err
-		}
-		with.add(ours, rate)
-		without.add(ours, rate)
-		calling, err := calls.measure(ctx, b.testbed)
-		if err != nil {
-			return err
-		}
-		with.add(theFloor, calling)
-		b.sayf("  round %d: ours %.0f/s, floor %.0f/s", round+1, rate, calling)
-		if delay == 0 {
-			idle, err := floors.measure(ctx, b.testbed)
-			if err != nil {
-				return err
-			}
-			without.add(theFloor, idle)
-		}
+	turns := []turn{{name: "ours", side: ours, measure: b.drain(b.codeQueue("aliyun", count, used))}}
+	for _, other := range others {
+		r := &other.row
+		r.measure, r.what, r.unit = name, cmp.Or(r.what, what), perSec
+		turns[0].rows = append(turns[0].rows, r)
+		turns = append(turns, turn{r.floor + r.peer, other.side, other.drain, []*row{r}})
 	}
-	b.report.add(with)
-	if delay == 0 {
-		b.report.add(without)
+	if err := b.takeTurns(ctx, turns...); err != nil || len(b.with) > 0 {
+		return err
 	}
 	b.report.use("one code from the queue to the vendor, "+what, used, count*b.rounds)
 	return nil
+}
+
+// queueFloors are Asynq alone, which calls the vendor, and against one that answers at once also Asynq with tasks that do nothing.
+func (b *bench) queueFloors(count int, delay time.Duration) []contender {
+	f := b.queueFloor(count, delay)
+	calls := contender{row{floor: "Asynq, one call signed by hand"}, theFloor, f.measure(b.testbed)}
+	if delay > 0 {
+		return []contender{calls}
+	}
+	calls.row.target = ofFloor(0.70)
+	f.VendorURL = ""
+	return []contender{calls, {row{what: "the same, against tasks that do nothing", floor: "Asynq alone"}, theFloor, f.measure(b.testbed)}}
 }
 
 // queueFloor is Asynq alone, which calls the vendor.
@@ -75,128 +161,52 @@ func (b *bench) queueFloor(count int, delay time.Duration) floor {
 	return f
 }
 
-// drainTencent compares the ways to two vendors: signing a body against signing parameters.
-func (b *bench) drainTencent(ctx context.Context) error {
-	return b.drainThrough(ctx, "drain-tencent", "tencent", "Tencent")
-}
-
-// drainHTTP compares the signed HTTP sender with Aliyun's client.
-func (b *bench) drainHTTP(ctx context.Context) error {
-	return b.drainThrough(ctx, "drain-http", "http", "the signed HTTP sender")
-}
-
-// drainThrough compares a provider with Aliyun, which takes the place of the floor.
-func (b *bench) drainThrough(ctx context.Context, name, provider, called string) error {
-	r := row{
-		measure: name, what: "queue of codes through " + called + ", vendor answers at once", unit: perSec,
-		floor: "the same through Aliyun", target: ofFloor(0.85),
-	}
-	for round := range b.rounds {
-		for s, through := range []string{provider, "aliyun"} {
-			rate, err := b.drainOnce(ctx, through, b.size.drain, usage{})
-			if err != nil {
-				return err
-			}
-			r.add(side(s), rate)
-			b.sayf("  round %d, %s: %.0f/s", round+1, through, rate)
+// drainVendors compares the ways to other vendors with that to Aliyun, which takes the place of the floor: Tencent's signs a body
+// instead of parameters.
+func (b *bench) drainVendors(ctx context.Context) error {
+	through := func(provider string) rate { return b.drain(b.codeQueue(provider, b.size.drain, usage{})) }
+	var turns []turn
+	aliyun := turn{name: "aliyun", side: theFloor, measure: through("aliyun")}
+	for _, other := range [][2]string{{"tencent", "Tencent"}, {"http", "the signed HTTP sender"}} {
+		r := &row{
+			measure: "drain-vendors", what: "queue of codes through " + other[1] + ", vendor answers at once", unit: perSec,
+			floor: "the same through Aliyun", target: ofFloor(0.85),
 		}
+		turns = append(turns, turn{other[0], ours, through(other[0]), []*row{r}})
+		aliyun.rows = append(aliyun.rows, r)
 	}
-	b.report.add(r)
-	return nil
+	return b.takeTurns(ctx, append(turns, aliyun)...)
 }
 
-// fill has the API queue so many codes, and stops it.
-func (b *bench) fill(ctx context.Context, count int) error {
-	api, err := b.testbed.api(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer api.stop()
-	_, err = b.issue(ctx, api.addr, count)
-	return err
-}
-
-// drainOnce is one round of ours through a provider, and adds the processor time of all processes to used.
-func (b *bench) drainOnce(ctx context.Context, provider string, count int, used usage) (float64, error) {
-	if err := b.testbed.clear(ctx); err != nil {
-		return 0, err
-	}
-	if err := b.fill(ctx, count); err != nil {
-		return 0, err
-	}
-	before := b.usage(nil, nil) // the worker's start counts as well
-	worker, err := b.testbed.worker(ctx, "sms", map[string]string{"USHER_SMS_PROVIDERS": provider})
-	if err != nil {
-		return 0, err
-	}
-	defer worker.stop()
-	tally, err := b.testbed.vendor.await(ctx, provider, count, drainLimit)
-	used.add(before, b.usage(worker, nil))
-	return perSecond(tally), err
-}
-
-// mail does the same with activation mails.
+// mail clears a queue of activation mails.
 func (b *bench) mail(ctx context.Context) error {
-	r := row{
+	r := []*row{{
 		measure: "mail", what: "queue of mails, STARTTLS, 4 connections", unit: perSec,
 		floor: "go-mail, 4 live connections", target: ofFloor(0.60),
-	}
+	}}
 	f := floor{
 		Kind: floorMail, Count: b.size.mails, Concurrency: 4, SMTPAddr: b.testbed.vendor.smtp,
 		CAFile: b.testbed.environ["USHER_SMTP_CA_FILE"], Username: b.testbed.environ["USHER_SMTP_USERNAME"], Password: b.testbed.environ["USHER_SMTP_PASSWORD"],
 	}
 	used := usage{}
-	for round := range b.rounds {
-		rate, err := b.mailOnce(ctx, used)
-		if err != nil {
-			return err
-		}
-		bare, err := f.measure(ctx, b.testbed)
-		if err != nil {
-			return err
-		}
-		r.add(ours, rate)
-		r.add(theFloor, bare)
-		b.sayf("  round %d: ours %.0f/s, floor %.0f/s", round+1, rate, bare)
+	if err := b.takeTurns(ctx, turn{"ours", ours, b.drain(b.mailQueue(used)), r}, turn{"floor", theFloor, f.measure(b.testbed), r}); err != nil {
+		return err
 	}
-	b.report.add(r)
 	b.report.use("one mail from the queue to the server", used, b.size.mails*b.rounds)
 	return nil
-}
-
-// mailOnce is one round of ours, and adds the processor time of all processes to used.
-func (b *bench) mailOnce(ctx context.Context, used usage) (float64, error) {
-	if err := b.testbed.clear(ctx); err != nil {
-		return 0, err
-	}
-	if err := b.fileMails(ctx, b.size.mails); err != nil {
-		return 0, err
-	}
-	before := b.usage(nil, nil) // the worker's start counts as well
-	worker, err := b.testbed.worker(ctx, "email", nil)
-	if err != nil {
-		return 0, err
-	}
-	defer worker.stop()
-	tally, err := b.testbed.vendor.await(ctx, "smtp", b.size.mails, drainLimit)
-	used.add(before, b.usage(worker, nil))
-	return perSecond(tally), err
 }
 
 // endToEnd measures both programs at work at the same time.
 func (b *bench) endToEnd(ctx context.Context) error {
 	for _, delay := range []time.Duration{0, 50 * time.Millisecond} {
-		r := row{measure: "endtoend", what: b.sizeText(delay), unit: perSec}
-		used := usage{}
-		for round := range b.rounds {
-			rate, err := b.throughBoth(ctx, delay, used)
-			if err != nil {
-				return err
-			}
-			r.add(ours, rate)
-			b.sayf("  round %d, vendor %v: %.0f/s", round+1, delay, rate)
+		if err := b.testbed.vendor.delay(ctx, delay); err != nil {
+			return err
 		}
-		b.report.add(r)
+		r, used := row{measure: "endtoend", what: b.sizeText(delay), unit: perSec}, usage{}
+		through := b.through(b.testbed.apiOf(nil), b.testbed.workerOf("sms", nil), plainCodes, used)
+		if err := b.takeTurns(ctx, turn{"vendor takes " + delay.String(), ours, through, []*row{&r}}); err != nil {
+			return err
+		}
 		b.report.use("one code from request to vendor, "+r.what, used, b.size.sends*b.rounds)
 	}
 	return nil
@@ -206,46 +216,50 @@ func (b *bench) sizeText(delay time.Duration) string {
 	return strconv.Itoa(b.size.sends) + " codes end to end, 64 connections, vendor takes " + delay.String()
 }
 
-// throughBoth returns the rate from the first request to the vendor's last message.
-func (b *bench) throughBoth(ctx context.Context, delay time.Duration, used usage) (float64, error) {
-	pair, err := b.both(ctx, delay)
-	if err != nil {
-		return 0, err
+// through measures from the first request to the vendor's last message while a server and a worker work.
+func (b *bench) through(server, worker starter, codes func(addr string) caller, used usage) rate {
+	return func(ctx context.Context) (float64, error) {
+		pair, err := b.start(ctx, server, worker)
+		if err != nil {
+			return 0, err
+		}
+		defer pair.stop()
+		before := b.usage(pair.other, pair.api)
+		began, err := b.request(ctx, codes(pair.api.addr), b.size.sends)
+		if err != nil {
+			return 0, err
+		}
+		tally, err := b.testbed.vendor.await(ctx, "aliyun", b.size.sends)
+		used.add(before, b.usage(pair.other, pair.api))
+		return float64(tally.Count) / time.Unix(0, tally.Last).Sub(began).Seconds(), err
 	}
-	defer pair.stop()
-	before, began := b.usage(pair.worker, pair.api), time.Now()
-	if _, err := b.issue(ctx, pair.api.addr, b.size.sends); err != nil {
-		return 0, err
-	}
-	tally, err := b.testbed.vendor.await(ctx, "aliyun", b.size.sends, drainLimit)
-	used.add(before, b.usage(pair.worker, pair.api))
-	return float64(tally.Count) / time.Unix(0, tally.Last).Sub(began).Seconds(), err
 }
 
-// pair is both programs, ready.
-type pair struct{ api, worker *server }
+// pair is the API, ready, with its worker or another server.
+type pair struct{ api, other *server }
 
 // both starts both programs on an empty testbed.
-func (b *bench) both(ctx context.Context, delay time.Duration) (*pair, error) {
-	if err := b.testbed.vendor.delay(ctx, delay); err != nil {
-		return nil, err
-	}
+func (b *bench) both(ctx context.Context) (*pair, error) {
+	return b.start(ctx, b.testbed.apiOf(nil), b.testbed.workerOf("sms", nil))
+}
+
+// start starts two programs on an empty testbed.
+func (b *bench) start(ctx context.Context, api, other starter) (p *pair, err error) {
 	if err := b.testbed.clear(ctx); err != nil {
 		return nil, err
 	}
-	api, err := b.testbed.api(ctx, nil)
-	if err != nil {
+	p = &pair{}
+	if p.api, err = api(ctx); err != nil {
 		return nil, err
 	}
-	worker, err := b.testbed.worker(ctx, "sms", nil)
-	if err != nil {
-		api.stop()
+	if p.other, err = other(ctx); err != nil {
+		p.api.stop()
 		return nil, err
 	}
-	return &pair{api, worker}, nil
+	return p, nil
 }
 
 func (p *pair) stop() {
 	p.api.stop()
-	p.worker.stop()
+	p.other.stop()
 }

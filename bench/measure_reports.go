@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -16,7 +15,7 @@ const benchSecret = "a-secret-for-measurements"
 // reports pushes one report of Aliyun for each of many sent codes, and checks that none was lost.
 func (b *bench) reports(ctx context.Context) error {
 	settings := map[string]string{"USHER_REPORT_SECRET": benchSecret}
-	return b.against(ctx, settings, floor{Kind: floorHTTP}, func(api *server, floorAddr string) error {
+	return b.against(ctx, settings, b.floorServer(0), func(api, bare *server) error {
 		ids, err := b.sent(ctx, api.addr)
 		if err != nil {
 			return err
@@ -28,14 +27,14 @@ func (b *bench) reports(ctx context.Context) error {
 				ours: {addr: api.addr, make: func(int) request {
 					return post("/v1/reports/aliyun/"+benchSecret, reportBody(ids[int(pushed.Add(1))%len(ids)]))
 				}, want: http.StatusOK},
-				theFloor: {addr: floorAddr, make: func(n int) request { return post("/checks", codeBody(n)) }, want: http.StatusOK},
+				theFloor: {addr: bare.addr, make: func(n int) request { return post("/checks", codeBody(n)) }, want: http.StatusOK},
 			},
 			count: len(ids)/(b.rounds*len(b.size.levels)+1) - 1, // and the warm-up
 		})
 		if err != nil {
 			return err
 		}
-		return b.delivered(ctx, api.ops, min(int(pushed.Load()), len(ids)))
+		return b.delivered(api.ops, min(int(pushed.Load()), len(ids)))
 	})
 }
 
@@ -45,12 +44,7 @@ func (b *bench) sent(ctx context.Context, api string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	worker, err := b.testbed.worker(ctx, "sms", nil)
-	if err != nil {
-		return nil, err
-	}
-	defer worker.stop()
-	if _, err := b.testbed.vendor.await(ctx, "aliyun", b.size.codes, drainLimit); err != nil {
+	if _, err := b.work(ctx, b.codeQueue("aliyun", b.size.codes, usage{})); err != nil {
 		return nil, err
 	}
 	return b.testbed.codeIDs(ctx, first, b.size.codes)
@@ -62,17 +56,8 @@ func reportBody(id string) string {
 }
 
 // delivered returns an error unless the API has counted so many messages as delivered.
-func (b *bench) delivered(ctx context.Context, ops string, want int) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ops+"/metrics", nil)
-	if err != nil {
-		return err
-	}
-	response, err := b.testbed.vendor.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+func (b *bench) delivered(ops string, want int) error {
+	text, err := fetch(ops, "/metrics", patience)
 	if err != nil {
 		return err
 	}

@@ -14,25 +14,25 @@ import (
 
 // startUp measures from the start of a process until it answers that it is ready.
 func (b *bench) startUp(ctx context.Context) error {
+	timed := func(start starter) rate {
+		return func(ctx context.Context) (float64, error) {
+			p, err := start(ctx)
+			if err != nil {
+				return 0, err
+			}
+			p.stop()
+			return inMillis(p.readyAt.Sub(p.started)), nil
+		}
+	}
 	api := row{measure: "startup", what: "API, start to ready", unit: millis, target: most(300)}
 	worker := row{measure: "startup", what: "worker, start to ready", unit: millis, target: most(300)}
-	for range b.size.starts {
-		p, err := b.testbed.api(ctx, nil)
-		if err != nil {
-			return err
-		}
-		p.stop()
-		api.add(ours, inMillis(p.readyAt.Sub(p.started)))
-		if p, err = b.testbed.worker(ctx, "sms,email", nil); err != nil {
-			return err
-		}
-		p.stop()
-		worker.add(ours, inMillis(p.readyAt.Sub(p.started)))
+	err := b.inTurns(ctx, b.size.starts,
+		turn{"API", ours, timed(b.testbed.apiOf(nil)), []*row{&api}},
+		turn{"worker", ours, timed(b.testbed.workerOf("sms,email", nil)), []*row{&worker}})
+	if err == nil {
+		b.report.add(api, worker)
 	}
-	b.sayf("  API %v ms, worker %v ms", api.samples[ours].median(), worker.samples[ours].median())
-	b.report.add(api)
-	b.report.add(worker)
-	return nil
+	return err
 }
 
 // inMillis is a duration in the unit of the report's rows.
@@ -100,7 +100,7 @@ const (
 // beside looks names up and registers people until stop is called, which returns what failed.
 func (b *bench) beside(ctx context.Context, api string) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
-	all := load{addr: api, conns: 64, duration: drainLimit, next: b.numbers.next}
+	all := load{addr: api, conns: 64, duration: timeFor(0), next: b.numbers.next}
 	lookUps, registrations := all, all
 	lookUps.rate, lookUps.want = lookUpsBeside, http.StatusOK
 	lookUps.make = func(n int) request { return get("/v1/usernames/" + usernameOf(n)) }
@@ -121,7 +121,7 @@ func (b *bench) beside(ctx context.Context, api string) (stop func() error) {
 
 // clicks returns the sorted times of one round.
 func (b *bench) clicks(ctx context.Context, rate int, busy bool) (_ []time.Duration, err error) {
-	pair, err := b.both(ctx, 0)
+	pair, err := b.both(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (b *bench) clicks(ctx context.Context, rate int, busy bool) (_ []time.Durat
 	if _, err := warm.run(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := b.testbed.vendor.await(ctx, "aliyun", warm.count, patience); err != nil {
+	if _, err := b.testbed.vendor.await(ctx, "aliyun", warm.count); err != nil {
 		return nil, err
 	}
 	if busy {
@@ -146,8 +146,8 @@ func (b *bench) clicks(ctx context.Context, rate int, busy bool) (_ []time.Durat
 		stop := b.beside(ctx, pair.api.addr)
 		defer func() { err = errors.Join(err, stop()) }()
 	}
-	clicked := &clicks{next: b.numbers.next, at: map[string]time.Time{}}
-	l.next, l.make = clicked.number, clicked.stamp(l.make)
+	clicked := &clicks{at: map[string]time.Time{}}
+	l.make = clicked.stamp(l.make)
 	l.duration += patience // the rate may not be reached
 	o, err := l.run(ctx)
 	if err != nil {
@@ -156,7 +156,7 @@ func (b *bench) clicks(ctx context.Context, rate int, busy bool) (_ []time.Durat
 	if o.rate() < 0.9*l.rate {
 		b.sayf("  only %.0f/s were reached", o.rate())
 	}
-	if _, err := b.testbed.vendor.await(ctx, "aliyun", warm.count+o.done, patience); err != nil {
+	if _, err := b.testbed.vendor.await(ctx, "aliyun", warm.count+o.done); err != nil {
 		return nil, err
 	}
 	arrivals, err := b.testbed.vendor.arrivals(ctx)
@@ -168,12 +168,9 @@ func (b *bench) clicks(ctx context.Context, rate int, busy bool) (_ []time.Durat
 
 // clicks has the start of each number's request.
 type clicks struct {
-	next func() int
-	mu   sync.Mutex
-	at   map[string]time.Time
+	mu sync.Mutex
+	at map[string]time.Time
 }
-
-func (c *clicks) number() int { return c.next() }
 
 // stamp notes the time when a request is about to be sent.
 func (c *clicks) stamp(build func(n int) request) func(n int) request {

@@ -49,7 +49,7 @@ func (p *peer) caller(ctx context.Context, n int) (caller, error) {
 		return caller{}, fmt.Errorf("want http://host:port/…, got %q", p.url)
 	}
 	path := p.url[len("http://")+len(u.Host):]
-	c := caller{addr: u.Host, needs: needs{good: p.good}, make: func(n int) request {
+	c := caller{addr: u.Host, good: p.good, make: func(n int) request {
 		if p.body == "" {
 			return request{method: p.method, path: fillIn(path, n)}
 		}

@@ -110,14 +110,7 @@ print('Python %s, Django %s, gunicorn %s, Celery %s' % (sys.version.split()[0], 
 		return nil, err
 	}
 	d.about = strings.TrimSpace(string(versions))
-	p, err := d.python("migrate", nil, "django", "migrate")
-	if err != nil {
-		return nil, err
-	}
-	if err := p.Wait(ctx); err != nil {
-		return nil, fmt.Errorf("migrate: %w: %s", err, p.LastOutput())
-	}
-	return d, nil
+	return d, d.script(ctx, "-m", "django", "migrate")
 }
 
 // connect makes the database and the settings.
@@ -160,47 +153,59 @@ func (d *djangoPeer) python(name string, settings map[string]string, args ...str
 	return start(d.dir, name, environ, debianPython, append([]string{"-m"}, args...)...)
 }
 
-// serve starts gunicorn, which hashes passwords with Django's hasher of that name: PBKDF2 or Argon2.
-func (d *djangoPeer) serve(ctx context.Context, hasher string) (*server, error) {
-	addr, err := freeAddr()
+// script runs Python with the project's settings and waits for its end.
+func (d *djangoPeer) script(ctx context.Context, args ...string) error {
+	p, err := start(d.dir, "script", d.environ, debianPython, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p, err := d.python("gunicorn", map[string]string{"PEER_HASHER": hasher}, "gunicorn", "--bind", addr, "--workers", strconv.Itoa(d.web.workers),
-		"--threads", strconv.Itoa(d.web.threads), "--log-level", "warning", "signup.wsgi")
-	if err != nil {
-		return nil, err
+	if err := p.Wait(ctx); err != nil {
+		return fmt.Errorf("%.100q: %w: %s", args, err, p.LastOutput())
 	}
-	if err := p.ready(ctx, addr, "/ready/"); err != nil {
-		p.stop()
-		return nil, err
-	}
-	return &server{p, addr, ""}, nil
+	return nil
 }
 
-// worker starts Celery and waits until it takes tasks.
-func (d *djangoPeer) worker(ctx context.Context, of pool) (*process, error) {
-	p, err := d.python("celery", nil, "celery", "--app", "signup", "worker", "--pool", of.kind, "--concurrency", strconv.Itoa(of.size),
-		"--loglevel", "warning", "--without-gossip", "--without-mingle", "--without-heartbeat")
-	if err != nil {
-		return nil, err
-	}
-	err = until(ctx, startLimit, func() (bool, error) {
-		if p.Ended() {
-			return false, errors.New("celery has ended")
+// serving starts gunicorn, which hashes passwords with Django's hasher of that name: PBKDF2 or Argon2.
+func (d *djangoPeer) serving(hasher string) starter {
+	return func(ctx context.Context) (*server, error) {
+		addr, err := freeAddr()
+		if err != nil {
+			return nil, err
 		}
-		return strings.Contains(p.Output(), "worker is ready"), nil
-	})
-	if err != nil {
-		p.stop()
-		return nil, fmt.Errorf("%w: %s", err, p.LastOutput())
+		p, err := d.python("gunicorn", map[string]string{"PEER_HASHER": hasher}, "gunicorn", "--bind", addr, "--workers", strconv.Itoa(d.web.workers),
+			"--threads", strconv.Itoa(d.web.threads), "--log-level", "warning", "signup.wsgi")
+		if err != nil {
+			return nil, err
+		}
+		return p.serves(ctx, addr, "/ready/")
 	}
-	return p, nil
+}
+
+// working starts Celery and waits until it takes tasks.
+func (d *djangoPeer) working(of pool) starter {
+	return func(ctx context.Context) (*server, error) {
+		p, err := d.python("celery", nil, "celery", "--app", "signup", "worker", "--pool", of.kind, "--concurrency", strconv.Itoa(of.size),
+			"--loglevel", "warning", "--without-gossip", "--without-mingle", "--without-heartbeat")
+		if err != nil {
+			return nil, err
+		}
+		err = until(ctx, startLimit, func() (bool, error) {
+			if p.Ended() {
+				return false, errors.New("celery has ended")
+			}
+			return strings.Contains(p.Output(), "worker is ready"), nil
+		})
+		if err != nil {
+			p.stop()
+			return nil, fmt.Errorf("%w: %s", err, p.LastOutput())
+		}
+		return &server{process: p}, nil
+	}
 }
 
 // queueMails queues so many mails.
 func (d *djangoPeer) queueMails(ctx context.Context, count int) error {
-	p, err := start(d.dir, "feed", d.environ, debianPython, "-c", `
+	return d.script(ctx, "-c", `
 import sys
 import django
 django.setup()
@@ -208,13 +213,6 @@ from signup.tasks import send_verify_mail
 for i in range(int(sys.argv[1])):
     send_verify_mail.delay(i, 'bench-%d@example.com' % i)
 `, strconv.Itoa(count))
-	if err != nil {
-		return err
-	}
-	if err := p.Wait(ctx); err != nil {
-		return fmt.Errorf("queue mails: %w: %s", err, p.LastOutput())
-	}
-	return nil
 }
 
 // fileUsers files accounts for so many numbers.
@@ -234,7 +232,7 @@ const djangoGood = `"code": "0"`
 
 // at returns a caller of an endpoint of the project.
 func (d *djangoPeer) at(addr string, build func(n int) request) caller {
-	return caller{addr: addr, make: build, want: http.StatusOK, needs: needs{good: djangoGood}}
+	return caller{addr: addr, make: build, want: http.StatusOK, good: djangoGood}
 }
 
 // codes returns the caller that asks for codes, with the text of a captcha.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"usher/internal/testkit"
 )
@@ -37,7 +36,7 @@ func TestDjango_answers_and_delivers(t *testing.T) {
 	t.Parallel()
 	d := openTestDjango(t)
 	ctx, vendor := t.Context(), d.testbed.vendor
-	web, err := d.serve(ctx, "PBKDF2")
+	web, err := d.serving("PBKDF2")(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +49,7 @@ func TestDjango_answers_and_delivers(t *testing.T) {
 	right, wrong := d.codes(web.addr, captchaText), d.codes(web.addr, "97531")
 	const drawn = "00000000-0000-0000-0000-00000000000a"
 	look := func(path, good string) caller {
-		return caller{addr: web.addr, make: func(int) request { return get(path) }, want: http.StatusOK, needs: needs{good: good}}
+		return caller{addr: web.addr, make: func(int) request { return get(path) }, want: http.StatusOK, good: good}
 	}
 	for _, test := range []struct {
 		what    string
@@ -81,13 +80,13 @@ func TestDjango_answers_and_delivers(t *testing.T) {
 	if text, err := d.redis.Get(ctx, "img_"+drawn).Result(); err != nil || len(text) != 4 {
 		t.Errorf("the text of the captcha that was drawn is %q, %v", text, err)
 	}
-	worker, err := d.worker(ctx, manyProcesses)
+	worker, err := d.working(manyProcesses)(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(worker.stop)
 	for name, count := range map[string]int{"aliyun": 1, "smtp": 2} {
-		if tally, err := vendor.await(ctx, name, count, time.Minute); err != nil || tally.Count != count {
+		if tally, err := vendor.await(ctx, name, count); err != nil || tally.Count != count {
 			t.Errorf("%s has %d messages, %v; want %d\n%s", name, tally.Count, err, count, worker.LastOutput())
 		}
 	}

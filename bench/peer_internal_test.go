@@ -94,7 +94,8 @@ func TestRow_tells_the_peers_refusals_beside_its_figure(t *testing.T) {
 	t.Parallel()
 	r := row{unit: perSec, peer: "Django", samples: [sides]sample{ours: {800}, thePeer: {100}}, refused: sample{12}, target: ofPeer(8)}
 	text, ratio := r.peerText()
-	if text != "100 /s: Django; besides, 12.0 % of its answers were refusals" || ratio != "8.00" || r.verdict() != "met" {
-		t.Errorf("got %q, %q, %q", text, ratio, r.verdict())
+	bound, verdict := r.verdict()
+	if text != "100 /s: Django; besides, 12.0 % of its answers were refusals" || ratio != "8.00" || bound != "≥ 8 × the peer" || verdict != "met" {
+		t.Errorf("got %q, %q, %q, %q", text, ratio, bound, verdict)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -31,29 +30,20 @@ func (s *testbed) queues() string { return filepath.Join(s.dir, "queues") }
 // river is River on a database of its own on our PostgreSQL, with its defaults or tuned.
 func (b *bench) river(count int, delay time.Duration, tuned bool) contender {
 	// Its defaults fetch once in 100 ms, a hundred jobs at most here.
-	c := contender{name: "River, default settings, 100 workers", target: 2}
+	about := row{peer: "River, default settings, 100 workers", target: ofPeer(2)}
 	settings := map[string]any{"count": count / 5, "workers": 100}
 	if tuned {
 		settings = map[string]any{"count": count, "workers": 500, "tuned": true}
-		c = contender{name: "River, tuned: 500 workers, fetches at once"}
+		about = row{peer: "River, tuned: 500 workers, fetches at once"}
 	}
 	floor := b.queueFloor(count, delay)
 	settings["vendor_url"], settings["key_id"], settings["key_secret"] = floor.VendorURL, floor.KeyID, floor.KeySecret
 	settings["database_url"] = strings.Replace(b.testbed.postgres.URL(), "/postgres?", "/river?", 1)
-	c.drain = func(ctx context.Context) (float64, error) {
+	return contender{about, thePeer, printed(func() (*process, error) {
 		spec, err := json.Marshal(settings)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		p, err := start(b.testbed.dir, "river", nil, b.testbed.queues(), string(spec))
-		if err != nil {
-			return 0, err
-		}
-		rate, err := p.result(ctx)
-		if err == nil && rate <= 0 {
-			err = errors.New("it has no rate")
-		}
-		return rate, err
-	}
-	return c
+		return start(b.testbed.dir, "river", nil, b.testbed.queues(), string(spec))
+	})}
 }

@@ -24,25 +24,15 @@ func cpuOf(pid int) time.Duration {
 	return total
 }
 
-// residentOf returns the resident memory of a process in bytes.
-func residentOf(pid int) (float64, error) {
+// memoryOf returns the resident memory of a process in bytes, and the part of it that is not mapped from files: the pages of the
+// program itself are, which its processes share and the kernel may drop.
+func memoryOf(pid int) (resident, anonymous float64, err error) {
 	process, err := procfs.NewProc(pid)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	status, err := process.NewStatus()
-	return float64(status.VmRSS), err
-}
-
-// anonymousOf returns the part of it that is not mapped from files: the pages of the program itself are, which its processes
-// share and the kernel may drop.
-func anonymousOf(pid int) (float64, error) {
-	process, err := procfs.NewProc(pid)
-	if err != nil {
-		return 0, err
-	}
-	status, err := process.NewStatus()
-	return float64(status.RssAnon), err
+	return float64(status.VmRSS), float64(status.RssAnon), err
 }
 
 // machine returns the processor's name and the load of the last minute, for the report.

@@ -36,8 +36,8 @@ func (p *process) stop() {
 // startLimit bounds how long a program may take until it is ready, on a busy machine.
 const startLimit = 30 * time.Second
 
-// ready waits until the program answers 200 at the path, and notes when that was.
-func (p *process) ready(ctx context.Context, addr, path string) error {
+// serves waits until the program answers 200 at the path, and notes when that was. A program that does not is stopped.
+func (p *process) serves(ctx context.Context, addr, path string) (*server, error) {
 	c := newClient(addr, time.Now().Add(startLimit))
 	defer c.CloseIdleConnections()
 	err := until(ctx, startLimit, func() (bool, error) {
@@ -49,9 +49,10 @@ func (p *process) ready(ctx context.Context, addr, path string) error {
 	})
 	p.readyAt = time.Now()
 	if err != nil {
-		return fmt.Errorf("await %s: %w: %s", p.name, err, p.LastOutput())
+		p.stop()
+		return nil, fmt.Errorf("await %s: %w: %s", p.name, err, p.LastOutput())
 	}
-	return nil
+	return &server{p, addr, ""}, nil
 }
 
 // until asks every two milliseconds whether the condition holds.

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -31,8 +29,7 @@ func (b *bench) profiles(ctx context.Context) error {
 	l.duration = time.Duration(seconds+1) * time.Second // enough codes for the worker to be busy as long
 	loaded := make(chan error, 1)
 	go func() { _, err := l.run(ctx); loaded <- err }()
-	err = errors.Join(b.saveProfiles(ctx, api, seconds, "api"), <-loaded)
-	if err != nil {
+	if err := errors.Join(b.saveProfiles(api, seconds, "api"), <-loaded); err != nil {
 		return err
 	}
 	api.stop()
@@ -55,36 +52,19 @@ func (b *bench) profileWorker(ctx context.Context, channel string, environ map[s
 		return err
 	}
 	defer worker.stop()
-	return b.saveProfiles(ctx, worker, seconds, "worker-"+channel)
+	return b.saveProfiles(worker, seconds, "worker-"+channel)
 }
 
-// saveProfiles saves a program's CPU profile of so many seconds, and its allocations.
-func (b *bench) saveProfiles(ctx context.Context, s *server, seconds int, name string) error {
-	path := filepath.Join(b.profile, name)
-	return errors.Join(
-		saveProfile(ctx, s, "profile?seconds="+strconv.Itoa(seconds), path+".pprof"),
-		saveProfile(ctx, s, "allocs", path+"-allocs.pprof"))
-}
-
-// saveProfile writes one profile of a program's operations port to a file.
-func saveProfile(ctx context.Context, s *server, profile, path string) error {
-	url := "http://" + s.ops + "/debug/pprof/" + profile
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return err
+// saveProfiles saves a program's CPU profile of so many seconds, and the allocations until then, from its operations port.
+func (b *bench) saveProfiles(s *server, seconds int, name string) error {
+	for _, kind := range [][2]string{{"profile?seconds=" + strconv.Itoa(seconds), ".pprof"}, {"allocs", "-allocs.pprof"}} {
+		saved, err := fetch(s.ops, "/debug/pprof/"+kind[0], time.Minute)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(b.profile, name+kind[1]), saved, 0o644); err != nil {
+			return err
+		}
 	}
-	response, err := (&http.Client{Timeout: time.Minute}).Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return errors.New("no profile: " + response.Status)
-	}
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(file, response.Body)
-	return errors.Join(err, file.Close())
+	return nil
 }

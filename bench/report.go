@@ -110,57 +110,41 @@ func (r *row) peerText() (text, ratio string) {
 
 // target is the bound of a row; the zero value has no bound.
 type target struct {
-	ratio, least, most float64
-	peer               float64 // of the peer at least
-	times              float64 // of the floor at most
-	why                string
+	says func(u unit) string
+	met  func(r *row) bool
 }
 
-// The forms of bounds: a share of the floor, at least, at most, a multiple of the peer, and a multiple of the floor at most.
-func ofFloor(ratio float64) target       { return target{ratio: ratio} }
-func least(v float64, why string) target { return target{least: v, why: why} }
-func most(v float64) target              { return target{most: v} }
-func ofPeer(n float64) target            { return target{peer: n} }
-func atMostTimes(n float64) target       { return target{times: n} }
+// The forms of bounds: a share of the floor, a multiple of the floor at most, a multiple of the peer, at least, and at most.
+func ofFloor(share float64) target {
+	return target{func(unit) string { return fmt.Sprintf("≥ %.2f of the floor", share) }, func(r *row) bool { return r.ratio() >= share }}
+}
 
-func (t target) text(u unit) string {
+func atMostTimes(n float64) target {
+	return target{func(unit) string { return fmt.Sprintf("≤ %.0f × the floor", n) }, func(r *row) bool { return r.ratio() <= n }}
+}
+
+func ofPeer(n float64) target {
+	return target{func(unit) string { return fmt.Sprintf("≥ %.2g × the peer", n) }, func(r *row) bool { return r.overPeer() >= n }}
+}
+
+func least(v float64, why string) target {
+	return target{func(u unit) string { return fmt.Sprintf("≥ %s %s (%s)", figure(v), u, why) }, func(r *row) bool { return r.samples[ours].median() >= v }}
+}
+
+func most(v float64) target {
+	return target{func(u unit) string { return "≤ " + figure(v) + " " + string(u) }, func(r *row) bool { return r.samples[ours].median() <= v }}
+}
+
+// verdict is the bound of a row and whether it was met; both are "" for a row without a bound.
+func (r *row) verdict() (bound, verdict string) {
 	switch {
-	case t.ratio > 0:
-		return fmt.Sprintf("≥ %.2f of the floor", t.ratio)
-	case t.least > 0:
-		return fmt.Sprintf("≥ %s %s (%s)", figure(t.least), u, t.why)
-	case t.most > 0:
-		return fmt.Sprintf("≤ %s %s", figure(t.most), u)
-	case t.peer > 0:
-		return fmt.Sprintf("≥ %.2g × the peer", t.peer)
-	case t.times > 0:
-		return fmt.Sprintf("≤ %.0f × the floor", t.times)
-	}
-	return ""
-}
-
-// verdict is met or missed, and "" for a row without a bound.
-func (r *row) verdict() string {
-	v := r.samples[ours].median()
-	var met bool
-	switch t := r.target; {
-	case t.ratio > 0:
-		met = r.ratio() >= t.ratio
-	case t.least > 0:
-		met = v >= t.least
-	case t.most > 0:
-		met = v <= t.most
-	case t.peer > 0:
-		met = r.overPeer() >= t.peer
-	case t.times > 0:
-		met = r.ratio() <= t.times
+	case r.target.met == nil:
+		return "", ""
+	case r.target.met(r):
+		return r.target.says(r.unit), "met"
 	default:
-		return ""
+		return r.target.says(r.unit), "**missed**"
 	}
-	if met {
-		return "met"
-	}
-	return "**missed**"
 }
 
 // report has the results of a run.
@@ -179,7 +163,13 @@ type use struct {
 	each usage
 }
 
-func (r *report) add(row row) { r.rows = append(r.rows, row) }
+func (r *report) add(rows ...row) { r.rows = append(r.rows, rows...) }
+
+// value adds a row with one figure of ours.
+func (r *report) value(row row, v float64) {
+	row.add(ours, v)
+	r.add(row)
+}
 
 // use adds the processor time of one message on a path, from that of all messages together.
 func (r *report) use(what string, total usage, messages int) {
@@ -219,7 +209,8 @@ func (r *report) markdown() string {
 			floor, ratio = floor+": "+row.floor, fmt.Sprintf("%.2f", row.ratio())
 		}
 		peer, times := row.peerText()
-		line(&b, row.what, row.samples[ours].text(row.unit), floor, ratio, peer, times, row.target.text(row.unit), row.verdict())
+		bound, verdict := row.verdict()
+		line(&b, row.what, row.samples[ours].text(row.unit), floor, ratio, peer, times, bound, verdict)
 	}
 	r.latencies(&b)
 	r.loads(&b)

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -99,6 +100,7 @@ func (s *testbed) openStores() (err error) {
 	if err != nil {
 		return err
 	}
+	options.ReadTimeout = time.Minute // for the removal of millions of keys
 	s.client = redis.NewClient(options)
 	s.closers = append(s.closers, func() { _ = s.client.Close() })
 	return nil
@@ -130,6 +132,11 @@ func everyLimit(value string) string {
 	return strings.Join(all, ",")
 }
 
+// counted are the settings of an API that counts every limit and reaches none.
+func counted() map[string]string {
+	return map[string]string{"USHER_LIMITS": everyLimit("1000000000/24h")}
+}
+
 func (s *testbed) migrate(ctx context.Context) (err error) {
 	if s.db, err = sqlstore.Open(ctx, s.postgres.URL(), sqlstore.Settings{}); err != nil {
 		return err
@@ -150,6 +157,19 @@ type server struct {
 	*process
 
 	addr, ops string // addr is empty for a worker
+}
+
+// starter starts a program and returns when it is ready.
+type starter func(ctx context.Context) (*server, error)
+
+// apiOf starts cmd/api with settings on top of the testbed's.
+func (s *testbed) apiOf(settings map[string]string) starter {
+	return func(ctx context.Context) (*server, error) { return s.api(ctx, settings) }
+}
+
+// workerOf starts cmd/worker for a channel.
+func (s *testbed) workerOf(channel string, settings map[string]string) starter {
+	return func(ctx context.Context) (*server, error) { return s.worker(ctx, channel, settings) }
 }
 
 // api starts cmd/api with settings on top of the testbed's.
@@ -182,11 +202,12 @@ func (s *testbed) serve(ctx context.Context, addr string, settings map[string]st
 	if err != nil {
 		return nil, err
 	}
-	if err := p.ready(ctx, ops, "/readyz"); err != nil {
-		p.stop()
+	served, err := p.serves(ctx, ops, "/readyz")
+	if err != nil {
 		return nil, err
 	}
-	return &server{p, addr, ops}, nil
+	served.addr, served.ops = addr, ops
+	return served, nil
 }
 
 // clear empties Redis, the table of messages and the vendor's counts. No worker may run.
@@ -195,15 +216,17 @@ func (s *testbed) clear(ctx context.Context) error {
 	return errors.Join(err, s.client.FlushAll(ctx).Err(), s.vendor.clear(ctx))
 }
 
+// info returns a field of a section of Redis's INFO.
+func (s *testbed) info(ctx context.Context, section, field string) (string, error) {
+	all, err := s.client.Info(ctx, section).Result()
+	_, rest, _ := strings.Cut(all, "\n"+field+":")
+	value, _, _ := strings.Cut(rest, "\r\n")
+	return value, err
+}
+
 // about describes the machine and the versions behind the figures.
 func (s *testbed) about(ctx context.Context) []string {
-	redisVersion := ""
-	info, _ := s.client.Info(ctx, "server").Result() // a version that is missing harms no figure
-	for line := range strings.Lines(info) {
-		if version, found := strings.CutPrefix(line, "redis_version:"); found {
-			redisVersion = strings.TrimSpace(version)
-		}
-	}
+	redisVersion, _ := s.info(ctx, "server", "redis_version") // a version that is missing harms no figure
 	var postgresVersion string
 	_ = s.db.Unwrap().GetContext(ctx, &postgresVersion, "show server_version") // the same
 	processor, load := machine()

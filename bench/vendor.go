@@ -15,7 +15,7 @@ import (
 
 // vendor is the sandbox, which counts messages and notes when each arrived.
 type vendor struct {
-	*process
+	*server
 
 	http, smtp string
 	client     *http.Client
@@ -30,16 +30,13 @@ func openVendor(ctx context.Context, dir string) (*vendor, error) {
 			return nil, err
 		}
 	}
-	v.process, err = start(dir, "sandbox", nil, filepath.Join(dir, "sandbox"),
+	p, err := start(dir, "sandbox", nil, filepath.Join(dir, "sandbox"),
 		"-http", v.http, "-smtp", v.smtp, "-limits=false", "-keep", "0", "-log-level", "warn")
 	if err != nil {
 		return nil, err
 	}
-	if err := v.ready(ctx, v.http, "/api/credentials"); err != nil {
-		v.stop()
-		return nil, err
-	}
-	return v, nil
+	v.server, err = p.serves(ctx, v.http, "/api/credentials")
+	return v, err
 }
 
 // delay delays every answer of Aliyun from now on.
@@ -70,9 +67,9 @@ func (v *vendor) arrivals(ctx context.Context) (map[string]time.Time, error) {
 }
 
 // await waits until a vendor has so many messages.
-func (v *vendor) await(ctx context.Context, name string, count int, within time.Duration) (sandbox.VendorTally, error) {
+func (v *vendor) await(ctx context.Context, name string, count int) (sandbox.VendorTally, error) {
 	var tally sandbox.Tally
-	err := until(ctx, within, func() (bool, error) {
+	err := until(ctx, timeFor(count), func() (bool, error) {
 		err := v.ask(ctx, http.MethodGet, "/api/tally", nil, &tally)
 		return tally.Vendors[name].Count >= count, err
 	})
