@@ -147,6 +147,17 @@ func (w memory) Exists(_ context.Context, key accounts.Key) (bool, error) {
 	return err == nil, nil
 }
 
+func (w memory) NameTaken(_ context.Context, name string, before time.Time) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.note("name taken"); err != nil {
+		return false, err
+	}
+	a, err := w.lookUp(accounts.Key{By: accounts.ByUsername, Value: name})
+	unproved := a.Waiting() && !a.Blocked() && !a.PendingEmailAt.IsZero() && a.PendingEmailAt.Before(before)
+	return err == nil && !unproved, nil
+}
+
 func (w memory) Activate(
 	_ context.Context, was accounts.Account, hash string, at time.Time, kept *accounts.Change,
 ) (accounts.Account, error) {

@@ -86,12 +86,11 @@ func (s *Service) UsernameTaken(ctx context.Context, username string) (bool, err
 	if problem != "" {
 		return false, FieldErrors{FieldUsername: problem}
 	}
-	taken, holder, err := s.holder(ctx, name)
-	return taken && (holder == nil || !s.ranOut(*holder)), err
+	return s.Store.NameTaken(ctx, name.canonical, s.unprovedBefore())
 }
 
 // holder reports whether the user name is taken, and by which account; it is nil for a name that an erased account had until
-// lately. Most names that clients look up are free, so it asks for existence first, which is cheaper.
+// lately. Most names that people register are free, so it asks for existence first, which is cheaper.
 func (s *Service) holder(ctx context.Context, name username) (taken bool, holder *Account, err error) {
 	key := Key{ByUsername, name.canonical}
 	taken, err = s.Store.Exists(ctx, key)

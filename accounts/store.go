@@ -47,6 +47,11 @@ type Store interface {
 	// [HoldName]: one indexed read.
 	Exists(ctx context.Context, key Key) (bool, error)
 
+	// NameTaken is Exists for a canonical user name, without the accounts that RemoveUnproved would delete for the time
+	// before; for the zero time it deletes none. Clients look names up while people type them: it takes one round trip
+	// and opens nothing that is sealed.
+	NameTaken(ctx context.Context, name string, before time.Time) (bool, error)
+
 	// FindWaiting returns the newest of the accounts that wait for the proof of the address and have nothing else, or
 	// ErrNotFound.
 	FindWaiting(ctx context.Context, email contact.Email) (Account, error)

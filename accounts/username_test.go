@@ -104,9 +104,15 @@ func TestUsernameTaken(t *testing.T) {
 	w := newWorld(t)
 	w.registered(t)
 	for in, want := range map[string]bool{"lilei_1": true, "ＬＩＬＥＩ_1": true, "lilei_2": false} {
+		w.steps()
 		if got, err := w.UsernameTaken(t.Context(), in); err != nil || got != want {
 			t.Errorf("UsernameTaken(%q) = %v, %v, want %v", in, got, err, want)
 		}
+		wantSteps(t, w, "name taken") // one round trip, whether the name is taken or not
+	}
+	w.fail["name taken"] = errAway
+	if _, err := w.UsernameTaken(t.Context(), "lilei_1"); !errors.Is(err, errAway) {
+		t.Errorf("UsernameTaken without a store = %v", err)
 	}
 	for in, want := range map[string]accounts.Problem{
 		"": accounts.Missing, "abc": accounts.TooShort, "12345": accounts.NotAllowed, "a b c": accounts.Malformed,

@@ -95,12 +95,20 @@ func (a *Accounts) Exists(ctx context.Context, key accounts.Key) (bool, error) {
 	}
 	query, args := "select exists (select 1 from accounts where "+condition+")", []any{value}
 	if key.By == accounts.ByUsername {
-		query += " or exists (select 1 from erased_accounts where name_hash = ?)"
+		query += " or " + isHeld
 		args = append(args, a.keys.Index(indexUsername, key.Value))
 	}
 	var exists bool
 	err = a.db.get(ctx, &exists, query, args...)
 	return exists, store.Wrap("find account", err)
+}
+
+// NameTaken implements accounts.Store. "is not true" keeps the names of accounts without a time, for which the condition is null.
+func (a *Accounts) NameTaken(ctx context.Context, name string, before time.Time) (bool, error) {
+	var taken bool
+	err := a.db.get(ctx, &taken, "select exists (select 1 from accounts where username_key = ? and ("+isUnproved+") is not true) or "+isHeld,
+		name, at(before), a.keys.Index(indexUsername, name))
+	return taken, store.Wrap("find user name", err)
 }
 
 // Activate implements accounts.Store. It proves the address in one statement: of several accounts that wait with the same

@@ -23,6 +23,9 @@ const (
 	indexUsername = "username"
 )
 
+// isHeld is the condition that an erased account had a user name until lately. Its argument is the name's keyed hash.
+const isHeld = "exists (select 1 from erased_accounts where name_hash = ?)"
+
 // Erase implements accounts.Store.
 func (a *Accounts) Erase(ctx context.Context, id string, when time.Time) (accounts.Erased, error) {
 	erased, err := a.eraseWhere(ctx, when, "id = ?", id)

@@ -282,7 +282,7 @@ var walks = map[string]walk{
 	"Seen":             {why: "only a time, and a claim on a number that the claimer has not got yet"},
 	"Decline":          {why: "about an address, not an account"},
 	"DropEndedChanges": {why: "the accounts stay as they are"},
-	"FindSignedIn":     {why: "reads"}, "Find": {why: "reads"}, "Exists": {why: "reads"}, "FindWaiting": {why: "reads"},
+	"FindSignedIn":     {why: "reads"}, "Find": {why: "reads"}, "Exists": {why: "reads"}, "NameTaken": {why: "reads"}, "FindWaiting": {why: "reads"},
 	"FindChange": {why: "reads"}, "ChangesFrom": {why: "reads"}, "DeclinedUntil": {why: "reads"}, "BouncedAt": {why: "reads"},
 	"ImportedHashes": {why: "reads"},
 	"DropUnproved":   {why: "it deletes as RemoveUnproved does"},

@@ -22,6 +22,10 @@ const (
 	// isWaiting is the condition of accounts.Account.Waiting.
 	isWaiting = "not active and mobile_key is null and email_key is null and pending_email_key is not null"
 
+	// isUnproved is the condition that an account waits, is not blocked, and its proof was requested before a time, which is its
+	// argument.
+	isUnproved = "blocked_at is null and pending_email_at < ? and " + isWaiting
+
 	// clearPending removes the address that waits for its proof.
 	clearPending = `pending_email_key = null, pending_email_sealed = null, pending_email_masked = '', pending_email_at = null`
 )
@@ -79,7 +83,7 @@ func (a *Accounts) DeclinedUntil(ctx context.Context, address string) (time.Time
 
 // RemoveUnproved implements accounts.Store.
 func (a *Accounts) RemoveUnproved(ctx context.Context, id string, before time.Time) error {
-	_, err := a.dropPending(ctx, time.Now(), unproved{"id = ? and pending_email_at < ? and " + isWaiting, []any{id, at(before)}, 1, false})
+	_, err := a.dropPending(ctx, time.Now(), unproved{"id = ? and " + isUnproved, []any{id, at(before)}, 1, false})
 	return store.Wrap("remove unproved account", err)
 }
 

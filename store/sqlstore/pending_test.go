@@ -24,6 +24,7 @@ var pendingTests = behaviours{
 	"Release_may_come_at_once_from_many":             pendingReleases,
 	"Decline_lasts_until_its_end":                    pendingDeclined,
 	"RemoveUnproved_needs_an_account_that_ran_out":   pendingRemove,
+	"NameTaken_knows_what_RemoveUnproved_deletes":    pendingNames,
 	"DropUnproved_drops_what_ran_out":                pendingDrop,
 	"DropUnproved_does_what_others_left":             pendingLeft,
 	"DropUnproved_keeps_to_its_limit":                pendingLimit,
@@ -283,6 +284,60 @@ func pendingRemove(t *testing.T, f *fixture) {
 	if _, found := f.find(t, imported.ID); !found {
 		t.Error("an account that does not run out was removed")
 	}
+}
+
+// A name is free exactly when RemoveUnproved deletes its account.
+func pendingNames(t *testing.T, f *fixture) {
+	email, _ := f.contacts(t)
+	alone, _ := f.waits(t, email, true)
+	inUse, _ := f.waits(t, email, false)
+	blocked, _ := f.waits(t, email, true)
+	if _, err := f.accounts.Block(t.Context(), blocked.ID, f.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	imported, proved := f.rival(t, email, true), f.rival(t, contact.Email{}, true)
+	imported.PendingEmailAt, proved.PendingEmailAt = time.Time{}, time.Time{}
+	proved.Email, _ = f.contacts(t)
+	for _, account := range []accounts.Account{imported, proved} {
+		if err := f.accounts.Create(t.Context(), account, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	everyone := []accounts.Account{alone, inUse, blocked, imported, proved}
+	nameless := f.nameless(t)
+	if err := f.accounts.Create(t.Context(), nameless, nil); err != nil {
+		t.Fatal(err)
+	}
+	wantTaken := func(name string, before time.Time, want bool) {
+		t.Helper()
+		_, canonical, _ := accounts.CanonicalUsername(name)
+		if got, err := f.accounts.NameTaken(t.Context(), canonical, before); err != nil || got != want {
+			t.Errorf("NameTaken(%q, %v) = %v, %v, want %v", name, before, got, err, want)
+		}
+	}
+	later := alone.PendingEmailAt.Add(time.Hour)
+	never, _ := f.person(t)
+	wantTaken(never.Username, later, false)
+	wantTaken("", later, false)
+	for _, before := range []time.Time{{}, alone.PendingEmailAt, later} {
+		for _, account := range everyone {
+			wantTaken(account.Username, before, account.ID != alone.ID || before != later)
+			if err := f.accounts.RemoveUnproved(t.Context(), account.ID, before); err != nil {
+				t.Fatal(err)
+			}
+			if _, found := f.find(t, account.ID); found != (account.ID != alone.ID || before != later) {
+				t.Errorf("%s after RemoveUnproved before %v: found %v", account.Username, before, found)
+			}
+		}
+	}
+	if _, err := f.accounts.Erase(t.Context(), inUse.ID, f.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	wantTaken(inUse.Username, later, true) // held
+	if err := f.accounts.FreeNames(t.Context(), f.clock.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	wantTaken(inUse.Username, later, false)
 }
 
 func pendingDrop(t *testing.T, f *fixture) {
