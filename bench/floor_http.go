@@ -18,6 +18,7 @@ import (
 	_ "github.com/lib/pq" // the driver called postgres
 	"github.com/redis/go-redis/v9"
 
+	usherqueue "usher/queue"
 	"usher/secrets"
 )
 
@@ -26,8 +27,10 @@ type floorServer struct {
 	redis *redis.Client
 	db    *sql.DB
 	queue *asynq.Client
-	key   *ecdsa.PrivateKey
-	trips int
+
+	composer *usherqueue.Composer
+	key      *ecdsa.PrivateKey
+	trips    int
 }
 
 // script is of the size of ours: it checks the pause, then writes a code, the number's current code and the history.
@@ -37,6 +40,10 @@ redis.call('HSET', KEYS[2], 'mac', ARGV[1], 'attempts', 0, 'expires_at', ARGV[2]
 redis.call('PEXPIRE', KEYS[2], 1800000)
 redis.call('SET', KEYS[3], ARGV[1], 'PX', 1800000)
 redis.call('XADD', KEYS[4], 'MAXLEN', '~', 100000, '*', 'id', ARGV[1], 'state', 'queued')
+if KEYS[5] then -- as Asynq enqueues a task
+  redis.call('HSET', KEYS[5], 'msg', ARGV[3], 'state', 'pending', 'pending_since', ARGV[4])
+  redis.call('LPUSH', KEYS[6], ARGV[1])
+end
 return 'ok'`)
 
 // payload is as long as that of a code's task.
@@ -52,6 +59,7 @@ func (f floor) serve(ctx context.Context) error {
 	options.PoolSize, options.ContextTimeoutEnabled = 64, true
 	s := &floorServer{redis: redis.NewClient(options), trips: f.Trips}
 	s.queue = asynq.NewClientFromRedisClient(s.redis)
+	s.composer = usherqueue.NewComposer(s.redis, func() time.Duration { return 0 })
 	if s.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return err
 	}
@@ -92,14 +100,14 @@ type floorAnswer struct {
 	Data   map[string]any `json:"data"`
 }
 
-// send costs a pipeline, a script and an enqueue, or only the last two.
+// send costs one trip for code and task together, before it one for limits if there are two, and one for each of them if there are three.
 func (s *floorServer) send(c echo.Context) error {
 	var body floorBody
 	if err := c.Bind(&body); err != nil {
 		return err
 	}
 	ctx, id := c.Request().Context(), secrets.Random(22)
-	if s.trips > 2 {
+	if s.trips > 1 {
 		pipe := s.redis.Pipeline()
 		pipe.GetDel(ctx, "captcha:"+id)
 		pipe.Incr(ctx, "limit:"+body.Mobile[:7])
@@ -108,13 +116,26 @@ func (s *floorServer) send(c echo.Context) error {
 		}
 	}
 	keys := []string{"pause:" + body.Mobile, "code:" + id, "current:" + body.Mobile, "history"}
-	if err := script.Run(ctx, s.redis, keys, id, time.Now().UnixMilli()).Err(); err != nil {
-		return err
-	}
-	if _, err := s.queue.EnqueueContext(ctx, asynq.NewTask("code", payload()), asynq.TaskID(id), asynq.Queue("floor")); err != nil {
+	if err := s.store(ctx, keys, id); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusAccepted, floorAnswer{"0", "OK", map[string]any{"sms_code_id": id, "expires_in": 300}})
+}
+
+// store stores a code and enqueues its task.
+func (s *floorServer) store(ctx context.Context, keys []string, id string) error {
+	if s.trips > 2 {
+		if err := script.Run(ctx, s.redis, keys, id, time.Now().UnixMilli()).Err(); err != nil {
+			return err
+		}
+		_, err := s.queue.EnqueueContext(ctx, asynq.NewTask("code", payload()), asynq.TaskID(id), asynq.Queue("floor"))
+		return err
+	}
+	task, err := s.composer.Compose(ctx, nil, usherqueue.Task{Type: "code", Queue: "floor", ID: id, Payload: string(payload())})
+	if err != nil {
+		return err
+	}
+	return script.Run(ctx, s.redis, append(keys, task.Task, task.Pending), id, time.Now().UnixMilli(), task.Message, task.Since).Err()
 }
 
 // check costs one script.
