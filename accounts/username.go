@@ -168,11 +168,14 @@ func mixesScripts(name string) bool {
 
 // scriptOf returns the script of a letter, or "" for a character that all scripts share, such as the underscore.
 func scriptOf(r rune) string {
-	if unicode.Is(unicode.Latin, r) { // nearly always
+	switch { // first what is nearly always right: there are 170 scripts
+	case unicode.Is(unicode.Latin, r):
 		return "Latin"
+	case unicode.In(r, unicode.Common, unicode.Inherited): // digits, the underscore
+		return ""
 	}
 	for name, table := range unicode.Scripts {
-		if name != "Common" && name != "Inherited" && unicode.Is(table, r) {
+		if unicode.Is(table, r) {
 			return name
 		}
 	}
