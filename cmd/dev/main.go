@@ -12,8 +12,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -63,13 +65,17 @@ func fixedPort(ctx context.Context, addr string) (string, error) {
 	if port != "0" {
 		return addr, nil
 	}
+	// The system gives programs that ask for any port one from 32768 on: it may give one of these away before the API is bound.
+	const first, last, tries = 10_000, 32_767, 50
 	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+	for range tries {
+		addr = net.JoinHostPort(host, strconv.Itoa(first+rand.IntN(last-first+1))) //nolint:gosec // it guards nothing
+		var listener net.Listener
+		if listener, err = lc.Listen(ctx, "tcp", addr); err == nil {
+			return addr, listener.Close()
+		}
 	}
-	_, port, _ = net.SplitHostPort(listener.Addr().String())
-	return net.JoinHostPort(host, port), listener.Close()
+	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 func start(ctx context.Context, p app.Process) error {

@@ -227,6 +227,7 @@ var edges = []edge{
 	{"bench", "limits", "it switches every limit off"},
 	{"bench", "sandbox", "which plays the vendors, and counts"},
 	{"bench", "tokens", "it makes a key for them"},
+	{"bench", "queue", "the floor enqueues a task in its own script, too"},
 	{"bench", "secrets", "what is filed is sealed"},
 	{"bench", "store/sqlstore", "it files people and mails as registrations do"},
 	{"bench", "tasks", "it queues mails as registrations do"},
