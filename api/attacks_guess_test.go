@@ -163,6 +163,11 @@ func (r *reads) Exists(context.Context, accounts.Key) (bool, error) {
 	return false, nil
 }
 
+// NameTaken implements [accounts.Store].
+func (r *reads) NameTaken(ctx context.Context, _ string, _ time.Time) (bool, error) {
+	return r.Exists(ctx, accounts.Key{})
+}
+
 // both puts a code on two queues: the test's own, and the real one.
 type both [2]verify.Queue
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"usher/accounts"
 	"usher/api"
@@ -58,6 +59,11 @@ func (f failing) Exists(context.Context, accounts.Key) (bool, error) {
 		panic(f.panic)
 	}
 	return false, f.err
+}
+
+// NameTaken implements [accounts.Store].
+func (f failing) NameTaken(ctx context.Context, _ string, _ time.Time) (bool, error) {
+	return f.Exists(ctx, accounts.Key{})
 }
 
 // storeAway is the error of an unavailable store.

@@ -21,6 +21,8 @@ type memory struct {
 	used bool
 }
 
+func (m *memory) Enqueues() bool { return false }
+
 func (m *memory) Issue(_ context.Context, issue verify.Issue) error {
 	m.code = issue
 	return nil

@@ -32,7 +32,10 @@ type codes struct {
 	restored bool // whether the next use is not the first
 	calls    []string
 	alive    bool // whether the context of the last call was
+	enqueues bool // whether it enqueues messages, too
 }
+
+func (c *codes) Enqueues() bool { return c.enqueues }
 
 func (c *codes) note(ctx context.Context, call string) {
 	c.calls, c.alive = append(c.calls, call), ctx.Err() == nil
@@ -171,6 +174,19 @@ func TestService_Issue_queues_the_code_that_it_filed(t *testing.T) {
 	}
 	if want := (verify.Issued{ID: issue.ID, ExpiresIn: 5 * time.Minute, ResendAfter: time.Minute}); got != want {
 		t.Errorf("Issue = %+v, want %+v", got, want)
+	}
+}
+
+func TestService_Issue_leaves_the_queue_to_a_store_that_enqueues(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.codes.enqueues = true
+	issued, err := b.Issue(t.Context(), verify.Request{To: mobile, Purpose: verify.Login})
+	if err != nil || b.queue.queued.ID != "" {
+		t.Errorf("queued %+v by itself, %v", b.queue.queued, err)
+	}
+	if message := b.codes.issued.Message; message == nil || message.ID != issued.ID || message.To != verify.Recipient(mobile) {
+		t.Errorf("the store was given %+v", message)
 	}
 }
 
