@@ -22,7 +22,7 @@ func TestRow07_killed_anywhere_nothing_acknowledged_is_lost(t *testing.T) {
 	t.Parallel()
 	r := newRow(t, 7, "killed at every point")
 	n := kills()
-	r.tried("%d each at 8 points of an API, %d of a worker that sends SMS (2 vendors), %d of one that sends mail",
+	r.tried("%d each at 6 points of an API, %d of a worker that sends SMS (2 vendors), %d of one that sends mail",
 		n, len(smsPoints("")), len(mailPoints()))
 	sum := r.together(t, map[string]trial{
 		"API codes": killAskedForCode, "API registrations": killRegistering, "mail": killMailing,
@@ -56,10 +56,8 @@ func killAskedForCode(t *testing.T) (result outcome) {
 	api.kill()
 	for range kills() {
 		for _, p := range []point{
-			onWire("before the issue", false, beforeRedis(issuing)),
-			onWire("after the issue", false, afterRedis(issuing)),
-			onWire("before the task", false, beforeRedis(anSMSTask)),
-			onWire("after the task", true, afterRedis(anSMSTask)),
+			onWire("before the code and its task", false, beforeRedis(issuing)),
+			onWire("after the code and its task", true, afterRedis(issuing)),
 		} {
 			mobile := s.number()
 			s.unanswered(t, p, "/v1/sms-codes", "", codeFor(mobile))

@@ -85,7 +85,7 @@ func atMailServer(t testing.TB, s *faultySetup, _ *member) (reached func(string)
 // Patterns of bytes that pass on the wire at these steps, and at no other time on the same process's connections
 // to the same store or vendor.
 const (
-	issuing      = ":pause\r\n"               // an API: the script that spends the number's limits and writes the code
+	issuing      = ":pause\r\n"               // an API: the script that spends the number's limits, writes the code and enqueues its task
 	anSMSTask    = "sms:code"                 // in the request of an API that queues it, and in the answer to a worker that takes it off
 	aMailTask    = "email:activation"         // the same
 	claimingSMS  = ":outcomes\r\n$44\r\n"     // a worker: the id of the code is the first argument after the keys
