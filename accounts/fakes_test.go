@@ -154,8 +154,12 @@ func (w memory) NameTaken(_ context.Context, name string, before time.Time) (boo
 		return false, err
 	}
 	a, err := w.lookUp(accounts.Key{By: accounts.ByUsername, Value: name})
-	unproved := a.Waiting() && !a.Blocked() && !a.PendingEmailAt.IsZero() && a.PendingEmailAt.Before(before)
-	return err == nil && !unproved, nil
+	return err == nil && !isUnproved(a, before), nil
+}
+
+// isUnproved reports whether RemoveUnproved deletes the account for the time.
+func isUnproved(a accounts.Account, before time.Time) bool {
+	return a.Waiting() && !a.Blocked() && !a.PendingEmailAt.IsZero() && a.PendingEmailAt.Before(before)
 }
 
 func (w memory) Activate(
@@ -239,7 +243,7 @@ func (w memory) RemoveUnproved(_ context.Context, id string, before time.Time) e
 	if err := w.note("remove unproved"); err != nil {
 		return err
 	}
-	if a := w.people[id]; a.Waiting() && a.PendingEmailAt.Before(before) {
+	if a := w.people[id]; isUnproved(a, before) {
 		delete(w.people, id)
 	}
 	return nil
